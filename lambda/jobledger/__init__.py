@@ -1,0 +1,1 @@
+"""Job Ledger: a fast, filterable, permanent list of Comprehend Medical jobs."""

@@ -1,0 +1,1 @@
+"""The rim: one thin module per trigger. Nothing imports from here."""

@@ -1,0 +1,98 @@
+"""The sync function: brings the ledger up to date, for the schedule, at deployment, or by hand.
+
+Payload `{}` syncs every family of the setting; `{"Families": [...]}` only those. Any other payload, such
+as that of a deployment's trigger, counts as `{}`. Answer:
+`{"Families": {family: {"AsOf", "UpstreamCalls", "Changed"}}}`, with `"Error"` where a family's sync failed.
+"""
+
+import functools
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from jobledger import settings
+from jobledger.errors import DeadlineReached
+from jobledger.jobs import Family
+from jobledger.ledger import Ledger
+from jobledger.observability import logger, observed, publish_metrics, tracer
+from jobledger.sync import FamilySync, Sync
+from jobledger.table import Table
+from jobledger.times import parse
+from jobledger.upstream import ATTEMPT_SECONDS, Upstream
+
+# An attempt upstream, and the writing of the page that it brings.
+_MARGIN_SECONDS = ATTEMPT_SECONDS + 5
+# The account has 10 List and Describe calls a second; half of them are left to others.
+_SECONDS_BETWEEN_CALLS = 0.2
+
+
+class _Pace:
+    """Runs before each attempt upstream: keeps the pace, and stops while there is time to stop."""
+
+    def __init__(self) -> None:
+        self.deadline = float("inf")
+        self._next_call = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise DeadlineReached
+        time.sleep(max(0.0, self._next_call - time.monotonic()))
+        self._next_call = time.monotonic() + _SECONDS_BETWEEN_CALLS
+
+
+@functools.cache
+def _parts() -> tuple[settings.Settings, Ledger, Upstream, _Pace]:
+    configured = settings.load()
+    pace = _Pace()
+    table = Table.connect(configured.ledger_table_name)
+    return configured, Ledger(table, configured.scope, _now), Upstream.connect(pace), pace
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Sync the families asked for, one after the other."""
+    configured, ledger, upstream, pace = _parts()
+    remaining = context.get_remaining_time_in_millis() / 1000
+    pace.deadline = time.monotonic() + remaining - _MARGIN_SECONDS
+    asked = event.get("Families") if isinstance(event, dict) else None
+    families = [Family(name) for name in asked] if asked else configured.families
+    answers = {family: _sync(family, ledger, upstream) for family in families}
+    return {"Families": answers}
+
+
+@tracer.capture_method(capture_response=False, capture_error=False)
+def _sync(family: Family, ledger: Ledger, upstream: Upstream) -> dict[str, Any]:
+    started = time.monotonic()
+    done = Sync(family, upstream, ledger, _now).run()
+    _tell(family, done, time.monotonic() - started)
+    answer = {"AsOf": done.as_of, "UpstreamCalls": done.upstream_calls, "Changed": done.changed}
+    return answer | ({"Error": done.error} if done.error else {})
+
+
+def _tell(family: Family, done: FamilySync, seconds: float) -> None:
+    logger.info(
+        "synced",
+        extra={
+            "family": family.value,
+            "as_of": done.as_of,
+            "upstream_calls": done.upstream_calls,
+            "observed": done.observed,
+            "changed": done.changed,
+            "error": done.error,
+        },
+    )
+    values: dict[str, float] = {
+        "UpstreamCalls": done.upstream_calls,
+        "UpstreamThrottles": done.throttles,
+        "JobsObserved": done.observed,
+        "Transitions": done.transitions,
+        "SyncSeconds": round(seconds, 3),
+        "SyncErrors": int(done.error is not None),
+    }
+    if done.as_of:
+        values["AsOfAgeSeconds"] = round((_now() - parse(done.as_of)).total_seconds(), 3)
+    publish_metrics(values, Family=family.value)

@@ -1,0 +1,150 @@
+"""A job as the service lists it, and the order in which its status may move."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from jobledger.times import from_epoch, rfc3339
+
+
+class Family(StrEnum):
+    """The five kinds of batch job of Comprehend Medical."""
+
+    SNOMEDCT = "SNOMEDCT"
+    ICD10CM = "ICD10CM"
+    RXNORM = "RXNORM"
+    ENTITIES_V2 = "ENTITIES_V2"
+    PHI = "PHI"
+
+
+class JobStatus(StrEnum):
+    """The statuses of the service's model, in the order in which a job passes them."""
+
+    SUBMITTED = "SUBMITTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    STOP_REQUESTED = "STOP_REQUESTED"
+    COMPLETED = "COMPLETED"
+    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+
+# The service's ComprehendMedicalAsyncJobProperties, in the order of its API page.
+PROPERTIES = (
+    "JobId",
+    "JobName",
+    "JobStatus",
+    "Message",
+    "SubmitTime",
+    "EndTime",
+    "ExpirationTime",
+    "InputDataConfig",
+    "OutputDataConfig",
+    "LanguageCode",
+    "DataAccessRoleArn",
+    "ManifestFilePath",
+    "KMSKey",
+    "ModelVersion",
+)
+
+TERMINAL = frozenset(
+    {JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED, JobStatus.STOPPED}
+)
+
+_RANK_TERMINAL = 3
+_RANKS: dict[str, int] = {
+    JobStatus.SUBMITTED: 0,
+    JobStatus.IN_PROGRESS: 1,
+    JobStatus.STOP_REQUESTED: 2,
+    **dict.fromkeys(TERMINAL, _RANK_TERMINAL),
+}
+# No property of a job is required by the service's model: a job without its submit time is filed here.
+_NO_SUBMIT_TIME = "1970-01-01T00:00:00.000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job: what is filtered on as fields, and the whole of it as ready-made JSON.
+
+    Times are written as `times.rfc3339` does. A property that the service left out is None.
+    """
+
+    family: Family
+    job_id: str
+    name: str | None
+    status: str | None
+    submit_time: str | None
+    end_time: str | None
+    expiration_time: str | None
+    json: str
+
+    @property
+    def sort_key(self) -> str:
+        """`SubmitTime#JobId`: unique in a family, and in the order of submission."""
+        return self.key_of(self.submit_time, self.job_id)
+
+    @staticmethod
+    def key_of(submit_time: str | None, job_id: str) -> str:
+        """Return the sort key of a job of which only these two are known."""
+        return f"{submit_time or _NO_SUBMIT_TIME}#{job_id}"
+
+    @property
+    def rank(self) -> int:
+        """How far the job has come, 0 (submitted) to 3 (ended).
+
+        A status that is not in the service's model counts as ended when the job has an EndTime,
+        as in progress otherwise.
+        """
+        if self.status in _RANKS:
+            return _RANKS[self.status]
+        return _RANK_TERMINAL if self.end_time else _RANKS[JobStatus.IN_PROGRESS]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the status is final."""
+        return self.rank == _RANK_TERMINAL
+
+
+def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | None:
+    """Return the job of one entry of a List or Describe answer; None when it has no JobId.
+
+    Every property is kept, also one that the service's model does not know; times (datetimes, or
+    epoch seconds as AWS JSON carries them) become text. An entry without a JobId cannot be told
+    from any other, so it cannot be kept.
+    """
+    known = {name: properties[name] for name in PROPERTIES if name in properties}
+    added = {name: properties[name] for name in sorted(properties) if name not in known}
+    job = {name: _plain(name, value) for name, value in (known | added).items()}
+    if not job.get("JobId"):
+        return None
+    return Job(
+        family=family,
+        job_id=job["JobId"],
+        name=job.get("JobName") or None,
+        status=job.get("JobStatus") or None,
+        submit_time=job.get("SubmitTime"),
+        end_time=job.get("EndTime"),
+        expiration_time=job.get("ExpirationTime"),
+        json=_dumps(job | {"Family": family.value}),
+    )
+
+
+def _plain(name: str, value: object) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if name.endswith("Time") and isinstance(value, int | float):
+        return rfc3339(from_epoch(value))
+    return value
+
+
+def _dumps(job: Mapping[str, Any]) -> str:
+    text = json.dumps(job, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # A lone surrogate, which JSON can carry and UTF-8 cannot, stays the escape that it was.
+        return json.dumps(job, separators=(",", ":"))
+    return text

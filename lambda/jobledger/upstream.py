@@ -1,0 +1,135 @@
+"""The only caller of Comprehend Medical. Nothing above this module sees a botocore error."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from jobledger.errors import JobLedgerError, JobUnknown, TokenRefused, UpstreamError
+from jobledger.jobs import Family, Job, job_from_service
+
+PAGE_SIZE = 500
+"""The largest MaxResults that the List calls take (API reference, ListSNOMEDCTInferenceJobs)."""
+
+# Attempts, and the seconds that one of them may take: a sync checks its deadline before each attempt.
+CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=8,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+ATTEMPT_SECONDS = 10.0
+
+_OPERATIONS = {
+    Family.SNOMEDCT: ("list_snomedct_inference_jobs", "describe_snomedct_inference_job"),
+    Family.ICD10CM: ("list_icd10_cm_inference_jobs", "describe_icd10_cm_inference_job"),
+    Family.RXNORM: ("list_rx_norm_inference_jobs", "describe_rx_norm_inference_job"),
+    Family.ENTITIES_V2: ("list_entities_detection_v2_jobs", "describe_entities_detection_v2_job"),
+    Family.PHI: ("list_phi_detection_jobs", "describe_phi_detection_job"),
+}
+_THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamPage:
+    """One answer of a List call; `next_token` is None at the end of the walk."""
+
+    jobs: tuple[Job, ...]
+    next_token: str | None
+
+
+class Upstream:
+    """Comprehend Medical's List and Describe calls, counted.
+
+    `before_call` runs before every attempt, retries included: it may wait, to keep the pace, and it
+    may raise, to stop. `calls` and `throttles` count attempts and throttled answers since `reset`.
+    """
+
+    def __init__(self, client: Any, before_call: Callable[[], None] = lambda: None) -> None:
+        self._client = client
+        self._before_call = before_call
+        self.calls = 0
+        self.throttles = 0
+        events = client.meta.events
+        events.register("before-send.comprehendmedical", self._count_call)
+        events.register("needs-retry.comprehendmedical", self._count_throttle)
+        events.register("after-call.comprehendmedical", _keep_unmodelled_properties)
+
+    @classmethod
+    def connect(cls, before_call: Callable[[], None]) -> "Upstream":
+        """Return an adapter on a client of its own, with bounded attempts and time-outs."""
+        client = Session().create_client("comprehendmedical", config=CONFIG)
+        return cls(client, before_call)
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self.calls = self.throttles = 0
+
+    def page(self, family: Family, after: str | None, next_token: str | None) -> UpstreamPage:
+        """List up to 500 jobs, with the one filter SubmitTimeAfter or none.
+
+        Raises UpstreamError; TokenRefused when a request with a NextToken is called invalid.
+        """
+        parameters: dict[str, Any] = {"MaxResults": PAGE_SIZE}
+        if after is not None:
+            parameters["Filter"] = {"SubmitTimeAfter": after}
+        if next_token is not None:
+            parameters["NextToken"] = next_token
+        with _our_errors(with_token=next_token is not None):
+            answer = getattr(self._client, _OPERATIONS[family][0])(**parameters)
+        listed = answer.get("ComprehendMedicalAsyncJobPropertiesList") or []
+        jobs = (job_from_service(family, properties) for properties in listed)
+        return UpstreamPage(
+            jobs=tuple(job for job in jobs if job is not None),
+            next_token=answer.get("NextToken") or None,
+        )
+
+    def describe(self, family: Family, job_id: str) -> Job:
+        """Return one job. Raises UpstreamError; JobUnknown when the service has no such job."""
+        with _our_errors(with_token=False):
+            answer = getattr(self._client, _OPERATIONS[family][1])(JobId=job_id)
+        job = job_from_service(family, answer.get("ComprehendMedicalAsyncJobProperties") or {})
+        if job is None:
+            raise JobUnknown("ResourceNotFoundException")
+        return job
+
+    def _count_call(self, **_: Any) -> None:
+        self._before_call()
+        self.calls += 1
+
+    def _count_throttle(self, response: tuple[Any, Mapping[str, Any]] | None, **_: Any) -> None:
+        if response is not None and response[1].get("Error", {}).get("Code") in _THROTTLES:
+            self.throttles += 1
+
+
+@contextmanager
+def _our_errors(*, with_token: bool) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ResourceNotFoundException":
+            raise JobUnknown(code) from error
+        if with_token and code in {"InvalidRequestException", "ValidationException"}:
+            raise TokenRefused(code) from error
+        raise UpstreamError(code) from error
+    except JobLedgerError:
+        raise
+    except (BotoCoreError, ValueError) as error:
+        # ValueError: an answer whose times or numbers cannot be read.
+        raise UpstreamError(type(error).__name__) from error
+
+
+def _keep_unmodelled_properties(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+    """Put the answer as it was sent in place of the parsed one, which has lost what is not modelled.
+
+    botocore drops members that its model does not have; a ledger must not. Times are then the epoch
+    seconds of AWS JSON 1.1.
+    """
+    content_type = http_response.headers.get("content-type", "")
+    if http_response.status_code == 200 and "json" in content_type:
+        parsed.update(json.loads(http_response.content))
