@@ -1,0 +1,64 @@
+"""A stand-in for Amazon Comprehend Medical's batch jobs, which no AWS emulator ships.
+
+It speaks AWS JSON 1.1, checks input by botocore's own service model, and implements Start, Stop,
+Describe and List for all five families. Where AWS documents a behaviour it does that; where AWS is
+silent it does the worst that is allowed. Each such hostility is a switch of `Hostility`.
+
+    python -m local.comprehend_medical --port 4600 --jobs jobs.json --tame shuffle,late_jobs
+
+In a test:
+
+    from local.comprehend_medical import Family, Hostility, Server, Settings, sample_jobs
+
+    with Server(jobs={Family.PHI: [...]}, hostility=Hostility(throttle=False)) as server:
+        client = boto3.client("comprehendmedical", endpoint_url=server.endpoint, ...)
+        server.fault(Operation="List*", Error="TooManyRequestsException", HttpStatus=400, Count=3)
+        ...
+        assert server.calls()["Counts"] == {"ListPHIDetectionJobs": 4}
+
+`Server` binds port 0 unless told, takes a `clock` that replaces time.time, and begins without jobs
+unless given some: `sample_jobs(now)` makes an account, `load_jobs(path)` and `read_jobs(content)`
+read what the AWS CLI prints. It has, in process, what `/_control/` offers over HTTP:
+
+    change(**names)           POST settings  {"short_pages": false, "outcome": "FAILED"}
+    fault(**fault)            POST faults    {"Operation": "List*", "Error": "…", "HttpStatus": 400,
+                                              "Message": "…", "Delay": 0.5, "Count": 3, "Skip": 2}
+                                             {"TokenCycle": true} {"EmptyPages": 1000}
+                                             {"RefuseTokens": 1}
+    put_jobs(jobs, replace)   POST jobs      {"Replace": {family: [job]}, "Delete": {family: [id]},
+    delete_jobs(ids)                          "Put": {family: [job]}}
+    jobs()                    GET jobs       every job as of now, late ones too, in submit order
+    calls()                   GET calls      {"Counts": {operation: n},
+                                              "Calls": [[time, operation]]}
+    reset()                   POST reset     first settings, no faults, no calls; the jobs stay
+
+`Service` is the same without a socket: `call(operation, json)` answers JSON or raises ServiceError.
+"""
+
+from local.comprehend_medical.errors import (
+    ControlError,
+    JobsFileError,
+    ServiceError,
+    StandInError,
+)
+from local.comprehend_medical.families import Family
+from local.comprehend_medical.loading import load_jobs, read_jobs
+from local.comprehend_medical.sample import sample_jobs
+from local.comprehend_medical.server import Server
+from local.comprehend_medical.service import Service
+from local.comprehend_medical.settings import Hostility, Settings
+
+__all__ = [
+    "ControlError",
+    "Family",
+    "Hostility",
+    "JobsFileError",
+    "Server",
+    "Service",
+    "ServiceError",
+    "Settings",
+    "StandInError",
+    "load_jobs",
+    "read_jobs",
+    "sample_jobs",
+]

@@ -1,0 +1,104 @@
+"""Run the stand-in: `python -m local.comprehend_medical --port 4600 --jobs jobs.json`."""
+
+import argparse
+import errno
+import signal
+import sys
+import threading
+import time
+from dataclasses import fields
+from pathlib import Path
+
+from local.comprehend_medical.errors import ControlError, JobsFileError
+from local.comprehend_medical.loading import load_jobs
+from local.comprehend_medical.sample import sample_jobs
+from local.comprehend_medical.server import Server
+from local.comprehend_medical.settings import Hostility, Settings, changed
+
+
+def _parser() -> argparse.ArgumentParser:
+    switches = "\n".join(f"  {f.name:<16} {f.metadata['meaning']}" for f in fields(Hostility))
+    parser = argparse.ArgumentParser(
+        prog="python -m local.comprehend_medical",
+        description="A stand-in for Amazon Comprehend Medical's batch jobs, on loopback.",
+        epilog=f"hostilities, all on unless tamed:\n{switches}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=4600, help="default 4600; 0 takes a free one")
+    parser.add_argument(
+        "--jobs",
+        default="",
+        metavar="FILE",
+        help="JSON: what `aws comprehendmedical list-snomedct-inference-jobs` prints, or an object "
+        "of families to such lists; without it, a made-up account of 2,500 jobs",
+    )
+    parser.add_argument(
+        "--tame",
+        default="",
+        metavar="NAME,NAME",
+        help="turn hostilities off, or all of them with `all`",
+    )
+    for field in fields(Settings):
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            default=field.default,
+            metavar="VALUE",
+            help=f"{field.metadata['meaning']} (default {field.default})",
+        )
+    return parser
+
+
+def _configured(arguments: argparse.Namespace) -> tuple[Hostility, Settings]:
+    names = [name.strip() for name in arguments.tame.split(",") if name.strip()]
+    switches = [switch.name for switch in fields(Hostility)]
+    unknown = [name for name in names if name not in (*switches, "all")]
+    if unknown:
+        raise ControlError(f"--tame {unknown[0]}: there are all, {', '.join(switches)}")
+    tamed = switches if "all" in names else names
+    values = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
+    return changed(Hostility(), Settings(), dict.fromkeys(tamed, False) | values)
+
+
+def _server(arguments: argparse.Namespace) -> Server:
+    hostility, settings = _configured(arguments)
+    # An export stays as it is; the made-up jobs that are active finish while one watches.
+    jobs = load_jobs(Path(arguments.jobs)) if arguments.jobs else sample_jobs(time.time())
+    return Server(
+        jobs, hostility, settings, active_jobs_finish=not arguments.jobs, port=arguments.port
+    )
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    arguments = _parser().parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server = _server(arguments)
+    except (ControlError, JobsFileError) as error:
+        return _refused(str(error))
+    except OverflowError:
+        return _refused(f"--port {arguments.port}: allowed is 0 to 65535")
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = (
+            "is taken; choose another with --port" if taken else f"is refused: {error.strerror}"
+        )
+        return _refused(f"port {arguments.port} {reason}")
+    with server:
+        print(
+            f"Comprehend Medical stand-in: {server.endpoint} ({server.count():,} jobs)", flush=True
+        )
+        stop.wait()
+    return 0
+
+
+def _refused(message: str) -> int:
+    print(f"comprehend_medical: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

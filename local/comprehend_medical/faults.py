@@ -1,0 +1,143 @@
+"""Faults on demand, and the record of calls: what a test sets up and what it reads back."""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from local.comprehend_medical.errors import ControlError, ServiceError
+
+RECENT_CALLS = 10_000
+
+
+@dataclass(slots=True)
+class Fault:
+    """What happens to the next `count` calls of the operations that match, after `skip` others."""
+
+    operation: str = "*"
+    error: str | None = None
+    http_status: int | None = None
+    message: str = "A fault that a test asked for."
+    delay: float = 0.0
+    count: int = 1
+    skip: int = 0
+
+
+class Taken(NamedTuple):
+    """What a call has to suffer: wait, then fail."""
+
+    delay: float
+    error: ServiceError | None
+
+
+# The names on the wire, the field or state that each sets, and the type it must have.
+_FAULT_KEYS: dict[str, tuple[str, type]] = {
+    "Operation": ("operation", str),
+    "Error": ("error", str),
+    "HttpStatus": ("http_status", int),
+    "Message": ("message", str),
+    "Delay": ("delay", float),
+    "Count": ("count", int),
+    "Skip": ("skip", int),
+}
+_STATE_KEYS: dict[str, tuple[str, type]] = {
+    "TokenCycle": ("token_cycle", bool),
+    "EmptyPages": ("empty_pages", int),
+    "RefuseTokens": ("refuse_tokens", int),
+}
+
+
+@dataclass(slots=True)
+class Faults:
+    """Faults that are still to come."""
+
+    pending: list[Fault] = field(default_factory=list)
+    token_cycle: bool = False  # tokens lead round in a cycle, until turned off
+    empty_pages: int = 0  # the next walk begins with that many pages without jobs
+    refuse_tokens: int = 0  # that many next List calls that carry a token are refused
+
+    def read(self, wanted: Mapping[str, Any]) -> None:
+        """Take in one fault as it is sent to `/_control/faults`."""
+        known = _FAULT_KEYS | _STATE_KEYS
+        for key, value in wanted.items():
+            if key not in known:
+                raise ControlError(f"{key} is no part of a fault; there are {', '.join(known)}")
+            kind = known[key][1]
+            if not (type(value) is kind or (kind is float and type(value) is int)):
+                raise ControlError(f"{key} is {value!r}; allowed is a {kind.__name__}")
+        for key in _STATE_KEYS.keys() & wanted.keys():
+            setattr(self, _STATE_KEYS[key][0], wanted[key])
+        values = {_FAULT_KEYS[key][0]: wanted[key] for key in _FAULT_KEYS.keys() & wanted.keys()}
+        if not values.keys() & {"error", "delay"}:
+            if values:
+                raise ControlError("a fault needs an Error, a Delay, or both")
+            return
+        self.pending.append(Fault(**values))
+
+    def take(self, operation: str) -> Taken:
+        """Use up one call of every fault that matches. The first error wins; delays add up."""
+        delay, error = 0.0, None
+        for fault in list(self.pending):
+            if not fnmatchcase(operation, fault.operation):
+                continue
+            if fault.skip > 0:
+                fault.skip -= 1
+            elif error is None or fault.error is None:
+                delay += fault.delay
+                if fault.error is not None:
+                    error = ServiceError(fault.error, fault.message, fault.http_status)
+                fault.count -= 1
+        self.pending = [fault for fault in self.pending if fault.count > 0]
+        return Taken(delay, error)
+
+    def refuses_token(self) -> bool:
+        """Whether this token is one of those to refuse."""
+        refused = self.refuse_tokens > 0
+        self.refuse_tokens -= refused
+        return refused
+
+    def take_empty_pages(self) -> int:
+        """How many empty pages the walk that begins now gets; the one after gets none."""
+        pages, self.empty_pages = self.empty_pages, 0
+        return pages
+
+    def shown(self) -> dict[str, Any]:
+        """What is still to come, as `/_control/faults` shows it."""
+        names = {name: key for key, (name, _) in _FAULT_KEYS.items()}
+        pending = [{names[k]: v for k, v in asdict(fault).items()} for fault in self.pending]
+        state = {key: getattr(self, name) for key, (name, _) in _STATE_KEYS.items()}
+        return {"Pending": pending} | state
+
+
+class Calls:
+    """How often each operation was called, and when of late. Refused calls count too."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.recent: deque[tuple[float, str]] = deque(maxlen=RECENT_CALLS)
+
+    def add(self, operation: str, now: float) -> None:
+        """Note a call."""
+        self.counts[operation] += 1
+        self.recent.append((now, operation))
+
+    def shown(self) -> dict[str, Any]:
+        """Both, as `/_control/calls` shows them."""
+        return {"Counts": dict(self.counts), "Calls": list(self.recent)}
+
+
+class Throttle:
+    """At most so many calls in any second. What is refused does not count against the rate."""
+
+    def __init__(self) -> None:
+        self._passed: deque[float] = deque()
+
+    def passes(self, now: float, rate: int) -> bool:
+        """Whether a call may pass now."""
+        while self._passed and self._passed[0] <= now - 1:
+            self._passed.popleft()
+        if len(self._passed) >= rate:
+            return False
+        self._passed.append(now)
+        return True

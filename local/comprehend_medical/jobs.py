@@ -1,0 +1,104 @@
+"""A job as the service keeps it: what it sends, what is filtered on, what comes next."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from local.comprehend_medical.families import MODEL_VERSIONS, OUTPUT_LABELS, Family
+from local.comprehend_medical.settings import Settings
+
+DAY = 86_400.0
+ACTIVE = frozenset({"SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED"})
+ENDED = frozenset({"COMPLETED", "PARTIAL_SUCCESS", "FAILED", "STOPPED"})
+FAILURE_MESSAGE = "No documents could be read: access to the input bucket was denied."
+_ECHOED = ("JobName", "InputDataConfig", "LanguageCode", "DataAccessRoleArn", "KMSKey")
+
+Properties = dict[str, Any]
+
+
+class Step(NamedTuple):
+    """A change that is due at a time."""
+
+    at: float
+    changes: Properties
+
+
+class Job:
+    """One job. Its JSON text is made once a change, so that a page of 500 is joined, not dumped."""
+
+    __slots__ = (
+        "expires",
+        "job_id",
+        "key",
+        "listed_from",
+        "name",
+        "plan",
+        "status",
+        "submitted",
+        "text",
+    )
+
+    def __init__(self, key: int, properties: Mapping[str, Any]) -> None:
+        self.key = key
+        self.plan: tuple[Step, ...] = ()
+        self.listed_from = -math.inf
+        self.write(properties)
+
+    def write(self, properties: Mapping[str, Any]) -> None:
+        """Take these properties on, whole. Only the shelf calls this: it has to move the job."""
+        self.text = json.dumps(properties)
+        self.job_id: str | None = properties.get("JobId")
+        self.name: str | None = properties.get("JobName")
+        self.status: str | None = properties.get("JobStatus")
+        self.submitted: float | None = properties.get("SubmitTime")
+        self.expires: float | None = properties.get("ExpirationTime")
+
+    @property
+    def properties(self) -> Properties:
+        """A copy of what is sent, times as epoch seconds."""
+        properties: Properties = json.loads(self.text)
+        return properties
+
+
+def milliseconds(seconds: float) -> float:
+    """Cut a time to whole milliseconds, which is what the service sends (1589920717.594)."""
+    # A double near 1.7e9 is off by up to 1.2e-7: without the allowance .594 could become .593.
+    return math.floor(seconds * 1000 + 0.0005) / 1000
+
+
+def new_job(family: Family, job_id: str, wanted: Properties, now: float, days: float) -> Properties:
+    """What a Start request becomes. In AWS's examples ExpirationTime has no fraction."""
+    submitted = milliseconds(now)
+    account = wanted["DataAccessRoleArn"].split(":")[4]
+    output = wanted["OutputDataConfig"]
+    below = output.get("S3Key", "").strip("/")
+    folder = f"{account}-{OUTPUT_LABELS[family]}-{job_id}/"
+    properties = {
+        "JobId": job_id,
+        "JobStatus": "SUBMITTED",
+        "SubmitTime": submitted,
+        "ExpirationTime": float(math.floor(submitted + days * DAY)),
+        "OutputDataConfig": output | {"S3Key": f"{below}/{folder}" if below else folder},
+        "ModelVersion": MODEL_VERSIONS[family],
+    }
+    return properties | {name: wanted[name] for name in _ECHOED if wanted.get(name) is not None}
+
+
+def ending(properties: Properties, outcome: str, at: float) -> Properties:
+    """The changes with which a job ends: a FAILED one says why, a partial one has a manifest."""
+    changes: Properties = {"JobStatus": outcome, "EndTime": milliseconds(at)}
+    if outcome == "FAILED":
+        changes["Message"] = FAILURE_MESSAGE
+    if outcome == "PARTIAL_SUCCESS":
+        folder = properties.get("OutputDataConfig", {}).get("S3Key", "")
+        changes["ManifestFilePath"] = f"{folder}Manifest"
+    return changes
+
+
+def life(properties: Properties, settings: Settings) -> Iterator[Step]:
+    """Yield the steps of a job that was just started."""
+    running = properties["SubmitTime"] + settings.submitted_seconds
+    ended = running + settings.in_progress_seconds
+    yield Step(running, {"JobStatus": "IN_PROGRESS"})
+    yield Step(ended, ending(properties, settings.outcome, ended))

@@ -1,0 +1,140 @@
+"""A made-up account: jobs as they would be after months of nightly runs, oddities included."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from local.comprehend_medical.families import MODEL_VERSIONS, OUTPUT_LABELS, Family
+from local.comprehend_medical.jobs import ACTIVE, DAY, Properties, Step, ending, milliseconds
+
+SHARES = {
+    Family.SNOMEDCT: 36,
+    Family.ICD10CM: 22,
+    Family.RXNORM: 16,
+    Family.ENTITIES_V2: 16,
+    Family.PHI: 10,
+}
+ENDINGS = {"COMPLETED": 900, "PARTIAL_SUCCESS": 45, "FAILED": 40, "STOPPED": 15}
+ACTIVE_EACH = 4  # of the ten that a family may have
+ACCOUNT = "111122223333"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/ComprehendMedicalBatchProcessingRole"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+STREAMS = ("nightly-notes", "discharge-summaries", "radiology", "pathology", "backfill", "triage")
+MESSAGES = (
+    "The input data location contains no documents.",
+    "Access to the input S3 bucket was denied for the data access role.",
+    "A document exceeds the maximum size for batch analysis.",
+    "The KMS key could not be used to write the output.",
+)
+# All of them match the API's pattern for JobName: letters, separators, numbers and _.:/=+-%@
+ODD_NAMES = (
+    "=1+1",
+    "+notes",
+    "-notes",
+    "@notes",
+    "=HYPERLINK",
+    "%41%00",
+    "../../notes",
+    "notes:2026/11/02",
+    "заметки-врача",
+    "診療記録-夜間",
+    "סיכום-אשפוז",
+    "ملاحظات-١٢٣",
+    "Übergabe Ärzte",
+    "notes\u2028second line",
+    "notes\u2029second paragraph",
+    "notes\u00a0no-break",
+    "notes\u3000wide",
+    " leading and trailing ",
+    "Ⅻ-½-notes",
+    "𝒏𝒐𝒕𝒆𝒔",
+    "n" * 256,
+)
+
+
+def sample_jobs(
+    now: float, count: int = 2_500, days: float = 120, seed: int = 1
+) -> dict[Family, list[Properties]]:
+    """Make jobs of the `days` before `now`. The same arguments give the same jobs."""
+    rng = random.Random(seed)
+    families = rng.choices(list(SHARES), list(SHARES.values()), k=count)
+    jobs: dict[Family, list[Properties]] = {family: [] for family in Family}
+    for index, family in enumerate(families):
+        # The youngest is an hour old: younger ones are active. None expires at once.
+        age = 3_600 + rng.random() * max(days * DAY - 7_200, 0)
+        if len(jobs[family]) < ACTIVE_EACH:
+            jobs[family].append(_active_job(rng, family, now, len(jobs[family])))
+        else:
+            jobs[family].append(_ended_job(rng, family, now - age, index))
+    for listed in jobs.values():
+        listed.sort(key=_submitted)
+    return jobs
+
+
+def plan_for(properties: Properties, now: float) -> Iterator[Step]:
+    """Yield how a sample job that is active goes on: it ends 10 seconds to 3 minutes from now."""
+    rng = random.Random(properties.get("JobId"))
+    ended = now + 10 + rng.random() * 170
+    if properties.get("JobStatus") == "STOP_REQUESTED":
+        yield Step(ended, {"JobStatus": "STOPPED", "EndTime": milliseconds(ended)})
+        return
+    if properties.get("JobStatus") == "SUBMITTED":
+        yield Step(now + (ended - now) / 3, {"JobStatus": "IN_PROGRESS"})
+    outcome = rng.choices(("COMPLETED", "PARTIAL_SUCCESS", "FAILED"), (80, 10, 10))[0]
+    yield Step(ended, ending(properties, outcome, ended))
+
+
+def _submitted(job: Properties) -> Any:
+    return job["SubmitTime"]
+
+
+def _active_job(rng: random.Random, family: Family, now: float, place: int) -> Properties:
+    status = sorted(ACTIVE)[place % len(ACTIVE)]
+    return _job(rng, family, now - 5 - rng.random() * 600, status, _name(rng, now))
+
+
+def _ended_job(rng: random.Random, family: Family, submitted: float, index: int) -> Properties:
+    status = rng.choices(list(ENDINGS), list(ENDINGS.values()))[0]
+    # Every fortieth name is odd, so that even a small set shows all of them.
+    name = ODD_NAMES[index // 40 % len(ODD_NAMES)] if index % 40 == 39 else _name(rng, submitted)
+    job = _job(rng, family, submitted, status, name)
+    ended = submitted + 60 + rng.lognormvariate(5, 0.8)
+    job |= ending(job, status, ended)
+    if status == "FAILED":
+        job["Message"] = rng.choice(MESSAGES)
+    elif rng.random() < 0.02:
+        # All 14 properties are optional in the model: some jobs have hardly any.
+        job = {name: job[name] for name in ("JobId", "JobStatus", "SubmitTime")}
+    return job
+
+
+def _name(rng: random.Random, submitted: float) -> str | None:
+    if rng.random() < 0.1:
+        return None
+    day = datetime.fromtimestamp(submitted, UTC).date().isoformat()
+    return f"{rng.choice(STREAMS)}-{day}"
+
+
+def _job(
+    rng: random.Random, family: Family, submitted: float, status: str, name: str | None
+) -> Properties:
+    job_id = f"{rng.getrandbits(128):032x}"
+    stream = name.rsplit("-", 3)[0] if name and name.startswith(STREAMS) else "notes"
+    job = {
+        "JobId": job_id,
+        "JobName": name,
+        "JobStatus": status,
+        "SubmitTime": milliseconds(submitted),
+        "ExpirationTime": float(int(submitted + 120 * DAY)),
+        "InputDataConfig": {"S3Bucket": "clinical-notes-input", "S3Key": f"{stream}/"},
+        "OutputDataConfig": {
+            "S3Bucket": "clinical-notes-output",
+            "S3Key": f"{ACCOUNT}-{OUTPUT_LABELS[family]}-{job_id}/",
+        },
+        "LanguageCode": "en",
+        "DataAccessRoleArn": ROLE,
+        "KMSKey": KEY if rng.random() < 0.3 else None,
+        "ModelVersion": MODEL_VERSIONS[family],
+    }
+    return {name: value for name, value in job.items() if value is not None}

@@ -1,0 +1,120 @@
+"""The service on HTTP: AWS JSON 1.1 at `/`, and the control paths below `/_control/`."""
+
+import json
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from local.comprehend_medical.control import control
+from local.comprehend_medical.errors import ControlError, JobsFileError, ServiceError
+from local.comprehend_medical.model import error_status, target_prefix
+from local.comprehend_medical.service import Jobs, Service
+from local.comprehend_medical.settings import Hostility, Settings
+
+ADDRESS = "127.0.0.1"
+
+
+class Server(Service):
+    """The service behind a socket on loopback. `with Server(...) as server:` serves meanwhile.
+
+    Port 0 takes a free port; `endpoint` says which. Serving is done by daemon threads.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs | None = None,
+        hostility: Hostility | None = None,
+        settings: Settings | None = None,
+        clock: Callable[[], float] = time.time,
+        active_jobs_finish: bool = False,
+        port: int = 0,
+    ) -> None:
+        super().__init__(jobs, hostility, settings, clock, active_jobs_finish)
+        self._http = _HTTPServer(self, port)
+        self.port: int = self._http.server_address[1]
+        self.endpoint = f"http://{ADDRESS}:{self.port}"
+
+    def __enter__(self) -> Self:
+        # The default poll interval would make leaving take half a second.
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, service: Service, port: int) -> None:
+        super().__init__((ADDRESS, port), _Handler)
+        self.service = service
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing when a client hangs up: that is its own affair. All else is a mistake here."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Unbuffered, headers and body leave in two packets, and Nagle's algorithm holds back the second
+    # until the first is acknowledged: 40 ms a call.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _HTTPServer
+
+    def do_POST(self) -> None:
+        """Answer an operation or a control request."""
+        try:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        except ValueError:
+            self.close_connection = True
+            body = b""
+        if self.path == "/":
+            self._serve(body)
+        else:
+            self._control("POST", body)
+
+    def do_GET(self) -> None:
+        """Answer a control request; the service itself knows POST only."""
+        self._control("GET", b"")
+
+    def _serve(self, body: bytes) -> None:
+        prefix, _, operation = self.headers.get("X-Amz-Target", "").rpartition(".")
+        try:
+            if prefix != target_prefix():
+                raise ServiceError("UnknownOperationException", "The X-Amz-Target is unknown.")
+            self._send(200, self.server.service.call(operation, body))
+        except ServiceError as error:
+            status = error.status or error_status(error.code)
+            self._send(status, json.dumps({"__type": error.code, "Message": error.message}))
+
+    def _control(self, method: str, body: bytes) -> None:
+        try:
+            answer = control(self.server.service, method, self.path, body)
+        except (ControlError, JobsFileError) as error:
+            self._send(400, json.dumps({"Message": str(error)}), "application/json")
+        else:
+            self._send(200, json.dumps(answer), "application/json")
+
+    def _send(
+        self, status: int, text: str, content_type: str = "application/x-amz-json-1.1"
+    ) -> None:
+        content = text.encode()
+        self.send_response(status)
+        self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
+        """Log nothing: the calls are counted, and the terminal belongs to whoever started this."""

@@ -1,0 +1,274 @@
+"""Real boto3 against the stand-in: every operation, its input checks, its errors, its lifecycle."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.model import StringShape
+
+from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError, Settings
+from local.comprehend_medical.families import OPERATIONS, Verb
+from local.comprehend_medical.model import job_shape, matches, service_model
+from local.comprehend_medical.sample import ODD_NAMES
+from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, call, client_for, job
+
+DAY = 86_400
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[Server]:
+    with Server(hostility=Hostility.none(), clock=clock) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Any:
+    return client_for(server.endpoint)
+
+
+def test_all_twenty_job_operations_of_the_model_are_there() -> None:
+    modelled = {name for name in service_model().operation_names if "Job" in name}
+    assert set(OPERATIONS) == modelled
+    assert len(modelled) == 20
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_job_lives_from_start_to_end_in_every_family(
+    client: Any, clock: Clock, family: Family
+) -> None:
+    everything = MINIMAL | {"JobName": "nightly - 夜", "KMSKey": "alias/notes"}
+    started = call(client, Verb.START, family, **everything)
+    history: list[str] = []
+    for seconds in (0, 2.9, 0.1, 9.9, 0.1):
+        clock.tick(seconds)
+        answer = call(client, Verb.DESCRIBE, family, **started)
+        described = answer["ComprehendMedicalAsyncJobProperties"]
+        history.append(described["JobStatus"])
+        assert call(client, Verb.LIST, family) == {LIST_KEY: [described]}
+    assert history == ["SUBMITTED", "SUBMITTED", "IN_PROGRESS", "IN_PROGRESS", "COMPLETED"]
+    assert described["SubmitTime"].timestamp() == 1_793_000_000.5
+    assert described["EndTime"].timestamp() == 1_793_000_013.5
+    assert described["ExpirationTime"].timestamp() == 1_793_000_000 + 120 * DAY
+    echoed = {name: described[name] for name in (*MINIMAL, "JobName", "KMSKey")}
+    folder = echoed["OutputDataConfig"].pop("S3Key")
+    assert folder.startswith("111122223333-")
+    assert folder.endswith(f"-{started['JobId']}/")
+    assert echoed == everything
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_stopped_job_is_first_asked_to_stop_in_every_family(
+    client: Any, clock: Clock, family: Family
+) -> None:
+    started = call(client, Verb.START, family, **MINIMAL)
+    history: list[str] = []
+    for seconds in (0, 1.9, 0.1, 60):
+        clock.tick(seconds)
+        if not history:
+            assert call(client, Verb.STOP, family, **started) == started
+        answer = call(client, Verb.DESCRIBE, family, **started)
+        history.append(answer["ComprehendMedicalAsyncJobProperties"]["JobStatus"])
+    assert history == ["STOP_REQUESTED", "STOP_REQUESTED", "STOPPED", "STOPPED"]
+    assert call(client, Verb.STOP, family, **started) == started, "tame: no effect, no error"
+
+
+@pytest.mark.parametrize(
+    "outcome, property_name",
+    [("COMPLETED", None), ("PARTIAL_SUCCESS", "ManifestFilePath"), ("FAILED", "Message")],
+)
+def test_a_job_ends_as_was_set_when_it_started(
+    server: Server, client: Any, clock: Clock, outcome: str, property_name: str | None
+) -> None:
+    server.change(outcome=outcome)
+    started = call(client, Verb.START, Family.PHI, **MINIMAL)
+    server.change(outcome="COMPLETED")
+    clock.tick(13)
+    answer = call(client, Verb.DESCRIBE, Family.PHI, **started)
+    described = answer["ComprehendMedicalAsyncJobProperties"]
+    assert described["JobStatus"] == outcome
+    assert described.keys() & {"ManifestFilePath", "Message"} == {property_name} - {None}
+
+
+def test_the_same_client_request_token_starts_one_job(server: Server, client: Any) -> None:
+    wanted = MINIMAL | {"ClientRequestToken": "once"}
+    first = call(client, Verb.START, Family.PHI, **wanted)
+    assert call(client, Verb.START, Family.PHI, **wanted) == first
+    assert call(client, Verb.START, Family.RXNORM, **wanted) != first, "each family on its own"
+    assert server.count() == 2
+    with pytest.raises(client.exceptions.InvalidRequestException):
+        call(client, Verb.START, Family.PHI, **wanted, JobName="something else")
+
+
+def test_an_eleventh_active_job_of_a_family_is_refused(client: Any, clock: Clock) -> None:
+    for _ in range(10):
+        call(client, Verb.START, Family.PHI, **MINIMAL)
+    with pytest.raises(client.exceptions.TooManyRequestsException):
+        call(client, Verb.START, Family.PHI, **MINIMAL)
+    call(client, Verb.START, Family.RXNORM, **MINIMAL)
+    clock.tick(13)
+    call(client, Verb.START, Family.PHI, **MINIMAL)
+
+
+LIST = "ListSNOMEDCTInferenceJobs"
+START = "StartSNOMEDCTInferenceJob"
+STOP = "StopSNOMEDCTInferenceJob"
+DESCRIBE = "DescribeSNOMEDCTInferenceJob"
+
+
+@pytest.mark.parametrize(
+    "operation, wanted, code, words",
+    [
+        (LIST, {"MaxResults": 0}, "InvalidRequest", "greater than or equal to 1"),
+        (LIST, {"MaxResults": 501}, "InvalidRequest", "less than or equal to 500"),
+        (LIST, {"MaxResults": "5"}, "Serialization", "maxResults"),
+        (LIST, {"MaxResults": True}, "Serialization", "maxResults"),
+        (LIST, {"MaxResults": 1.5}, "Serialization", "maxResults"),
+        (LIST, {"NextToken": ""}, "InvalidRequest", "length greater than or equal to 1"),
+        (LIST, {"NextToken": "made up"}, "InvalidRequest", "not valid"),
+        (LIST, {"NextToken": "é"}, "InvalidRequest", "not valid"),
+        (LIST, {"Filter": []}, "Serialization", "filter"),
+        (LIST, {"Filter": {"JobStatus": "BOGUS"}}, "Validation", "[SUBMITTED, IN_PROGRESS"),
+        (LIST, {"Filter": {"JobName": ""}}, "Validation", "length greater than or equal to 1"),
+        (LIST, {"Filter": {"JobName": "n" * 257}}, "Validation", "less than or equal to 256"),
+        (LIST, {"Filter": {"JobName": "a\nb"}}, "Validation", "pattern"),
+        (LIST, {"Filter": {"SubmitTimeAfter": "2026"}}, "Serialization", "submitTimeAfter"),
+        (STOP, {}, "InvalidRequest", "'jobId' failed to satisfy constraint: Member must not be"),
+        (STOP, {"JobId": None}, "InvalidRequest", "must not be null"),
+        (STOP, {"JobId": "a" * 33}, "InvalidRequest", "less than or equal to 32"),
+        (STOP, {"JobId": "a" * 32}, "ResourceNotFound", "not found"),
+        (DESCRIBE, {"JobId": "a#b"}, "InvalidRequest", "pattern"),
+        (DESCRIBE, {"JobId": "a" * 32}, "ResourceNotFound", "not found"),
+        (START, {}, "InvalidRequest", "4 validation errors"),
+        (START, MINIMAL | {"LanguageCode": "de"}, "InvalidRequest", "[en]"),
+        (START, MINIMAL | {"InputDataConfig": {}}, "InvalidRequest", "inputDataConfig.s3Bucket"),
+        (START, MINIMAL | {"InputDataConfig": {"S3Bucket": "A-B"}}, "InvalidRequest", "pattern"),
+        (START, MINIMAL | {"DataAccessRoleArn": "x" * 30}, "InvalidRequest", "pattern"),
+        (START, MINIMAL | {"ClientRequestToken": "a b"}, "InvalidRequest", "pattern"),
+        (START, MINIMAL | {"JobName": "🙂"}, "InvalidRequest", "pattern"),
+    ],
+)
+def test_input_is_checked_by_the_model_and_refused_with_a_modelled_error(
+    operation: str, wanted: dict[str, Any], code: str, words: str
+) -> None:
+    with pytest.raises(ServiceError) as refused:
+        Service().call(operation, json.dumps(wanted))
+    assert refused.value.code == f"{code}Exception"
+    assert words in refused.value.message
+
+
+def test_boto3_sends_what_its_own_checks_let_through_and_gets_the_service_error(
+    client: Any,
+) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"MaxResults": 501}, "InvalidRequestException"),
+        ({"Filter": {"JobStatus": "BOGUS"}}, "ValidationException"),
+        ({"Filter": {"JobName": "tab\there"}}, "ValidationException"),
+    ]
+    for parameters, code in cases:
+        with pytest.raises(ClientError) as refused:
+            client.list_snomedct_inference_jobs(**parameters)
+        assert refused.value.response["Error"]["Code"] == code
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+@pytest.mark.parametrize("name", [*ODD_NAMES, "a", "_.:/=+-%@", "٣", "\u2007"])
+def test_a_legal_job_name_comes_back_as_it_was_and_can_be_filtered_by(
+    client: Any, name: str
+) -> None:
+    call(client, Verb.START, Family.RXNORM, **MINIMAL, JobName=name)
+    found = call(client, Verb.LIST, Family.RXNORM, Filter={"JobName": name})[LIST_KEY]
+    assert [job["JobName"] for job in found] == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["a\n", "\n", "a\tb", "a#b", "a,b", "🙂", "a\u200bb", "\ue001", "e\u0301"]
+)
+def test_an_illegal_job_name_is_known_as_one(name: str) -> None:
+    shape = job_shape().members["JobName"]
+    assert isinstance(shape, StringShape)
+    assert not matches(shape.metadata["pattern"], name)
+
+
+@pytest.mark.parametrize(
+    "operation, code, status",
+    [
+        ("ListPHIDetectionJobs", "InvalidRequestException", 400),
+        ("ListPHIDetectionJobs", "ValidationException", 400),
+        ("ListPHIDetectionJobs", "TooManyRequestsException", 429),
+        ("ListPHIDetectionJobs", "InternalServerException", 500),
+        ("ListPHIDetectionJobs", "ServiceUnavailableException", 503),
+        ("ListPHIDetectionJobs", "ThrottlingException", 400),
+        ("DescribePHIDetectionJob", "ResourceNotFoundException", 404),
+    ],
+)
+def test_an_error_has_the_code_and_the_status_of_the_model(
+    server: Server, client: Any, operation: str, code: str, status: int
+) -> None:
+    server.fault(Operation=operation, Error=code)
+    verb = OPERATIONS[operation].verb
+    parameters: dict[str, str] = {} if verb is Verb.LIST else {"JobId": "a"}
+    with pytest.raises(ClientError) as refused:
+        call(client, verb, Family.PHI, **parameters)
+    assert refused.value.response["Error"]["Code"] == code
+    assert refused.value.response["Error"]["Message"] == "A fault that a test asked for."
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+@pytest.mark.parametrize(
+    "target, body, code",
+    [
+        ("ComprehendMedical_20181030.ListNothing", b"{}", "UnknownOperationException"),
+        ("ComprehendMedical_20181030.DetectPHI", b"{}", "UnknownOperationException"),
+        ("Other_20181030.ListPHIDetectionJobs", b"{}", "UnknownOperationException"),
+        ("", b"{}", "UnknownOperationException"),
+        ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"{", "SerializationException"),
+        ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"[]", "SerializationException"),
+        ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"\xff", "SerializationException"),
+        ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"", None),
+        ("ComprehendMedical_20181030.ListPHIDetectionJobs", b'{"Filter": null, "New": 1}', None),
+    ],
+)
+def test_what_no_sdk_sends_is_answered_too(
+    server: Server, target: str, body: bytes, code: str | None
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("POST", "/", body, {"X-Amz-Target": target})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    assert response.status == (400 if code else 200)
+    assert answer.get("__type") == code
+
+
+def test_times_travel_as_epoch_seconds_cut_to_milliseconds() -> None:
+    clock = Clock(1_589_920_717.594_999)
+    service = Service(hostility=Hostility.none(), clock=clock)
+    service.call(START, json.dumps(MINIMAL))
+    assert '"SubmitTime": 1589920717.594,' in service.call(LIST, "{}")
+
+
+def test_a_status_or_property_of_tomorrow_passes_through(server: Server) -> None:
+    strange = job(1, JobStatus="PAUSED", Region="us-east-1", Cost={"Units": 3})
+    server.put_jobs({Family.PHI: [strange, {"JobId": "bare"}, {"JobName": "without id"}]})
+    truth = server.jobs()[Family.PHI]
+    assert truth == [{"JobId": "bare"}, {"JobName": "without id"}, strange]
+    assert len(json.loads(server.call("ListPHIDetectionJobs", "{}"))[LIST_KEY]) == 3
+
+
+def test_durations_and_limits_can_be_set() -> None:
+    clock = Clock()
+    quick = Settings(submitted_seconds=0, in_progress_seconds=0, active_limit=1)
+    service = Service(settings=quick, clock=clock)
+    for _ in range(3):
+        service.call(START, json.dumps(MINIMAL))
+    assert [job["JobStatus"] for job in service.jobs()[Family.SNOMEDCT]] == ["COMPLETED"] * 3

@@ -1,0 +1,300 @@
+"""The command: its jobs file, its made-up account, its errors, and the AWS CLI talking to it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.comprehend_medical import (
+    Family,
+    JobsFileError,
+    Server,
+    Service,
+    load_jobs,
+    read_jobs,
+    sample_jobs,
+)
+from local.comprehend_medical.jobs import ACTIVE, ENDED
+from local.comprehend_medical.model import job_shape
+from local.comprehend_medical.sample import ODD_NAMES
+from tests.contract.shapes import LIST_KEY, Clock, client_for, job
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "local.comprehend_medical"]
+NOW = 1_793_000_000.0
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the command on a free port; give the process and its first line."""
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+def endpoint(line: str) -> str:
+    found = re.search(r"http://127\.0\.0\.1:\d+", line)
+    assert found, line
+    return found[0]
+
+
+def refusal(*arguments: str) -> str:
+    """Run the command where it must refuse; give its one line."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_is_serves_and_ends_with_status_0(number: signal.Signals) -> None:
+    with running("--tame", "all") as (process, line):
+        assert re.fullmatch(
+            r"Comprehend Medical stand-in: http://127\.0\.0\.1:\d+ \(2,500 jobs\)\n", line
+        )
+        answer = client_for(endpoint(line)).list_snomedct_inference_jobs(MaxResults=500)
+        assert len(answer[LIST_KEY]) == 500
+        process.send_signal(number)
+        assert process.communicate(timeout=10) == ("", "")
+        assert process.returncode == 0
+
+
+def test_a_jobs_file_is_served(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.json"
+    active = {"JobId": "b", "JobStatus": "IN_PROGRESS", "SubmitTime": "2026-11-02T00:00:00Z"}
+    file.write_text(json.dumps({"ENTITIES_V2": [active], "PHI": {LIST_KEY: [job(1), job(2)]}}))
+    with running("--jobs", str(file), "--tame", "short_pages,empty_pages") as (_, line):
+        assert "(3 jobs)" in line
+        client = client_for(endpoint(line))
+        (found,) = client.list_entities_detection_v2_jobs()[LIST_KEY]
+        assert found["JobStatus"] == "IN_PROGRESS"
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert refusal("--port", str(port)) == (
+            f"comprehend_medical: port {port} is taken; choose another with --port\n"
+        )
+
+
+def test_a_wrong_argument_is_one_line_that_says_what_is_allowed() -> None:
+    assert "--tame shufle: there are all, single_filter, shuffle" in refusal("--tame", "shufle")
+    assert "allowed are COMPLETED" in refusal("--outcome", "LOST")
+    assert "no-such.json: cannot be read: No such file" in refusal("--jobs", "no-such.json")
+    assert "allowed is 0 to 65535" in refusal("--port", "70000")
+
+
+def test_help_lists_every_hostility_with_a_sentence() -> None:
+    done = subprocess.run(
+        [*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in ("single_filter", "late_jobs", "stop_refusals"):
+        assert re.search(rf"^  {name} +\w+ \w+ \w+", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "content, families",
+    [
+        ({LIST_KEY: [job(1)]}, {Family.SNOMEDCT: 1}),
+        ({LIST_KEY: [job(1)], "NextToken": "x"}, {Family.SNOMEDCT: 1}),
+        ([job(1)], {Family.SNOMEDCT: 1}),
+        ({"PHI": [job(1), job(2)], "RXNORM": []}, {Family.PHI: 2, Family.RXNORM: 0}),
+        ({"ICD10CM": {LIST_KEY: [{}]}}, {Family.ICD10CM: 1}),
+        ({}, {}),
+    ],
+)
+def test_jobs_are_read_in_every_shape_that_people_have(
+    content: object, families: dict[Family, int]
+) -> None:
+    assert {family: len(jobs) for family, jobs in read_jobs(content).items()} == families
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2020-05-19T20:38:37.594000+00:00",
+        "2020-05-19T20:38:37.594Z",
+        "2020-05-19T22:38:37.594999+02:00",
+        "2020-05-19T20:38:37.594",
+        1_589_920_717.594,
+        1_589_920_717.594_9,
+    ],
+)
+def test_times_are_read_as_the_cli_prints_them_and_as_the_wire_carries_them(
+    text: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    read = read_jobs([{"SubmitTime": text, "Tomorrow": text}])[Family.SNOMEDCT]
+    monkeypatch.undo()
+    time.tzset()
+    assert read == [{"SubmitTime": 1_589_920_717.594, "Tomorrow": text}]
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("{", "is not JSON"),
+        ("5", "holds a number; allowed is an object with ComprehendMedicalAsyncJobPropertiesList"),
+        ('{"SNOMED": []}', "'SNOMED' is no family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
+        ('{"PHI": {}}', "PHI: holds an object; allowed is a list of jobs"),
+        ('{"PHI": [{}, 7]}', "PHI[1]: is a number; allowed is an object of job properties"),
+        ('{"PHI": [{"JobName": 7}]}', "PHI[0].JobName: is a number; allowed is a string"),
+        ('[{"InputDataConfig": "s3"}]', "SNOMEDCT[0].InputDataConfig: is a string; allowed is an"),
+        ('[{"EndTime": "soon"}]', "SNOMEDCT[0].EndTime: 'soon' is no time; allowed is an ISO 8601"),
+        ('[{"EndTime": true}]', "SNOMEDCT[0].EndTime: is true or false; allowed is an ISO 8601"),
+        ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is no time; allowed is an ISO 8601"),
+        ('[{"JobId": "a"}, {"JobId": "a"}]', "SNOMEDCT[1].JobId: 'a' is that of SNOMEDCT[0] too"),
+    ],
+)
+def test_a_bad_jobs_file_is_one_line_with_file_family_index_property_and_what_is_allowed(
+    tmp_path: Path, content: str, words: str
+) -> None:
+    file = tmp_path / "jobs.json"
+    file.write_text(content)
+    with pytest.raises(JobsFileError) as error:
+        load_jobs(file)
+    assert str(error.value).startswith(f"{file}: ")
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
+    jobs = sample_jobs(NOW)
+    everything = [job for listed in jobs.values() for job in listed]
+    assert len(everything) == 2_500
+    assert sample_jobs(NOW) == jobs
+    assert set(jobs) == set(Family)
+    assert len({job["JobId"] for job in everything}) == 2_500
+    assert all(re.fullmatch("[0-9a-f]{32}", job["JobId"]) for job in everything)
+    statuses = Counter(job["JobStatus"] for job in everything)
+    shape = job_shape()
+    assert set(statuses) == {*ENDED, *ACTIVE}
+    assert {name for job in everything for name in job} == set(shape.members)
+    assert set(ODD_NAMES) <= {job.get("JobName") for job in everything}
+    assert min(job["SubmitTime"] for job in everything) > NOW - 120 * 86_400
+    assert all(job.get("ExpirationTime", NOW + 1) > NOW for job in everything)
+    assert all("Message" in job for job in everything if job["JobStatus"] == "FAILED")
+    for listed in jobs.values():
+        assert 0 < sum(job["JobStatus"] in ACTIVE for job in listed) < 10
+
+
+def test_made_up_jobs_that_are_active_finish_within_three_minutes() -> None:
+    clock = Clock(NOW)
+    service = Service(sample_jobs(NOW), clock=clock, active_jobs_finish=True)
+
+    def active() -> int:
+        jobs = service.jobs().values()
+        return sum(job["JobStatus"] in ACTIVE for listed in jobs for job in listed)
+
+    counts = []
+    for _ in range(19):
+        counts.append(active())
+        clock.tick(10)
+    assert counts[0] == counts[1] > 10
+    assert sorted(counts, reverse=True) == counts
+    assert counts[-1] == 0
+
+
+def test_active_jobs_of_an_export_stay_as_they_are() -> None:
+    clock = Clock(NOW)
+    jobs = sample_jobs(NOW)
+    service = Service(jobs, clock=clock)
+    clock.tick(600)
+    assert service.jobs() == jobs
+
+
+def test_every_made_up_job_fits_the_model() -> None:
+    clock = Clock(NOW)
+    seen = 0
+    with Server(sample_jobs(NOW), clock=clock) as server:
+        server.change(throttle=False)
+        client = client_for(server.endpoint)
+        for operation in ("list_snomedct_inference_jobs", "list_phi_detection_jobs"):
+            token: dict[str, str] = {}
+            while True:
+                page = getattr(client, operation)(MaxResults=500, **token)
+                seen += len(page[LIST_KEY])
+                if "NextToken" not in page:
+                    break
+                token = {"NextToken": page["NextToken"]}
+    assert seen > 1_000
+
+
+def aws_command() -> list[str]:
+    """Find an AWS CLI v1: named by JOBLEDGER_AWS_CLI, in .venv-awscli, or beside this interpreter."""
+    beside = ROOT / ".venv-awscli" / "bin" / "aws"
+    for found in (os.environ.get("JOBLEDGER_AWS_CLI"), str(beside) if beside.exists() else None):
+        if found:
+            return [found]
+    if importlib.util.find_spec("awscli"):
+        return [sys.executable, "-m", "awscli"]
+    pytest.skip(
+        "no AWS CLI: set JOBLEDGER_AWS_CLI, or make .venv-awscli from local/awscli-requirements.txt"
+    )
+
+
+def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path: Path) -> None:
+    aws = aws_command()
+    with Server() as server:
+        server.change(late_jobs=False, empty_pages=False)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_COMPREHENDMEDICAL": server.endpoint,
+        }
+
+        def run(command: str, *options: str) -> Any:
+            done = subprocess.run(
+                [*aws, "comprehendmedical", command, *options, "--output", "json"],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout)
+
+        started = run(
+            *("start-snomedct-inference-job", "--language-code", "en", "--job-name", "=1+1"),
+            *("--input-data-config", "S3Bucket=notes-in", "--output-data-config"),
+            *("S3Bucket=notes-out", "--data-access-role-arn", "arn:aws:iam::111122223333:role/r"),
+        )
+        printed = run("list-snomedct-inference-jobs", "--filter", '{"JobName": "=1+1"}')
+        assert [job["JobId"] for job in printed[LIST_KEY]] == [started["JobId"]]
+        option = ("--job-id", started["JobId"])
+        assert run("stop-snomedct-inference-job", *option) == started
+        described = run("describe-snomedct-inference-job", *option)
+    assert described["ComprehendMedicalAsyncJobProperties"]["JobStatus"] == "STOP_REQUESTED"
+    # What it prints is what --jobs reads.
+    assert len(read_jobs(printed)[Family.SNOMEDCT]) == 1

@@ -1,0 +1,166 @@
+"""Faults on demand and the control paths, which a test in another process uses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError
+from tests.contract.shapes import LIST_KEY, Clock, client_for, job, listed, walk
+
+JOBS = [job(number) for number in range(1, 301)]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server({Family.SNOMEDCT: JOBS}, Hostility.none(), clock=Clock()) as server:
+        yield server
+
+
+def ask(server: Server, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request(method, f"/_control/{path}", None if body is None else json.dumps(body))
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer
+
+
+def codes(service: Service, calls: int) -> list[str]:
+    """What so many List calls come to."""
+    seen = []
+    for _ in range(calls):
+        try:
+            listed(service)
+            seen.append("ok")
+        except ServiceError as error:
+            seen.append(f"{error.code} {error.status or ''}".strip())
+    return seen
+
+
+def test_a_fault_fails_the_next_matching_calls_and_no_other(server: Server) -> None:
+    fault = {"Operation": "List*", "Error": "TooManyRequestsException", "HttpStatus": 400}
+    status, answer = ask(server, "POST", "faults", fault | {"Count": 2, "Skip": 1})
+    assert (status, answer["Pending"][0]["Count"]) == (200, 2)
+    with pytest.raises(ServiceError, match="ResourceNotFound"):
+        server.call("DescribeSNOMEDCTInferenceJob", '{"JobId": "a"}')
+    throttled = "TooManyRequestsException 400"
+    assert codes(server, 4) == ["ok", throttled, throttled, "ok"]
+    assert ask(server, "GET", "faults")[1]["Pending"] == []
+
+
+def test_boto3_retries_through_a_fault_and_the_calls_are_counted(server: Server) -> None:
+    server.fault(Operation="List*", Error="TooManyRequestsException", HttpStatus=400)
+    client = client_for(server.endpoint, attempts=2)
+    assert client.list_snomedct_inference_jobs()[LIST_KEY]
+    calls = ask(server, "GET", "calls")[1]
+    assert calls["Counts"] == {"ListSNOMEDCTInferenceJobs": 2}
+    assert calls["Calls"] == [[1_793_000_000.5, "ListSNOMEDCTInferenceJobs"]] * 2
+
+
+def test_a_message_and_an_unmodelled_error_reach_boto3(server: Server) -> None:
+    server.fault(Error="AccessDeniedException", HttpStatus=403, Message="not you")
+    with pytest.raises(ClientError, match="not you") as refused:
+        client_for(server.endpoint).list_snomedct_inference_jobs()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_a_delay_alone_makes_a_call_slow_but_not_fail(server: Server) -> None:
+    server.fault(Delay=0.05)
+    start = time.perf_counter()
+    assert listed(server)[LIST_KEY]
+    assert time.perf_counter() - start >= 0.05
+
+
+def test_two_faults_on_one_operation_follow_each_other() -> None:
+    service = Service()
+    service.fault(Error="InternalServerException")
+    service.fault(Error="TooManyRequestsException")
+    assert codes(service, 3) == ["InternalServerException", "TooManyRequestsException 429", "ok"]
+
+
+def test_token_cycle_leads_round_through_the_very_same_tokens(server: Server) -> None:
+    for size in (20, 500):
+        ask(server, "POST", "faults", {"TokenCycle": True})
+        tokens = []
+        wanted: dict[str, Any] = {"MaxResults": size}
+        for _ in range(12):
+            wanted["NextToken"] = listed(server, wanted)["NextToken"]
+            tokens.append(wanted["NextToken"])
+        assert tokens[:3] * 4 == tokens
+        assert len(set(tokens)) == 3
+    ask(server, "POST", "faults", {"TokenCycle": False})
+    assert len(list(walk(server))) == 3
+
+
+def test_empty_pages_come_before_the_jobs_of_the_next_walk_only(server: Server) -> None:
+    server.fault(EmptyPages=1000)
+    pages = list(walk(server, {"MaxResults": 100}))
+    assert [len(page) for page in pages] == [0] * 1000 + [100] * 3
+    assert len(list(walk(server))) == 3
+
+
+def test_so_many_tokens_are_refused_and_first_pages_are_not(server: Server) -> None:
+    server.fault(RefuseTokens=2)
+    token = listed(server)["NextToken"]
+    for _ in range(2):
+        assert listed(server)[LIST_KEY]
+        with pytest.raises(ServiceError, match="InvalidRequestException"):
+            listed(server, {"NextToken": token})
+    assert listed(server, {"NextToken": token})[LIST_KEY]
+
+
+def test_jobs_are_put_replaced_and_deleted_whole(server: Server) -> None:
+    strange = job(1, JobStatus="PAUSED", Tomorrow=[1])
+    del strange["JobName"]
+    assert ask(server, "POST", "jobs", {"Put": {"SNOMEDCT": [strange]}}) == (200, {"Jobs": 300})
+    iso = {"JobId": "x", "SubmitTime": "2026-11-02T03:04:05.678901Z"}
+    wanted = {"Put": {"PHI": [iso]}, "Delete": {"SNOMEDCT": [JOBS[1]["JobId"], "unknown"]}}
+    assert ask(server, "POST", "jobs", wanted) == (200, {"Jobs": 300})
+    truth = ask(server, "GET", "jobs")[1]
+    assert truth["SNOMEDCT"] == [strange, *JOBS[2:]]
+    assert truth["PHI"] == [{"JobId": "x", "SubmitTime": 1_793_588_645.678}]
+    assert ask(server, "POST", "jobs", {"Replace": truth | {"PHI": []}}) == (200, {"Jobs": 299})
+    assert ask(server, "GET", "jobs")[1] == truth | {"PHI": []}
+
+
+def test_settings_change_at_runtime_and_reset_undoes_them(server: Server) -> None:
+    status, answer = ask(server, "POST", "settings", {"throttle": True, "late_seconds": 0})
+    assert (status, answer["throttle"], answer["late_seconds"]) == (200, True, 0)
+    server.fault(Error="InternalServerException", Count=9)
+    assert codes(server, 1) == ["InternalServerException"]
+    assert ask(server, "POST", "reset", {}) == (200, {})
+    assert codes(server, 20) == ["ok"] * 20
+    assert ask(server, "GET", "settings")[1]["late_seconds"] == 5
+    assert ask(server, "GET", "calls")[1]["Counts"] == {"ListSNOMEDCTInferenceJobs": 20}
+    assert server.count() == 300, "the jobs stay"
+
+
+@pytest.mark.parametrize(
+    "path, body, words",
+    [
+        ("faults", {"Eror": "x"}, "Eror is no part of a fault; there are Operation"),
+        ("faults", {"Error": 5}, "Error is 5; allowed is a str"),
+        ("faults", {"Count": 2}, "needs an Error, a Delay, or both"),
+        ("settings", {"shufle": False}, "shufle is no setting; there are single_filter"),
+        ("settings", {"shuffle": 0}, "shuffle is 0; allowed is a bool"),
+        ("settings", {"outcome": "LOST"}, "allowed are COMPLETED, PARTIAL_SUCCESS, FAILED"),
+        ("jobs", {"Put": {"SNOMED": []}}, "'SNOMED' is no family; allowed are SNOMEDCT"),
+        ("jobs", {"Add": {}}, "Add is unknown; there are Replace, Delete, Put"),
+        ("jobs", {"Delete": {"PHI": "id"}}, "allowed is an object of SNOMEDCT"),
+        ("jobs", [], "no JSON object"),
+        ("nothing", {}, "there are GET or POST /_control/faults"),
+    ],
+)
+def test_a_control_request_that_is_wrong_says_what_is_allowed(
+    server: Server, path: str, body: object, words: str
+) -> None:
+    status, answer = ask(server, "POST", path, body)
+    assert status == 400
+    assert words in answer["Message"]

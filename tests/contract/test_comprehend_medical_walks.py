@@ -1,0 +1,339 @@
+"""Listing: documented orders, walks that miss nothing, tokens, and each hostility on and off."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError, Settings
+from local.comprehend_medical.families import Verb
+from tests.contract.shapes import (
+    LIST_KEY,
+    MINIMAL,
+    Clock,
+    call,
+    client_for,
+    ids,
+    job,
+    listed,
+    walk,
+)
+
+JOBS = [job(number) for number in range(1, 301)]
+IDS = [job["JobId"] for job in JOBS]
+TAME = Hostility.none()
+HOSTILE = Hostility(throttle=False)
+FIRST = JOBS[0]["SubmitTime"]
+START = "StartSNOMEDCTInferenceJob"
+
+
+def service_with(
+    hostility: Hostility = TAME, clock: Clock | None = None, settings: Settings | None = None
+) -> Service:
+    clock = clock or Clock()
+    return Service({Family.SNOMEDCT: JOBS}, hostility, settings, clock)
+
+
+def only(name: str) -> Hostility:
+    """One hostility, all others tamed: what a switch does by itself."""
+    return replace(TAME, **{name: True})
+
+
+def refused(act: Callable[[], Any]) -> str:
+    with pytest.raises(ServiceError) as error:
+        act()
+    return error.value.code
+
+
+@pytest.mark.parametrize(
+    "wanted, expected",
+    [
+        ({"SubmitTimeBefore": FIRST + 999}, IDS),
+        ({"SubmitTimeAfter": FIRST - 1}, IDS[::-1]),
+        ({"SubmitTimeBefore": FIRST + 10}, IDS[:10]),
+        ({"SubmitTimeAfter": FIRST + 10}, IDS[:10:-1]),
+        ({"SubmitTimeBefore": FIRST + 10.001}, IDS[:11]),
+        ({"SubmitTimeAfter": FIRST + 9.999}, IDS[:9:-1]),
+        ({"SubmitTimeBefore": FIRST}, []),
+        ({"SubmitTimeAfter": FIRST + 299}, []),
+    ],
+)
+@pytest.mark.parametrize("hostility", [TAME, HOSTILE])
+@pytest.mark.parametrize("size", [1, 7, 500])
+def test_a_time_filter_orders_as_documented_with_exclusive_bounds(
+    wanted: dict[str, float], expected: list[str], hostility: Hostility, size: int
+) -> None:
+    found = ids(walk(service_with(hostility), {"Filter": wanted, "MaxResults": size}))
+    assert list(dict.fromkeys(found)) == expected
+    assert sorted(found, reverse="SubmitTimeAfter" in wanted) == found
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("size", [1, 2, 9, 100, 500])
+def test_a_hostile_walk_lists_every_job_at_least_once(seed: int, size: int) -> None:
+    service = service_with(HOSTILE, settings=Settings(seed=seed))
+    assert set(ids(walk(service, {"MaxResults": size}))) == set(IDS)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "wanted", [{}, {"SubmitTimeAfter": 1.0}, {"SubmitTimeBefore": 2e9}, {"JobStatus": "COMPLETED"}]
+)
+def test_what_comes_and_goes_during_a_walk_hides_no_job_that_stays(
+    seed: int, wanted: dict[str, Any]
+) -> None:
+    rng = random.Random(seed)
+    service = service_with(HOSTILE, settings=Settings(seed=seed))
+    found: set[str] = set()
+    stay = set(IDS)
+    for page in walk(service, {"MaxResults": 20, "Filter": wanted}):
+        found |= {job["JobId"] for job in page}
+        service.put_jobs({Family.SNOMEDCT: [job(rng.randrange(1_000, 2_000))]})
+        leaving = rng.choice(IDS)
+        stay.discard(leaving)
+        service.delete_jobs({Family.SNOMEDCT: [leaving]})
+        if changing := sorted(stay):
+            changed = job(int(rng.choice(changing), 16), Message="changed", JobName="other")
+            service.put_jobs({Family.SNOMEDCT: [changed]})
+    assert stay <= found
+
+
+def test_a_job_that_is_put_again_is_found_by_its_new_values_only() -> None:
+    clock = Clock()
+    service = service_with(only("expire_jobs"), clock)
+    put = {"JobName": "new", "JobStatus": "FAILED", "ExpirationTime": clock() + 10}
+    service.put_jobs({Family.SNOMEDCT: [job(1, SubmitTime=1.5, **put)]})
+    assert ids(walk(service, {"Filter": {"JobName": "new"}})) == IDS[:1]
+    assert ids(walk(service, {"Filter": {"JobStatus": "FAILED"}})) == IDS[:1]
+    assert ids(walk(service, {"Filter": {"SubmitTimeBefore": 2}})) == IDS[:1]
+    assert IDS[0] not in ids(walk(service, {"Filter": {"JobName": "name-1"}}))
+    assert ids(walk(service, {"Filter": {"SubmitTimeAfter": 2}})) == IDS[:0:-1]
+    clock.tick(10)
+    assert IDS[0] not in ids(walk(service))
+
+
+def test_the_default_page_is_100_and_names_match_exactly() -> None:
+    service = service_with()
+    assert len(listed(service)[LIST_KEY]) == 100
+    assert ids(walk(service, {"Filter": {"JobName": "name-"}})) == []
+    assert set(ids(walk(service, {"Filter": {"JobName": "name-1"}}))) == set(IDS[::3])
+    assert ids(walk(service, {"Filter": {"JobStatus": "FAILED"}})) == []
+
+
+def test_two_filters_both_apply_when_single_filter_is_tamed() -> None:
+    service = service_with()
+    wanted = {"JobName": "name-1", "SubmitTimeAfter": FIRST + 10, "SubmitTimeBefore": FIRST + 20}
+    assert ids(walk(service, {"Filter": wanted})) == [IDS[12], IDS[15], IDS[18]]
+
+
+def test_single_filter_refuses_two() -> None:
+    service = service_with(only("single_filter"))
+    two = {"JobName": "a", "JobStatus": "FAILED"}
+    assert refused(lambda: listed(service, {"Filter": two})) == "InvalidRequestException"
+    assert listed(service, {"Filter": {"JobName": "a", "JobStatus": None}}) == {LIST_KEY: []}
+
+
+@pytest.mark.parametrize("wanted", [{}, {"JobName": "name-1"}, {"JobStatus": "COMPLETED"}])
+def test_shuffle_gives_each_walk_without_time_filter_its_own_order(wanted: dict[str, str]) -> None:
+    tame, hostile = service_with(), service_with(only("shuffle"))
+    orders = [ids(walk(hostile, {"Filter": wanted, "MaxResults": 30})) for _ in range(3)]
+    newest_first = ids(walk(tame, {"Filter": wanted}))
+    assert newest_first == sorted(newest_first, reverse=True)
+    assert [sorted(order, reverse=True) for order in orders] == [newest_first] * 3
+    assert len({tuple(order) for order in [*orders, newest_first]}) == 4
+
+
+def sizes(hostility: Hostility) -> list[int]:
+    """Page sizes of many walks over 300 jobs by 50."""
+    service = service_with(hostility)
+    wanted = {"MaxResults": 50, "Filter": {"SubmitTimeBefore": 2e9}}
+    return [len(page) for _ in range(30) for page in walk(service, wanted)]
+
+
+def test_short_and_empty_pages_carry_a_token() -> None:
+    assert set(sizes(TAME)) == {50}
+    assert len(sizes(only("short_pages"))) > 30 * 6
+    assert 0 not in sizes(only("short_pages"))
+    assert set(sizes(only("empty_pages"))) == {0, 50}
+    assert max(sizes(HOSTILE)) == 50
+
+
+def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next() -> None:
+    service = service_with(only("repeat_jobs"))
+    pages = [page for _ in range(10) for page in walk(service, {"MaxResults": 20})]
+    again = [after[0] == before[-1] for before, after in pairwise(pages)]
+    assert sum(again) > 10
+    assert max(len(page) for page in pages) == 20
+    found = ids(walk(service_with(), {"MaxResults": 20}))
+    assert len(found) == len(set(found)) == 300
+
+
+def test_a_token_expires() -> None:
+    for hostility, expires in [(only("expiring_tokens"), True), (TAME, False)]:
+        clock = Clock()
+        service = service_with(hostility, clock)
+        token = listed(service)["NextToken"]
+        clock.tick(60)
+        assert listed(service, {"NextToken": token})[LIST_KEY]
+        clock.tick(0.1)
+        if expires:
+            code = refused(lambda: listed(service, {"NextToken": token}))  # noqa: B023 - called at once
+            assert code == "InvalidRequestException"
+        else:
+            assert listed(service, {"NextToken": token})[LIST_KEY]
+
+
+def test_each_page_brings_a_fresh_token_however_long_the_walk() -> None:
+    clock = Clock()
+    service = service_with(only("expiring_tokens"), clock)
+    for page in walk(service, {"MaxResults": 20}):
+        assert len(page) == 20
+        clock.tick(59)
+
+
+def test_a_token_sent_twice_gives_the_same_page_twice() -> None:
+    service = service_with(HOSTILE)
+    wanted = {"NextToken": listed(service)["NextToken"]}
+    assert listed(service, wanted) == listed(service, wanted)
+
+
+def test_a_token_is_good_for_its_own_query_only() -> None:
+    service = service_with()
+    token = listed(service)["NextToken"]
+    changed = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in (0, 40)]
+    for foreign in ({"Filter": {"JobStatus": "COMPLETED"}}, {"Filter": {"SubmitTimeAfter": 1}}):
+        wanted = {**foreign, "NextToken": token}
+        assert refused(lambda: listed(service, wanted)) == "InvalidRequestException"  # noqa: B023 - called at once
+    for made_up in [*changed, token + "AAAA", token[:-4], "x"]:
+        wanted = {"NextToken": made_up}
+        assert refused(lambda: listed(service, wanted)) == "InvalidRequestException"  # noqa: B023 - called at once
+    other_family = {"NextToken": token}
+    assert refused(lambda: listed(service, other_family, Family.PHI)) == "InvalidRequestException"
+    assert refused(lambda: listed(service_with(), other_family)) == "InvalidRequestException"
+    service.put_jobs({}, replace=True)
+    assert refused(lambda: listed(service, other_family)) == "InvalidRequestException"
+
+
+@pytest.mark.parametrize("status", [429, 400])
+def test_throttle_lets_ten_reads_and_five_writes_pass_a_second(status: int) -> None:
+    clock = Clock()
+    service = service_with(only("throttle"), clock, Settings(throttle_status=status))
+    stop = json.dumps({"JobId": IDS[0]})
+    for _ in range(2):
+        for _ in range(10):
+            listed(service)
+        for _ in range(5):
+            service.call("StopSNOMEDCTInferenceJob", stop)
+        with pytest.raises(ServiceError) as error:
+            listed(service, family=Family.PHI)
+        assert (error.value.code, error.value.status) == ("TooManyRequestsException", status)
+        code = refused(lambda: service.call("StopSNOMEDCTInferenceJob", stop))
+        assert code == "TooManyRequestsException"
+        clock.tick(0.9)
+        assert refused(lambda: listed(service)) == "TooManyRequestsException"
+        clock.tick(0.1)
+
+
+def test_throttled_boto3_sees_the_modelled_exception() -> None:
+    with Server(hostility=only("throttle"), clock=Clock()) as server:
+        client = client_for(server.endpoint)
+        for _ in range(10):
+            client.list_phi_detection_jobs()
+        with pytest.raises(client.exceptions.TooManyRequestsException):
+            client.list_phi_detection_jobs()
+
+
+@pytest.mark.parametrize("hostility, left", [(TAME, 300), (only("expire_jobs"), 299)])
+def test_expire_jobs_deletes_a_job_at_its_expiration_time(hostility: Hostility, left: int) -> None:
+    clock = Clock(JOBS[0]["ExpirationTime"] - 0.001)
+    service = service_with(hostility, clock)
+    assert len(set(ids(walk(service)))) == 300
+    clock.tick(0.001)
+    assert len(set(ids(walk(service)))) == left
+    assert len(service.jobs()[Family.SNOMEDCT]) == left
+
+
+def test_a_job_that_was_over_when_loaded_stays_and_one_that_is_put_goes() -> None:
+    service = Service({Family.PHI: [JOBS[0]]}, clock=Clock(2e9))
+    assert service.jobs()[Family.PHI] == [JOBS[0]]
+    service.put_jobs({Family.PHI: [JOBS[1]]})
+    assert service.jobs()[Family.PHI] == [JOBS[0]]
+
+
+@pytest.mark.parametrize("hostility, late", [(TAME, False), (only("late_jobs"), True)])
+def test_late_jobs_are_described_before_they_are_listed(hostility: Hostility, late: bool) -> None:
+    clock = Clock()
+    service = Service(hostility=hostility, clock=clock)
+    started = service.call(START, json.dumps(MINIMAL))
+    clock.tick(4.9)
+    assert "IN_PROGRESS" in service.call("DescribeSNOMEDCTInferenceJob", started)
+    for wanted in ({}, {"SubmitTimeAfter": 1}, {"JobStatus": "IN_PROGRESS"}):
+        assert len(listed(service, {"Filter": wanted})[LIST_KEY]) == (0 if late else 1)
+    assert len(service.jobs()[Family.SNOMEDCT]) == 1, "the truth knows it at once"
+    clock.tick(0.1)
+    assert len(listed(service)[LIST_KEY]) == 1
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"])
+def test_stop_refusals_refuse_to_stop_what_has_ended(status: str) -> None:
+    for hostility in (TAME, only("stop_refusals")):
+        service = Service({Family.SNOMEDCT: [job(1, JobStatus=status)]}, hostility)
+        stop = json.dumps({"JobId": IDS[0]})
+        if hostility is TAME:
+            assert json.loads(service.call("StopSNOMEDCTInferenceJob", stop)) == {"JobId": IDS[0]}
+        else:
+            code = refused(lambda: service.call("StopSNOMEDCTInferenceJob", stop))  # noqa: B023 - called at once
+            assert code == "InvalidRequestException"
+        assert service.jobs()[Family.SNOMEDCT][0]["JobStatus"] == status
+
+
+def test_every_hostility_is_on_by_default_and_says_what_it_does() -> None:
+    assert all(getattr(Hostility(), switch.name) for switch in fields(Hostility))
+    assert not any(getattr(Hostility.none(), switch.name) for switch in fields(Hostility))
+    assert all(switch.metadata["meaning"] for switch in fields(Hostility))
+
+
+@pytest.mark.parametrize("family", Family)
+def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_model(
+    family: Family,
+) -> None:
+    found: list[str] = []
+    with Server({family: JOBS}, HOSTILE, clock=Clock()) as server:
+        client = client_for(server.endpoint)
+        after = datetime(2020, 1, 1, tzinfo=UTC)
+        parameters: dict[str, Any] = {"MaxResults": 50, "Filter": {"SubmitTimeAfter": after}}
+        while parameters.get("NextToken", "first"):
+            page = call(client, Verb.LIST, family, **parameters)
+            found += [job["JobId"] for job in page[LIST_KEY]]
+            parameters["NextToken"] = page.get("NextToken", "")
+    assert list(dict.fromkeys(found)) == IDS[::-1]
+
+
+def test_a_page_of_500_costs_a_few_milliseconds_whatever_the_store_holds() -> None:
+    many = [
+        job(number, JobStatus=("FAILED" if number % 50 else "COMPLETED"))
+        for number in range(50_000)
+    ]
+    service = Service({Family.SNOMEDCT: many}, HOSTILE)
+    wanted: list[dict[str, Any]] = [
+        {},
+        {"JobStatus": "COMPLETED"},
+        {"SubmitTimeAfter": 1},
+        {"JobName": "name-1"},
+    ]
+    for filters in wanted:
+        # The best of several: other tests run on the same machine.
+        best = 1.0
+        for _ in range(10):
+            start = time.perf_counter()
+            listed(service, {"MaxResults": 500, "Filter": filters})
+            best = min(best, time.perf_counter() - start)
+        assert best < 0.02, f"{filters}: {best * 1e3:.1f} ms"
