@@ -7,6 +7,7 @@ JobLedgerError
 ├── LedgerUnavailable        DynamoDB throttled or failed after the client's retries
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync has moved the same walk on
+├── EventRefused             EventBridge did not take an event
 └── UpstreamError            Comprehend Medical refused or could not be reached
     ├── TokenRefused         it does not take its own NextToken (any more)
     ├── WalkEndless          its tokens lead in a circle, or through empty pages without end
@@ -61,8 +62,8 @@ class WalkOvertaken(JobLedgerError):
     """A concurrent sync has moved the same walk on; it will finish it."""
 
 
-class UpstreamError(JobLedgerError):
-    """Comprehend Medical answered with an error, or did not answer; `name` is its code."""
+class ServiceRefused(JobLedgerError):
+    """A service answered with an error, or not at all."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -72,6 +73,14 @@ class UpstreamError(JobLedgerError):
     def name(self) -> str:
         """The service's own error code, or botocore's exception name when there was no answer."""
         return self._code
+
+
+class EventRefused(ServiceRefused):
+    """EventBridge did not take an event."""
+
+
+class UpstreamError(ServiceRefused):
+    """Comprehend Medical refused a call, or could not be reached."""
 
 
 class TokenRefused(UpstreamError):

@@ -1,28 +1,13 @@
-"""What a caller may ask for: the parameters of the job list as types that carry their bounds.
+"""What a list or a summary is of: the filters and the order, all valid. Knows nothing of AWS."""
 
-Each parameter is declared once, in PARAMETERS; the routes read requests by it and the OpenAPI document
-shows it. All that is wrong with a request is told at once. Knows nothing of AWS.
-"""
-
-import difflib
-import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
-from jobledger.errors import BadParameter, InvalidParameters
 from jobledger.jobs import Family, JobStatus
-from jobledger.times import EPOCH, rfc3339
+from jobledger.times import rfc3339
 
 Order = Literal["ascending", "descending"]
-MAX_RESULTS_LIMIT = 500
-DEFAULT_MAX_RESULTS = 100
-
-_NAME_PUNCTUATION = frozenset("_.:/=+-%@")
-_NAME_CATEGORIES = ("L", "Z", "N")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,512}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,226 +31,8 @@ class JobQuery:
         return self.order == "descending"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One query parameter: how its text is read, what is allowed, and its JSON Schema.
-
-    `parse` raises ValueError for text that is not allowed. A repeatable one takes a list of values.
-    """
-
-    name: str
-    parse: Callable[[str], Any]
-    allowed: str
-    schema: Mapping[str, Any]
-    description: str
-    repeatable: bool = False
-    example: str | None = None
-
-
-def parse_name(text: str) -> str:
-    """Return a JobName: 1 to 256 of `\\p{L}\\p{Z}\\p{N}_.:/=+-%@` (service model, shape JobName)."""
-    if not 1 <= len(text) <= 256 or not all(map(_may_be_in_a_name, text)):
-        raise ValueError
-    return text
-
-
-def _may_be_in_a_name(character: str) -> bool:
-    return character in _NAME_PUNCTUATION or unicodedata.category(character)[0] in _NAME_CATEGORIES
-
-
-def parse_time(text: str) -> datetime:
-    """Return a time of RFC 3339 (any offset), of a date alone (midnight UTC) or of epoch seconds.
-
-    A blank in the place of an offset's sign is a plus: that is what `+` becomes in a query string.
-    """
-    if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text, re.ASCII):
-        whole, _, fraction = text.partition(".")
-        return EPOCH + timedelta(seconds=int(whole), microseconds=int(fraction.ljust(6, "0")[:6]))
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    match = re.fullmatch(
-        r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:([Zz])|([+ -])(\d\d:\d\d))",
-        text,
-        re.ASCII,
-    )
-    if not match:
-        raise ValueError
-    local, utc, sign, offset = match.groups()
-    zone = "Z" if utc else f"{'-' if sign == '-' else '+'}{offset}"
-    return datetime.fromisoformat(f"{local.upper()}{zone}").astimezone(UTC)
-
-
-def _parse_max_results(text: str) -> int:
-    if not re.fullmatch(r"\d{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAX_RESULTS_LIMIT:
-        raise ValueError
-    return int(text)
-
-
-def _parse_token(text: str) -> str:
-    if not _TOKEN.match(text):
-        raise ValueError
-    return text
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError
-        return text
-
-    return parse
-
-
-_NAME_RULE = "1 to 256 letters, digits, blanks and _ . : / = + - % @"
-_NAME_SCHEMA = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 256,
-    "pattern": r"^[\p{L}\p{Z}\p{N}_.:/=+\-%@]+$",
-}
-_TIME_RULE = "an RFC 3339 time with its offset, a date (midnight UTC) or epoch seconds"
-_TIME_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 64}
-
-
-def _enumerated(*allowed: str) -> dict[str, Any]:
-    return {"type": "string", "enum": list(allowed)}
-
-
-PARAMETERS = {
-    parameter.name: parameter
-    for parameter in (
-        Parameter(
-            "Family",
-            _one_of(*Family, "ALL"),
-            f"one of {', '.join(Family)}, ALL",
-            _enumerated(*Family, "ALL"),
-            "The kind of job. Repeat it for several kinds, or say ALL; default SNOMEDCT.",
-            repeatable=True,
-            example="SNOMEDCT",
-        ),
-        Parameter(
-            "JobName",
-            parse_name,
-            _NAME_RULE,
-            _NAME_SCHEMA,
-            "Only jobs of exactly this name.",
-            example="nightly-notes",
-        ),
-        Parameter(
-            "JobNamePrefix",
-            parse_name,
-            _NAME_RULE,
-            _NAME_SCHEMA,
-            "Only jobs whose name begins with this. A page may be short, or empty, and go on.",
-            example="nightly-",
-        ),
-        Parameter(
-            "JobStatus",
-            _one_of(*JobStatus),
-            f"one of {', '.join(JobStatus)}",
-            _enumerated(*JobStatus),
-            "Only jobs of this status. Repeat it for any of several.",
-            repeatable=True,
-            example="FAILED",
-        ),
-        Parameter(
-            "SubmitTimeAfter",
-            parse_time,
-            _TIME_RULE,
-            _TIME_SCHEMA,
-            f"Only jobs submitted after this time: {_TIME_RULE}. Exclusive.",
-            example="2026-11-01T00:00:00Z",
-        ),
-        Parameter(
-            "SubmitTimeBefore",
-            parse_time,
-            _TIME_RULE,
-            _TIME_SCHEMA,
-            f"Only jobs submitted before this time: {_TIME_RULE}. Exclusive. Without "
-            "SubmitTimeAfter the oldest job comes first.",
-            example="2026-11-23",
-        ),
-        Parameter(
-            "Order",
-            _one_of("ascending", "descending"),
-            "ascending or descending",
-            _enumerated("ascending", "descending"),
-            "By submit time. Default: ascending when only SubmitTimeBefore bounds the time, as the "
-            "service does, otherwise descending.",
-            example="descending",
-        ),
-        Parameter(
-            "MaxResults",
-            _parse_max_results,
-            f"a whole number from 1 to {MAX_RESULTS_LIMIT}",
-            {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": MAX_RESULTS_LIMIT,
-                "default": DEFAULT_MAX_RESULTS,
-            },
-            "The most jobs that a page may hold.",
-            example="100",
-        ),
-        Parameter(
-            "NextToken",
-            _parse_token,
-            "the NextToken of the page before, as it was given",
-            {"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[A-Za-z0-9_-]+$"},
-            "The NextToken of the page before, with the same filters. It does not expire.",
-        ),
-    )
-}
-FILTERS = (
-    "Family",
-    "JobName",
-    "JobNamePrefix",
-    "JobStatus",
-    "SubmitTimeAfter",
-    "SubmitTimeBefore",
-)
-LIST_PARAMETERS = (*FILTERS, "Order", "MaxResults", "NextToken")
-
-
-def read(sent: Mapping[str, Sequence[str]], known: Sequence[str]) -> dict[str, Any]:
-    """Return the values of a request's parameters; lists for the repeatable ones.
-
-    Raises InvalidParameters with everything that is wrong: unknown and mis-spelt names, repeated
-    ones, and values that are not allowed (which are not quoted: they may identify patients).
-    """
-    values: dict[str, Any] = {}
-    wrong: list[BadParameter] = []
-    for name, texts in sent.items():
-        if name not in known:
-            wrong.append(BadParameter(name[:64], _unknown(name, known)))
-            continue
-        parameter = PARAMETERS[name]
-        if len(texts) > 1 and not parameter.repeatable:
-            wrong.append(BadParameter(name, f"given once: {parameter.allowed}"))
-            continue
-        try:
-            parsed = [parameter.parse(text) for text in texts]
-        except (ValueError, OverflowError):
-            wrong.append(BadParameter(name, parameter.allowed))
-            continue
-        values[name] = parsed if parameter.repeatable else parsed[0]
-    after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
-    if after and before and after >= before:
-        wrong.append(BadParameter("SubmitTimeAfter", "a time earlier than SubmitTimeBefore"))
-    if wrong:
-        raise InvalidParameters(wrong)
-    return values
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    by_lower_case = {candidate.lower(): candidate for candidate in known}
-    nearest = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
-    hint = f"did you mean {by_lower_case[nearest[0]]}? " if nearest else ""
-    return f"not a parameter of this call; {hint}known are {', '.join(known)}"
-
-
 def job_query(values: Mapping[str, Any]) -> JobQuery:
-    """Return the filters and the order among values that `read` returned."""
+    """Return the filters and the order among values that `parameters.read` returned."""
     after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
     families = values.get("Family", [Family.SNOMEDCT])
     oldest_first = before is not None and after is None
@@ -275,7 +42,6 @@ def job_query(values: Mapping[str, Any]) -> JobQuery:
         name_prefix=values.get("JobNamePrefix"),
         statuses=tuple(status for status in JobStatus if status in values.get("JobStatus", ())),
         after=after and rfc3339(after),
-        # The ledger's times have milliseconds: a bound between two of them still admits the lower.
-        before=before and rfc3339(before + timedelta(microseconds=-before.microsecond % 1000)),
+        before=before and rfc3339(before),
         order=values.get("Order", "ascending" if oldest_first else "descending"),
     )

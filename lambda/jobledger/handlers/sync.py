@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
-from jobledger.errors import DeadlineReached
 from jobledger.jobs import Family
 from jobledger.ledger import Ledger
 from jobledger.observability import logger, observed, publish_metrics, tracer
+from jobledger.pace import Pace
 from jobledger.sync import FamilySync, Sync
 from jobledger.table import Table
 from jobledger.times import parse
@@ -22,29 +22,13 @@ from jobledger.upstream import ATTEMPT_SECONDS, Upstream
 
 # An attempt upstream, and the writing of the page that it brings.
 _MARGIN_SECONDS = ATTEMPT_SECONDS + 5
-# The account has 10 List and Describe calls a second; half of them are left to others.
-_SECONDS_BETWEEN_CALLS = 0.2
-
-
-class _Pace:
-    """Runs before each attempt upstream: keeps the pace, and stops while there is time to stop."""
-
-    def __init__(self) -> None:
-        self.deadline = float("inf")
-        self._next_call = 0.0
-
-    def __call__(self) -> None:
-        if time.monotonic() > self.deadline:
-            raise DeadlineReached
-        time.sleep(max(0.0, self._next_call - time.monotonic()))
-        self._next_call = time.monotonic() + _SECONDS_BETWEEN_CALLS
 
 
 @functools.cache
-def _parts() -> tuple[settings.Settings, Ledger, Upstream, _Pace]:
+def _parts() -> tuple[settings.Settings, Ledger, Upstream, Pace]:
     configured = settings.load()
-    pace = _Pace()
     table = Table.connect(configured.ledger_table_name)
+    pace = Pace(table, configured.scope)
     return configured, Ledger(table, configured.scope, _now), Upstream.connect(pace), pace
 
 
@@ -57,7 +41,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Sync the families asked for, one after the other."""
     configured, ledger, upstream, pace = _parts()
     remaining = context.get_remaining_time_in_millis() / 1000
-    pace.deadline = time.monotonic() + remaining - _MARGIN_SECONDS
+    pace.deadline = time.time() + remaining - _MARGIN_SECONDS
     asked = event.get("Families") if isinstance(event, dict) else None
     families = [Family(name) for name in asked] if asked else configured.families
     answers = {family: _sync(family, ledger, upstream) for family in families}

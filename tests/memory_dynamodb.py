@@ -1,0 +1,219 @@
+"""A DynamoDB client in memory, of just what `jobledger.table` asks of one.
+
+The contract tests in tests/functional run the same ledger on this and on a real emulator, and fail
+where the two differ. It counts requests and rows read, and takes the place of a botocore client.
+"""
+
+import bisect
+import re
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Item = dict[str, dict[str, Any]]
+
+INDEXES = {
+    "ByStatus": ("StatusKey", "SK"),
+    "ByName": ("NameKey", "SK"),
+    "ByNameAndStatus": ("NameStatusKey", "SK"),
+    "ById": ("IdKey", None),
+}
+_TERM = re.compile(
+    r"(?P<between>(?P<ba>\w+) BETWEEN (?P<low>:\w+) AND (?P<high>:\w+))"
+    r"|(?P<function>attribute_not_exists|attribute_exists|begins_with)\((?P<fa>\w+)(?:, (?P<fv>:\w+))?\)"
+    r"|(?P<a>\w+) (?P<op><=|>=|=|<|>) (?P<v>:\w+)"
+)
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda a, b: a == b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+class MemoryDynamoDB:
+    """One table's rows; `before` is called with each operation's name, and may raise.
+
+    `largest_answer` rows end a page early, as a megabyte does.
+    """
+
+    def __init__(self, largest_answer: int = 1_000_000) -> None:
+        self.items: dict[tuple[str, str], Item] = {}
+        self.calls: Counter[str] = Counter()
+        self.rows_read = 0
+        self.before: Callable[[str], None] = lambda operation: None
+        self.after: Callable[[str], None] = lambda operation: None
+        self._largest_answer = largest_answer
+        # (index, partition) -> sorted (sort key, PK, SK)
+        self._order: dict[tuple[str | None, str], list[tuple[str, str, str]]] = defaultdict(list)
+        self._lock = threading.RLock()
+
+    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:
+        with self._call("get_item"):
+            item = self.items.get(_key(Key))
+            return {"Item": dict(item)} if item else {}
+
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        ((name, request),) = RequestItems.items()
+        assert len(request["Keys"]) <= 100
+        assert len({_key(key) for key in request["Keys"]}) == len(request["Keys"])
+        with self._call("batch_get_item"):
+            found = [self.items[_key(key)] for key in request["Keys"] if _key(key) in self.items]
+            return {"Responses": {name: [dict(item) for item in found]}}
+
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
+        puts = [action["Put"] for action in TransactItems]
+        assert len(puts) <= 100
+        assert len({_key(put["Item"]) for put in puts}) == len(puts)
+        with self._call("transact_write_items"):
+            holds = [self._holds(put) for put in puts]
+            if not all(holds):
+                raise _cancelled(holds)
+            for put in puts:
+                self._put(put["Item"])
+            return {}
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        with self._call("query"):
+            return self._query(**request)
+
+    def _query(
+        self,
+        *,
+        KeyConditionExpression: str,
+        ExpressionAttributeValues: Item,
+        IndexName: str | None = None,
+        FilterExpression: str | None = None,
+        ExclusiveStartKey: Item | None = None,
+        ScanIndexForward: bool = True,
+        Limit: int | None = None,
+        Select: str | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        attribute = INDEXES[IndexName][0] if IndexName else "PK"
+        partition, low, high = _range(KeyConditionExpression, ExpressionAttributeValues, attribute)
+        entries = self._order[IndexName, partition]
+        first = bisect.bisect_left(entries, (low,))
+        last = bisect.bisect_right(entries, (high, "\U0010ffff"))
+        if ExclusiveStartKey:
+            start = (_text(ExclusiveStartKey["SK"]), *_key(ExclusiveStartKey))
+            assert low <= start[0] <= high, "the start key is outside the query"
+            if ScanIndexForward:
+                first = max(first, bisect.bisect_right(entries, start))
+            else:
+                last = min(last, bisect.bisect_left(entries, start))
+        stretch = entries[first:last] if ScanIndexForward else entries[first:last][::-1]
+        most = min(Limit or self._largest_answer, self._largest_answer)
+        read = [self.items[pk, sk] for _, pk, sk in stretch[:most]]
+        self.rows_read += len(read)
+        kept = [i for i in read if _all_hold(FilterExpression, ExpressionAttributeValues, i)]
+        answer: dict[str, Any] = {"Count": len(kept), "ScannedCount": len(read)}
+        if Select != "COUNT":
+            answer["Items"] = [dict(item) for item in kept]
+        if len(stretch) > most or (Limit and len(read) == most):
+            names = {"PK", "SK", attribute}
+            answer["LastEvaluatedKey"] = {name: read[-1][name] for name in names}
+        return answer
+
+    def _put(self, item: Item) -> None:
+        old = self.items.get(_key(item))
+        attributes: dict[str | None, str] = {name: key for name, (key, _) in INDEXES.items()}
+        attributes[None] = "PK"
+        for index, attribute in attributes.items():
+            for row, change in ((old, list.remove), (item, bisect.insort)):
+                if row and attribute in row:
+                    entry = (_text(row["SK"]), *_key(row))
+                    change(self._order[index, _text(row[attribute])], entry)
+        self.items[_key(item)] = dict(item)
+
+    def _holds(self, put: Mapping[str, Any]) -> bool:
+        item = self.items.get(_key(put["Item"]), {})
+        values = put.get("ExpressionAttributeValues", {})
+        alternatives = put["ConditionExpression"].split(" OR ")
+        return any(_all_hold(alternative, values, item) for alternative in alternatives)
+
+    def _call(self, operation: str) -> "_Call":
+        return _Call(self, operation, self._lock)
+
+
+class _Call:
+    def __init__(self, owner: MemoryDynamoDB, operation: str, lock: threading.RLock) -> None:
+        self._owner, self._operation, self._lock = owner, operation, lock
+
+    def __enter__(self) -> None:
+        self._owner.before(self._operation)
+        self._lock.acquire()
+        self._owner.calls[self._operation] += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._lock.release()
+        if kind is None:
+            self._owner.after(self._operation)
+
+
+def error(code: str, status: int = 400) -> ClientError:
+    """What botocore raises for an error of DynamoDB."""
+    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "Operation")
+
+
+def _cancelled(holds: list[bool]) -> ClientError:
+    cancelled = error("TransactionCanceledException")
+    reasons: Any = [{"Code": "None" if held else "ConditionalCheckFailed"} for held in holds]
+    cancelled.response["CancellationReasons"] = reasons
+    return cancelled
+
+
+def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str]:
+    partition, low, high = "", "", "\U0010ffff"
+    for term in _terms(expression):
+        if term["between"]:
+            low, high = _text(values[term["low"]]), _text(values[term["high"]])
+        elif term["function"] == "begins_with":
+            low = _text(values[term["fv"]])
+            high = low + "\U0010ffff"
+        else:
+            assert (term["a"], term["op"]) == (attribute, "=")
+            partition = _text(values[term["v"]])
+    return partition, low, high
+
+
+def _all_hold(expression: str | None, values: Item, item: Item) -> bool:
+    return all(_holds(term, values, item) for term in _terms(expression or ""))
+
+
+def _holds(term: re.Match[str], values: Item, item: Item) -> bool:
+    if term["function"] == "attribute_not_exists":
+        return term["fa"] not in item
+    if term["function"] == "attribute_exists":
+        return term["fa"] in item
+    if term["function"] == "begins_with":
+        return term["fa"] in item and _text(item[term["fa"]]).startswith(_text(values[term["fv"]]))
+    if term["between"]:
+        return _text(values[term["low"]]) <= _text(item[term["ba"]]) <= _text(values[term["high"]])
+    if term["a"] not in item:
+        return False
+    return _COMPARE[term["op"]](_plain(item[term["a"]]), _plain(values[term["v"]]))
+
+
+def _terms(expression: str) -> Iterator[re.Match[str]]:
+    rest = _TERM.sub("", expression).replace("AND", "").replace("(", "").replace(")", "").strip()
+    assert not rest, f"not understood: {expression}"
+    return _TERM.finditer(expression)
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return _text(item["PK"]), _text(item["SK"])
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return str(value["S"])
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    ((kind, plain),) = value.items()
+    return int(plain) if kind == "N" else plain

@@ -1,0 +1,319 @@
+"""The sync against the hostile stand-in, on a ledger in memory and a clock of its own."""
+
+from itertools import pairwise
+
+import pytest
+
+from jobledger.errors import DeadlineReached
+from jobledger.jobs import Family, job_from_service
+from jobledger.sync import MAX_EMPTY_PAGES
+from jobledger.upstream import CONFIG, Upstream
+from tests.world import START, World, a_job
+
+MINUTE, DAY = 60, 86_400
+
+
+def many(count: int, apart: float = 600) -> list[dict]:
+    return [a_job(f"{number:032x}", DAY + number * apart, JobName="n") for number in range(count)]
+
+
+def test_a_first_fill_holds_every_job_once_and_tells_of_no_change():
+    with World(many(1_234)) as world:
+        done = world.sync_until_current()
+        assert world.truth() == world.statuses()
+        assert (1_234, 0) == (done.changed, done.transitions)
+        assert [] == world.changes()
+
+
+def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_state():
+    with World(many(100), hostile=False) as world:
+        world.sync()
+        world.clock.forward(MINUTE)
+        writes = world.database.calls["transact_write_items"]
+        done = world.sync()
+        assert (1, 0) == (done.upstream_calls, done.changed)
+        assert 1 == world.database.calls["transact_write_items"] - writes
+
+
+@pytest.mark.parametrize("count", [10, 1_000, 100_000])
+def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
+    with World(many(count), hostile=False) as world:
+        world.sync()
+        calls = [world.sync().upstream_calls for _ in range(5)]
+        assert [1] * 5 == calls
+
+
+def test_a_started_job_is_seen_in_each_status_once_and_in_order():
+    with World(hostile=False) as world:
+        world.sync()
+        start = world.client().start_snomedct_inference_job(
+            InputDataConfig={"S3Bucket": "notes-in"},
+            OutputDataConfig={"S3Bucket": "notes-out"},
+            DataAccessRoleArn="arn:aws:iam::111122223333:role/r",
+            LanguageCode="en",
+        )
+        for _ in range(30):
+            world.sync()
+        seen = [(change.previous, change.status) for change in world.changes()]
+        assert [
+            (None, "SUBMITTED"),
+            ("SUBMITTED", "IN_PROGRESS"),
+            ("IN_PROGRESS", "COMPLETED"),
+        ] == seen
+        assert {start["JobId"]} == {change.job_id for change in world.changes()}
+
+
+def test_changes_are_stamped_in_the_order_of_observation():
+    with World(hostile=False) as world:
+        world.sync()
+        world.put(a_job("a", 10, "SUBMITTED"))
+        world.sync()
+        world.clock.forward(-30)  # another function's clock
+        world.put(a_job("a", 10, "IN_PROGRESS"))
+        world.sync()
+        times = [change.observed_at for change in world.changes()]
+        assert 2 == len(times)
+        assert times == sorted(set(times))
+
+
+def test_a_job_that_the_service_lists_late_is_found():
+    with World(hostile=False) as world:
+        world.put(a_job("old", 1_000))
+        world.sync()
+        world.put(a_job("newer", 10))
+        world.sync()
+        world.put(a_job("late", 300))
+        world.sync()
+        assert {"old", "newer", "late"} == world.statuses().keys()
+
+
+def test_a_job_that_was_listed_far_too_late_is_found_by_the_daily_walk():
+    with World(hostile=False) as world:
+        world.put(a_job("newer", 10))
+        world.sync()
+        world.put(a_job("far too late", 50_000))
+        world.sync()
+        assert {"newer"} == world.statuses().keys()
+        world.clock.forward(DAY)
+        world.sync()
+        assert {"newer", "far too late"} == world.statuses().keys()
+
+
+def test_an_old_job_that_is_still_active_is_followed_to_its_end():
+    with World([a_job("slow", 30 * DAY, "IN_PROGRESS"), *many(2_000)], hostile=False) as world:
+        world.sync()
+        world.put(a_job("slow", 30 * DAY, "FAILED", Message="why"))
+        world.sync()
+        assert "FAILED" == world.statuses()["slow"]
+        assert 1 == world.sync().upstream_calls
+
+
+def test_a_job_that_the_service_has_deleted_stays():
+    with World(many(20), hostile=False) as world:
+        world.sync()
+        world.delete(f"{3:032x}")
+        world.clock.forward(DAY)
+        world.sync()
+        assert 20 == len(world.statuses())
+
+
+def test_an_active_job_that_vanished_is_kept_marked_and_asked_for_once():
+    with World([a_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
+        world.sync()
+        world.delete("gone")
+        assert 2 == world.sync().upstream_calls  # List, Describe
+        assert 1 == world.sync().upstream_calls
+        row = world.ledger.find("gone")
+        assert row is not None
+        assert ("IN_PROGRESS", True) == (row["JobStatus"], row["ExpiredUpstream"])
+
+
+def test_an_active_job_that_is_only_not_listed_is_described_and_stays_active():
+    with World(hostile=False) as world:
+        world.sync()
+        world.put(a_job("shy", 5, "SUBMITTED"))
+        world.sync()
+        world.server.change(late_jobs=True, late_seconds=3_600)
+        world.put(a_job("shy", 5, "IN_PROGRESS"))
+        world.sync()
+        assert "IN_PROGRESS" == world.statuses()["shy"]
+        assert {"shy"} == world.ledger.state(world.family).active.keys()
+
+
+def test_a_status_and_a_property_of_tomorrow_pass_through():
+    tomorrow = a_job("new", 50, "PAUSED", Priority={"Level": 3})
+    with World([tomorrow], hostile=False) as world:
+        world.sync()
+        world.sync()
+        job = world.ledger_jobs()["new"]
+        assert ("PAUSED", {"Level": 3}) == (job["JobStatus"], job["Priority"])
+        world.put(a_job("new", 50, "IN_PROGRESS"))
+        world.sync()
+        world.put(a_job("new", 50, "PAUSED"))
+        world.sync()
+        world.put(a_job("new", 50))
+        world.sync()
+        assert ["PAUSED", "IN_PROGRESS", "PAUSED", "COMPLETED"] == [
+            "PAUSED",
+            *(change.status for change in world.changes()),
+        ]
+
+
+def test_a_job_with_nothing_but_an_id_is_kept():
+    job = job_from_service(Family.PHI, {"JobId": "bare"})
+    assert job is not None
+    with World(family=Family.PHI) as world:
+        for _ in range(2):
+            world.ledger.record(Family.PHI, [job], "2026-11-23T12:00:00.000Z", announce_new=True)
+        assert {"bare": {"JobId": "bare", "Family": "PHI"}} == world.ledger_jobs()
+        assert 1 == len(world.changes())
+
+
+def test_an_entry_without_an_id_is_passed_over():
+    assert job_from_service(Family.PHI, {"JobStatus": "COMPLETED"}) is None
+
+
+@pytest.mark.parametrize("stale", ["SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED", "FAILED"])
+def test_an_ended_job_never_moves_again(stale):
+    with World([a_job("done", 50)], hostile=False) as world:
+        world.sync()
+        world.put(a_job("done", 50, stale))
+        world.clock.forward(DAY)
+        world.sync()
+        assert "COMPLETED" == world.statuses()["done"]
+        assert [] == world.changes()
+
+
+def test_a_message_that_comes_later_is_taken_up_without_a_transition():
+    with World([a_job("done", 50, "FAILED")], hostile=False) as world:
+        world.sync()
+        world.put(a_job("done", 50, "FAILED", Message="why"))
+        assert 1 == world.sync().changed
+        assert "why" == world.ledger_jobs()["done"]["Message"]
+        assert [] == world.changes()
+
+
+def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
+    with World(many(5_000), hostile=False) as world:
+        calls_left = 4
+
+        def stop_after_four() -> None:
+            nonlocal calls_left
+            if calls_left == 0:
+                raise DeadlineReached
+            calls_left -= 1
+
+        world.upstream._before_call = stop_after_four
+        first = world.sync()
+        assert ("DeadlineReached", None) == (first.error, first.as_of)
+        calls_left = 100
+        second = world.sync()
+        assert second.error is None
+        assert 10 == first.upstream_calls + second.upstream_calls
+        assert world.truth() == world.statuses()
+
+
+@pytest.mark.parametrize("fault", [{"TokenCycle": True}, {"EmptyPages": 1_000}])
+def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
+    with World(many(3_000), hostile=False) as world:
+        world.server.fault(**fault)
+        world.upstream._client.meta.events.register(
+            "after-call.comprehendmedical", lambda **_: world.server.fault(**fault)
+        )
+        done = world.sync()
+        assert ("WalkEndless", None) == (done.error, done.as_of)
+        assert done.upstream_calls <= 2 * (MAX_EMPTY_PAGES + 10)
+        state = world.ledger.state(world.family)
+        assert state.last_error is not None
+        assert ("WalkEndless", None) == (state.last_error.name, state.walk)
+        world.upstream = Upstream(world.client())
+        world.server.reset()
+        assert world.sync_until_current().error is None
+        assert world.truth() == world.statuses()
+
+
+def test_a_refused_token_restarts_the_walk_once():
+    with World(many(3_000), hostile=False) as world:
+        world.server.fault(RefuseTokens=1)
+        assert world.sync().error is None
+        assert world.truth() == world.statuses()
+        world.clock.forward(DAY)
+        world.server.fault(RefuseTokens=100)
+        assert "InvalidRequestException" == world.sync().error
+
+
+@pytest.mark.parametrize("status", [400, 429])
+@pytest.mark.parametrize("throttles", range(8))
+def test_throttles_are_retried_a_bounded_number_of_times(throttles, status, monkeypatch):
+    monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with World(many(10), hostile=False, client_config=CONFIG) as world:
+        if throttles:
+            world.server.fault(
+                Operation="List*",
+                Error="TooManyRequestsException",
+                HttpStatus=status,
+                Count=throttles,
+            )
+        done = world.sync()
+        attempts = min(throttles + 1, 4)
+        assert (attempts, attempts) == (done.upstream_calls, _received(world))
+        assert (None if throttles < 4 else "TooManyRequestsException") == done.error
+        assert min(throttles, 4) == done.throttles
+
+
+def test_a_storm_of_throttles_ends_in_bounded_calls_and_the_next_minute_recovers(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with World(many(10), hostile=False, client_config=CONFIG) as world:
+        world.server.fault(Operation="List*", Error="TooManyRequestsException", Count=60)
+        before = [world.sync() for _ in range(20)]
+        assert {"TooManyRequestsException"} == {done.error for done in before[:10]}
+        assert _received(world) <= 80
+        for _ in range(60):
+            world.sync()
+        assert world.sync().error is None
+        assert world.truth() == world.statuses()
+
+
+@pytest.mark.parametrize("error", ["InternalServerException", "AccessDeniedException"])
+def test_a_failed_sync_leaves_as_of_where_it_was_and_says_why(error):
+    with World(many(10), hostile=False) as world:
+        first = world.sync()
+        world.server.fault(Operation="List*", Error=error, HttpStatus=500, Count=10)
+        failed = world.sync()
+        assert (error, first.as_of) == (failed.error, failed.as_of)
+        last_error = world.ledger.state(world.family).last_error
+        assert last_error is not None
+        assert error == last_error.name
+        world.server.reset()
+        recovered = world.sync()
+        assert recovered.as_of is not None
+        assert recovered.as_of > str(first.as_of)
+        assert world.ledger.state(world.family).last_error is None
+
+
+def test_a_slow_sync_that_ends_last_does_not_turn_the_ledger_back():
+    with World([a_job("job", 50, "IN_PROGRESS")], hostile=False) as world:
+        world.sync()
+        stale = job_from_service(Family.SNOMEDCT, a_job("job", 50, "IN_PROGRESS", Message="old"))
+        assert stale is not None
+        listed_at = "2026-11-23T12:00:01.500Z"
+        world.clock.forward(5)
+        world.put(a_job("job", 50, "COMPLETED"))
+        world.sync()
+        recorded = world.ledger.record(Family.SNOMEDCT, [stale], listed_at, announce_new=True)
+        assert (0, "COMPLETED") == (recorded.changed, world.statuses()["job"])
+
+
+def test_the_newest_state_wins_when_two_syncs_end_in_the_wrong_order():
+    with World(hostile=False) as world:
+        times = []
+        for _ in range(3):
+            done = world.sync()
+            times.append(str(done.as_of))
+        assert all(early < late for early, late in pairwise(times))
+        assert START < world.clock.seconds
+
+
+def _received(world: World) -> int:
+    return sum(world.server.calls()["Counts"].values())
