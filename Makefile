@@ -1,0 +1,50 @@
+# Every target sets up what it needs, once. `make` alone says what there is.
+# PYTHON=… picks the interpreter; the variables of `make local` are explained in the README.
+.DEFAULT_GOAL := help
+.PHONY: help local test check check-style check-types check-template synth deploy destroy clean
+
+SETUP := @sh local/setup.sh
+BIN := .venv/bin
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\): .*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+local:  ## deploy to a local AWS, show a session, stay up until Ctrl-C
+	$(SETUP) app node ministack
+	@exec $(BIN)/python -m local
+
+test:  ## all checks and tests, in parallel
+	$(SETUP) app dev node ministack awscli
+	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: check-style check-types check-template  ## ruff, mypy strict, cfn-lint
+
+check-style:
+	$(SETUP) app dev
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
+
+check-types:
+	$(SETUP) app dev
+	@$(BIN)/mypy
+
+check-template:
+	$(SETUP) app dev node
+	@$(BIN)/cdk synth --quiet --output .local/check/cdk.out $(CDK_ARGS)
+	@# W3005: CDK writes dependencies out that CloudFormation would find by itself.
+	@$(BIN)/cfn-lint --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
+
+synth:  ## write the CloudFormation template to cdk.out
+	$(SETUP) app node
+	@exec $(BIN)/cdk synth --quiet $(CDK_ARGS)
+
+deploy:  ## deploy to AWS with your credentials; settings in CDK_ARGS="-c key=value"
+	$(SETUP) app node
+	@exec $(BIN)/cdk deploy $(CDK_ARGS)
+
+destroy:  ## remove the stack from AWS
+	$(SETUP) app node
+	@exec $(BIN)/cdk destroy $(CDK_ARGS)
+
+clean:  ## remove everything that make has made
+	@rm -rf .venv .venv-* .local node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,137 @@
+"""The local AWS and the deployment to it: the same stack, by the same CDK CLI, as in AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.options import HOST, ROOT, Options
+from local.processes import Child, Children, LocalError
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+CDK = ROOT / ".venv" / "bin" / "cdk"
+MINISTACK = ROOT / ".venv-ministack" / "bin" / "python"
+
+
+def clean_environment(environment: Mapping[str, str], options: Options) -> dict[str, str]:
+    """The user's environment with the credentials, profile and endpoints of the local AWS only."""
+    nowhere = str(options.state_dir / "no-aws-configuration")
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    # Without bytecode each synthesis would compile the CDK library again.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    proxied = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    direct = ",".join(filter(None, [proxied, HOST, "localhost"]))
+    return kept | {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": nowhere,
+        "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": options.aws_endpoint,
+        "AWS_ENDPOINT_URL_COMPREHENDMEDICAL": options.comprehend_endpoint,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "NO_COLOR": "1",
+        # Some of CDK's own functions run on node, and so does jsii.
+        "PATH": f"{CDK.parent}{os.pathsep}{environment.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """The servers and the CDK runs of one `make local`."""
+
+    options: Options
+    children: Children
+    environment: Mapping[str, str]
+
+    @property
+    def assembly(self) -> Path:
+        return self.options.state_dir / "cdk.out"
+
+    def start_stand_in(self) -> Child:
+        command = [sys.executable, "-m", "local.comprehend_medical"]
+        command += ["--port", str(self.options.comprehend_port)]
+        if self.options.jobs:
+            command += ["--jobs", str(self.options.jobs)]
+        return self.children.start_server("Comprehend Medical", command, self.environment, ROOT)
+
+    def start_ministack(self) -> Child:
+        home = self.options.state_dir / "ministack"
+        shutil.rmtree(home, ignore_errors=True)
+        (home / "tmp").mkdir(parents=True)
+        settings = {
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(self.options.aws_port),
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "STATE_DIR": str(home / "state"),
+            "S3_DATA_DIR": str(home / "s3"),
+            "TMPDIR": str(home / "tmp"),
+            # It would look after containers of its own on a Docker that happens to be there.
+            "DOCKER_HOST": f"unix://{home / 'no-docker'}",
+        }
+        command = [str(MINISTACK), "-m", "ministack"]
+        return self.children.start_server(
+            "MiniStack", command, {**self.environment, **settings}, home
+        )
+
+    def start_synth(self) -> Child:
+        context = ["-c", "bundleFor=host", "-c", "retainLedger=false"]
+        output = ["--output", str(self.assembly), "--quiet"]
+        return self._cdk("synth", [*output, *context, *self.options.cdk_args], ROOT)
+
+    def start_bootstrap(self) -> Child:
+        # Away from cdk.json: bootstrapping does not need the app.
+        return self._cdk("bootstrap", [f"aws://{ACCOUNT}/{REGION}"], self.options.state_dir)
+
+    def start_deploy(self) -> Child:
+        speed = ["--method=direct", "--asset-parallelism", "--progress=events"]
+        output = ["--outputs-file", str(self.outputs_file)]
+        command = ["--app", str(self.assembly), "--all", "--require-approval=never"]
+        self.outputs_file.unlink(missing_ok=True)
+        return self._cdk("deploy", [*command, *speed, *output, *self.options.cdk_args], ROOT)
+
+    def _cdk(self, verb: str, arguments: list[str], cwd: Path) -> Child:
+        environment = {
+            **self.environment,
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CDK_DISABLE_VERSION_CHECK": "1",
+        }
+        command = [str(CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *arguments]
+        return self.children.start(f"cdk {verb}", command, environment, cwd)
+
+    @property
+    def outputs_file(self) -> Path:
+        return self.options.state_dir / "outputs.json"
+
+    def outputs(self) -> dict[str, str]:
+        stacks: dict[str, dict[str, str]] = json.loads(self.outputs_file.read_text())
+        return {name: value for outputs in stacks.values() for name, value in outputs.items()}
+
+
+def reachable_api_url(deployed: str, aws_endpoint: str) -> str:
+    """Where MiniStack serves what AWS would serve at the deployed URL."""
+    match = re.match(r"https://([^./]+)\.execute-api\.[^/]+/([^/]+)", deployed)
+    if match is None:
+        raise LocalError(f"the stack's output ApiUrl is not that of an API: {deployed}")
+    return f"{aws_endpoint}/restapis/{match[1]}/{match[2]}/_user_request_"
+
+
+def publish_ready(path: Path, ready: Mapping[str, Any]) -> None:
+    """In one step: whoever sees the file sees all of it."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(ready, indent=2) + "\n")
+    temporary.replace(path)

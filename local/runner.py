@@ -1,0 +1,138 @@
+"""`make local` from start to end: servers, deployment, session, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from local.deployment import REGION, LocalAws, clean_environment, publish_ready, reachable_api_url
+from local.options import HOST, Options, read_options
+from local.processes import Children, LocalError, Stopped, StopSignals
+from local.session import Session
+
+
+class Progress:
+    """Steps with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def __call__(self, message: str) -> None:
+        self.plain(f"[{time.monotonic() - self._started:5.1f} s] {message}")
+
+    def plain(self, text: str) -> None:
+        # The terminal may be gone (that is what SIGHUP says): no reason not to clean up.
+        with contextlib.suppress(OSError):
+            print(text, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    say = Progress()
+    with StopSignals() as signals:
+        try:
+            options = read_options(arguments, os.environ)
+            with only_run_of(options.state_dir):
+                run(options, signals, say)
+        except LocalError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except Stopped as stopped:
+            return 128 + stopped.number
+    return 0
+
+
+@contextlib.contextmanager
+def only_run_of(state_dir: Path) -> Iterator[None]:
+    """Two runs on different ports would still share logs and the cloud assembly."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with (state_dir / "local.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LocalError(
+                f"another `make local` runs on {state_dir}: stop it, or use a clone of its own"
+            ) from error
+        yield
+
+
+def run(options: Options, signals: StopSignals, say: Progress) -> None:
+    ready_file = options.state_dir / "ready.json"
+    ready_file.unlink(missing_ok=True)
+    # The runner's own clients, too, must never meet the user's profile or credentials.
+    environment = clean_environment(os.environ, options)
+    os.environ.clear()
+    os.environ.update(environment)
+    children = Children(options.state_dir, signals)
+    ready = False
+    try:
+        answers = deploy(LocalAws(options, children, environment), say)
+        publish_ready(ready_file, answers)
+        ready = True
+        say("ready; Ctrl-C ends it")
+        stay_up(children)
+    except Stopped:
+        # Once all is up this is how a run ends; before that it is one that was broken off.
+        if not ready:
+            raise
+    finally:
+        signals.ignore()
+        ready_file.unlink(missing_ok=True)
+        say("stopping")
+        children.stop()
+        shutil.rmtree(options.state_dir / "ministack", ignore_errors=True)
+        say("stopped")
+
+
+def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
+    """Everything from the servers to the session; what `ready.json` says of it."""
+    outputs = bring_up(aws, say)
+    options, check = aws.options, aws.children.check_servers
+    api_url = reachable_api_url(outputs["ApiUrl"], options.aws_endpoint)
+    session = Session(api_url, options.aws_endpoint, outputs)
+    session.open_methods()
+    session.wait_for_first_sync(check)
+    say(f"the first sync is done; the API is {api_url}")
+    for part in session.transcript(check):
+        say.plain(f"\n{part}")
+    say.plain("")
+    return {
+        "ApiUrl": api_url,
+        "AwsEndpoint": options.aws_endpoint,
+        "ComprehendMedicalEndpoint": options.comprehend_endpoint,
+        "Region": REGION,
+        "Outputs": outputs,
+    }
+
+
+def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
+    """The stack's outputs. The slow part, the synthesis, runs while the servers start."""
+    options, children = aws.options, aws.children
+    stand_in = None if options.comprehend_port is None else aws.start_stand_in()
+    ministack = aws.start_ministack()
+    synth = aws.start_synth()
+    children.wait_for_port(ministack, (HOST, options.aws_port))
+    say(f"MiniStack is up on {options.aws_endpoint}")
+    bootstrap = aws.start_bootstrap()
+    if stand_in and options.comprehend_port:
+        children.wait_for_port(stand_in, (HOST, options.comprehend_port))
+        say(f"the Comprehend Medical stand-in is up on {options.comprehend_endpoint}")
+    children.finish(bootstrap)
+    say("cdk bootstrap is done")
+    children.finish(synth)
+    say("cdk synth is done")
+    children.finish(aws.start_deploy())
+    outputs = aws.outputs()
+    say(f"cdk deploy is done: {len(outputs)} outputs")
+    return outputs
+
+
+def stay_up(children: Children) -> None:
+    while True:
+        children.check_servers()
+        time.sleep(0.2)

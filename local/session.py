@@ -1,0 +1,172 @@
+"""The session that `make local` prints: each line of it is a request that was really made."""
+
+from __future__ import annotations
+
+import datetime
+import http.client
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+
+from local.deployment import REGION
+from local.processes import LocalError
+
+Json = Any
+LISTS_SHOWN = 3
+FIRST_SYNC_SECONDS = 60
+DIGEST_SECONDS = 60
+
+
+class Session:
+    """A caller of the deployed API, and a subscriber of its digests."""
+
+    def __init__(self, api_url: str, aws_endpoint: str, outputs: dict[str, str]) -> None:
+        self._api_url = api_url
+        self._outputs = outputs
+        self._aws_endpoint = aws_endpoint
+        self._common: dict[str, str] = {}
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self._aws_endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def open_methods(self) -> None:
+        """Let callers in without a signature, which the emulator could not verify anyway.
+
+        It only asks for an Authorization header of any content, so its refusal protects nothing and
+        keeps out browsers and plain curl. The deployed template is not touched: in AWS every method
+        has IAM authorization. Signed calls are answered as well.
+        """
+        gateway = self.client("apigateway")
+        api = self._api_url.split("/")[4]
+        pages = gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"])
+        change = {"op": "replace", "path": "/authorizationType", "value": "NONE"}
+        for resource in (resource for page in pages for resource in page["items"]):
+            for method in resource.get("resourceMethods", {}):
+                gateway.update_method(
+                    restApiId=api,
+                    resourceId=resource["id"],
+                    httpMethod=method,
+                    patchOperations=[change],
+                )
+
+    def wait_for_first_sync(self, check: Callable[[], None]) -> None:
+        """The deployment has triggered it; its proof is that the API knows as of when it speaks."""
+        self._common = self._family()
+        deadline = time.monotonic() + FIRST_SYNC_SECONDS
+        while True:
+            check()
+            status, answer = self.get(MaxResults="1")
+            if status == http.HTTPStatus.OK and answer.get("AsOf"):
+                return
+            if time.monotonic() > deadline:
+                raise LocalError(f"no first sync: GET /jobs answers {status}, {json.dumps(answer)}")
+            time.sleep(0.5)
+
+    def _family(self) -> dict[str, str]:
+        """Nothing for the default family; where the settings leave that out, the first they have."""
+        function = self._outputs["ApiFunctionName"]
+        configuration = self.client("lambda").get_function_configuration(FunctionName=function)
+        families = configuration["Environment"]["Variables"].get("FAMILIES", "SNOMEDCT").split(",")
+        return {} if "SNOMEDCT" in families else {"Family": families[0]}
+
+    def url(self, **parameters: str) -> str:
+        query = urllib.parse.urlencode({**self._common, **parameters}, safe=":")
+        return f"{self._api_url}/jobs?{query}"
+
+    def get(self, **parameters: str) -> tuple[int, Json]:
+        try:
+            with urllib.request.urlopen(self.url(**parameters), timeout=60) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, {"body": error.read().decode(errors="replace")}
+        except (OSError, ValueError) as error:
+            return 0, {"error": str(error)}
+
+    def transcript(self, check: Callable[[], None]) -> Iterator[str]:
+        first = {"MaxResults": "3"}
+        answer = self._request(first)
+        yield self._exchange(first, answer)
+        newest = answer["ComprehendMedicalAsyncJobPropertiesList"][:1]
+        submitted = newest[0]["SubmitTime"] if newest else "2026-01-01T00:00:00.000Z"
+        month = datetime.datetime.fromisoformat(submitted) - datetime.timedelta(days=30)
+        filtered = {"JobStatus": "FAILED", "SubmitTimeAfter": f"{month:%Y-%m-%dT%H:%M:%SZ}"}
+        filtered["MaxResults"] = "2"
+        yield self._exchange(filtered, self._request(filtered))
+        message = self.receive_digest(check)
+        yield (
+            "The digest, as a queue received it that is subscribed to DigestTopicArn:\n"
+            f"Subject: {message.get('Subject', '')}\n{shown(readable(message['Message']))}"
+        )
+
+    def _request(self, parameters: dict[str, str]) -> Json:
+        status, answer = self.get(**parameters)
+        if status != http.HTTPStatus.OK:
+            raise LocalError(f"{self.url(**parameters)} answers {status}: {json.dumps(answer)}")
+        return answer
+
+    def _exchange(self, parameters: dict[str, str], answer: Json) -> str:
+        return f'$ curl "{self.url(**parameters)}"\n{shown(answer)}'
+
+    def receive_digest(self, check: Callable[[], None]) -> dict[str, str]:
+        """Subscribe a queue, have a digest published, take it from the queue."""
+        sqs = self.client("sqs")
+        queue = sqs.create_queue(QueueName="job-digests")["QueueUrl"]
+        names = ["QueueArn"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"][
+            "QueueArn"
+        ]
+        topic = self._outputs["DigestTopicArn"]
+        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        function = self._outputs["DigestFunctionName"]
+        answer = self.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        if "FunctionError" in answer:
+            raise LocalError(f"the digest function failed: {answer['Payload'].read().decode()}")
+        deadline = time.monotonic() + DIGEST_SECONDS
+        while time.monotonic() < deadline:
+            check()
+            received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", [])
+            for message in received:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                envelope: dict[str, str] = json.loads(message["Body"])
+                return envelope
+        raise LocalError(f"no digest came out of {topic} within {DIGEST_SECONDS} s")
+
+
+def readable(message: str) -> Json:
+    try:
+        return json.loads(message)
+    except ValueError:
+        return message
+
+
+def shown(value: Json) -> str:
+    """JSON as a person wants to see it: indented, long lists cut."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(shortened(value), indent=2, ensure_ascii=False)
+
+
+def shortened(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: shortened(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        # Of a page of jobs one is enough to see what a job looks like.
+        limit = 1 if value and isinstance(value[0], dict) else LISTS_SHOWN
+        more = [f"… {len(value) - limit} more"] if len(value) > limit else []
+        return [shortened(inner) for inner in value[:limit]] + more
+    if isinstance(value, str) and len(value) > 160:
+        return f"{value[:60]}… ({len(value)} characters)"
+    return value

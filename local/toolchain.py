@@ -1,0 +1,104 @@
+"""Sets up what the make targets need; what is there and still fits is left alone.
+
+`local/setup.sh` runs it with the interpreter that it found: `python -m local.toolchain PART…`, where a
+part is `app`, `dev`, `node`, `ministack` or `awscli`. Standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from local import node
+from local.environments import LOGS, ROOT, RUNNING, VENV, Environment, SetupError, say, write
+
+MAIN = Environment(
+    VENV,
+    {
+        "app": [
+            ROOT / "requirements.txt",
+            ROOT / "lambda" / "requirements.txt",
+            ROOT / "local" / "requirements.txt",
+        ],
+        "dev": [ROOT / "requirements-dev.txt"],
+        "wheel": [ROOT / "local" / "node-requirements.txt"],
+    },
+)
+# MiniStack and the AWS CLI pin a botocore of their own.
+OTHERS = {
+    name: Environment(ROOT / f".venv-{name}", {name: [ROOT / f"local/{name}-requirements.txt"]})
+    for name in ("ministack", "awscli")
+}
+
+
+def set_up(wanted: list[str]) -> None:
+    machines = node.on_this_machine() if "node" in wanted else None
+    parts = [part for part in wanted if part in ("app", "dev")]
+    if "node" in wanted and machines is None:
+        parts.append("wheel")
+    missing = MAIN.missing(parts)
+    if MAIN.installed() is None:
+        say(f"making .venv with Python {platform.python_version()} ({sys.executable})")
+        MAIN.make()
+        write(VENV / ".made-by", f"{sys.executable}\n")
+
+    def main() -> None:
+        if missing:
+            say(f"installing into .venv: {', '.join(missing)}")
+            MAIN.install(missing)
+            say(".venv is ready")
+
+    def cdk() -> None:
+        if machines:
+            node.install_cdk(machines)
+
+    others = [OTHERS[name] for name in wanted if name in OTHERS and OTHERS[name].missing([name])]
+    in_parallel([main, cdk, *(lambda other=other: set_up_other(other) for other in others)])
+    if "node" in wanted:
+        chosen = machines or node.from_wheel()
+        node.install_cdk(chosen)
+        node.link(chosen)
+
+
+def set_up_other(environment: Environment) -> None:
+    say(f"installing into {environment.path.name}")
+    environment.make()
+    environment.install(list(environment.parts))
+    say(f"{environment.path.name} is ready")
+
+
+def in_parallel(tasks: list[Callable[[], None]]) -> None:
+    with ThreadPoolExecutor() as pool:
+        for running in [pool.submit(task) for task in tasks]:
+            running.result()
+
+
+def stop(number: int, _frame: object) -> None:
+    """End at once, pip and npm as well: what they leave does not count as installed."""
+    for process in RUNNING:
+        process.terminate()
+    os._exit(128 + number)
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    LOGS.mkdir(exist_ok=True)
+    # Two makes at once must not install into the same directory.
+    with (LOGS / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            set_up(sys.argv[1:])
+        except SetupError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

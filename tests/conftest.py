@@ -1,0 +1,52 @@
+"""No test reaches a network other than loopback, or the credentials of whoever runs it."""
+
+import ipaddress
+import os
+import sys
+
+import pytest
+
+LOOPBACK_NAMES = ("localhost", "")
+
+
+class NetworkReachedError(RuntimeError):
+    """A test has tried to talk to the world."""
+
+
+def is_loopback(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host is None or host in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(str(host).split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def guard(event: str, arguments: tuple) -> None:
+    """An audit hook: below every library, and in every thread."""
+    if event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        # Unix sockets have a path for an address; they are on this machine.
+        if isinstance(address, tuple) and not is_loopback(address[0]):
+            raise NetworkReachedError(f"a test connects to {address}")
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname") and not is_loopback(arguments[0]):
+        raise NetworkReachedError(f"a test looks up {arguments[0]}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_REGION="us-east-1",
+        AWS_CONFIG_FILE="/nonexistent/aws/config",
+        AWS_SHARED_CREDENTIALS_FILE="/nonexistent/aws/credentials",
+        AWS_EC2_METADATA_DISABLED="true",
+        NO_PROXY="127.0.0.1,localhost",
+        no_proxy="127.0.0.1,localhost",
+    )
+    sys.addaudithook(guard)

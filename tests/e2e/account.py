@@ -1,0 +1,78 @@
+"""A made-up account for the end-to-end tests: a file of jobs, and what a list of them should hold."""
+
+import datetime
+import itertools
+import random
+
+FAMILIES = ("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2")
+"""The families whose jobs stay as the file has them; PHI is for tests that start jobs."""
+
+LIST_CALLS = {
+    "SNOMEDCT": "list_snomedct_inference_jobs",
+    "ICD10CM": "list_icd10_cm_inference_jobs",
+    "RXNORM": "list_rx_norm_inference_jobs",
+    "ENTITIES_V2": "list_entities_detection_v2_jobs",
+    "PHI": "list_phi_detection_jobs",
+}
+FILTERS = ("JobName", "JobStatus", "SubmitTimeAfter", "SubmitTimeBefore")
+COMBINATIONS = [names for count in range(5) for names in itertools.combinations(FILTERS, count)]
+
+NAMES = ("nightly-notes", "=1+1", "診療記録 夜間", "notes:2026/11/02", "%41+b@c=d", "n" * 256)
+ENDED = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED")
+COUNTS = {"SNOMEDCT": 523, "ICD10CM": 120, "RXNORM": 101, "ENTITIES_V2": 40, "PHI": 3}
+
+
+def rfc3339(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def made_up_jobs(seed: int = 2) -> dict[str, list[dict[str, object]]]:
+    """Ended jobs of the last 100 days; some of them submitted in the very same millisecond."""
+    source = random.Random(seed)
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        family: [made_up_job(source, now) for _ in range(count)] for family, count in COUNTS.items()
+    }
+
+
+def made_up_job(source: random.Random, now: datetime.datetime) -> dict[str, object]:
+    # Whole hours: with hundreds of jobs some must share their time.
+    submitted = now.replace(minute=0, second=0, microsecond=0)
+    submitted -= datetime.timedelta(
+        hours=source.randint(2, 400), milliseconds=source.choice((0, 1))
+    )
+    ended = submitted + datetime.timedelta(seconds=source.randint(60, 3000))
+    status = source.choice(ENDED)
+    job: dict[str, object] = {
+        "JobId": f"{source.getrandbits(128):032x}",
+        "JobName": source.choice(NAMES),
+        "JobStatus": status,
+        "SubmitTime": rfc3339(submitted),
+        "EndTime": rfc3339(ended),
+        "ExpirationTime": rfc3339(submitted + datetime.timedelta(days=120)),
+        "InputDataConfig": {"S3Bucket": "notes", "S3Key": f"in/{source.randint(1, 9)}/"},
+        "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/ü/"},
+        "LanguageCode": "en",
+        "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
+        "ModelVersion": "3.0.0",
+    }
+    if status in ("FAILED", "PARTIAL_SUCCESS"):
+        job["Message"] = 'Not one of the documents could be read: "a\\b"'
+    if status == "PARTIAL_SUCCESS":
+        job["ManifestFilePath"] = "out/Manifest"
+    if source.random() < 0.1:
+        del job["JobName"]
+    return job
+
+
+def listed(jobs: list[dict], filters: dict[str, str]) -> list[dict]:
+    """What a list with these filters has to hold, in its order, by nothing but the documentation."""
+    tests = {
+        "JobName": lambda job, wanted: job.get("JobName") == wanted,
+        "JobStatus": lambda job, wanted: job["JobStatus"] == wanted,
+        "SubmitTimeAfter": lambda job, bound: job["SubmitTime"] > bound,
+        "SubmitTimeBefore": lambda job, bound: job["SubmitTime"] < bound,
+    }
+    kept = [job for job in jobs if all(tests[n](job, value) for n, value in filters.items())]
+    oldest_first = "SubmitTimeBefore" in filters and "SubmitTimeAfter" not in filters
+    return sorted(kept, key=lambda job: (job["SubmitTime"], job["JobId"]), reverse=not oldest_first)

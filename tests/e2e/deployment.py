@@ -1,0 +1,162 @@
+"""`make local` on free ports, as a process of its own, and all that a test wants to ask of it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 240
+STOP_SECONDS = 20
+
+
+def start(state_dir: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """The runner, as `make local` starts it; what it prints goes to `runner.log`."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    (state_dir / "ready.json").unlink(missing_ok=True)
+    ports = ["--aws-port", "0", "--comprehend-port", "0"]
+    command = [sys.executable, "-m", "local", "--state-dir", str(state_dir), *ports, *arguments]
+    with (state_dir / "runner.log").open("wb") as log:
+        return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def output(state_dir: Path) -> str:
+    return (state_dir / "runner.log").read_text()
+
+
+def wait_until(condition, seconds: float, what: str, every: float = 0.2) -> Any:
+    """The condition's first true value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        time.sleep(every)
+    return value
+
+
+def processes_of(state_dir: Path) -> list[str]:
+    """The command lines of what a run has started: all of them have its directory in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{state_dir}/".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+def is_open(endpoint: str) -> bool:
+    url = urllib.parse.urlsplit(endpoint)
+    with socket.socket() as probe:
+        return probe.connect_ex((str(url.hostname), int(url.port or 0))) == 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    content_type: str
+    json: Any
+
+
+@dataclass(frozen=True)
+class Deployment:
+    state_dir: Path
+    process: subprocess.Popen[bytes]
+    ready: dict[str, Any]
+    jobs: dict[str, list[dict]]
+    """What the file had that the stand-in was started with."""
+
+    @property
+    def output(self) -> str:
+        return output(self.state_dir)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return self.ready["Outputs"]
+
+    def get(self, path: str, **parameters: object) -> Answer:
+        url = f"{self.ready['ApiUrl']}{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:
+                return Answer(
+                    response.status, response.headers["Content-Type"], json.load(response)
+                )
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers["Content-Type"], json.load(error))
+
+    def pages(self, **parameters: object) -> Iterator[list[dict]]:
+        token: dict[str, str] = {}
+        while True:
+            answer = self.get("/jobs", **parameters, **token)
+            assert (answer.status, answer.content_type) == (200, "application/json"), answer
+            assert answer.json["AsOf"]
+            yield answer.json["ComprehendMedicalAsyncJobPropertiesList"]
+            if "NextToken" not in answer.json:
+                return
+            token = {"NextToken": answer.json["NextToken"]}
+
+    def client(self, service: str) -> Any:
+        upstream = service == "comprehendmedical"
+        return boto3.client(
+            service,
+            endpoint_url=self.ready["ComprehendMedicalEndpoint" if upstream else "AwsEndpoint"],
+            region_name=self.ready["Region"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            # The stand-in throttles as the service does.
+            config=Config(retries={"mode": "standard", "total_max_attempts": 10}),
+        )
+
+    def control(self, path: str, **change: object) -> Any:
+        """Change the stand-in from outside."""
+        url = f"{self.ready['ComprehendMedicalEndpoint']}/_control/{path}"
+        request = urllib.request.Request(url, data=json.dumps(change).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+
+@contextlib.contextmanager
+def deployed(state_dir: Path, jobs: dict[str, list[dict]]) -> Iterator[Deployment]:
+    """A deployment; at the end it is asked to stop as Ctrl-C does, and has to leave nothing."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    jobs_file = state_dir / "jobs.json"
+    jobs_file.write_text(json.dumps(jobs))
+    process = start(state_dir, "--jobs", str(jobs_file))
+    ready_file = state_dir / "ready.json"
+    try:
+        wait_until(
+            lambda: ready_file.exists() or process.poll() is not None, READY_SECONDS, "ready"
+        )
+        assert process.poll() is None, output(state_dir)
+        ready = json.loads(ready_file.read_text())
+        yield Deployment(state_dir, process, ready, jobs)
+    finally:
+        stop(process)
+    assert process.returncode == 0, output(state_dir)
+    assert not ready_file.exists()
+    assert processes_of(state_dir) == []
+    assert not is_open(ready["AwsEndpoint"])
+    assert not is_open(ready["ComprehendMedicalEndpoint"])
+
+
+def stop(process: subprocess.Popen[bytes], number: int = signal.SIGINT) -> None:
+    if process.poll() is None:
+        os.kill(process.pid, number)
+    try:
+        process.wait(STOP_SECONDS)
+    finally:
+        process.kill()

@@ -1,0 +1,39 @@
+"""The guard that keeps tests off the network really does."""
+
+import os
+import socket
+import urllib.request
+
+import boto3
+import pytest
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 80), ("example.org", 80), ("2001:db8::1", 80)])
+def test_a_connection_to_the_world_is_refused(address):
+    with pytest.raises(RuntimeError, match="a test"):
+        socket.create_connection(address, timeout=1)
+
+
+def test_a_datagram_to_the_world_is_refused():
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+        pytest.raises(RuntimeError, match="a test connects"),
+    ):
+        sender.sendto(b"hello", ("192.0.2.1", 53))
+
+
+def test_urllib_is_refused_as_well():
+    with pytest.raises(RuntimeError, match=r"a test looks up example\.org"):
+        urllib.request.urlopen("http://example.org/", timeout=1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_is_reached(host):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection((host, server.getsockname()[1]), timeout=5).close()
+
+
+def test_credentials_are_made_up():
+    credentials = boto3.Session().get_credentials()
+    assert (credentials.access_key, credentials.secret_key) == ("test", "test")
+    assert "AWS_PROFILE" not in os.environ
