@@ -1,0 +1,37 @@
+"""The CDK app: settings, the bundle, one stack. It calls no AWS, git or Docker."""
+
+import sys
+from pathlib import Path
+
+from aws_cdk import App
+
+from stacks.bundle import BundleError, make_bundle
+from stacks.function import Code
+from stacks.job_ledger_stack import JobLedgerStack
+from stacks.settings import Settings, SettingsError, foreign_keys, setting_keys
+from stacks.target import Target
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Synthesise; a mistake of the user's ends it with one line instead of a traceback."""
+    app = App()
+    context = app.node.get_all_context()
+    try:
+        settings = Settings.from_context(context)
+        target = Target.of(settings.bundle_for)
+        bundle = make_bundle(HERE / "lambda", HERE / ".local" / "build", target)
+    except (SettingsError, BundleError) as problem:
+        sys.exit(f"job-ledger: {problem}")
+    for key in foreign_keys(context):
+        print(
+            f"job-ledger: context key {key} is no setting and ignored; settings: {', '.join(setting_keys())}",
+            file=sys.stderr,
+        )
+    JobLedgerStack(app, "JobLedger", settings=settings, code=Code.from_bundle(bundle))
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

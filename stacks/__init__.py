@@ -1,0 +1,1 @@
+"""The infrastructure of Job Ledger: one stack, one file for each noun in it."""

@@ -1,0 +1,62 @@
+"""Job alerts: an EventBridge rule, and no code, sends the transitions that need a person to a topic."""
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from stacks.settings import Settings
+
+
+class JobAlerts(Construct):
+    """The topic of transitions to one of the statuses of the setting alertOn."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        key: kms.IKey,
+    ) -> None:
+        """Wire topic and rule."""
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(
+            self, "Topic", display_name="Job Ledger alerts", master_key=key, enforce_ssl=True
+        )
+        for address in settings.alert_emails:
+            self.topic.add_subscription(subscriptions.EmailSubscription(address))
+        # An encrypted topic: EventBridge itself makes the data key.
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        key.grant(
+            iam.ServicePrincipal("events.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey*"
+        )
+        if settings.alert_on:
+            events.Rule(
+                self,
+                "Rule",
+                description="Job Ledger: transitions that need a person",
+                event_pattern=events.EventPattern(
+                    source=["jobledger"],
+                    detail_type=["Comprehend Medical Job State Change"],
+                    detail={"JobStatus": list(settings.alert_on)},
+                ),
+                targets=[targets.SnsTopic(self.topic, message=_message())],
+            )
+
+
+def _message() -> events.RuleTargetInput:
+    """A few lines for a person; ids and times alone, as in the event."""
+    field = events.EventField.from_path
+    return events.RuleTargetInput.from_multiline_text(
+        f"Comprehend Medical job {field('$.detail.JobId')} ({field('$.detail.Family')}) "
+        f"is {field('$.detail.JobStatus')}.\n"
+        f"Submitted {field('$.detail.SubmitTime')}, ended {field('$.detail.EndTime')}, "
+        f"seen by Job Ledger {field('$.detail.ObservedAt')}.\n"
+        f"Account {field('$.detail.Account')}, region {field('$.detail.Region')}. "
+        f"To look closer: GET /jobs/{field('$.detail.JobId')} on the Job Ledger API.\n"
+        "To choose what is sent here: the setting alertOn of the deployment."
+    )

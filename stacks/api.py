@@ -1,0 +1,140 @@
+"""The HTTPS API: one function behind API Gateway, every call signed (IAM)."""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
+from stacks.gateway_responses import answer_as_problems
+from stacks.ledger import Ledger
+from stacks.settings import Settings
+
+STAGE = "v1"
+
+# Each with all methods: the function answers a wrong one with 405 and what is right. A caller's IAM
+# policy can still name a method, as in `…/v1/GET/jobs`: it is held against the request's own.
+ROUTES = (
+    "jobs",
+    "jobs/{JobId}",
+    "summary",
+    "digests",
+    "health",
+    "openapi.json",
+    "docs",
+    "docs/{Asset}",
+    "{proxy+}",  # whatever else: the function says that there is no such route
+)
+
+
+class Api(Construct):
+    """Reads the ledger; for what takes more it asks the sync and the digest function."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: Code,
+        ledger: Ledger,
+        sync: LedgerFunction,
+        digest: LedgerFunction,
+        key: kms.IKey,
+    ) -> None:
+        """Wire function, routes and stage."""
+        super().__init__(scope, construct_id)
+        self.function = _function(self, settings=settings, code=code, ledger=ledger, key=key)
+        self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
+        self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
+        ledger.grant_reading(self.function)
+        for asked in (sync, digest):  # for ConsistentRead, and for POST /digests
+            asked.grant_invoke(self.function)
+        rest = _rest_api(self, key=key)
+        answer_as_problems(rest)
+        # One permission for all routes: a permission each would make every deployment slower.
+        integration = apigateway.LambdaIntegration(self.function, scope_permission_to_method=False)
+        for resource in (rest.root, *map(rest.root.resource_for_path, ROUTES)):
+            resource.add_method("ANY", integration)
+        stack = Stack.of(self)
+        host = f"{rest.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+        self.url = f"https://{host}/{rest.deployment_stage.stage_name}"
+
+
+def _function(
+    scope: Construct, *, settings: Settings, code: Code, ledger: Ledger, key: kms.IKey
+) -> LedgerFunction:
+    return LedgerFunction(
+        scope,
+        "Function",
+        code=code,
+        handler="jobledger.handlers.api.handler",
+        description="Job Ledger: answers the HTTPS API from the ledger",
+        timeout=Duration.seconds(29),  # API Gateway waits no longer
+        memory_size=1024,
+        key=key,
+        environment={
+            **shared_environment(
+                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
+            ),
+            "SYNC_MINUTES": str(settings.sync_minutes),
+        },
+    )
+
+
+def _rest_api(scope: Construct, *, key: kms.IKey) -> apigateway.RestApi:
+    rest = apigateway.RestApi(
+        scope,
+        "Rest",
+        description="Job Ledger",
+        endpoint_types=[apigateway.EndpointType.REGIONAL],
+        # What the function hands over in base64, gzip above all, is passed on as bytes.
+        binary_media_types=["*/*"],
+        default_method_options=apigateway.MethodOptions(
+            authorization_type=apigateway.AuthorizationType.IAM
+        ),
+        # An account without this role refuses access logs. It is the account's: it outlives the stack.
+        cloud_watch_role=True,
+        deploy_options=apigateway.StageOptions(
+            stage_name=STAGE,
+            tracing_enabled=True,
+            throttling_rate_limit=50,
+            throttling_burst_limit=100,
+            access_log_destination=apigateway.LogGroupLogDestination(
+                log_group_for(scope, "AccessLogs", key=key)
+            ),
+            access_log_format=_access_log_format(),
+            # Execution logs would hold query strings, which hold job names.
+            logging_level=apigateway.MethodLoggingLevel.OFF,
+            data_trace_enabled=False,
+        ),
+    )
+    rest.node.try_remove_child(
+        "Endpoint"
+    )  # an output of the same address as ours, under another name
+    return rest
+
+
+def _access_log_format() -> apigateway.AccessLogFormat:
+    """Who called what, and how it went. The route and not the path: a path may hold a job's id."""
+    field = apigateway.AccessLogField
+    return apigateway.AccessLogFormat.custom(
+        "{"
+        + ",".join(
+            f'"{name}":"{value}"'
+            for name, value in {
+                "requestId": field.context_request_id(),
+                "time": field.context_request_time(),
+                "caller": field.context_identity_user_arn(),
+                "method": field.context_http_method(),
+                "route": field.context_resource_path(),
+                "status": field.context_status(),
+                "latencyMs": field.context_response_latency(),
+                "integrationMs": field.context_integration_latency(),
+                "bytes": field.context_response_length(),
+                "error": field.context_error_response_type(),
+                "trace": field.context_xray_trace_id(),
+            }.items()
+        )
+        + "}"
+    )

@@ -1,0 +1,85 @@
+"""Change events: each transition in the ledger's change log goes to EventBridge's default bus."""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.function import Code, LedgerFunction, shared_environment
+from stacks.ledger import Ledger
+from stacks.settings import Settings
+
+_RETRY_FOR = Duration.hours(12)
+
+
+class Changes(Construct):
+    """The only part that may put events, from the stream of the ledger's table."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: Code,
+        ledger: Ledger,
+        key: kms.IKey,
+    ) -> None:
+        """Wire the stream, the function and the queue of what could not be sent."""
+        super().__init__(scope, construct_id)
+        details = settings.include_job_details
+        environment = shared_environment(
+            table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
+        )
+        self.function = LedgerFunction(
+            self,
+            "Function",
+            code=code,
+            handler="jobledger.handlers.changes.handler",
+            description="Job Ledger: sends each transition of a job to EventBridge",
+            timeout=Duration.minutes(1),
+            memory_size=256,
+            key=key,
+            environment={**environment, "INCLUDE_JOB_DETAILS": "true" if details else "false"},
+        )
+        if details:
+            # The change log holds no names.
+            ledger.grant(self.function, "dynamodb:GetItem")
+        self.function.add_to_role_policy(_may_put_events(Stack.of(self)))
+        self.undelivered = sqs.Queue(
+            self,
+            "Undelivered",
+            # Holds where in the stream to look, not what was there.
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        self.function.add_event_source(_stream(ledger, self.undelivered))
+
+
+def _may_put_events(stack: Stack) -> iam.PolicyStatement:
+    bus = stack.format_arn(service="events", resource="event-bus", resource_name="default")
+    return iam.PolicyStatement(
+        actions=["events:PutEvents"],
+        resources=[bus],
+        conditions={"StringEquals": {"events:source": "jobledger"}},
+    )
+
+
+def _stream(ledger: Ledger, undelivered: sqs.Queue) -> event_sources.DynamoEventSource:
+    """New rows of the change log alone, in order, from the first that has not been sent."""
+    is_change = lambda_.FilterCriteria.filter(
+        {"eventName": ["INSERT"], "dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#changes"}]}}}}
+    )
+    return event_sources.DynamoEventSource(
+        ledger,
+        starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+        batch_size=100,
+        filters=[is_change],
+        report_batch_item_failures=True,
+        max_record_age=_RETRY_FOR,
+        on_failure=event_sources.SqsDlq(undelivered),
+    )

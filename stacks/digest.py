@@ -1,0 +1,161 @@
+"""The digest: a function on a schedule of its own, the topic it publishes to, and who subscribes."""
+
+from aws_cdk import Duration, RemovalPolicy, TimeZone
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.function import Code, LedgerFunction, shared_environment
+from stacks.ledger import Ledger
+from stacks.settings import Settings
+
+
+class Digest(Construct):
+    """The only part that may publish."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: Code,
+        ledger: Ledger,
+        key: kms.IKey,
+    ) -> None:
+        """Wire topic, function and schedule."""
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(
+            self, "Topic", display_name="Job Ledger", master_key=key, enforce_ssl=True
+        )
+        for address in settings.digest_emails:
+            self.topic.add_subscription(subscriptions.EmailSubscription(address))
+        sent = _idempotency_table(self, key=key)
+        self.function = _function(
+            self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic, sent=sent
+        )
+        ledger.grant_reading(self.function)
+        ledger.grant(self.function, "dynamodb:PutItem", "dynamodb:UpdateItem")
+        sent.grant(
+            self.function,
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        )
+        key.grant_encrypt_decrypt(self.function)
+        _let_only(self.function, publish_to=self.topic)
+        self.undelivered = _retry_then_keep(self, self.function)
+        _schedule(self, settings=settings, function=self.function, undelivered=self.undelivered)
+
+
+def _idempotency_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
+    """What Powertools remembers of windows that were published: ids and counts, for a while."""
+    return dynamodb.Table(
+        scope,
+        "Sent",
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        time_to_live_attribute="expiration",
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+        encryption_key=key,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+
+
+def _function(
+    scope: Construct,
+    *,
+    settings: Settings,
+    code: Code,
+    ledger: Ledger,
+    key: kms.IKey,
+    topic: sns.Topic,
+    sent: dynamodb.Table,
+) -> LedgerFunction:
+    return LedgerFunction(
+        scope,
+        "Function",
+        code=code,
+        handler="jobledger.handlers.digest.handler",
+        description="Job Ledger: publishes what became of the jobs in a window of time",
+        timeout=Duration.minutes(5),
+        memory_size=512,
+        key=key,
+        environment={
+            **shared_environment(
+                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
+            ),
+            "IDEMPOTENCY_TABLE_NAME": sent.table_name,
+            "DIGEST_TOPIC_ARN": topic.topic_arn,
+            "DIGEST_TIMEZONE": settings.digest_timezone,
+            "INCLUDE_JOB_DETAILS": "true" if settings.include_job_details else "false",
+            "SYNC_MINUTES": str(settings.sync_minutes),
+        },
+    )
+
+
+def _let_only(function: LedgerFunction, *, publish_to: sns.Topic) -> None:
+    """Grant it to this role and no other; a topic without a policy lets the whole account publish."""
+    publish_to.grant_publish(function.own_role)
+    publish_to.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="PublishDigests",
+            actions=["sns:Publish"],
+            principals=[iam.ArnPrincipal(function.own_role.role_arn)],
+            resources=[publish_to.topic_arn],
+        )
+    )
+
+
+def _retry_then_keep(scope: Construct, function: LedgerFunction) -> sqs.Queue:
+    """Two more attempts at a digest; then its event is kept for two weeks, for a person to look at."""
+    queue = sqs.Queue(
+        scope,
+        "Undelivered",
+        # Not under our key: then the scheduler would have to be let at that. It holds times and errors.
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=Duration.days(14),
+    )
+    function.configure_async_invoke(
+        retry_attempts=2,
+        max_event_age=Duration.hours(6),
+        on_failure=destinations.SqsDestination(queue),
+    )
+    return queue
+
+
+def _schedule(
+    scope: Construct, *, settings: Settings, function: LedgerFunction, undelivered: sqs.Queue
+) -> None:
+    """The time of the schedule travels with the event: a late or repeated run is for the same window."""
+    event = {
+        "ScheduledTime": scheduler.ContextAttribute.scheduled_time,
+        "ScheduleArn": scheduler.ContextAttribute.schedule_arn,
+    }
+    scheduler.Schedule(
+        scope,
+        "Schedule",
+        description="Job Ledger: digest",
+        schedule=scheduler.ScheduleExpression.expression(
+            settings.digest_schedule, TimeZone.of(settings.digest_timezone)
+        ),
+        target=targets.LambdaInvoke(
+            function,
+            input=scheduler.ScheduleTargetInput.from_object(event),
+            retry_attempts=10,
+            max_event_age=Duration.hours(6),
+            dead_letter_queue=undelivered,
+        ),
+    )

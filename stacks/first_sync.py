@@ -1,0 +1,60 @@
+"""The first sync: fills the ledger while the stack is deployed, so that `cdk deploy` returns with it full."""
+
+import hashlib
+from pathlib import Path
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from stacks.function import Code, LedgerFunction
+from stacks.settings import Settings
+
+_HANDLER = Path(__file__).with_name("first_sync_handler.py")
+
+
+class FirstSync(Construct):
+    """Runs the sync when the stack is made, and when its code or the families change.
+
+    Neither `triggers.Trigger` nor `AwsCustomResource`: the first fails the deployment when the sync
+    fails, the second cannot wait for a permission to take effect.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: Code,
+        sync: LedgerFunction,
+        key: kms.IKey,
+    ) -> None:
+        """Wire the caller of `sync` and the resource that CloudFormation makes with it."""
+        super().__init__(scope, construct_id)
+        caller = LedgerFunction(
+            self,
+            "Function",
+            code=code.inline(_HANDLER.read_text(encoding="utf-8")),
+            handler="index.handler",
+            description="Job Ledger: syncs once while the stack is deployed",
+            timeout=Duration.minutes(15),
+            memory_size=128,
+            key=key,
+            environment={},
+        )
+        may_sync = sync.grant_invoke(caller)
+        run = CustomResource(
+            self,
+            "Run",
+            resource_type="Custom::JobLedgerFirstSync",
+            service_token=caller.function_arn,
+            # Should the caller die unheard: CloudFormation would wait an hour.
+            service_timeout=Duration.minutes(16),
+            properties={
+                "FunctionName": sync.function_name,
+                # Another value: another sync.
+                "Reason": hashlib.sha256(f"{code.digest} {settings.families}".encode()).hexdigest(),
+            },
+        )
+        run.node.add_dependency(may_sync, sync)

@@ -1,0 +1,73 @@
+"""Custom resource: sync while the stack is deployed. Uploaded as inline code, so it stands alone.
+
+It answers CloudFormation "success" whatever became of the sync. A service that cannot be reached for
+a minute must not roll a deployment back (and then fail the rollback, which syncs as well): the log of
+the sync says what went wrong, and the schedule tries again within the minute.
+"""
+
+import json
+import time
+import urllib.request
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+# A minute for a permission that was granted seconds ago to reach every corner of IAM.
+_ATTEMPTS = 12
+_PAUSE_SECONDS = 5
+
+
+def handler(event: dict[str, Any], context: Any) -> None:
+    """Answer CloudFormation; `Delete` has nothing to do."""
+    outcome = "not asked to" if event["RequestType"] == "Delete" else "failed"
+    try:
+        if event["RequestType"] != "Delete":
+            outcome = _sync(event["ResourceProperties"]["FunctionName"], context)
+    except (BotoCoreError, ClientError) as error:
+        print(
+            json.dumps(
+                {"level": "ERROR", "message": f"first sync not started or not answered: {error}"}
+            )
+        )
+    finally:
+        _answer(event, outcome)
+
+
+def _sync(function_name: str, context: Any) -> str:
+    # One long silent wait: keep its connection open, and never ask twice for the same sync.
+    patience = max(context.get_remaining_time_in_millis() / 1000 - 20, 1)
+    config = Config(read_timeout=patience, tcp_keepalive=True, retries={"total_max_attempts": 1})
+    client = botocore.session.get_session().create_client("lambda", config=config)
+    for attempt in range(_ATTEMPTS):
+        try:
+            reply = client.invoke(FunctionName=function_name, Payload=b"{}")
+        except ClientError as error:
+            if (
+                error.response["Error"]["Code"] != "AccessDeniedException"
+                or attempt == _ATTEMPTS - 1
+            ):
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return "failed" if reply.get("FunctionError") else "succeeded"
+    return "failed"
+
+
+def _answer(event: dict[str, Any], outcome: str) -> None:
+    print(json.dumps({"level": "INFO", "message": f"first sync {outcome}"}))
+    body = {
+        "Status": "SUCCESS",
+        "PhysicalResourceId": "first-sync",
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+        "Data": {"Outcome": outcome},
+    }
+    # No content type: the address is signed without one.
+    request = urllib.request.Request(
+        event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
+    )
+    with urllib.request.urlopen(request, timeout=30):
+        pass

@@ -1,0 +1,117 @@
+"""A Lambda function as all of ours are: own role, own encrypted logs, traced, from the one bundle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.bundle import Bundle
+from stacks.settings import Settings
+
+LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
+
+_POWERTOOLS = {
+    "POWERTOOLS_SERVICE_NAME": "job-ledger",
+    "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    # Return values and exceptions hold job data, which has no place in a trace.
+    "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
+    "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """What functions run: a source, the hash of it, and the runtime that it is made for."""
+
+    source: lambda_.Code
+    digest: str
+    runtime: lambda_.Runtime
+    architecture: lambda_.Architecture
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> "Code":
+        """The code in a finished zip, taken as it is: CDK neither looks into it nor packs it again."""
+        arm = bundle.target.machine == "arm64"
+        return cls(
+            source=lambda_.Code.from_asset(str(bundle.path), asset_hash=bundle.digest),
+            digest=bundle.digest,
+            runtime=lambda_.Runtime(
+                f"python{bundle.target.python}",
+                lambda_.RuntimeFamily.PYTHON,
+                supports_inline_code=True,
+            ),
+            architecture=lambda_.Architecture.ARM_64 if arm else lambda_.Architecture.X86_64,
+        )
+
+    def inline(self, text: str) -> "Code":
+        """Other code, as text in the template, for the same runtime."""
+        return replace(self, source=lambda_.Code.from_inline(text), digest="")
+
+
+class LedgerFunction(lambda_.Function):
+    """A function with the defaults that are right for all of ours."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        code: Code,
+        handler: str,
+        description: str,
+        timeout: Duration,
+        memory_size: int,
+        key: kms.IKey,
+        environment: Mapping[str, str],
+    ) -> None:
+        """Make role, log group and function; what else the role may do is granted by others."""
+        # A role of its own: the one CDK makes has a managed policy that may write to every log.
+        role = iam.Role(
+            scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        log_group = log_group_for(scope, f"{construct_id}Logs", key=key)
+        log_group.grant_write(role)
+        super().__init__(
+            scope,
+            construct_id,
+            code=code.source,
+            runtime=code.runtime,
+            architecture=code.architecture,
+            handler=handler,
+            description=description,
+            timeout=timeout,
+            memory_size=memory_size,
+            role=role,
+            log_group=log_group,
+            # Start, end and crash reports of Lambda itself as JSON, beside Powertools' lines.
+            logging_format=lambda_.LoggingFormat.JSON,
+            tracing=lambda_.Tracing.ACTIVE,
+            environment={**_POWERTOOLS, **environment},
+        )
+        self.own_role = role
+
+
+def log_group_for(scope: Construct, construct_id: str, *, key: kms.IKey) -> logs.LogGroup:
+    """An encrypted log group that ends with the stack. Made here, or Lambda makes one that never ends."""
+    return logs.LogGroup(
+        scope,
+        construct_id,
+        retention=LOG_RETENTION,
+        encryption_key=key,
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+
+
+def shared_environment(*, table_name: str, ledger_scope: str, settings: Settings) -> dict[str, str]:
+    """What every function is told."""
+    return {
+        "LEDGER_TABLE_NAME": table_name,
+        "LEDGER_SCOPE": ledger_scope,
+        "FAMILIES": ",".join(settings.families),
+    }

@@ -1,0 +1,61 @@
+"""The one stack of Job Ledger."""
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from stacks.alerts import JobAlerts
+from stacks.api import Api
+from stacks.changes import Changes
+from stacks.digest import Digest
+from stacks.function import Code
+from stacks.ledger import EncryptionKey, Ledger
+from stacks.lookup import Lookup
+from stacks.settings import Settings
+from stacks.sync import Sync
+
+
+class JobLedgerStack(Stack):
+    """Comprehend Medical → sync → ledger → API and digest. For any account and region."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: Settings, code: Code
+    ) -> None:
+        """Wire the nouns."""
+        super().__init__(
+            scope,
+            construct_id,
+            description="Job Ledger: a permanent, queryable ledger of Comprehend Medical jobs",
+        )
+        # CDK makes every function depend on its role by name as well as by reference: harmless.
+        self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
+        key = EncryptionKey(self, "Key", retain=settings.retain_ledger)
+        ledger = Ledger(self, "Ledger", key=key, retain=settings.retain_ledger)
+        sync = Sync(self, "Sync", settings=settings, code=code, ledger=ledger, key=key)
+        Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
+        alerts = JobAlerts(self, "JobAlerts", settings=settings, key=key)
+        digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
+        api = Api(
+            self,
+            "Api",
+            settings=settings,
+            code=code,
+            ledger=ledger,
+            sync=sync.function,
+            digest=digest.function,
+            key=key,
+        )
+        lookup = Lookup(
+            self, "Lookup", settings=settings, code=code, ledger=ledger, sync=sync.function
+        )
+        outputs = {
+            "ApiUrl": api.url,
+            "DigestTopicArn": digest.topic.topic_arn,
+            "JobAlertsTopicArn": alerts.topic.topic_arn,
+            "LedgerTableName": ledger.table_name,
+            "ApiFunctionName": api.function.function_name,
+            "SyncFunctionName": sync.function.function_name,
+            "DigestFunctionName": digest.function.function_name,
+            "LookupServiceToken": lookup.service_token,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)

@@ -1,0 +1,92 @@
+"""The sync: brings the ledger up to date every minute, and once while the stack is deployed."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from constructs import Construct
+
+from stacks.first_sync import FirstSync
+from stacks.function import Code, LedgerFunction, shared_environment
+from stacks.ledger import Ledger
+from stacks.settings import FAMILIES, Settings
+
+# A minute less than Lambda allows, so that whoever waits for a sync in a function hears how it ended.
+TIMEOUT = Duration.minutes(14)
+
+_OPERATIONS = (
+    "SNOMEDCTInference",
+    "ICD10CMInference",
+    "RxNormInference",
+    "EntitiesDetectionV2",
+    "PHIDetection",
+)
+
+
+class Sync(Construct):
+    """The only part that may call Comprehend Medical, and the only one that records jobs."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: Code,
+        ledger: Ledger,
+        key: kms.IKey,
+    ) -> None:
+        """Wire function, first sync and schedule."""
+        super().__init__(scope, construct_id)
+        self.function = LedgerFunction(
+            self,
+            "Function",
+            code=code,
+            handler="jobledger.handlers.sync.handler",
+            description="Job Ledger: reads new and active jobs from Comprehend Medical into the ledger",
+            timeout=TIMEOUT,
+            memory_size=512,
+            key=key,
+            environment=shared_environment(
+                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
+            ),
+        )
+        ledger.grant_reading(self.function)
+        ledger.grant_recording(self.function)
+        self.function.add_to_role_policy(_may_list_jobs(settings.families))
+        # The next minute is the retry.
+        self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
+        first = FirstSync(
+            self, "FirstSync", settings=settings, code=code, sync=self.function, key=key
+        )
+        schedule = _schedule(self, settings=settings, function=self.function)
+        # Two first fills at once would ask the service for every job twice.
+        schedule.node.add_dependency(first)
+
+
+def _schedule(
+    scope: Construct, *, settings: Settings, function: LedgerFunction
+) -> scheduler.Schedule:
+    return scheduler.Schedule(
+        scope,
+        "Schedule",
+        description="Job Ledger: sync",
+        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
+        target=targets.LambdaInvoke(
+            function,
+            input=scheduler.ScheduleTargetInput.from_object({}),
+            retry_attempts=0,
+            max_event_age=Duration.minutes(1),
+        ),
+    )
+
+
+def _may_list_jobs(families: tuple[str, ...]) -> iam.PolicyStatement:
+    """List and describe the families of this deployment; the service knows no resources, only `*`."""
+    operations = [_OPERATIONS[FAMILIES.index(family)] for family in families]
+    return iam.PolicyStatement(
+        actions=[f"comprehendmedical:List{name}Jobs" for name in operations]
+        + [f"comprehendmedical:Describe{name}Job" for name in operations],
+        resources=["*"],
+    )

@@ -1,0 +1,55 @@
+"""The template, synthesised once a run from a stand-in for the bundle: no pip, no wait."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+from aws_cdk.assertions import Template
+
+from stacks.bundle import Bundle
+from stacks.function import Code
+from stacks.job_ledger_stack import JobLedgerStack
+from stacks.settings import Settings
+from stacks.target import Target
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Synthesise = Callable[..., Template]
+
+
+@pytest.fixture(scope="session")
+def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
+    """Make a template from settings given as context keys."""
+    stub = tmp_path_factory.mktemp("bundle") / "stub.zip"
+    with zipfile.ZipFile(stub, "w") as zipped:
+        zipped.writestr("jobledger/__init__.py", "")
+
+    # As the CDK CLI passes them on.
+    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    flags["aws:cdk:enable-path-metadata"] = True
+
+    def synthesise(digest: str = "0" * 64, **context: Any) -> Template:
+        settings = Settings.from_context(context)
+        bundle = Bundle(path=Path(stub), digest=digest, target=Target.of(settings.bundle_for))
+        app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags)
+        stack = JobLedgerStack(app, "JobLedger", settings=settings, code=Code.from_bundle(bundle))
+        return Template.from_stack(stack)
+
+    return synthesise
+
+
+@pytest.fixture(scope="session")
+def template(synthesise: Synthesise) -> Template:
+    """The stack with every setting left alone."""
+    return synthesise()
+
+
+@pytest.fixture(scope="session")
+def resources(template: Template) -> dict[str, Any]:
+    """The resources of that template."""
+    found: dict[str, Any] = template.to_json()["Resources"]
+    return found

@@ -1,0 +1,72 @@
+"""`app.py` as the CDK CLI runs it: without AWS, git or Docker, and with one line for a mistake."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def synth(tmp_path):
+    """Run the app with nothing but node on the PATH."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    node = shutil.which("node")
+    assert node
+    (tools / "node").symlink_to(os.path.realpath(node))
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+
+    def synth(**settings):
+        environment = {
+            **kept,
+            "PATH": str(tools),
+            "HOME": str(tmp_path),
+            "CDK_OUTDIR": str(tmp_path / "cdk.out"),
+            "CDK_CONTEXT_JSON": json.dumps({**context, **settings}),
+            "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+            "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+        }
+        command = [sys.executable, "app.py"]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return synth
+
+
+@pytest.mark.xdist_group("bundle")
+def test_it_needs_no_aws_no_git_and_no_docker(synth, tmp_path):
+    done = synth(bundleFor="host")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cdk.out" / "JobLedger.template.json").exists()
+
+
+@pytest.mark.parametrize(
+    "settings, line",
+    [
+        (
+            {"syncMinutes": "0"},
+            "job-ledger: setting syncMinutes: '0' is not one; allowed: a whole number of minutes from 1 to 60\n",
+        ),
+        ({"digestEmail": "a@example.org"}, "did you mean digestEmails?"),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_exit_status_1(synth, settings, line):
+    done = synth(**settings)
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.xdist_group("bundle")
+def test_a_key_of_nobody_is_pointed_out(synth):
+    done = synth(bundleFor="host", colour="red")
+    assert done.returncode == 0
+    assert "context key colour is no setting and ignored; settings: families, " in done.stderr

@@ -1,0 +1,124 @@
+"""The first sync answers CloudFormation in every case: a deployment never hangs or fails on it."""
+
+import http.server
+import json
+import threading
+import time
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from stacks import first_sync_handler
+
+
+class Context:
+    """A Lambda context with time left."""
+
+    @staticmethod
+    def get_remaining_time_in_millis():
+        return 900_000
+
+
+class Lambda:
+    """Stand in for the client: give these replies, one a call."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.calls = []
+
+    def invoke(self, **arguments):
+        self.calls.append(arguments)
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+def refused(code):
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Invoke")
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run the handler against a CloudFormation that listens, and return what that heard."""
+    heard = []
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Keep quiet."""
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+    def run(client, request="Create"):
+        monkeypatch.setattr(
+            botocore.session.Session, "create_client", lambda self, *_, **__: client
+        )
+        event = {
+            "RequestType": request,
+            "ResponseURL": f"http://127.0.0.1:{server.server_port}/answer",
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "Run",
+            "ResourceProperties": {"FunctionName": "sync"},
+        }
+        first_sync_handler.handler(event, Context())
+        return heard[-1]
+
+    yield run
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_it_syncs_every_family_and_says_that_it_did(run, request_type):
+    client = Lambda({"StatusCode": 200})
+    answer = run(client, request_type)
+    assert client.calls == [{"FunctionName": "sync", "Payload": b"{}"}]
+    expected = {
+        "Status": "SUCCESS",
+        "PhysicalResourceId": "first-sync",
+        "StackId": "stack",
+        "RequestId": "request",
+        "LogicalResourceId": "Run",
+        "Data": {"Outcome": "succeeded"},
+    }
+    assert expected == answer
+
+
+def test_deleting_the_stack_syncs_nothing(run):
+    client = Lambda()
+    assert run(client, "Delete")["Status"] == "SUCCESS"
+    assert client.calls == []
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [{"StatusCode": 200, "FunctionError": "Unhandled"}],
+        [refused("TooManyRequestsException")],
+        [refused("AccessDeniedException")] * 12,
+        [ReadTimeoutError(endpoint_url="https://lambda")],
+    ],
+)
+def test_a_failed_sync_fails_no_deployment(run, replies):
+    client = Lambda(*replies)
+    answer = run(client)
+    assert (answer["Status"], answer["Data"]["Outcome"]) == ("SUCCESS", "failed")
+    assert client.replies == []
+
+
+def test_a_permission_that_takes_a_moment_is_waited_for(run):
+    answer = run(
+        Lambda(
+            refused("AccessDeniedException"), refused("AccessDeniedException"), {"StatusCode": 200}
+        )
+    )
+    assert answer["Data"]["Outcome"] == "succeeded"

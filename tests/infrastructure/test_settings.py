@@ -1,0 +1,152 @@
+"""Settings are read from context, checked, and refused in words that help."""
+
+import pytest
+
+from stacks.settings import FAMILIES, Settings, SettingsError, foreign_keys
+
+
+def test_without_context_everything_has_its_default():
+    expected = Settings(
+        families=("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI"),
+        sync_minutes=1,
+        digest_schedule="cron(0 8 * * ? *)",
+        digest_timezone="UTC",
+        digest_emails=(),
+        include_job_details=False,
+        retain_ledger=True,
+        bundle_for="lambda",
+    )
+    assert expected == Settings.from_context({})
+
+
+@pytest.mark.parametrize(
+    "key, value, field, expected",
+    [
+        ("families", "PHI", "families", ("PHI",)),
+        ("families", "PHI, RXNORM", "families", ("PHI", "RXNORM")),
+        ("families", ["PHI", "RXNORM"], "families", ("PHI", "RXNORM")),
+        ("syncMinutes", "1", "sync_minutes", 1),
+        ("syncMinutes", 60, "sync_minutes", 60),
+        ("digestSchedule", "rate(1 minute)", "digest_schedule", "rate(1 minute)"),
+        ("digestSchedule", "rate(12 hours)", "digest_schedule", "rate(12 hours)"),
+        (
+            "digestSchedule",
+            "cron(15 10 ? * 6L 2026-2030)",
+            "digest_schedule",
+            "cron(15 10 ? * 6L 2026-2030)",
+        ),
+        (
+            "digestSchedule",
+            "cron(0/5 8-17 ? * mon-FRI *)",
+            "digest_schedule",
+            "cron(0/5 8-17 ? * mon-FRI *)",
+        ),
+        ("digestSchedule", "cron(0 8 LW JAN,6 ? *)", "digest_schedule", "cron(0 8 LW JAN,6 ? *)"),
+        ("digestSchedule", "cron(05 08 15W * ? *)", "digest_schedule", "cron(05 08 15W * ? *)"),
+        ("digestSchedule", "cron(*/15 * ? * 3#2 *)", "digest_schedule", "cron(*/15 * ? * 3#2 *)"),
+        ("digestTimezone", "Europe/Zurich", "digest_timezone", "Europe/Zurich"),
+        (
+            "digestTimezone",
+            "America/Argentina/Ushuaia",
+            "digest_timezone",
+            "America/Argentina/Ushuaia",
+        ),
+        ("digestEmails", "", "digest_emails", ()),
+        ("digestEmails", "a@example.org", "digest_emails", ("a@example.org",)),
+        (
+            "digestEmails",
+            "a+b@x.example.org, c@example.org",
+            "digest_emails",
+            ("a+b@x.example.org", "c@example.org"),
+        ),
+        ("digestEmails", ["a@example.org"], "digest_emails", ("a@example.org",)),
+        ("includeJobDetails", "true", "include_job_details", True),
+        ("includeJobDetails", False, "include_job_details", False),
+        ("retainLedger", "false", "retain_ledger", False),
+        ("bundleFor", "host", "bundle_for", "host"),
+    ],
+)
+def test_a_good_value_is_taken(key, value, field, expected):
+    assert expected == getattr(Settings.from_context({key: value}), field)
+
+
+@pytest.mark.parametrize(
+    "key, value, problem",
+    [
+        ("families", "SNOMED", "'SNOMED' is no family, did you mean SNOMEDCT?"),
+        ("families", "phi", "'phi' is no family, did you mean PHI?"),
+        ("families", "", "it is empty"),
+        ("families", "PHI,PHI", "'PHI' is listed twice"),
+        ("families", "PHI,,RXNORM", "an entry of the list is empty"),
+        ("families", 5, "5 is no list"),
+        ("syncMinutes", "0", "'0' is not one"),
+        ("syncMinutes", "61", "'61' is not one"),
+        ("syncMinutes", "-1", "'-1' is not one"),
+        ("syncMinutes", "1.5", "'1.5' is not one"),
+        ("syncMinutes", True, "True is not one"),
+        ("syncMinutes", "²", "'²' is not one"),
+        ("digestSchedule", "0 8 * * ? *", "'0 8 * * ? *' is neither cron(…) nor rate(…)"),
+        ("digestSchedule", "at(2026-01-01T00:00:00)", "is neither cron(…) nor rate(…)"),
+        ("digestSchedule", "cron(0 8 * * *)", "has 5 fields, cron takes six"),
+        ("digestSchedule", "cron(0 8 * * * *)", "needs ? for the day of the month or"),
+        ("digestSchedule", "cron(0 8 ? * ? *)", "needs ? for the day of the month or"),
+        (
+            "digestSchedule",
+            "cron(60 8 * * ? *)",
+            "has '60' for the minutes, which runs from 0 to 59",
+        ),
+        ("digestSchedule", "cron(0 24 * * ? *)", "has '24' for the hours, which runs from 0 to 23"),
+        ("digestSchedule", "cron(0 8 ? * MONDAY *)", "has 'MONDAY' for the day of the week"),
+        ("digestSchedule", "cron(0 8 ? * 3#6 *)", "has '3#6' for the day of the week"),
+        ("digestSchedule", "cron(0 8 * * ? 1969)", "has '1969' for the year"),
+        ("digestSchedule", "cron(0/0 8 * * ? *)", "has '0/0' for the minutes"),
+        ("digestSchedule", "rate(0 minutes)", "is no rate"),
+        ("digestSchedule", "rate(5 weeks)", "is no rate"),
+        ("digestSchedule", 5, "5 is no text"),
+        (
+            "digestTimezone",
+            "europe/zurich",
+            "'europe/zurich' is no time zone, did you mean Europe/Zurich?",
+        ),
+        ("digestTimezone", "Mars/Olympus_Mons", "'Mars/Olympus_Mons' is no time zone"),
+        ("digestTimezone", "", "'' is no text"),
+        ("digestEmails", "nobody", "'nobody' is no e-mail address"),
+        ("digestEmails", "a@localhost", "'a@localhost' is no e-mail address"),
+        ("digestEmails", "a@b@example.org", "'a@b@example.org' is no e-mail address"),
+        ("digestEmails", "a b@example.org", "'a b@example.org' is no e-mail address"),
+        ("digestEmails", "a@example..org", "'a@example..org' is no e-mail address"),
+        ("digestEmails", "a@example.org;b@example.org", "is no e-mail address"),
+        ("digestEmails", "a@example.org,a@example.org", "'a@example.org' is listed twice"),
+        ("includeJobDetails", "yes", "'yes' is neither"),
+        ("retainLedger", "False", "'False' is neither"),
+        ("retainLedger", 0, "0 is neither"),
+        ("bundleFor", "arm64", "'arm64' is neither"),
+        ("digestEmail", "a@example.org", "there is no such key, did you mean digestEmails?"),
+        ("syncminutes", "5", "there is no such key, did you mean syncMinutes?"),
+        ("familys", "PHI", "there is no such key, did you mean families?"),
+        ("retain-ledger", "true", "there is no such key, did you mean retainLedger?"),
+    ],
+)
+def test_a_bad_value_is_refused_with_the_key_the_problem_and_what_is_allowed(key, value, problem):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_context({key: value})
+    text = str(refused.value)
+    assert text.startswith(f"setting {key}: ")
+    assert problem in text
+    assert "; allowed: " in text
+    assert "\n" not in text
+
+
+def test_keys_of_cdk_and_of_other_apps_are_none_of_our_business():
+    context = {
+        "@aws-cdk/core:x": 1,
+        "aws:cdk:bundling-stacks": [],
+        "cli-telemetry": False,
+        "vpc": 1,
+    }
+    assert Settings() == Settings.from_context(context)
+    assert foreign_keys(context) == ["vpc"]
+
+
+def test_every_family_of_the_service_is_a_choice():
+    assert Settings.from_context({"families": list(FAMILIES)}).families == FAMILIES
