@@ -1,0 +1,106 @@
+"""A real emulator of AWS for tests that want more than a fake: one MiniStack for each worker."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import Session
+
+from local.deployment import MINISTACK
+from tests.memory_dynamodb import INDEXES
+
+START_SECONDS = 60
+
+
+class Aws:
+    """The endpoint of a MiniStack, and clients of it."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def client(self, service: str) -> Any:
+        return Session().create_client(service, endpoint_url=self.endpoint)
+
+    def ledger_table(self, name: str) -> str:
+        """Make a table with the keys and the indexes of the deployed one."""
+        attributes = {"PK", "SK", *(key for key, _ in INDEXES.values())}
+        self.client("dynamodb").create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=_keys("PK", "SK"),
+            AttributeDefinitions=[
+                {"AttributeName": attribute, "AttributeType": "S"}
+                for attribute in sorted(attributes)
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": index,
+                    "KeySchema": _keys(*keys),
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+                for index, keys in INDEXES.items()
+            ],
+        )
+        return name
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    """A MiniStack of this worker's own, on a free port of loopback."""
+    home = tmp_path_factory.mktemp("ministack")
+    port = _free_port()
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(MINISTACK), "-m", "ministack"],
+            cwd=home,
+            env=os.environ | _settings(home, port),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait_until(lambda: _is_open(port), process, home / "log")
+        yield Aws(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _settings(home: Path, port: int) -> dict[str, str]:
+    return {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "IOT_MTLS_ENABLED": "0",
+        "STATE_DIR": str(home / "state"),
+        "S3_DATA_DIR": str(home / "s3"),
+        "TMPDIR": str(home),
+        "DOCKER_HOST": f"unix://{home / 'no-docker'}",
+    }
+
+
+def _keys(partition: str, sort: str | None) -> list[dict[str, str]]:
+    keys = [{"AttributeName": partition, "KeyType": "HASH"}]
+    return keys + ([{"AttributeName": sort, "KeyType": "RANGE"}] if sort else [])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not true():
+        assert process.poll() is None, log.read_text(errors="replace")
+        assert time.monotonic() < deadline, "MiniStack does not start"
+        time.sleep(0.05)
