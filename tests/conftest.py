@@ -46,6 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
         AWS_CONFIG_FILE="/nonexistent/aws/config",
         AWS_SHARED_CREDENTIALS_FILE="/nonexistent/aws/credentials",
         AWS_EC2_METADATA_DISABLED="true",
+        # As the stack sets them on every function.
+        POWERTOOLS_SERVICE_NAME="job-ledger",
+        POWERTOOLS_METRICS_NAMESPACE="JobLedger",
+        POWERTOOLS_TRACE_DISABLED="1",
         NO_PROXY="127.0.0.1,localhost",
         no_proxy="127.0.0.1,localhost",
     )

@@ -70,7 +70,7 @@ class Stepped:
             sync.run()
         except Crash:
             pass
-        except BaseException as error:  # noqa: BLE001 - told by the machine, in its own thread
+        except BaseException as error:
             self.failure = error
         finally:
             self.finished = True
