@@ -9,6 +9,7 @@ from tests.e2e.deployment import wait_until
 pytestmark = pytest.mark.xdist_group("deployment")
 
 SYNC_SECONDS = 60
+
 IN_ORDER = ["SUBMITTED", "IN_PROGRESS", "COMPLETED"]
 
 

@@ -1,0 +1,120 @@
+"""Change events and alerts, as the systems and the people that subscribe receive them."""
+
+import json
+import time
+import uuid
+
+import pytest
+
+from tests.e2e.deployment import wait_until
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+DETAIL_TYPE = "Comprehend Medical Job State Change"
+
+
+class Queue:
+    """A queue whose messages are kept in the order of their arrival."""
+
+    def __init__(self, deployment):
+        self._sqs = deployment.client("sqs")
+        self.name = f"events-{uuid.uuid4().hex}"
+        self._url = self._sqs.create_queue(QueueName=self.name)["QueueUrl"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self.arn = attributes["Attributes"]["QueueArn"]
+        self.received = []
+
+    def receive(self):
+        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            self.received.append(message["Body"])
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return self.received
+
+
+@pytest.fixture(autouse=True)
+def first_settings(deployment):
+    """The stand-in is shared: whoever changes its settings puts them back."""
+    yield
+    deployment.control("reset")
+
+
+def start_job(deployment, outcome):
+    deployment.control(
+        "settings", submitted_seconds=4, in_progress_seconds=4, late_jobs=False, outcome=outcome
+    )
+    return deployment.client("comprehendmedical").start_phi_detection_job(
+        JobName="a name that may tell of a patient",
+        LanguageCode="en",
+        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
+        InputDataConfig={"S3Bucket": "notes"},
+        OutputDataConfig={"S3Bucket": "codes"},
+    )["JobId"]
+
+
+def sync_until(deployment, done):
+    """Sync each second, by hand: the schedule's minute is too long to see every status."""
+    function = deployment.outputs["SyncFunctionName"]
+
+    def synced_and_done():
+        payload = json.dumps({"Families": ["PHI"]}).encode()
+        deployment.client("lambda").invoke(FunctionName=function, Payload=payload)
+        return done()
+
+    wait_until(synced_and_done, 60, "the events have arrived", every=0.5)
+
+
+def test_a_queue_behind_a_rule_gets_each_transition_once_and_in_order(deployment):
+    queue = Queue(deployment)
+    events = deployment.client("events")
+    events.put_rule(Name=queue.name, EventPattern=json.dumps({"source": ["jobledger"]}))
+    events.put_targets(Rule=queue.name, Targets=[{"Id": "queue", "Arn": queue.arn}])
+    job_id = start_job(deployment, "COMPLETED")
+
+    def ours():
+        details = [json.loads(body) for body in queue.receive()]
+        return [event for event in details if event["detail"]["JobId"] == job_id]
+
+    sync_until(deployment, lambda: len(ours()) >= 3)
+    time.sleep(2)  # an event too many would come now
+    got = ours()
+    assert [event["detail"]["JobStatus"] for event in got] == [
+        "SUBMITTED",
+        "IN_PROGRESS",
+        "COMPLETED",
+    ]
+    previous = [event["detail"]["PreviousJobStatus"] for event in got]
+    assert previous == [None, "SUBMITTED", "IN_PROGRESS"]
+    assert {event["detail-type"] for event in got} == {DETAIL_TYPE}
+    assert len({event["detail"]["EventId"] for event in got}) == 3
+    assert "patient" not in json.dumps(got)
+
+
+def test_a_job_that_fails_is_told_to_the_alert_topic_at_once(deployment):
+    queue = Queue(deployment)
+    deployment.client("sns").subscribe(
+        TopicArn=deployment.outputs["JobAlertsTopicArn"],
+        Protocol="sqs",
+        Endpoint=queue.arn,
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    job_id = start_job(deployment, "FAILED")
+    sync_until(deployment, lambda: any(job_id in body for body in queue.receive()))
+    (text,) = [body for body in queue.received if job_id in body]
+    assert f"job {job_id} (PHI) is FAILED." in text
+    assert f"GET /jobs/{job_id}" in text
+    assert "patient" not in text
+
+
+def test_the_first_fill_has_raised_no_event(deployment):
+    """Every event there ever was belongs to a job that was started after the deployment."""
+    table = deployment.outputs["LedgerTableName"]
+    known = {job["JobId"] for jobs in deployment.jobs.values() for job in jobs}
+    changed = set()
+    for page in deployment.client("dynamodb").get_paginator("scan").paginate(TableName=table):
+        changed |= {
+            item["JobId"]["S"]
+            for item in page["Items"]
+            if item["PK"]["S"].endswith("#changes") and "PreviousJobStatus" not in item
+        }
+    assert not known & changed
