@@ -1,6 +1,7 @@
 """The digest: a function on a schedule of its own, the topic it publishes to, and who subscribes."""
 
 from aws_cdk import Duration, RemovalPolicy, TimeZone
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -37,12 +38,13 @@ class Digest(Construct):
         )
         for address in settings.digest_emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
+        self.chat_topic = _chat_topic(self, key=key) if settings.chat_digests else None
         sent = _idempotency_table(self, key=key)
         self.function = _function(
             self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic, sent=sent
         )
         ledger.grant_reading(self.function)
-        ledger.grant(self.function, "dynamodb:PutItem", "dynamodb:UpdateItem")
+        ledger.grant(self.function, "dynamodb:PutItem")  # the chain of windows
         sent.grant(
             self.function,
             "dynamodb:DeleteItem",
@@ -52,8 +54,19 @@ class Digest(Construct):
         )
         key.grant_encrypt_decrypt(self.function)
         _let_only(self.function, publish_to=self.topic)
+        if self.chat_topic is not None:
+            self.function.add_environment("CHAT_TOPIC_ARN", self.chat_topic.topic_arn)
+            _let_only(self.function, publish_to=self.chat_topic)
         self.undelivered = _retry_then_keep(self, self.function)
+        self.alarms = _alarms(self, self.undelivered, with_chat=settings.chat_digests)
         _schedule(self, settings=settings, function=self.function, undelivered=self.undelivered)
+
+
+def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
+    """A topic of its own: a message to a chat is nothing that anybody else could read."""
+    return sns.Topic(
+        scope, "ChatTopic", display_name="Job Ledger chat", master_key=key, enforce_ssl=True
+    )
 
 
 def _idempotency_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
@@ -99,6 +112,8 @@ def _function(
             "IDEMPOTENCY_TABLE_NAME": sent.table_name,
             "DIGEST_TOPIC_ARN": topic.topic_arn,
             "DIGEST_TIMEZONE": settings.digest_timezone,
+            "DIGEST_SCHEDULE": f"{settings.digest_schedule} {settings.digest_timezone}",
+            "DIGEST_WHEN": settings.digest_when,
             "INCLUDE_JOB_DETAILS": "true" if settings.include_job_details else "false",
             "SYNC_MINUTES": str(settings.sync_minutes),
         },
@@ -134,6 +149,42 @@ def _retry_then_keep(scope: Construct, function: LedgerFunction) -> sqs.Queue:
         on_failure=destinations.SqsDestination(queue),
     )
     return queue
+
+
+def _alarms(scope: Construct, undelivered: sqs.Queue, *, with_chat: bool) -> list[cloudwatch.Alarm]:
+    """A digest that could not be published, or that was given up; the next run covers its window."""
+    metrics = {
+        "Failures": ("a digest could not be published", _counted("DigestFailures")),
+        "GivenUp": (
+            "a run of the digest was given up; its event is in the queue Undelivered",
+            undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum"),
+        ),
+    }
+    if with_chat:
+        metrics["ChatFailures"] = ("a chat was not told of a digest", _counted("ChatFailures"))
+    return [
+        cloudwatch.Alarm(
+            scope,
+            f"{name}Alarm",
+            alarm_description=f"Job Ledger: {what}",
+            metric=metric,
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        for name, (what, metric) in metrics.items()
+    ]
+
+
+def _counted(name: str) -> cloudwatch.Metric:
+    """A metric that the function writes; Powertools adds the service as a dimension."""
+    return cloudwatch.Metric(
+        namespace="JobLedger",
+        metric_name=name,
+        dimensions_map={"service": "job-ledger"},
+        statistic="Sum",
+    )
 
 
 def _schedule(

@@ -23,6 +23,7 @@ STATUSES = (
 )
 FAMILIES = ("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI")
 BUNDLE_TARGETS = ("lambda", "host")
+DIGEST_WHEN = ("always", "changes", "attention")
 _LONGEST_EMAIL = 254  # RFC 5321, as corrected by RFC 3696's erratum 1690
 
 
@@ -42,6 +43,8 @@ class Settings:
     digest_schedule: str = "cron(0 8 * * ? *)"
     digest_timezone: str = "UTC"
     digest_emails: tuple[str, ...] = ()
+    digest_when: Literal["always", "changes", "attention"] = "always"
+    chat_digests: bool = False
     include_job_details: bool = False
     alert_on: tuple[str, ...] = ("FAILED", "PARTIAL_SUCCESS")
     alert_emails: tuple[str, ...] = ()
@@ -189,6 +192,16 @@ def _bundle_for(key: str, value: object) -> str:
     return str(value)
 
 
+def _digest_when(key: str, value: object) -> str:
+    if value not in DIGEST_WHEN:
+        raise SettingsError(
+            key,
+            f"{value!r} is none of these",
+            "always, changes (a job changed its status) or attention (something needs a person)",
+        )
+    return str(value)
+
+
 def _text(key: str, value: object, allowed: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise SettingsError(key, f"{value!r} is no text", allowed)
@@ -222,6 +235,8 @@ _READERS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "digestSchedule": ("digest_schedule", _schedule),
     "digestTimezone": ("digest_timezone", _timezone),
     "digestEmails": ("digest_emails", _emails),
+    "digestWhen": ("digest_when", _digest_when),
+    "chatDigests": ("chat_digests", _truth),
     "alertOn": ("alert_on", _statuses),
     "alertEmails": ("alert_emails", _emails),
     "includeJobDetails": ("include_job_details", _truth),

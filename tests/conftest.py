@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
         POWERTOOLS_SERVICE_NAME="job-ledger",
         POWERTOOLS_METRICS_NAMESPACE="JobLedger",
         POWERTOOLS_TRACE_DISABLED="1",
+        # The environment's own node comes first: CDK needs one, and the machine's may be old or absent.
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         NO_PROXY="127.0.0.1,localhost",
         no_proxy="127.0.0.1,localhost",
     )

@@ -4,10 +4,21 @@ JobLedgerError
 ├── InvalidParameters        the caller's parameters, all that are wrong at once
 ├── InvalidToken             a NextToken that is altered, foreign or of a later version
 ├── JobNotFound              no job of that JobId in the ledger
+├── NotAcceptable            none of the formats that the caller accepts is one of ours
+├── TooMuchToSummarise       a summary's jobs cannot be read in the time of a request
+├── FunctionRefused          the sync or the digest function could not be called, or failed
+│   └── FunctionThrottled    Lambda runs too many at once
 ├── LedgerUnavailable        DynamoDB throttled or failed after the client's retries
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync has moved the same walk on
 ├── EventRefused             EventBridge did not take an event
+├── LookupFailed             a custom resource's request, with the sentence that CloudFormation is told
+├── InvalidWindow            a digest's window that is no closed stretch of time
+├── IdempotencyKeyReused     a key that came before, with another body
+├── DigestInProgress         another run is publishing the same digest
+├── PublishRefused           SNS did not take a message; nothing was sent
+│   └── MessageInvalid       it never will, and never has
+├── PublishUncertain         SNS failed or did not answer; the message may have been sent
 └── UpstreamError            Comprehend Medical refused or could not be reached
     ├── TokenRefused         it does not take its own NextToken (any more)
     ├── WalkEndless          its tokens lead in a circle, or through empty pages without end
@@ -50,6 +61,18 @@ class JobNotFound(JobLedgerError):
     """The ledger holds no such job."""
 
 
+class NotAcceptable(JobLedgerError):
+    """The Accept header admits none of the formats of an answer."""
+
+
+class TooMuchToSummarise(JobLedgerError):
+    """The time of a request does not suffice to read all jobs of a summary."""
+
+
+class LookupFailed(JobLedgerError):
+    """A stack's look-up cannot be answered. Its text quotes what was looked for: it is not for a log."""
+
+
 class LedgerUnavailable(JobLedgerError):
     """DynamoDB did not answer; nothing was half-written, and a retry is safe."""
 
@@ -75,8 +98,40 @@ class ServiceRefused(JobLedgerError):
         return self._code
 
 
+class FunctionRefused(ServiceRefused):
+    """Lambda did not run a function to its end."""
+
+
+class FunctionThrottled(FunctionRefused):
+    """Lambda has too many calls at once; nothing was run."""
+
+
 class EventRefused(ServiceRefused):
     """EventBridge did not take an event."""
+
+
+class InvalidWindow(JobLedgerError):
+    """The window asked for is not one; the text says what is allowed."""
+
+
+class IdempotencyKeyReused(JobLedgerError):
+    """The Idempotency-Key was sent before with another body."""
+
+
+class DigestInProgress(JobLedgerError):
+    """Another run is publishing this digest, or was killed while it did; a retry finds out."""
+
+
+class PublishRefused(ServiceRefused):
+    """SNS did not take a message, so that nothing was sent."""
+
+
+class MessageInvalid(PublishRefused):
+    """SNS refuses the message for what it is: a repetition would be refused as well."""
+
+
+class PublishUncertain(ServiceRefused):
+    """SNS failed or did not answer; a repetition must be of the same message."""
 
 
 class UpstreamError(ServiceRefused):

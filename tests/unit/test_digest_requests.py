@@ -1,0 +1,201 @@
+"""Which digests go out, those that are asked for, the chat, and what is remembered of them."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobledger.errors import IdempotencyKeyReused
+from jobledger.jobs import Family
+from tests.digests import ENVIRONMENT, Context, DigestWorld, refusal, sent, windows
+from tests.memory_dynamodb import error
+
+CHAT: dict[str, Any] = {"CHAT_TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:chat"}
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def world() -> DigestWorld:
+    return DigestWorld()
+
+
+# digestWhen.
+
+
+def test_without_changes_a_digest_stays_back_and_the_next_one_covers_its_window():
+    world = DigestWorld(DIGEST_WHEN="changes")
+    first = world.run()
+    assert first["Published"]
+    world.forward(days=1)
+    assert world.run() == {**first, "Published": False}
+    world.observe("one", "COMPLETED")
+    world.forward(days=1)
+    assert world.run()["Published"]
+    assert windows(world)[1] == ("2026-11-23T07:58:00.000Z", "2026-11-25T07:58:00.000Z")
+
+
+def test_without_anything_that_needs_a_person_a_digest_stays_back_for_a_week_at_most():
+    world = DigestWorld(DIGEST_WHEN="attention")
+    world.run({})
+    published = []
+    for day in range(1, 16):
+        world.observe(f"job-{day}", "COMPLETED")
+        if day == 9:
+            world.observe("bad", "FAILED")
+        world.forward(days=1)
+        published.append(world.run()["Published"])
+    assert [day for day, out in enumerate(published, 1) if out] == [7, 9]
+    assert [len(digest["Completed"]) for digest in sent(world)] == [0, 7, 2]
+    assert not any(digest["CoversGap"] for digest in sent(world))
+    assert [one[1] for one in windows(world)[:-1]] == [other[0] for other in windows(world)[1:]]
+
+
+def test_a_stale_ledger_always_needs_a_person():
+    world = DigestWorld(DIGEST_WHEN="attention")
+    world.run()
+    world.forward(days=1)
+    assert not world.run()["Published"]
+    world.now += timedelta(days=1)
+    assert world.run()["Published"]
+    assert sent(world)[1]["Verdict"] == "STALE"
+
+
+# On demand.
+
+
+def test_on_demand_nothing_stays_back_and_the_schedule_goes_on_from_there():
+    world = DigestWorld(DIGEST_WHEN="attention")
+    world.run({})
+    world.forward(hours=5)
+    world.run({"IdempotencyKey": "a"})
+    assert windows(world)[0][1] == windows(world)[1][0]
+
+
+def test_a_window_that_is_named_is_published_once_and_leaves_the_chain_alone(world):
+    world.run()
+    chain = dict(world.tables.items["digest", "111122223333/eu-central-1"])
+    named = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
+    answers = [world.run(named) for _ in range(3)]
+    assert answers[0]["Window"] == {
+        "Start": "2026-11-20T00:00:00.000Z",
+        "End": "2026-11-21T00:00:00.000Z",
+    }
+    assert answers[0] == answers[1] == answers[2]
+    assert len(world.topic.taken) == 2
+    assert chain == world.tables.items["digest", "111122223333/eu-central-1"]
+
+
+def test_a_key_with_the_same_body_gets_the_same_answer_and_no_second_message(world):
+    for asked in (
+        {"IdempotencyKey": "a"},
+        {
+            "IdempotencyKey": "b",
+            "WindowStart": "2026-11-20T00:00:00Z",
+            "WindowEnd": "2026-11-21T00:00:00Z",
+        },
+    ):
+        first = world.run(asked)
+        world.forward(hours=3)
+        assert world.run(asked) == first
+    assert len(world.topic.taken) == 2
+
+
+def test_a_key_with_another_body_is_refused(world):
+    world.run({"IdempotencyKey": "a"})
+    named = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
+    with pytest.raises(IdempotencyKeyReused):
+        world.run({"IdempotencyKey": "a"} | named)
+    assert len(world.topic.taken) == 1
+
+
+def test_another_key_for_the_same_window_is_another_message_of_the_same_digest(world):
+    named = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
+    one, other = (world.run(named | {"IdempotencyKey": key}) for key in "ab")
+    assert one["DigestId"] == other["DigestId"]
+    assert one["MessageId"] != other["MessageId"]
+
+
+def test_the_same_moment_in_another_offset_is_the_same_body(world):
+    one = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
+    other = {"WindowStart": "2026-11-20T01:00:00+01:00", "WindowEnd": "2026-11-21T00:00:00.000Z"}
+    key = {"IdempotencyKey": "a"}
+    assert world.run(one | key) == world.run(other | key)
+
+
+def test_a_keyed_call_that_failed_after_the_message_was_out_gets_its_digest_when_it_comes_again(
+    world,
+):
+    def fail_to_remember(operation: str) -> None:
+        if operation == "update_remembered" and len(world.topic.taken) == 1:
+            raise error("ThrottlingException")
+
+    world.tables.before = fail_to_remember
+    first = world.run({"IdempotencyKey": "a"}, Context(milliseconds=0))
+    world.tables.before = lambda _: None
+    world.forward(hours=1)
+    assert world.run({"IdempotencyKey": "a"}) == first
+    assert len(world.topic.taken) == 1
+
+
+# Chat.
+
+
+def test_the_chat_topic_gets_the_digest_as_a_custom_notification_in_a_thread_of_its_own():
+    world = DigestWorld(**CHAT)
+    world.observe("one", "FAILED", Family.PHI)
+    world.forward(minutes=5)
+    answer = world.run()
+    _, chat = world.topic.taken
+    assert chat.keys() == {"TopicArn", "Message"}
+    said = json.loads(chat["Message"])
+    assert (said["version"], said["source"]) == ("1.0", "custom")
+    assert said["content"]["textType"] == "client-markdown"
+    assert said["content"]["title"] == "[job-ledger] 1 FAILED, 2026-11-23"
+    assert said["content"]["description"] == "ATTENTION: 1 job failed."
+    assert said["metadata"]["threadId"] == answer["DigestId"]
+    assert "one" not in chat["Message"].split()
+
+
+def test_a_chat_that_fails_holds_no_digest_up(capsys):
+    world = DigestWorld(**CHAT)
+    world.topic.failures = [None, refusal("NotFound", 404)]
+    assert world.run()["Published"]
+    assert '"ChatFailures":[1.0]' in capsys.readouterr().out
+
+
+# What Powertools would do if it were let.
+
+
+def test_the_two_kinds_of_effect_keep_their_own_configuration(world):
+    world.run({"IdempotencyKey": "a"})
+    remembered = {key.partition("#")[0]: item for key, item in world.tables.remembered.items()}
+    assert remembered.keys() == {"publish", "request"}
+    assert "validation" in remembered["request"]
+    assert "validation" not in remembered["publish"]
+    days = {kind: int(item["expiration"]["N"]) // 86_400 for kind, item in remembered.items()}
+    assert days["publish"] - days["request"] == 34
+
+
+def test_a_publication_that_was_killed_is_taken_up_after_half_a_minute(world):
+    world.topic.after = lambda _: (_ for _ in ()).throw(SystemExit)
+    with pytest.raises(SystemExit):
+        world.run()
+    (item,) = world.tables.remembered.values()
+    left = int(item["in_progress_expiration"]["N"]) / 1000 - int(item["expiration"]["N"])
+    assert 25 < left + 35 * 86_400 < 32
+
+
+def test_what_is_remembered_are_ids_and_counts(world):
+    world.run({"IdempotencyKey": "a"})
+    stored = {
+        kind.partition("#")[0]: json.loads(item["data"]["S"])
+        for kind, item in world.tables.remembered.items()
+    }
+    assert stored["publish"].keys() == {"MessageId"}
+    assert stored["request"].keys() == {"DigestId", "MessageId", "Window", "Counts"}
