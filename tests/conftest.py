@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# The environment's own node comes first: CDK needs one, and the machine's may be old or absent. Here,
+# because the conftest files below import CDK before anything is configured.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
 LOOPBACK_NAMES = ("localhost", "")
 
 
@@ -51,8 +55,6 @@ def pytest_configure(config: pytest.Config) -> None:
         POWERTOOLS_SERVICE_NAME="job-ledger",
         POWERTOOLS_METRICS_NAMESPACE="JobLedger",
         POWERTOOLS_TRACE_DISABLED="1",
-        # The environment's own node comes first: CDK needs one, and the machine's may be old or absent.
-        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         NO_PROXY="127.0.0.1,localhost",
         no_proxy="127.0.0.1,localhost",
     )
