@@ -59,6 +59,8 @@ class Api(Construct):
         stack = Stack.of(self)
         host = f"{rest.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         self.url = f"https://{host}/{rest.deployment_stage.stage_name}"
+        # The same by the stage's name alone, for those on whom the stage's own deployment depends.
+        self.address = f"https://{host}/{STAGE}"
 
 
 def _function(

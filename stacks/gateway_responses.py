@@ -121,7 +121,7 @@ def answer_as_problems(rest: apigateway.RestApi) -> None:
         if answer.retry:
             headers["Retry-After"] = f"'{_RETRY_AFTER_SECONDS}'"
         # The defaults stand for many answers, each with a status of its own.
-        default = answer.kind in (_kind.DEFAULT_4_XX, _kind.DEFAULT_5_XX)
+        default = answer.kind.response_type.startswith("DEFAULT_")
         rest.add_gateway_response(
             answer.kind.response_type,
             type=answer.kind,

@@ -44,8 +44,15 @@ class JobLedgerStack(Stack):
             digest=digest.function,
             key=key,
         )
+        digest.function.add_environment("API_URL", api.address)
         lookup = Lookup(
-            self, "Lookup", settings=settings, code=code, ledger=ledger, sync=sync.function
+            self,
+            "Lookup",
+            settings=settings,
+            code=code,
+            ledger=ledger,
+            sync=sync.function,
+            key=key,
         )
         outputs = {
             "ApiUrl": api.url,
@@ -57,5 +64,7 @@ class JobLedgerStack(Stack):
             "DigestFunctionName": digest.function.function_name,
             "LookupServiceToken": lookup.service_token,
         }
+        if digest.chat_topic is not None:
+            outputs["ChatTopicArn"] = digest.chat_topic.topic_arn
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)

@@ -7,6 +7,7 @@ It carries nothing secret: the submit time and id of the last job of a page. It 
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import json
@@ -55,9 +56,13 @@ def unseal(token: str, query: JobQuery, key: str) -> Position:
 
 
 def _seal_of(body: bytes, query: JobQuery, key: str) -> bytes:
-    canonical = json.dumps(asdict(query), sort_keys=True).encode()
-    message = b"\x00".join((_VERSION, canonical, body))
+    message = b"\x00".join((_VERSION, _canonical(query), body))
     return hmac.digest(key.encode(), message, hashlib.sha256)[:_SEAL_BYTES]
+
+
+@functools.lru_cache(maxsize=16)
+def _canonical(query: JobQuery) -> bytes:
+    return json.dumps(asdict(query), sort_keys=True).encode()
 
 
 def _to_text(raw: bytes) -> str:

@@ -43,12 +43,12 @@ class Parameter:
 
 def parse_name(text: str) -> str:
     """Return a JobName: 1 to 256 of `\\p{L}\\p{Z}\\p{N}_.:/=+-%@` (service model, shape JobName)."""
-    if not 1 <= len(text) <= 256 or not all(map(_may_be_in_a_name, text)):
+    if not 1 <= len(text) <= 256 or not all(map(may_be_in_a_name, text)):
         raise ValueError
     return text
 
 
-def _may_be_in_a_name(character: str) -> bool:
+def may_be_in_a_name(character: str) -> bool:
     return character in _NAME_PUNCTUATION or unicodedata.category(character)[0] in _NAME_CATEGORIES
 
 
@@ -106,14 +106,20 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 
 _NAME_RULE = "1 to 256 letters, digits, blanks and _ . : / = + - % @"
-_NAME_SCHEMA = {
+NAME_SCHEMA = {
     "type": "string",
     "minLength": 1,
     "maxLength": 256,
     "pattern": r"^[\p{L}\p{Z}\p{N}_.:/=+\-%@]+$",
 }
-_TIME_RULE = "an RFC 3339 time with its offset, a date (midnight UTC) or epoch seconds"
-_TIME_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 64}
+TIME_RULE = "an RFC 3339 time with its offset, a date (midnight UTC) or epoch seconds"
+_TIME_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "pattern": r"^\d{1,11}(\.\d{1,9})?$"},
+    ]
+}
 
 
 def _enumerated(*allowed: str) -> dict[str, Any]:
@@ -136,7 +142,7 @@ PARAMETERS = {
             "JobName",
             parse_name,
             _NAME_RULE,
-            _NAME_SCHEMA,
+            NAME_SCHEMA,
             "Only jobs of exactly this name.",
             example="nightly-notes",
         ),
@@ -144,7 +150,7 @@ PARAMETERS = {
             "JobNamePrefix",
             parse_name,
             _NAME_RULE,
-            _NAME_SCHEMA,
+            NAME_SCHEMA,
             "Only jobs whose name begins with this. A page may be short, or empty, and go on.",
             example="nightly-",
         ),
@@ -160,17 +166,17 @@ PARAMETERS = {
         Parameter(
             "SubmitTimeAfter",
             parse_time,
-            _TIME_RULE,
+            TIME_RULE,
             _TIME_SCHEMA,
-            f"Only jobs submitted after this time: {_TIME_RULE}. Exclusive.",
+            f"Only jobs submitted after this time: {TIME_RULE}. Exclusive.",
             example="2026-11-01T00:00:00Z",
         ),
         Parameter(
             "SubmitTimeBefore",
             _parse_before,
-            _TIME_RULE,
+            TIME_RULE,
             _TIME_SCHEMA,
-            f"Only jobs submitted before this time: {_TIME_RULE}. Exclusive. Without "
+            f"Only jobs submitted before this time: {TIME_RULE}. Exclusive. Without "
             "SubmitTimeAfter the oldest job comes first.",
             example="2026-11-24",
         ),

@@ -19,7 +19,6 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 240
 STOP_SECONDS = 20

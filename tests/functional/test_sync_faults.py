@@ -23,7 +23,7 @@ CONFIG = Config(
     read_timeout=1,
     retries={"mode": "standard", "total_max_attempts": 2},
 )
-FAULTS = {
+FAULTS: dict[str, dict[str, object]] = {
     "error 500": {"error": {"code": "InternalServerException", "status": 500}},
     "error 503": {"error": {"code": "ServiceUnavailableException", "status": 503}},
     "reset": {"reset": True},
@@ -94,7 +94,7 @@ def test_a_walk_that_fails_on_any_page_is_completed_by_the_next_run(
         nonlocal page
         page += 1
         if page == position:
-            proxy.rules({"service": "*", **FAULTS[fault]})
+            proxy.rules(FAULTS[fault] | {"service": "*"})
 
     world.upstream = Upstream(_client(proxy.endpoint), break_at_position)
     started = time.monotonic()

@@ -111,12 +111,11 @@ def test_what_is_not_taken_is_named_and_nothing_after_it_is_sent(handle, refused
 
 
 def test_an_error_of_the_bus_is_a_failure_of_the_row(handle):
-    bus = Bus()
+    class Failing(Bus):
+        def put_events(self, **_):
+            raise error("InternalException", 500)
 
-    def refuse(**_):
-        raise error("InternalException", 500)
-
-    bus.put_events = refuse
+    bus = Failing()
     assert handle(bus) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 

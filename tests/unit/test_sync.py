@@ -21,8 +21,8 @@ def test_a_first_fill_holds_every_job_once_and_tells_of_no_change():
     with World(many(1_234)) as world:
         done = world.sync_until_current()
         assert world.truth() == world.statuses()
-        assert (1_234, 0) == (done.changed, done.transitions)
-        assert [] == world.changes()
+        assert (done.changed, done.transitions) == (1_234, 0)
+        assert world.changes() == []
 
 
 def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_state():
@@ -31,8 +31,8 @@ def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_sta
         world.clock.forward(MINUTE)
         writes = world.database.calls["transact_write_items"]
         done = world.sync()
-        assert (1, 0) == (done.upstream_calls, done.changed)
-        assert 1 == world.database.calls["transact_write_items"] - writes
+        assert (done.upstream_calls, done.changed) == (1, 0)
+        assert world.database.calls["transact_write_items"] - writes == 1
 
 
 @pytest.mark.parametrize("count", [10, 1_000, 100_000])
@@ -40,7 +40,7 @@ def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
     with World(many(count), hostile=False) as world:
         world.sync()
         calls = [world.sync().upstream_calls for _ in range(5)]
-        assert [1] * 5 == calls
+        assert calls == [1] * 5
 
 
 def test_a_started_job_is_seen_in_each_status_once_and_in_order():
@@ -55,11 +55,11 @@ def test_a_started_job_is_seen_in_each_status_once_and_in_order():
         for _ in range(30):
             world.sync()
         seen = [(change.previous, change.status) for change in world.changes()]
-        assert [
+        assert seen == [
             (None, "SUBMITTED"),
             ("SUBMITTED", "IN_PROGRESS"),
             ("IN_PROGRESS", "COMPLETED"),
-        ] == seen
+        ]
         assert {start["JobId"]} == {change.job_id for change in world.changes()}
 
 
@@ -72,7 +72,7 @@ def test_changes_are_stamped_in_the_order_of_observation():
         world.put(a_job("a", 10, "IN_PROGRESS"))
         world.sync()
         times = [change.observed_at for change in world.changes()]
-        assert 2 == len(times)
+        assert len(times) == 2
         assert times == sorted(set(times))
 
 
@@ -104,8 +104,8 @@ def test_an_old_job_that_is_still_active_is_followed_to_its_end():
         world.sync()
         world.put(a_job("slow", 30 * DAY, "FAILED", Message="why"))
         world.sync()
-        assert "FAILED" == world.statuses()["slow"]
-        assert 1 == world.sync().upstream_calls
+        assert world.statuses()["slow"] == "FAILED"
+        assert world.sync().upstream_calls == 1
 
 
 def test_a_job_that_the_service_has_deleted_stays():
@@ -114,18 +114,18 @@ def test_a_job_that_the_service_has_deleted_stays():
         world.delete(f"{3:032x}")
         world.clock.forward(DAY)
         world.sync()
-        assert 20 == len(world.statuses())
+        assert len(world.statuses()) == 20
 
 
 def test_an_active_job_that_vanished_is_kept_marked_and_asked_for_once():
     with World([a_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
         world.sync()
         world.delete("gone")
-        assert 2 == world.sync().upstream_calls  # List, Describe
-        assert 1 == world.sync().upstream_calls
+        assert world.sync().upstream_calls == 2  # List, Describe
+        assert world.sync().upstream_calls == 1
         row = world.ledger.find("gone")
         assert row is not None
-        assert ("IN_PROGRESS", True) == (row["JobStatus"], row["ExpiredUpstream"])
+        assert (row["JobStatus"], row["ExpiredUpstream"]) == ("IN_PROGRESS", True)
 
 
 def test_an_active_job_that_is_only_not_listed_is_described_and_stays_active():
@@ -136,7 +136,7 @@ def test_an_active_job_that_is_only_not_listed_is_described_and_stays_active():
         world.server.change(late_jobs=True, late_seconds=3_600)
         world.put(a_job("shy", 5, "IN_PROGRESS"))
         world.sync()
-        assert "IN_PROGRESS" == world.statuses()["shy"]
+        assert world.statuses()["shy"] == "IN_PROGRESS"
         assert {"shy"} == world.ledger.state(world.family).active.keys()
 
 
@@ -146,17 +146,17 @@ def test_a_status_and_a_property_of_tomorrow_pass_through():
         world.sync()
         world.sync()
         job = world.ledger_jobs()["new"]
-        assert ("PAUSED", {"Level": 3}) == (job["JobStatus"], job["Priority"])
+        assert (job["JobStatus"], job["Priority"]) == ("PAUSED", {"Level": 3})
         world.put(a_job("new", 50, "IN_PROGRESS"))
         world.sync()
         world.put(a_job("new", 50, "PAUSED"))
         world.sync()
         world.put(a_job("new", 50))
         world.sync()
-        assert ["PAUSED", "IN_PROGRESS", "PAUSED", "COMPLETED"] == [
+        assert [
             "PAUSED",
             *(change.status for change in world.changes()),
-        ]
+        ] == ["PAUSED", "IN_PROGRESS", "PAUSED", "COMPLETED"]
 
 
 def test_a_job_with_nothing_but_an_id_is_kept():
@@ -165,8 +165,8 @@ def test_a_job_with_nothing_but_an_id_is_kept():
     with World(family=Family.PHI) as world:
         for _ in range(2):
             world.ledger.record(Family.PHI, [job], "2026-11-23T12:00:00.000Z", announce_new=True)
-        assert {"bare": {"JobId": "bare", "Family": "PHI"}} == world.ledger_jobs()
-        assert 1 == len(world.changes())
+        assert world.ledger_jobs() == {"bare": {"JobId": "bare", "Family": "PHI"}}
+        assert len(world.changes()) == 1
 
 
 def test_an_entry_without_an_id_is_passed_over():
@@ -180,17 +180,17 @@ def test_an_ended_job_never_moves_again(stale):
         world.put(a_job("done", 50, stale))
         world.clock.forward(DAY)
         world.sync()
-        assert "COMPLETED" == world.statuses()["done"]
-        assert [] == world.changes()
+        assert world.statuses()["done"] == "COMPLETED"
+        assert world.changes() == []
 
 
 def test_a_message_that_comes_later_is_taken_up_without_a_transition():
     with World([a_job("done", 50, "FAILED")], hostile=False) as world:
         world.sync()
         world.put(a_job("done", 50, "FAILED", Message="why"))
-        assert 1 == world.sync().changed
-        assert "why" == world.ledger_jobs()["done"]["Message"]
-        assert [] == world.changes()
+        assert world.sync().changed == 1
+        assert world.ledger_jobs()["done"]["Message"] == "why"
+        assert world.changes() == []
 
 
 def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
@@ -205,11 +205,11 @@ def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
 
         world.upstream._before_call = stop_after_four
         first = world.sync()
-        assert ("DeadlineReached", None) == (first.error, first.as_of)
+        assert (first.error, first.as_of) == ("DeadlineReached", None)
         calls_left = 100
         second = world.sync()
         assert second.error is None
-        assert 10 == first.upstream_calls + second.upstream_calls
+        assert first.upstream_calls + second.upstream_calls == 10
         assert world.truth() == world.statuses()
 
 
@@ -221,11 +221,11 @@ def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
             "after-call.comprehendmedical", lambda **_: world.server.fault(**fault)
         )
         done = world.sync()
-        assert ("WalkEndless", None) == (done.error, done.as_of)
+        assert (done.error, done.as_of) == ("WalkEndless", None)
         assert done.upstream_calls <= 2 * (MAX_EMPTY_PAGES + 10)
         state = world.ledger.state(world.family)
         assert state.last_error is not None
-        assert ("WalkEndless", None) == (state.last_error.name, state.walk)
+        assert (state.last_error.name, state.walk) == ("WalkEndless", None)
         world.upstream = Upstream(world.client())
         world.server.reset()
         assert world.sync_until_current().error is None
@@ -239,7 +239,7 @@ def test_a_refused_token_restarts_the_walk_once():
         assert world.truth() == world.statuses()
         world.clock.forward(DAY)
         world.server.fault(RefuseTokens=100)
-        assert "InvalidRequestException" == world.sync().error
+        assert world.sync().error == "InvalidRequestException"
 
 
 @pytest.mark.parametrize("status", [400, 429])
@@ -302,7 +302,7 @@ def test_a_slow_sync_that_ends_last_does_not_turn_the_ledger_back():
         world.put(a_job("job", 50, "COMPLETED"))
         world.sync()
         recorded = world.ledger.record(Family.SNOMEDCT, [stale], listed_at, announce_new=True)
-        assert (0, "COMPLETED") == (recorded.changed, world.statuses()["job"])
+        assert (recorded.changed, world.statuses()["job"]) == (0, "COMPLETED")
 
 
 def test_the_newest_state_wins_when_two_syncs_end_in_the_wrong_order():
@@ -312,7 +312,7 @@ def test_the_newest_state_wins_when_two_syncs_end_in_the_wrong_order():
             done = world.sync()
             times.append(str(done.as_of))
         assert all(early < late for early, late in pairwise(times))
-        assert START < world.clock.seconds
+        assert world.clock.seconds > START
 
 
 def _received(world: World) -> int:

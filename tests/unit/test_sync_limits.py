@@ -33,11 +33,11 @@ MIXES = {
 FORWARD = list(JobStatus)
 
 
-@pytest.mark.parametrize("mix", sorted(MIXES, key=sorted), ids=lambda mix: "+".join(sorted(mix)))
+@pytest.mark.parametrize("mix", MIXES)
 def test_the_ledger_converges_to_what_the_service_holds_under_any_mix_of_hostility(mix):
     jobs = [a_job(f"old-{number:03}", 5_000 + number) for number in range(700)]
     with World(jobs) as world:
-        world.server.change(**{switch: switch in mix for switch in SWITCHES})
+        world.server.change(**{switch: switch in mix.split("+") for switch in SWITCHES})
         world.sync_until_current()
         active = [a_job(f"new-{number}", -2 - number, "SUBMITTED") for number in range(8)]
         for status in ("SUBMITTED", "IN_PROGRESS", "COMPLETED"):

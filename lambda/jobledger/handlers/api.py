@@ -1,26 +1,31 @@
 """The API function: what API Gateway's routes answer."""
 
+import base64
 import functools
 import traceback
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from http import HTTPStatus
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from jobledger import settings
-from jobledger.cursor import seal, unseal
-from jobledger.errors import JobLedgerError
+from jobledger.answers import JSON, Answer, Caller, json_answer, problem_answer, response
+from jobledger.errors import JobLedgerError, TooMuchToSummarise
+from jobledger.functions import Function
 from jobledger.ledger import Ledger
+from jobledger.listing import headers_of, list_jobs, text_in
+from jobledger.negotiation import MEDIA_TYPES, chosen_format
 from jobledger.observability import annotate, logger, observed
-from jobledger.pages import read_page
-from jobledger.problems import CONTENT_TYPE, Problem, problem_of
-from jobledger.query import DEFAULT_MAX_RESULTS, LIST_PARAMETERS, JobQuery, job_query, read
+from jobledger.parameters import DEFAULT_MAX_RESULTS, FILTERS, LIST_PARAMETERS, read
+from jobledger.problems import NO_ROUTE, UNEXPECTED, method_problem, problem_of, unhealthy_problem
+from jobledger.routes import allowed_methods
 from jobledger.table import Table
-from jobledger.times import rfc3339
 
 app = APIGatewayRestResolver()
+
+# What is left of a request's time for the answer itself when a summary is given up.
+_TO_ANSWER = timedelta(seconds=3)
 
 
 @functools.cache
@@ -29,44 +34,163 @@ def _ledger() -> Ledger:
     return Ledger(Table.connect(configured.ledger_table_name), configured.scope, _now)
 
 
+@functools.cache
+def _function(variable: str) -> Function:
+    return Function.connect(settings.required(variable))
+
+
+def _ask_for_sync(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return _function("SYNC_FUNCTION_NAME")(payload)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one request of API Gateway's proxy integration."""
-    return app.resolve(event, context)
+    """Answer one request of API Gateway's proxy integration; HEAD as GET, without the body."""
+    if event["httpMethod"] != "HEAD":
+        return app.resolve(event, context)
+    answer = app.resolve(event | {"httpMethod": "GET"}, context)
+    return answer | {"body": "", "isBase64Encoded": False}
 
 
 @app.get("/jobs")
-def list_jobs() -> Response[str]:
+def get_jobs() -> Response[str]:
     """One page of jobs."""
     values = read(_sent(), LIST_PARAMETERS)
-    query = job_query(values)
-    ledger = _ledger()
-    token = values.get("NextToken")
-    start = unseal(token, query, ledger.table.name) if token else None
-    max_results = values.get("MaxResults", DEFAULT_MAX_RESULTS)
-    page = read_page(ledger, query, max_results, start, rfc3339(_now()))
-    annotate(Jobs=len(page.jobs))
-    next_token = seal(page.position, query, ledger.table.name) if page.position else None
-    body = _list_body(page.jobs, next_token, _as_of(ledger, query))
-    return _answer(HTTPStatus.OK, "application/json", body)
+    name = chosen_format(_header("Accept"), values.get("Format"))
+    listing = list_jobs(_ledger(), values, _ask_for_sync, _now)
+    annotate(Jobs=len(listing.jobs), MaxResults=values.get("MaxResults", DEFAULT_MAX_RESULTS))
+    charset = "; charset=utf-8; header=present" if name == "csv" else ""
+    content_type = f"{MEDIA_TYPES[name]}{charset}"
+    return _answered(
+        Answer(text_in(name, listing), content_type, 200, headers_of(listing, _sent()))
+    )
 
 
-def _list_body(jobs: list[str], next_token: str | None, as_of: str | None) -> str:
-    """Join the answer from jobs that are JSON already; token and time hold nothing to escape."""
-    token = f',"NextToken":"{next_token}"' if next_token else ""
-    as_of_json = f'"{as_of}"' if as_of else "null"
-    return f'{{"ComprehendMedicalAsyncJobPropertiesList":[{",".join(jobs)}]{token},"AsOf":{as_of_json}}}'
+@app.get("/jobs/<job_id>")
+def get_job(job_id: str) -> Response[str]:
+    """One job and its history."""
+    from jobledger.describe import describe, parse_job_id
+
+    read(_sent(), ())
+    return _answered(Answer(describe(_ledger(), parse_job_id(job_id), _now())))
 
 
-def _as_of(ledger: Ledger, query: JobQuery) -> str | None:
-    """Return when all the families of a query last agreed with the service; None before the first fill."""
-    states = ledger.states()
-    times = [states[family].as_of if family in states else None for family in query.families]
-    return None if None in times else min(filter(None, times))
+@app.get("/summary")
+def get_summary() -> Response[str]:
+    """Counts and durations of all jobs that match."""
+    from jobledger.freshness import as_of, oldest
+    from jobledger.pages import read_facts
+    from jobledger.query import job_query
+    from jobledger.summary import summarise
+
+    query = job_query(read(_sent(), FILTERS))
+    time = oldest(as_of(_ledger()), query.families)
+    facts = read_facts(_ledger(), query, _go_on_until(_deadline()))
+    summary = summarise(facts, _now(), query.families)
+    annotate(Jobs=summary.total)
+    return _answered(json_answer(summary.to_json() | {"AsOf": time}))
+
+
+@app.post("/digests")
+def post_digest() -> Response[str]:
+    """Publish a digest now."""
+    from jobledger.digest_request import ask_for_digest, read_digest_request
+
+    read(_sent(), ())
+    asked = read_digest_request(_body(), _header("Idempotency-Key"), _now())
+    return _answered(json_answer(ask_for_digest(_function("DIGEST_FUNCTION_NAME"), asked)))
+
+
+@app.get("/health")
+def get_health() -> Response[str]:
+    """How old the ledger is."""
+    from jobledger.health import read_health
+
+    read(_sent(), ())
+    minutes = int(settings.required("SYNC_MINUTES"))
+    health = read_health(_ledger(), settings.load().families, minutes, _now())
+    if not health.healthy:
+        return _answered(problem_answer(unhealthy_problem(health.families), _caller()))
+    return _answered(json_answer({"Status": "ok", "Families": health.families}))
+
+
+@app.get("/openapi.json")
+def get_openapi() -> Response[str]:
+    """The description of this API, made when the code was committed."""
+    from jobledger.docs import openapi_json
+
+    read(_sent(), ())
+    return _answered(Answer(openapi_json(), JSON))
+
+
+@app.get("/docs")
+def get_docs() -> Response[str]:
+    """Swagger UI."""
+    from jobledger.docs import page
+
+    read(_sent(), ())
+    return _answered(page())
+
+
+@app.get("/docs/<name>")
+def get_docs_asset(name: str) -> Response[str]:
+    """A part of Swagger UI."""
+    from jobledger.docs import asset
+
+    read(_sent(), ())
+    found = asset(name)
+    return _answered(found or problem_answer(NO_ROUTE, _caller()))
+
+
+@app.exception_handler(JobLedgerError)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
+def _on_our_error(error: JobLedgerError) -> Response[str]:
+    logger.info("request refused", extra={"error": error.name})
+    return _answered(problem_answer(problem_of(error), _caller()))
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
+def _on_any_error(error: Exception) -> Response[str]:
+    # A message may quote a value, so the log has the error's name and place only.
+    where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("request failed", extra={"error": type(error).__name__, "where": where[-3:]})
+    return _answered(problem_answer(UNEXPECTED, _caller()))
+
+
+@app.not_found
+def _on_unknown_route(_: Exception) -> Response[str]:
+    problem = method_problem(allowed_methods(app.current_event.path))
+    return _answered(problem_answer(problem, _caller()))
+
+
+def _answered(answer: Answer) -> Response[str]:
+    caller = _caller()
+    annotate(RequestId=caller.request_id, Status=answer.status)
+    return response(answer, caller)
+
+
+def _caller() -> Caller:
+    request_id = app.current_event.request_context.request_id or ""
+    return Caller(request_id, _header("Accept"), _header("Accept-Encoding"))
+
+
+def _header(name: str) -> str | None:
+    """Return a header's value, or all its values in one as RFC 9110 (5.3) joins them."""
+    event = app.current_event
+    repeated = event.get("multiValueHeaders") or {}
+    values = [v for key, sent in repeated.items() if key.lower() == name.lower() for v in sent]
+    if values:
+        return ", ".join(values)
+    return event.headers.get(name)
+
+
+def _body() -> bytes:
+    event = app.current_event
+    body: str = event.get("body") or ""
+    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(errors="replace")
 
 
 def _sent() -> dict[str, list[str]]:
@@ -77,36 +201,14 @@ def _sent() -> dict[str, list[str]]:
     return {name: [text] for name, text in (event.query_string_parameters or {}).items()}
 
 
-@app.exception_handler(JobLedgerError)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
-def _on_our_error(error: JobLedgerError) -> Response[str]:
-    logger.info("request refused", extra={"error": error.name})
-    return _problem(problem_of(error))
+def _deadline() -> datetime:
+    remaining = app.lambda_context.get_remaining_time_in_millis()
+    return _now() + timedelta(milliseconds=remaining) - _TO_ANSWER
 
 
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
-def _on_any_error(error: Exception) -> Response[str]:
-    # A message may quote a value, so the log has the error's name and place only.
-    where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    logger.error("request failed", extra={"error": type(error).__name__, "where": where[-3:]})
-    return _problem(
-        Problem(500, "InternalServerException", "Something went wrong here. Nothing is lost.")
-    )
+def _go_on_until(deadline: datetime) -> Callable[[], None]:
+    def go_on() -> None:
+        if _now() >= deadline:
+            raise TooMuchToSummarise
 
-
-@app.not_found
-def _on_unknown_route(_: Exception) -> Response[str]:
-    return _problem(Problem(404, "ResourceNotFoundException", "There is no such route."))
-
-
-def _problem(problem: Problem) -> Response[str]:
-    body = problem.body(app.current_event.request_context.request_id or "")
-    return _answer(problem.status, CONTENT_TYPE, body, problem.headers)
-
-
-def _answer(
-    status: int, content_type: str, body: str, headers: Mapping[str, str] | None = None
-) -> Response[str]:
-    request_id = app.current_event.request_context.request_id or ""
-    # Job data is health-related: no cache on the way may keep it.
-    common = {"Cache-Control": "no-store", "X-Request-Id": request_id}
-    return Response(status, content_type, body, headers={**common, **(headers or {})})
+    return go_on

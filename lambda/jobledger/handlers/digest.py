@@ -11,9 +11,10 @@ there. The same key with the same window gets the same answer for 24 hours, and 
 Answer: `{"DigestId", "MessageId", "Window": {"Start", "End"}, "Counts"}`, to the schedule with
 `"Published"`: false for a run that was repeated, late, or kept back; the rest is then of the last digest.
 
-A failure is raised, for Lambda to try again, or as the errorType that the caller sees: InvalidWindow,
-IdempotencyKeyReused (with another window), DigestInProgress (try again), PublishRefused, PublishUncertain,
-LedgerUnavailable (nothing is lost, the next run covers it).
+What a caller can mend is answered as `{"Error": name}`: InvalidWindow, IdempotencyKeyReused (with another
+window), DigestInProgress (try again). Any other failure is raised, for Lambda to try again or as the
+errorType that the caller sees: PublishRefused, PublishUncertain, LedgerUnavailable. Nothing is lost then,
+the next run covers it.
 """
 
 import functools
@@ -33,7 +34,12 @@ from jobledger import settings
 from jobledger.chain import ChainRow, Sent
 from jobledger.delivery import Delivery, Topics, When
 from jobledger.digest import Reader
-from jobledger.errors import IdempotencyKeyReused, InvalidWindow, JobLedgerError
+from jobledger.errors import (
+    DigestInProgress,
+    IdempotencyKeyReused,
+    InvalidWindow,
+    JobLedgerError,
+)
 from jobledger.ledger import Ledger
 from jobledger.notify import PUBLISH_SECONDS, Notification, Notifier
 from jobledger.observability import logger, observed, publish_metrics
@@ -144,8 +150,13 @@ def assemble(
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Publish the digest that is due, or asked for."""
-    return respond(_parts(), event, context)
+    """Publish the digest that is due, or asked for. A caller's own fault is an answer, no failure."""
+    try:
+        return respond(_parts(), event, context)
+    except (IdempotencyKeyReused, InvalidWindow, DigestInProgress) as fault:
+        if "ScheduledTime" in event:
+            raise
+        return {"Error": fault.name}
 
 
 def respond(parts: Parts, event: Mapping[str, Any], context: Any) -> dict[str, Any]:

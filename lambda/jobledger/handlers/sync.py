@@ -1,7 +1,7 @@
 """The sync function: brings the ledger up to date, for the schedule, at deployment, or by hand.
 
-Payload `{}` syncs every family of the setting; `{"Families": [...]}` only those. Any other payload, such
-as that of a deployment's trigger, counts as `{}`. Answer:
+Payload `{}` syncs every family of the setting; `{"Families": [...]}` only those; any other counts as `{}`.
+With `"IfOlderThanSeconds"` a sync that began less long ago, or is under way, is shared. Answer:
 `{"Families": {family: {"AsOf", "UpstreamCalls", "Changed"}}}`, with `"Error"` where a family's sync failed.
 """
 
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
+from jobledger.freshness import SharedSyncs
 from jobledger.jobs import Family
 from jobledger.ledger import Ledger
 from jobledger.observability import logger, observed, publish_metrics, tracer
@@ -44,7 +45,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     pace.deadline = time.time() + remaining - _MARGIN_SECONDS
     asked = event.get("Families") if isinstance(event, dict) else None
     families = [Family(name) for name in asked] if asked else configured.families
-    answers = {family: _sync(family, ledger, upstream) for family in families}
+    seconds = event.get("IfOlderThanSeconds") if isinstance(event, dict) else None
+    answers = {}
+    for family in families:
+        sync = functools.partial(_sync, family, ledger, upstream)
+        if seconds:
+            shared = SharedSyncs(ledger.table, ledger.scope, _now)
+            answers[family] = shared.run(family, float(seconds), sync)
+        else:
+            answers[family] = sync()
     return {"Families": answers}
 
 
@@ -75,7 +84,6 @@ def _tell(family: Family, done: FamilySync, seconds: float) -> None:
         "JobsObserved": done.observed,
         "Transitions": done.transitions,
         "SyncSeconds": round(seconds, 3),
-        "SyncErrors": int(done.error is not None),
     }
     if done.as_of:
         values["AsOfAgeSeconds"] = round((_now() - parse(done.as_of)).total_seconds(), 3)

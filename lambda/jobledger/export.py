@@ -1,0 +1,96 @@
+"""Jobs as CSV and as NDJSON, from their ready-made JSON.
+
+CSV is RFC 4180 with every cell quoted. Its columns do not depend on the jobs, so that pages can be put
+one after the other. A cell that a spreadsheet might run as a formula gets a `'` before it, as OWASP
+("CSV Injection") advises; so does a cell that begins with `'`, and whoever drops one leading `'` from
+each cell has the exact text again (`plain_cell`).
+"""
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from jobledger.jobs import PROPERTIES
+
+_NESTED = {
+    "InputDataConfig": ("S3Bucket", "S3Key"),
+    "OutputDataConfig": ("S3Bucket", "S3Key"),
+}
+_OTHERS = "OtherProperties"
+"""The last column: what the service added after this was written, as JSON."""
+
+COLUMNS = (
+    *(
+        column
+        for name in PROPERTIES
+        for column in ([f"{name}.{member}" for member in _NESTED.get(name, ())] or [name])
+    ),
+    "Family",
+    _OTHERS,
+)
+# With the full-width forms that spreadsheets in Japanese take for the same.
+_RISKY_STARTS = frozenset("=+-@＝＋－＠\t\r\n")
+
+
+def csv_text(jobs: Iterable[str]) -> str:
+    """Return jobs, each given as JSON, as CSV with its one header line."""
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_cells(json.loads(job)) for job in jobs)
+    # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes the escape that it was.
+    return text.getvalue().encode(errors="backslashreplace").decode()
+
+
+def ndjson_text(jobs: Iterable[str]) -> str:
+    """Return jobs as one JSON a line. Their JSON holds no line break: those are escaped in it."""
+    return "".join(f"{job}\n" for job in jobs)
+
+
+def safe_cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith("'") or _may_be_run(text) else text
+
+
+def plain_cell(cell: str) -> str:
+    """Return the text that `safe_cell` was given."""
+    return cell.removeprefix("'")
+
+
+def _may_be_run(text: str) -> bool:
+    """Whether the text begins, blanks aside, with a formula's sign, or with what may open a new cell."""
+    for character in text:
+        if character in _RISKY_STARTS:
+            return True
+        if not _is_blank(character):
+            return False
+    return False
+
+
+def _is_blank(character: str) -> bool:
+    """Whether a program may strip the character: blanks, controls, invisible marks of order and joining."""
+    return unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
+
+
+def _cells(job: dict[str, Any]) -> list[str]:
+    nested = {name: dict(job[name]) for name in _NESTED if isinstance(job.get(name), dict)}
+    rest = job | nested
+    cells = [_taken(rest, *column.split(".")) for column in COLUMNS[:-1]]
+    others = {name: value for name, value in rest.items() if value != {}}
+    cells.append(_text(others) if others else "")
+    return [safe_cell(cell) for cell in cells]
+
+
+def _taken(rest: dict[str, Any], name: str, member: str | None = None) -> str:
+    """Remove a column's value from what is left of a job, and return its text."""
+    if member is None:
+        return _text(rest.pop(name, ""))
+    inner = rest.get(name)
+    return _text(inner.pop(member, "")) if isinstance(inner, dict) else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

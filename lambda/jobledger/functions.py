@@ -1,0 +1,50 @@
+"""The only caller of Lambda: asks the sync and the digest function, and waits for their answers."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from jobledger.errors import FunctionRefused, FunctionThrottled
+
+# API Gateway waits 29 seconds in all: what is left is for the ledger, before and after.
+WAIT_SECONDS = 20
+# One attempt: a second one would run what the first may still be running.
+CONFIG = Config(connect_timeout=2, read_timeout=WAIT_SECONDS, retries={"total_max_attempts": 1})
+_THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
+
+
+class Function:
+    """One Lambda function, called for its answer."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    @classmethod
+    def connect(cls, name: str) -> "Function":
+        """Return the function on a client of its own, with a bounded wait and no retry."""
+        return cls(Session().create_client("lambda", config=CONFIG), name)
+
+    def __call__(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the function's answer. Raises FunctionRefused, with the name of what went wrong."""
+        try:
+            answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps(payload))
+            told = json.loads(answer["Payload"].read())
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise (FunctionThrottled if code in _THROTTLES else FunctionRefused)(code) from error
+        except (BotoCoreError, ValueError) as error:
+            raise FunctionRefused(type(error).__name__) from error
+        if "FunctionError" in answer or not isinstance(told, dict):
+            raise FunctionRefused(_error_type(told))
+        return told
+
+
+def _error_type(told: object) -> str:
+    """Return the name of the exception that ended a function; never its message."""
+    kind = told.get("errorType") if isinstance(told, dict) else None
+    return kind if isinstance(kind, str) and kind.isidentifier() else "FunctionError"

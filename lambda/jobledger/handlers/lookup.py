@@ -1,0 +1,153 @@
+"""The look-up functions: what `Custom::ComprehendMedicalJob` asks through CDK's provider framework.
+
+The framework calls `on_event` once for a request, then `is_complete` until it says so, and answers
+CloudFormation; an exception's text becomes the reason of the failure. `on_event` checks the properties
+and notes the time, `is_complete` looks up.
+
+Neither logs or traces anything: what they have to say quotes job names, and goes to CloudFormation in full.
+"""
+
+import functools
+import hashlib
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jobledger import settings
+from jobledger.errors import LedgerUnavailable, LookupFailed
+from jobledger.freshness import as_of, refreshed
+from jobledger.functions import Function
+from jobledger.jobs import Family
+from jobledger.ledger import Ledger
+from jobledger.lookup import (
+    NOTHING_FOUND,
+    Attributes,
+    check_not_in_vain,
+    failure,
+    find,
+    too_large,
+)
+from jobledger.lookup_request import LookupRequest, read_request
+from jobledger.table import Table
+from jobledger.times import parse, rfc3339
+
+ANSWER_BYTES = 4096
+"""CloudFormation's limit for the whole answer (custom resource request and response reference)."""
+# The framework adds the place in its own code where it noticed, and the request's ids: under 1,600 bytes.
+_REASON_BYTES = 2000
+# A ledger that cannot be read for a moment is no reason to roll a stack back.
+_LEDGER_PATIENCE = timedelta(minutes=1)
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+def _answering(handler: Handler) -> Handler:
+    """Have every failure end in one sentence that fits into CloudFormation's answer."""
+
+    @functools.wraps(handler)
+    def answering(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        try:
+            return handler(event, context)
+        except LookupFailed as failed:
+            sentence = str(failed)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            sentence = (
+                f"The look-up broke off: {type(error).__name__} in {place.name}:{place.lineno}."
+            )
+        raise LookupFailed(_cut(sentence))
+
+    return answering
+
+
+@_answering
+def on_event(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Check the properties. The resource's id is made from its place in its stack and never changes."""
+    if event["RequestType"] == "Delete":
+        return {"PhysicalResourceId": event["PhysicalResourceId"]}
+    _request(event)
+    place = hashlib.sha256(f"{event['StackId']} {event['LogicalResourceId']}".encode())
+    created = f"comprehend-medical-job-{place.hexdigest()[:32]}"
+    return {
+        "PhysicalResourceId": event.get("PhysicalResourceId", created),
+        "StartedAt": rfc3339(_now()),
+    }
+
+
+@_answering
+def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Look up; not complete while the job looked for may yet come."""
+    if event["RequestType"] == "Delete":
+        return {"IsComplete": True}
+    request = _request(event)
+    waited = _now() - parse(event["StartedAt"])
+    try:
+        attributes = _look_up(request, parse(event["StartedAt"]), waited)
+    except LedgerUnavailable as unavailable:
+        if waited < max(request.patience, _LEDGER_PATIENCE):
+            return {"IsComplete": False}
+        raise LookupFailed(
+            f"The ledger cannot be read at the moment ({unavailable}); nothing is lost, try again. "
+            f"Looked for: {request.looked_for}."
+        ) from unavailable
+    if attributes is None:
+        return {"IsComplete": False}
+    size = _answer_size(event, attributes)
+    if size >= ANSWER_BYTES:
+        raise too_large(request, attributes, size, ANSWER_BYTES)
+    return {"IsComplete": True, "Data": attributes}
+
+
+def _look_up(request: LookupRequest, started: datetime, waited: timedelta) -> Attributes | None:
+    """Return the attributes; None when it is worth to look again."""
+    ledger, sync = _parts()
+    stale = False
+    if request.waits:
+        _, stale = refreshed(as_of(ledger), request.query.families, sync, _now())
+    found = find(ledger, request, _now())
+    if found is not None:
+        return found
+    if request.waits:
+        check_not_in_vain(ledger, request, started, _now())
+    if waited < request.patience:
+        return None
+    if not request.must_exist:
+        return NOTHING_FOUND
+    raise failure(ledger, request, _now(), stale=stale)
+
+
+def _request(event: Mapping[str, Any]) -> LookupRequest:
+    kept = [Family(name) for name in settings.required("FAMILIES").split(",")]
+    return read_request(event["ResourceProperties"], kept)
+
+
+@functools.cache
+def _parts() -> tuple[Ledger, Function]:
+    configured = settings.load()
+    ledger = Ledger(Table.connect(configured.ledger_table_name), configured.scope, _now)
+    return ledger, Function.connect(settings.required("SYNC_FUNCTION_NAME"))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _answer_size(event: Mapping[str, Any], attributes: Attributes) -> int:
+    """Return the bytes of the answer as the framework sends it."""
+    ids = ("StackId", "RequestId", "PhysicalResourceId", "LogicalResourceId")
+    answer = {
+        "Status": "SUCCESS",
+        "Reason": "SUCCESS",
+        **{name: event[name] for name in ids},
+        "Data": attributes,
+    }
+    return len(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _cut(sentence: str) -> str:
+    """Return a sentence that takes no more bytes in JSON than there are for it."""
+    while len(json.dumps(sentence, ensure_ascii=False).encode("utf-8", "replace")) > _REASON_BYTES:
+        sentence = f"{sentence[: len(sentence) * 9 // 10]}…"
+    return sentence

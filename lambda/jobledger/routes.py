@@ -1,0 +1,23 @@
+"""Which routes there are, and which methods each of them takes. HEAD works where GET does."""
+
+import re
+
+ROUTES = {
+    "/jobs": ("GET",),
+    "/jobs/{JobId}": ("GET",),
+    "/summary": ("GET",),
+    "/digests": ("POST",),
+    "/health": ("GET",),
+    "/openapi.json": ("GET",),
+    "/docs": ("GET",),
+    "/docs/{Asset}": ("GET",),
+}
+
+
+def allowed_methods(path: str) -> tuple[str, ...]:
+    """Return the methods of a path's route; none when there is no such route."""
+    for route, methods in ROUTES.items():
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route))
+        if re.fullmatch(f"{pattern}/*", path):
+            return ("GET", "HEAD") if methods == ("GET",) else methods
+    return ()

@@ -1,0 +1,72 @@
+"""schemathesis against the deployed API, from the document that the API itself serves."""
+
+import json
+import os
+import urllib.request
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+EXAMPLES = int(os.environ.get("JOB_LEDGER_EXAMPLES", "40"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+OPERATIONS = [
+    ("GET", "/jobs"),
+    ("GET", "/jobs/{JobId}"),
+    ("GET", "/summary"),
+    ("POST", "/digests"),
+    ("GET", "/health"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/{Asset}"),
+]
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+
+@pytest.fixture(scope="module")
+def schema(deployment):
+    url = f"{deployment.ready['ApiUrl']}/openapi.json"
+    with urllib.request.urlopen(url, timeout=30) as response:
+        served = schemathesis.openapi.from_dict(json.load(response))
+    served.config.update(base_url=deployment.ready["ApiUrl"])
+    return served
+
+
+@pytest.mark.parametrize("method, path", OPERATIONS)
+def test_no_answer_is_outside_of_the_served_document(schema, method, path):
+    @hypothesis.given(case=schema[path][method].as_strategy())
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def check(case: schemathesis.Case) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    check()
+
+
+def test_every_operation_of_the_document_is_among_them(schema):
+    served = {
+        (method.upper(), path)
+        for path, methods in schema.raw_schema["paths"].items()
+        for method in methods
+    }
+    assert served == set(OPERATIONS)

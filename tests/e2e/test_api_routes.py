@@ -1,0 +1,171 @@
+"""Every route of a real deployment, through API Gateway, Lambda and DynamoDB."""
+
+import csv
+import gzip
+import io
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+
+import pytest
+
+from tests.e2e.account import FAMILIES
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+@pytest.fixture(scope="module")
+def api(deployment):
+    """Send a request; a header or two, a body, or nothing."""
+
+    def send(
+        path: str, *, method: str = "GET", body: bytes | None = None, **headers: str
+    ) -> Answer:
+        url = f"{deployment.ready['ApiUrl']}{path}"
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(url, body, sent, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return Answer(response.status, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+    return send
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/summary", "/health", "/openapi.json", "/docs"])
+def test_head_answers_as_get_does_without_the_body(api, path):
+    got, head = api(path), api(path, method="HEAD")
+    assert (got.status, head.status, head.content) == (200, 200, b"")
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    assert got.headers["Cache-Control"] == "no-store"
+    assert got.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    "path, method, status, allow",
+    [
+        ("/jobs", "DELETE", 405, "GET, HEAD"),
+        ("/digests", "GET", 405, "POST"),
+        ("/jobs/x", "PUT", 405, "GET, HEAD"),
+        ("/nowhere", "GET", 404, None),
+        ("/nowhere", "POST", 404, None),
+        ("/jobs/x/y", "GET", 404, None),
+        ("/docs/x", "GET", 404, None),
+        ("/jobs/unknown", "GET", 404, None),
+        ("/jobs?MaxResults=0", "GET", 400, None),
+    ],
+)
+def test_what_no_route_takes_is_a_problem(api, path, method, status, allow):
+    answer = api(path, method=method)
+    assert (answer.status, answer.headers["Allow"]) == (status, allow)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json["status"] == status
+
+
+def test_the_formats_hold_the_same_jobs_page_after_page(api, deployment):
+    found: dict[str, list[str]] = {}
+    for form, accept in (
+        ("json", "application/json"),
+        ("csv", "text/csv"),
+        ("ndjson", "application/x-ndjson"),
+    ):
+        query = "Family=ICD10CM&MaxResults=50"
+        while query:
+            answer = api(f"/jobs?{query}", Accept=accept)
+            assert answer.headers["Content-Type"].startswith(accept)
+            found[form] = found.get(form, []) + ids_in(form, answer.content.decode())
+            link = answer.headers["Link"] or ""
+            query = link.partition("<?")[2].partition(">")[0]
+    assert len(found["json"]) == len(deployment.jobs["ICD10CM"])
+    assert found["json"] == found["csv"] == found["ndjson"]
+
+
+def ids_in(form: str, body: str) -> list[str]:
+    if form == "csv":
+        return [row["JobId"] for row in csv.DictReader(io.StringIO(body, newline=""))]
+    if form == "ndjson":
+        return [json.loads(line)["JobId"] for line in body.split("\n")[:-1]]
+    return [job["JobId"] for job in json.loads(body)["ComprehendMedicalAsyncJobPropertiesList"]]
+
+
+def test_gzip_comes_through_as_bytes(api):
+    plain = api("/jobs?MaxResults=100")
+    zipped = api("/jobs?MaxResults=100", Accept_Encoding="gzip", Accept="*/*")
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    jobs = "ComprehendMedicalAsyncJobPropertiesList"
+    assert json.loads(gzip.decompress(zipped.content))[jobs] == plain.json[jobs]
+    assert len(zipped.content) < len(plain.content) / 4
+
+
+def test_a_job_of_any_family_has_its_history(api, deployment):
+    for family in FAMILIES:
+        job = deployment.jobs[family][0]
+        told = api(f"/jobs/{job['JobId']}").json
+        assert told["ComprehendMedicalAsyncJobProperties"] == {**job, "Family": family}
+        assert told["History"][-1]["JobStatus"] == job["JobStatus"]
+
+
+def test_the_summary_counts_what_the_file_has(api, deployment):
+    query = "&".join(f"Family={family}" for family in FAMILIES)
+    told = api(f"/summary?{query}").json
+    assert told["ByFamily"] == {family: len(deployment.jobs[family]) for family in FAMILIES}
+    failed = [job for family in FAMILIES for job in deployment.jobs[family] if is_failed(job)]
+    assert told["ByStatus"]["FAILED"] == len(failed)
+    assert told["Durations"]["p50"] <= told["Durations"]["p90"] <= told["Durations"]["max"]
+
+
+def is_failed(job: dict) -> bool:
+    return bool(job["JobStatus"] == "FAILED")
+
+
+def test_a_consistent_read_is_younger_than_the_request(api):
+    before = api("/jobs?MaxResults=1").json["AsOf"]
+    answer = api("/jobs?MaxResults=1&ConsistentRead=true").json
+    assert answer["AsOf"] >= before
+    assert "Stale" not in answer
+
+
+def test_a_consistent_read_is_stale_when_the_service_refuses(api, deployment):
+    fault = {"Operation": "ListSNOMEDCT*", "Error": "AccessDeniedException", "Count": 50}
+    deployment.control("faults", **fault)
+    try:
+        time.sleep(2.1)  # else the last sync would still be shared
+        answer = api("/jobs?MaxResults=1&ConsistentRead=true")
+        assert (answer.status, answer.json["Stale"]) == (200, True)
+    finally:
+        deployment.control("reset")
+
+
+def test_a_digest_is_published_once_for_each_key(api):
+    window = {"WindowStart": "2026-11-01T00:00:00Z", "WindowEnd": "2026-11-02T00:00:00Z"}
+    sent = {"method": "POST", "Idempotency_Key": '"e2e-1"', "Content_Type": "application/json"}
+    first = api("/digests", body=json.dumps(window).encode(), **sent)
+    again = api("/digests", body=json.dumps(window).encode(), **sent)
+    assert (first.status, first.json) == (200, again.json)
+    assert set(first.json) >= {"DigestId", "MessageId", "Window", "Counts"}
+    other = api("/digests", body=b"{}", **sent)
+    assert (other.status, other.json["title"]) == (422, "InvalidRequestException")
+
+
+def test_the_ledger_is_healthy(api):
+    told = api("/health").json
+    assert told["Status"] == "ok"
+    assert set(told["Families"]) == {*FAMILIES, "PHI"}

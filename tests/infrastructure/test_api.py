@@ -1,0 +1,77 @@
+"""API Gateway: all routes reach the function, and what it answers by itself has the form of the rest."""
+
+import json
+
+import pytest
+
+from jobledger.routes import ROUTES
+
+
+@pytest.fixture(scope="module")
+def gateway_responses(template):
+    found = template.find_resources("AWS::ApiGateway::GatewayResponse").values()
+    return {one["Properties"]["ResponseType"]: one["Properties"] for one in found}
+
+
+@pytest.fixture(scope="module")
+def paths(template):
+    """Resource paths with a method, each with its methods."""
+    resources = template.find_resources("AWS::ApiGateway::Resource")
+
+    def path_of(reference) -> str:
+        if "Fn::GetAtt" in reference:
+            return ""
+        own = resources[reference["Ref"]]["Properties"]
+        return f"{path_of(own['ParentId'])}/{own['PathPart']}"
+
+    methods = template.find_resources("AWS::ApiGateway::Method").values()
+    return {
+        path_of(method["Properties"]["ResourceId"]) or "/": method["Properties"]["HttpMethod"]
+        for method in methods
+    }
+
+
+def test_every_route_has_a_resource_of_its_own_and_the_rest_has_one(paths):
+    assert paths == dict.fromkeys([*ROUTES, "/", "/{proxy+}"], "ANY")
+
+
+def test_bytes_are_passed_on(template):
+    (rest,) = template.find_resources("AWS::ApiGateway::RestApi").values()
+    assert rest["Properties"]["BinaryMediaTypes"] == ["*/*"]
+
+
+@pytest.mark.parametrize(
+    "kind, status, title",
+    [
+        ("DEFAULT_4XX", None, "ValidationException"),
+        ("DEFAULT_5XX", None, "InternalServerException"),
+        ("ACCESS_DENIED", "403", "AccessDeniedException"),
+        ("MISSING_AUTHENTICATION_TOKEN", "403", "AccessDeniedException"),
+        ("INVALID_SIGNATURE", "403", "AccessDeniedException"),
+        ("EXPIRED_TOKEN", "403", "AccessDeniedException"),
+        ("RESOURCE_NOT_FOUND", "404", "ResourceNotFoundException"),
+        ("REQUEST_TOO_LARGE", "413", "ValidationException"),
+        ("UNSUPPORTED_MEDIA_TYPE", "415", "ValidationException"),
+        ("THROTTLED", "429", "TooManyRequestsException"),
+        ("QUOTA_EXCEEDED", "429", "TooManyRequestsException"),
+        ("INTEGRATION_FAILURE", "504", "InternalServerException"),
+        ("INTEGRATION_TIMEOUT", "504", "InternalServerException"),
+    ],
+)
+def test_the_gateways_own_answers_are_problems(gateway_responses, kind, status, title):
+    response = gateway_responses[kind]
+    assert response.get("StatusCode") == status
+    problem = json.loads(response["ResponseTemplates"]["application/json"])
+    assert problem["title"] == title
+    assert status in (None, str(problem["status"]))
+    assert set(problem) == {"type", "title", "status", "detail", "instance"}
+    headers = response["ResponseParameters"]
+    assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+    assert headers["gatewayresponse.header.Cache-Control"] == "'no-store'"
+    assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+    assert ("gatewayresponse.header.Retry-After" in headers) == (status in ("429", "504"))
+
+
+def test_no_answer_of_the_gateway_quotes_the_request(gateway_responses):
+    text = json.dumps(gateway_responses)
+    assert text.count("$context.") == text.count("$context.requestId")

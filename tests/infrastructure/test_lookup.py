@@ -1,0 +1,122 @@
+"""What the template says of the look-up."""
+
+import json
+
+import pytest
+
+READS = {
+    "dynamodb:BatchGetItem",
+    "dynamodb:GetItem",
+    "dynamodb:Query",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+}
+INVOKES = {"lambda:InvokeFunction"}
+CALLS_HANDLERS = INVOKES | {"lambda:GetFunction"}
+
+# Role: everything that it may do, and what on.
+ALLOWED = {
+    "OnEventRole": {},
+    "IsCompleteRole": {"Ledger": READS, "Key": READS, "Sync": INVOKES},
+    "FrameworkOnEventRole": {
+        "LookupOnEvent": CALLS_HANDLERS,
+        "LookupIsComplete": CALLS_HANDLERS,
+        "LookupProviderwaiter": {"states:StartExecution"},
+    },
+    "FrameworkIsCompleteRole": {
+        "LookupOnEvent": CALLS_HANDLERS,
+        "LookupIsComplete": CALLS_HANDLERS,
+    },
+    "Provider/waiter-state-machine/Role": {"LookupProviderframework": INVOKES},
+}
+HANDLERS = ("OnEvent", "IsComplete")
+FRAMEWORK = ("framework-onEvent", "framework-isComplete", "framework-onTimeout")
+FUNCTIONS = (*HANDLERS, *(f"Provider/{name}" for name in FRAMEWORK))
+
+
+@pytest.fixture(scope="module")
+def lookup(resources):
+    """The look-up's resources by their path below it, with their logical ids."""
+    found = {}
+    for logical_id, resource in resources.items():
+        path = resource.get("Metadata", {}).get("aws:cdk:path", "")
+        if path.startswith("JobLedger/Lookup/"):
+            below = path.removeprefix("JobLedger/Lookup/").removesuffix("/Resource")
+            found[below] = {"LogicalId": logical_id, **resource}
+    return found
+
+
+def statements(lookup, role):
+    reference = {"Ref": lookup[role]["LogicalId"]}
+    return [
+        statement
+        for resource in lookup.values()
+        if resource["Type"] == "AWS::IAM::Policy" and reference in resource["Properties"]["Roles"]
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def allowed(statement):
+    actions = statement["Action"]
+    return {actions} if isinstance(actions, str) else set(actions)
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_a_role_may_do_exactly_what_it_needs(lookup, role):
+    used = set()
+    for statement in statements(lookup, role):
+        of = json.dumps(statement["Resource"])
+        targets = [name for name in ALLOWED[role] if f'"{name}' in of]
+        assert targets, statement
+        assert allowed(statement) <= set().union(*(ALLOWED[role][name] for name in targets))
+        used |= allowed(statement)
+    assert used == set().union(*ALLOWED[role].values())
+
+
+def test_there_are_no_other_roles_and_no_managed_policies(lookup):
+    roles = {path: r for path, r in lookup.items() if r["Type"] == "AWS::IAM::Role"}
+    assert sorted(roles) == sorted(ALLOWED)
+    assert not any("ManagedPolicyArns" in role["Properties"] for role in roles.values())
+
+
+def test_nothing_of_it_can_write_a_log_or_a_trace(lookup):
+    for role in ALLOWED:
+        for statement in statements(lookup, role):
+            assert not [a for a in allowed(statement) if a.startswith(("logs:", "xray:", "*"))]
+    functions = {path: r for path, r in lookup.items() if r["Type"] == "AWS::Lambda::Function"}
+    assert sorted(functions) == sorted(FUNCTIONS)
+    for function in functions.values():
+        mode = function["Properties"].get("TracingConfig", {}).get("Mode", "PassThrough")
+        assert mode == "PassThrough"
+    for name in FRAMEWORK:
+        logging = functions[f"Provider/{name}"]["Properties"]["LoggingConfig"]
+        assert logging["ApplicationLogLevel"] == "FATAL"
+    (machine,) = (r for r in lookup.values() if r["Type"] == "AWS::StepFunctions::StateMachine")
+    assert "LoggingConfiguration" not in machine["Properties"]
+
+
+def test_it_is_asked_every_ten_seconds_for_longer_than_it_waits_and_less_than_an_hour(lookup):
+    machine = lookup["Provider/waiter-state-machine"]["Properties"]["DefinitionString"]
+    text = json.dumps(machine).replace("\\", "")
+    assert '"IntervalSeconds":10,"MaxAttempts":354,"BackoffRate":1' in text
+    assert 55 * 60 < 354 * 10 < 3600
+
+
+def test_the_handlers_are_told_what_they_need(lookup):
+    variables = {n: lookup[n]["Properties"]["Environment"]["Variables"] for n in HANDLERS}
+    assert set(variables["OnEvent"]) == {"FAMILIES"}
+    assert set(variables["IsComplete"]) == {
+        "FAMILIES",
+        "LEDGER_SCOPE",
+        "LEDGER_TABLE_NAME",
+        "SYNC_FUNCTION_NAME",
+    }
+    handlers = [lookup[name]["Properties"]["Handler"] for name in HANDLERS]
+    assert handlers == [f"jobledger.handlers.lookup.{name}" for name in ("on_event", "is_complete")]
+
+
+def test_other_stacks_find_the_token_in_a_parameter_and_an_output(lookup, template):
+    token = {"Fn::GetAtt": [lookup["Provider/framework-onEvent"]["LogicalId"], "Arn"]}
+    parameter = lookup["ServiceToken"]["Properties"]
+    assert (parameter["Name"], parameter["Value"]) == ("/job-ledger/lookup-service-token", token)
+    assert template.to_json()["Outputs"]["LookupServiceToken"]["Value"] == token

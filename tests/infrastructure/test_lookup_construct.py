@@ -1,0 +1,135 @@
+"""What the construct for other CDK apps puts into their templates."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, CfnOutput, CfnParameter, Stack
+from aws_cdk.assertions import Template
+
+from job_ledger_lookup import ComprehendMedicalJobLookup
+from jobledger.lookup import ATTRIBUTES, MOST_COUNTED
+from jobledger.lookup_request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
+from stacks.lookup import TOKEN_PARAMETER
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def template(**properties):
+    stack = Stack(App(), "Consumer")
+    lookup = ComprehendMedicalJobLookup(stack, "Nightly", **properties)
+    for name in ATTRIBUTES:
+        snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+        CfnOutput(stack, name, value=getattr(lookup, snake))
+    return Template.from_stack(stack).to_json()
+
+
+def lookups(**properties):
+    resources = template(**properties)["Resources"]
+    return [r for r in resources.values() if r["Type"] == "Custom::ComprehendMedicalJob"]
+
+
+def sent(**properties):
+    (resource,) = lookups(**properties)
+    own = ("ServiceToken", "ServiceTimeout")
+    return {name: value for name, value in resource["Properties"].items() if name not in own}
+
+
+def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger():
+    made = template()
+    (resource,) = made["Resources"].values()
+    parameter = made["Parameters"][resource["Properties"]["ServiceToken"]["Ref"]]
+    assert parameter == {"Type": "AWS::SSM::Parameter::Value<String>", "Default": TOKEN_PARAMETER}
+
+
+def test_the_token_can_be_given():
+    (resource,) = lookups(service_token="arn:aws:lambda:eu-west-1:111122223333:function:f")
+    assert resource["Properties"]["ServiceToken"].startswith("arn:aws:lambda")
+
+
+def test_every_attribute_can_be_used():
+    made = template()
+    (lookup,) = made["Resources"]
+    for name in ATTRIBUTES:
+        assert made["Outputs"][name]["Value"] == {"Fn::GetAtt": [lookup, name]}
+
+
+@pytest.mark.parametrize(
+    "properties, expected",
+    [
+        ({}, {}),
+        ({"family": "PHI"}, {"Family": "PHI"}),
+        ({"family": ("PHI", "RXNORM")}, {"Family": ["PHI", "RXNORM"]}),
+        ({"job_name": "nightly-notes"}, {"JobName": "nightly-notes"}),
+        ({"job_name_prefix": "nightly-"}, {"JobNamePrefix": "nightly-"}),
+        ({"job_status": ["FAILED"]}, {"JobStatus": ["FAILED"]}),
+        ({"submit_time_after": "2026-11-23"}, {"SubmitTimeAfter": "2026-11-23"}),
+        (
+            {"submit_time_before": datetime(2026, 11, 23, tzinfo=UTC)},
+            {"SubmitTimeBefore": "2026-11-23T00:00:00+00:00"},
+        ),
+        ({"select": "only"}, {"Select": "only"}),
+        ({"must_exist": False}, {"MustExist": "false"}),
+        ({"wait_minutes": 30}, {"WaitMinutes": "30"}),
+        ({"wait_minutes": 0.5}, {"WaitMinutes": "0.5"}),
+        ({"wait_minutes": 55}, {"WaitMinutes": "55"}),
+        ({"refresh": "7"}, {"Refresh": "7"}),
+    ],
+)
+def test_arguments_become_properties(properties, expected):
+    assert sent(**properties) == {"MustExist": "true", "WaitMinutes": "0"} | expected
+
+
+@pytest.mark.parametrize(
+    "minutes, waits", [(56, ["55", "1"]), (110, ["55", "55"]), (120, ["55", "55", "10"])]
+)
+def test_a_long_wait_is_several_resources_of_which_only_the_last_must_find_it(minutes, waits):
+    chain = lookups(job_name="nightly", wait_minutes=minutes)
+    by_wait = {len(r.get("DependsOn", [])): r["Properties"] for r in chain}
+    assert sorted(by_wait) == [0, 1]
+    assert sorted(r["Properties"]["WaitMinutes"] for r in chain) == sorted(waits)
+    must_exist = sorted(r["Properties"]["MustExist"] for r in chain)
+    assert must_exist == ["false"] * (len(waits) - 1) + ["true"]
+    assert {r["Properties"]["JobName"] for r in chain} == {"nightly"}
+
+
+def test_the_minutes_may_be_a_parameter_of_the_stack():
+    stack = Stack(App(), "Consumer")
+    minutes = CfnParameter(stack, "Minutes", type="Number")
+    ComprehendMedicalJobLookup(stack, "Nightly", wait_minutes=minutes.value_as_number)
+    (resource,) = Template.from_stack(stack).to_json()["Resources"].values()
+    assert resource["Properties"]["WaitMinutes"] == {"Ref": "Minutes"}
+
+
+def test_what_it_says_of_the_limits_is_what_the_look_up_does():
+    assert LONGEST_WAIT.total_seconds() == 55 * 60
+    assert MOST_WAIT_MINUTES == 120
+    assert str(MOST_COUNTED) in str(ComprehendMedicalJobLookup.count.__doc__)
+
+
+@pytest.mark.parametrize("minutes", [-1, 121])
+def test_a_wait_beyond_what_is_allowed_is_refused_at_synth(minutes):
+    with pytest.raises(ValueError, match="must be from 0 to 120"):
+        template(wait_minutes=minutes)
+
+
+def test_a_time_without_a_zone_is_refused_at_synth():
+    with pytest.raises(ValueError, match="submit_time_after needs a time zone"):
+        template(submit_time_after=datetime(2026, 11, 23))  # noqa: DTZ001 - it is the mistake
+
+
+def test_the_python_of_the_documentation_works():
+    text = (ROOT / "docs" / "lookup.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    made = Template.from_stack(names["Pipeline"](App(), "Pipeline")).to_json()
+    assert made["Outputs"]["Codes"]["Value"]["Fn::GetAtt"][1] == "OutputS3Uri"
+
+
+def test_the_documentation_names_every_property_and_attribute():
+    text = (ROOT / "docs" / "lookup.md").read_text(encoding="utf-8")
+    for name in (*PROPERTIES, *ATTRIBUTES):
+        assert f"`{name}`" in text
