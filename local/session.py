@@ -131,7 +131,12 @@ class Session:
         topic = self._outputs["DigestTopicArn"]
         self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         function = self._outputs["DigestFunctionName"]
-        answer = self.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        # The last day's, as a window of its own: the first digest of the schedule is left to come.
+        end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
+        start = end - datetime.timedelta(days=1)
+        window = {"WindowStart": start.isoformat(), "WindowEnd": end.isoformat()}
+        payload = json.dumps(window).encode()
+        answer = self.client("lambda").invoke(FunctionName=function, Payload=payload)
         if "FunctionError" in answer:
             raise LocalError(f"the digest function failed: {answer['Payload'].read().decode()}")
         deadline = time.monotonic() + DIGEST_SECONDS

@@ -6,7 +6,7 @@ schedule's business. A window ends a while before the run, so that no write into
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from jobledger.errors import InvalidWindow
 from jobledger.times import parse, rfc3339
@@ -16,6 +16,7 @@ SETTLING = timedelta(minutes=2)
 # A schedule's clock may be ahead of this one by a part of that, and the stretch is still closed.
 _MAX_SKEW = timedelta(minutes=1)
 FIRST = timedelta(hours=24)
+_SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
 # What EventBridge Scheduler replaces, and an emulator of it may not.
 _PLACEHOLDER = "<aws.scheduler."
 
@@ -53,6 +54,11 @@ def end_of_run(scheduled: object, now: datetime) -> str:
     moment = None if scheduled is None else _moment(scheduled)
     if moment is None or moment > now + _MAX_SKEW:
         moment = now.replace(second=0, microsecond=0)
+    return settled(moment)
+
+
+def settled(moment: datetime) -> str:
+    """Return up to when the change log is closed at a moment: nothing can be added to it any more."""
     return rfc3339(moment - SETTLING)
 
 
@@ -61,6 +67,8 @@ def asked_window(start_sent: object, end_sent: object, now: datetime) -> Window:
     start, end = _moment(start_sent), _moment(end_sent)
     if start is None or end is None or not start < end:
         raise InvalidWindow("two times with their offsets, WindowStart before WindowEnd")
+    if start < _SERVICE_BEGAN:
+        raise InvalidWindow("WindowStart in or after 2018, when the service began")
     if end > now - SETTLING:
         raise InvalidWindow(
             "WindowEnd at least two minutes ago, so that nothing can be added to it"

@@ -58,7 +58,8 @@ def test_a_subscribed_queue_receives_the_digest(deployment):
         Endpoint=attributes["Attributes"]["QueueArn"],
     )
     function = deployment.outputs["DigestFunctionName"]
-    answer = deployment.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+    payload = json.dumps({"IdempotencyKey": "a-test-subscribes"}).encode()
+    answer = deployment.client("lambda").invoke(FunctionName=function, Payload=payload)
     assert "FunctionError" not in answer, answer["Payload"].read()
     received = wait_until(
         lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages"),

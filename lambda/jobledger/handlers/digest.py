@@ -6,7 +6,7 @@ keep the digest back, and then the next one covers its window as well.
 On demand: `{"WindowStart", "WindowEnd", "IdempotencyKey"}`, all of them optional, so `{}` by hand, too.
 With a window: its digest, once for each key, or once in all without a key; the windows of the schedule
 are left alone. Without one: from the end of the last digest to two minutes ago, and the next digest begins
-there. The same key with the same window gets the same answer for 24 hours, and no second message.
+there; without a key either, calls of the same minute are the same call. The same key with the same window gets the same answer for 24 hours, and no second message.
 
 Answer: `{"DigestId", "MessageId", "Window": {"Start", "End"}, "Counts"}`, to the schedule with
 `"Published"`: false for a run that was repeated, late, or kept back; the rest is then of the last digest.
@@ -46,7 +46,7 @@ from jobledger.observability import logger, observed, publish_metrics
 from jobledger.once import Once
 from jobledger.prose import Reading
 from jobledger.table import CONFIG, Table
-from jobledger.windows import Window, asked_window, digest_id, end_of_run
+from jobledger.windows import Window, asked_window, digest_id, end_of_run, settled
 
 _DAY = 86_400
 # Longer than any schedule that has a purpose: so long no window is published twice, whatever else fails.
@@ -200,7 +200,13 @@ def _on_demand(parts: Parts, event: Mapping[str, Any]) -> dict[str, Any]:
 def _publish(parts: Parts, window: Window | None, request: str | None) -> dict[str, Any]:
     delivery = replace(parts.delivery, patience=_PATIENCE_ON_DEMAND)
     if window is None:
-        rows, end = ChainRow(parts.table, parts.scope), end_of_run(None, delivery.now())
+        # Calls without a key are told apart by their windows, which end on whole minutes; with one,
+        # each key gets a digest of its own, up to the moment.
+        now = delivery.now()
+        rows, end = (
+            ChainRow(parts.table, parts.scope),
+            settled(now) if request else end_of_run(None, now),
+        )
         outcome = delivery.next_in_chain(rows, end, When.ALWAYS, scheduled=False, request=request)
         return _answer(outcome.sent)
     rows = ChainRow(parts.table, f"{parts.scope}#{digest_id(parts.scope, window)}")
