@@ -28,12 +28,12 @@ class Timeline:
         self.calls.append(round(clock.time() - START, 3))
 
 
-def test_calls_of_one_sync_are_a_fifth_of_a_second_apart():
+def test_calls_of_one_sync_are_a_quarter_of_a_second_apart():
     timeline = Timeline()
     pace, clock = timeline.pace()
     for _ in range(5):
         timeline.call(pace, clock)
-    assert timeline.calls == [0, 0.2, 0.4, 0.6, 0.8]
+    assert timeline.calls == [0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_calls_of_many_syncs_at_once_are_no_closer():
@@ -49,7 +49,7 @@ def test_calls_of_many_syncs_at_once_are_no_closer():
         thread.start()
     for thread in threads:
         thread.join()
-    assert [round(number * 0.2, 3) for number in range(40)] == sorted(timeline.calls)
+    assert [round(number * 0.25, 3) for number in range(40)] == sorted(timeline.calls)
 
 
 def test_a_call_does_not_wait_when_the_last_was_long_ago():
