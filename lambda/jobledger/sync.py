@@ -22,6 +22,7 @@ from jobledger.errors import (
 )
 from jobledger.jobs import Family, Job
 from jobledger.ledger import LastError, Ledger, SyncState, Walk
+from jobledger.observability import logger
 from jobledger.times import parse, rfc3339
 from jobledger.upstream import Upstream, UpstreamPage
 
@@ -30,6 +31,8 @@ OVERLAP = timedelta(minutes=10)
 # How often everything is walked, in case the service listed something later than that.
 FULL_WALK_EVERY = timedelta(days=1)
 MAX_EMPTY_PAGES = 100
+# A long walk says how far it is: each 10,000 jobs or so.
+PAGES_A_REPORT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Sync:
         self._observed = self._changed = self._transitions = 0
         self._seen_tokens: set[str] = set()
         self._empty_pages = 0
+        self._pages = 0
 
     def run(self) -> FamilySync:
         """Sync the family; an error of the service or the ledger is told, not raised."""
@@ -112,6 +116,11 @@ class Sync:
             if saved is None:
                 raise WalkOvertaken
             state = saved
+            self._pages += 1
+            if self._pages % PAGES_A_REPORT == 0:
+                logger.info(
+                    "walking", extra={"family": self._family.value, "observed": self._observed}
+                )
 
     def _record(self, state: SyncState, jobs: tuple[Job, ...], listed_at: str) -> None:
         recorded = self._ledger.record(

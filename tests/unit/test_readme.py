@@ -1,0 +1,77 @@
+"""What the README and the docs say is so: commands, settings, outputs, links and examples."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from jobledger.events import detail_of
+from jobledger.jobs import Family
+from jobledger.rows import Change
+from stacks.settings import Settings, setting_keys
+from tests.world import SCOPE
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def rows(heading: str) -> dict[str, str]:
+    """The first and the last column of the table below a heading."""
+    section = README.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
+    cells = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    return {row[0].strip().strip("`"): row[-1].strip().strip("`") for row in cells}
+
+
+def test_every_make_target_that_is_named_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    for document in DOCS:
+        named = set(re.findall(r"(?:`|\$ )make ([a-z]+)", document.read_text()))
+        assert named <= targets
+
+
+def test_the_settings_are_all_there_with_their_defaults():
+    table = rows("### Settings")
+    assert set(setting_keys()) == set(table)
+    defaults = Settings()
+    assert table["digestSchedule"] == defaults.digest_schedule
+    assert table["digestTimezone"] == defaults.digest_timezone
+    assert table["digestWhen"] == defaults.digest_when
+    assert table["alertOn"] == ",".join(defaults.alert_on)
+    assert table["syncMinutes"] == str(defaults.sync_minutes)
+    assert table["includeJobDetails"] == str(defaults.include_job_details).lower()
+    assert table["chatDigests"] == str(defaults.chat_digests).lower()
+    assert table["retainLedger"] == str(defaults.retain_ledger).lower()
+    assert table["bundleFor"] == defaults.bundle_for
+
+
+def test_the_variables_of_make_local_have_the_defaults_that_are_told():
+    table = rows("## Look around locally")
+    options = (ROOT / "local" / "options.py").read_text()
+    for name in ("AWS_PORT", "COMPREHEND_PORT"):
+        assert f'("{name}", "{table[name]}"' in options
+
+
+def test_the_sum_of_what_it_costs_is_right():
+    section = README.split("### What it costs", 1)[1].split("\n## ", 1)[0]
+    costs = [line.split("|")[-2].strip() for line in section.splitlines() if line.startswith("| ")]
+    *parts, total = [float(cost.strip("*")) for cost in costs if re.fullmatch(r"[*\d.]+", cost)]
+    assert round(sum(parts), 2) == total
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_link_leads_to_a_file(document):
+    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if not link.startswith("http"):
+            assert (document.parent / link).exists(), link
+
+
+def test_the_event_in_the_docs_is_what_is_sent():
+    text = (ROOT / "docs" / "events.md").read_text()
+    shown = json.loads(text.split("```json\n", 1)[1].split("```", 1)[0])["detail"]
+    sent = detail_of(
+        Change(Family.SNOMEDCT, "j", "COMPLETED", "IN_PROGRESS", "s", "e", "o"), SCOPE, None
+    )
+    assert list(shown) == list(sent)
