@@ -40,7 +40,7 @@ class Changes(Construct):
             code=code,
             handler="jobledger.handlers.changes.handler",
             description="Job Ledger: sends each transition of a job to EventBridge",
-            timeout=Duration.minutes(1),
+            timeout=Duration.minutes(3),
             memory_size=256,
             key=key,
             environment={**environment, "INCLUDE_JOB_DETAILS": "true" if details else "false"},
@@ -72,7 +72,7 @@ def _may_put_events(stack: Stack) -> iam.PolicyStatement:
 def _stream(ledger: Ledger, undelivered: sqs.Queue) -> event_sources.DynamoEventSource:
     """New rows of the change log alone, in order, from the first that has not been sent."""
     is_change = lambda_.FilterCriteria.filter(
-        {"eventName": ["INSERT"], "dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#changes"}]}}}}
+        {"dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#changes"}]}}}}
     )
     return event_sources.DynamoEventSource(
         ledger,

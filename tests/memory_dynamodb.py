@@ -72,7 +72,7 @@ class MemoryDynamoDB:
         with self._call("transact_write_items"):
             holds = [self._holds(put) for put in puts]
             if not all(holds):
-                raise _cancelled(holds)
+                raise cancelled(*("None" if held else "ConditionalCheckFailed" for held in holds))
             for put in puts:
                 self._put(put["Item"])
             return {}
@@ -161,11 +161,12 @@ def error(code: str, status: int = 400) -> ClientError:
     return ClientError(response, "Operation")
 
 
-def _cancelled(holds: list[bool]) -> ClientError:
-    cancelled = error("TransactionCanceledException")
-    reasons: Any = [{"Code": "None" if held else "ConditionalCheckFailed"} for held in holds]
-    cancelled.response["CancellationReasons"] = reasons
-    return cancelled
+def cancelled(*reasons: str) -> ClientError:
+    """What botocore raises for a transaction that was cancelled, with a reason for each action."""
+    whole = error("TransactionCanceledException")
+    listed: Any = [{"Code": reason} for reason in reasons]
+    whole.response["CancellationReasons"] = listed
+    return whole
 
 
 def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str]:

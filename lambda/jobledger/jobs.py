@@ -50,6 +50,8 @@ PROPERTIES = (
     "ModelVersion",
 )
 
+_TIMES = frozenset({"SubmitTime", "EndTime", "ExpirationTime"})
+
 TERMINAL = frozenset(
     {JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED, JobStatus.STOPPED}
 )
@@ -135,7 +137,7 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
 def _plain(name: str, value: object) -> Any:
     if isinstance(value, datetime):
         return rfc3339(value)
-    if name.endswith("Time") and isinstance(value, int | float):
+    if name in _TIMES and isinstance(value, int | float):
         return rfc3339(from_epoch(value))
     return value
 

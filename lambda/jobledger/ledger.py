@@ -18,7 +18,7 @@ import msgspec
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job
 from jobledger.rows import Change, change_from_row, change_row, furthest, job_row, supersedes
-from jobledger.table import TRANSACTION_LIMIT, Put, Row, Table
+from jobledger.table import TRANSACTION_LIMIT, Put, Row, Table, pause
 from jobledger.times import parse, rfc3339
 
 _WRITE_ATTEMPTS = 6
@@ -30,14 +30,17 @@ class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """A walk over the service's list that is under way, so that another run can go on with it.
 
     `after` is the SubmitTimeAfter it was begun with (None: everything), `next_token` the page to ask
-    for. `missing` are the jobs that were active before and have not been listed yet (JobId to submit
-    time), `active` those listed so far that have not ended.
+    for, `pages` how many there were. `known` are the jobs that were active when it began, `missing` those
+    of them that have not been listed yet (JobId to submit time), `active` all listed so far that have
+    not ended.
     """
 
     started_at: str
     after: str | None = None
     next_token: str | None = None
+    pages: int = 0
     high_water_mark: str | None = None
+    known: list[str] = []
     active: dict[str, str] = {}
     missing: dict[str, str] = {}
 
@@ -50,10 +53,15 @@ class LastError(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """How far a family's sync has come. `as_of` is None until the first fill is complete."""
+    """How far a family's sync has come. `as_of` is None until the first fill is complete.
+
+    `full_walk` is the daily walk over everything, beside `walk` so that it holds nothing up;
+    `full_walk_after` is when the next one may begin.
+    """
 
     as_of: str | None = None
-    full_walk_at: str | None = None
+    full_walk: Walk | None = None
+    full_walk_after: str | None = None
     high_water_mark: str | None = None
     active: dict[str, str] = {}
     walk: Walk | None = None
@@ -97,6 +105,7 @@ class Ledger:
         pending = furthest(jobs)
         changed = transitions = 0
         for attempt in range(_WRITE_ATTEMPTS):
+            pause(min(attempt, 1))
             rows = self._rows(family, pending)
             newer = [
                 job for key, job in pending.items() if supersedes(job, listed_at, rows.get(key))

@@ -44,6 +44,8 @@ class Pace:
         if slot >= self.deadline:
             raise DeadlineReached
         self._sleep(max(0.0, slot - self._now()))
+        if self._now() >= self.deadline:  # the table was slow
+            raise DeadlineReached
 
     def _reserve(self) -> float:
         for _ in range(_ATTEMPTS):

@@ -88,6 +88,8 @@ def read_page(
     for listed in merged:
         if listed.job is None:
             return JobsPage(jobs, Position(listed.sort_key, listed.family, as_of))
+        if last is not None and (listed.sort_key, listed.family) == (last.sort_key, last.family):
+            continue  # it changed its status between the queries of two statuses
         size += _size(listed.job)
         if last is not None and (len(jobs) == max_results or size > MAX_PAGE_BYTES):
             return JobsPage(jobs, Position(last.sort_key, last.family, as_of))

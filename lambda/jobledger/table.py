@@ -4,6 +4,8 @@ Whatever DynamoDB refuses becomes LedgerUnavailable, but for a condition that do
 an answer, not a failure.
 """
 
+import random
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +24,6 @@ Key = Mapping[str, str]
 TRANSACTION_LIMIT = 100
 """Actions in one TransactWriteItems (API reference)."""
 _BATCH_GET_LIMIT = 100
-_BATCH_GET_ROUNDS = 5
 
 # Four attempts of at most 4 seconds: far below the two minutes after which a digest takes a stretch
 # of the change log as closed.
@@ -32,6 +33,10 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 _CONFLICTS = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+# Throttling inside a transaction is no error that botocore would retry, but a reason of one
+# (API reference, TransactWriteItems). Four rounds are still well below those two minutes.
+_THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"})
+_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ class Table:
         """Read many rows by their keys, consistently, in any order; absent ones are left out."""
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
-            for _ in range(_BATCH_GET_ROUNDS):
+            for round_number in range(_ROUNDS):
+                pause(round_number)
                 with _our_errors():
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
@@ -101,12 +107,17 @@ class Table:
     def transact(self, puts: Iterable[Put]) -> bool:
         """Write up to 100 rows, all or none; False when a condition does not hold."""
         actions = [{"Put": self._put_parameters(put)} for put in puts]
-        try:
-            with _our_errors():
-                self._client.transact_write_items(TransactItems=actions)
-        except _Conflict:
-            return False
-        return True
+        for round_number in range(_ROUNDS):
+            pause(round_number)
+            try:
+                with _our_errors():
+                    self._client.transact_write_items(TransactItems=actions)
+            except _Conflict:
+                return False
+            except _Throttled:
+                continue
+            return True
+        raise LedgerUnavailable("ThrottlingError")
 
     def _put_parameters(self, put: Put) -> dict[str, Any]:
         parameters: dict[str, Any] = {
@@ -119,8 +130,18 @@ class Table:
         return parameters
 
 
+def pause(round_number: int) -> None:
+    """Wait before a round that follows another: up to 0.2, 0.8, then 3.2 seconds, at random."""
+    if round_number:
+        time.sleep(random.random() * 0.05 * 4**round_number)
+
+
 class _Conflict(Exception):
     """A condition does not hold, or another transaction holds the row."""
+
+
+class _Throttled(Exception):
+    """A row's partition takes no more at the moment."""
 
 
 @contextmanager
@@ -133,6 +154,8 @@ def _our_errors() -> Iterator[None]:
         } - {"None"}
         if reasons and reasons <= _CONFLICTS:
             raise _Conflict from error
+        if reasons & _THROTTLES and reasons <= _THROTTLES | _CONFLICTS:
+            raise _Throttled from error
         raise LedgerUnavailable(error.response["Error"]["Code"]) from error
     except BotoCoreError as error:
         raise LedgerUnavailable(type(error).__name__) from error

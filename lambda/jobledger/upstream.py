@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from jobledger.errors import JobLedgerError, JobUnknown, TokenRefused, UpstreamError
+from jobledger.errors import JobUnknown, TokenRefused, UpstreamError
 from jobledger.jobs import Family, Job, job_from_service
 
 PAGE_SIZE = 500
@@ -31,6 +31,8 @@ _OPERATIONS = {
     Family.ENTITIES_V2: ("list_entities_detection_v2_jobs", "describe_entities_detection_v2_job"),
     Family.PHI: ("list_phi_detection_jobs", "describe_phi_detection_job"),
 }
+# What the service calls a NextToken that it does not take.
+_INVALID = frozenset({"InvalidRequestException", "ValidationException"})
 _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
 
 
@@ -79,10 +81,10 @@ class Upstream:
             parameters["Filter"] = {"SubmitTimeAfter": after}
         if next_token is not None:
             parameters["NextToken"] = next_token
-        with _our_errors(with_token=next_token is not None):
+        with _our_errors(dict.fromkeys(_INVALID, TokenRefused) if next_token else {}):
             answer = getattr(self._client, _OPERATIONS[family][0])(**parameters)
-        listed = answer.get("ComprehendMedicalAsyncJobPropertiesList") or []
-        jobs = (job_from_service(family, properties) for properties in listed)
+            listed = answer.get("ComprehendMedicalAsyncJobPropertiesList") or []
+            jobs = [job_from_service(family, properties) for properties in listed]
         return UpstreamPage(
             jobs=tuple(job for job in jobs if job is not None),
             next_token=answer.get("NextToken") or None,
@@ -90,9 +92,9 @@ class Upstream:
 
     def describe(self, family: Family, job_id: str) -> Job:
         """Return one job. Raises UpstreamError; JobUnknown when the service has no such job."""
-        with _our_errors(with_token=False):
+        with _our_errors({"ResourceNotFoundException": JobUnknown}):
             answer = getattr(self._client, _OPERATIONS[family][1])(JobId=job_id)
-        job = job_from_service(family, answer.get("ComprehendMedicalAsyncJobProperties") or {})
+            job = job_from_service(family, answer.get("ComprehendMedicalAsyncJobProperties") or {})
         if job is None:
             raise JobUnknown("ResourceNotFoundException")
         return job
@@ -107,20 +109,15 @@ class Upstream:
 
 
 @contextmanager
-def _our_errors(*, with_token: bool) -> Iterator[None]:
+def _our_errors(meanings: Mapping[str, type[UpstreamError]]) -> Iterator[None]:
+    """Turn botocore's errors into ours; `meanings` are the codes that tell more than a failure."""
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code == "ResourceNotFoundException":
-            raise JobUnknown(code) from error
-        if with_token and code in {"InvalidRequestException", "ValidationException"}:
-            raise TokenRefused(code) from error
-        raise UpstreamError(code) from error
-    except JobLedgerError:
-        raise
-    except (BotoCoreError, ValueError) as error:
-        # ValueError: an answer whose times or numbers cannot be read.
+        raise meanings.get(code, UpstreamError)(code) from error
+    except (BotoCoreError, ValueError, OverflowError, RuntimeError) as error:
+        # The last three: an answer whose JSON or times cannot be read.
         raise UpstreamError(type(error).__name__) from error
 
 

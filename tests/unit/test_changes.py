@@ -18,6 +18,7 @@ CONTEXT = SimpleNamespace(
     memory_limit_in_mb=256,
     invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:changes",
     aws_request_id="request",
+    get_remaining_time_in_millis=lambda: 180_000,
 )
 
 
@@ -47,10 +48,10 @@ def world():
 
 @pytest.fixture
 def handle(world, monkeypatch):
-    def handle(bus, with_names=False):
+    def handle(bus, with_names=False, context=CONTEXT):
         ledger = Ledger(Table(world.database, "ledger"), SCOPE, world.clock.now)
         monkeypatch.setattr(changes, "_parts", lambda: (ledger, EventBus(bus), with_names))
-        return changes.handler({"Records": records(world)}, CONTEXT)
+        return changes.handler({"Records": records(world)}, context)
 
     return handle
 
@@ -117,6 +118,28 @@ def test_an_error_of_the_bus_is_a_failure_of_the_row(handle):
 
     bus = Failing()
     assert handle(bus) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError])
+def test_an_error_nobody_thought_of_does_not_send_again_what_was_sent(handle, error):
+    class Surprising(Bus):
+        def put_events(self, **entries):
+            if self.calls == 1:
+                raise error
+            return super().put_events(**entries)
+
+    bus = Surprising()
+    assert handle(bus) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert len(bus.details) == 1
+
+
+def test_nothing_is_begun_that_could_not_be_finished_in_time(handle):
+    bus = Bus()
+    left = iter([180_000, 44_999])
+    context = SimpleNamespace(**vars(CONTEXT))
+    context.get_remaining_time_in_millis = lambda: next(left)
+    assert handle(bus, context=context) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert len(bus.details) == 1
 
 
 def test_a_redelivered_transition_has_the_same_event_id(handle):

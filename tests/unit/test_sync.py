@@ -1,5 +1,6 @@
 """The sync against the hostile stand-in, on a ledger in memory and a clock of its own."""
 
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from jobledger.errors import DeadlineReached
 from jobledger.jobs import Family, job_from_service
 from jobledger.sync import MAX_EMPTY_PAGES
+from jobledger.times import parse
 from jobledger.upstream import CONFIG, Upstream
+from tests.memory_dynamodb import cancelled
+from tests.memory_dynamodb import error as error_of
 from tests.world import START, World, a_job
 
 MINUTE, DAY = 60, 86_400
@@ -82,7 +86,7 @@ def test_a_job_that_the_service_lists_late_is_found():
         world.sync()
         world.put(a_job("newer", 10))
         world.sync()
-        world.put(a_job("late", 300))
+        world.put(a_job("late", 600))
         world.sync()
         assert {"old", "newer", "late"} == world.statuses().keys()
 
@@ -303,6 +307,146 @@ def test_a_slow_sync_that_ends_last_does_not_turn_the_ledger_back():
         world.sync()
         recorded = world.ledger.record(Family.SNOMEDCT, [stale], listed_at, announce_new=True)
         assert (recorded.changed, world.statuses()["job"]) == (0, "COMPLETED")
+
+
+def test_of_two_listings_of_one_status_the_later_wins():
+    with World([a_job("job", 50, "FAILED", Message="new")], hostile=False) as world:
+        world.sync()
+        stale = job_from_service(Family.SNOMEDCT, a_job("job", 50, "FAILED", Message="old"))
+        assert stale is not None
+        recorded = world.ledger.record(
+            Family.SNOMEDCT, [stale], "2026-11-23T12:00:00.500Z", announce_new=True
+        )
+        assert (recorded.changed, world.ledger_jobs()["job"]["Message"]) == (0, "new")
+
+
+def test_a_row_that_another_sync_has_written_between_is_read_again():
+    with World([a_job("job", 50, "SUBMITTED")], hostile=False) as world:
+        world.sync()
+        other = job_from_service(Family.SNOMEDCT, a_job("job", 50, "IN_PROGRESS"))
+        assert other is not None
+
+        def come_between(operation: str) -> None:
+            if operation == "transact_write_items":
+                world.database.before = lambda operation: None
+                world.ledger.record(
+                    Family.SNOMEDCT, [other], "2026-11-23T12:00:01.500Z", announce_new=True
+                )
+
+        world.put(a_job("job", 50))
+        world.database.before = come_between
+        assert world.sync().transitions == 1
+        moves = [(change.previous, change.status) for change in world.changes()]
+        assert moves == [("SUBMITTED", "IN_PROGRESS"), ("IN_PROGRESS", "COMPLETED")]
+
+
+def test_a_state_that_another_sync_has_written_since_is_not_overwritten():
+    with World(hostile=False) as world:
+        world.sync()
+        state = world.ledger.state(world.family)
+        assert world.ledger.save_state(world.family, state) is not None
+        assert world.ledger.save_state(world.family, state) is None
+
+
+def test_as_of_is_when_the_walk_began_and_not_when_it_ended():
+    with World(many(10), hostile=False) as world:
+        world.upstream = Upstream(world.client(), lambda: world.clock.forward(100))
+        assert world.sync().as_of == "2026-11-23T12:00:01.000Z"
+
+
+def test_a_submit_time_in_the_future_does_not_close_the_window_on_others():
+    with World([a_job("tomorrow", -DAY)], hostile=False) as world:
+        world.sync()
+        world.put(a_job("today", 0))
+        world.sync()
+        assert {"tomorrow", "today"} == world.statuses().keys()
+
+
+def test_a_job_that_is_listed_again_is_not_expired_any_more():
+    with World([a_job("job", 5_000, "IN_PROGRESS")], hostile=False) as world:
+        world.sync()
+        world.delete("job")
+        world.sync()
+        world.put(a_job("job", 5_000, "IN_PROGRESS"))
+        world.clock.forward(DAY)
+        world.sync()
+        row = world.ledger.find("job")
+        assert row is not None
+        assert "ExpiredUpstream" not in row
+
+
+def test_a_daily_walk_that_fails_does_not_hold_up_the_others():
+    with World(many(2_000), hostile=False) as world:
+        world.sync()
+        world.clock.forward(DAY)
+        world.server.fault(RefuseTokens=1_000_000)
+        failed = world.sync()
+        assert failed.error == "InvalidRequestException"
+        assert world.clock.now() - parse(str(failed.as_of)) < timedelta(seconds=5)
+        world.put(a_job("new", -DAY - 10, "SUBMITTED"))
+        done = world.sync()  # the daily walk waits an hour before it tries again
+        assert (done.error, done.upstream_calls) == (None, 1)
+        assert "new" in world.statuses()
+        world.server.reset()
+        world.clock.forward(3_600)
+        assert world.sync().upstream_calls > 2
+
+
+@pytest.mark.parametrize("error", ["InternalServerException", "ResourceNotFoundException"])
+def test_a_walk_whose_token_always_fails_is_begun_anew_after_an_hour(error):
+    with World(many(2_000), hostile=False) as world:
+        world.server.fault(Operation="List*", Error=error, HttpStatus=500, Skip=1, Count=100)
+        for _ in range(5):
+            assert error == world.sync().error
+        token = world.ledger.state(world.family).walk
+        assert token is not None
+        world.clock.forward(3_700)
+        world.sync()
+        assert world.ledger.state(world.family).walk is None
+
+
+def test_one_job_that_cannot_be_described_does_not_hold_up_the_family():
+    with World([a_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
+        first = world.sync()
+        world.delete("gone")
+        world.server.fault(Operation="Describe*", Error="InvalidRequestException", Count=1)
+        done = world.sync()
+        assert done.error == "InvalidRequestException"
+        assert str(done.as_of) > str(first.as_of)
+        last_error = world.ledger.state(world.family).last_error
+        assert last_error is not None
+        assert world.sync().error is None
+        row = world.ledger.find("gone")
+        assert row is not None
+        assert row["ExpiredUpstream"]
+
+
+@pytest.mark.parametrize("throttled", [1, 3, 4])
+def test_a_transaction_that_is_throttled_is_tried_four_times(throttled, monkeypatch):
+    monkeypatch.setattr("jobledger.table.time.sleep", lambda seconds: None)
+    with World(many(10), hostile=False) as world:
+        left = throttled
+
+        def throttle(operation: str) -> None:
+            nonlocal left
+            if operation == "transact_write_items" and left:
+                left -= 1
+                raise cancelled("None", "ThrottlingError")
+
+        world.database.before = throttle
+        assert (None if throttled < 4 else "LedgerUnavailable") == world.sync().error
+        assert world.sync().error is None
+        assert world.truth() == world.statuses()
+
+
+def test_a_ledger_that_is_away_altogether_is_told_and_not_raised():
+    with World(many(10), hostile=False) as world:
+
+        def fail(operation: str) -> None:
+            raise error_of("InternalServerError", 500)
+
+        world.database.before = fail
+        assert world.sync().error == "LedgerUnavailable"
 
 
 def test_the_newest_state_wins_when_two_syncs_end_in_the_wrong_order():

@@ -15,7 +15,10 @@ from jobledger.jobs import Job
 from jobledger.ledger import Ledger
 from jobledger.observability import logger, observed, publish_metrics
 from jobledger.rows import Change, change_from_row
-from jobledger.table import Table, decode, text_of
+from jobledger.table import Row, Table, decode, text_of
+
+# Four attempts of seven seconds and the pauses between them: with less time left nothing is begun.
+_LONGEST_SEND_MILLISECONDS = 45_000
 
 
 @functools.cache
@@ -34,22 +37,36 @@ def _parts() -> tuple[Ledger, EventBus, bool]:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Send the batch's rows in order, up to the first that cannot be sent."""
     ledger, bus, with_names = _parts()
+    rows = {
+        record["dynamodb"]["SequenceNumber"]: row
+        for record in event["Records"]
+        if str((row := decode(record["dynamodb"]["NewImage"]))["PK"]).endswith("#changes")
+    }
     sent = 0
-    for record in event["Records"]:
-        row = decode(record["dynamodb"]["NewImage"])
-        if not str(row["PK"]).endswith("#changes"):
-            continue
-        change = change_from_row(row)
-        try:
-            bus.put(change, ledger.scope, _name(ledger, change) if with_names else None)
-        except JobLedgerError as error:
-            logger.error("event not sent", extra={"error": error.name, "job_id": change.job_id})
-            publish_metrics({"EventsSent": sent, "EventFailures": 1})
-            failed = {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
-            return {"batchItemFailures": [failed]}
+    for row in rows.values():
+        if context.get_remaining_time_in_millis() < _LONGEST_SEND_MILLISECONDS or not _sent(
+            ledger, bus, row, with_names=with_names
+        ):
+            break
         sent += 1
-    publish_metrics({"EventsSent": sent, "EventFailures": 0})
-    return {"batchItemFailures": []}
+    publish_metrics({"EventsSent": sent, "EventFailures": int(sent < len(rows))})
+    rest = list(rows)[sent:]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in rest[:1]]}
+
+
+def _sent(ledger: Ledger, bus: EventBus, row: Row, *, with_names: bool) -> bool:
+    """Send one row; False, and a line in the log, when that failed for whatever reason."""
+    try:
+        change = change_from_row(row)
+        bus.put(change, ledger.scope, _name(ledger, change) if with_names else None)
+    except JobLedgerError as error:
+        logger.error("event not sent", extra={"error": error.name, "job_id": row.get("JobId")})
+        return False
+    except Exception as error:
+        # Raised, it would have Lambda send again what was sent before it.
+        logger.error("event not sent", extra={"error": type(error).__name__})
+        return False
+    return True
 
 
 def _name(ledger: Ledger, change: Change) -> str | None:

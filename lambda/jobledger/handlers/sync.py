@@ -21,8 +21,8 @@ from jobledger.table import Table
 from jobledger.times import parse
 from jobledger.upstream import ATTEMPT_SECONDS, Upstream
 
-# An attempt upstream, and the writing of the page that it brings.
-_MARGIN_SECONDS = ATTEMPT_SECONDS + 5
+# An attempt upstream, and the writing of the page that it brings to a table that is slow.
+_MARGIN_SECONDS = ATTEMPT_SECONDS + 35
 
 
 @functools.cache
@@ -46,21 +46,26 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     asked = event.get("Families") if isinstance(event, dict) else None
     families = [Family(name) for name in asked] if asked else configured.families
     seconds = event.get("IfOlderThanSeconds") if isinstance(event, dict) else None
-    answers = {}
+    answers: dict[str, dict[str, Any]] = {}
+    failures: list[Exception] = []
     for family in families:
-        sync = functools.partial(_sync, family, ledger, upstream)
-        if seconds:
-            shared = SharedSyncs(ledger.table, ledger.scope, _now)
-            answers[family] = shared.run(family, float(seconds), sync)
-        else:
-            answers[family] = sync()
+        # Somebody waits for a shared one: what is done once a day is not done then.
+        sync = functools.partial(_sync, family, ledger, upstream, reconcile=not seconds)
+        shared = SharedSyncs(ledger.table, ledger.scope, _now)
+        try:
+            answers[family] = shared.run(family, float(seconds), sync) if seconds else sync()
+        except Exception as failure:
+            # Whatever it is, it is of this family: the others are synced before it is raised.
+            failures.append(failure)
+    if failures:
+        raise failures[0]
     return {"Families": answers}
 
 
 @tracer.capture_method(capture_response=False, capture_error=False)
-def _sync(family: Family, ledger: Ledger, upstream: Upstream) -> dict[str, Any]:
+def _sync(family: Family, ledger: Ledger, upstream: Upstream, *, reconcile: bool) -> dict[str, Any]:
     started = time.monotonic()
-    done = Sync(family, upstream, ledger, _now).run()
+    done = Sync(family, upstream, ledger, _now, reconcile=reconcile).run()
     _tell(family, done, time.monotonic() - started)
     answer = {"AsOf": done.as_of, "UpstreamCalls": done.upstream_calls, "Changed": done.changed}
     return answer | ({"Error": done.error} if done.error else {})
