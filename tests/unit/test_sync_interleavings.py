@@ -108,6 +108,9 @@ class Interleavings(RuleBasedStateMachine):
         self.world.put(job)
 
     @rule(data=st.data())
+    def moves_on(self, data: st.DataObject) -> None:
+        self.transition(data)
+
     def transition(self, data: st.DataObject) -> None:
         active = [job for job in self.jobs.values() if job["JobStatus"] in NEXT]
         if not active:
@@ -133,9 +136,27 @@ class Interleavings(RuleBasedStateMachine):
     def start(self) -> None:
         self.syncs = [sync for sync in self.syncs if not sync.finished]
         if len(self.syncs) < 3:
-            sync = Stepped(self.world)
-            self.syncs.append(sync)
-            sync.start()
+            self._begin()
+
+    @rule(data=st.data(), steps=st.integers(1, 6))
+    def overtake(self, data: st.DataObject, steps: int) -> None:
+        """One sync is slow; a job moves on, and a quick sync sees it first."""
+        slow = self._begin()
+        for _ in range(steps):
+            if not slow.finished:
+                slow.step()
+        self.transition(data)
+        self.world.clock.forward(1)
+        quick = self._begin()
+        for sync in (quick, slow):
+            while not sync.finished:
+                sync.step()
+
+    def _begin(self) -> Stepped:
+        sync = Stepped(self.world)
+        self.syncs.append(sync)
+        sync.start()
+        return sync
 
     @rule(choice=st.integers(0, 2), steps=st.integers(1, 12))
     def step(self, choice: int, steps: int) -> None:
