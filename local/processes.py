@@ -111,8 +111,7 @@ class Children:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                # Safe: the runner has no threads.
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - the runner has no threads
             )
             child = Child(name, log, process)
             self._running.append(child)

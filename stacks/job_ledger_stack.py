@@ -34,37 +34,25 @@ class JobLedgerStack(Stack):
         Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
         alerts = JobAlerts(self, "JobAlerts", settings=settings, key=key)
         digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
-        api = Api(
-            self,
-            "Api",
-            settings=settings,
-            code=code,
-            ledger=ledger,
-            sync=sync.function,
-            digest=digest.function,
-            key=key,
-        )
+        functions = {"sync": sync.function, "digest": digest.function}
+        api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
         digest.function.add_environment("API_URL", api.address)
         lookup = Lookup(
-            self,
-            "Lookup",
-            settings=settings,
-            code=code,
-            ledger=ledger,
-            sync=sync.function,
-            key=key,
+            self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
         )
-        outputs = {
-            "ApiUrl": api.url,
-            "DigestTopicArn": digest.topic.topic_arn,
-            "JobAlertsTopicArn": alerts.topic.topic_arn,
-            "LedgerTableName": ledger.table_name,
-            "ApiFunctionName": api.function.function_name,
-            "SyncFunctionName": sync.function.function_name,
-            "DigestFunctionName": digest.function.function_name,
-            "LookupServiceToken": lookup.service_token,
-        }
+        self._put_out(
+            ApiUrl=api.url,
+            DigestTopicArn=digest.topic.topic_arn,
+            JobAlertsTopicArn=alerts.topic.topic_arn,
+            LedgerTableName=ledger.table_name,
+            ApiFunctionName=api.function.function_name,
+            SyncFunctionName=sync.function.function_name,
+            DigestFunctionName=digest.function.function_name,
+            LookupServiceToken=lookup.service_token,
+        )
         if digest.chat_topic is not None:
-            outputs["ChatTopicArn"] = digest.chat_topic.topic_arn
-        for name, value in outputs.items():
+            self._put_out(ChatTopicArn=digest.chat_topic.topic_arn)
+
+    def _put_out(self, **values: str) -> None:
+        for name, value in values.items():
             CfnOutput(self, name, value=value)

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from botocore.exceptions import ClientError
 
 from jobledger.digest import Digest, JobList
+from jobledger.facts import JobFacts
 from jobledger.handlers.digest import Parts, assemble, respond
 from jobledger.jobs import Family, job_from_service
 from jobledger.ledger import Ledger, SyncState
 from jobledger.notify import Notification, Notifier
-from jobledger.pages import JobFacts
 from jobledger.prose import Reading
 from jobledger.table import Table
 from jobledger.times import rfc3339

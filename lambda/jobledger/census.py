@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from jobledger.facts import JobFacts
 from jobledger.jobs import Family, JobStatus
-from jobledger.pages import JobFacts
 from jobledger.rows import Change
 from jobledger.summary import (
     EXPIRING_SOON,

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from jobledger.census import Census, Changes, take_census
+from jobledger.facts import JobFacts, read_facts
 from jobledger.freshness import as_of as known_as_of
 from jobledger.freshness import oldest
 from jobledger.jobs import Family, Job
 from jobledger.ledger import Ledger
-from jobledger.pages import JobFacts, read_facts
 from jobledger.query import JobQuery
 from jobledger.rows import Change
 from jobledger.summary import NO_STATUS

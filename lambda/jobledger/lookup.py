@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jobledger.errors import LookupFailed
+from jobledger.facts import read_facts
 from jobledger.freshness import as_of, oldest
 from jobledger.jobs import JobStatus
 from jobledger.ledger import Ledger
 from jobledger.lookup_request import LookupRequest
-from jobledger.pages import read_facts, read_page
+from jobledger.pages import read_page
 from jobledger.query import JobQuery
 from jobledger.times import rfc3339, seconds_between
 

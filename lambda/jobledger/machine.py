@@ -9,7 +9,7 @@ from typing import Any
 
 from jobledger.census import age_of
 from jobledger.digest import Digest, JobList
-from jobledger.pages import JobFacts
+from jobledger.facts import JobFacts
 from jobledger.summary import duration_of, every_status
 
 VERSION = "1"

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jobledger.digest import Details, Digest, JobList, Verdict
+from jobledger.facts import JobFacts
 from jobledger.jobs import JobStatus
-from jobledger.pages import JobFacts
 from jobledger.summary import duration_of, every_status
 from jobledger.times import parse, rfc3339, seconds_between
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
+from jobledger.facts import JobFacts
 from jobledger.jobs import TERMINAL, Family, JobStatus
-from jobledger.pages import JobFacts
 from jobledger.times import rfc3339, seconds_between
 
 EXPIRING_SOON = timedelta(days=7)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from jobledger.facts import read_facts
 from jobledger.jobs import Family
 from jobledger.ledger import Ledger
-from jobledger.pages import read_facts
 from jobledger.query import JobQuery
 from jobledger.table import Table
 from local.comprehend_medical import Family as LocalFamily

@@ -10,9 +10,10 @@ from functools import partial
 import pytest
 
 from jobledger.cursor import Position
+from jobledger.facts import read_facts
 from jobledger.jobs import Family, Job, JobStatus, job_from_service
 from jobledger.ledger import Ledger
-from jobledger.pages import MAX_PAGE_BYTES, PREFIX_ROWS, read_facts, read_page
+from jobledger.pages import MAX_PAGE_BYTES, PREFIX_ROWS, read_page
 from jobledger.query import JobQuery
 from jobledger.table import Table
 from jobledger.times import rfc3339

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobledger.facts import JobFacts
 from jobledger.jobs import TERMINAL, Family, JobStatus
-from jobledger.pages import JobFacts
 from jobledger.summary import percentile, summarise
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -82,8 +82,8 @@ def get_job(job_id: str) -> Response[str]:
 @app.get("/summary")
 def get_summary() -> Response[str]:
     """Counts and durations of all jobs that match."""
+    from jobledger.facts import read_facts
     from jobledger.freshness import as_of, oldest
-    from jobledger.pages import read_facts
     from jobledger.query import job_query
     from jobledger.summary import summarise
 
