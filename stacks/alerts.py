@@ -1,5 +1,9 @@
 """Job alerts: an EventBridge rule, and no code, sends the transitions that need a person to a topic."""
 
+from collections.abc import Iterable
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -29,11 +33,11 @@ class JobAlerts(Construct):
         )
         for address in settings.alert_emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
-        # An encrypted topic: EventBridge itself makes the data key.
+        # An encrypted topic: the services that publish to it make the data key themselves.
         # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-        key.grant(
-            iam.ServicePrincipal("events.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey*"
-        )
+        for service in ("events", "cloudwatch"):
+            principal = iam.ServicePrincipal(f"{service}.amazonaws.com")
+            key.grant(principal, "kms:Decrypt", "kms:GenerateDataKey*")
         if settings.alert_on:
             events.Rule(
                 self,
@@ -46,6 +50,12 @@ class JobAlerts(Construct):
                 ),
                 targets=[targets.SnsTopic(self.topic, message=_message())],
             )
+
+    def tell_of(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
+        """Send this deployment's own alarms to the topic as well: somebody has to hear of them."""
+        self.topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
+        for alarm in alarms:
+            alarm.add_alarm_action(actions.SnsAction(self.topic))
 
 
 def _message() -> events.RuleTargetInput:

@@ -120,12 +120,10 @@ def answer_as_problems(rest: apigateway.RestApi) -> None:
         }
         if answer.retry:
             headers["Retry-After"] = f"'{_RETRY_AFTER_SECONDS}'"
-        # The defaults stand for many answers, each with a status of its own.
-        default = answer.kind.response_type.startswith("DEFAULT_")
         rest.add_gateway_response(
             answer.kind.response_type,
             type=answer.kind,
-            status_code=None if default else str(answer.status),
+            status_code=None if _stands_for_many(answer) else str(answer.status),
             response_headers=headers,
             templates={"application/json": _template(answer)},
         )
@@ -133,12 +131,19 @@ def answer_as_problems(rest: apigateway.RestApi) -> None:
 
 def _template(answer: _Answer) -> str:
     """Return the problem as a mapping template; $context.requestId is all that it fills in."""
-    return json.dumps(
-        {
-            "type": "about:blank",
-            "title": answer.title,
-            "status": answer.status,
-            "detail": answer.detail,
-            "instance": "urn:request:$context.requestId",
-        }
-    )
+    problem = {
+        "type": "about:blank",
+        "title": answer.title,
+        "status": answer.status,
+        "detail": answer.detail,
+        "instance": "urn:request:$context.requestId",
+    }
+    if _stands_for_many(answer):
+        # Which status is not known here; RFC 9457 lets it be left out.
+        del problem["status"]
+    return json.dumps(problem)
+
+
+def _stands_for_many(answer: _Answer) -> bool:
+    """Whether the answer is one of the defaults, which keep the status that each case has."""
+    return answer.kind.response_type.startswith("DEFAULT_")

@@ -34,6 +34,7 @@ class JobLedgerStack(Stack):
         Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
         alerts = JobAlerts(self, "JobAlerts", settings=settings, key=key)
         digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
+        alerts.tell_of(digest.alarms)
         functions = {"sync": sync.function, "digest": digest.function}
         api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
         digest.function.add_environment("API_URL", api.address)

@@ -100,6 +100,9 @@ class Delivery:
             if last is not None:
                 repeated = request is not None and request == last.request
                 if end <= last.end or repeated or last.digest_id == claimed:
+                    if scheduled and end > (chain.scheduled_end or ""):
+                        # A digest on demand has covered this run's window: the run was not missed.
+                        rows.save(chain.after_run(self.schedule, end))
                     return Outcome(last, published=last.digest_id == settled)
             digest = self._read_next(chain, end, scheduled=scheduled)
             if last is not None and not when.wants(digest):

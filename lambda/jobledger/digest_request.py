@@ -33,13 +33,20 @@ def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str
     wrong: list[BadParameter] = []
     payload: dict[str, Any] = {}
     if key is not None:
-        payload["IdempotencyKey"] = key.strip()
-        if not _KEY.fullmatch(key.strip()):
+        key = key.strip()
+        payload["IdempotencyKey"] = _unquoted(key)
+        if not _KEY.fullmatch(key):
             wrong.append(BadParameter("Idempotency-Key", KEY_RULE))
     payload |= _read_window(body, now, wrong)
     if wrong:
         raise InvalidParameters(wrong)
     return payload
+
+
+def _unquoted(key: str) -> str:
+    """Return what a quoted key quotes: with and without quotes it is the same key."""
+    quoted = len(key) > 2 and key.startswith('"') and key.endswith('"')
+    return key[1:-1] if quoted else key
 
 
 def ask_for_digest(
@@ -66,7 +73,7 @@ def _raise_what_the_caller_can_mend(name: object) -> None:
 def _read_window(body: bytes, now: datetime, wrong: list[BadParameter]) -> dict[str, str]:
     try:
         sent = msgspec.json.decode(body.strip() or b"{}")
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         sent = None
     if not isinstance(sent, dict):
         wrong.append(BadParameter("body", _BODY_RULE))

@@ -3,7 +3,7 @@
 Jobs are passed through as the JSON that they were stored as. Only CSV has to look into them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from jobledger.cursor import seal, unseal
 from jobledger.freshness import AsOf, as_of, oldest, refreshed
+from jobledger.jobs import Family
 from jobledger.ledger import Ledger
 from jobledger.pages import read_page
 from jobledger.parameters import DEFAULT_MAX_RESULTS
@@ -36,9 +37,13 @@ def list_jobs(
     values: Mapping[str, Any],
     sync: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     now: Callable[[], datetime],
+    kept: Sequence[Family] = tuple(Family),
 ) -> Listing:
-    """Return the page that a request's values ask for. Raises InvalidToken and LedgerUnavailable."""
-    query = job_query(values)
+    """Return the page that a request's values ask for, of a ledger that keeps the families `kept`.
+
+    Raises InvalidParameters, InvalidToken and LedgerUnavailable.
+    """
+    query = job_query(values, kept)
     token = values.get("NextToken")
     start = unseal(token, query, ledger.table.name) if token else None
     # Before the page: what is read after these times was told is at least as recent.

@@ -1,9 +1,10 @@
 """What a list or a summary is of: the filters and the order, all valid. Knows nothing of AWS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jobledger.errors import BadParameter, InvalidParameters
 from jobledger.jobs import Family, JobStatus
 from jobledger.times import rfc3339
 
@@ -31,13 +32,21 @@ class JobQuery:
         return self.order == "descending"
 
 
-def job_query(values: Mapping[str, Any]) -> JobQuery:
-    """Return the filters and the order among values that `parameters.read` returned."""
+def job_query(values: Mapping[str, Any], kept: Sequence[Family] = tuple(Family)) -> JobQuery:
+    """Return the filters and the order among values that `parameters.read` returned.
+
+    `kept` are the families of the ledger: ALL is all of them, and the first of them stands in where
+    SNOMEDCT, the default, is not kept. Raises InvalidParameters for a family that is not.
+    """
     after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
-    families = values.get("Family", [Family.SNOMEDCT])
+    default = Family.SNOMEDCT if Family.SNOMEDCT in kept else kept[0]
+    families = values.get("Family", [default])
+    if set(families) - {"ALL", *kept}:
+        allowed = f"a family that this ledger keeps: {', '.join(kept)}, or ALL"
+        raise InvalidParameters([BadParameter("Family", allowed)])
     oldest_first = before is not None and after is None
     return JobQuery(
-        families=tuple(family for family in Family if "ALL" in families or family in families),
+        families=tuple(family for family in kept if "ALL" in families or family in families),
         name=values.get("JobName"),
         name_prefix=values.get("JobNamePrefix"),
         statuses=tuple(status for status in JobStatus if status in values.get("JobStatus", ())),

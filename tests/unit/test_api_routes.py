@@ -252,7 +252,7 @@ def test_health_fails_for_a_family_that_was_never_filled_and_says_why():
 def test_a_digest_is_asked_for_with_what_was_sent(api, body, payload):
     answer = api.call("/digests", method="POST", body=body, headers={"idempotency-key": '"a b"'})
     assert (answer.status, answer.json) == (200, A_DIGEST)
-    assert api.asked == [("DIGEST_FUNCTION_NAME", payload | {"IdempotencyKey": '"a b"'})]
+    assert api.asked == [("DIGEST_FUNCTION_NAME", payload | {"IdempotencyKey": "a b"})]
 
 
 @pytest.mark.parametrize(
@@ -349,3 +349,43 @@ def test_openapi_and_docs_are_what_is_on_disk(api):
     for asset in ("docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"):
         assert f"docs/{asset}" in page.body
         assert api.get(f"/docs/{asset}").status == 200
+
+
+@pytest.mark.parametrize(
+    "key, sent",
+    [("plain", "plain"), ('"plain"', "plain"), ('"', '"'), ('""', '""'), ('"half', '"half')],
+)
+def test_an_idempotency_key_is_the_same_with_and_without_its_quotes(api, key, sent):
+    api.answer_of_function = A_DIGEST
+    assert api.call("/digests", method="POST", headers={"idempotency-key": key}).status == 200
+    assert api.asked == [("DIGEST_FUNCTION_NAME", {"IdempotencyKey": sent})]
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"WindowStart":' + "[" * 5_000])
+def test_a_body_that_is_nested_without_end_is_a_bad_request(api, body):
+    assert api.call("/digests", method="POST", body=body).status == 400
+
+
+@pytest.mark.parametrize("path", ["/jobs/a/b", "/jobs/\ud800"])
+def test_a_path_that_leads_nowhere_is_not_called_a_wrong_method(api, path):
+    assert api.get(path).status in (400, 404)
+
+
+def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
+    api.fill(a_job(1), family=Family.RXNORM)
+    api.fill(a_job(2), family=Family.PHI)
+    api.mark_synced([Family.RXNORM])
+    monkeypatch.setattr("jobledger.handlers.api._kept", lambda: (Family.RXNORM,))
+    for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
+        answer = api.get(**query)
+        assert [job["Family"] for job in answer.jobs] == ["RXNORM"]
+        assert answer.json["AsOf"]
+    answer = api.get(Family="PHI")
+    assert (answer.status, answer.wrong) == (
+        400,
+        {"Family": "a family that this ledger keeps: RXNORM, or ALL"},
+    )
+    api.answer_of_function = {"Families": {"RXNORM": {"AsOf": None, "Error": "x"}}}
+    api.now += timedelta(seconds=10)
+    assert api.get(Family="ALL", ConsistentRead="true").json["Stale"]
+    assert api.asked[0][1]["Families"] == [Family.RXNORM]

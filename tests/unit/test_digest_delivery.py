@@ -19,6 +19,7 @@ from jobledger.errors import (
     PublishUncertain,
 )
 from jobledger.handlers.digest import respond
+from jobledger.times import rfc3339
 from tests.digests import ENVIRONMENT, Context, DigestWorld, refusal, sent, windows
 from tests.memory_dynamodb import error
 
@@ -96,6 +97,18 @@ def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
     for _ in range(999):
         assert world.run() == {**first, "Published": False}
     assert len(world.topic.taken) == 1
+
+
+def test_a_run_whose_window_a_digest_on_demand_has_covered_is_not_a_missed_one(world):
+    for _ in range(3):
+        world.run()
+        world.forward(days=1)
+    world.forward(seconds=20)
+    world.run({"IdempotencyKey": "by hand"})
+    assert world.run({"ScheduledTime": rfc3339(world.now.replace(second=0))})["Published"] is False
+    world.forward(days=1, seconds=-20)
+    assert world.run()["Published"]
+    assert [digest["CoversGap"] for digest in sent(world)] == [False] * 5
 
 
 def test_a_run_that_comes_after_a_later_one_publishes_nothing(world):

@@ -13,6 +13,7 @@ from jobledger import settings
 from jobledger.answers import JSON, Answer, Caller, json_answer, problem_answer, response
 from jobledger.errors import JobLedgerError, TooMuchToSummarise
 from jobledger.functions import Function
+from jobledger.jobs import Family
 from jobledger.ledger import Ledger
 from jobledger.listing import headers_of, list_jobs, text_in
 from jobledger.negotiation import MEDIA_TYPES, chosen_format
@@ -32,6 +33,13 @@ _TO_ANSWER = timedelta(seconds=3)
 def _ledger() -> Ledger:
     configured = settings.load()
     return Ledger(Table.connect(configured.ledger_table_name), configured.scope, _now)
+
+
+@functools.cache
+def _kept() -> tuple[Family, ...]:
+    """Return the families that the deployment keeps, as the service orders them."""
+    chosen = settings.load().families
+    return tuple(family for family in Family if family in chosen)
 
 
 @functools.cache
@@ -61,7 +69,7 @@ def get_jobs() -> Response[str]:
     """One page of jobs."""
     values = read(_sent(), LIST_PARAMETERS)
     name = chosen_format(_header("Accept"), values.get("Format"))
-    listing = list_jobs(_ledger(), values, _ask_for_sync, _now)
+    listing = list_jobs(_ledger(), values, _ask_for_sync, _now, _kept())
     annotate(Jobs=len(listing.jobs), MaxResults=values.get("MaxResults", DEFAULT_MAX_RESULTS))
     charset = "; charset=utf-8; header=present" if name == "csv" else ""
     content_type = f"{MEDIA_TYPES[name]}{charset}"
@@ -87,7 +95,7 @@ def get_summary() -> Response[str]:
     from jobledger.query import job_query
     from jobledger.summary import summarise
 
-    query = job_query(read(_sent(), FILTERS))
+    query = job_query(read(_sent(), FILTERS), _kept())
     time = oldest(as_of(_ledger()), query.families)
     facts = read_facts(_ledger(), query, _go_on_until(_deadline()))
     summary = summarise(facts, _now(), query.families)
@@ -112,7 +120,7 @@ def get_health() -> Response[str]:
 
     read(_sent(), ())
     minutes = int(settings.required("SYNC_MINUTES"))
-    health = read_health(_ledger(), settings.load().families, minutes, _now())
+    health = read_health(_ledger(), _kept(), minutes, _now())
     if not health.healthy:
         return _answered(problem_answer(unhealthy_problem(health.families), _caller()))
     return _answered(json_answer({"Status": "ok", "Families": health.families}))
@@ -162,7 +170,10 @@ def _on_any_error(error: Exception) -> Response[str]:
 
 @app.not_found
 def _on_unknown_route(_: Exception) -> Response[str]:
-    problem = method_problem(allowed_methods(app.current_event.path))
+    allowed = allowed_methods(app.current_event.path)
+    # The method is right: then it is the rest of the path that leads nowhere.
+    known = app.current_event.http_method in allowed
+    problem = NO_ROUTE if known else method_problem(allowed)
     return _answered(problem_answer(problem, _caller()))
 
 

@@ -165,7 +165,7 @@ def respond(parts: Parts, event: Mapping[str, Any], context: Any) -> dict[str, A
     parts.requests.register(context)
     try:
         answer = _scheduled(parts, event) if "ScheduledTime" in event else _on_demand(parts, event)
-    except (IdempotencyKeyReused, InvalidWindow) as fault:
+    except (IdempotencyKeyReused, InvalidWindow, DigestInProgress) as fault:
         logger.info("refused", extra={"error": fault.name})
         raise
     except JobLedgerError as error:

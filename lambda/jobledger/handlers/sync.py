@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     remaining = context.get_remaining_time_in_millis() / 1000
     pace.deadline = time.time() + remaining - _MARGIN_SECONDS
     asked = event.get("Families") if isinstance(event, dict) else None
-    families = [Family(name) for name in asked] if asked else configured.families
+    families = [family for family in configured.families if not asked or family in asked]
     seconds = event.get("IfOlderThanSeconds") if isinstance(event, dict) else None
     answers: dict[str, dict[str, Any]] = {}
     failures: list[Exception] = []
