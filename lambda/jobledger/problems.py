@@ -97,7 +97,8 @@ _PROBLEMS: Mapping[type[JobLedgerError], Problem] = {
     FunctionRefused: Problem(
         503,
         "InternalServerException",
-        "The digest could not be published. The same request can be sent again without harm.",
+        "No answer about the digest could be had in time. The same request can be sent again without "
+        "harm when it has an Idempotency-Key.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     ),
     TooMuchToSummarise: Problem(

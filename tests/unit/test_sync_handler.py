@@ -8,6 +8,7 @@ from jobledger.handlers import sync
 from jobledger.jobs import Family
 from jobledger.pace import Pace
 from jobledger.settings import Settings
+from jobledger.sync import Sync
 from jobledger.table import Table
 from jobledger.upstream import Upstream
 from tests.world import SCOPE, World, a_job
@@ -58,7 +59,7 @@ def test_with_less_time_than_a_page_may_take_nothing_is_begun(world, seconds):
 def test_a_family_that_fails_for_whatever_reason_does_not_keep_the_others_from_their_sync(
     world, monkeypatch
 ):
-    monkeypatch.setattr("jobledger.sync.Sync.run", _fail_for_snomedct(sync.Sync.run))
+    monkeypatch.setattr("jobledger.sync.Sync.run", _fail_for_snomedct(Sync.run))
     with pytest.raises(ZeroDivisionError):
         invoke({})
     assert world.ledger.state(Family.PHI).as_of
