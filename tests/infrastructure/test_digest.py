@@ -1,5 +1,6 @@
 """What the settings of digests make of the stack."""
 
+import json
 from typing import Any
 
 import pytest
@@ -74,6 +75,20 @@ def test_failures_to_publish_are_alarmed(template, synthesise):
     expected = {"DigestFailures", "ApproximateNumberOfMessagesVisible"}
     assert alarmed(template) == expected
     assert alarmed(synthesise(chatDigests="true")) == expected | {"ChatFailures"}
+
+
+def test_every_alarm_is_told_to_the_topic_of_the_alerts(synthesise):
+    template = synthesise(chatDigests="true")
+    (topic,) = (name for name in of_type(template, "AWS::SNS::Topic") if "JobAlerts" in name)
+    alarms = of_type(template, "AWS::CloudWatch::Alarm").values()
+    assert len(alarms) == 3
+    for alarm in alarms:
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": topic}]
+    policies = json.dumps(of_type(template, "AWS::SNS::TopicPolicy"))
+    keys = json.dumps(of_type(template, "AWS::KMS::Key"))
+    # The topic has a policy of its own and is encrypted: without these the alarm would be silent.
+    assert "cloudwatch.amazonaws.com" in policies
+    assert "cloudwatch.amazonaws.com" in keys
 
 
 def test_the_metric_of_the_alarm_is_the_one_that_the_function_writes(template):

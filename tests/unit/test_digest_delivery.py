@@ -159,6 +159,17 @@ def test_a_run_waits_for_another_one_that_is_publishing_and_gives_up_after_a_whi
     assert len(world.topic.taken) == 1
 
 
+def test_a_call_that_comes_while_another_publishes_is_no_failure_that_is_alarmed(world, capsys):
+    def publish_again(operation: str) -> None:
+        world.topic.before = lambda _: None
+        with pytest.raises(DigestInProgress):
+            respond(world.assembled(), {"IdempotencyKey": "key"}, Context())
+
+    world.topic.before = publish_again
+    assert world.run({"IdempotencyKey": "key"})["MessageId"]
+    assert "DigestFailures" not in capsys.readouterr().out
+
+
 # Failures.
 
 
