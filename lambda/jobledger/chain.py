@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from jobledger.table import Put, Row, Table
+from jobledger.table import Row, Table
 from jobledger.times import seconds_between
 from jobledger.windows import Window
 
@@ -119,6 +119,4 @@ class ChainRow:
         following = replace(chain, version=chain.version + 1)
         text = msgspec.json.encode(following).decode()
         row = self._key | {"Digest": text, "Version": following.version}
-        condition = "attribute_not_exists(PK) OR Version = :read"
-        written = self._table.put(Put(row, condition, {":read": chain.version}))
-        return following if written else None
+        return following if self._table.put_next(row, chain.version) else None

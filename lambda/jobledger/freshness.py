@@ -14,7 +14,7 @@ from typing import Any
 from jobledger.errors import FunctionRefused
 from jobledger.jobs import Family
 from jobledger.ledger import Ledger
-from jobledger.table import Key, Put, Row, Table
+from jobledger.table import Key, Row, Table
 from jobledger.times import parse, rfc3339
 
 SHARED_SECONDS = 2
@@ -104,7 +104,7 @@ class SharedSyncs:
     def _claim(self, key: Key, row: Row | None) -> Row | None:
         read = int(row["Version"]) if row else 0
         claimed: Row = {**key, "Since": rfc3339(self._now()), "Version": read + 1}
-        return claimed if self._written(claimed, read) else None
+        return claimed if self._table.put_next(claimed, read) else None
 
     def _finish(self, claimed: Row, sync: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         answer: Mapping[str, Any] = {"Error": "SyncBrokenOff"}
@@ -114,12 +114,8 @@ class SharedSyncs:
             version = int(claimed["Version"])
             told: Row = {"Answer": json.dumps(answer), "Version": version + 1}
             # Somebody else's claim, after this one was given up, is left as it is.
-            self._written(claimed | told, version)
+            self._table.put_next(claimed | told, version)
         return dict(answer)
-
-    def _written(self, row: Row, read: int) -> bool:
-        condition = "attribute_not_exists(PK) OR Version = :read"
-        return self._table.put(Put(row, condition, {":read": read}))
 
 
 def _within(age: timedelta | None, limit: timedelta) -> bool:

@@ -136,7 +136,7 @@ class Ledger:
                 return
             version = int(row["Version"])
             marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
-            if self.table.put(Put(marked, "Version = :read", {":read": version})):
+            if self.table.put_next(marked, version):
                 return
         raise LedgerUnavailable("rows are written by others without pause")
 
@@ -187,9 +187,7 @@ class Ledger:
             "Sync": msgspec.json.encode(following).decode(),
             "Version": following.version,
         }
-        condition = "attribute_not_exists(PK) OR Version = :read"
-        written = self.table.put(Put(row, condition, {":read": state.version}))
-        return following if written else None
+        return following if self.table.put_next(row, state.version) else None
 
     def _rows(self, family: Family, jobs: dict[str, Job]) -> dict[str, Row]:
         keys = [{"PK": self.partition(family), "SK": key} for key in jobs]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from jobledger.errors import DeadlineReached, LedgerUnavailable
-from jobledger.table import Put, Row, Table
+from jobledger.table import Row, Table
 
 MILLISECONDS_BETWEEN_CALLS = 250
 # A reservation further ahead than this is from a clock that was wrong; it is not waited for.
@@ -60,7 +60,6 @@ class Pace:
                 "NextCall": slot + MILLISECONDS_BETWEEN_CALLS,
                 "Version": version + 1,
             }
-            condition = "attribute_not_exists(PK) OR Version = :read"
-            if self._table.put(Put(following, condition, {":read": version})):
+            if self._table.put_next(following, version):
                 return slot / 1000
         raise LedgerUnavailable("the pace row is written by others without pause")

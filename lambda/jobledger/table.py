@@ -104,6 +104,14 @@ class Table:
         """Write one row; False when its condition does not hold."""
         return self.transact([put])
 
+    def put_next(self, row: Row, read: int) -> bool:
+        """Write the next version of a row that was read; False when somebody else has been quicker.
+
+        `read` is the Version that was read, 0 for a row that was not there.
+        """
+        condition = "attribute_not_exists(PK) OR Version = :read"
+        return self.put(Put(row, condition, {":read": read}))
+
     def transact(self, puts: Iterable[Put]) -> bool:
         """Write up to 100 rows, all or none; False when a condition does not hold."""
         actions = [{"Put": self._put_parameters(put)} for put in puts]

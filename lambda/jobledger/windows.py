@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from jobledger.errors import InvalidWindow
-from jobledger.times import parse, rfc3339
+from jobledger.times import parse, rfc3339, seconds_between
 
 # Longer than any write can be under way: the table's client gives up after 16 seconds.
 SETTLING = timedelta(minutes=2)
@@ -31,7 +31,7 @@ class Window:
     @property
     def seconds(self) -> float:
         """The length."""
-        return (parse(self.end) - parse(self.start)).total_seconds()
+        return seconds_between(self.start, self.end)
 
     def before(self) -> "Window":
         """Return the stretch of the same length that ends where this one starts."""
