@@ -5,11 +5,11 @@ from pathlib import Path
 
 from aws_cdk import App
 
-from stacks.bundle import BundleError, make_bundle
 from stacks.function import Code
 from stacks.job_ledger_stack import JobLedgerStack
+from stacks.packaging.bundle import BundleError, make_bundle
+from stacks.packaging.target import Target
 from stacks.settings import Settings, SettingsError, foreign_keys, setting_keys
-from stacks.target import Target
 
 HERE = Path(__file__).resolve().parent
 

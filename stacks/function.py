@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.bundle import Bundle
+from stacks.packaging.bundle import Bundle
 from stacks.settings import Settings
 
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS

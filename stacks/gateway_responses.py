@@ -1,6 +1,6 @@
 """API Gateway's own answers, for requests that never reach the function, in the form of all others.
 
-RFC 9457 problems titled with the service's exception names, as `lambda/jobledger/problems.py` makes
+RFC 9457 problems titled with the service's exception names, as `lambda/jobledger/api/problems.py` makes
 them. The texts are ours: API Gateway's quote the caller's ARN and the path.
 """
 

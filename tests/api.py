@@ -15,9 +15,9 @@ from urllib.parse import parse_qs
 
 from jobledger.handlers import api
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger import Ledger, SyncState
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.observability import logger
-from jobledger.table import Table
 from jobledger.times import rfc3339
 from tests.memory_dynamodb import MemoryDynamoDB
 

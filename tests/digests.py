@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 
 from botocore.exceptions import ClientError
 
-from jobledger.digest import Digest, JobList
-from jobledger.facts import JobFacts
+from jobledger.digest.content import Digest, JobList
+from jobledger.digest.sns import Notification, Notifier
+from jobledger.digest.text import Reading
+from jobledger.digest.windows import Window
 from jobledger.handlers.digest import Parts, assemble, respond
 from jobledger.jobs import Family, job_from_service
-from jobledger.ledger import Ledger, SyncState
-from jobledger.notify import Notification, Notifier
-from jobledger.prose import Reading
-from jobledger.table import Table
+from jobledger.ledger.facts import JobFacts
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339
-from jobledger.windows import Window
 from tests.memory_dynamodb import MemoryDynamoDB, error
 
 SCOPE = "111122223333/eu-central-1"

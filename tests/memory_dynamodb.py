@@ -1,4 +1,4 @@
-"""A DynamoDB client in memory, of just what `jobledger.table` asks of one.
+"""A DynamoDB client in memory, of just what `jobledger.ledger.table` asks of one.
 
 The contract tests in tests/functional run the same ledger on this and on a real emulator, and fail
 where the two differ. It counts requests and rows read, and takes the place of a botocore client.

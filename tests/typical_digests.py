@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import replace
 
-from jobledger.digest import Details, Digest
+from jobledger.digest.content import Details, Digest
+from jobledger.digest.windows import Window
 from jobledger.jobs import Family
-from jobledger.windows import Window
 from tests.digests import a_digest, a_job, ago, listed
 
 _COMPLETED = [

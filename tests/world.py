@@ -9,12 +9,12 @@ from botocore.config import Config
 from botocore.session import Session
 
 from jobledger.jobs import Family
-from jobledger.ledger import Ledger
-from jobledger.query import JobQuery
-from jobledger.rows import Change
-from jobledger.sync import FamilySync, Sync
-from jobledger.table import Table
-from jobledger.upstream import CONFIG, Upstream
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.rows import Change
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.sync.upstream import CONFIG, Upstream
+from jobledger.sync.walk import FamilySync, Sync
 from local.comprehend_medical import Hostility, Server
 from tests.memory_dynamodb import MemoryDynamoDB
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobledger.lookup import ATTRIBUTES
+from jobledger.lookup.lookup import ATTRIBUTES
 from jobledger.times import seconds_between
 from local.comprehend_medical.jobs import FAILURE_MESSAGE
 from tests.e2e.account import listed

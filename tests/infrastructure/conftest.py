@@ -10,11 +10,11 @@ import pytest
 from aws_cdk import App
 from aws_cdk.assertions import Template
 
-from stacks.bundle import Bundle
 from stacks.function import Code
 from stacks.job_ledger_stack import JobLedgerStack
+from stacks.packaging.bundle import Bundle
+from stacks.packaging.target import Target
 from stacks.settings import Settings
-from stacks.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 

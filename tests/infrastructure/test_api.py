@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobledger.routes import ROUTES
+from jobledger.api.routes import ROUTES
 
 
 @pytest.fixture(scope="module")

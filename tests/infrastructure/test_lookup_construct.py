@@ -10,8 +10,8 @@ from aws_cdk import App, CfnOutput, CfnParameter, Stack
 from aws_cdk.assertions import Template
 
 from job_ledger_lookup import ComprehendMedicalJobLookup
-from jobledger.lookup import ATTRIBUTES, MOST_COUNTED
-from jobledger.lookup_request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
+from jobledger.lookup.lookup import ATTRIBUTES, MOST_COUNTED
+from jobledger.lookup.request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
 from stacks.lookup import TOKEN_PARAMETER
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.events import detail_of
+from jobledger.events.eventbridge import detail_of
 from jobledger.jobs import Family
-from jobledger.rows import Change
+from jobledger.ledger.rows import Change
 from stacks.settings import Settings, setting_keys
 from tests.world import SCOPE
 

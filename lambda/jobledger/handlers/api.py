@@ -10,18 +10,25 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from jobledger import settings
-from jobledger.answers import JSON, Answer, Caller, json_answer, problem_answer, response
+from jobledger.api.listing import headers_of, list_jobs, text_in
+from jobledger.api.negotiation import MEDIA_TYPES, chosen_format
+from jobledger.api.parameters import DEFAULT_MAX_RESULTS, LIST_PARAMETERS
+from jobledger.api.problems import (
+    NO_ROUTE,
+    UNEXPECTED,
+    method_problem,
+    problem_of,
+    unhealthy_problem,
+)
+from jobledger.api.responses import JSON, Answer, Caller, json_answer, problem_answer, response
+from jobledger.api.routes import allowed_methods
 from jobledger.errors import JobLedgerError, TooMuchToSummarise
-from jobledger.functions import Function
+from jobledger.inputs import FILTERS, parse_parameters
+from jobledger.invoke import Function
 from jobledger.jobs import Family
-from jobledger.ledger import Ledger
-from jobledger.listing import headers_of, list_jobs, text_in
-from jobledger.negotiation import MEDIA_TYPES, chosen_format
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
 from jobledger.observability import annotate, logger, observed
-from jobledger.parameters import DEFAULT_MAX_RESULTS, FILTERS, LIST_PARAMETERS, read
-from jobledger.problems import NO_ROUTE, UNEXPECTED, method_problem, problem_of, unhealthy_problem
-from jobledger.routes import allowed_methods
-from jobledger.table import Table
 
 app = APIGatewayRestResolver()
 
@@ -67,7 +74,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 @app.get("/jobs")
 def get_jobs() -> Response[str]:
     """One page of jobs."""
-    values = read(_sent(), LIST_PARAMETERS)
+    values = parse_parameters(_sent(), LIST_PARAMETERS)
     name = chosen_format(_header("Accept"), values.get("Format"))
     listing = list_jobs(_ledger(), values, _ask_for_sync, _now, _kept())
     annotate(Jobs=len(listing.jobs), MaxResults=values.get("MaxResults", DEFAULT_MAX_RESULTS))
@@ -81,21 +88,21 @@ def get_jobs() -> Response[str]:
 @app.get("/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
     """One job and its history."""
-    from jobledger.describe import describe, parse_job_id
+    from jobledger.api.describe import describe, parse_job_id
 
-    read(_sent(), ())
+    parse_parameters(_sent(), {})
     return _answered(Answer(describe(_ledger(), parse_job_id(job_id), _now())))
 
 
 @app.get("/summary")
 def get_summary() -> Response[str]:
     """Counts and durations of all jobs that match."""
-    from jobledger.facts import read_facts
-    from jobledger.freshness import as_of, oldest
-    from jobledger.query import job_query
-    from jobledger.summary import summarise
+    from jobledger.ledger.facts import read_facts
+    from jobledger.ledger.filters import job_query
+    from jobledger.ledger.summary import summarise
+    from jobledger.sync.freshness import as_of, oldest
 
-    query = job_query(read(_sent(), FILTERS), _kept())
+    query = job_query(parse_parameters(_sent(), FILTERS), _kept())
     time = oldest(as_of(_ledger()), query.families)
     facts = read_facts(_ledger(), query, _go_on_until(_deadline()))
     summary = summarise(facts, _now(), query.families)
@@ -106,9 +113,9 @@ def get_summary() -> Response[str]:
 @app.post("/digests")
 def post_digest() -> Response[str]:
     """Publish a digest now."""
-    from jobledger.digest_request import ask_for_digest, read_digest_request
+    from jobledger.api.digest_request import ask_for_digest, read_digest_request
 
-    read(_sent(), ())
+    parse_parameters(_sent(), {})
     asked = read_digest_request(_body(), _header("Idempotency-Key"), _now())
     return _answered(json_answer(ask_for_digest(_function("DIGEST_FUNCTION_NAME"), asked)))
 
@@ -116,9 +123,9 @@ def post_digest() -> Response[str]:
 @app.get("/health")
 def get_health() -> Response[str]:
     """How old the ledger is."""
-    from jobledger.health import read_health
+    from jobledger.api.health import read_health
 
-    read(_sent(), ())
+    parse_parameters(_sent(), {})
     minutes = int(settings.required("SYNC_MINUTES"))
     health = read_health(_ledger(), _kept(), minutes, _now())
     if not health.healthy:
@@ -129,27 +136,27 @@ def get_health() -> Response[str]:
 @app.get("/openapi.json")
 def get_openapi() -> Response[str]:
     """The description of this API, made when the code was committed."""
-    from jobledger.docs import openapi_json
+    from jobledger.api.docs import openapi_json
 
-    read(_sent(), ())
+    parse_parameters(_sent(), {})
     return _answered(Answer(openapi_json(), JSON))
 
 
 @app.get("/docs")
 def get_docs() -> Response[str]:
     """Swagger UI."""
-    from jobledger.docs import page
+    from jobledger.api.docs import page
 
-    read(_sent(), ())
+    parse_parameters(_sent(), {})
     return _answered(page())
 
 
 @app.get("/docs/<name>")
 def get_docs_asset(name: str) -> Response[str]:
     """A part of Swagger UI."""
-    from jobledger.docs import asset
+    from jobledger.api.docs import asset
 
-    read(_sent(), ())
+    parse_parameters(_sent(), {})
     found = asset(name)
     return _answered(found or problem_answer(NO_ROUTE, _caller()))
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from jobledger import settings
 from jobledger.errors import JobLedgerError
-from jobledger.events import EventBus
+from jobledger.events.eventbridge import EventBus
 from jobledger.jobs import Job
-from jobledger.ledger import Ledger
+from jobledger.ledger.rows import Change, change_from_row
+from jobledger.ledger.table import Row, Table, decode, text_of
+from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, observed, publish_metrics
-from jobledger.rows import Change, change_from_row
-from jobledger.table import Row, Table, decode, text_of
 
 # Four attempts of seven seconds and the pauses between them: with less time left nothing is begun.
 _LONGEST_SEND_MILLISECONDS = 45_000

@@ -31,22 +31,22 @@ from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from botocore.session import Session
 
 from jobledger import settings
-from jobledger.chain import ChainRow, Sent
-from jobledger.delivery import Delivery, Topics, When
-from jobledger.digest import Reader
+from jobledger.digest.claims import ChainRow, Sent
+from jobledger.digest.content import Reader
+from jobledger.digest.delivery import Delivery, Topics, When
+from jobledger.digest.idempotency import Once
+from jobledger.digest.sns import PUBLISH_SECONDS, Notification, Notifier
+from jobledger.digest.text import Reading
+from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, settled
 from jobledger.errors import (
     DigestInProgress,
     IdempotencyKeyReused,
     InvalidWindow,
     JobLedgerError,
 )
-from jobledger.ledger import Ledger
-from jobledger.notify import PUBLISH_SECONDS, Notification, Notifier
+from jobledger.ledger.table import CONFIG, Table
+from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, observed, publish_metrics
-from jobledger.once import Once
-from jobledger.prose import Reading
-from jobledger.table import CONFIG, Table
-from jobledger.windows import Window, asked_window, digest_id, end_of_run, settled
 
 _DAY = 86_400
 # Longer than any schedule that has a purpose: so long no window is published twice, whatever else fails.

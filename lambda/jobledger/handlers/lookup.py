@@ -17,11 +17,11 @@ from typing import Any
 
 from jobledger import settings
 from jobledger.errors import LedgerUnavailable, LookupFailed
-from jobledger.freshness import as_of, refreshed
-from jobledger.functions import Function
+from jobledger.invoke import Function
 from jobledger.jobs import Family
-from jobledger.ledger import Ledger
-from jobledger.lookup import (
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.lookup.lookup import (
     NOTHING_FOUND,
     Attributes,
     check_not_in_vain,
@@ -29,8 +29,8 @@ from jobledger.lookup import (
     find,
     too_large,
 )
-from jobledger.lookup_request import LookupRequest, read_request
-from jobledger.table import Table
+from jobledger.lookup.request import LookupRequest, read_request
+from jobledger.sync.freshness import as_of, refreshed
 from jobledger.times import parse, rfc3339
 
 ANSWER_BYTES = 4096

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
-from jobledger.freshness import SharedSyncs
 from jobledger.jobs import Family
-from jobledger.ledger import Ledger
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, observed, publish_metrics, tracer
-from jobledger.pace import Pace
-from jobledger.sync import FamilySync, Sync
-from jobledger.table import Table
+from jobledger.sync.freshness import SharedSyncs
+from jobledger.sync.pace import Pace
+from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
+from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import parse
-from jobledger.upstream import ATTEMPT_SECONDS, Upstream
 
 # An attempt upstream, and the writing of the page that it brings to a table that is slow.
 _MARGIN_SECONDS = ATTEMPT_SECONDS + 35

@@ -1,0 +1,49 @@
+"""GET /docs and GET /openapi.json: Swagger UI on the API's own description, nothing from elsewhere.
+
+Powertools ships Swagger UI, so the assets are on disk with it; they are read when they are asked for.
+"""
+
+from importlib import resources
+
+from jobledger.api.responses import Answer
+
+# Nothing but the page's own files, and requests to the API that it is part of.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_OURS = ("jobledger.api", "static")
+_SWAGGER_UI = ("aws_lambda_powertools", "event_handler", "openapi", "swagger_ui")
+_ASSETS = {
+    "docs.css": (_OURS, "docs.css", "text/css"),
+    "docs.js": (_OURS, "docs.js", "text/javascript"),
+    "swagger-ui.css": (_SWAGGER_UI, "swagger-ui.min.css", "text/css"),
+    "swagger-ui.js": (_SWAGGER_UI, "swagger-ui-bundle.min.js", "text/javascript"),
+}
+
+
+def openapi_json() -> str:
+    """Return the OpenAPI document as it was committed."""
+    return _read(_OURS, "openapi.json")
+
+
+def page() -> Answer:
+    """Return the page that shows Swagger UI."""
+    html = _read(_OURS, "docs.html")
+    return Answer(html, "text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY})
+
+
+def asset(name: str) -> Answer | None:
+    """Return a file that the page is made of; None when there is none of that name."""
+    if name not in _ASSETS:
+        return None
+    place, file, media_type = _ASSETS[name]
+    # No job data, and the same until the next deployment.
+    cached = {"Cache-Control": "private, max-age=3600"}
+    return Answer(_read(place, file), f"{media_type}; charset=utf-8", headers=cached)
+
+
+def _read(place: tuple[str, ...], file: str) -> str:
+    # Only the topmost package is imported: those below would load all of Powertools' OpenAPI support.
+    package, *folders = place
+    return resources.files(package).joinpath(*folders, file).read_text(encoding="utf-8")

@@ -1,0 +1,38 @@
+"""How old the ledger is, family by family, and why."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobledger.jobs import Family
+from jobledger.ledger.writing import Ledger, SyncState
+from jobledger.times import parse
+
+# A few failed syncs are nothing: the next minute mends them.
+TOO_OLD_AFTER_SYNCS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether every family is recent enough, and what is known of each."""
+
+    healthy: bool
+    families: dict[str, dict[str, Any]]
+
+
+def read_health(
+    ledger: Ledger, families: Iterable[Family], sync_minutes: int, now: datetime
+) -> Health:
+    """Return the ledger's health as of `now`. Raises LedgerUnavailable."""
+    states = ledger.states()
+    told = {family.value: _told(states.get(family, SyncState()), now) for family in families}
+    limit = TOO_OLD_AFTER_SYNCS * sync_minutes * 60
+    ages = [family["AgeSeconds"] for family in told.values()]
+    return Health(all(age is not None and age <= limit for age in ages), told)
+
+
+def _told(state: SyncState, now: datetime) -> dict[str, Any]:
+    age = state.as_of and max(0.0, round((now - parse(state.as_of)).total_seconds(), 3))
+    error = state.last_error and {"Name": state.last_error.name, "At": state.last_error.at}
+    return {"AsOf": state.as_of, "AgeSeconds": age, "LastError": error}

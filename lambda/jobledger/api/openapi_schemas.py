@@ -1,0 +1,190 @@
+"""The bodies of the API as JSON Schema, for the OpenAPI document. Nothing imports this at run time."""
+
+from typing import Any
+
+from jobledger.inputs import NAME_SCHEMA
+from jobledger.jobs import PROPERTIES, Family, JobStatus
+
+Schema = dict[str, Any]
+
+_A_TIME = "2026-11-23T08:00:00.000Z"
+_TIME: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "description": "RFC 3339, UTC, milliseconds",
+    "examples": [_A_TIME],
+}
+_AS_OF: Schema = {
+    **_TIME,
+    "type": ["string", "null"],
+    "description": "When the ledger last agreed with the service; null until the first fill is complete",
+}
+_FAMILY: Schema = {"type": "string", "enum": list(Family), "examples": ["SNOMEDCT"]}
+_STATUS: Schema = {
+    "type": "string",
+    "description": f"One of {', '.join(JobStatus)}, or what the service has added since",
+    "examples": ["COMPLETED"],
+}
+_COUNT: Schema = {"type": "integer", "minimum": 0, "examples": [7]}
+_SECONDS: Schema = {"type": ["number", "null"], "examples": [318.5]}
+_LOCATION: Schema = {
+    "type": "object",
+    "properties": {
+        "S3Bucket": {"type": "string", "examples": ["clinical-notes"]},
+        "S3Key": {"type": "string", "examples": ["2026/11/"]},
+    },
+}
+_EXAMPLES = {
+    "JobId": "7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b",
+    "JobName": "nightly-notes",
+    "Message": "The job failed: no document could be read.",
+    "LanguageCode": "en",
+    "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
+    "ManifestFilePath": "2026/11/Manifest",
+    "KMSKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "ModelVersion": "3.0.0",
+}
+
+
+def _object(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _property(name: str) -> Schema:
+    if name.endswith("Time"):
+        return _TIME
+    if name.endswith("DataConfig"):
+        return _LOCATION
+    if name == "JobStatus":
+        return _STATUS
+    return {"type": "string", "examples": [_EXAMPLES[name]]}
+
+
+_JOB = {
+    **_object({name: _property(name) for name in PROPERTIES} | {"Family": _FAMILY}, PROPERTIES),
+    "description": "A job as the service lists it, whole, and its Family. A property that the service "
+    "adds is passed through.",
+}
+_WINDOW = _object({"Start": _TIME, "End": _TIME})
+
+SCHEMAS: dict[str, Schema] = {
+    "Job": _JOB,
+    "JobList": _object(
+        {
+            "ComprehendMedicalAsyncJobPropertiesList": {
+                "type": "array",
+                "maxItems": 500,
+                "items": {"$ref": "#/components/schemas/Job"},
+            },
+            "NextToken": {"type": "string", "maxLength": 512, "pattern": "^[A-Za-z0-9_-]+$"},
+            "AsOf": _AS_OF,
+            "Stale": {
+                "type": "boolean",
+                "description": "Only with ConsistentRead: the service could not be asked.",
+            },
+        },
+        optional=("NextToken", "Stale"),
+    ),
+    "JobDescription": _object(
+        {
+            "ComprehendMedicalAsyncJobProperties": {"$ref": "#/components/schemas/Job"},
+            "History": {
+                "type": "array",
+                "description": "Each status with when the ledger saw it first",
+                "items": _object({"JobStatus": _STATUS, "ObservedAt": _TIME}, ("JobStatus",)),
+            },
+            "ExpiredUpstream": {
+                "type": "boolean",
+                "description": "The service has forgotten the job.",
+            },
+            "AsOf": _AS_OF,
+        },
+        optional=("ExpiredUpstream",),
+    ),
+    "Summary": _object(
+        {
+            "Total": _COUNT,
+            "ByStatus": {"type": "object", "additionalProperties": _COUNT},
+            "ByFamily": {"type": "object", "additionalProperties": _COUNT},
+            "Durations": {
+                **_object({"p50": _SECONDS, "p90": _SECONDS, "max": _SECONDS}),
+                "description": "Seconds from SubmitTime to EndTime of finished jobs",
+            },
+            "OldestActive": {
+                "type": ["object", "null"],
+                "properties": {
+                    "JobId": _property("JobId"),
+                    "Family": _FAMILY,
+                    "JobStatus": _STATUS,
+                    "SubmitTime": _TIME,
+                    "AgeSeconds": {"type": "number"},
+                },
+            },
+            "ExpiringSoon": {**_COUNT, "description": "Jobs that the service forgets in 7 days"},
+            "FailureRate": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            "AsOf": _AS_OF,
+        }
+    ),
+    "DigestRequest": {
+        "type": "object",
+        "description": "The window of the digest, since 2018 and until two minutes ago at the latest; "
+        "without it, from the end of the last one on",
+        "properties": {"WindowStart": _TIME, "WindowEnd": _TIME},
+        "dependentRequired": {"WindowStart": ["WindowEnd"], "WindowEnd": ["WindowStart"]},
+        "additionalProperties": False,
+    },
+    "DigestAnswer": _object(
+        {
+            "DigestId": {"type": "string"},
+            "MessageId": {"type": "string"},
+            "Window": _WINDOW,
+            "Counts": {"type": "object"},
+        }
+    ),
+    "Health": _object(
+        {
+            "Status": {"type": "string", "const": "ok"},
+            "Families": {"$ref": "#/components/schemas/FamiliesHealth"},
+        }
+    ),
+    "FamiliesHealth": {
+        "type": "object",
+        "propertyNames": {"enum": list(Family)},
+        "additionalProperties": _object(
+            {
+                "AsOf": _AS_OF,
+                "AgeSeconds": {"type": ["number", "null"], "minimum": 0, "examples": [42.1]},
+                "LastError": {
+                    "type": ["object", "null"],
+                    "description": "Why the last sync failed; null when it did not",
+                    "properties": {
+                        "Name": {"type": "string", "examples": ["TooManyRequestsException"]},
+                        "At": _TIME,
+                    },
+                },
+            }
+        ),
+    },
+    "Problem": {
+        **_object(
+            {
+                "type": {"type": "string", "const": "about:blank"},
+                "title": {"type": "string", "examples": ["ValidationException"]},
+                "status": {"type": "integer", "minimum": 400, "maximum": 599},
+                "detail": {"type": "string"},
+                "instance": {"type": "string", "description": "The request id, as a URN"},
+                "errors": {
+                    "type": "array",
+                    "items": _object(
+                        {"parameter": {"type": "string"}, "allowed": {"type": "string"}}
+                    ),
+                },
+                "Families": {"$ref": "#/components/schemas/FamiliesHealth"},
+            },
+            optional=("errors", "Families"),
+        ),
+        "description": "RFC 9457. The title is the service's exception name.",
+    },
+}
+JOB_ID_SCHEMA: Schema = {**NAME_SCHEMA, "maxLength": 32, "examples": [_EXAMPLES["JobId"]]}

@@ -1,0 +1,1 @@
+"""Digests: windows of the change log, summarized and published to SNS."""

@@ -1,0 +1,213 @@
+"""What a digest says, read from the ledger: what changed in a window, and how things stand."""
+
+import heapq
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from jobledger.digest.totals import Census, Changes, take_census
+from jobledger.digest.windows import Window, digest_id
+from jobledger.jobs import Family, Job
+from jobledger.ledger.facts import JobFacts, read_facts
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.rows import Change
+from jobledger.ledger.summary import NO_STATUS
+from jobledger.ledger.writing import Ledger
+from jobledger.sync.freshness import as_of as known_as_of
+from jobledger.sync.freshness import oldest
+from jobledger.times import parse, rfc3339
+
+# As GET /health: a ledger that has missed ten syncs is not to be relied on.
+_STALE_SYNCS = 10
+
+
+class Verdict(StrEnum):
+    """Whether a person has to look; STALE says that the ledger itself cannot tell."""
+
+    OK = "OK"
+    ATTENTION = "ATTENTION"
+    STALE = "STALE"
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What `includeJobDetails` adds to a job; None where the service has left it out."""
+
+    name: str | None
+    output: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """The first jobs of a list in its order, and how many there are in all."""
+
+    total: int
+    jobs: tuple[JobFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """One digest, before it is cut to size and put into words.
+
+    `as_of` is when the ledger last agreed with the service, None when it never has. `previous` are the
+    counts of the stretch of the same length before, None when the ledger was not yet there for it.
+    `details` are empty unless the setting allows them.
+    """
+
+    scope: str
+    families: tuple[Family, ...]
+    window: Window
+    now: str
+    as_of: str | None
+    stale: bool
+    covers_gap: bool
+    counts: Counter[str]
+    previous: Counter[str] | None
+    totals: Counter[str]
+    changed_families: tuple[Family, ...]
+    failed: JobList
+    partial_success: JobList
+    completed: JobList
+    active: JobList
+    long_running: JobList
+    expiring_soon: JobList
+    details: Mapping[JobFacts, Details]
+
+    @property
+    def digest_id(self) -> str:
+        """The id that every digest of this window has."""
+        return digest_id(self.scope, self.window)
+
+    @property
+    def account(self) -> str:
+        """The AWS account of the ledger."""
+        return self.scope.partition("/")[0]
+
+    @property
+    def region(self) -> str:
+        """The region of the ledger."""
+        return self.scope.partition("/")[2]
+
+    @property
+    def verdict(self) -> Verdict:
+        """STALE before all else: what an outdated ledger calls OK may not be."""
+        if self.stale:
+            return Verdict.STALE
+        needs_a_person = self.failed.total or self.partial_success.total or self.long_running.total
+        return Verdict.ATTENTION if needs_a_person else Verdict.OK
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a job has failed, in whole or in part."""
+        return bool(self.failed.total or self.partial_success.total)
+
+
+class Reader:
+    """Reads digests from a ledger, for the families of the setting."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        families: tuple[Family, ...],
+        *,
+        sync_minutes: int,
+        include_details: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._families = families
+        self._stale_after = timedelta(minutes=sync_minutes * _STALE_SYNCS)
+        self._include_details = include_details
+
+    def earliest_change(self, end: str) -> str | None:
+        """Return when the first transition before `end` was observed."""
+        firsts = (next(self._ledger.changes(f, "0", end), None) for f in self._families)
+        return min((change.observed_at for change in firsts if change), default=None)
+
+    def read(
+        self, window: Window, now: datetime, *, first_start: str | None, covers_gap: bool
+    ) -> Digest:
+        """Return the digest of a window that is closed. Raises LedgerUnavailable.
+
+        `first_start` is where the ledger's first window began: what lies before cannot be compared with.
+        """
+        changes = Changes.gather(self._changes(window))
+        before = window.before()
+        comparable = first_start is not None and first_start <= before.start
+        query = JobQuery(families=self._families, order="ascending")
+        census = take_census(read_facts(self._ledger, query), now)
+        as_of = oldest(known_as_of(self._ledger), self._families)
+        lists = _lists(changes, census)
+        return Digest(
+            scope=self._ledger.scope,
+            families=self._families,
+            window=window,
+            now=rfc3339(now),
+            as_of=as_of,
+            stale=as_of is None or now - parse(as_of) > self._stale_after,
+            covers_gap=covers_gap,
+            counts=changes.counts,
+            previous=self._counts(before) if comparable else None,
+            totals=census.totals,
+            changed_families=tuple(f for f in self._families if f in changes.families),
+            details=self._details(lists.values()) if self._include_details else {},
+            **lists,
+        )
+
+    def _changes(self, window: Window) -> Iterable[Change]:
+        """Return the transitions of all families in the order of observation, streamed."""
+        streams = (self._ledger.changes(f, window.start, window.end) for f in self._families)
+        return heapq.merge(*streams, key=lambda change: change.observed_at)
+
+    def _counts(self, window: Window) -> Counter[str]:
+        return Counter(change.status or NO_STATUS for change in self._changes(window))
+
+    def _details(self, lists: Iterable[JobList]) -> dict[JobFacts, Details]:
+        """Return the details of every job listed, from its row's JSON."""
+        keys = {
+            (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id)): job
+            for listed in lists
+            for job in listed.jobs
+        }
+        wanted = [{"PK": partition, "SK": key} for partition, key in keys]
+        found = {}
+        for row in self._ledger.table.batch_get(wanted):
+            found[str(row["PK"]), str(row["SK"])] = _details_of(str(row["Job"]))
+        nothing = Details(None, None)
+        return {
+            job: found.get(
+                (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id)),
+                nothing,
+            )
+            for listed in lists
+            for job in listed.jobs
+        }
+
+
+def _lists(changes: Changes, census: Census) -> dict[str, JobList]:
+    shortlists = {
+        "failed": changes.failed,
+        "partial_success": changes.partial_success,
+        "completed": changes.completed,
+        "active": census.active,
+        "long_running": census.long_running,
+        "expiring_soon": census.expiring_soon,
+    }
+    return {name: JobList(s.total, tuple(s.jobs())) for name, s in shortlists.items()}
+
+
+def _details_of(text: str) -> Details:
+    job = json.loads(text)
+    output = job.get("OutputDataConfig") or {}
+    bucket, key = output.get("S3Bucket"), output.get("S3Key") or ""
+    return Details(
+        name=_encodable(job.get("JobName")),
+        output=_encodable(f"s3://{bucket}/{key}" if bucket else None),
+    )
+
+
+def _encodable(text: str | None) -> str | None:
+    """Return a text as it is, but for lone surrogates, which no message can carry."""
+    return text and text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,209 @@
+"""One digest per window, whatever happens on the way: claim the window, publish, move the chain on.
+
+A run first completes what an earlier one has claimed. Whoever loses a race finds the claim of the
+winner, and either its end, or, when the winner was killed, the same message to publish in its place.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from jobledger.digest.claims import Chain, Claim, Rows, Sent
+from jobledger.digest.content import Digest, Reader, Verdict
+from jobledger.digest.message import Parcel, compose
+from jobledger.digest.sns import Notification
+from jobledger.digest.text import Reading
+from jobledger.digest.windows import Window, first_start
+from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused
+from jobledger.ledger.summary import every_status
+from jobledger.observability import logger, publish_metrics
+
+# Less than a week by the time that the clock may be set, so that it stays the same run of a day.
+_HEARTBEAT = timedelta(days=7) - timedelta(hours=2)
+_POLL_SECONDS = 1.0
+
+
+class When(StrEnum):
+    """Which digests of the schedule go out; what stays back is in the next one that does."""
+
+    ALWAYS = "always"
+    CHANGES = "changes"
+    ATTENTION = "attention"
+
+    def wants(self, digest: Digest) -> bool:
+        """Whether a digest goes out; once a week any does, so that silence is never ambiguous."""
+        if self is When.ALWAYS or digest.window.seconds >= _HEARTBEAT.total_seconds():
+            return True
+        if self is When.CHANGES and digest.counts.total():
+            return True
+        return digest.verdict is not Verdict.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run: the last digest, and whether it is this run that has published it."""
+
+    sent: Sent
+    published: bool
+
+
+class Publish(Protocol):
+    """Publishes one message under a key, at most once, and returns its MessageId."""
+
+    def __call__(self, key: str, notification: Notification) -> str:
+        """Raise what `Notifier.publish` raises, and DigestInProgress while another run is at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where digests go; `chat` is None without chatDigests."""
+
+    digest: Publish
+    chat: Publish | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Runs of the digest function. `patience` is how many seconds to wait for another run's end."""
+
+    reader: Reader
+    reading: Reading
+    topics: Topics
+    now: Callable[[], datetime]
+    patience: float
+    schedule: str = ""
+    sleep: Callable[[float], Any] = time.sleep
+
+    def next_in_chain(
+        self, rows: Rows, end: str, when: When, *, scheduled: bool, request: str | None = None
+    ) -> Outcome:
+        """Publish the digest from the end of the last one to `end`, unless there is none to publish.
+
+        The first digest of all always goes out. `request` names a call that gets the same digest when
+        it comes again.
+        """
+        waiting = _Waiting(self.patience, self.sleep)
+        claimed = settled = None
+        while True:
+            chain = rows.load()
+            last = chain.last
+            if chain.claim is not None:
+                key = chain.claim.digest_id
+                if self._settle(rows, chain, key, waiting, fresh=key == claimed):
+                    settled = key
+                continue
+            if last is not None:
+                repeated = request is not None and request == last.request
+                if end <= last.end or repeated or last.digest_id == claimed:
+                    if scheduled and end > (chain.scheduled_end or ""):
+                        # A digest on demand has covered this run's window: the run was not missed.
+                        rows.save(chain.after_run(self.schedule, end))
+                    return Outcome(last, published=last.digest_id == settled)
+            digest = self._read_next(chain, end, scheduled=scheduled)
+            if last is not None and not when.wants(digest):
+                if scheduled:
+                    rows.save(chain.after_run(self.schedule, end))
+                return Outcome(last, published=False)
+            claim = self._claim(digest, request, scheduled=scheduled)
+            start = chain.first_start or digest.window.start
+            if rows.save(replace(chain, claim=claim, first_start=start)) is not None:
+                claimed = claim.digest_id
+
+    def named(self, rows: Rows, window: Window, request: str | None) -> Sent:
+        """Publish the digest of one closed window, outside the chain: once for each `request`."""
+        waiting = _Waiting(self.patience, self.sleep)
+        claimed = False
+        while True:
+            chain = rows.load()
+            if chain.claim is not None:
+                claim = chain.claim
+                key = "#".join(filter(None, (claim.digest_id, claim.request)))
+                self._settle(rows, chain, key, waiting, fresh=claimed)
+                continue
+            if chain.last is not None and chain.last.request == request:
+                return chain.last
+            digest = self.reader.read(window, self.now(), first_start=None, covers_gap=False)
+            claim = self._claim(digest, request, scheduled=False)
+            claimed = rows.save(replace(chain, claim=claim)) is not None
+
+    def _read_next(self, chain: Chain, end: str, *, scheduled: bool) -> Digest:
+        if chain.last is not None:
+            start = chain.last.end
+        else:
+            start = first_start(end, self.reader.earliest_change(end))
+        return self.reader.read(
+            Window(start, end),
+            self.now(),
+            first_start=chain.first_start,
+            covers_gap=scheduled and chain.is_gap(self.schedule, end),
+        )
+
+    def _claim(self, digest: Digest, request: str | None, *, scheduled: bool) -> Claim:
+        return Claim(
+            digest_id=digest.digest_id,
+            start=digest.window.start,
+            end=digest.window.end,
+            counts=every_status(digest.counts),
+            parcel=compose(digest, self.reading).pack(),
+            request=request,
+            scheduled=scheduled,
+        )
+
+    def _settle(
+        self, rows: Rows, chain: Chain, key: str, waiting: "_Waiting", *, fresh: bool
+    ) -> bool:
+        """Publish what is claimed and move the chain on; False when another run has done it, or is at it.
+
+        A claim that SNS refuses is given up, so that a later run covers its window and more; unless it
+        is of an earlier run, one of whose attempts SNS may have taken after all.
+        """
+        claim = chain.claim
+        assert claim is not None
+        parcel = Parcel.unpack(claim.parcel)
+        try:
+            message_id = self.topics.digest(key, parcel.digest)
+        except DigestInProgress:
+            waiting.once()
+            return False
+        except PublishRefused as refusal:
+            if fresh or isinstance(refusal, MessageInvalid):
+                rows.save(replace(chain, claim=None))
+            raise
+        self._tell_chat(f"{key}#chat", parcel.chat)
+        settled = replace(chain, claim=None, last=claim.sent(message_id))
+        if claim.scheduled:
+            settled = settled.after_run(self.schedule, claim.end)
+        if rows.save(settled) is None:
+            return False
+        publish_metrics({"DigestsPublished": 1, "DigestsResumed": int(not fresh)})
+        return True
+
+    def _tell_chat(self, key: str, notification: Notification) -> None:
+        """Publish to the chat topic. The digest is out by then, and does not depend on a chat."""
+        if self.topics.chat is None:
+            return
+        try:
+            self.topics.chat(key, notification)
+        except JobLedgerError as error:
+            logger.error("chat not told", extra={"error": error.name})
+            publish_metrics({"ChatFailures": 1})
+
+
+class _Waiting:
+    """Waits for another run, for so many seconds in all."""
+
+    def __init__(self, patience: float, sleep: Callable[[float], Any]) -> None:
+        self._left = patience
+        self._sleep = sleep
+
+    def once(self) -> None:
+        """Wait a little; raise DigestInProgress when the patience is at its end."""
+        if self._left <= 0:
+            raise DigestInProgress
+        self._sleep(_POLL_SECONDS)
+        self._left -= _POLL_SECONDS

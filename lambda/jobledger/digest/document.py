@@ -1,0 +1,99 @@
+"""A digest for machines: one JSON, cut to size list by list, failures last.
+
+Its schema is docs/digest.schema.json. Version 1 only grows: names are added, none is taken away or changed.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from jobledger.digest.content import Digest, JobList
+from jobledger.digest.totals import age_of
+from jobledger.ledger.facts import JobFacts
+from jobledger.ledger.summary import duration_of, every_status
+
+VERSION = "1"
+
+# In the order in which they are given room: what comes last is cut first.
+_LISTS: dict[str, Callable[[Digest], JobList]] = {
+    "Failed": lambda digest: digest.failed,
+    "PartialSuccess": lambda digest: digest.partial_success,
+    "LongRunning": lambda digest: digest.long_running,
+    "Active": lambda digest: digest.active,
+    "ExpiringSoon": lambda digest: digest.expiring_soon,
+    "Completed": lambda digest: digest.completed,
+}
+_AGED = frozenset({"Active", "LongRunning"})
+
+
+def machine_json(digest: Digest, room: int) -> str:
+    """Return the digest as JSON that takes at most `room` bytes as a string of another JSON.
+
+    That is how MessageStructure=json carries it: in UTF-8, with every quote escaped.
+    """
+    totals = {name: choose(digest).total for name, choose in _LISTS.items()}
+    empty: dict[str, list[dict[str, Any]]] = {name: [] for name in _LISTS}
+    left = room - _escaped_size(_dumps(_document(digest, empty, totals)))
+    lists: dict[str, list[dict[str, Any]]] = {}
+    for name, choose in _LISTS.items():
+        lists[name] = []
+        for job in choose(digest).jobs:
+            entry = entry_of(digest, name, job)
+            size = _escaped_size(_dumps(entry)) + 1  # and a comma
+            if size > left:
+                break
+            left -= size
+            lists[name].append(entry)
+    truncated = {name: total - len(lists[name]) for name, total in totals.items()}
+    return _dumps(_document(digest, lists, truncated))
+
+
+def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
+    """Return one job as the list `name` has it; what is not known is left out."""
+    details = digest.details.get(job)
+    entry = {
+        "JobId": job.job_id,
+        "Family": job.family.value,
+        "JobStatus": job.status,
+        "SubmitTime": job.submit_time,
+        "EndTime": job.end_time,
+        "DurationSeconds": duration_of(job.submit_time, job.end_time),
+        "AgeSeconds": age_of(job, digest.now) if name in _AGED else None,
+        "ExpirationTime": job.expiration_time if name == "ExpiringSoon" else None,
+        "JobName": details and details.name,
+        "Output": details and details.output,
+    }
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _document(
+    digest: Digest, lists: dict[str, list[dict[str, Any]]], truncated: dict[str, int]
+) -> dict[str, Any]:
+    return {
+        "Version": VERSION,
+        "DigestId": digest.digest_id,
+        "Account": digest.account,
+        "Region": digest.region,
+        "Families": [family.value for family in digest.families],
+        "Window": digest.window.to_json(),
+        "CoversGap": digest.covers_gap,
+        "AsOf": digest.as_of,
+        "Verdict": digest.verdict.value,
+        "Counts": every_status(digest.counts),
+        "Totals": every_status(digest.totals),
+        "Previous": None if digest.previous is None else every_status(digest.previous),
+        **{name: lists[name] for name in _IN_ORDER},
+        "Truncated": {name: count for name, count in truncated.items() if count},
+    }
+
+
+# As a reader wants them: what needs a person, what is done, what is under way.
+_IN_ORDER = ("Failed", "PartialSuccess", "Completed", "Active", "LongRunning", "ExpiringSoon")
+
+
+def _dumps(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _escaped_size(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode()) - 2

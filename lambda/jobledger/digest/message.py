@@ -1,0 +1,82 @@
+"""All that goes out for one digest, put together once and packed, so that it can be sent again as it was."""
+
+import base64
+import json
+import zlib
+from typing import Any
+
+import msgspec
+
+from jobledger.digest.content import Digest
+from jobledger.digest.document import VERSION, machine_json
+from jobledger.digest.sns import MAX_BYTES, Notification
+from jobledger.digest.text import Reading, look_closer, subject, text, verdict_sentence
+
+KIND = "Digest"
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """The message to the digest topic, and that to the chat topic."""
+
+    digest: Notification
+    chat: Notification
+
+    def pack(self) -> str:
+        """Return it as text that fits into a row: at most a third longer than the largest message."""
+        return base64.b64encode(zlib.compress(msgspec.json.encode(self))).decode()
+
+    @classmethod
+    def unpack(cls, packed: str) -> "Parcel":
+        """Return what `pack` has packed."""
+        return msgspec.json.decode(zlib.decompress(base64.b64decode(packed)), type=cls)
+
+
+def compose(digest: Digest, reading: Reading) -> Parcel:
+    """Return a digest as it goes out, within the size that SNS takes."""
+    email = text(digest, reading)
+    empty = _notification(digest, reading, "", email)
+    machine = machine_json(digest, MAX_BYTES - empty.size())
+    return Parcel(_notification(digest, reading, machine, email), _chat(digest, reading))
+
+
+def _notification(digest: Digest, reading: Reading, machine: str, email: str) -> Notification:
+    attributes: dict[str, str | tuple[str, ...]] = {
+        "Kind": KIND,
+        "Verdict": digest.verdict.value,
+        "HasFailures": "true" if digest.has_failures else "false",
+        "Version": VERSION,
+    }
+    if digest.changed_families:
+        attributes["Families"] = tuple(family.value for family in digest.changed_families)
+    return Notification(
+        bodies={"default": machine, "email": email},
+        subject=subject(digest, reading),
+        attributes=attributes,
+    )
+
+
+def _chat(digest: Digest, reading: Reading) -> Notification:
+    """Return an Amazon Q Developer custom notification; its thread is the digest's own.
+
+    https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+    """
+    call = look_closer(digest, reading)
+    said: dict[str, Any] = {
+        "version": "1.0",
+        "source": "custom",
+        "id": digest.digest_id,
+        "content": {
+            "textType": "client-markdown",
+            "title": subject(digest, reading),
+            "description": verdict_sentence(digest),
+            "keywords": [digest.verdict.value, *digest.changed_families],
+        },
+        "metadata": {
+            "threadId": digest.digest_id,
+            "summary": verdict_sentence(digest),
+            "eventType": KIND,
+        },
+    }
+    if call is not None:
+        said["content"]["nextSteps"] = [f"Look closer: `{call}`"]
+    return Notification(bodies={"default": json.dumps(said)})

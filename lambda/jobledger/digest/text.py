@@ -1,0 +1,280 @@
+"""A digest for people: subject and plain text, to be read on a phone in ten seconds.
+
+Lines are at most 78 columns, but for the API call, which must be one line to be copied. Nothing is
+aligned by blanks but numbers, whose digits are equally wide in most proportional fonts, too.
+"""
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from jobledger.digest.content import Details, Digest, JobList, Verdict
+from jobledger.jobs import JobStatus
+from jobledger.ledger.facts import JobFacts
+from jobledger.ledger.summary import duration_of, every_status
+from jobledger.times import parse, rfc3339, seconds_between
+
+COLUMNS = 78
+MAX_SUBJECT = 99
+_MOST_LISTED = 10
+_LABELS = {
+    "COMPLETED": "completed",
+    "PARTIAL_SUCCESS": "finished in part",
+    "FAILED": "FAILED",
+    "STOPPED": "stopped",
+    "STOP_REQUESTED": "asked to stop",
+    "IN_PROGRESS": "in progress",
+    "SUBMITTED": "submitted",
+}
+
+
+_Line = Callable[[JobFacts, Digest], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the words depend on beside the digest; `api_url` None when it is not known."""
+
+    zone: ZoneInfo
+    api_url: str | None
+
+
+def subject(digest: Digest, reading: Reading) -> str:
+    """Return a subject of counts and dates alone, in printable ASCII."""
+    counts = [
+        (digest.failed.total, "FAILED"),
+        (digest.partial_success.total, "in part"),
+        (digest.long_running.total, "running long"),
+        (digest.completed.total, "completed"),
+    ]
+    parts = [f"{number} {label}" for number, label in counts if number]
+    if not parts:
+        changes = digest.counts.total()
+        parts = [f"{changes} changes" if changes else "no changes"]
+    if digest.verdict is Verdict.STALE:
+        parts.insert(0, "STALE")
+    start, end = (_local(time, reading).date() for time in (digest.window.start, digest.window.end))
+    dates = f"{start} to {end}" if digest.covers_gap else str(end)
+    said = f"[job-ledger] {', '.join([*parts, dates])}"
+    while len(said) > MAX_SUBJECT:
+        parts.pop()  # the least urgent
+        said = f"[job-ledger] {', '.join([*parts, dates])}"
+    return said
+
+
+def text(digest: Digest, reading: Reading) -> str:
+    """Return the e-mail."""
+    paragraphs = (
+        [*_wrapped(verdict_sentence(digest)), *_wrapped(_rest(digest))],
+        _gap(digest, reading),
+        _section("FAILED", digest.failed, _ended_line, digest),
+        _section("FINISHED IN PART", digest.partial_success, _ended_line, digest),
+        _closer_look(digest, reading),
+        _section("RUNNING UNUSUALLY LONG", digest.long_running, _running_line, digest),
+        _counts(digest),
+        _totals(digest),
+        _expiring(digest, reading),
+        _window(digest, reading),
+        _how_to_stop(digest),
+    )
+    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
+
+
+def verdict_sentence(digest: Digest) -> str:
+    """Return the first line: whether anything needs a person, and what."""
+    counts = (
+        (digest.failed.total, "job failed", "jobs failed"),
+        (digest.partial_success.total, "finished only in part", "finished only in part"),
+        (digest.long_running.total, "runs unusually long", "run unusually long"),
+    )
+    troubles = [
+        f"{number:,} {one if number == 1 else many}" for number, one, many in counts if number
+    ]
+    if digest.verdict is Verdict.STALE:
+        since = "has never agreed with Comprehend Medical"
+        if digest.as_of is not None:
+            since = f"last agreed with Comprehend Medical {_age(digest.as_of, digest)} ago"
+        found = f" Until then: {', '.join(troubles)}." if troubles else ""
+        return f"STALE: the ledger {since}; there may be news that it does not know.{found}"
+    if digest.verdict is Verdict.ATTENTION:
+        return f"ATTENTION: {', '.join(troubles)}."
+    return "OK: nothing needs you."
+
+
+def _rest(digest: Digest) -> str:
+    return f"{_jobs(digest.completed.total)} completed, {digest.active.total:,} active now."
+
+
+def look_closer(digest: Digest, reading: Reading) -> str | None:
+    """Return the API call that lists what has failed, with the reasons; None when nothing has."""
+    troubled = (*digest.failed.jobs, *digest.partial_success.jobs)
+    if not troubled:
+        return None
+    families = {job.family.value for job in troubled}
+    parameters = [("Family", families.pop() if len(families) == 1 else "ALL")]
+    if digest.failed.total:
+        parameters.append(("JobStatus", JobStatus.FAILED.value))
+    if digest.partial_success.total:
+        parameters.append(("JobStatus", JobStatus.PARTIAL_SUCCESS.value))
+    submitted = [job.submit_time for job in troubled]
+    total = digest.failed.total + digest.partial_success.total
+    if None not in submitted and len(submitted) == total:
+        # The bound is exclusive.
+        first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
+        parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
+    url = f"{reading.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
+    return f'awscurl --service execute-api --region {digest.region} "{url}"'
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its two largest units: `3 d 4 h`, `14 min`, `45 s`."""
+    whole = int(seconds)
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    for (size, name), (smaller, smaller_name) in zip(units, (*units[1:], (1, "s")), strict=True):
+        if whole >= size:
+            rest = whole % size // smaller if size > 60 else 0
+            return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    return "0 s"
+
+
+def printable(foreign: str) -> str:
+    """Return a text that others have chosen as one line: no control, no line break, no change of direction."""
+    return "".join(letter if letter.isprintable() else " " for letter in foreign)
+
+
+def _section(title: str, listed: JobList, line: _Line, digest: Digest) -> list[str]:
+    if not listed.total:
+        return []
+    lines = [f"{title}: {listed.total:,}"]
+    for job in listed.jobs[:_MOST_LISTED]:
+        said = f"- {job.family} {printable(job.job_id)}, {line(job, digest)}"
+        lines += _wrapped(said, indent="  ")
+        lines += _details(digest.details.get(job))
+    if listed.total > _MOST_LISTED:
+        lines.append(f"- and {listed.total - _MOST_LISTED:,} more")
+    return lines
+
+
+def _details(details: Details | None) -> Iterator[str]:
+    if details and details.name:
+        yield from _wrapped(f"  name: {printable(details.name)}", indent="    ")
+    if details and details.output:
+        yield from _wrapped(f"  output: {printable(details.output)}", indent="    ")
+
+
+def _ended_line(job: JobFacts, digest: Digest) -> str:
+    ended = "" if job.end_time is None else f"{_age(job.end_time, digest)} ago"
+    seconds = duration_of(job.submit_time, job.end_time)
+    took = "" if seconds is None else f" after {span(seconds)}"
+    return f"{ended}{took}" or "no time given"
+
+
+def _running_line(job: JobFacts, digest: Digest) -> str:
+    status = printable(job.status or "active").lower().replace("_", " ")
+    assert job.submit_time is not None  # without one, it is not known to run long
+    return f"{status} for {_age(job.submit_time, digest)}"
+
+
+def _closer_look(digest: Digest, reading: Reading) -> list[str]:
+    call = look_closer(digest, reading)
+    return [] if call is None else ["Look closer (the Message says why):", call]
+
+
+def _counts(digest: Digest) -> list[str]:
+    previous = digest.previous
+    compared = "" if previous is None else " (and the change from the window before)"
+    lines = [f"IN THIS WINDOW{compared}"]
+    for status, number in _by_importance(digest.counts.keys() | (previous or {}).keys(), digest):
+        change = "" if previous is None else f" ({number - previous[status]:+,})"
+        lines.append(f"{number:>7,}  {_label(status)}{change.replace('+0', '=')}")
+    return lines if len(lines) > 1 else ["IN THIS WINDOW: no job changed its status."]
+
+
+def _by_importance(statuses: Iterable[str], digest: Digest) -> list[tuple[str, int]]:
+    order = list(_LABELS)
+    known = sorted(statuses, key=lambda s: (order.index(s) if s in order else len(order), s))
+    return [(status, digest.counts[status]) for status in known]
+
+
+def _totals(digest: Digest) -> list[str]:
+    counts = every_status(digest.totals)
+    order = [*_LABELS, *(status for status in counts if status not in _LABELS)]
+    said = ", ".join(f"{counts[s]:,} {_label(s)}" for s in order if counts[s])
+    total = digest.totals.total()
+    return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
+
+
+def _expiring(digest: Digest, reading: Reading) -> list[str]:
+    expiring = digest.expiring_soon
+    if not expiring.total:
+        return []
+    first = expiring.jobs[0].expiration_time
+    assert first is not None  # or it would not be known to expire
+    day = _local(first, reading)
+    loses = "loses its entry" if expiring.total == 1 else "lose their entries"
+    return _wrapped(
+        f"Expiring within 7 days: {_jobs(expiring.total)} {loses} in Comprehend Medical, the first"
+        f" on {day:%a} {day.day} {day:%b}. The ledger keeps them."
+    )
+
+
+def _gap(digest: Digest, reading: Reading) -> list[str]:
+    if not digest.covers_gap:
+        return []
+    start = _local(digest.window.start, reading)
+    return _wrapped(
+        f"Runs were missed: no digest went out since {start:%Y-%m-%d %H:%M}."
+        f" This one covers all of it, {span(digest.window.seconds)}."
+    )
+
+
+def _window(digest: Digest, reading: Reading) -> list[str]:
+    start, end = (_local(time, reading) for time in (digest.window.start, digest.window.end))
+    lines = []
+    if reading.zone.key != "UTC":
+        lines.append(f"Window: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {reading.zone.key}")
+    times = (time[:16].replace("T", " ") for time in (digest.window.start, digest.window.end))
+    lines.append(f"Window: {' to '.join(times)} UTC")
+    if digest.as_of is not None and digest.verdict is not Verdict.STALE:
+        lines.append(f"The ledger agreed with Comprehend Medical {_age(digest.as_of, digest)} ago.")
+    return lines
+
+
+def _how_to_stop(digest: Digest) -> list[str]:
+    return [
+        *_wrapped(
+            f"Job Ledger of account {digest.account} in {digest.region}. To stop these e-mails, use"
+            " the link below. To get them at another time, or only when something changed or needs"
+            " you: cdk deploy with -c digestSchedule=... or -c digestWhen=..."
+        ),
+        f"Digest {digest.digest_id}",
+    ]
+
+
+def _wrapped(said: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        said,
+        COLUMNS,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _local(time: str, reading: Reading) -> datetime:
+    return parse(time).astimezone(reading.zone)
+
+
+def _age(time: str, digest: Digest) -> str:
+    return span(max(seconds_between(time, digest.now), 0.0))
+
+
+def _jobs(number: int) -> str:
+    return f"{number:,} {'job' if number == 1 else 'jobs'}"
+
+
+def _label(status: str) -> str:
+    return _LABELS.get(status, printable(status))

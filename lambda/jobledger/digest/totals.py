@@ -1,0 +1,143 @@
+"""What a digest lists, gathered from streams in bounded memory. Pure: knows nothing of AWS."""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.facts import JobFacts
+from jobledger.ledger.rows import Change
+from jobledger.ledger.summary import (
+    EXPIRING_SOON,
+    NO_STATUS,
+    duration_of,
+    expires_between,
+    has_ended,
+    percentile,
+)
+from jobledger.times import rfc3339, seconds_between
+
+# More than fit into a message: an entry of a list has 150 bytes at the least.
+LONGEST_LIST = 1_750
+LONG_RUNNING_SECONDS = 3600.0
+_LONG_RUNNING_PERCENTILE = 95
+
+OldestFirst = Callable[[JobFacts], str]
+
+
+class Shortlist:
+    """The first jobs of any number in the order of a key; `total` counts all that were added."""
+
+    def __init__(
+        self, key: OldestFirst, *, descending: bool = False, limit: int = LONGEST_LIST
+    ) -> None:
+        self._key = key
+        self._descending = descending
+        self._limit = limit
+        self._jobs: list[JobFacts] = []
+        self.total = 0
+
+    def add(self, job: JobFacts) -> None:
+        """Add one; what cannot come first any more is forgotten from time to time."""
+        self.total += 1
+        self._jobs.append(job)
+        if len(self._jobs) >= 2 * self._limit:
+            self._jobs = self.jobs()
+
+    def jobs(self) -> list[JobFacts]:
+        """Return the first of them in order."""
+        ordered = sorted(self._jobs, key=lambda job: job.job_id)
+        return sorted(ordered, key=self._key, reverse=self._descending)[: self._limit]
+
+
+def _newest_end_first() -> Shortlist:
+    return Shortlist(lambda job: job.end_time or "", descending=True)
+
+
+@dataclass(slots=True)
+class Changes:
+    """What happened in a window: how often each status was reached, by which families, and by which jobs."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    families: set[Family] = field(default_factory=set)
+    failed: Shortlist = field(default_factory=_newest_end_first)
+    partial_success: Shortlist = field(default_factory=_newest_end_first)
+    completed: Shortlist = field(default_factory=_newest_end_first)
+
+    @classmethod
+    def gather(cls, changes: Iterable[Change]) -> "Changes":
+        """Count and list transitions."""
+        gathered = cls()
+        lists = {
+            JobStatus.FAILED.value: gathered.failed,
+            JobStatus.PARTIAL_SUCCESS.value: gathered.partial_success,
+            JobStatus.COMPLETED.value: gathered.completed,
+        }
+        for change in changes:
+            gathered.counts[change.status or NO_STATUS] += 1
+            gathered.families.add(change.family)
+            if change.status in lists:
+                lists[change.status].add(_facts_of(change))
+        return gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How things stand: jobs by status, those that are active, unusually long so, and soon deleted."""
+
+    totals: Counter[str]
+    active: Shortlist
+    long_running: Shortlist
+    expiring_soon: Shortlist
+
+
+def take_census(facts: Iterable[JobFacts], now: datetime) -> Census:
+    """Count and list all jobs. Unusually long is longer than 95 of 100 finished ones of the family took.
+
+    What ends within an hour is never unusual.
+    """
+    at, soon = rfc3339(now), rfc3339(now + EXPIRING_SOON)
+    totals: Counter[str] = Counter()
+    durations: dict[Family, array[float]] = {family: array("d") for family in Family}
+    active = Shortlist(_submit_time)
+    expiring = Shortlist(lambda job: job.expiration_time or "")
+    for job in facts:
+        totals[job.status or NO_STATUS] += 1
+        if expires_between(job, at, soon):
+            expiring.add(job)
+        if not has_ended(job):
+            active.add(job)
+        elif (seconds := duration_of(job.submit_time, job.end_time)) is not None:
+            durations[job.family].append(seconds)
+    usual = {family: _usual(seconds) for family, seconds in durations.items()}
+    long_running = Shortlist(_submit_time)
+    for job in active.jobs():
+        if (age := age_of(job, at)) is not None and age > usual[job.family]:
+            long_running.add(job)
+    return Census(totals, active, long_running, expiring)
+
+
+def age_of(job: JobFacts, at: str) -> float | None:
+    """Return the seconds since a job was submitted, None when that is not known."""
+    return None if job.submit_time is None else max(seconds_between(job.submit_time, at), 0.0)
+
+
+def _usual(durations: "array[float]") -> float:
+    return max(percentile(sorted(durations), _LONG_RUNNING_PERCENTILE) or 0.0, LONG_RUNNING_SECONDS)
+
+
+def _submit_time(job: JobFacts) -> str:
+    return job.submit_time or ""
+
+
+def _facts_of(change: Change) -> JobFacts:
+    return JobFacts(
+        family=change.family,
+        job_id=change.job_id,
+        status=change.status,
+        submit_time=change.submit_time,
+        end_time=change.end_time,
+        expiration_time=None,
+    )

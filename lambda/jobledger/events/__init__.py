@@ -1,0 +1,1 @@
+"""Job state change events on EventBridge."""

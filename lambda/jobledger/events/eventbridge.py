@@ -1,0 +1,74 @@
+"""The only caller of EventBridge: one event for each transition in the change log."""
+
+import hashlib
+import json
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from jobledger.errors import EventRefused
+from jobledger.ledger.rows import Change
+
+SOURCE = "jobledger"
+DETAIL_TYPE = "Comprehend Medical Job State Change"
+VERSION = "1"
+
+CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+
+
+class EventBus:
+    """EventBridge's default bus of this account and region."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls) -> "EventBus":
+        """Return the bus on a client of its own, with bounded attempts and time-outs."""
+        return cls(Session().create_client("events", config=CONFIG))
+
+    def put(self, change: Change, scope: str, job_name: str | None) -> None:
+        """Send one transition. Raises EventRefused when the bus did not take it."""
+        entry = {
+            "Source": SOURCE,
+            "DetailType": DETAIL_TYPE,
+            "Detail": json.dumps(detail_of(change, scope, job_name)),
+        }
+        try:
+            answer = self._client.put_events(Entries=[entry])
+        except ClientError as error:
+            raise EventRefused(error.response["Error"]["Code"]) from error
+        except BotoCoreError as error:
+            raise EventRefused(type(error).__name__) from error
+        if answer["FailedEntryCount"]:
+            raise EventRefused(answer["Entries"][0].get("ErrorCode", "unknown"))
+
+
+def detail_of(change: Change, scope: str, job_name: str | None) -> dict[str, str | None]:
+    """Return an event's `detail`: every name always there, null for what the service left out.
+
+    `EventId` is the same however often the transition is delivered. `JobName` is there only when one
+    is given, which the setting includeJobDetails decides.
+    """
+    account, region = scope.split("/")
+    identity = f"{scope}/{change.family}#{change.observed_at}#{change.job_id}"
+    detail = {
+        "Version": VERSION,
+        "Account": account,
+        "Region": region,
+        "Family": change.family.value,
+        "JobId": change.job_id,
+        "JobStatus": change.status,
+        "PreviousJobStatus": change.previous,
+        "SubmitTime": change.submit_time,
+        "EndTime": change.end_time,
+        "ObservedAt": change.observed_at,
+        "EventId": hashlib.sha256(identity.encode()).hexdigest()[:32],
+    }
+    return detail if job_name is None else detail | {"JobName": job_name}

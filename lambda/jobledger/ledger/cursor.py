@@ -1,0 +1,69 @@
+"""NextToken: where a page ended, sealed and bound to the query it belongs to.
+
+A token is `version | seal | position` in URL-safe base64. The seal is a keyed hash over the version, the
+query and the position, so any altered byte, another query or another deployment's token is refused.
+It carries nothing secret: the submit time and id of the last job of a page. It never expires.
+"""
+
+import base64
+import binascii
+import functools
+import hashlib
+import hmac
+import json
+from dataclasses import asdict, dataclass
+
+from jobledger.errors import InvalidToken
+from jobledger.jobs import Family
+from jobledger.ledger.filters import JobQuery
+
+_VERSION = b"\x01"
+_SEAL_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last job that was given out, and when the walk over the pages began.
+
+    `as_of` keeps a walk to the jobs that the ledger knew when its first page was read.
+    """
+
+    sort_key: str
+    family: Family
+    as_of: str
+
+
+def seal(position: Position, query: JobQuery, key: str) -> str:
+    """Return the token of a position in a query's answer, under 512 characters."""
+    body = f"{position.as_of};{position.family};{position.sort_key}".encode()
+    return _to_text(_VERSION + _seal_of(body, query, key) + body)
+
+
+def unseal(token: str, query: JobQuery, key: str) -> Position:
+    """Return the position in a token of this query. Raises InvalidToken for any other text."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidToken from error
+    version, sealed, body = raw[:1], raw[1 : 1 + _SEAL_BYTES], raw[1 + _SEAL_BYTES :]
+    # Base64 has several spellings of the same bytes; only the one that was issued is taken.
+    if version != _VERSION or _to_text(raw) != token:
+        raise InvalidToken
+    if not hmac.compare_digest(sealed, _seal_of(body, query, key)):
+        raise InvalidToken
+    as_of, family, sort_key = body.decode().split(";", 2)
+    return Position(sort_key, Family(family), as_of)
+
+
+def _seal_of(body: bytes, query: JobQuery, key: str) -> bytes:
+    message = b"\x00".join((_VERSION, _canonical(query), body))
+    return hmac.digest(key.encode(), message, hashlib.sha256)[:_SEAL_BYTES]
+
+
+@functools.lru_cache(maxsize=16)
+def _canonical(query: JobQuery) -> bytes:
+    return json.dumps(asdict(query), sort_keys=True).encode()
+
+
+def _to_text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

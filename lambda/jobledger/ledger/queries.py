@@ -1,0 +1,93 @@
+"""Which Query answers what: the table or an index, and the conditions, for one family and status.
+
+Used by `pages` and `facts`. The condition on the sort key also is the position that a page starts from.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobledger.jobs import Family
+from jobledger.ledger.cursor import Position
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.writing import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One family, and one status or all: what a single Query can answer in order."""
+
+    family: Family
+    status: str | None
+    parts: int
+
+
+def parts_of(query: JobQuery) -> list[Part]:
+    statuses: tuple[str | None, ...] = query.statuses or (None,)
+    count = len(query.families) * len(statuses)
+    return [Part(family, status, count) for family in query.families for status in statuses]
+
+
+def parameters_of(
+    ledger: Ledger, query: JobQuery, part: Part, start: Position | None
+) -> dict[str, Any]:
+    """Return the Query of one part, from behind the start position on."""
+    index = _index(ledger, query, part)
+    low = f"{query.after}$" if query.after else "0"  # "$" follows "#": above all keys of that time
+    high = (
+        f"{query.before}#" if query.before else ":"
+    )  # below all of that time; ":" is above digits
+    values = {":key": index.value, ":low": low, ":high": high}
+    filters = []
+    parameters: dict[str, Any] = {
+        "KeyConditionExpression": f"{index.attribute} = :key AND SK BETWEEN :low AND :high",
+        "ProjectionExpression": "SK, Job",
+        "ScanIndexForward": not query.descending,
+    }
+    if index.name:
+        parameters["IndexName"] = index.name
+    if query.name_prefix is not None:
+        filters.append("begins_with(JobName, :prefix)")
+        values[":prefix"] = query.name_prefix
+    if start is not None:
+        # Jobs that the ledger came to know after the walk began would shift its pages.
+        filters.append("FirstObservedAt <= :as_of")
+        values[":as_of"] = start.as_of
+        if _comes_later(part.family, start, descending=query.descending):
+            values[":high" if query.descending else ":low"] = start.sort_key
+        else:
+            parameters["ExclusiveStartKey"] = _start_key(ledger, index, part, start)
+    if filters:
+        parameters["FilterExpression"] = " AND ".join(filters)
+    return parameters | {
+        "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()}
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """What a Query of one part runs on: an index, or (name None) the table, and its partition key."""
+
+    name: str | None
+    attribute: str
+    value: str
+
+
+def _index(ledger: Ledger, query: JobQuery, part: Part) -> _Index:
+    scope = ledger.partition(part.family)
+    if query.name and part.status:
+        return _Index("ByNameAndStatus", "NameStatusKey", f"{scope}#{part.status}#{query.name}")
+    if query.name:
+        return _Index("ByName", "NameKey", f"{scope}#{query.name}")
+    if part.status:
+        return _Index("ByStatus", "StatusKey", f"{scope}#{part.status}")
+    return _Index(None, "PK", scope)
+
+
+def _start_key(ledger: Ledger, index: _Index, part: Part, start: Position) -> dict[str, Any]:
+    keys = {"PK": ledger.partition(part.family), "SK": start.sort_key, index.attribute: index.value}
+    return {name: {"S": value} for name, value in keys.items()}
+
+
+def _comes_later(family: Family, start: Position, *, descending: bool) -> bool:
+    """Whether a family's job of the very key of `start` comes after it in the merged order."""
+    return family < start.family if descending else family > start.family

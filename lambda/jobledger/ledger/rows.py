@@ -1,0 +1,113 @@
+"""What a job and a transition look like as rows, and when a listing tells more than the row does."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from jobledger.jobs import Family, Job
+from jobledger.ledger.table import Row, text_of
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One transition of the change log. `previous` is None for a job seen for the first time."""
+
+    family: Family
+    job_id: str
+    status: str | None
+    previous: str | None
+    submit_time: str | None
+    end_time: str | None
+    observed_at: str
+
+
+def supersedes(job: Job, listed_at: str, row: Row | None) -> bool:
+    """Whether a listing tells more than the row: a later status, or the same one read later.
+
+    A status only moves forward, and an end is final. `listed_at` is when the listing was asked for.
+    """
+    if row is None:
+        return True
+    if job.json == row["Job"] and "ExpiredUpstream" not in row:
+        return False
+    if job.rank != row["Rank"]:
+        return job.rank > int(row["Rank"])
+    if job.ended and job.status != row.get("JobStatus"):
+        return False
+    return listed_at > str(row["ListedAt"])
+
+
+def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
+    """Return each job once: a service may list one twice, and differently, on one page."""
+    furthest: dict[str, Job] = {}
+    for job in jobs:
+        known = furthest.get(job.sort_key)
+        if known is None or job.rank >= known.rank:
+            furthest[job.sort_key] = job
+    return furthest
+
+
+def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: str | None) -> Row:
+    """Return the row of a job in the place of `row`, its last one, if any.
+
+    `observed_at` is None when only properties changed, not the status.
+    """
+    history: list[dict[str, Any]] = json.loads(str(row["History"])) if row else []
+    if observed_at is not None:
+        status = {} if job.status is None else {"JobStatus": job.status}
+        history.append(status | {"ObservedAt": observed_at})
+    optional: dict[str, str | None] = {
+        "JobName": job.name,
+        "JobStatus": job.status,
+        "SubmitTime": job.submit_time,
+        "EndTime": job.end_time,
+        "ExpirationTime": job.expiration_time,
+        "NameKey": job.name and f"{scope}#{job.name}",
+        "StatusKey": job.status and f"{scope}#{job.status}",
+        "NameStatusKey": job.name and job.status and f"{scope}#{job.status}#{job.name}",
+    }
+    row_now: Row = {
+        "PK": scope,
+        "SK": job.sort_key,
+        "Job": job.json,
+        "IdKey": f"{scope.rpartition('/')[0]}#{job.job_id}",
+        "Rank": job.rank,
+        "ListedAt": listed_at,
+        "FirstObservedAt": str(row["FirstObservedAt"]) if row else str(observed_at),
+        "ObservedAt": str(row["ObservedAt"]) if row and observed_at is None else str(observed_at),
+        "History": json.dumps(history, separators=(",", ":")),
+        "Version": int(row["Version"]) + 1 if row else 1,
+    }
+    return row_now | {name: value for name, value in optional.items() if value}
+
+
+def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
+    """Return the row of the change log for a job that moved on from `row`, or that is new."""
+    optional: dict[str, str | None] = {
+        "JobStatus": job.status,
+        "PreviousJobStatus": text_of(row, "JobStatus") if row else None,
+        "SubmitTime": job.submit_time,
+        "EndTime": job.end_time,
+    }
+    change: Row = {
+        "PK": f"{scope}#changes",
+        "SK": f"{observed_at}#{job.job_id}",
+        "Family": job.family.value,
+        "JobId": job.job_id,
+        "ObservedAt": observed_at,
+    }
+    return change | {name: value for name, value in optional.items() if value}
+
+
+def change_from_row(row: Row) -> Change:
+    """Return the transition that a row of the change log holds."""
+    return Change(
+        family=Family(str(row["Family"])),
+        job_id=str(row["JobId"]),
+        status=text_of(row, "JobStatus"),
+        previous=text_of(row, "PreviousJobStatus"),
+        submit_time=text_of(row, "SubmitTime"),
+        end_time=text_of(row, "EndTime"),
+        observed_at=str(row["ObservedAt"]),
+    )

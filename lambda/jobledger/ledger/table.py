@@ -1,0 +1,199 @@
+"""The only caller of DynamoDB. Rows are flat: text, whole numbers and booleans under names.
+
+Whatever DynamoDB refuses becomes LedgerUnavailable, but for a condition that does not hold: that is
+an answer, not a failure.
+"""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from jobledger.errors import LedgerUnavailable
+
+Value = str | int | bool
+Row = dict[str, Value]
+Key = Mapping[str, str]
+
+TRANSACTION_LIMIT = 100
+"""Actions in one TransactWriteItems (API reference)."""
+_BATCH_GET_LIMIT = 100
+
+SETTLING = timedelta(minutes=2)
+"""The age at which the change log is closed: no write that began earlier can still be pending."""
+# Four attempts of at most 4 seconds: far below SETTLING.
+CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+_CONFLICTS = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+# Throttling inside a transaction is no error that botocore would retry, but a reason of one
+# (API reference, TransactWriteItems). Four rounds are still well below SETTLING.
+_THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"})
+_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A row to write and the condition that must hold for it, in DynamoDB's expression language."""
+
+    row: Row
+    condition: str
+    values: Row = field(default_factory=dict)
+
+
+class Table:
+    """One DynamoDB table with the keys `PK` and `SK`."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    @classmethod
+    def connect(cls, name: str) -> "Table":
+        """Return the table on a client of its own, with bounded attempts and time-outs."""
+        return cls(Session().create_client("dynamodb", config=CONFIG), name)
+
+    def get(self, key: Key) -> Row | None:
+        """Read one row, consistently; None when there is none."""
+        with _our_errors():
+            answer = self._client.get_item(
+                TableName=self.name, Key=encode(key), ConsistentRead=True
+            )
+        return decode(answer["Item"]) if "Item" in answer else None
+
+    def batch_get(self, keys: Sequence[Key]) -> Iterator[Row]:
+        """Read many rows by their keys, consistently, in any order; absent ones are left out."""
+        for start in range(0, len(keys), _BATCH_GET_LIMIT):
+            wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
+            for round_number in range(_ROUNDS):
+                pause(round_number)
+                with _our_errors():
+                    answer = self._client.batch_get_item(
+                        RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
+                    )
+                yield from map(decode, answer["Responses"].get(self.name, ()))
+                wanted = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+                if not wanted:
+                    break
+            else:
+                raise LedgerUnavailable("BatchGetItem left keys unprocessed")
+
+    def query(self, **parameters: Any) -> dict[str, Any]:
+        """Run one Query and return DynamoDB's answer as it is, for the paths where time counts."""
+        with _our_errors():
+            answer: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
+        return answer
+
+    def query_all(self, **parameters: Any) -> Iterator[Row]:
+        """Yield every row of a Query, page after page."""
+        while True:
+            answer = self.query(**parameters)
+            yield from map(decode, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def put(self, put: Put) -> bool:
+        """Write one row; False when its condition does not hold."""
+        return self.transact([put])
+
+    def put_next(self, row: Row, read: int) -> bool:
+        """Write the next version of a row that was read; False when somebody else has been quicker.
+
+        `read` is the Version that was read, 0 for a row that was not there.
+        """
+        condition = "attribute_not_exists(PK) OR Version = :read"
+        return self.put(Put(row, condition, {":read": read}))
+
+    def transact(self, puts: Iterable[Put]) -> bool:
+        """Write up to 100 rows, all or none; False when a condition does not hold."""
+        actions = [{"Put": self._put_parameters(put)} for put in puts]
+        for round_number in range(_ROUNDS):
+            pause(round_number)
+            try:
+                with _our_errors():
+                    self._client.transact_write_items(TransactItems=actions)
+            except _Conflict:
+                return False
+            except _Throttled:
+                continue
+            return True
+        raise LedgerUnavailable("ThrottlingError")
+
+    def _put_parameters(self, put: Put) -> dict[str, Any]:
+        parameters: dict[str, Any] = {
+            "TableName": self.name,
+            "Item": encode(put.row),
+            "ConditionExpression": put.condition,
+        }
+        if put.values:
+            parameters["ExpressionAttributeValues"] = encode(put.values)
+        return parameters
+
+
+def pause(round_number: int) -> None:
+    """Wait before a round that follows another: up to 0.2, 0.8, then 3.2 seconds, at random."""
+    if round_number:
+        time.sleep(random.random() * 0.05 * 4**round_number)
+
+
+class _Conflict(Exception):
+    """A condition does not hold, or another transaction holds the row."""
+
+
+class _Throttled(Exception):
+    """A row's partition takes no more at the moment."""
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        reasons = {
+            reason.get("Code") for reason in error.response.get("CancellationReasons", ())
+        } - {"None"}
+        if reasons and reasons <= _CONFLICTS:
+            raise _Conflict from error
+        if reasons & _THROTTLES and reasons <= _THROTTLES | _CONFLICTS:
+            raise _Throttled from error
+        raise LedgerUnavailable(error.response["Error"]["Code"]) from error
+    except BotoCoreError as error:
+        raise LedgerUnavailable(type(error).__name__) from error
+
+
+def text_of(row: Row, name: str) -> str | None:
+    """Return a text of the row, None when it has none of that name."""
+    return str(row[name]) if name in row else None
+
+
+def encode(row: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
+    """Return the row in DynamoDB's typed form."""
+    return {name: _encode_value(value) for name, value in row.items()}
+
+
+def _encode_value(value: Value) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"S": value}
+
+
+def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Return the row that DynamoDB's typed form stands for."""
+    return {name: _decode_value(value) for name, value in item.items()}
+
+
+def _decode_value(value: Mapping[str, Any]) -> Value:
+    ((kind, plain),) = value.items()
+    return int(plain) if kind == "N" else plain

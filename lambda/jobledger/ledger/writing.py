@@ -1,0 +1,222 @@
+"""The ledger's writing side: job rows, the change log beside them, and the state of each sync.
+
+| row    | PK                     | SK                   | carries |
+|--------|------------------------|----------------------|---------|
+| job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, what is filtered on, its history |
+| change | `Scope#changes`        | `ObservedAt#JobId`   | one transition, written in the job row's transaction |
+| state  | `state`                | `Scope`              | how far the family's sync has come |
+
+`Scope` is `account/region/Family`. What reads pages of it is in `pages`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from jobledger.errors import LedgerUnavailable
+from jobledger.jobs import Family, Job
+from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row, supersedes
+from jobledger.ledger.table import TRANSACTION_LIMIT, Put, Row, Table, pause
+from jobledger.times import parse, rfc3339
+
+_WRITE_ATTEMPTS = 6
+# A job and its transition are two rows. A batch is stamped with the time just before it is written.
+JOBS_A_TRANSACTION = TRANSACTION_LIMIT // 2
+
+
+class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """A walk over the service's list that is under way, so that another run can go on with it.
+
+    `after` is the SubmitTimeAfter it was begun with (None: everything), `next_token` the page to ask
+    for, `pages` how many there were. `known` are the jobs that were active when it began, `missing` those
+    of them that have not been listed yet (JobId to submit time), `active` all listed so far that have
+    not ended.
+    """
+
+    started_at: str
+    after: str | None = None
+    next_token: str | None = None
+    pages: int = 0
+    high_water_mark: str | None = None
+    known: list[str] = []
+    active: dict[str, str] = {}
+    missing: dict[str, str] = {}
+
+
+class LastError(msgspec.Struct, frozen=True, rename="pascal"):
+    """Why the last sync of a family failed: the error's name, and when."""
+
+    name: str
+    at: str
+
+
+class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """How far a family's sync has come. `as_of` is None until the first fill is complete.
+
+    `full_walk` is the daily walk over everything, beside `walk` so that it holds nothing up;
+    `full_walk_after` is when the next one may begin.
+    """
+
+    as_of: str | None = None
+    full_walk: Walk | None = None
+    full_walk_after: str | None = None
+    high_water_mark: str | None = None
+    active: dict[str, str] = {}
+    walk: Walk | None = None
+    last_error: LastError | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a call of `record` wrote: rows in all, and the transitions among them."""
+
+    changed: int
+    transitions: int
+
+
+class Ledger:
+    """Job rows, change log and sync state of one account and region.
+
+    `now` is the clock whose time `ObservedAt` is.
+    """
+
+    def __init__(self, table: Table, scope: str, now: Callable[[], datetime]) -> None:
+        self.table = table
+        self.scope = scope
+        self._now = now
+
+    def partition(self, family: Family) -> str:
+        """Return the family's `Scope`: `account/region/Family`."""
+        return f"{self.scope}/{family}"
+
+    def record(
+        self, family: Family, jobs: Iterable[Job], listed_at: str, *, announce_new: bool
+    ) -> Recorded:
+        """Write what these jobs, listed at `listed_at`, tell beyond the ledger.
+
+        A job only moves forward, so repeated, concurrent and late calls do no harm: a row is written
+        on the condition that it is the one that was read, and read again when it is not. Without
+        `announce_new` (a first fill) new jobs leave no trace in the change log. Raises
+        LedgerUnavailable; what was written until then stays and is whole.
+        """
+        pending = furthest(jobs)
+        changed = transitions = 0
+        for attempt in range(_WRITE_ATTEMPTS):
+            pause(min(attempt, 1))
+            rows = self._rows(family, pending)
+            newer = [
+                job for key, job in pending.items() if supersedes(job, listed_at, rows.get(key))
+            ]
+            pending = {}
+            # After a conflict job by job, so that one that is contended does not hold up the others.
+            for batch in _batches(newer, JOBS_A_TRANSACTION if attempt == 0 else 1):
+                puts = [
+                    put
+                    for job in batch
+                    for put in self._puts(job, rows.get(job.sort_key), listed_at, announce_new)
+                ]
+                if self.table.transact(puts):
+                    changed += len(batch)
+                    transitions += len(puts) - len(batch)
+                else:
+                    pending |= {job.sort_key: job for job in batch}
+            if not pending:
+                return Recorded(changed, transitions)
+        raise LedgerUnavailable("rows are written by others without pause")
+
+    def mark_expired(self, family: Family, job_id: str, submit_time: str | None) -> None:
+        """Note on a job's row that the service does not know it any more; the row stays as last seen."""
+        key = {"PK": self.partition(family), "SK": Job.key_of(submit_time, job_id)}
+        for _ in range(_WRITE_ATTEMPTS):
+            row = self.table.get(key)
+            if row is None or row.get("ExpiredUpstream"):
+                return
+            version = int(row["Version"])
+            marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
+            if self.table.put_next(marked, version):
+                return
+        raise LedgerUnavailable("rows are written by others without pause")
+
+    def find(self, job_id: str) -> Row | None:
+        """Return the row of a job of whatever family, the one submitted last if there are several."""
+        rows = self.table.query_all(
+            IndexName="ById",
+            KeyConditionExpression="IdKey = :id",
+            ExpressionAttributeValues={":id": {"S": f"{self.scope}#{job_id}"}},
+        )
+        return max(rows, key=lambda row: str(row["SK"]), default=None)
+
+    def changes(self, family: Family, start: str, end: str) -> Iterator[Change]:
+        """Yield the family's transitions with start <= ObservedAt < end, in the order of observation."""
+        rows = self.table.query_all(
+            KeyConditionExpression="PK = :log AND SK BETWEEN :start AND :end",
+            ExpressionAttributeValues={
+                ":log": {"S": f"{self.partition(family)}#changes"},
+                ":start": {"S": start},
+                # A sort key is `ObservedAt#JobId`, so none equals a bare time: the end is exclusive.
+                ":end": {"S": end},
+            },
+        )
+        return (change_from_row(row) for row in rows)
+
+    def state(self, family: Family) -> SyncState:
+        """Return how far the family's sync has come, read consistently."""
+        row = self.table.get({"PK": "state", "SK": self.partition(family)})
+        return SyncState() if row is None else _state_from_row(row)
+
+    def states(self) -> dict[Family, SyncState]:
+        """Return the state of every family that was ever synced, in one query."""
+        rows = self.table.query_all(
+            KeyConditionExpression="PK = :state AND begins_with(SK, :scope)",
+            ExpressionAttributeValues={
+                ":state": {"S": "state"},
+                ":scope": {"S": f"{self.scope}/"},
+            },
+        )
+        return {Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row) for row in rows}
+
+    def save_state(self, family: Family, state: SyncState) -> SyncState | None:
+        """Write a state that was made from one read before; None when another sync was quicker."""
+        following = msgspec.structs.replace(state, version=state.version + 1)
+        row: Row = {
+            "PK": "state",
+            "SK": self.partition(family),
+            "Sync": msgspec.json.encode(following).decode(),
+            "Version": following.version,
+        }
+        return following if self.table.put_next(row, state.version) else None
+
+    def _rows(self, family: Family, jobs: dict[str, Job]) -> dict[str, Row]:
+        keys = [{"PK": self.partition(family), "SK": key} for key in jobs]
+        return {str(row["SK"]): row for row in self.table.batch_get(keys)}
+
+    def _puts(self, job: Job, row: Row | None, listed_at: str, announce_new: bool) -> Iterator[Put]:
+        """Yield the job's row and, when its status moved, the row of the change log."""
+        scope = self.partition(job.family)
+        observed_at = self._after(row)
+        moved = row is None or row.get("JobStatus") != job.status
+        written = job_row(scope, job, row, listed_at, observed_at if moved else None)
+        if row is None:
+            yield Put(written, "attribute_not_exists(PK)")
+        else:
+            yield Put(written, "Version = :read", {":read": row["Version"]})
+        if moved and (row is not None or announce_new):
+            yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
+
+    def _after(self, row: Row | None) -> str:
+        """Return the time of this observation: now, but never before the job's last one."""
+        now = self._now()
+        if row is not None and (last := parse(str(row["ObservedAt"]))) >= now:
+            now = last + timedelta(milliseconds=1)
+        return rfc3339(now)
+
+
+def _state_from_row(row: Row) -> SyncState:
+    return msgspec.json.decode(str(row["Sync"]), type=SyncState)
+
+
+def _batches(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    return (jobs[start : start + size] for start in range(0, len(jobs), size))

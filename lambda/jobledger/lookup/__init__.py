@@ -1,0 +1,1 @@
+"""The look-up behind the `Custom::ComprehendMedicalJob` resource."""

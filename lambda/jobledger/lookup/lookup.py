@@ -1,0 +1,202 @@
+"""What a stack's look-up finds in the ledger, and the sentence for CloudFormation when it cannot be told.
+
+The sentences quote what was looked for, and a failed job's Message: they are for the stack's owner, and
+must not be logged.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobledger.errors import LookupFailed
+from jobledger.jobs import JobStatus
+from jobledger.ledger.facts import read_facts
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.pages import read_page
+from jobledger.ledger.writing import Ledger
+from jobledger.lookup.request import LookupRequest
+from jobledger.sync.freshness import as_of, oldest
+from jobledger.times import rfc3339, seconds_between
+
+Attributes = dict[str, str]
+
+MOST_COUNTED = 10_000
+"""The highest Count: to count on would read a ledger of years in full."""
+
+ATTRIBUTES = (
+    "JobId",
+    "JobName",
+    "JobStatus",
+    "Family",
+    "SubmitTime",
+    "EndTime",
+    "ModelVersion",
+    "InputS3Uri",
+    "OutputS3Uri",
+    "ManifestS3Uri",
+    "DurationSeconds",
+    "Count",
+)
+NOTHING_FOUND: Attributes = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}
+
+_ENDED_BADLY = (JobStatus.FAILED, JobStatus.STOPPED)
+# The service's clock and ours differ, and a wait of over an hour is one of several resources in a row.
+_SKEW = timedelta(minutes=1)
+
+
+def find(ledger: Ledger, request: LookupRequest, now: datetime) -> Attributes | None:
+    """Return the attributes of the job that the request selects, None when there is none.
+
+    Raises LookupFailed when `only` one job was to match and several do, and LedgerUnavailable.
+    """
+    jobs = _first(ledger, request.query, 2 if request.select == "only" else 1, now)
+    if not jobs:
+        return None
+    count = _count(ledger, request.query)
+    if len(jobs) > 1:
+        most = " or more" if count == MOST_COUNTED else ""
+        raise LookupFailed(f"Select is only, and {count}{most} jobs match: {request.looked_for}.")
+    return _attributes(jobs[0], max(count, 1))
+
+
+def check_not_in_vain(
+    ledger: Ledger, request: LookupRequest, started: datetime, now: datetime
+) -> None:
+    """Raise LookupFailed when the job that is waited for by its name has ended FAILED or STOPPED.
+
+    That is the newest job of the name, if it ended while it was waited for, or if SubmitTimeAfter says
+    that no older run is meant. One that ended long ago is no reason not to wait for the next.
+    """
+    job = _newest_of_name(ledger, request, now)
+    if job is None or job.get("JobStatus") not in _ENDED_BADLY:
+        return
+    ended = job.get("EndTime") or rfc3339(now)
+    if request.query.after is not None or ended >= rfc3339(started - _SKEW):
+        raise LookupFailed(
+            f"JobName: the job waited for {_told(job)}. Looked for: {request.looked_for}."
+        )
+
+
+def failure(ledger: Ledger, request: LookupRequest, now: datetime, *, stale: bool) -> LookupFailed:
+    """Return why there are no attributes, with what helps to find out what is wrong.
+
+    `stale`: the service could not be asked just now. Raises LedgerUnavailable.
+    """
+    sentences = [
+        _waited(request),
+        f"No job matches: {request.looked_for} (MustExist is true).",
+        _nearest_miss(ledger, request, now),
+        _freshness(ledger, request),
+        "Comprehend Medical could not be asked just now." if stale else "",
+    ]
+    return LookupFailed(" ".join(filter(None, sentences)))
+
+
+def too_large(
+    request: LookupRequest, attributes: Attributes, size: int, limit: int
+) -> LookupFailed:
+    """Return the failure for a job whose attributes CloudFormation would not take."""
+    sizes = {name: len(text.encode()) for name, text in attributes.items()}
+    longest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+    told = ", ".join(f"{name} has {sizes[name]}" for name in longest)
+    return LookupFailed(
+        f"The attributes of job {attributes['JobId']} are too long: CloudFormation takes an answer of "
+        f"{limit} bytes, and with them it has {size} ({told}). Looked for: {request.looked_for}."
+    )
+
+
+def _first(ledger: Ledger, query: JobQuery, most: int, now: datetime) -> list[Mapping[str, Any]]:
+    """Return the first jobs of a query; a page may be short, or empty, and go on."""
+    jobs: list[Mapping[str, Any]] = []
+    position = None
+    while True:
+        page = read_page(ledger, query, most - len(jobs), position, rfc3339(now))
+        jobs += map(json.loads, page.jobs)
+        position = page.position
+        if position is None or len(jobs) == most:
+            return jobs
+
+
+def _count(ledger: Ledger, query: JobQuery) -> int:
+    return sum(1 for _ in itertools.islice(read_facts(ledger, query), MOST_COUNTED))
+
+
+def _newest_of_name(
+    ledger: Ledger, request: LookupRequest, now: datetime
+) -> Mapping[str, Any] | None:
+    """Return the newest job of the name looked for, of whatever status; None also without a name."""
+    if request.query.name is None:
+        return None
+    query = replace(request.query, statuses=(), order="descending")
+    return next(iter(_first(ledger, query, 1, now)), None)
+
+
+def _nearest_miss(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
+    if request.query.name is None:
+        return ""
+    job = _newest_of_name(ledger, request, now)
+    if job is None:
+        return "There is no job of that name in any status."
+    return f"The newest job of that name {_told(job)}."
+
+
+def _told(job: Mapping[str, Any]) -> str:
+    """Return how a job stands, with the service's own reason."""
+    end = f" since {job['EndTime']}" if job.get("EndTime") else ""
+    reason = f": {_text(job['Message'])[:300]}" if job.get("Message") else ""
+    return f"({job['JobId']}) is {job.get('JobStatus')}{end}{reason}".rstrip(".")
+
+
+def _freshness(ledger: Ledger, request: LookupRequest) -> str:
+    oldest_time = oldest(as_of(ledger), request.query.families)
+    if oldest_time is None:
+        return "The ledger has not been filled yet."
+    return f"The ledger is as of {oldest_time}."
+
+
+def _waited(request: LookupRequest) -> str:
+    if not request.waits:
+        return ""
+    minutes = request.patience / timedelta(minutes=1)
+    if minutes == request.wait_minutes:
+        return f"WaitMinutes: {minutes:g} minutes are over."
+    return (
+        f"WaitMinutes: {minutes:g} of {request.wait_minutes:g} minutes are over, and CloudFormation gives "
+        "one resource no more time; another one can wait on."
+    )
+
+
+def _attributes(job: Mapping[str, Any], count: int) -> Attributes:
+    given = {name: _text(job.get(name)) for name in ATTRIBUTES}
+    submitted, ended = job.get("SubmitTime"), job.get("EndTime")
+    seconds = seconds_between(submitted, ended) if submitted and ended else None
+    return given | {
+        "InputS3Uri": _s3_uri(job.get("InputDataConfig")),
+        "OutputS3Uri": _s3_uri(job.get("OutputDataConfig")),
+        "ManifestS3Uri": _manifest_uri(job),
+        "DurationSeconds": "" if seconds is None else f"{seconds:.3f}".rstrip("0").rstrip("."),
+        "Count": str(count),
+    }
+
+
+def _s3_uri(place: Mapping[str, Any] | None) -> str:
+    if not place or not place.get("S3Bucket"):
+        return ""
+    return _text(f"s3://{place['S3Bucket']}/{place.get('S3Key') or ''}")
+
+
+def _manifest_uri(job: Mapping[str, Any]) -> str:
+    """Return where the manifest is: its path is one in the output's bucket, unless it says otherwise."""
+    path = job.get("ManifestFilePath")
+    if not path or str(path).startswith("s3://"):
+        return _text(path)
+    bucket = (job.get("OutputDataConfig") or {}).get("S3Bucket")
+    return _s3_uri({"S3Bucket": bucket, "S3Key": str(path).lstrip("/")})
+
+
+def _text(value: object) -> str:
+    """Return a property as CloudFormation can take it: text, and none with half a character in it."""
+    return "" if value is None else str(value).encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""Copying the job lists of Comprehend Medical into the ledger."""

@@ -1,0 +1,285 @@
+"""Bring the ledger up to date with the service, at one upstream call a family while little happens.
+
+A sync walks the service's list, newest first, back to where nothing can have changed: to the older of
+the newest job known and the oldest job that is still active, less an overlap for jobs that the
+service lists late. Each page is written before the next is asked for; the state moves on only when
+the walk is complete. A walk that is cut short is gone on with by the next run. Once a day everything is
+walked, after and beside that, so that a service which fails at it does not hold up the rest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec.structs import replace
+
+from jobledger.errors import (
+    DeadlineReached,
+    JobUnknown,
+    LedgerUnavailable,
+    TokenRefused,
+    UpstreamError,
+    WalkEndless,
+    WalkOvertaken,
+)
+from jobledger.jobs import Family, Job
+from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
+from jobledger.observability import logger
+from jobledger.sync.upstream import Upstream, UpstreamPage
+from jobledger.times import parse, rfc3339
+
+# How much later than its submit time the service may list a job for the first time.
+OVERLAP = timedelta(minutes=10)
+# How often everything is walked, in case the service listed something later than that.
+FULL_WALK_EVERY = timedelta(days=1)
+# A walk that still fails so long after it began is begun anew.
+PATIENCE = timedelta(hours=1)
+MAX_EMPTY_PAGES = 100
+# Ten times what 350,000 jobs take, the most there can be: tokens that lead in a wide circle end here.
+MAX_PAGES = 7_000
+# A long walk says how far it is: each 10,000 jobs or so.
+PAGES_A_REPORT = 20
+
+Which = Literal["walk", "full_walk"]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySync:
+    """What one run did for one family. `error` is the name of what went wrong, if anything did."""
+
+    as_of: str | None
+    upstream_calls: int = 0
+    throttles: int = 0
+    observed: int = 0
+    changed: int = 0
+    transitions: int = 0
+    error: str | None = None
+
+
+class Sync:
+    """One run over one family. `now` is the clock; make a new one for each run and family.
+
+    Without `reconcile` the daily walk over everything is left to another run.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        upstream: Upstream,
+        ledger: Ledger,
+        now: Callable[[], datetime],
+        *,
+        reconcile: bool = True,
+    ) -> None:
+        self._family = family
+        self._upstream = upstream
+        self._ledger = ledger
+        self._now = now
+        self._reconcile = reconcile
+        self._state = SyncState()
+        self._error: str | None = None
+        self._observed = self._changed = self._transitions = 0
+        self._seen_tokens: set[str] = set()
+        self._empty_pages = 0
+
+    def run(self) -> FamilySync:
+        """Sync the family; an error of the service or the ledger is told, not raised."""
+        self._upstream.reset()
+        try:
+            self._state = self._ledger.state(self._family)
+            self._run("walk")
+            if self._reconcile and self._full_walk_is_due():
+                self._run("full_walk")
+        except (DeadlineReached, WalkOvertaken) as interruption:
+            # The next run, or the other one, goes on where this one stopped.
+            self._error = interruption.name
+        except LedgerUnavailable as failure:
+            self._error = failure.name
+        return FamilySync(
+            as_of=self._state.as_of,
+            upstream_calls=self._upstream.calls,
+            throttles=self._upstream.throttles,
+            observed=self._observed,
+            changed=self._changed,
+            transitions=self._transitions,
+            error=self._error,
+        )
+
+    def _run(self, which: Which) -> None:
+        try:
+            try:
+                self._walk(which, getattr(self._state, which) or self._new_walk(which))
+            except (TokenRefused, WalkEndless):
+                # Once from the start: a token may have expired while the walk lay still.
+                self._seen_tokens.clear()
+                self._empty_pages = 0
+                self._walk(which, self._new_walk(which))
+        except UpstreamError as failure:
+            self._note_failure(which, failure)
+
+    def _full_walk_is_due(self) -> bool:
+        state = self._state
+        if state.as_of is None or (self._error and state.full_walk is None):
+            return False
+        return state.full_walk is not None or rfc3339(self._now()) >= (state.full_walk_after or "")
+
+    def _new_walk(self, which: Which) -> Walk:
+        state, now = self._state, self._now()
+        full = which == "full_walk" or state.as_of is None
+        return Walk(
+            started_at=rfc3339(now),
+            after=None if full else _window_start(state),
+            known=list(state.active),
+            missing={} if which == "full_walk" else state.active,
+        )
+
+    def _walk(self, which: Which, walk: Walk) -> None:
+        while True:
+            listed_at = rfc3339(self._now())
+            page = self._upstream.page(self._family, walk.after, walk.next_token)
+            self._record(page.jobs, listed_at)
+            last, walk = walk, _advance(walk, page)
+            if page.next_token is None:
+                self._complete(which, walk)
+                return
+            self._check_progress(walk, page)
+            self._checkpoint(which, last, walk)
+
+    def _record(self, jobs: tuple[Job, ...], listed_at: str) -> None:
+        recorded = self._ledger.record(
+            self._family, jobs, listed_at, announce_new=self._state.as_of is not None
+        )
+        self._observed += len(jobs)
+        self._changed += recorded.changed
+        self._transitions += recorded.transitions
+
+    def _check_progress(self, walk: Walk, page: UpstreamPage) -> None:
+        """Raise WalkEndless for a token seen before, too many pages, or too many empty ones in a row."""
+        assert page.next_token is not None
+        self._empty_pages = 0 if page.jobs else self._empty_pages + 1
+        circle = page.next_token in self._seen_tokens or walk.pages > MAX_PAGES
+        if circle or self._empty_pages > MAX_EMPTY_PAGES:
+            raise WalkEndless("WalkEndless")
+        self._seen_tokens.add(page.next_token)
+        if walk.pages % PAGES_A_REPORT == 0:
+            logger.info("walking", extra={"family": self._family.value, "observed": self._observed})
+
+    def _checkpoint(self, which: Which, last: Walk, walk: Walk) -> None:
+        """Note how far the walk is. Raises WalkOvertaken when another sync has moved it on."""
+        while True:
+            saved = self._ledger.save_state(self._family, replace(self._state, **{which: walk}))
+            if saved is not None:
+                self._state = saved
+                return
+            self._state = self._ledger.state(self._family)
+            current = getattr(self._state, which)
+            if current is not None and current != last:
+                raise WalkOvertaken
+
+    def _complete(self, which: Which, walk: Walk) -> None:
+        """Look into what was active and is not listed any more, then move the state on."""
+        active = walk.active | self._look_for(walk.missing)
+        ended = set(walk.known) - active.keys() if which == "walk" else set()
+        while True:
+            state = self._state
+            # What another sync found active meanwhile stays so until it is seen to end.
+            others = {job: time for job, time in state.active.items() if job not in ended}
+            following = replace(
+                state,
+                high_water_mark=_later(walk.high_water_mark, state.high_water_mark),
+                active=others | active,
+                **{which: _unless_ours(getattr(state, which), walk)},
+            )
+            if walk.after is None:
+                after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
+                following = replace(following, full_walk_after=after)
+            if which == "walk":
+                error = LastError(self._error, rfc3339(self._now())) if self._error else None
+                as_of = _later(walk.started_at, state.as_of)
+                following = replace(following, as_of=as_of, last_error=error)
+            saved = self._ledger.save_state(self._family, following)
+            if saved is not None:
+                self._state = saved
+                return
+            self._state = self._ledger.state(self._family)
+
+    def _look_for(self, missing: dict[str, str]) -> dict[str, str]:
+        """Describe each job that was active and is not listed; return those that may be active still."""
+        active = {}
+        for job_id, submit_time in missing.items():
+            listed_at = rfc3339(self._now())
+            try:
+                job = self._upstream.describe(self._family, job_id)
+            except JobUnknown:
+                self._ledger.mark_expired(self._family, job_id, submit_time or None)
+                continue
+            except UpstreamError as failure:
+                # One job that cannot be described does not hold up the others; it is looked for again.
+                self._error = failure.name
+                active[job_id] = submit_time
+                continue
+            self._record((job,), listed_at)
+            if not job.ended:
+                active[job_id] = submit_time
+        return active
+
+    def _note_failure(self, which: Which, failure: UpstreamError) -> None:
+        """Write the failure's name into the state, AsOf untouched; drop a walk that has no future."""
+        self._error = failure.name
+        while True:
+            state, now = self._ledger.state(self._family), self._now()
+            walk = getattr(state, which)
+            hopeless = isinstance(failure, TokenRefused | WalkEndless) or (
+                walk is not None and now - parse(walk.started_at) > PATIENCE
+            )
+            noted = replace(state, last_error=LastError(failure.name, rfc3339(now)))
+            if hopeless:
+                noted = replace(noted, **{which: None})
+            if hopeless and which == "full_walk":
+                noted = replace(noted, full_walk_after=rfc3339(now + PATIENCE))
+            saved = self._ledger.save_state(self._family, noted)
+            if saved is not None:
+                self._state = saved
+                return
+
+
+def _window_start(state: SyncState) -> str:
+    """Return the SubmitTimeAfter of a walk that looks for what may have changed."""
+    assert state.as_of is not None
+    known = [state.high_water_mark or state.as_of, *filter(None, state.active.values())]
+    return rfc3339(parse(min(known)) - OVERLAP)
+
+
+def _unless_ours(current: Walk | None, ours: Walk) -> Walk | None:
+    """Return the walk that another sync has under way, None when it is the one that is complete."""
+    return None if current is None or current.started_at == ours.started_at else current
+
+
+def _advance(walk: Walk, page: UpstreamPage) -> Walk:
+    """Return the walk with a page behind it."""
+    active = dict(walk.active)
+    for job in page.jobs:
+        if job.ended:
+            active.pop(job.job_id, None)
+        else:
+            active[job.job_id] = job.submit_time or ""
+    listed = {job.job_id for job in page.jobs}
+    # A submit time in the future, from a clock ahead of ours, must not close the window on others.
+    newest = max((job.submit_time for job in page.jobs if job.submit_time), default=None)
+    return replace(
+        walk,
+        next_token=page.next_token,
+        pages=walk.pages + 1,
+        high_water_mark=_later(newest and min(newest, walk.started_at), walk.high_water_mark),
+        active=active,
+        missing={
+            job_id: submit_time
+            for job_id, submit_time in walk.missing.items()
+            if job_id not in listed
+        },
+    )
+
+
+def _later(one: str | None, other: str | None) -> str | None:
+    return max(filter(None, (one, other)), default=None)

@@ -1,0 +1,1 @@
+"""The Lambda code asset: built without Docker, from locked dependencies."""

@@ -1,0 +1,186 @@
+"""Requests made from our own OpenAPI document: no 5xx, and no answer that the document does not have.
+
+Two makers: schemathesis, thorough and slow, and a plain one that mixes good and bad values at random.
+JOB_LEDGER_GENERATED sets how many requests the second makes, JOB_LEDGER_EXAMPLES how many for each route
+and each way of checking the first.
+"""
+
+import os
+import random
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from jobledger.api.openapi import document
+from jobledger.handlers.api import handler
+from jobledger.jobs import Family, JobStatus
+from jobledger.observability import logger
+from jobledger.times import rfc3339
+from tests.api import NOW, Api, a_job, answer_of, event, running_api, wsgi
+
+EXAMPLES = int(os.environ.get("JOB_LEDGER_EXAMPLES", "150"))
+GENERATED = int(os.environ.get("JOB_LEDGER_GENERATED", "100000"))
+BATCHES = 10
+JSON_TYPES = ("application/json", "application/problem+json")
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+A_DIGEST = {
+    "DigestId": "d",
+    "MessageId": "m",
+    "Window": {"Start": rfc3339(NOW), "End": rfc3339(NOW)},
+    "Counts": {},
+}
+schema = schemathesis.openapi.from_dict(document())
+schema.config.update(base_url="http://127.0.0.1/")
+schema.app = wsgi
+
+
+def fill(api: Api) -> None:
+    for family in Family:
+        statuses = [*JobStatus]
+        api.fill(
+            *(a_job(n, JobStatus=statuses[n % 7], JobName=f"nightly-{n % 3}") for n in range(40)),
+            family=family,
+        )
+    api.mark_synced()
+    api.answer_of_function = A_DIGEST
+
+
+@pytest.fixture(scope="module")
+def api():
+    with running_api() as running:
+        fill(running)
+        logger.setLevel("CRITICAL")  # a line for each request is in nobody's interest
+        yield running
+        logger.setLevel("INFO")
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_schemathesis_finds_no_answer_outside_of_the_document(api, case):
+    case.call_and_validate(checks=CHECKS)
+
+
+GOOD: dict[str, list[str]] = {
+    "Family": [*Family, "ALL"],
+    "JobName": ["nightly-1", "none", "=1"],
+    "JobNamePrefix": ["nightly", "n", "x"],
+    "JobStatus": [*JobStatus],
+    "SubmitTimeAfter": ["2026-11-01", "1700000000", "2026-11-22T09:00:00+01:00"],
+    "SubmitTimeBefore": ["2026-11-24", "1795420800.5", "2027-01-01T00:00:00Z"],
+    "Order": ["ascending", "descending"],
+    "MaxResults": ["1", "3", "100", "500"],
+    "NextToken": ["AAAA"],
+    "ConsistentRead": ["true", "false"],
+    "Format": ["json", "csv", "ndjson"],
+}
+NAMES = list(GOOD)
+PATHS = ["/jobs"] * 8 + [
+    "/summary",
+    "/health",
+    "/digests",
+    "/openapi.json",
+    "/docs",
+    "/docs/docs.js",
+]
+METHODS = ["GET"] * 12 + ["HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
+
+
+def any_text(source: random.Random) -> str:
+    alphabet = source.choice(
+        ["09-:TZ.+ ", "azAZ_=", "\x00\r\n\t\"\\'<>", "é診\u2028\U0001f600\ud800"]
+    )
+    return "".join(source.choices(alphabet, k=source.choice([0, 1, 5, 40, 300])))
+
+
+def a_request(source: random.Random, tokens: list[str]) -> dict[str, Any]:
+    path = source.choice(
+        [*PATHS, f"/jobs/{source.randint(0, 50):032x}", f"/jobs/{any_text(source)}"]
+    )
+    query: dict[str, list[str]] = {}
+    for name in source.sample(NAMES, source.choice([0, 1, 2, 3, 4])):
+        good = tokens if name == "NextToken" and source.random() < 0.7 else GOOD[name]
+        texts = [source.choice(good)] * source.choice([1, 1, 1, 1, 2])
+        query[name] = texts if source.random() < 0.9 else [any_text(source)]
+    if source.random() < 0.05:
+        query[any_text(source)] = [any_text(source)]
+    headers = {}
+    if source.random() < 0.3:
+        headers["Accept"] = source.choice(["text/csv", "*/*", "text/html", any_text(source)])
+    if source.random() < 0.3:
+        headers["Accept-Encoding"] = source.choice(["gzip", "br", any_text(source)])
+    method = "POST" if path == "/digests" else source.choice(METHODS)
+    made = event(path, query, method=method, headers=headers)
+    if method == "POST":
+        body = source.choice(["", "{}", '{"WindowStart":1,"WindowEnd":2}', any_text(source)])
+        made |= {"body": body, "isBase64Encoded": False}
+        made["multiValueHeaders"] = {"Idempotency-Key": [source.choice(["k", any_text(source)])]}
+    return made
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_random_requests_get_answers_of_the_document_only(api, batch):
+    source = random.Random(batch)
+    paths = document()["paths"]
+    components = document()["components"]
+    validators: dict[str, Any] = {}
+    tokens = ["AAAA"]
+    for _ in range(GENERATED // BATCHES):
+        request = a_request(source, tokens)
+        answer = answer_of(handler(request, api.context))
+        assert answer.status < 500, (request, answer)
+        media = answer.headers["Content-Type"].partition(";")[0]
+        route = route_of(request["path"])
+        operation = next(iter(paths[route].values())) if route else {"responses": {}}
+        documented = operation["responses"].get(str(answer.status), {})
+        if answer.status == 404:
+            documented = components["responses"]["404"]
+        if "$ref" in documented:
+            documented = components["responses"][str(answer.status)]
+        assert media in documented.get("content", ()), (request, answer)
+        if request["httpMethod"] == "HEAD" or media not in JSON_TYPES:
+            continue
+        told = answer.json
+        name = documented["content"][media]["schema"].get("$ref", "").rpartition("/")[2]
+        if name and source.random() < 0.2:
+            if name not in validators:
+                own = {"$ref": f"#/components/schemas/{name}", "components": components}
+                validators[name] = jsonschema_rs.validator_for(own)
+            validators[name].validate(told)
+        if "NextToken" in told:
+            tokens = [*tokens[-20:], told["NextToken"]]
+
+
+def route_of(path: str) -> str | None:
+    path = path.removesuffix("\n").rstrip("/")  # as Powertools reads it
+    if path.startswith("/jobs/"):
+        return "/jobs/{JobId}"
+    if path.startswith("/docs/"):
+        return "/docs/{Asset}"
+    return path
+
+
+def test_the_makers_know_every_parameter_of_the_document():
+    listed = document()["paths"]["/jobs"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in listed} == set(NAMES)

@@ -1,0 +1,306 @@
+"""What each kind of subscriber receives, through a real emulator of SNS, with the filters of the docs."""
+
+import io
+import json
+import re
+import threading
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobledger.digest.content import Digest
+from jobledger.digest.message import compose
+from jobledger.digest.sns import Notifier
+from jobledger.errors import PublishRefused
+from jobledger.handlers import digest as function
+from jobledger.jobs import Family
+from tests.digests import ENVIRONMENT, REMEMBERED, ZURICH, DigestWorld, a_digest
+from tests.typical_digests import TYPICAL
+
+DOCS = Path(__file__).parents[3] / "docs" / "digests.md"
+SECONDS = 20
+
+
+def filters() -> dict[str, Any]:
+    """The examples of the docs: what is said before each, and the policy."""
+    found = re.findall(
+        r"^\*\*(.+?)\*\*.*?```json\n(.*?)```", DOCS.read_text(), re.DOTALL | re.MULTILINE
+    )
+    return {title: json.loads(policy) for title, policy in found}
+
+
+class Topic:
+    """A topic, and the notifier that the function has."""
+
+    def __init__(self, aws: Any, name: str) -> None:
+        self.aws = aws
+        self.sns = aws.client("sns")
+        self.arn = self.sns.create_topic(Name=name)["TopicArn"]
+        self.notifier = Notifier(self.sns)
+
+    def queue(self, **attributes: str) -> "Queue":
+        queue = Queue(self.aws, f"q-{time.monotonic_ns()}")
+        self.sns.subscribe(
+            TopicArn=self.arn, Protocol="sqs", Endpoint=queue.arn, Attributes=attributes
+        )
+        return queue
+
+    def publish(self, digest: Digest) -> str:
+        return self.notifier.publish(self.arn, compose(digest, ZURICH).digest)
+
+
+class Queue:
+    def __init__(self, aws: Any, name: str) -> None:
+        self.sqs = aws.client("sqs")
+        self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        self.arn = answer["Attributes"]["QueueArn"]
+
+    def messages(self, expected: int) -> list[dict[str, Any]]:
+        """What comes, until as many are there as are expected."""
+        messages: list[dict[str, Any]] = []
+        deadline = time.monotonic() + SECONDS
+        while len(messages) < expected and time.monotonic() < deadline:
+            answer = self.sqs.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+                WaitTimeSeconds=1 if expected else 0,
+            )
+            messages += answer.get("Messages", [])
+        return messages
+
+
+@pytest.fixture
+def topic(aws) -> Topic:
+    return Topic(aws, f"digests-{time.monotonic_ns()}")
+
+
+def test_a_queue_receives_the_json_raw_with_the_attributes(topic):
+    queue = topic.queue(RawMessageDelivery="true")
+    digest = TYPICAL["failures"]()
+    topic.publish(digest)
+    (message,) = queue.messages(1)
+    assert message["Body"] == compose(digest, ZURICH).digest.bodies["default"]
+    attributes = {k: v["StringValue"] for k, v in message["MessageAttributes"].items()}
+    assert attributes == {
+        "Kind": "Digest",
+        "Verdict": "ATTENTION",
+        "HasFailures": "true",
+        "Version": "1",
+        "Families": '["SNOMEDCT", "PHI"]',
+    }
+
+
+def test_a_queue_receives_the_json_wrapped_with_subject_and_message_id(topic):
+    queue = topic.queue()
+    message_id = topic.publish(TYPICAL["failures"]())
+    (message,) = queue.messages(1)
+    envelope = json.loads(message["Body"])
+    assert envelope["MessageId"] == message_id
+    assert envelope["Subject"].startswith("[job-ledger] 3 FAILED, ")
+    assert json.loads(envelope["Message"])["Version"] == "1"
+    assert envelope["MessageAttributes"]["HasFailures"]["Value"] == "true"
+
+
+def test_an_http_endpoint_receives_the_json_once_it_has_confirmed(topic):
+    with endpoint() as (url, received):
+        topic.sns.subscribe(TopicArn=topic.arn, Protocol="http", Endpoint=url)
+        token = the(received, "SubscriptionConfirmation")["Token"]
+        topic.sns.confirm_subscription(TopicArn=topic.arn, Token=token)
+        topic.publish(TYPICAL["quiet-day"]())
+        notification = the(received, "Notification")
+    assert json.loads(notification["Message"])["Verdict"] == "OK"
+
+
+def the(received: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """The one message of a kind, as soon as it is there."""
+    deadline = time.monotonic() + SECONDS
+    while not any(message["Type"] == kind for message in received):
+        assert time.monotonic() < deadline, received
+        time.sleep(0.05)
+    (message,) = (message for message in received if message["Type"] == kind)
+    return message
+
+
+def test_a_function_receives_the_json(aws, topic):
+    """It hands on what it gets to a queue, where it can be seen."""
+    seen = Queue(aws, f"seen-{time.monotonic_ns()}")
+    arn = a_function(aws, seen.url)
+    topic.sns.subscribe(TopicArn=topic.arn, Protocol="lambda", Endpoint=arn)
+    topic.publish(TYPICAL["stale"]())
+    (message,) = seen.messages(1)
+    (record,) = json.loads(message["Body"])["Records"]
+    assert json.loads(record["Sns"]["Message"])["Verdict"] == "STALE"
+    assert record["Sns"]["Subject"].startswith("[job-ledger] STALE, ")
+
+
+def test_the_filters_of_the_docs_let_through_what_they_say(topic):
+    examples = filters()
+    assert list(examples) == ["Only failures", "One family", "Machines only"]
+    queues = {
+        title: topic.queue(RawMessageDelivery="true", FilterPolicy=json.dumps(policy))
+        for title, policy in examples.items()
+    }
+    failures = TYPICAL["failures"]()  # of SNOMEDCT and PHI
+    quiet = a_digest(changed_families=(Family.RXNORM,))
+    for digest in (failures, quiet):
+        topic.publish(digest)
+    received = {
+        title: sorted(
+            json.loads(m["Body"])["Verdict"]
+            for m in queue.messages(2 if title == "Machines only" else 1)
+        )
+        for title, queue in queues.items()
+    }
+    assert received == {
+        "Only failures": ["ATTENTION"],
+        "One family": ["ATTENTION"],
+        "Machines only": ["ATTENTION", "OK"],
+    }
+
+
+def test_the_largest_digest_is_delivered_whole(topic):
+    queue = topic.queue(RawMessageDelivery="true")
+    digest = TYPICAL["after-an-outage"]()
+    topic.publish(digest)
+    (message,) = queue.messages(1)
+    assert message["Body"] == compose(digest, ZURICH).digest.bodies["default"]
+
+
+def test_a_topic_that_is_gone_refuses(topic):
+    topic.sns.delete_topic(TopicArn=topic.arn)
+    with pytest.raises(PublishRefused) as refused:
+        topic.publish(a_digest())
+    assert refused.value.name == "NotFound"
+
+
+def test_the_function_on_real_tables_publishes_once_however_often_and_at_once(aws, monkeypatch):
+    """The races in memory, once more on a DynamoDB that others have written."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    topic = Topic(aws, f"digests-{time.monotonic_ns()}")
+    queue = topic.queue(RawMessageDelivery="true")
+    world = on_real_tables(aws, topic)
+    answers: list[dict[str, Any]] = []
+
+    def run() -> None:
+        answers.append(world.run())
+
+    for _ in range(3):
+        world.forward(hours=1)
+        threads = [threading.Thread(target=run) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert Counter(answer["Published"] for answer in answers) == {True: 3, False: 21}
+    bodies = [json.loads(message["Body"]) for message in queue.messages(3)]
+    assert len(bodies) == 3
+    assert queue.messages(0) == []
+    windows = sorted((body["Window"]["Start"], body["Window"]["End"]) for body in bodies)
+    assert windows[0][1] == windows[1][0]
+    assert windows[1][1] == windows[2][0]
+
+
+def test_the_function_as_it_is_deployed_publishes_at_once_on_a_ledger_that_is_new(aws, monkeypatch):
+    topic = Topic(aws, f"digests-{time.monotonic_ns()}")
+    queue = topic.queue(RawMessageDelivery="true")
+    for name, value in (on_real_tables(aws, topic).environment).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    function._parts.cache_clear()
+    context = SimpleNamespace(
+        function_name="digest",
+        memory_limit_in_mb=512,
+        invoked_function_arn="arn:aws:lambda:us-east-1:000000000000:function:digest",
+        aws_request_id="request",
+        get_remaining_time_in_millis=lambda: 300_000,
+    )
+    placeholder = {"ScheduledTime": "<aws.scheduler.scheduled-time>"}
+    try:
+        answers = [function.handler(event, context) for event in ({}, placeholder)]
+    finally:
+        function._parts.cache_clear()
+    assert answers[0]["DigestId"] == answers[1]["DigestId"]
+    (message,) = queue.messages(1)
+    assert json.loads(message["Body"])["DigestId"] == answers[0]["DigestId"]
+
+
+def on_real_tables(aws: Any, topic: Topic) -> DigestWorld:
+    ledger = aws.ledger_table(f"ledger-{time.monotonic_ns()}")
+    remembered = f"{REMEMBERED}-{time.monotonic_ns()}"
+    client = aws.client("dynamodb")
+    client.create_table(
+        TableName=remembered,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
+    return DigestWorld(
+        tables=client,
+        topic=topic.sns,
+        sleep=time.sleep,
+        LEDGER_TABLE_NAME=ledger,
+        IDEMPOTENCY_TABLE_NAME=remembered,
+        DIGEST_TOPIC_ARN=topic.arn,
+    )
+
+
+def a_function(aws: Any, queue_url: str) -> str:
+    code = (
+        "import json, os, urllib.parse, urllib.request\n"
+        "def handler(event, context):\n"
+        "    form = {'Action': 'SendMessage', 'QueueUrl': os.environ['QUEUE'],\n"
+        "            'MessageBody': json.dumps(event)}\n"
+        "    data = urllib.parse.urlencode(form).encode()\n"
+        "    headers = {'Authorization': 'AWS4-HMAC-SHA256 Credential=test/20261123/us-east-1/sqs/aws4_request'}\n"
+        "    urllib.request.urlopen(urllib.request.Request(os.environ['QUEUE'], data, headers))\n"
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("subscriber.py", code)
+    client = aws.client("lambda")
+    name = f"subscriber-{time.monotonic_ns()}"
+    answer = client.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role="arn:aws:iam::000000000000:role/subscriber",
+        Handler="subscriber.handler",
+        Code={"ZipFile": archive.getvalue()},
+        Environment={"Variables": {"QUEUE": queue_url}},
+    )
+    return str(answer["FunctionArn"])
+
+
+@contextmanager
+def endpoint() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of an HTTP server, and what it is sent."""
+    received: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            received.append(json.loads(self.rfile.read(length)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", received
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,92 @@
+"""A stack that deploys look-ups: through the provider framework, on a ledger in memory, synced from the stand-in."""
+
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from jobledger.handlers import lookup as handlers
+from tests.functional.lookup.provider import Provider
+from tests.world import World, a_job
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+PLACES: dict[str, Any] = {
+    "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/2026/"},
+    "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/"},
+}
+TOO_LONG: dict[str, Any] = {
+    "InputDataConfig": {"S3Bucket": "b" * 63, "S3Key": "i" * 1024},
+    "OutputDataConfig": {"S3Bucket": "b" * 63, "S3Key": "ü" * 1024},
+    "ManifestFilePath": "m" * 1024,
+}
+JOBS = [
+    a_job("a" * 32, 3 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
+    a_job("b" * 32, 2 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
+    a_job("c" * 32, 1 * DAY, "FAILED", JobName="nightly-notes", Message="No documents."),
+    a_job("d" * 32, 5 * HOUR, JobName="once", **PLACES),
+    a_job("e" * 32, 4 * HOUR, "PARTIAL_SUCCESS", JobName="part", ManifestFilePath="out/Manifest")
+    | {"OutputDataConfig": {"S3Bucket": "codes"}},
+    a_job("f" * 32, 3 * HOUR, JobName="too-long", **TOO_LONG),
+]
+
+
+class Stack:
+    """What CloudFormation does for a stack with one look-up in it."""
+
+    def __init__(self, world):
+        self.world = world
+        self.syncs = []
+        self.sync_error = None
+        self.begun = world.clock.seconds
+        self.provider = Provider(
+            handlers.on_event, handlers.is_complete, pause=world.clock.forward, interval=10
+        )
+
+    def sync(self, payload):
+        self.syncs.append(payload)
+        if self.sync_error:
+            raise self.sync_error
+        done = self.world.sync()
+        return {"Families": {"SNOMEDCT": {"AsOf": done.as_of}}}
+
+    @property
+    def seconds(self):
+        """How long it has taken so far; each sync takes one."""
+        return self.world.clock.seconds - self.begun
+
+    def create(self, **properties):
+        return self.provider.answer("Create", properties)
+
+    def found(self, **properties):
+        answer = self.create(**properties)
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        return answer["Data"]
+
+    def refused(self, **properties):
+        answer = self.create(**properties)
+        assert answer["Status"] == "FAILED"
+        return answer["Reason"].removeprefix("Error: ").partition("\n")[0]
+
+    def start_job(self, name="tonight", **settings):
+        """A job that takes two minutes."""
+        self.world.server.change(submitted_seconds=20.0, in_progress_seconds=100.0, **settings)
+        return self.world.client().start_snomedct_inference_job(
+            JobName=name,
+            LanguageCode="en",
+            DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
+            InputDataConfig={"S3Bucket": "notes"},
+            OutputDataConfig={"S3Bucket": "codes"},
+        )["JobId"]
+
+
+@contextmanager
+def deployed():
+    with World(JOBS, hostile=False) as world, pytest.MonkeyPatch.context() as patch:
+        world.sync()
+        world.clock.forward(MINUTE)
+        stack = Stack(world)
+        patch.setenv("FAMILIES", "SNOMEDCT")
+        patch.setattr(handlers, "_parts", lambda: (world.ledger, stack.sync))
+        patch.setattr(handlers, "_now", world.clock.now)
+        yield stack

@@ -1,0 +1,120 @@
+"""Look-ups that wait for their job."""
+
+import pytest
+
+from jobledger.errors import FunctionRefused
+from tests.functional.lookup.lookups import HOUR, MINUTE, deployed
+from tests.memory_dynamodb import error
+from tests.world import START, a_job
+
+
+@pytest.fixture
+def stack():
+    with deployed() as stack:
+        yield stack
+
+
+def test_a_look_up_that_does_not_wait_reads_the_ledger_only(stack):
+    stack.world.put(a_job("9" * 32, 60, JobName="nightly-notes"))
+    assert stack.found(JobName="nightly-notes")["JobId"] == "b" * 32
+    assert stack.syncs == []
+    assert stack.found(JobName="nightly-notes", WaitMinutes="1")["JobId"] == "9" * 32
+    assert stack.syncs == [{"Families": ["SNOMEDCT"], "IfOlderThanSeconds": 2}]
+
+
+def test_a_wait_ends_when_the_job_completes(stack):
+    job_id = stack.start_job()
+    assert stack.found(JobName="tonight", WaitMinutes="30")["JobId"] == job_id
+    assert 120 <= stack.seconds < 160
+
+
+def test_a_wait_ends_with_the_reason_when_the_job_fails(stack):
+    job_id = stack.start_job(outcome="FAILED")
+    sentence = stack.refused(JobName="tonight", WaitMinutes="30", MustExist="false")
+    assert sentence.startswith(
+        f"JobName: the job waited for ({job_id}) is FAILED since 2026-11-23T"
+    )
+    (message,) = (
+        job["Message"] for job in stack.world.ledger_jobs().values() if job["JobId"] == job_id
+    )
+    assert message.rstrip(".") in sentence
+    assert 'JobName "tonight"' in sentence
+    assert stack.seconds < 160
+
+
+def test_a_wait_ends_when_the_job_is_stopped(stack):
+    job_id = stack.start_job()
+    stack.world.client().stop_snomedct_inference_job(JobId=job_id)
+    assert "is STOPPED" in stack.refused(JobName="tonight", WaitMinutes="30")
+
+
+def test_a_job_that_failed_long_ago_is_no_reason_not_to_wait_for_the_next(stack):
+    stack.world.put(a_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
+    assert "5 minutes are over" in stack.refused(JobName="tonight", WaitMinutes="5")
+    job_id = stack.start_job()
+    assert stack.found(JobName="tonight", WaitMinutes="5")["JobId"] == job_id
+
+
+def test_a_job_that_failed_in_the_time_asked_for_ends_the_wait_at_once(stack):
+    stack.world.put(a_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
+    after = str(int(START - 2 * HOUR))
+    assert "is FAILED" in stack.refused(JobName="tonight", WaitMinutes="5", SubmitTimeAfter=after)
+    assert stack.seconds < 10
+
+
+def test_a_failed_job_is_found_when_it_is_what_is_waited_for(stack):
+    job_id = stack.start_job(outcome="FAILED")
+    assert stack.found(JobName="tonight", WaitMinutes="9", JobStatus="FAILED")["JobId"] == job_id
+
+
+def test_a_failed_job_does_not_end_a_wait_that_is_not_for_its_name(stack):
+    stack.start_job(outcome="FAILED")
+    assert "5 minutes are over" in stack.refused(JobNamePrefix="tonig", WaitMinutes="5")
+
+
+@pytest.mark.parametrize(
+    "properties, minutes, sentence",
+    [
+        ({"WaitMinutes": "0.5"}, 0.5, "WaitMinutes: 0.5 minutes are over."),
+        ({"WaitMinutes": "55"}, 55, "WaitMinutes: 55 minutes are over."),
+        ({"WaitMinutes": "120"}, 55, "WaitMinutes: 55 of 120 minutes are over, and CloudFormation"),
+        (
+            {"WaitMinutes": "30", "ServiceTimeout": "600"},
+            9,
+            "WaitMinutes: 9 of 30 minutes are over",
+        ),
+        ({"WaitMinutes": "30", "ServiceTimeout": "1"}, 0, "WaitMinutes: 0 of 30 minutes are over"),
+    ],
+)
+def test_a_wait_never_outlasts_what_cloudformation_waits(stack, properties, minutes, sentence):
+    reason = stack.refused(JobName="nobody", **properties)
+    assert reason.startswith(sentence)
+    # A sync takes a second of this world's time.
+    waited = stack.seconds
+    assert minutes * MINUTE <= waited <= minutes * MINUTE * 1.2 + 15
+
+
+def test_a_service_that_cannot_be_asked_is_waited_for_and_told_of(stack):
+    stack.sync_error = FunctionRefused("AccessDeniedException")
+    sentence = stack.refused(JobName="nobody", WaitMinutes="2")
+    assert "Comprehend Medical could not be asked just now." in sentence
+    assert len(stack.syncs) == 13
+    assert stack.found(JobName="once", WaitMinutes="2")["JobId"] == "d" * 32
+
+
+@pytest.mark.parametrize("waiting, seconds", [({}, 60), ({"WaitMinutes": "3"}, 180)])
+def test_a_ledger_that_cannot_be_read_is_tried_for_a_minute_or_while_waiting(
+    stack, waiting, seconds
+):
+    def down(operation):
+        raise error("ThrottlingException")
+
+    stack.world.database.before = down
+    sentence = stack.refused(JobName="once", **waiting)
+    assert sentence.startswith("The ledger cannot be read at the moment (ThrottlingException)")
+    assert 'JobName "once"' in sentence
+    assert seconds <= stack.seconds < seconds + 15
+
+    until = stack.world.clock.seconds + 30
+    stack.world.database.before = lambda o: down(o) if stack.world.clock.seconds < until else None
+    assert stack.found(JobName="once", **waiting)["JobId"] == "d" * 32

@@ -1,0 +1,148 @@
+"""Faults on the wire between the sync and the service, from a proxy that speaks AWS's protocols."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from botocore.config import Config
+from botocore.session import Session
+
+from jobledger.sync.upstream import Upstream
+from tests.world import World, a_job
+
+PAGES = 10
+PAGE_SIZE = 20
+CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=1,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
+FAULTS: dict[str, dict[str, object]] = {
+    "error 500": {"error": {"code": "InternalServerException", "status": 500}},
+    "error 503": {"error": {"code": "ServiceUnavailableException", "status": 503}},
+    "reset": {"reset": True},
+    "answer cut off": {"response": {"abort_frac": 0.5}},
+    "hang on read": {"timeout_ms": 10_000},
+}
+
+
+class Proxy:
+    """A microburst between a World's client and its stand-in."""
+
+    def __init__(self, upstream: str) -> None:
+        self.port = _free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        command = Path(sys.executable).with_name("microburst")
+        self._process = subprocess.Popen(
+            [shutil.which("microburst") or command, "-u", upstream, "-p", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _wait_until_open(self.port)
+        # Its first call reads the models of all services, which takes longer than a time-out here.
+        patient = CONFIG.merge(Config(read_timeout=60))
+        _client(self.endpoint, patient).list_snomedct_inference_jobs()
+
+    def rules(self, *rules):
+        """Replace all rules."""
+        request = urllib.request.Request(
+            f"{self.endpoint}/_microburst/rules",
+            json.dumps(rules).encode(),
+            {"Content-Type": "application/json"},
+            method="POST",
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status < 300
+
+    def stop(self) -> None:
+        self._process.kill()  # it would first see requests through that it was told to hang
+        self._process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def world():
+    jobs = [a_job(f"job-{number:05}", 1_000 + number) for number in range(PAGE_SIZE * PAGES)]
+    with World(jobs, hostile=False) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def proxy(world):
+    proxy = Proxy(world.server.endpoint)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.mark.parametrize("position", range(1, PAGES + 1))
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_walk_that_fails_on_any_page_is_completed_by_the_next_run(
+    world, proxy, fault, position, monkeypatch
+):
+    monkeypatch.setattr("jobledger.sync.upstream.PAGE_SIZE", PAGE_SIZE)
+    world.database.items.clear()
+    world.database._order.clear()
+    proxy.rules()
+    page = 0
+
+    def break_at_position() -> None:
+        nonlocal page
+        page += 1
+        if page == position:
+            proxy.rules(FAULTS[fault] | {"service": "*"})
+
+    world.upstream = Upstream(_client(proxy.endpoint), break_at_position)
+    started = time.monotonic()
+    failed = world.sync()
+    assert failed.error is not None
+    assert failed.as_of is None
+    assert failed.upstream_calls == position + 1  # one attempt more
+    assert time.monotonic() - started < 15
+    proxy.rules()
+    world.upstream = Upstream(_client(proxy.endpoint))
+    done = world.sync()
+    assert (done.error, done.upstream_calls) == (None, PAGES - position + 1)
+    assert world.truth() == world.statuses()
+
+
+def test_a_service_that_does_not_accept_connections_ends_the_sync_in_bounded_time(world):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        # Nobody accepts: the queue of one is full, and the next connection hangs.
+        waiting = [socket.socket() for _ in range(3)]
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        world.upstream = Upstream(_client(f"http://127.0.0.1:{port}"))
+        started = time.monotonic()
+        assert world.sync().error == "ConnectTimeoutError"
+        assert time.monotonic() - started < 15
+        for client in waiting:
+            client.close()
+
+
+def _client(endpoint, config=CONFIG):
+    return Session().create_client("comprehendmedical", endpoint_url=endpoint, config=config)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_open(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < deadline, "the proxy does not start"
+        time.sleep(0.05)

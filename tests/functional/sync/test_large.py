@@ -1,0 +1,45 @@
+"""The first fill of a large account: nothing lost, little memory, and gone on with after a stop."""
+
+import multiprocessing
+import time
+from multiprocessing.connection import Connection
+
+from local.comprehend_medical import Family, Hostility, Server
+from tests.functional.sync import large_fill
+from tests.world import START, a_job
+
+JOBS = 100_000
+MAX_GROWTH_MB = 50
+# Forked from a server that has imported everything, so that only the fill's own memory counts.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([large_fill.__name__])
+
+
+def test_a_fill_of_100_000_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_path):
+    began = time.time()
+    jobs = [
+        a_job(f"{number:032x}", START - began + 100 + number * 100, JobName="nightly-notes")
+        for number in range(JOBS)
+    ]
+    hostility = Hostility(throttle=False, expire_jobs=False)
+    with Server(jobs={Family.SNOMEDCT: jobs}, hostility=hostility) as server:
+        told, tell = PROCESSES.Pipe(duplex=False)
+        process = PROCESSES.Process(
+            target=large_fill.run, args=(server.endpoint, tmp_path / "rows", tell)
+        )
+        process.start()
+        result = received(told, 240)
+        process.join(30)
+        upstream_calls = sum(server.calls()["Counts"].values())
+    assert result.error is None
+    assert result.jobs == JOBS
+    assert result.growth_mb < MAX_GROWTH_MB
+    # Two runs: the first was stopped half way, and the second went on from there.
+    assert result.stopped_at >= JOBS // 4
+    assert upstream_calls < 2 * JOBS // 500 + 200
+
+
+def received(told: Connection, seconds: float) -> large_fill.Result:
+    assert told.poll(seconds), "the fill does not end"
+    result: large_fill.Result = told.recv()
+    return result

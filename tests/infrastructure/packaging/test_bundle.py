@@ -1,0 +1,240 @@
+"""The code asset: whole, slim, with bytecode, the same from the same inputs, and never half made."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from stacks.packaging import bundle as bundling
+from stacks.packaging import target as targets
+from stacks.packaging.bundle import BundleError, make_bundle
+from stacks.packaging.slim import SERVICES, slim
+from stacks.packaging.target import Target
+
+ROOT = Path(__file__).resolve().parents[3]
+HOST = Target.of("host")
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A lambda folder without dependencies: pip has nothing to fetch."""
+    code = tmp_path / "lambda" / "jobledger"
+    code.mkdir(parents=True)
+    (code / "__init__.py").write_text('"""Code."""\nX = 1\n')
+    (tmp_path / "lambda" / "requirements.txt").write_text("")
+    return tmp_path / "lambda"
+
+
+@pytest.fixture
+def installs(monkeypatch):
+    """Stand in for pip: count the runs, install one small package."""
+    runs = []
+
+    def install(locked, packages, target, say):
+        runs.append(target)
+        (packages / "some").mkdir()
+        (packages / "some" / "__init__.py").write_text("")
+
+    monkeypatch.setattr(bundling, "_install", install)
+    return runs
+
+
+def names(path):
+    with zipfile.ZipFile(path) as zipped:
+        return zipped.namelist()
+
+
+def test_a_second_build_of_the_same_runs_nothing(source, installs, tmp_path, monkeypatch):
+    first = make_bundle(source, tmp_path / "build", HOST)
+    monkeypatch.setattr(bundling, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert first == make_bundle(source, tmp_path / "build", HOST)
+    assert len(installs) == 1
+
+
+def test_other_code_is_another_bundle_with_the_same_dependencies(source, installs, tmp_path):
+    first = make_bundle(source, tmp_path / "build", HOST)
+    (source / "jobledger" / "jobs.py").write_text("Y = 2\n")
+    second = make_bundle(source, tmp_path / "build", HOST)
+    assert first.digest != second.digest
+    assert "jobledger/jobs.py" in names(second.path)
+    assert len(installs) == 1
+
+
+def test_other_dependencies_or_another_target_are_another_bundle(source, installs, tmp_path):
+    digests = {make_bundle(source, tmp_path / "build", HOST).digest}
+    digests.add(make_bundle(source, tmp_path / "build", Target.of("lambda")).digest)
+    (source / "requirements.txt").write_text("# other\n")
+    digests.add(make_bundle(source, tmp_path / "build", HOST).digest)
+    assert 3 == len(digests) == len(installs)
+
+
+def test_the_same_inputs_give_the_same_bytes_anywhere(source, installs, tmp_path):
+    one = make_bundle(source, tmp_path / "one", HOST)
+    two = make_bundle(source, tmp_path / "two", HOST)
+    assert one.digest == two.digest
+    assert one.path.read_bytes() == two.path.read_bytes()
+
+
+def test_what_is_no_source_neither_enters_the_bundle_nor_changes_it(source, installs, tmp_path):
+    clean = make_bundle(source, tmp_path / "build", HOST)
+    for stray in ("__pycache__/a.cpython-313.pyc", ".cache/x.py", ".DS_Store", "jobs.py~"):
+        (source / "jobledger" / stray).parent.mkdir(exist_ok=True)
+        (source / "jobledger" / stray).write_text("stray")
+    assert clean == make_bundle(source, tmp_path / "build", HOST)
+
+
+def test_bytecode_is_trusted_without_a_look_at_the_source(source, installs, tmp_path):
+    bundle = make_bundle(source, tmp_path / "build", HOST)
+    with zipfile.ZipFile(bundle.path) as zipped:
+        (compiled,) = (
+            n for n in zipped.namelist() if n.startswith("jobledger/") and n.endswith(".pyc")
+        )
+        flags = int.from_bytes(zipped.read(compiled)[4:8], "little")
+    assert flags == 0b01  # PEP 552: hash-based, unchecked
+
+
+def test_without_an_interpreter_of_the_target_one_line_says_so(
+    source, installs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(bundling, "interpreter_for", lambda python: None)
+    said: list[str] = []
+    bundle = make_bundle(source, tmp_path / "build", Target.of("lambda"), said.append)
+    assert said == [
+        "no python3.13 runs here: the bundle gets no bytecode and starts some 400 ms slower"
+    ]
+    assert [name for name in names(bundle.path) if name.endswith(".pyc")] == []
+
+
+def test_a_shim_that_fails_is_no_interpreter(tmp_path, monkeypatch):
+    shim = tmp_path / "python3.77"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert targets.interpreter_for("3.77") is None
+
+
+def test_an_interrupted_build_leaves_nothing_that_looks_finished(source, tmp_path, monkeypatch):
+    def interrupted(locked, packages, target, say):
+        (packages / "half").write_text("")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bundling, "_install", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_bundle(source, tmp_path / "build", HOST)
+    assert list((tmp_path / "build").iterdir()) == []
+
+
+def test_old_builds_go_and_the_newest_stay(source, installs, tmp_path):
+    for number in range(10):
+        (source / "jobledger" / "__init__.py").write_text(f"X = {number}\n")
+        newest = make_bundle(source, tmp_path / "build", HOST)
+    left = list((tmp_path / "build").iterdir())
+    assert newest.path in left
+    assert len(left) <= 7
+
+
+def test_a_failure_of_pip_is_told_with_what_to_do(source, tmp_path):
+    (source / "requirements.txt").write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64)
+    off_line = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in off_line.items():
+            patch.setenv(name, value)
+        with pytest.raises(BundleError) as failed:
+            make_bundle(source, tmp_path / "build", HOST, lambda line: None)
+    assert "No matching distribution found for no-such-package==1.0" in str(failed.value)
+    assert "Check that a package index can be reached" in str(failed.value)
+
+
+def test_only_the_services_in_use_are_kept(tmp_path):
+    data = tmp_path / "botocore" / "data"
+    for service, version in (
+        ("sns", "2010-03-31"),
+        ("dynamodb", "2011-12-05"),
+        ("dynamodb", "2012-08-10"),
+        ("ec2", "2016-11-15"),
+    ):
+        (data / service / version).mkdir(parents=True)
+        (data / service / version / "service-2.json").write_text('{ "a": 1 }')
+        (data / service / version / "examples-1.json").write_text("{}")
+    region = {"services": {"sns": {}, "ec2": {}}, "partition": "aws"}
+    (data / "endpoints.json").write_text(json.dumps({"partitions": [region]}))
+    slim(tmp_path)
+    kept = sorted(p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file())
+    assert kept == [
+        "dynamodb/2012-08-10/service-2.json",
+        "endpoints.json",
+        "sns/2010-03-31/service-2.json",
+    ]
+    assert json.loads((data / "endpoints.json").read_bytes())["partitions"] == [
+        {"services": {"sns": {}}, "partition": "aws"}
+    ]
+
+
+# The two below install from the package index, once; later runs find what the first has made.
+
+
+@pytest.mark.parametrize("bundle_for", ["lambda", "host"])
+@pytest.mark.xdist_group("bundle")
+def test_the_real_bundle_is_complete_and_slim(bundle_for, tmp_path):
+    target = Target.of(bundle_for)
+    bundle = make_bundle(ROOT / "lambda", ROOT / ".local" / "build", target)
+    found = names(bundle.path)
+    services = {
+        name.split("/")[2]
+        for name in found
+        if name.startswith("botocore/data/") and name.count("/") > 2
+    }
+    assert set(SERVICES) == services
+    assert not [
+        name
+        for name in found
+        if ".dist-info/" in name or "/tests/" in name or name.endswith(".json.gz")
+    ]
+    assert {
+        "boto3/__init__.py",
+        "msgspec/__init__.py",
+        "aws_xray_sdk/__init__.py",
+        "tzdata/zones",
+    } <= set(found)
+    with zipfile.ZipFile(bundle.path) as zipped:
+        assert sum(entry.file_size for entry in zipped.infolist()) < 32 * 2**20
+    if targets.interpreter_for(target.python):
+        tag = "cpython-" + target.python.replace(".", "")
+        sources = [name for name in found if name.endswith(".py")]
+        compiled = [name for name in found if name.endswith(f".{tag}.pyc")]
+        assert len(sources) == len(compiled)
+    if bundle_for == "lambda":
+        libraries = [name for name in found if name.endswith(".so")]
+        assert libraries
+        assert [
+            name for name in libraries if "x86_64" in name or "cpython-313-aarch64" not in name
+        ] == []
+
+
+@pytest.mark.xdist_group("bundle")
+def test_the_real_bundle_runs_with_nothing_beside_it(tmp_path):
+    bundle = make_bundle(ROOT / "lambda", ROOT / ".local" / "build", HOST)
+    with zipfile.ZipFile(bundle.path) as zipped:
+        zipped.extractall(tmp_path)
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import boto3, botocore.session, msgspec
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+Tracer(service="x"), Logger(service="x"), Metrics(namespace="x"), APIGatewayRestResolver()
+from zoneinfo import ZoneInfo
+ZoneInfo("Europe/Zurich")
+for service in {SERVICES!r}:
+    boto3.client(service, region_name="us-east-1")
+assert boto3.__file__.startswith({str(tmp_path)!r})
+"""
+    command = [sys.executable, "-I", "-S", "-c", program]
+    # Outside Lambda the X-Ray SDK would make a client of its own, of a service that is left out.
+    inside = {"LAMBDA_TASK_ROOT": str(tmp_path)}
+    done = subprocess.run(command, env=inside, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,150 @@
+"""CSV and NDJSON: nothing is lost, and nothing runs in a spreadsheet."""
+
+import csv
+import io
+import json
+import random
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobledger.api.export import COLUMNS, csv_text, ndjson_text, plain_cell, safe_cell
+from jobledger.inputs import parse_name
+from jobledger.jobs import Family, job_from_service
+from tests.api import Api, a_job, running_api
+
+LEADERS = ("=", "+", "-", "@", "\t", "\r")
+BLANKS = ("", " ", "\u00a0", "\n", "\r\n")
+PUNCTUATION = "_.:/=+-%@"
+SPECIAL_NAMES = [
+    "=1+1", "+1", "-1", "@SUM", "%41", "a\u2028b", "\u2029",
+    "\u00a0=1+1", " =1", "שלום", "مرحبا=1", "診療記録 夜間", "Ａ", "\u1680x", "٣", "Ⅷ",
+    "=" * 256, "\U00020000" * 256, "é", " ", "=+-@",
+]  # fmt: skip
+
+
+def legal_names(count: int = 1000) -> list[str]:
+    """Names of all that the service allows, the awkward ones first."""
+    source = random.Random(17)
+    letters = [
+        character
+        for character in map(chr, range(0x20, 0x30000))
+        if unicodedata.category(character)[0] in "LZN"
+    ]
+    names = dict.fromkeys(SPECIAL_NAMES)
+    while len(names) < count:
+        length = source.choice([1, 2, 5, 20, 256])
+        alphabet = source.choice([letters, letters[:200], PUNCTUATION, "= +-@\u00a0\u2028"])
+        names["".join(source.choices(alphabet, k=length))] = None
+    return [parse_name(name) for name in names]
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """What a program reads that knows to drop the leading quote."""
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    return [{name: plain_cell(cell) for name, cell in row.items()} for row in rows]
+
+
+def test_a_thousand_legal_names_survive_ledger_json_csv_and_ndjson():
+    names = legal_names()
+    with running_api() as api:
+        api.fill(*(a_job(number, JobName=name) for number, name in enumerate(names)))
+        pages = {form: [*names_of_pages(api, form)] for form in ("json", "csv", "ndjson")}
+        for name in names:
+            assert [job["JobName"] for job in api.get("/jobs", JobName=name).jobs] == [name]
+    assert pages == dict.fromkeys(pages, names)
+
+
+def names_of_pages(api: Api, form: str) -> Iterator[str]:
+    """The names of both pages of 500, oldest first."""
+    for bounds in ({}, {"SubmitTimeAfter": f"{a_job(499)['SubmitTime']:.3f}"}):
+        query = {"Format": form, "MaxResults": 500, "Order": "ascending", **bounds}
+        yield from names_in(form, api.get("/jobs", **query).body)
+
+
+def names_in(form: str, body: str) -> list[str]:
+    if form == "json":
+        jobs = json.loads(body)["ComprehendMedicalAsyncJobPropertiesList"]
+        return [job["JobName"] for job in jobs]
+    if form == "ndjson":
+        return [json.loads(line)["JobName"] for line in body.split("\n")[:-1]]
+    return [row["JobName"] for row in rows_of(body)]
+
+
+@pytest.mark.parametrize("column", ["JobName", "Message", "InputDataConfig.S3Key"])
+@pytest.mark.parametrize("blank", BLANKS, ids=repr)
+@pytest.mark.parametrize("leader", LEADERS, ids=repr)
+def test_no_cell_begins_with_what_a_spreadsheet_runs(leader, blank, column):
+    text = f"{blank}{leader}HYPERLINK(1)"
+    name, _, member = column.partition(".")
+    job = a_job() | {name: {member: text} if member else text}
+    made = csv_text([json_of(job)])
+    (row,) = csv.DictReader(io.StringIO(made, newline=""))
+    assert row[column] == f"'{text}"
+    assert rows_of(made)[0][column] == text
+    assert made.count('\r\n"') == 1  # the header's line and the job's: nothing began another
+
+
+@pytest.mark.parametrize(
+    "text", ["＝1", "＠A", "\ufeff=1", "\u200b=1", "\x00=1", "\u2028=1", "'=1", "'"]
+)
+def test_disguises_of_a_formula_are_seen_through(text):
+    assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "a", "a=1", "2026-11-23T08:00:00.000Z", "%41", "{}", "a'b"])
+def test_other_text_is_left_as_it_is(text):
+    assert safe_cell(text) == text
+
+
+@given(st.text())
+def test_dropping_the_quote_gives_the_exact_text(text):
+    cell = safe_cell(text)
+    assert plain_cell(cell) == text
+    assert cell[:1] not in set("=+-@\t\r\n")
+
+
+def json_of(properties: dict) -> str:
+    job = job_from_service(Family.SNOMEDCT, properties)
+    assert job
+    return job.json
+
+
+def test_the_columns_are_the_properties_of_the_service_and_then_ours():
+    text = csv_text([])
+    assert text.count("\r\n") == 1
+    assert next(csv.reader([text])) == list(COLUMNS)
+    assert len(COLUMNS) == 14 + 2 + 2  # two of the properties are two columns each
+    assert COLUMNS[-2:] == ("Family", "OtherProperties")
+
+
+def test_what_the_service_adds_is_kept_in_the_last_column():
+    location = {"S3Bucket": "notes", "S3Key": "in/", "Region": "=eu"}
+    added = {"Priority": 7, "Tags": [{"Key": "a"}], "InputDataConfig": location}
+    (row,) = rows_of(csv_text([json_of(a_job() | added)]))
+    assert row["InputDataConfig.S3Key"] == "in/"
+    others = json.loads(row["OtherProperties"])
+    assert others == {"Priority": 7, "Tags": [{"Key": "a"}], "InputDataConfig": {"Region": "=eu"}}
+
+
+def test_a_job_of_its_id_alone_has_empty_cells():
+    (row,) = rows_of(csv_text([json_of({"JobId": "a"})]))
+    assert {name: cell for name, cell in row.items() if cell} == {
+        "JobId": "a",
+        "Family": "SNOMEDCT",
+    }
+
+
+def test_a_lone_surrogate_stays_the_escape_that_it_was():
+    (row,) = rows_of(csv_text([json_of(a_job(Message="a\ud800b"))]))
+    assert row["Message"] == "a\\ud800b"
+
+
+def test_ndjson_is_one_job_a_line_whatever_its_message_holds():
+    jobs = [json_of(a_job(number, Message="a\nb\r\nc")) for number in range(3)]
+    assert [json.loads(line) for line in ndjson_text(jobs).split("\n")[:-1]] == [
+        json.loads(job) for job in jobs
+    ]

@@ -1,0 +1,71 @@
+"""The OpenAPI document: as committed, as shipped, and as the routes are."""
+
+import json
+
+import pytest
+
+from jobledger.api.openapi import FILES, document, text
+from jobledger.api.parameters import LIST_PARAMETERS
+from jobledger.api.routes import ROUTES
+from jobledger.inputs import FILTERS
+
+HOW = "make it anew: PYTHONPATH=lambda python -m jobledger.api.openapi"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
+def test_the_committed_document_is_the_generated_one(file):
+    assert file.read_text(encoding="utf-8") == text(), HOW
+
+
+def test_the_document_has_the_routes_and_their_methods():
+    paths = document()["paths"]
+    listed = {route: tuple(map(str.upper, operations)) for route, operations in paths.items()}
+    assert listed == ROUTES
+
+
+@pytest.mark.parametrize("route, names", [("/jobs", LIST_PARAMETERS), ("/summary", FILTERS)])
+def test_every_parameter_is_there_with_its_bounds_and_a_meaning(route, names):
+    parameters = document()["paths"][route]["get"]["parameters"]
+    assert [parameter["name"] for parameter in parameters] == list(names)
+    for parameter in parameters:
+        own = LIST_PARAMETERS[parameter["name"]]
+        schema = parameter["schema"]
+        bounds = schema["items"] if own.repeatable else schema
+        assert own.schema.items() <= bounds.items()
+        assert parameter["description"]
+
+
+def test_every_operation_tells_its_errors_and_wants_a_signature():
+    made = document()
+    assert made["security"] == [{"sigv4": []}]
+    scheme = made["components"]["securitySchemes"]["sigv4"]
+    assert scheme["x-amazon-apigateway-authtype"] == "awsSigv4"
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            assert {"200", "400", "403", "405", "429", "500", "503"} <= operation[
+                "responses"
+            ].keys()
+
+
+def test_every_reference_leads_somewhere():
+    made = document()
+    for reference in references(made):
+        found = made
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+        assert found
+
+
+def references(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_the_document_is_plain_json():
+    assert json.loads(text()) == json.loads(json.dumps(document()))

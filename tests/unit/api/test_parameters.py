@@ -1,0 +1,223 @@
+"""What a request may say: each bound from both sides, and everything that is wrong at once."""
+
+import contextlib
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobledger.api.parameters import LIST_PARAMETERS
+from jobledger.errors import InvalidParameters
+from jobledger.inputs import FILTERS, parse_parameters, parse_time
+from jobledger.ledger.filters import job_query
+from jobledger.times import rfc3339
+
+ACCEPTED = {
+    "Family": ["SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI", "ALL"],
+    "JobName": ["a", "=1+1", "a b", " ", "\u2028", "\u00a0", "ש", "x" * 256, "_.:/=+-%@", "٣"],
+    "JobNamePrefix": ["a", "診", "%41"],
+    "JobStatus": ["SUBMITTED", "IN_PROGRESS", "COMPLETED", "PARTIAL_SUCCESS", "FAILED", "STOPPED"],
+    "Order": ["ascending", "descending"],
+    "MaxResults": ["1", "2", "99", "100", "499", "500", "001"],
+    "ConsistentRead": ["true", "false"],
+    "Format": ["json", "csv", "ndjson"],
+    "SubmitTimeAfter": ["0", "1700000000", "1700000000.5", "2024-02-29", "0001-01-01"],
+    "SubmitTimeBefore": ["253402300799", "9999-12-31", "2026-11-23t08:00:00z"],
+    "NextToken": ["A", "A" * 512, "a-_9"],
+}
+REFUSED = {
+    "Family": ["", "snomedct", "ICD11", "ALL ", "SNOMEDCT,PHI", "*"],
+    "JobName": ["", "x" * 257, "a*", "a\n", "a\t", 'a"', "a'b", "<b>", "a\x00", "\ud800", "a;b", "😀"],
+    "JobNamePrefix": ["", "a*", "x" * 257],
+    "JobStatus": ["", "completed", "BOGUS", "FAILED ", "null"],
+    "Order": ["", "asc", "Ascending", "1"],
+    "MaxResults": [
+        "0", "501", "-1", "1e9", "1000000000", "", " 5", "5 ", "5.0", "+5", "0x10", "٣", "1_0", "NaN",
+        "true", "null", "１", "9" * 5000,
+    ],
+    "ConsistentRead": ["", "True", "1", "yes"],
+    "Format": ["", "xml", "JSON", "text/csv"],
+    "SubmitTimeAfter": [
+        "", "yesterday", "now", "2026-11", "2026-13-01", "2026-02-30", "2023-02-29",
+        "2026-327", "2026-W48-1", "2026-11-23T08:00:00", "2026-11-23T08:00", "2026-11-23T25:00:00Z",
+        "2026-11-23T08:60:00Z", "2026-11-23T08:00:61Z", "2026-11-23T08:00:00+25:00",
+        "2026-11-23T08:00:00+0100", "2026-11-23T08:00:00,5Z", "-1", "1e9", "1.", ".5", "1.5.5", "NaN",
+        "Infinity", "999999999999", "0000-01-01", "10000-01-01", "2026-11-23Z", "٢٠٢٦-١١-٢٣",
+        "2026-11-23T08:00:00Z\n", " 2026-11-23", "1700000000 ", "0001-01-01T00:00:00+01:00",
+        "23/11/2026", "Mon, 23 Nov 2026 08:00:00 GMT",
+    ],
+    "SubmitTimeBefore": ["", "tomorrow", "9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59-01:00"],
+    "NextToken": ["", "A" * 513, "a b", "a+b", "a/b", "a=", "ä", "a\n", "%41"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIST_PARAMETERS)
+def test_every_parameter_has_cases_of_both_kinds(name):
+    assert ACCEPTED[name]
+    assert REFUSED[name]
+
+
+@pytest.mark.parametrize("name, text", [(n, t) for n, texts in ACCEPTED.items() for t in texts])
+def test_what_is_allowed_is_taken(name, text):
+    assert name in parse_parameters({name: [text]}, LIST_PARAMETERS)
+
+
+@pytest.mark.parametrize("name, text", [(n, t) for n, texts in REFUSED.items() for t in texts])
+def test_what_is_not_allowed_is_refused_by_name_and_with_what_is(name, text):
+    with pytest.raises(InvalidParameters) as refused:
+        parse_parameters({name: [text]}, LIST_PARAMETERS)
+    (bad,) = refused.value.parameters
+    assert (bad.parameter, bad.allowed) == (name, LIST_PARAMETERS[name].allowed)
+    assert not text or text in bad.allowed or text not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in LIST_PARAMETERS if not LIST_PARAMETERS[name].repeatable]
+)
+def test_a_parameter_is_given_once(name):
+    text = ACCEPTED[name][0]
+    with pytest.raises(InvalidParameters, match="given once"):
+        parse_parameters({name: [text, text]}, LIST_PARAMETERS)
+
+
+@pytest.mark.parametrize("name", ["Family", "JobStatus"])
+def test_families_and_statuses_may_be_repeated(name):
+    assert (
+        parse_parameters({name: ACCEPTED[name][:2] * 2}, LIST_PARAMETERS)[name]
+        == ACCEPTED[name][:2] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    "name, right",
+    [
+        ("jobname", "JobName"),
+        ("JOBSTATUS", "JobStatus"),
+        ("maxresults", "MaxResults"),
+        ("MaxResult", "MaxResults"),
+        ("nextToken", "NextToken"),
+        ("submit_time_after", "SubmitTimeAfter"),
+        ("family", "Family"),
+        ("Statuss", None),
+        ("limit", None),
+        ("", None),
+    ],
+)
+def test_an_unknown_parameter_is_an_error_that_tells_the_nearest_right_name(name, right):
+    with pytest.raises(InvalidParameters) as refused:
+        parse_parameters({name: ["x"]}, LIST_PARAMETERS)
+    (bad,) = refused.value.parameters
+    assert bad.parameter == name
+    assert "known are Family, JobName" in bad.allowed
+    assert right is None or f"did you mean {right}?" in bad.allowed
+
+
+def test_a_call_without_parameters_says_so():
+    with pytest.raises(InvalidParameters, match="it takes none"):
+        parse_parameters({"JobName": ["x"]}, {})
+
+
+def test_a_summary_has_no_pages_and_no_order():
+    for name in ("MaxResults", "NextToken", "Order", "Format", "ConsistentRead"):
+        with pytest.raises(InvalidParameters, match="not a parameter of this call"):
+            parse_parameters({name: [ACCEPTED[name][0]]}, FILTERS)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(InvalidParameters) as refused:
+        parse_parameters(
+            {
+                "MaxResults": ["0"],
+                "JobStatus": ["FAILED", "BOGUS"],
+                "bogus": ["1"],
+                "JobName": ["a", "b"],
+                "SubmitTimeAfter": ["2026-11-23"],
+                "SubmitTimeBefore": ["2026-11-22"],
+            },
+            LIST_PARAMETERS,
+        )
+    assert [bad.parameter for bad in refused.value.parameters] == [
+        "MaxResults",
+        "JobStatus",
+        "bogus",
+        "JobName",
+        "SubmitTimeAfter",
+    ]
+
+
+@pytest.mark.parametrize("after, before", [("1", "1"), ("2", "1"), ("2026-11-23", "1700000000")])
+def test_a_bound_must_not_reach_or_cross_the_other(after, before):
+    with pytest.raises(InvalidParameters, match="earlier than SubmitTimeBefore"):
+        parse_parameters(
+            {"SubmitTimeAfter": [after], "SubmitTimeBefore": [before]}, LIST_PARAMETERS
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-23T08:00:00Z",
+        "2026-11-23T08:00:00.000Z",
+        "2026-11-23t08:00:00z",
+        "2026-11-23 08:00:00Z",
+        "2026-11-23T09:00:00+01:00",
+        "2026-11-23T09:00:00 01:00",  # a plus that was not percent-encoded
+        "2026-11-23T03:00:00-05:00",
+        "2026-11-23T13:30:00+05:30",
+        "1795420800",
+        "1795420800.000",
+    ],
+)
+def test_a_moment_can_be_written_in_many_ways(text):
+    assert parse_time(text) == datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+def test_a_date_alone_is_its_midnight_in_utc():
+    assert parse_time("2026-11-23") == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_any_time_of_the_ledger_is_taken_back_as_it_was_given(moment):
+    text = rfc3339(moment)
+    assert rfc3339(parse_time(text)) == text
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_time_or_a_value_error(text):
+    with contextlib.suppress(ValueError, OverflowError):
+        assert parse_time(text).utcoffset() is not None
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*LIST_PARAMETERS, "x"]),
+        st.lists(st.text(max_size=9), min_size=1),
+        max_size=5,
+    )
+)
+def test_any_request_is_read_or_refused(sent):
+    with contextlib.suppress(InvalidParameters):
+        assert job_query(parse_parameters(sent, LIST_PARAMETERS)).families
+
+
+@pytest.mark.parametrize(
+    "sent, order",
+    [
+        ({}, "descending"),
+        ({"SubmitTimeAfter": ["1"]}, "descending"),
+        ({"SubmitTimeBefore": ["1"]}, "ascending"),
+        ({"SubmitTimeAfter": ["1"], "SubmitTimeBefore": ["2"]}, "descending"),
+        ({"SubmitTimeBefore": ["1"], "Order": ["descending"]}, "descending"),
+        ({"Order": ["ascending"]}, "ascending"),
+    ],
+)
+def test_the_order_is_the_services_unless_it_is_asked_for(sent, order):
+    assert job_query(parse_parameters(sent, LIST_PARAMETERS)).order == order
+
+
+def test_a_bound_between_two_milliseconds_admits_the_jobs_on_either_side():
+    sent = {"SubmitTimeAfter": ["1.0015"], "SubmitTimeBefore": ["2.0015"]}
+    query = job_query(parse_parameters(sent, LIST_PARAMETERS))
+    assert query.after == "1970-01-01T00:00:01.001Z"  # admits .002
+    assert query.before == "1970-01-01T00:00:02.002Z"  # admits .001

@@ -1,0 +1,391 @@
+"""The routes, as API Gateway calls the handler: what each answers, and how each refuses."""
+
+import json
+from datetime import timedelta
+from urllib.parse import parse_qs
+
+import pytest
+
+from jobledger.api.routes import ROUTES
+from jobledger.errors import FunctionRefused, FunctionThrottled
+from jobledger.handlers import api as api_module
+from jobledger.jobs import Family
+from jobledger.ledger.writing import LastError, SyncState
+from jobledger.times import rfc3339
+from tests.api import NOW, REQUEST_ID, a_job, event, logged_lines, running_api
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+A_DIGEST = {
+    "DigestId": "144db3b116a52a1dd65327e810103fe3",
+    "MessageId": "m",
+    "Window": {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"},
+    "Counts": {"COMPLETED": 1},
+}
+
+
+@pytest.fixture
+def api():
+    with running_api() as running:
+        running.fill(*(a_job(number) for number in range(1, 8)))
+        running.fill(a_job(8, JobStatus="FAILED", Message="no"), family=Family.PHI)
+        running.mark_synced()
+        running.answer_of_function = A_DIGEST
+        yield running
+
+
+def concrete(route: str) -> str:
+    return route.replace("{JobId}", f"{1:032x}").replace("{Asset}", "docs.js")
+
+
+@pytest.mark.parametrize("route, method", [(r, m) for r in ROUTES for m in METHODS])
+def test_a_route_takes_its_methods_and_tells_others_which_they_are(api, route, method):
+    answer = api.call(concrete(route), method=method)
+    allowed = ("GET", "HEAD") if ROUTES[route] == ("GET",) else ROUTES[route]
+    if method in allowed:
+        assert answer.status == 200
+    else:
+        assert (answer.status, answer.headers["Allow"]) == (405, ", ".join(allowed))
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("route", [route for route, methods in ROUTES.items() if "GET" in methods])
+def test_head_is_get_without_the_body(api, route):
+    got, head = (api.call(concrete(route), method=method) for method in ("GET", "HEAD"))
+    assert (head.status, head.content) == (200, b"")
+    assert head.headers == got.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/job", "/jobs/a/b", "/docs/../jobs", "/JOBS", "/docs/x.js"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_an_unknown_path_is_not_found_whatever_the_method(api, path, method):
+    status = api.call(path, method=method).status
+    assert status == (405 if path == "/docs/x.js" and method == "POST" else 404)
+
+
+@pytest.mark.parametrize("path", [*map(concrete, ROUTES), "/nowhere"])
+def test_every_answer_has_the_request_id_and_stays_out_of_caches(api, path):
+    headers = api.call(path, method="POST" if path == "/digests" else "GET").headers
+    assert headers["X-Request-Id"] == REQUEST_ID
+    assert headers["Cache-Control"] == (
+        "private, max-age=3600" if path.startswith("/docs/") else "no-store"
+    )
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", [*map(concrete, ROUTES)])
+def test_every_route_refuses_parameters_that_it_does_not_know(api, path):
+    answer = api.call(path, {"bogus": "1"}, method="POST" if path == "/digests" else "GET")
+    assert "not a parameter of this call" in answer.wrong["bogus"]
+
+
+def test_a_problem_is_as_rfc_9457_has_it(api):
+    answer = api.get("/jobs", MaxResults=0, jobname="x")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json
+    assert problem["type"] == "about:blank"
+    assert (problem["title"], problem["status"]) == ("ValidationException", 400)
+    assert problem["instance"] == f"urn:request:{REQUEST_ID}"
+    assert answer.wrong["MaxResults"] == "a whole number from 1 to 500"
+    assert "did you mean JobName?" in answer.wrong["jobname"]
+
+
+@pytest.mark.parametrize("form, lines", [("csv", 4), ("ndjson", 3)])
+def test_other_formats_carry_the_token_in_a_link(api, form, lines):
+    answer = api.get("/jobs", MaxResults=3, Format=form, JobStatus=["COMPLETED", "FAILED"])
+    assert len(answer.body.splitlines()) == lines
+    assert answer.headers["X-As-Of"] == rfc3339(NOW)
+    link = answer.headers["Link"]
+    assert link.endswith('>; rel="next"')
+    assert "JobStatus=COMPLETED&JobStatus=FAILED" in link
+
+
+def test_following_the_link_walks_to_the_end(api):
+    seen, query = [], {"MaxResults": ["2"], "Family": ["ALL"], "Format": ["ndjson"]}
+    while query:
+        answer = api.call("/jobs", query)
+        seen += [json.loads(line)["JobId"] for line in answer.body.splitlines()]
+        query = query_of(answer.headers.get("Link"))
+    assert seen == [f"{number:032x}" for number in range(8, 0, -1)]
+
+
+def query_of(link: str | None) -> dict[str, list[str]]:
+    return parse_qs(link.partition("<?")[2].partition(">")[0]) if link else {}
+
+
+def test_json_has_the_link_and_the_token(api):
+    answer = api.get("/jobs", MaxResults=3)
+    assert query_of(answer.headers["Link"])["NextToken"] == [answer.json["NextToken"]]
+
+
+@pytest.mark.parametrize(
+    "accept, content_type",
+    [
+        ("text/csv", "text/csv; charset=utf-8; header=present"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("*/*", "application/json"),
+    ],
+)
+def test_the_accept_header_chooses_the_format(api, accept, content_type):
+    for name in ("Accept", "accept", "ACCEPT"):
+        answer = api.call("/jobs", headers={name: accept})
+        assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)
+
+
+def test_a_format_that_there_is_none_of_is_not_acceptable(api):
+    answer = api.call("/jobs", headers={"Accept": "application/xml"})
+    assert (answer.status, answer.json["title"]) == (406, "InvalidRequestException")
+
+
+def test_a_long_answer_is_in_gzip_when_the_caller_takes_it(api):
+    plain = api.call("/jobs")
+    zipped = api.call("/jobs", headers={"accept-encoding": "br, gzip", "accept": "*/*"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert (zipped.json, len(zipped.content) < len(plain.content)) == (plain.json, True)
+    # API Gateway would hand the base64 to a caller that says nothing of what it accepts.
+    assert "Content-Encoding" not in api.call("/jobs", headers={"accept-encoding": "gzip"}).headers
+    short = api.call(
+        "/jobs",
+        {"MaxResults": 1, "Family": "RXNORM"},
+        headers={"accept-encoding": "gzip", "accept": "*/*"},
+    )
+    assert "Content-Encoding" not in short.headers
+
+
+@pytest.mark.parametrize("family", [Family.SNOMEDCT, Family.PHI])
+def test_a_job_is_found_in_whatever_family_it_is(api, family):
+    number = 8 if family == Family.PHI else 3
+    told = api.get(f"/jobs/{number:032x}").json
+    assert told["ComprehendMedicalAsyncJobProperties"]["Family"] == family
+    status = told["ComprehendMedicalAsyncJobProperties"]["JobStatus"]
+    assert told["History"] == [{"JobStatus": status, "ObservedAt": rfc3339(NOW)}]
+    assert told["AsOf"] == rfc3339(NOW)
+    assert "ExpiredUpstream" not in told
+
+
+def test_a_job_that_the_service_has_forgotten_is_still_there(api):
+    api.now += timedelta(days=365)
+    assert api.get(f"/jobs/{1:032x}").json["ExpiredUpstream"] is True
+    api.now = NOW
+    api.ledger.mark_expired(Family.PHI, f"{8:032x}", rfc3339(api.now - timedelta(seconds=99_992)))
+    told = api.get(f"/jobs/{8:032x}").json
+    assert told["ExpiredUpstream"] is True
+    assert told["ComprehendMedicalAsyncJobProperties"]["Message"] == "no"
+
+
+def test_a_job_that_was_never_seen_is_not_found(api):
+    answer = api.get("/jobs/none")
+    assert (answer.status, answer.json["title"]) == (404, "ResourceNotFoundException")
+
+
+@pytest.mark.parametrize("job_id", ["x" * 33, "a*b", "a;b"])
+def test_what_cannot_be_a_job_id_is_refused(api, job_id):
+    assert "1 to 32" in api.get(f"/jobs/{job_id}").wrong["JobId"]
+
+
+def test_a_summary_counts_what_the_filters_match(api):
+    told = api.get("/summary", Family="ALL").json
+    assert (told["Total"], told["ByFamily"]["PHI"], told["ByFamily"]["RXNORM"]) == (8, 1, 0)
+    assert told["ByStatus"]["FAILED"] == 1
+    assert told["ByStatus"]["STOP_REQUESTED"] == 0
+    assert told["Durations"] == {"p50": 1000.0, "p90": 1000.0, "max": 1000.0}
+    assert told["AsOf"] == rfc3339(NOW)
+    assert api.get("/summary", Family="ALL", JobStatus="FAILED").json["Total"] == 1
+
+
+def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):
+    api.context.milliseconds = 2_000
+    answer = api.get("/summary")
+    assert (answer.status, "narrow the filters" in answer.json["detail"]) == (503, True)
+
+
+def test_health_tells_of_each_family(api):
+    api.now += timedelta(seconds=60)
+    told = api.get("/health").json
+    assert told["Status"] == "ok"
+    assert told["Families"]["PHI"] == {
+        "AsOf": rfc3339(NOW),
+        "AgeSeconds": 60.0,
+        "LastError": None,
+    }
+
+
+def test_health_fails_when_a_family_has_missed_ten_syncs(api):
+    api.now += timedelta(minutes=10)
+    assert api.get("/health").status == 200
+    api.now += timedelta(seconds=1)
+    answer = api.get("/health")
+    assert (answer.status, answer.json["title"]) == (503, "InternalServerException")
+    assert answer.json["Families"]["PHI"]["AgeSeconds"] == 601.0
+    assert answer.headers["Retry-After"]
+
+
+def test_health_fails_for_a_family_that_was_never_filled_and_says_why():
+    with running_api() as empty:
+        error = LastError("TooManyRequestsException", rfc3339(NOW))
+        empty.ledger.save_state(Family.PHI, SyncState(last_error=error))
+        answer = empty.get("/health")
+    assert answer.status == 503
+    assert answer.json["Families"]["PHI"] == {
+        "AsOf": None,
+        "AgeSeconds": None,
+        "LastError": {"Name": "TooManyRequestsException", "At": rfc3339(NOW)},
+    }
+
+
+@pytest.mark.parametrize(
+    "body, payload",
+    [
+        (None, {}),
+        ("", {}),
+        (" {} ", {}),
+        (
+            '{"WindowStart":"2026-11-22T09:00:00+01:00","WindowEnd":"2026-11-23T08:00:00Z"}',
+            {"WindowStart": "2026-11-22T08:00:00.000Z", "WindowEnd": "2026-11-23T08:00:00.000Z"},
+        ),
+        (
+            '{"WindowStart":1700000000,"WindowEnd":"2026-11-23"}',
+            {"WindowStart": "2023-11-14T22:13:20.000Z", "WindowEnd": "2026-11-23T00:00:00.000Z"},
+        ),
+    ],
+)
+def test_a_digest_is_asked_for_with_what_was_sent(api, body, payload):
+    answer = api.call("/digests", method="POST", body=body, headers={"idempotency-key": '"a b"'})
+    assert (answer.status, answer.json) == (200, A_DIGEST)
+    assert api.asked == [("DIGEST_FUNCTION_NAME", payload | {"IdempotencyKey": "a b"})]
+
+
+@pytest.mark.parametrize(
+    "body, wrong",
+    [
+        ("[]", {"body"}),
+        ("null", {"body"}),
+        ("{", {"body"}),
+        ("\ufeff", {"body"}),
+        ('{"windowStart":1}', {"windowStart"}),
+        ('{"WindowStart":1700000000}', {"WindowEnd"}),
+        ('{"WindowStart":null,"WindowEnd":true}', {"WindowStart", "WindowEnd"}),
+        ('{"WindowStart":[],"WindowEnd":{}}', {"WindowStart", "WindowEnd"}),
+        ('{"WindowStart":1e400,"WindowEnd":"x"}', {"body"}),
+        ('{"WindowStart":1e300,"WindowEnd":"x"}', {"WindowStart", "WindowEnd"}),
+        ('{"WindowStart":1600000000,"WindowEnd":1600000000}', {"WindowStart"}),
+        ('{"WindowStart":"0309-12-17","WindowEnd":"2026-11-23"}', {"WindowStart"}),
+        ('{"WindowStart":"2026-11-22","WindowEnd":"2026-11-23T11:59:00Z"}', {"WindowEnd"}),
+        ('{"WindowStart":3,"WindowEnd":2,"x":1}', {"WindowStart", "x"}),
+    ],
+)
+def test_a_bad_digest_request_is_refused_and_nothing_is_asked(api, body, wrong):
+    answer = api.call("/digests", method="POST", body=body)
+    assert set(answer.wrong) == wrong
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "ä", "a\x00b", "a\nb", "a\tb", "\x7f"])
+def test_a_bad_idempotency_key_is_refused(api, key):
+    answer = api.call("/digests", method="POST", headers={"Idempotency-Key": key})
+    assert "Idempotency-Key" in answer.wrong
+
+
+@pytest.mark.parametrize(
+    "name, status, title",
+    [
+        ("IdempotencyKeyReused", 422, "InvalidRequestException"),
+        ("DigestInProgress", 409, "InvalidRequestException"),
+        ("InvalidWindow", 400, "ValidationException"),
+        ("PublishRefused", 503, "InternalServerException"),
+        ("ReadTimeoutError", 503, "InternalServerException"),
+    ],
+)
+def test_what_the_digest_function_raises_is_told(api, name, status, title):
+    api.answer_of_function = FunctionRefused(name)
+    answer = api.call("/digests", method="POST")
+    assert (answer.status, answer.json["title"]) == (status, title)
+
+
+@pytest.mark.parametrize("name, status", [("IdempotencyKeyReused", 422), ("InvalidWindow", 400)])
+def test_what_the_digest_function_answers_as_an_error_is_told(api, name, status):
+    api.answer_of_function = {"Error": name}
+    assert api.call("/digests", method="POST").status == status
+
+
+def test_too_many_digests_at_once_are_throttled(api):
+    api.answer_of_function = FunctionThrottled("TooManyRequestsException")
+    answer = api.call("/digests", method="POST")
+    assert (answer.status, answer.json["title"]) == (429, "TooManyRequestsException")
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_an_error_of_ours_quotes_nothing_in_answer_or_log(api, monkeypatch):
+    def break_down(*_: object, **__: object) -> None:
+        raise KeyError("a-patient")
+
+    monkeypatch.setattr(api_module, "list_jobs", break_down)
+    with logged_lines() as logged:
+        answer = api.get("/jobs", JobName="a-patient")
+    assert (answer.status, answer.json["title"]) == (500, "InternalServerException")
+    (line,) = logged
+    assert json.loads(line)["error"] == "KeyError"
+    assert "a-patient" not in answer.body + line
+
+
+def test_the_list_neither_parses_nor_writes_a_job(api, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("JSON was parsed")
+
+    api.get("/jobs")
+    monkeypatch.setattr("jobledger.jobs._dumps", refuse)
+    monkeypatch.setattr("json.loads", refuse)
+    monkeypatch.setattr("json.dumps", refuse)
+    told = api_module.handler(event("/jobs"), api.context)
+    monkeypatch.undo()
+    assert len(json.loads(told["body"])["ComprehendMedicalAsyncJobPropertiesList"]) == 7
+
+
+def test_openapi_and_docs_are_what_is_on_disk(api):
+    assert api.get("/openapi.json").json["openapi"] == "3.1.0"
+    page = api.get("/docs")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    for asset in ("docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"):
+        assert f"docs/{asset}" in page.body
+        assert api.get(f"/docs/{asset}").status == 200
+
+
+@pytest.mark.parametrize(
+    "key, sent",
+    [("plain", "plain"), ('"plain"', "plain"), ('"', '"'), ('""', '""'), ('"half', '"half')],
+)
+def test_an_idempotency_key_is_the_same_with_and_without_its_quotes(api, key, sent):
+    api.answer_of_function = A_DIGEST
+    assert api.call("/digests", method="POST", headers={"idempotency-key": key}).status == 200
+    assert api.asked == [("DIGEST_FUNCTION_NAME", {"IdempotencyKey": sent})]
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"WindowStart":' + "[" * 5_000])
+def test_a_body_that_is_nested_without_end_is_a_bad_request(api, body):
+    assert api.call("/digests", method="POST", body=body).status == 400
+
+
+@pytest.mark.parametrize("path", ["/jobs/a/b", "/jobs/\ud800"])
+def test_a_path_that_leads_nowhere_is_not_called_a_wrong_method(api, path):
+    assert api.get(path).status in (400, 404)
+
+
+def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
+    api.fill(a_job(1), family=Family.RXNORM)
+    api.fill(a_job(2), family=Family.PHI)
+    api.mark_synced([Family.RXNORM])
+    monkeypatch.setattr("jobledger.handlers.api._kept", lambda: (Family.RXNORM,))
+    for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
+        answer = api.get(**query)
+        assert [job["Family"] for job in answer.jobs] == ["RXNORM"]
+        assert answer.json["AsOf"]
+    answer = api.get(Family="PHI")
+    assert (answer.status, answer.wrong) == (
+        400,
+        {"Family": "a family that this ledger keeps: RXNORM, or ALL"},
+    )
+    api.answer_of_function = {"Families": {"RXNORM": {"AsOf": None, "Error": "x"}}}
+    api.now += timedelta(seconds=10)
+    assert api.get(Family="ALL", ConsistentRead="true").json["Stale"]
+    assert api.asked[0][1]["Families"] == [Family.RXNORM]

@@ -1,0 +1,242 @@
+"""What a digest holds, in which form, and within which size."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from jobledger.digest.content import Details
+from jobledger.digest.message import Parcel, compose
+from jobledger.jobs import Family
+from tests.digests import ENVIRONMENT, NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
+from tests.typical_digests import TYPICAL
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = json.loads((ROOT / "docs" / "digest.schema.json").read_text())
+# What a job carries that nobody may learn from a digest, a log, a metric or a record of what was sent.
+SENSITIVE = (
+    "JobName",
+    "Message",
+    "DataAccessRoleArn",
+    "ManifestFilePath",
+    "KMSKey",
+    "ModelVersion",
+    "LanguageCode",
+)
+# Ten of the kinds of letters that a job's name may hold: separators, right to left, combining, wide.
+LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def published(world: DigestWorld) -> dict[str, Any]:
+    """The machines' part of the digest that goes out now."""
+    world.run({})
+    said: dict[str, Any] = json.loads(json.loads(world.topic.taken[-1]["Message"])["default"])
+    return said
+
+
+def ids(entries: list[dict[str, Any]]) -> list[str]:
+    return [entry["JobId"] for entry in entries]
+
+
+# What is counted and listed.
+
+
+def test_counts_are_of_the_window_and_totals_of_now():
+    world = DigestWorld()
+    submitted: dict[str, Any] = {"SubmitTime": NOW - timedelta(hours=1)}
+    world.observe("one", "SUBMITTED", **submitted)
+    world.forward(minutes=1)
+    world.observe("one", "COMPLETED", **submitted)
+    world.observe("two", "FAILED", Family.PHI)
+    world.forward(minutes=5)
+    world.observe("three", "SUBMITTED")
+    digest = published(world)
+    assert {k: v for k, v in digest["Counts"].items() if v} == {
+        "SUBMITTED": 1,
+        "COMPLETED": 1,
+        "FAILED": 1,
+    }
+    assert {k: v for k, v in digest["Totals"].items() if v} == {
+        "SUBMITTED": 1,
+        "COMPLETED": 1,
+        "FAILED": 1,
+    }
+    assert (ids(digest["Completed"]), ids(digest["Failed"])) == (["one"], ["two"])
+    assert ids(digest["Active"]) == ["three"]
+    assert digest["Families"] == list(Family)
+
+
+def test_an_entry_has_what_is_known_of_the_job_and_no_more():
+    world = DigestWorld()
+    world.observe("one", "FAILED", SubmitTime=NOW - timedelta(minutes=90), Message="secret")
+    world.observe("two", "FAILED", SubmitTime=None, EndTime=None)
+    world.forward(minutes=5)
+    assert published(world)["Failed"] == [
+        {
+            "JobId": "one",
+            "Family": "SNOMEDCT",
+            "JobStatus": "FAILED",
+            "SubmitTime": "2026-11-23T06:30:04.000Z",
+            "EndTime": "2026-11-23T08:00:04.000Z",
+            "DurationSeconds": 5400.0,
+        },
+        {"JobId": "two", "Family": "SNOMEDCT", "JobStatus": "FAILED"},
+    ]
+
+
+def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family():
+    world = DigestWorld()
+    hours = timedelta(hours=1)
+    for number in range(1, 21):
+        world.observe(f"done-{number}", "COMPLETED", SubmitTime=NOW - number * hours, EndTime=NOW)
+    ages = {"snomed-18": 18.9, "snomed-20": 19.1, "phi-1": 1.1, "phi-0": 0.8}
+    for name, age in ages.items():
+        family = Family.PHI if name.startswith("phi") else Family.SNOMEDCT
+        world.observe(name, "IN_PROGRESS", family, SubmitTime=NOW - age * hours)
+    digest = published(world)
+    assert ids(digest["Active"]) == ["snomed-20", "snomed-18", "phi-1", "phi-0"]
+    assert ids(digest["LongRunning"]) == ["snomed-20", "phi-1"]
+    assert digest["LongRunning"][1]["AgeSeconds"] == pytest.approx(3960)
+    assert digest["Verdict"] == "ATTENTION"
+
+
+def test_what_expires_within_a_week_is_listed_first_one_first():
+    world = DigestWorld()
+    for name, days in {"late": 7.1, "second": 6.9, "first": 0.1, "gone": -1.0}.items():
+        world.observe(name, "COMPLETED", ExpirationTime=NOW + timedelta(days=days))
+    digest = published(world)
+    assert ids(digest["ExpiringSoon"]) == ["first", "second"]
+    assert digest["ExpiringSoon"][0]["ExpirationTime"] == "2026-11-23T10:24:04.000Z"
+
+
+def test_previous_are_the_counts_of_the_stretch_before_if_the_ledger_was_there():
+    world = DigestWorld()
+    world.observe("one", "COMPLETED")
+    world.forward(hours=1)
+    assert published(world)["Previous"] is None
+    world.observe("two", "FAILED")
+    world.forward(hours=24)
+    second = published(world)
+    world.observe("three", "FAILED")
+    world.forward(hours=24)
+    third = published(world)
+    assert second["Previous"]["COMPLETED"] == 1
+    assert third["Previous"] == second["Counts"]
+
+
+@pytest.mark.parametrize("minutes,verdict", [(10, "OK"), (11, "STALE")])
+def test_a_ledger_is_stale_after_ten_sync_intervals(minutes, verdict):
+    world = DigestWorld()
+    world.now += timedelta(minutes=minutes)
+    assert published(world)["Verdict"] == verdict
+
+
+def test_a_ledger_that_never_agreed_with_the_service_is_stale():
+    world = DigestWorld()
+    world.tables.items.clear()
+    world.tables._order.clear()
+    digest = published(world)
+    assert (digest["AsOf"], digest["Verdict"]) == (None, "STALE")
+
+
+# The form.
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+def test_every_digest_is_as_its_schema_says(name):
+    digest = machine(compose(TYPICAL[name](), ZURICH).digest)
+    jsonschema_rs.validator_for(SCHEMA).validate(digest)
+    assert digest.keys() == SCHEMA["properties"].keys()
+
+
+def test_the_schema_knows_what_is_wrong():
+    digest = machine(compose(TYPICAL["failures"](), ZURICH).digest)
+    validator = jsonschema_rs.validator_for(SCHEMA)
+    wrong: list[dict[str, Any]] = [
+        digest | {"Version": "2"},
+        digest | {"Window": {"Start": "now"}},
+        digest | {"Verdict": "FINE"},
+        digest | {"Failed": [{"JobId": "one"}]},
+        digest | {"Counts": {}},
+        {name: digest[name] for name in digest if name != "DigestId"},
+    ]
+    assert not any(map(validator.is_valid, wrong))
+
+
+def test_attributes_are_what_subscribers_filter_on():
+    attributes = compose(TYPICAL["failures"](), ZURICH).digest.parameters()["MessageAttributes"]
+    assert attributes == {
+        "Kind": {"DataType": "String", "StringValue": "Digest"},
+        "Verdict": {"DataType": "String", "StringValue": "ATTENTION"},
+        "HasFailures": {"DataType": "String", "StringValue": "true"},
+        "Version": {"DataType": "String", "StringValue": "1"},
+        "Families": {"DataType": "String.Array", "StringValue": '["SNOMEDCT", "PHI"]'},
+    }
+
+
+def test_a_digest_without_changes_is_of_no_family():
+    assert "Families" not in compose(a_digest(), ZURICH).digest.attributes
+
+
+def test_a_parcel_comes_back_as_it_was_packed():
+    parcel = compose(TYPICAL["with-details"](), ZURICH)
+    assert Parcel.unpack(parcel.pack()) == parcel
+
+
+# Secrecy.
+
+
+def test_nothing_that_may_tell_of_a_patient_leaves_the_ledger(capsys):
+    world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat")
+    canaries = {}
+    for number, status in enumerate(("FAILED", "PARTIAL_SUCCESS", "IN_PROGRESS"), 1):
+        secret: dict[str, Any] = {name: f"canary{number}{name}" for name in SENSITIVE}
+        secret["InputDataConfig"] = {"S3Bucket": f"canary{number}-in", "S3Key": "canary-key"}
+        secret["OutputDataConfig"] = {"S3Bucket": f"canary{number}-out", "S3Key": "canary-key"}
+        world.observe(f"job-{number}", status, **secret)
+        canaries[number] = secret
+    world.forward(minutes=5)
+    world.run({"IdempotencyKey": "canary-idempotency"})
+    assert sum(map(len, canaries.values())) >= 20
+    out = json.dumps(world.topic.taken) + capsys.readouterr().out
+    out += json.dumps(world.tables.remembered)
+    assert "job-1" in out
+    assert "canary" not in out
+
+
+def test_with_the_setting_names_and_output_are_told_and_nothing_else(capsys):
+    world = DigestWorld(INCLUDE_JOB_DETAILS="true")
+    secret: dict[str, Any] = {name: f"canary{name}" for name in SENSITIVE if name != "JobName"}
+    output = {"S3Bucket": "results", "S3Key": "2026/"}
+    world.observe("one", "FAILED", JobName="nightly", OutputDataConfig=output, **secret)
+    world.observe("two", "COMPLETED")
+    world.forward(minutes=5)
+    digest = published(world)
+    assert digest["Failed"][0]["JobName"] == "nightly"
+    assert digest["Failed"][0]["Output"] == "s3://results/2026/"
+    assert {"JobName", "Output"}.isdisjoint(digest["Completed"][0])
+    assert "canary" not in json.dumps(world.topic.taken)
+    logged = capsys.readouterr().out
+    assert "nightly" not in logged + json.dumps(world.tables.remembered)
+
+
+def test_a_thousand_legal_names_come_through_as_they_are():
+    names = [
+        f"{first}{second}{third}x" for first in LETTERS for second in LETTERS for third in LETTERS
+    ]
+    jobs = [a_job(number, "FAILED") for number in range(1, 1_001)]
+    details = dict(zip(jobs, (Details(name, None) for name in names), strict=True))
+    digest = a_digest(failed=listed(jobs), details=details)
+    said = machine(compose(digest, ZURICH).digest)
+    assert len(names) == 1_000
+    assert [job["JobName"] for job in said["Failed"]] == names[: len(said["Failed"])]
+    assert len(said["Failed"]) + said["Truncated"].get("Failed", 0) == 1_000

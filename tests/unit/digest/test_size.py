@@ -1,0 +1,189 @@
+"""A digest of any number of changes fits into one message, and into bounded memory."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from jobledger.digest.content import Details, Reader
+from jobledger.digest.message import compose
+from jobledger.digest.sns import MAX_BYTES
+from jobledger.digest.windows import Window
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.times import parse
+from tests.digests import DAY, NOW, SCOPE, ZURICH, a_digest, a_job, listed, machine
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = json.loads((ROOT / "docs" / "digest.schema.json").read_text())
+
+
+class Stretch(Sequence[str]):
+    """The sort keys of rows that are made as they are read."""
+
+    def __init__(self, changes: int, status: str) -> None:
+        self._changes = changes
+        self._status = status
+
+    def __len__(self) -> int:
+        return self._changes
+
+    def __getitem__(self, number: Any) -> Any:
+        return self.item(number)["SK"]["S"]
+
+    def item(self, number: int) -> dict[str, Any]:
+        """A transition, and the facts of its job, that many milliseconds after midnight."""
+        time = f"{number // 3_600_000:02d}:{number // 60_000 % 60:02d}:{number // 1_000 % 60:02d}"
+        moment = f"2026-11-22T{time}.{number % 1_000:03d}Z"
+        job_id = f"{number:032x}"
+        item = {
+            "SK": f"{moment}#{job_id}",
+            "Family": "SNOMEDCT",
+            "JobId": job_id,
+            "JobStatus": self._status,
+            "ObservedAt": moment,
+            "SubmitTime": f"2026-11-21T{moment[11:]}",
+            "EndTime": moment,
+            "ExpirationTime": "2026-11-24T12:00:00.000Z",
+        }
+        return {name: {"S": text} for name, text in item.items()}
+
+
+class Streams:
+    """A DynamoDB client. Only SNOMEDCT has jobs, and a change log of them; a page has a thousand rows."""
+
+    def __init__(self, changes: int, status: str) -> None:
+        self._parts = {
+            f"{SCOPE}/SNOMEDCT#changes": Stretch(changes, status),
+            f"{SCOPE}/SNOMEDCT": Stretch(changes, status),
+        }
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        values = [value["S"] for value in request["ExpressionAttributeValues"].values()]
+        rows = self._parts.get(values[0])
+        if rows is None:
+            return {"Items": [], "Count": 0, "ScannedCount": 0}
+        numbers = range(bisect_left(rows, values[1]), bisect_right(rows, values[2]))
+        if "ExclusiveStartKey" in request:
+            after = bisect_right(rows, request["ExclusiveStartKey"]["SK"]["S"])
+            numbers = range(max(numbers.start, after), numbers.stop)
+        if not request.get("ScanIndexForward", True):
+            numbers = numbers[::-1]
+        page = numbers[: request.get("Limit", 1_000)]
+        items = [rows.item(number) for number in page]
+        more = {"LastEvaluatedKey": items[-1]} if len(page) < len(numbers) else {}
+        return {"Items": items, "Count": len(items), "ScannedCount": len(items), **more}
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+@pytest.mark.parametrize("changes", [0, 1, 499, 500, 501, 10_000])
+def test_a_digest_fits_into_a_message_and_says_what_it_leaves_out(changes, status):
+    digest = read(changes, status)
+    notification = compose(digest, ZURICH).digest
+    assert notification.size() <= MAX_BYTES
+    said = machine(notification)
+    name = {"COMPLETED": "Completed", "FAILED": "Failed"}[status]
+    for list_name in (name, "ExpiringSoon"):
+        assert len(said[list_name]) + said["Truncated"].get(list_name, 0) == changes
+    assert said["Counts"][status] == said["Totals"][status] == changes
+    jsonschema_rs.validator_for(SCHEMA).validate(said)
+    if changes >= 10_000:
+        # Nothing is left out while there is room for it.
+        assert notification.size() > MAX_BYTES - 300
+        assert said[name if status == "FAILED" else "ExpiringSoon"]
+
+
+def test_a_hundred_thousand_changes_fit_in_bounded_memory():
+    """In a process of its own, whose largest size nothing else has been."""
+    code = f"from {__name__} import measure; measure()"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda'}"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["GrownBy"] < 50_000_000
+    assert told["Size"] <= MAX_BYTES
+    assert told["Listed"] + told["Truncated"]["Failed"] == 100_000
+    assert told["Truncated"]["ExpiringSoon"] == 100_000
+    # The latest are kept.
+    assert told["First"] == f"{99_999:032x}"
+
+
+def measure() -> None:
+    """Print how much memory 100,000 changes take beyond what 2,000 do, and what became of them."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    compose(read(2_000, "FAILED"), ZURICH)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    notification = compose(read(100_000, "FAILED"), ZURICH).digest
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    said = machine(notification)
+    told = {
+        "GrownBy": grown * unit,
+        "Size": notification.size(),
+        "Listed": len(said["Failed"]),
+        "First": said["Failed"][0]["JobId"],
+        "Truncated": said["Truncated"],
+    }
+    print(json.dumps(told))
+
+
+def read(changes: int, status: str) -> Any:
+    ledger = Ledger(Table(Streams(changes, status), "ledger"), SCOPE, lambda: NOW)
+    reader = Reader(ledger, tuple(Family), sync_minutes=1, include_details=False)
+    window = Window("2026-11-22T00:00:00.000Z", DAY.end)
+    return reader.read(window, parse(DAY.end), first_start=None, covers_gap=False)
+
+
+def test_failures_are_the_last_to_be_cut():
+    times: dict[str, Any] = {"submit_time": DAY.start, "expiration_time": DAY.end}
+    many = [a_job(number, "FAILED", **times) for number in range(1, 1_751)]
+    digest = a_digest(
+        **{
+            name: listed(many)
+            for name in (
+                "failed",
+                "partial_success",
+                "completed",
+                "active",
+                "long_running",
+                "expiring_soon",
+            )
+        }
+    )
+    said = machine(compose(digest, ZURICH).digest)
+    assert len(said["Failed"]) > 1_000
+    assert said["PartialSuccess"] or said["Truncated"]["PartialSuccess"] == 1_750
+    assert said["Completed"] == []
+    few = replace(digest, failed=listed(many[:3]), partial_success=listed(many[:3]))
+    said = machine(compose(few, ZURICH).digest)
+    assert (len(said["Failed"]), len(said["PartialSuccess"])) == (3, 3)
+    assert "Failed" not in said["Truncated"]
+
+
+@pytest.mark.parametrize("letter", ['"', "\\", "\u2028", "\U0001d400", "é", "\x01"])
+def test_the_size_is_that_of_the_request_whatever_the_letters(letter):
+    jobs = [a_job(number, "FAILED") for number in range(1, 1_501)]
+    details = {job: Details(letter * 256, f"s3://{letter * 99}") for job in jobs}
+    digest = a_digest(failed=listed(jobs), details=details, counts=Counter(FAILED=1_500))
+    notification = compose(digest, ZURICH).digest
+    request = notification.parameters()
+    attributes = request["MessageAttributes"].items()
+    size = len(request["Message"].encode()) + len(request["Subject"].encode())
+    size += sum(
+        len(text.encode()) for name, values in attributes for text in (name, *values.values())
+    )
+    assert size == notification.size() <= MAX_BYTES
+    assert size > MAX_BYTES - 4_000
+    packed = compose(digest, ZURICH).pack()
+    assert len(packed) < 380_000

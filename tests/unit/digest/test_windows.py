@@ -1,0 +1,245 @@
+"""Windows tile: whatever the schedule's zone does to its clock, and whichever runs come late or not at all."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from importlib import resources
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from jobledger.digest.claims import Chain
+from jobledger.digest.content import Digest
+from jobledger.digest.delivery import Delivery, Topics, When
+from jobledger.digest.sns import Notification
+from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, first_start
+from jobledger.errors import InvalidWindow
+from jobledger.times import parse, rfc3339
+from tests.digests import ZURICH, a_digest
+
+NOW = datetime(2026, 11, 23, 8, 0, 4, 250_000, tzinfo=UTC)
+ZONES = (resources.files("tzdata") / "zones").read_text(encoding="utf-8").split()
+
+
+@pytest.mark.parametrize(
+    "scheduled,end",
+    [
+        ("2026-11-23T08:00:00Z", "2026-11-23T07:58:00.000Z"),
+        ("2026-11-23T09:00:00+01:00", "2026-11-23T07:58:00.000Z"),
+        ("2026-11-20T08:00:00Z", "2026-11-20T07:58:00.000Z"),
+        # The schedule's clock is a little ahead; and so far ahead that this one counts.
+        ("2026-11-23T08:00:59Z", "2026-11-23T07:58:59.000Z"),
+        ("2026-11-23T08:10:00Z", "2026-11-23T07:58:00.000Z"),
+        ("<aws.scheduler.scheduled-time>", "2026-11-23T07:58:00.000Z"),
+        (None, "2026-11-23T07:58:00.000Z"),
+    ],
+)
+def test_a_window_ends_two_minutes_before_the_scheduled_time_or_the_clock(scheduled, end):
+    assert end == end_of_run(scheduled, NOW)
+
+
+@pytest.mark.parametrize("scheduled", ["", "yesterday", "2026-11-23T08:00:00", 5, {}])
+def test_what_is_no_time_is_refused(scheduled):
+    with pytest.raises(InvalidWindow):
+        end_of_run(scheduled, NOW)
+
+
+@pytest.mark.parametrize(
+    "start,end",
+    [
+        ("2026-11-23T00:00:00Z", "2026-11-22T00:00:00Z"),
+        ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z"),
+        ("2026-11-23T00:00:00.0001Z", "2026-11-23T00:00:00.0002Z"),
+        ("2026-11-23T00:00:00Z", "2026-11-23T07:59:00Z"),
+        ("2026-11-23T00:00:00Z", None),
+        ("2026-11-23", "2026-11-24"),
+    ],
+)
+def test_a_window_that_is_empty_open_or_half_named_is_refused(start, end):
+    with pytest.raises(InvalidWindow):
+        asked_window(start, end, NOW)
+
+
+def test_a_window_that_is_closed_is_taken():
+    expected = Window("2026-11-22T23:00:00.000Z", "2026-11-23T07:58:04.250Z")
+    assert expected == asked_window("2026-11-23T00:00:00+01:00", "2026-11-23T07:58:04.250Z", NOW)
+
+
+def test_the_first_window_is_of_a_day_or_of_all_that_ever_changed():
+    end = "2026-11-23T07:58:00.000Z"
+    assert first_start(end, None) == "2026-11-22T07:58:00.000Z"
+    assert first_start(end, "2026-11-23T01:00:00.000Z") == "2026-11-22T07:58:00.000Z"
+    assert first_start(end, "2026-10-01T01:00:00.123Z") == "2026-10-01T01:00:00.123Z"
+
+
+def test_an_id_is_of_the_scope_and_the_window_alone():
+    windows = [Window("a", "b"), Window("a", "c"), Window("b", "c")]
+    ids = {digest_id(scope, window) for scope in ("1/x", "1/y") for window in windows}
+    assert len(ids) == 6
+    assert digest_id("1/x", Window("a", "b")) in ids
+    assert all(len(one) == 32 and int(one, 16) for one in ids)
+
+
+# Every zone, every transition.
+
+
+class MemoryRows:
+    """A chain's row."""
+
+    def __init__(self) -> None:
+        self.chain = Chain()
+
+    def load(self) -> Chain:
+        return self.chain
+
+    def save(self, chain: Chain) -> Chain:
+        self.chain = chain
+        return chain
+
+
+@dataclass
+class WindowsOnly:
+    """Reads nothing: a digest of each window that is asked for."""
+
+    def earliest_change(self, end: str) -> str | None:
+        return None
+
+    def read(self, window: Window, *_: object, covers_gap: bool, **__: object) -> Digest:
+        return a_digest(window=window, covers_gap=covers_gap)
+
+
+def transitions(zone: ZoneInfo, first_year: int, last_year: int) -> Iterator[date]:
+    """The local days on which a zone's offset changes."""
+    hour = datetime(first_year, 1, 1, tzinfo=UTC)
+    offset = hour.astimezone(zone).utcoffset()
+    while hour.year <= last_year:
+        following = hour + timedelta(hours=24)
+        if following.astimezone(zone).utcoffset() != offset:
+            for minutes in range(0, 24 * 60, 15):
+                moment = hour + timedelta(minutes=minutes)
+                if moment.astimezone(zone).utcoffset() != offset:
+                    offset = moment.astimezone(zone).utcoffset()
+                    yield moment.astimezone(zone).date()
+            offset = following.astimezone(zone).utcoffset()
+        hour = following
+
+
+def firings(zone: ZoneInfo, around: date, hours: int, minutes: int) -> list[datetime]:
+    """When a daily schedule fires in the week around a day, in UTC.
+
+    EventBridge Scheduler leaves out a time that the clock jumps over, and takes the first of a time that
+    comes twice (https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html).
+    """
+    fired = []
+    for days in range(-3, 4):
+        day = around + timedelta(days=days)
+        local = datetime(day.year, day.month, day.day, hours, minutes, tzinfo=zone)
+        moment = local.astimezone(UTC)
+        if moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+            fired.append(moment)
+    return fired
+
+
+def delivered(fired: list[datetime], chance: random.Random) -> list[tuple[datetime, datetime]]:
+    """Scheduled time and time of arrival: on time, late, repeated, out of order, or never."""
+    arrivals = []
+    for scheduled in fired:
+        kind = chance.choice(["on time", "on time", "late", "twice", "missed", "skewed"])
+        delays = {
+            "on time": [1],
+            "late": [7_000],
+            "twice": [1, 40_000],
+            "missed": [],
+            "skewed": [-20],
+        }
+        arrivals += [(scheduled, scheduled + timedelta(seconds=s)) for s in delays[kind]]
+    return sorted(arrivals, key=lambda arrival: arrival[1])
+
+
+def windows_of(arrivals: list[tuple[datetime, datetime]]) -> list[Window]:
+    """The windows of the digests that go out when events arrive so."""
+    published: list[Window] = []
+    clock = [NOW]
+
+    def publish(key: str, notification: Notification) -> str:
+        chain = rows.load()
+        assert chain.claim is not None
+        published.append(Window(chain.claim.start, chain.claim.end))
+        return key
+
+    delivery = Delivery(
+        reader=WindowsOnly(),  # type: ignore[arg-type] # of its two methods no more is needed
+        reading=ZURICH,
+        topics=Topics(publish, None),
+        now=lambda: clock[0],
+        patience=0,
+    )
+    rows = MemoryRows()
+    for scheduled, arrival in arrivals:
+        clock[0] = arrival
+        end = end_of_run(rfc3339(scheduled), arrival)
+        assert parse(end) <= arrival - timedelta(seconds=60)
+        delivery.next_in_chain(rows, end, When.ALWAYS, scheduled=True)
+    return published
+
+
+def weeks_of_firings() -> dict[tuple[datetime, ...], list[str]]:
+    """Each distinct week of firing times around a transition, with the zones that have it."""
+    weeks: dict[tuple[datetime, ...], list[str]] = {}
+    for name in ZONES:
+        zone = ZoneInfo(name)
+        for day in transitions(zone, 2024, 2030):
+            for hours, minutes in ((8, 0), (2, 30)):
+                weeks.setdefault(tuple(firings(zone, day, hours, minutes)), []).append(name)
+    return weeks
+
+
+class _Packed:
+    @staticmethod
+    def pack() -> str:
+        return ""
+
+
+class _Unpacked:
+    digest = chat = Notification({"default": ""})
+
+
+@pytest.fixture(autouse=True)
+def _windows_only(monkeypatch):
+    """Digests without content, which has tests of its own."""
+    monkeypatch.setattr("jobledger.digest.delivery.publish_metrics", lambda *_, **__: None)
+    monkeypatch.setattr("jobledger.digest.delivery.Parcel.unpack", lambda packed: _Unpacked)
+    monkeypatch.setattr("jobledger.digest.delivery.compose", lambda digest, reading: _Packed)
+
+
+def test_windows_tile_across_every_transition_of_every_zone_from_2024_to_2030():
+    weeks = weeks_of_firings()
+    assert len({zone for zones in weeks.values() for zone in zones}) > 150
+    assert sum(map(len, weeks.values())) > 4_000
+    for number, fired in enumerate(weeks):
+        arrivals = delivered(list(fired), random.Random(number))
+        windows = windows_of(arrivals)
+        assert all(window.start < window.end for window in windows)
+        assert all(one.end == other.start for one, other in pairwise(windows))
+        # What has arrived in order ends a window of its own; what was overtaken is in a later one.
+        ends = [parse(window.end) + timedelta(minutes=2) for window in windows]
+        newest = [
+            scheduled
+            for number, (scheduled, _) in enumerate(arrivals)
+            if all(scheduled > earlier for earlier, _ in arrivals[:number])
+        ]
+        assert newest == ends
+
+
+def test_an_unbroken_week_has_a_digest_a_day_however_long_the_days_are():
+    fired = firings(ZoneInfo("America/New_York"), date(2026, 11, 1), 8, 0)
+    windows = windows_of([(moment, moment) for moment in fired])
+    assert [window.seconds / 3600 for window in windows] == [24, 24, 24, 25, 24, 24, 24]
+
+
+def test_a_time_that_the_clock_jumps_over_is_covered_by_the_next_digest():
+    fired = firings(ZoneInfo("America/New_York"), date(2026, 3, 8), 2, 30)
+    windows = windows_of([(moment, moment) for moment in fired])
+    assert [window.seconds / 3600 for window in windows] == [24, 24, 24, 47, 24, 24]

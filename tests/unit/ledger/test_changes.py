@@ -1,0 +1,169 @@
+"""The changes function: rows of the stream in, events out, up to the first that is not taken."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from jobledger.events.eventbridge import EventBus
+from jobledger.handlers import changes
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table, encode
+from jobledger.ledger.writing import Ledger
+from tests.memory_dynamodb import error
+from tests.world import SCOPE, World, a_job
+
+CONTEXT = SimpleNamespace(
+    function_name="changes",
+    memory_limit_in_mb=256,
+    invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:changes",
+    aws_request_id="request",
+    get_remaining_time_in_millis=lambda: 180_000,
+)
+
+
+class Bus:
+    """An EventBridge client that refuses the entries of some calls."""
+
+    def __init__(self, refuse=()):
+        self.refuse, self.calls, self.details = set(refuse), 0, []
+
+    def put_events(self, *, Entries):  # noqa: N803 - botocore's name
+        self.calls += 1
+        if self.calls in self.refuse:
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+        self.details += [json.loads(entry["Detail"]) for entry in Entries]
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}
+
+
+@pytest.fixture
+def world():
+    with World(hostile=False) as world:
+        world.sync()
+        for status in ("SUBMITTED", "IN_PROGRESS", "COMPLETED"):
+            world.put(a_job("job", 30, status, JobName="a name"))
+            world.sync()
+        yield world
+
+
+@pytest.fixture
+def handle(world, monkeypatch):
+    def handle(bus, with_names=False, context=CONTEXT):
+        ledger = Ledger(Table(world.database, "ledger"), SCOPE, world.clock.now)
+        monkeypatch.setattr(changes, "_parts", lambda: (ledger, EventBus(bus), with_names))
+        return changes.handler({"Records": records(world)}, context)
+
+    return handle
+
+
+def records(world):
+    rows = [item for (pk, _), item in sorted(world.database.items.items()) if "#changes" in pk]
+    other = encode({"PK": "state", "SK": SCOPE})
+    return [
+        {"eventName": "INSERT", "dynamodb": {"NewImage": row, "SequenceNumber": str(number)}}
+        for number, row in enumerate([other, *rows])
+    ]
+
+
+def test_each_transition_is_one_event_in_order(handle):
+    bus = Bus()
+    assert handle(bus) == {"batchItemFailures": []}
+    moves = [(detail["PreviousJobStatus"], detail["JobStatus"]) for detail in bus.details]
+    assert moves == [
+        (None, "SUBMITTED"),
+        ("SUBMITTED", "IN_PROGRESS"),
+        ("IN_PROGRESS", "COMPLETED"),
+    ]
+
+
+def test_an_event_has_what_its_version_promises(handle):
+    bus = Bus()
+    handle(bus)
+    last = bus.details[-1]
+    assert {
+        "Version": "1",
+        "Account": "111122223333",
+        "Region": "us-east-1",
+        "Family": "SNOMEDCT",
+        "JobId": "job",
+        "JobStatus": "COMPLETED",
+        "PreviousJobStatus": "IN_PROGRESS",
+        "SubmitTime": "2026-11-23T11:59:30.000Z",
+        "EndTime": "2026-11-23T12:00:30.000Z",
+    }.items() <= last.items()
+    assert {"ObservedAt", "EventId"} == last.keys() - {
+        "Version",
+        "Account",
+        "Region",
+        "Family",
+        "JobId",
+        "JobStatus",
+        "PreviousJobStatus",
+        "SubmitTime",
+        "EndTime",
+    }
+
+
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_what_is_not_taken_is_named_and_nothing_after_it_is_sent(handle, refused):
+    bus = Bus(refuse=[refused])
+    assert {"batchItemFailures": [{"itemIdentifier": str(refused)}]} == handle(bus)
+    assert refused - 1 == len(bus.details)
+
+
+def test_an_error_of_the_bus_is_a_failure_of_the_row(handle):
+    class Failing(Bus):
+        def put_events(self, **_):
+            raise error("InternalException", 500)
+
+    bus = Failing()
+    assert handle(bus) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError])
+def test_an_error_nobody_thought_of_does_not_send_again_what_was_sent(handle, error):
+    class Surprising(Bus):
+        def put_events(self, **entries):
+            if self.calls == 1:
+                raise error
+            return super().put_events(**entries)
+
+    bus = Surprising()
+    assert handle(bus) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert len(bus.details) == 1
+
+
+def test_nothing_is_begun_that_could_not_be_finished_in_time(handle):
+    bus = Bus()
+    left = iter([180_000, 44_999])
+    context = SimpleNamespace(**vars(CONTEXT))
+    context.get_remaining_time_in_millis = lambda: next(left)
+    assert handle(bus, context=context) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert len(bus.details) == 1
+
+
+def test_a_redelivered_transition_has_the_same_event_id(handle):
+    first, second = Bus(), Bus()
+    handle(first)
+    handle(second)
+    assert first.details == second.details
+    assert len({detail["EventId"] for detail in first.details}) == 3
+
+
+def test_names_of_jobs_are_sent_only_with_the_setting(handle):
+    plain, named = Bus(), Bus()
+    handle(plain)
+    handle(named, with_names=True)
+    assert "a name" not in json.dumps(plain.details)
+    assert [detail["JobName"] for detail in named.details] == ["a name"] * 3
+
+
+def test_a_family_is_part_of_what_an_event_is_known_by():
+    from jobledger.events.eventbridge import detail_of
+    from jobledger.ledger.rows import Change
+
+    ids = {
+        detail_of(Change(family, "j", "FAILED", None, None, None, "t"), SCOPE, None)["EventId"]
+        for family in Family
+    }
+    assert len(ids) == 5

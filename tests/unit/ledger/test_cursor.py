@@ -1,0 +1,121 @@
+"""NextToken: nothing but the token that was issued, for the query that it was issued for."""
+
+import base64
+import random
+from dataclasses import replace
+
+import pytest
+
+from jobledger.errors import InvalidToken
+from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.cursor import Position, seal, unseal
+from jobledger.ledger.filters import JobQuery
+
+KEY = "JobLedger-Ledger-1"
+QUERY = JobQuery(families=(Family.SNOMEDCT,), statuses=("FAILED",), name="nightly")
+OTHER_QUERIES = [
+    replace(QUERY, families=(Family.PHI,)),
+    replace(QUERY, families=(Family.SNOMEDCT, Family.PHI)),
+    replace(QUERY, name="nightly-"),
+    replace(QUERY, name=None),
+    replace(QUERY, name=None, name_prefix="nightly"),
+    replace(QUERY, name_prefix="nightly"),
+    replace(QUERY, statuses=()),
+    replace(QUERY, statuses=("FAILED", "STOPPED")),
+    replace(QUERY, after="2026-11-01T00:00:00.000Z"),
+    replace(QUERY, before="2026-11-01T00:00:00.000Z"),
+    replace(QUERY, order="ascending"),
+]
+
+
+def a_hundred_tokens() -> list[tuple[str, JobQuery]]:
+    source = random.Random(15)
+    made = []
+    for number in range(100):
+        query = JobQuery(
+            families=tuple(source.sample(list(Family), source.randint(1, 5))),
+            name=source.choice([None, "nightly-notes", "診療記録"]),
+            statuses=tuple(source.sample([*JobStatus], source.randint(0, 3))),
+        )
+        day = source.randint(1, 28)
+        sort_key = f"2026-{source.randint(1, 12):02}-{day:02}T00:00:00.{number:03}Z#{number:032x}"
+        position = Position(sort_key, query.families[0], "2026-11-23T08:00:00.000Z")
+        made.append((seal(position, query, KEY), query))
+    return made
+
+
+@pytest.mark.parametrize("token, query", a_hundred_tokens())
+def test_every_change_of_a_single_byte_is_refused(token, query):
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    assert unseal(token, query, KEY)
+    assert not [
+        (place, other)
+        for place, byte in enumerate(raw)
+        for other in range(256)
+        if other != byte and is_taken(raw[:place] + bytes([other]) + raw[place + 1 :], query)
+    ]
+
+
+def is_taken(raw: bytes, query: JobQuery) -> bool:
+    try:
+        unseal(base64.urlsafe_b64encode(raw).decode().rstrip("="), query, KEY)
+    except InvalidToken:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("token, query", a_hundred_tokens()[::10])
+def test_every_change_of_a_single_character_is_refused(token, query):
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %é"
+    for place, character in enumerate(token):
+        for other in alphabet.replace(character, ""):
+            with pytest.raises(InvalidToken):
+                unseal(token[:place] + other + token[place + 1 :], query, KEY)
+    for text in (token[:-1], token + "A", token + "=", token[1:], token * 2, "A", "AA", "AAAA"):
+        with pytest.raises(InvalidToken):
+            unseal(text, query, KEY)
+
+
+@pytest.mark.parametrize("other", OTHER_QUERIES, ids=str)
+def test_a_token_is_good_for_its_own_query_only(other):
+    token = seal(POSITION, QUERY, KEY)
+    assert unseal(token, QUERY, KEY) == POSITION
+    with pytest.raises(InvalidToken):
+        unseal(token, other, KEY)
+
+
+def test_a_token_of_another_deployment_is_refused():
+    with pytest.raises(InvalidToken):
+        unseal(seal(POSITION, QUERY, "JobLedger-Ledger-2"), QUERY, KEY)
+
+
+@pytest.mark.parametrize("version", [0, 2, 3, 255])
+def test_a_token_of_another_version_is_refused(version, monkeypatch):
+    monkeypatch.setattr("jobledger.ledger.cursor._VERSION", bytes([version]))
+    token = seal(POSITION, QUERY, KEY)
+    monkeypatch.undo()
+    with pytest.raises(InvalidToken):
+        unseal(token, QUERY, KEY)
+
+
+def test_the_longest_token_is_url_safe_and_under_512_characters():
+    longest_id = "\U00020000" * 32
+    position = replace(POSITION, sort_key=f"2026-11-23T08:00:00.000Z#{longest_id}")
+    position = replace(position, family=Family.ENTITIES_V2)
+    token = seal(position, QUERY, KEY)
+    assert len(token) < 512
+    assert token.replace("-", "").replace("_", "").isalnum()
+    assert token.isascii()
+    assert unseal(token, QUERY, KEY) == position
+
+
+def test_a_sort_key_may_hold_what_separates_the_parts():
+    position = replace(POSITION, sort_key="2026-11-23T08:00:00.000Z#a;b#c;PHI")
+    assert unseal(seal(position, QUERY, KEY), QUERY, KEY) == position
+
+
+POSITION = Position(
+    "2026-11-23T08:00:00.000Z#7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b",
+    Family.SNOMEDCT,
+    "2026-11-23T09:00:00.000Z",
+)

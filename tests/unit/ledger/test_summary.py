@@ -1,0 +1,121 @@
+"""Counts and durations of jobs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobledger.jobs import TERMINAL, Family, JobStatus
+from jobledger.ledger.facts import JobFacts
+from jobledger.ledger.summary import percentile, summarise
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def facts(status: str | None, family: Family = Family.SNOMEDCT, **times: str | None) -> JobFacts:
+    given: Any = {"submit_time": None, "end_time": None, "expiration_time": None, **times}
+    return JobFacts(family=family, job_id="a" * 32, status=status, **given)
+
+
+def at(time: str) -> str:
+    return f"2026-11-{time}.000Z"
+
+
+def test_no_jobs_give_zeros_for_every_status_and_family_and_null_for_what_cannot_be_said():
+    expected = {
+        "Total": 0,
+        "ByStatus": dict.fromkeys(JobStatus, 0),
+        "ByFamily": dict.fromkeys(Family, 0),
+        "Durations": {"p50": None, "p90": None, "max": None},
+        "OldestActive": None,
+        "ExpiringSoon": 0,
+        "FailureRate": None,
+    }
+    assert expected == summarise([], NOW).to_json()
+
+
+def test_durations_are_of_finished_jobs_that_have_both_times_in_order():
+    jobs = [
+        facts("COMPLETED", submit_time=at("20T00:00:00"), end_time=at(f"20T00:00:{seconds:02d}"))
+        for seconds in range(1, 11)
+    ]
+    jobs += [
+        facts("COMPLETED", submit_time=at("20T00:00:09"), end_time=at("20T00:00:00")),
+        facts("FAILED", submit_time=at("20T00:00:09")),
+        facts("IN_PROGRESS", submit_time=at("20T00:00:00"), end_time=at("20T10:00:00")),
+    ]
+    expected = {"p50": 5.0, "p90": 9.0, "max": 10.0}
+    assert expected == summarise(jobs, NOW).to_json()["Durations"]
+
+
+def test_the_oldest_active_job_is_the_first_submitted_whose_submit_time_is_known():
+    jobs = [
+        facts("COMPLETED", submit_time=at("01T00:00:00")),
+        facts("SUBMITTED"),
+        facts("IN_PROGRESS", submit_time=at("23T11:00:00")),
+        facts("STOP_REQUESTED", Family.PHI, submit_time=at("23T10:00:00")),
+    ]
+    expected = {
+        "JobId": "a" * 32,
+        "Family": "PHI",
+        "JobStatus": "STOP_REQUESTED",
+        "SubmitTime": at("23T10:00:00"),
+        "AgeSeconds": 7200.0,
+    }
+    assert expected == summarise(jobs, NOW).to_json()["OldestActive"]
+
+
+@pytest.mark.parametrize(
+    "expiration,expected",
+    [
+        (at("23T12:00:00"), 0),
+        (at("23T12:00:01"), 1),
+        (at("30T12:00:00"), 1),
+        (at("30T12:00:01"), 0),
+        (None, 0),
+    ],
+)
+def test_a_job_expires_soon_within_seven_days_from_now(expiration, expected):
+    assert (
+        expected == summarise([facts("COMPLETED", expiration_time=expiration)], NOW).expiring_soon
+    )
+
+
+def test_the_failure_rate_leaves_out_jobs_that_were_stopped_or_are_under_way():
+    statuses = ["FAILED", "COMPLETED", "COMPLETED", "PARTIAL_SUCCESS", "STOPPED", "IN_PROGRESS"]
+    assert summarise(map(facts, statuses), NOW).failure_rate == 0.25
+
+
+def test_statuses_that_are_not_in_the_model_are_counted_and_end_with_an_end_time():
+    jobs = [
+        facts("NEW", submit_time=at("20T00:00:00")),
+        facts("NEW", submit_time=at("19T00:00:00"), end_time=at("19T00:01:00")),
+        facts(None),
+    ]
+    summary = summarise(jobs, NOW)
+    assert {"NEW": 2, "UNKNOWN": 1}.items() <= summary.by_status.items()
+    assert summary.durations.max == 60.0
+    assert summary.oldest_active is not None
+    assert summary.oldest_active.submit_time == at("20T00:00:00")
+
+
+def test_only_the_families_asked_for_are_listed_with_zeros():
+    assert summarise([], NOW, [Family.PHI]).by_family == {"PHI": 0}
+
+
+@given(st.lists(st.sampled_from([*JobStatus, None, "NEW"])))
+def test_the_counts_add_up_to_the_total(statuses):
+    summary = summarise(map(facts, statuses), NOW)
+    assert len(statuses) == summary.total == sum(summary.by_status.values())
+    assert summary.total == sum(summary.by_family.values())
+    active = any(status not in TERMINAL for status in statuses)
+    assert summary.oldest_active is None or active
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1), st.integers(0, 100))
+def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values, percent):
+    value = percentile(sorted(values), percent)
+    assert value in values
+    assert sum(other <= value for other in values) >= len(values) * percent / 100

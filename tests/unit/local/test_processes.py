@@ -1,0 +1,124 @@
+"""Children that cannot be left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from local.processes import Children, LocalError, Stopped, StopSignals
+
+ROOT = Path(__file__).resolve().parents[3]
+SLEEPS = "import time; time.sleep(60)"
+IGNORES_SIGTERM_AND_HAS_A_CHILD = """
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.fixture
+def children(tmp_path):
+    children = Children(tmp_path, StopSignals())
+    yield children
+    children.stop()
+
+
+def start(children, code, name="a server"):
+    return children.start_server(name, [sys.executable, "-c", code], dict(os.environ), ROOT)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_stopping_ends_a_child_at_once(children):
+    child = start(children, SLEEPS)
+    started = time.monotonic()
+    children.stop()
+    assert child.process.returncode == -signal.SIGTERM
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_stopping_ends_a_child_that_does_not_want_to_and_its_own_children(children, monkeypatch):
+    monkeypatch.setattr("local.processes.GRACE_SECONDS", 0.2)
+    child = start(children, IGNORES_SIGTERM_AND_HAS_A_CHILD)
+    wait_for(lambda: child.log.read_text().strip())
+    grandchild = int(child.log.read_text())
+    children.stop()
+    assert child.process.returncode == -signal.SIGKILL
+    wait_for(lambda: not is_alive(grandchild))
+
+
+def test_a_server_that_ends_by_itself_ends_the_run_with_its_last_lines(children):
+    start(children, "import sys; print('one'); sys.exit('the disk is full')", name="MiniStack")
+    with pytest.raises(LocalError, match=r"(?s)MiniStack has ended by itself.*the disk is full"):
+        children.wait_for_port(start(children, SLEEPS), ("127.0.0.1", 9))
+
+
+def test_a_log_of_one_line_is_the_message(children):
+    start(children, "import sys; sys.exit('error: jobs.json is not JSON')", name="the stand-in")
+    with pytest.raises(LocalError, match=r"^the stand-in: jobs.json is not JSON$"):
+        children.wait_for_port(start(children, SLEEPS), ("127.0.0.1", 9))
+
+
+def test_a_step_that_fails_says_which_and_where_its_log_is(children, tmp_path):
+    code = "import sys; print('a'); print('b'); sys.exit(3)"
+    step = children.start("cdk deploy", [sys.executable, "-c", code], dict(os.environ), ROOT)
+    with pytest.raises(LocalError) as raised:
+        children.finish(step)
+    assert str(raised.value) == (
+        f"cdk deploy failed with exit code 3; the whole log is {tmp_path}/cdk-deploy.log,"
+        " its last lines:\n    a\n    b"
+    )
+
+
+def test_a_signal_during_a_held_stretch_is_raised_at_its_end():
+    seen = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(Stopped), StopSignals() as signals, signals.held():  # noqa: PT012 - the stretch is what is tested
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            seen.append("the stretch is whole")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert seen == ["the stretch is whole"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a facility of Linux")
+def test_a_runner_that_is_killed_outright_leaves_no_child(tmp_path):
+    code = f"""
+    import sys, time
+    from pathlib import Path
+    from local.processes import Children, StopSignals
+    children = Children(Path({str(tmp_path)!r}), StopSignals())
+    child = children.start("x", [sys.executable, "-c", {SLEEPS!r}], {{}}, Path("."))
+    print(child.process.pid, flush=True)
+    time.sleep(60)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout
+        pid = int(runner.stdout.readline())
+        assert is_alive(pid)
+        runner.kill()
+        wait_for(lambda: not is_alive(pid))

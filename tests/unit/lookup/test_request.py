@@ -1,0 +1,185 @@
+"""The properties of a look-up, as CloudFormation sends them."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobledger.errors import LookupFailed
+from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.filters import JobQuery
+from jobledger.lookup.request import read_request
+
+KEPT = [Family.SNOMEDCT, Family.PHI]
+NAMES = (
+    "Family, JobName, JobNamePrefix, JobStatus, SubmitTimeAfter, SubmitTimeBefore, Select, MustExist,"
+    " WaitMinutes, Refresh"
+)
+
+
+def request(**properties):
+    return read_request({"ServiceToken": "arn:…", **properties}, KEPT)
+
+
+def refusal(**properties):
+    with pytest.raises(LookupFailed) as refused:
+        request(**properties)
+    return str(refused.value)
+
+
+def test_what_is_left_out_has_a_default():
+    asked = request()
+    assert asked.query == JobQuery(families=(Family.SNOMEDCT,), statuses=(JobStatus.COMPLETED,))
+    assert (asked.select, asked.must_exist, asked.waits) == ("newest", True, False)
+    assert asked.patience == timedelta()
+
+
+@pytest.mark.parametrize(
+    "properties, expected",
+    [
+        ({"Family": "PHI"}, {"families": (Family.PHI,)}),
+        ({"Family": ["PHI", "SNOMEDCT"]}, {"families": (Family.SNOMEDCT, Family.PHI)}),
+        ({"Family": "ALL"}, {"families": (Family.SNOMEDCT, Family.PHI)}),
+        ({"JobName": "nightly-notes"}, {"name": "nightly-notes"}),
+        ({"JobName": ["nightly-notes"]}, {"name": "nightly-notes"}),
+        ({"JobName": "5"}, {"name": "5"}),
+        ({"JobName": 5}, {"name": "5"}),
+        ({"JobNamePrefix": "nightly-"}, {"name_prefix": "nightly-"}),
+        ({"JobStatus": "FAILED"}, {"statuses": ("FAILED",)}),
+        ({"JobStatus": "STOPPED,FAILED"}, {"statuses": ("FAILED", "STOPPED")}),
+        ({"JobStatus": ["STOPPED", "FAILED"]}, {"statuses": ("FAILED", "STOPPED")}),
+        ({"JobStatus": ["STOPPED, FAILED", "STOPPED"]}, {"statuses": ("FAILED", "STOPPED")}),
+        ({"SubmitTimeAfter": "2026-11-23"}, {"after": "2026-11-23T00:00:00.000Z"}),
+        ({"SubmitTimeAfter": 1795392000}, {"after": "2026-11-23T00:00:00.000Z"}),
+        ({"SubmitTimeBefore": "2026-11-23T01:00:00+01:00"}, {"before": "2026-11-23T00:00:00.000Z"}),
+        ({"Select": "newest", "SubmitTimeBefore": "2026-11-23"}, {"order": "descending"}),
+        ({"Select": "oldest"}, {"order": "ascending"}),
+        ({"Select": "oldest", "SubmitTimeAfter": "2026-11-23"}, {"order": "ascending"}),
+    ],
+)
+def test_filters_are_read_from_texts_and_lists(properties, expected):
+    query = request(**properties).query
+    assert {name: getattr(query, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "text, value", [("true", True), ("false", False), ("False", False), (False, False)]
+)
+def test_truth_is_read_from_text(text, value):
+    assert request(MustExist=text).must_exist is value
+
+
+@pytest.mark.parametrize(
+    "text, minutes", [("0", 0), ("5", 5), (5, 5), ("5.0", 5), ("0.25", 0.25), ("120", 120)]
+)
+def test_minutes_are_read_from_text(text, minutes):
+    asked = request(WaitMinutes=text)
+    assert (asked.wait_minutes, asked.waits) == (minutes, minutes > 0)
+    assert asked.patience == timedelta(minutes=min(minutes, 55))
+
+
+@pytest.mark.parametrize("value", ["1", "", ["a", "b"], {"any": ["thing"]}, True, "x" * 999])
+def test_refresh_may_be_anything_and_changes_nothing(value):
+    assert request(Refresh=value) == request()
+
+
+@pytest.mark.parametrize(
+    "properties, sentence",
+    [
+        ({"Family": "ICD11"}, 'Family is "ICD11", and must be one of SNOMEDCT, '),
+        (
+            {"Family": "RXNORM"},
+            'Family is "RXNORM", and must be one of those that this ledger keeps: SNOMEDCT, PHI, ALL.',
+        ),
+        ({"JobName": ""}, 'JobName is "", and must be 1 to 256 letters, digits'),
+        ({"JobName": "n*"}, 'JobName is "n*", and must be 1 to 256 letters, digits'),
+        ({"JobName": []}, 'JobName is "", and must be 1 to 256 letters'),
+        ({"JobName": ["a", "b"]}, 'JobName is "a,b", and must be given once: 1 to 256 letters'),
+        ({"JobNamePrefix": "x" * 257}, f'JobNamePrefix is "{"x" * 60}…", and must be 1 to 256'),
+        ({"JobStatus": "DONE"}, 'JobStatus is "DONE", and must be one of SUBMITTED, '),
+        ({"JobStatus": []}, 'JobStatus is "", and must be one of SUBMITTED, '),
+        ({"JobStatus": "FAILED,"}, 'JobStatus is "FAILED,", and must be one of SUBMITTED, '),
+        (
+            {"SubmitTimeAfter": "yesterday"},
+            'SubmitTimeAfter is "yesterday", and must be an RFC 3339',
+        ),
+        (
+            {"SubmitTimeAfter": "2026-11-23", "SubmitTimeBefore": "2026-11-22"},
+            'SubmitTimeAfter is "2026-11-23", and must be a time earlier than SubmitTimeBefore.',
+        ),
+        ({"Select": "latest"}, 'Select is "latest", and must be newest, oldest or only.'),
+        ({"MustExist": "yes"}, 'MustExist is "yes", and must be true or false.'),
+        ({"MustExist": []}, 'MustExist is "", and must be true or false.'),
+        ({"WaitMinutes": "121"}, 'WaitMinutes is "121", and must be a number from 0 to 120.'),
+        ({"WaitMinutes": "-1"}, 'WaitMinutes is "-1", and must be a number from 0 to 120.'),
+        ({"WaitMinutes": "1e1"}, 'WaitMinutes is "1e1", and must be a number from 0 to 120.'),
+        ({"WaitMinutes": "٥"}, 'WaitMinutes is "٥", and must be a number from 0 to 120.'),
+        (
+            {"jobName": "a"},
+            f"jobName is no property of this resource, did you mean JobName? There are {NAMES}.",
+        ),
+        ({"MaxResults": "1"}, f"MaxResults is no property of this resource. There are {NAMES}."),
+    ],
+)
+def test_a_bad_property_is_named_with_what_is_allowed(properties, sentence):
+    assert refusal(**properties).startswith(sentence)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    told = refusal(JobStatus="DONE", WaitMinutes="soon", Colour="red", SubmitTimeAfter="later")
+    for name in ("JobStatus is", "WaitMinutes is", "Colour is no property", "SubmitTimeAfter is"):
+        assert name in told
+
+
+def test_the_default_family_is_refused_where_it_is_not_kept():
+    with pytest.raises(
+        LookupFailed, match=r"^Family must be one of those that this ledger keeps: PHI"
+    ):
+        read_request({}, [Family.PHI])
+
+
+def test_what_is_looked_for_is_told_in_the_words_of_the_properties():
+    asked = request(
+        Family="ALL",
+        JobName="nightly-notes",
+        JobNamePrefix="nightly",
+        JobStatus="FAILED,COMPLETED",
+        SubmitTimeAfter="2026-11-22",
+        SubmitTimeBefore="2026-11-23",
+    )
+    assert asked.looked_for == (
+        'Family SNOMEDCT or PHI, JobName "nightly-notes", JobNamePrefix "nightly", '
+        "JobStatus COMPLETED or FAILED, SubmitTimeAfter 2026-11-22T00:00:00.000Z, "
+        "SubmitTimeBefore 2026-11-23T00:00:00.000Z"
+    )
+
+
+TEXTS = st.text(max_size=20) | st.sampled_from(
+    [
+        "COMPLETED",
+        "a,b",
+        "true",
+        "5",
+        "newest",
+        "2026-11-23",
+        "ALL",
+        "PHI",
+        "0",
+        "1e400",
+        "99999999999",
+    ]
+)
+VALUES = TEXTS | st.lists(TEXTS, max_size=3) | st.booleans() | st.integers() | st.none()
+PROPERTIES = st.sampled_from([*NAMES.split(", "), "ServiceTimeout"]) | st.text(max_size=9)
+
+
+@given(st.dictionaries(PROPERTIES, VALUES, max_size=6))
+def test_any_properties_are_a_request_or_are_refused_with_a_sentence(properties):
+    try:
+        asked = read_request(properties, KEPT)
+    except LookupFailed as refused:
+        assert re.fullmatch(r"(?s).*(is|must be) .+\.", str(refused))  # noqa: PT017 - either is right
+    else:
+        assert timedelta() <= asked.patience <= timedelta(minutes=55)

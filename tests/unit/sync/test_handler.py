@@ -1,0 +1,81 @@
+"""The sync function: which families it syncs, what it answers, and when it stops."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from jobledger.handlers import sync
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table
+from jobledger.settings import Settings
+from jobledger.sync.pace import Pace
+from jobledger.sync.upstream import Upstream
+from jobledger.sync.walk import Sync
+from tests.world import SCOPE, World, a_job
+
+KEPT = (Family.SNOMEDCT, Family.PHI)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with World([a_job("job", 5_000)], hostile=False) as world:
+        pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
+        world.upstream = Upstream(world.client(), pace)
+        parts = (Settings("ledger", SCOPE, KEPT), world.ledger, world.upstream, pace)
+        monkeypatch.setattr(sync, "_parts", lambda: parts)
+        yield world
+
+
+def invoke(event, seconds=840):
+    context = SimpleNamespace(
+        function_name="sync",
+        memory_limit_in_mb=512,
+        invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:sync",
+        aws_request_id="request",
+        get_remaining_time_in_millis=lambda: seconds * 1000,
+    )
+    return sync.handler(event, context)["Families"]
+
+
+def test_an_empty_event_syncs_every_family_of_the_setting(world):
+    families = invoke({})
+    assert list(families) == list(KEPT)
+    assert [family["UpstreamCalls"] for family in families.values()] == [1, 1]
+    assert [family["Changed"] for family in families.values()] == [1, 0]
+    assert all(family["AsOf"] for family in families.values())
+
+
+def test_a_family_that_is_not_kept_is_not_synced(world):
+    assert list(invoke({"Families": ["RXNORM", "PHI"]})) == [Family.PHI]
+
+
+@pytest.mark.parametrize("seconds", [0, 30, 45])
+def test_with_less_time_than_a_page_may_take_nothing_is_begun(world, seconds):
+    answers = invoke({}, seconds)
+    assert {answer["Error"] for answer in answers.values()} == {"DeadlineReached"}
+    assert world.server.calls()["Counts"] == {}
+
+
+def test_a_family_that_fails_for_whatever_reason_does_not_keep_the_others_from_their_sync(
+    world, monkeypatch
+):
+    monkeypatch.setattr("jobledger.sync.walk.Sync.run", _fail_for_snomedct(Sync.run))
+    with pytest.raises(ZeroDivisionError):
+        invoke({})
+    assert world.ledger.state(Family.PHI).as_of
+
+
+def test_a_sync_that_is_younger_than_asked_for_is_shared(world):
+    first = invoke({"Families": ["PHI"], "IfOlderThanSeconds": 3_600})
+    second = invoke({"Families": ["PHI"], "IfOlderThanSeconds": 3_600})
+    assert first["PHI"]["AsOf"] == second["PHI"]["AsOf"]
+    assert world.server.calls()["Counts"] == {"ListPHIDetectionJobs": 1}
+
+
+def _fail_for_snomedct(run):
+    def failing(self):
+        if self._family is Family.SNOMEDCT:
+            raise ZeroDivisionError
+        return run(self)
+
+    return failing

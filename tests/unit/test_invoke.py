@@ -1,0 +1,80 @@
+"""The adapter of Lambda: one attempt, a bounded wait, and our errors for all of theirs."""
+
+import io
+import json
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.response import StreamingBody
+from botocore.session import Session
+from botocore.stub import Stubber
+
+from jobledger.errors import FunctionRefused, FunctionThrottled
+from jobledger.invoke import CONFIG, WAIT_SECONDS, Function
+
+
+@pytest.fixture
+def client():
+    return Session().create_client("lambda", config=CONFIG, region_name="us-east-1")
+
+
+def answering(client, text: str, **more: str) -> Function:
+    payload = StreamingBody(io.BytesIO(text.encode()), len(text))
+    stubber = Stubber(client)
+    expected = {"FunctionName": "f", "Payload": '{"a": 1}'}
+    stubber.add_response("invoke", {"StatusCode": 200, "Payload": payload, **more}, expected)
+    stubber.activate()
+    return Function(client, "f")
+
+
+def test_the_answer_is_the_functions_own(client):
+    assert answering(client, '{"b":2}')({"a": 1}) == {"b": 2}
+
+
+@pytest.mark.parametrize(
+    "told, name",
+    [
+        ({"errorType": "DigestInProgress", "errorMessage": "patient"}, "DigestInProgress"),
+        ({"errorType": "a patient!"}, "FunctionError"),
+        ({"errorType": 7}, "FunctionError"),
+        ({}, "FunctionError"),
+        ([], "FunctionError"),
+    ],
+)
+def test_a_function_that_fails_is_told_by_its_errors_name(client, told, name):
+    with pytest.raises(FunctionRefused) as refused:
+        answering(client, json.dumps(told), FunctionError="Unhandled")({"a": 1})
+    assert (refused.value.name, str(refused.value)) == (name, name)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "<html>"])
+def test_an_answer_that_is_no_object_is_refused(client, text):
+    with pytest.raises(FunctionRefused):
+        answering(client, text)({"a": 1})
+
+
+@pytest.mark.parametrize(
+    "error, expected",
+    [
+        (ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke"), FunctionThrottled),
+        (ClientError({"Error": {"Code": "ServiceException"}}, "Invoke"), FunctionRefused),
+        (ClientError({"Error": {"Code": "AccessDeniedException"}}, "Invoke"), FunctionRefused),
+        (ReadTimeoutError(endpoint_url="x"), FunctionRefused),
+        (EndpointConnectionError(endpoint_url="x"), FunctionRefused),
+    ],
+    ids=repr,
+)
+def test_what_lambda_refuses_becomes_our_error(error, expected):
+    class Refusing:
+        def invoke(self, **_: object) -> None:
+            raise error
+
+    with pytest.raises(expected) as refused:
+        Function(Refusing(), "f")({})
+    assert type(refused.value) is expected
+
+
+def test_the_wait_leaves_time_for_an_answer_within_the_gateways_29_seconds():
+    assert CONFIG.connect_timeout + CONFIG.read_timeout < 29 - 5
+    assert CONFIG.read_timeout == WAIT_SECONDS
+    assert CONFIG.retries["total_max_attempts"] == 1
