@@ -1,4 +1,4 @@
-"""The CDK app: settings, the bundle, one stack. It calls no AWS, git or Docker."""
+"""The CDK app: reads the settings, builds the bundle, synthesizes one stack. Needs no AWS, git or Docker."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Synthesise; a mistake of the user's ends it with one line instead of a traceback."""
+    """Synthesize the stack. A user error ends with one line instead of a traceback."""
     app = App()
     context = app.node.get_all_context()
     try:
@@ -26,7 +26,7 @@ def main() -> None:
         sys.exit(f"job-ledger: {problem}")
     for key in foreign_keys(context):
         print(
-            f"job-ledger: context key {key} is no setting and ignored; settings: {', '.join(setting_keys())}",
+            f"job-ledger: context key {key} is not a setting and is ignored; settings: {', '.join(setting_keys())}",
             file=sys.stderr,
         )
     JobLedgerStack(app, "JobLedger", settings=settings, code=Code.from_bundle(bundle))

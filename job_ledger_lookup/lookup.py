@@ -1,4 +1,4 @@
-"""The construct: a `Custom::ComprehendMedicalJob`, its properties and attributes in Python's spelling."""
+"""The construct for `Custom::ComprehendMedicalJob`, with properties and attributes in Python style."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,15 +10,15 @@ from constructs import Construct
 
 TOKEN_PARAMETER = "/job-ledger/lookup-service-token"
 
-# CloudFormation gives a resource an hour. The look-up waits for up to 55 minutes in one.
+# CloudFormation's limit for one resource is an hour. The look-up waits for up to 55 minutes.
 _MINUTES_A_RESOURCE = 55
 
 
 class ComprehendMedicalJobLookup(Construct):
     """One job of the ledger, found at deployment.
 
-    What is left out has the default of the resource: family SNOMEDCT, status COMPLETED, the newest,
-    it must exist, and nothing is waited for. All attributes are text, and "" where a job has none.
+    The defaults are those of the resource: family SNOMEDCT, status COMPLETED, the newest job, which must
+    exist, and no wait. All attributes are text, "" when the job has no value.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class ComprehendMedicalJobLookup(Construct):
         refresh: str | None = None,
         service_token: str | None = None,
     ) -> None:
-        """Look up by these filters. `wait_minutes`: up to 120, until there is such a job.
+        """Look up a job by these filters. `wait_minutes`: wait up to 120 minutes for a matching job.
 
-        Another `refresh`: look up again at the next deployment. `service_token`: the output
-        LookupServiceToken of the stack JobLedger, where it is not to be read from its SSM parameter.
+        A new value of `refresh` looks up the job again. `service_token`: the output LookupServiceToken of
+        the stack JobLedger, if it is not to be read from its SSM parameter.
         """
         super().__init__(scope, construct_id)
         given = {
@@ -82,12 +82,12 @@ class ComprehendMedicalJobLookup(Construct):
 
     @property
     def submit_time(self) -> str:
-        """SubmitTime, as 2026-11-23T08:00:00.000Z."""
+        """SubmitTime, for example 2026-11-23T08:00:00.000Z."""
         return self._job.get_att_string("SubmitTime")
 
     @property
     def end_time(self) -> str:
-        """EndTime, as 2026-11-23T08:00:00.000Z."""
+        """EndTime, for example 2026-11-23T08:00:00.000Z."""
         return self._job.get_att_string("EndTime")
 
     @property
@@ -107,17 +107,17 @@ class ComprehendMedicalJobLookup(Construct):
 
     @property
     def manifest_s3_uri(self) -> str:
-        """ManifestFilePath in the output's bucket; only jobs of PARTIAL_SUCCESS have one."""
+        """ManifestFilePath in the output's bucket; only PARTIAL_SUCCESS jobs have one."""
         return self._job.get_att_string("ManifestS3Uri")
 
     @property
     def duration_seconds(self) -> str:
-        """EndTime less SubmitTime."""
+        """EndTime minus SubmitTime."""
         return self._job.get_att_string("DurationSeconds")
 
     @property
     def count(self) -> str:
-        """How many jobs match, counted up to 10000; "0" where none need exist."""
+        """The number of matching jobs, up to 10000; "0" when MustExist is false and none match."""
         return self._job.get_att_string("Count")
 
 
@@ -128,11 +128,11 @@ def _chain(
     must_exist: bool,
     waits: Sequence[float],
 ) -> CustomResource:
-    """Make a resource for each wait, one after the other; return the last, which has the job."""
+    """Create a resource for each wait, one after the other; return the last, which has the job."""
     before: CustomResource | None = None
     for number, minutes in enumerate(waits, start=1):
         last = number == len(waits)
-        # Nothing found yet is no failure before the last of them.
+        # Only the last resource fails when no job is found.
         found = {"MustExist": str(must_exist and last).lower(), "WaitMinutes": _text(minutes)}
         resource = CustomResource(
             scope,
@@ -150,11 +150,11 @@ def _chain(
 
 
 def _waits(minutes: float) -> list[float]:
-    """Return how long each of the resources waits that make up a wait of so many minutes."""
+    """Return the waits of the resources that together wait for the given minutes."""
     if Token.is_unresolved(minutes):
         return [minutes]
     if not 0 <= minutes <= 120:
-        raise ValueError(f"wait_minutes is {minutes}, and must be from 0 to 120")
+        raise ValueError(f"wait_minutes is {minutes}, but must be from 0 to 120")
     whole, rest = divmod(minutes, _MINUTES_A_RESOURCE)
     return [_MINUTES_A_RESOURCE] * int(whole) + ([rest] if rest or not whole else [])
 

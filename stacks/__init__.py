@@ -1,1 +1,1 @@
-"""The infrastructure of Job Ledger: one stack, one file for each noun in it."""
+"""The infrastructure of Job Ledger: one stack, with one module per construct."""

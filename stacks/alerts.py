@@ -1,4 +1,4 @@
-"""Job alerts: an EventBridge rule, and no code, sends the transitions that need a person to a topic."""
+"""Job alerts: an EventBridge rule sends changes to selected statuses to an SNS topic, without code."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from stacks.settings import Settings
 
 
 class JobAlerts(Construct):
-    """The topic of transitions to one of the statuses of the setting alertOn."""
+    """The topic for changes to the statuses in the setting alertOn."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class JobAlerts(Construct):
         settings: Settings,
         key: kms.IKey,
     ) -> None:
-        """Wire topic and rule."""
+        """Create topic, rule and subscriptions."""
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(
             self, "Topic", display_name="Job Ledger alerts", master_key=key, enforce_ssl=True
@@ -42,7 +42,7 @@ class JobAlerts(Construct):
             events.Rule(
                 self,
                 "Rule",
-                description="Job Ledger: transitions that need a person",
+                description="Job Ledger: job status changes that need attention",
                 event_pattern=events.EventPattern(
                     source=["jobledger"],
                     detail_type=["Comprehend Medical Job State Change"],
@@ -52,14 +52,14 @@ class JobAlerts(Construct):
             )
 
     def tell_of(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
-        """Send this deployment's own alarms to the topic as well: somebody has to hear of them."""
+        """Send this deployment's own alarms to the topic as well."""
         self.topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(self.topic))
 
 
 def _message() -> events.RuleTargetInput:
-    """A few lines for a person; ids and times alone, as in the event."""
+    """A short text with ids and times only, as in the event."""
     field = events.EventField.from_path
     return events.RuleTargetInput.from_multiline_text(
         f"Comprehend Medical job {field('$.detail.JobId')} ({field('$.detail.Family')}) "

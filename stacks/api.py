@@ -1,4 +1,4 @@
-"""The HTTPS API: one function behind API Gateway, every call signed (IAM)."""
+"""The HTTPS API: one function behind API Gateway, with IAM authorization on every method."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -12,8 +12,8 @@ from stacks.settings import Settings
 
 STAGE = "v1"
 
-# Each with all methods: the function answers a wrong one with 405 and what is right. A caller's IAM
-# policy can still name a method, as in `…/v1/GET/jobs`: it is held against the request's own.
+# Each route has all methods: the function answers an unsupported one with 405 and lists the supported ones.
+# A caller's IAM policy can still name a method, as in `…/v1/GET/jobs`.
 ROUTES = (
     "jobs",
     "jobs/{JobId}",
@@ -23,12 +23,12 @@ ROUTES = (
     "openapi.json",
     "docs",
     "docs/{Asset}",
-    "{proxy+}",  # whatever else: the function says that there is no such route
+    "{proxy+}",  # all other paths: the function answers that the route does not exist
 )
 
 
 class Api(Construct):
-    """Reads the ledger; for what takes more it asks the sync and the digest function."""
+    """Reads the ledger, and invokes the sync and digest functions."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Api(Construct):
         digest: LedgerFunction,
         key: kms.IKey,
     ) -> None:
-        """Wire function, routes and stage."""
+        """Create function, routes and stage."""
         super().__init__(scope, construct_id)
         self.function = _function(self, settings=settings, code=code, ledger=ledger, key=key)
         self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
@@ -52,14 +52,14 @@ class Api(Construct):
             asked.grant_invoke(self.function)
         rest = _rest_api(self, key=key)
         answer_as_problems(rest)
-        # One permission for all routes: a permission each would make every deployment slower.
+        # One permission for all routes: one each would make every deployment slower.
         integration = apigateway.LambdaIntegration(self.function, scope_permission_to_method=False)
         for resource in (rest.root, *map(rest.root.resource_for_path, ROUTES)):
             resource.add_method("ANY", integration)
         stack = Stack.of(self)
         host = f"{rest.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         self.url = f"https://{host}/{rest.deployment_stage.stage_name}"
-        # The same by the stage's name alone, for those on whom the stage's own deployment depends.
+        # By the stage's name alone, for resources that the stage's deployment depends on.
         self.address = f"https://{host}/{STAGE}"
 
 
@@ -71,8 +71,8 @@ def _function(
         "Function",
         code=code,
         handler="jobledger.handlers.api.handler",
-        description="Job Ledger: answers the HTTPS API from the ledger",
-        timeout=Duration.seconds(29),  # API Gateway waits no longer
+        description="Job Ledger: serves the HTTPS API from the ledger",
+        timeout=Duration.seconds(29),  # API Gateway's limit
         memory_size=1024,
         key=key,
         environment={
@@ -90,12 +90,13 @@ def _rest_api(scope: Construct, *, key: kms.IKey) -> apigateway.RestApi:
         "Rest",
         description="Job Ledger",
         endpoint_types=[apigateway.EndpointType.REGIONAL],
-        # What the function hands over in base64, gzip above all, is passed on as bytes.
+        # API Gateway decodes the function's base64 bodies, which are mainly gzip.
         binary_media_types=["*/*"],
         default_method_options=apigateway.MethodOptions(
             authorization_type=apigateway.AuthorizationType.IAM
         ),
-        # An account without this role refuses access logs. It is the account's: it outlives the stack.
+        # API Gateway refuses access logs without this role. It belongs to the account and outlives the
+        # stack.
         cloud_watch_role=True,
         deploy_options=apigateway.StageOptions(
             stage_name=STAGE,
@@ -106,19 +107,17 @@ def _rest_api(scope: Construct, *, key: kms.IKey) -> apigateway.RestApi:
                 log_group_for(scope, "AccessLogs", key=key)
             ),
             access_log_format=_access_log_format(),
-            # Execution logs would hold query strings, which hold job names.
+            # Execution logs would contain query strings, which contain job names.
             logging_level=apigateway.MethodLoggingLevel.OFF,
             data_trace_enabled=False,
         ),
     )
-    rest.node.try_remove_child(
-        "Endpoint"
-    )  # an output of the same address as ours, under another name
+    rest.node.try_remove_child("Endpoint")  # a duplicate output with the same address
     return rest
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
-    """Who called what, and how it went. The route and not the path: a path may hold a job's id."""
+    """Caller, route and result. The route instead of the path, because a path can contain a job id."""
     field = apigateway.AccessLogField
     return apigateway.AccessLogFormat.custom(
         "{"

@@ -1,4 +1,4 @@
-"""Change events: each transition in the ledger's change log goes to EventBridge's default bus."""
+"""Change events: sends each change in the ledger's change log to EventBridge's default bus."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -16,7 +16,7 @@ _RETRY_FOR = Duration.hours(12)
 
 
 class Changes(Construct):
-    """The only part that may put events, from the stream of the ledger's table."""
+    """The only construct that may put events; reads the stream of the ledger's table."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Changes(Construct):
         ledger: Ledger,
         key: kms.IKey,
     ) -> None:
-        """Wire the stream, the function and the queue of what could not be sent."""
+        """Create the function, its stream source and its dead-letter queue."""
         super().__init__(scope, construct_id)
         details = settings.include_job_details
         environment = shared_environment(
@@ -39,20 +39,20 @@ class Changes(Construct):
             "Function",
             code=code,
             handler="jobledger.handlers.changes.handler",
-            description="Job Ledger: sends each transition of a job to EventBridge",
+            description="Job Ledger: sends each job status change to EventBridge",
             timeout=Duration.minutes(3),
             memory_size=256,
             key=key,
             environment={**environment, "INCLUDE_JOB_DETAILS": "true" if details else "false"},
         )
         if details:
-            # The change log holds no names.
+            # The change log contains no names.
             ledger.grant(self.function, "dynamodb:GetItem")
         self.function.add_to_role_policy(_may_put_events(Stack.of(self)))
         self.undelivered = sqs.Queue(
             self,
             "Undelivered",
-            # Holds where in the stream to look, not what was there.
+            # Contains positions in the stream, not data.
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
@@ -70,7 +70,7 @@ def _may_put_events(stack: Stack) -> iam.PolicyStatement:
 
 
 def _stream(ledger: Ledger, undelivered: sqs.Queue) -> event_sources.DynamoEventSource:
-    """New rows of the change log alone, in order, from the first that has not been sent."""
+    """Deliver only new change log rows, in order, and retry from the first failed one."""
     is_change = lambda_.FilterCriteria.filter(
         {"dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#changes"}]}}}}
     )

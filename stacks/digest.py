@@ -1,4 +1,4 @@
-"""The digest: a function on a schedule of its own, the topic it publishes to, and who subscribes."""
+"""The digest: its function, schedule, topics and subscriptions."""
 
 from aws_cdk import Duration, RemovalPolicy, TimeZone
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -19,7 +19,7 @@ from stacks.settings import Settings
 
 
 class Digest(Construct):
-    """The only part that may publish."""
+    """The only construct that may publish digests."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Digest(Construct):
         ledger: Ledger,
         key: kms.IKey,
     ) -> None:
-        """Wire topic, function and schedule."""
+        """Create topics, function and schedule."""
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(
             self, "Topic", display_name="Job Ledger", master_key=key, enforce_ssl=True
@@ -44,7 +44,7 @@ class Digest(Construct):
             self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic, sent=sent
         )
         ledger.grant_reading(self.function)
-        ledger.grant(self.function, "dynamodb:PutItem")  # the chain of windows
+        ledger.grant(self.function, "dynamodb:PutItem")  # the state of the digest windows
         sent.grant(
             self.function,
             "dynamodb:DeleteItem",
@@ -63,14 +63,14 @@ class Digest(Construct):
 
 
 def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
-    """A topic of its own: a message to a chat is nothing that anybody else could read."""
+    """A topic of its own: chat messages are not readable as e-mail or JSON."""
     return sns.Topic(
         scope, "ChatTopic", display_name="Job Ledger chat", master_key=key, enforce_ssl=True
     )
 
 
 def _idempotency_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
-    """What Powertools remembers of windows that were published: ids and counts, for a while."""
+    """The records of Powertools idempotency: ids and counts, with an expiry."""
     return dynamodb.Table(
         scope,
         "Sent",
@@ -101,7 +101,7 @@ def _function(
         "Function",
         code=code,
         handler="jobledger.handlers.digest.handler",
-        description="Job Ledger: publishes what became of the jobs in a window of time",
+        description="Job Ledger: publishes a digest of job status changes in a time window",
         timeout=Duration.minutes(5),
         memory_size=512,
         key=key,
@@ -121,7 +121,7 @@ def _function(
 
 
 def _let_only(function: LedgerFunction, *, publish_to: sns.Topic) -> None:
-    """Grant it to this role and no other; a topic without a policy lets the whole account publish."""
+    """Allow only this role to publish; a topic without a policy allows the whole account."""
     publish_to.grant_publish(function.own_role)
     publish_to.add_to_resource_policy(
         iam.PolicyStatement(
@@ -134,11 +134,12 @@ def _let_only(function: LedgerFunction, *, publish_to: sns.Topic) -> None:
 
 
 def _retry_then_keep(scope: Construct, function: LedgerFunction) -> sqs.Queue:
-    """Two more attempts at a digest; then its event is kept for two weeks, for a person to look at."""
+    """Retry a digest twice, then keep its event in a queue for two weeks."""
     queue = sqs.Queue(
         scope,
         "Undelivered",
-        # Not under our key: then the scheduler would have to be let at that. It holds times and errors.
+        # Not encrypted with the stack's key, to which the scheduler has no access. Contains times and
+        # errors only.
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=Duration.days(14),
@@ -152,16 +153,19 @@ def _retry_then_keep(scope: Construct, function: LedgerFunction) -> sqs.Queue:
 
 
 def _alarms(scope: Construct, undelivered: sqs.Queue, *, with_chat: bool) -> list[cloudwatch.Alarm]:
-    """A digest that could not be published, or that was given up; the next run covers its window."""
+    """Alarms for digests that failed or were given up; the next run covers the window."""
     metrics = {
-        "Failures": ("a digest could not be published", _counted("DigestFailures")),
+        "Failures": ("a digest failed to publish", _counted("DigestFailures")),
         "GivenUp": (
-            "a run of the digest was given up; its event is in the queue Undelivered",
+            "a digest run was given up; its event is in the queue Undelivered",
             undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum"),
         ),
     }
     if with_chat:
-        metrics["ChatFailures"] = ("a chat was not told of a digest", _counted("ChatFailures"))
+        metrics["ChatFailures"] = (
+            "a digest was not published to the chat topic",
+            _counted("ChatFailures"),
+        )
     return [
         cloudwatch.Alarm(
             scope,
@@ -178,7 +182,7 @@ def _alarms(scope: Construct, undelivered: sqs.Queue, *, with_chat: bool) -> lis
 
 
 def _counted(name: str) -> cloudwatch.Metric:
-    """A metric that the function writes; Powertools adds the service as a dimension."""
+    """A metric that the function emits; Powertools adds the service as a dimension."""
     return cloudwatch.Metric(
         namespace="JobLedger",
         metric_name=name,
@@ -190,7 +194,7 @@ def _counted(name: str) -> cloudwatch.Metric:
 def _schedule(
     scope: Construct, *, settings: Settings, function: LedgerFunction, undelivered: sqs.Queue
 ) -> None:
-    """The time of the schedule travels with the event: a late or repeated run is for the same window."""
+    """The event carries the scheduled time, so that late and repeated runs cover the same window."""
     event = {
         "ScheduledTime": scheduler.ContextAttribute.scheduled_time,
         "ScheduleArn": scheduler.ContextAttribute.schedule_arn,

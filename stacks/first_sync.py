@@ -1,4 +1,4 @@
-"""The first sync: fills the ledger while the stack is deployed, so that `cdk deploy` returns with it full."""
+"""The first sync: fills the ledger during the deployment, so that it is full when `cdk deploy` returns."""
 
 import hashlib
 from pathlib import Path
@@ -14,10 +14,10 @@ _HANDLER = Path(__file__).with_name("first_sync_handler.py")
 
 
 class FirstSync(Construct):
-    """Runs the sync when the stack is made, and when its code or the families change.
+    """Runs the sync at creation, and when its code or the families change.
 
-    Neither `triggers.Trigger` nor `AwsCustomResource`: the first fails the deployment when the sync
-    fails, the second cannot wait for a permission to take effect.
+    Alternatives do not fit: `triggers.Trigger` fails the deployment when the sync fails, and
+    `AwsCustomResource` cannot wait for a permission to take effect.
     """
 
     def __init__(
@@ -30,14 +30,14 @@ class FirstSync(Construct):
         sync: LedgerFunction,
         key: kms.IKey,
     ) -> None:
-        """Wire the caller of `sync` and the resource that CloudFormation makes with it."""
+        """Create the function that invokes `sync`, and the custom resource that runs it."""
         super().__init__(scope, construct_id)
         caller = LedgerFunction(
             self,
             "Function",
             code=code.inline(_HANDLER.read_text(encoding="utf-8")),
             handler="index.handler",
-            description="Job Ledger: syncs once while the stack is deployed",
+            description="Job Ledger: runs one sync during the deployment",
             timeout=Duration.minutes(15),
             memory_size=128,
             key=key,
@@ -49,11 +49,11 @@ class FirstSync(Construct):
             "Run",
             resource_type="Custom::JobLedgerFirstSync",
             service_token=caller.function_arn,
-            # Should the caller die unheard: CloudFormation would wait an hour.
+            # If the function ends without a response, CloudFormation would otherwise wait an hour.
             service_timeout=Duration.minutes(16),
             properties={
                 "FunctionName": sync.function_name,
-                # Another value: another sync.
+                # A new value triggers a new sync.
                 "Reason": hashlib.sha256(f"{code.digest} {settings.families}".encode()).hexdigest(),
             },
         )

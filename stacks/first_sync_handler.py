@@ -1,8 +1,8 @@
-"""Custom resource: sync while the stack is deployed. Uploaded as inline code, so it stands alone.
+"""Custom resource: runs a sync during the deployment. Inline code, so it has no imports of ours.
 
-It answers CloudFormation "success" whatever became of the sync. A service that cannot be reached for
-a minute must not roll a deployment back (and then fail the rollback, which syncs as well): the log of
-the sync says what went wrong, and the schedule tries again within the minute.
+It always reports success to CloudFormation. A service that is unreachable for a minute must not roll back a
+deployment (and then fail the rollback, which syncs as well). The sync function's log has the error, and the
+schedule tries again within a minute.
 """
 
 import json
@@ -14,13 +14,13 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-# A minute for a permission that was granted seconds ago to reach every corner of IAM.
+# New IAM permissions can take a minute to be effective everywhere.
 _ATTEMPTS = 12
 _PAUSE_SECONDS = 5
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Answer CloudFormation; `Delete` has nothing to do."""
+    """Respond to CloudFormation; `Delete` does nothing."""
     outcome = "not asked to" if event["RequestType"] == "Delete" else "failed"
     try:
         if event["RequestType"] != "Delete":
@@ -28,7 +28,10 @@ def handler(event: dict[str, Any], context: Any) -> None:
     except (BotoCoreError, ClientError) as error:
         print(
             json.dumps(
-                {"level": "ERROR", "message": f"first sync not started or not answered: {error}"}
+                {
+                    "level": "ERROR",
+                    "message": f"the first sync did not start or did not respond: {error}",
+                }
             )
         )
     finally:
@@ -36,7 +39,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
 
 
 def _sync(function_name: str, context: Any) -> str:
-    # One long silent wait: keep its connection open, and never ask twice for the same sync.
+    # The call is long and silent: keep its connection open, and never invoke twice.
     patience = max(context.get_remaining_time_in_millis() / 1000 - 20, 1)
     config = Config(read_timeout=patience, tcp_keepalive=True, retries={"total_max_attempts": 1})
     client = botocore.session.get_session().create_client("lambda", config=config)
@@ -65,7 +68,7 @@ def _answer(event: dict[str, Any], outcome: str) -> None:
         "LogicalResourceId": event["LogicalResourceId"],
         "Data": {"Outcome": outcome},
     }
-    # No content type: the address is signed without one.
+    # No content type: the URL is signed without one.
     request = urllib.request.Request(
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )

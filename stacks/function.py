@@ -1,4 +1,4 @@
-"""A Lambda function as all of ours are: own role, own encrypted logs, traced, from the one bundle."""
+"""A Lambda function with the defaults of this stack: own role, encrypted logs, tracing, shared bundle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _POWERTOOLS = {
     "POWERTOOLS_SERVICE_NAME": "job-ledger",
     "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
     "POWERTOOLS_LOG_LEVEL": "INFO",
-    # Return values and exceptions hold job data, which has no place in a trace.
+    # Return values and exceptions can contain job data and must not appear in traces.
     "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
     "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",
 }
@@ -27,7 +27,7 @@ _POWERTOOLS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """What functions run: a source, the hash of it, and the runtime that it is made for."""
+    """The code of a function: its source, hash, runtime and architecture."""
 
     source: lambda_.Code
     digest: str
@@ -36,7 +36,7 @@ class Code:
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> "Code":
-        """The code in a finished zip, taken as it is: CDK neither looks into it nor packs it again."""
+        """Return the code in a finished zip. CDK uses the zip unchanged."""
         arm = bundle.target.machine == "arm64"
         return cls(
             source=lambda_.Code.from_asset(str(bundle.path), asset_hash=bundle.digest),
@@ -50,12 +50,12 @@ class Code:
         )
 
     def inline(self, text: str) -> "Code":
-        """Other code, as text in the template, for the same runtime."""
+        """Return other code, inlined in the template, for the same runtime."""
         return replace(self, source=lambda_.Code.from_inline(text), digest="")
 
 
 class LedgerFunction(lambda_.Function):
-    """A function with the defaults that are right for all of ours."""
+    """A Lambda function with the defaults of this stack."""
 
     def __init__(
         self,
@@ -70,8 +70,8 @@ class LedgerFunction(lambda_.Function):
         key: kms.IKey,
         environment: Mapping[str, str],
     ) -> None:
-        """Make role, log group and function; what else the role may do is granted by others."""
-        # A role of its own: the one CDK makes has a managed policy that may write to every log.
+        """Create role, log group and function; callers grant further permissions."""
+        # CDK's default role has a managed policy that may write to every log group.
         role = iam.Role(
             scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
@@ -89,7 +89,7 @@ class LedgerFunction(lambda_.Function):
             memory_size=memory_size,
             role=role,
             log_group=log_group,
-            # Start, end and crash reports of Lambda itself as JSON, beside Powertools' lines.
+            # Lambda's own start, end and crash records as JSON, like Powertools' records.
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
             environment={**_POWERTOOLS, **environment},
@@ -98,7 +98,7 @@ class LedgerFunction(lambda_.Function):
 
 
 def log_group_for(scope: Construct, construct_id: str, *, key: kms.IKey) -> logs.LogGroup:
-    """An encrypted log group that ends with the stack. Made here, or Lambda makes one that never ends."""
+    """Create an encrypted log group that is deleted with the stack. Lambda's own would never expire."""
     return logs.LogGroup(
         scope,
         construct_id,
@@ -109,7 +109,7 @@ def log_group_for(scope: Construct, construct_id: str, *, key: kms.IKey) -> logs
 
 
 def shared_environment(*, table_name: str, ledger_scope: str, settings: Settings) -> dict[str, str]:
-    """What every function is told."""
+    """Return the environment variables that all functions share."""
     return {
         "LEDGER_TABLE_NAME": table_name,
         "LEDGER_SCOPE": ledger_scope,

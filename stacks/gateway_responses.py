@@ -1,7 +1,8 @@
-"""API Gateway's own answers, for requests that never reach the function, in the form of all others.
+"""API Gateway's own error responses, in the same form as the function's.
 
-RFC 9457 problems titled with the service's exception names, as `lambda/jobledger/api/problems.py` makes
-them. The texts are ours: API Gateway's quote the caller's ARN and the path.
+They are RFC 9457 problems titled with the service's exception names, like those of
+`lambda/jobledger/api/problems.py`. The texts replace API Gateway's, which quote the caller's ARN and the
+path.
 """
 
 import json
@@ -14,7 +15,7 @@ _RETRY_AFTER_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """One kind of refusal, and how API Gateway has to put it."""
+    """One kind of error, and its API Gateway response types."""
 
     kind: apigateway.ResponseType
     status: int
@@ -23,7 +24,7 @@ class _Answer:
 
     @property
     def retry(self) -> bool:
-        """Whether the same request may succeed later."""
+        """Whether the same request can succeed later."""
         return self.status in (429, 503, 504)
 
 
@@ -42,13 +43,13 @@ _ANSWERS = (
         kind=_kind.DEFAULT_5_XX,
         status=500,
         title=_INTERNAL,
-        detail="Something went wrong here. Nothing is lost.",
+        detail="An internal error occurred. No data was lost.",
     ),
     _Answer(
         kind=_kind.ACCESS_DENIED,
         status=403,
         title=_DENIED,
-        detail="Whoever signed the request may not send it.",
+        detail="The caller is not authorized to make this request.",
     ),
     _Answer(
         kind=_kind.MISSING_AUTHENTICATION_TOKEN,
@@ -60,7 +61,7 @@ _ANSWERS = (
         kind=_kind.INVALID_SIGNATURE,
         status=403,
         title=_DENIED,
-        detail=f"The signature is wrong. {_SIGN}",
+        detail=f"The signature is not valid. {_SIGN}",
     ),
     _Answer(
         kind=_kind.EXPIRED_TOKEN,
@@ -72,7 +73,7 @@ _ANSWERS = (
         kind=_kind.RESOURCE_NOT_FOUND,
         status=404,
         title="ResourceNotFoundException",
-        detail="There is no such route.",
+        detail="This route does not exist.",
     ),
     _Answer(
         kind=_kind.REQUEST_TOO_LARGE,
@@ -93,25 +94,25 @@ _ANSWERS = (
         kind=_kind.QUOTA_EXCEEDED,
         status=429,
         title=_THROTTLED,
-        detail="The quota of requests is used up.",
+        detail="The request quota is exhausted.",
     ),
     _Answer(
         kind=_kind.INTEGRATION_FAILURE,
         status=504,
         title=_INTERNAL,
-        detail="No answer could be had. Try again.",
+        detail="The service did not respond. Try again.",
     ),
     _Answer(
         kind=_kind.INTEGRATION_TIMEOUT,
         status=504,
         title=_INTERNAL,
-        detail="There was no answer in time. Try again, or ask for less.",
+        detail="The service did not respond in time. Try again, or request less.",
     ),
 )
 
 
 def answer_as_problems(rest: apigateway.RestApi) -> None:
-    """Put every answer that API Gateway gives by itself into the form of the function's."""
+    """Replace the responses that API Gateway generates with problems."""
     for answer in _ANSWERS:
         headers = {
             "Content-Type": "'application/problem+json'",
@@ -130,7 +131,7 @@ def answer_as_problems(rest: apigateway.RestApi) -> None:
 
 
 def _template(answer: _Answer) -> str:
-    """Return the problem as a mapping template; $context.requestId is all that it fills in."""
+    """Return the problem as a mapping template; $context.requestId is its only variable."""
     problem = {
         "type": "about:blank",
         "title": answer.title,
@@ -139,11 +140,11 @@ def _template(answer: _Answer) -> str:
         "instance": "urn:request:$context.requestId",
     }
     if _stands_for_many(answer):
-        # Which status is not known here; RFC 9457 lets it be left out.
+        # The default responses keep their status, so it is unknown here; RFC 9457 makes it optional.
         del problem["status"]
     return json.dumps(problem)
 
 
 def _stands_for_many(answer: _Answer) -> bool:
-    """Whether the answer is one of the defaults, which keep the status that each case has."""
+    """Whether this is one of the default responses, which keep the status of each case."""
     return answer.kind.response_type.startswith("DEFAULT_")

@@ -1,4 +1,4 @@
-"""The one stack of Job Ledger."""
+"""The stack of Job Ledger."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -15,18 +15,18 @@ from stacks.sync import Sync
 
 
 class JobLedgerStack(Stack):
-    """Comprehend Medical → sync → ledger → API and digest. For any account and region."""
+    """Comprehend Medical → sync → ledger → API, digests, events and look-ups. For any account and region."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, code: Code
     ) -> None:
-        """Wire the nouns."""
+        """Create and connect the constructs."""
         super().__init__(
             scope,
             construct_id,
             description="Job Ledger: a permanent, queryable ledger of Comprehend Medical jobs",
         )
-        # CDK makes every function depend on its role by name as well as by reference: harmless.
+        # CDK makes every function depend on its role by name and by reference, which is harmless.
         self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
         key = EncryptionKey(self, "Key", retain=settings.retain_ledger)
         ledger = Ledger(self, "Ledger", key=key, retain=settings.retain_ledger)

@@ -1,4 +1,4 @@
-"""The ledger: the table of jobs, changes and state, and the key that all data at rest is under."""
+"""The ledger: the table of jobs, changes and state, and the key that encrypts all data at rest."""
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -6,7 +6,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-# Index name: its partition key. All of them carry whole rows, so that a page is one query.
+# Index name to partition key. Each index projects whole rows, so that a page needs one query.
 _INDEXES = {
     "ByStatus": "StatusKey",
     "ByName": "NameKey",
@@ -15,14 +15,14 @@ _INDEXES = {
 
 
 class EncryptionKey(kms.Key):
-    """One key for tables, topic and logs.
+    """One key for tables, topics and logs.
 
-    Job names and locations can tell of patients, so the data is under a key that its owner can audit,
-    rotate and disable. One, because a key costs a dollar a month and all of this is one body of data.
+    Job names and locations can identify patients. The key lets its owner audit, rotate and disable access
+    to them. One key, because a key costs a dollar a month.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, retain: bool) -> None:
-        """`retain` as for the ledger: a table is worth nothing without its key."""
+        """`retain` as for the ledger: the table is unreadable without its key."""
         super().__init__(
             scope,
             construct_id,
@@ -50,17 +50,17 @@ class EncryptionKey(kms.Key):
 
 
 class Ledger(dynamodb.Table):
-    """Every job once, every transition once, and how far the sync has come."""
+    """The table of jobs, status changes and sync states."""
 
     def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, retain: bool) -> None:
-        """`retain`: keep the table, and refuse to delete it, when the stack goes."""
+        """`retain`: keep the table, with deletion protection, when the stack is deleted."""
         super().__init__(
             scope,
             construct_id,
             partition_key=_string("PK"),
             sort_key=_string("SK"),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            # Table and not TableV2: that one wants a region for a customer-managed key.
+            # Table instead of TableV2, which needs an explicit region for a customer-managed key.
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
             encryption_key=key,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
@@ -80,12 +80,12 @@ class Ledger(dynamodb.Table):
         self.scope_name = f"{stack.account}/{stack.region}"
 
     def grant_reading(self, grantee: iam.IGrantable) -> None:
-        """Pages and single rows. No scan: nothing here is worth reading a whole table."""
+        """Allow queries and single-row reads, but no scans."""
         self.grant(grantee, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
         self._key.grant(grantee, "kms:Decrypt", "kms:DescribeKey")
 
     def grant_recording(self, grantee: iam.IGrantable) -> None:
-        """Transactions of puts, updates and checks. No delete: the ledger forgets nothing."""
+        """Allow transactions of puts, updates and checks, but no deletes: the ledger keeps everything."""
         self.grant(
             grantee, "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
         )

@@ -1,4 +1,4 @@
-"""The look-up: a custom resource with which other stacks find a job, or wait for one, while they deploy."""
+"""The look-up: the custom resource that other stacks use to find a job or wait for one."""
 
 from collections.abc import Mapping
 
@@ -15,20 +15,20 @@ from stacks.function import Code, LedgerFunction, log_group_for, shared_environm
 from stacks.ledger import Ledger
 from stacks.settings import Settings
 
-# A physical name, so that other stacks need to know nothing else.
+# A physical name, so that other stacks need no other reference.
 TOKEN_PARAMETER = "/job-ledger/lookup-service-token"
 
 _POLL = Duration.seconds(10)
-# CloudFormation waits for an hour. The look-up gives up before, with a reason; this is the last resort.
+# CloudFormation's limit is an hour. The look-up gives up earlier, with a reason; this is the last resort.
 _GIVE_UP = Duration.minutes(59)
 
 
 class Lookup(Construct):
-    """Answers `Custom::ComprehendMedicalJob` from the ledger.
+    """Handles `Custom::ComprehendMedicalJob` from the ledger.
 
-    No part of it can write a log or a trace. Its failures quote the job names that a template asks for;
-    Lambda's runtime would log and trace them, and CDK's framework prints each event. Everything that
-    there is to say goes to CloudFormation instead.
+    Its functions cannot write logs or traces. Failure texts quote job names from the template; Lambda's
+    runtime would log and trace them, and CDK's framework prints each event. All information goes to
+    CloudFormation instead.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Lookup(Construct):
         sync: LedgerFunction,
         key: kms.IKey,
     ) -> None:
-        """Wire the two functions; the second alone may read the ledger and start a sync."""
+        """Create the two functions; only the second may read the ledger and start a sync."""
         super().__init__(scope, construct_id)
-        # It stays empty. Without one CDK makes a log group for each function.
+        # Stays empty. Without it, CDK creates a log group for each function.
         log_group = log_group_for(self, "Logs", key=key)
         environment = shared_environment(
             table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
@@ -55,7 +55,7 @@ class Lookup(Construct):
             code=code,
             log_group=log_group,
             handler="jobledger.handlers.lookup.on_event",
-            description="Job Ledger: checks the properties of a look-up",
+            description="Job Ledger: validates the properties of a look-up",
             environment={"FAMILIES": environment["FAMILIES"]},
         )
         is_complete = _SilentFunction(
@@ -64,7 +64,7 @@ class Lookup(Construct):
             code=code,
             log_group=log_group,
             handler="jobledger.handlers.lookup.is_complete",
-            description="Job Ledger: looks a job up in the ledger, after a sync if it is waited for",
+            description="Job Ledger: looks up a job in the ledger, after a sync if it waits for one",
             environment={**environment, "SYNC_FUNCTION_NAME": sync.function_name},
         )
         ledger.grant_reading(is_complete)
@@ -78,7 +78,7 @@ def _service_token(
     is_complete: lambda_.IFunction,
     log_group: logs.ILogGroup,
 ) -> str:
-    """Put CDK's provider framework in front of the two functions, and its address where others find it."""
+    """Put CDK's provider framework in front of the functions, and publish its ARN."""
     provider = Provider(
         scope,
         "Provider",
@@ -87,7 +87,7 @@ def _service_token(
         query_interval=_POLL,
         total_timeout=_GIVE_UP,
         log_group=log_group,
-        # Roles of our own: those that CDK makes have a managed policy that may write to every log.
+        # CDK's default roles have a managed policy that may write to every log group.
         framework_on_event_role=_silent_role(scope, "FrameworkOnEventRole"),
         framework_complete_and_timeout_role=_silent_role(scope, "FrameworkIsCompleteRole"),
     )
@@ -102,7 +102,7 @@ def _service_token(
 
 
 class _SilentFunction(lambda_.Function):
-    """A function from the one bundle whose role has no right to log or to trace."""
+    """A function from the shared bundle whose role cannot write logs or traces."""
 
     def __init__(
         self,

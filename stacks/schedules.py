@@ -1,7 +1,7 @@
-"""Whether EventBridge Scheduler will understand a schedule, said before a deployment fails on it.
+"""Validates EventBridge Scheduler expressions before the deployment.
 
-Facts: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-One-time at(…) expressions are refused: a digest recurs.
+Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html One-time at(…)
+expressions are rejected: a digest recurs.
 """
 
 import re
@@ -11,7 +11,7 @@ _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _RATE = re.compile(r"rate\(([1-9][0-9]{0,4}) (minute|hour|day)s?\)")
 _CRON = re.compile(r"cron\(([^()]*)\)")
 
-# Name, least, most, names that stand for numbers from `least` on, and the wildcards beside `*`, `,`, `-`, `/`.
+# Name, minimum, maximum, names for numbers from the minimum on, and wildcards beside `*`, `,`, `-`, `/`.
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...], str], ...] = (
     ("minutes", 0, 59, (), ""),
     ("hours", 0, 23, (), ""),
@@ -23,11 +23,11 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...], str], ...] = (
 
 
 def schedule_problem(expression: str) -> str | None:
-    """What is wrong with a cron(…) or rate(…) expression, or None."""
+    """Return what is wrong with a cron(…) or rate(…) expression, or None."""
     if _RATE.fullmatch(expression):
         return None
     if expression.startswith("rate("):
-        return "is no rate: a whole number above zero, then minutes, hours or days"
+        return "is not a valid rate: use a whole number above zero, then minutes, hours or days"
     cron = _CRON.fullmatch(expression)
     if not cron:
         return "is neither cron(…) nor rate(…)"
@@ -36,12 +36,12 @@ def schedule_problem(expression: str) -> str | None:
 
 def _cron_problem(fields: list[str]) -> str | None:
     if len(fields) != len(_FIELDS):
-        return f"has {len(fields)} fields, cron takes six: minutes, hours, day of the month, month, day of the week, year"
+        return f"has {len(fields)} fields; cron needs six: minutes, hours, day of the month, month, day of the week, year"
     for text, (name, least, most, names, wildcards) in zip(fields, _FIELDS, strict=True):
         if not _is_field(text.upper(), least, most, names, wildcards):
-            return f"has {text!r} for the {name}, which runs from {least} to {most}"
+            return f"has {text!r} for the {name}, which ranges from {least} to {most}"
     if (fields[2] == "?") == (fields[4] == "?"):
-        return "needs ? for the day of the month or for the day of the week, and not for both"
+        return "needs ? for either the day of the month or the day of the week"
     return None
 
 

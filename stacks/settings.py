@@ -1,7 +1,7 @@
-"""The settings of a deployment: flat CDK context keys, read and checked here and nowhere else.
+"""The settings of a deployment: flat CDK context keys, parsed and validated here only.
 
-They come from `cdk deploy -c key=value` (always strings) or from `context` in cdk.json (any JSON).
-The README lists them; what each may be is said by the checks below, in their errors.
+They come from `cdk deploy -c key=value` (always text) or from `context` in cdk.json (any JSON). The README
+lists them; the error messages say what is allowed.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _LONGEST_EMAIL = 254  # RFC 5321, as corrected by RFC 3696's erratum 1690
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be used; its text names the key, the problem and what is allowed."""
+    """A setting that is not valid; the text names the key, the problem and the allowed values."""
 
     def __init__(self, key: str, problem: str, allowed: str) -> None:
         super().__init__(f"setting {key}: {problem}; allowed: {allowed}")
@@ -36,7 +36,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a user may choose. Only values that have been checked get in here."""
+    """The validated settings of a deployment."""
 
     families: tuple[str, ...] = FAMILIES
     sync_minutes: int = 1
@@ -53,7 +53,7 @@ class Settings:
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> "Settings":
-        """Read every key that is ours; raise SettingsError for the first that is wrong."""
+        """Read all settings. Raises SettingsError for the first that is not valid."""
         _refuse_misspelt_keys(context)
         return cls(
             **{
@@ -65,15 +65,15 @@ class Settings:
 
 
 def foreign_keys(context: Mapping[str, Any]) -> list[str]:
-    """Flat context keys that are neither a setting of ours nor one of CDK's own.
+    """Return flat context keys that are neither settings nor CDK's own.
 
-    They are no error: a user's ~/.cdk.json is merged into the context of every app.
+    They are not errors: a user's ~/.cdk.json is merged into the context of every app.
     """
     return sorted(key for key in context if key not in _READERS and not _is_cdk_key(key))
 
 
 def setting_keys() -> tuple[str, ...]:
-    """Every key that is a setting."""
+    """Return the keys of all settings."""
     return tuple(_READERS)
 
 
@@ -87,7 +87,7 @@ def _refuse_misspelt_keys(context: Mapping[str, Any]) -> None:
         if near := get_close_matches(key.lower(), by_lower_case, n=1, cutoff=0.75):
             right = by_lower_case[near[0]]
             raise SettingsError(
-                key, f"there is no such key, did you mean {right}?", ", ".join(_READERS)
+                key, f"this key does not exist; did you mean {right}?", ", ".join(_READERS)
             )
 
 
@@ -96,7 +96,7 @@ def _families(key: str, value: object) -> tuple[str, ...]:
     for family in chosen:
         if family not in FAMILIES:
             raise SettingsError(
-                key, f"{family!r} is no family{_nearest(family, FAMILIES)}", ", ".join(FAMILIES)
+                key, f"{family!r} is not a family{_nearest(family, FAMILIES)}", ", ".join(FAMILIES)
             )
     if not chosen:
         raise SettingsError(key, "it is empty", "at least one of " + ", ".join(FAMILIES))
@@ -104,12 +104,12 @@ def _families(key: str, value: object) -> tuple[str, ...]:
 
 
 def _statuses(key: str, value: object) -> tuple[str, ...]:
-    """Statuses, or none at all: then no alert is sent."""
+    """Parse a list of statuses; an empty list turns alerts off."""
     allowed = "a comma-separated list of " + ", ".join(STATUSES) + ", or nothing"
     chosen = _words(key, value, allowed)
     for status in chosen:
         if status not in STATUSES:
-            problem = f"{status!r} is no status{_nearest(status, STATUSES)}"
+            problem = f"{status!r} is not a status{_nearest(status, STATUSES)}"
             raise SettingsError(key, problem, allowed)
     return chosen
 
@@ -122,7 +122,7 @@ def _sync_minutes(key: str, value: object) -> int:
         or not (text.isascii() and text.isdigit())
         or not 1 <= int(text) <= 60
     ):
-        raise SettingsError(key, f"{value!r} is not one", allowed)
+        raise SettingsError(key, f"{value!r} is not valid", allowed)
     return int(text)
 
 
@@ -139,10 +139,10 @@ def _schedule(key: str, value: object) -> str:
 
 def _timezone(key: str, value: object) -> str:
     name = _text(key, value, "an IANA time zone")
-    # The tzdata package, not the machine's own files: the answer must not differ between machines.
+    # The tzdata package instead of the machine's files: the result must not depend on the machine.
     zones = (resources.files("tzdata") / "zones").read_text(encoding="utf-8").split()
     if name not in zones or name == "Factory":
-        problem = f"{name!r} is no time zone{_nearest(name, zones)}"
+        problem = f"{name!r} is not a time zone{_nearest(name, zones)}"
         raise SettingsError(key, problem, "an IANA name such as UTC or Europe/Zurich")
     return name
 
@@ -153,7 +153,7 @@ def _emails(key: str, value: object) -> tuple[str, ...]:
         if not _is_email(address):
             raise SettingsError(
                 key,
-                f"{address!r} is no e-mail address",
+                f"{address!r} is not an e-mail address",
                 "addresses such as a@example.org,b@example.org",
             )
     return addresses
@@ -196,23 +196,23 @@ def _digest_when(key: str, value: object) -> str:
     if value not in DIGEST_WHEN:
         raise SettingsError(
             key,
-            f"{value!r} is none of these",
-            "always, changes (a job changed its status) or attention (something needs a person)",
+            f"{value!r} is not valid",
+            "always, changes (a job changed its status) or attention (a job needs attention)",
         )
     return str(value)
 
 
 def _text(key: str, value: object, allowed: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise SettingsError(key, f"{value!r} is no text", allowed)
+        raise SettingsError(key, f"{value!r} is not text", allowed)
     return value.strip()
 
 
 def _words(key: str, value: object, allowed: str) -> tuple[str, ...]:
-    """The words of 'a, b' or of a JSON list, each once."""
+    """Return the unique words of 'a, b' or of a JSON list."""
     listed = value.split(",") if isinstance(value, str) and value.strip() else value or []
     if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
-        raise SettingsError(key, f"{value!r} is no list", allowed)
+        raise SettingsError(key, f"{value!r} is not a list", allowed)
     words = tuple(word.strip() for word in listed)
     for word in words:
         if not word:
@@ -228,7 +228,7 @@ def _nearest(word: str, right: tuple[str, ...] | list[str]) -> str:
     return f", did you mean {by_lower_case[near[0]]}?" if near else ""
 
 
-# Context key: the field that it fills, and the check that it must pass.
+# Context key to field and parser.
 _READERS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "families": ("families", _families),
     "syncMinutes": ("sync_minutes", _sync_minutes),

@@ -1,4 +1,4 @@
-"""The sync: brings the ledger up to date every minute, and once while the stack is deployed."""
+"""The sync: updates the ledger every minute, and once during the deployment."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -12,7 +12,7 @@ from stacks.function import Code, LedgerFunction, shared_environment
 from stacks.ledger import Ledger
 from stacks.settings import FAMILIES, Settings
 
-# A minute less than Lambda allows, so that whoever waits for a sync in a function hears how it ended.
+# A minute less than Lambda's limit, so that a waiting function receives the result.
 TIMEOUT = Duration.minutes(14)
 
 _OPERATIONS = (
@@ -25,7 +25,7 @@ _OPERATIONS = (
 
 
 class Sync(Construct):
-    """The only part that may call Comprehend Medical, and the only one that records jobs."""
+    """The only construct that may call Comprehend Medical and write jobs."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Sync(Construct):
         ledger: Ledger,
         key: kms.IKey,
     ) -> None:
-        """Wire function, first sync and schedule."""
+        """Create function, first sync and schedule."""
         super().__init__(scope, construct_id)
         self.function = LedgerFunction(
             self,
@@ -55,13 +55,13 @@ class Sync(Construct):
         ledger.grant_reading(self.function)
         ledger.grant_recording(self.function)
         self.function.add_to_role_policy(_may_list_jobs(settings.families))
-        # The next minute is the retry.
+        # The next scheduled run is the retry.
         self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
         first = FirstSync(
             self, "FirstSync", settings=settings, code=code, sync=self.function, key=key
         )
         schedule = _schedule(self, settings=settings, function=self.function)
-        # Two first fills at once would ask the service for every job twice.
+        # Two concurrent first fills would list every job twice.
         schedule.node.add_dependency(first)
 
 
@@ -83,7 +83,7 @@ def _schedule(
 
 
 def _may_list_jobs(families: tuple[str, ...]) -> iam.PolicyStatement:
-    """List and describe the families of this deployment; the service knows no resources, only `*`."""
+    """Allow to list and describe this deployment's families; the service supports only the resource `*`."""
     operations = [_OPERATIONS[FAMILIES.index(family)] for family in families]
     return iam.PolicyStatement(
         actions=[f"comprehendmedical:List{name}Jobs" for name in operations]

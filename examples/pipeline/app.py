@@ -1,4 +1,4 @@
-"""A pipeline that consumes the output of a SNOMED CT job, and is deployed once there is one."""
+"""A pipeline that uses the output of a SNOMED CT job, and deploys when such a job exists."""
 
 from aws_cdk import App, CfnOutput, Stack
 from aws_cdk import aws_ssm as ssm
@@ -8,10 +8,10 @@ from job_ledger_lookup import ComprehendMedicalJobLookup
 
 
 class PipelineStack(Stack):
-    """Tells its consumers where the codes of the newest nightly run are."""
+    """Outputs the location of the newest nightly job's codes."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
-        """Find the job, waiting for it if need be, and pass its output on."""
+        """Find the job, wait for it if necessary, and output its location."""
         super().__init__(scope, construct_id)
         nightly = ComprehendMedicalJobLookup(
             self,
@@ -20,10 +20,10 @@ class PipelineStack(Stack):
             job_name=self.node.get_context("jobName"),
             job_status=["COMPLETED", "PARTIAL_SUCCESS"],
             wait_minutes=float(self.node.get_context("waitMinutes")),
-            # Another value looks up anew; without one, a deployment keeps the job that it has.
+            # A new value looks up the job again; without one, a deployment keeps its job.
             refresh=self.node.try_get_context("refresh"),
         )
-        # Whatever a resource takes can be one of the job's attributes; here it is a parameter's value.
+        # A job's attribute can be any resource's property; here it is a parameter's value.
         codes = ssm.StringParameter(self, "Codes", string_value=nightly.output_s3_uri)
         CfnOutput(self, "JobId", value=nightly.job_id)
         CfnOutput(self, "SubmitTime", value=nightly.submit_time)

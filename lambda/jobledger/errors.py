@@ -29,24 +29,24 @@ from dataclasses import dataclass
 
 
 class JobLedgerError(Exception):
-    """The base of all errors of this package; `name` is fit for a log or an answer."""
+    """The base of all errors of this package. `name` is safe to log and to return to a caller."""
 
     @property
     def name(self) -> str:
-        """A name without any data of a job."""
+        """The error's name. It contains no job data."""
         return type(self).__name__
 
 
 @dataclass(frozen=True, slots=True)
 class BadParameter:
-    """One wrong parameter and what is allowed in its place; never the value that was sent."""
+    """A parameter that is not valid, and what is allowed. The value itself is never kept."""
 
     parameter: str
     allowed: str
 
 
 class InvalidParameters(JobLedgerError):
-    """One or more parameters are wrong; `parameters` lists them all."""
+    """One or more parameters are not valid; `parameters` lists all of them."""
 
     def __init__(self, parameters: list[BadParameter]) -> None:
         super().__init__("; ".join(f"{bad.parameter}: {bad.allowed}" for bad in parameters))
@@ -54,39 +54,39 @@ class InvalidParameters(JobLedgerError):
 
 
 class InvalidToken(JobLedgerError):
-    """The NextToken was not issued by this ledger for this query."""
+    """This ledger did not issue the NextToken for this query."""
 
 
 class JobNotFound(JobLedgerError):
-    """The ledger holds no such job."""
+    """The ledger has no job with this JobId."""
 
 
 class NotAcceptable(JobLedgerError):
-    """The Accept header admits none of the formats of an answer."""
+    """The Accept header excludes every available format."""
 
 
 class TooMuchToSummarise(JobLedgerError):
-    """The time of a request does not suffice to read all jobs of a summary."""
+    """The summary covers too many jobs to compute in one request."""
 
 
 class LookupFailed(JobLedgerError):
-    """A stack's look-up cannot be answered. Its text quotes what was looked for: it is not for a log."""
+    """A look-up has no result. The text quotes property values: do not log it."""
 
 
 class LedgerUnavailable(JobLedgerError):
-    """DynamoDB did not answer; nothing was half-written, and a retry is safe."""
+    """DynamoDB did not respond. No partial write remains, and a retry is safe."""
 
 
 class DeadlineReached(JobLedgerError):
-    """The time left does not suffice for another call upstream."""
+    """Too little time remains for another upstream call."""
 
 
 class WalkOvertaken(JobLedgerError):
-    """A concurrent sync has moved the same walk on; it will finish it."""
+    """A concurrent sync advanced the same walk and completes it."""
 
 
 class ServiceRefused(JobLedgerError):
-    """A service answered with an error, or not at all."""
+    """A service returned an error or did not respond."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -94,57 +94,57 @@ class ServiceRefused(JobLedgerError):
 
     @property
     def name(self) -> str:
-        """The service's own error code, or botocore's exception name when there was no answer."""
+        """The service's error code, or botocore's exception name when there was no response."""
         return self._code
 
 
 class FunctionRefused(ServiceRefused):
-    """Lambda did not run a function to its end."""
+    """Lambda did not run the function to completion."""
 
 
 class FunctionThrottled(FunctionRefused):
-    """Lambda has too many calls at once; nothing was run."""
+    """Lambda throttled the invocation; the function did not run."""
 
 
 class EventRefused(ServiceRefused):
-    """EventBridge did not take an event."""
+    """EventBridge did not accept an event."""
 
 
 class InvalidWindow(JobLedgerError):
-    """The window asked for is not one; the text says what is allowed."""
+    """The requested digest window is not valid; the text says what is allowed."""
 
 
 class IdempotencyKeyReused(JobLedgerError):
-    """The Idempotency-Key was sent before with another body."""
+    """The Idempotency-Key was already used with a different request body."""
 
 
 class DigestInProgress(JobLedgerError):
-    """Another run is publishing this digest, or was killed while it did; a retry finds out."""
+    """Another run is publishing this digest, or stopped while it did. Retry to find out."""
 
 
 class PublishRefused(ServiceRefused):
-    """SNS did not take a message, so that nothing was sent."""
+    """SNS did not accept a message; nothing was sent."""
 
 
 class MessageInvalid(PublishRefused):
-    """SNS refuses the message for what it is: a repetition would be refused as well."""
+    """SNS rejected the message itself. A retry would be rejected as well."""
 
 
 class PublishUncertain(ServiceRefused):
-    """SNS failed or did not answer; a repetition must be of the same message."""
+    """SNS failed or did not respond. Only the same message may be sent again."""
 
 
 class UpstreamError(ServiceRefused):
-    """Comprehend Medical refused a call, or could not be reached."""
+    """Comprehend Medical rejected a call or was not reachable."""
 
 
 class TokenRefused(UpstreamError):
-    """The service refused a NextToken that it had issued."""
+    """The service rejected a NextToken that it had issued."""
 
 
 class WalkEndless(UpstreamError):
-    """The service's pages do not come to an end."""
+    """The service's pages do not end."""
 
 
 class JobUnknown(UpstreamError):
-    """The service does not know the job (any more)."""
+    """The service does not know the job, or no longer does."""

@@ -1,7 +1,8 @@
-"""Job filters as a caller may send them: each is a type that carries its bounds.
+"""Job filters as a caller sends them: names, bounds and parsers.
 
-Each filter is declared once, in FILTERS. The API and the custom resource parse requests with it, and
-the OpenAPI document is generated from it. All errors of a request are reported together. No AWS here.
+FILTERS declares each filter once. The API and the custom resource parse requests with it, and the OpenAPI
+document is generated from it. All errors of a request are reported together. This module calls no AWS
+service.
 """
 
 import difflib
@@ -22,9 +23,9 @@ _NAME_CATEGORIES = ("L", "Z", "N")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One query parameter: how its text is read, what is allowed, and its JSON Schema.
+    """One query parameter: its parser, its allowed values in words, and its JSON Schema.
 
-    `parse` raises ValueError for text that is not allowed. A repeatable one takes a list of values.
+    `parse` raises ValueError for text that is not allowed. A repeatable parameter has a list of values.
     """
 
     name: str
@@ -48,9 +49,9 @@ def may_be_in_a_name(character: str) -> bool:
 
 
 def parse_time(text: str) -> datetime:
-    """Return a time of RFC 3339 (any offset), of a date alone (midnight UTC) or of epoch seconds.
+    """Return the time of RFC 3339 text (any offset), a date (midnight UTC) or epoch seconds.
 
-    A blank in the place of an offset's sign is a plus: that is what `+` becomes in a query string.
+    A space in place of the offset's sign counts as a plus: a `+` in a query string decodes to a space.
     """
     if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text, re.ASCII):
         whole, _, fraction = text.partition(".")
@@ -70,7 +71,7 @@ def parse_time(text: str) -> datetime:
 
 
 def _parse_before(text: str) -> datetime:
-    """Return an upper bound, rounded up: the ledger's times have milliseconds."""
+    """Return an upper bound, rounded up to the millisecond precision of the ledger's times."""
     moment = parse_time(text)
     return moment + timedelta(microseconds=-moment.microsecond % 1000)
 
@@ -84,7 +85,7 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-_NAME_RULE = "1 to 256 letters, digits, blanks and _ . : / = + - % @"
+_NAME_RULE = "1 to 256 letters, digits, spaces and _ . : / = + - % @"
 NAME_SCHEMA = {
     "type": "string",
     "minLength": 1,
@@ -113,7 +114,7 @@ FILTERS = {
             one_of(*Family, "ALL"),
             f"one of {', '.join(Family)}, ALL",
             enumerated(*Family, "ALL"),
-            "The kind of job. Repeat it for several kinds, or say ALL; default SNOMEDCT.",
+            "The kind of job. Repeat the parameter for several kinds, or use ALL. Default: SNOMEDCT.",
             repeatable=True,
             example="SNOMEDCT",
         ),
@@ -122,7 +123,7 @@ FILTERS = {
             parse_name,
             _NAME_RULE,
             NAME_SCHEMA,
-            "Only jobs of exactly this name.",
+            "Only jobs with exactly this name.",
             example="nightly-notes",
         ),
         Parameter(
@@ -130,7 +131,7 @@ FILTERS = {
             parse_name,
             _NAME_RULE,
             NAME_SCHEMA,
-            "Only jobs whose name begins with this. A page may be short, or empty, and go on.",
+            "Only jobs whose name starts with this prefix. A page can be short or empty and still have a NextToken.",
             example="nightly-",
         ),
         Parameter(
@@ -138,7 +139,7 @@ FILTERS = {
             one_of(*JobStatus),
             f"one of {', '.join(JobStatus)}",
             enumerated(*JobStatus),
-            "Only jobs of this status. Repeat it for any of several.",
+            "Only jobs with this status. Repeat the parameter to match any of several.",
             repeatable=True,
             example="FAILED",
         ),
@@ -156,7 +157,7 @@ FILTERS = {
             TIME_RULE,
             _TIME_SCHEMA,
             f"Only jobs submitted before this time: {TIME_RULE}. Exclusive. Without "
-            "SubmitTimeAfter the oldest job comes first.",
+            "SubmitTimeAfter, the oldest job comes first.",
             example="2026-11-24",
         ),
     )
@@ -166,10 +167,10 @@ FILTERS = {
 def parse_parameters(
     sent: Mapping[str, Sequence[str]], known: Mapping[str, Parameter]
 ) -> dict[str, Any]:
-    """Return the values of a request's parameters; lists for the repeatable ones.
+    """Return the parsed values of a request's parameters; repeatable ones are lists.
 
-    Raises InvalidParameters with everything that is wrong: unknown and mis-spelt names, repeated
-    ones, and values that are not allowed (which are not quoted: they may identify patients).
+    Raises InvalidParameters with every error: unknown and misspelled names, repeated parameters, and values
+    that are not allowed. Values are never quoted, because they can identify patients.
     """
     values: dict[str, Any] = {}
     wrong: list[BadParameter] = []

@@ -1,4 +1,4 @@
-"""The only caller of Lambda: asks the sync and the digest function, and waits for their answers."""
+"""The only caller of Lambda: invokes the sync and digest functions and waits for their results."""
 
 import json
 from collections.abc import Mapping
@@ -10,15 +10,15 @@ from botocore.session import Session
 
 from jobledger.errors import FunctionRefused, FunctionThrottled
 
-# API Gateway waits 29 seconds in all: what is left is for the ledger, before and after.
+# API Gateway's limit is 29 seconds; the rest is for reading the ledger before and after the call.
 WAIT_SECONDS = 20
-# One attempt: a second one would run what the first may still be running.
+# One attempt: a second could run concurrently with the first.
 CONFIG = Config(connect_timeout=2, read_timeout=WAIT_SECONDS, retries={"total_max_attempts": 1})
 _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
 
 
 class Function:
-    """One Lambda function, called for its answer."""
+    """A Lambda function that is invoked synchronously."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
@@ -26,11 +26,11 @@ class Function:
 
     @classmethod
     def connect(cls, name: str) -> "Function":
-        """Return the function on a client of its own, with a bounded wait and no retry."""
+        """Return the function with its own client, a bounded timeout and no retry."""
         return cls(Session().create_client("lambda", config=CONFIG), name)
 
     def __call__(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the function's answer. Raises FunctionRefused, with the name of what went wrong."""
+        """Invoke the function and return its result. Raises FunctionRefused with the error's name."""
         try:
             answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps(payload))
             told = json.loads(answer["Payload"].read())
@@ -45,6 +45,6 @@ class Function:
 
 
 def _error_type(told: object) -> str:
-    """Return the name of the exception that ended a function; never its message."""
+    """Return the name of the exception that ended a function, never its message."""
     kind = told.get("errorType") if isinstance(told, dict) else None
     return kind if isinstance(kind, str) and kind.isidentifier() else "FunctionError"

@@ -1,4 +1,4 @@
-"""A job as the service lists it, and the order in which its status may move."""
+"""A job as the service lists it, and the order of its statuses."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from jobledger.times import from_epoch, rfc3339
 
 
 class Family(StrEnum):
-    """The five kinds of batch job of Comprehend Medical."""
+    """The five kinds of batch job in Comprehend Medical."""
 
     SNOMEDCT = "SNOMEDCT"
     ICD10CM = "ICD10CM"
@@ -21,7 +21,7 @@ class Family(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """The statuses of the service's model, in the order in which a job passes them."""
+    """The statuses of the service's model, in the order in which a job passes through them."""
 
     SUBMITTED = "SUBMITTED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -63,15 +63,15 @@ _RANKS: dict[str, int] = {
     JobStatus.STOP_REQUESTED: 2,
     **dict.fromkeys(TERMINAL, _RANK_TERMINAL),
 }
-# No property of a job is required by the service's model: a job without its submit time is filed here.
+# The service's model requires no property. Jobs without a submit time are stored under this one.
 _NO_SUBMIT_TIME = "1970-01-01T00:00:00.000Z"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job: what is filtered on as fields, and the whole of it as ready-made JSON.
+    """One job: the filterable properties as fields, and the whole job as ready-made JSON.
 
-    Times are written as `times.rfc3339` does. A property that the service left out is None.
+    Times are in the format of `times.rfc3339`. A property that the service omits is None.
     """
 
     family: Family
@@ -85,20 +85,20 @@ class Job:
 
     @property
     def sort_key(self) -> str:
-        """`SubmitTime#JobId`: unique in a family, and in the order of submission."""
+        """`SubmitTime#JobId`: unique within a family, in submission order."""
         return self.key_of(self.submit_time, self.job_id)
 
     @staticmethod
     def key_of(submit_time: str | None, job_id: str) -> str:
-        """Return the sort key of a job of which only these two are known."""
+        """Return the sort key of a job from its submit time and id."""
         return f"{submit_time or _NO_SUBMIT_TIME}#{job_id}"
 
     @property
     def rank(self) -> int:
-        """How far the job has come, 0 (submitted) to 3 (ended).
+        """The progress of the job, from 0 (submitted) to 3 (ended).
 
-        A status that is not in the service's model counts as ended when the job has an EndTime,
-        as in progress otherwise.
+        A status outside the service's model counts as ended when the job has an EndTime, and as in progress
+        otherwise.
         """
         if self.status in _RANKS:
             return _RANKS[self.status]
@@ -111,11 +111,10 @@ class Job:
 
 
 def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | None:
-    """Return the job of one entry of a List or Describe answer; None when it has no JobId.
+    """Return the job for one entry of a List or Describe response; None when it has no JobId.
 
-    Every property is kept, also one that the service's model does not know; times (datetimes, or
-    epoch seconds as AWS JSON carries them) become text. An entry without a JobId cannot be told
-    from any other, so it cannot be kept.
+    All properties are kept, including ones outside the service's model. Times (datetimes, or epoch seconds
+    as in AWS JSON) become text. An entry without a JobId cannot be identified and is not stored.
     """
     known = {name: properties[name] for name in PROPERTIES if name in properties}
     added = {name: properties[name] for name in sorted(properties) if name not in known}
@@ -147,6 +146,6 @@ def _dumps(job: Mapping[str, Any]) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        # A lone surrogate, which JSON can carry and UTF-8 cannot, stays the escape that it was.
+        # JSON can carry a lone surrogate, but UTF-8 cannot: it stays escaped.
         return json.dumps(job, separators=(",", ":"))
     return text

@@ -1,4 +1,4 @@
-"""What the stack tells a function through its environment. Read once per entry point, never at import."""
+"""The functions' environment variables, set by the stack. Read once per entry point, never at import."""
 
 import os
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from jobledger.jobs import Family
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings that every function has.
+    """The settings that all functions share.
 
-    `scope` is `account/region`, as LEDGER_SCOPE says.
+    `scope` is `account/region`, from LEDGER_SCOPE.
     """
 
     ledger_table_name: str
@@ -19,7 +19,7 @@ class Settings:
 
 
 def load() -> Settings:
-    """Return the settings from the environment; a missing name raises RuntimeError that says which."""
+    """Read the settings from the environment. Raises RuntimeError with the name of a missing variable."""
     return Settings(
         ledger_table_name=required("LEDGER_TABLE_NAME"),
         scope=required("LEDGER_SCOPE"),
@@ -28,7 +28,7 @@ def load() -> Settings:
 
 
 def required(name: str) -> str:
-    """Return one environment variable that the stack must have set."""
+    """Return one environment variable. Raises RuntimeError when it is missing or empty."""
     value = os.environ.get(name)
     if not value:
         msg = f"the environment variable {name} is missing: the stack sets it on every function"

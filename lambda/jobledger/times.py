@@ -1,6 +1,6 @@
-"""Times as the ledger writes them: RFC 3339, UTC, milliseconds, `Z`.
+"""Times as the ledger stores them: RFC 3339, UTC, milliseconds, `Z`.
 
-In this form text order is time order, from year 1 to year 9999, so keys are made of it.
+In this format, text order is time order from year 1 to year 9999, so sort keys use it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -9,24 +9,24 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return an aware datetime as `2026-11-23T08:00:00.000Z`, cut to the millisecond."""
+    """Return an aware datetime as `2026-11-23T08:00:00.000Z`, truncated to the millisecond."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)
     return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 def from_epoch(seconds: float) -> datetime:
-    """Return the time of AWS JSON's epoch seconds, exact to the millisecond.
+    """Return the time of AWS JSON epoch seconds, exact to the millisecond.
 
-    Raises OverflowError outside years 1 to 9999.
+    Raises OverflowError outside the years 1 to 9999.
     """
     return EPOCH + timedelta(milliseconds=round(seconds * 1000))
 
 
 def parse(text: str) -> datetime:
-    """Return the time that `rfc3339` wrote."""
+    """Return the datetime of text that `rfc3339` wrote."""
     return datetime.fromisoformat(text)
 
 
 def seconds_between(start: str, end: str) -> float:
-    """Return the seconds from one written time to another, negative when they are reversed."""
+    """Return the seconds between two times in text form; negative when they are reversed."""
     return (parse(end) - parse(start)).total_seconds()

@@ -1,8 +1,8 @@
-"""The Lambda code asset: our code, its locked dependencies, and bytecode, in one reproducible zip.
+"""Builds the Lambda code asset: code, locked dependencies and bytecode in one reproducible zip.
 
-Made by pip on this machine, without Docker, and kept under a name that is the hash of all that went
-into it: a second synth finds it and runs nothing. `/var/task` is read-only, so bytecode that is
-missing or stale would be compiled anew in every cold start (400 ms).
+pip builds it on this machine, without Docker. Its name is the hash of all its inputs, so a second synth
+reuses it. `/var/task` is read-only: missing or stale bytecode would be compiled again at every cold start
+(400 ms).
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from stacks.packaging.target import Target, interpreter_for
 
 _FOLDER = Path(__file__).resolve().parent
 _RECIPE = ("bundle.py", "slim.py", "target.py")
-_KEPT_BUILDS = 6  # a few for switching between settings and branches; each is about 5 MiB
+_KEPT_BUILDS = 6  # enough to switch between settings and branches; each is about 5 MiB
 _ZIP_DATE = (
     1980,
     1,
@@ -30,16 +30,16 @@ _ZIP_DATE = (
     0,
     0,
     0,
-)  # the earliest that a zip can hold: no build time gets into the bundle
+)  # the earliest date of the zip format: no build time enters the bundle
 
 
 class BundleError(RuntimeError):
-    """The bundle could not be made; its text says what to do."""
+    """The bundle cannot be built; the text says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A finished zip, and the hash of its inputs."""
+    """A finished zip and the hash of its inputs."""
 
     path: Path
     digest: str
@@ -49,7 +49,7 @@ class Bundle:
 def make_bundle(
     source: Path, builds: Path, target: Target, say: Callable[[str], None] | None = None
 ) -> Bundle:
-    """The bundle of `source` (our lambda folder) for a target; built only when it is not in `builds`."""
+    """Return the bundle of the source folder for a target; build it unless it exists in `builds`."""
     say = say or _say
     compiler = interpreter_for(target.python)
     locked = source / "requirements.txt"
@@ -62,11 +62,11 @@ def make_bundle(
     digest = _digest([wanted, *_file_hashes(source, _code_files(source / "jobledger"))])
     path = builds / f"{digest}.zip"
     if path.exists():
-        path.touch()  # the pruning goes by age
+        path.touch()  # pruning uses the age
         return Bundle(path=path, digest=digest, target=target)
     if compiler is None:
         say(
-            f"no python{target.python} runs here: the bundle gets no bytecode and starts some 400 ms slower"
+            f"python{target.python} is not installed: the bundle has no bytecode and starts about 400 ms slower"
         )
     with _finished(builds / wanted) as packages:
         if packages:
@@ -105,8 +105,8 @@ def _install(locked: Path, packages: Path, target: Target, say: Callable[[str], 
             "pip could not install the functions' dependencies "
             f"({locked.name}, python{target.python}, {target.machine}):\n"
             + "\n".join(f"  {line}" for line in errors[-12:])
-            + f"\nCheck that a package index can be reached and that `{sys.executable} -m pip --version` works,"
-            " then run this again."
+            + f"\nCheck that a package index is reachable and that `{sys.executable} -m pip --version` works,"
+            " then run this command again."
         )
     say(f"… installed in {time.monotonic() - started:.1f} s")
 
@@ -119,7 +119,7 @@ def _copy_code(source: Path, to: Path) -> None:
 
 
 def _compile(folder: Path, compiler: str | None) -> None:
-    """Bytecode that Python trusts without a look at the source's time, which a zip does not keep."""
+    """Compile bytecode that Python uses without checking source times, which a zip does not keep."""
     if compiler is None:
         return
     command = [
@@ -133,7 +133,7 @@ def _compile(folder: Path, compiler: str | None) -> None:
         "--invalidation-mode",
         "unchecked-hash",
     ]
-    # -s: the name of this temporary folder must not get into the bytecode.
+    # -s: keep the name of the temporary folder out of the bytecode.
     command += ["-s", str(folder), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -157,9 +157,9 @@ def _zip(folders: list[Path], to: Path) -> None:
 
 @contextmanager
 def _finished(path: Path) -> Iterator[Path | None]:
-    """A place to build in that becomes `path` in one step when all went well; None when it is there.
+    """Yield a temporary path that becomes `path` atomically on success; None when `path` exists.
 
-    Whoever is interrupted, or builds the same at the same time, leaves no half-made `path`.
+    An interrupted or concurrent build leaves no partial `path`.
     """
     if path.exists():
         path.touch()
@@ -175,14 +175,14 @@ def _finished(path: Path) -> Iterator[Path | None]:
         try:
             place.rename(path)
         except OSError:
-            if not path.exists():  # else another process was first, with the same content
+            if not path.exists():  # unless another process built the same content first
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _prune(builds: Path, keep: set[Path]) -> None:
-    """Remove the oldest builds, and what interrupted ones left behind more than an hour ago."""
+    """Remove the oldest builds, and temporary files of interrupted builds older than an hour."""
     entries = sorted(builds.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     finished = [path for path in entries if not path.name.startswith("tmp")]
     old = [path for path in finished[_KEPT_BUILDS:] if path not in keep]
@@ -202,7 +202,7 @@ def _recipe_files() -> list[Path]:
 
 
 def _code_files(folder: Path) -> list[Path]:
-    """Our files: no bytecode, nothing hidden, nothing an editor left behind."""
+    """Return the source files, without bytecode, hidden files or editor backups."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(
         path

@@ -1,4 +1,4 @@
-"""Which Python and which processor a bundle is for, and which interpreter can make its bytecode."""
+"""The Python version and processor of a bundle, and the interpreter that compiles its bytecode."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ _LAMBDA_PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "many
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Where a bundle will run."""
+    """The platform of a bundle."""
 
     python: str
     machine: Literal["arm64", "x86_64"]
@@ -25,7 +25,7 @@ class Target:
 
     @classmethod
     def of(cls, bundle_for: Literal["lambda", "host"]) -> "Target":
-        """AWS Lambda on Graviton; or whatever runs this, for a local AWS that has no runtimes of its own."""
+        """Return AWS Lambda on Graviton, or this machine for a local AWS without runtimes of its own."""
         if bundle_for == "host":
             arm = platform.machine().lower() in ("arm64", "aarch64")
             return cls(python=_this_python(), machine="arm64" if arm else "x86_64", pip_options=())
@@ -34,16 +34,16 @@ class Target:
         return cls(python="3.13", machine="arm64", pip_options=options)
 
     def identity(self) -> str:
-        """What tells bundles for different targets apart; a host's wheels depend on its system, too."""
+        """Return the text that distinguishes targets; a host's wheels also depend on its system."""
         system = "" if self.pip_options else f"{sys.platform}-{platform.libc_ver()[0]}"
         return " ".join((self.python, self.machine, system, *self.pip_options))
 
 
 @cache
 def interpreter_for(python: str) -> str | None:
-    """An interpreter of that version on this machine that really runs, or None.
+    """Return a working interpreter of that version on this machine, or None.
 
-    Bytecode depends on the Python version and not on the processor, so one of this machine will do.
+    Bytecode depends on the Python version, not on the processor.
     """
     return next((path for path in _candidates(python) if _runs(path, python)), None)
 
@@ -67,7 +67,7 @@ def _candidates(python: str) -> Iterator[str]:
 
 
 def _runs(path: str, python: str) -> bool:
-    """Try it: a shim of pyenv exists for every version that was ever installed, and may fail."""
+    """Run the interpreter: a pyenv shim exists for every version, and can fail."""
     question = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
         answer = subprocess.run(

@@ -151,7 +151,7 @@ def test_a_wait_ends_when_the_job_completes_or_with_the_reason_when_it_does_not(
     assert FAILURE_MESSAGE.rstrip(".") in done["Failing"].told
     assert done["Waiting"].code != 0
     looked_for = 'No job matches: Family PHI, JobName "yet-to-be-started", JobStatus COMPLETED'
-    assert f"WaitMinutes: 0.2 minutes are over. {looked_for}" in done["Waiting"].told
+    assert f"WaitMinutes: 0.2 minutes have passed. {looked_for}" in done["Waiting"].told
     removed = consumer.destroy(assembly).wait()
     assert removed.code == 0, removed.told
     assert not any(map(consumer.stack, stacks))

@@ -53,7 +53,7 @@ def test_it_needs_no_aws_no_git_and_no_docker(synth, tmp_path):
     [
         (
             {"syncMinutes": "0"},
-            "job-ledger: setting syncMinutes: '0' is not one; allowed: a whole number of minutes from 1 to 60\n",
+            "job-ledger: setting syncMinutes: '0' is not valid; allowed: a whole number of minutes from 1 to 60\n",
         ),
         ({"digestEmail": "a@example.org"}, "did you mean digestEmails?"),
     ],
@@ -69,4 +69,4 @@ def test_a_bad_setting_is_one_line_and_exit_status_1(synth, settings, line):
 def test_a_key_of_nobody_is_pointed_out(synth):
     done = synth(bundleFor="host", colour="red")
     assert done.returncode == 0
-    assert "context key colour is no setting and ignored; settings: families, " in done.stderr
+    assert "context key colour is not a setting and is ignored; settings: families, " in done.stderr

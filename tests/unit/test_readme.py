@@ -48,14 +48,14 @@ def test_the_settings_are_all_there_with_their_defaults():
 
 
 def test_the_variables_of_make_local_have_the_defaults_that_are_told():
-    table = rows("## Look around locally")
+    table = rows("## Local deployment")
     options = (ROOT / "local" / "options.py").read_text()
     for name in ("AWS_PORT", "COMPREHEND_PORT"):
         assert f'("{name}", "{table[name]}"' in options
 
 
 def test_the_sum_of_what_it_costs_is_right():
-    section = README.split("### What it costs", 1)[1].split("\n## ", 1)[0]
+    section = README.split("### Cost", 1)[1].split("\n## ", 1)[0]
     costs = [line.split("|")[-2].strip() for line in section.splitlines() if line.startswith("| ")]
     *parts, total = [float(cost.strip("*")) for cost in costs if re.fullmatch(r"[*\d.]+", cost)]
     assert round(sum(parts), 2) == total

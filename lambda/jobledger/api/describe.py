@@ -1,4 +1,4 @@
-"""One job with its history, whether or not the service still knows it."""
+"""GET /jobs/{JobId}: one job with its history, including jobs that the service has deleted."""
 
 from datetime import datetime
 
@@ -10,18 +10,18 @@ from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import as_of
 from jobledger.times import rfc3339
 
-JOB_ID_RULE = "1 to 32 letters, digits, blanks and _ . : = + - % @"
+JOB_ID_RULE = "1 to 32 letters, digits, spaces and _ . : = + - % @"
 
 
 def parse_job_id(text: str) -> str:
-    """Return a JobId as the service's model has it. Raises InvalidParameters."""
+    """Return a JobId that matches the service's model. Raises InvalidParameters."""
     if not 1 <= len(text) <= 32 or not all(map(may_be_in_a_name, text)):
         raise InvalidParameters([BadParameter("JobId", JOB_ID_RULE)])
     return text
 
 
 def describe(ledger: Ledger, job_id: str, now: datetime) -> str:
-    """Return the answer about a job, of whatever family, as JSON. Raises JobNotFound."""
+    """Return a job of any family as a JSON response body. Raises JobNotFound."""
     row = ledger.find(job_id)
     if row is None:
         raise JobNotFound
@@ -35,7 +35,7 @@ def describe(ledger: Ledger, job_id: str, now: datetime) -> str:
 
 
 def _is_expired(row: Row, now: str) -> bool:
-    """Whether the service has said that it does not know the job, or said when it would forget it."""
+    """Whether the service no longer knows the job, or its ExpirationTime has passed."""
     return bool(row.get("ExpiredUpstream")) or (text_of(row, "ExpirationTime") or now) < now
 
 

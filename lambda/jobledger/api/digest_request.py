@@ -1,4 +1,4 @@
-"""POST /digests: what a caller may ask for, and the digest function's answer to it."""
+"""POST /digests: parses the request and maps the digest function's result."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,17 +19,17 @@ from jobledger.ledger.table import SETTLING
 from jobledger.times import rfc3339
 
 KEY_RULE = "1 to 255 printable ASCII characters, quoted or not"
-_BODY_RULE = "nothing, {}, or a JSON object with WindowStart and WindowEnd"
-_WINDOW_RULE = "a time at least two minutes ago, so that nothing can be added to the window"
-# The year of the service's first release: no job is older, and no time far from it reaches the arithmetic.
+_BODY_RULE = "empty, {}, or a JSON object with WindowStart and WindowEnd"
+_WINDOW_RULE = "a time at least two minutes ago, so that no change can be added to the window"
+# The year of the service's first release. No job is older, and far times would overflow arithmetic.
 _FIRST = datetime(2018, 1, 1, tzinfo=UTC)
 _WINDOW = ("WindowStart", "WindowEnd")
-# RFC 8941 strings, as the IETF's draft has it, and bare keys, as everybody sends them.
+# An RFC 8941 string, as in the IETF draft, or a bare key, as most clients send it.
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?", re.ASCII)
 
 
 def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str, Any]:
-    """Return the digest function's payload. Raises InvalidParameters with all that is wrong."""
+    """Return the digest function's payload. Raises InvalidParameters with every error."""
     wrong: list[BadParameter] = []
     payload: dict[str, Any] = {}
     if key is not None:
@@ -44,7 +44,7 @@ def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str
 
 
 def _unquoted(key: str) -> str:
-    """Return what a quoted key quotes: with and without quotes it is the same key."""
+    """Return the key without quotes: a quoted and an unquoted key are the same key."""
     quoted = len(key) > 2 and key.startswith('"') and key.endswith('"')
     return key[1:-1] if quoted else key
 
@@ -52,7 +52,7 @@ def _unquoted(key: str) -> str:
 def ask_for_digest(
     function: Callable[[Mapping[str, Any]], dict[str, Any]], payload: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the digest function's answer; what the caller can mend is raised under its own name."""
+    """Invoke the digest function and return its result. Raises the errors that a caller can correct."""
     try:
         answer = function(payload)
     except FunctionRefused as refusal:
@@ -79,7 +79,9 @@ def _read_window(body: bytes, now: datetime, wrong: list[BadParameter]) -> dict[
         wrong.append(BadParameter("body", _BODY_RULE))
         return {}
     wrong += [
-        BadParameter(name[:64], f"not a member of this body; known are {', '.join(_WINDOW)}")
+        BadParameter(
+            name[:64], f"not a member of this body; known members are {', '.join(_WINDOW)}"
+        )
         for name in sent
         if name not in _WINDOW
     ]
@@ -102,7 +104,7 @@ def _read_window(body: bytes, now: datetime, wrong: list[BadParameter]) -> dict[
 
 
 def _text(value: object) -> str:
-    """Return a time as text; JSON may hold epoch seconds as a number."""
+    """Return a time as text; JSON can hold epoch seconds as a number."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError
     return str(value)

@@ -1,13 +1,13 @@
-"""GET /docs and GET /openapi.json: Swagger UI on the API's own description, nothing from elsewhere.
+"""GET /docs and GET /openapi.json: the OpenAPI document, and Swagger UI without external requests.
 
-Powertools ships Swagger UI, so the assets are on disk with it; they are read when they are asked for.
+Powertools ships the Swagger UI assets. They are read on request.
 """
 
 from importlib import resources
 
 from jobledger.api.responses import Answer
 
-# Nothing but the page's own files, and requests to the API that it is part of.
+# Only the page's own files, and requests to this API.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -23,7 +23,7 @@ _ASSETS = {
 
 
 def openapi_json() -> str:
-    """Return the OpenAPI document as it was committed."""
+    """Return the committed OpenAPI document."""
     return _read(_OURS, "openapi.json")
 
 
@@ -34,16 +34,16 @@ def page() -> Answer:
 
 
 def asset(name: str) -> Answer | None:
-    """Return a file that the page is made of; None when there is none of that name."""
+    """Return one of the page's files; None for an unknown name."""
     if name not in _ASSETS:
         return None
     place, file, media_type = _ASSETS[name]
-    # No job data, and the same until the next deployment.
+    # No job data; the files only change with a deployment.
     cached = {"Cache-Control": "private, max-age=3600"}
     return Answer(_read(place, file), f"{media_type}; charset=utf-8", headers=cached)
 
 
 def _read(place: tuple[str, ...], file: str) -> str:
-    # Only the topmost package is imported: those below would load all of Powertools' OpenAPI support.
+    # Import only the topmost package: those below it would load all of Powertools' OpenAPI support.
     package, *folders = place
     return resources.files(package).joinpath(*folders, file).read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ _NESTED = {
     "OutputDataConfig": ("S3Bucket", "S3Key"),
 }
 _OTHERS = "OtherProperties"
-"""The last column: what the service added after this was written, as JSON."""
+"""The last column: properties that the service added after this list was written, as JSON."""
 
 COLUMNS = (
     *(
@@ -31,37 +31,37 @@ COLUMNS = (
     "Family",
     _OTHERS,
 )
-# With the full-width forms that spreadsheets in Japanese take for the same.
+# Includes the full-width forms, which Japanese spreadsheets treat as equal.
 _RISKY_STARTS = frozenset("=+-@＝＋－＠\t\r\n")
 
 
 def csv_text(jobs: Iterable[str]) -> str:
-    """Return jobs, each given as JSON, as CSV with its one header line."""
+    """Return jobs, each given as JSON, as CSV with a header line."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     writer.writerows(_cells(json.loads(job)) for job in jobs)
-    # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes the escape that it was.
+    # JSON can carry a lone surrogate, but UTF-8 cannot: it becomes its escape.
     return text.getvalue().encode(errors="backslashreplace").decode()
 
 
 def ndjson_text(jobs: Iterable[str]) -> str:
-    """Return jobs as one JSON a line. Their JSON holds no line break: those are escaped in it."""
+    """Return jobs as one JSON object a line. The JSON contains no raw line breaks."""
     return "".join(f"{job}\n" for job in jobs)
 
 
 def safe_cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return text that no spreadsheet interprets as a formula."""
     return f"'{text}" if text.startswith("'") or _may_be_run(text) else text
 
 
 def plain_cell(cell: str) -> str:
-    """Return the text that `safe_cell` was given."""
+    """Return the original text of a cell that `safe_cell` wrote."""
     return cell.removeprefix("'")
 
 
 def _may_be_run(text: str) -> bool:
-    """Whether the text begins, blanks aside, with a formula's sign, or with what may open a new cell."""
+    """Whether the text, without leading blanks, starts with a formula sign or a cell delimiter."""
     for character in text:
         if character in _RISKY_STARTS:
             return True
@@ -71,7 +71,7 @@ def _may_be_run(text: str) -> bool:
 
 
 def _is_blank(character: str) -> bool:
-    """Whether a program may strip the character: blanks, controls, invisible marks of order and joining."""
+    """Whether a program may strip the character: blanks, controls, and invisible format characters."""
     return unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
 
 
@@ -85,7 +85,7 @@ def _cells(job: dict[str, Any]) -> list[str]:
 
 
 def _taken(rest: dict[str, Any], name: str, member: str | None = None) -> str:
-    """Remove a column's value from what is left of a job, and return its text."""
+    """Remove a column's value from the rest of a job and return it as text."""
     if member is None:
         return _text(rest.pop(name, ""))
     inner = rest.get(name)

@@ -1,4 +1,4 @@
-"""How old the ledger is, family by family, and why."""
+"""GET /health: the age of the ledger for each family, and the reason."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import parse
 
-# A few failed syncs are nothing: the next minute mends them.
+# A few failed syncs are harmless: the next one recovers.
 TOO_OLD_AFTER_SYNCS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether every family is recent enough, and what is known of each."""
+    """Whether every family is recent enough, and the state of each."""
 
     healthy: bool
     families: dict[str, dict[str, Any]]
@@ -24,7 +24,7 @@ class Health:
 def read_health(
     ledger: Ledger, families: Iterable[Family], sync_minutes: int, now: datetime
 ) -> Health:
-    """Return the ledger's health as of `now`. Raises LedgerUnavailable."""
+    """Return the ledger's health at `now`. Raises LedgerUnavailable."""
     states = ledger.states()
     told = {family.value: _told(states.get(family, SyncState()), now) for family in families}
     limit = TOO_OLD_AFTER_SYNCS * sync_minutes * 60

@@ -1,6 +1,6 @@
-"""GET /jobs: one page of the ledger, and what it looks like in each format.
+"""GET /jobs: reads one page of the ledger and renders it in each format.
 
-Jobs are passed through as the JSON that they were stored as. Only CSV has to look into them.
+Jobs pass through as stored JSON. Only CSV parses them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import AsOf, as_of, oldest, refreshed
 from jobledger.times import rfc3339
 
-# What a NextToken stands for already: the walk goes on in the ledger as its first page found it.
+# The NextToken replaces these: the next page continues the walk of the first.
 _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 
 
@@ -39,20 +39,20 @@ def list_jobs(
     now: Callable[[], datetime],
     kept: Sequence[Family] = tuple(Family),
 ) -> Listing:
-    """Return the page that a request's values ask for, of a ledger that keeps the families `kept`.
+    """Return the page for a request's values from a ledger of the families `kept`.
 
     Raises InvalidParameters, InvalidToken and LedgerUnavailable.
     """
     query = job_query(values, kept)
     token = values.get("NextToken")
     start = unseal(token, query, ledger.table.name) if token else None
-    # Before the page: what is read after these times was told is at least as recent.
+    # Read AsOf before the page: the page is then at least this recent.
     times: AsOf = as_of(ledger)
     stale = False
     consistent = values.get("ConsistentRead", False)
     if consistent:
         times, stale = refreshed(times, query.families, sync, now())
-    # The walk begins only now: it has to see what that sync has found.
+    # The walk begins after the sync, so that it includes what the sync found.
     begun = rfc3339(now())
     max_results = values.get("MaxResults", DEFAULT_MAX_RESULTS)
     page = read_page(ledger, query, max_results, start, begun, consistent=consistent)
@@ -61,7 +61,7 @@ def list_jobs(
 
 
 def json_text(listing: Listing) -> str:
-    """Join the answer from jobs that are JSON already; token and time hold nothing to escape."""
+    """Join the response body from jobs that are JSON already; the token and time need no escaping."""
     token = f',"NextToken":"{listing.next_token}"' if listing.next_token else ""
     time = f'"{listing.as_of}"' if listing.as_of else "null"
     stale = ',"Stale":true' if listing.stale else ""
@@ -70,19 +70,19 @@ def json_text(listing: Listing) -> str:
 
 
 def text_in(name: str, listing: Listing) -> str:
-    """Return a page's text in one of parameters.FORMATS."""
+    """Return a page in one of `parameters.FORMATS`."""
     if name == "json":
         return json_text(listing)
-    # The list route is JSON's: what the others need is loaded when they are asked for.
+    # JSON is the default; the other formats are imported only when requested.
     from jobledger.api.export import csv_text, ndjson_text
 
     return csv_text(listing.jobs) if name == "csv" else ndjson_text(listing.jobs)
 
 
 def headers_of(listing: Listing, sent: Mapping[str, list[str]]) -> dict[str, str]:
-    """Return what a page says beside its jobs, for the formats that have no other place for it.
+    """Return the page's metadata as headers, for formats whose body has no place for it.
 
-    The link is relative, so that it leads back to wherever the request was sent: it has no path at all.
+    The link is relative and has no path, so it works at any address.
     """
     headers = {"X-As-Of": listing.as_of} if listing.as_of else {}
     if listing.stale:

@@ -1,4 +1,4 @@
-"""Which format and which encoding a caller gets, from what its headers accept (RFC 9110, 12.4 and 12.5)."""
+"""Content negotiation: the response's format and encoding (RFC 9110, 12.4 and 12.5)."""
 
 import gzip
 import re
@@ -12,14 +12,14 @@ MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
 }
 _QUALITY = re.compile(r"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.ASCII | re.IGNORECASE)
-# Below this the answer fits one packet either way.
+# A smaller response fits into one packet with or without gzip.
 _WORTH_COMPRESSING = 1_024
-# Level 6 takes three times as long for a tenth less.
+# Level 6 takes three times as long and saves a tenth more.
 _GZIP_LEVEL = 3
 
 
 def chosen_format(accept: str | None, asked: str | None) -> str:
-    """Return json, csv or ndjson: what `Format` asks for, or what the Accept header likes best.
+    """Return json, csv or ndjson: the `Format` parameter, or the Accept header's preference.
 
     Raises NotAcceptable when the header excludes all three.
     """
@@ -29,14 +29,14 @@ def chosen_format(accept: str | None, asked: str | None) -> str:
         return "json"
     ranges = _weighted(accept)
     qualities = {name: _quality_of(media, ranges) for name, media in MEDIA_TYPES.items()}
-    best = max(qualities, key=lambda name: qualities[name])  # the first, JSON, among equals
+    best = max(qualities, key=lambda name: qualities[name])  # with equal quality the first, JSON
     if not qualities[best]:
         raise NotAcceptable
     return best
 
 
 def _quality_of(media: str, ranges: Mapping[str, float]) -> float:
-    """Return how well a media type is liked; the most specific range of the header decides."""
+    """Return the quality of a media type; the most specific range in the header decides."""
     for candidate in (media, f"{media.partition('/')[0]}/*", "*/*"):
         if candidate in ranges:
             return ranges[candidate]
@@ -44,19 +44,19 @@ def _quality_of(media: str, ranges: Mapping[str, float]) -> float:
 
 
 def takes_gzip(accept_encoding: str | None) -> bool:
-    """Whether gzip is among the codings that a caller names, and not with q=0."""
+    """Whether the Accept-Encoding header names gzip without q=0."""
     return _weighted(accept_encoding or "").get("gzip", 0.0) > 0
 
 
 def compressed(body: bytes) -> bytes | None:
-    """Return the body in gzip; None when it is too short to gain by it."""
+    """Return the body compressed with gzip; None when it is too short to benefit."""
     if len(body) < _WORTH_COMPRESSING:
         return None
     return gzip.compress(body, _GZIP_LEVEL, mtime=0)
 
 
 def _weighted(header: str) -> dict[str, float]:
-    """Return a header's entries with their q; other parameters are of no account to our formats."""
+    """Return a header's entries with their q values; other parameters do not affect these formats."""
     entries: dict[str, float] = {}
     for entry in header.lower().split(","):
         name, *parameters = entry.split(";")

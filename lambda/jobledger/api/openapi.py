@@ -1,8 +1,8 @@
-"""The OpenAPI 3.1 document of the API, made from the same parameters that the routes read.
+"""The OpenAPI 3.1 document of the API, generated from the parameters that the routes parse.
 
-It is made when the code is committed, not when it runs:
+Generate it before committing; it is not generated at run time:
 
-    PYTHONPATH=lambda python -m jobledger.api.openapi
+PYTHONPATH=lambda python -m jobledger.api.openapi
 """
 
 import json
@@ -17,12 +17,8 @@ from jobledger.inputs import FILTERS, Parameter
 
 Node = dict[str, Any]
 
-_FOLDER = Path(__file__).parent
-# What is shipped with the functions, and what is there to be read.
-FILES = (
-    _FOLDER / "static" / "openapi.json",
-    _FOLDER.parents[2] / "docs" / "openapi.json",
-)
+# Shipped with the API function. docs/openapi.json is a symbolic link to it.
+FILE = Path(__file__).with_name("static") / "openapi.json"
 _ABOUT = """\
 Every Comprehend Medical job of this account and region, from a ledger that is brought up to date each \
 minute: no request here costs a call of the service. Names of parameters and properties are the \
@@ -32,19 +28,19 @@ Requests are signed with Signature Version 4 for `execute-api`. HEAD works where
 RFC 9457 problems; what was sent is never quoted in them.
 """
 _ERRORS = {
-    "400": "Parameters or body are not valid; all that is wrong is listed",
-    "403": "Not signed, wrongly signed, or not allowed",
-    "404": "There is no such job or route",
-    "405": "The route does not take this method; Allow says which it takes",
+    "400": "One or more parameters or the body are not valid; errors lists all of them",
+    "403": "The request is not signed, its signature is not valid, or the caller is not authorized",
+    "404": "The job or route does not exist",
+    "405": "The route does not support this method; Allow lists the supported ones",
     "406": "The Accept header excludes all formats",
-    "409": "The same digest is being published by another request",
+    "409": "Another request is publishing the same digest",
     "413": "The request is too large",
     "415": "The content type is not supported",
-    "422": "The Idempotency-Key came before with another body",
+    "422": "The Idempotency-Key was already used with a different request body",
     "429": "Too many requests; Retry-After says when to try again",
-    "500": "Something went wrong here",
-    "503": "The ledger cannot be read now, or not in time",
-    "504": "No answer in time",
+    "500": "An internal error occurred",
+    "503": "The ledger is unavailable or did not respond in time",
+    "504": "The service did not respond in time",
 }
 _ALWAYS_POSSIBLE = ("400", "403", "405", "413", "415", "429", "500", "503", "504")
 _WITH_RETRY_AFTER = ("409", "429", "503")
@@ -55,7 +51,7 @@ def document() -> Node:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Job Ledger", "version": "1.0.0", "description": _ABOUT},
-        # Relative to the document, so that it is right wherever it is served from.
+        # Relative to the document, so it is correct at any address.
         "servers": [{"url": "."}],
         "security": [{"sigv4": []}],
         "paths": {
@@ -86,7 +82,7 @@ def document() -> Node:
 
 
 def text() -> str:
-    """Return the document as the files have it."""
+    """Return the document as JSON text."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -98,9 +94,9 @@ def _list_jobs() -> Node:
     return {
         "operationId": "ListJobs",
         "summary": "List jobs",
-        "description": "One page of jobs in the order of their submission, by any mix of filters. The "
-        "same NextToken always gives the same stretch. A page ends early at 5 MB; with JobNamePrefix, "
-        "several JobStatus or several Family it may be short, or empty, and still have a NextToken.",
+        "description": "One page of jobs in submission order, with any mix of filters. The "
+        "same NextToken always returns the same range of jobs. A page ends early at 5 MB; with JobNamePrefix, "
+        "several JobStatus or several Family it can be short or empty and still have a NextToken.",
         "parameters": [_parameter(parameter) for parameter in LIST_PARAMETERS.values()],
         "responses": {
             "200": {
@@ -121,7 +117,7 @@ def _get_job() -> Node:
     return {
         "operationId": "DescribeJob",
         "summary": "Describe a job",
-        "description": "A job of whatever family with its history, also when the service has forgotten it.",
+        "description": "A job of any family with its history, including jobs that the service has deleted.",
         "parameters": [_in_path("JobId", JOB_ID_SCHEMA)],
         "responses": _json("JobDescription", "The job") | _errors("404"),
     }
@@ -131,7 +127,7 @@ def _get_summary() -> Node:
     return {
         "operationId": "SummariseJobs",
         "summary": "Count jobs",
-        "description": "Counts, durations and what needs attention, over all jobs that match.",
+        "description": "Counts, durations and jobs that need attention, over all jobs that match.",
         "parameters": [_parameter(parameter) for parameter in FILTERS.values()],
         "responses": _json("Summary", "The summary") | _errors(),
     }
@@ -142,9 +138,9 @@ def _post_digest() -> Node:
     return {
         "operationId": "PublishDigest",
         "summary": "Publish a digest now",
-        "description": "For a window of time, or from the end of the last digest on. The same "
-        "Idempotency-Key with the same body gives the same answer and no second message; without the "
-        "header the window is the key.",
+        "description": "For a time window, or for the time since the last digest. The same "
+        "Idempotency-Key with the same body returns the same result and publishes once; without the "
+        "header, the window is the key.",
         "parameters": [
             {
                 "name": "Idempotency-Key",
@@ -167,8 +163,8 @@ def _post_digest() -> Node:
 def _get_health() -> Node:
     return {
         "operationId": "GetHealth",
-        "summary": "How old the ledger is",
-        "description": "503 when a family has not agreed with the service for ten sync intervals.",
+        "summary": "The age of the ledger",
+        "description": "503 when a family has missed ten sync intervals.",
         "responses": _json("Health", "Every family is recent enough") | _errors(),
     }
 
@@ -195,14 +191,14 @@ def _get_asset() -> Node:
     content = {media: {"schema": {"type": "string"}} for media in ("text/javascript", "text/css")}
     return {
         "operationId": "GetDocsAsset",
-        "summary": "A part of that page",
+        "summary": "A file of that page",
         "parameters": [_in_path("Asset", {"type": "string", "examples": ["docs.js"]})],
         "responses": _success("A script or a style sheet", content) | _errors("404"),
     }
 
 
 def _parameter(parameter: Parameter) -> Node:
-    # In the schema and not beside it: Swagger UI would fill the latter into every request.
+    # In the schema, not beside it: Swagger UI would send the latter with every request.
     schema: Node = dict(parameter.schema)
     if parameter.example is not None:
         schema["examples"] = [parameter.example]
@@ -253,12 +249,12 @@ def _headers_of(*names: str) -> Node:
 
 def _headers() -> Node:
     meanings = {
-        "X-Request-Id": "What to look for in the logs",
+        "X-Request-Id": "The request id, for finding the request in the logs",
         "Link": "RFC 8288; rel=next is the next page, relative to this one",
-        "X-As-Of": "AsOf, for the formats whose body has no place for it",
-        "X-Stale": "true when a ConsistentRead could not ask the service",
+        "X-As-Of": "AsOf, for formats whose body has no place for it",
+        "X-Stale": "true when a ConsistentRead could not reach the service",
         "Retry-After": "Seconds",
-        "Allow": "The methods that the route takes",
+        "Allow": "The methods that the route supports",
     }
     return {
         name: {"description": meaning, "schema": {"type": "string"}}
@@ -267,6 +263,4 @@ def _headers() -> Node:
 
 
 if __name__ == "__main__":
-    for file in FILES:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text(), encoding="utf-8")
+    FILE.write_text(text(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The bodies of the API as JSON Schema, for the OpenAPI document. Nothing imports this at run time."""
+"""The response and request bodies as JSON Schema, for the OpenAPI document. Not imported at run time."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ _TIME: Schema = {
 _AS_OF: Schema = {
     **_TIME,
     "type": ["string", "null"],
-    "description": "When the ledger last agreed with the service; null until the first fill is complete",
+    "description": "The time of the last agreement between ledger and service; null until the first fill is complete",
 }
 _FAMILY: Schema = {"type": "string", "enum": list(Family), "examples": ["SNOMEDCT"]}
 _STATUS: Schema = {
     "type": "string",
-    "description": f"One of {', '.join(JobStatus)}, or what the service has added since",
+    "description": f"One of {', '.join(JobStatus)}, or a status that the service added later",
     "examples": ["COMPLETED"],
 }
 _COUNT: Schema = {"type": "integer", "minimum": 0, "examples": [7]}
@@ -63,8 +63,8 @@ def _property(name: str) -> Schema:
 
 _JOB = {
     **_object({name: _property(name) for name in PROPERTIES} | {"Family": _FAMILY}, PROPERTIES),
-    "description": "A job as the service lists it, whole, and its Family. A property that the service "
-    "adds is passed through.",
+    "description": "All properties of a job as the service lists them, and its Family. Properties that the service "
+    "adds later are passed through.",
 }
 _WINDOW = _object({"Start": _TIME, "End": _TIME})
 
@@ -81,7 +81,7 @@ SCHEMAS: dict[str, Schema] = {
             "AsOf": _AS_OF,
             "Stale": {
                 "type": "boolean",
-                "description": "Only with ConsistentRead: the service could not be asked.",
+                "description": "Only with ConsistentRead: the service could not be reached.",
             },
         },
         optional=("NextToken", "Stale"),
@@ -91,12 +91,12 @@ SCHEMAS: dict[str, Schema] = {
             "ComprehendMedicalAsyncJobProperties": {"$ref": "#/components/schemas/Job"},
             "History": {
                 "type": "array",
-                "description": "Each status with when the ledger saw it first",
+                "description": "Each status and the time when the ledger first observed it",
                 "items": _object({"JobStatus": _STATUS, "ObservedAt": _TIME}, ("JobStatus",)),
             },
             "ExpiredUpstream": {
                 "type": "boolean",
-                "description": "The service has forgotten the job.",
+                "description": "The service has deleted the job's metadata.",
             },
             "AsOf": _AS_OF,
         },
@@ -121,15 +121,18 @@ SCHEMAS: dict[str, Schema] = {
                     "AgeSeconds": {"type": "number"},
                 },
             },
-            "ExpiringSoon": {**_COUNT, "description": "Jobs that the service forgets in 7 days"},
+            "ExpiringSoon": {
+                **_COUNT,
+                "description": "Jobs whose metadata the service deletes within 7 days",
+            },
             "FailureRate": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
             "AsOf": _AS_OF,
         }
     ),
     "DigestRequest": {
         "type": "object",
-        "description": "The window of the digest, since 2018 and until two minutes ago at the latest; "
-        "without it, from the end of the last one on",
+        "description": "The digest's window, from 2018 on and ending at least two minutes ago; "
+        "by default, from the end of the last digest on",
         "properties": {"WindowStart": _TIME, "WindowEnd": _TIME},
         "dependentRequired": {"WindowStart": ["WindowEnd"], "WindowEnd": ["WindowStart"]},
         "additionalProperties": False,
@@ -157,7 +160,7 @@ SCHEMAS: dict[str, Schema] = {
                 "AgeSeconds": {"type": ["number", "null"], "minimum": 0, "examples": [42.1]},
                 "LastError": {
                     "type": ["object", "null"],
-                    "description": "Why the last sync failed; null when it did not",
+                    "description": "The error of the last sync; null when it succeeded",
                     "properties": {
                         "Name": {"type": "string", "examples": ["TooManyRequestsException"]},
                         "At": _TIME,

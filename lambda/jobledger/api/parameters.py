@@ -38,8 +38,8 @@ LIST_PARAMETERS = FILTERS | {
             one_of("ascending", "descending"),
             "ascending or descending",
             enumerated("ascending", "descending"),
-            "By submit time. Default: ascending when only SubmitTimeBefore bounds the time, as the "
-            "service does, otherwise descending.",
+            "By submit time. Default: ascending when SubmitTimeBefore is the only time bound, as in the "
+            "service, otherwise descending.",
             example="descending",
         ),
         Parameter(
@@ -52,23 +52,23 @@ LIST_PARAMETERS = FILTERS | {
                 "maximum": MAX_RESULTS_LIMIT,
                 "default": DEFAULT_MAX_RESULTS,
             },
-            "The most jobs that a page may hold.",
+            "The maximum number of jobs on a page.",
             example=100,
         ),
         Parameter(
             "NextToken",
             _parse_token,
-            "the NextToken of the page before, as it was given",
+            "the NextToken of the previous page, unchanged",
             {"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[A-Za-z0-9_-]+$"},
-            "The NextToken of the page before, with the same filters. It does not expire.",
+            "The NextToken of the previous page, with the same filters. It does not expire.",
         ),
         Parameter(
             "ConsistentRead",
             _parse_truth,
             "true or false",
             {"type": "boolean", "default": False},
-            "Whether to ask the service first. If it cannot be reached, the answer is what the ledger "
-            'holds, with `"Stale": true`.',
+            "Whether to sync with the service first. If the service cannot be reached, the response has the "
+            'ledger\'s current content and `"Stale": true`.',
             example=False,
         ),
         Parameter(
@@ -76,7 +76,7 @@ LIST_PARAMETERS = FILTERS | {
             one_of(*FORMATS),
             f"one of {', '.join(FORMATS)}",
             enumerated(*FORMATS),
-            "The format of the answer, for those who cannot set the Accept header. It wins over that.",
+            "The format of the response, for clients that cannot set the Accept header. It takes precedence.",
             example="json",
         ),
     )

@@ -1,6 +1,6 @@
-"""Errors as answers: RFC 9457 `application/problem+json`, titled with the service's exception names.
+"""Errors as RFC 9457 `application/problem+json`, titled with the service's exception names.
 
-Nothing that a caller sent is quoted: it may identify a patient.
+A problem quotes nothing that the caller sent: it could identify a patient.
 """
 
 import json
@@ -27,7 +27,7 @@ RETRY_AFTER_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error as RFC 9457 has it; `headers` go with it, `more` are members of its own."""
+    """One problem as in RFC 9457. `headers` are sent with it; `more` are its extension members."""
 
     status: int
     title: str
@@ -37,7 +37,7 @@ class Problem:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self, request_id: str) -> str:
-        """Return the JSON of the answer; `instance` is the request's id, for whoever reads the logs."""
+        """Return the JSON body; `instance` is the request's id, for finding it in the logs."""
         problem: dict[str, Any] = {
             "type": "about:blank",
             "title": self.title,
@@ -50,98 +50,107 @@ class Problem:
         return json.dumps(problem | dict(self.more))
 
 
-UNEXPECTED = Problem(500, "InternalServerException", "Something went wrong here. Nothing is lost.")
-NO_ROUTE = Problem(404, "ResourceNotFoundException", "There is no such route.")
+UNEXPECTED = Problem(
+    500, "InternalServerException", "An internal error occurred. No data was lost."
+)
+NO_ROUTE = Problem(404, "This route does not exist.", "There is no such route.")
 _LEDGER_UNAVAILABLE = Problem(
     503,
     "InternalServerException",
-    "The ledger cannot be read at the moment. Nothing is lost; try again.",
+    "The ledger is temporarily unavailable. No data was lost. Try again.",
     headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
 )
-_TOKEN_RULE = "the NextToken of the page before, unchanged, with the same filters and order"
+_TOKEN_RULE = "the NextToken of the previous page, unchanged, with the same filters and order"
 _FORMAT_RULE = "application/json, text/csv or application/x-ndjson"
 
-# By the class of the error itself; LedgerUnavailable's answer is that of all others.
+# By the class of the error. All other errors have the same response as LedgerUnavailable.
 _PROBLEMS: Mapping[type[JobLedgerError], Problem] = {
     InvalidToken: Problem(
         400,
         "InvalidRequestException",
-        f"NextToken is not one of this query: it must be {_TOKEN_RULE}.",
+        f"The NextToken does not belong to this query. It must be {_TOKEN_RULE}.",
         ({"parameter": "NextToken", "allowed": _TOKEN_RULE},),
     ),
-    JobNotFound: Problem(404, "ResourceNotFoundException", "The ledger has no job of this JobId."),
+    JobNotFound: Problem(
+        404, "ResourceNotFoundException", "The ledger has no job with this JobId."
+    ),
     NotAcceptable: Problem(
         406,
         "InvalidRequestException",
-        f"The Accept header excludes every format that there is: {_FORMAT_RULE}.",
+        f"The Accept header excludes all available formats: {_FORMAT_RULE}.",
         ({"parameter": "Accept", "allowed": _FORMAT_RULE},),
     ),
     DigestInProgress: Problem(
         409,
         "InvalidRequestException",
-        "This digest is being published by another request. Try again for its answer.",
+        "Another request is publishing this digest. Try again to get its result.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     ),
     IdempotencyKeyReused: Problem(
         422,
         "InvalidRequestException",
-        "This Idempotency-Key came before with another body. A new request needs a new key.",
-        ({"parameter": "Idempotency-Key", "allowed": "a key not used before, or its first body"},),
+        "This Idempotency-Key was already used with a different request body. Use a new key.",
+        (
+            {
+                "parameter": "Idempotency-Key",
+                "allowed": "a new key, or the body that it was first used with",
+            },
+        ),
     ),
     FunctionThrottled: Problem(
         429,
         "TooManyRequestsException",
-        "Too many requests of this kind are under way. Try again.",
+        "Too many concurrent requests of this kind. Try again.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     ),
     FunctionRefused: Problem(
         503,
         "InternalServerException",
-        "No answer about the digest could be had in time. The same request can be sent again without "
-        "harm when it has an Idempotency-Key.",
+        "The digest was not confirmed in time. You can safely send the same request again if it has an "
+        "Idempotency-Key.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     ),
     TooMuchToSummarise: Problem(
         503,
         "InternalServerException",
-        "There are more jobs than can be counted in the time of one request: narrow the filters, by "
-        "SubmitTimeAfter and SubmitTimeBefore first of all.",
+        "The summary covers too many jobs to compute in one request. Narrow the filters, for example "
+        "with SubmitTimeAfter and SubmitTimeBefore.",
     ),
 }
 
 
 def problem_of(error: JobLedgerError) -> Problem:
-    """Return the answer to one of our errors."""
+    """Return the problem for one of this package's errors."""
     if isinstance(error, InvalidParameters):
         names = ", ".join(dict.fromkeys(bad.parameter for bad in error.parameters))
         return Problem(
             400,
             "ValidationException",
-            f"These parameters are not valid: {names}. See errors for what is allowed.",
+            f"These parameters are not valid: {names}. See errors for the allowed values.",
             tuple({"parameter": bad.parameter, "allowed": bad.allowed} for bad in error.parameters),
         )
     return _PROBLEMS.get(type(error), _LEDGER_UNAVAILABLE)
 
 
 def method_problem(allowed: Sequence[str]) -> Problem:
-    """Return the answer where no route takes the request: its path is unknown, or its method wrong."""
+    """Return the problem for a request that matches no route: unknown path or unsupported method."""
     if not allowed:
         return NO_ROUTE
     methods = ", ".join(allowed)
     return Problem(
         405,
         "InvalidRequestException",
-        f"This route takes {methods}.",
+        f"This route supports {methods}.",
         headers={"Allow": methods},
     )
 
 
 def unhealthy_problem(families: Mapping[str, Any]) -> Problem:
-    """Return the answer about a ledger that is too old; it tells of all families, as a healthy one does."""
+    """Return the problem for a stale ledger. It lists all families, as a healthy response does."""
     return Problem(
         503,
         "InternalServerException",
-        "The ledger has not agreed with the service for more than ten syncs; Families says since when.",
+        "The ledger has missed more than ten syncs. Families has the time of the last sync of each family.",
         more={"Families": families},
         headers={"Retry-After": "60"},
     )

@@ -1,4 +1,4 @@
-"""What every answer of the API has in common: headers, gzip, and errors as problems."""
+"""The common parts of all API responses: headers, gzip, and errors as problems."""
 
 import base64
 import json
@@ -12,13 +12,13 @@ from jobledger.api.negotiation import compressed, takes_gzip
 from jobledger.api.problems import CONTENT_TYPE, Problem
 
 JSON = "application/json"
-# Job data is health-related: no cache on the way may keep it.
+# Job data is health-related: no intermediate cache may store it.
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What an answer needs to know of its request."""
+    """The parts of a request that its response depends on."""
 
     request_id: str
     accept: str | None
@@ -26,13 +26,13 @@ class Caller:
 
     @property
     def takes_gzip(self) -> bool:
-        """Whether gzip would reach the caller: API Gateway passes bytes on only to an Accept header."""
+        """Whether to use gzip: API Gateway passes binary bodies only to requests with an Accept header."""
         return bool(self.accept) and takes_gzip(self.accept_encoding)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route has to say."""
+    """The result of a route."""
 
     body: str
     content_type: str = JSON
@@ -41,18 +41,18 @@ class Answer:
 
 
 def json_answer(value: Mapping[str, Any]) -> Answer:
-    """Return a value as JSON."""
+    """Return a value as a JSON result."""
     return Answer(json.dumps(value, separators=(",", ":")))
 
 
 def problem_answer(problem: Problem, caller: Caller) -> Answer:
-    """Return a problem as RFC 9457 has it."""
+    """Return a problem as a result."""
     body = problem.body(caller.request_id)
     return Answer(body, CONTENT_TYPE, problem.status, problem.headers)
 
 
 def response(answer: Answer, caller: Caller) -> Response[str]:
-    """Dress an answer for API Gateway, which takes bytes in base64 only."""
+    """Return a result as a response for API Gateway, which takes binary bodies as base64."""
     headers = {**_ALWAYS, "X-Request-Id": caller.request_id, **answer.headers}
     zipped = compressed(answer.body.encode()) if caller.takes_gzip else None
     if zipped is None:

@@ -1,4 +1,4 @@
-"""Which routes there are, and which methods each of them takes. HEAD works where GET does."""
+"""The routes and the methods that each supports. HEAD works wherever GET does."""
 
 import re
 
@@ -15,7 +15,7 @@ ROUTES = {
 
 
 def allowed_methods(path: str) -> tuple[str, ...]:
-    """Return the methods of a path's route; none when there is no such route."""
+    """Return the methods of a path's route; empty for an unknown route."""
     for route, methods in ROUTES.items():
         pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route))
         if re.fullmatch(f"{pattern}/*", path):

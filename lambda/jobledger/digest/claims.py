@@ -18,12 +18,12 @@ from jobledger.digest.windows import Window
 from jobledger.ledger.table import Row, Table
 from jobledger.times import seconds_between
 
-# How many windows tell what is usual: two weeks of a daily schedule, weekends in it.
+# The number of remembered intervals: two weeks of a daily schedule, including weekends.
 _REMEMBERED = 14
 
 
 class Sent(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """A digest that was published. `request` names the call that it answers, if it was one."""
+    """A published digest. `request` names the call that it answers, if there was one."""
 
     digest_id: str
     start: str
@@ -34,12 +34,12 @@ class Sent(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 
     @property
     def window(self) -> Window:
-        """The stretch that it covers."""
+        """The window that it covers."""
         return Window(self.start, self.end)
 
 
 class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """A digest that is about to be published; `parcel` is all that goes out, packed."""
+    """A digest that is about to be published; `parcel` holds its packed messages."""
 
     digest_id: str
     start: str
@@ -50,17 +50,17 @@ class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     scheduled: bool = False
 
     def sent(self, message_id: str) -> Sent:
-        """Return what is remembered of it once it is out."""
+        """Return the record of the digest after publication."""
         return Sent(
             self.digest_id, self.start, self.end, self.counts, message_id, request=self.request
         )
 
 
 class Chain(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """One row. `first_start` is where the first window of all began.
+    """One state row. `first_start` is the start of the first window.
 
-    `scheduled_end` is the end of the schedule's last run that was seen to, and `usual` are the seconds
-    from one of those to the next, as long as the schedule is `schedule`.
+    `scheduled_end` is the end of the schedule's last handled run. `usual` are the intervals between such
+    ends in seconds, for the schedule `schedule`.
     """
 
     version: int = 0
@@ -72,16 +72,16 @@ class Chain(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     usual: tuple[int, ...] = ()
 
     def after_run(self, schedule: str, end: str) -> "Chain":
-        """Return the chain with one more run of the schedule remembered."""
+        """Return the state with another run of the schedule recorded."""
         known = self.usual if schedule == self.schedule else ()
         if known_end := self._last_end(schedule):
             known = (*known, int(seconds_between(known_end, end)))[-_REMEMBERED:]
         return replace(self, schedule=schedule, scheduled_end=end, usual=known)
 
     def is_gap(self, schedule: str, end: str) -> bool:
-        """Whether the last run is so much longer ago than is usual that others must have been missed.
+        """Whether the time since the last run is so long that runs must have been missed.
 
-        Lengths that came up before are usual: a weekend, for a schedule of weekdays.
+        Intervals that occurred before are normal, for example a weekend in a weekday schedule.
         """
         known_end = self._last_end(schedule)
         if known_end is None or not self.usual:
@@ -93,29 +93,29 @@ class Chain(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 
 
 class Rows(Protocol):
-    """Where a chain is kept."""
+    """Storage of a digest state."""
 
     def load(self) -> Chain:
-        """Return it as it is now."""
+        """Return the current state."""
 
     def save(self, chain: Chain) -> Chain | None:
-        """Write one that was made from the one loaded; None when another run was quicker."""
+        """Write a state that derives from the loaded one; None when another run was faster."""
 
 
 class ChainRow:
-    """A row of the ledger's table."""
+    """A state row in the ledger's table."""
 
     def __init__(self, table: Table, sort_key: str) -> None:
         self._table = table
         self._key: Row = {"PK": "digest", "SK": sort_key}
 
     def load(self) -> Chain:
-        """Return the row, read consistently; an empty chain when there is none."""
+        """Return the row, read consistently; an empty state when there is none."""
         row = self._table.get({name: str(value) for name, value in self._key.items()})
         return Chain() if row is None else msgspec.json.decode(str(row["Digest"]), type=Chain)
 
     def save(self, chain: Chain) -> Chain | None:
-        """Write it on the condition that the row is the one that was loaded."""
+        """Write the state on the condition that the row is the one that was loaded."""
         following = replace(chain, version=chain.version + 1)
         text = msgspec.json.encode(following).decode()
         row = self._key | {"Digest": text, "Version": following.version}

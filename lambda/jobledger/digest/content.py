@@ -1,4 +1,4 @@
-"""What a digest says, read from the ledger: what changed in a window, and how things stand."""
+"""The contents of a digest, read from the ledger: changes in a window, and current totals."""
 
 import heapq
 import json
@@ -20,12 +20,12 @@ from jobledger.sync.freshness import as_of as known_as_of
 from jobledger.sync.freshness import oldest
 from jobledger.times import parse, rfc3339
 
-# As GET /health: a ledger that has missed ten syncs is not to be relied on.
+# As in GET /health: a ledger that missed ten syncs is not reliable.
 _STALE_SYNCS = 10
 
 
 class Verdict(StrEnum):
-    """Whether a person has to look; STALE says that the ledger itself cannot tell."""
+    """Whether a person needs to act. STALE means that the ledger is out of date."""
 
     OK = "OK"
     ATTENTION = "ATTENTION"
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What `includeJobDetails` adds to a job; None where the service has left it out."""
+    """The properties that `includeJobDetails` adds to a job; None when the service omits them."""
 
     name: str | None
     output: str | None
@@ -42,7 +42,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """The first jobs of a list in its order, and how many there are in all."""
+    """The first jobs of a list, and the total number of jobs."""
 
     total: int
     jobs: tuple[JobFacts, ...]
@@ -50,11 +50,11 @@ class JobList:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """One digest, before it is cut to size and put into words.
+    """The contents of one digest, before truncation and rendering.
 
-    `as_of` is when the ledger last agreed with the service, None when it never has. `previous` are the
-    counts of the stretch of the same length before, None when the ledger was not yet there for it.
-    `details` are empty unless the setting allows them.
+    `as_of` is the time of the last agreement between ledger and service, None when there was none.
+    `previous` are the counts of the preceding window of equal length, None when the ledger did not exist
+    then. `details` is empty unless the setting allows it.
     """
 
     scope: str
@@ -78,7 +78,7 @@ class Digest:
 
     @property
     def digest_id(self) -> str:
-        """The id that every digest of this window has."""
+        """The id of the digest, the same for every digest of this window."""
         return digest_id(self.scope, self.window)
 
     @property
@@ -93,7 +93,7 @@ class Digest:
 
     @property
     def verdict(self) -> Verdict:
-        """STALE before all else: what an outdated ledger calls OK may not be."""
+        """STALE takes precedence: an outdated ledger cannot report OK."""
         if self.stale:
             return Verdict.STALE
         needs_a_person = self.failed.total or self.partial_success.total or self.long_running.total
@@ -101,12 +101,12 @@ class Digest:
 
     @property
     def has_failures(self) -> bool:
-        """Whether a job has failed, in whole or in part."""
+        """Whether a job failed, completely or in part."""
         return bool(self.failed.total or self.partial_success.total)
 
 
 class Reader:
-    """Reads digests from a ledger, for the families of the setting."""
+    """Reads the contents of digests from a ledger, for the families of the deployment."""
 
     def __init__(
         self,
@@ -122,16 +122,16 @@ class Reader:
         self._include_details = include_details
 
     def earliest_change(self, end: str) -> str | None:
-        """Return when the first transition before `end` was observed."""
+        """Return the time of the first change before `end`."""
         firsts = (next(self._ledger.changes(f, "0", end), None) for f in self._families)
         return min((change.observed_at for change in firsts if change), default=None)
 
     def read(
         self, window: Window, now: datetime, *, first_start: str | None, covers_gap: bool
     ) -> Digest:
-        """Return the digest of a window that is closed. Raises LedgerUnavailable.
+        """Return the contents of the digest of a closed window. Raises LedgerUnavailable.
 
-        `first_start` is where the ledger's first window began: what lies before cannot be compared with.
+        `first_start` is the start of the ledger's first window; earlier windows have no counts to compare.
         """
         changes = Changes.gather(self._changes(window))
         before = window.before()
@@ -157,7 +157,7 @@ class Reader:
         )
 
     def _changes(self, window: Window) -> Iterable[Change]:
-        """Return the transitions of all families in the order of observation, streamed."""
+        """Stream the changes of all families in the order of observation."""
         streams = (self._ledger.changes(f, window.start, window.end) for f in self._families)
         return heapq.merge(*streams, key=lambda change: change.observed_at)
 
@@ -165,7 +165,7 @@ class Reader:
         return Counter(change.status or NO_STATUS for change in self._changes(window))
 
     def _details(self, lists: Iterable[JobList]) -> dict[JobFacts, Details]:
-        """Return the details of every job listed, from its row's JSON."""
+        """Return the details of every listed job, from its row's JSON."""
         keys = {
             (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id)): job
             for listed in lists
@@ -209,5 +209,5 @@ def _details_of(text: str) -> Details:
 
 
 def _encodable(text: str | None) -> str | None:
-    """Return a text as it is, but for lone surrogates, which no message can carry."""
+    """Return text without lone surrogates, which no message can carry."""
     return text and text.encode(errors="backslashreplace").decode()

@@ -1,7 +1,7 @@
-"""One digest per window, whatever happens on the way: claim the window, publish, move the chain on.
+"""Publishes one digest per window: claim the window, publish, record the publication.
 
-A run first completes what an earlier one has claimed. Whoever loses a race finds the claim of the
-winner, and either its end, or, when the winner was killed, the same message to publish in its place.
+A run first completes an earlier run's claim. A run that loses a race finds the winner's claim, and then
+either its publication or, if the winner was killed, the same message to publish in its place.
 """
 
 import time
@@ -23,20 +23,20 @@ from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, P
 from jobledger.ledger.summary import every_status
 from jobledger.observability import logger, publish_metrics
 
-# Less than a week by the time that the clock may be set, so that it stays the same run of a day.
+# Less than a week by the maximum clock adjustment, so that it stays the same run of the day.
 _HEARTBEAT = timedelta(days=7) - timedelta(hours=2)
 _POLL_SECONDS = 1.0
 
 
 class When(StrEnum):
-    """Which digests of the schedule go out; what stays back is in the next one that does."""
+    """Which scheduled digests are published. A suppressed digest's window is part of the next one."""
 
     ALWAYS = "always"
     CHANGES = "changes"
     ATTENTION = "attention"
 
     def wants(self, digest: Digest) -> bool:
-        """Whether a digest goes out; once a week any does, so that silence is never ambiguous."""
+        """Whether to publish a digest. At least one a week is published, so that silence is unambiguous."""
         if self is When.ALWAYS or digest.window.seconds >= _HEARTBEAT.total_seconds():
             return True
         if self is When.CHANGES and digest.counts.total():
@@ -46,22 +46,22 @@ class When(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a run: the last digest, and whether it is this run that has published it."""
+    """The result of a run: the last digest, and whether this run published it."""
 
     sent: Sent
     published: bool
 
 
 class Publish(Protocol):
-    """Publishes one message under a key, at most once, and returns its MessageId."""
+    """Publishes one message at most once per key and returns its MessageId."""
 
     def __call__(self, key: str, notification: Notification) -> str:
-        """Raise what `Notifier.publish` raises, and DigestInProgress while another run is at it."""
+        """Raise what `Notifier.publish` raises, and DigestInProgress while another run publishes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Where digests go; `chat` is None without chatDigests."""
+    """The publishers of digests; `chat` is None without chatDigests."""
 
     digest: Publish
     chat: Publish | None
@@ -69,7 +69,7 @@ class Topics:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Runs of the digest function. `patience` is how many seconds to wait for another run's end."""
+    """Runs of the digest function. `patience` is the time to wait for another run, in seconds."""
 
     reader: Reader
     reading: Reading
@@ -82,10 +82,10 @@ class Delivery:
     def next_in_chain(
         self, rows: Rows, end: str, when: When, *, scheduled: bool, request: str | None = None
     ) -> Outcome:
-        """Publish the digest from the end of the last one to `end`, unless there is none to publish.
+        """Publish the digest from the end of the last one to `end`, if `when` requires it.
 
-        The first digest of all always goes out. `request` names a call that gets the same digest when
-        it comes again.
+        The first digest is always published. `request` identifies a call: a repeated call gets the same
+        digest.
         """
         waiting = _Waiting(self.patience, self.sleep)
         claimed = settled = None
@@ -101,7 +101,7 @@ class Delivery:
                 repeated = request is not None and request == last.request
                 if end <= last.end or repeated or last.digest_id == claimed:
                     if scheduled and end > (chain.scheduled_end or ""):
-                        # A digest on demand has covered this run's window: the run was not missed.
+                        # A digest on demand covers this run's window, so the run was not missed.
                         rows.save(chain.after_run(self.schedule, end))
                     return Outcome(last, published=last.digest_id == settled)
             digest = self._read_next(chain, end, scheduled=scheduled)
@@ -115,7 +115,7 @@ class Delivery:
                 claimed = claim.digest_id
 
     def named(self, rows: Rows, window: Window, request: str | None) -> Sent:
-        """Publish the digest of one closed window, outside the chain: once for each `request`."""
+        """Publish the digest of one closed window, independent of the schedule: once for each `request`."""
         waiting = _Waiting(self.patience, self.sleep)
         claimed = False
         while True:
@@ -157,10 +157,10 @@ class Delivery:
     def _settle(
         self, rows: Rows, chain: Chain, key: str, waiting: "_Waiting", *, fresh: bool
     ) -> bool:
-        """Publish what is claimed and move the chain on; False when another run has done it, or is at it.
+        """Publish the claimed digest and record it; False when another run did so or is doing so.
 
-        A claim that SNS refuses is given up, so that a later run covers its window and more; unless it
-        is of an earlier run, one of whose attempts SNS may have taken after all.
+        A claim that SNS rejects is dropped, and a later run covers its window. A claim of an earlier run
+        stays: SNS may have accepted one of its attempts.
         """
         claim = chain.claim
         assert claim is not None
@@ -184,7 +184,7 @@ class Delivery:
         return True
 
     def _tell_chat(self, key: str, notification: Notification) -> None:
-        """Publish to the chat topic. The digest is out by then, and does not depend on a chat."""
+        """Publish to the chat topic. The digest is already published and does not depend on this."""
         if self.topics.chat is None:
             return
         try:
@@ -195,14 +195,14 @@ class Delivery:
 
 
 class _Waiting:
-    """Waits for another run, for so many seconds in all."""
+    """Waits for another run, up to a total time."""
 
     def __init__(self, patience: float, sleep: Callable[[float], Any]) -> None:
         self._left = patience
         self._sleep = sleep
 
     def once(self) -> None:
-        """Wait a little; raise DigestInProgress when the patience is at its end."""
+        """Wait briefly; raise DigestInProgress when the total time is over."""
         if self._left <= 0:
             raise DigestInProgress
         self._sleep(_POLL_SECONDS)

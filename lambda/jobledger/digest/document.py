@@ -1,6 +1,6 @@
-"""A digest for machines: one JSON, cut to size list by list, failures last.
+"""A digest as one JSON document, truncated to size list by list, failures last.
 
-Its schema is docs/digest.schema.json. Version 1 only grows: names are added, none is taken away or changed.
+The schema is docs/digest.schema.json. Within version 1, members are only added.
 """
 
 import json
@@ -14,7 +14,7 @@ from jobledger.ledger.summary import duration_of, every_status
 
 VERSION = "1"
 
-# In the order in which they are given room: what comes last is cut first.
+# In order of priority: lists at the end are truncated first.
 _LISTS: dict[str, Callable[[Digest], JobList]] = {
     "Failed": lambda digest: digest.failed,
     "PartialSuccess": lambda digest: digest.partial_success,
@@ -27,9 +27,9 @@ _AGED = frozenset({"Active", "LongRunning"})
 
 
 def machine_json(digest: Digest, room: int) -> str:
-    """Return the digest as JSON that takes at most `room` bytes as a string of another JSON.
+    """Return the digest as JSON of at most `room` bytes when embedded as a JSON string.
 
-    That is how MessageStructure=json carries it: in UTF-8, with every quote escaped.
+    MessageStructure=json embeds it that way: in UTF-8, with every quote escaped.
     """
     totals = {name: choose(digest).total for name, choose in _LISTS.items()}
     empty: dict[str, list[dict[str, Any]]] = {name: [] for name in _LISTS}
@@ -49,7 +49,7 @@ def machine_json(digest: Digest, room: int) -> str:
 
 
 def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
-    """Return one job as the list `name` has it; what is not known is left out."""
+    """Return one job as an entry of the list `name`, without unknown members."""
     details = digest.details.get(job)
     entry = {
         "JobId": job.job_id,
@@ -87,7 +87,7 @@ def _document(
     }
 
 
-# As a reader wants them: what needs a person, what is done, what is under way.
+# In the reader's order: jobs that need attention, completed jobs, active jobs.
 _IN_ORDER = ("Failed", "PartialSuccess", "Completed", "Active", "LongRunning", "ExpiringSoon")
 
 

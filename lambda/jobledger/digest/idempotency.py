@@ -1,7 +1,7 @@
-"""An effect at most once per key: Powertools idempotency, and nothing else knows it.
+"""Runs an operation at most once per key. The only user of Powertools idempotency.
 
-What an effect returns is stored beside its key, so it returns ids and counts only. Each kind of effect
-has a persistence layer of its own: one that is shared keeps the first one's configuration.
+The operation's result is stored with its key, so it contains only ids and counts. Each kind of operation
+has its own persistence layer: a shared one keeps the first configuration.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ Answer = dict[str, Any]
 
 
 class Once:
-    """One kind of effect, called `kind` in its keys; `remember_seconds` is how long it is not repeated.
+    """One kind of operation, with `kind` as its key prefix; results are kept for `remember_seconds`.
 
-    With `compare_bodies` a key that comes again with another body is refused.
+    With `compare_bodies`, a repeated key with a different body is rejected.
     """
 
     def __init__(
@@ -49,23 +49,23 @@ class Once:
         )
 
     def register(self, context: Any) -> None:
-        """Say how long an effect may take: as long as `context` has time left.
+        """Set the maximum duration of an operation to the remaining time of `context`.
 
-        After that, one that was killed may be tried again. Without it, only once it is forgotten.
+        After that time, a killed operation can run again. Without it, only when its record expires.
         """
         self._config.register_lambda_context(context)
 
     def __call__(self, key: str, effect: Callable[[], Answer], body: str = "") -> Answer:
-        """Return what the effect returns, or has returned for this key before.
+        """Return the operation's result, or the stored result for this key.
 
-        Raises what the effect raises, and it may then be tried again; DigestInProgress while another
-        run is at it; IdempotencyKeyReused; LedgerUnavailable when the table does not answer before
-        the effect. When it does not answer after it, the effect has happened, and so it is told.
+        Raises the operation's errors, after which it can run again; DigestInProgress while another run
+        executes it; IdempotencyKeyReused; LedgerUnavailable when the table does not respond before the
+        operation. When the table does not respond after it, the operation's result is returned.
         """
         outcome: list[Answer | Exception] = []
 
         def recorded(*, request: Answer) -> Answer:
-            del request  # Powertools takes the key from it
+            del request  # Powertools reads the key from it
             try:
                 outcome.append(effect())
             except Exception as error:
@@ -94,7 +94,7 @@ class Once:
 
 
 def answer_of(outcome: list[Answer | Exception]) -> Answer:
-    """Return what an effect has returned, or raise what it has raised."""
+    """Return the operation's result, or raise its error."""
     (result,) = outcome
     if isinstance(result, Exception):
         raise result

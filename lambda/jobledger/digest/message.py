@@ -1,4 +1,4 @@
-"""All that goes out for one digest, put together once and packed, so that it can be sent again as it was."""
+"""The messages of one digest, rendered once and packed, so that a retry sends the same bytes."""
 
 import base64
 import json
@@ -16,23 +16,23 @@ KIND = "Digest"
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """The message to the digest topic, and that to the chat topic."""
+    """The message to the digest topic and the message to the chat topic."""
 
     digest: Notification
     chat: Notification
 
     def pack(self) -> str:
-        """Return it as text that fits into a row: at most a third longer than the largest message."""
+        """Return the messages as text for a table row, at most a third longer than the largest message."""
         return base64.b64encode(zlib.compress(msgspec.json.encode(self))).decode()
 
     @classmethod
     def unpack(cls, packed: str) -> "Parcel":
-        """Return what `pack` has packed."""
+        """Return the messages that `pack` packed."""
         return msgspec.json.decode(zlib.decompress(base64.b64decode(packed)), type=cls)
 
 
 def compose(digest: Digest, reading: Reading) -> Parcel:
-    """Return a digest as it goes out, within the size that SNS takes."""
+    """Return the messages of a digest, within the size limit of SNS."""
     email = text(digest, reading)
     empty = _notification(digest, reading, "", email)
     machine = machine_json(digest, MAX_BYTES - empty.size())
@@ -56,7 +56,7 @@ def _notification(digest: Digest, reading: Reading, machine: str, email: str) ->
 
 
 def _chat(digest: Digest, reading: Reading) -> Notification:
-    """Return an Amazon Q Developer custom notification; its thread is the digest's own.
+    """Return an Amazon Q Developer custom notification, threaded by digest.
 
     https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
     """

@@ -1,4 +1,4 @@
-"""The only caller of SNS: what is published, how large it is, and what its errors mean."""
+"""The only caller of SNS: message limits, publishing, and error handling."""
 
 import json
 from collections.abc import Mapping
@@ -12,31 +12,31 @@ from botocore.session import Session
 from jobledger.errors import MessageInvalid, PublishRefused, PublishUncertain
 
 MAX_BYTES = 262_144
-"""Of a message and its attributes together, for topics that e-mail subscribes to (API reference)."""
+"""The maximum size of message and attributes together, for topics with e-mail subscribers (API reference)."""
 
-# Three attempts of at most 6 seconds and the pauses between them end before PUBLISH_SECONDS.
+# Three attempts of at most 6 seconds, with their pauses, end before PUBLISH_SECONDS.
 CONFIG = Config(
     connect_timeout=1,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 PUBLISH_SECONDS = 30
-"""Longer than a call of `publish` can take."""
+"""The maximum duration of a `publish` call."""
 
-# Refusals of the message itself: no attempt, this or an earlier one, can have been taken.
+# Errors about the message itself: SNS cannot have accepted this or an earlier attempt.
 _INVALID = frozenset({"InvalidParameter", "ParameterValueInvalid", "ValidationException"})
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message. A `bodies` of more than one part is for MessageStructure=json: protocol to text."""
+    """One message. Several `bodies` are for MessageStructure=json: protocol to text."""
 
     bodies: Mapping[str, str]
     subject: str | None = None
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
     def parameters(self) -> dict[str, Any]:
-        """Return the parameters of Publish, but for the topic."""
+        """Return the parameters of Publish, without the topic."""
         if self.bodies.keys() == {"default"}:
             parameters: dict[str, Any] = {"Message": self.bodies["default"]}
         else:
@@ -51,7 +51,7 @@ class Notification:
         return parameters
 
     def size(self) -> int:
-        """Return the bytes that count against MAX_BYTES, in UTF-8 and with every escape; the subject too."""
+        """Return the bytes that count against MAX_BYTES: UTF-8, with escapes and subject."""
         parameters = self.parameters()
         texts = [parameters["Message"], self.subject or ""]
         for name, attribute in parameters.get("MessageAttributes", {}).items():
@@ -60,21 +60,22 @@ class Notification:
 
 
 class Notifier:
-    """Publishes to topics."""
+    """Publishes messages to topics."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     @classmethod
     def connect(cls) -> "Notifier":
-        """Return a notifier on a client of its own, with bounded attempts and time-outs."""
+        """Return a notifier with its own client, bounded retries and timeouts."""
         return cls(Session().create_client("sns", config=CONFIG))
 
     def publish(self, topic_arn: str, notification: Notification) -> str:
         """Publish and return the MessageId.
 
-        Raises MessageInvalid or PublishRefused when nothing was sent, PublishUncertain when it may
-        have been: SNS failed, did not answer, or refused only after an attempt that it had not answered.
+        Raises MessageInvalid or PublishRefused when nothing was sent. Raises PublishUncertain when the
+        message may have been sent: SNS failed, did not respond, or rejected a retry of an unanswered
+        attempt.
         """
         try:
             answer = self._client.publish(TopicArn=topic_arn, **notification.parameters())

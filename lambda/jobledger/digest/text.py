@@ -1,7 +1,7 @@
-"""A digest for people: subject and plain text, to be read on a phone in ten seconds.
+"""A digest as subject and plain text, readable on a phone in ten seconds.
 
-Lines are at most 78 columns, but for the API call, which must be one line to be copied. Nothing is
-aligned by blanks but numbers, whose digits are equally wide in most proportional fonts, too.
+Lines have at most 78 columns, except the API call, which stays on one line for copying. Only numbers are
+aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
 import textwrap
@@ -36,14 +36,14 @@ _Line = Callable[[JobFacts, Digest], str]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the words depend on beside the digest; `api_url` None when it is not known."""
+    """Options of the text; `api_url` is None when unknown."""
 
     zone: ZoneInfo
     api_url: str | None
 
 
 def subject(digest: Digest, reading: Reading) -> str:
-    """Return a subject of counts and dates alone, in printable ASCII."""
+    """Return a subject of counts and dates only, in printable ASCII."""
     counts = [
         (digest.failed.total, "FAILED"),
         (digest.partial_success.total, "in part"),
@@ -66,7 +66,7 @@ def subject(digest: Digest, reading: Reading) -> str:
 
 
 def text(digest: Digest, reading: Reading) -> str:
-    """Return the e-mail."""
+    """Return the e-mail text."""
     paragraphs = (
         [*_wrapped(verdict_sentence(digest)), *_wrapped(_rest(digest))],
         _gap(digest, reading),
@@ -84,7 +84,7 @@ def text(digest: Digest, reading: Reading) -> str:
 
 
 def verdict_sentence(digest: Digest) -> str:
-    """Return the first line: whether anything needs a person, and what."""
+    """Return the first line: whether anyone needs to act, and why."""
     counts = (
         (digest.failed.total, "job failed", "jobs failed"),
         (digest.partial_success.total, "finished only in part", "finished only in part"),
@@ -94,14 +94,14 @@ def verdict_sentence(digest: Digest) -> str:
         f"{number:,} {one if number == 1 else many}" for number, one, many in counts if number
     ]
     if digest.verdict is Verdict.STALE:
-        since = "has never agreed with Comprehend Medical"
+        since = "has never synced with Comprehend Medical"
         if digest.as_of is not None:
-            since = f"last agreed with Comprehend Medical {_age(digest.as_of, digest)} ago"
+            since = f"last synced with Comprehend Medical {_age(digest.as_of, digest)} ago"
         found = f" Until then: {', '.join(troubles)}." if troubles else ""
-        return f"STALE: the ledger {since}; there may be news that it does not know.{found}"
+        return f"STALE: the ledger {since}; it may not include recent changes.{found}"
     if digest.verdict is Verdict.ATTENTION:
         return f"ATTENTION: {', '.join(troubles)}."
-    return "OK: nothing needs you."
+    return "OK: no action is needed."
 
 
 def _rest(digest: Digest) -> str:
@@ -109,7 +109,7 @@ def _rest(digest: Digest) -> str:
 
 
 def look_closer(digest: Digest, reading: Reading) -> str | None:
-    """Return the API call that lists what has failed, with the reasons; None when nothing has."""
+    """Return the API call that lists failed jobs with their reasons; None when there are none."""
     troubled = (*digest.failed.jobs, *digest.partial_success.jobs)
     if not troubled:
         return None
@@ -130,7 +130,7 @@ def look_closer(digest: Digest, reading: Reading) -> str | None:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in its two largest units: `3 d 4 h`, `14 min`, `45 s`."""
+    """Return a duration in its two largest units: `3 d 4 h`, `14 min`, `45 s`."""
     whole = int(seconds)
     units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
     for (size, name), (smaller, smaller_name) in zip(units, (*units[1:], (1, "s")), strict=True):
@@ -141,7 +141,7 @@ def span(seconds: float) -> str:
 
 
 def printable(foreign: str) -> str:
-    """Return a text that others have chosen as one line: no control, no line break, no change of direction."""
+    """Return untrusted text as one line, without control characters or direction changes."""
     return "".join(letter if letter.isprintable() else " " for letter in foreign)
 
 
@@ -174,18 +174,18 @@ def _ended_line(job: JobFacts, digest: Digest) -> str:
 
 def _running_line(job: JobFacts, digest: Digest) -> str:
     status = printable(job.status or "active").lower().replace("_", " ")
-    assert job.submit_time is not None  # without one, it is not known to run long
+    assert job.submit_time is not None  # without a submit time, a job is not known to run long
     return f"{status} for {_age(job.submit_time, digest)}"
 
 
 def _closer_look(digest: Digest, reading: Reading) -> list[str]:
     call = look_closer(digest, reading)
-    return [] if call is None else ["Look closer (the Message says why):", call]
+    return [] if call is None else ["Look closer (Message has the reason):", call]
 
 
 def _counts(digest: Digest) -> list[str]:
     previous = digest.previous
-    compared = "" if previous is None else " (and the change from the window before)"
+    compared = "" if previous is None else " (and the change from the preceding window)"
     lines = [f"IN THIS WINDOW{compared}"]
     for status, number in _by_importance(digest.counts.keys() | (previous or {}).keys(), digest):
         change = "" if previous is None else f" ({number - previous[status]:+,})"
@@ -212,7 +212,7 @@ def _expiring(digest: Digest, reading: Reading) -> list[str]:
     if not expiring.total:
         return []
     first = expiring.jobs[0].expiration_time
-    assert first is not None  # or it would not be known to expire
+    assert first is not None  # without an ExpirationTime, a job is not known to expire
     day = _local(first, reading)
     loses = "loses its entry" if expiring.total == 1 else "lose their entries"
     return _wrapped(
@@ -226,8 +226,8 @@ def _gap(digest: Digest, reading: Reading) -> list[str]:
         return []
     start = _local(digest.window.start, reading)
     return _wrapped(
-        f"Runs were missed: no digest went out since {start:%Y-%m-%d %H:%M}."
-        f" This one covers all of it, {span(digest.window.seconds)}."
+        f"Runs were missed: no digest was sent since {start:%Y-%m-%d %H:%M}."
+        f" This digest covers the whole time, {span(digest.window.seconds)}."
     )
 
 
@@ -239,7 +239,9 @@ def _window(digest: Digest, reading: Reading) -> list[str]:
     times = (time[:16].replace("T", " ") for time in (digest.window.start, digest.window.end))
     lines.append(f"Window: {' to '.join(times)} UTC")
     if digest.as_of is not None and digest.verdict is not Verdict.STALE:
-        lines.append(f"The ledger agreed with Comprehend Medical {_age(digest.as_of, digest)} ago.")
+        lines.append(
+            f"The ledger last synced with Comprehend Medical {_age(digest.as_of, digest)} ago."
+        )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What a digest lists, gathered from streams in bounded memory. Pure: knows nothing of AWS."""
+"""Totals and job lists of a digest, collected from streams in bounded memory. No AWS calls."""
 
 from array import array
 from collections import Counter
@@ -19,7 +19,7 @@ from jobledger.ledger.summary import (
 )
 from jobledger.times import rfc3339, seconds_between
 
-# More than fit into a message: an entry of a list has 150 bytes at the least.
+# More than fit into a message: a list entry has at least 150 bytes.
 LONGEST_LIST = 1_750
 LONG_RUNNING_SECONDS = 3600.0
 _LONG_RUNNING_PERCENTILE = 95
@@ -28,7 +28,7 @@ OldestFirst = Callable[[JobFacts], str]
 
 
 class Shortlist:
-    """The first jobs of any number in the order of a key; `total` counts all that were added."""
+    """The first jobs of any number in key order; `total` counts all added jobs."""
 
     def __init__(
         self, key: OldestFirst, *, descending: bool = False, limit: int = LONGEST_LIST
@@ -40,14 +40,14 @@ class Shortlist:
         self.total = 0
 
     def add(self, job: JobFacts) -> None:
-        """Add one; what cannot come first any more is forgotten from time to time."""
+        """Add a job; jobs that cannot be among the first are dropped from time to time."""
         self.total += 1
         self._jobs.append(job)
         if len(self._jobs) >= 2 * self._limit:
             self._jobs = self.jobs()
 
     def jobs(self) -> list[JobFacts]:
-        """Return the first of them in order."""
+        """Return the first jobs in order."""
         ordered = sorted(self._jobs, key=lambda job: job.job_id)
         return sorted(ordered, key=self._key, reverse=self._descending)[: self._limit]
 
@@ -58,7 +58,7 @@ def _newest_end_first() -> Shortlist:
 
 @dataclass(slots=True)
 class Changes:
-    """What happened in a window: how often each status was reached, by which families, and by which jobs."""
+    """The changes in a window: how often each status was reached, by family, and by which jobs."""
 
     counts: Counter[str] = field(default_factory=Counter)
     families: set[Family] = field(default_factory=set)
@@ -68,7 +68,7 @@ class Changes:
 
     @classmethod
     def gather(cls, changes: Iterable[Change]) -> "Changes":
-        """Count and list transitions."""
+        """Count and list changes."""
         gathered = cls()
         lists = {
             JobStatus.FAILED.value: gathered.failed,
@@ -85,7 +85,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How things stand: jobs by status, those that are active, unusually long so, and soon deleted."""
+    """The current totals: jobs by status, active jobs, long-running jobs, and jobs that expire soon."""
 
     totals: Counter[str]
     active: Shortlist
@@ -94,9 +94,9 @@ class Census:
 
 
 def take_census(facts: Iterable[JobFacts], now: datetime) -> Census:
-    """Count and list all jobs. Unusually long is longer than 95 of 100 finished ones of the family took.
+    """Count and list all jobs. A job is long-running above the 95th percentile of its family's durations.
 
-    What ends within an hour is never unusual.
+    A job is never long-running in its first hour.
     """
     at, soon = rfc3339(now), rfc3339(now + EXPIRING_SOON)
     totals: Counter[str] = Counter()
@@ -120,7 +120,7 @@ def take_census(facts: Iterable[JobFacts], now: datetime) -> Census:
 
 
 def age_of(job: JobFacts, at: str) -> float | None:
-    """Return the seconds since a job was submitted, None when that is not known."""
+    """Return the seconds since a job was submitted; None when the submit time is unknown."""
     return None if job.submit_time is None else max(seconds_between(job.submit_time, at), 0.0)
 
 

@@ -1,7 +1,8 @@
-"""The stretch of the change log that a digest covers: half-open, [start, end), in the ledger's own time.
+"""The window of the change log that a digest covers: half-open, [start, end), in the ledger's time.
 
-Windows tile because each begins where the one before ended; the zone and the changes of its clock are the
-schedule's business. A window ends a while before the run, so that no write into it can be under way. Pure.
+Windows tile, because each starts at the end of the previous one. Time zones and clock changes are left to
+the schedule. A window ends some time before the run, so that no write into it can be pending. This module
+calls no AWS service.
 """
 
 import hashlib
@@ -12,43 +13,43 @@ from jobledger.errors import InvalidWindow
 from jobledger.ledger.table import SETTLING
 from jobledger.times import parse, rfc3339, seconds_between
 
-# A schedule's clock may be ahead of this one by a part of that, and the stretch is still closed.
+# The schedule's clock can be ahead by this much, and the window is still closed.
 _MAX_SKEW = timedelta(minutes=1)
 FIRST = timedelta(hours=24)
 _SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
-# What EventBridge Scheduler replaces, and an emulator of it may not.
+# EventBridge Scheduler replaces this placeholder; an emulator may not.
 _PLACEHOLDER = "<aws.scheduler."
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Two written times, start before end."""
+    """A start and an end time in text form, start before end."""
 
     start: str
     end: str
 
     @property
     def seconds(self) -> float:
-        """The length."""
+        """The length in seconds."""
         return seconds_between(self.start, self.end)
 
     def before(self) -> "Window":
-        """Return the stretch of the same length that ends where this one starts."""
+        """Return the preceding window of equal length."""
         length = timedelta(seconds=self.seconds)
         return Window(rfc3339(parse(self.start) - length), self.start)
 
     def to_json(self) -> dict[str, str]:
-        """Return the window as digests and answers have it."""
+        """Return the window as digests and results contain it."""
         return {"Start": self.start, "End": self.end}
 
 
 def end_of_run(scheduled: object, now: datetime) -> str:
-    """Return where the window of a run ends; `scheduled` is what the schedule says its time was.
+    """Return the end of a run's window; `scheduled` is the run's scheduled time.
 
-    A late or repeated run of the same scheduled time gets the same end. Without a scheduled time the
-    clock counts, in whole minutes, so that an event delivered twice is the same as well. A time ahead
-    of the clock by more than clocks differ is not waited for: the clock counts then, too.
-    Raises InvalidWindow for what is no time.
+    A late or repeated run of the same scheduled time has the same end. Without a scheduled time, the clock
+    is used in whole minutes, so that repeated deliveries of an event have the same end as well. A time too
+    far ahead of the clock is ignored, and the clock is used. Raises InvalidWindow when `scheduled` is not a
+    time.
     """
     moment = None if scheduled is None else _moment(scheduled)
     if moment is None or moment > now + _MAX_SKEW:
@@ -57,20 +58,20 @@ def end_of_run(scheduled: object, now: datetime) -> str:
 
 
 def settled(moment: datetime) -> str:
-    """Return up to when the change log is closed at a moment: nothing can be added to it any more."""
+    """Return the time up to which the change log is closed: no change can be added before it."""
     return rfc3339(moment - SETTLING)
 
 
 def asked_window(start_sent: object, end_sent: object, now: datetime) -> Window:
-    """Return the window that a caller asks for; InvalidWindow when it is none."""
+    """Return the window that a caller requests. Raises InvalidWindow."""
     start, end = _moment(start_sent), _moment(end_sent)
     if start is None or end is None or not start < end:
-        raise InvalidWindow("two times with their offsets, WindowStart before WindowEnd")
+        raise InvalidWindow("two times with offsets, WindowStart before WindowEnd")
     if start < _SERVICE_BEGAN:
         raise InvalidWindow("WindowStart in or after 2018, when the service began")
     if end > now - SETTLING:
         raise InvalidWindow(
-            "WindowEnd at least two minutes ago, so that nothing can be added to it"
+            "WindowEnd at least two minutes ago, so that no change can be added to the window"
         )
     window = Window(rfc3339(start), rfc3339(end))
     if window.start == window.end:
@@ -79,13 +80,13 @@ def asked_window(start_sent: object, end_sent: object, now: datetime) -> Window:
 
 
 def first_start(end: str, earliest_change: str | None) -> str:
-    """Return where the first window starts: at the first change ever, and a day back at the least."""
+    """Return the start of the first window: the first change, or a day before `end` if that is earlier."""
     day = rfc3339(parse(end) - FIRST)
     return day if earliest_change is None else min(day, earliest_change)
 
 
 def digest_id(scope: str, window: Window) -> str:
-    """Return the id of the digest of a window: the same for whoever computes it, whenever."""
+    """Return the id of a window's digest. It depends on nothing else."""
     named = "\n".join(("job-ledger digest 1", scope, window.start, window.end))
     return hashlib.sha256(named.encode()).hexdigest()[:32]
 
@@ -98,5 +99,5 @@ def _moment(sent: object) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise InvalidWindow("times as RFC 3339 writes them, with an offset")
+        raise InvalidWindow("RFC 3339 times with an offset")
     return moment

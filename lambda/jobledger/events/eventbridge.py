@@ -1,4 +1,4 @@
-"""The only caller of EventBridge: one event for each transition in the change log."""
+"""The only caller of EventBridge: sends one event for each change in the change log."""
 
 import hashlib
 import json
@@ -30,11 +30,11 @@ class EventBus:
 
     @classmethod
     def connect(cls) -> "EventBus":
-        """Return the bus on a client of its own, with bounded attempts and time-outs."""
+        """Return the bus with its own client, bounded retries and timeouts."""
         return cls(Session().create_client("events", config=CONFIG))
 
     def put(self, change: Change, scope: str, job_name: str | None) -> None:
-        """Send one transition. Raises EventRefused when the bus did not take it."""
+        """Send one change. Raises EventRefused when the bus does not accept it."""
         entry = {
             "Source": SOURCE,
             "DetailType": DETAIL_TYPE,
@@ -51,10 +51,10 @@ class EventBus:
 
 
 def detail_of(change: Change, scope: str, job_name: str | None) -> dict[str, str | None]:
-    """Return an event's `detail`: every name always there, null for what the service left out.
+    """Return an event's `detail`. Every name is always present; null means that the service omits it.
 
-    `EventId` is the same however often the transition is delivered. `JobName` is there only when one
-    is given, which the setting includeJobDetails decides.
+    `EventId` is the same for repeated deliveries of a change. `JobName` is present only when one is given,
+    which the setting includeJobDetails decides.
     """
     account, region = scope.split("/")
     identity = f"{scope}/{change.family}#{change.observed_at}#{change.job_id}"

@@ -1,4 +1,4 @@
-"""The API function: what API Gateway's routes answer."""
+"""The API function: the routes of the HTTPS API."""
 
 import base64
 import functools
@@ -32,7 +32,7 @@ from jobledger.observability import annotate, logger, observed
 
 app = APIGatewayRestResolver()
 
-# What is left of a request's time for the answer itself when a summary is given up.
+# Time reserved for the response when a summary runs out of time.
 _TO_ANSWER = timedelta(seconds=3)
 
 
@@ -44,7 +44,7 @@ def _ledger() -> Ledger:
 
 @functools.cache
 def _kept() -> tuple[Family, ...]:
-    """Return the families that the deployment keeps, as the service orders them."""
+    """Return the families of this deployment, in the service's order."""
     chosen = settings.load().families
     return tuple(family for family in Family if family in chosen)
 
@@ -64,7 +64,7 @@ def _now() -> datetime:
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one request of API Gateway's proxy integration; HEAD as GET, without the body."""
+    """Handle one API Gateway proxy request. HEAD returns the headers of GET without the body."""
     if event["httpMethod"] != "HEAD":
         return app.resolve(event, context)
     answer = app.resolve(event | {"httpMethod": "GET"}, context)
@@ -73,7 +73,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @app.get("/jobs")
 def get_jobs() -> Response[str]:
-    """One page of jobs."""
+    """List one page of jobs."""
     values = parse_parameters(_sent(), LIST_PARAMETERS)
     name = chosen_format(_header("Accept"), values.get("Format"))
     listing = list_jobs(_ledger(), values, _ask_for_sync, _now, _kept())
@@ -87,7 +87,7 @@ def get_jobs() -> Response[str]:
 
 @app.get("/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
-    """One job and its history."""
+    """Describe one job with its history."""
     from jobledger.api.describe import describe, parse_job_id
 
     parse_parameters(_sent(), {})
@@ -96,7 +96,7 @@ def get_job(job_id: str) -> Response[str]:
 
 @app.get("/summary")
 def get_summary() -> Response[str]:
-    """Counts and durations of all jobs that match."""
+    """Summarize all jobs that match."""
     from jobledger.ledger.facts import read_facts
     from jobledger.ledger.filters import job_query
     from jobledger.ledger.summary import summarise
@@ -122,7 +122,7 @@ def post_digest() -> Response[str]:
 
 @app.get("/health")
 def get_health() -> Response[str]:
-    """How old the ledger is."""
+    """Report the age of the ledger."""
     from jobledger.api.health import read_health
 
     parse_parameters(_sent(), {})
@@ -135,7 +135,7 @@ def get_health() -> Response[str]:
 
 @app.get("/openapi.json")
 def get_openapi() -> Response[str]:
-    """The description of this API, made when the code was committed."""
+    """Return the committed OpenAPI document."""
     from jobledger.api.docs import openapi_json
 
     parse_parameters(_sent(), {})
@@ -144,7 +144,7 @@ def get_openapi() -> Response[str]:
 
 @app.get("/docs")
 def get_docs() -> Response[str]:
-    """Swagger UI."""
+    """Return the Swagger UI page."""
     from jobledger.api.docs import page
 
     parse_parameters(_sent(), {})
@@ -153,7 +153,7 @@ def get_docs() -> Response[str]:
 
 @app.get("/docs/<name>")
 def get_docs_asset(name: str) -> Response[str]:
-    """A part of Swagger UI."""
+    """Return one file of the Swagger UI page."""
     from jobledger.api.docs import asset
 
     parse_parameters(_sent(), {})
@@ -169,7 +169,7 @@ def _on_our_error(error: JobLedgerError) -> Response[str]:
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
 def _on_any_error(error: Exception) -> Response[str]:
-    # A message may quote a value, so the log has the error's name and place only.
+    # A message can quote a value, so the log has only the error's name and place.
     where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     logger.error("request failed", extra={"error": type(error).__name__, "where": where[-3:]})
     return _answered(problem_answer(UNEXPECTED, _caller()))
@@ -178,7 +178,7 @@ def _on_any_error(error: Exception) -> Response[str]:
 @app.not_found
 def _on_unknown_route(_: Exception) -> Response[str]:
     allowed = allowed_methods(app.current_event.path)
-    # The method is right: then it is the rest of the path that leads nowhere.
+    # The method matches, so the path has an unknown remainder.
     known = app.current_event.http_method in allowed
     problem = NO_ROUTE if known else method_problem(allowed)
     return _answered(problem_answer(problem, _caller()))
@@ -196,7 +196,7 @@ def _caller() -> Caller:
 
 
 def _header(name: str) -> str | None:
-    """Return a header's value, or all its values in one as RFC 9110 (5.3) joins them."""
+    """Return a header's value; repeated headers are joined as in RFC 9110 (5.3)."""
     event = app.current_event
     repeated = event.get("multiValueHeaders") or {}
     values = [v for key, sent in repeated.items() if key.lower() == name.lower() for v in sent]

@@ -1,7 +1,7 @@
-"""The changes function: sends each new row of the change log, from the table's stream, to EventBridge.
+"""The changes function: sends each change from the table's stream to EventBridge.
 
-The stream's answer names the first row that could not be sent; Lambda delivers from there again, so
-what came before is not sent twice and order is kept.
+The result names the first record that could not be sent. Lambda retries from there, so earlier records are
+not sent twice and the order is kept.
 """
 
 import functools
@@ -17,7 +17,7 @@ from jobledger.ledger.table import Row, Table, decode, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, observed, publish_metrics
 
-# Four attempts of seven seconds and the pauses between them: with less time left nothing is begun.
+# Four attempts of seven seconds and their pauses: with less time left, no send begins.
 _LONGEST_SEND_MILLISECONDS = 45_000
 
 
@@ -35,7 +35,7 @@ def _parts() -> tuple[Ledger, EventBus, bool]:
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Send the batch's rows in order, up to the first that cannot be sent."""
+    """Send the batch's changes in order, up to the first that fails."""
     ledger, bus, with_names = _parts()
     rows = {
         record["dynamodb"]["SequenceNumber"]: row
@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _sent(ledger: Ledger, bus: EventBus, row: Row, *, with_names: bool) -> bool:
-    """Send one row; False, and a line in the log, when that failed for whatever reason."""
+    """Send one change; log the error and return False when that fails for any reason."""
     try:
         change = change_from_row(row)
         bus.put(change, ledger.scope, _name(ledger, change) if with_names else None)
@@ -63,14 +63,14 @@ def _sent(ledger: Ledger, bus: EventBus, row: Row, *, with_names: bool) -> bool:
         logger.error("event not sent", extra={"error": error.name, "job_id": row.get("JobId")})
         return False
     except Exception as error:
-        # Raised, it would have Lambda send again what was sent before it.
+        # Raising would make Lambda send the earlier records again.
         logger.error("event not sent", extra={"error": type(error).__name__})
         return False
     return True
 
 
 def _name(ledger: Ledger, change: Change) -> str | None:
-    """Return the job's name, which the change log does not hold."""
+    """Return the job's name, which the change log does not contain."""
     key = {
         "PK": ledger.partition(change.family),
         "SK": Job.key_of(change.submit_time, change.job_id),

@@ -1,20 +1,21 @@
-"""The digest function: publishes what became of the jobs, for the schedule, by hand or for `POST /digests`.
+"""The digest function: publishes digests, for the schedule, by hand or for `POST /digests`.
 
-From the schedule: `{"ScheduledTime": …}`; a placeholder that was not replaced means now. `digestWhen` may
-keep the digest back, and then the next one covers its window as well.
+From the schedule: `{"ScheduledTime": …}`; an unreplaced placeholder means now. `digestWhen` can suppress a
+digest; the next one then covers its window as well.
 
-On demand: `{"WindowStart", "WindowEnd", "IdempotencyKey"}`, all of them optional, so `{}` by hand, too.
-With a window: its digest, once for each key, or once in all without a key; the windows of the schedule
-are left alone. Without one: from the end of the last digest to two minutes ago, and the next digest begins
-there; without a key either, calls of the same minute are the same call. The same key with the same window gets the same answer for 24 hours, and no second message.
+On demand: `{"WindowStart", "WindowEnd", "IdempotencyKey"}`, all optional. With a window: the digest of that
+window, once for each key, or once in all without a key; the schedule's windows are not affected. Without a
+window: from the end of the last digest to two minutes ago, and the next digest starts there. Without a key
+as well, calls within the same minute are the same call. The same key with the same window returns the same
+result for 24 hours and publishes once.
 
-Answer: `{"DigestId", "MessageId", "Window": {"Start", "End"}, "Counts"}`, to the schedule with
-`"Published"`: false for a run that was repeated, late, or kept back; the rest is then of the last digest.
+Result: `{"DigestId", "MessageId", "Window": {"Start", "End"}, "Counts"}`. For the schedule also
+`"Published"`: false for a repeated, late or suppressed run; the rest then describes the last digest.
 
-What a caller can mend is answered as `{"Error": name}`: InvalidWindow, IdempotencyKeyReused (with another
-window), DigestInProgress (try again). Any other failure is raised, for Lambda to try again or as the
-errorType that the caller sees: PublishRefused, PublishUncertain, LedgerUnavailable. Nothing is lost then,
-the next run covers it.
+Errors that a caller can correct are returned as `{"Error": name}`: InvalidWindow, IdempotencyKeyReused
+(used with another window), DigestInProgress (try again). All other errors are raised, so that Lambda
+retries or the caller sees the errorType: PublishRefused, PublishUncertain, LedgerUnavailable. No data is
+lost: the next run covers the window.
 """
 
 import functools
@@ -49,12 +50,12 @@ from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, observed, publish_metrics
 
 _DAY = 86_400
-# Longer than any schedule that has a purpose: so long no window is published twice, whatever else fails.
+# Longer than any useful schedule interval: no window is published twice within this time.
 _REMEMBER_WINDOWS = 35 * _DAY
 _REMEMBER_REQUESTS = _DAY
-# Another run is at its publishing for no longer than PUBLISH_SECONDS, or it was killed.
+# Another run publishes for at most PUBLISH_SECONDS, or it was killed.
 _PATIENCE = PUBLISH_SECONDS + 10
-# The API waits 20 seconds for all of it.
+# The API waits 20 seconds in total.
 _PATIENCE_ON_DEMAND = 10
 
 
@@ -75,9 +76,9 @@ class _Publisher:
 
 @dataclass(frozen=True, slots=True)
 class _PublishTime:
-    """The time that Powertools may take a publication to be under way, in place of the invocation's.
+    """The time that Powertools allows for a publication, in place of the invocation's remaining time.
 
-    One that was killed is then taken up after half a minute, and not after the function's five.
+    A killed publication can then be retried after half a minute instead of five.
     """
 
     context: Any
@@ -89,7 +90,7 @@ class _PublishTime:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a run works with; clients are made once per execution environment."""
+    """The dependencies of a run; clients are created once per execution environment."""
 
     table: Table
     scope: str
@@ -111,7 +112,7 @@ def assemble(
     now: Callable[[], datetime],
     sleep: Callable[[float], Any] = time.sleep,
 ) -> Parts:
-    """Return the parts that the environment asks for, on these clients."""
+    """Return the dependencies that the environment configures, with these clients."""
     configured = settings.load()
     table = Table(dynamodb, configured.ledger_table_name)
     remembered = settings.required("IDEMPOTENCY_TABLE_NAME")
@@ -150,7 +151,7 @@ def assemble(
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Publish the digest that is due, or asked for. A caller's own fault is an answer, no failure."""
+    """Publish the due or requested digest. Errors that a caller can correct are returned, not raised."""
     try:
         return respond(_parts(), event, context)
     except (IdempotencyKeyReused, InvalidWindow, DigestInProgress) as fault:
@@ -160,7 +161,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def respond(parts: Parts, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event; log ids and the names of errors only."""
+    """Handle one event; log only ids and error names."""
     parts.publications.register(_PublishTime(context))
     parts.requests.register(context)
     try:
@@ -200,8 +201,8 @@ def _on_demand(parts: Parts, event: Mapping[str, Any]) -> dict[str, Any]:
 def _publish(parts: Parts, window: Window | None, request: str | None) -> dict[str, Any]:
     delivery = replace(parts.delivery, patience=_PATIENCE_ON_DEMAND)
     if window is None:
-        # Calls without a key are told apart by their windows, which end on whole minutes; with one,
-        # each key gets a digest of its own, up to the moment.
+        # Without a key, the window identifies the call, so windows end on whole minutes. With a key, each
+        # key gets its own digest, up to the millisecond.
         now = delivery.now()
         rows, end = (
             ChainRow(parts.table, parts.scope),

@@ -1,10 +1,10 @@
-"""The look-up functions: what `Custom::ComprehendMedicalJob` asks through CDK's provider framework.
+"""The look-up functions: handle `Custom::ComprehendMedicalJob` through CDK's provider framework.
 
-The framework calls `on_event` once for a request, then `is_complete` until it says so, and answers
-CloudFormation; an exception's text becomes the reason of the failure. `on_event` checks the properties
-and notes the time, `is_complete` looks up.
+The framework calls `on_event` once per request, then `is_complete` until it returns true, and responds to
+CloudFormation. An exception's text becomes the failure reason. `on_event` validates the properties and
+records the time; `is_complete` looks up the job.
 
-Neither logs or traces anything: what they have to say quotes job names, and goes to CloudFormation in full.
+The functions write no logs or traces: failure texts quote job names, and go to CloudFormation in full.
 """
 
 import functools
@@ -34,17 +34,17 @@ from jobledger.sync.freshness import as_of, refreshed
 from jobledger.times import parse, rfc3339
 
 ANSWER_BYTES = 4096
-"""CloudFormation's limit for the whole answer (custom resource request and response reference)."""
-# The framework adds the place in its own code where it noticed, and the request's ids: under 1,600 bytes.
+"""CloudFormation's limit for the whole response (custom resource request and response reference)."""
+# The framework adds a location in its own code and the request's ids: less than 1,600 bytes.
 _REASON_BYTES = 2000
-# A ledger that cannot be read for a moment is no reason to roll a stack back.
+# A transient read error is no reason to roll back a stack.
 _LEDGER_PATIENCE = timedelta(minutes=1)
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def _answering(handler: Handler) -> Handler:
-    """Have every failure end in one sentence that fits into CloudFormation's answer."""
+    """Convert every failure into one sentence that fits into CloudFormation's response."""
 
     @functools.wraps(handler)
     def answering(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -54,9 +54,7 @@ def _answering(handler: Handler) -> Handler:
             sentence = str(failed)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
-            sentence = (
-                f"The look-up broke off: {type(error).__name__} in {place.name}:{place.lineno}."
-            )
+            sentence = f"The look-up failed unexpectedly: {type(error).__name__} in {place.name}:{place.lineno}."
         raise LookupFailed(_cut(sentence))
 
     return answering
@@ -64,7 +62,7 @@ def _answering(handler: Handler) -> Handler:
 
 @_answering
 def on_event(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Check the properties. The resource's id is made from its place in its stack and never changes."""
+    """Validate the properties. The physical id derives from stack and logical id, and never changes."""
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     _request(event)
@@ -78,7 +76,7 @@ def on_event(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @_answering
 def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Look up; not complete while the job looked for may yet come."""
+    """Look up the job. Not complete while a matching job can still appear."""
     if event["RequestType"] == "Delete":
         return {"IsComplete": True}
     request = _request(event)
@@ -89,7 +87,7 @@ def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if waited < max(request.patience, _LEDGER_PATIENCE):
             return {"IsComplete": False}
         raise LookupFailed(
-            f"The ledger cannot be read at the moment ({unavailable}); nothing is lost, try again. "
+            f"The ledger is temporarily unavailable ({unavailable}). No data was lost. Try again. "
             f"Looked for: {request.looked_for}."
         ) from unavailable
     if attributes is None:
@@ -101,7 +99,7 @@ def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _look_up(request: LookupRequest, started: datetime, waited: timedelta) -> Attributes | None:
-    """Return the attributes; None when it is worth to look again."""
+    """Return the attributes; None to look again later."""
     ledger, sync = _parts()
     stale = False
     if request.waits:
@@ -135,7 +133,7 @@ def _now() -> datetime:
 
 
 def _answer_size(event: Mapping[str, Any], attributes: Attributes) -> int:
-    """Return the bytes of the answer as the framework sends it."""
+    """Return the size of the framework's response in bytes."""
     ids = ("StackId", "RequestId", "PhysicalResourceId", "LogicalResourceId")
     answer = {
         "Status": "SUCCESS",
@@ -147,7 +145,7 @@ def _answer_size(event: Mapping[str, Any], attributes: Attributes) -> int:
 
 
 def _cut(sentence: str) -> str:
-    """Return a sentence that takes no more bytes in JSON than there are for it."""
+    """Return the sentence, shortened to the bytes that are available in JSON."""
     while len(json.dumps(sentence, ensure_ascii=False).encode("utf-8", "replace")) > _REASON_BYTES:
         sentence = f"{sentence[: len(sentence) * 9 // 10]}…"
     return sentence

@@ -1,8 +1,9 @@
-"""The sync function: brings the ledger up to date, for the schedule, at deployment, or by hand.
+"""The sync function: updates the ledger, for the schedule, at deployment or by hand.
 
-Payload `{}` syncs every family of the setting; `{"Families": [...]}` only those; any other counts as `{}`.
-With `"IfOlderThanSeconds"` a sync that began less long ago, or is under way, is shared. Answer:
-`{"Families": {family: {"AsOf", "UpstreamCalls", "Changed"}}}`, with `"Error"` where a family's sync failed.
+Payload `{}` syncs every family of the deployment, `{"Families": [...]}` only those; any other payload
+counts as `{}`. With `"IfOlderThanSeconds"`, a sync that began within that time or is in progress is shared.
+Result: `{"Families": {family: {"AsOf", "UpstreamCalls", "Changed"}}}`, with `"Error"` for a family whose
+sync failed.
 """
 
 import functools
@@ -21,7 +22,7 @@ from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import parse
 
-# An attempt upstream, and the writing of the page that it brings to a table that is slow.
+# One upstream attempt, and writing its page to a slow table.
 _MARGIN_SECONDS = ATTEMPT_SECONDS + 35
 
 
@@ -39,7 +40,7 @@ def _now() -> datetime:
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Sync the families asked for, one after the other."""
+    """Sync the requested families, one after the other."""
     configured, ledger, upstream, pace = _parts()
     remaining = context.get_remaining_time_in_millis() / 1000
     pace.deadline = time.time() + remaining - _MARGIN_SECONDS
@@ -49,13 +50,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     answers: dict[str, dict[str, Any]] = {}
     failures: list[Exception] = []
     for family in families:
-        # Somebody waits for a shared one: what is done once a day is not done then.
+        # Callers wait for a shared sync, so it skips the daily reconciliation.
         sync = functools.partial(_sync, family, ledger, upstream, reconcile=not seconds)
         shared = SharedSyncs(ledger.table, ledger.scope, _now)
         try:
             answers[family] = shared.run(family, float(seconds), sync) if seconds else sync()
         except Exception as failure:
-            # Whatever it is, it is of this family: the others are synced before it is raised.
+            # An error of one family must not stop the others; it is raised afterwards.
             failures.append(failure)
     if failures:
         raise failures[0]

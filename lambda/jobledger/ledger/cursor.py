@@ -1,8 +1,8 @@
-"""NextToken: where a page ended, sealed and bound to the query it belongs to.
+"""NextToken: the position where a page ended, sealed and bound to its query.
 
-A token is `version | seal | position` in URL-safe base64. The seal is a keyed hash over the version, the
-query and the position, so any altered byte, another query or another deployment's token is refused.
-It carries nothing secret: the submit time and id of the last job of a page. It never expires.
+A token is `version | seal | position` in URL-safe base64. The seal is a keyed hash of the version, the
+query and the position. An altered byte, another query or another deployment's token is rejected. The
+position is the submit time and id of the last job of a page; it is not secret. A token does not expire.
 """
 
 import base64
@@ -23,9 +23,9 @@ _SEAL_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last job that was given out, and when the walk over the pages began.
+    """The last job on a page, and the time when the walk over the pages began.
 
-    `as_of` keeps a walk to the jobs that the ledger knew when its first page was read.
+    `as_of` limits the walk to jobs that the ledger knew when it read the first page.
     """
 
     sort_key: str
@@ -34,7 +34,7 @@ class Position:
 
 
 def seal(position: Position, query: JobQuery, key: str) -> str:
-    """Return the token of a position in a query's answer, under 512 characters."""
+    """Return the token for a position in a query's results, under 512 characters."""
     body = f"{position.as_of};{position.family};{position.sort_key}".encode()
     return _to_text(_VERSION + _seal_of(body, query, key) + body)
 
@@ -46,7 +46,7 @@ def unseal(token: str, query: JobQuery, key: str) -> Position:
     except (binascii.Error, ValueError) as error:
         raise InvalidToken from error
     version, sealed, body = raw[:1], raw[1 : 1 + _SEAL_BYTES], raw[1 + _SEAL_BYTES :]
-    # Base64 has several spellings of the same bytes; only the one that was issued is taken.
+    # Several base64 texts decode to the same bytes. Only the issued text is valid.
     if version != _VERSION or _to_text(raw) != token:
         raise InvalidToken
     if not hmac.compare_digest(sealed, _seal_of(body, query, key)):

@@ -1,4 +1,4 @@
-"""What counts and durations are made of: a few facts of every job of a query, read side by side."""
+"""The few attributes of each job that counts and durations need, read in parallel."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,14 +12,14 @@ from jobledger.ledger.table import Row, decode, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.times import parse, rfc3339
 
-# Requests for facts at a time, and into how many shares of time what follows the first one is cut.
+# Parallel requests, and the number of time ranges into which the rest of a partition is split.
 _READERS = 4
 _SHARES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """What counts and durations are made of; a time that the service left out is None."""
+    """The attributes of a job that counts and durations need. A time that the service omits is None."""
 
     family: Family
     job_id: str
@@ -32,10 +32,10 @@ class JobFacts:
 def read_facts(
     ledger: Ledger, query: JobQuery, go_on: Callable[[], None] = lambda: None
 ) -> Iterator[JobFacts]:
-    """Yield the facts of every job of a query, in no order. Raises LedgerUnavailable.
+    """Yield the facts of every job that matches a query, in no order. Raises LedgerUnavailable.
 
-    Reads all that the query matches, a megabyte of rows a request, several requests at a time.
-    `go_on` runs after each of them, and may raise to give up.
+    Reads all matching rows, one megabyte a request, several requests in parallel. `go_on` runs after each
+    request and can raise to stop.
     """
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -71,7 +71,7 @@ def _facts(family: Family, row: Row) -> JobFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Rows to read for their facts: `asked` is the Query of the next page, oldest first."""
+    """A range of rows to read; `asked` is the Query for its next page, oldest first."""
 
     family: Family
     asked: dict[str, Any]
@@ -86,7 +86,7 @@ def _whole(ledger: Ledger, query: JobQuery, part: Part) -> _Stretch:
 
 
 def _following(ledger: Ledger, stretch: _Stretch, end: dict[str, Any] | None) -> Iterator[_Stretch]:
-    """Yield what is left after a page: behind the first one, in shares that are read side by side."""
+    """Yield the ranges that remain after a page. After the first page, the rest is split for parallel reads."""
     if end is None:
         return
     if stretch.divided:
@@ -94,7 +94,7 @@ def _following(ledger: Ledger, stretch: _Stretch, end: dict[str, Any] | None) ->
         return
     values = stretch.asked["ExpressionAttributeValues"]
     cuts = _cuts(end["SK"]["S"], _last_key(ledger, stretch.asked) or end["SK"]["S"])
-    # A bare time is no row's key, so shares that meet in one have no row in common.
+    # A row's key is never a bare time, so adjacent ranges have no row in common.
     bounds = [end["SK"]["S"], *cuts, values[":high"]["S"]]
     for low, high in pairwise(bounds):
         share = stretch.asked | {
@@ -111,7 +111,7 @@ def _last_key(ledger: Ledger, asked: dict[str, Any]) -> str | None:
 
 
 def _cuts(first: str, last: str) -> list[str]:
-    """Return times that divide the time between two keys evenly, strictly between the two."""
+    """Return times that split the time between two keys evenly, excluding both ends."""
     start, end = (parse(key.partition("#")[0]) for key in (first, last))
     times = [rfc3339(start + (end - start) * share / _SHARES) for share in range(1, _SHARES)]
     return sorted({time for time in times if first.partition("#")[0] < time < last})

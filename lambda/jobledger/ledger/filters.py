@@ -1,4 +1,4 @@
-"""What a list or a summary is of: the filters and the order, all valid. Knows nothing of AWS."""
+"""The validated filters and order of a list or a summary. This module calls no AWS service."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ Order = Literal["ascending", "descending"]
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """The filters and the order of a list, all valid.
+    """The validated filters and order of a list.
 
-    Bounds are exclusive and written as `times.rfc3339` does: a job has `after` < SubmitTime < `before`.
+    Bounds are exclusive and in the format of `times.rfc3339`: `after` < SubmitTime < `before`.
     """
 
     families: tuple[Family, ...] = (Family.SNOMEDCT,)
@@ -33,16 +33,16 @@ class JobQuery:
 
 
 def job_query(values: Mapping[str, Any], kept: Sequence[Family] = tuple(Family)) -> JobQuery:
-    """Return the filters and the order among values that `parameters.read` returned.
+    """Return the query for values that `inputs.parse_parameters` returned.
 
-    `kept` are the families of the ledger: ALL is all of them, and the first of them stands in where
-    SNOMEDCT, the default, is not kept. Raises InvalidParameters for a family that is not.
+    `kept` are the families in the ledger. ALL selects all of them. The default is SNOMEDCT, or the first
+    family when SNOMEDCT is not kept. Raises InvalidParameters for a family that is not kept.
     """
     after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
     default = Family.SNOMEDCT if Family.SNOMEDCT in kept else kept[0]
     families = values.get("Family", [default])
     if set(families) - {"ALL", *kept}:
-        allowed = f"a family that this ledger keeps: {', '.join(kept)}, or ALL"
+        allowed = f"a family in this ledger: {', '.join(kept)}, or ALL"
         raise InvalidParameters([BadParameter("Family", allowed)])
     oldest_first = before is not None and after is None
     return JobQuery(

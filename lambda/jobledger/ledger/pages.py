@@ -1,8 +1,8 @@
-"""The ledger's reading side: keyset pages of jobs, joined from the ready-made JSON of their rows.
+"""Reads keyset pages of jobs and joins them from the ready-made JSON of their rows.
 
-A page of one family with at most one status is one Query that reads what it returns. Several families
-or statuses are merged from one Query each; a name prefix is filtered from the rows read, within a
-bound, after which a short page with a position is given.
+A page of one family with at most one status is one Query that reads only what it returns. Several families
+or statuses are merged from one Query each. A name prefix filters the rows that were read; after a bounded
+number of rows, the page ends short and has a position.
 """
 
 import heapq
@@ -15,9 +15,9 @@ from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.queries import Part, parameters_of, parts_of
 from jobledger.ledger.writing import Ledger
 
-# A Lambda answer may have 6 MB (quotas page), in which each quote of the body is escaped once more.
+# A Lambda response can have 6 MB (quotas page). Each quote in the body is escaped once more.
 MAX_PAGE_BYTES = 5_000_000
-# How many rows one page may read in search of a name prefix, over all that is merged.
+# Rows that one page may read to find a name prefix, over all merged queries.
 PREFIX_ROWS = 2_000
 _PREFIX_CHUNK = 500
 _SMALLEST_CHUNK = 10
@@ -25,7 +25,7 @@ _SMALLEST_CHUNK = 10
 
 @dataclass(frozen=True, slots=True)
 class JobsPage:
-    """A stretch of jobs, each as ready-made JSON; `position` is None at the end of the answer."""
+    """One page of jobs as ready-made JSON; `position` is None on the last page."""
 
     jobs: list[str]
     position: Position | None
@@ -33,7 +33,7 @@ class JobsPage:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A row in the merged order, or (job None) the point up to which a part has been searched."""
+    """A row in the merged order; or, with job None, the position where a query stopped."""
 
     sort_key: str
     family: Family
@@ -51,8 +51,8 @@ def read_page(
 ) -> JobsPage:
     """Return the page of a query that follows `start`. Raises LedgerUnavailable.
 
-    `now` is the time of the read, for the walk that begins when there is no `start`. `consistent`
-    rules out a row's older self where DynamoDB can: on the table, not on its indexes.
+    `now` is the time of the read, and the start of a new walk when `start` is None. `consistent` requests a
+    consistent read where DynamoDB supports it: on the table, not on its indexes.
     """
     parts = parts_of(query)
     merged = heapq.merge(
@@ -68,7 +68,7 @@ def read_page(
         if listed.job is None:
             return JobsPage(jobs, Position(listed.sort_key, listed.family, as_of))
         if last is not None and (listed.sort_key, listed.family) == (last.sort_key, last.family):
-            continue  # it changed its status between the queries of two statuses
+            continue  # its status changed between the queries of two statuses
         size += _size(listed.job)
         if last is not None and (len(jobs) == max_results or size > MAX_PAGE_BYTES):
             return JobsPage(jobs, Position(last.sort_key, last.family, as_of))
@@ -85,7 +85,7 @@ def _walk(
     start: Position | None,
     consistent: bool,
 ) -> Iterator[_Listed]:
-    """Yield one part's jobs in order, and at last, if it was not searched to its end, where it stopped."""
+    """Yield the jobs of one query in order, and last the position where it stopped before its end."""
     parameters = parameters_of(ledger, query, part, start)
     if consistent and "IndexName" not in parameters:
         parameters["ConsistentRead"] = True
@@ -110,5 +110,5 @@ def _walk(
 
 
 def _size(job: str) -> int:
-    """Return the bytes that a job takes in a Lambda answer, where the body is a string of JSON."""
+    """Return the size of a job in a Lambda response, whose body is a JSON string, in bytes."""
     return len(job.encode()) + job.count('"') + job.count("\\")

@@ -1,6 +1,6 @@
-"""Which Query answers what: the table or an index, and the conditions, for one family and status.
+"""The DynamoDB Query for one family and status: table or index, conditions and start position.
 
-Used by `pages` and `facts`. The condition on the sort key also is the position that a page starts from.
+`pages` and `facts` use it. A condition on the sort key can also express the start position.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from jobledger.ledger.writing import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One family, and one status or all: what a single Query can answer in order."""
+    """One family, and one status or all: the jobs that a single Query returns in order."""
 
     family: Family
     status: str | None
@@ -30,12 +30,14 @@ def parts_of(query: JobQuery) -> list[Part]:
 def parameters_of(
     ledger: Ledger, query: JobQuery, part: Part, start: Position | None
 ) -> dict[str, Any]:
-    """Return the Query of one part, from behind the start position on."""
+    """Return the parameters of one Query, starting after `start`."""
     index = _index(ledger, query, part)
-    low = f"{query.after}$" if query.after else "0"  # "$" follows "#": above all keys of that time
+    low = (
+        f"{query.after}$" if query.after else "0"
+    )  # "$" follows "#", so this is above all keys of that time
     high = (
         f"{query.before}#" if query.before else ":"
-    )  # below all of that time; ":" is above digits
+    )  # below all keys of that time; ":" follows the digits
     values = {":key": index.value, ":low": low, ":high": high}
     filters = []
     parameters: dict[str, Any] = {
@@ -49,7 +51,7 @@ def parameters_of(
         filters.append("begins_with(JobName, :prefix)")
         values[":prefix"] = query.name_prefix
     if start is not None:
-        # Jobs that the ledger came to know after the walk began would shift its pages.
+        # Jobs that the ledger learned of after the walk began would shift its pages.
         filters.append("FirstObservedAt <= :as_of")
         values[":as_of"] = start.as_of
         if _comes_later(part.family, start, descending=query.descending):
@@ -65,7 +67,7 @@ def parameters_of(
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """What a Query of one part runs on: an index, or (name None) the table, and its partition key."""
+    """The index of a Query, or the table (name None), and the partition key's value."""
 
     name: str | None
     attribute: str
@@ -89,5 +91,5 @@ def _start_key(ledger: Ledger, index: _Index, part: Part, start: Position) -> di
 
 
 def _comes_later(family: Family, start: Position, *, descending: bool) -> bool:
-    """Whether a family's job of the very key of `start` comes after it in the merged order."""
+    """Whether a family's job with the same sort key as `start` follows it in the merged order."""
     return family < start.family if descending else family > start.family

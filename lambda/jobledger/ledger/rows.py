@@ -1,4 +1,4 @@
-"""What a job and a transition look like as rows, and when a listing tells more than the row does."""
+"""The rows of jobs and changes, and the rule for when a listed job replaces its row."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from jobledger.ledger.table import Row, text_of
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One transition of the change log. `previous` is None for a job seen for the first time."""
+    """One status change in the change log. `previous` is None for a job seen for the first time."""
 
     family: Family
     job_id: str
@@ -23,9 +23,10 @@ class Change:
 
 
 def supersedes(job: Job, listed_at: str, row: Row | None) -> bool:
-    """Whether a listing tells more than the row: a later status, or the same one read later.
+    """Whether a listed job is newer than its row: a later status, or the same one listed later.
 
-    A status only moves forward, and an end is final. `listed_at` is when the listing was asked for.
+    A status only moves forward, and a final status does not change. `listed_at` is the time when the
+    listing was requested.
     """
     if row is None:
         return True
@@ -39,7 +40,7 @@ def supersedes(job: Job, listed_at: str, row: Row | None) -> bool:
 
 
 def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
-    """Return each job once: a service may list one twice, and differently, on one page."""
+    """Return each job once, with its latest status. A page can list a job twice, with different statuses."""
     furthest: dict[str, Job] = {}
     for job in jobs:
         known = furthest.get(job.sort_key)
@@ -49,9 +50,9 @@ def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
 
 
 def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: str | None) -> Row:
-    """Return the row of a job in the place of `row`, its last one, if any.
+    """Return the new row of a job. `row` is its current row, or None for a new job.
 
-    `observed_at` is None when only properties changed, not the status.
+    `observed_at` is None when only properties changed and the status did not.
     """
     history: list[dict[str, Any]] = json.loads(str(row["History"])) if row else []
     if observed_at is not None:
@@ -83,7 +84,7 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
 
 
 def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
-    """Return the row of the change log for a job that moved on from `row`, or that is new."""
+    """Return the change log row for a job with a new status, or for a new job."""
     optional: dict[str, str | None] = {
         "JobStatus": job.status,
         "PreviousJobStatus": text_of(row, "JobStatus") if row else None,
@@ -101,7 +102,7 @@ def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
 
 
 def change_from_row(row: Row) -> Change:
-    """Return the transition that a row of the change log holds."""
+    """Return the status change that a change log row holds."""
     return Change(
         family=Family(str(row["Family"])),
         job_id=str(row["JobId"]),

@@ -1,7 +1,7 @@
-"""Counts, durations and what is due, from the facts of any number of jobs. Pure: knows nothing of AWS.
+"""Counts, durations and deadlines, computed from the facts of any number of jobs. No AWS calls.
 
-`GET /summary` answers with `summarise`; the digest makes its totals with the same definitions.
-Facts are streamed: what is kept are counts, and eight bytes for each finished job.
+`GET /summary` returns the result of `summarise`; digests use the same definitions. Facts are streamed: only
+counts are kept, and eight bytes for each finished job.
 """
 
 from array import array
@@ -17,7 +17,7 @@ from jobledger.ledger.facts import JobFacts
 from jobledger.times import rfc3339, seconds_between
 
 EXPIRING_SOON = timedelta(days=7)
-# The service's model requires no property; a job without a status is counted under this name.
+# The service's model requires no property. Jobs without a status are counted under this name.
 NO_STATUS = "UNKNOWN"
 _MODELLED = frozenset(JobStatus)
 _DECIDED = (JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED)
@@ -34,7 +34,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class OldestActive:
-    """The job that was submitted first of those that have not ended."""
+    """The active job with the earliest submit time."""
 
     job_id: str
     family: Family
@@ -45,7 +45,7 @@ class OldestActive:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `summarise` found. `failure_rate` is None until a job has completed or failed."""
+    """The result of `summarise`. `failure_rate` is None until a job completes or fails."""
 
     total: int
     by_status: dict[str, int]
@@ -56,7 +56,7 @@ class Summary:
     failure_rate: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the answer of `GET /summary`, but for its AsOf."""
+        """Return the body of `GET /summary`, without its AsOf."""
         oldest = self.oldest_active
         return {
             "Total": self.total,
@@ -83,7 +83,7 @@ class Summary:
 def summarise(
     facts: Iterable[JobFacts], now: datetime, families: Iterable[Family] = tuple(Family)
 ) -> Summary:
-    """Return the summary of jobs as of `now`; `families` are those listed even when they have no job."""
+    """Return the summary of jobs at `now`. `families` are listed even when they have no jobs."""
     at = rfc3339(now)
     soon = rfc3339(now + EXPIRING_SOON)
     statuses: Counter[str] = Counter()
@@ -115,37 +115,37 @@ def summarise(
 
 
 def every_status(counted: Counter[str]) -> dict[str, int]:
-    """Return the counts with a zero for each modelled status not seen, and those not modelled at the end."""
+    """Return the counts with a zero for each modelled status that is absent; other statuses come last."""
     modelled = {status.value: counted[status.value] for status in JobStatus}
     return modelled | {status: counted[status] for status in sorted(counted.keys() - _MODELLED)}
 
 
 def has_ended(job: JobFacts) -> bool:
-    """Whether the job's status is final; one that is not in the model is when the job has an EndTime."""
+    """Whether the job's status is final. A status outside the model is final when the job has an EndTime."""
     if job.status in _MODELLED:
         return job.status in TERMINAL
     return job.end_time is not None
 
 
 def duration_of(submit_time: str | None, end_time: str | None) -> float | None:
-    """Return the seconds that a job took; None without both times, or when they are reversed."""
+    """Return a job's duration in seconds; None without both times, or when they are reversed."""
     if submit_time is None or end_time is None or end_time < submit_time:
         return None
     return seconds_between(submit_time, end_time)
 
 
 def expires_between(job: JobFacts, start: str, end: str) -> bool:
-    """Whether the service deletes the job's metadata after `start`, and by `end`."""
+    """Whether the service deletes the job's metadata after `start` and no later than `end`."""
     return job.expiration_time is not None and start < job.expiration_time <= end
 
 
 def percentile(ordered: list[float], percent: int) -> float | None:
-    """Return the nearest-rank percentile of values in ascending order; None when there are none."""
+    """Return the nearest-rank percentile of values in ascending order; None when there are no values."""
     return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1] if ordered else None
 
 
 def _before(job: JobFacts, other: JobFacts) -> bool:
-    """Whether a job was submitted before another; one whose submit time is unknown never was."""
+    """Whether a job was submitted before another. A job without a submit time comes last."""
     if job.submit_time is None:
         return False
     return other.submit_time is None or job.submit_time < other.submit_time
@@ -159,6 +159,6 @@ def _oldest(job: JobFacts | None, at: str) -> OldestActive | None:
 
 
 def _failure_rate(statuses: Counter[str]) -> float | None:
-    """Return the share of FAILED among the jobs that ran to an end; a stopped one tells nothing."""
+    """Return the share of FAILED among jobs that ran to completion. Stopped jobs do not count."""
     decided = sum(statuses[status] for status in _DECIDED)
     return round(statuses[JobStatus.FAILED] / decided, 4) if decided else None

@@ -1,7 +1,6 @@
-"""The only caller of DynamoDB. Rows are flat: text, whole numbers and booleans under names.
+"""The only caller of DynamoDB. Rows are flat: text, integers and booleans by name.
 
-Whatever DynamoDB refuses becomes LedgerUnavailable, but for a condition that does not hold: that is
-an answer, not a failure.
+Every DynamoDB error becomes LedgerUnavailable, except a failed condition: that is a result, not an error.
 """
 
 import random
@@ -23,11 +22,11 @@ Row = dict[str, Value]
 Key = Mapping[str, str]
 
 TRANSACTION_LIMIT = 100
-"""Actions in one TransactWriteItems (API reference)."""
+"""Actions in one TransactWriteItems call (API reference)."""
 _BATCH_GET_LIMIT = 100
 
 SETTLING = timedelta(minutes=2)
-"""The age at which the change log is closed: no write that began earlier can still be pending."""
+"""The age at which the change log is closed: no earlier write can still be pending."""
 # Four attempts of at most 4 seconds: far below SETTLING.
 CONFIG = Config(
     connect_timeout=1,
@@ -35,15 +34,15 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 _CONFLICTS = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
-# Throttling inside a transaction is no error that botocore would retry, but a reason of one
-# (API reference, TransactWriteItems). Four rounds are still well below SETTLING.
+# botocore does not retry throttling inside a transaction: it is a cancellation reason, not an error (API
+# reference, TransactWriteItems). Four rounds still end well before SETTLING.
 _THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"})
 _ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A row to write and the condition that must hold for it, in DynamoDB's expression language."""
+    """A row to write, and the condition that must hold, as a DynamoDB expression."""
 
     row: Row
     condition: str
@@ -51,7 +50,7 @@ class Put:
 
 
 class Table:
-    """One DynamoDB table with the keys `PK` and `SK`."""
+    """A DynamoDB table with the keys `PK` and `SK`."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
@@ -59,11 +58,11 @@ class Table:
 
     @classmethod
     def connect(cls, name: str) -> "Table":
-        """Return the table on a client of its own, with bounded attempts and time-outs."""
+        """Return the table with its own client, bounded retries and timeouts."""
         return cls(Session().create_client("dynamodb", config=CONFIG), name)
 
     def get(self, key: Key) -> Row | None:
-        """Read one row, consistently; None when there is none."""
+        """Read one row consistently; None when there is none."""
         with _our_errors():
             answer = self._client.get_item(
                 TableName=self.name, Key=encode(key), ConsistentRead=True
@@ -71,7 +70,7 @@ class Table:
         return decode(answer["Item"]) if "Item" in answer else None
 
     def batch_get(self, keys: Sequence[Key]) -> Iterator[Row]:
-        """Read many rows by their keys, consistently, in any order; absent ones are left out."""
+        """Read rows by key, consistently and in no order. Missing rows are omitted."""
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
             for round_number in range(_ROUNDS):
@@ -88,13 +87,13 @@ class Table:
                 raise LedgerUnavailable("BatchGetItem left keys unprocessed")
 
     def query(self, **parameters: Any) -> dict[str, Any]:
-        """Run one Query and return DynamoDB's answer as it is, for the paths where time counts."""
+        """Run one Query and return DynamoDB's response unchanged, for paths where speed matters."""
         with _our_errors():
             answer: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
         return answer
 
     def query_all(self, **parameters: Any) -> Iterator[Row]:
-        """Yield every row of a Query, page after page."""
+        """Yield every row of a Query, over all pages."""
         while True:
             answer = self.query(**parameters)
             yield from map(decode, answer["Items"])
@@ -107,15 +106,15 @@ class Table:
         return self.transact([put])
 
     def put_next(self, row: Row, read: int) -> bool:
-        """Write the next version of a row that was read; False when somebody else has been quicker.
+        """Write the next version of a row; False when another writer was faster.
 
-        `read` is the Version that was read, 0 for a row that was not there.
+        `read` is the Version that was read, or 0 for a row that did not exist.
         """
         condition = "attribute_not_exists(PK) OR Version = :read"
         return self.put(Put(row, condition, {":read": read}))
 
     def transact(self, puts: Iterable[Put]) -> bool:
-        """Write up to 100 rows, all or none; False when a condition does not hold."""
+        """Write up to 100 rows in one transaction; False when a condition does not hold."""
         actions = [{"Put": self._put_parameters(put)} for put in puts]
         for round_number in range(_ROUNDS):
             pause(round_number)
@@ -141,7 +140,7 @@ class Table:
 
 
 def pause(round_number: int) -> None:
-    """Wait before a round that follows another: up to 0.2, 0.8, then 3.2 seconds, at random."""
+    """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds."""
     if round_number:
         time.sleep(random.random() * 0.05 * 4**round_number)
 
@@ -151,7 +150,7 @@ class _Conflict(Exception):
 
 
 class _Throttled(Exception):
-    """A row's partition takes no more at the moment."""
+    """DynamoDB throttles the row's partition."""
 
 
 @contextmanager
@@ -172,7 +171,7 @@ def _our_errors() -> Iterator[None]:
 
 
 def text_of(row: Row, name: str) -> str | None:
-    """Return a text of the row, None when it has none of that name."""
+    """Return a text attribute of the row; None when it is absent."""
     return str(row[name]) if name in row else None
 
 
@@ -190,7 +189,7 @@ def _encode_value(value: Value) -> dict[str, Any]:
 
 
 def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
-    """Return the row that DynamoDB's typed form stands for."""
+    """Return the row for an item in DynamoDB's typed form."""
     return {name: _decode_value(value) for name, value in item.items()}
 
 

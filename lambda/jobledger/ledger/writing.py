@@ -22,17 +22,16 @@ from jobledger.ledger.table import TRANSACTION_LIMIT, Put, Row, Table, pause
 from jobledger.times import parse, rfc3339
 
 _WRITE_ATTEMPTS = 6
-# A job and its transition are two rows. A batch is stamped with the time just before it is written.
+# A job and its change are two rows. A batch is stamped immediately before it is written.
 JOBS_A_TRANSACTION = TRANSACTION_LIMIT // 2
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """A walk over the service's list that is under way, so that another run can go on with it.
+    """A walk over the service's list in progress, stored so that another run can resume it.
 
-    `after` is the SubmitTimeAfter it was begun with (None: everything), `next_token` the page to ask
-    for, `pages` how many there were. `known` are the jobs that were active when it began, `missing` those
-    of them that have not been listed yet (JobId to submit time), `active` all listed so far that have
-    not ended.
+    `after` is its SubmitTimeAfter (None: all jobs), `next_token` the next page, `pages` the number of pages
+    read. `known` are the jobs that were active when it began. `missing` are those of them that are not
+    listed yet (JobId to submit time). `active` are the listed jobs that have not ended.
     """
 
     started_at: str
@@ -46,17 +45,17 @@ class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 
 
 class LastError(msgspec.Struct, frozen=True, rename="pascal"):
-    """Why the last sync of a family failed: the error's name, and when."""
+    """The name and time of the error that ended the last sync of a family."""
 
     name: str
     at: str
 
 
 class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """How far a family's sync has come. `as_of` is None until the first fill is complete.
+    """The sync state of one family. `as_of` is None until the first fill is complete.
 
-    `full_walk` is the daily walk over everything, beside `walk` so that it holds nothing up;
-    `full_walk_after` is when the next one may begin.
+    `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
+    `full_walk_after` is the earliest time of the next one.
     """
 
     as_of: str | None = None
@@ -71,16 +70,16 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a call of `record` wrote: rows in all, and the transitions among them."""
+    """The rows that one call of `record` wrote, and the status changes among them."""
 
     changed: int
     transitions: int
 
 
 class Ledger:
-    """Job rows, change log and sync state of one account and region.
+    """The job rows, change log and sync state of one account and region.
 
-    `now` is the clock whose time `ObservedAt` is.
+    `now` is the clock for `ObservedAt`.
     """
 
     def __init__(self, table: Table, scope: str, now: Callable[[], datetime]) -> None:
@@ -95,12 +94,12 @@ class Ledger:
     def record(
         self, family: Family, jobs: Iterable[Job], listed_at: str, *, announce_new: bool
     ) -> Recorded:
-        """Write what these jobs, listed at `listed_at`, tell beyond the ledger.
+        """Write jobs that are newer than their ledger rows.
 
-        A job only moves forward, so repeated, concurrent and late calls do no harm: a row is written
-        on the condition that it is the one that was read, and read again when it is not. Without
-        `announce_new` (a first fill) new jobs leave no trace in the change log. Raises
-        LedgerUnavailable; what was written until then stays and is whole.
+        `listed_at` is the time when the listing was requested. A job only moves forward, so repeated,
+        concurrent and late calls are harmless: a row is written on the condition that it is the row that
+        was read, and read again otherwise. Without `announce_new` (a first fill), new jobs are not added to
+        the change log. Raises LedgerUnavailable; rows that were written before the error remain, complete.
         """
         pending = furthest(jobs)
         changed = transitions = 0
@@ -111,7 +110,7 @@ class Ledger:
                 job for key, job in pending.items() if supersedes(job, listed_at, rows.get(key))
             ]
             pending = {}
-            # After a conflict job by job, so that one that is contended does not hold up the others.
+            # After a conflict, write jobs one by one, so that a contended row does not delay the others.
             for batch in _batches(newer, JOBS_A_TRANSACTION if attempt == 0 else 1):
                 puts = [
                     put
@@ -125,10 +124,10 @@ class Ledger:
                     pending |= {job.sort_key: job for job in batch}
             if not pending:
                 return Recorded(changed, transitions)
-        raise LedgerUnavailable("rows are written by others without pause")
+        raise LedgerUnavailable("other writers keep changing the rows")
 
     def mark_expired(self, family: Family, job_id: str, submit_time: str | None) -> None:
-        """Note on a job's row that the service does not know it any more; the row stays as last seen."""
+        """Mark a job's row as unknown to the service. The row otherwise stays as last seen."""
         key = {"PK": self.partition(family), "SK": Job.key_of(submit_time, job_id)}
         for _ in range(_WRITE_ATTEMPTS):
             row = self.table.get(key)
@@ -138,10 +137,10 @@ class Ledger:
             marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
             if self.table.put_next(marked, version):
                 return
-        raise LedgerUnavailable("rows are written by others without pause")
+        raise LedgerUnavailable("other writers keep changing the rows")
 
     def find(self, job_id: str) -> Row | None:
-        """Return the row of a job of whatever family, the one submitted last if there are several."""
+        """Return the row of a job of any family; the latest submission when there are several."""
         rows = self.table.query_all(
             IndexName="ById",
             KeyConditionExpression="IdKey = :id",
@@ -150,20 +149,20 @@ class Ledger:
         return max(rows, key=lambda row: str(row["SK"]), default=None)
 
     def changes(self, family: Family, start: str, end: str) -> Iterator[Change]:
-        """Yield the family's transitions with start <= ObservedAt < end, in the order of observation."""
+        """Yield the family's changes with start <= ObservedAt < end, in the order of observation."""
         rows = self.table.query_all(
             KeyConditionExpression="PK = :log AND SK BETWEEN :start AND :end",
             ExpressionAttributeValues={
                 ":log": {"S": f"{self.partition(family)}#changes"},
                 ":start": {"S": start},
-                # A sort key is `ObservedAt#JobId`, so none equals a bare time: the end is exclusive.
+                # A sort key is `ObservedAt#JobId`, never a bare time, so the end is exclusive.
                 ":end": {"S": end},
             },
         )
         return (change_from_row(row) for row in rows)
 
     def state(self, family: Family) -> SyncState:
-        """Return how far the family's sync has come, read consistently."""
+        """Return the family's sync state, read consistently."""
         row = self.table.get({"PK": "state", "SK": self.partition(family)})
         return SyncState() if row is None else _state_from_row(row)
 
@@ -179,7 +178,7 @@ class Ledger:
         return {Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row) for row in rows}
 
     def save_state(self, family: Family, state: SyncState) -> SyncState | None:
-        """Write a state that was made from one read before; None when another sync was quicker."""
+        """Write the next version of a state; None when another sync was faster."""
         following = msgspec.structs.replace(state, version=state.version + 1)
         row: Row = {
             "PK": "state",
@@ -194,7 +193,7 @@ class Ledger:
         return {str(row["SK"]): row for row in self.table.batch_get(keys)}
 
     def _puts(self, job: Job, row: Row | None, listed_at: str, announce_new: bool) -> Iterator[Put]:
-        """Yield the job's row and, when its status moved, the row of the change log."""
+        """Yield the job's row and, when its status changed, its change log row."""
         scope = self.partition(job.family)
         observed_at = self._after(row)
         moved = row is None or row.get("JobStatus") != job.status
@@ -207,7 +206,7 @@ class Ledger:
             yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
 
     def _after(self, row: Row | None) -> str:
-        """Return the time of this observation: now, but never before the job's last one."""
+        """Return the time of this observation: now, but always later than the job's last one."""
         now = self._now()
         if row is not None and (last := parse(str(row["ObservedAt"]))) >= now:
             now = last + timedelta(milliseconds=1)

@@ -1,7 +1,6 @@
-"""What a stack's look-up finds in the ledger, and the sentence for CloudFormation when it cannot be told.
+"""Finds jobs for a stack's look-up, and writes the failure reasons for CloudFormation.
 
-The sentences quote what was looked for, and a failed job's Message: they are for the stack's owner, and
-must not be logged.
+Reasons quote property values and a failed job's Message: they are for the stack's owner. Do not log them.
 """
 
 import itertools
@@ -24,7 +23,7 @@ from jobledger.times import rfc3339, seconds_between
 Attributes = dict[str, str]
 
 MOST_COUNTED = 10_000
-"""The highest Count: to count on would read a ledger of years in full."""
+"""The maximum Count: counting further would read a ledger of years in full."""
 
 ATTRIBUTES = (
     "JobId",
@@ -43,14 +42,14 @@ ATTRIBUTES = (
 NOTHING_FOUND: Attributes = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}
 
 _ENDED_BADLY = (JobStatus.FAILED, JobStatus.STOPPED)
-# The service's clock and ours differ, and a wait of over an hour is one of several resources in a row.
+# Clocks differ, and a wait of over an hour is split over several resources in sequence.
 _SKEW = timedelta(minutes=1)
 
 
 def find(ledger: Ledger, request: LookupRequest, now: datetime) -> Attributes | None:
-    """Return the attributes of the job that the request selects, None when there is none.
+    """Return the attributes of the selected job; None when no job matches.
 
-    Raises LookupFailed when `only` one job was to match and several do, and LedgerUnavailable.
+    Raises LookupFailed when `only` one job may match and several do, and LedgerUnavailable.
     """
     jobs = _first(ledger, request.query, 2 if request.select == "only" else 1, now)
     if not jobs:
@@ -65,10 +64,10 @@ def find(ledger: Ledger, request: LookupRequest, now: datetime) -> Attributes | 
 def check_not_in_vain(
     ledger: Ledger, request: LookupRequest, started: datetime, now: datetime
 ) -> None:
-    """Raise LookupFailed when the job that is waited for by its name has ended FAILED or STOPPED.
+    """Raise LookupFailed when the awaited job, identified by its name, ended FAILED or STOPPED.
 
-    That is the newest job of the name, if it ended while it was waited for, or if SubmitTimeAfter says
-    that no older run is meant. One that ended long ago is no reason not to wait for the next.
+    That is the newest job with the name, if it ended during the wait, or if SubmitTimeAfter excludes older
+    runs. A job that ended before the wait does not count: the next one can still appear.
     """
     job = _newest_of_name(ledger, request, now)
     if job is None or job.get("JobStatus") not in _ENDED_BADLY:
@@ -81,16 +80,16 @@ def check_not_in_vain(
 
 
 def failure(ledger: Ledger, request: LookupRequest, now: datetime, *, stale: bool) -> LookupFailed:
-    """Return why there are no attributes, with what helps to find out what is wrong.
+    """Return the failure for a look-up without a result, with hints for the stack's owner.
 
-    `stale`: the service could not be asked just now. Raises LedgerUnavailable.
+    `stale`: the service could not be reached. Raises LedgerUnavailable.
     """
     sentences = [
         _waited(request),
         f"No job matches: {request.looked_for} (MustExist is true).",
         _nearest_miss(ledger, request, now),
         _freshness(ledger, request),
-        "Comprehend Medical could not be asked just now." if stale else "",
+        "Comprehend Medical could not be reached." if stale else "",
     ]
     return LookupFailed(" ".join(filter(None, sentences)))
 
@@ -98,18 +97,18 @@ def failure(ledger: Ledger, request: LookupRequest, now: datetime, *, stale: boo
 def too_large(
     request: LookupRequest, attributes: Attributes, size: int, limit: int
 ) -> LookupFailed:
-    """Return the failure for a job whose attributes CloudFormation would not take."""
+    """Return the failure for a job whose attributes exceed CloudFormation's limit."""
     sizes = {name: len(text.encode()) for name, text in attributes.items()}
     longest = sorted(sizes, key=lambda name: -sizes[name])[:3]
     told = ", ".join(f"{name} has {sizes[name]}" for name in longest)
     return LookupFailed(
-        f"The attributes of job {attributes['JobId']} are too long: CloudFormation takes an answer of "
-        f"{limit} bytes, and with them it has {size} ({told}). Looked for: {request.looked_for}."
+        f"The attributes of job {attributes['JobId']} are too long: CloudFormation accepts a response of "
+        f"{limit} bytes, and this one has {size} ({told}). Looked for: {request.looked_for}."
     )
 
 
 def _first(ledger: Ledger, query: JobQuery, most: int, now: datetime) -> list[Mapping[str, Any]]:
-    """Return the first jobs of a query; a page may be short, or empty, and go on."""
+    """Return the first jobs of a query, over as many pages as needed."""
     jobs: list[Mapping[str, Any]] = []
     position = None
     while True:
@@ -127,7 +126,7 @@ def _count(ledger: Ledger, query: JobQuery) -> int:
 def _newest_of_name(
     ledger: Ledger, request: LookupRequest, now: datetime
 ) -> Mapping[str, Any] | None:
-    """Return the newest job of the name looked for, of whatever status; None also without a name."""
+    """Return the newest job with the requested name, in any status; None without a name."""
     if request.query.name is None:
         return None
     query = replace(request.query, statuses=(), order="descending")
@@ -139,12 +138,12 @@ def _nearest_miss(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
         return ""
     job = _newest_of_name(ledger, request, now)
     if job is None:
-        return "There is no job of that name in any status."
-    return f"The newest job of that name {_told(job)}."
+        return "No job has this name in any status."
+    return f"The newest job with this name {_told(job)}."
 
 
 def _told(job: Mapping[str, Any]) -> str:
-    """Return how a job stands, with the service's own reason."""
+    """Return a job's status in words, with the service's own reason."""
     end = f" since {job['EndTime']}" if job.get("EndTime") else ""
     reason = f": {_text(job['Message'])[:300]}" if job.get("Message") else ""
     return f"({job['JobId']}) is {job.get('JobStatus')}{end}{reason}".rstrip(".")
@@ -153,7 +152,7 @@ def _told(job: Mapping[str, Any]) -> str:
 def _freshness(ledger: Ledger, request: LookupRequest) -> str:
     oldest_time = oldest(as_of(ledger), request.query.families)
     if oldest_time is None:
-        return "The ledger has not been filled yet."
+        return "The first sync of the ledger is not complete."
     return f"The ledger is as of {oldest_time}."
 
 
@@ -162,10 +161,10 @@ def _waited(request: LookupRequest) -> str:
         return ""
     minutes = request.patience / timedelta(minutes=1)
     if minutes == request.wait_minutes:
-        return f"WaitMinutes: {minutes:g} minutes are over."
+        return f"WaitMinutes: {minutes:g} minutes have passed."
     return (
-        f"WaitMinutes: {minutes:g} of {request.wait_minutes:g} minutes are over, and CloudFormation gives "
-        "one resource no more time; another one can wait on."
+        f"WaitMinutes: {minutes:g} of {request.wait_minutes:g} minutes have passed, and CloudFormation "
+        "limits the time of one resource; another resource can continue to wait."
     )
 
 
@@ -189,7 +188,7 @@ def _s3_uri(place: Mapping[str, Any] | None) -> str:
 
 
 def _manifest_uri(job: Mapping[str, Any]) -> str:
-    """Return where the manifest is: its path is one in the output's bucket, unless it says otherwise."""
+    """Return the manifest's location: in the output's bucket, unless the path names another."""
     path = job.get("ManifestFilePath")
     if not path or str(path).startswith("s3://"):
         return _text(path)
@@ -198,5 +197,5 @@ def _manifest_uri(job: Mapping[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a property as CloudFormation can take it: text, and none with half a character in it."""
+    """Return a property as text that CloudFormation accepts, without lone surrogates."""
     return "" if value is None else str(value).encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
-"""The properties of a `Custom::ComprehendMedicalJob`, as a look-up with its filters and its patience.
+"""Parses the properties of a `Custom::ComprehendMedicalJob` into a look-up request.
 
-CloudFormation sends every value as text, or as a list of texts. The filters are those of the job list
-and are read as there. All that is wrong with a request is told at once. Knows nothing of AWS.
+CloudFormation sends every value as text or as a list of texts. The filters are those of the job list. All
+errors of a request are reported together. This module calls no AWS service.
 """
 
 import difflib
@@ -17,8 +17,8 @@ from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.filters import JobQuery, job_query
 
 MOST_WAIT_MINUTES = 120
-# CloudFormation gives a custom resource an hour, or as long as its ServiceTimeout says. Some of it is
-# needed to notice, and to answer, that the time is up.
+# CloudFormation's limit is an hour, or the ServiceTimeout. Part of it is needed to notice the timeout and
+# to respond.
 LONGEST_WAIT = timedelta(minutes=55)
 _ANSWER_MARGIN = timedelta(minutes=1)
 
@@ -29,9 +29,9 @@ _QUOTED_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
-    """A valid request. Its query has the order in which the job to select comes first.
+    """A validated request. The order of its query puts the selected job first.
 
-    `wait_minutes` is what was asked for, `patience` how long a single resource can wait for it.
+    `wait_minutes` is the requested wait, `patience` the part of it that one resource can wait.
     """
 
     query: JobQuery
@@ -42,12 +42,12 @@ class LookupRequest:
 
     @property
     def waits(self) -> bool:
-        """Whether the job may be yet to come."""
+        """Whether to wait for a job that does not exist yet."""
         return self.wait_minutes > 0
 
     @property
     def looked_for(self) -> str:
-        """The filters in the properties' words, for the sentences that CloudFormation is told."""
+        """The filters as property names and values, for the failure reason."""
         query = self.query
         words = {
             "Family": " or ".join(query.families),
@@ -61,9 +61,9 @@ class LookupRequest:
 
 
 def read_request(properties: Mapping[str, Any], kept: Collection[Family]) -> LookupRequest:
-    """Return the request that a resource's properties make. Raises LookupFailed.
+    """Parse a resource's properties. Raises LookupFailed.
 
-    `kept` are the families that this ledger holds.
+    `kept` are the families in this ledger.
     """
     texts = {name: _texts(value) for name, value in properties.items()}
     wrong = [BadParameter(name, _unknown(name)) for name in texts if name not in _KNOWN]
@@ -113,34 +113,34 @@ def _request(
 
 
 def _texts(value: object) -> list[str]:
-    """Return a value as CloudFormation may send it as texts: true and 5 may be JSON's own."""
+    """Return a value as texts. CloudFormation can also send booleans and numbers."""
     values = value if isinstance(value, list) else [value]
     return [str(one).lower() if isinstance(one, bool) else str(one) for one in values or [""]]
 
 
 def _split(name: str, texts: Sequence[str]) -> list[str]:
-    """Return the single texts of `a,b`, of a list, or of a list of such, where there may be several."""
+    """Return the single texts of `a,b` or of a list, for properties that take several values."""
     if name not in _LISTS:
         return list(texts)
     return [part.strip() for text in texts for part in text.split(",")]
 
 
 def _seconds(texts: Sequence[str]) -> int:
-    """Return a ServiceTimeout; CloudFormation has checked it, and its default is an hour."""
+    """Return the ServiceTimeout in seconds. CloudFormation validates it; its default is an hour."""
     return int(texts[0]) if texts and texts[0].isdecimal() else 3600
 
 
 def _not_kept(families: Sequence[str], kept: Collection[Family]) -> list[BadParameter]:
     if set(families) <= {*kept, "ALL"}:
         return []
-    return [BadParameter("Family", f"one of those that this ledger keeps: {', '.join(kept)}, ALL")]
+    return [BadParameter("Family", f"a family in this ledger: {', '.join(kept)}, ALL")]
 
 
 def _unknown(name: str) -> str:
     by_lower_case = {property_name.lower(): property_name for property_name in PROPERTIES}
     nearest = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
     hint = f", did you mean {by_lower_case[nearest[0]]}?" if nearest else "."
-    return f"no property of this resource{hint} There are {', '.join(PROPERTIES)}"
+    return f"not a property of this resource{hint} The properties are {', '.join(PROPERTIES)}"
 
 
 def _sentence(bad: BadParameter, texts: Sequence[str] | None) -> str:
@@ -177,7 +177,7 @@ _OWN: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "MustExist": (_parse_truth, "true or false"),
     "WaitMinutes": (_parse_minutes, f"a number from 0 to {MOST_WAIT_MINUTES}"),
 }
-# Refresh may have any value: another one is an update, and an update looks up anew.
+# Refresh can have any value: a new value is an update, and an update looks up again.
 PROPERTIES = (*FILTERS, *_OWN, "Refresh")
-# CloudFormation's own two say whom it asks, and how long it waits for the answer.
+# CloudFormation's own properties: the target function and the timeout.
 _KNOWN = (*PROPERTIES, "ServiceToken", "ServiceTimeout")

@@ -1,8 +1,8 @@
-"""ConsistentRead: asks the sync function to sync first, and says how fresh the ledger is then.
+"""ConsistentRead: shares syncs between concurrent callers and reports how fresh the ledger is.
 
-`Refresher` is the API's side. `SharedSyncs` is the sync function's: callers that come at the same time
-share one sync, at most one begins each two seconds, and those who wait for it are told what it found.
-The sync function is asked with `{"Families": [...], "IfOlderThanSeconds": 2}`.
+`refreshed` is the API's side. `SharedSyncs` is the sync function's side: concurrent callers share one sync,
+at most one begins every two seconds, and all get its result. The sync function's payload is `{"Families":
+[...], "IfOlderThanSeconds": 2}`.
 """
 
 import json
@@ -19,14 +19,14 @@ from jobledger.times import parse, rfc3339
 
 SHARED_SECONDS = 2
 _POLL_SECONDS = 0.2
-# A sync whose function was killed gives no answer; nobody waits for it longer than this.
+# A sync whose function was killed gives no result; callers wait no longer than this.
 _GIVEN_UP_AFTER = timedelta(seconds=60)
 
 AsOf = Mapping[Family, str | None]
 
 
 def as_of(ledger: Ledger) -> dict[Family, str | None]:
-    """Return when each family last agreed with the service; families never synced are absent."""
+    """Return the time of each family's last agreement with the service; unsynced families are absent."""
     return {family: state.as_of for family, state in ledger.states().items()}
 
 
@@ -42,9 +42,9 @@ def refreshed(
     sync: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     now: datetime,
 ) -> tuple[AsOf, bool]:
-    """Have the families synced that are older than two seconds; return the times, and if any is stale.
+    """Sync the families that are older than two seconds; return their times, and whether one is stale.
 
-    Stale is a family that could not be brought up to date; it keeps its older time.
+    A family is stale when it could not be updated; it keeps its older time.
     """
     recent = rfc3339(now - timedelta(seconds=SHARED_SECONDS))
     older = [family for family in families if (known.get(family) or "") < recent]
@@ -64,9 +64,9 @@ def refreshed(
 
 
 class SharedSyncs:
-    """Syncs that are shared by all who ask for one at the same time, whatever function they run in.
+    """Syncs that all concurrent callers share, in any function instance.
 
-    A claim row for each family says since when somebody is syncing it, and then what was found.
+    A claim row for each family records since when a sync is in progress, and then its result.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class SharedSyncs:
     def run(
         self, family: Family, seconds: float, sync: Callable[[], Mapping[str, Any]]
     ) -> dict[str, Any]:
-        """Return the answer of a sync that began less than `seconds` ago, or that this call waited for."""
+        """Return the result of a sync that began within `seconds`, or that this call waited for."""
         key = {"PK": "claim", "SK": f"{self._scope}/{family}"}
         waited = False
         while True:
@@ -113,7 +113,7 @@ class SharedSyncs:
         finally:
             version = int(claimed["Version"])
             told: Row = {"Answer": json.dumps(answer), "Version": version + 1}
-            # Somebody else's claim, after this one was given up, is left as it is.
+            # Leave a claim that another caller made after this one expired.
             self._table.put_next(claimed | told, version)
         return dict(answer)
 

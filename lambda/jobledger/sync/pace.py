@@ -1,8 +1,8 @@
-"""The pace of all calls upstream from one deployment, however many syncs run at once.
+"""The shared rate limit of all upstream calls of one deployment.
 
-The account has 10 List and Describe calls a second (Comprehend Medical quotas). Half of them are left
-to others: each call takes the next free quarter of a second, noted in a row that all syncs share. A
-quarter and not a fifth, so that calls that start a little late never make six in any second.
+An account has 10 List and Describe calls a second (Comprehend Medical quotas). Half are left to other
+callers: each call takes the next free slot of a quarter second from a row that all syncs share. With slots
+of a fifth, calls that start slightly late could make six in one second.
 """
 
 import time
@@ -12,13 +12,13 @@ from jobledger.errors import DeadlineReached, LedgerUnavailable
 from jobledger.ledger.table import Row, Table
 
 MILLISECONDS_BETWEEN_CALLS = 250
-# A reservation further ahead than this is from a clock that was wrong; it is not waited for.
+# A reservation further ahead comes from a wrong clock and is ignored.
 _FURTHEST_AHEAD = 60_000
 _ATTEMPTS = 50
 
 
 class Pace:
-    """Called before each attempt upstream: waits for a free slot, and stops when time runs short.
+    """Called before each upstream attempt: waits for a free slot, and raises when time runs out.
 
     `deadline` is in the seconds of `now`; a call that cannot begin before it raises DeadlineReached.
     """
@@ -62,4 +62,4 @@ class Pace:
             }
             if self._table.put_next(following, version):
                 return slot / 1000
-        raise LedgerUnavailable("the pace row is written by others without pause")
+        raise LedgerUnavailable("other writers keep changing the pace row")

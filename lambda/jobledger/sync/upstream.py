@@ -1,4 +1,4 @@
-"""The only caller of Comprehend Medical. Nothing above this module sees a botocore error."""
+"""The only caller of Comprehend Medical. Modules above it see no botocore errors."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +14,9 @@ from jobledger.errors import JobUnknown, TokenRefused, UpstreamError
 from jobledger.jobs import Family, Job, job_from_service
 
 PAGE_SIZE = 500
-"""The largest MaxResults that the List calls take (API reference, ListSNOMEDCTInferenceJobs)."""
+"""The maximum MaxResults of the List calls (API reference, ListSNOMEDCTInferenceJobs)."""
 
-# Attempts, and the seconds that one of them may take: a sync checks its deadline before each attempt.
+# Attempts, and seconds per attempt: a sync checks its deadline before each attempt.
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=8,
@@ -31,14 +31,14 @@ _OPERATIONS = {
     Family.ENTITIES_V2: ("list_entities_detection_v2_jobs", "describe_entities_detection_v2_job"),
     Family.PHI: ("list_phi_detection_jobs", "describe_phi_detection_job"),
 }
-# What the service calls a NextToken that it does not take.
+# The error codes for a NextToken that the service rejects.
 _INVALID = frozenset({"InvalidRequestException", "ValidationException"})
 _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamPage:
-    """One answer of a List call; `next_token` is None at the end of the walk."""
+    """One List response; `next_token` is None at the end of the walk."""
 
     jobs: tuple[Job, ...]
     next_token: str | None
@@ -47,8 +47,8 @@ class UpstreamPage:
 class Upstream:
     """Comprehend Medical's List and Describe calls, counted.
 
-    `before_call` runs before every attempt, retries included: it may wait, to keep the pace, and it
-    may raise, to stop. `calls` and `throttles` count attempts and throttled answers since `reset`.
+    `before_call` runs before every attempt, including retries. It can wait, to limit the rate, or raise, to
+    stop. `calls` and `throttles` count attempts and throttled responses since `reset`.
     """
 
     def __init__(self, client: Any, before_call: Callable[[], None] = lambda: None) -> None:
@@ -63,18 +63,18 @@ class Upstream:
 
     @classmethod
     def connect(cls, before_call: Callable[[], None]) -> "Upstream":
-        """Return an adapter on a client of its own, with bounded attempts and time-outs."""
+        """Return an adapter with its own client, bounded retries and timeouts."""
         client = Session().create_client("comprehendmedical", config=CONFIG)
         return cls(client, before_call)
 
     def reset(self) -> None:
-        """Begin to count anew."""
+        """Reset the counters."""
         self.calls = self.throttles = 0
 
     def page(self, family: Family, after: str | None, next_token: str | None) -> UpstreamPage:
-        """List up to 500 jobs, with the one filter SubmitTimeAfter or none.
+        """List up to 500 jobs, with SubmitTimeAfter as the only filter, or with none.
 
-        Raises UpstreamError; TokenRefused when a request with a NextToken is called invalid.
+        Raises UpstreamError; TokenRefused when a request with a NextToken is rejected as invalid.
         """
         parameters: dict[str, Any] = {"MaxResults": PAGE_SIZE}
         if after is not None:
@@ -110,22 +110,22 @@ class Upstream:
 
 @contextmanager
 def _our_errors(meanings: Mapping[str, type[UpstreamError]]) -> Iterator[None]:
-    """Turn botocore's errors into ours; `meanings` are the codes that tell more than a failure."""
+    """Convert botocore's errors to this package's; `meanings` maps codes to specific error classes."""
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
         raise meanings.get(code, UpstreamError)(code) from error
     except (BotoCoreError, ValueError, OverflowError, RuntimeError) as error:
-        # The last three: an answer whose JSON or times cannot be read.
+        # The last three: a response whose JSON or times are not valid.
         raise UpstreamError(type(error).__name__) from error
 
 
 def _keep_unmodelled_properties(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
-    """Put the answer as it was sent in place of the parsed one, which has lost what is not modelled.
+    """Replace the parsed response with the raw one, which keeps members outside the model.
 
-    botocore drops members that its model does not have; a ledger must not. Times are then the epoch
-    seconds of AWS JSON 1.1.
+    botocore drops members that its model does not have; a ledger must not. Times are then the epoch seconds
+    of AWS JSON 1.1.
     """
     content_type = http_response.headers.get("content-type", "")
     if http_response.status_code == 200 and "json" in content_type:

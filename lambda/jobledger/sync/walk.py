@@ -1,10 +1,10 @@
-"""Bring the ledger up to date with the service, at one upstream call a family while little happens.
+"""Updates the ledger from the service, with one upstream call a family when little changes.
 
-A sync walks the service's list, newest first, back to where nothing can have changed: to the older of
-the newest job known and the oldest job that is still active, less an overlap for jobs that the
-service lists late. Each page is written before the next is asked for; the state moves on only when
-the walk is complete. A walk that is cut short is gone on with by the next run. Once a day everything is
-walked, after and beside that, so that a service which fails at it does not hold up the rest.
+A sync walks the service's list, newest first, back to the point before which nothing can have changed: the
+older of the newest known job and the oldest active job, less an overlap for jobs that the service lists
+late. It writes each page before it requests the next one, and advances the state only when the walk is
+complete. The next run resumes an interrupted walk. Once a day a second walk covers everything, after and
+beside the first, so that its failure does not delay new jobs.
 """
 
 from collections.abc import Callable
@@ -29,16 +29,16 @@ from jobledger.observability import logger
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.times import parse, rfc3339
 
-# How much later than its submit time the service may list a job for the first time.
+# The maximum delay between a job's submission and its first listing.
 OVERLAP = timedelta(minutes=10)
-# How often everything is walked, in case the service listed something later than that.
+# The interval of the full walk, in case the service listed a job later than that.
 FULL_WALK_EVERY = timedelta(days=1)
-# A walk that still fails so long after it began is begun anew.
+# A walk that still fails this long after its start is restarted.
 PATIENCE = timedelta(hours=1)
 MAX_EMPTY_PAGES = 100
-# Ten times what 350,000 jobs take, the most there can be: tokens that lead in a wide circle end here.
+# Ten times the pages of 350,000 jobs, the possible maximum: tokens in a long cycle end here.
 MAX_PAGES = 7_000
-# A long walk says how far it is: each 10,000 jobs or so.
+# A long walk logs its progress about every 10,000 jobs.
 PAGES_A_REPORT = 20
 
 Which = Literal["walk", "full_walk"]
@@ -46,7 +46,7 @@ Which = Literal["walk", "full_walk"]
 
 @dataclass(frozen=True, slots=True)
 class FamilySync:
-    """What one run did for one family. `error` is the name of what went wrong, if anything did."""
+    """The result of one run for one family. `error` is the error's name, if there was one."""
 
     as_of: str | None
     upstream_calls: int = 0
@@ -58,9 +58,9 @@ class FamilySync:
 
 
 class Sync:
-    """One run over one family. `now` is the clock; make a new one for each run and family.
+    """One run over one family. `now` is the clock. Create a new one for each run and family.
 
-    Without `reconcile` the daily walk over everything is left to another run.
+    Without `reconcile`, the daily full walk is left to another run.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Sync:
         self._empty_pages = 0
 
     def run(self) -> FamilySync:
-        """Sync the family; an error of the service or the ledger is told, not raised."""
+        """Sync the family. Service and ledger errors are returned, not raised."""
         self._upstream.reset()
         try:
             self._state = self._ledger.state(self._family)
@@ -92,7 +92,7 @@ class Sync:
             if self._reconcile and self._full_walk_is_due():
                 self._run("full_walk")
         except (DeadlineReached, WalkOvertaken) as interruption:
-            # The next run, or the other one, goes on where this one stopped.
+            # The next run, or the other one, resumes here.
             self._error = interruption.name
         except LedgerUnavailable as failure:
             self._error = failure.name
@@ -111,7 +111,7 @@ class Sync:
             try:
                 self._walk(which, getattr(self._state, which) or self._new_walk(which))
             except (TokenRefused, WalkEndless):
-                # Once from the start: a token may have expired while the walk lay still.
+                # Restart once: a token can expire while a walk is interrupted.
                 self._seen_tokens.clear()
                 self._empty_pages = 0
                 self._walk(which, self._new_walk(which))
@@ -155,7 +155,7 @@ class Sync:
         self._transitions += recorded.transitions
 
     def _check_progress(self, walk: Walk, page: UpstreamPage) -> None:
-        """Raise WalkEndless for a token seen before, too many pages, or too many empty ones in a row."""
+        """Raise WalkEndless for a repeated token, too many pages, or too many empty pages in a row."""
         assert page.next_token is not None
         self._empty_pages = 0 if page.jobs else self._empty_pages + 1
         circle = page.next_token in self._seen_tokens or walk.pages > MAX_PAGES
@@ -166,7 +166,7 @@ class Sync:
             logger.info("walking", extra={"family": self._family.value, "observed": self._observed})
 
     def _checkpoint(self, which: Which, last: Walk, walk: Walk) -> None:
-        """Note how far the walk is. Raises WalkOvertaken when another sync has moved it on."""
+        """Store the walk's progress. Raises WalkOvertaken when another sync advanced it."""
         while True:
             saved = self._ledger.save_state(self._family, replace(self._state, **{which: walk}))
             if saved is not None:
@@ -178,12 +178,12 @@ class Sync:
                 raise WalkOvertaken
 
     def _complete(self, which: Which, walk: Walk) -> None:
-        """Look into what was active and is not listed any more, then move the state on."""
+        """Check the formerly active jobs that were not listed, then advance the state."""
         active = walk.active | self._look_for(walk.missing)
         ended = set(walk.known) - active.keys() if which == "walk" else set()
         while True:
             state = self._state
-            # What another sync found active meanwhile stays so until it is seen to end.
+            # Jobs that another sync found active stay active until they are seen to end.
             others = {job: time for job, time in state.active.items() if job not in ended}
             following = replace(
                 state,
@@ -205,7 +205,7 @@ class Sync:
             self._state = self._ledger.state(self._family)
 
     def _look_for(self, missing: dict[str, str]) -> dict[str, str]:
-        """Describe each job that was active and is not listed; return those that may be active still."""
+        """Describe each formerly active job that was not listed; return those that may still be active."""
         active = {}
         for job_id, submit_time in missing.items():
             listed_at = rfc3339(self._now())
@@ -215,7 +215,7 @@ class Sync:
                 self._ledger.mark_expired(self._family, job_id, submit_time or None)
                 continue
             except UpstreamError as failure:
-                # One job that cannot be described does not hold up the others; it is looked for again.
+                # One job that cannot be described does not delay the others; the next walk checks it again.
                 self._error = failure.name
                 active[job_id] = submit_time
                 continue
@@ -225,7 +225,7 @@ class Sync:
         return active
 
     def _note_failure(self, which: Which, failure: UpstreamError) -> None:
-        """Write the failure's name into the state, AsOf untouched; drop a walk that has no future."""
+        """Store the error's name in the state and keep AsOf; drop a walk that cannot be resumed."""
         self._error = failure.name
         while True:
             state, now = self._ledger.state(self._family), self._now()
@@ -245,19 +245,19 @@ class Sync:
 
 
 def _window_start(state: SyncState) -> str:
-    """Return the SubmitTimeAfter of a walk that looks for what may have changed."""
+    """Return the SubmitTimeAfter of a walk that covers everything that can have changed."""
     assert state.as_of is not None
     known = [state.high_water_mark or state.as_of, *filter(None, state.active.values())]
     return rfc3339(parse(min(known)) - OVERLAP)
 
 
 def _unless_ours(current: Walk | None, ours: Walk) -> Walk | None:
-    """Return the walk that another sync has under way, None when it is the one that is complete."""
+    """Return another sync's walk in progress; None when it is the one that is complete."""
     return None if current is None or current.started_at == ours.started_at else current
 
 
 def _advance(walk: Walk, page: UpstreamPage) -> Walk:
-    """Return the walk with a page behind it."""
+    """Return the walk advanced by one page."""
     active = dict(walk.active)
     for job in page.jobs:
         if job.ended:
@@ -265,7 +265,7 @@ def _advance(walk: Walk, page: UpstreamPage) -> Walk:
         else:
             active[job.job_id] = job.submit_time or ""
     listed = {job.job_id for job in page.jobs}
-    # A submit time in the future, from a clock ahead of ours, must not close the window on others.
+    # A submit time in the future, from a clock ahead of ours, must not exclude other jobs.
     newest = max((job.submit_time for job in page.jobs if job.submit_time), default=None)
     return replace(
         walk,

@@ -145,7 +145,7 @@ def test_a_function_receives_the_json(aws, topic):
 
 def test_the_filters_of_the_docs_let_through_what_they_say(topic):
     examples = filters()
-    assert list(examples) == ["Only failures", "One family", "Machines only"]
+    assert list(examples) == ["Only failures", "One family", "Known versions only"]
     queues = {
         title: topic.queue(RawMessageDelivery="true", FilterPolicy=json.dumps(policy))
         for title, policy in examples.items()
@@ -157,14 +157,14 @@ def test_the_filters_of_the_docs_let_through_what_they_say(topic):
     received = {
         title: sorted(
             json.loads(m["Body"])["Verdict"]
-            for m in queue.messages(2 if title == "Machines only" else 1)
+            for m in queue.messages(2 if title == "Known versions only" else 1)
         )
         for title, queue in queues.items()
     }
     assert received == {
         "Only failures": ["ATTENTION"],
         "One family": ["ATTENTION"],
-        "Machines only": ["ATTENTION", "OK"],
+        "Known versions only": ["ATTENTION", "OK"],
     }
 
 

@@ -32,7 +32,7 @@ CASES = {
     "bad property": ({"JobStatus": "DONE"}, 'JobStatus is "DONE", and must be one of SUBMITTED'),
     "timeout": (
         {"JobName": "nobody", "WaitMinutes": "5"},
-        "WaitMinutes: 5 minutes are over. No job",
+        "WaitMinutes: 5 minutes have passed. No job",
     ),
     "oversize": ({"JobName": "too-long"}, "The attributes of job " + "f" * 32 + " are too long"),
 }
@@ -154,7 +154,7 @@ def test_without_must_exist_nothing_found_is_empty_attributes_and_a_count_of_0(s
 def test_the_sentence_says_what_there_is_of_that_name(stack):
     sentence = stack.refused(JobName="nightly-notes", SubmitTimeAfter=str(int(START - 1.5 * DAY)))
     assert "JobStatus COMPLETED, SubmitTimeAfter 2026-11-22T00:00:00.000Z (MustExist" in sentence
-    assert f"The newest job of that name ({'c' * 32}) is FAILED since" in sentence
+    assert f"The newest job with this name ({'c' * 32}) is FAILED since" in sentence
     assert ": No documents. The ledger is as of 2026-11-23T12:00:01.000Z." in sentence
 
 
@@ -164,7 +164,7 @@ def test_what_nobody_thought_of_is_a_sentence_too(stack, monkeypatch):
 
     monkeypatch.setattr(handlers, "_parts", broken)
     sentence = stack.refused(JobName="once")
-    assert sentence.startswith("The look-up broke off: KeyError in broken:")
+    assert sentence.startswith("The look-up failed unexpectedly: KeyError in broken:")
     assert "secret-name" not in sentence
 
 
@@ -197,4 +197,4 @@ def test_attributes_fit_up_to_the_last_byte(stack):
 def test_a_ledger_that_was_never_filled_says_so(stack, monkeypatch):
     with World(hostile=False) as empty:
         monkeypatch.setattr(handlers, "_parts", lambda: (empty.ledger, empty.sync))
-        assert "The ledger has not been filled yet." in stack.refused(JobName="once")
+        assert "The first sync of the ledger is not complete." in stack.refused(JobName="once")

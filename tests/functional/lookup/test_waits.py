@@ -50,7 +50,7 @@ def test_a_wait_ends_when_the_job_is_stopped(stack):
 
 def test_a_job_that_failed_long_ago_is_no_reason_not_to_wait_for_the_next(stack):
     stack.world.put(a_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
-    assert "5 minutes are over" in stack.refused(JobName="tonight", WaitMinutes="5")
+    assert "5 minutes have passed" in stack.refused(JobName="tonight", WaitMinutes="5")
     job_id = stack.start_job()
     assert stack.found(JobName="tonight", WaitMinutes="5")["JobId"] == job_id
 
@@ -69,21 +69,29 @@ def test_a_failed_job_is_found_when_it_is_what_is_waited_for(stack):
 
 def test_a_failed_job_does_not_end_a_wait_that_is_not_for_its_name(stack):
     stack.start_job(outcome="FAILED")
-    assert "5 minutes are over" in stack.refused(JobNamePrefix="tonig", WaitMinutes="5")
+    assert "5 minutes have passed" in stack.refused(JobNamePrefix="tonig", WaitMinutes="5")
 
 
 @pytest.mark.parametrize(
     "properties, minutes, sentence",
     [
-        ({"WaitMinutes": "0.5"}, 0.5, "WaitMinutes: 0.5 minutes are over."),
-        ({"WaitMinutes": "55"}, 55, "WaitMinutes: 55 minutes are over."),
-        ({"WaitMinutes": "120"}, 55, "WaitMinutes: 55 of 120 minutes are over, and CloudFormation"),
+        ({"WaitMinutes": "0.5"}, 0.5, "WaitMinutes: 0.5 minutes have passed."),
+        ({"WaitMinutes": "55"}, 55, "WaitMinutes: 55 minutes have passed."),
+        (
+            {"WaitMinutes": "120"},
+            55,
+            "WaitMinutes: 55 of 120 minutes have passed, and CloudFormation",
+        ),
         (
             {"WaitMinutes": "30", "ServiceTimeout": "600"},
             9,
-            "WaitMinutes: 9 of 30 minutes are over",
+            "WaitMinutes: 9 of 30 minutes have passed",
         ),
-        ({"WaitMinutes": "30", "ServiceTimeout": "1"}, 0, "WaitMinutes: 0 of 30 minutes are over"),
+        (
+            {"WaitMinutes": "30", "ServiceTimeout": "1"},
+            0,
+            "WaitMinutes: 0 of 30 minutes have passed",
+        ),
     ],
 )
 def test_a_wait_never_outlasts_what_cloudformation_waits(stack, properties, minutes, sentence):
@@ -111,7 +119,7 @@ def test_a_ledger_that_cannot_be_read_is_tried_for_a_minute_or_while_waiting(
 
     stack.world.database.before = down
     sentence = stack.refused(JobName="once", **waiting)
-    assert sentence.startswith("The ledger cannot be read at the moment (ThrottlingException)")
+    assert sentence.startswith("The ledger is temporarily unavailable (ThrottlingException)")
     assert 'JobName "once"' in sentence
     assert seconds <= stack.seconds < seconds + 15
 

@@ -196,7 +196,7 @@ def test_a_summary_counts_what_the_filters_match(api):
 def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):
     api.context.milliseconds = 2_000
     answer = api.get("/summary")
-    assert (answer.status, "narrow the filters" in answer.json["detail"]) == (503, True)
+    assert (answer.status, "Narrow the filters" in answer.json["detail"]) == (503, True)
 
 
 def test_health_tells_of_each_family(api):
@@ -383,7 +383,7 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     answer = api.get(Family="PHI")
     assert (answer.status, answer.wrong) == (
         400,
-        {"Family": "a family that this ledger keeps: RXNORM, or ALL"},
+        {"Family": "a family in this ledger: RXNORM, or ALL"},
     )
     api.answer_of_function = {"Families": {"RXNORM": {"AsOf": None, "Error": "x"}}}
     api.now += timedelta(seconds=10)

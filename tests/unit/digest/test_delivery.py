@@ -320,7 +320,7 @@ def test_a_digest_after_missed_runs_covers_them_and_says_so(world):
     world.run()
     assert [digest["CoversGap"] for digest in sent(world)] == [False] * 4 + [True, False]
     text = json.loads(world.topic.taken[4]["Message"])["email"]
-    assert "no digest went out since 2026-11-26 08:58" in text
+    assert "no digest was sent since 2026-11-26 08:58" in text
 
 
 def test_a_weekend_is_no_gap_for_a_schedule_of_weekdays_once_it_is_known(world):

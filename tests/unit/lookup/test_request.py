@@ -91,7 +91,7 @@ def test_refresh_may_be_anything_and_changes_nothing(value):
         ({"Family": "ICD11"}, 'Family is "ICD11", and must be one of SNOMEDCT, '),
         (
             {"Family": "RXNORM"},
-            'Family is "RXNORM", and must be one of those that this ledger keeps: SNOMEDCT, PHI, ALL.',
+            'Family is "RXNORM", and must be a family in this ledger: SNOMEDCT, PHI, ALL.',
         ),
         ({"JobName": ""}, 'JobName is "", and must be 1 to 256 letters, digits'),
         ({"JobName": "n*"}, 'JobName is "n*", and must be 1 to 256 letters, digits'),
@@ -118,9 +118,12 @@ def test_refresh_may_be_anything_and_changes_nothing(value):
         ({"WaitMinutes": "٥"}, 'WaitMinutes is "٥", and must be a number from 0 to 120.'),
         (
             {"jobName": "a"},
-            f"jobName is no property of this resource, did you mean JobName? There are {NAMES}.",
+            f"jobName is not a property of this resource, did you mean JobName? The properties are {NAMES}.",
         ),
-        ({"MaxResults": "1"}, f"MaxResults is no property of this resource. There are {NAMES}."),
+        (
+            {"MaxResults": "1"},
+            f"MaxResults is not a property of this resource. The properties are {NAMES}.",
+        ),
     ],
 )
 def test_a_bad_property_is_named_with_what_is_allowed(properties, sentence):
@@ -129,14 +132,17 @@ def test_a_bad_property_is_named_with_what_is_allowed(properties, sentence):
 
 def test_all_that_is_wrong_is_told_at_once():
     told = refusal(JobStatus="DONE", WaitMinutes="soon", Colour="red", SubmitTimeAfter="later")
-    for name in ("JobStatus is", "WaitMinutes is", "Colour is no property", "SubmitTimeAfter is"):
+    for name in (
+        "JobStatus is",
+        "WaitMinutes is",
+        "Colour is not a property",
+        "SubmitTimeAfter is",
+    ):
         assert name in told
 
 
 def test_the_default_family_is_refused_where_it_is_not_kept():
-    with pytest.raises(
-        LookupFailed, match=r"^Family must be one of those that this ledger keeps: PHI"
-    ):
+    with pytest.raises(LookupFailed, match=r"^Family must be a family in this ledger: PHI"):
         read_request({}, [Family.PHI])
 
 
