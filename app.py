@@ -9,7 +9,7 @@ from stacks.function import Code
 from stacks.job_ledger_stack import JobLedgerStack
 from stacks.packaging.bundle import BundleError, make_bundle
 from stacks.packaging.target import Target
-from stacks.settings import Settings, SettingsError, foreign_keys, setting_keys
+from stacks.settings import Settings, SettingsError, setting_keys, unknown_keys
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,7 +24,7 @@ def main() -> None:
         bundle = make_bundle(HERE / "lambda", HERE / ".local" / "build", target)
     except (SettingsError, BundleError) as problem:
         sys.exit(f"job-ledger: {problem}")
-    for key in foreign_keys(context):
+    for key in unknown_keys(context):
         print(
             f"job-ledger: context key {key} is not a setting and is ignored; settings: {', '.join(setting_keys())}",
             file=sys.stderr,

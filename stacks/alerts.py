@@ -51,7 +51,7 @@ class JobAlerts(Construct):
                 targets=[targets.SnsTopic(self.topic, message=_message())],
             )
 
-    def tell_of(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
+    def notify_of(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
         """Send this deployment's own alarms to the topic as well."""
         self.topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
         for alarm in alarms:

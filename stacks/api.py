@@ -6,7 +6,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
-from stacks.gateway_responses import answer_as_problems
+from stacks.gateway_responses import add_problem_responses
 from stacks.ledger import Ledger
 from stacks.settings import Settings
 
@@ -51,7 +51,7 @@ class Api(Construct):
         for asked in (sync, digest):  # for ConsistentRead, and for POST /digests
             asked.grant_invoke(self.function)
         rest = _rest_api(self, key=key)
-        answer_as_problems(rest)
+        add_problem_responses(rest)
         # One permission for all routes: one each would make every deployment slower.
         integration = apigateway.LambdaIntegration(self.function, scope_permission_to_method=False)
         for resource in (rest.root, *map(rest.root.resource_for_path, ROUTES)):

@@ -111,7 +111,7 @@ _ANSWERS = (
 )
 
 
-def answer_as_problems(rest: apigateway.RestApi) -> None:
+def add_problem_responses(rest: apigateway.RestApi) -> None:
     """Replace the responses that API Gateway generates with problems."""
     for answer in _ANSWERS:
         headers = {

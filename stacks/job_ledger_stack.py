@@ -34,14 +34,14 @@ class JobLedgerStack(Stack):
         Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
         alerts = JobAlerts(self, "JobAlerts", settings=settings, key=key)
         digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
-        alerts.tell_of(digest.alarms)
+        alerts.notify_of(digest.alarms)
         functions = {"sync": sync.function, "digest": digest.function}
         api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
         digest.function.add_environment("API_URL", api.address)
         lookup = Lookup(
             self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
         )
-        self._put_out(
+        self._add_outputs(
             ApiUrl=api.url,
             DigestTopicArn=digest.topic.topic_arn,
             JobAlertsTopicArn=alerts.topic.topic_arn,
@@ -52,8 +52,8 @@ class JobLedgerStack(Stack):
             LookupServiceToken=lookup.service_token,
         )
         if digest.chat_topic is not None:
-            self._put_out(ChatTopicArn=digest.chat_topic.topic_arn)
+            self._add_outputs(ChatTopicArn=digest.chat_topic.topic_arn)
 
-    def _put_out(self, **values: str) -> None:
+    def _add_outputs(self, **values: str) -> None:
         for name, value in values.items():
             CfnOutput(self, name, value=value)

@@ -64,7 +64,7 @@ class Settings:
         )
 
 
-def foreign_keys(context: Mapping[str, Any]) -> list[str]:
+def unknown_keys(context: Mapping[str, Any]) -> list[str]:
     """Return flat context keys that are neither settings nor CDK's own.
 
     They are not errors: a user's ~/.cdk.json is merged into the context of every app.
@@ -83,7 +83,7 @@ def _is_cdk_key(key: str) -> bool:
 
 def _refuse_misspelt_keys(context: Mapping[str, Any]) -> None:
     by_lower_case = {key.lower(): key for key in _READERS}
-    for key in foreign_keys(context):
+    for key in unknown_keys(context):
         if near := get_close_matches(key.lower(), by_lower_case, n=1, cutoff=0.75):
             right = by_lower_case[near[0]]
             raise SettingsError(

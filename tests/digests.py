@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 from botocore.exceptions import ClientError
 
 from jobledger.digest.content import Digest, JobList
+from jobledger.digest.run import Dependencies, assemble, run
 from jobledger.digest.sns import Notification, Notifier
-from jobledger.digest.text import Reading
+from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window
-from jobledger.handlers.digest import Parts, assemble, respond
 from jobledger.jobs import Family, job_from_service
 from jobledger.ledger.facts import JobFacts
 from jobledger.ledger.table import Table
@@ -152,11 +152,11 @@ class DigestWorld:
         self.sleep = sleep or self._count
         table = Table(self.tables, self.environment["LEDGER_TABLE_NAME"])
         self.ledger = Ledger(table, SCOPE, lambda: self.now)
-        self.parts = self.assembled()
+        self.dependencies = self.assembled()
         self.agree()
 
-    def assembled(self) -> Parts:
-        """The parts of one execution environment; others see the same tables."""
+    def assembled(self) -> Dependencies:
+        """The dependencies of one execution environment; others see the same tables."""
         before = dict(os.environ)
         os.environ.update(self.environment)
         try:
@@ -184,7 +184,7 @@ class DigestWorld:
     ) -> dict[str, Any]:
         """One run; without an event that of the schedule at this time."""
         scheduled = {"ScheduledTime": rfc3339(self.now.replace(second=0, microsecond=0))}
-        return respond(self.parts, scheduled if event is None else event, context or Context())
+        return run(self.dependencies, scheduled if event is None else event, context or Context())
 
     def observe(
         self, job_id: str, status: str, family: Family = Family.SNOMEDCT, **more: Any
@@ -222,7 +222,7 @@ def machine(notification: Notification) -> dict[str, Any]:
 
 # Digests made by hand, for what they look like.
 
-ZURICH = Reading(
+ZURICH = TextOptions(
     ZoneInfo("Europe/Zurich"), "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/v1"
 )
 DAY = Window("2026-11-22T06:58:00.000Z", "2026-11-23T06:58:00.000Z")

@@ -1,27 +1,27 @@
-"""Every error that the modules above the adapters see.
+"""The errors of this package.
 
 JobLedgerError
-├── InvalidParameters        the caller's parameters, all that are wrong at once
-├── InvalidToken             a NextToken that is altered, foreign or of a later version
-├── JobNotFound              no job of that JobId in the ledger
-├── NotAcceptable            none of the formats that the caller accepts is one of ours
-├── TooMuchToSummarise       a summary's jobs cannot be read in the time of a request
+├── InvalidParameters        one or more parameters are not valid
+├── InvalidToken             a NextToken of another query or deployment, or altered
+├── JobNotFound              no job with this JobId in the ledger
+├── NotAcceptable            the Accept header excludes every format
+├── TooMuchToSummarise       a summary takes longer than a request may
 ├── FunctionRefused          the sync or the digest function could not be called, or failed
-│   └── FunctionThrottled    Lambda runs too many at once
+│   └── FunctionThrottled    Lambda throttled the invocation
 ├── LedgerUnavailable        DynamoDB throttled or failed after the client's retries
 ├── DeadlineReached          too little time left to start another call
-├── WalkOvertaken            another sync has moved the same walk on
-├── EventRefused             EventBridge did not take an event
-├── LookupFailed             a custom resource's request, with the sentence that CloudFormation is told
-├── InvalidWindow            a digest's window that is no closed stretch of time
-├── IdempotencyKeyReused     a key that came before, with another body
+├── WalkOvertaken            another sync advanced the same walk
+├── EventRefused             EventBridge did not accept an event
+├── LookupFailed             a look-up without a result, with the failure reason
+├── InvalidWindow            a digest window that is not valid or not closed
+├── IdempotencyKeyReused     a key that was used with a different body
 ├── DigestInProgress         another run is publishing the same digest
-├── PublishRefused           SNS did not take a message; nothing was sent
-│   └── MessageInvalid       it never will, and never has
+├── PublishRefused           SNS did not accept a message; nothing was sent
+│   └── MessageInvalid       a retry would be rejected as well
 ├── PublishUncertain         SNS failed or did not answer; the message may have been sent
 └── UpstreamError            Comprehend Medical refused or could not be reached
-    ├── TokenRefused         it does not take its own NextToken (any more)
-    ├── WalkEndless          its tokens lead in a circle, or through empty pages without end
+    ├── TokenRefused         it rejects its own NextToken
+    ├── WalkEndless          its pages do not end
     └── JobUnknown           Describe does not know the job
 """
 

@@ -33,18 +33,18 @@ class Function:
         """Invoke the function and return its result. Raises FunctionRefused with the error's name."""
         try:
             answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps(payload))
-            told = json.loads(answer["Payload"].read())
+            result = json.loads(answer["Payload"].read())
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise (FunctionThrottled if code in _THROTTLES else FunctionRefused)(code) from error
         except (BotoCoreError, ValueError) as error:
             raise FunctionRefused(type(error).__name__) from error
-        if "FunctionError" in answer or not isinstance(told, dict):
-            raise FunctionRefused(_error_type(told))
-        return told
+        if "FunctionError" in answer or not isinstance(result, dict):
+            raise FunctionRefused(_error_type(result))
+        return result
 
 
-def _error_type(told: object) -> str:
+def _error_type(result: object) -> str:
     """Return the name of the exception that ended a function, never its message."""
-    kind = told.get("errorType") if isinstance(told, dict) else None
+    kind = result.get("errorType") if isinstance(result, dict) else None
     return kind if isinstance(kind, str) and kind.isidentifier() else "FunctionError"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stacks.settings import FAMILIES, Settings, SettingsError, foreign_keys
+from stacks.settings import FAMILIES, Settings, SettingsError, unknown_keys
 
 
 def test_without_context_everything_has_its_default():
@@ -149,7 +149,7 @@ def test_keys_of_cdk_and_of_other_apps_are_none_of_our_business():
         "vpc": 1,
     }
     assert Settings() == Settings.from_context(context)
-    assert foreign_keys(context) == ["vpc"]
+    assert unknown_keys(context) == ["vpc"]
 
 
 def test_every_family_of_the_service_is_a_choice():

@@ -49,20 +49,20 @@ def _unquoted(key: str) -> str:
     return key[1:-1] if quoted else key
 
 
-def ask_for_digest(
+def invoke_digest(
     function: Callable[[Mapping[str, Any]], dict[str, Any]], payload: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Invoke the digest function and return its result. Raises the errors that a caller can correct."""
     try:
         answer = function(payload)
     except FunctionRefused as refusal:
-        _raise_what_the_caller_can_mend(refusal.name)
+        _raise_correctable_error(refusal.name)
         raise
-    _raise_what_the_caller_can_mend(answer.get("Error"))
+    _raise_correctable_error(answer.get("Error"))
     return answer
 
 
-def _raise_what_the_caller_can_mend(name: object) -> None:
+def _raise_correctable_error(name: object) -> None:
     if name == "InvalidWindow":
         raise InvalidParameters([BadParameter("WindowEnd", _WINDOW_RULE)])
     for error in (DigestInProgress, IdempotencyKeyReused):

@@ -1,9 +1,9 @@
 """Jobs as CSV and as NDJSON, from their ready-made JSON.
 
-CSV is RFC 4180 with every cell quoted. Its columns do not depend on the jobs, so that pages can be put
-one after the other. A cell that a spreadsheet might run as a formula gets a `'` before it, as OWASP
-("CSV Injection") advises; so does a cell that begins with `'`, and whoever drops one leading `'` from
-each cell has the exact text again (`plain_cell`).
+CSV is RFC 4180 with every cell quoted. The columns are the same for all jobs, so that pages can be
+concatenated. A cell that a spreadsheet could interpret as a formula is prefixed with `'`, as OWASP ("CSV
+Injection") recommends, and so is a cell that starts with `'`. Removing one leading `'` from a cell restores
+the text (`plain_cell`).
 """
 
 import csv

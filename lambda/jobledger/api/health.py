@@ -26,13 +26,13 @@ def read_health(
 ) -> Health:
     """Return the ledger's health at `now`. Raises LedgerUnavailable."""
     states = ledger.states()
-    told = {family.value: _told(states.get(family, SyncState()), now) for family in families}
+    result = {family.value: _status_of(states.get(family, SyncState()), now) for family in families}
     limit = TOO_OLD_AFTER_SYNCS * sync_minutes * 60
-    ages = [family["AgeSeconds"] for family in told.values()]
-    return Health(all(age is not None and age <= limit for age in ages), told)
+    ages = [family["AgeSeconds"] for family in result.values()]
+    return Health(all(age is not None and age <= limit for age in ages), result)
 
 
-def _told(state: SyncState, now: datetime) -> dict[str, Any]:
+def _status_of(state: SyncState, now: datetime) -> dict[str, Any]:
     age = state.as_of and max(0.0, round((now - parse(state.as_of)).total_seconds(), 3))
     error = state.last_error and {"Name": state.last_error.name, "At": state.last_error.at}
     return {"AsOf": state.as_of, "AgeSeconds": age, "LastError": error}

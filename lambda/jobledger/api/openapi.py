@@ -20,12 +20,12 @@ Node = dict[str, Any]
 # Shipped with the API function. docs/openapi.json is a symbolic link to it.
 FILE = Path(__file__).with_name("static") / "openapi.json"
 _ABOUT = """\
-Every Comprehend Medical job of this account and region, from a ledger that is brought up to date each \
-minute: no request here costs a call of the service. Names of parameters and properties are the \
-service's own. Times are RFC 3339 in UTC; `AsOf` says when the ledger last agreed with the service.
+Every Comprehend Medical job of this account and region, from a ledger that syncs every minute. Requests \
+do not call the service. Parameters and properties have the service's names. Times are RFC 3339 in UTC; \
+`AsOf` is the time of the last agreement between ledger and service.
 
 Requests are signed with Signature Version 4 for `execute-api`. HEAD works where GET does. Errors are \
-RFC 9457 problems; what was sent is never quoted in them.
+RFC 9457 problems, which never quote the request.
 """
 _ERRORS = {
     "400": "One or more parameters or the body are not valid; errors lists all of them",

@@ -53,7 +53,7 @@ class Problem:
 UNEXPECTED = Problem(
     500, "InternalServerException", "An internal error occurred. No data was lost."
 )
-NO_ROUTE = Problem(404, "This route does not exist.", "There is no such route.")
+NO_ROUTE = Problem(404, "ResourceNotFoundException", "This route does not exist.")
 _LEDGER_UNAVAILABLE = Problem(
     503,
     "InternalServerException",

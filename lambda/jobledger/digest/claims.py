@@ -1,12 +1,12 @@
-"""What is remembered of digests: one state row for the chain of windows, one for each other window asked for.
+"""The stored state of digests: one row for the schedule's windows, and one for each requested window.
 
 | row     | PK       | SK                  | carries |
 |---------|----------|---------------------|---------|
-| chain   | `digest` | `account/region`    | where the last window ended, and the claim on the next |
-| request | `digest` | `account/region#DigestId` | the claim on a window that a caller has named |
+| chain   | `digest` | `account/region`    | the end of the last window, and the claim on the next |
+| request | `digest` | `account/region#DigestId` | the claim on a window that a caller requested |
 
-A claim holds the finished messages. Whoever finds one publishes those very bytes and drops it, so that
-a run that was killed at any step is completed by the next one with the same id and the same content.
+A claim holds the finished messages. The run that finds a claim publishes those bytes and removes it.
+After a run is killed at any step, the next one therefore completes it with the same id and content.
 """
 
 from typing import Protocol
@@ -56,7 +56,7 @@ class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
         )
 
 
-class Chain(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+class DigestState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """One state row. `first_start` is the start of the first window.
 
     `scheduled_end` is the end of the schedule's last handled run. `usual` are the intervals between such
@@ -71,7 +71,7 @@ class Chain(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     scheduled_end: str | None = None
     usual: tuple[int, ...] = ()
 
-    def after_run(self, schedule: str, end: str) -> "Chain":
+    def after_run(self, schedule: str, end: str) -> "DigestState":
         """Return the state with another run of the schedule recorded."""
         known = self.usual if schedule == self.schedule else ()
         if known_end := self._last_end(schedule):
@@ -95,26 +95,30 @@ class Chain(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 class Rows(Protocol):
     """Storage of a digest state."""
 
-    def load(self) -> Chain:
+    def load(self) -> DigestState:
         """Return the current state."""
 
-    def save(self, chain: Chain) -> Chain | None:
+    def save(self, chain: DigestState) -> DigestState | None:
         """Write a state that derives from the loaded one; None when another run was faster."""
 
 
-class ChainRow:
+class DigestStateRow:
     """A state row in the ledger's table."""
 
     def __init__(self, table: Table, sort_key: str) -> None:
         self._table = table
         self._key: Row = {"PK": "digest", "SK": sort_key}
 
-    def load(self) -> Chain:
+    def load(self) -> DigestState:
         """Return the row, read consistently; an empty state when there is none."""
         row = self._table.get({name: str(value) for name, value in self._key.items()})
-        return Chain() if row is None else msgspec.json.decode(str(row["Digest"]), type=Chain)
+        return (
+            DigestState()
+            if row is None
+            else msgspec.json.decode(str(row["Digest"]), type=DigestState)
+        )
 
-    def save(self, chain: Chain) -> Chain | None:
+    def save(self, chain: DigestState) -> DigestState | None:
         """Write the state on the condition that the row is the one that was loaded."""
         following = replace(chain, version=chain.version + 1)
         text = msgspec.json.encode(following).decode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from jobledger.digest.totals import Census, Changes, take_census
+from jobledger.digest.totals import Changes, CurrentTotals, take_census
 from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import Family, Job
 from jobledger.ledger.facts import JobFacts, read_facts
@@ -186,7 +186,7 @@ class Reader:
         }
 
 
-def _lists(changes: Changes, census: Census) -> dict[str, JobList]:
+def _lists(changes: Changes, census: CurrentTotals) -> dict[str, JobList]:
     shortlists = {
         "failed": changes.failed,
         "partial_success": changes.partial_success,

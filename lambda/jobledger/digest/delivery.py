@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from jobledger.digest.claims import Chain, Claim, Rows, Sent
+from jobledger.digest.claims import Claim, DigestState, Rows, Sent
 from jobledger.digest.content import Digest, Reader, Verdict
-from jobledger.digest.message import Parcel, compose
+from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.sns import Notification
-from jobledger.digest.text import Reading
+from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, first_start
 from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused
 from jobledger.ledger.summary import every_status
@@ -72,14 +72,14 @@ class Delivery:
     """Runs of the digest function. `patience` is the time to wait for another run, in seconds."""
 
     reader: Reader
-    reading: Reading
+    reading: TextOptions
     topics: Topics
     now: Callable[[], datetime]
     patience: float
     schedule: str = ""
     sleep: Callable[[float], Any] = time.sleep
 
-    def next_in_chain(
+    def publish_next(
         self, rows: Rows, end: str, when: When, *, scheduled: bool, request: str | None = None
     ) -> Outcome:
         """Publish the digest from the end of the last one to `end`, if `when` requires it.
@@ -131,7 +131,7 @@ class Delivery:
             claim = self._claim(digest, request, scheduled=False)
             claimed = rows.save(replace(chain, claim=claim)) is not None
 
-    def _read_next(self, chain: Chain, end: str, *, scheduled: bool) -> Digest:
+    def _read_next(self, chain: DigestState, end: str, *, scheduled: bool) -> Digest:
         if chain.last is not None:
             start = chain.last.end
         else:
@@ -149,13 +149,13 @@ class Delivery:
             start=digest.window.start,
             end=digest.window.end,
             counts=every_status(digest.counts),
-            parcel=compose(digest, self.reading).pack(),
+            parcel=render_messages(digest, self.reading).pack(),
             request=request,
             scheduled=scheduled,
         )
 
     def _settle(
-        self, rows: Rows, chain: Chain, key: str, waiting: "_Waiting", *, fresh: bool
+        self, rows: Rows, chain: DigestState, key: str, waiting: "_Waiting", *, fresh: bool
     ) -> bool:
         """Publish the claimed digest and record it; False when another run did so or is doing so.
 
@@ -164,7 +164,7 @@ class Delivery:
         """
         claim = chain.claim
         assert claim is not None
-        parcel = Parcel.unpack(claim.parcel)
+        parcel = DigestMessages.unpack(claim.parcel)
         try:
             message_id = self.topics.digest(key, parcel.digest)
         except DigestInProgress:
@@ -190,7 +190,7 @@ class Delivery:
         try:
             self.topics.chat(key, notification)
         except JobLedgerError as error:
-            logger.error("chat not told", extra={"error": error.name})
+            logger.error("chat digest not published", extra={"error": error.name})
             publish_metrics({"ChatFailures": 1})
 
 

@@ -24,7 +24,7 @@ from jobledger.errors import DigestInProgress, IdempotencyKeyReused, LedgerUnava
 Answer = dict[str, Any]
 
 
-class Once:
+class IdempotentOperation:
     """One kind of operation, with `kind` as its key prefix; results are kept for `remember_seconds`.
 
     With `compare_bodies`, a repeated key with a different body is rejected.

@@ -10,12 +10,12 @@ import msgspec
 from jobledger.digest.content import Digest
 from jobledger.digest.document import VERSION, machine_json
 from jobledger.digest.sns import MAX_BYTES, Notification
-from jobledger.digest.text import Reading, look_closer, subject, text, verdict_sentence
+from jobledger.digest.text import TextOptions, look_closer, subject, text, verdict_sentence
 
 KIND = "Digest"
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class DigestMessages(msgspec.Struct, frozen=True):
     """The message to the digest topic and the message to the chat topic."""
 
     digest: Notification
@@ -26,20 +26,20 @@ class Parcel(msgspec.Struct, frozen=True):
         return base64.b64encode(zlib.compress(msgspec.json.encode(self))).decode()
 
     @classmethod
-    def unpack(cls, packed: str) -> "Parcel":
+    def unpack(cls, packed: str) -> "DigestMessages":
         """Return the messages that `pack` packed."""
         return msgspec.json.decode(zlib.decompress(base64.b64decode(packed)), type=cls)
 
 
-def compose(digest: Digest, reading: Reading) -> Parcel:
+def render_messages(digest: Digest, reading: TextOptions) -> DigestMessages:
     """Return the messages of a digest, within the size limit of SNS."""
     email = text(digest, reading)
     empty = _notification(digest, reading, "", email)
     machine = machine_json(digest, MAX_BYTES - empty.size())
-    return Parcel(_notification(digest, reading, machine, email), _chat(digest, reading))
+    return DigestMessages(_notification(digest, reading, machine, email), _chat(digest, reading))
 
 
-def _notification(digest: Digest, reading: Reading, machine: str, email: str) -> Notification:
+def _notification(digest: Digest, reading: TextOptions, machine: str, email: str) -> Notification:
     attributes: dict[str, str | tuple[str, ...]] = {
         "Kind": KIND,
         "Verdict": digest.verdict.value,
@@ -55,7 +55,7 @@ def _notification(digest: Digest, reading: Reading, machine: str, email: str) ->
     )
 
 
-def _chat(digest: Digest, reading: Reading) -> Notification:
+def _chat(digest: Digest, reading: TextOptions) -> Notification:
     """Return an Amazon Q Developer custom notification, threaded by digest.
 
     https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html

@@ -35,14 +35,14 @@ _Line = Callable[[JobFacts, Digest], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TextOptions:
     """Options of the text; `api_url` is None when unknown."""
 
     zone: ZoneInfo
     api_url: str | None
 
 
-def subject(digest: Digest, reading: Reading) -> str:
+def subject(digest: Digest, reading: TextOptions) -> str:
     """Return a subject of counts and dates only, in printable ASCII."""
     counts = [
         (digest.failed.total, "FAILED"),
@@ -65,7 +65,7 @@ def subject(digest: Digest, reading: Reading) -> str:
     return said
 
 
-def text(digest: Digest, reading: Reading) -> str:
+def text(digest: Digest, reading: TextOptions) -> str:
     """Return the e-mail text."""
     paragraphs = (
         [*_wrapped(verdict_sentence(digest)), *_wrapped(_rest(digest))],
@@ -108,7 +108,7 @@ def _rest(digest: Digest) -> str:
     return f"{_jobs(digest.completed.total)} completed, {digest.active.total:,} active now."
 
 
-def look_closer(digest: Digest, reading: Reading) -> str | None:
+def look_closer(digest: Digest, reading: TextOptions) -> str | None:
     """Return the API call that lists failed jobs with their reasons; None when there are none."""
     troubled = (*digest.failed.jobs, *digest.partial_success.jobs)
     if not troubled:
@@ -178,7 +178,7 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
     return f"{status} for {_age(job.submit_time, digest)}"
 
 
-def _closer_look(digest: Digest, reading: Reading) -> list[str]:
+def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
     call = look_closer(digest, reading)
     return [] if call is None else ["Look closer (Message has the reason):", call]
 
@@ -207,7 +207,7 @@ def _totals(digest: Digest) -> list[str]:
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
 
 
-def _expiring(digest: Digest, reading: Reading) -> list[str]:
+def _expiring(digest: Digest, reading: TextOptions) -> list[str]:
     expiring = digest.expiring_soon
     if not expiring.total:
         return []
@@ -221,7 +221,7 @@ def _expiring(digest: Digest, reading: Reading) -> list[str]:
     )
 
 
-def _gap(digest: Digest, reading: Reading) -> list[str]:
+def _gap(digest: Digest, reading: TextOptions) -> list[str]:
     if not digest.covers_gap:
         return []
     start = _local(digest.window.start, reading)
@@ -231,7 +231,7 @@ def _gap(digest: Digest, reading: Reading) -> list[str]:
     )
 
 
-def _window(digest: Digest, reading: Reading) -> list[str]:
+def _window(digest: Digest, reading: TextOptions) -> list[str]:
     start, end = (_local(time, reading) for time in (digest.window.start, digest.window.end))
     lines = []
     if reading.zone.key != "UTC":
@@ -266,7 +266,7 @@ def _wrapped(said: str, indent: str = "") -> list[str]:
     )
 
 
-def _local(time: str, reading: Reading) -> datetime:
+def _local(time: str, reading: TextOptions) -> datetime:
     return parse(time).astimezone(reading.zone)
 
 

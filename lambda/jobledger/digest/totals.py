@@ -84,7 +84,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class CurrentTotals:
     """The current totals: jobs by status, active jobs, long-running jobs, and jobs that expire soon."""
 
     totals: Counter[str]
@@ -93,7 +93,7 @@ class Census:
     expiring_soon: Shortlist
 
 
-def take_census(facts: Iterable[JobFacts], now: datetime) -> Census:
+def take_census(facts: Iterable[JobFacts], now: datetime) -> CurrentTotals:
     """Count and list all jobs. A job is long-running above the 95th percentile of its family's durations.
 
     A job is never long-running in its first hour.
@@ -116,7 +116,7 @@ def take_census(facts: Iterable[JobFacts], now: datetime) -> Census:
     for job in active.jobs():
         if (age := age_of(job, at)) is not None and age > usual[job.family]:
             long_running.add(job)
-    return Census(totals, active, long_running, expiring)
+    return CurrentTotals(totals, active, long_running, expiring)
 
 
 def age_of(job: JobFacts, at: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.queries import Part, parameters_of, parts_of
+from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
 from jobledger.ledger.table import Row, decode, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.times import parse, rfc3339
@@ -39,9 +39,9 @@ def read_facts(
     """
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-    waiting: dict[Future[dict[str, Any]], _Stretch] = {}
+    waiting: dict[Future[dict[str, Any]], _Range] = {}
     pool = ThreadPoolExecutor(_READERS)
-    pending = [_whole(ledger, query, part) for part in parts_of(query)]
+    pending = [_whole(ledger, query, part) for part in partition_queries(query)]
     try:
         while waiting or pending:
             for stretch in pending:
@@ -70,7 +70,7 @@ def _facts(family: Family, row: Row) -> JobFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Range:
     """A range of rows to read; `asked` is the Query for its next page, oldest first."""
 
     family: Family
@@ -78,14 +78,14 @@ class _Stretch:
     divided: bool
 
 
-def _whole(ledger: Ledger, query: JobQuery, part: Part) -> _Stretch:
+def _whole(ledger: Ledger, query: JobQuery, part: PartitionQuery) -> _Range:
     asked = parameters_of(ledger, query, part, None)
     projection = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime"
     asked |= {"ProjectionExpression": projection, "ScanIndexForward": True}
-    return _Stretch(part.family, asked, divided=False)
+    return _Range(part.family, asked, divided=False)
 
 
-def _following(ledger: Ledger, stretch: _Stretch, end: dict[str, Any] | None) -> Iterator[_Stretch]:
+def _following(ledger: Ledger, stretch: _Range, end: dict[str, Any] | None) -> Iterator[_Range]:
     """Yield the ranges that remain after a page. After the first page, the rest is split for parallel reads."""
     if end is None:
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.queries import Part, parameters_of, parts_of
+from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
 from jobledger.ledger.writing import Ledger
 
 # A Lambda response can have 6 MB (quotas page). Each quote in the body is escaped once more.
@@ -54,7 +54,7 @@ def read_page(
     `now` is the time of the read, and the start of a new walk when `start` is None. `consistent` requests a
     consistent read where DynamoDB supports it: on the table, not on its indexes.
     """
-    parts = parts_of(query)
+    parts = partition_queries(query)
     merged = heapq.merge(
         *(_walk(ledger, query, part, max_results, start, consistent) for part in parts),
         key=lambda listed: (listed.sort_key, listed.family),
@@ -80,7 +80,7 @@ def read_page(
 def _walk(
     ledger: Ledger,
     query: JobQuery,
-    part: Part,
+    part: PartitionQuery,
     max_results: int,
     start: Position | None,
     consistent: bool,

@@ -13,7 +13,7 @@ from jobledger.ledger.writing import Ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartitionQuery:
     """One family, and one status or all: the jobs that a single Query returns in order."""
 
     family: Family
@@ -21,14 +21,16 @@ class Part:
     parts: int
 
 
-def parts_of(query: JobQuery) -> list[Part]:
+def partition_queries(query: JobQuery) -> list[PartitionQuery]:
     statuses: tuple[str | None, ...] = query.statuses or (None,)
     count = len(query.families) * len(statuses)
-    return [Part(family, status, count) for family in query.families for status in statuses]
+    return [
+        PartitionQuery(family, status, count) for family in query.families for status in statuses
+    ]
 
 
 def parameters_of(
-    ledger: Ledger, query: JobQuery, part: Part, start: Position | None
+    ledger: Ledger, query: JobQuery, part: PartitionQuery, start: Position | None
 ) -> dict[str, Any]:
     """Return the parameters of one Query, starting after `start`."""
     index = _index(ledger, query, part)
@@ -74,7 +76,7 @@ class _Index:
     value: str
 
 
-def _index(ledger: Ledger, query: JobQuery, part: Part) -> _Index:
+def _index(ledger: Ledger, query: JobQuery, part: PartitionQuery) -> _Index:
     scope = ledger.partition(part.family)
     if query.name and part.status:
         return _Index("ByNameAndStatus", "NameStatusKey", f"{scope}#{part.status}#{query.name}")
@@ -85,7 +87,9 @@ def _index(ledger: Ledger, query: JobQuery, part: Part) -> _Index:
     return _Index(None, "PK", scope)
 
 
-def _start_key(ledger: Ledger, index: _Index, part: Part, start: Position) -> dict[str, Any]:
+def _start_key(
+    ledger: Ledger, index: _Index, part: PartitionQuery, start: Position
+) -> dict[str, Any]:
     keys = {"PK": ledger.partition(part.family), "SK": start.sort_key, index.attribute: index.value}
     return {name: {"S": value} for name, value in keys.items()}
 

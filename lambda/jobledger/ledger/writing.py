@@ -1,12 +1,12 @@
-"""The ledger's writing side: job rows, the change log beside them, and the state of each sync.
+"""Writes the ledger: job rows, their change log, and the state of each sync.
 
 | row    | PK                     | SK                   | carries |
 |--------|------------------------|----------------------|---------|
-| job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, what is filtered on, its history |
-| change | `Scope#changes`        | `ObservedAt#JobId`   | one transition, written in the job row's transaction |
-| state  | `state`                | `Scope`              | how far the family's sync has come |
+| job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, the filterable attributes, the history |
+| change | `Scope#changes`        | `ObservedAt#JobId`   | one status change, written in the job row's transaction |
+| state  | `state`                | `Scope`              | the state of the family's sync |
 
-`Scope` is `account/region/Family`. What reads pages of it is in `pages`.
+`Scope` is `account/region/Family`. The module `pages` reads it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

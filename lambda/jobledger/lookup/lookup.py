@@ -61,7 +61,7 @@ def find(ledger: Ledger, request: LookupRequest, now: datetime) -> Attributes | 
     return _attributes(jobs[0], max(count, 1))
 
 
-def check_not_in_vain(
+def check_still_possible(
     ledger: Ledger, request: LookupRequest, started: datetime, now: datetime
 ) -> None:
     """Raise LookupFailed when the awaited job, identified by its name, ended FAILED or STOPPED.
@@ -75,7 +75,7 @@ def check_not_in_vain(
     ended = job.get("EndTime") or rfc3339(now)
     if request.query.after is not None or ended >= rfc3339(started - _SKEW):
         raise LookupFailed(
-            f"JobName: the job waited for {_told(job)}. Looked for: {request.looked_for}."
+            f"JobName: the job waited for {_status_of(job)}. Looked for: {request.looked_for}."
         )
 
 
@@ -94,16 +94,16 @@ def failure(ledger: Ledger, request: LookupRequest, now: datetime, *, stale: boo
     return LookupFailed(" ".join(filter(None, sentences)))
 
 
-def too_large(
+def attributes_too_large(
     request: LookupRequest, attributes: Attributes, size: int, limit: int
 ) -> LookupFailed:
     """Return the failure for a job whose attributes exceed CloudFormation's limit."""
     sizes = {name: len(text.encode()) for name, text in attributes.items()}
     longest = sorted(sizes, key=lambda name: -sizes[name])[:3]
-    told = ", ".join(f"{name} has {sizes[name]}" for name in longest)
+    lengths = ", ".join(f"{name} has {sizes[name]}" for name in longest)
     return LookupFailed(
         f"The attributes of job {attributes['JobId']} are too long: CloudFormation accepts a response of "
-        f"{limit} bytes, and this one has {size} ({told}). Looked for: {request.looked_for}."
+        f"{limit} bytes, and this one has {size} ({lengths}). Looked for: {request.looked_for}."
     )
 
 
@@ -139,10 +139,10 @@ def _nearest_miss(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
     job = _newest_of_name(ledger, request, now)
     if job is None:
         return "No job has this name in any status."
-    return f"The newest job with this name {_told(job)}."
+    return f"The newest job with this name {_status_of(job)}."
 
 
-def _told(job: Mapping[str, Any]) -> str:
+def _status_of(job: Mapping[str, Any]) -> str:
     """Return a job's status in words, with the service's own reason."""
     end = f" since {job['EndTime']}" if job.get("EndTime") else ""
     reason = f": {_text(job['Message'])[:300]}" if job.get("Message") else ""

@@ -54,11 +54,11 @@ def refreshed(
         answer = sync({"Families": older, "IfOlderThanSeconds": SHARED_SECONDS})
     except FunctionRefused:
         return known, True
-    told = answer.get("Families", {})
+    result = answer.get("Families", {})
     fresh = {
-        family: told[family]["AsOf"]
+        family: result[family]["AsOf"]
         for family in older
-        if "Error" not in told.get(family, {"Error": ""}) and told[family].get("AsOf")
+        if "Error" not in result.get(family, {"Error": ""}) and result[family].get("AsOf")
     }
     return {**known, **fresh}, len(fresh) < len(older)
 
@@ -112,9 +112,9 @@ class SharedSyncs:
             answer = sync()
         finally:
             version = int(claimed["Version"])
-            told: Row = {"Answer": json.dumps(answer), "Version": version + 1}
+            result: Row = {"Answer": json.dumps(answer), "Version": version + 1}
             # Leave a claim that another caller made after this one expired.
-            self._table.put_next(claimed | told, version)
+            self._table.put_next(claimed | result, version)
         return dict(answer)
 
 

@@ -179,7 +179,7 @@ class Sync:
 
     def _complete(self, which: Which, walk: Walk) -> None:
         """Check the formerly active jobs that were not listed, then advance the state."""
-        active = walk.active | self._look_for(walk.missing)
+        active = walk.active | self._describe_missing(walk.missing)
         ended = set(walk.known) - active.keys() if which == "walk" else set()
         while True:
             state = self._state
@@ -189,7 +189,7 @@ class Sync:
                 state,
                 high_water_mark=_later(walk.high_water_mark, state.high_water_mark),
                 active=others | active,
-                **{which: _unless_ours(getattr(state, which), walk)},
+                **{which: _other_walk(getattr(state, which), walk)},
             )
             if walk.after is None:
                 after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
@@ -204,7 +204,7 @@ class Sync:
                 return
             self._state = self._ledger.state(self._family)
 
-    def _look_for(self, missing: dict[str, str]) -> dict[str, str]:
+    def _describe_missing(self, missing: dict[str, str]) -> dict[str, str]:
         """Describe each formerly active job that was not listed; return those that may still be active."""
         active = {}
         for job_id, submit_time in missing.items():
@@ -251,7 +251,7 @@ def _window_start(state: SyncState) -> str:
     return rfc3339(parse(min(known)) - OVERLAP)
 
 
-def _unless_ours(current: Walk | None, ours: Walk) -> Walk | None:
+def _other_walk(current: Walk | None, ours: Walk) -> Walk | None:
     """Return another sync's walk in progress; None when it is the one that is complete."""
     return None if current is None or current.started_at == ours.started_at else current
 

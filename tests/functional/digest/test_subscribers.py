@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from jobledger.digest.content import Digest
-from jobledger.digest.message import compose
+from jobledger.digest.message import render_messages
 from jobledger.digest.sns import Notifier
 from jobledger.errors import PublishRefused
 from jobledger.handlers import digest as function
@@ -54,7 +54,7 @@ class Topic:
         return queue
 
     def publish(self, digest: Digest) -> str:
-        return self.notifier.publish(self.arn, compose(digest, ZURICH).digest)
+        return self.notifier.publish(self.arn, render_messages(digest, ZURICH).digest)
 
 
 class Queue:
@@ -89,7 +89,7 @@ def test_a_queue_receives_the_json_raw_with_the_attributes(topic):
     digest = TYPICAL["failures"]()
     topic.publish(digest)
     (message,) = queue.messages(1)
-    assert message["Body"] == compose(digest, ZURICH).digest.bodies["default"]
+    assert message["Body"] == render_messages(digest, ZURICH).digest.bodies["default"]
     attributes = {k: v["StringValue"] for k, v in message["MessageAttributes"].items()}
     assert attributes == {
         "Kind": "Digest",
@@ -173,7 +173,7 @@ def test_the_largest_digest_is_delivered_whole(topic):
     digest = TYPICAL["after-an-outage"]()
     topic.publish(digest)
     (message,) = queue.messages(1)
-    assert message["Body"] == compose(digest, ZURICH).digest.bodies["default"]
+    assert message["Body"] == render_messages(digest, ZURICH).digest.bodies["default"]
 
 
 def test_a_topic_that_is_gone_refuses(topic):
@@ -217,7 +217,7 @@ def test_the_function_as_it_is_deployed_publishes_at_once_on_a_ledger_that_is_ne
     for name, value in (on_real_tables(aws, topic).environment).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
-    function._parts.cache_clear()
+    function._dependencies.cache_clear()
     context = SimpleNamespace(
         function_name="digest",
         memory_limit_in_mb=512,
@@ -229,7 +229,7 @@ def test_the_function_as_it_is_deployed_publishes_at_once_on_a_ledger_that_is_ne
     try:
         answers = [function.handler(event, context) for event in ({}, placeholder)]
     finally:
-        function._parts.cache_clear()
+        function._dependencies.cache_clear()
     assert answers[0]["DigestId"] == answers[1]["DigestId"]
     (message,) = queue.messages(1)
     assert json.loads(message["Body"])["DigestId"] == answers[0]["DigestId"]

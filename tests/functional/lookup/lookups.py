@@ -87,6 +87,6 @@ def deployed():
         world.clock.forward(MINUTE)
         stack = Stack(world)
         patch.setenv("FAMILIES", "SNOMEDCT")
-        patch.setattr(handlers, "_parts", lambda: (world.ledger, stack.sync))
+        patch.setattr(handlers, "_connect", lambda: (world.ledger, stack.sync))
         patch.setattr(handlers, "_now", world.clock.now)
         yield stack

@@ -77,7 +77,7 @@ def test_the_handlers_do_without_logger_and_tracer():
 
 def test_a_delete_succeeds_with_nothing_to_go_on(stack, monkeypatch):
     monkeypatch.delenv("FAMILIES")
-    monkeypatch.setattr(handlers, "_parts", None)
+    monkeypatch.setattr(handlers, "_connect", None)
     answer = stack.provider.answer("Delete", {"No": "sense"}, "anything")
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "anything")
 
@@ -162,7 +162,7 @@ def test_what_nobody_thought_of_is_a_sentence_too(stack, monkeypatch):
     def broken():
         raise KeyError("secret-name")
 
-    monkeypatch.setattr(handlers, "_parts", broken)
+    monkeypatch.setattr(handlers, "_connect", broken)
     sentence = stack.refused(JobName="once")
     assert sentence.startswith("The look-up failed unexpectedly: KeyError in broken:")
     assert "secret-name" not in sentence
@@ -174,7 +174,7 @@ def test_the_longest_sentences_fit_into_an_answer(stack, letter):
     stack.world.put(a_job("8" * 32, 60, "FAILED", JobName=letter * 256, Message='"\\' * 2000))
     stack.world.sync()
     assert stack.refused(JobName=letter * 256).startswith("No job matches")
-    assert "is no property" in stack.refused(**{letter * 999: letter * 999, "Jobname": "x"})
+    assert "is not a property" in stack.refused(**{letter * 999: letter * 999, "Jobname": "x"})
 
 
 def test_attributes_fit_up_to_the_last_byte(stack):
@@ -196,5 +196,5 @@ def test_attributes_fit_up_to_the_last_byte(stack):
 
 def test_a_ledger_that_was_never_filled_says_so(stack, monkeypatch):
     with World(hostile=False) as empty:
-        monkeypatch.setattr(handlers, "_parts", lambda: (empty.ledger, empty.sync))
+        monkeypatch.setattr(handlers, "_connect", lambda: (empty.ledger, empty.sync))
         assert "The first sync of the ledger is not complete." in stack.refused(JobName="once")

@@ -105,7 +105,7 @@ def test_a_wait_never_outlasts_what_cloudformation_waits(stack, properties, minu
 def test_a_service_that_cannot_be_asked_is_waited_for_and_told_of(stack):
     stack.sync_error = FunctionRefused("AccessDeniedException")
     sentence = stack.refused(JobName="nobody", WaitMinutes="2")
-    assert "Comprehend Medical could not be asked just now." in sentence
+    assert "Comprehend Medical could not be reached." in sentence
     assert len(stack.syncs) == 13
     assert stack.found(JobName="once", WaitMinutes="2")["JobId"] == "d" * 32
 

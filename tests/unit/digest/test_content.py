@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from jobledger.digest.content import Details
-from jobledger.digest.message import Parcel, compose
+from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.jobs import Family
 from tests.digests import ENVIRONMENT, NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
 from tests.typical_digests import TYPICAL
@@ -153,13 +153,13 @@ def test_a_ledger_that_never_agreed_with_the_service_is_stale():
 
 @pytest.mark.parametrize("name", TYPICAL)
 def test_every_digest_is_as_its_schema_says(name):
-    digest = machine(compose(TYPICAL[name](), ZURICH).digest)
+    digest = machine(render_messages(TYPICAL[name](), ZURICH).digest)
     jsonschema_rs.validator_for(SCHEMA).validate(digest)
     assert digest.keys() == SCHEMA["properties"].keys()
 
 
 def test_the_schema_knows_what_is_wrong():
-    digest = machine(compose(TYPICAL["failures"](), ZURICH).digest)
+    digest = machine(render_messages(TYPICAL["failures"](), ZURICH).digest)
     validator = jsonschema_rs.validator_for(SCHEMA)
     wrong: list[dict[str, Any]] = [
         digest | {"Version": "2"},
@@ -173,7 +173,9 @@ def test_the_schema_knows_what_is_wrong():
 
 
 def test_attributes_are_what_subscribers_filter_on():
-    attributes = compose(TYPICAL["failures"](), ZURICH).digest.parameters()["MessageAttributes"]
+    attributes = render_messages(TYPICAL["failures"](), ZURICH).digest.parameters()[
+        "MessageAttributes"
+    ]
     assert attributes == {
         "Kind": {"DataType": "String", "StringValue": "Digest"},
         "Verdict": {"DataType": "String", "StringValue": "ATTENTION"},
@@ -184,12 +186,12 @@ def test_attributes_are_what_subscribers_filter_on():
 
 
 def test_a_digest_without_changes_is_of_no_family():
-    assert "Families" not in compose(a_digest(), ZURICH).digest.attributes
+    assert "Families" not in render_messages(a_digest(), ZURICH).digest.attributes
 
 
 def test_a_parcel_comes_back_as_it_was_packed():
-    parcel = compose(TYPICAL["with-details"](), ZURICH)
-    assert Parcel.unpack(parcel.pack()) == parcel
+    parcel = render_messages(TYPICAL["with-details"](), ZURICH)
+    assert DigestMessages.unpack(parcel.pack()) == parcel
 
 
 # Secrecy.
@@ -236,7 +238,7 @@ def test_a_thousand_legal_names_come_through_as_they_are():
     jobs = [a_job(number, "FAILED") for number in range(1, 1_001)]
     details = dict(zip(jobs, (Details(name, None) for name in names), strict=True))
     digest = a_digest(failed=listed(jobs), details=details)
-    said = machine(compose(digest, ZURICH).digest)
+    said = machine(render_messages(digest, ZURICH).digest)
     assert len(names) == 1_000
     assert [job["JobName"] for job in said["Failed"]] == names[: len(said["Failed"])]
     assert len(said["Failed"]) + said["Truncated"].get("Failed", 0) == 1_000

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
+from jobledger.digest.run import run
 from jobledger.errors import (
     DigestInProgress,
     InvalidWindow,
@@ -18,7 +19,6 @@ from jobledger.errors import (
     PublishRefused,
     PublishUncertain,
 )
-from jobledger.handlers.digest import respond
 from jobledger.times import rfc3339
 from tests.digests import ENVIRONMENT, Context, DigestWorld, refusal, sent, windows
 from tests.memory_dynamodb import error
@@ -151,7 +151,7 @@ def test_a_run_waits_for_another_one_that_is_publishing_and_gives_up_after_a_whi
     def publish_again(operation: str) -> None:
         world.topic.before = lambda _: None
         with pytest.raises(DigestInProgress):
-            respond(world.assembled(), {"ScheduledTime": "2026-11-23T08:00:00Z"}, Context())
+            run(world.assembled(), {"ScheduledTime": "2026-11-23T08:00:00Z"}, Context())
 
     world.topic.before = publish_again
     assert world.run()["Published"]
@@ -163,7 +163,7 @@ def test_a_call_that_comes_while_another_publishes_is_no_failure_that_is_alarmed
     def publish_again(operation: str) -> None:
         world.topic.before = lambda _: None
         with pytest.raises(DigestInProgress):
-            respond(world.assembled(), {"IdempotencyKey": "key"}, Context())
+            run(world.assembled(), {"IdempotencyKey": "key"}, Context())
 
     world.topic.before = publish_again
     assert world.run({"IdempotencyKey": "key"})["MessageId"]

@@ -16,7 +16,7 @@ import jsonschema_rs
 import pytest
 
 from jobledger.digest.content import Details, Reader
-from jobledger.digest.message import compose
+from jobledger.digest.message import render_messages
 from jobledger.digest.sns import MAX_BYTES
 from jobledger.digest.windows import Window
 from jobledger.jobs import Family
@@ -90,7 +90,7 @@ class Streams:
 @pytest.mark.parametrize("changes", [0, 1, 499, 500, 501, 10_000])
 def test_a_digest_fits_into_a_message_and_says_what_it_leaves_out(changes, status):
     digest = read(changes, status)
-    notification = compose(digest, ZURICH).digest
+    notification = render_messages(digest, ZURICH).digest
     assert notification.size() <= MAX_BYTES
     said = machine(notification)
     name = {"COMPLETED": "Completed", "FAILED": "Failed"}[status]
@@ -123,9 +123,9 @@ def test_a_hundred_thousand_changes_fit_in_bounded_memory():
 def measure() -> None:
     """Print how much memory 100,000 changes take beyond what 2,000 do, and what became of them."""
     unit = 1 if sys.platform == "darwin" else 1024
-    compose(read(2_000, "FAILED"), ZURICH)
+    render_messages(read(2_000, "FAILED"), ZURICH)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    notification = compose(read(100_000, "FAILED"), ZURICH).digest
+    notification = render_messages(read(100_000, "FAILED"), ZURICH).digest
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     said = machine(notification)
     told = {
@@ -161,12 +161,12 @@ def test_failures_are_the_last_to_be_cut():
             )
         }
     )
-    said = machine(compose(digest, ZURICH).digest)
+    said = machine(render_messages(digest, ZURICH).digest)
     assert len(said["Failed"]) > 1_000
     assert said["PartialSuccess"] or said["Truncated"]["PartialSuccess"] == 1_750
     assert said["Completed"] == []
     few = replace(digest, failed=listed(many[:3]), partial_success=listed(many[:3]))
-    said = machine(compose(few, ZURICH).digest)
+    said = machine(render_messages(few, ZURICH).digest)
     assert (len(said["Failed"]), len(said["PartialSuccess"])) == (3, 3)
     assert "Failed" not in said["Truncated"]
 
@@ -176,7 +176,7 @@ def test_the_size_is_that_of_the_request_whatever_the_letters(letter):
     jobs = [a_job(number, "FAILED") for number in range(1, 1_501)]
     details = {job: Details(letter * 256, f"s3://{letter * 99}") for job in jobs}
     digest = a_digest(failed=listed(jobs), details=details, counts=Counter(FAILED=1_500))
-    notification = compose(digest, ZURICH).digest
+    notification = render_messages(digest, ZURICH).digest
     request = notification.parameters()
     attributes = request["MessageAttributes"].items()
     size = len(request["Message"].encode()) + len(request["Subject"].encode())
@@ -185,5 +185,5 @@ def test_the_size_is_that_of_the_request_whatever_the_letters(letter):
     )
     assert size == notification.size() <= MAX_BYTES
     assert size > MAX_BYTES - 4_000
-    packed = compose(digest, ZURICH).pack()
+    packed = render_messages(digest, ZURICH).pack()
     assert len(packed) < 380_000

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.digest.content import Details
-from jobledger.digest.text import COLUMNS, Reading, printable, span, subject, text
+from jobledger.digest.text import COLUMNS, TextOptions, printable, span, subject, text
 from jobledger.digest.windows import Window
 from tests.digests import ZURICH, a_digest, a_job, ago, listed
 from tests.typical_digests import TYPICAL
@@ -107,7 +107,7 @@ def test_the_example_of_a_subject():
 def test_the_date_of_a_subject_is_that_of_the_digests_zone():
     window = Window("2026-11-21T23:30:00.000Z", "2026-11-22T23:30:00.000Z")
     assert subject(a_digest(window=window), ZURICH).endswith(" 2026-11-23")
-    utc = Reading(ZoneInfo("UTC"), None)
+    utc = TextOptions(ZoneInfo("UTC"), None)
     assert subject(a_digest(window=window), utc).endswith(" 2026-11-22")
 
 
@@ -160,13 +160,13 @@ def test_lengths_of_time_are_said_in_two_units_at_most(seconds, said):
 
 
 def test_a_reader_in_utc_gets_the_window_once():
-    said = text(a_digest(), Reading(ZoneInfo("UTC"), None))
+    said = text(a_digest(), TextOptions(ZoneInfo("UTC"), None))
     assert said.count("Window: ") == 1
 
 
 def test_without_its_address_the_api_call_has_a_variable_to_fill_in():
     failed = a_job(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
-    said = text(a_digest(failed=listed([failed])), Reading(ZoneInfo("UTC"), None))
+    said = text(a_digest(failed=listed([failed])), TextOptions(ZoneInfo("UTC"), None))
     expected = (
         'awscurl --service execute-api --region eu-central-1 "$API_URL/jobs?'
         'Family=SNOMEDCT&JobStatus=FAILED&SubmitTimeAfter=2026-11-23T05:59:59Z"'

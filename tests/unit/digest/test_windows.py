@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobledger.digest.claims import Chain
+from jobledger.digest.claims import DigestState
 from jobledger.digest.content import Digest
 from jobledger.digest.delivery import Delivery, Topics, When
 from jobledger.digest.sns import Notification
@@ -89,12 +89,12 @@ class MemoryRows:
     """A chain's row."""
 
     def __init__(self) -> None:
-        self.chain = Chain()
+        self.chain = DigestState()
 
-    def load(self) -> Chain:
+    def load(self) -> DigestState:
         return self.chain
 
-    def save(self, chain: Chain) -> Chain:
+    def save(self, chain: DigestState) -> DigestState:
         self.chain = chain
         return chain
 
@@ -181,7 +181,7 @@ def windows_of(arrivals: list[tuple[datetime, datetime]]) -> list[Window]:
         clock[0] = arrival
         end = end_of_run(rfc3339(scheduled), arrival)
         assert parse(end) <= arrival - timedelta(seconds=60)
-        delivery.next_in_chain(rows, end, When.ALWAYS, scheduled=True)
+        delivery.publish_next(rows, end, When.ALWAYS, scheduled=True)
     return published
 
 
@@ -210,8 +210,10 @@ class _Unpacked:
 def _windows_only(monkeypatch):
     """Digests without content, which has tests of its own."""
     monkeypatch.setattr("jobledger.digest.delivery.publish_metrics", lambda *_, **__: None)
-    monkeypatch.setattr("jobledger.digest.delivery.Parcel.unpack", lambda packed: _Unpacked)
-    monkeypatch.setattr("jobledger.digest.delivery.compose", lambda digest, reading: _Packed)
+    monkeypatch.setattr("jobledger.digest.delivery.DigestMessages.unpack", lambda packed: _Unpacked)
+    monkeypatch.setattr(
+        "jobledger.digest.delivery.render_messages", lambda digest, reading: _Packed
+    )
 
 
 def test_windows_tile_across_every_transition_of_every_zone_from_2024_to_2030():

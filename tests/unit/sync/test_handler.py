@@ -22,7 +22,7 @@ def world(monkeypatch):
         pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
         world.upstream = Upstream(world.client(), pace)
         parts = (Settings("ledger", SCOPE, KEPT), world.ledger, world.upstream, pace)
-        monkeypatch.setattr(sync, "_parts", lambda: parts)
+        monkeypatch.setattr(sync, "_connect", lambda: parts)
         yield world
 
 

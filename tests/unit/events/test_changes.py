@@ -50,7 +50,7 @@ def world():
 def handle(world, monkeypatch):
     def handle(bus, with_names=False, context=CONTEXT):
         ledger = Ledger(Table(world.database, "ledger"), SCOPE, world.clock.now)
-        monkeypatch.setattr(changes, "_parts", lambda: (ledger, EventBus(bus), with_names))
+        monkeypatch.setattr(changes, "_connect", lambda: (ledger, EventBus(bus), with_names))
         return changes.handler({"Records": records(world)}, context)
 
     return handle

@@ -1,0 +1,73 @@
+"""The current request: its parameters, headers and body, and the response to it."""
+
+import base64
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+
+from jobledger.api.responses import Answer, Caller, response
+from jobledger.errors import TooMuchToSummarise
+from jobledger.inputs import Parameter, parse_parameters
+from jobledger.observability import annotate
+
+# Time reserved for the response when a summary runs out of time.
+_TO_RESPOND = timedelta(seconds=3)
+
+
+class Request:
+    """The request that `app` currently handles."""
+
+    def __init__(self, app: APIGatewayRestResolver) -> None:
+        self._app = app
+
+    @property
+    def sent(self) -> dict[str, list[str]]:
+        """The query parameters as sent, each with all its values."""
+        event = self._app.current_event
+        repeated: dict[str, list[str]] | None = event.get("multiValueQueryStringParameters")
+        if repeated is not None:
+            return repeated
+        return {name: [text] for name, text in (event.query_string_parameters or {}).items()}
+
+    def parameters(self, known: Mapping[str, Parameter]) -> dict[str, Any]:
+        """Return the parsed query parameters. Raises InvalidParameters."""
+        return parse_parameters(self.sent, known)
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value; repeated headers are joined as in RFC 9110 (5.3)."""
+        event = self._app.current_event
+        repeated = event.get("multiValueHeaders") or {}
+        values = [v for key, sent in repeated.items() if key.lower() == name.lower() for v in sent]
+        return ", ".join(values) if values else event.headers.get(name)
+
+    def body(self) -> bytes:
+        """Return the body; empty when there is none."""
+        event = self._app.current_event
+        body: str = event.get("body") or ""
+        if event.get("isBase64Encoded"):
+            return base64.b64decode(body)
+        return body.encode(errors="replace")
+
+    def caller(self) -> Caller:
+        """Return the parts of the request that its response depends on."""
+        request_id = self._app.current_event.request_context.request_id or ""
+        return Caller(request_id, self.header("Accept"), self.header("Accept-Encoding"))
+
+    def respond(self, answer: Answer) -> Response[str]:
+        """Return the response to the request, and annotate its trace."""
+        caller = self.caller()
+        annotate(RequestId=caller.request_id, Status=answer.status)
+        return response(answer, caller)
+
+    def time_check(self, now: Callable[[], datetime]) -> Callable[[], None]:
+        """Return a function that raises TooMuchToSummarise when the request's time is nearly over."""
+        remaining = self._app.lambda_context.get_remaining_time_in_millis()
+        deadline = now() + timedelta(milliseconds=remaining) - _TO_RESPOND
+
+        def check() -> None:
+            if now() >= deadline:
+                raise TooMuchToSummarise
+
+        return check

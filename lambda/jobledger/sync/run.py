@@ -1,0 +1,83 @@
+"""One run of the sync function: syncs the requested families and reports logs and metrics."""
+
+import functools
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from jobledger.jobs import Family
+from jobledger.ledger.writing import Ledger
+from jobledger.observability import logger, publish_metrics, tracer
+from jobledger.settings import Settings
+from jobledger.sync.freshness import SharedSyncs
+from jobledger.sync.pace import Pace
+from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
+from jobledger.sync.walk import FamilySync, Sync
+from jobledger.times import parse
+
+Clock = Callable[[], datetime]
+Dependencies = tuple[Settings, Ledger, Upstream, Pace]
+
+# One upstream attempt, and writing its page to a slow table.
+_MARGIN_SECONDS = ATTEMPT_SECONDS + 35
+
+
+def sync_families(
+    event: object, remaining_seconds: float, dependencies: Dependencies, now: Clock
+) -> dict[str, Any]:
+    """Sync the requested families, one after the other."""
+    configured, ledger, upstream, pace = dependencies
+    pace.deadline = time.time() + remaining_seconds - _MARGIN_SECONDS
+    asked = event.get("Families") if isinstance(event, dict) else None
+    families = [family for family in configured.families if not asked or family in asked]
+    seconds = event.get("IfOlderThanSeconds") if isinstance(event, dict) else None
+    answers: dict[str, dict[str, Any]] = {}
+    failures: list[Exception] = []
+    for family in families:
+        # Callers wait for a shared sync, so it skips the daily reconciliation.
+        sync = functools.partial(_sync, family, ledger, upstream, now, reconcile=not seconds)
+        shared = SharedSyncs(ledger.table, ledger.scope, now)
+        try:
+            answers[family] = shared.run(family, float(seconds), sync) if seconds else sync()
+        except Exception as failure:
+            # An error of one family must not stop the others; it is raised afterwards.
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+    return {"Families": answers}
+
+
+@tracer.capture_method(capture_response=False, capture_error=False)
+def _sync(
+    family: Family, ledger: Ledger, upstream: Upstream, now: Clock, *, reconcile: bool
+) -> dict[str, Any]:
+    started = time.monotonic()
+    done = Sync(family, upstream, ledger, now, reconcile=reconcile).run()
+    _report(family, done, time.monotonic() - started, now)
+    answer = {"AsOf": done.as_of, "UpstreamCalls": done.upstream_calls, "Changed": done.changed}
+    return answer | ({"Error": done.error} if done.error else {})
+
+
+def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> None:
+    logger.info(
+        "synced",
+        extra={
+            "family": family.value,
+            "as_of": done.as_of,
+            "upstream_calls": done.upstream_calls,
+            "observed": done.observed,
+            "changed": done.changed,
+            "error": done.error,
+        },
+    )
+    values: dict[str, float] = {
+        "UpstreamCalls": done.upstream_calls,
+        "UpstreamThrottles": done.throttles,
+        "JobsObserved": done.observed,
+        "Transitions": done.transitions,
+        "SyncSeconds": round(seconds, 3),
+    }
+    if done.as_of:
+        values["AsOfAgeSeconds"] = round((now() - parse(done.as_of)).total_seconds(), 3)
+    publish_metrics(values, Family=family.value)
