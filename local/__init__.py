@@ -1,1 +1,1 @@
-"""What stands in for AWS on your own machine. Nothing in here is deployed."""
+"""The local deployment: replaces AWS on your own machine. Nothing in this package is deployed."""

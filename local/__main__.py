@@ -1,4 +1,4 @@
-"""`python -m local`: what `make local` runs once the tool chain is there."""
+"""Entry point of `python -m local`, which `make local` runs after the setup."""
 
 import sys
 

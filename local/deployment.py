@@ -1,4 +1,4 @@
-"""The local AWS and the deployment to it: the same stack, by the same CDK CLI, as in AWS."""
+"""The local AWS and the deployment to it: the same stack and the same CDK CLI as in AWS."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MINISTACK = ROOT / ".venv-ministack" / "bin" / "python"
 
 
 def clean_environment(environment: Mapping[str, str], options: Options) -> dict[str, str]:
-    """The user's environment with the credentials, profile and endpoints of the local AWS only."""
+    """Return the user's environment with only the local AWS's credentials, profile and endpoints."""
     nowhere = str(options.state_dir / "no-aws-configuration")
     kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
-    # Without bytecode each synthesis would compile the CDK library again.
+    # Without bytecode, each synthesis would compile the CDK library again.
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     proxied = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
     direct = ",".join(filter(None, [proxied, HOST, "localhost"]))
@@ -42,7 +42,7 @@ def clean_environment(environment: Mapping[str, str], options: Options) -> dict[
         "NO_PROXY": direct,
         "no_proxy": direct,
         "NO_COLOR": "1",
-        # Some of CDK's own functions run on node, and so does jsii.
+        # Some of CDK's own functions and jsii run on node.
         "PATH": f"{CDK.parent}{os.pathsep}{environment.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
     }
@@ -50,7 +50,7 @@ def clean_environment(environment: Mapping[str, str], options: Options) -> dict[
 
 @dataclass(frozen=True)
 class LocalAws:
-    """The servers and the CDK runs of one `make local`."""
+    """The servers and CDK runs of one `make local`."""
 
     options: Options
     children: Children
@@ -80,7 +80,7 @@ class LocalAws:
             "STATE_DIR": str(home / "state"),
             "S3_DATA_DIR": str(home / "s3"),
             "TMPDIR": str(home / "tmp"),
-            # It would look after containers of its own on a Docker that happens to be there.
+            # Otherwise MiniStack would manage containers on a running Docker.
             "DOCKER_HOST": f"unix://{home / 'no-docker'}",
         }
         command = [str(MINISTACK), "-m", "ministack"]
@@ -94,7 +94,7 @@ class LocalAws:
         return self._cdk("synth", [*output, *context, *self.options.cdk_args], ROOT)
 
     def start_bootstrap(self) -> Child:
-        # Away from cdk.json: bootstrapping does not need the app.
+        # Outside the project's cdk.json: bootstrapping does not need the app.
         return self._cdk("bootstrap", [f"aws://{ACCOUNT}/{REGION}"], self.options.state_dir)
 
     def start_deploy(self) -> Child:
@@ -123,7 +123,7 @@ class LocalAws:
 
 
 def reachable_api_url(deployed: str, aws_endpoint: str) -> str:
-    """Where MiniStack serves what AWS would serve at the deployed URL."""
+    """Return the local URL of the API that has this deployed URL."""
     match = re.match(r"https://([^./]+)\.execute-api\.[^/]+/([^/]+)", deployed)
     if match is None:
         raise LocalError(f"the stack's output ApiUrl is not that of an API: {deployed}")
@@ -131,7 +131,7 @@ def reachable_api_url(deployed: str, aws_endpoint: str) -> str:
 
 
 def publish_ready(path: Path, ready: Mapping[str, Any]) -> None:
-    """In one step: whoever sees the file sees all of it."""
+    """Write the file atomically, so that readers never see a partial one."""
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(ready, indent=2) + "\n")
     temporary.replace(path)

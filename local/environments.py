@@ -1,7 +1,7 @@
-"""Virtual environments that know whether they are complete. For `local.toolchain`; standard library only.
+"""Virtual environments that detect incomplete installations. For `local.toolchain`; standard library only.
 
-An environment counts as there only when its state file says so, which is written last: one whose
-installation was interrupted, or whose interpreter or requirement files have changed, is made anew.
+An environment exists only if its state file says so, which is written last. After an interrupted
+installation, or when the interpreter or a requirements file changes, it is created again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RUNNING: list[subprocess.Popen[bytes]] = []
 
 
 class SetupError(Exception):
-    """What the user reads when a step of the setup fails."""
+    """A failed setup step; the text is for the user."""
 
 
 def say(message: str) -> None:
@@ -35,7 +35,7 @@ def say(message: str) -> None:
 
 
 def run(name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
-    """Run a command whose output is of interest only when it fails."""
+    """Run a command and show its output only when it fails."""
     log = LOGS / f"setup-{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -52,7 +52,7 @@ def run(name: str, command: Sequence[str | Path], env: Mapping[str, str] | None 
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that it is never seen half written."""
+    """Replace a file atomically."""
     temporary = path.with_name(path.name + ".new")
     temporary.write_text(text)
     temporary.replace(path)
@@ -60,7 +60,7 @@ def write(path: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment, and the requirement files of each part that can be in it."""
+    """A virtual environment, and the requirements files of its parts."""
 
     path: Path
     parts: Mapping[str, Sequence[Path]]
@@ -78,7 +78,7 @@ class Environment:
         return hashlib.sha256(repr(contents).encode()).hexdigest()
 
     def installed(self) -> dict[str, str] | None:
-        """The parts that are installed, with their fingerprints; None: it has to be made anew."""
+        """Return the installed parts with their fingerprints; None if the environment must be created."""
         try:
             state = json.loads(self.state_file.read_text())
         except (OSError, ValueError):
@@ -96,7 +96,7 @@ class Environment:
 
     def make(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
-        # One pip serves all environments, and making it is most of the work.
+        # One pip serves all environments, because installing it takes most of the time.
         without = [] if self.path == VENV else ["--without-pip"]
         run(self.path.name, [sys.executable, "-m", "venv", *without, self.path])
         self.save({})
@@ -116,12 +116,12 @@ class Environment:
 
 def pip(environment: Environment) -> list[str | Path]:
     target = [] if environment.path == VENV else ["--python", str(environment.python)]
-    # Bytecode of the thousands of modules that nobody imports would take longer than all the rest.
+    # Compiling thousands of unused modules would take longer than everything else.
     options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
     return [VENV / "bin" / "python", "-m", "pip", *target, "install", *options]
 
 
 def pip_environment() -> dict[str, str]:
-    """The user's own settings (index, proxy, certificates), less what would install elsewhere."""
+    """Return the user's pip settings (index, proxy, certificates), without install locations."""
     elsewhere = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME"}
     return {k: v for k, v in os.environ.items() if k not in elsewhere} | {"PIP_USER": "0"}

@@ -1,4 +1,4 @@
-"""node and the pinned CDK CLI. For `local.toolchain`; standard library only."""
+"""Finds node and installs the pinned CDK CLI. For `local.toolchain`; standard library only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Node:
 
 
 def on_this_machine() -> Node | None:
-    """The machine's own node and npm, if they run and are new enough."""
+    """Return the machine's node and npm, if they work and are recent enough."""
     elsewhere = os.pathsep.join(p for p in os.get_exec_path() if Path(p) != VENV / "bin")
     node, npm = shutil.which("node", path=elsewhere), shutil.which("npm", path=elsewhere)
     if not (node and npm):
@@ -50,7 +50,7 @@ def from_wheel() -> Node:
 
 
 def install_cdk(node: Node) -> None:
-    """The CDK CLI, as the lock file has it."""
+    """Install the CDK CLI from the lock file."""
     lock = (ROOT / "package-lock.json").read_text()
     stamp = ROOT / "node_modules" / ".lock-installed"
     if stamp.exists() and stamp.read_text() == lock:
@@ -64,7 +64,7 @@ def install_cdk(node: Node) -> None:
 
 
 def link(node: Node) -> None:
-    """`cdk`, and `node` for jsii where the machine's own does not serve, in `.venv/bin`."""
+    """Write `cdk`, and `node` for jsii if the machine's own is missing, to `.venv/bin`."""
     folder = VENV / "bin"
     cli = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
     script = LAUNCHER.format(path=folder, node=node.executable, cli=cli)

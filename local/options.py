@@ -1,4 +1,4 @@
-"""What `make local` can be told: the environment variables that make passes on, or the same as flags."""
+"""The options of `make local`: environment variables that make passes on, or equal flags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Options:
     state_dir: Path
     aws_port: int
     comprehend_port: int | None
-    """None: the server of `comprehend_endpoint` is used, and no stand-in started."""
+    """None means: use the server at `comprehend_endpoint` and start no stand-in."""
     comprehend_endpoint: str
     jobs: Path | None
     cdk_args: Sequence[str]
@@ -62,12 +62,12 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
 
 
 def usable_port(variable: str, text: str, besides: int | None = None) -> int:
-    """The port, once it is certain that nothing listens on it; for 0, one that is free."""
+    """Return the port after checking that it is free; for 0, return a free port."""
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise LocalError(f"{variable}={text} is not a port: give a number from 0 to 65535")
     port = int(text)
     with socket.socket() as probe:
-        # As servers do: connections of the last run that are still winding down do not matter.
+        # Like servers, ignore closing connections of the last run.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""Child processes that cannot be left behind, and the signals that end a run."""
+"""Child processes that always end with the run, and the signals that end a run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class LocalError(Exception):
-    """A run cannot go on; the text is for the user."""
+    """An error that ends the run; the text is for the user."""
 
 
 class Stopped(BaseException):
-    """The user has ended the run. No `Exception`, so that nothing takes it for a failed step."""
+    """The user ended the run. Not an `Exception`, so that no step handles it as a failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
 
 class StopSignals:
-    """Turns the signals that end a run into `Stopped`, raised where the main thread is."""
+    """Turns termination signals into `Stopped`, raised in the main thread."""
 
     def __init__(self) -> None:
         self._pending: int | None = None
@@ -48,7 +48,7 @@ class StopSignals:
         self.ignore()
 
     def ignore(self) -> None:
-        """From here on: who asks again while children are being stopped gets no half-stopped run."""
+        """Ignore further signals: stopping children must not be interrupted."""
         for number in END_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
@@ -61,7 +61,7 @@ class StopSignals:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """A stretch that must not be cut in half; the signal is raised at its end."""
+        """Delay signals until the end of a critical section."""
         self._held = True
         try:
             yield
@@ -90,8 +90,7 @@ class Child:
 
 @dataclass
 class Children:
-    """Every process of a run, each in a session of its own, so that Ctrl-C reaches only the runner
-    and a child can be ended together with its own children."""
+    """All processes of a run, each in its own session: Ctrl-C reaches only the runner, and a child is ended together with its own children."""
 
     logs: Path
     signals: StopSignals
@@ -147,7 +146,7 @@ class Children:
                 raise server.failure(f"has ended by itself, with exit code {code}")
 
     def stop(self) -> None:
-        """End all of them, and theirs, politely and then not."""
+        """End all processes and their children, first with SIGTERM, then with SIGKILL."""
         for child in self._running:
             signal_group(child, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
@@ -163,7 +162,7 @@ class Children:
 
 
 def signal_group(child: Child, number: int) -> bool:
-    """Whether there was anyone left to signal: workers may outlive the server that started them."""
+    """Return whether any process received the signal: workers can outlive their server."""
     try:
         os.killpg(child.process.pid, number)
     except (ProcessLookupError, PermissionError):
@@ -177,12 +176,12 @@ def wait_for_group(child: Child) -> None:
         time.sleep(0.01)
 
 
-# Loaded here: between fork and exec it is too late to load anything.
+# Loaded here, because nothing can be imported between fork and exec.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Even a runner that is killed outright leaves no server behind."""
+    """End this process when the runner is killed."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

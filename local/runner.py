@@ -1,4 +1,4 @@
-"""`make local` from start to end: servers, deployment, session, and nothing left behind."""
+"""`make local` from start to end: servers, deployment, session, cleanup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local.session import Session
 
 
 class Progress:
-    """Steps with the seconds since the start."""
+    """Prints steps with the seconds since the start."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -27,7 +27,7 @@ class Progress:
         self.plain(f"[{time.monotonic() - self._started:5.1f} s] {message}")
 
     def plain(self, text: str) -> None:
-        # The terminal may be gone (that is what SIGHUP says): no reason not to clean up.
+        # The terminal can be gone (SIGHUP); clean up anyway.
         with contextlib.suppress(OSError):
             print(text, flush=True)
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def only_run_of(state_dir: Path) -> Iterator[None]:
-    """Two runs on different ports would still share logs and the cloud assembly."""
+    """Allow only one run per state folder: runs would share logs and the cloud assembly."""
     state_dir.mkdir(parents=True, exist_ok=True)
     with (state_dir / "local.lock").open("w") as lock:
         try:
@@ -64,7 +64,7 @@ def only_run_of(state_dir: Path) -> Iterator[None]:
 def run(options: Options, signals: StopSignals, say: Progress) -> None:
     ready_file = options.state_dir / "ready.json"
     ready_file.unlink(missing_ok=True)
-    # The runner's own clients, too, must never meet the user's profile or credentials.
+    # The runner's own clients must not use the user's profile or credentials.
     environment = clean_environment(os.environ, options)
     os.environ.clear()
     os.environ.update(environment)
@@ -77,7 +77,7 @@ def run(options: Options, signals: StopSignals, say: Progress) -> None:
         say("ready; Ctrl-C ends it")
         stay_up(children)
     except Stopped:
-        # Once all is up this is how a run ends; before that it is one that was broken off.
+        # The normal end of a run once everything is up; before that, the run was interrupted.
         if not ready:
             raise
     finally:
@@ -90,7 +90,7 @@ def run(options: Options, signals: StopSignals, say: Progress) -> None:
 
 
 def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
-    """Everything from the servers to the session; what `ready.json` says of it."""
+    """Start everything from the servers to the session; return the contents of `ready.json`."""
     outputs = bring_up(aws, say)
     options, check = aws.options, aws.children.check_servers
     api_url = reachable_api_url(outputs["ApiUrl"], options.aws_endpoint)
@@ -111,7 +111,7 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
 
 
 def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
-    """The stack's outputs. The slow part, the synthesis, runs while the servers start."""
+    """Return the stack's outputs. The slow synthesis runs while the servers start."""
     options, children = aws.options, aws.children
     stand_in = None if options.comprehend_port is None else aws.start_stand_in()
     ministack = aws.start_ministack()

@@ -1,4 +1,4 @@
-"""The session that `make local` prints: each line of it is a request that was really made."""
+"""The session that `make local` prints: each line is a real request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIGEST_SECONDS = 60
 
 
 class Session:
-    """A caller of the deployed API, and a subscriber of its digests."""
+    """A caller of the deployed API and a subscriber to its digests."""
 
     def __init__(self, api_url: str, aws_endpoint: str, outputs: dict[str, str]) -> None:
         self._api_url = api_url
@@ -42,11 +42,11 @@ class Session:
         )
 
     def open_methods(self) -> None:
-        """Let callers in without a signature, which the emulator could not verify anyway.
+        """Allow unsigned requests, because the emulator cannot verify signatures.
 
-        It only asks for an Authorization header of any content, so its refusal protects nothing and
-        keeps out browsers and plain curl. The deployed template is not touched: in AWS every method
-        has IAM authorization. Signed calls are answered as well.
+        The emulator only requires some Authorization header, which protects nothing and excludes browsers
+        and plain curl. The deployed template is unchanged: in AWS every method has IAM authorization.
+        Signed requests work as well.
         """
         gateway = self.client("apigateway")
         api = self._api_url.split("/")[4]
@@ -62,7 +62,7 @@ class Session:
                 )
 
     def wait_for_first_sync(self, check: Callable[[], None]) -> None:
-        """The deployment has triggered it; its proof is that the API knows as of when it speaks."""
+        """Verify that the deployment's first sync is done: the API reports AsOf."""
         self._common = self._family()
         deadline = time.monotonic() + FIRST_SYNC_SECONDS
         while True:
@@ -75,7 +75,7 @@ class Session:
             time.sleep(0.5)
 
     def _family(self) -> dict[str, str]:
-        """Nothing for the default family; where the settings leave that out, the first they have."""
+        """Return no parameter for the default family, or the first family of the deployment."""
         function = self._outputs["ApiFunctionName"]
         configuration = self.client("lambda").get_function_configuration(FunctionName=function)
         families = configuration["Environment"]["Variables"].get("FAMILIES", "SNOMEDCT").split(",")
@@ -121,7 +121,7 @@ class Session:
         return f'$ curl "{self.url(**parameters)}"\n{shown(answer)}'
 
     def receive_digest(self, check: Callable[[], None]) -> dict[str, str]:
-        """Subscribe a queue, have a digest published, take it from the queue."""
+        """Subscribe a queue, publish a digest and receive it from the queue."""
         sqs = self.client("sqs")
         queue = sqs.create_queue(QueueName="job-digests")["QueueUrl"]
         names = ["QueueArn"]
@@ -131,7 +131,7 @@ class Session:
         topic = self._outputs["DigestTopicArn"]
         self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         function = self._outputs["DigestFunctionName"]
-        # The last day's, as a window of its own: the first digest of the schedule is left to come.
+        # The last day as a window of its own: the schedule's first digest is not affected.
         end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
         start = end - datetime.timedelta(days=1)
         window = {"WindowStart": start.isoformat(), "WindowEnd": end.isoformat()}
@@ -158,7 +158,7 @@ def readable(message: str) -> Json:
 
 
 def shown(value: Json) -> str:
-    """JSON as a person wants to see it: indented, long lists cut."""
+    """Return JSON for people: indented, with long lists shortened."""
     if isinstance(value, str):
         return value
     return json.dumps(shortened(value), indent=2, ensure_ascii=False)
@@ -168,7 +168,7 @@ def shortened(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: shortened(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        # Of a page of jobs one is enough to see what a job looks like.
+        # One job of a page shows what a job looks like.
         limit = 1 if value and isinstance(value[0], dict) else LISTS_SHOWN
         more = [f"… {len(value) - limit} more"] if len(value) > limit else []
         return [shortened(inner) for inner in value[:limit]] + more

@@ -1,7 +1,7 @@
-"""Sets up what the make targets need; what is there and still fits is left alone.
+"""Installs what the make targets need and is missing or outdated.
 
-`local/setup.sh` runs it with the interpreter that it found: `python -m local.toolchain PART…`, where a
-part is `app`, `dev`, `node`, `ministack` or `awscli`. Standard library only.
+`local/setup.sh` runs it with the interpreter that it found: `python -m local.toolchain PART…`, where a part
+is `app`, `dev`, `node`, `ministack` or `awscli`. Standard library only.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def in_parallel(tasks: list[Callable[[], None]]) -> None:
 
 
 def stop(number: int, _frame: object) -> None:
-    """End at once, pip and npm as well: what they leave does not count as installed."""
+    """End immediately, with pip and npm; a partial installation does not count as installed."""
     for process in RUNNING:
         process.terminate()
     os._exit(128 + number)
@@ -89,7 +89,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     LOGS.mkdir(exist_ok=True)
-    # Two makes at once must not install into the same directory.
+    # Concurrent makes must not install into the same directory.
     with (LOGS / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:

@@ -1,4 +1,4 @@
-"""Run the stand-in: `python -m local.comprehend_medical --port 4600 --jobs jobs.json`."""
+"""Runs the stand-in: `python -m local.comprehend_medical --port 4600 --jobs jobs.json`."""
 
 import argparse
 import errno
@@ -62,7 +62,7 @@ def _configured(arguments: argparse.Namespace) -> tuple[Hostility, Settings]:
 
 def _server(arguments: argparse.Namespace) -> Server:
     hostility, settings = _configured(arguments)
-    # An export stays as it is; the made-up jobs that are active finish while one watches.
+    # Jobs of an export stay unchanged; active sample jobs finish over time.
     jobs = load_jobs(Path(arguments.jobs)) if arguments.jobs else sample_jobs(time.time())
     return Server(
         jobs, hostility, settings, active_jobs_finish=not arguments.jobs, port=arguments.port

@@ -1,4 +1,4 @@
-"""The control paths: what a test in another process says to the stand-in, all of it JSON."""
+"""The control paths: JSON requests with which a test in another process controls the stand-in."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ PATHS = (
 
 
 def control(service: Service, method: str, path: str, body: bytes) -> Any:
-    """Do what a control request asks and return the answer, to be sent as JSON."""
+    """Execute a control request and return the result as JSON data."""
     wanted = _object(body)
     match method, path.removeprefix("/_control/"):
         case "POST", "faults":
@@ -51,7 +51,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _change_jobs(service: Service, wanted: Mapping[str, Any]) -> int:
-    """Replace all jobs, delete some, put some, in this order; return how many there are then."""
+    """Replace all jobs, delete some and add some, in this order; return the number of jobs."""
     for key in wanted:
         if key not in ("Replace", "Delete", "Put"):
             raise ControlError(f"{key} is unknown; there are Replace, Delete, Put")

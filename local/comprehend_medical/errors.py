@@ -8,11 +8,11 @@ StandInError
 
 
 class StandInError(Exception):
-    """Whatever the stand-in refuses to do."""
+    """The base of all errors of the stand-in."""
 
 
 class ServiceError(StandInError):
-    """An error as the service would answer it. Without a status, the model's own is used."""
+    """An error in the service's form. The default status is the model's own."""
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:
         super().__init__(f"{code}: {message}")
@@ -22,8 +22,8 @@ class ServiceError(StandInError):
 
 
 class ControlError(StandInError):
-    """A control request that names something unknown. The message says what is allowed."""
+    """A control request with an unknown name. The message lists the allowed ones."""
 
 
 class JobsFileError(StandInError):
-    """Jobs that cannot be loaded. The message is one line: where, what, and what is allowed."""
+    """Jobs that cannot be loaded. The message is one line: location, problem, allowed values."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Family(StrEnum):
-    """A kind of batch job. Values are the names that a jobs file and the control paths use."""
+    """A kind of batch job. The values are the names in a jobs file and in the control paths."""
 
     SNOMEDCT = "SNOMEDCT"
     ICD10CM = "ICD10CM"
@@ -15,7 +15,7 @@ class Family(StrEnum):
 
 
 class Verb(StrEnum):
-    """What can be done to a job."""
+    """The actions on a job."""
 
     START = "Start"
     STOP = "Stop"
@@ -48,8 +48,8 @@ MODEL_VERSIONS = {
     Family.PHI: "PHIModelV20190903",
 }
 
-# The service writes below ACCOUNT-LABEL-JOBID/. EntitiesDetection and PHIDetection are from AWS's
-# examples, the others follow their pattern.
+# The service writes below ACCOUNT-LABEL-JOBID/. EntitiesDetection and PHIDetection are from AWS's examples;
+# the others follow the same pattern.
 OUTPUT_LABELS = {
     Family.SNOMEDCT: "SNOMEDCT",
     Family.ICD10CM: "ICD10CM",
@@ -60,7 +60,7 @@ OUTPUT_LABELS = {
 
 
 def operation_name(verb: Verb, family: Family) -> str:
-    """Name an operation as the API does: only the List operations are in the plural."""
+    """Return the API's name of an operation: only the List operations are plural."""
     return f"{verb}{NOUNS[family]}" + ("s" if verb is Verb.LIST else "")
 
 

@@ -1,4 +1,4 @@
-"""Faults on demand, and the record of calls: what a test sets up and what it reads back."""
+"""Injected faults and the record of calls, for tests."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ RECENT_CALLS = 10_000
 
 @dataclass(slots=True)
 class Fault:
-    """What happens to the next `count` calls of the operations that match, after `skip` others."""
+    """A fault for the next `count` matching calls, after `skip` others."""
 
     operation: str = "*"
     error: str | None = None
     http_status: int | None = None
-    message: str = "A fault that a test asked for."
+    message: str = "A fault injected by a test."
     delay: float = 0.0
     count: int = 1
     skip: int = 0
 
 
 class Taken(NamedTuple):
-    """What a call has to suffer: wait, then fail."""
+    """The effect of faults on one call: a delay, then an error."""
 
     delay: float
     error: ServiceError | None
 
 
-# The names on the wire, the field or state that each sets, and the type it must have.
+# Names in JSON, the field or state that each sets, and its type.
 _FAULT_KEYS: dict[str, tuple[str, type]] = {
     "Operation": ("operation", str),
     "Error": ("error", str),
@@ -50,15 +50,15 @@ _STATE_KEYS: dict[str, tuple[str, type]] = {
 
 @dataclass(slots=True)
 class Faults:
-    """Faults that are still to come."""
+    """Faults that have not occurred yet."""
 
     pending: list[Fault] = field(default_factory=list)
-    token_cycle: bool = False  # tokens lead round in a cycle, until turned off
-    empty_pages: int = 0  # the next walk begins with that many pages without jobs
-    refuse_tokens: int = 0  # that many next List calls that carry a token are refused
+    token_cycle: bool = False  # tokens form a cycle until this is turned off
+    empty_pages: int = 0  # the next walk starts with this many empty pages
+    refuse_tokens: int = 0  # this many List calls with a token are rejected
 
     def read(self, wanted: Mapping[str, Any]) -> None:
-        """Take in one fault as it is sent to `/_control/faults`."""
+        """Add a fault in the form of `/_control/faults`."""
         known = _FAULT_KEYS | _STATE_KEYS
         for key, value in wanted.items():
             if key not in known:
@@ -76,7 +76,7 @@ class Faults:
         self.pending.append(Fault(**values))
 
     def take(self, operation: str) -> Taken:
-        """Use up one call of every fault that matches. The first error wins; delays add up."""
+        """Use up one call of every matching fault. The first error is used; delays add up."""
         delay, error = 0.0, None
         for fault in list(self.pending):
             if not fnmatchcase(operation, fault.operation):
@@ -92,18 +92,18 @@ class Faults:
         return Taken(delay, error)
 
     def refuses_token(self) -> bool:
-        """Whether this token is one of those to refuse."""
+        """Whether to reject this token."""
         refused = self.refuse_tokens > 0
         self.refuse_tokens -= refused
         return refused
 
     def take_empty_pages(self) -> int:
-        """How many empty pages the walk that begins now gets; the one after gets none."""
+        """Return the number of empty pages for a new walk, once."""
         pages, self.empty_pages = self.empty_pages, 0
         return pages
 
     def shown(self) -> dict[str, Any]:
-        """What is still to come, as `/_control/faults` shows it."""
+        """Return the remaining faults, as `/_control/faults` shows them."""
         names = {name: key for key, (name, _) in _FAULT_KEYS.items()}
         pending = [{names[k]: v for k, v in asdict(fault).items()} for fault in self.pending]
         state = {key: getattr(self, name) for key, (name, _) in _STATE_KEYS.items()}
@@ -111,30 +111,30 @@ class Faults:
 
 
 class Calls:
-    """How often each operation was called, and when of late. Refused calls count too."""
+    """The number of calls per operation, and the times of recent ones, including rejected calls."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.recent: deque[tuple[float, str]] = deque(maxlen=RECENT_CALLS)
 
     def add(self, operation: str, now: float) -> None:
-        """Note a call."""
+        """Record a call."""
         self.counts[operation] += 1
         self.recent.append((now, operation))
 
     def shown(self) -> dict[str, Any]:
-        """Both, as `/_control/calls` shows them."""
+        """Return counts and times, as `/_control/calls` shows them."""
         return {"Counts": dict(self.counts), "Calls": list(self.recent)}
 
 
 class Throttle:
-    """At most so many calls in any second. What is refused does not count against the rate."""
+    """A rate limit per second. Rejected calls do not count."""
 
     def __init__(self) -> None:
         self._passed: deque[float] = deque()
 
     def passes(self, now: float, rate: int) -> bool:
-        """Whether a call may pass now."""
+        """Whether a call is allowed now."""
         while self._passed and self._passed[0] <= now - 1:
             self._passed.popleft()
         if len(self._passed) >= rate:

@@ -1,4 +1,4 @@
-"""A job as the service keeps it: what it sends, what is filtered on, what comes next."""
+"""A job in the stand-in: its JSON, its filterable properties, and its next status changes."""
 
 import json
 import math
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
 
 class Job:
-    """One job. Its JSON text is made once a change, so that a page of 500 is joined, not dumped."""
+    """One job. Its JSON text is made once per change, so that a page is joined instead of serialized."""
 
     __slots__ = (
         "expires",
@@ -46,7 +46,7 @@ class Job:
         self.write(properties)
 
     def write(self, properties: Mapping[str, Any]) -> None:
-        """Take these properties on, whole. Only the shelf calls this: it has to move the job."""
+        """Replace all properties. Only the shelf calls this, because it must move the job."""
         self.text = json.dumps(properties)
         self.job_id: str | None = properties.get("JobId")
         self.name: str | None = properties.get("JobName")
@@ -56,19 +56,19 @@ class Job:
 
     @property
     def properties(self) -> Properties:
-        """A copy of what is sent, times as epoch seconds."""
+        """Return a copy of the properties, with times as epoch seconds."""
         properties: Properties = json.loads(self.text)
         return properties
 
 
 def milliseconds(seconds: float) -> float:
-    """Cut a time to whole milliseconds, which is what the service sends (1589920717.594)."""
-    # A double near 1.7e9 is off by up to 1.2e-7: without the allowance .594 could become .593.
+    """Truncate a time to whole milliseconds, as the service sends it (1589920717.594)."""
+    # A double near 1.7e9 is off by up to 1.2e-7: without this tolerance, .594 could become .593.
     return math.floor(seconds * 1000 + 0.0005) / 1000
 
 
 def new_job(family: Family, job_id: str, wanted: Properties, now: float, days: float) -> Properties:
-    """What a Start request becomes. In AWS's examples ExpirationTime has no fraction."""
+    """Return the job for a Start request. In AWS's examples, ExpirationTime has no fraction."""
     submitted = milliseconds(now)
     account = wanted["DataAccessRoleArn"].split(":")[4]
     output = wanted["OutputDataConfig"]
@@ -86,7 +86,7 @@ def new_job(family: Family, job_id: str, wanted: Properties, now: float, days: f
 
 
 def ending(properties: Properties, outcome: str, at: float) -> Properties:
-    """The changes with which a job ends: a FAILED one says why, a partial one has a manifest."""
+    """Return the final changes of a job: FAILED has a Message, PARTIAL_SUCCESS a manifest."""
     changes: Properties = {"JobStatus": outcome, "EndTime": milliseconds(at)}
     if outcome == "FAILED":
         changes["Message"] = FAILURE_MESSAGE
@@ -97,7 +97,7 @@ def ending(properties: Properties, outcome: str, at: float) -> Properties:
 
 
 def life(properties: Properties, settings: Settings) -> Iterator[Step]:
-    """Yield the steps of a job that was just started."""
+    """Yield the status changes of a new job."""
     running = properties["SubmitTime"] + settings.submitted_seconds
     ended = running + settings.in_progress_seconds
     yield Step(running, {"JobStatus": "IN_PROGRESS"})

@@ -1,4 +1,4 @@
-"""Jobs as people have them: what the AWS CLI prints, or an object of families to such lists."""
+"""Loads jobs from the output of the AWS CLI, or from an object of families to such lists."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _TIME = "an ISO 8601 time (2026-11-02T03:04:05.678Z) or epoch seconds"
 
 
 def load_jobs(path: Path) -> dict[Family, list[Properties]]:
-    """Read a jobs file. Errors are one line that names file, family, index and property."""
+    """Read a jobs file. Errors are one line with file, family, index and property."""
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
@@ -31,9 +31,9 @@ def load_jobs(path: Path) -> dict[Family, list[Properties]]:
 
 
 def read_jobs(content: object) -> dict[Family, list[Properties]]:
-    """Read jobs from parsed JSON. A list that names no family is of SNOMED CT.
+    """Read jobs from parsed JSON. A list without a family contains SNOMED CT jobs.
 
-    Statuses and properties that today's model does not know pass; known ones must be of its type.
+    Unknown statuses and properties are accepted; known properties must have the right type.
     """
     if isinstance(content, list) or (isinstance(content, Mapping) and LIST_KEY in content):
         content = {Family.SNOMEDCT: content}
@@ -100,7 +100,7 @@ def _read_time(value: object, where: str) -> float:
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
-            # Without an offset: UTC, and not this machine's zone.
+            # Without an offset: UTC instead of this machine's zone.
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return milliseconds(moment.timestamp())
         if isinstance(value, int | float) and not isinstance(value, bool):

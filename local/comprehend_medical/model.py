@@ -1,7 +1,6 @@
-"""What botocore's own service model says about the API: input, error statuses, job properties.
+"""The API according to botocore's service model: input constraints, error statuses, job properties.
 
-The model is the one that boto3 and the AWS CLI carry, so a limit that AWS changes arrives here
-with the next botocore.
+boto3 and the AWS CLI use the same model, so a limit that AWS changes takes effect with the next botocore.
 """
 
 import re
@@ -19,19 +18,19 @@ SERVICE = "comprehendmedical"
 
 @cache
 def service_model() -> ServiceModel:
-    """Load the model from botocore's data, once; no session and no credentials are involved."""
+    """Load the model from botocore's data, once, without session and credentials."""
     return ServiceModel(Loader().load_service_model(SERVICE, "service-2"), SERVICE)
 
 
 @cache
 def target_prefix() -> str:
-    """The part of X-Amz-Target before the dot."""
+    """Return the part of X-Amz-Target before the dot."""
     return str(service_model().metadata["targetPrefix"])
 
 
 @cache
 def error_status(code: str) -> int:
-    """The HTTP status that the model gives an error; 400 for those that it does not know."""
+    """Return the HTTP status of an error in the model; 400 for unknown errors."""
     for shape in service_model().error_shapes:
         if shape.name == code:
             return int(shape.metadata["error"]["httpStatusCode"])
@@ -40,7 +39,7 @@ def error_status(code: str) -> int:
 
 @cache
 def job_shape() -> StructureShape:
-    """The 14 properties of a job."""
+    """Return the 14 properties of a job."""
     shape = service_model().shape_for("ComprehendMedicalAsyncJobProperties")
     if not isinstance(shape, StructureShape):
         raise TypeError("the model's job is no structure")
@@ -48,11 +47,11 @@ def job_shape() -> StructureShape:
 
 
 def check_input(operation: str, value: object) -> None:
-    """Refuse what the model forbids, in the words that AWS's services use.
+    """Reject input that the model forbids, with the wording of AWS's services.
 
-    A wrong JSON type is a SerializationException. A value out of bounds is a ValidationException
-    where it is a filter's ("The filter that you specified for the operation is invalid" is what
-    the model says of that error), else an InvalidRequestException.
+    A wrong JSON type is a SerializationException. A value out of bounds is a ValidationException for a
+    filter ("The filter that you specified for the operation is invalid", says the model), otherwise an
+    InvalidRequestException.
     """
     shape = service_model().operation_model(operation).input_shape
     if shape is None:
@@ -131,8 +130,8 @@ def _typed(value: Any, wanted: type | tuple[type, ...], path: str) -> Any:
     raise ServiceError("SerializationException", f"'{path or 'input'}' has the wrong JSON type")
 
 
-# `re` knows no \p{…}. Of the categories that the model uses, each gets a private-use character
-# that stands for all its members outside ASCII, in the pattern and in the value alike.
+# `re` does not support \p{…}. Each category that the model uses is represented by a private-use character
+# for its non-ASCII members, in the pattern and in the value.
 _CATEGORIES = {
     "L": ("\ue001", "A-Za-z"),
     "Z": ("\ue002", " "),

@@ -1,4 +1,4 @@
-"""A made-up account: jobs as they would be after months of nightly runs, oddities included."""
+"""Generates a sample account: jobs as after months of nightly runs, including unusual ones."""
 
 import random
 from collections.abc import Iterator
@@ -56,12 +56,12 @@ ODD_NAMES = (
 def sample_jobs(
     now: float, count: int = 2_500, days: float = 120, seed: int = 1
 ) -> dict[Family, list[Properties]]:
-    """Make jobs of the `days` before `now`. The same arguments give the same jobs."""
+    """Return jobs of the `days` before `now`. Equal arguments give equal jobs."""
     rng = random.Random(seed)
     families = rng.choices(list(SHARES), list(SHARES.values()), k=count)
     jobs: dict[Family, list[Properties]] = {family: [] for family in Family}
     for index, family in enumerate(families):
-        # The youngest is an hour old: younger ones are active. None expires at once.
+        # All jobs are at least an hour old, because younger ones would be active. None expires immediately.
         age = 3_600 + rng.random() * max(days * DAY - 7_200, 0)
         if len(jobs[family]) < ACTIVE_EACH:
             jobs[family].append(_active_job(rng, family, now, len(jobs[family])))
@@ -73,7 +73,7 @@ def sample_jobs(
 
 
 def plan_for(properties: Properties, now: float) -> Iterator[Step]:
-    """Yield how a sample job that is active goes on: it ends 10 seconds to 3 minutes from now."""
+    """Yield the changes of an active sample job: it ends 10 seconds to 3 minutes from now."""
     rng = random.Random(properties.get("JobId"))
     ended = now + 10 + rng.random() * 170
     if properties.get("JobStatus") == "STOP_REQUESTED":
@@ -96,7 +96,7 @@ def _active_job(rng: random.Random, family: Family, now: float, place: int) -> P
 
 def _ended_job(rng: random.Random, family: Family, submitted: float, index: int) -> Properties:
     status = rng.choices(list(ENDINGS), list(ENDINGS.values()))[0]
-    # Every fortieth name is odd, so that even a small set shows all of them.
+    # Every fortieth name is unusual, so that even a small sample shows all of them.
     name = ODD_NAMES[index // 40 % len(ODD_NAMES)] if index % 40 == 39 else _name(rng, submitted)
     job = _job(rng, family, submitted, status, name)
     ended = submitted + 60 + rng.lognormvariate(5, 0.8)
@@ -104,7 +104,7 @@ def _ended_job(rng: random.Random, family: Family, submitted: float, index: int)
     if status == "FAILED":
         job["Message"] = rng.choice(MESSAGES)
     elif rng.random() < 0.02:
-        # All 14 properties are optional in the model: some jobs have hardly any.
+        # All 14 properties are optional in the model: some jobs have only a few.
         job = {name: job[name] for name in ("JobId", "JobStatus", "SubmitTime")}
     return job
 

@@ -1,4 +1,4 @@
-"""The service on HTTP: AWS JSON 1.1 at `/`, and the control paths below `/_control/`."""
+"""The service over HTTP: AWS JSON 1.1 at `/`, and the control paths below `/_control/`."""
 
 import json
 import sys
@@ -19,9 +19,9 @@ ADDRESS = "127.0.0.1"
 
 
 class Server(Service):
-    """The service behind a socket on loopback. `with Server(...) as server:` serves meanwhile.
+    """The HTTP server on loopback, as a context manager.
 
-    Port 0 takes a free port; `endpoint` says which. Serving is done by daemon threads.
+    Port 0 selects a free port; `endpoint` contains it. Daemon threads handle the requests.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Server(Service):
         self.endpoint = f"http://{ADDRESS}:{self.port}"
 
     def __enter__(self) -> Self:
-        # The default poll interval would make leaving take half a second.
+        # The default poll interval would delay shutdown by half a second.
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
@@ -58,21 +58,21 @@ class _HTTPServer(ThreadingHTTPServer):
         self.service = service
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing when a client hangs up: that is its own affair. All else is a mistake here."""
+        """Ignore disconnected clients; report other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Unbuffered, headers and body leave in two packets, and Nagle's algorithm holds back the second
-    # until the first is acknowledged: 40 ms a call.
+    # Unbuffered, headers and body are two packets, and Nagle's algorithm delays the second until the first
+    # is acknowledged: 40 ms a call.
     wbufsize = -1
     disable_nagle_algorithm = True
     server: _HTTPServer
 
     def do_POST(self) -> None:
-        """Answer an operation or a control request."""
+        """Handle an operation or a control request."""
         try:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         except ValueError:
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._control("POST", body)
 
     def do_GET(self) -> None:
-        """Answer a control request; the service itself knows POST only."""
+        """Handle a control request; the service itself supports only POST."""
         self._control("GET", b"")
 
     def _serve(self, body: bytes) -> None:

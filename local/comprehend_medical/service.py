@@ -1,4 +1,4 @@
-"""The service without HTTP: what each operation does to the jobs, and what the control paths do."""
+"""The service without HTTP: the operations on jobs, and the control requests."""
 
 import json
 import secrets
@@ -37,7 +37,7 @@ Jobs = Mapping[Family, Iterable[Mapping[str, Any]]]
 
 
 class Service:
-    """All that the stand-in knows. Every public method may be called from any thread."""
+    """The state of the stand-in. Public methods are thread-safe."""
 
     def __init__(
         self,
@@ -71,10 +71,10 @@ class Service:
             for job in [job for job in shelf.jobs.values() if job.status in ACTIVE]:
                 self._store.schedule(family, job, plan_for(job.properties, now))
 
-    # What the service answers
+    # Operations of the service
 
     def call(self, name: str, body: str | bytes) -> str:
-        """Answer one operation, JSON in and JSON out. What it refuses is a ServiceError."""
+        """Execute one operation, JSON to JSON. Raises ServiceError."""
         operation = OPERATIONS.get(name)
         if operation is None:
             raise ServiceError("UnknownOperationException", f"{name or 'None'} is not implemented.")
@@ -88,7 +88,7 @@ class Service:
             wanted = _parsed(body)
             check_input(name, wanted)
             self._store.advance(now, self.hostility.expire_jobs)
-            # null is how some clients leave a value out.
+            # Some clients send null for an omitted value.
             given = {key: value for key, value in wanted.items() if value is not None}
             return self._answer(operation, given, now)
 
@@ -136,7 +136,7 @@ class Service:
         return job
 
     def _start(self, family: Family, wanted: Properties, now: float) -> str:
-        """Start a job. A repeat with the same ClientRequestToken and wishes is the same job."""
+        """Start a job. A repeated ClientRequestToken with the same request returns the same job."""
         token = wanted.get("ClientRequestToken")
         if token is not None and (family, token) in self._started:
             asked, job_id = self._started[family, token]
@@ -157,7 +157,7 @@ class Service:
         return job_id
 
     def _stop(self, family: Family, job_id: str, now: float) -> str:
-        """Ask a job to stop. For one that has ended only Amazon Comprehend says what happens."""
+        """Stop a job. For ended jobs, only Amazon Comprehend's documentation defines the result."""
         job = self._find(family, job_id)
         if job.status in ENDED:
             if self.hostility.stop_refusals:
@@ -199,33 +199,33 @@ class Service:
             return f"{{{listed}}}"
         return f'{{{listed}, "NextToken": "{self._tokens.seal(query, page.following)}"}}'
 
-    # What the control paths do
+    # Control requests
 
     def change(self, **changes: Any) -> dict[str, Any]:
-        """Change switches and settings by name, from now on; return all of them."""
+        """Change switches and settings by name; return all of them."""
         with self._lock:
             self.hostility, self.settings = changed(self.hostility, self.settings, changes)
             return as_dict(self.hostility, self.settings)
 
     def fault(self, **fault: Any) -> dict[str, Any]:
-        """Add a fault, in the words of `/_control/faults`; return what is still to come."""
+        """Add a fault in the form of `/_control/faults`; return the remaining faults."""
         with self._lock:
             self._faults.read(fault)
             return self._faults.shown()
 
     def reset(self) -> None:
-        """Back to the first settings, without faults, with no calls counted. Jobs stay."""
+        """Restore the initial settings, and clear faults and call counts. Jobs remain."""
         with self._lock:
             self.hostility, self.settings = self._first_hostility, self._first_settings
             self._forget()
 
     def calls(self) -> dict[str, Any]:
-        """Counts per operation, and the last 10,000 calls as (time, operation)."""
+        """Return counts per operation, and the last 10,000 calls as (time, operation)."""
         with self._lock:
             return self._calls.shown()
 
     def put_jobs(self, jobs: Jobs, replace: bool = False) -> None:
-        """Add jobs, or replace those of the same id; `replace` drops all others and all tokens."""
+        """Add jobs, or replace those with the same id; `replace` first drops all jobs and tokens."""
         with self._lock:
             if replace:
                 self._store = Store()
@@ -236,7 +236,7 @@ class Service:
                     self._store.put(family, properties)
 
     def delete_jobs(self, job_ids: Mapping[Family, Iterable[str]]) -> int:
-        """Forget jobs, as the service does with expired ones; return how many there were."""
+        """Delete jobs, as the service does with expired ones; return their number."""
         with self._lock:
             return sum(
                 self._store.delete(family, job_id)
@@ -245,7 +245,7 @@ class Service:
             )
 
     def jobs(self) -> dict[Family, list[Properties]]:
-        """The full truth as of now, each family in submit order; times are epoch seconds."""
+        """Return all current jobs, each family in submission order; times are epoch seconds."""
         with self._lock:
             self._store.advance(self.clock(), self.hostility.expire_jobs)
             return {
@@ -254,7 +254,7 @@ class Service:
             }
 
     def count(self) -> int:
-        """How many jobs there are."""
+        """Return the number of jobs."""
         with self._lock:
             return len(self._store)
 

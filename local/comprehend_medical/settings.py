@@ -1,4 +1,4 @@
-"""What can be set: the hostilities, each a switch, and the durations, limits and outcome."""
+"""The settings of the stand-in: hostility switches, durations, limits and outcomes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,14 +10,14 @@ OUTCOMES = ("COMPLETED", "PARTIAL_SUCCESS", "FAILED")
 
 
 def _switch(meaning: str) -> bool:
-    # dataclasses.field is typed as the field's own type; this keeps that trick in one place.
+    # dataclasses.field is typed as the field's own type; this keeps the workaround in one place.
     default: bool = field(default=True, metadata={"meaning": meaning})
     return default
 
 
 @dataclass(frozen=True, slots=True)
 class Hostility:
-    """The worst that AWS's documents allow. Each switch is on unless turned off by name."""
+    """The least convenient behavior that AWS's documentation allows. Each switch is on by default."""
 
     single_filter: bool = _switch("refuse two filters in one List call")
     shuffle: bool = _switch("list in a new order each walk where no order is documented")
@@ -32,7 +32,7 @@ class Hostility:
 
     @classmethod
     def none(cls) -> "Hostility":
-        """Turn every switch off: the service at its kindest."""
+        """Return settings with every switch off."""
         return cls(**{switch.name: False for switch in fields(cls)})
 
 
@@ -59,14 +59,14 @@ class Settings:
 
 
 def as_dict(hostility: Hostility, settings: Settings) -> dict[str, Any]:
-    """Show both as one flat object: their names do not overlap."""
+    """Return both as one flat object: their names do not overlap."""
     return asdict(hostility) | asdict(settings)
 
 
 def changed(
     hostility: Hostility, settings: Settings, changes: Mapping[str, Any]
 ) -> tuple[Hostility, Settings]:
-    """Return both with the named values changed. They come as JSON: names and types are checked."""
+    """Return both with the named values changed. Names and types are validated."""
     current = as_dict(hostility, settings)
     for name, value in changes.items():
         if name not in current:

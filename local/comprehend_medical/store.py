@@ -1,4 +1,4 @@
-"""The jobs: one shelf a family, kept so that a page costs the same whatever the shelf holds."""
+"""Stores jobs so that the cost of a page does not depend on the number of jobs."""
 
 import bisect
 import heapq
@@ -13,9 +13,9 @@ from local.comprehend_medical.jobs import ACTIVE, Job, Step
 
 
 class Log:
-    """Jobs in the order in which they came. Positions never move: who leaves, leaves a gap.
+    """Jobs in order of arrival. Positions never change: a removed job leaves a gap.
 
-    A walk therefore needs to remember only how long the log was when it began, and not its jobs.
+    A walk therefore only needs to remember the length of the log at its start.
     """
 
     def __init__(self) -> None:
@@ -23,21 +23,21 @@ class Log:
         self._places: dict[int, int] = {}
 
     def __len__(self) -> int:
-        """How many jobs are in it, gaps not counted."""
+        """The number of jobs, without gaps."""
         return len(self._places)
 
     def add(self, job: Job) -> None:
-        """Put a job at the end."""
+        """Append a job."""
         self._places[job.key] = len(self.slots)
         self.slots.append(job)
 
     def discard(self, job: Job) -> None:
-        """Leave a gap where the job was."""
+        """Replace the job with a gap."""
         self.slots[self._places.pop(job.key)] = None
 
 
 class Shelf:
-    """The jobs of one family, by id, by time, by name and by status."""
+    """The jobs of one family, indexed by id, time, name and status."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
@@ -48,7 +48,7 @@ class Shelf:
         self.by_status: defaultdict[str | None, Log] = defaultdict(Log)
 
     def add(self, job: Job) -> None:
-        """Take a job in."""
+        """Add a job."""
         self.jobs[job.key] = job
         if job.job_id is not None:
             self.by_id[job.job_id] = job
@@ -59,7 +59,7 @@ class Shelf:
         self.by_status[job.status].add(job)
 
     def remove(self, job: Job) -> None:
-        """Forget a job."""
+        """Delete a job."""
         del self.jobs[job.key]
         if job.job_id is not None:
             del self.by_id[job.job_id]
@@ -70,7 +70,7 @@ class Shelf:
         self.by_status[job.status].discard(job)
 
     def rewrite(self, job: Job, properties: Mapping[str, Any]) -> None:
-        """Give a job other properties. It keeps its places, so that no walk under way misses it."""
+        """Replace a job's properties. It keeps its positions, so that no walk misses it."""
         name, status, submitted = job.name, job.status, job.submitted
         job.write(properties)
         if job.name != name:
@@ -86,21 +86,21 @@ class Shelf:
                 bisect.insort(self.by_time, (job.submitted, job.key))
 
     def change(self, job: Job, changes: Mapping[str, Any]) -> None:
-        """Give a job some new values; nothing is ever taken away."""
+        """Update some properties of a job; none is removed."""
         self.rewrite(job, job.properties | dict(changes))
 
     def active(self) -> int:
-        """Count the jobs that hold one of the family's ten places."""
+        """Return the number of jobs that count against the family's limit of ten."""
         return sum(len(self.by_status[status]) for status in ACTIVE)
 
     def in_submit_order(self) -> Iterable[Job]:
-        """All jobs, the late ones too; those without SubmitTime first."""
+        """Return all jobs, including late ones; those without SubmitTime first."""
         yield from (job for job in self.jobs.values() if job.submitted is None)
         yield from (self.jobs[key] for _, key in self.by_time)
 
 
 class Store:
-    """All jobs, and what is due to happen to them. Callers hold the service's lock."""
+    """All jobs and their due changes. Callers hold the service's lock."""
 
     def __init__(self) -> None:
         self.shelves = {family: Shelf() for family in Family}
@@ -114,9 +114,9 @@ class Store:
     def put(
         self, family: Family, properties: Mapping[str, Any], keep_if_expired: bool = False
     ) -> Job:
-        """Add a job, or replace the whole job of that id.
+        """Add a job, or replace the job with that id.
 
-        With `keep_if_expired` a job whose time is already over stays: an old export loads as it is.
+        With `keep_if_expired`, an expired job stays: an old export loads unchanged.
         """
         shelf = self.shelves[family]
         job = shelf.by_id.get(properties.get("JobId", ""))
@@ -131,31 +131,31 @@ class Store:
         return job
 
     def load(self, jobs: Mapping[Family, Iterable[Mapping[str, Any]]], now: float) -> None:
-        """Put many, each family in submit order, which costs no insertion in the middle."""
+        """Add many jobs, each family in submission order, without insertions in the middle."""
         for family, listed in jobs.items():
             for properties in sorted(listed, key=lambda job: job.get("SubmitTime", -math.inf)):
                 expired = properties.get("ExpirationTime", math.inf) <= now
                 self.put(family, properties, keep_if_expired=expired)
 
     def delete(self, family: Family, job_id: str) -> bool:
-        """Forget a job; say whether there was one."""
+        """Delete a job; return whether it existed."""
         job = self.shelves[family].by_id.get(job_id)
         if job is not None:
             self.shelves[family].remove(job)
         return job is not None
 
     def schedule(self, family: Family, job: Job, plan: Iterable[Step]) -> None:
-        """Replace what is due to happen to a job."""
+        """Replace the due changes of a job."""
         job.plan = tuple(plan)
         if job.plan:
             heapq.heappush(self._due, (job.plan[0].at, job.key, family))
 
     def advance(self, now: float, expire: bool) -> None:
-        """Let everything happen that is due by now."""
+        """Apply all changes that are due."""
         while self._due and self._due[0][0] <= now:
             _, key, family = heapq.heappop(self._due)
             job = self.shelves[family].jobs.get(key)
-            # A job that was replaced, deleted or stopped since has left its old entry behind.
+            # A replaced, deleted or stopped job leaves its old entry behind.
             if job is None or not job.plan or job.plan[0].at > now:
                 continue
             step, *rest = job.plan

@@ -25,11 +25,11 @@ from local.comprehend_medical.store import Log, Shelf
 
 DEFAULT_PAGE = 100
 NOTHING = Log()
-RING = 3  # pages after which tokens come round again under the fault TokenCycle
+RING = 3  # number of pages after which tokens repeat under the fault TokenCycle
 
 
 class Query(NamedTuple):
-    """What a List call asks for."""
+    """A validated List request."""
 
     family: Family
     name: str | None = None
@@ -39,7 +39,7 @@ class Query(NamedTuple):
 
     @classmethod
     def of(cls, family: Family, wanted: Mapping[str, Any], single_filter: bool) -> "Query":
-        """Read a checked Filter. "You can only set one filter at a time", say four of the five."""
+        """Parse a validated Filter. "You can only set one filter at a time", according to four of five families."""
         filters = {name: value for name, value in wanted.items() if value is not None}
         if single_filter and len(filters) > 1:
             raise ServiceError("InvalidRequestException", "You can only set one filter at a time.")
@@ -53,11 +53,11 @@ class Query(NamedTuple):
 
     @property
     def timed(self) -> bool:
-        """Whether there is a documented order."""
+        """Whether the order is documented."""
         return self.before is not None or self.after is not None
 
     def fits(self, job: Job, now: float) -> bool:
-        """Whether the job is to be listed, times aside."""
+        """Whether the job matches, without time filters."""
         return (
             job.listed_from <= now
             and (self.name is None or self.name == job.name)
@@ -65,7 +65,7 @@ class Query(NamedTuple):
         )
 
     def log(self, shelf: Shelf) -> Log:
-        """The shortest log that holds every job that fits."""
+        """Return the shortest log that contains all matching jobs."""
         if self.name is not None:
             return shelf.by_name.get(self.name, NOTHING)
         if self.status is not None:
@@ -74,7 +74,7 @@ class Query(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Where a walk stands. All of it travels in the token."""
+    """The position of a walk. The token contains all of it."""
 
     walk: int
     issued: float
@@ -84,12 +84,14 @@ class Cursor(NamedTuple):
     )
     last: int | None = None  # key of the last job listed
     page: int = 0
-    blanks: int = 0  # pages without jobs that are still to come (fault EmptyPages)
-    ring: tuple[tuple[float, int] | None, int | None] | None = None  # where tokens come round to
+    blanks: int = 0  # remaining empty pages (fault EmptyPages)
+    ring: tuple[tuple[float, int] | None, int | None] | None = (
+        None  # position to which the tokens return
+    )
 
 
 class Page(NamedTuple):
-    """The jobs of a page and where the next one begins, if there is one."""
+    """The jobs of a page, and the position of the next one, if any."""
 
     jobs: list[Job]
     following: Cursor | None
@@ -98,7 +100,7 @@ class Page(NamedTuple):
 def begin(
     query: Query, shelf: Shelf, walk: int, now: float, shuffle: bool, seed: int, blanks: int = 0
 ) -> Cursor:
-    """Start a walk. Unshuffled, what has no documented order is listed newest first."""
+    """Start a walk. Without the switch shuffle, undocumented orders are newest first."""
     positions = 0 if query.timed else len(query.log(shelf).slots)
     stride, offset = -1, positions - 1
     if shuffle and positions > 1:
@@ -119,7 +121,7 @@ def turn(
     now: float,
     seed: int,
 ) -> Page:
-    """Return the page at which the cursor stands."""
+    """Return the page at the cursor."""
     if cursor.blanks:
         return Page([], cursor._replace(blanks=cursor.blanks - 1, page=cursor.page + 1))
     rng = random.Random(f"{seed}/{cursor.walk}/{cursor.page}")
@@ -131,7 +133,7 @@ def turn(
     for after, job in islice(items, size - repeated):  # noqa: B007 - the last one is read below
         jobs.append(job)
         last = job.key
-    # A page that happens to be the last may still carry a token, and the next one be empty.
+    # A last page can still have a token, and the next page is then empty.
     more = next(items, None) is not None or (
         hostility.empty_pages and len(jobs) > repeated and rng.random() < 0.25
     )
@@ -156,7 +158,7 @@ def _repeated(
     rng: random.Random,
     now: float,
 ) -> list[Job]:
-    """Begin a page with the last job of the one before, as when the boundary had shifted."""
+    """Start a page with the last job of the previous one, as if the boundary had shifted."""
     if not hostility.repeat_jobs or cursor.last is None or size < 2 or rng.random() > 0.35:
         return []
     job = shelf.jobs.get(cursor.last)
@@ -166,7 +168,7 @@ def _repeated(
 def _from(
     query: Query, shelf: Shelf, cursor: Cursor, now: float
 ) -> Iterator[tuple[tuple[float, int], Job]]:
-    """Yield the jobs that remain, each with the place after which the walk goes on."""
+    """Yield the remaining jobs, each with the position after it."""
     places = _by_time(query, shelf, cursor) if query.timed else _by_path(query, shelf, cursor)
     return ((place, job) for place, job in places if query.fits(job, now))
 
@@ -182,7 +184,7 @@ def _by_path(query: Query, shelf: Shelf, cursor: Cursor) -> Iterator[tuple[tuple
 
 
 def _by_time(query: Query, shelf: Shelf, cursor: Cursor) -> Iterator[tuple[tuple[float, int], Job]]:
-    """SubmitTimeBefore: oldest first; SubmitTimeAfter: newest first; bounds exclusive."""
+    """Return jobs by time: SubmitTimeBefore oldest first, SubmitTimeAfter newest first, bounds exclusive."""
     times = shelf.by_time
     low = 0 if query.after is None else bisect_right(times, (query.after, math.inf))
     high = len(times) if query.before is None else bisect_left(times, (query.before, -1))
@@ -199,7 +201,7 @@ def _by_time(query: Query, shelf: Shelf, cursor: Cursor) -> Iterator[tuple[tuple
 
 
 def around(cursor: Cursor, page: Page) -> Page:
-    """Make the tokens come round: after page RING the walk is back at the token of page 1."""
+    """Repeat the tokens: after page RING, the walk continues at the token of page 1."""
     following = page.following or cursor._replace(page=cursor.page + 1)
     if following.page == 1 or following.ring is None:
         following = following._replace(page=1, ring=(following.after, following.last))
@@ -210,7 +212,7 @@ def around(cursor: Cursor, page: Page) -> Page:
 
 
 class Tokens:
-    """Seals cursors: opaque, bound to one query, worthless when changed, made up or too old."""
+    """Seals cursors into opaque tokens, each valid for one query, unaltered, until it expires."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -221,7 +223,7 @@ class Tokens:
         return base64.urlsafe_b64encode(self._signature(query, body) + body).decode()
 
     def open(self, query: Query, token: str, oldest: float) -> Cursor:
-        """Return the cursor of a token, if issued for this very query and not before `oldest`."""
+        """Return the cursor of a token that was issued for this query, not before `oldest`."""
         try:
             sealed = base64.b64decode(token, altchars=b"-_", validate=True)
         except ValueError:

@@ -220,7 +220,7 @@ def test_an_error_has_the_code_and_the_status_of_the_model(
     with pytest.raises(ClientError) as refused:
         call(client, verb, Family.PHI, **parameters)
     assert refused.value.response["Error"]["Code"] == code
-    assert refused.value.response["Error"]["Message"] == "A fault that a test asked for."
+    assert refused.value.response["Error"]["Message"] == "A fault injected by a test."
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
