@@ -103,7 +103,7 @@ def test_without_an_interpreter_of_the_target_one_line_says_so(
     said: list[str] = []
     bundle = make_bundle(source, tmp_path / "build", Target.of("lambda"), said.append)
     assert said == [
-        "no python3.13 runs here: the bundle gets no bytecode and starts some 400 ms slower"
+        "python3.13 is not installed: the bundle has no bytecode and starts about 400 ms slower"
     ]
     assert [name for name in names(bundle.path) if name.endswith(".pyc")] == []
 
@@ -145,7 +145,7 @@ def test_a_failure_of_pip_is_told_with_what_to_do(source, tmp_path):
         with pytest.raises(BundleError) as failed:
             make_bundle(source, tmp_path / "build", HOST, lambda line: None)
     assert "No matching distribution found for no-such-package==1.0" in str(failed.value)
-    assert "Check that a package index can be reached" in str(failed.value)
+    assert "Check that a package index is reachable" in str(failed.value)
 
 
 def test_only_the_services_in_use_are_kept(tmp_path):
