@@ -14,7 +14,7 @@ local:  ## deploy to a local AWS, show a session, stay up until Ctrl-C
 	@exec $(BIN)/python -m local
 
 test:  ## all checks and tests, in parallel
-	$(SETUP) app dev node ministack awscli
+	$(SETUP) app dev node ministack awscli clients
 	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: check-style check-types check-template  ## ruff, mypy strict, cfn-lint

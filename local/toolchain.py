@@ -1,7 +1,7 @@
 """Installs what the make targets need and is missing or outdated.
 
 `local/setup.sh` runs it with the interpreter that it found: `python -m local.toolchain PART…`, where a part
-is `app`, `dev`, `node`, `ministack` or `awscli`. Standard library only.
+is `app`, `dev`, `node`, `ministack`, `awscli` or `clients`. Standard library only.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ MAIN = Environment(
         "wheel": [ROOT / "local" / "node-requirements.txt"],
     },
 )
-# MiniStack and the AWS CLI pin a botocore of their own.
+# Programs with dependencies of their own, some of them other versions of ours.
 OTHERS = {
     name: Environment(ROOT / f".venv-{name}", {name: [ROOT / f"local/{name}-requirements.txt"]})
-    for name in ("ministack", "awscli")
+    for name in ("ministack", "awscli", "clients")
 }
 
 
