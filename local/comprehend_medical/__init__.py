@@ -16,7 +16,7 @@ In a test:
         ...
         assert server.calls()["Counts"] == {"ListPHIDetectionJobs": 4}
 
-`Server` binds port 0 unless told, takes a `clock` that replaces time.time, and begins without jobs
+`Server` binds port 0 by default, takes a `clock` that replaces time.time, and begins without jobs
 unless given some: `sample_jobs(now)` makes an account, `load_jobs(path)` and `read_jobs(content)`
 read what the AWS CLI prints. It has, in process, what `/_control/` offers over HTTP:
 

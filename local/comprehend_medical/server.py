@@ -117,4 +117,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
-        """Log nothing: the calls are counted, and the terminal belongs to whoever started this."""
+        """Log nothing: the calls are counted, and the terminal belongs to the user."""
