@@ -39,19 +39,13 @@ class Digest(Construct):
         for address in settings.digest_emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
         self.chat_topic = _chat_topic(self, key=key) if settings.chat_digests else None
-        sent = _idempotency_table(self, key=key)
+        sent = self.idempotency_table = _idempotency_table(self, key=key)
         self.function = _function(
             self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic, sent=sent
         )
         ledger.grant_reading(self.function)
         ledger.grant(self.function, "dynamodb:PutItem")  # the state of the digest windows
-        sent.grant(
-            self.function,
-            "dynamodb:DeleteItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
-        )
+        grant_idempotency(sent, self.function)
         key.grant_encrypt_decrypt(self.function)
         _let_only(self.function, publish_to=self.topic)
         if self.chat_topic is not None:
@@ -62,6 +56,17 @@ class Digest(Construct):
         _schedule(self, settings=settings, function=self.function, undelivered=self.undelivered)
 
 
+def grant_idempotency(table: dynamodb.ITable, function: LedgerFunction) -> None:
+    """Allow the four operations of Powertools idempotency."""
+    table.grant(
+        function,
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+    )
+
+
 def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
     """A topic of its own: chat messages are not readable as e-mail or JSON."""
     return sns.Topic(
@@ -70,7 +75,7 @@ def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
 
 
 def _idempotency_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
-    """The records of Powertools idempotency: ids and counts, with an expiry."""
+    """The records of Powertools idempotency: ids, counts and times, with an expiry."""
     return dynamodb.Table(
         scope,
         "Sent",

@@ -36,7 +36,16 @@ class JobLedgerStack(Stack):
         digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
         alerts.notify_of(digest.alarms)
         functions = {"sync": sync.function, "digest": digest.function}
-        api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
+        api = Api(
+            self,
+            "Api",
+            settings=settings,
+            code=code,
+            ledger=ledger,
+            idempotency_table=digest.idempotency_table,
+            key=key,
+            **functions,
+        )
         digest.function.add_environment("API_URL", api.address)
         lookup = Lookup(
             self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function

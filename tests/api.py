@@ -13,12 +13,15 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs
 
+from jobledger.api import keyed_walks
+from jobledger.api.keyed_walks import KeyedWalks
 from jobledger.handlers import api
 from jobledger.jobs import Family, Job, job_from_service
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.observability import logger
 from jobledger.times import rfc3339
+from tests.digests import REMEMBERED, MemoryTables
 from tests.memory_dynamodb import MemoryDynamoDB
 
 SCOPE = "111122223333/us-east-1"
@@ -31,6 +34,7 @@ ENVIRONMENT = {
     "SYNC_MINUTES": "1",
     "SYNC_FUNCTION_NAME": "sync",
     "DIGEST_FUNCTION_NAME": "digest",
+    "IDEMPOTENCY_TABLE_NAME": REMEMBERED,
     "POWERTOOLS_TRACE_DISABLED": "1",
     "POWERTOOLS_SERVICE_NAME": "job-ledger",
     "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
@@ -90,6 +94,9 @@ class Api:
         self.now = NOW
         self.ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: self.now)
         self.context = Context()
+        self.idempotency = MemoryTables()
+        self.slept = 0.0
+        self.walks = KeyedWalks(self.idempotency, REMEMBERED, self.sleep)
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answer_of_function: Any = {}
 
@@ -148,6 +155,13 @@ class Api:
         """Stand in for `api._now`."""
         return self.now
 
+    def its_walks(self) -> KeyedWalks:
+        """Stand in for `keyed_walks.keyed_walks`."""
+        return self.walks
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
     def function(self, variable: str) -> Any:
         """Stand in for `api._function`."""
 
@@ -171,6 +185,7 @@ def running_api(database: MemoryDynamoDB | None = None) -> Iterator[Api]:
         mock.patch.object(api, "_ledger", made.its_ledger),
         mock.patch.object(api, "_function", made.function),
         mock.patch.object(api, "_now", made.its_time),
+        mock.patch.object(keyed_walks, "keyed_walks", made.its_walks),
     ):
         yield made
 

@@ -66,11 +66,15 @@ class MemoryDynamoDB:
             return {"Responses": {name: [dict(item) for item in found]}}
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
-        puts = [action["Put"] for action in TransactItems]
-        assert len(puts) <= 100
-        assert len({_key(put["Item"]) for put in puts}) == len(puts)
+        puts = [action["Put"] for action in TransactItems if "Put" in action]
+        checks = [
+            action["ConditionCheck"] for action in TransactItems if "ConditionCheck" in action
+        ]
+        assert len(TransactItems) == len(puts) + len(checks) <= 100
+        keys = {_key(put["Item"]) for put in puts} | {_key(check["Key"]) for check in checks}
+        assert len(keys) == len(TransactItems)
         with self._call("transact_write_items"):
-            holds = [self._holds(put) for put in puts]
+            holds = [self._holds(action) for action in puts + checks]
             if not all(holds):
                 raise cancelled(*("None" if held else "ConditionalCheckFailed" for held in holds))
             for put in puts:
@@ -130,10 +134,10 @@ class MemoryDynamoDB:
                     change(self._order[index, _text(row[attribute])], entry)
         self.items[_key(item)] = dict(item)
 
-    def _holds(self, put: Mapping[str, Any]) -> bool:
-        item = self.items.get(_key(put["Item"]), {})
-        values = put.get("ExpressionAttributeValues", {})
-        alternatives = put["ConditionExpression"].split(" OR ")
+    def _holds(self, action: Mapping[str, Any]) -> bool:
+        item = self.items.get(_key(action.get("Item") or action["Key"]), {})
+        values = action.get("ExpressionAttributeValues", {})
+        alternatives = action["ConditionExpression"].split(" OR ")
         return any(_all_hold(alternative, values, item) for alternative in alternatives)
 
     def _call(self, operation: str) -> "_Call":

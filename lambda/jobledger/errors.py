@@ -14,7 +14,8 @@ JobLedgerError
 ├── EventRefused             EventBridge did not accept an event
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── InvalidWindow            a digest window that is not valid or not closed
-├── IdempotencyKeyReused     a key that was used with a different body
+├── IdempotencyKeyReused     a key that was used with a different request
+├── RequestInProgress        another request with the same key is in progress
 ├── DigestInProgress         another run is publishing the same digest
 ├── PublishRefused           SNS did not accept a message; nothing was sent
 │   └── MessageInvalid       a retry would be rejected as well
@@ -115,7 +116,11 @@ class InvalidWindow(JobLedgerError):
 
 
 class IdempotencyKeyReused(JobLedgerError):
-    """The Idempotency-Key was already used with a different request body."""
+    """The Idempotency-Key was already used with a different request: another body or another query."""
+
+
+class RequestInProgress(JobLedgerError):
+    """Another request with the same Idempotency-Key is in progress. Retry to get the same result."""
 
 
 class DigestInProgress(JobLedgerError):

@@ -33,7 +33,8 @@ UPSTREAM = {f"comprehendmedical:List{name}Jobs" for name in FAMILIES} | {
 
 # Function, by the path of its role: everything that the role may do.
 ALLOWED = {
-    "Api/FunctionRole": LOGS | TRACES | READS | {"lambda:InvokeFunction"},
+    "Api/FunctionRole": LOGS | TRACES | READS | ENCRYPTS | {"lambda:InvokeFunction"}
+    | {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
     "Sync/FunctionRole": LOGS | TRACES | READS | ENCRYPTS | UPSTREAM
     | {"dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
     "Sync/FirstSync/FunctionRole": LOGS | TRACES | {"lambda:InvokeFunction"},
@@ -216,7 +217,15 @@ def test_every_function_is_traced_and_has_its_own_log(resources):
 @pytest.mark.parametrize(
     "entry, names",
     [
-        ("api", {"SYNC_MINUTES", "SYNC_FUNCTION_NAME", "DIGEST_FUNCTION_NAME"}),
+        (
+            "api",
+            {
+                "SYNC_MINUTES",
+                "SYNC_FUNCTION_NAME",
+                "DIGEST_FUNCTION_NAME",
+                "IDEMPOTENCY_TABLE_NAME",
+            },
+        ),
         ("sync", set()),
         (
             "digest",

@@ -17,12 +17,13 @@ _SHARED = _BASICS | {"inputs", "invoke", "observability", "settings"}
 # What each package or module of `jobledger` may import from the others. A new one needs a row here.
 MAY_IMPORT = {
     "handlers": _SHARED | {"api", "lookup", "digest", "events", "sync", "ledger"},
-    "api": _SHARED | {"sync", "ledger"},
+    "api": _SHARED | {"idempotency", "sync", "ledger"},
     "lookup": _SHARED - {"observability"} | {"sync", "ledger"},
-    "digest": _SHARED | {"sync", "ledger"},
+    "digest": _SHARED | {"idempotency", "sync", "ledger"},
     "events": _SHARED | {"ledger"},
     "sync": _SHARED | {"ledger"},
     "ledger": _BASICS,
+    "idempotency": {"errors"},
     "invoke": {"errors"},
     "inputs": {"errors", "jobs", "times"},
     "settings": {"jobs"},

@@ -1,12 +1,12 @@
 """POST /digests: parses the request and maps the digest function's result."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from jobledger.api.idempotency_key import parse_key
 from jobledger.errors import (
     BadParameter,
     DigestInProgress,
@@ -18,35 +18,23 @@ from jobledger.inputs import TIME_RULE, parse_time
 from jobledger.ledger.table import SETTLING
 from jobledger.times import rfc3339
 
-KEY_RULE = "1 to 255 printable ASCII characters, quoted or not"
 _BODY_RULE = "empty, {}, or a JSON object with WindowStart and WindowEnd"
 _WINDOW_RULE = "a time at least two minutes ago, so that no change can be added to the window"
 # The year of the service's first release. No job is older, and far times would overflow arithmetic.
 _FIRST = datetime(2018, 1, 1, tzinfo=UTC)
 _WINDOW = ("WindowStart", "WindowEnd")
-# An RFC 8941 string, as in the IETF draft, or a bare key, as most clients send it.
-_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?", re.ASCII)
 
 
 def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str, Any]:
     """Return the digest function's payload. Raises InvalidParameters with every error."""
     wrong: list[BadParameter] = []
     payload: dict[str, Any] = {}
-    if key is not None:
-        key = key.strip()
-        payload["IdempotencyKey"] = _unquoted(key)
-        if not _KEY.fullmatch(key):
-            wrong.append(BadParameter("Idempotency-Key", KEY_RULE))
+    if (parsed := parse_key(key, wrong)) is not None:
+        payload["IdempotencyKey"] = parsed
     payload |= _read_window(body, now, wrong)
     if wrong:
         raise InvalidParameters(wrong)
     return payload
-
-
-def _unquoted(key: str) -> str:
-    """Return the key without quotes: a quoted and an unquoted key are the same key."""
-    quoted = len(key) > 2 and key.startswith('"') and key.endswith('"')
-    return key[1:-1] if quoted else key
 
 
 def invoke_digest(

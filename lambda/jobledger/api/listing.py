@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from jobledger.api.parameters import DEFAULT_MAX_RESULTS
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import seal, unseal
-from jobledger.ledger.filters import job_query
+from jobledger.ledger.filters import JobQuery, job_query
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import AsOf, as_of, oldest, refreshed
@@ -38,10 +38,13 @@ def list_jobs(
     sync: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     now: Callable[[], datetime],
     kept: Sequence[Family] = tuple(Family),
+    beginning: Callable[[JobQuery, str], str] | None = None,
 ) -> Listing:
     """Return the page for a request's values from a ledger of the families `kept`.
 
-    Raises InvalidParameters, InvalidToken and LedgerUnavailable.
+    `beginning` returns the stored beginning of a walk, for a query and the current time. A NextToken takes
+    precedence: it belongs to a walk. Raises InvalidParameters, InvalidToken, LedgerUnavailable, and what
+    `beginning` raises.
     """
     query = job_query(values, kept)
     token = values.get("NextToken")
@@ -53,9 +56,19 @@ def list_jobs(
     if consistent:
         times, stale = refreshed(times, query.families, sync, now())
     # The walk begins after the sync, so that it includes what the sync found.
-    begun = rfc3339(now())
+    time = rfc3339(now())
     max_results = values.get("MaxResults", DEFAULT_MAX_RESULTS)
-    page = read_page(ledger, query, max_results, start, begun, consistent=consistent)
+    stored = beginning(query, time) if beginning and start is None else None
+    page = read_page(
+        ledger,
+        query,
+        max_results,
+        start,
+        time,
+        begun=stored,
+        # A job that an eventually consistent read does not show yet would be missing only once.
+        consistent=consistent or stored is not None,
+    )
     next_token = seal(page.position, query, ledger.table.name) if page.position else None
     return Listing(page.jobs, next_token, oldest(times, query.families), stale)
 

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jobledger.api.digest_request import KEY_RULE
 from jobledger.api.export import COLUMNS
+from jobledger.api.idempotency_key import KEY_RULE
 from jobledger.api.openapi_schemas import JOB_ID_SCHEMA, SCHEMAS
 from jobledger.api.parameters import LIST_PARAMETERS
 from jobledger.inputs import FILTERS, Parameter
@@ -33,10 +33,10 @@ _ERRORS = {
     "404": "The job or route does not exist",
     "405": "The route does not support this method; Allow lists the supported ones",
     "406": "The Accept header excludes all formats",
-    "409": "Another request is publishing the same digest",
+    "409": "Another request with the same Idempotency-Key, or for the same digest, is in progress",
     "413": "The request is too large",
     "415": "The content type is not supported",
-    "422": "The Idempotency-Key was already used with a different request body",
+    "422": "The Idempotency-Key was already used with a different request",
     "429": "Too many requests; Retry-After says when to try again",
     "500": "An internal error occurred",
     "503": "The ledger is unavailable or did not respond in time",
@@ -96,8 +96,13 @@ def _list_jobs() -> Node:
         "summary": "List jobs",
         "description": "One page of jobs in submission order, with any mix of filters. The "
         "same NextToken always returns the same range of jobs. A page ends early at 5 MB; with JobNamePrefix, "
-        "several JobStatus or several Family it can be short or empty and still have a NextToken.",
-        "parameters": [_parameter(parameter) for parameter in LIST_PARAMETERS.values()],
+        "several JobStatus or several Family it can be short or empty and still have a NextToken. For 24 hours, the "
+        "same Idempotency-Key with the same filters and order lists the same jobs, whatever was submitted since; "
+        "a NextToken has precedence over the key.",
+        "parameters": [
+            *(_parameter(parameter) for parameter in LIST_PARAMETERS.values()),
+            _idempotency_key(),
+        ],
         "responses": {
             "200": {
                 "description": "A page",
@@ -108,7 +113,7 @@ def _list_jobs() -> Node:
                     "application/x-ndjson": {"schema": ndjson},
                 },
             },
-            **_errors("406"),
+            **_errors("406", "409", "422"),
         },
     }
 
@@ -134,22 +139,13 @@ def _get_summary() -> Node:
 
 
 def _post_digest() -> Node:
-    key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!-~]([ -~]*[!-~])?$"}
     return {
         "operationId": "PublishDigest",
         "summary": "Publish a digest now",
         "description": "For a time window, or for the time since the last digest. The same "
         "Idempotency-Key with the same body returns the same result and publishes once; without the "
         "header, the window is the key.",
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": f"{KEY_RULE} (IETF draft-ietf-httpapi-idempotency-key-header)",
-                "schema": key,
-                "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
-            }
-        ],
+        "parameters": [_idempotency_key()],
         "requestBody": {
             "required": False,
             "content": {
@@ -209,6 +205,17 @@ def _parameter(parameter: Parameter) -> Node:
         "in": "query",
         "description": parameter.description,
         "schema": schema,
+    }
+
+
+def _idempotency_key() -> Node:
+    key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!-~]([ -~]*[!-~])?$"}
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": f"{KEY_RULE} (IETF draft-ietf-httpapi-idempotency-key-header)",
+        "schema": key,
+        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
     }
 
 

@@ -18,6 +18,7 @@ from jobledger.errors import (
     JobLedgerError,
     JobNotFound,
     NotAcceptable,
+    RequestInProgress,
     TooMuchToSummarise,
 )
 
@@ -89,13 +90,19 @@ _PROBLEMS: Mapping[type[JobLedgerError], Problem] = {
     IdempotencyKeyReused: Problem(
         422,
         "InvalidRequestException",
-        "This Idempotency-Key was already used with a different request body. Use a new key.",
+        "This Idempotency-Key was already used with a different request. Use a new key.",
         (
             {
                 "parameter": "Idempotency-Key",
-                "allowed": "a new key, or the body that it was first used with",
+                "allowed": "a new key, or the same request (body, filters and order) as in its first use",
             },
         ),
+    ),
+    RequestInProgress: Problem(
+        409,
+        "InvalidRequestException",
+        "Another request with this Idempotency-Key is in progress. Try again to get the same result.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     ),
     FunctionThrottled: Problem(
         429,

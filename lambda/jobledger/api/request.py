@@ -7,8 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
+from jobledger.api.idempotency_key import parse_key
 from jobledger.api.responses import Answer, Caller, response
-from jobledger.errors import TooMuchToSummarise
+from jobledger.errors import BadParameter, InvalidParameters, TooMuchToSummarise
 from jobledger.inputs import Parameter, parse_parameters
 from jobledger.observability import annotate
 
@@ -34,6 +35,25 @@ class Request:
     def parameters(self, known: Mapping[str, Parameter]) -> dict[str, Any]:
         """Return the parsed query parameters. Raises InvalidParameters."""
         return parse_parameters(self.sent, known)
+
+    def parameters_and_key(
+        self, known: Mapping[str, Parameter]
+    ) -> tuple[dict[str, Any], str | None]:
+        """Return the parsed query parameters and the Idempotency-Key. Raises InvalidParameters."""
+        wrong: list[BadParameter] = []
+        key = parse_key(self.header("Idempotency-Key"), wrong)
+        try:
+            values = self.parameters(known)
+        except InvalidParameters as error:
+            raise InvalidParameters(error.parameters + wrong) from error
+        if wrong:
+            raise InvalidParameters(wrong)
+        return values, key
+
+    @property
+    def lambda_context(self) -> Any:
+        """The context of the current invocation."""
+        return self._app.lambda_context
 
     def header(self, name: str) -> str | None:
         """Return a header's value; repeated headers are joined as in RFC 9110 (5.3)."""

@@ -9,14 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from botocore.session import Session
 
 from jobledger import settings
 from jobledger.digest.claims import DigestStateRow, Sent
 from jobledger.digest.content import Reader
 from jobledger.digest.delivery import Delivery, Topics, When
-from jobledger.digest.idempotency import IdempotentOperation
 from jobledger.digest.sns import PUBLISH_SECONDS, Notification, Notifier
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, settled
@@ -26,6 +24,7 @@ from jobledger.errors import (
     InvalidWindow,
     JobLedgerError,
 )
+from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.table import CONFIG, Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics
@@ -53,20 +52,6 @@ class _Publisher:
             return {"MessageId": self.notifier.publish(self.topic_arn, notification)}
 
         return str(self.once(key, publish)["MessageId"])
-
-
-@dataclass(frozen=True, slots=True)
-class _PublishTime:
-    """The time that Powertools allows for a publication, in place of the invocation's remaining time.
-
-    A killed publication can then be retried after half a minute instead of five.
-    """
-
-    context: Any
-
-    def get_remaining_time_in_millis(self) -> int:
-        left = int(self.context.get_remaining_time_in_millis())
-        return min(left, PUBLISH_SECONDS * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +83,14 @@ def assemble(
     table = Table(dynamodb, configured.ledger_table_name)
     remembered = settings.required("IDEMPOTENCY_TABLE_NAME")
     publications = IdempotentOperation(
-        "publish", DynamoDBPersistenceLayer(remembered, boto3_client=dynamodb), _REMEMBER_WINDOWS
+        "publish", remembered, dynamodb, _REMEMBER_WINDOWS, in_progress=DigestInProgress
     )
     requests = IdempotentOperation(
         "request",
-        DynamoDBPersistenceLayer(remembered, boto3_client=dynamodb),
+        remembered,
+        dynamodb,
         _REMEMBER_REQUESTS,
+        in_progress=DigestInProgress,
         compare_bodies=True,
     )
     chat = os.environ.get("CHAT_TOPIC_ARN")
@@ -132,7 +119,8 @@ def assemble(
 
 def run(dependencies: Dependencies, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Handle one event; log only ids and error names."""
-    dependencies.publications.register(_PublishTime(context))
+    # A killed publication can then be retried after half a minute instead of five.
+    dependencies.publications.register(context, at_most_seconds=PUBLISH_SECONDS)
     dependencies.requests.register(context)
     try:
         answer = (

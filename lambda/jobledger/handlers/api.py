@@ -2,7 +2,7 @@
 
 import functools
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from jobledger.errors import JobLedgerError
 from jobledger.inputs import FILTERS
 from jobledger.invoke import Function
 from jobledger.jobs import Family
+from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import annotate, logger, observed
@@ -60,6 +61,16 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _beginning_of(key: str) -> Callable[[JobQuery, str], str]:
+    """Return the function that looks up, or sets, the beginning of this key's walk."""
+    from jobledger.api.keyed_walks import keyed_walks
+
+    def beginning(query: JobQuery, now: str) -> str:
+        return keyed_walks().beginning(key, query, _ledger(), now, request.lambda_context)
+
+    return beginning
+
+
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle one API Gateway proxy request. HEAD returns the headers of GET without the body."""
@@ -71,10 +82,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @app.get("/jobs")
 def get_jobs() -> Response[str]:
-    """List one page of jobs."""
-    values = request.parameters(LIST_PARAMETERS)
+    """List one page of jobs. With an Idempotency-Key, of the walk that the key's first request began."""
+    values, key = request.parameters_and_key(LIST_PARAMETERS)
     name = chosen_format(request.header("Accept"), values.get("Format"))
-    listing = list_jobs(_ledger(), values, _invoke_sync, _now, _kept())
+    beginning = _beginning_of(key) if key is not None else None
+    listing = list_jobs(_ledger(), values, _invoke_sync, _now, _kept(), beginning)
     annotate(Jobs=len(listing.jobs), MaxResults=values.get("MaxResults", DEFAULT_MAX_RESULTS))
     charset = "; charset=utf-8; header=present" if name == "csv" else ""
     content_type = f"{MEDIA_TYPES[name]}{charset}"

@@ -25,7 +25,8 @@ _SEAL_BYTES = 16
 class Position:
     """The last job on a page, and the time when the walk over the pages began.
 
-    `as_of` limits the walk to jobs that the ledger knew when it read the first page.
+    `as_of` limits the walk to jobs that the ledger knew then: one time, or one for each family of the query,
+    in its order and separated by commas.
     """
 
     sort_key: str
@@ -56,12 +57,13 @@ def unseal(token: str, query: JobQuery, key: str) -> Position:
 
 
 def _seal_of(body: bytes, query: JobQuery, key: str) -> bytes:
-    message = b"\x00".join((_VERSION, _canonical(query), body))
+    message = b"\x00".join((_VERSION, canonical(query), body))
     return hmac.digest(key.encode(), message, hashlib.sha256)[:_SEAL_BYTES]
 
 
 @functools.lru_cache(maxsize=16)
-def _canonical(query: JobQuery) -> bytes:
+def canonical(query: JobQuery) -> bytes:
+    """Return the bytes that identify a query: what tokens and idempotency keys are bound to."""
     return json.dumps(asdict(query), sort_keys=True).encode()
 
 

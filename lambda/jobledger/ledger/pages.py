@@ -2,7 +2,9 @@
 
 A page of one family with at most one status is one Query that reads only what it returns. Several families
 or statuses are merged from one Query each. A name prefix filters the rows that were read; after a bounded
-number of rows, the page ends short and has a position.
+number of rows, the page ends short and has a position. Rows of jobs that the ledger learned of after the walk
+began are left out, and more are read in their place: a page of a walk has the same jobs and the same
+position whenever it is read.
 """
 
 import heapq
@@ -19,7 +21,9 @@ from jobledger.ledger.writing import Ledger
 MAX_PAGE_BYTES = 5_000_000
 # Rows that one page may read to find a name prefix, over all merged queries.
 PREFIX_ROWS = 2_000
-_PREFIX_CHUNK = 500
+# Rows that one Query of a page may leave out because the ledger learned of them after the walk began.
+LATER_ROWS = 20_000
+_FILTERED_CHUNK = 500
 _SMALLEST_CHUNK = 10
 
 
@@ -47,26 +51,30 @@ def read_page(
     start: Position | None,
     now: str,
     *,
+    begun: str | None = None,
     consistent: bool = False,
 ) -> JobsPage:
     """Return the page of a query that follows `start`. Raises LedgerUnavailable.
 
-    `now` is the time of the read, and the start of a new walk when `start` is None. `consistent` requests a
+    `now` is the time of the read, and the start of a new walk when `start` is None. `begun` is the start of
+    an earlier walk, in the form of `Position.as_of`, whose first page is read again. `consistent` requests a
     consistent read where DynamoDB supports it: on the table, not on its indexes.
     """
-    parts = partition_queries(query)
+    limit = start.as_of if start else begun
+    read = _Reading(ledger, query, max_results, start, limit, consistent)
     merged = heapq.merge(
-        *(_walk(ledger, query, part, max_results, start, consistent) for part in parts),
+        *(_walk(read, part) for part in partition_queries(query)),
         key=lambda listed: (listed.sort_key, listed.family),
         reverse=query.descending,
     )
-    as_of = start.as_of if start else now
+    as_of = limit or now
     jobs: list[str] = []
     size = 0
     last: _Listed | None = None
     for listed in merged:
         if listed.job is None:
-            return JobsPage(jobs, Position(listed.sort_key, listed.family, as_of))
+            end = last if last is not None and len(jobs) == max_results else listed
+            return JobsPage(jobs, Position(end.sort_key, end.family, as_of))
         if last is not None and (listed.sort_key, listed.family) == (last.sort_key, last.family):
             continue  # its status changed between the queries of two statuses
         size += _size(listed.job)
@@ -74,36 +82,50 @@ def read_page(
             return JobsPage(jobs, Position(last.sort_key, last.family, as_of))
         jobs.append(listed.job)
         last = listed
+    if limit is not None and last is not None and len(jobs) == max_results:
+        # Whether more rows follow that are left out must not make a difference.
+        return JobsPage(jobs, Position(last.sort_key, last.family, as_of))
     return JobsPage(jobs, None)
 
 
-def _walk(
-    ledger: Ledger,
-    query: JobQuery,
-    part: PartitionQuery,
-    max_results: int,
-    start: Position | None,
-    consistent: bool,
-) -> Iterator[_Listed]:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the queries of one page have in common. `as_of` as in `Position`; None for the newest rows."""
+
+    ledger: Ledger
+    query: JobQuery
+    max_results: int
+    start: Position | None
+    as_of: str | None
+    consistent: bool
+
+
+def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
     """Yield the jobs of one query in order, and last the position where it stopped before its end."""
-    parameters = parameters_of(ledger, query, part, start)
-    if consistent and "IndexName" not in parameters:
+    parameters = parameters_of(read.ledger, read.query, part, read.start, read.as_of)
+    if read.consistent and "IndexName" not in parameters:
         parameters["ConsistentRead"] = True
-    if query.name_prefix is not None:
-        chunk, budget = _PREFIX_CHUNK, PREFIX_ROWS // part.parts
+    by_prefix = read.query.name_prefix is not None
+    if by_prefix:
+        chunk, budget = _FILTERED_CHUNK, PREFIX_ROWS // part.parts
     elif part.parts == 1:
-        chunk = budget = max_results
+        chunk = budget = read.max_results
     else:
-        chunk, budget = max(_SMALLEST_CHUNK, max_results // part.parts), max_results
+        chunk, budget = max(_SMALLEST_CHUNK, read.max_results // part.parts), read.max_results
+    limit, later = min(chunk, budget), LATER_ROWS
     while True:
-        answer = ledger.table.query(**parameters, Limit=min(chunk, budget))
+        answer = read.ledger.table.query(**parameters, Limit=limit)
         for item in answer["Items"]:
             yield _Listed(item["SK"]["S"], part.family, item["Job"]["S"])
         end = answer.get("LastEvaluatedKey")
         if end is None:
             return
-        budget -= answer["ScannedCount"]
-        if budget <= 0:
+        left_out = answer["ScannedCount"] - len(answer["Items"])
+        later -= left_out
+        # Rows without the prefix count as well: they are what the budget is for.
+        budget -= answer["ScannedCount"] if by_prefix else len(answer["Items"])
+        limit = _FILTERED_CHUNK if left_out and not by_prefix else min(chunk, budget)
+        if budget <= 0 or later <= 0:
             yield _Listed(end["SK"]["S"], part.family, None)
             return
         parameters["ExclusiveStartKey"] = end

@@ -30,9 +30,13 @@ def partition_queries(query: JobQuery) -> list[PartitionQuery]:
 
 
 def parameters_of(
-    ledger: Ledger, query: JobQuery, part: PartitionQuery, start: Position | None
+    ledger: Ledger,
+    query: JobQuery,
+    part: PartitionQuery,
+    start: Position | None,
+    as_of: str | None = None,
 ) -> dict[str, Any]:
-    """Return the parameters of one Query, starting after `start`."""
+    """Return the parameters of one Query: starting after `start`, of jobs known at `as_of` (`Position`)."""
     index = _index(ledger, query, part)
     low = (
         f"{query.after}$" if query.after else "0"
@@ -52,10 +56,12 @@ def parameters_of(
     if query.name_prefix is not None:
         filters.append("begins_with(JobName, :prefix)")
         values[":prefix"] = query.name_prefix
-    if start is not None:
+    if as_of is not None:
         # Jobs that the ledger learned of after the walk began would shift its pages.
         filters.append("FirstObservedAt <= :as_of")
-        values[":as_of"] = start.as_of
+        times = as_of.split(",")
+        values[":as_of"] = times[query.families.index(part.family)] if times[1:] else as_of
+    if start is not None:
         if _comes_later(part.family, start, descending=query.descending):
             values[":high" if query.descending else ":low"] = start.sort_key
         else:

@@ -49,6 +49,15 @@ class Put:
     values: Row = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A row that a transaction does not write, and the condition that must hold for it."""
+
+    key: Key
+    condition: str
+    values: Row = field(default_factory=dict)
+
+
 class Table:
     """A DynamoDB table with the keys `PK` and `SK`."""
 
@@ -113,9 +122,13 @@ class Table:
         condition = "attribute_not_exists(PK) OR Version = :read"
         return self.put(Put(row, condition, {":read": read}))
 
-    def transact(self, puts: Iterable[Put]) -> bool:
-        """Write up to 100 rows in one transaction; False when a condition does not hold."""
-        actions = [{"Put": self._put_parameters(put)} for put in puts]
+    def transact(self, puts: Iterable[Put], checks: Iterable[Check] = ()) -> bool:
+        """Write rows in one transaction, up to 100 with the checks; False when a condition does not hold."""
+        actions = [{"Put": self._parameters(put, {"Item": encode(put.row)})} for put in puts]
+        actions += [
+            {"ConditionCheck": self._parameters(check, {"Key": encode(check.key)})}
+            for check in checks
+        ]
         for round_number in range(_ROUNDS):
             pause(round_number)
             try:
@@ -128,14 +141,10 @@ class Table:
             return True
         raise LedgerUnavailable("ThrottlingError")
 
-    def _put_parameters(self, put: Put) -> dict[str, Any]:
-        parameters: dict[str, Any] = {
-            "TableName": self.name,
-            "Item": encode(put.row),
-            "ConditionExpression": put.condition,
-        }
-        if put.values:
-            parameters["ExpressionAttributeValues"] = encode(put.values)
+    def _parameters(self, action: Put | Check, row: dict[str, Any]) -> dict[str, Any]:
+        parameters = {"TableName": self.name, **row, "ConditionExpression": action.condition}
+        if action.values:
+            parameters["ExpressionAttributeValues"] = encode(action.values)
         return parameters
 
 

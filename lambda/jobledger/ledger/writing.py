@@ -9,7 +9,7 @@
 `Scope` is `account/region/Family`. The module `pages` reads it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,12 +18,15 @@ import msgspec
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job
 from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row, supersedes
-from jobledger.ledger.table import TRANSACTION_LIMIT, Put, Row, Table, pause
+from jobledger.ledger.table import TRANSACTION_LIMIT, Check, Put, Row, Table, pause, text_of
 from jobledger.times import parse, rfc3339
 
 _WRITE_ATTEMPTS = 6
-# A job and its change are two rows. A batch is stamped immediately before it is written.
-JOBS_A_TRANSACTION = TRANSACTION_LIMIT // 2
+# A job and its change are two rows, beside one check. A batch is stamped immediately before it is written.
+JOBS_A_TRANSACTION = (TRANSACTION_LIMIT - 1) // 2
+
+# Two functions' clocks differ by less. A state that is further ahead was written by a clock that was wrong.
+_CLOCK_SKEW = timedelta(minutes=1)
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -55,7 +58,8 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     """The sync state of one family. `as_of` is None until the first fill is complete.
 
     `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
-    `full_walk_after` is the earliest time of the next one.
+    `full_walk_after` is the earliest time of the next one. `settled_at` is the time when the state was last
+    written: each new job that is written later has a later FirstObservedAt.
     """
 
     as_of: str | None = None
@@ -65,6 +69,7 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     active: dict[str, str] = {}
     walk: Walk | None = None
     last_error: LastError | None = None
+    settled_at: str | None = None
     version: int = 0
 
 
@@ -112,12 +117,15 @@ class Ledger:
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
             for batch in _batches(newer, JOBS_A_TRANSACTION if attempt == 0 else 1):
+                checks, floor = self._settled(family, batch, rows)
                 puts = [
                     put
                     for job in batch
-                    for put in self._puts(job, rows.get(job.sort_key), listed_at, announce_new)
+                    for put in self._puts(
+                        job, rows.get(job.sort_key), listed_at, announce_new, floor
+                    )
                 ]
-                if self.table.transact(puts):
+                if self.table.transact(puts, checks):
                     changed += len(batch)
                     transitions += len(puts) - len(batch)
                 else:
@@ -179,7 +187,8 @@ class Ledger:
 
     def save_state(self, family: Family, state: SyncState) -> SyncState | None:
         """Write the next version of a state; None when another sync was faster."""
-        following = msgspec.structs.replace(state, version=state.version + 1)
+        settled_at = self._after(state.settled_at)
+        following = msgspec.structs.replace(state, version=state.version + 1, settled_at=settled_at)
         row: Row = {
             "PK": "state",
             "SK": self.partition(family),
@@ -192,10 +201,30 @@ class Ledger:
         keys = [{"PK": self.partition(family), "SK": key} for key in jobs]
         return {str(row["SK"]): row for row in self.table.batch_get(keys)}
 
-    def _puts(self, job: Job, row: Row | None, listed_at: str, announce_new: bool) -> Iterator[Put]:
+    def _settled(
+        self, family: Family, batch: Sequence[Job], rows: Mapping[str, Row]
+    ) -> tuple[list[Check], str | None]:
+        """Return the check that a batch with new jobs is written with, and the time after which it is stamped.
+
+        The state must still be the one that was read. So a new job is never written behind a `settled_at`
+        that a reader has seen, however long its write takes.
+        """
+        if all(job.sort_key in rows for job in batch):
+            return [], None
+        state = self.state(family)
+        key = {"PK": "state", "SK": self.partition(family)}
+        if not state.version:
+            return [Check(key, "attribute_not_exists(PK)")], None
+        known = [Check(key, "Version = :read", {":read": state.version})]
+        in_reach = (state.settled_at or "") < rfc3339(self._now() + _CLOCK_SKEW)
+        return known, state.settled_at if in_reach else None
+
+    def _puts(
+        self, job: Job, row: Row | None, listed_at: str, announce_new: bool, floor: str | None
+    ) -> Iterator[Put]:
         """Yield the job's row and, when its status changed, its change log row."""
         scope = self.partition(job.family)
-        observed_at = self._after(row)
+        observed_at = self._after(text_of(row, "ObservedAt") if row else floor)
         moved = row is None or row.get("JobStatus") != job.status
         written = job_row(scope, job, row, listed_at, observed_at if moved else None)
         if row is None:
@@ -205,11 +234,11 @@ class Ledger:
         if moved and (row is not None or announce_new):
             yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
 
-    def _after(self, row: Row | None) -> str:
-        """Return the time of this observation: now, but always later than the job's last one."""
+    def _after(self, last: str | None) -> str:
+        """Return the time of this observation: now, but always later than `last`."""
         now = self._now()
-        if row is not None and (last := parse(str(row["ObservedAt"]))) >= now:
-            now = last + timedelta(milliseconds=1)
+        if last is not None and rfc3339(now) <= last:
+            now = parse(last) + timedelta(milliseconds=1)
         return rfc3339(now)
 
 

@@ -31,6 +31,9 @@ def test_the_document_has_the_routes_and_their_methods():
 @pytest.mark.parametrize("route, names", [("/jobs", LIST_PARAMETERS), ("/summary", FILTERS)])
 def test_every_parameter_is_there_with_its_bounds_and_a_meaning(route, names):
     parameters = document()["paths"][route]["get"]["parameters"]
+    headers = [parameter["name"] for parameter in parameters if parameter["in"] == "header"]
+    assert headers == (["Idempotency-Key"] if route == "/jobs" else [])
+    parameters = [parameter for parameter in parameters if parameter["in"] == "query"]
     assert [parameter["name"] for parameter in parameters] == list(names)
     for parameter in parameters:
         own = LIST_PARAMETERS[parameter["name"]]

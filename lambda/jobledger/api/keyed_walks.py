@@ -1,0 +1,78 @@
+"""GET /jobs with an Idempotency-Key: stores when the key's walk over the pages began.
+
+Imported only for requests that carry a key. The record holds that time and a hash of the query.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.session import Session
+
+from jobledger import settings
+from jobledger.errors import RequestInProgress
+from jobledger.idempotency import IdempotentOperation
+from jobledger.ledger.cursor import canonical
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.table import CONFIG
+from jobledger.ledger.writing import Ledger
+
+REMEMBER_SECONDS = 86_400
+# To read the states and to store the time. After that, a killed request no longer blocks its key.
+_LONGEST_SECONDS = 5
+_PAUSE_SECONDS = 0.1
+_ATTEMPTS = 10
+
+
+class KeyedWalks:
+    """The beginnings of walks, by key. `context` in calls is Lambda's, for the time that remains."""
+
+    def __init__(
+        self, client: Any, table_name: str, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
+        self._sleep = sleep
+        self._once = IdempotentOperation(
+            "walk",
+            table_name,
+            client,
+            REMEMBER_SECONDS,
+            in_progress=RequestInProgress,
+            compare_bodies=True,
+            must_store=True,
+        )
+
+    def beginning(self, key: str, query: JobQuery, ledger: Ledger, now: str, context: Any) -> str:
+        """Return the beginning of this key's walk, in the form of `Position.as_of`. The first call sets it.
+
+        Raises IdempotencyKeyReused for another query, RequestInProgress when another request takes longer
+        than a second to set it, and LedgerUnavailable.
+        """
+        self._once.register(context, at_most_seconds=_LONGEST_SECONDS)
+
+        def begin() -> dict[str, str]:
+            return {"Begun": settled_times(ledger, query, now)}
+
+        for _ in range(_ATTEMPTS):
+            try:
+                return str(self._once(key, begin, canonical(query).decode())["Begun"])
+            except RequestInProgress:
+                self._sleep(_PAUSE_SECONDS)
+        raise RequestInProgress
+
+
+def settled_times(ledger: Ledger, query: JobQuery, now: str) -> str:
+    """Return the time of each family up to which no job can be added to the ledger any more.
+
+    For a family that was never synced, that is `now`.
+    """
+    states = ledger.states()
+    times = [states[family].settled_at if family in states else None for family in query.families]
+    return ",".join(settled or now for settled in times)
+
+
+@functools.cache
+def keyed_walks() -> KeyedWalks:
+    """Return the walks with a client of their own: Powertools needs botocore's response parser."""
+    client = Session().create_client("dynamodb", config=CONFIG)
+    return KeyedWalks(client, settings.required("IDEMPOTENCY_TABLE_NAME"))

@@ -1,0 +1,268 @@
+"""GET /jobs with an Idempotency-Key: one walk for each key."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobledger.api.keyed_walks import KeyedWalks
+from jobledger.jobs import Family
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from tests.api import SCOPE, Answer, Api, a_job, logged_lines, running_api
+from tests.digests import REMEMBERED
+from tests.memory_dynamodb import MemoryDynamoDB, error
+
+KEY = "canary-key-4711"
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with running_api() as api:
+        for number in range(1, 31):
+            api.fill(a_job(number), family=Family.SNOMEDCT if number % 2 else Family.PHI)
+        api.mark_synced()
+        yield api
+
+
+def keyed(api: Api, key: str = KEY, **query: Any) -> Answer:
+    return api.call("/jobs", query, headers={"Idempotency-Key": key})
+
+
+def keyed_walk(api: Api, key: str = KEY, **query: Any) -> Iterator[Answer]:
+    """The pages of a key's walk: only the first request carries the key."""
+    yield (answer := keyed(api, key, **query))
+    while token := answer.json.get("NextToken"):
+        yield (answer := api.get(**query, NextToken=token))
+
+
+def ids(answers: Iterator[Answer]) -> list[str]:
+    return [job["JobId"] for answer in answers for job in answer.jobs]
+
+
+def submit(api: Api, *numbers: int) -> None:
+    """Jobs that the ledger learns of a minute later: newer, and older ones that were listed late."""
+    api.now += timedelta(minutes=1)
+    for number in numbers:
+        for family in (Family.SNOMEDCT, Family.PHI):
+            api.fill(a_job(number, JobId=f"{family}-{number}"), family=family)
+    api.mark_synced()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"Family": "ALL"},
+        {"Family": "ALL", "Order": "ascending"},
+        {"Family": ["PHI", "SNOMEDCT"], "JobName": "nightly-notes"},
+        {"Family": "ALL", "JobNamePrefix": "nightly"},
+        {"JobStatus": ["COMPLETED", "FAILED"]},
+        {"SubmitTimeBefore": "2030-01-01"},
+    ],
+    ids=str,
+)
+def test_a_repeated_key_lists_the_same_pages_with_the_same_tokens(api, query):
+    first = [answer.json for answer in keyed_walk(api, MaxResults=5, **query)]
+    submit(api, 100, 101, 102, 15, 16, *range(200, 210))
+    assert [answer.json | {"AsOf": 0} for answer in keyed_walk(api, MaxResults=5, **query)] == [
+        page | {"AsOf": 0} for page in first
+    ]
+    everything = ids(keyed_walk(api, **query))
+    assert everything == ids(keyed_walk(api, MaxResults=7, **query))
+    assert len(everything) == (15 if "Family" not in query else 30)
+    assert len(ids(keyed_walk(api, "another", **query))) > len(everything)
+
+
+def test_a_key_with_another_query_is_refused_and_quotes_nothing(api):
+    assert keyed(api, JobName="nightly-notes", MaxResults=3).status == 200
+    for other in ({}, {"JobName": "canary-name"}, {"JobName": "nightly-notes", "Family": "PHI"}):
+        answer = keyed(api, **other)
+        assert (answer.status, answer.json["title"]) == (422, "InvalidRequestException")
+        assert "canary" not in answer.body
+    assert keyed(api, JobName="nightly-notes", Order="ascending").status == 422
+    assert keyed(api, JobName="nightly-notes", Order="descending", Format="csv").status == 200
+
+
+def test_a_quoted_key_is_the_same_key(api):
+    first = ids(keyed_walk(api, "a b"))
+    submit(api, 100)
+    assert ids(keyed_walk(api, '"a b"')) == first
+
+
+def test_a_token_takes_precedence_over_the_key(api):
+    token = api.get(MaxResults=5).json["NextToken"]
+    following = api.get(MaxResults=5, NextToken=token)
+    api.idempotency.before = lambda operation: pytest.fail(f"{operation} was called")
+    assert keyed(api, MaxResults=5, NextToken=token).json == following.json
+
+
+def test_a_wrong_key_is_refused_together_with_all_other_errors(api):
+    answer = keyed(api, "ä", MaxResults=0, JobStatus="no")
+    assert set(answer.wrong) == {"Idempotency-Key", "MaxResults", "JobStatus"}
+    assert set(keyed(api, "").wrong) == {"Idempotency-Key"}
+    assert api.idempotency.calls == {}
+
+
+def test_a_consistent_read_syncs_and_lists_the_stored_walk(api):
+
+    def sync(_: Any) -> dict[str, Any]:
+        submit(api, len(api.asked) * 1000)
+        return {"Families": {}}
+
+    api.answer_of_function = sync
+    api.now += timedelta(minutes=1)
+    first = ids(iter([keyed(api, ConsistentRead="true")]))
+    assert len(first) == 16  # with the job that this sync found
+    api.now += timedelta(minutes=1)
+    assert ids(iter([keyed(api, ConsistentRead="true")])) == first
+    assert len(api.asked) == 2
+
+
+def test_a_key_is_remembered_for_24_hours(api):
+    first = ids(keyed_walk(api))
+    submit(api, 100)
+    (record,) = api.idempotency.remembered.values()
+    assert int(record["expiration"]["N"]) == pytest.approx(time.time() + 86_400, abs=60)
+    assert ids(keyed_walk(api)) == first
+    record["expiration"]["N"] = str(int(time.time()) - 1)
+    assert len(ids(keyed_walk(api))) == len(first) + 1
+
+
+def test_the_record_holds_a_time_and_hashes_and_nothing_else(api):
+    with logged_lines() as logged:
+        assert keyed(api, JobNamePrefix="nightly", Family="ALL").status == 200
+        keyed(api, JobNamePrefix="nightly")
+    (record,) = api.idempotency.remembered.values()
+    assert record.keys() == {
+        "id",
+        "expiration",
+        "in_progress_expiration",
+        "status",
+        "data",
+        "validation",
+    }
+    times = json.loads(record["data"]["S"])
+    assert times.keys() == {"Begun"}
+    assert set(times["Begun"].split(",")) == {"2026-11-23T12:00:00.000Z"}
+    kind, _, digest = record["id"]["S"].partition("#")
+    assert (kind, len(digest), len(record["validation"]["S"])) == ("walk", 64, 64)
+    assert KEY not in json.dumps(record) + "".join(logged)
+    assert "nightly" not in json.dumps(record) + "".join(logged)
+
+
+@pytest.mark.parametrize("operation", ["put_remembered", "update_remembered", "delete_remembered"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])
+def test_without_the_table_there_is_no_walk_and_a_retry_is_invited(api, operation, code):
+    def fail(called: str) -> None:
+        if called == operation:
+            raise error(code, 500)
+
+    api.idempotency.before = fail
+    if operation == "delete_remembered":  # only called when the ledger fails as well
+        api.database.before = fail_query
+    answer = keyed(api)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert api.get().status == (503 if operation == "delete_remembered" else 200)
+    api.idempotency.before = api.database.before = lambda _: None
+    for record in api.idempotency.remembered.values():  # five seconds later
+        record["in_progress_expiration"]["N"] = str(int(time.time() * 1000) - 1)
+    first = ids(keyed_walk(api))
+    submit(api, 100)
+    assert ids(keyed_walk(api)) == first
+
+
+def fail_query(called: str) -> None:
+    if called == "query":
+        raise error("InternalServerError", 500)
+
+
+def test_a_request_that_was_killed_blocks_its_key_for_five_seconds(api):
+    def die(operation: str) -> None:
+        if operation == "update_remembered":
+            raise SystemExit
+
+    api.idempotency.before = die
+    with pytest.raises(SystemExit):
+        keyed(api)
+    api.idempotency.before = lambda _: None
+    answer = keyed(api)
+    assert (answer.status, answer.headers["Retry-After"]) == (409, "5")
+    assert "digest" not in answer.json["detail"]
+    assert 0.5 < api.slept < 3
+    (record,) = api.idempotency.remembered.values()
+    assert int(record["in_progress_expiration"]["N"]) / 1000 < time.time() + 5
+    record["in_progress_expiration"]["N"] = str(int(time.time() * 1000) - 1)
+    assert keyed(api).status == 200
+
+
+def test_concurrent_first_requests_begin_one_walk(api):
+    walks = KeyedWalks(api.idempotency, REMEMBERED)
+    # A ledger that was never synced: the beginning is then the time of the request, so all differ.
+    ledger, query = Ledger(Table(MemoryDynamoDB(), "ledger"), SCOPE, api.its_time), JobQuery()
+    beginnings: list[str] = []
+    barrier = threading.Barrier(12)
+
+    def ask(number: int) -> None:
+        barrier.wait()
+        beginnings.append(walks.beginning(KEY, query, ledger, f"time-{number}", api.context))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(beginnings), len(set(beginnings))) == (12, 1)
+
+
+def test_without_a_key_idempotency_is_neither_imported_nor_called():
+    program = """
+import sys
+from unittest import mock
+from tests.memory_dynamodb import MemoryDynamoDB
+from jobledger.handlers import api
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+
+def event(headers):
+    return {"path": "/jobs", "httpMethod": "GET", "multiValueHeaders": headers, "headers": {},
+            "multiValueQueryStringParameters": None, "queryStringParameters": None, "body": None,
+            "requestContext": {"requestId": "r"}, "isBase64Encoded": False}
+
+class Context:
+    function_name = invoked_function_arn = aws_request_id = "a"
+    memory_limit_in_mb = 1
+    def get_remaining_time_in_millis(self): return 9000
+
+def loaded():
+    return [name for name in sys.modules if "utilities.idempotency" in name or name == "boto3"
+            or name in ("jobledger.idempotency", "jobledger.api.keyed_walks")]
+
+ledger = Ledger(Table(MemoryDynamoDB(), "ledger"), "1/r", api._now)
+with mock.patch.object(api, "_ledger", lambda: ledger):
+    print(api.handler(event({}), Context())["statusCode"], loaded())
+    print(api.handler(event({"Idempotency-Key": ["k"]}), Context())["statusCode"], loaded())
+"""
+    environment = {
+        "PYTHONPATH": "lambda:.",
+        "LEDGER_TABLE_NAME": "ledger",
+        "LEDGER_SCOPE": "1/r",
+        "FAMILIES": "PHI",
+        "POWERTOOLS_TRACE_DISABLED": "1",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "AWS_REGION": "us-east-1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    without, with_key = done.stdout.splitlines()
+    assert without == "200 []"
+    assert "jobledger.api.keyed_walks" in with_key
+    assert "aws_lambda_powertools.utilities.idempotency" in with_key

@@ -1,0 +1,215 @@
+"""For one key there is one set of jobs, each once, whatever happens between the requests."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobledger.jobs import Family, job_from_service
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.times import rfc3339
+from tests.api import NOW, SCOPE, Api, a_job, running_api
+
+EXAMPLES = int(os.environ.get("JOB_LEDGER_KEYED_WALKS", "150"))
+KEPT = (Family.SNOMEDCT, Family.PHI)
+# Each key is used for one query. None by status: such a list follows the status.
+QUERIES: dict[str, dict[str, Any]] = {
+    "all": {"Family": "ALL"},
+    "oldest-first": {"Family": ["SNOMEDCT", "PHI"], "Order": "ascending"},
+    "one-family": {"Family": "PHI"},
+    "named": {"Family": "ALL", "JobName": "weekly"},
+    "prefix": {"Family": "ALL", "JobNamePrefix": "night"},
+    "after": {"SubmitTimeAfter": rfc3339(NOW - timedelta(seconds=6))},
+    "before": {"Family": "ALL", "SubmitTimeBefore": rfc3339(NOW - timedelta(seconds=4))},
+}
+
+
+class World:
+    """The API over a ledger that a sync writes, and the walks that were begun by key."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.jobs: list[dict[str, Any]] = []
+        self.tokens: dict[str, list[tuple[str | None, int]]] = {}
+        self.seen: dict[tuple[str, str | None, int], Any] = {}
+        self.walked: dict[str, list[str]] = {}
+        for family in KEPT:
+            self.settle(family)
+
+    def settle(self, family: Family) -> None:
+        """A sync of this family writes its state: it began another page, or is complete."""
+        ledger = self.api.ledger
+        while ledger.save_state(family, ledger.state(family)) is None:
+            pass
+
+    def submit(self, family: Family, age: int, name: str, during: Callable[[], None]) -> None:
+        """A sync writes a new job; `during` runs after the job was stamped and before it is written."""
+        number = len(self.jobs) + 1
+        times = {"SubmitTime": NOW.timestamp() - age, "JobStatus": "IN_PROGRESS"}
+        self.jobs.append(a_job(number, JobName=name, **times) | {"Family": family})
+        self.record(self.jobs[-1], during)
+
+    def record(self, job: dict[str, Any], during: Callable[[], None] = lambda: None) -> None:
+        hooks = [during]
+
+        def before(operation: str) -> None:
+            if operation == "transact_write_items" and hooks:
+                hooks.pop()()
+
+        self.api.database.before = before
+        listed = {name: value for name, value in job.items() if name != "Family"}
+        made = job_from_service(job["Family"], listed)
+        assert made
+        self.api.ledger.record(job["Family"], [made], rfc3339(self.api.now), announce_new=True)
+        self.api.database.before = lambda _: None
+
+    def request(self, key: str, place: int, size: int) -> None:
+        """Request the first page, or a page whose token an earlier one gave; repetitions are the same."""
+        begun = [(None, size), *self.tokens.setdefault(key, [])]
+        token, _ = begun[place % len(begun)]
+        more = {"NextToken": token} if token else {}
+        answer = self.api.call(
+            "/jobs",
+            QUERIES[key] | {"MaxResults": size} | more,
+            headers={"Idempotency-Key": key} if token is None else None,
+        )
+        page = ([job["JobId"] for job in answer.jobs], answer.json.get("NextToken"))
+        assert self.seen.setdefault((key, token, size), page) == page
+        if page[1]:
+            self.tokens[key].append((page[1], size))
+
+    def walk(self, key: str, size: int) -> list[str]:
+        """Walk from the first page to the last; the walk has each job once, and those of the others."""
+        found: list[str] = []
+        query, headers = QUERIES[key] | {"MaxResults": size}, {"Idempotency-Key": key}
+        while True:
+            answer = self.api.call("/jobs", query, headers=headers)
+            found += [job["JobId"] for job in answer.jobs]
+            token = answer.json.get("NextToken")
+            if token is None:
+                break
+            query, headers = query | {"NextToken": token}, {}
+        assert len(found) == len(set(found))
+        assert self.walked.setdefault(key, found) == found
+        return found
+
+
+def nothing() -> None:
+    pass
+
+
+KEYS = st.sampled_from(sorted(QUERIES))
+SIZES = st.sampled_from([1, 2, 3, 7, 100])
+FAMILIES = st.sampled_from(KEPT)
+NAMES = st.sampled_from(["nightly", "nights", "weekly"])
+STEPS = st.one_of(
+    st.tuples(st.just("submit"), FAMILIES, st.integers(-3, 9), NAMES),
+    st.tuples(st.just("request during a write"), FAMILIES, st.integers(-3, 9), NAMES, KEYS, SIZES),
+    st.tuples(st.just("settle"), FAMILIES),
+    st.tuples(st.just("change"), st.integers(0, 99), st.sampled_from(["COMPLETED", "FAILED"])),
+    st.tuples(st.just("expire"), st.integers(0, 99)),
+    st.tuples(st.just("request"), KEYS, st.integers(0, 9), SIZES),
+    st.tuples(st.just("walk"), KEYS, SIZES),
+    st.tuples(st.just("later"), st.integers(0, 2)),
+)
+
+
+def take(world: World, step: tuple[Any, ...]) -> None:
+    match step:
+        case ("submit", family, age, name):
+            world.submit(family, age, name, nothing)
+        case ("request during a write", family, age, name, key, size):
+
+            def during() -> None:
+                # Another sync of the family writes its state, and a request begins or repeats the walk.
+                world.api.database.before = lambda _: None
+                world.settle(family)
+                world.walk(key, size)
+
+            world.submit(family, age, name, during)
+        case ("settle", family):
+            world.settle(family)
+        case ("change", number, status) if world.jobs:
+            world.record(world.jobs[number % len(world.jobs)] | {"JobStatus": status})
+        case ("expire", number) if world.jobs:
+            job = world.jobs[number % len(world.jobs)]
+            time = rfc3339(NOW - timedelta(seconds=NOW.timestamp() - job["SubmitTime"]))
+            world.api.ledger.mark_expired(job["Family"], job["JobId"], time)
+        case ("request", key, place, size):
+            world.request(key, place, size)
+        case ("walk", key, size):
+            world.walk(key, size)
+        case ("later", milliseconds):
+            world.api.now += timedelta(milliseconds=milliseconds)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(STEPS, min_size=5, max_size=40))
+def test_any_interleaving_gives_one_set_of_jobs_for_each_key(steps):
+    with running_api() as api:
+        world = World(api)
+        for step in steps:
+            take(world, step)
+        for key in world.walked | world.tokens:
+            assert [world.walk(key, size) for size in (1, 100)]
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with running_api() as api:
+        yield api
+
+
+def test_a_job_that_is_settled_is_in_the_walk_and_a_later_one_is_not(api):
+    world = World(api)
+    world.submit(Family.PHI, 1, "nightly", nothing)
+    world.settle(Family.PHI)
+    world.submit(Family.PHI, 2, "nightly", nothing)
+    assert world.walk("one-family", 100) == [f"{1:032x}"]
+    world.settle(Family.PHI)
+    assert world.walk("one-family", 100) == [f"{1:032x}"]
+    headers = {"Idempotency-Key": "new"}
+    assert len(api.call("/jobs", {"Family": "PHI"}, headers=headers).jobs) == 2
+
+
+def test_a_job_whose_write_takes_long_is_stamped_anew_when_another_sync_has_settled(api):
+    """The slow sync stamps its job first; another one settles, and a walk begins, before it is written."""
+    world = World(api)
+    slow = Ledger(Table(api.database, "ledger"), SCOPE, lambda: NOW - timedelta(milliseconds=3))
+
+    def overtake() -> None:
+        api.database.before = lambda _: None
+        world.settle(Family.PHI)
+        assert world.walk("one-family", 1) == []
+
+    api.ledger, fast = slow, api.ledger
+    world.submit(Family.PHI, 1, "nightly", overtake)
+    api.ledger = fast
+    (row,) = (item for key, item in api.database.items.items() if key[0].endswith("/PHI"))
+    settled = api.ledger.state(Family.PHI).settled_at
+    assert row["FirstObservedAt"]["S"] > str(settled)
+    assert world.walk("one-family", 100) == []
+
+
+def test_many_later_jobs_cost_few_queries_and_do_not_shorten_the_page(api):
+    world = World(api)
+    for age in range(10, 20):
+        world.submit(Family.PHI, age, "nightly", nothing)
+    world.settle(Family.PHI)
+    first = world.walk("one-family", 10)
+    made = [
+        job_from_service(Family.PHI, a_job(number, SubmitTime=NOW.timestamp()))
+        for number in range(100, 1300)
+    ]
+    api.ledger.record(Family.PHI, filter(None, made), rfc3339(NOW), announce_new=False)
+    api.database.calls.clear()
+    answer = api.call(
+        "/jobs", {"Family": "PHI", "MaxResults": 10}, headers={"Idempotency-Key": "one-family"}
+    )
+    assert [job["JobId"] for job in answer.jobs] == first
+    assert api.database.calls["query"] <= 5
