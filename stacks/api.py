@@ -2,11 +2,9 @@
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from stacks.digest import grant_idempotency
 from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
 from stacks.gateway_responses import add_problem_responses
 from stacks.ledger import Ledger
@@ -42,7 +40,6 @@ class Api(Construct):
         ledger: Ledger,
         sync: LedgerFunction,
         digest: LedgerFunction,
-        idempotency_table: dynamodb.ITable,
         key: kms.IKey,
     ) -> None:
         """Create function, routes and stage."""
@@ -50,10 +47,7 @@ class Api(Construct):
         self.function = _function(self, settings=settings, code=code, ledger=ledger, key=key)
         self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
         self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
-        self.function.add_environment("IDEMPOTENCY_TABLE_NAME", idempotency_table.table_name)
         ledger.grant_reading(self.function)
-        grant_idempotency(idempotency_table, self.function)
-        key.grant_encrypt_decrypt(self.function)  # the table's, which the records are written with
         for asked in (sync, digest):  # for ConsistentRead, and for POST /digests
             asked.grant_invoke(self.function)
         rest = _rest_api(self, key=key)

@@ -39,14 +39,14 @@ class Digest(Construct):
         for address in settings.digest_emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
         self.chat_topic = _chat_topic(self, key=key) if settings.chat_digests else None
-        sent = self.idempotency_table = _idempotency_table(self, key=key)
+        self._key = key
+        self._sent = _idempotency_table(self, key=key)
         self.function = _function(
-            self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic, sent=sent
+            self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic
         )
         ledger.grant_reading(self.function)
         ledger.grant(self.function, "dynamodb:PutItem")  # the state of the digest windows
-        grant_idempotency(sent, self.function)
-        key.grant_encrypt_decrypt(self.function)
+        self.grant_idempotency(self.function)
         _let_only(self.function, publish_to=self.topic)
         if self.chat_topic is not None:
             self.function.add_environment("CHAT_TOPIC_ARN", self.chat_topic.topic_arn)
@@ -55,16 +55,17 @@ class Digest(Construct):
         self.alarms = _alarms(self, self.undelivered, with_chat=settings.chat_digests)
         _schedule(self, settings=settings, function=self.function, undelivered=self.undelivered)
 
-
-def grant_idempotency(table: dynamodb.ITable, function: LedgerFunction) -> None:
-    """Allow the four operations of Powertools idempotency."""
-    table.grant(
-        function,
-        "dynamodb:DeleteItem",
-        "dynamodb:GetItem",
-        "dynamodb:PutItem",
-        "dynamodb:UpdateItem",
-    )
+    def grant_idempotency(self, function: LedgerFunction) -> None:
+        """Let a function store idempotency records, with the four operations of Powertools."""
+        function.add_environment("IDEMPOTENCY_TABLE_NAME", self._sent.table_name)
+        self._sent.grant(
+            function,
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        )
+        self._key.grant_encrypt_decrypt(function)
 
 
 def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
@@ -99,7 +100,6 @@ def _function(
     ledger: Ledger,
     key: kms.IKey,
     topic: sns.Topic,
-    sent: dynamodb.Table,
 ) -> LedgerFunction:
     return LedgerFunction(
         scope,
@@ -114,7 +114,6 @@ def _function(
             **shared_environment(
                 table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
             ),
-            "IDEMPOTENCY_TABLE_NAME": sent.table_name,
             "DIGEST_TOPIC_ARN": topic.topic_arn,
             "DIGEST_TIMEZONE": settings.digest_timezone,
             "DIGEST_SCHEDULE": f"{settings.digest_schedule} {settings.digest_timezone}",

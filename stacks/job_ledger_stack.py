@@ -36,17 +36,9 @@ class JobLedgerStack(Stack):
         digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
         alerts.notify_of(digest.alarms)
         functions = {"sync": sync.function, "digest": digest.function}
-        api = Api(
-            self,
-            "Api",
-            settings=settings,
-            code=code,
-            ledger=ledger,
-            idempotency_table=digest.idempotency_table,
-            key=key,
-            **functions,
-        )
+        api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
         digest.function.add_environment("API_URL", api.address)
+        digest.grant_idempotency(api.function)
         lookup = Lookup(
             self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
         )

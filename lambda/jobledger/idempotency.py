@@ -1,7 +1,7 @@
 """Runs an operation at most once per key. The only user of Powertools idempotency.
 
 The operation's result is stored with a hash of its key, so it contains only ids, counts and times. Import
-this module only where a key is used: it adds half a cold start.
+this module only where a key is used: it would slow every cold start.
 """
 
 import math

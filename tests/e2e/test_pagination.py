@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import Deployment, wait_until
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -42,6 +42,7 @@ def walk(deployment: Deployment, key: str | None, **query: object) -> list[tuple
 
 
 def start(deployment: Deployment, name: str) -> str:
+    """Start a job, and sync until it is listed: the service lists a new job late."""
     job: str = deployment.client("comprehendmedical").start_phi_detection_job(
         JobName=name,
         LanguageCode="en",
@@ -49,6 +50,13 @@ def start(deployment: Deployment, name: str) -> str:
         InputDataConfig={"S3Bucket": "notes"},
         OutputDataConfig={"S3Bucket": "codes"},
     )["JobId"]
+
+    def is_listed() -> bool:
+        sync(deployment)
+        return any(job in page for page, _ in walk(deployment, None, Family="PHI"))
+
+    wait_until(is_listed, 60, "the job is listed")
+    sync(deployment)  # the sync that wrote it may be one of the schedule, and still running
     return job
 
 
@@ -65,12 +73,10 @@ def test_a_key_begins_the_same_walk_while_jobs_are_started(deployment):
         "e2e-walk-all": {"Family": "ALL", "MaxResults": 200},
     }
     before = start(deployment, "e2e-walk")
-    sync(deployment)
     first = {key: walk(deployment, key, **query) for key, query in lists.items()}
     assert all(before in [job for page in pages for job in page[0]] for pages in first.values())
     for _ in range(3):
         started = start(deployment, "e2e-walk")
-        sync(deployment)
         for key, query in lists.items():
             assert walk(deployment, key, **query) == first[key]
             assert started in [job for page in walk(deployment, None, **query) for job in page[0]]

@@ -19,8 +19,6 @@ from jobledger.ledger.table import CONFIG
 from jobledger.ledger.writing import Ledger
 
 REMEMBER_SECONDS = 86_400
-# To read the states and to store the time. After that, a killed request no longer blocks its key.
-_LONGEST_SECONDS = 5
 _PAUSE_SECONDS = 0.1
 _ATTEMPTS = 10
 
@@ -48,7 +46,8 @@ class KeyedWalks:
         Raises IdempotencyKeyReused for another query, RequestInProgress when another request takes longer
         than a second to set it, and LedgerUnavailable.
         """
-        self._once.register(context, at_most_seconds=_LONGEST_SECONDS)
+        # A killed request blocks its key for the time that it had: a slow one must not store after another.
+        self._once.register(context)
 
         def begin() -> dict[str, str]:
             return {"Begun": settled_times(ledger, query, now)}

@@ -71,21 +71,22 @@ def read_page(
     jobs: list[str] = []
     size = 0
     last: _Listed | None = None
+    end: _Listed | None = None
     for listed in merged:
         if listed.job is None:
-            end = last if last is not None and len(jobs) == max_results else listed
-            return JobsPage(jobs, Position(end.sort_key, end.family, as_of))
+            end = listed
+            break
         if last is not None and (listed.sort_key, listed.family) == (last.sort_key, last.family):
             continue  # its status changed between the queries of two statuses
         size += _size(listed.job)
         if last is not None and (len(jobs) == max_results or size > MAX_PAGE_BYTES):
-            return JobsPage(jobs, Position(last.sort_key, last.family, as_of))
+            end = last
+            break
         jobs.append(listed.job)
         last = listed
-    if limit is not None and last is not None and len(jobs) == max_results:
-        # Whether more rows follow that are left out must not make a difference.
-        return JobsPage(jobs, Position(last.sort_key, last.family, as_of))
-    return JobsPage(jobs, None)
+    if len(jobs) == max_results and (end or limit):
+        end = last  # whether rows follow that are left out must not make a difference
+    return JobsPage(jobs, Position(end.sort_key, end.family, as_of) if end else None)
 
 
 @dataclass(frozen=True, slots=True)

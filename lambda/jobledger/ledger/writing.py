@@ -121,9 +121,7 @@ class Ledger:
                 puts = [
                     put
                     for job in batch
-                    for put in self._puts(
-                        job, rows.get(job.sort_key), listed_at, announce_new, floor
-                    )
+                    for put in self._puts(job, rows, listed_at, announce_new, floor)
                 ]
                 if self.table.transact(puts, checks):
                     changed += len(batch)
@@ -220,9 +218,15 @@ class Ledger:
         return known, state.settled_at if in_reach else None
 
     def _puts(
-        self, job: Job, row: Row | None, listed_at: str, announce_new: bool, floor: str | None
+        self,
+        job: Job,
+        rows: Mapping[str, Row],
+        listed_at: str,
+        announce_new: bool,
+        floor: str | None,
     ) -> Iterator[Put]:
         """Yield the job's row and, when its status changed, its change log row."""
+        row = rows.get(job.sort_key)
         scope = self.partition(job.family)
         observed_at = self._after(text_of(row, "ObservedAt") if row else floor)
         moved = row is None or row.get("JobStatus") != job.status
