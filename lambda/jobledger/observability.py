@@ -5,11 +5,13 @@ names do. POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE set service a
 errors are not captured in traces, here and by POWERTOOLS_TRACER_CAPTURE_*.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger, Tracer
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+from jobledger.metrics import Metric
 
 logger = Logger()
 tracer = Tracer()
@@ -30,12 +32,30 @@ def annotate(**values: str | float) -> None:
         tracer.put_annotation(name, value)  # type: ignore[arg-type] # a float is a Number
 
 
-def publish_metrics(values: Mapping[str, float], **dimensions: str) -> None:
-    """Publish metrics with one set of dimensions. A name that ends in Seconds has that unit."""
-    metrics = EphemeralMetrics()
-    for dimension, text in dimensions.items():
-        metrics.add_dimension(dimension, text)
-    for name, value in values.items():
-        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
-        metrics.add_metric(name, unit, value)
-    metrics.flush_metrics()
+def publish_metrics(
+    values: Mapping[Metric, float | Sequence[float]], family: str | None = None
+) -> None:
+    """Publish metrics, each with one value or up to 100. The family is a dimension of the metrics that are per family.
+
+    Of the others' log line it is a property, which Logs Insights can select and CloudWatch does not bill.
+    """
+    for per_family in (False, True):
+        chosen = {
+            metric: value for metric, value in values.items() if metric.per_family is per_family
+        }
+        if chosen:
+            _write(chosen, family)
+
+
+def _write(values: Mapping[Metric, float | Sequence[float]], family: str | None) -> None:
+    """Write one line of CloudWatch's embedded metric format; its metrics share their dimensions."""
+    line = EphemeralMetrics()
+    for metric, value in values.items():
+        if metric.per_family:
+            assert family, f"{metric.name} is a metric of one family"
+            line.add_dimension("Family", family)
+        elif family:
+            line.add_metadata("Family", family)
+        for one in value if isinstance(value, Sequence) else (value,):
+            line.add_metric(metric.name, metric.unit, one)
+    line.flush_metrics()

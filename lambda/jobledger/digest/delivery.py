@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from jobledger import metrics
 from jobledger.digest.claims import Claim, DigestState, Rows, Sent
 from jobledger.digest.content import Digest, Reader, Verdict
 from jobledger.digest.message import DigestMessages, render_messages
@@ -180,7 +181,7 @@ class Delivery:
             settled = settled.after_run(self.schedule, claim.end)
         if rows.save(settled) is None:
             return False
-        publish_metrics({"DigestsPublished": 1, "DigestsResumed": int(not fresh)})
+        publish_metrics({metrics.DIGESTS_PUBLISHED: 1, metrics.DIGESTS_RESUMED: int(not fresh)})
         return True
 
     def _tell_chat(self, key: str, notification: Notification) -> None:
@@ -191,7 +192,7 @@ class Delivery:
             self.topics.chat(key, notification)
         except JobLedgerError as error:
             logger.error("chat digest not published", extra={"error": error.name})
-            publish_metrics({"ChatFailures": 1})
+            publish_metrics({metrics.CHAT_FAILURES: 1})
 
 
 class _Waiting:

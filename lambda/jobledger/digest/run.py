@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from botocore.session import Session
 
-from jobledger import settings
+from jobledger import metrics, settings
 from jobledger.digest.claims import DigestStateRow, Sent
 from jobledger.digest.content import Reader
 from jobledger.digest.delivery import Delivery, Topics, When
@@ -133,7 +133,7 @@ def run(dependencies: Dependencies, event: Mapping[str, Any], context: Any) -> d
         raise
     except JobLedgerError as error:
         logger.error("no digest", extra={"error": error.name})
-        publish_metrics({"DigestFailures": 1})
+        publish_metrics({metrics.DIGEST_FAILURES: 1})
         raise
     logger.info("digest", extra={"digest_id": answer["DigestId"]})
     return answer
@@ -143,6 +143,7 @@ def _scheduled(dependencies: Dependencies, event: Mapping[str, Any]) -> dict[str
     end = end_of_run(event["ScheduledTime"], dependencies.delivery.now())
     rows = DigestStateRow(dependencies.table, dependencies.scope)
     outcome = dependencies.delivery.publish_next(rows, end, dependencies.when, scheduled=True)
+    publish_metrics({metrics.DIGEST_RUNS: 1})
     return _result(outcome.sent) | {"Published": outcome.published}
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from jobledger import metrics
+from jobledger.errors import DeadlineReached, WalkOvertaken
 from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, tracer
@@ -21,6 +23,8 @@ Dependencies = tuple[Settings, Ledger, Upstream, Pace]
 
 # One upstream attempt, and writing its page to a slow table.
 _MARGIN_SECONDS = ATTEMPT_SECONDS + 35
+# With these, another run completes the walk.
+_NO_FAILURES = (None, DeadlineReached.__name__, WalkOvertaken.__name__)
 
 
 def sync_families(
@@ -71,13 +75,14 @@ def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> Non
             "error": done.error,
         },
     )
-    values: dict[str, float] = {
-        "UpstreamCalls": done.upstream_calls,
-        "UpstreamThrottles": done.throttles,
-        "JobsObserved": done.observed,
-        "Transitions": done.transitions,
-        "SyncSeconds": round(seconds, 3),
+    values: dict[metrics.Metric, float] = {
+        metrics.UPSTREAM_CALLS: done.upstream_calls,
+        metrics.UPSTREAM_THROTTLES: done.throttles,
+        metrics.JOBS_OBSERVED: done.observed,
+        metrics.TRANSITIONS: done.transitions,
+        metrics.SYNC_TIME: round(seconds, 3),
+        metrics.SYNC_FAILURES: int(done.error not in _NO_FAILURES),
     }
     if done.as_of:
-        values["AsOfAgeSeconds"] = round((now() - parse(done.as_of)).total_seconds(), 3)
-    publish_metrics(values, Family=family.value)
+        values[metrics.AS_OF_AGE] = round((now() - parse(done.as_of)).total_seconds(), 3)
+    publish_metrics(values, family.value)
