@@ -13,6 +13,7 @@ JobLedgerError
 ├── WalkOvertaken            another sync advanced the same walk
 ├── EventRefused             EventBridge did not accept an event
 ├── LookupFailed             a look-up without a result, with the failure reason
+├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
 ├── IdempotencyKeyReused     a key that was used with a different request
 ├── RequestInProgress        another request with the same key is in progress
@@ -71,7 +72,11 @@ class TooMuchToSummarise(JobLedgerError):
 
 
 class LookupFailed(JobLedgerError):
-    """A look-up has no result. The text quotes property values: do not log it."""
+    """A look-up has no result. The text is for CloudFormation, and quotes no value of a property or job."""
+
+
+class UnexpectedError(JobLedgerError):
+    """An error that this package does not know. The text is its class and place: a message can quote data."""
 
 
 class LedgerUnavailable(JobLedgerError):

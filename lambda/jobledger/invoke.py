@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from jobledger.errors import FunctionRefused, FunctionThrottled
+from jobledger.observability import with_correlation_id
 
 # API Gateway's limit is 29 seconds; the rest is for reading the ledger before and after the call.
 WAIT_SECONDS = 20
@@ -32,7 +33,8 @@ class Function:
     def __call__(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Invoke the function and return its result. Raises FunctionRefused with the error's name."""
         try:
-            answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps(payload))
+            body = json.dumps(with_correlation_id(payload))
+            answer = self._client.invoke(FunctionName=self._name, Payload=body)
             result = json.loads(answer["Payload"].read())
         except ClientError as error:
             code = error.response["Error"]["Code"]

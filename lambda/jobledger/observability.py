@@ -1,41 +1,159 @@
 """The only user of Powertools' Logger, Tracer and Metrics, and so of the X-Ray SDK.
 
 Job names, keys, roles and messages never appear in logs, traces or metrics: only ids, counts and error
-names do. POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE set service and namespace. Responses and
-errors are not captured in traces, here and by POWERTOOLS_TRACER_CAPTURE_*.
+names do. POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE set service and namespace.
+
+A trace: Lambda's segment → the handler → subsegments for each step → each AWS call. All have the annotation
+`Outcome` (`ok` or the error's name), steps also `Operation`, and `Family` and `Jobs` where there are any. The
+handler's has `ColdStart` and `Service`, which Powertools adds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.metrics import EphemeralMetrics
+from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 
+from jobledger.errors import JobLedgerError, UnexpectedError
 from jobledger.metrics import Metric
 
-logger = Logger()
-tracer = Tracer()
+Annotate = Callable[[str, Any], None]
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
-Handler = Callable[[dict[str, Any], Any], Any]
+CORRELATION_ID = "CorrelationId"
+"""The member of an invocation's payload that carries the request id of the API's caller.
+
+Not in Lambda's client context, which asynchronous invocations and the local AWS do not have.
+"""
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+
+
+class _Emitter(UDPEmitter):  # type: ignore[misc] # the X-Ray SDK has no types
+    """Sends subsegments to the X-Ray daemon without the messages of exceptions.
+
+    The SDK records the message of each exception that passes a subsegment; a service's can quote its input.
+    """
+
+    def send_entity(self, entity: Any) -> None:
+        _drop_messages(entity)
+        super().send_entity(entity)
+
+
+def _drop_messages(entity: Any) -> None:
+    # The cause is an id when an inner subsegment has recorded the same exception.
+    for exception in entity.cause.get("exceptions", ()) if isinstance(entity.cause, dict) else ():
+        exception.message = None
+    for inner in entity.subsegments:
+        _drop_messages(inner)
+
+
+def _tracer() -> Tracer:
+    # By default, the Tracer imports every HTTP and SQL library that the X-Ray SDK can patch.
+    tracer = Tracer(patch_modules=["botocore"])
+    if not tracer.disabled:
+        tracer.provider.emitter = _Emitter()  # type: ignore[attr-defined] # it is X-Ray's recorder
+    return tracer
+
+
+logger = Logger()
+tracer = _tracer()
 
 
 def observed(handler: Handler) -> Handler:
-    """Add logging context and tracing to a Lambda handler, without its payload."""
-    traced = tracer.capture_lambda_handler(handler, capture_response=False, capture_error=False)
+    """Add log context and a trace to a Lambda handler, without its payload.
+
+    An error that is not of this package is logged and replaced by UnexpectedError, because Lambda logs and
+    traces the text of what a handler raises.
+    """
+    module = handler.__module__.rpartition(".")[2]
+    operation = module if handler.__name__ == "handler" else f"{module}.{handler.__name__}"
+
+    @functools.wraps(handler)
+    def annotated(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        correlation, payload = _without_correlation_id(event, context)
+        logger.set_correlation_id(correlation)
+        annotate(Operation=operation, Outcome="ok")
+        try:
+            return handler(payload, context)
+        except JobLedgerError as error:
+            annotate(Outcome=error.name)
+            raise
+        except Exception as error:
+            annotate(Outcome=type(error).__name__)
+            logger.error("invocation failed", extra=described(error))
+            unexpected = UnexpectedError(
+                f"{type(error).__name__} in {described(error)['where'][-1]}"
+            )
+        raise unexpected
+
+    # Powertools also reads POWERTOOLS_TRACER_CAPTURE_*; the arguments hold without the stack's settings.
+    traced = tracer.capture_lambda_handler(annotated, capture_response=False, capture_error=False)
     wrapped: Handler = logger.inject_lambda_context(traced, log_event=False, clear_state=True)
     return wrapped
 
 
+def described(error: Exception) -> dict[str, Any]:
+    """Return an error's name and place for a log record. Its message can quote a value."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return {
+        "error": type(error).__name__,
+        "where": [f"{frame.name}:{frame.lineno}" for frame in frames],
+    }
+
+
+def _without_correlation_id(event: Any, context: Any) -> tuple[str, Any]:
+    """Return the id that connects the log lines of one request, and the event as its sender made it.
+
+    API Gateway's request id, in the functions that the API invokes as well; CloudFormation's for look-ups;
+    otherwise, and for an id that is none, the invocation's own.
+    """
+    own = str(context.aws_request_id)
+    if not isinstance(event, dict):
+        return own, event
+    gateway = event.get("requestContext")
+    given = gateway.get("requestId") if isinstance(gateway, dict) else None
+    given = given or event.get(CORRELATION_ID) or event.get("RequestId")
+    known = given if isinstance(given, str) and _ID.fullmatch(given) else own
+    return known, {name: value for name, value in event.items() if name != CORRELATION_ID}
+
+
+def with_correlation_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the payload for a function that works for the current request."""
+    known = logger.get_correlation_id()
+    return {**payload, CORRELATION_ID: known} if known else payload
+
+
 def annotate(**values: str | float) -> None:
-    """Annotate the trace with counts and sizes, never with job data."""
+    """Annotate the trace with counts, sizes and names of ours, never with job data."""
     for name, value in values.items():
         tracer.put_annotation(name, value)  # type: ignore[arg-type] # a float is a Number
+
+
+@contextmanager
+def step(operation: str, **annotations: str) -> Iterator[Annotate]:
+    """Trace one step of an invocation; yields what annotates it. Its Outcome is `ok` unless given."""
+    with tracer.provider.in_subsegment(name=f"## {operation}") as segment:
+        put: Annotate = segment.put_annotation
+        for name, value in {"Operation": operation, "Outcome": "ok", **annotations}.items():
+            put(name, value)
+        try:
+            yield put
+        except Exception as error:
+            put(
+                "Outcome", error.name if isinstance(error, JobLedgerError) else type(error).__name__
+            )
+            raise
 
 
 def publish_metrics(
     values: Mapping[Metric, float | Sequence[float]], family: str | None = None
 ) -> None:
-    """Publish metrics, each with one value or up to 100. The family is a dimension of the metrics that are per family.
+    """Publish metrics, each with one value or up to 100. The family is a dimension of those that are per family.
 
     Of the others' log line it is a property, which Logs Insights can select and CloudWatch does not bill.
     """

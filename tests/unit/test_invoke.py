@@ -11,17 +11,19 @@ from botocore.stub import Stubber
 
 from jobledger.errors import FunctionRefused, FunctionThrottled
 from jobledger.invoke import CONFIG, WAIT_SECONDS, Function
+from jobledger.observability import logger
 
 
 @pytest.fixture
 def client():
+    logger.set_correlation_id(None)
     return Session().create_client("lambda", config=CONFIG, region_name="us-east-1")
 
 
-def answering(client, text: str, **more: str) -> Function:
+def answering(client, text: str, sent: str = '{"a": 1}', **more: str) -> Function:
     payload = StreamingBody(io.BytesIO(text.encode()), len(text))
     stubber = Stubber(client)
-    expected = {"FunctionName": "f", "Payload": '{"a": 1}'}
+    expected = {"FunctionName": "f", "Payload": sent}
     stubber.add_response("invoke", {"StatusCode": 200, "Payload": payload, **more}, expected)
     stubber.activate()
     return Function(client, "f")
@@ -29,6 +31,12 @@ def answering(client, text: str, **more: str) -> Function:
 
 def test_the_answer_is_the_functions_own(client):
     assert answering(client, '{"b":2}')({"a": 1}) == {"b": 2}
+
+
+def test_the_function_gets_the_correlation_id_of_the_request(client):
+    function = answering(client, "{}", '{"a": 1, "CorrelationId": "the-request"}')
+    logger.set_correlation_id("the-request")
+    assert function({"a": 1}) == {}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, first_start
 from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused
 from jobledger.ledger.summary import every_status
-from jobledger.observability import logger, publish_metrics
+from jobledger.observability import logger, publish_metrics, step
 
 # Less than a week by the maximum clock adjustment, so that it stays the same run of the day.
 _HEARTBEAT = timedelta(days=7) - timedelta(hours=2)
@@ -128,7 +128,7 @@ class Delivery:
                 continue
             if chain.last is not None and chain.last.request == request:
                 return chain.last
-            digest = self.reader.read(window, self.now(), first_start=None, covers_gap=False)
+            digest = self._read(window, first_start=None, covers_gap=False)
             claim = self._claim(digest, request, scheduled=False)
             claimed = rows.save(replace(chain, claim=claim)) is not None
 
@@ -137,12 +137,19 @@ class Delivery:
             start = chain.last.end
         else:
             start = first_start(end, self.reader.earliest_change(end))
-        return self.reader.read(
+        return self._read(
             Window(start, end),
-            self.now(),
             first_start=chain.first_start,
             covers_gap=scheduled and chain.is_gap(self.schedule, end),
         )
+
+    def _read(self, window: Window, *, first_start: str | None, covers_gap: bool) -> Digest:
+        with step("ReadDigest") as put:
+            digest = self.reader.read(
+                window, self.now(), first_start=first_start, covers_gap=covers_gap
+            )
+            put("Jobs", digest.counts.total())
+        return digest
 
     def _claim(self, digest: Digest, request: str | None, *, scheduled: bool) -> Claim:
         return Claim(

@@ -27,7 +27,7 @@ from jobledger.errors import (
 from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.table import CONFIG, Table
 from jobledger.ledger.writing import Ledger
-from jobledger.observability import logger, publish_metrics
+from jobledger.observability import logger, publish_metrics, step
 
 _DAY = 86_400
 # Longer than any useful schedule interval: no window is published twice within this time.
@@ -49,7 +49,8 @@ class _Publisher:
 
     def __call__(self, key: str, notification: Notification) -> str:
         def publish() -> dict[str, Any]:
-            return {"MessageId": self.notifier.publish(self.topic_arn, notification)}
+            with step("Publish"):
+                return {"MessageId": self.notifier.publish(self.topic_arn, notification)}
 
         return str(self.once(key, publish)["MessageId"])
 

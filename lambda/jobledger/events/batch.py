@@ -10,7 +10,7 @@ from jobledger.jobs import TERMINAL, Job
 from jobledger.ledger.rows import Change, change_from_row
 from jobledger.ledger.table import Row, decode, text_of
 from jobledger.ledger.writing import Ledger
-from jobledger.observability import logger, publish_metrics
+from jobledger.observability import logger, publish_metrics, step
 from jobledger.times import seconds_between
 
 Dependencies = tuple[Ledger, EventBus, bool]
@@ -53,7 +53,8 @@ def _send(ledger: Ledger, bus: EventBus, row: Row, *, with_names: bool) -> Chang
     """Send one change and return it; log the error and return None when that fails for any reason."""
     try:
         change = change_from_row(row)
-        bus.put(change, ledger.scope, _name(ledger, change) if with_names else None)
+        with step("PutEvent", Family=change.family.value):
+            bus.put(change, ledger.scope, _name(ledger, change) if with_names else None)
     except JobLedgerError as error:
         logger.error("event not sent", extra={"error": error.name, "job_id": row.get("JobId")})
         return None

@@ -1,7 +1,6 @@
 """The API function: the routes of the HTTPS API."""
 
 import functools
-import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +28,7 @@ from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
-from jobledger.observability import annotate, logger, observed
+from jobledger.observability import annotate, described, logger, observed, step
 
 app = APIGatewayRestResolver()
 request = Request(app)
@@ -74,6 +73,7 @@ def _beginning_of(key: str) -> Callable[[JobQuery, str], str]:
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle one API Gateway proxy request. HEAD returns the headers of GET without the body."""
+    annotate(Operation=f"{event['httpMethod']} {event['resource']}")
     if event["httpMethod"] != "HEAD":
         return app.resolve(event, context)
     answer = app.resolve(event | {"httpMethod": "GET"}, context)
@@ -86,7 +86,9 @@ def get_jobs() -> Response[str]:
     values, key = request.parameters_and_key(LIST_PARAMETERS)
     name = chosen_format(request.header("Accept"), values.get("Format"))
     beginning = _beginning_of(key) if key is not None else None
-    listing = list_jobs(_ledger(), values, _invoke_sync, _now, _kept(), beginning)
+    with step("ReadPage") as put:
+        listing = list_jobs(_ledger(), values, _invoke_sync, _now, _kept(), beginning)
+        put("Jobs", len(listing.jobs))
     annotate(Jobs=len(listing.jobs), MaxResults=values.get("MaxResults", DEFAULT_MAX_RESULTS))
     charset = "; charset=utf-8; header=present" if name == "csv" else ""
     content_type = f"{MEDIA_TYPES[name]}{charset}"
@@ -173,15 +175,15 @@ def get_docs_asset(name: str) -> Response[str]:
 
 @app.exception_handler(JobLedgerError)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
 def _on_our_error(error: JobLedgerError) -> Response[str]:
+    annotate(Outcome=error.name)
     logger.info("request refused", extra={"error": error.name})
     return request.respond(problem_answer(problem_of(error), request.caller()))
 
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
 def _on_any_error(error: Exception) -> Response[str]:
-    # A message can quote a value, so the log has only the error's name and place.
-    where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    logger.error("request failed", extra={"error": type(error).__name__, "where": where[-3:]})
+    annotate(Outcome=type(error).__name__)
+    logger.error("request failed", extra=described(error))
     return request.respond(problem_answer(UNEXPECTED, request.caller()))
 
 
@@ -191,4 +193,5 @@ def _on_unknown_route(_: Exception) -> Response[str]:
     # The method matches, so the path has an unknown remainder.
     known = app.current_event.http_method in allowed
     problem = NO_ROUTE if known else method_problem(allowed)
+    annotate(Outcome=problem.title)
     return request.respond(problem_answer(problem, request.caller()))

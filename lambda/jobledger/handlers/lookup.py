@@ -3,8 +3,6 @@
 The framework calls `on_event` once per request, then `is_complete` until it returns true, and responds to
 CloudFormation. An exception's text becomes the failure reason. `on_event` validates the properties and
 records the time; `is_complete` looks up the job.
-
-The functions write no logs or traces: failure texts quote job names, and go to CloudFormation in full.
 """
 
 import functools
@@ -15,7 +13,9 @@ from jobledger import settings
 from jobledger.invoke import Function
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
+from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.resource import begin, check, with_one_reason
+from jobledger.observability import observed
 
 
 @functools.cache
@@ -25,17 +25,22 @@ def _connect() -> tuple[Ledger, Function]:
     return ledger, Function.connect(settings.required("SYNC_FUNCTION_NAME"))
 
 
+@functools.cache
+def _cipher() -> PropertyCipher:
+    return PropertyCipher.connect(settings.required("KEY_ARN"))
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@with_one_reason
+@observed
 def on_event(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Validate the properties of a create or update."""
-    return begin(event, _now())
+    """Validate the properties of a create or update, and encrypt them."""
+    return with_one_reason(event, _now, lambda: begin(event, _cipher, _now()))
 
 
-@with_one_reason
+@observed
 def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look up the job."""
-    return check(event, _connect, _now)
+    return with_one_reason(event, _now, lambda: check(event, _cipher, _connect, _now))

@@ -1,6 +1,7 @@
 """Finds jobs for a stack's look-up, and writes the failure reasons for CloudFormation.
 
-Reasons quote property values and a failed job's Message: they are for the stack's owner. Do not log them.
+Reasons name properties, not their values, and a job by its JobId, not by its name or Message: Lambda logs
+them, and everybody who may describe the stack can read them.
 """
 
 import itertools
@@ -57,7 +58,8 @@ def find(ledger: Ledger, request: LookupRequest, now: datetime) -> Attributes | 
     count = _count(ledger, request.query)
     if len(jobs) > 1:
         most = " or more" if count == MOST_COUNTED else ""
-        raise LookupFailed(f"Select is only, and {count}{most} jobs match: {request.looked_for}.")
+        ids = " and ".join(str(job["JobId"]) for job in jobs)
+        raise LookupFailed(f"Select is only, and {count}{most} jobs match, of which two are {ids}.")
     return _attributes(jobs[0], max(count, 1))
 
 
@@ -74,9 +76,7 @@ def check_still_possible(
         return
     ended = job.get("EndTime") or rfc3339(now)
     if request.query.after is not None or ended >= rfc3339(started - _SKEW):
-        raise LookupFailed(
-            f"JobName: the job waited for {_status_of(job)}. Looked for: {request.looked_for}."
-        )
+        raise LookupFailed(f"JobName: the job waited for {_status_of(job)}.")
 
 
 def failure(ledger: Ledger, request: LookupRequest, now: datetime, *, stale: bool) -> LookupFailed:
@@ -86,24 +86,22 @@ def failure(ledger: Ledger, request: LookupRequest, now: datetime, *, stale: boo
     """
     sentences = [
         _waited(request),
-        f"No job matches: {request.looked_for} (MustExist is true).",
-        _nearest_miss(ledger, request, now),
+        _no_match(ledger, request, now),
+        f"Searched: {', '.join(request.query.families)}.",
         _freshness(ledger, request),
         "Comprehend Medical could not be reached." if stale else "",
     ]
     return LookupFailed(" ".join(filter(None, sentences)))
 
 
-def attributes_too_large(
-    request: LookupRequest, attributes: Attributes, size: int, limit: int
-) -> LookupFailed:
+def attributes_too_large(attributes: Attributes, size: int, limit: int) -> LookupFailed:
     """Return the failure for a job whose attributes exceed CloudFormation's limit."""
     sizes = {name: len(text.encode()) for name, text in attributes.items()}
     longest = sorted(sizes, key=lambda name: -sizes[name])[:3]
     lengths = ", ".join(f"{name} has {sizes[name]}" for name in longest)
     return LookupFailed(
         f"The attributes of job {attributes['JobId']} are too long: CloudFormation accepts a response of "
-        f"{limit} bytes, and this one has {size} ({lengths}). Looked for: {request.looked_for}."
+        f"{limit} bytes, and this one has {size} ({lengths})."
     )
 
 
@@ -133,20 +131,30 @@ def _newest_of_name(
     return next(iter(_first(ledger, query, 1, now)), None)
 
 
-def _nearest_miss(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
-    if request.query.name is None:
-        return ""
+def _no_match(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
+    """Return which properties no job matches, and the newest job of the name in any status."""
+    query = request.query
+    status = " or ".join(query.statuses)
+    given = {
+        "JobNamePrefix": query.name_prefix,
+        "SubmitTimeAfter": query.after,
+        "SubmitTimeBefore": query.before,
+    }
+    names = " and ".join(name for name, value in given.items() if value)
+    if query.name is None:
+        return f"{names or 'JobStatus'}: no {status} job matches (MustExist is true)."
+    matching = f" and matches {names}" if names else ""
     job = _newest_of_name(ledger, request, now)
-    if job is None:
-        return "No job has this name in any status."
-    return f"The newest job with this name {_status_of(job)}."
+    newest = "none has it in any status"
+    if job is not None:
+        newest = f"the newest job with this name {_status_of(job)}"
+    return f"JobName: no {status} job has this name{matching}; {newest}."
 
 
 def _status_of(job: Mapping[str, Any]) -> str:
-    """Return a job's status in words, with the service's own reason."""
+    """Return a job's status in words, and where its Message is."""
     end = f" since {job['EndTime']}" if job.get("EndTime") else ""
-    reason = f": {_text(job['Message'])[:300]}" if job.get("Message") else ""
-    return f"({job['JobId']}) is {job.get('JobStatus')}{end}{reason}".rstrip(".")
+    return f"is {job.get('JobStatus')}{end}; look up JobId {job['JobId']} in the ledger"
 
 
 def _freshness(ledger: Ledger, request: LookupRequest) -> str:

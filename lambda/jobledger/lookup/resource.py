@@ -3,19 +3,18 @@
 CDK's provider framework calls `begin` once per request and `check` until it is complete.
 """
 
-import functools
 import hashlib
 import json
-import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobledger import settings
+from jobledger import metrics, settings
 from jobledger.errors import LedgerUnavailable, LookupFailed
 from jobledger.invoke import Function
 from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger
+from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.lookup import (
     NOTHING_FOUND,
     Attributes,
@@ -25,6 +24,7 @@ from jobledger.lookup.lookup import (
     find,
 )
 from jobledger.lookup.request import LookupRequest, read_request
+from jobledger.observability import described, logger, publish_metrics, step
 from jobledger.sync.freshness import as_of, refreshed
 from jobledger.times import parse, rfc3339
 
@@ -35,62 +35,77 @@ _REASON_BYTES = 2000
 # A transient read error is no reason to roll back a stack.
 _LEDGER_PATIENCE = timedelta(minutes=1)
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Clock = Callable[[], datetime]
+Cipher = Callable[[], PropertyCipher]
 Connect = Callable[[], tuple[Ledger, Function]]
 
 
-def with_one_reason(handler: Handler) -> Handler:
-    """Convert every failure into one sentence that fits into CloudFormation's response."""
+def with_one_reason(
+    event: Mapping[str, Any], now: Clock, handle: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Convert every failure into one sentence that fits into CloudFormation's response, and count it."""
+    try:
+        return handle()
+    except LookupFailed as failed:
+        sentence = str(failed)
+    except Exception as error:
+        place = described(error)
+        sentence = f"The look-up failed unexpectedly: {place['error']} in {place['where'][-1]}."
+    logger.info("look-up failed", extra=_ids(event))
+    publish_metrics({metrics.LOOKUPS_FAILED: 1, metrics.LOOKUP_WAIT: _waited(event, now())})
+    raise LookupFailed(_cut(sentence))
 
-    @functools.wraps(handler)
-    def answering(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        try:
-            return handler(event, context)
-        except LookupFailed as failed:
-            sentence = str(failed)
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            sentence = f"The look-up failed unexpectedly: {type(error).__name__} in {place.name}:{place.lineno}."
-        raise LookupFailed(_cut(sentence))
 
-    return answering
+def begin(event: Mapping[str, Any], cipher: Cipher, now: datetime) -> dict[str, Any]:
+    """Validate and encrypt the properties.
 
-
-def begin(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Validate the properties. The physical id derives from stack and logical id, and never changes."""
+    The physical id derives from stack and logical id, and never changes. The framework passes on the request
+    with what this returns in place of its own members, so no property goes on in plain text.
+    """
     if event["RequestType"] == "Delete":
-        return {"PhysicalResourceId": event["PhysicalResourceId"]}
-    _request(event)
+        return {"PhysicalResourceId": event["PhysicalResourceId"], "ResourceProperties": {}}
+    _request(event["ResourceProperties"])
+    try:
+        encrypted = cipher().encrypt(event)
+    except LedgerUnavailable as unavailable:
+        raise LookupFailed(
+            f"The properties could not be encrypted ({unavailable}). Try again."
+        ) from unavailable
     place = hashlib.sha256(f"{event['StackId']} {event['LogicalResourceId']}".encode())
     created = f"comprehend-medical-job-{place.hexdigest()[:32]}"
     return {
         "PhysicalResourceId": event.get("PhysicalResourceId", created),
         "StartedAt": rfc3339(now),
+        "ResourceProperties": encrypted,
+        "OldResourceProperties": {},
     }
 
 
-def check(
-    event: Mapping[str, Any], connect: Connect, now: Callable[[], datetime]
-) -> dict[str, Any]:
+def check(event: Mapping[str, Any], cipher: Cipher, connect: Connect, now: Clock) -> dict[str, Any]:
     """Look up the job. Not complete while a matching job can still appear."""
     if event["RequestType"] == "Delete":
         return {"IsComplete": True}
-    request = _request(event)
-    waited = now() - parse(event["StartedAt"])
+    started = parse(event["StartedAt"])
+    waited = now() - started
+    patience = _LEDGER_PATIENCE
     try:
-        attributes = _look_up(request, connect(), parse(event["StartedAt"]), waited, now)
+        request = _request(cipher().decrypt(event))
+        patience = max(request.patience, _LEDGER_PATIENCE)
+        attributes = _look_up(request, connect(), started, waited, now)
     except LedgerUnavailable as unavailable:
-        if waited < max(request.patience, _LEDGER_PATIENCE):
+        if waited < patience:
             return {"IsComplete": False}
         raise LookupFailed(
-            f"The ledger is temporarily unavailable ({unavailable}). No data was lost. Try again. "
-            f"Looked for: {request.looked_for}."
+            f"The ledger is temporarily unavailable ({unavailable}). No data was lost. Try again."
         ) from unavailable
     if attributes is None:
         return {"IsComplete": False}
     size = _answer_size(event, attributes)
     if size >= ANSWER_BYTES:
-        raise attributes_too_large(request, attributes, size, ANSWER_BYTES)
+        raise attributes_too_large(attributes, size, ANSWER_BYTES)
+    logger.info("look-up complete", extra={**_ids(event), "job_id": attributes["JobId"]})
+    found = int(attributes is not NOTHING_FOUND)
+    publish_metrics({metrics.LOOKUPS_FOUND: found, metrics.LOOKUP_WAIT: _waited(event, now())})
     return {"IsComplete": True, "Data": attributes}
 
 
@@ -99,14 +114,16 @@ def _look_up(
     connected: tuple[Ledger, Function],
     started: datetime,
     waited: timedelta,
-    now: Callable[[], datetime],
+    now: Clock,
 ) -> Attributes | None:
     """Return the attributes; None to look again later."""
     ledger, sync = connected
     stale = False
     if request.waits:
         _, stale = refreshed(as_of(ledger), request.query.families, sync, now())
-    found = find(ledger, request, now())
+    with step("FindJob") as put:
+        found = find(ledger, request, now())
+        put("Jobs", int(found["Count"]) if found else 0)
     if found is not None:
         return found
     if request.waits:
@@ -118,9 +135,20 @@ def _look_up(
     raise failure(ledger, request, now(), stale=stale)
 
 
-def _request(event: Mapping[str, Any]) -> LookupRequest:
+def _request(properties: Mapping[str, Any]) -> LookupRequest:
     kept = [Family(name) for name in settings.required("FAMILIES").split(",")]
-    return read_request(event["ResourceProperties"], kept)
+    return read_request(properties, kept)
+
+
+def _ids(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what identifies the resource in a log record."""
+    return {"stack_id": event.get("StackId"), "logical_id": event.get("LogicalResourceId")}
+
+
+def _waited(event: Mapping[str, Any], now: datetime) -> float:
+    """Return the seconds since the look-up began."""
+    started = event.get("StartedAt")
+    return (now - parse(started)).total_seconds() if started else 0.0
 
 
 def _answer_size(event: Mapping[str, Any], attributes: Attributes) -> int:

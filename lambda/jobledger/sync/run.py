@@ -10,7 +10,7 @@ from jobledger import metrics
 from jobledger.errors import DeadlineReached, WalkOvertaken
 from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger
-from jobledger.observability import logger, publish_metrics, tracer
+from jobledger.observability import logger, publish_metrics, step
 from jobledger.settings import Settings
 from jobledger.sync.freshness import SharedSyncs
 from jobledger.sync.pace import Pace
@@ -52,12 +52,15 @@ def sync_families(
     return {"Families": answers}
 
 
-@tracer.capture_method(capture_response=False, capture_error=False)
 def _sync(
     family: Family, ledger: Ledger, upstream: Upstream, now: Clock, *, reconcile: bool
 ) -> dict[str, Any]:
     started = time.monotonic()
-    done = Sync(family, upstream, ledger, now, reconcile=reconcile).run()
+    with step("SyncFamily", Family=family.value) as put:
+        done = Sync(family, upstream, ledger, now, reconcile=reconcile).run()
+        put("Jobs", done.observed)
+        if done.error:
+            put("Outcome", done.error)
     _report(family, done, time.monotonic() - started, now)
     answer = {"AsOf": done.as_of, "UpstreamCalls": done.upstream_calls, "Changed": done.changed}
     return answer | ({"Error": done.error} if done.error else {})

@@ -25,7 +25,7 @@ from jobledger.errors import (
 )
 from jobledger.jobs import Family, Job
 from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
-from jobledger.observability import logger
+from jobledger.observability import logger, step
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.times import parse, rfc3339
 
@@ -137,8 +137,10 @@ class Sync:
     def _walk(self, which: Which, walk: Walk) -> None:
         while True:
             listed_at = rfc3339(self._now())
-            page = self._upstream.page(self._family, walk.after, walk.next_token)
-            self._record(page.jobs, listed_at)
+            with step("SyncPage", Family=self._family.value) as put:
+                page = self._upstream.page(self._family, walk.after, walk.next_token)
+                put("Jobs", len(page.jobs))
+                self._record(page.jobs, listed_at)
             last, walk = walk, _advance(walk, page)
             if page.next_token is None:
                 self._complete(which, walk)

@@ -1,11 +1,14 @@
 """A stack that deploys look-ups: through the provider framework, on a ledger in memory, synced from the stand-in."""
 
+import hashlib
+import json
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from jobledger.handlers import lookup as handlers
+from jobledger.lookup.encryption import PropertyCipher
 from tests.functional.lookup.provider import Provider
 from tests.world import World, a_job
 
@@ -31,6 +34,27 @@ JOBS = [
 ]
 
 
+class Kms:
+    """A KMS client: its cipher text can be read only with the key and context that made it."""
+
+    def __init__(self):
+        self.error = None
+
+    def encrypt(self, **asked):
+        return {"CiphertextBlob": self._turned("Plaintext", asked)}
+
+    def decrypt(self, **asked):
+        return {"Plaintext": self._turned("CiphertextBlob", asked)}
+
+    def _turned(self, given, asked):
+        if self.error:
+            raise self.error
+        secret = json.dumps([asked["KeyId"], asked["EncryptionContext"]], sort_keys=True).encode()
+        stream = hashlib.shake_256(secret).digest(len(asked[given]))
+        assert len(asked[given]) <= 4096
+        return bytes(a ^ b for a, b in zip(asked[given], stream, strict=True))
+
+
 class Stack:
     """What CloudFormation does for a stack with one look-up in it."""
 
@@ -38,6 +62,7 @@ class Stack:
         self.world = world
         self.syncs = []
         self.sync_error = None
+        self.kms = Kms()
         self.begun = world.clock.seconds
         self.provider = Provider(
             handlers.on_event, handlers.is_complete, pause=world.clock.forward, interval=10
@@ -88,5 +113,6 @@ def deployed():
         stack = Stack(world)
         patch.setenv("FAMILIES", "SNOMEDCT")
         patch.setattr(handlers, "_connect", lambda: (world.ledger, stack.sync))
+        patch.setattr(handlers, "_cipher", lambda: PropertyCipher(stack.kms, "key"))
         patch.setattr(handlers, "_now", world.clock.now)
         yield stack

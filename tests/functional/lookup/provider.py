@@ -6,6 +6,7 @@ longest ids and stack trace that an answer can have. The end-to-end tests run th
 
 import json
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 CREATE_FAILED = "AWSCDK::CustomResourceProviderFramework::CREATE_FAILED"
@@ -13,6 +14,13 @@ STACK = f"arn:aws:cloudformation:ap-northeast-1:111122223333:stack/{'s' * 128}/{
 LOGICAL_ID = "L" * 255
 TRACE = "    at async Runtime.handleOnceNonStreaming (file:///var/runtime/index.mjs:1205:29)\n" * 10
 ANSWER_BYTES = 4096
+
+CONTEXT = SimpleNamespace(
+    function_name="lookup",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:lookup",
+    aws_request_id="request",
+)
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -33,6 +41,8 @@ class Provider:
         self._pause = pause
         self._interval = interval
         self._attempts = attempts
+        self.waits: list[dict[str, Any]] = []
+        """What the state machine that waits was started with."""
 
     def answer(
         self, request_type: str, properties: Mapping[str, Any], physical_id: str | None = None
@@ -53,6 +63,7 @@ class Provider:
             event["OldResourceProperties"] = {}
         try:
             event |= call(self._on_event, event)
+            self.waits.append(event)
             return self._wait(event)
         except Exception as error:
             event.setdefault("PhysicalResourceId", CREATE_FAILED)
@@ -71,7 +82,7 @@ class Provider:
 
 def call(handler: Handler, event: dict[str, Any]) -> dict[str, Any]:
     """All that passes between functions is JSON."""
-    answer: dict[str, Any] = json.loads(json.dumps(handler(json.loads(json.dumps(event)), None)))
+    answer: dict[str, Any] = json.loads(json.dumps(handler(json.loads(json.dumps(event)), CONTEXT)))
     return answer
 
 

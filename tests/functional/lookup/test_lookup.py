@@ -3,16 +3,15 @@
 import bisect
 import datetime
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from jobledger.handlers import lookup as handlers
 from jobledger.lookup.lookup import ATTRIBUTES
+from jobledger.observability import logger
 from tests.functional.lookup.lookups import DAY, HOUR, deployed
-from tests.functional.lookup.provider import CREATE_FAILED
+from tests.functional.lookup.provider import CREATE_FAILED, LOGICAL_ID, STACK
+from tests.memory_dynamodb import error
 from tests.world import START, World, a_job
 
 
@@ -24,15 +23,18 @@ def stack():
 
 CASES = {
     "ok": ({"JobName": "nightly-notes"}, None),
-    "not found": ({"JobName": "nobody"}, 'No job matches: Family SNOMEDCT, JobName "nobody"'),
+    "not found": (
+        {"JobName": "nobody"},
+        "JobName: no COMPLETED job has this name; none has it in any status.",
+    ),
     "ambiguous": (
         {"JobName": "nightly-notes", "Select": "only"},
-        "Select is only, and 2 jobs match",
+        f"Select is only, and 2 jobs match, of which two are {'b' * 32} and {'a' * 32}.",
     ),
     "bad property": ({"JobStatus": "DONE"}, 'JobStatus is "DONE", and must be one of SUBMITTED'),
     "timeout": (
         {"JobName": "nobody", "WaitMinutes": "5"},
-        "WaitMinutes: 5 minutes have passed. No job",
+        "WaitMinutes: 5 minutes have passed. JobName: no COMPLETED job has this name;",
     ),
     "oversize": ({"JobName": "too-long"}, "The attributes of job " + "f" * 32 + " are too long"),
 }
@@ -58,21 +60,41 @@ def test_every_request_is_answered_with_the_job_or_with_a_sentence(stack, reques
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_is_printed_or_logged(stack, case, capfd, caplog):
+def test_the_log_has_the_outcome_the_wait_and_the_resource(stack, case, capsys, caplog):
+    caplog.set_level("INFO")
     stack.create(**CASES[case][0])
-    assert (capfd.readouterr(), caplog.records) == (("", ""), [])
+    (metrics,) = map(json.loads, capsys.readouterr().out.splitlines())
+    (record,) = (record for record in caplog.records if record.module == "resource")
+    assert (record.stack_id, record.logical_id) == (STACK, LOGICAL_ID)
+    assert logger.get_correlation_id() == "1" * 36
+    found = CASES[case][1] is None
+    assert record.getMessage() == ("look-up complete" if found else "look-up failed")
+    assert getattr(record, "job_id", None) == ("b" * 32 if found else None)
+    assert metrics["LookupsFound" if found else "LookupsFailed"] == [1]
+    assert metrics["LookupWaitSeconds"] == [300 + 25 if case == "timeout" else 0]
 
 
-def test_the_handlers_do_without_logger_and_tracer():
-    imported = "import jobledger.handlers.lookup, sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", imported],
-        env={"PYTHONPATH": str(Path(handlers.__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert not {"jobledger.observability", "aws_lambda_powertools"} & set(done.stdout.split())
+def test_a_refused_property_counts_as_a_failed_look_up(stack, capsys):
+    stack.create(JobStatus="DONE")
+    assert '"LookupsFailed":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_state_machine_gets_no_property_in_plain_text(stack, case):
+    properties = {**CASES[case][0], "Refresh": "a canary", "JobNamePrefix": "nightly"}
+    for request_type in ("Create", "Update", "Delete"):
+        stack.provider.answer(request_type, properties, "comprehend-medical-job-1")
+    assert stack.provider.waits
+    for event in stack.provider.waits:
+        assert set(event["ResourceProperties"]) <= {"Encrypted"}
+        assert not event.get("OldResourceProperties")
+        assert not {"nightly", "nobody", "a canary"} & set(json.dumps(event).split('"'))
+
+
+def test_a_key_that_cannot_be_used_is_a_sentence(stack):
+    stack.kms.error = error("AccessDeniedException")
+    sentence = stack.refused(JobName="once")
+    assert sentence == "The properties could not be encrypted (AccessDeniedException). Try again."
 
 
 def test_a_delete_succeeds_with_nothing_to_go_on(stack, monkeypatch):
@@ -153,9 +175,17 @@ def test_without_must_exist_nothing_found_is_empty_attributes_and_a_count_of_0(s
 
 def test_the_sentence_says_what_there_is_of_that_name(stack):
     sentence = stack.refused(JobName="nightly-notes", SubmitTimeAfter=str(int(START - 1.5 * DAY)))
-    assert "JobStatus COMPLETED, SubmitTimeAfter 2026-11-22T00:00:00.000Z (MustExist" in sentence
-    assert f"The newest job with this name ({'c' * 32}) is FAILED since" in sentence
-    assert ": No documents. The ledger is as of 2026-11-23T12:00:01.000Z." in sentence
+    assert sentence == (
+        "JobName: no COMPLETED job has this name and matches SubmitTimeAfter; the newest job with this "
+        f"name is FAILED since 2026-11-22T12:01:00.000Z; look up JobId {'c' * 32} in the ledger. "
+        "Searched: SNOMEDCT. The ledger is as of 2026-11-23T12:00:01.000Z."
+    )
+
+
+def test_the_sentence_names_the_properties_that_no_job_matches(stack):
+    sentence = stack.refused(JobNamePrefix="none", SubmitTimeAfter=str(int(START - DAY)))
+    properties = "JobNamePrefix and SubmitTimeAfter"
+    assert sentence.startswith(f"{properties}: no COMPLETED job matches (MustExist is true).")
 
 
 def test_what_nobody_thought_of_is_a_sentence_too(stack, monkeypatch):
@@ -173,7 +203,9 @@ def test_the_longest_sentences_fit_into_an_answer(stack, letter):
     # `Provider` refuses an answer that is too long.
     stack.world.put(a_job("8" * 32, 60, "FAILED", JobName=letter * 256, Message='"\\' * 2000))
     stack.world.sync()
-    assert stack.refused(JobName=letter * 256).startswith("No job matches")
+    assert stack.refused(JobName=letter * 256).startswith(
+        "JobName: no COMPLETED job has this name; the newest"
+    )
     assert "is not a property" in stack.refused(**{letter * 999: letter * 999, "Jobname": "x"})
 
 
