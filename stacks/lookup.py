@@ -1,7 +1,5 @@
 """The look-up: the custom resource that other stacks use to find a job or wait for one."""
 
-from collections.abc import Mapping
-
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -24,12 +22,7 @@ _GIVE_UP = Duration.minutes(59)
 
 
 class Lookup(Construct):
-    """Handles `Custom::ComprehendMedicalJob` from the ledger.
-
-    Its functions cannot write logs or traces. Failure texts quote job names from the template; Lambda's
-    runtime would log and trace them, and CDK's framework prints each event. All information goes to
-    CloudFormation instead.
-    """
+    """Handles `Custom::ComprehendMedicalJob` from the ledger."""
 
     def __init__(
         self,
@@ -44,41 +37,65 @@ class Lookup(Construct):
     ) -> None:
         """Create the two functions; only the second may read the ledger and start a sync."""
         super().__init__(scope, construct_id)
-        # Stays empty. Without it, CDK creates a log group for each function.
-        log_group = log_group_for(self, "Logs", key=key)
-        environment = shared_environment(
-            table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
-        )
-        on_event = _SilentFunction(
+        environment = {
+            **shared_environment(
+                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
+            ),
+            "KEY_ARN": key.key_arn,
+        }
+        on_event = _function(
             self,
             "OnEvent",
             code=code,
-            log_group=log_group,
+            key=key,
             handler="jobledger.handlers.lookup.on_event",
             description="Job Ledger: validates the properties of a look-up",
-            environment={"FAMILIES": environment["FAMILIES"]},
+            environment={name: environment[name] for name in ("FAMILIES", "KEY_ARN")},
         )
-        is_complete = _SilentFunction(
+        key.grant(on_event, "kms:Encrypt")
+        is_complete = _function(
             self,
             "IsComplete",
             code=code,
-            log_group=log_group,
+            key=key,
             handler="jobledger.handlers.lookup.is_complete",
             description="Job Ledger: looks up a job in the ledger, after a sync if it waits for one",
             environment={**environment, "SYNC_FUNCTION_NAME": sync.function_name},
         )
+        key.grant(is_complete, "kms:Decrypt")
         ledger.grant_reading(is_complete)
         sync.grant_invoke(is_complete)
-        self.service_token = _service_token(self, on_event, is_complete, log_group)
+        self.service_token = _service_token(self, on_event, is_complete, key)
+
+
+def _function(
+    scope: Construct,
+    construct_id: str,
+    *,
+    code: Code,
+    key: kms.IKey,
+    handler: str,
+    description: str,
+    environment: dict[str, str],
+) -> LedgerFunction:
+    return LedgerFunction(
+        scope,
+        construct_id,
+        code=code,
+        handler=handler,
+        description=description,
+        timeout=Duration.minutes(2),
+        memory_size=512,
+        key=key,
+        environment=environment,
+    )
 
 
 def _service_token(
-    scope: Construct,
-    on_event: lambda_.IFunction,
-    is_complete: lambda_.IFunction,
-    log_group: logs.ILogGroup,
+    scope: Construct, on_event: lambda_.IFunction, is_complete: lambda_.IFunction, key: kms.IKey
 ) -> str:
     """Put CDK's provider framework in front of the functions, and publish its ARN."""
+    log_group = log_group_for(scope, "Logs", key=key)
     provider = Provider(
         scope,
         "Provider",
@@ -87,9 +104,11 @@ def _service_token(
         query_interval=_POLL,
         total_timeout=_GIVE_UP,
         log_group=log_group,
+        # At INFO, the framework logs each request with its properties.
+        framework_lambda_logging_level=lambda_.ApplicationLogLevel.FATAL,
         # CDK's default roles have a managed policy that may write to every log group.
-        framework_on_event_role=_silent_role(scope, "FrameworkOnEventRole"),
-        framework_complete_and_timeout_role=_silent_role(scope, "FrameworkIsCompleteRole"),
+        framework_on_event_role=_role(scope, "FrameworkOnEventRole", log_group),
+        framework_complete_and_timeout_role=_role(scope, "FrameworkIsCompleteRole", log_group),
     )
     ssm.StringParameter(
         scope,
@@ -101,35 +120,7 @@ def _service_token(
     return provider.service_token
 
 
-class _SilentFunction(lambda_.Function):
-    """A function from the shared bundle whose role cannot write logs or traces."""
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        code: Code,
-        log_group: logs.ILogGroup,
-        handler: str,
-        description: str,
-        environment: Mapping[str, str],
-    ) -> None:
-        super().__init__(
-            scope,
-            construct_id,
-            code=code.source,
-            runtime=code.runtime,
-            architecture=code.architecture,
-            handler=handler,
-            description=description,
-            timeout=Duration.minutes(2),
-            memory_size=512,
-            role=_silent_role(scope, f"{construct_id}Role"),
-            log_group=log_group,
-            environment=environment,
-        )
-
-
-def _silent_role(scope: Construct, construct_id: str) -> iam.Role:
-    return iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+def _role(scope: Construct, construct_id: str, log_group: logs.ILogGroup) -> iam.Role:
+    role = iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    log_group.grant_write(role)
+    return role

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 # Every service that the code calls. botocore in the bundle knows no others.
-SERVICES = ("comprehendmedical", "dynamodb", "events", "lambda", "sns", "sts")
+SERVICES = ("comprehendmedical", "dynamodb", "events", "kms", "lambda", "sns", "sts")
 
 _SERVICE_FILES = (
     "endpoint-rule-set-1",

@@ -11,19 +11,29 @@ READS = {
     "kms:Decrypt",
     "kms:DescribeKey",
 }
+LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 INVOKES = {"lambda:InvokeFunction"}
 CALLS_HANDLERS = INVOKES | {"lambda:GetFunction"}
 
 # Role: everything that it may do, and what on.
 ALLOWED = {
-    "OnEventRole": {},
-    "IsCompleteRole": {"Ledger": READS, "Key": READS, "Sync": INVOKES},
+    "OnEventRole": {"Key": {"kms:Encrypt"}, "LookupOnEventLogs": LOGS, "*": TRACES},
+    "IsCompleteRole": {
+        "Ledger": READS,
+        "Key": READS,
+        "Sync": INVOKES,
+        "LookupIsCompleteLogs": LOGS,
+        "*": TRACES,
+    },
     "FrameworkOnEventRole": {
+        "LookupLogs": LOGS,
         "LookupOnEvent": CALLS_HANDLERS,
         "LookupIsComplete": CALLS_HANDLERS,
         "LookupProviderwaiter": {"states:StartExecution"},
     },
     "FrameworkIsCompleteRole": {
+        "LookupLogs": LOGS,
         "LookupOnEvent": CALLS_HANDLERS,
         "LookupIsComplete": CALLS_HANDLERS,
     },
@@ -79,18 +89,26 @@ def test_there_are_no_other_roles_and_no_managed_policies(lookup):
     assert not any("ManagedPolicyArns" in role["Properties"] for role in roles.values())
 
 
-def test_nothing_of_it_can_write_a_log_or_a_trace(lookup):
-    for role in ALLOWED:
-        for statement in statements(lookup, role):
-            assert not [a for a in allowed(statement) if a.startswith(("logs:", "xray:", "*"))]
+def test_the_handlers_log_and_trace_as_all_functions_and_the_framework_logs_no_request(lookup):
     functions = {path: r for path, r in lookup.items() if r["Type"] == "AWS::Lambda::Function"}
     assert sorted(functions) == sorted(FUNCTIONS)
-    for function in functions.values():
-        mode = function["Properties"].get("TracingConfig", {}).get("Mode", "PassThrough")
-        assert mode == "PassThrough"
+    for name in HANDLERS:
+        properties = functions[name]["Properties"]
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        log_group = {"Ref": lookup[f"{name}Logs"]["LogicalId"]}
+        assert properties["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": log_group}
     for name in FRAMEWORK:
-        logging = functions[f"Provider/{name}"]["Properties"]["LoggingConfig"]
-        assert logging["ApplicationLogLevel"] == "FATAL"
+        properties = functions[f"Provider/{name}"]["Properties"]
+        assert "TracingConfig" not in properties
+        # Log levels have an effect only on records in JSON.
+        assert properties["LoggingConfig"] == {
+            "ApplicationLogLevel": "FATAL",
+            "LogFormat": "JSON",
+            "LogGroup": {"Ref": lookup["Logs"]["LogicalId"]},
+        }
+
+
+def test_the_state_machine_that_waits_logs_nothing(lookup):
     (machine,) = (r for r in lookup.values() if r["Type"] == "AWS::StepFunctions::StateMachine")
     assert "LoggingConfiguration" not in machine["Properties"]
 
@@ -103,10 +121,18 @@ def test_it_is_asked_every_ten_seconds_for_longer_than_it_waits_and_less_than_an
 
 
 def test_the_handlers_are_told_what_they_need(lookup):
-    variables = {n: lookup[n]["Properties"]["Environment"]["Variables"] for n in HANDLERS}
-    assert set(variables["OnEvent"]) == {"FAMILIES"}
-    assert set(variables["IsComplete"]) == {
+    variables = {
+        n: {
+            name
+            for name in lookup[n]["Properties"]["Environment"]["Variables"]
+            if not name.startswith("POWERTOOLS_")
+        }
+        for n in HANDLERS
+    }
+    assert variables["OnEvent"] == {"FAMILIES", "KEY_ARN"}
+    assert variables["IsComplete"] == {
         "FAMILIES",
+        "KEY_ARN",
         "LEDGER_SCOPE",
         "LEDGER_TABLE_NAME",
         "SYNC_FUNCTION_NAME",
