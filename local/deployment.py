@@ -60,6 +60,10 @@ class LocalAws:
     def assembly(self) -> Path:
         return self.options.state_dir / "cdk.out"
 
+    @property
+    def traces(self) -> Path:
+        return self.options.state_dir / "traces.jsonl"
+
     def start_stand_in(self) -> Child:
         command = [sys.executable, "-m", "local.comprehend_medical"]
         command += ["--port", str(self.options.comprehend_port)]
@@ -71,6 +75,7 @@ class LocalAws:
         home = self.options.state_dir / "ministack"
         shutil.rmtree(home, ignore_errors=True)
         (home / "tmp").mkdir(parents=True)
+        self.traces.unlink(missing_ok=True)
         settings = {
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.options.aws_port),
@@ -80,10 +85,12 @@ class LocalAws:
             "STATE_DIR": str(home / "state"),
             "S3_DATA_DIR": str(home / "s3"),
             "TMPDIR": str(home / "tmp"),
+            "TRACES_FILE": str(self.traces),
             # Otherwise MiniStack would manage containers on a running Docker.
             "DOCKER_HOST": f"unix://{home / 'no-docker'}",
         }
-        command = [str(MINISTACK), "-m", "ministack"]
+        # -P: the modules in its folder must not hide others of the same name.
+        command = [str(MINISTACK), "-P", str(ROOT / "local" / "ministack.py")]
         return self.children.start_server(
             "MiniStack", command, {**self.environment, **settings}, home
         )

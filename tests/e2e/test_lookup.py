@@ -106,7 +106,8 @@ def test_a_stack_finds_by_each_property_and_can_be_updated_rolled_back_and_destr
     done, assembly = deployed(consumer, "Consumer", broken)
     assert done.code != 0
     count = len(wanted["Newest"][1])
-    assert f"Select is only, and {count} jobs match: Family {FAMILY}" in done.told
+    ids = " and ".join(job["JobId"] for job in wanted["Newest"][1][:2])
+    assert f"Select is only, and {count} jobs match, of which two are {ids}." in done.told
     assert consumer.stack("Consumer")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert consumer.outputs("Consumer") == expected
 
@@ -147,11 +148,12 @@ def test_a_wait_ends_when_the_job_completes_or_with_the_reason_when_it_does_not(
     assert (job["JobId"], job["JobStatus"]) == (completing, "COMPLETED")
     assert job["DurationSeconds"] == "9"
     assert done["Failing"].code != 0
-    assert f"JobName: the job waited for ({failing}) is FAILED since " in done["Failing"].told
-    assert FAILURE_MESSAGE.rstrip(".") in done["Failing"].told
+    assert "JobName: the job waited for is FAILED since " in done["Failing"].told
+    assert f"; look up JobId {failing} in the ledger." in done["Failing"].told
+    assert FAILURE_MESSAGE.rstrip(".") not in done["Failing"].told
     assert done["Waiting"].code != 0
-    looked_for = 'No job matches: Family PHI, JobName "yet-to-be-started", JobStatus COMPLETED'
-    assert f"WaitMinutes: 0.2 minutes have passed. {looked_for}" in done["Waiting"].told
+    no_match = "JobName: no COMPLETED job has this name; none has it in any status."
+    assert f"WaitMinutes: 0.2 minutes have passed. {no_match}" in done["Waiting"].told
     removed = consumer.destroy(assembly).wait()
     assert removed.code == 0, removed.told
     assert not any(map(consumer.stack, stacks))

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from jobledger.errors import UnexpectedError
 from jobledger.handlers import sync
 from jobledger.jobs import Family
 from jobledger.ledger.table import Table
@@ -60,7 +61,7 @@ def test_a_family_that_fails_for_whatever_reason_does_not_keep_the_others_from_t
     world, monkeypatch
 ):
     monkeypatch.setattr("jobledger.sync.walk.Sync.run", _fail_for_snomedct(Sync.run))
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(UnexpectedError, match="ZeroDivisionError"):
         invoke({})
     assert world.ledger.state(Family.PHI).as_of
 

@@ -1,0 +1,59 @@
+"""What a deployment leaves in logs, traces, metrics and histories, as text to search."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.e2e.deployment import Deployment
+
+
+def log_lines(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """Yield each line of each log group, with the group's name."""
+    logs = deployment.client("logs")
+    for groups in logs.get_paginator("describe_log_groups").paginate():
+        for group in groups["logGroups"]:
+            name = group["logGroupName"]
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
+                yield from ((name, event["message"]) for event in page["events"])
+
+
+def log_group_of(deployment: Deployment, function: str) -> str:
+    configuration = deployment.client("lambda").get_function_configuration(FunctionName=function)
+    return str(configuration["LoggingConfig"]["LogGroup"])
+
+
+def segments(deployment: Deployment) -> list[dict[str, Any]]:
+    """All that the functions have sent to the X-Ray daemon."""
+    text = (deployment.state_dir / "traces.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def histories(deployment: Deployment) -> list[str]:
+    """The history of each execution of each state machine."""
+    states = deployment.client("stepfunctions")
+    return [
+        json.dumps(
+            states.get_execution_history(executionArn=execution["executionArn"]), default=str
+        )
+        for machine in states.list_state_machines()["stateMachines"]
+        for execution in states.list_executions(stateMachineArn=machine["stateMachineArn"])[
+            "executions"
+        ]
+    ]
+
+
+def metrics_and_alarms(deployment: Deployment) -> str:
+    cloudwatch = deployment.client("cloudwatch")
+    return json.dumps(
+        [
+            cloudwatch.list_metrics(),
+            cloudwatch.describe_alarms(),
+            cloudwatch.describe_alarm_history(),
+        ],
+        default=str,
+    )
+
+
+def rows(deployment: Deployment, table: str) -> list[dict[str, Any]]:
+    paginator = deployment.client("dynamodb").get_paginator("scan")
+    return [row for page in paginator.paginate(TableName=table) for row in page["Items"]]

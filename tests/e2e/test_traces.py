@@ -1,0 +1,103 @@
+"""One trace and one correlation id for a request, through every function to every AWS call."""
+
+import json
+import urllib.request
+
+import pytest
+
+from tests.e2e import observed
+from tests.e2e.deployment import wait_until
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+
+def post_digest(deployment):
+    """Publish a digest; return the id of the request."""
+    request = urllib.request.Request(
+        f"{deployment.ready['ApiUrl']}/digests", b"{}", {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return response.headers["X-Request-Id"]
+
+
+def annotated(segments, **annotations):
+    return [
+        segment
+        for segment in segments
+        if annotations.items() <= segment.get("annotations", {}).items()
+    ]
+
+
+def test_a_request_is_one_trace_through_the_digest_function_to_each_call(deployment):
+    request_id = post_digest(deployment)
+
+    def of_request():
+        segments = observed.segments(deployment)
+        return annotated(segments, RequestId=request_id), segments
+
+    (handler,), segments = wait_until(
+        lambda: found if (found := of_request())[0] else None, 10, "the request's trace"
+    )
+    assert handler["annotations"]["Operation"] == "POST /digests"
+    assert handler["annotations"]["Outcome"] == "ok"
+    assert handler["annotations"]["ColdStart"] in (True, False)
+    trace = [s for s in segments if s["trace_id"] == handler["trace_id"]]
+    (digest,) = annotated(trace, Operation="digest")
+    (read,) = annotated(trace, Operation="ReadDigest")
+    (publish,) = annotated(trace, Operation="Publish")
+    (invoke,) = (s for s in trace if s["name"] == "lambda")
+    (sns,) = (s for s in trace if s["name"] == "sns")
+    # The invoked function hangs below the call that invoked it.
+    assert invoke["parent_id"] == handler["id"]
+    assert digest["parent_id"] == invoke["id"]
+    assert read["parent_id"] == publish["parent_id"] == digest["id"]
+    assert sns["parent_id"] == publish["id"]
+    assert sns["aws"]["operation"] == "Publish"
+    assert any(s["name"] == "dynamodb" and s["parent_id"] == read["id"] for s in trace)
+
+
+def test_the_log_of_an_invoked_function_has_the_id_of_the_request(deployment):
+    request_id = post_digest(deployment)
+    group = observed.log_group_of(deployment, deployment.outputs["DigestFunctionName"])
+    lines = [
+        json.loads(text)
+        for name, text in observed.log_lines(deployment)
+        if name == group and text.startswith("{") and request_id in text
+    ]
+    assert {line["message"] for line in lines} == {"digest"}
+    assert {line["correlation_id"] for line in lines} == {request_id}
+    assert request_id not in {line["function_request_id"] for line in lines}
+
+
+def test_a_sync_is_traced_by_family_and_page_to_each_call(deployment):
+    client = deployment.client("lambda")
+    function = deployment.outputs["SyncFunctionName"]
+    client.invoke(FunctionName=function, Payload=b'{"Families": ["PHI"]}')
+    segments = observed.segments(deployment)
+    family = annotated(segments, Operation="SyncFamily", Family="PHI")[-1]
+    trace = [s for s in segments if s["trace_id"] == family["trace_id"]]
+    pages = annotated(trace, Operation="SyncPage", Family="PHI")
+    assert {page["parent_id"] for page in pages} == {family["id"]}
+    assert family["annotations"]["Jobs"] == sum(page["annotations"]["Jobs"] for page in pages)
+    upstream = [s for s in trace if s["name"] == "comprehendmedical"]
+    assert upstream[-1]["aws"]["operation"] == "ListPHIDetectionJobs"
+    assert upstream[-1]["parent_id"] in {page["id"] for page in pages}
+
+
+def test_a_failed_step_has_its_outcome_and_no_message(deployment):
+    fault = {"Operation": "ListPHI*", "Error": "AccessDeniedException", "Count": 50}
+    deployment.control("faults", **fault, Message="a message that quotes a name")
+    try:
+        deployment.client("lambda").invoke(
+            FunctionName=deployment.outputs["SyncFunctionName"],
+            Payload=b'{"Families": ["PHI"]}',
+        )
+    finally:
+        deployment.control("reset")
+    segments = observed.segments(deployment)
+    failed = annotated(segments, Family="PHI", Outcome="AccessDeniedException")
+    assert {s["annotations"]["Operation"] for s in failed} == {"SyncFamily", "SyncPage"}
+    calls = [s for s in segments if s["name"] == "comprehendmedical" and s.get("fault")]
+    (thrown,) = calls[-1]["cause"]["exceptions"]
+    assert thrown["type"] == "AccessDeniedException"
+    assert "quotes a name" not in json.dumps(segments)

@@ -1,0 +1,87 @@
+"""The metrics: named once, documented as they are, and in the format that CloudWatch reads."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from jobledger import metrics
+from jobledger.jobs import Family
+from jobledger.observability import publish_metrics
+
+ROOT = Path(__file__).parents[2]
+ALL = {value for value in vars(metrics).values() if isinstance(value, metrics.Metric)}
+
+
+@pytest.fixture
+def published(capsys, monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "JobLedger")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "job-ledger")
+
+    def published(*arguments):
+        publish_metrics(*arguments)
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return published
+
+
+def test_the_operations_document_lists_every_metric_as_it_is():
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| `(\w+)` \| (Count|Seconds) \| `service`(, `Family`)? \|", text, re.MULTILINE
+    )
+    listed = [metrics.Metric(name, unit, bool(family)) for name, unit, family in rows]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == ALL
+
+
+def test_the_cost_table_counts_every_metric():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    count, others, dollars = re.search(
+        r"\| CloudWatch metrics \| (\d+) metrics \(one for each of five families, (\d+) others\)"
+        r" × \$0\.30 \| ([\d.]+) \|",
+        text,
+    ).groups()
+    per_family = sum(metric.per_family for metric in ALL)
+    assert per_family == 1
+    assert int(others) == len(ALL) - per_family
+    assert int(count) == int(others) + per_family * len(Family)
+    assert float(dollars) == round(int(count) * 0.30, 2)
+
+
+def test_no_module_but_one_names_a_metric():
+    package = ROOT / "lambda" / "jobledger"
+    named = {
+        (file.name, metric.name)
+        for file in package.rglob("*.py")
+        for metric in ALL
+        if f'"{metric.name}"' in file.read_text(encoding="utf-8")
+    }
+    # In the sync's result, a member has the name of a metric.
+    assert {name for file, name in named if file != "metrics.py"} == {"UpstreamCalls"}
+
+
+def test_the_family_is_a_dimension_of_the_age_and_a_property_of_the_others(published):
+    values = {metrics.AS_OF_AGE: 2.5, metrics.UPSTREAM_CALLS: 3}
+    calls, age = published(values, "PHI")
+    (directive,) = calls["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service"]]
+    assert directive["Metrics"] == [{"Name": "UpstreamCalls", "Unit": "Count"}]
+    assert (calls["UpstreamCalls"], calls["Family"]) == ([3], "PHI")
+    (directive,) = age["_aws"]["CloudWatchMetrics"]
+    assert [set(names) for names in directive["Dimensions"]] == [{"service", "Family"}]
+    assert directive["Metrics"] == [{"Name": "AsOfAgeSeconds", "Unit": "Seconds"}]
+    assert (age["AsOfAgeSeconds"], age["Family"]) == ([2.5], "PHI")
+
+
+def test_a_metric_can_have_several_values_or_none(published):
+    (line,) = published({metrics.JOB_DURATION: [1, 2], metrics.EVENTS_SENT: 2})
+    assert line["JobSeconds"] == [1, 2]
+    (line,) = published({metrics.JOB_DURATION: [], metrics.EVENTS_SENT: 0})
+    assert "JobSeconds" not in line
+
+
+def test_a_metric_of_one_family_needs_the_family():
+    with pytest.raises(AssertionError, match="AsOfAgeSeconds"):
+        publish_metrics({metrics.AS_OF_AGE: 1})

@@ -1,0 +1,80 @@
+"""What every handler gets: a correlation id, and errors without their messages."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from jobledger.errors import JobNotFound, UnexpectedError
+from jobledger.observability import _drop_messages, logger, observed, with_correlation_id
+
+CONTEXT = SimpleNamespace(
+    function_name="f",
+    memory_limit_in_mb=128,
+    invoked_function_arn="arn",
+    aws_request_id="own-id",
+)
+
+
+@observed
+def echo(event, context):
+    return {"Event": event, "Id": logger.get_correlation_id()}
+
+
+@pytest.mark.parametrize(
+    "event, correlation_id",
+    [
+        ({}, "own-id"),
+        ({"requestContext": {"requestId": "gateway-1"}}, "gateway-1"),
+        ({"CorrelationId": "gateway-1"}, "gateway-1"),
+        ({"RequestId": "cloudformation-1"}, "cloudformation-1"),
+        ({"CorrelationId": "a b"}, "own-id"),
+        ({"CorrelationId": "x" * 65}, "own-id"),
+        ({"CorrelationId": 7}, "own-id"),
+        ({"requestContext": None}, "own-id"),
+        ([], "own-id"),
+    ],
+)
+def test_the_correlation_id_is_the_requests_or_the_invocations_own(event, correlation_id):
+    assert echo(event, CONTEXT)["Id"] == correlation_id
+
+
+def test_a_handler_gets_its_event_without_the_correlation_id():
+    event = {"CorrelationId": "gateway-1", "Families": ["PHI"]}
+    assert echo(event, CONTEXT)["Event"] == {"Families": ["PHI"]}
+    assert event["CorrelationId"] == "gateway-1"
+    assert with_correlation_id({"a": 1}) == {"a": 1, "CorrelationId": "gateway-1"}
+
+
+def test_an_unknown_error_leaves_a_handler_without_message_and_cause(caplog):
+    @observed
+    def broken(event, context):
+        raise KeyError("a patient")
+
+    with pytest.raises(UnexpectedError) as raised:
+        broken({}, CONTEXT)
+    assert str(raised.value).startswith("KeyError in broken:")
+    assert (raised.value.__cause__, raised.value.__context__) == (None, None)
+    assert "a patient" not in caplog.text
+    (record,) = (r for r in caplog.records if r.getMessage() == "invocation failed")
+    assert record.error == "KeyError"
+
+
+def test_an_error_of_ours_leaves_a_handler_as_it_is():
+    @observed
+    def refusing(event, context):
+        raise JobNotFound
+
+    with pytest.raises(JobNotFound):
+        refusing({}, CONTEXT)
+
+
+def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
+    def segment(cause, inner=()):
+        return SimpleNamespace(cause=cause, subsegments=list(inner))
+
+    thrown = [SimpleNamespace(message=f"a patient {n}", type="ClientError") for n in range(3)]
+    deep = segment({"exceptions": thrown[2:]})
+    whole = segment({"exceptions": thrown[:2]}, [segment("0123456789abcdef", [deep]), segment({})])
+    _drop_messages(whole)
+    assert {exception.message for exception in thrown} == {None}
+    assert {exception.type for exception in thrown} == {"ClientError"}
