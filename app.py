@@ -15,14 +15,16 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Synthesize the stack. A user error ends with one line instead of a traceback."""
+    """Synthesize the stack. User errors end with one line each instead of a traceback."""
     app = App()
     context = app.node.get_all_context()
     try:
         settings = Settings.from_context(context)
         target = Target.of(settings.bundle_for)
         bundle = make_bundle(HERE / "lambda", HERE / ".local" / "build", target)
-    except (SettingsError, BundleError) as problem:
+    except SettingsError as problems:
+        sys.exit("\n".join(f"job-ledger: {line}" for line in str(problems).splitlines()))
+    except BundleError as problem:
         sys.exit(f"job-ledger: {problem}")
     for key in unknown_keys(context):
         print(

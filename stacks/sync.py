@@ -10,7 +10,8 @@ from constructs import Construct
 from stacks.first_sync import FirstSync
 from stacks.function import Code, LedgerFunction, shared_environment
 from stacks.ledger import Ledger
-from stacks.settings import FAMILIES, Settings
+from stacks.setting_readers import FAMILIES
+from stacks.settings import Settings
 
 # A minute less than Lambda's limit, so that a waiting function receives the result.
 TIMEOUT = Duration.minutes(14)

@@ -1,4 +1,4 @@
-"""`app.py` as the CDK CLI runs it: without AWS, git or Docker, and with one line for a mistake."""
+"""`app.py` as the CDK CLI runs it: without AWS, git or Docker, and with one line for each mistake."""
 
 import json
 import os
@@ -63,6 +63,17 @@ def test_a_bad_setting_is_one_line_and_exit_status_1(synth, settings, line):
     assert done.returncode == 1
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_all_bad_settings_are_reported_at_once(synth):
+    done = synth(syncMinutes="0", digestEmail="a@example.org", families="PHI,SNOMED")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["job-ledger", "setting digestEmail"],
+        ["job-ledger", "setting families"],
+        ["job-ledger", "setting syncMinutes"],
+    ]
 
 
 @pytest.mark.xdist_group("bundle")

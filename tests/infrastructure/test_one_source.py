@@ -11,17 +11,17 @@ from jobledger import jobs
 from jobledger.api.routes import ROUTES
 from jobledger.sync import upstream
 from local.comprehend_medical import families as local
-from stacks import api, settings, sync
+from stacks import api, setting_readers, sync
 
 MODEL = Session().get_service_model("comprehendmedical")
 
 
 def test_all_processes_have_the_same_families():
-    assert list(jobs.Family) == list(settings.FAMILIES) == list(local.Family)
+    assert list(jobs.Family) == list(setting_readers.FAMILIES) == list(local.Family)
 
 
 def test_all_processes_have_the_statuses_of_the_service_model():
-    assert list(jobs.JobStatus) == list(settings.STATUSES)
+    assert list(jobs.JobStatus) == list(setting_readers.STATUSES)
     assert set(jobs.JobStatus) == set(MODEL.shape_for("JobStatus").enum)
 
 
@@ -33,7 +33,7 @@ def test_the_functions_know_all_properties_of_the_service_model():
 def test_the_role_allows_the_operations_that_the_sync_calls():
     allowed = {
         family: (f"List{name}Jobs", f"Describe{name}Job")
-        for family, name in zip(settings.FAMILIES, sync._OPERATIONS, strict=True)
+        for family, name in zip(setting_readers.FAMILIES, sync._OPERATIONS, strict=True)
     }
     called = {
         family: tuple(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from stacks.settings import FAMILIES, Settings, SettingsError, unknown_keys
+from stacks.setting_readers import FAMILIES
+from stacks.settings import Settings, SettingsError, unknown_keys
 
 
 def test_without_context_everything_has_its_default():
@@ -139,6 +140,42 @@ def test_a_bad_value_is_refused_with_the_key_the_problem_and_what_is_allowed(key
     assert problem in text
     assert "; allowed: " in text
     assert "\n" not in text
+
+
+def test_all_bad_keys_and_values_are_reported_together():
+    bad = {
+        "retainLedgr": "true",
+        "families": "PHI,SNOMED,rxnorm",
+        "syncMinutes": "0",
+        "digestSchedule": "rate(1 hour)",
+        "alertOn": ["DONE", "FAILED"],
+        "digestEmails": "a@example.org,nobody,b@",
+        "alertEmails": "a@example.org,,a@example.org,b",
+        "digestTimezone": "UCT+1",
+        "chatDigests": 1,
+        "digestWhen": "never",
+        "bundleFor": "x86",
+    }
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_context(bad)
+    lines = str(refused.value).splitlines()
+    assert [line.split(": ")[0].removeprefix("setting ") for line in lines] == [
+        "retainLedgr",
+        "families",
+        "families",
+        "syncMinutes",
+        "digestTimezone",
+        "digestEmails",
+        "digestEmails",
+        "digestWhen",
+        "chatDigests",
+        "alertOn",
+        "alertEmails",
+        "alertEmails",
+        "alertEmails",
+        "bundleFor",
+    ]
+    assert all("; allowed: " in line for line in lines)
 
 
 def test_keys_of_cdk_and_of_other_apps_are_none_of_our_business():
