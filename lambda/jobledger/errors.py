@@ -4,7 +4,6 @@ JobLedgerError
 ├── InvalidParameters        one or more parameters are not valid
 ├── InvalidToken             a NextToken of another query or deployment, or altered
 ├── JobNotFound              no job with this JobId in the ledger
-├── NotAcceptable            the Accept header excludes every format
 ├── TooMuchToSummarise       a summary takes longer than a request may
 ├── FunctionRefused          the sync or the digest function could not be called, or failed
 │   └── FunctionThrottled    Lambda throttled the invocation
@@ -61,10 +60,6 @@ class InvalidToken(JobLedgerError):
 
 class JobNotFound(JobLedgerError):
     """The ledger has no job with this JobId."""
-
-
-class NotAcceptable(JobLedgerError):
-    """The Accept header excludes every available format."""
 
 
 class TooMuchToSummarise(JobLedgerError):

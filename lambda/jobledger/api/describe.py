@@ -2,22 +2,12 @@
 
 from datetime import datetime
 
-from jobledger.errors import BadParameter, InvalidParameters, JobNotFound
-from jobledger.inputs import may_be_in_a_name
+from jobledger.errors import JobNotFound
 from jobledger.jobs import Family
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import as_of
 from jobledger.times import rfc3339
-
-JOB_ID_RULE = "1 to 32 letters, digits, spaces and _ . : = + - % @"
-
-
-def parse_job_id(text: str) -> str:
-    """Return a JobId that matches the service's model. Raises InvalidParameters."""
-    if not 1 <= len(text) <= 32 or not all(map(may_be_in_a_name, text)):
-        raise InvalidParameters([BadParameter("JobId", JOB_ID_RULE)])
-    return text
 
 
 def describe(ledger: Ledger, job_id: str, now: datetime) -> str:

@@ -14,15 +14,14 @@ from jobledger.errors import (
     IdempotencyKeyReused,
     InvalidParameters,
 )
-from jobledger.inputs import TIME_RULE, parse_time
 from jobledger.ledger.table import SETTLING
+from jobledger.payloads import DIGEST_BODY
 from jobledger.times import rfc3339
+from jobledger.validation import parse_members
 
-_BODY_RULE = "empty, {}, or a JSON object with WindowStart and WindowEnd"
 _WINDOW_RULE = "a time at least two minutes ago, so that no change can be added to the window"
 # The year of the service's first release. No job is older, and far times would overflow arithmetic.
 _FIRST = datetime(2018, 1, 1, tzinfo=UTC)
-_WINDOW = ("WindowStart", "WindowEnd")
 
 
 def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str, Any]:
@@ -31,10 +30,11 @@ def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str
     payload: dict[str, Any] = {}
     if (parsed := parse_key(key, wrong)) is not None:
         payload["IdempotencyKey"] = parsed
-    payload |= _read_window(body, now, wrong)
+    times, wrong_in_body = parse_members(_decoded(body), DIGEST_BODY)
+    wrong += wrong_in_body + _wrong_window(times, now)
     if wrong:
         raise InvalidParameters(wrong)
-    return payload
+    return payload | {name: rfc3339(time) for name, time in times.items()}
 
 
 def invoke_digest(
@@ -58,41 +58,22 @@ def _raise_correctable_error(name: object) -> None:
             raise error
 
 
-def _read_window(body: bytes, now: datetime, wrong: list[BadParameter]) -> dict[str, str]:
+def _decoded(body: bytes) -> object:
+    """Return the body's JSON; None, which is not a valid body, for text that is not JSON."""
     try:
-        sent = msgspec.json.decode(body.strip() or b"{}")
+        return msgspec.json.decode(body.strip() or b"{}")
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        sent = None
-    if not isinstance(sent, dict):
-        wrong.append(BadParameter("body", _BODY_RULE))
-        return {}
-    wrong += [
-        BadParameter(
-            name[:64], f"not a member of this body; known members are {', '.join(_WINDOW)}"
-        )
-        for name in sent
-        if name not in _WINDOW
-    ]
-    times = {}
-    for name in _WINDOW:
-        try:
-            if name in sent:
-                times[name] = parse_time(_text(sent[name]))
-        except (ValueError, OverflowError):
-            wrong.append(BadParameter(name, TIME_RULE))
-    if not sent.keys().isdisjoint(_WINDOW):
-        wrong += [BadParameter(name, "both or neither") for name in _WINDOW if name not in sent]
-    if len(times) == len(_WINDOW) and times["WindowStart"] >= times["WindowEnd"]:
+        return None
+
+
+def _wrong_window(times: Mapping[str, datetime], now: datetime) -> list[BadParameter]:
+    """Return what JSON Schema cannot say of two times."""
+    wrong = []
+    start, end = times.get("WindowStart"), times.get("WindowEnd")
+    if start and end and start >= end:
         wrong.append(BadParameter("WindowStart", "a time earlier than WindowEnd"))
-    if "WindowStart" in times and times["WindowStart"] < _FIRST:
+    if start and start < _FIRST:
         wrong.append(BadParameter("WindowStart", "a time since 2018"))
-    if "WindowEnd" in times and times["WindowEnd"] > now - SETTLING:
+    if end and end > now - SETTLING:
         wrong.append(BadParameter("WindowEnd", _WINDOW_RULE))
-    return {name: rfc3339(time) for name, time in times.items()}
-
-
-def _text(value: object) -> str:
-    """Return a time as text; JSON can hold epoch seconds as a number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError
-    return str(value)
+    return wrong

@@ -6,6 +6,7 @@ Powertools ships the Swagger UI assets. They are read on request.
 from importlib import resources
 
 from jobledger.api.responses import Answer
+from jobledger.validation import Parameter, enumerated, is_valid
 
 # Only the page's own files, and requests to this API.
 _POLICY = (
@@ -20,6 +21,9 @@ _ASSETS = {
     "swagger-ui.css": (_SWAGGER_UI, "swagger-ui.min.css", "text/css"),
     "swagger-ui.js": (_SWAGGER_UI, "swagger-ui-bundle.min.js", "text/javascript"),
 }
+ASSET = Parameter(
+    "Asset", enumerated(*_ASSETS), f"one of {', '.join(_ASSETS)}", "The file.", example="docs.js"
+)
 
 
 def openapi_json() -> str:
@@ -35,7 +39,7 @@ def page() -> Answer:
 
 def asset(name: str) -> Answer | None:
     """Return one of the page's files; None for an unknown name."""
-    if name not in _ASSETS:
+    if not is_valid(name, ASSET.schema):
         return None
     place, file, media_type = _ASSETS[name]
     # No job data; the files only change with a deployment.

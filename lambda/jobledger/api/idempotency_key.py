@@ -1,12 +1,8 @@
 """The header Idempotency-Key, for every route that supports it."""
 
-import re
-
-from jobledger.errors import BadParameter
-
-KEY_RULE = "1 to 255 printable ASCII characters, quoted or not"
-# An RFC 8941 string, as in the IETF draft, or a bare key, as most clients send it.
-_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?", re.ASCII)
+from jobledger.errors import BadParameter, InvalidParameters
+from jobledger.inputs import IDEMPOTENCY_KEY
+from jobledger.validation import value_of
 
 
 def parse_key(sent: str | None, wrong: list[BadParameter]) -> str | None:
@@ -16,8 +12,10 @@ def parse_key(sent: str | None, wrong: list[BadParameter]) -> str | None:
     """
     if sent is None:
         return None
-    key = sent.strip()
-    if not _KEY.fullmatch(key):
-        wrong.append(BadParameter("Idempotency-Key", KEY_RULE))
+    try:
+        key: str = value_of(IDEMPOTENCY_KEY, sent.strip())
+    except InvalidParameters as invalid:
+        wrong += invalid.parameters
+        return None
     quoted = len(key) > 2 and key.startswith('"') and key.endswith('"')
     return key[1:-1] if quoted else key

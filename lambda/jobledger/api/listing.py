@@ -43,8 +43,7 @@ def list_jobs(
     """Return the page for a request's values from a ledger of the families `kept`.
 
     `beginning` returns the stored beginning of a walk, for a query and the current time. A NextToken takes
-    precedence: it belongs to a walk. Raises InvalidParameters, InvalidToken, LedgerUnavailable, and what
-    `beginning` raises.
+    precedence: it belongs to a walk. Raises InvalidToken, LedgerUnavailable, and what `beginning` raises.
     """
     query = job_query(values, kept)
     token = values.get("NextToken")

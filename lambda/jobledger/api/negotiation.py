@@ -4,8 +4,6 @@ import gzip
 import re
 from collections.abc import Mapping
 
-from jobledger.errors import NotAcceptable
-
 MEDIA_TYPES = {
     "json": "application/json",
     "csv": "text/csv",
@@ -21,7 +19,7 @@ _GZIP_LEVEL = 3
 def chosen_format(accept: str | None, asked: str | None) -> str:
     """Return json, csv or ndjson: the `Format` parameter, or the Accept header's preference.
 
-    Raises NotAcceptable when the header excludes all three.
+    A header that excludes all three gets JSON, as RFC 9110 (12.5.1) allows: `awscurl` asks for XML.
     """
     if asked:
         return asked
@@ -29,10 +27,7 @@ def chosen_format(accept: str | None, asked: str | None) -> str:
         return "json"
     ranges = _weighted(accept)
     qualities = {name: _quality_of(media, ranges) for name, media in MEDIA_TYPES.items()}
-    best = max(qualities, key=lambda name: qualities[name])  # with equal quality the first, JSON
-    if not qualities[best]:
-        raise NotAcceptable
-    return best
+    return max(qualities, key=lambda name: qualities[name])  # with equal quality the first, JSON
 
 
 def _quality_of(media: str, ranges: Mapping[str, float]) -> float:

@@ -9,11 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jobledger.api.docs import ASSET
 from jobledger.api.export import COLUMNS
-from jobledger.api.idempotency_key import KEY_RULE
-from jobledger.api.openapi_schemas import JOB_ID_SCHEMA, SCHEMAS
-from jobledger.api.parameters import LIST_PARAMETERS
-from jobledger.inputs import FILTERS, Parameter
+from jobledger.api.openapi_schemas import SCHEMAS
+from jobledger.api.parameters import JOB_ID, LIST_PARAMETERS
+from jobledger.formats import documented
+from jobledger.inputs import FILTERS, IDEMPOTENCY_KEY
+from jobledger.validation import Parameter
 
 Node = dict[str, Any]
 
@@ -32,7 +34,6 @@ _ERRORS = {
     "403": "The request is not signed, its signature is not valid, or the caller is not authorized",
     "404": "The job or route does not exist",
     "405": "The route does not support this method; Allow lists the supported ones",
-    "406": "The Accept header excludes all formats",
     "409": "Another request with the same Idempotency-Key, or for the same digest, is in progress",
     "413": "The request is too large",
     "415": "The content type is not supported",
@@ -113,7 +114,7 @@ def _list_jobs() -> Node:
                     "application/x-ndjson": {"schema": ndjson},
                 },
             },
-            **_errors("406", "409", "422"),
+            **_errors("409", "422"),
         },
     }
 
@@ -123,7 +124,7 @@ def _get_job() -> Node:
         "operationId": "DescribeJob",
         "summary": "Describe a job",
         "description": "A job of any family with its history, including jobs that the service has deleted.",
-        "parameters": [_in_path("JobId", JOB_ID_SCHEMA)],
+        "parameters": [_in_path(JOB_ID)],
         "responses": _json("JobDescription", "The job") | _errors("404"),
     }
 
@@ -188,16 +189,19 @@ def _get_asset() -> Node:
     return {
         "operationId": "GetDocsAsset",
         "summary": "A file of that page",
-        "parameters": [_in_path("Asset", {"type": "string", "examples": ["docs.js"]})],
+        "parameters": [_in_path(ASSET)],
         "responses": _success("A script or a style sheet", content) | _errors("404"),
     }
 
 
-def _parameter(parameter: Parameter) -> Node:
+def _schema(parameter: Parameter) -> Node:
     # In the schema, not beside it: Swagger UI would send the latter with every request.
-    schema: Node = dict(parameter.schema)
-    if parameter.example is not None:
-        schema["examples"] = [parameter.example]
+    example = {} if parameter.example is None else {"examples": [parameter.example]}
+    return documented(parameter.schema) | example
+
+
+def _parameter(parameter: Parameter) -> Node:
+    schema = _schema(parameter)
     if parameter.repeatable:
         schema = {"type": "array", "minItems": 1, "items": schema}
     return {
@@ -209,18 +213,18 @@ def _parameter(parameter: Parameter) -> Node:
 
 
 def _idempotency_key() -> Node:
-    key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!-~]([ -~]*[!-~])?$"}
     return {
-        "name": "Idempotency-Key",
+        "name": IDEMPOTENCY_KEY.name,
         "in": "header",
-        "description": f"{KEY_RULE} (IETF draft-ietf-httpapi-idempotency-key-header)",
-        "schema": key,
+        "description": f"{IDEMPOTENCY_KEY.allowed} (IETF draft-ietf-httpapi-idempotency-key-header)",
+        "schema": documented(IDEMPOTENCY_KEY.schema),
         "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
     }
 
 
-def _in_path(name: str, schema: Node) -> Node:
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+def _in_path(parameter: Parameter) -> Node:
+    schema = _schema(parameter)
+    return {"name": parameter.name, "in": "path", "required": True, "schema": schema}
 
 
 def _json(schema: str, description: str) -> Node:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from jobledger.inputs import NAME_SCHEMA
+from jobledger.formats import documented
 from jobledger.jobs import PROPERTIES, Family, JobStatus
+from jobledger.payloads import DIGEST_BODY
 
 Schema = dict[str, Any]
 
@@ -130,12 +131,14 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "DigestRequest": {
-        "type": "object",
+        **DIGEST_BODY.full_schema,
         "description": "The digest's window, from 2018 on and ending at least two minutes ago; "
         "by default, from the end of the last digest on",
-        "properties": {"WindowStart": _TIME, "WindowEnd": _TIME},
-        "dependentRequired": {"WindowStart": ["WindowEnd"], "WindowEnd": ["WindowStart"]},
-        "additionalProperties": False,
+        "properties": {
+            name: documented(member.schema)
+            | {"description": member.description, "examples": [_A_TIME]}
+            for name, member in DIGEST_BODY.members.items()
+        },
     },
     "DigestAnswer": _object(
         {
@@ -190,4 +193,3 @@ SCHEMAS: dict[str, Schema] = {
         "description": "RFC 9457. The title is the service's exception name.",
     },
 }
-JOB_ID_SCHEMA: Schema = {**NAME_SCHEMA, "maxLength": 32, "examples": [_EXAMPLES["JobId"]]}

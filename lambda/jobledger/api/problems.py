@@ -17,7 +17,6 @@ from jobledger.errors import (
     InvalidToken,
     JobLedgerError,
     JobNotFound,
-    NotAcceptable,
     RequestInProgress,
     TooMuchToSummarise,
 )
@@ -62,7 +61,6 @@ _LEDGER_UNAVAILABLE = Problem(
     headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
 )
 _TOKEN_RULE = "the NextToken of the previous page, unchanged, with the same filters and order"
-_FORMAT_RULE = "application/json, text/csv or application/x-ndjson"
 
 # By the class of the error. All other errors have the same response as LedgerUnavailable.
 _PROBLEMS: Mapping[type[JobLedgerError], Problem] = {
@@ -74,12 +72,6 @@ _PROBLEMS: Mapping[type[JobLedgerError], Problem] = {
     ),
     JobNotFound: Problem(
         404, "ResourceNotFoundException", "The ledger has no job with this JobId."
-    ),
-    NotAcceptable: Problem(
-        406,
-        "InvalidRequestException",
-        f"The Accept header excludes all available formats: {_FORMAT_RULE}.",
-        ({"parameter": "Accept", "allowed": _FORMAT_RULE},),
     ),
     DigestInProgress: Problem(
         409,

@@ -1,7 +1,7 @@
 """The current request: its parameters, headers and body, and the response to it."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,10 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from jobledger.api.idempotency_key import parse_key
 from jobledger.api.responses import Answer, Caller, response
 from jobledger.errors import BadParameter, InvalidParameters, TooMuchToSummarise
-from jobledger.inputs import Parameter, parse_parameters
+from jobledger.inputs import parse_parameters
+from jobledger.jobs import Family
 from jobledger.observability import annotate
+from jobledger.validation import Parameter
 
 # Time reserved for the response when a summary runs out of time.
 _TO_RESPOND = timedelta(seconds=3)
@@ -32,18 +34,23 @@ class Request:
             return repeated
         return {name: [text] for name, text in (event.query_string_parameters or {}).items()}
 
-    def parameters(self, known: Mapping[str, Parameter]) -> dict[str, Any]:
-        """Return the parsed query parameters. Raises InvalidParameters."""
-        return parse_parameters(self.sent, known)
+    def parameters(
+        self, known: Mapping[str, Parameter], kept: Sequence[Family] = ()
+    ) -> dict[str, Any]:
+        """Return the values of the query parameters; `kept` are the families that may be listed.
+
+        Raises InvalidParameters.
+        """
+        return parse_parameters(self.sent, known, kept)
 
     def parameters_and_key(
-        self, known: Mapping[str, Parameter]
+        self, known: Mapping[str, Parameter], kept: Sequence[Family]
     ) -> tuple[dict[str, Any], str | None]:
-        """Return the parsed query parameters and the Idempotency-Key. Raises InvalidParameters."""
+        """Return the values of the query parameters and the Idempotency-Key. Raises InvalidParameters."""
         wrong: list[BadParameter] = []
         key = parse_key(self.header("Idempotency-Key"), wrong)
         try:
-            values = self.parameters(known)
+            values = self.parameters(known, kept)
         except InvalidParameters as error:
             raise InvalidParameters(error.parameters + wrong) from error
         if wrong:

@@ -21,6 +21,7 @@ from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run
 from jobledger.errors import (
     DigestInProgress,
     IdempotencyKeyReused,
+    InvalidParameters,
     InvalidWindow,
     JobLedgerError,
 )
@@ -28,6 +29,7 @@ from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.table import CONFIG, Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, step
+from jobledger.payloads import read_digest_payload
 
 _DAY = 86_400
 # Longer than any useful schedule interval: no window is published twice within this time.
@@ -118,18 +120,19 @@ def assemble(
     return Dependencies(table, configured.scope, when, delivery, publications, requests)
 
 
-def run(dependencies: Dependencies, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Handle one event; log only ids and error names."""
+def run(dependencies: Dependencies, event: object, context: Any) -> dict[str, Any]:
+    """Handle one event; log only ids and error names. Raises InvalidParameters for another payload."""
     # A killed publication can then be retried after half a minute instead of five.
     dependencies.publications.register(context, at_most_seconds=PUBLISH_SECONDS)
     dependencies.requests.register(context)
     try:
+        asked = read_digest_payload(event)
         answer = (
-            _scheduled(dependencies, event)
-            if "ScheduledTime" in event
-            else _on_demand(dependencies, event)
+            _scheduled(dependencies, asked["ScheduledTime"])
+            if "ScheduledTime" in asked
+            else _on_demand(dependencies, asked)
         )
-    except (IdempotencyKeyReused, InvalidWindow, DigestInProgress) as fault:
+    except (InvalidParameters, IdempotencyKeyReused, InvalidWindow, DigestInProgress) as fault:
         logger.info("refused", extra={"error": fault.name})
         raise
     except JobLedgerError as error:
@@ -140,24 +143,22 @@ def run(dependencies: Dependencies, event: Mapping[str, Any], context: Any) -> d
     return answer
 
 
-def _scheduled(dependencies: Dependencies, event: Mapping[str, Any]) -> dict[str, Any]:
-    end = end_of_run(event["ScheduledTime"], dependencies.delivery.now())
+def _scheduled(dependencies: Dependencies, time: datetime | None) -> dict[str, Any]:
+    end = end_of_run(time, dependencies.delivery.now())
     rows = DigestStateRow(dependencies.table, dependencies.scope)
     outcome = dependencies.delivery.publish_next(rows, end, dependencies.when, scheduled=True)
     publish_metrics({metrics.DIGEST_RUNS: 1})
     return _result(outcome.sent) | {"Published": outcome.published}
 
 
-def _on_demand(dependencies: Dependencies, event: Mapping[str, Any]) -> dict[str, Any]:
+def _on_demand(dependencies: Dependencies, asked: Mapping[str, Any]) -> dict[str, Any]:
     window = None
-    if "WindowStart" in event or "WindowEnd" in event:
-        window = asked_window(
-            event.get("WindowStart"), event.get("WindowEnd"), dependencies.delivery.now()
-        )
-    key = event.get("IdempotencyKey")
+    if "WindowStart" in asked:
+        window = asked_window(asked["WindowStart"], asked["WindowEnd"], dependencies.delivery.now())
+    key = asked.get("IdempotencyKey")
     if key is None:
         return _publish(dependencies, window, None)
-    request = hashlib.sha256(str(key).encode()).hexdigest()
+    request = hashlib.sha256(key.encode()).hexdigest()
     body = f"{window.start} {window.end}" if window else ""
     return dependencies.requests(request, lambda: _publish(dependencies, window, request), body)
 

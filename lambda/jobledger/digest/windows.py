@@ -17,8 +17,6 @@ from jobledger.times import parse, rfc3339, seconds_between
 _MAX_SKEW = timedelta(minutes=1)
 FIRST = timedelta(hours=24)
 _SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
-# EventBridge Scheduler replaces this placeholder; an emulator may not.
-_PLACEHOLDER = "<aws.scheduler."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +41,16 @@ class Window:
         return {"Start": self.start, "End": self.end}
 
 
-def end_of_run(scheduled: object, now: datetime) -> str:
+def end_of_run(scheduled: datetime | None, now: datetime) -> str:
     """Return the end of a run's window; `scheduled` is the run's scheduled time.
 
     A late or repeated run of the same scheduled time has the same end. Without a scheduled time, the clock
     is used in whole minutes, so that repeated deliveries of an event have the same end as well. A time too
-    far ahead of the clock is ignored, and the clock is used. Raises InvalidWindow when `scheduled` is not a
-    time.
+    far ahead of the clock is ignored, and the clock is used.
     """
-    moment = None if scheduled is None else _moment(scheduled)
-    if moment is None or moment > now + _MAX_SKEW:
-        moment = now.replace(second=0, microsecond=0)
-    return settled(moment)
+    if scheduled is None or scheduled > now + _MAX_SKEW:
+        scheduled = now.replace(second=0, microsecond=0)
+    return settled(scheduled)
 
 
 def settled(moment: datetime) -> str:
@@ -62,11 +58,10 @@ def settled(moment: datetime) -> str:
     return rfc3339(moment - SETTLING)
 
 
-def asked_window(start_sent: object, end_sent: object, now: datetime) -> Window:
+def asked_window(start: datetime, end: datetime, now: datetime) -> Window:
     """Return the window that a caller requests. Raises InvalidWindow."""
-    start, end = _moment(start_sent), _moment(end_sent)
-    if start is None or end is None or not start < end:
-        raise InvalidWindow("two times with offsets, WindowStart before WindowEnd")
+    if not start < end:
+        raise InvalidWindow("WindowStart before WindowEnd")
     if start < _SERVICE_BEGAN:
         raise InvalidWindow("WindowStart in or after 2018, when the service began")
     if end > now - SETTLING:
@@ -89,15 +84,3 @@ def digest_id(scope: str, window: Window) -> str:
     """Return the id of a window's digest. It depends on nothing else."""
     named = "\n".join(("job-ledger digest 1", scope, window.start, window.end))
     return hashlib.sha256(named.encode()).hexdigest()[:32]
-
-
-def _moment(sent: object) -> datetime | None:
-    if isinstance(sent, str) and sent.startswith(_PLACEHOLDER):
-        return None
-    try:
-        moment = datetime.fromisoformat(sent) if isinstance(sent, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidWindow("RFC 3339 times with an offset")
-    return moment

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from jobledger import settings
 from jobledger.api.listing import headers_of, list_jobs, text_in
 from jobledger.api.negotiation import MEDIA_TYPES, chosen_format
-from jobledger.api.parameters import DEFAULT_MAX_RESULTS, LIST_PARAMETERS
+from jobledger.api.parameters import DEFAULT_MAX_RESULTS, JOB_ID, LIST_PARAMETERS
 from jobledger.api.problems import (
     NO_ROUTE,
     UNEXPECTED,
@@ -29,6 +29,7 @@ from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import annotate, described, logger, observed, step
+from jobledger.validation import value_of
 
 app = APIGatewayRestResolver()
 request = Request(app)
@@ -83,7 +84,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 @app.get("/jobs")
 def get_jobs() -> Response[str]:
     """List one page of jobs. With an Idempotency-Key, of the walk that the key's first request began."""
-    values, key = request.parameters_and_key(LIST_PARAMETERS)
+    values, key = request.parameters_and_key(LIST_PARAMETERS, _kept())
     name = chosen_format(request.header("Accept"), values.get("Format"))
     beginning = _beginning_of(key) if key is not None else None
     with step("ReadPage") as put:
@@ -100,10 +101,10 @@ def get_jobs() -> Response[str]:
 @app.get("/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
     """Describe one job with its history."""
-    from jobledger.api.describe import describe, parse_job_id
+    from jobledger.api.describe import describe
 
     request.parameters({})
-    return request.respond(Answer(describe(_ledger(), parse_job_id(job_id), _now())))
+    return request.respond(Answer(describe(_ledger(), value_of(JOB_ID, job_id), _now())))
 
 
 @app.get("/summary")
@@ -114,7 +115,7 @@ def get_summary() -> Response[str]:
     from jobledger.ledger.summary import summarise
     from jobledger.sync.freshness import as_of, oldest
 
-    query = job_query(request.parameters(FILTERS), _kept())
+    query = job_query(request.parameters(FILTERS, _kept()), _kept())
     time = oldest(as_of(_ledger()), query.families)
     facts = read_facts(_ledger(), query, request.time_check(_now))
     summary = summarise(facts, _now(), query.families)

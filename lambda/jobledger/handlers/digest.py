@@ -14,7 +14,8 @@ Result: `{"DigestId", "MessageId", "Window": {"Start", "End"}, "Counts"}`. For t
 
 Errors that a caller can correct are returned as `{"Error": name}`: InvalidWindow, IdempotencyKeyReused
 (used with another window), DigestInProgress (try again). All other errors are raised, so that Lambda
-retries or the caller sees the errorType: PublishRefused, PublishUncertain, LedgerUnavailable. No data is
+retries or the caller sees the errorType: InvalidParameters (the payload is not understood; the message
+names each wrong member and what is allowed), PublishRefused, PublishUncertain, LedgerUnavailable. No data is
 lost: the next run covers the window.
 """
 

@@ -1,7 +1,8 @@
 """The sync function: updates the ledger, for the schedule, at deployment or by hand.
 
-Payload `{}` syncs every family of the deployment, `{"Families": [...]}` only those; any other payload
-counts as `{}`. With `"IfOlderThanSeconds"`, a sync that began within that time or is in progress is shared.
+Payload `{}` syncs every family of the deployment, `{"Families": [...]}` only those. With
+`"IfOlderThanSeconds"`, a sync that began within that time or is in progress is shared. Another payload is
+the error InvalidParameters, whose message names each wrong member and what is allowed.
 Result: `{"Families": {family: {"AsOf", "UpstreamCalls", "Changed"}}}`, with `"Error"` for a family whose
 sync failed.
 """

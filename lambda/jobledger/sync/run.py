@@ -11,6 +11,7 @@ from jobledger.errors import DeadlineReached, WalkOvertaken
 from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, step
+from jobledger.payloads import read_sync_payload
 from jobledger.settings import Settings
 from jobledger.sync.freshness import SharedSyncs
 from jobledger.sync.pace import Pace
@@ -30,15 +31,15 @@ _NO_FAILURES = (None, DeadlineReached.__name__, WalkOvertaken.__name__)
 def sync_families(
     event: object, remaining_seconds: float, dependencies: Dependencies, now: Clock
 ) -> dict[str, Any]:
-    """Sync the requested families, one after the other."""
+    """Sync the requested families, one after the other. Raises InvalidParameters for another payload."""
     configured, ledger, upstream, pace = dependencies
     pace.deadline = time.time() + remaining_seconds - _MARGIN_SECONDS
-    asked = event.get("Families") if isinstance(event, dict) else None
-    families = [family for family in configured.families if not asked or family in asked]
-    seconds = event.get("IfOlderThanSeconds") if isinstance(event, dict) else None
+    asked = read_sync_payload(event, configured.families)
+    wanted = asked.get("Families", configured.families)
+    seconds = asked.get("IfOlderThanSeconds", 0)
     answers: dict[str, dict[str, Any]] = {}
     failures: list[Exception] = []
-    for family in families:
+    for family in (family for family in configured.families if family in wanted):
         # Callers wait for a shared sync, so it skips the daily reconciliation.
         sync = functools.partial(_sync, family, ledger, upstream, now, reconcile=not seconds)
         shared = SharedSyncs(ledger.table, ledger.scope, now)

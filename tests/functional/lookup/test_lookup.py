@@ -31,7 +31,7 @@ CASES = {
         {"JobName": "nightly-notes", "Select": "only"},
         f"Select is only, and 2 jobs match, of which two are {'b' * 32} and {'a' * 32}.",
     ),
-    "bad property": ({"JobStatus": "DONE"}, 'JobStatus is "DONE", and must be one of SUBMITTED'),
+    "bad property": ({"JobStatus": "DONE"}, "JobStatus must be one of SUBMITTED"),
     "timeout": (
         {"JobName": "nobody", "WaitMinutes": "5"},
         "WaitMinutes: 5 minutes have passed. JobName: no COMPLETED job has this name;",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from jobledger.api.parameters import LIST_PARAMETERS
 from jobledger.errors import InvalidParameters
-from jobledger.inputs import FILTERS, parse_parameters, parse_time
+from jobledger.formats import parse_time
+from jobledger.inputs import FILTERS, parse_parameters
 from jobledger.ledger.filters import job_query
 from jobledger.times import rfc3339
 

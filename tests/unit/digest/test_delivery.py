@@ -13,6 +13,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from jobledger.digest.run import run
 from jobledger.errors import (
     DigestInProgress,
+    InvalidParameters,
     InvalidWindow,
     LedgerUnavailable,
     MessageInvalid,
@@ -302,6 +303,8 @@ def test_failures_are_counted_for_the_alarm_and_callers_faults_are_not(world, ca
     with pytest.raises(PublishRefused):
         world.run()
     with pytest.raises(InvalidWindow):
+        world.run({"WindowStart": rfc3339(world.now), "WindowEnd": rfc3339(world.now)})
+    with pytest.raises(InvalidParameters):
         world.run({"WindowStart": "x", "WindowEnd": "y"})
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["DigestFailures"] for line in lines if "DigestFailures" in line] == [[1.0]]

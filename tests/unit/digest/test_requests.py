@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobledger.errors import IdempotencyKeyReused
+from jobledger.digest.run import run
+from jobledger.errors import IdempotencyKeyReused, InvalidParameters
 from jobledger.jobs import Family
 from tests.digests import ENVIRONMENT, Context, DigestWorld, refusal, sent, windows
 from tests.memory_dynamodb import error
@@ -199,3 +200,35 @@ def test_what_is_remembered_are_ids_and_counts(world):
     }
     assert stored["publish"].keys() == {"MessageId"}
     assert stored["request"].keys() == {"DigestId", "MessageId", "Window", "Counts"}
+
+
+# Payloads.
+
+SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
+WINDOW = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "payload, message",
+    [
+        (None, "payload: {}, or a JSON object with WindowStart and WindowEnd, IdempotencyKey, or"),
+        ([SCHEDULED], "payload: {}, or a JSON object with WindowStart and WindowEnd"),
+        ({"windowStart": "x"}, "windowStart: not a member of this payload; did you mean WindowStart?"),
+        ({"WindowStart": WINDOW["WindowStart"]}, "WindowEnd: both or neither"),
+        (WINDOW | {"WindowEnd": "2026-11-21"}, "WindowEnd: an RFC 3339 time with its offset"),
+        ({"IdempotencyKey": 5}, "IdempotencyKey: 1 to 255 printable ASCII characters"),
+        (SCHEDULED | WINDOW, "WindowStart: not a member of this payload; known members are Sch"),
+        ({"ScheduledTime": None}, "ScheduledTime: an RFC 3339 time with its offset, or a placeh"),
+        (
+            {"ScheduledTime": "soon", "ScheduleArn": 5, "Window": 1},
+            "ScheduledTime: an RFC 3339 time with its offset, or a placeholder of EventBridge Scheduler; ScheduleArn: text; Window: not a member of this payload",
+        ),
+    ],
+)  # fmt: skip
+def test_a_payload_that_is_not_understood_is_an_error_and_publishes_nothing(
+    world, payload, message
+):
+    with pytest.raises(InvalidParameters) as refused:
+        run(world.dependencies, payload, Context())
+    assert str(refused.value).startswith(message)
+    assert world.topic.taken == []

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobledger.errors import UnexpectedError
+from jobledger.errors import InvalidParameters, UnexpectedError
 from jobledger.handlers import sync
 from jobledger.jobs import Family
 from jobledger.ledger.table import Table
@@ -46,8 +46,40 @@ def test_an_empty_event_syncs_every_family_of_the_setting(world):
     assert all(family["AsOf"] for family in families.values())
 
 
-def test_a_family_that_is_not_kept_is_not_synced(world):
-    assert list(invoke({"Families": ["RXNORM", "PHI"]})) == [Family.PHI]
+def test_only_the_families_of_the_payload_are_synced(world):
+    assert list(invoke({"Families": ["PHI", "PHI"]})) == [Family.PHI]
+    assert list(invoke({"Families": ["PHI", "SNOMEDCT"]})) == list(KEPT)
+
+
+FAMILIES_RULE = "Families: a list of one or more families in this ledger: SNOMEDCT, PHI"
+
+
+@pytest.mark.parametrize(
+    "payload, message",
+    [
+        (None, "payload: {}, or a JSON object with Families, IfOlderThanSeconds, or both"),
+        ([], "payload: {}, or a JSON object with Families, IfOlderThanSeconds, or both"),
+        (
+            {"Family": ["PHI"]},
+            "Family: not a member of this payload; did you mean Families? known members are Families, IfOlderThanSeconds",
+        ),
+        ({"Families": ["RXNORM", "PHI"]}, FAMILIES_RULE),
+        ({"Families": "PHI"}, FAMILIES_RULE),
+        ({"Families": []}, FAMILIES_RULE),
+        ({"Families": None}, FAMILIES_RULE),
+        ({"IfOlderThanSeconds": -1}, "IfOlderThanSeconds: a number from 0 to 86400"),
+        ({"IfOlderThanSeconds": "2"}, "IfOlderThanSeconds: a number from 0 to 86400"),
+        (
+            {"Families": ["phi"], "IfOlderThanSeconds": 86_401},
+            f"{FAMILIES_RULE}; IfOlderThanSeconds: a number from 0 to 86400",
+        ),
+    ],
+)
+def test_a_payload_that_is_not_understood_is_an_error_and_syncs_nothing(world, payload, message):
+    with pytest.raises(InvalidParameters) as refused:
+        invoke(payload)
+    assert str(refused.value) == message
+    assert world.server.calls()["Counts"] == {}
 
 
 @pytest.mark.parametrize("seconds", [0, 30, 45])

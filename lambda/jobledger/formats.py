@@ -1,0 +1,121 @@
+"""Texts whose rule JSON Schema cannot state: job names and times, as values of the keyword `format`.
+
+FORMATS declares each format once: the parser that validates and converts a text, and the closest JSON Schema
+that the OpenAPI document can show. fastjsonschema's patterns are Python's, which have no `\\p{L}`; OpenAPI's
+are ECMA-262, which has it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from jobledger.times import EPOCH
+
+Schema = Mapping[str, Any]
+
+_NAME_PUNCTUATION = frozenset("_.:/=+-%@")
+_NAME_CATEGORIES = ("L", "Z", "N")
+# EventBridge Scheduler replaces this placeholder; an emulator may not.
+_PLACEHOLDER = "<aws.scheduler."
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`parse` raises ValueError or OverflowError for text that does not have the format."""
+
+    parse: Callable[[str], Any]
+    documented: Schema
+
+    def accepts(self, text: str) -> bool:
+        """Whether text has the format."""
+        try:
+            self.parse(text)
+        except (ValueError, OverflowError):
+            return False
+        return True
+
+
+def parse_name(text: str) -> str:
+    """Return text of `\\p{L}\\p{Z}\\p{N}_.:/=+-%@` (service model, shape JobName)."""
+    if not all(map(_may_be_in_a_name, text)):
+        raise ValueError
+    return text
+
+
+def _may_be_in_a_name(character: str) -> bool:
+    return character in _NAME_PUNCTUATION or unicodedata.category(character)[0] in _NAME_CATEGORIES
+
+
+def parse_time(text: str) -> datetime:
+    """Return the time of RFC 3339 text (any offset), a date (midnight UTC) or epoch seconds.
+
+    A space in place of the offset's sign counts as a plus: a `+` in a query string decodes to a space.
+    """
+    if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text, re.ASCII):
+        whole, _, fraction = text.partition(".")
+        return EPOCH + timedelta(seconds=int(whole), microseconds=int(fraction.ljust(6, "0")[:6]))
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    match = re.fullmatch(
+        r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:([Zz])|([+ -])(\d\d:\d\d))",
+        text,
+        re.ASCII,
+    )
+    if not match:
+        raise ValueError
+    local, utc, sign, offset = match.groups()
+    zone = "Z" if utc else f"{'-' if sign == '-' else '+'}{offset}"
+    return datetime.fromisoformat(f"{local.upper()}{zone}").astimezone(UTC)
+
+
+def parse_upper_bound(text: str) -> datetime:
+    """Return an upper bound, rounded up to the millisecond precision of the ledger's times."""
+    moment = parse_time(text)
+    return moment + timedelta(microseconds=-moment.microsecond % 1000)
+
+
+def parse_offset_time(text: str) -> datetime:
+    """Return the time of ISO 8601 text with an offset."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment.astimezone(UTC)
+
+
+def parse_scheduled_time(text: str) -> datetime | None:
+    """Return the time of EventBridge Scheduler's `<aws.scheduler.scheduled-time>`; None for the placeholder."""
+    return None if text.startswith(_PLACEHOLDER) else parse_offset_time(text)
+
+
+_TIME: Schema = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "pattern": r"^\d{1,11}(\.\d{1,9})?$"},
+    ]
+}
+_OFFSET_TIME: Schema = {"type": "string", "format": "date-time"}
+
+FORMATS: Mapping[str, Format] = {
+    "job-name": Format(
+        parse_name, {"type": "string", "pattern": r"^[\p{L}\p{Z}\p{N}_.:/=+\-%@]+$"}
+    ),
+    "time": Format(parse_time, _TIME),
+    "upper-time-bound": Format(parse_upper_bound, _TIME),
+    "offset-time": Format(parse_offset_time, _OFFSET_TIME),
+    "scheduled-time": Format(parse_scheduled_time, _OFFSET_TIME),
+}
+
+
+def documented(schema: Schema) -> dict[str, Any]:
+    """Return the schema for the OpenAPI document, with our formats in its dialect."""
+    own = FORMATS.get(schema.get("format", ""))
+    shown = {
+        keyword: [documented(one) for one in value] if keyword == "anyOf" else value
+        for keyword, value in schema.items()
+        if own is None or keyword not in ("type", "format")
+    }
+    return {**own.documented, **shown} if own else shown

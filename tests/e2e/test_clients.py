@@ -1,0 +1,100 @@
+"""The clients that the documents name, each with its own defaults, against a deployment."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deployment import ROOT
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+BIN = ROOT / ".venv-clients" / "bin"
+README = (ROOT / "README.md").read_text()
+API = (ROOT / "docs" / "api.md").read_text()
+DIGESTS = (ROOT / "docs" / "digests.md").read_text()
+GENERATED = Path(__file__).with_name("generated_client.py")
+
+
+@pytest.fixture
+def run(deployment, tmp_path):
+    """Run a command of a document in a shell, as a user who has the clients installed."""
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "API_URL": deployment.ready["ApiUrl"],
+        "AWS_REGION": deployment.ready["Region"],
+        "AWS_DEFAULT_REGION": deployment.ready["Region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SESSION_TOKEN": "token",
+    }
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_awscurl_gets_the_summary_as_the_readme_says(run):
+    (command,) = re.findall(r"\$ (awscurl .*)", README)
+    assert json.loads(run("sh", "-c", command))["Total"] > 0
+
+
+def test_awscurl_lists_failures_as_each_digest_says(run, deployment):
+    command = re.findall(r"^awscurl .*", DIGESTS, re.MULTILINE)[0]
+    url = urllib.parse.urlsplit(re.findall(r'"(https://.*)"', command)[0])
+    command = command.replace(f"https://{url.netloc}/v1", deployment.ready["ApiUrl"])
+    assert "ComprehendMedicalAsyncJobPropertiesList" in json.loads(run("sh", "-c", command))
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl on this machine")
+def test_curl_lists_failed_jobs_as_the_api_documentation_says(run):
+    (command,) = re.findall(r"^    (curl --aws-sigv4.*\n.*)", API, re.MULTILINE)
+    page = json.loads(run("sh", "-c", command.replace("curl ", "curl --silent --fail ", 1)))
+    jobs = page["ComprehendMedicalAsyncJobPropertiesList"]
+    assert {job["JobStatus"] for job in jobs} == {"FAILED"}
+
+
+def test_pandas_reads_csv_as_the_api_documentation_says(run, deployment):
+    (example,) = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
+    printed = run(str(BIN / "python"), "-c", example)
+    jobs = deployment.get("/jobs", Family="ALL", MaxResults=500).json
+    statuses = [job["JobStatus"] for job in jobs["ComprehendMedicalAsyncJobPropertiesList"]]
+    counts = re.findall(r"^([A-Z_]+) +(\d+)$", printed, re.MULTILINE)
+    assert {status: int(count) for status, count in counts} == {
+        status: statuses.count(status) for status in set(statuses)
+    }
+
+
+def test_a_generated_client_calls_every_route(run, deployment, tmp_path):
+    url = deployment.ready["ApiUrl"]
+    client = str(tmp_path / "generated")
+    generate = ["generate", "--url", f"{url}/openapi.json", "--output-path", client]
+    run(str(BIN / "openapi-python-client"), *generate, "--meta", "none")
+    shutil.copy(GENERATED, tmp_path)
+    told = json.loads(run(str(BIN / "python"), GENERATED.name, url))
+    expected = deployment.get("/jobs", Family="ALL", MaxResults=4).json
+    ids = [job["JobId"] for job in expected["ComprehendMedicalAsyncJobPropertiesList"]]
+    assert told["JobIds"] == ids
+    assert told["Described"] == ids[0]
+    assert told["Total"] == deployment.get("/summary", Family="ALL").json["Total"]
+    assert told["Status"] == "ok"
+    assert told["WindowEnd"].startswith("2026-11-02T00:00:00")
+    assert told["Wrong"] == ["JobName"]

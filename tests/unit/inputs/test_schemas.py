@@ -1,0 +1,92 @@
+"""Every input is validated by its schema: each bound from both sides, and nothing passes without its schema."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from jobledger.validation import JsonObject, Parameter, value_of
+from tests.unit.inputs.edges import edges
+from tests.unit.inputs.handlers import MODULES, Input, all_inputs, refusal, running_handlers
+
+INPUTS = {one.label: one for one in all_inputs()}
+ANY_VALUE = {"property Refresh", "property ServiceToken"}
+BOUND = [label for label in INPUTS if label not in ANY_VALUE]
+
+
+@pytest.fixture(scope="module")
+def handlers():
+    with running_handlers() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _forget_values():
+    value_of.cache_clear()
+
+
+def edges_of(one: Input):
+    if isinstance(one.declared, JsonObject):
+        return [{}], [None, [], "x", 5]
+    on, beyond = edges(one.declared.schema, text=one.text)
+    return on, list(one.beyond) or beyond
+
+
+@pytest.mark.parametrize("label", INPUTS)
+def test_a_value_on_each_bound_passes(handlers, label):
+    one = INPUTS[label]
+    for value in edges_of(one)[0]:
+        assert refusal(one.declared) not in one.send(handlers, value), value
+
+
+@pytest.mark.parametrize("label", BOUND)
+def test_a_value_beyond_a_bound_is_refused(handlers, label):
+    one = INPUTS[label]
+    beyond = edges_of(one)[1]
+    assert beyond
+    for value in beyond:
+        assert refusal(one.declared) in one.send(handlers, value), value
+
+
+@pytest.mark.parametrize("label", BOUND)
+def test_nothing_but_the_schema_refuses_a_value(handlers, label):
+    one = INPUTS[label]
+    declared, schema = one.declared, one.declared.schema
+    beyond = edges_of(one)[1]
+    object.__setattr__(declared, "schema", {})  # it is frozen
+    try:
+        refused = [value for value in beyond if refusal(declared) in one.send(handlers, value)]
+    finally:
+        object.__setattr__(declared, "schema", schema)
+    assert refused == []
+
+
+@pytest.mark.parametrize("label", ["body", "by hand"])
+def test_members_that_belong_together_are_refused_alone(handlers, label):
+    one = INPUTS[label]
+    assert isinstance(one.declared, JsonObject)
+    for name, (other,) in one.declared.dependent.items():
+        sent = {name: "2026-11-22T00:00:00Z"}
+        assert (other, "both or neither") in one.send(handlers, sent)
+
+
+@pytest.mark.parametrize("key", ["a", '"', '""', '" a "', '"a', "~" * 255, f'"{" " * 253}"'])
+def test_the_digest_function_takes_every_key_that_the_api_takes(handlers, key):
+    handlers.api.asked.clear()
+    assert not handlers.key(key)
+    ((_, payload),) = handlers.api.asked
+    assert not handlers.digest(payload)
+
+
+def test_all_declared_inputs_are_tested():
+    assert {id(one) for one in declared_inputs()} <= {id(one.declared) for one in INPUTS.values()}
+
+
+def declared_inputs() -> Iterator[Parameter | JsonObject]:
+    for module in MODULES:
+        for value in vars(module).values():
+            if isinstance(value, Parameter):
+                yield value
+            if isinstance(value, JsonObject):
+                yield from value.members.values()
+            if isinstance(value, dict):
+                yield from (one for one in value.values() if isinstance(one, Parameter))
