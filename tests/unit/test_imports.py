@@ -17,24 +17,14 @@ _SHARED = _BASICS | {"inputs", "invoke", "metrics", "observability", "settings"}
 # What each package or module of `jobledger` may import from the others. A new one needs a row here.
 MAY_IMPORT = {
     "handlers": _SHARED | {"api", "lookup", "digest", "events", "sync", "ledger"},
-<<<<<<< HEAD
     "api": _SHARED | {"idempotency", "sync", "ledger"},
-    "lookup": _SHARED - {"observability"} | {"sync", "ledger"},
+    "lookup": _SHARED | {"sync", "ledger"},
     "digest": _SHARED | {"idempotency", "sync", "ledger"},
     "events": _SHARED | {"ledger"},
     "sync": _SHARED | {"ledger"},
     "ledger": _BASICS,
     "idempotency": {"errors"},
-    "invoke": {"errors"},
-=======
-    "api": _SHARED | {"sync", "ledger"},
-    "lookup": _SHARED | {"sync", "ledger"},
-    "digest": _SHARED | {"sync", "ledger"},
-    "events": _SHARED | {"ledger"},
-    "sync": _SHARED | {"ledger"},
-    "ledger": _BASICS,
     "invoke": {"errors", "observability"},
->>>>>>> b88cdee (Trace each step, correlate invoked functions, and let the look-up log)
     "inputs": {"errors", "jobs", "times"},
     "settings": {"jobs"},
     "jobs": {"times"},

@@ -235,7 +235,7 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 
 def event(headers):
-    return {"path": "/jobs", "httpMethod": "GET", "multiValueHeaders": headers, "headers": {},
+    return {"path": "/jobs", "resource": "/jobs", "httpMethod": "GET", "multiValueHeaders": headers, "headers": {},
             "multiValueQueryStringParameters": None, "queryStringParameters": None, "body": None,
             "requestContext": {"requestId": "r"}, "isBase64Encoded": False}
 
