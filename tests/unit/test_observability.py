@@ -18,6 +18,7 @@ LAMBDA = {
     "LAMBDA_TASK_ROOT": "/var/task",
     "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
     "POWERTOOLS_SERVICE_NAME": "job-ledger",
+    "POWERTOOLS_TRACE_DISABLED": "false",
     "PYTHONPATH": str(SCRIPT.parents[2] / "lambda"),
 }
 CONTEXT = SimpleNamespace(
