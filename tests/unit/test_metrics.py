@@ -38,11 +38,13 @@ def test_the_operations_document_lists_every_metric_as_it_is():
 
 def test_the_cost_table_counts_every_metric():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    count, others, dollars = re.search(
+    row = re.search(
         r"\| CloudWatch metrics \| (\d+) metrics \(one for each of five families, (\d+) others\)"
         r" × \$0\.30 \| ([\d.]+) \|",
         text,
-    ).groups()
+    )
+    assert row
+    count, others, dollars = row.groups()
     per_family = sum(metric.per_family for metric in ALL)
     assert per_family == 1
     assert int(others) == len(ALL) - per_family

@@ -1,5 +1,11 @@
-"""What every handler gets: a correlation id, and errors without their messages."""
+"""What every handler gets: a correlation id, a trace, and errors without their messages."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +13,14 @@ import pytest
 from jobledger.errors import JobNotFound, UnexpectedError
 from jobledger.observability import _drop_messages, logger, observed, with_correlation_id
 
+SCRIPT = Path(__file__).with_name("traced_invocation.py")
+LAMBDA = {
+    "LAMBDA_TASK_ROOT": "/var/task",
+    "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+    "POWERTOOLS_SERVICE_NAME": "job-ledger",
+    "POWERTOOLS_TRACE_DISABLED": "false",
+    "PYTHONPATH": str(SCRIPT.parents[2] / "lambda"),
+}
 CONTEXT = SimpleNamespace(
     function_name="f",
     memory_limit_in_mb=128,
@@ -78,3 +92,33 @@ def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
     _drop_messages(whole)
     assert {exception.message for exception in thrown} == {None}
     assert {exception.type for exception in thrown} == {"ClientError"}
+
+
+def test_a_trace_has_each_step_with_its_outcome_and_no_message():
+    with socket.socket(type=socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(10)
+        address = {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}"}
+        ended = subprocess.run(
+            [sys.executable, SCRIPT],
+            env={**os.environ, **LAMBDA, **address},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        page, family, handler = (daemon.recv(65_535).split(b"\n", 1)[1] for _ in range(3))
+    assert "UnexpectedError: ValueError in handler:" in ended.stderr
+    sent = page + family + handler
+    assert b"patient" not in sent
+    assert "patient" not in ended.stdout + ended.stderr
+    page, family, handler = map(json.loads, (page, family, handler))
+    assert {part["trace_id"] for part in (page, family, handler)} == {
+        "1-5759e988-bd862e3fe1be46a994272793"
+    }
+    assert [page["parent_id"], family["parent_id"]] == [family["id"], handler["id"]]
+    assert page["annotations"] == {"Operation": "SyncPage", "Outcome": "KeyError"}
+    expected = {"Operation": "SyncFamily", "Outcome": "ok", "Family": "PHI", "Jobs": 3}
+    assert family["annotations"] == expected
+    assert handler["annotations"]["Outcome"] == "ValueError"
+    assert handler["annotations"]["ColdStart"] is True
+    assert page["cause"]["exceptions"][0]["type"] == "KeyError"
