@@ -19,7 +19,7 @@ from jobledger.digest.sns import Notification, Notifier
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window
 from jobledger.jobs import Family, job_from_service
-from jobledger.ledger.facts import JobFacts
+from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339

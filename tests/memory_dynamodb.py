@@ -67,11 +67,13 @@ class MemoryDynamoDB:
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         puts = [action["Put"] for action in TransactItems if "Put" in action]
+        updates = [action["Update"] for action in TransactItems if "Update" in action]
         checks = [
             action["ConditionCheck"] for action in TransactItems if "ConditionCheck" in action
         ]
-        assert len(TransactItems) == len(puts) + len(checks) <= 100
-        keys = {_key(put["Item"]) for put in puts} | {_key(check["Key"]) for check in checks}
+        assert len(TransactItems) == len(puts) + len(checks) + len(updates) <= 100
+        keys = {_key(put["Item"]) for put in puts}
+        keys |= {_key(action["Key"]) for action in checks + updates}
         assert len(keys) == len(TransactItems)
         with self._call("transact_write_items"):
             holds = [self._holds(action) for action in puts + checks]
@@ -79,6 +81,8 @@ class MemoryDynamoDB:
                 raise cancelled(*("None" if held else "ConditionalCheckFailed" for held in holds))
             for put in puts:
                 self._put(put["Item"])
+            for update in updates:
+                self._put(_added(self.items.get(_key(update["Key"])), **update))
             return {}
 
     def query(self, **request: Any) -> dict[str, Any]:
@@ -171,6 +175,32 @@ def cancelled(*reasons: str) -> ClientError:
     listed: Any = [{"Code": reason} for reason in reasons]
     whole.response["CancellationReasons"] = listed
     return whole
+
+
+def _added(
+    item: Item | None,
+    *,
+    Key: Item,
+    UpdateExpression: str,
+    ExpressionAttributeNames: Mapping[str, str],
+    ExpressionAttributeValues: Item,
+    **_: Any,
+) -> Item:
+    """The item after an Update that adds to numbers, with the limits and rules of DynamoDB."""
+    assert len(UpdateExpression) <= 4096
+    verb, added = UpdateExpression.split(" ", 1)
+    assert verb == "ADD"
+    pairs = [pair.split(" ") for pair in added.split(", ")]
+    assert len({name for name, _ in pairs}) == len(pairs)
+    assert {name for name, _ in pairs} == ExpressionAttributeNames.keys()
+    assert {at for _, at in pairs} == ExpressionAttributeValues.keys()
+    assert all(re.fullmatch(r"[#:]\w+", text) for pair in pairs for text in pair)
+    new = dict(item or Key)
+    for name, added_value in pairs:
+        attribute = ExpressionAttributeNames[name]
+        before = _plain(new.get(attribute, {"N": "0"}))
+        new[attribute] = {"N": str(before + _plain(ExpressionAttributeValues[added_value]))}
+    return new
 
 
 def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str]:

@@ -133,7 +133,8 @@ def _get_summary() -> Node:
     return {
         "operationId": "SummariseJobs",
         "summary": "Count jobs",
-        "description": "Counts, durations and jobs that need attention, over all jobs that match.",
+        "description": "Counts, durations and jobs that need attention, over all jobs that match. Durations are "
+        "within 1 %; all other numbers are exact.",
         "parameters": [_parameter(parameter) for parameter in FILTERS.values()],
         "responses": _json("Summary", "The summary") | _errors(),
     }

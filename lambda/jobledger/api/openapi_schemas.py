@@ -110,7 +110,7 @@ SCHEMAS: dict[str, Schema] = {
             "ByFamily": {"type": "object", "additionalProperties": _COUNT},
             "Durations": {
                 **_object({"p50": _SECONDS, "p90": _SECONDS, "max": _SECONDS}),
-                "description": "Seconds from SubmitTime to EndTime of finished jobs",
+                "description": "Seconds from SubmitTime to EndTime of finished jobs, within 1 %",
             },
             "OldestActive": {
                 "type": ["object", "null"],

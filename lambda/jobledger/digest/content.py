@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from jobledger.digest.totals import Changes, CurrentTotals, take_census
+from jobledger.digest.current import CurrentTotals, read_current_totals
+from jobledger.digest.totals import Changes
 from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import Family, Job
-from jobledger.ledger.facts import JobFacts, read_facts
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_facts import NO_STATUS, JobFacts
 from jobledger.ledger.rows import Change
-from jobledger.ledger.summary import NO_STATUS
 from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import as_of as known_as_of
 from jobledger.sync.freshness import oldest
 from jobledger.times import parse, rfc3339
 
@@ -136,10 +134,10 @@ class Reader:
         changes = Changes.gather(self._changes(window))
         before = window.before()
         comparable = first_start is not None and first_start <= before.start
-        query = JobQuery(families=self._families, order="ascending")
-        census = take_census(read_facts(self._ledger, query), now)
-        as_of = oldest(known_as_of(self._ledger), self._families)
-        lists = _lists(changes, census)
+        states = self._ledger.states()
+        current = read_current_totals(self._ledger, self._families, states, now)
+        as_of = oldest({family: state.as_of for family, state in states.items()}, self._families)
+        lists = _lists(changes, current)
         return Digest(
             scope=self._ledger.scope,
             families=self._families,
@@ -150,7 +148,7 @@ class Reader:
             covers_gap=covers_gap,
             counts=changes.counts,
             previous=self._counts(before) if comparable else None,
-            totals=census.totals,
+            totals=current.totals,
             changed_families=tuple(f for f in self._families if f in changes.families),
             details=self._details(lists.values()) if self._include_details else {},
             **lists,
@@ -186,14 +184,14 @@ class Reader:
         }
 
 
-def _lists(changes: Changes, census: CurrentTotals) -> dict[str, JobList]:
+def _lists(changes: Changes, current: CurrentTotals) -> dict[str, JobList]:
     shortlists = {
         "failed": changes.failed,
         "partial_success": changes.partial_success,
         "completed": changes.completed,
-        "active": census.active,
-        "long_running": census.long_running,
-        "expiring_soon": census.expiring_soon,
+        "active": current.active,
+        "long_running": current.long_running,
+        "expiring_soon": current.expiring_soon,
     }
     return {name: JobList(s.total, tuple(s.jobs())) for name, s in shortlists.items()}
 

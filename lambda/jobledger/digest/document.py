@@ -9,8 +9,8 @@ from typing import Any
 
 from jobledger.digest.content import Digest, JobList
 from jobledger.digest.totals import age_of
-from jobledger.ledger.facts import JobFacts
-from jobledger.ledger.summary import duration_of, every_status
+from jobledger.ledger.job_facts import JobFacts, duration_of
+from jobledger.ledger.summary import every_status
 
 VERSION = "1"
 

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from jobledger.digest.content import Details, Digest, JobList, Verdict
 from jobledger.jobs import JobStatus
-from jobledger.ledger.facts import JobFacts
-from jobledger.ledger.summary import duration_of, every_status
+from jobledger.ledger.job_facts import JobFacts, duration_of
+from jobledger.ledger.summary import every_status
 from jobledger.times import parse, rfc3339, seconds_between
 
 COLUMNS = 78

@@ -1,28 +1,16 @@
-"""Totals and job lists of a digest, collected from streams in bounded memory. No AWS calls."""
+"""Counts and job lists of a digest, collected from streams in bounded memory. No AWS calls."""
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from jobledger.jobs import Family, JobStatus
-from jobledger.ledger.facts import JobFacts
+from jobledger.ledger.job_facts import NO_STATUS, JobFacts
 from jobledger.ledger.rows import Change
-from jobledger.ledger.summary import (
-    EXPIRING_SOON,
-    NO_STATUS,
-    duration_of,
-    expires_between,
-    has_ended,
-    percentile,
-)
-from jobledger.times import rfc3339, seconds_between
+from jobledger.times import seconds_between
 
 # More than fit into a message: a list entry has at least 150 bytes.
 LONGEST_LIST = 1_750
-LONG_RUNNING_SECONDS = 3600.0
-_LONG_RUNNING_PERCENTILE = 95
 
 OldestFirst = Callable[[JobFacts], str]
 
@@ -83,53 +71,9 @@ class Changes:
         return gathered
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentTotals:
-    """The current totals: jobs by status, active jobs, long-running jobs, and jobs that expire soon."""
-
-    totals: Counter[str]
-    active: Shortlist
-    long_running: Shortlist
-    expiring_soon: Shortlist
-
-
-def take_census(facts: Iterable[JobFacts], now: datetime) -> CurrentTotals:
-    """Count and list all jobs. A job is long-running above the 95th percentile of its family's durations.
-
-    A job is never long-running in its first hour.
-    """
-    at, soon = rfc3339(now), rfc3339(now + EXPIRING_SOON)
-    totals: Counter[str] = Counter()
-    durations: dict[Family, array[float]] = {family: array("d") for family in Family}
-    active = Shortlist(_submit_time)
-    expiring = Shortlist(lambda job: job.expiration_time or "")
-    for job in facts:
-        totals[job.status or NO_STATUS] += 1
-        if expires_between(job, at, soon):
-            expiring.add(job)
-        if not has_ended(job):
-            active.add(job)
-        elif (seconds := duration_of(job.submit_time, job.end_time)) is not None:
-            durations[job.family].append(seconds)
-    usual = {family: _usual(seconds) for family, seconds in durations.items()}
-    long_running = Shortlist(_submit_time)
-    for job in active.jobs():
-        if (age := age_of(job, at)) is not None and age > usual[job.family]:
-            long_running.add(job)
-    return CurrentTotals(totals, active, long_running, expiring)
-
-
 def age_of(job: JobFacts, at: str) -> float | None:
     """Return the seconds since a job was submitted; None when the submit time is unknown."""
     return None if job.submit_time is None else max(seconds_between(job.submit_time, at), 0.0)
-
-
-def _usual(durations: "array[float]") -> float:
-    return max(percentile(sorted(durations), _LONG_RUNNING_PERCENTILE) or 0.0, LONG_RUNNING_SECONDS)
-
-
-def _submit_time(job: JobFacts) -> str:
-    return job.submit_time or ""
 
 
 def _facts_of(change: Change) -> JobFacts:

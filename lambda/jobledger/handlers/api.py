@@ -110,15 +110,14 @@ def get_job(job_id: str) -> Response[str]:
 @app.get("/summary")
 def get_summary() -> Response[str]:
     """Summarize all jobs that match."""
-    from jobledger.ledger.facts import read_facts
     from jobledger.ledger.filters import job_query
-    from jobledger.ledger.summary import summarise
-    from jobledger.sync.freshness import as_of, oldest
+    from jobledger.ledger.overview import read_summary
+    from jobledger.sync.freshness import oldest
 
     query = job_query(request.parameters(FILTERS, _kept()), _kept())
-    time = oldest(as_of(_ledger()), query.families)
-    facts = read_facts(_ledger(), query, request.time_check(_now))
-    summary = summarise(facts, _now(), query.families)
+    states = _ledger().states()
+    time = oldest({family: state.as_of for family, state in states.items()}, query.families)
+    summary = read_summary(_ledger(), query, states, _now(), request.time_check(_now))
     annotate(Jobs=summary.total)
     return request.respond(json_answer(summary.to_json() | {"AsOf": time}))
 

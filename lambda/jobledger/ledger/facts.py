@@ -1,4 +1,4 @@
-"""The few attributes of each job that counts and durations need, read in parallel."""
+"""Reads the few attributes of each job that counts and durations need, in parallel."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -7,26 +7,15 @@ from typing import Any
 
 from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
-from jobledger.ledger.table import Row, decode, text_of
+from jobledger.ledger.table import decode
 from jobledger.ledger.writing import Ledger
 from jobledger.times import parse, rfc3339
 
 # Parallel requests, and the number of time ranges into which the rest of a partition is split.
 _READERS = 4
 _SHARES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class JobFacts:
-    """The attributes of a job that counts and durations need. A time that the service omits is None."""
-
-    family: Family
-    job_id: str
-    status: str | None
-    submit_time: str | None
-    end_time: str | None
-    expiration_time: str | None
 
 
 def read_facts(
@@ -53,20 +42,9 @@ def read_facts(
                 stretch, answer = waiting.pop(future), future.result()
                 go_on()
                 pending += _following(ledger, stretch, answer.get("LastEvaluatedKey"))
-                yield from (_facts(stretch.family, decode(item)) for item in answer["Items"])
+                yield from (facts_of_row(stretch.family, decode(item)) for item in answer["Items"])
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _facts(family: Family, row: Row) -> JobFacts:
-    return JobFacts(
-        family=family,
-        job_id=str(row["SK"]).partition("#")[2],
-        status=text_of(row, "JobStatus"),
-        submit_time=text_of(row, "SubmitTime"),
-        end_time=text_of(row, "EndTime"),
-        expiration_time=text_of(row, "ExpirationTime"),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +58,7 @@ class _Range:
 
 def _whole(ledger: Ledger, query: JobQuery, part: PartitionQuery) -> _Range:
     asked = parameters_of(ledger, query, part, None)
-    projection = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime"
-    asked |= {"ProjectionExpression": projection, "ScanIndexForward": True}
+    asked |= {"ProjectionExpression": PROJECTION, "ScanIndexForward": True}
     return _Range(part.family, asked, divided=False)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.table import Row, text_of
+from jobledger.ledger.totals import LAYOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,16 @@ def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
     return furthest
 
 
+def is_counted(row: Row) -> bool:
+    """Whether the counters of this layout include the job. A row of an older version says nothing."""
+    return row.get("Counted") == LAYOUT
+
+
 def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: str | None) -> Row:
     """Return the new row of a job. `row` is its current row, or None for a new job.
 
-    `observed_at` is None when only properties changed and the status did not.
+    `observed_at` is None when only properties changed and the status did not. Whoever writes the row counts
+    the job in the same transaction.
     """
     history: list[dict[str, Any]] = json.loads(str(row["History"])) if row else []
     if observed_at is not None:
@@ -79,6 +86,7 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
         "ObservedAt": str(row["ObservedAt"]) if row and observed_at is None else str(observed_at),
         "History": json.dumps(history, separators=(",", ":")),
         "Version": int(row["Version"]) + 1 if row else 1,
+        "Counted": LAYOUT,
     }
     return row_now | {name: value for name, value in optional.items() if value}
 

@@ -1,31 +1,28 @@
-"""Counts, durations and deadlines, computed from the facts of any number of jobs. No AWS calls.
+"""Counts, durations and deadlines of any number of jobs. No AWS calls.
 
-`GET /summary` returns the result of `summarise`; digests use the same definitions. Facts are streamed: only
-counts are kept, and eight bytes for each finished job.
+`GET /summary` returns them; digests use the same definitions. Jobs are added one by one, from their rows, or
+as the counts of a day or month. Only counts are kept.
 """
 
-from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
 from typing import Any
 
-from jobledger.jobs import TERMINAL, Family, JobStatus
-from jobledger.ledger.facts import JobFacts
+from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.job_facts import NO_STATUS, JobFacts, expires_between, is_active
+from jobledger.ledger.totals import Counts, Totals, percentile, readable
 from jobledger.times import rfc3339, seconds_between
 
 EXPIRING_SOON = timedelta(days=7)
-# The service's model requires no property. Jobs without a status are counted under this name.
-NO_STATUS = "UNKNOWN"
 _MODELLED = frozenset(JobStatus)
 _DECIDED = (JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Seconds from SubmitTime to EndTime of finished jobs; None when no job has both times."""
+    """Seconds from SubmitTime to EndTime of finished jobs, within 1 %; None when no job has both times."""
 
     p50: float | None
     p90: float | None
@@ -45,7 +42,7 @@ class OldestActive:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The result of `summarise`. `failure_rate` is None until a job completes or fails."""
+    """The result of `Tally.summary`. `failure_rate` is None until a job completes or fails."""
 
     total: int
     by_status: dict[str, int]
@@ -80,38 +77,55 @@ class Summary:
         }
 
 
+class Tally:
+    """Adds up jobs for a summary at `now`. Of counts, only those of `statuses` are added (empty: all)."""
+
+    def __init__(self, now: datetime, statuses: Collection[str] = ()) -> None:
+        self.at = rfc3339(now)
+        self.soon = rfc3339(now + EXPIRING_SOON)
+        self.expiring = 0
+        self._totals = Totals(statuses)
+        self._oldest: JobFacts | None = None
+
+    def add_counts(self, family: Family, counts: Counts) -> None:
+        """Add the counts of a day or month. They do not tell which jobs are active or expire soon."""
+        self._totals.add(family, counts)
+
+    def add_job(self, job: JobFacts) -> None:
+        """Add one job."""
+        self._totals.add_job(job)
+        self.expiring += expires_between(job, self.at, self.soon)
+        self.see_active(job)
+
+    def see_active(self, job: JobFacts) -> None:
+        """Consider a job that was added before as the oldest active one."""
+        if is_active(job) and (self._oldest is None or _before(job, self._oldest)):
+            self._oldest = job
+
+    def summary(self, families: Iterable[Family]) -> Summary:
+        """Return the summary. `families` are listed even when they have no jobs."""
+        statuses = self._totals.by_status()
+        buckets = self._totals.durations(Family)
+        p50, p90, longest = (percentile(buckets, percent) for percent in (50, 90, 100))
+        return Summary(
+            total=statuses.total(),
+            by_status=every_status(statuses),
+            by_family={family.value: 0 for family in families} | self._totals.by_family(),
+            durations=Durations(_readable(p50), _readable(p90), _readable(longest)),
+            oldest_active=_oldest(self._oldest, self.at),
+            expiring_soon=self.expiring,
+            failure_rate=_failure_rate(statuses),
+        )
+
+
 def summarise(
-    facts: Iterable[JobFacts], now: datetime, families: Iterable[Family] = tuple(Family)
+    jobs: Iterable[JobFacts], now: datetime, families: Iterable[Family] = tuple(Family)
 ) -> Summary:
     """Return the summary of jobs at `now`. `families` are listed even when they have no jobs."""
-    at = rfc3339(now)
-    soon = rfc3339(now + EXPIRING_SOON)
-    statuses: Counter[str] = Counter()
-    per_family: Counter[str] = Counter({family.value: 0 for family in families})
-    durations = array("d")
-    oldest: JobFacts | None = None
-    expiring = 0
-    for job in facts:
-        statuses[job.status or NO_STATUS] += 1
-        per_family[job.family.value] += 1
-        expiring += expires_between(job, at, soon)
-        if has_ended(job):
-            if (seconds := duration_of(job.submit_time, job.end_time)) is not None:
-                durations.append(seconds)
-        elif oldest is None or _before(job, oldest):
-            oldest = job
-    ordered = sorted(durations)
-    return Summary(
-        total=statuses.total(),
-        by_status=every_status(statuses),
-        by_family=dict(per_family),
-        durations=Durations(
-            percentile(ordered, 50), percentile(ordered, 90), percentile(ordered, 100)
-        ),
-        oldest_active=_oldest(oldest, at),
-        expiring_soon=expiring,
-        failure_rate=_failure_rate(statuses),
-    )
+    tally = Tally(now)
+    for job in jobs:
+        tally.add_job(job)
+    return tally.summary(families)
 
 
 def every_status(counted: Counter[str]) -> dict[str, int]:
@@ -120,28 +134,8 @@ def every_status(counted: Counter[str]) -> dict[str, int]:
     return modelled | {status: counted[status] for status in sorted(counted.keys() - _MODELLED)}
 
 
-def has_ended(job: JobFacts) -> bool:
-    """Whether the job's status is final. A status outside the model is final when the job has an EndTime."""
-    if job.status in _MODELLED:
-        return job.status in TERMINAL
-    return job.end_time is not None
-
-
-def duration_of(submit_time: str | None, end_time: str | None) -> float | None:
-    """Return a job's duration in seconds; None without both times, or when they are reversed."""
-    if submit_time is None or end_time is None or end_time < submit_time:
-        return None
-    return seconds_between(submit_time, end_time)
-
-
-def expires_between(job: JobFacts, start: str, end: str) -> bool:
-    """Whether the service deletes the job's metadata after `start` and no later than `end`."""
-    return job.expiration_time is not None and start < job.expiration_time <= end
-
-
-def percentile(ordered: list[float], percent: int) -> float | None:
-    """Return the nearest-rank percentile of values in ascending order; None when there are no values."""
-    return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1] if ordered else None
+def _readable(seconds: float | None) -> float | None:
+    return None if seconds is None else readable(seconds)
 
 
 def _before(job: JobFacts, other: JobFacts) -> bool:

@@ -33,7 +33,8 @@ CONFIG = Config(
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
-_CONFLICTS = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+_CONDITION_FAILED = "ConditionalCheckFailed"
+_CONFLICTS = frozenset({_CONDITION_FAILED, "TransactionConflict"})
 # botocore does not retry throttling inside a transaction: it is a cancellation reason, not an error (API
 # reference, TransactWriteItems). Four rounds still end well before SETTLING.
 _THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"})
@@ -56,6 +57,14 @@ class Check:
     key: Key
     condition: str
     values: Row = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Numbers to add to the attributes of a row, which is created when it does not exist."""
+
+    key: Key
+    amounts: Mapping[str, int]
 
 
 class Table:
@@ -122,30 +131,56 @@ class Table:
         condition = "attribute_not_exists(PK) OR Version = :read"
         return self.put(Put(row, condition, {":read": read}))
 
-    def transact(self, puts: Iterable[Put], checks: Iterable[Check] = ()) -> bool:
-        """Write rows in one transaction, up to 100 with the checks; False when a condition does not hold."""
-        actions = [{"Put": self._parameters(put, {"Item": encode(put.row)})} for put in puts]
-        actions += [
-            {"ConditionCheck": self._parameters(check, {"Key": encode(check.key)})}
-            for check in checks
-        ]
+    def transact(self, actions: Iterable[Put | Check | Increment]) -> bool:
+        """Write or check up to 100 different rows in one transaction; False when a condition does not hold.
+
+        botocore sends a token with each call, so that its own retries add no increment twice.
+        """
+        items = [self._action(action) for action in actions]
+        busy = False
         for round_number in range(_ROUNDS):
             pause(round_number)
             try:
                 with _our_errors():
-                    self._client.transact_write_items(TransactItems=actions)
-            except _Conflict:
+                    self._client.transact_write_items(TransactItems=items)
+            except _ConditionFailed:
                 return False
+            except _Busy:
+                busy = True
+                continue
             except _Throttled:
+                busy = False
                 continue
             return True
+        if busy:
+            return False
         raise LedgerUnavailable("ThrottlingError")
+
+    def _action(self, action: Put | Check | Increment) -> dict[str, Any]:
+        if isinstance(action, Put):
+            return {"Put": self._parameters(action, {"Item": encode(action.row)})}
+        if isinstance(action, Check):
+            return {"ConditionCheck": self._parameters(action, {"Key": encode(action.key)})}
+        return {"Update": self._update(action)}
 
     def _parameters(self, action: Put | Check, row: dict[str, Any]) -> dict[str, Any]:
         parameters = {"TableName": self.name, **row, "ConditionExpression": action.condition}
         if action.values:
             parameters["ExpressionAttributeValues"] = encode(action.values)
         return parameters
+
+    def _update(self, increment: Increment) -> dict[str, Any]:
+        """Return an Update that adds to each attribute. Its expression may have 4 KB: some 300 names."""
+        names = {f"#n{n}": name for n, name in enumerate(increment.amounts)}
+        values = {amount: f":v{n}" for n, amount in enumerate(set(increment.amounts.values()))}
+        added = (f"{at} {values[increment.amounts[name]]}" for at, name in names.items())
+        return {
+            "TableName": self.name,
+            "Key": encode(increment.key),
+            "UpdateExpression": f"ADD {', '.join(added)}",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": encode({at: n for n, at in values.items()}),
+        }
 
 
 def pause(round_number: int) -> None:
@@ -154,8 +189,12 @@ def pause(round_number: int) -> None:
         time.sleep(random.random() * 0.05 * 4**round_number)
 
 
-class _Conflict(Exception):
-    """A condition does not hold, or another transaction holds the row."""
+class _ConditionFailed(Exception):
+    """A condition does not hold."""
+
+
+class _Busy(Exception):
+    """Another transaction is writing one of the rows, for milliseconds."""
 
 
 class _Throttled(Exception):
@@ -171,7 +210,7 @@ def _our_errors() -> Iterator[None]:
             reason.get("Code") for reason in error.response.get("CancellationReasons", ())
         } - {"None"}
         if reasons and reasons <= _CONFLICTS:
-            raise _Conflict from error
+            raise (_ConditionFailed if _CONDITION_FAILED in reasons else _Busy) from error
         if reasons & _THROTTLES and reasons <= _THROTTLES | _CONFLICTS:
             raise _Throttled from error
         raise LedgerUnavailable(error.response["Error"]["Code"]) from error

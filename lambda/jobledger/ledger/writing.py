@@ -6,7 +6,8 @@
 | change | `Scope#changes`        | `ObservedAt#JobId`   | one status change, written in the job row's transaction |
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
-`Scope` is `account/region/Family`. The module `pages` reads it.
+`Scope` is `account/region/Family`. The module `pages` reads it. `counters` describes the counter rows, which
+change in the transaction that writes a job row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +18,13 @@ import msgspec
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job
+from jobledger.ledger.counters import batches, increments_of
 from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row, supersedes
-from jobledger.ledger.table import TRANSACTION_LIMIT, Check, Put, Row, Table, pause, text_of
+from jobledger.ledger.table import Check, Put, Row, Table, pause, text_of
+from jobledger.ledger.totals import LAYOUT
 from jobledger.times import parse, rfc3339
 
-_WRITE_ATTEMPTS = 6
-# A job and its change are two rows, beside one check. A batch is stamped immediately before it is written.
-JOBS_A_TRANSACTION = (TRANSACTION_LIMIT - 1) // 2
-
+WRITE_ATTEMPTS = 6
 # Two functions' clocks differ by less. A state that is further ahead was written by a clock that was wrong.
 _CLOCK_SKEW = timedelta(minutes=1)
 
@@ -59,7 +59,9 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
 
     `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
     `full_walk_after` is the earliest time of the next one. `settled_at` is the time when the state was last
-    written: each new job that is written later has a later FirstObservedAt.
+    written: each new job that is written later has a later FirstObservedAt. `counted` is the layout of the
+    counters that include all jobs, 0 when none does. `recounted` is the last month that the recount in
+    progress has checked, empty at its start; None when no recount is due.
     """
 
     as_of: str | None = None
@@ -70,7 +72,14 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     walk: Walk | None = None
     last_error: LastError | None = None
     settled_at: str | None = None
+    counted: int = 0
+    recounted: str | None = None
     version: int = 0
+
+    @property
+    def counters_complete(self) -> bool:
+        """Whether the counters include every job of the family, as this version counts them."""
+        return self.counted == LAYOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ class Ledger:
         """
         pending = furthest(jobs)
         changed = transitions = 0
-        for attempt in range(_WRITE_ATTEMPTS):
+        for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
             rows = self._rows(family, pending)
             newer = [
@@ -116,14 +125,16 @@ class Ledger:
             ]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in _batches(newer, JOBS_A_TRANSACTION if attempt == 0 else 1):
+            for batch in batches(newer, rows, announce_new=announce_new, one_by_one=attempt > 0):
+                # The batch is stamped immediately before it is written.
                 checks, floor = self._settled(family, batch, rows)
                 puts = [
                     put
                     for job in batch
                     for put in self._puts(job, rows, listed_at, announce_new, floor)
                 ]
-                if self.table.transact(puts, checks):
+                increments = increments_of(self.scope, family, batch, rows)
+                if self.table.transact([*puts, *checks, *increments]):
                     changed += len(batch)
                     transitions += len(puts) - len(batch)
                 else:
@@ -135,7 +146,7 @@ class Ledger:
     def mark_expired(self, family: Family, job_id: str, submit_time: str | None) -> None:
         """Mark a job's row as unknown to the service. The row otherwise stays as last seen."""
         key = {"PK": self.partition(family), "SK": Job.key_of(submit_time, job_id)}
-        for _ in range(_WRITE_ATTEMPTS):
+        for _ in range(WRITE_ATTEMPTS):
             row = self.table.get(key)
             if row is None or row.get("ExpiredUpstream"):
                 return
@@ -248,7 +259,3 @@ class Ledger:
 
 def _state_from_row(row: Row) -> SyncState:
     return msgspec.json.decode(str(row["Sync"]), type=SyncState)
-
-
-def _batches(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-    return (jobs[start : start + size] for start in range(0, len(jobs), size))

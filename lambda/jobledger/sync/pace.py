@@ -1,11 +1,12 @@
 """The shared rate limit of all upstream calls of one deployment.
 
 An account has 10 List and Describe calls a second (Comprehend Medical quotas). Half are left to other
-callers: each call takes the next free slot of a quarter second from a row that all syncs share. With slots
-of a fifth, calls that start slightly late could make six in one second.
+callers: each call takes the next free slot of a quarter second from a row that all syncs share. A call that
+starts late, by less than a slot, makes at most five in one second.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from jobledger.errors import DeadlineReached, LedgerUnavailable
@@ -34,20 +35,41 @@ class Pace:
         self._key = {"PK": "pace", "SK": scope}
         self._now = now
         self._sleep = sleep
+        self._slots: deque[float] = deque()
+        self._expected = 1
         self.deadline = float("inf")
+
+    def expect(self, calls: int) -> None:
+        """Reserve the slots of the next calls at once, with one write in the place of one for each."""
+        self._expected = max(calls, 1)
 
     def __call__(self) -> None:
         """Wait until the call may begin. Raises DeadlineReached or LedgerUnavailable."""
-        if self._now() >= self.deadline:
-            raise DeadlineReached
-        slot = self._reserve()
+        self.check_deadline()
+        slot = self._next_slot()
         if slot >= self.deadline:
             raise DeadlineReached
         self._sleep(max(0.0, slot - self._now()))
-        if self._now() >= self.deadline:  # the table was slow
+        self.check_deadline()  # the table was slow
+
+    def check_deadline(self) -> None:
+        """Raise DeadlineReached when the deadline has passed."""
+        if self._now() >= self.deadline:
             raise DeadlineReached
 
-    def _reserve(self) -> float:
+    def _next_slot(self) -> float:
+        too_late = self._now() - MILLISECONDS_BETWEEN_CALLS / 1000
+        while self._slots and self._slots[0] <= too_late:
+            self._slots.popleft()
+        if not self._slots:
+            first, count, self._expected = self._reserve(self._expected), self._expected, 1
+            self._slots.extend(
+                (first + number * MILLISECONDS_BETWEEN_CALLS) / 1000 for number in range(count)
+            )
+        return self._slots.popleft()
+
+    def _reserve(self, calls: int) -> int:
+        """Return the first of so many consecutive slots, in milliseconds since the epoch."""
         for _ in range(_ATTEMPTS):
             row = self._table.get(self._key)
             now = int(self._now() * 1000)
@@ -57,9 +79,9 @@ class Pace:
             version = int(row["Version"]) if row else 0
             following: Row = {
                 **self._key,
-                "NextCall": slot + MILLISECONDS_BETWEEN_CALLS,
+                "NextCall": slot + calls * MILLISECONDS_BETWEEN_CALLS,
                 "Version": version + 1,
             }
             if self._table.put_next(following, version):
-                return slot / 1000
+                return slot
         raise LedgerUnavailable("other writers keep changing the pace row")

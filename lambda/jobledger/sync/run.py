@@ -36,12 +36,17 @@ def sync_families(
     pace.deadline = time.time() + remaining_seconds - _MARGIN_SECONDS
     asked = read_sync_payload(event, configured.families)
     wanted = asked.get("Families", configured.families)
+    families = [family for family in configured.families if family in wanted]
     seconds = asked.get("IfOlderThanSeconds", 0)
+    pace.expect(len(families))  # at rest, each family takes one call
     answers: dict[str, dict[str, Any]] = {}
     failures: list[Exception] = []
-    for family in (family for family in configured.families if family in wanted):
+    for family in families:
         # Callers wait for a shared sync, so it skips the daily reconciliation.
-        sync = functools.partial(_sync, family, ledger, upstream, now, reconcile=not seconds)
+        run = Sync(
+            family, upstream, ledger, now, reconcile=not seconds, check_deadline=pace.check_deadline
+        )
+        sync = functools.partial(_sync, family, run, now)
         shared = SharedSyncs(ledger.table, ledger.scope, now)
         try:
             answers[family] = shared.run(family, float(seconds), sync) if seconds else sync()
@@ -53,12 +58,10 @@ def sync_families(
     return {"Families": answers}
 
 
-def _sync(
-    family: Family, ledger: Ledger, upstream: Upstream, now: Clock, *, reconcile: bool
-) -> dict[str, Any]:
+def _sync(family: Family, sync: Sync, now: Clock) -> dict[str, Any]:
     started = time.monotonic()
     with step("SyncFamily", Family=family.value) as put:
-        done = Sync(family, upstream, ledger, now, reconcile=reconcile).run()
+        done = sync.run()
         put("Jobs", done.observed)
         if done.error:
             put("Outcome", done.error)
@@ -84,6 +87,7 @@ def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> Non
         metrics.UPSTREAM_THROTTLES: done.throttles,
         metrics.JOBS_OBSERVED: done.observed,
         metrics.TRANSITIONS: done.transitions,
+        metrics.COUNTERS_REPAIRED: done.counters_repaired,
         metrics.SYNC_TIME: round(seconds, 3),
         metrics.SYNC_FAILURES: int(done.error not in _NO_FAILURES),
     }

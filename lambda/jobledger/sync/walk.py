@@ -1,10 +1,10 @@
 """Updates the ledger from the service, with one upstream call a family when little changes.
 
-A sync walks the service's list, newest first, back to the point before which nothing can have changed: the
-older of the newest known job and the oldest active job, less an overlap for jobs that the service lists
-late. It writes each page before it requests the next one, and advances the state only when the walk is
-complete. The next run resumes an interrupted walk. Once a day a second walk covers everything, after and
-beside the first, so that its failure does not delay new jobs.
+A sync walks the service's list, newest first, back to the newest known job, less an overlap for jobs that the
+service lists late. A job that has been active since before is listed or described, whichever takes fewer
+calls. The sync writes each page before it requests the next one, and advances the state only when the walk
+is complete. The next run resumes an interrupted walk. Once a day a second walk covers everything, after and
+beside the first, so that its failure does not delay new jobs. Then the counters are recounted.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,15 @@ from jobledger.errors import (
     WalkOvertaken,
 )
 from jobledger.jobs import Family, Job
+from jobledger.ledger.recount import months_to_recount, recount_month
+from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
 from jobledger.observability import logger, step
+from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage
+from jobledger.sync.window import window_start
 from jobledger.times import parse, rfc3339
 
-# The maximum delay between a job's submission and its first listing.
-OVERLAP = timedelta(minutes=10)
 # The interval of the full walk, in case the service listed a job later than that.
 FULL_WALK_EVERY = timedelta(days=1)
 # A walk that still fails this long after its start is restarted.
@@ -54,13 +56,15 @@ class FamilySync:
     observed: int = 0
     changed: int = 0
     transitions: int = 0
+    counters_repaired: int = 0
     error: str | None = None
 
 
 class Sync:
     """One run over one family. `now` is the clock. Create a new one for each run and family.
 
-    Without `reconcile`, the daily full walk is left to another run.
+    Without `reconcile`, the daily full walk and recount are left to another run. `check_deadline` raises
+    DeadlineReached when no time is left to recount another month.
     """
 
     def __init__(
@@ -71,15 +75,17 @@ class Sync:
         now: Callable[[], datetime],
         *,
         reconcile: bool = True,
+        check_deadline: Callable[[], None] = lambda: None,
     ) -> None:
         self._family = family
         self._upstream = upstream
         self._ledger = ledger
         self._now = now
         self._reconcile = reconcile
+        self._check_deadline = check_deadline
         self._state = SyncState()
         self._error: str | None = None
-        self._observed = self._changed = self._transitions = 0
+        self._observed = self._changed = self._transitions = self._repaired = 0
         self._seen_tokens: set[str] = set()
         self._empty_pages = 0
 
@@ -88,9 +94,14 @@ class Sync:
         self._upstream.reset()
         try:
             self._state = self._ledger.state(self._family)
+            if self._reconcile and self._state.as_of is None:
+                # Before the first fill there is nothing to count, and the counters are complete at once.
+                self._recount()
             self._run("walk")
             if self._reconcile and self._full_walk_is_due():
                 self._run("full_walk")
+            if self._reconcile:
+                self._recount()
         except (DeadlineReached, WalkOvertaken) as interruption:
             # The next run, or the other one, resumes here.
             self._error = interruption.name
@@ -103,6 +114,7 @@ class Sync:
             observed=self._observed,
             changed=self._changed,
             transitions=self._transitions,
+            counters_repaired=self._repaired,
             error=self._error,
         )
 
@@ -129,7 +141,7 @@ class Sync:
         full = which == "full_walk" or state.as_of is None
         return Walk(
             started_at=rfc3339(now),
-            after=None if full else _window_start(state),
+            after=None if full else window_start(self._ledger, self._family, state),
             known=list(state.active),
             missing={} if which == "full_walk" else state.active,
         )
@@ -141,7 +153,7 @@ class Sync:
                 page = self._upstream.page(self._family, walk.after, walk.next_token)
                 put("Jobs", len(page.jobs))
                 self._record(page.jobs, listed_at)
-            last, walk = walk, _advance(walk, page)
+            last, walk = walk, advanced(walk, page)
             if page.next_token is None:
                 self._complete(which, walk)
                 return
@@ -189,16 +201,18 @@ class Sync:
             others = {job: time for job, time in state.active.items() if job not in ended}
             following = replace(
                 state,
-                high_water_mark=_later(walk.high_water_mark, state.high_water_mark),
+                high_water_mark=later(walk.high_water_mark, state.high_water_mark),
                 active=others | active,
-                **{which: _other_walk(getattr(state, which), walk)},
+                **{which: other_walk(getattr(state, which), walk)},
             )
             if walk.after is None:
                 after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
                 following = replace(following, full_walk_after=after)
+            if which == "full_walk":
+                following = replace(following, recounted=following.recounted or "")
             if which == "walk":
                 error = LastError(self._error, rfc3339(self._now())) if self._error else None
-                as_of = _later(walk.started_at, state.as_of)
+                as_of = later(walk.started_at, state.as_of)
                 following = replace(following, as_of=as_of, last_error=error)
             saved = self._ledger.save_state(self._family, following)
             if saved is not None:
@@ -226,6 +240,29 @@ class Sync:
                 active[job_id] = submit_time
         return active
 
+    def _recount(self) -> None:
+        """Recount the counters month by month, if that is due; the next run resumes an interrupted recount."""
+        if self._state.counters_complete and self._state.recounted is None:
+            return
+        begun = self._state.recounted or ""
+        for month in months_to_recount(self._ledger, self._family, begun):
+            self._check_deadline()
+            self._repaired += recount_month(self._ledger, self._family, month)
+            self._save_recount(recounted=month)
+        self._save_recount(recounted=None, counted=LAYOUT)
+
+    def _save_recount(self, **changed: object) -> None:
+        """Store the progress of a recount. Raises WalkOvertaken when another sync advanced it."""
+        last = self._state.recounted
+        while True:
+            saved = self._ledger.save_state(self._family, replace(self._state, **changed))
+            if saved is not None:
+                self._state = saved
+                return
+            self._state = self._ledger.state(self._family)
+            if self._state.recounted != last:
+                raise WalkOvertaken
+
     def _note_failure(self, which: Which, failure: UpstreamError) -> None:
         """Store the error's name in the state and keep AsOf; drop a walk that cannot be resumed."""
         self._error = failure.name
@@ -244,44 +281,3 @@ class Sync:
             if saved is not None:
                 self._state = saved
                 return
-
-
-def _window_start(state: SyncState) -> str:
-    """Return the SubmitTimeAfter of a walk that covers everything that can have changed."""
-    assert state.as_of is not None
-    known = [state.high_water_mark or state.as_of, *filter(None, state.active.values())]
-    return rfc3339(parse(min(known)) - OVERLAP)
-
-
-def _other_walk(current: Walk | None, ours: Walk) -> Walk | None:
-    """Return another sync's walk in progress; None when it is the one that is complete."""
-    return None if current is None or current.started_at == ours.started_at else current
-
-
-def _advance(walk: Walk, page: UpstreamPage) -> Walk:
-    """Return the walk advanced by one page."""
-    active = dict(walk.active)
-    for job in page.jobs:
-        if job.ended:
-            active.pop(job.job_id, None)
-        else:
-            active[job.job_id] = job.submit_time or ""
-    listed = {job.job_id for job in page.jobs}
-    # A submit time in the future, from a clock ahead of ours, must not exclude other jobs.
-    newest = max((job.submit_time for job in page.jobs if job.submit_time), default=None)
-    return replace(
-        walk,
-        next_token=page.next_token,
-        pages=walk.pages + 1,
-        high_water_mark=_later(newest and min(newest, walk.started_at), walk.high_water_mark),
-        active=active,
-        missing={
-            job_id: submit_time
-            for job_id, submit_time in walk.missing.items()
-            if job_id not in listed
-        },
-    )
-
-
-def _later(one: str | None, other: str | None) -> str | None:
-    return max(filter(None, (one, other)), default=None)

@@ -8,8 +8,10 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.jobs import Family
+from jobledger.ledger.counters import partition
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.table import Table
@@ -17,6 +19,7 @@ from jobledger.ledger.writing import Ledger
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Server
 from tests.functional.sync import one_sync
+from tests.recounted import recounted, stored_counters
 from tests.world import FAR_FUTURE, FAR_PAST, SCOPE, START, a_job
 
 # Forked from a server that has imported everything: a run costs milliseconds, not a start of Python.
@@ -33,9 +36,8 @@ class Account:
     def __init__(self, aws, server):
         self._aws, self.server = aws, server
         self.table = aws.ledger_table(f"ledger-{uuid.uuid4().hex}")
-        self.ledger = Ledger(
-            Table(aws.client("dynamodb"), self.table), SCOPE, lambda: datetime.now(UTC)
-        )
+        self._client = aws.client("dynamodb")
+        self.ledger = Ledger(Table(self._client, self.table), SCOPE, lambda: datetime.now(UTC))
 
     def sync(self, kill_at=0):
         """Return the steps that the run took; None when it was killed."""
@@ -59,6 +61,27 @@ class Account:
     def truth(self):
         jobs = self.server.jobs()[LocalFamily.SNOMEDCT]
         return {job["JobId"]: job["JobStatus"] for job in jobs}
+
+    def items(self):
+        pages = self._client.get_paginator("scan").paginate(TableName=self.table)
+        return {
+            (item["PK"]["S"], item["SK"]["S"]): item for page in pages for item in page["Items"]
+        }
+
+    def forget_counters(self):
+        """Make the rows those of a version that had no counters."""
+        for (pk, _), item in self.items().items():
+            if pk == partition(SCOPE):
+                key = {"PK": item["PK"], "SK": item["SK"]}
+                self._client.delete_item(TableName=self.table, Key=key)
+            elif item.pop("Counted", None):
+                self._client.put_item(TableName=self.table, Item=item)
+        state = self.ledger.state(Family.SNOMEDCT)
+        assert self.ledger.save_state(Family.SNOMEDCT, replace(state, counted=0))
+
+    def has_right_counters(self):
+        items = self.items()
+        return stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True) != {}
 
     def transitions(self):
         changes = self.ledger.changes(Family.SNOMEDCT, FAR_PAST, FAR_FUTURE)
@@ -84,6 +107,7 @@ def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step
     account.sync()
     assert account.truth() == account.statuses()
     assert Counter() == account.transitions()
+    assert account.has_right_counters()
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -100,6 +124,18 @@ def test_a_sync_that_was_killed_loses_no_transition_and_tells_none_twice(account
         ("job-01", "IN_PROGRESS", "FAILED"): 1,
         ("job-50", None, "SUBMITTED"): 1,
     }
+    assert account.has_right_counters()
+
+
+@pytest.mark.parametrize("step", [*STEPS, *range(STEPS.stop, STEPS.stop + 15)])
+def test_a_recount_of_an_older_version_s_rows_that_was_killed_counts_each_job_once(account, step):
+    account.sync()
+    account.forget_counters()
+    assert not account.has_right_counters()
+    account.sync(kill_at=step)
+    account.sync()
+    assert account.has_right_counters()
+    assert account.ledger.state(Family.SNOMEDCT).counters_complete
 
 
 def test_the_steps_that_were_tried_are_all_the_steps_there_are(account):

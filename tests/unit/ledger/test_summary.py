@@ -1,6 +1,8 @@
 """Counts and durations of jobs."""
 
+from collections import Counter
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 import pytest
@@ -8,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.jobs import TERMINAL, Family, JobStatus
-from jobledger.ledger.facts import JobFacts
-from jobledger.ledger.summary import percentile, summarise
+from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.summary import summarise
+from jobledger.ledger.totals import bucket_of, percentile, readable, seconds_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -114,8 +117,18 @@ def test_the_counts_add_up_to_the_total(statuses):
     assert summary.oldest_active is None or active
 
 
-@given(st.lists(st.floats(0, 1e9), min_size=1), st.integers(0, 100))
-def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values, percent):
-    value = percentile(sorted(values), percent)
-    assert value in values
-    assert sum(other <= value for other in values) >= len(values) * percent / 100
+@given(st.lists(st.integers(0, 10**12), min_size=1), st.integers(0, 100))
+def test_a_percentile_is_within_a_hundredth_of_a_duration_that_so_many_do_not_exceed(
+    milliseconds, percent
+):
+    ordered = sorted(number / 1000 for number in milliseconds)
+    exact = ordered[max(ceil(len(ordered) * percent / 100), 1) - 1]
+    value = percentile(Counter(map(bucket_of, ordered)), percent)
+    assert value is not None
+    assert value == pytest.approx(exact, rel=0.005_1)
+    assert readable(value) == pytest.approx(exact, rel=0.01)
+
+
+def test_a_duration_of_two_digits_is_told_as_it_is():
+    durations = [round(n * 10.0**exponent, 3) for n in range(1, 100) for exponent in range(-3, 6)]
+    assert [readable(seconds_of(bucket_of(seconds))) for seconds in durations] == durations

@@ -82,6 +82,16 @@ def test_a_payload_that_is_not_understood_is_an_error_and_syncs_nothing(world, p
     assert world.server.calls()["Counts"] == {}
 
 
+def test_at_rest_a_run_writes_the_state_of_each_family_and_reserves_its_calls_at_once(world):
+    invoke({})
+    before = dict(world.database.items)
+    writes = world.database.calls["transact_write_items"]
+    invoke({})
+    written = sorted(key[0] for key, item in world.database.items.items() if item != before[key])
+    assert written == ["pace", "state", "state"]
+    assert world.database.calls["transact_write_items"] - writes == 3
+
+
 @pytest.mark.parametrize("seconds", [0, 30, 45])
 def test_with_less_time_than_a_page_may_take_nothing_is_begun(world, seconds):
     answers = invoke({}, seconds)

@@ -13,7 +13,8 @@ from jobledger.jobs import Family, Job, job_from_service
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import Sync
 from tests.memory_dynamodb import MemoryDynamoDB
-from tests.world import START, World, a_job
+from tests.recounted import recounted, stored_counters
+from tests.world import SCOPE, START, World, a_job
 
 NEXT = {
     "SUBMITTED": ["IN_PROGRESS", "STOP_REQUESTED", "FAILED"],
@@ -35,6 +36,7 @@ class Stepped:
         self._go, self._halted = threading.Event(), threading.Event()
         self._crash = False
         self.finished = False
+        self.repaired = 0
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -67,7 +69,7 @@ class Stepped:
         world = self._world
         sync = Sync(world.family, world.upstream, world.ledger, world.clock.now)
         try:
-            sync.run()
+            self.repaired = sync.run().counters_repaired
         except Crash:
             pass
         except BaseException as error:
@@ -94,6 +96,7 @@ class Interleavings(RuleBasedStateMachine):
         self.jobs: dict[str, dict] = {}
         self.submitted = 0
         self.ranks: dict[str, int] = {}
+        self.repaired = 0
 
     def _halt(self, operation: str = "upstream") -> None:
         for sync in self.syncs:
@@ -103,7 +106,8 @@ class Interleavings(RuleBasedStateMachine):
     def submit(self, ago: int) -> None:
         self.submitted += 1
         before_start = START - self.world.clock.seconds + ago
-        job = a_job(f"job-{self.submitted}", before_start, "SUBMITTED")
+        expiration = round(self.world.clock.seconds - ago + 120 * 86_400, 3)
+        job = a_job(f"job-{self.submitted}", before_start, "SUBMITTED", ExpirationTime=expiration)
         self.jobs[job["JobId"]] = job
         self.world.put(job)
 
@@ -134,7 +138,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def start(self) -> None:
-        self.syncs = [sync for sync in self.syncs if not sync.finished]
+        self._forget_finished()
         if len(self.syncs) < 3:
             self._begin()
 
@@ -151,6 +155,10 @@ class Interleavings(RuleBasedStateMachine):
         for sync in (quick, slow):
             while not sync.finished:
                 sync.step()
+
+    def _forget_finished(self) -> None:
+        self.repaired += sum(sync.repaired for sync in self.syncs if sync.finished)
+        self.syncs = [sync for sync in self.syncs if not sync.finished]
 
     def _begin(self) -> Stepped:
         sync = Stepped(self.world)
@@ -194,6 +202,11 @@ class Interleavings(RuleBasedStateMachine):
         assert last == {job_id: statuses[job_id] for job_id in last}
         self.world.database.before = self._halt
 
+    @invariant()
+    def the_counters_are_what_a_recount_gives(self) -> None:
+        items = self.world.database.items
+        assert stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True)
+
     def teardown(self) -> None:
         try:
             self._converges()
@@ -208,12 +221,14 @@ class Interleavings(RuleBasedStateMachine):
         for sync in self.syncs:
             while not sync.finished:
                 sync.step()
-        self.syncs = []
+        self._forget_finished()
         self.world.clock.forward(90_000)  # whatever is listed late is listed now
-        self.world.sync_until_current()
+        self.repaired += self.world.sync_until_current().counters_repaired
         truth = self.world.truth()
         known = self.world.statuses()
         assert truth == {job_id: known.get(job_id) for job_id in truth}
+        self.the_counters_are_what_a_recount_gives()
+        assert self.repaired == 0
 
 
 def rank_of(properties: dict) -> int:

@@ -1,5 +1,6 @@
 """The pace that all syncs of a deployment keep together."""
 
+import random
 import threading
 
 import pytest
@@ -68,6 +69,44 @@ def test_a_reservation_from_a_wrong_clock_is_not_waited_for():
     ahead()
     timeline.call(*timeline.pace())
     assert timeline.calls == [0]
+
+
+def test_expected_calls_are_reserved_in_one_write_and_others_come_after_them():
+    timeline = Timeline()
+    pace, clock = timeline.pace()
+    pace.expect(3)
+    timeline.call(pace, clock)
+    timeline.call(*timeline.pace())
+    for _ in range(3):
+        timeline.call(pace, clock)
+    assert timeline.calls == [0, 0.75, 0.25, 0.5, 1.0]
+    assert timeline.database.calls["transact_write_items"] == 3
+
+
+@pytest.mark.parametrize("late,at", [(0.2, 0.45), (0.25, 1.0)])
+def test_a_reserved_slot_is_used_until_the_next_one_begins(late, at):
+    timeline = Timeline()
+    pace, clock = timeline.pace()
+    pace.expect(2)
+    timeline.call(pace, clock)
+    timeline.call(*timeline.pace())
+    timeline.call(*timeline.pace())
+    clock.forward(0.25 + late)
+    timeline.call(pace, clock)
+    assert timeline.calls == [0, 0.5, 0.75, at]
+
+
+def test_no_second_has_more_than_five_calls_however_late_they_are():
+    timeline = Timeline()
+    chosen = random.Random(11)
+    for _ in range(4):
+        pace, clock = timeline.pace()
+        pace.expect(5)
+        for _ in range(20):
+            timeline.call(pace, clock)
+            clock.forward(chosen.choice([0, 0.1, 0.24, 0.6, 1.3]))
+    starts = sorted(timeline.calls)
+    assert all(later - first >= 1 for first, later in zip(starts, starts[5:], strict=False))
 
 
 @pytest.mark.parametrize("remaining", [0, -1])

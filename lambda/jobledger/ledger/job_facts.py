@@ -1,0 +1,79 @@
+"""The few attributes of a job that counts and durations need, and their definitions. No AWS calls."""
+
+from dataclasses import dataclass
+
+from jobledger.jobs import TERMINAL, Family, Job, JobStatus
+from jobledger.ledger.table import Row, text_of
+from jobledger.times import seconds_between
+
+# The service's model requires no property. Jobs without a status are counted under this name.
+NO_STATUS = "UNKNOWN"
+PROJECTION = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime, ExpiredUpstream"
+"""The attributes of a job row that `facts_of_row` reads."""
+
+_MODELLED = frozenset(JobStatus)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """The attributes of a job that counts and durations need. A time that the service omits is None.
+
+    `expired` marks a job that the service no longer knew when it was described.
+    """
+
+    family: Family
+    job_id: str
+    status: str | None
+    submit_time: str | None
+    end_time: str | None
+    expiration_time: str | None
+    expired: bool = False
+
+
+def facts_of_row(family: Family, row: Row) -> JobFacts:
+    """Return the facts of a job row."""
+    return JobFacts(
+        family=family,
+        job_id=str(row["SK"]).partition("#")[2],
+        status=text_of(row, "JobStatus"),
+        submit_time=text_of(row, "SubmitTime"),
+        end_time=text_of(row, "EndTime"),
+        expiration_time=text_of(row, "ExpirationTime"),
+        expired=bool(row.get("ExpiredUpstream")),
+    )
+
+
+def facts_of_job(job: Job) -> JobFacts:
+    """Return the facts of a listed job."""
+    return JobFacts(
+        family=job.family,
+        job_id=job.job_id,
+        status=job.status,
+        submit_time=job.submit_time,
+        end_time=job.end_time,
+        expiration_time=job.expiration_time,
+    )
+
+
+def has_ended(job: JobFacts) -> bool:
+    """Whether the job's status is final. A status outside the model is final when the job has an EndTime."""
+    if job.status in _MODELLED:
+        return job.status in TERMINAL
+    return job.end_time is not None
+
+
+def is_active(job: JobFacts) -> bool:
+    """Whether the job has not ended, as far as the service knows it."""
+    return not has_ended(job) and not job.expired
+
+
+def duration_of(submit_time: str | None, end_time: str | None) -> float | None:
+    """Return a job's duration in seconds; None without both times, or when they are reversed."""
+    if submit_time is None or end_time is None or end_time < submit_time:
+        return None
+    return seconds_between(submit_time, end_time)
+
+
+def expires_between(job: JobFacts, start: str, end: str) -> bool:
+    """Whether the service deletes the job's metadata after `start` and no later than `end`."""
+    return job.expiration_time is not None and start < job.expiration_time <= end

@@ -1,0 +1,146 @@
+"""Counts job rows that no counter includes yet, and verifies the counters against the job rows.
+
+It runs beside writers of the same rows, as often as it likes. A row is counted in the transaction that marks
+it. A counter row is replaced only on the condition that it is the version that was read before the job rows
+were: each transaction that changes what is counted changes that version.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from jobledger.errors import LedgerUnavailable
+from jobledger.jobs import Family
+from jobledger.ledger.counters import Changes, counts_of, day_key, month_key, months
+from jobledger.ledger.job_facts import PROJECTION, facts_of_row
+from jobledger.ledger.rows import is_counted
+from jobledger.ledger.table import Key, Put, Row, pause
+from jobledger.ledger.totals import LAYOUT, month_of, monthly, names_of, submit_day
+from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger
+
+# With the counter rows of a month's days, fewer than the 100 rows of a transaction.
+_ROWS_A_TRANSACTION = 50
+_COUNTED_PROJECTION = f"PK, {PROJECTION}, Counted"
+# Above every time and every key that begins with the text before it.
+_LAST = "~"
+
+Recounted = Counter[str]
+
+
+def months_to_recount(ledger: Ledger, family: Family, after: str) -> Iterator[str]:
+    """Yield the months after a month, oldest first, that have job rows or a counter row."""
+    rows = months(ledger.table, ledger.scope, after)
+    counted = {row.period for row in rows if row.family == family}
+    while True:
+        answer = ledger.table.query(
+            **_job_rows(ledger, family, f"{after}{_LAST}" if after else "0", _LAST), Limit=1
+        )
+        found = {month_of(item["SK"]["S"]) for item in answer["Items"]}
+        following = [month for month in counted | found if month > after]
+        if not following:
+            return
+        after = min(following)
+        yield after
+
+
+def recount_month(ledger: Ledger, family: Family, month: str) -> int:
+    """Count what is not counted, and replace counter rows that differ; return how many were replaced.
+
+    Raises LedgerUnavailable; what was written before the error remains, complete.
+    """
+    recounted = _count(ledger, family, month)
+    days = [f"{month}-{number:02}" for number in range(1, 32)]
+    keys = [day_key(ledger.scope, family, day) for day in days]
+    stored = {str(row["SK"]): counts_of(row) for row in ledger.table.batch_get(keys)}
+    repaired = 0
+    for day, key in zip(days, keys, strict=True):
+        # Writers change rows between the two reads: a difference is only the reason to look again.
+        if stored.get(key["SK"], Counter()) != recounted[day]:
+            repaired += _repair(ledger, key, partial(_sum_of_jobs, ledger, family, day))
+    key = month_key(ledger.scope, family, month)
+    return repaired + _repair(ledger, key, partial(_sum_of_days, ledger, keys))
+
+
+def _count(ledger: Ledger, family: Family, month: str) -> dict[str, Recounted]:
+    """Count the uncounted rows of a month; return the counts of each of its days, from all its rows."""
+    recounted: dict[str, Recounted] = defaultdict(Counter)
+    uncounted: list[Key] = []
+    for row in ledger.table.query_all(**_job_rows(ledger, family, month, f"{month}{_LAST}")):
+        recounted[submit_day(str(row["SK"]))].update(names_of(facts_of_row(family, row)))
+        if not is_counted(row):
+            uncounted.append({"PK": str(row["PK"]), "SK": str(row["SK"])})
+        if len(uncounted) == _ROWS_A_TRANSACTION:
+            _count_rows(ledger, family, uncounted)
+            uncounted = []
+    _count_rows(ledger, family, uncounted)
+    return recounted
+
+
+def _count_rows(ledger: Ledger, family: Family, keys: Sequence[Key]) -> None:
+    """Count up to 50 rows of one month that are not counted yet."""
+    for attempt in range(WRITE_ATTEMPTS):
+        pause(min(attempt, 1))
+        rows = [row for row in ledger.table.batch_get(keys) if not is_counted(row)]
+        # After a conflict, one by one, so that a contended row does not delay the others.
+        batches = [rows] if attempt == 0 and rows else [[row] for row in rows]
+        keys = [
+            {"PK": str(row["PK"]), "SK": str(row["SK"])}
+            for batch in batches
+            if not _mark(ledger, family, batch)
+            for row in batch
+        ]
+        if not keys:
+            return
+    raise LedgerUnavailable("other writers keep changing the rows")
+
+
+def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
+    changes = Changes(ledger.scope, family)
+    puts = []
+    for row in rows:
+        version = int(row["Version"])
+        marked: Row = row | {"Counted": LAYOUT, "Version": version + 1}
+        puts.append(Put(marked, "Version = :read", {":read": version}))
+        changes.add(submit_day(str(row["SK"])), facts_of_row(family, row))
+    return ledger.table.transact([*puts, *changes.increments()])
+
+
+def _repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
+    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
+    for attempt in range(WRITE_ATTEMPTS):
+        pause(min(attempt, 1))
+        row = ledger.table.get(key)
+        version = int(row["Version"]) if row else 0
+        recounted = recount()
+        if recounted == counts_of(row):
+            return 0
+        if ledger.table.put_next({**key, **recounted, "Version": version + 1}, version):
+            return 1
+    return 0  # too busy to compare: the next recount will
+
+
+def _sum_of_jobs(ledger: Ledger, family: Family, day: str) -> Recounted:
+    total: Recounted = Counter()
+    query = _job_rows(ledger, family, day, f"{day}{_LAST}") | {"ConsistentRead": True}
+    for row in filter(is_counted, ledger.table.query_all(**query)):
+        total.update(names_of(facts_of_row(family, row)))
+    return total
+
+
+def _sum_of_days(ledger: Ledger, keys: Sequence[Key]) -> Recounted:
+    total: Recounted = Counter()
+    for row in ledger.table.batch_get(keys):
+        total.update(monthly(counts_of(row)))
+    return +total
+
+
+def _job_rows(ledger: Ledger, family: Family, low: str, high: str) -> dict[str, object]:
+    return {
+        "KeyConditionExpression": "PK = :jobs AND SK BETWEEN :low AND :high",
+        "ExpressionAttributeValues": {
+            ":jobs": {"S": ledger.partition(family)},
+            ":low": {"S": low},
+            ":high": {"S": high},
+        },
+        "ProjectionExpression": _COUNTED_PROJECTION,
+    }

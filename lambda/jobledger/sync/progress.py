@@ -1,0 +1,40 @@
+"""The progress of a walk over the service's list, page by page. No AWS calls."""
+
+from msgspec.structs import replace
+
+from jobledger.ledger.writing import Walk
+from jobledger.sync.upstream import UpstreamPage
+
+
+def other_walk(current: Walk | None, ours: Walk) -> Walk | None:
+    """Return another sync's walk in progress; None when it is the one that is complete."""
+    return None if current is None or current.started_at == ours.started_at else current
+
+
+def advanced(walk: Walk, page: UpstreamPage) -> Walk:
+    """Return the walk advanced by one page."""
+    active = dict(walk.active)
+    for job in page.jobs:
+        if job.ended:
+            active.pop(job.job_id, None)
+        else:
+            active[job.job_id] = job.submit_time or ""
+    listed = {job.job_id for job in page.jobs}
+    # A submit time in the future, from a clock ahead of ours, must not exclude other jobs.
+    newest = max((job.submit_time for job in page.jobs if job.submit_time), default=None)
+    return replace(
+        walk,
+        next_token=page.next_token,
+        pages=walk.pages + 1,
+        high_water_mark=later(newest and min(newest, walk.started_at), walk.high_water_mark),
+        active=active,
+        missing={
+            job_id: submit_time
+            for job_id, submit_time in walk.missing.items()
+            if job_id not in listed
+        },
+    )
+
+
+def later(one: str | None, other: str | None) -> str | None:
+    return max(filter(None, (one, other)), default=None)

@@ -1,0 +1,61 @@
+"""Decides how far back a walk lists, from the number of upstream calls that each choice costs."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from math import ceil
+
+from jobledger.jobs import Family
+from jobledger.ledger.counters import jobs_by_hour
+from jobledger.ledger.writing import Ledger, SyncState
+from jobledger.sync.upstream import PAGE_SIZE
+from jobledger.times import parse, rfc3339
+
+# The maximum delay between a job's submission and its first listing.
+OVERLAP = timedelta(minutes=10)
+
+
+def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
+    """Return the SubmitTimeAfter of a walk that finds everything that can have changed.
+
+    New jobs are listed from the high-water mark on, less the overlap. For a job that has been active since
+    before, the walk lists further back, or describes it after the list (one call). The counters say how many
+    pages each choice takes; the one with the fewest calls is taken. Without complete counters, the walk
+    lists back to the oldest active job.
+    """
+    assert state.as_of is not None
+    latest = _overlapping(state.high_water_mark or state.as_of)
+    older = sorted(
+        (time for time in state.active.values() if time and time <= latest), reverse=True
+    )
+    if not older:
+        return latest
+    starts = [latest, *map(_overlapping, older)]
+    if not state.counters_complete:
+        return starts[-1]
+    hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10])
+    best, fewest = latest, float("inf")
+    for start, pages in zip(starts, _pages(hours, starts), strict=True):
+        if pages >= fewest:
+            break
+        calls = pages + sum(time <= start for time in older)
+        if calls <= fewest:
+            best, fewest = start, calls
+    return best
+
+
+def _pages(newest_first: Iterator[tuple[str, int]], starts: Iterable[str]) -> Iterator[int]:
+    """Yield the number of pages with the jobs after each start, latest start first.
+
+    The hour of a start counts in full, so that a walk has no more pages than this.
+    """
+    jobs = 0
+    hour, number = next(newest_first, ("", 0))
+    for start in starts:
+        while hour >= start[:13]:
+            jobs += number
+            hour, number = next(newest_first, ("", 0))
+        yield max(ceil(jobs / PAGE_SIZE), 1)
+
+
+def _overlapping(time: str) -> str:
+    return rfc3339(parse(time) - OVERLAP)
