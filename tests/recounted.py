@@ -4,12 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from jobledger.jobs import Family
 from jobledger.ledger.counters import counts_of, partition
-from jobledger.ledger.job_facts import facts_of_row
+from jobledger.ledger.facts import read_facts
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
-from jobledger.ledger.totals import monthly, names_of
+from jobledger.ledger.totals import LAYOUT, monthly, names_of
+from jobledger.ledger.writing import Ledger
 from tests.memory_dynamodb import Item
 
 Items = Mapping[tuple[str, str], Item]
@@ -37,3 +42,12 @@ def recounted(items: Items, scope: str, *, every_row: bool = False) -> Counters:
             rows[f"day#{sk[:10]}#{family}"].update(counts)
             rows[f"month#{sk[:7]}#{family}"].update(monthly(counts))
     return {key: dict(counts) for key, counts in rows.items()}
+
+
+def complete_counters(ledger: Ledger) -> None:
+    """Note in each state what a sync would: the counters are complete, and these jobs are active."""
+    for family in Family:
+        facts = read_facts(ledger, JobQuery(families=(family,)))
+        active = {job.job_id: job.submit_time or "" for job in facts if is_active(job)}
+        state = replace(ledger.state(family), active=active, counted=LAYOUT)
+        assert ledger.save_state(family, state)

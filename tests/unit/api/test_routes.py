@@ -13,6 +13,7 @@ from jobledger.jobs import Family
 from jobledger.ledger.writing import LastError, SyncState
 from jobledger.times import rfc3339
 from tests.api import NOW, REQUEST_ID, a_job, event, logged_lines, running_api
+from tests.recounted import complete_counters
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 A_DIGEST = {
@@ -192,6 +193,15 @@ def test_a_summary_counts_what_the_filters_match(api):
     assert told["Durations"] == {"p50": 1000.0, "p90": 1000.0, "max": 1000.0}
     assert told["AsOf"] == rfc3339(NOW)
     assert api.get("/summary", Family="ALL", JobStatus="FAILED").json["Total"] == 1
+
+
+@pytest.mark.parametrize("filters", [{}, {"Family": "ALL"}, {"JobName": "nightly-notes"}], ids=str)
+def test_a_summary_from_the_counters_says_the_same(api, filters):
+    api.fill(a_job(20, JobStatus="IN_PROGRESS", EndTime=None), family=Family.PHI)
+    told = api.get("/summary", **filters).json
+    complete_counters(api.ledger)
+    assert api.get("/summary", **filters).json == told
+    assert told["Total"]
 
 
 def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):

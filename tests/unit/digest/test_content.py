@@ -12,6 +12,7 @@ from jobledger.digest.content import Details
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.jobs import Family
 from tests.digests import ENVIRONMENT, NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
+from tests.recounted import complete_counters
 from tests.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
@@ -116,6 +117,23 @@ def test_what_expires_within_a_week_is_listed_first_one_first():
     digest = published(world)
     assert ids(digest["ExpiringSoon"]) == ["first", "second"]
     assert digest["ExpiringSoon"][0]["ExpirationTime"] == "2026-11-23T10:24:04.000Z"
+
+
+def test_a_digest_from_the_counters_says_the_same():
+    told = []
+    for counted in (False, True):
+        world = DigestWorld()
+        world.observe("done", "COMPLETED", ExpirationTime=NOW + timedelta(days=2))
+        world.observe("long", "IN_PROGRESS", Family.PHI, SubmitTime=NOW - timedelta(hours=5))
+        world.observe("new", "SUBMITTED", SubmitTime=NOW)
+        world.forward(minutes=5)
+        if counted:
+            complete_counters(world.ledger)
+        told.append(published(world))
+    assert told[0] == told[1]
+    assert ids(told[0]["Active"]) == ["long", "new"]
+    assert ids(told[0]["LongRunning"]) == ["long"]
+    assert ids(told[0]["ExpiringSoon"]) == ["done"]
 
 
 def test_previous_are_the_counts_of_the_stretch_before_if_the_ledger_was_there():
