@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, Self, Unpack, cast
 from urllib.parse import parse_qs, quote
 
@@ -10,6 +11,7 @@ from job_ledger.comprehend_medical import ComprehendMedicalCalls
 from job_ledger.errors import job_not_found
 from job_ledger.filters import JOB_FILTERS, query_of, text_of
 from job_ledger.http import Http, Request
+from job_ledger.proxy import Proxy
 from job_ledger.types import (
     DigestAnswer,
     DigestRequest,
@@ -25,6 +27,14 @@ from job_ledger.types import (
 
 LARGEST_PAGE = 500
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedPage:
+    """A page in another format. Without a token it is the last."""
+
+    body: bytes
+    next_token: str | None
 
 
 class JobLedger(ComprehendMedicalCalls):
@@ -65,20 +75,24 @@ class JobLedger(ComprehendMedicalCalls):
         """Return one page of jobs."""
         return cast(JobList, self._http.get("/jobs", query_of(filters)).json)
 
-    def export(
+    def exported(
         self, form: Literal["csv", "ndjson"], **filters: Unpack[ListFilters]
-    ) -> Iterator[bytes]:
-        """Iterate over the pages of all jobs that match as the API renders them.
-
-        Each CSV page begins with the header line.
-        """
+    ) -> Iterator[ExportedPage]:
+        """Iterate over the pages of all jobs that match as the API renders them."""
         chosen: ListFilters = {"max_results": LARGEST_PAGE, **filters}
         while True:
-            response = self._http.get("/jobs", query_of(chosen), MEDIA_TYPES[form])
-            yield response.body
-            if (token := next_token(response.headers.get("link", ""))) is None:
+            page = self.exported_page(form, **chosen)
+            yield page
+            if page.next_token is None:
                 return
-            chosen = _next(chosen, token)
+            chosen = _next(chosen, page.next_token)
+
+    def exported_page(
+        self, form: Literal["csv", "ndjson"], **filters: Unpack[ListFilters]
+    ) -> ExportedPage:
+        """Return one page of jobs as CSV with a header line, or as one JSON object a line."""
+        response = self._http.get("/jobs", query_of(filters), MEDIA_TYPES[form])
+        return ExportedPage(response.body, _next_token(response.headers.get("link", "")))
 
     def job(self, job_id: str) -> JobDescription:
         """Return a job of any family with its history."""
@@ -119,6 +133,10 @@ class JobLedger(ComprehendMedicalCalls):
         """Return the age of the ledger. Raises ApiError (503, with Families) when it is too old."""
         return cast(Health, self._http.get("/health").json)
 
+    def proxy(self) -> Proxy:
+        """Return a server on 127.0.0.1 that signs a browser's requests to the API."""
+        return Proxy(self._http)
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -132,7 +150,7 @@ class JobLedger(ComprehendMedicalCalls):
         self.close()
 
 
-def next_token(link: str) -> str | None:
+def _next_token(link: str) -> str | None:
     """Return the NextToken of a Link header with rel=next."""
     target, _, rest = link.partition(">")
     if "next" not in rest:

@@ -22,7 +22,7 @@ from botocore.waiter import NormalizedOperationMethod, SingleWaiterConfig, Waite
 
 from job_ledger.errors import ApiError, ConnectionFailed, job_not_found
 from job_ledger.filters import Query
-from job_ledger.http import Http
+from job_ledger.http import Http, Response
 
 SERVICE = "comprehendmedical"
 JOBS = "ComprehendMedicalAsyncJobPropertiesList"
@@ -165,12 +165,11 @@ class ComprehendMedicalCalls:
     @cached_property
     def _client(self) -> Any:
         """A client that sends nothing, so its region and signature do not matter."""
-        config = Config(
-            signature_version=UNSIGNED,
-            # The API's client retries.
-            retries={"mode": "standard", "total_max_attempts": 1},
-        )
+        config = Config(signature_version=UNSIGNED)
         client: Any = self._http.aws.create_client(SERVICE, region_name="us-east-1", config=config)
+        # The API's client has retried already.
+        retries = {"unique_id": f"retry-config-{SERVICE}"}
+        client.meta.events.unregister(f"needs-retry.{SERVICE}", **retries)
         client.meta.events.register_first(f"before-send.{SERVICE}", self._answer)
         return client
 
@@ -184,9 +183,9 @@ class ComprehendMedicalCalls:
                 body = _listed(response.json)
             else:
                 response = self._http.get(_path_of(parameters["JobId"]))
-                body = _described(response.json, _DESCRIBES[operation])
+                body = _described(response, _DESCRIBES[operation])
         except ApiError as error:
-            problem = {"__type": error.title, "Message": error.problem["detail"]}
+            problem = {"__type": error.title, "Message": error.reason}
             return _service_response(error.status, problem, error.request_id)
         except ConnectionFailed as error:
             raise error.__cause__ or error from None
@@ -212,10 +211,10 @@ def _listed(page: dict[str, Any]) -> dict[str, Any]:
     return answer | ({"NextToken": page["NextToken"]} if "NextToken" in page else {})
 
 
-def _described(description: dict[str, Any], family: str) -> dict[str, Any]:
-    job = description[JOB]
+def _described(response: Response, family: str) -> dict[str, Any]:
+    job = response.json[JOB]
     if job["Family"] != family:
-        raise job_not_found()
+        raise job_not_found(response.request_id)
     return {JOB: _job(job)}
 
 

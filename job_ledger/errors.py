@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from job_ledger.types import Problem
 
-_WHAT_TO_DO = {
+_WHAT_TO_DO: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "Check that these credentials may call execute-api:Invoke on the API.",
     HTTPStatus.TOO_MANY_REQUESTS: "Try again later.",
 }
@@ -55,12 +55,17 @@ class ApiError(JobLedgerError):
         """The service's exception name, for example ResourceNotFoundException."""
         return self.problem["title"]
 
-    def _text(self) -> str:
+    @property
+    def reason(self) -> str:
+        """What is wrong, and for each parameter that is not valid what is allowed."""
         errors = self.problem.get("errors", [])
         allowed = "; ".join(f"{error['parameter']}: {error['allowed']}" for error in errors)
-        hint = _WHAT_TO_DO.get(HTTPStatus(self.status), "")
-        parts = [self.problem["detail"], f"{allowed}." if allowed else "", hint]
-        return f"{self.title} ({self.status}): {' '.join(part for part in parts if part)}"
+        return f"{self.problem['detail']} {allowed}." if allowed else self.problem["detail"]
+
+    def _text(self) -> str:
+        text = f"{self.title} ({self.status}): {self.reason}"
+        hint = _WHAT_TO_DO.get(self.status)
+        return f"{text} {hint}" if hint else text
 
 
 def api_error(status: int, body: bytes, request_id: str) -> ApiError:
@@ -77,18 +82,16 @@ def api_error(status: int, body: bytes, request_id: str) -> ApiError:
     return ApiError(cast(Problem, problem), request_id)
 
 
-def job_not_found() -> ApiError:
+def job_not_found(request_id: str = "") -> ApiError:
     """Return the API's error for an unknown job."""
-    detail = "The ledger has no job with this JobId."
-    return ApiError(
-        {
-            "type": "about:blank",
-            "title": "ResourceNotFoundException",
-            "status": 404,
-            "detail": detail,
-            "instance": "urn:request:",
-        }
-    )
+    problem: Problem = {
+        "type": "about:blank",
+        "title": "ResourceNotFoundException",
+        "status": 404,
+        "detail": "The ledger has no job with this JobId.",
+        "instance": f"urn:request:{request_id}",
+    }
+    return ApiError(problem, request_id)
 
 
 def _phrase(status: int) -> str:

@@ -11,13 +11,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, HTTPClientError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectionError,  # noqa: A004 - botocore's name for what is no HTTPClientError
+    HTTPClientError,
+    ProfileNotFound,
+)
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -25,6 +29,7 @@ from botocore.utils import get_environ_proxies
 from job_ledger.errors import ConnectionFailed, CredentialsUnavailable, api_error
 from job_ledger.filters import Query
 from job_ledger.location import find_url, is_loopback, one_line, signing_region
+from job_ledger.version import VERSION
 
 CONNECT_SECONDS = 5
 # API Gateway answers within 29 seconds.
@@ -128,11 +133,12 @@ class Http:
             wait = random.uniform(0.5, 1) * _FIRST_WAIT * 2**attempt
             try:
                 response = self._send_once(request)
-            except HTTPClientError as error:
+            except (HTTPClientError, ConnectionError) as error:
                 if last:
+                    failure = self._without_query(error)
                     raise ConnectionFailed(
-                        f"The API did not answer ({one_line(error)}). Check its URL and the network."
-                    ) from error
+                        f"The API did not answer ({one_line(failure)}). Check its URL and the network."
+                    ) from failure
             else:
                 asked = retry_after(response)
                 wait = wait if asked is None else asked
@@ -145,7 +151,9 @@ class Http:
         # urllib3 and Signature Version 4 agree on a query in which all but unreserved characters are escaped.
         query = request.query
         text = query if isinstance(query, str) else urlencode(query, quote_via=quote, safe="")
-        headers = {"User-Agent": _user_agent(), "Accept-Encoding": "gzip"} | dict(request.headers)
+        headers = {"User-Agent": f"job-ledger/{VERSION}", "Accept-Encoding": "gzip"} | dict(
+            request.headers
+        )
         signed = AWSRequest(
             request.method,
             f"{self.url}{request.path}{'?' if text else ''}{text}",
@@ -160,6 +168,12 @@ class Http:
             body = gzip.decompress(body)
         answered.pop("content-encoding", None)
         return Response(sent.status_code, answered, body)
+
+    def _without_query(self, error: Any) -> Exception:
+        """Return botocore's exception without the query, because that can contain a job name."""
+        known = {"endpoint_url": self.url, "proxy_url": "the proxy", "error": type(error).__name__}
+        failure: Exception = type(error)(**known)
+        return failure
 
     def _sign(self, request: AWSRequest) -> None:
         try:
@@ -215,10 +229,3 @@ def _may_pass(response: Response, asked: float | None) -> bool:
         response.headers.get("content-type", "").startswith(PROBLEM)
     )
     return response.status in _TRANSIENT and not final
-
-
-def _user_agent() -> str:
-    try:
-        return f"job-ledger/{version('job-ledger')}"
-    except PackageNotFoundError:  # run from a clone
-        return "job-ledger"
