@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -97,8 +98,9 @@ class Http:
     ) -> None:
         """Find the API. Raises LedgerNotFound and CredentialsUnavailable."""
         self.aws = Session(profile=profile)
-        if region:
-            self.aws.set_config_variable("region", region)
+        # Of the two variables, botocore reads AWS_DEFAULT_REGION only.
+        if chosen := region or os.environ.get("AWS_REGION"):
+            self.aws.set_config_variable("region", chosen)
         try:
             self.url = find_url(url, self.aws)
             self._region = signing_region(self.url, self.aws)
@@ -191,11 +193,13 @@ class Http:
     def _credentials(self) -> Any:
         """What signs; None for unsigned requests, which the local deployment takes."""
         credentials = self.aws.get_credentials()
-        if credentials is None and not is_loopback(self.url):
+        if is_loopback(self.url) and not (credentials and self._region):
+            return None
+        if credentials is None:
             raise CredentialsUnavailable(
                 "There are no AWS credentials: run `aws sso login` or `aws configure`, or set AWS_PROFILE."
             )
-        if credentials is not None and not self._region:
+        if not self._region:
             raise CredentialsUnavailable("No region is set: pass --region or set AWS_REGION.")
         return credentials
 

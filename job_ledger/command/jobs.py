@@ -19,10 +19,11 @@ from job_ledger.command.options import connection_options, filter_options, ledge
 from job_ledger.command.output import console, job_lines
 from job_ledger.errors import JobLedgerError
 from job_ledger.filters import JOB_FILTERS
-from job_ledger.types import JobList
+from job_ledger.types import Job, JobList
 
 FORMATS = ("table", "json", "csv", "ndjson")
 Count = Callable[[int], None]
+_NEXT = b",\n"
 
 
 @click.command()
@@ -121,19 +122,20 @@ class Listing:
 
     def _write_json(self, stream: BinaryIO, count: Count) -> str | None:
         """Write the API's document with one job a line; several pages become one."""
-        stream.write(b'{"ComprehendMedicalAsyncJobPropertiesList": [')
-        separator, rest = b"\n", dict[str, Any]()
+        separator = b'{"ComprehendMedicalAsyncJobPropertiesList": [\n'
+        rest: dict[str, Any] = {}
         for page in self._pages():
             listed = page["ComprehendMedicalAsyncJobPropertiesList"]
             for job in listed:
-                stream.write(separator + json.dumps(job, ensure_ascii=False).encode())
-                separator = b",\n"
+                stream.write(separator + _line_of(job))
+                separator = _NEXT
             # As old as its oldest page.
             rest = {"AsOf": page["AsOf"]} | rest if self._everything else dict(page)
             rest |= {"Stale": True} if page.get("Stale") else {}
             count(len(listed))
         rest.pop("ComprehendMedicalAsyncJobPropertiesList", None)
-        stream.write(f"\n],\n{json.dumps(rest)[1:]}\n".encode())
+        begin = b"" if separator == _NEXT else separator
+        stream.write(begin + f"\n],\n{json.dumps(rest)[1:]}\n".encode())
         return rest.get("NextToken")
 
     def _write_exported(self, stream: BinaryIO, count: Count) -> str | None:
@@ -151,6 +153,11 @@ class Listing:
             stream.write(body)
             count(_rows(form, page.body))
         return page.next_token if page else None
+
+
+def _line_of(job: Job) -> bytes:
+    # The backslash form of a lone surrogate, which UTF-8 cannot carry, is JSON's as well.
+    return json.dumps(job, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _rows(form: str, body: bytes) -> int:

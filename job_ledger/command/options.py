@@ -85,6 +85,10 @@ class _Choice(click.Choice[str]):
     def __init__(self, names: Any) -> None:
         super().__init__(get_args(names), case_sensitive=False)
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show the values as the API writes them."""
+        return f"[{'|'.join(self.choices)}]"
+
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """Name the allowed values as the API writes them."""
         return f"{value!r} is not one of {', '.join(self.choices)}."

@@ -44,7 +44,9 @@ def _is_shown(character: str) -> bool:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON, in UTF-8 whatever the terminal's encoding."""
-    sys.stdout.buffer.write(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n".encode())
+    # The backslash form of a lone surrogate, which UTF-8 cannot carry, is JSON's as well.
+    text = json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace")
+    sys.stdout.buffer.write(text + b"\n")
     sys.stdout.buffer.flush()
 
 
