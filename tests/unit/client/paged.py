@@ -2,6 +2,7 @@
 
 import json
 
+from jobledger.jobs import Family, job_from_service
 from tests.api import a_job
 from tests.scripted_server import Received, Scripted
 
@@ -15,7 +16,9 @@ class Paged:
     def __init__(self, pages: int) -> None:
         self.pages = pages
         self.served = 0
-        text = json.dumps(a_job() | {"SubmitTime": "2026-11-22T08:00:00.000Z", "Family": "PHI"})
+        job = job_from_service(Family.PHI, a_job())
+        assert job
+        text = job.json
         self._ndjson = f"{text}\n".encode() * SIZE
         self._csv = b'"JobId","Message"\r\n' + b'"a","two\r\nlines"\r\n' * SIZE
         self._jobs = ",".join([text] * SIZE)
