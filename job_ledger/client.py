@@ -104,6 +104,10 @@ class JobLedger(ComprehendMedicalCalls):
         """Return counts and durations of all jobs that match."""
         return cast(Summary, self._http.get("/summary", query_of(filters, JOB_FILTERS)).json)
 
+    def last_digest(self) -> DigestAnswer:
+        """Return the last digest of the schedule, or of a call without a window."""
+        return cast(DigestAnswer, self._http.get("/digests").json)
+
     def publish_digest(
         self,
         window_start: Time | None = None,

@@ -27,6 +27,7 @@ ROUTES = [
     "GET /jobs",
     "GET /jobs/{JobId}",
     "GET /summary",
+    "GET /digests",
     "POST /digests",
     "GET /health",
     "GET /openapi.json",

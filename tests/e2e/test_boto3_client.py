@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -42,7 +43,7 @@ def either(request):
 
 def walk(client, method, **parameters):
     """All jobs of a list, page by page, as code has to read them from boto3."""
-    jobs = {}
+    jobs: dict[str, dict[str, Any]] = {}
     while True:
         answer = getattr(client, method)(**parameters)
         metadata = answer.pop("ResponseMetadata")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.account import listed
 from tests.e2e.deployment import ROOT
-from tests.unit.client.commands import environment, on_terminal
+from tests.unit.client.commands import environment, next_line, on_terminal
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -94,6 +94,12 @@ def test_a_digest_is_published_once_for_a_key(deployment):
     assert json.loads(answers[0])["Window"]["Start"] == "2026-11-20T00:00:00.000Z"
 
 
+def test_the_last_digest_is_the_one_that_was_published(deployment):
+    published = run(deployment, "digest", "--format", "json", "--idempotency-key", "the-last")
+    shown = run(deployment, "digest", "--last", "--format", "json")
+    assert (shown.returncode, shown.stdout) == (0, published.stdout)
+
+
 def test_an_unknown_job_is_one_line(deployment):
     done = run(deployment, "job", "absent")
     assert (done.returncode, done.stdout) == (1, "")
@@ -130,10 +136,9 @@ def test_wait_follows_a_job_that_boto3_starts_and_watch_tells_of_it(deployment, 
         done = run(deployment, "wait", "--job-name", name, *arguments)
         assert done.returncode == code, done.stderr
         assert (job_id in done.stdout, outcome in done.stdout) == (True, True)
-        lines = []
+        lines = [""]
         while not any(f"-> {outcome}  {job_id}" in line for line in lines):
-            lines.append(watch.stdout.readline())
-            assert lines[-1], watch.stderr.read()
+            lines.append(next_line(watch))
         watch.send_signal(signal.SIGINT)
         assert watch.wait(30) == 0
 
@@ -153,7 +158,7 @@ def test_open_serves_the_pages_through_its_address_until_it_is_stopped(deploymen
         encoding="utf-8",
     )
     with process:
-        address = process.stdout.readline().strip()
+        address = next_line(process).strip()
         base = address.removesuffix("/docs")
         with urllib.request.urlopen(address, timeout=30) as page:
             assert page.headers["Content-Type"].startswith("text/html")

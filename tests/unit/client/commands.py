@@ -45,6 +45,15 @@ def start(url: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
     )
 
 
+def next_line(process: subprocess.Popen[str]) -> str:
+    """The next line that a process prints; an assertion with its errors when it has ended."""
+    assert process.stdout
+    assert process.stderr
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    return line
+
+
 def run(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A run in a pipe."""
     with start(url, *arguments, **more) as process:

@@ -2,18 +2,20 @@
 
 import itertools
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from job_ledger import ApiError, JobLedger
+from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.jobs import Family
 from jobledger.ledger.writing import SyncState
 from jobledger.times import rfc3339
 from tests.api import NOW
 from tests.unit.client.conftest import JOBS
 
-ANSWER = {
+ANSWER: dict[str, Any] = {
     "DigestId": "d" * 32,
     "MessageId": "m",
     "Window": {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"},
@@ -142,6 +144,15 @@ def test_a_digest_has_a_key_so_that_retries_publish_once(ledger, server):
         "WindowStart": rfc3339(start),
         "WindowEnd": rfc3339(end),
     }
+
+
+def test_the_last_digest_is_shown(ledger, server):
+    with pytest.raises(ApiError, match="No digest has been published yet"):
+        ledger.last_digest()
+    api = server.api.ledger
+    sent = Sent("d" * 32, *ANSWER["Window"].values(), ANSWER["Counts"], "m")
+    DigestStateRow(api.table, api.scope).save(DigestState(last=sent))
+    assert ledger.last_digest() == ANSWER
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])

@@ -14,7 +14,15 @@ import time
 import pytest
 
 from tests.scripted_server import Scripted, answering, problem
-from tests.unit.client.commands import ROOT, Terminal, environment, on_terminal, run, start
+from tests.unit.client.commands import (
+    ROOT,
+    Terminal,
+    environment,
+    next_line,
+    on_terminal,
+    run,
+    start,
+)
 from tests.unit.client.paged import SIZE, Paged
 
 PAGES = 200
@@ -189,7 +197,7 @@ def test_watch_prints_each_transition_in_a_pipe():
                 time.sleep(0.01)
             account.put("a", "SUBMITTED", "IN_PROGRESS", "COMPLETED")
             account.put("b", "SUBMITTED", "FAILED")
-            lines = [process.stdout.readline().split() for _ in range(4)]
+            lines = [next_line(process).split() for _ in range(4)]
             process.send_signal(signal.SIGINT)
             rest = process.communicate(timeout=60)
     assert process.returncode == 0

@@ -59,7 +59,7 @@ def check(hint: Any, schema: dict[str, Any], path: str) -> None:
     elif kinds == "object":
         check_object(hint, schema, path)
     else:
-        assert hint is PLAIN[kinds], path
+        assert hint is PLAIN[str(kinds)], path
 
 
 def check_object(hint: Any, schema: dict[str, Any], path: str) -> None:
