@@ -89,15 +89,15 @@ def test_a_digest_is_published_once_for_a_key(deployment):
     first = run(deployment, *arguments)
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("digest ")
-    answers = [run(deployment, *window, "--format", "json").stdout for _ in range(2)]
+    answers = [json.loads(run(deployment, *window, "--format", "json").stdout) for _ in range(2)]
     assert answers[0] == answers[1]
-    assert json.loads(answers[0])["Window"]["Start"] == "2026-11-20T00:00:00.000Z"
+    assert answers[0]["Window"]["Start"] == "2026-11-20T00:00:00.000Z"
 
 
 def test_the_last_digest_is_the_one_that_was_published(deployment):
     published = run(deployment, "digest", "--format", "json", "--idempotency-key", "the-last")
     shown = run(deployment, "digest", "--last", "--format", "json")
-    assert (shown.returncode, shown.stdout) == (0, published.stdout)
+    assert json.loads(shown.stdout) == json.loads(published.stdout)
 
 
 def test_an_unknown_job_is_one_line(deployment):

@@ -150,7 +150,8 @@ def test_the_last_digest_is_shown(ledger, server):
     with pytest.raises(ApiError, match="No digest has been published yet"):
         ledger.last_digest()
     api = server.api.ledger
-    sent = Sent("d" * 32, *ANSWER["Window"].values(), ANSWER["Counts"], "m")
+    window = ANSWER["Window"]
+    sent = Sent("d" * 32, window["Start"], window["End"], ANSWER["Counts"], "m")
     DigestStateRow(api.table, api.scope).save(DigestState(last=sent))
     assert ledger.last_digest() == ANSWER
 
