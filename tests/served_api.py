@@ -7,7 +7,11 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from tests.api import Api, running_api, wsgi
+from jobledger.jobs import Family
+from tests.api import Api, a_job, running_api, wsgi
+
+JOBS = 1_203
+"""The number of SNOMED CT jobs that `fill` makes."""
 
 Application = Callable[[dict[str, Any], Any], list[bytes]]
 
@@ -57,3 +61,15 @@ def served_api() -> Iterator[ServedApi]:
         made = ServedApi(api)
         with served(made) as made.url:
             yield made
+
+
+def fill(api: Api) -> None:
+    """Record SNOMED CT jobs 0 to JOBS, of three outcomes in turn, and two PHI jobs."""
+    statuses = ("COMPLETED", "FAILED", "PARTIAL_SUCCESS")
+    api.fill(*(a_job(number, JobStatus=statuses[number % 3]) for number in range(JOBS)))
+    api.fill(
+        a_job(9_001, JobName="夜 =1+1", JobStatus="FAILED", Message="\x1b[31mno"),
+        a_job(9_002, JobStatus="STOPPED"),
+        family=Family.PHI,
+    )
+    api.mark_synced()

@@ -13,7 +13,7 @@ from jobledger.jobs import Family
 from jobledger.ledger.writing import SyncState
 from jobledger.times import rfc3339
 from tests.api import NOW
-from tests.unit.client.conftest import JOBS
+from tests.served_api import JOBS
 
 ANSWER: dict[str, Any] = {
     "DigestId": "d" * 32,

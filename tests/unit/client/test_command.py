@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.scripted_server import Scripted, problem, scripted
+from tests.served_api import JOBS
 from tests.unit.client.commands import on_terminal, run
-from tests.unit.client.conftest import JOBS
 
 ESCAPE = "\x1b["
 PHI = f"{9_001:032x}"

@@ -17,7 +17,7 @@ from job_ledger import JobLedger
 from job_ledger.comprehend_medical import NOUNS, ComprehendMedicalCalls
 from tests.contract.shapes import check
 from tests.scripted_server import problem, scripted
-from tests.unit.client.conftest import JOBS
+from tests.served_api import JOBS
 
 LIST = "list_snomedct_inference_jobs"
 DESCRIBE = "describe_snomedct_inference_job"

@@ -74,5 +74,5 @@ def test_the_readme_shows_what_the_command_prints(server):
     heading, *jobs = shown[1].splitlines()
     printed = run(server.url, "jobs", "--family", "PHI", "--status", "FAILED").stdout.splitlines()
     assert heading.split() == printed[0].split()
-    line = re.compile(r"[\d-]{10} [\d:]{8}  FAILED  {12}[\dhms ]{7}  [0-9a-f]{32}  \S.*")
+    line = re.compile(r"[\d-]{10} [\d:]{8}  FAILED {11}[\dhms ]{7}  [0-9a-f]{32}  \S.*")
     assert all(line.fullmatch(job) for job in (*jobs, printed[1]))
