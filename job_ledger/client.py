@@ -1,6 +1,7 @@
 """The client of a Job Ledger's API."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from job_ledger.types import (
 )
 
 LARGEST_PAGE = 500
+_KEY = re.compile("[ -~]{1,255}")
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 
@@ -118,6 +120,8 @@ class JobLedger(ComprehendMedicalCalls):
 
         Without a key, the call has one of its own: retries publish once, and a second call publishes again.
         """
+        if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+            raise ValueError("An Idempotency-Key is 1 to 255 printable ASCII characters.")
         window: DigestRequest = {}
         if window_start is not None:
             window["WindowStart"] = text_of("window_start", window_start)
@@ -126,11 +130,11 @@ class JobLedger(ComprehendMedicalCalls):
         headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
-            "Idempotency-Key": idempotency_key or str(uuid.uuid4()),
+            "Idempotency-Key": str(uuid.uuid4()) if idempotency_key is None else idempotency_key,
         }
         body = json.dumps(window).encode()
         return cast(
-            DigestAnswer, self._http.answer(Request("POST", "/digests", "", headers, body)).json
+            DigestAnswer, self._http.answer(Request("POST", "/digests", [], headers, body)).json
         )
 
     def health(self) -> Health:

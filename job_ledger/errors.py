@@ -56,6 +56,11 @@ class ApiError(JobLedgerError):
         return self.problem["title"]
 
     @property
+    def transient(self) -> bool:
+        """Whether the same request can succeed later."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status >= 500
+
+    @property
     def reason(self) -> str:
         """What is wrong, and for each parameter that is not valid what is allowed."""
         errors = self.problem.get("errors", [])

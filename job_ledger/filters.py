@@ -15,7 +15,8 @@ Query = list[tuple[str, str]]
 def query_of(filters: Mapping[str, Any], known: Sequence[str] = LIST_FILTERS) -> Query:
     """Return the query parameters; None means that a filter is not set.
 
-    Raises TypeError for an unknown filter and ValueError for a time without a zone. The API checks the values.
+    Raises TypeError for an unknown filter and ValueError for a time without a zone or text that UTF-8
+    cannot carry. The API checks the values.
     """
     query: Query = []
     for name, value in filters.items():
@@ -25,6 +26,10 @@ def query_of(filters: Mapping[str, Any], known: Sequence[str] = LIST_FILTERS) ->
             continue
         several = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str)
         query += [(api_name(name), text_of(name, each)) for each in (value if several else [value])]
+    try:
+        "".join(text for _, text in query).encode()
+    except UnicodeEncodeError:
+        raise ValueError("A filter is not valid Unicode text.") from None
     return query
 
 

@@ -47,6 +47,7 @@ _TRANSIENT = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
@@ -56,7 +57,7 @@ class Request:
 
     method: str
     path: str
-    query: Query | str = ""
+    query: Query = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
@@ -81,8 +82,11 @@ class Response:
 
     @property
     def json(self) -> Any:
-        """The body, decoded."""
-        return json.loads(self.body)
+        """The body, decoded. Raises ApiError when another server has answered."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise api_error(self.status, b"", self.request_id) from None
 
 
 class Http:
@@ -114,9 +118,9 @@ class Http:
             timeout=(CONNECT_SECONDS, READ_SECONDS),
         )
 
-    def get(self, path: str, query: Query | str = "", accept: str = "application/json") -> Response:
+    def get(self, path: str, query: Query | None = None, accept: str = JSON) -> Response:
         """Return the answer to a GET. Raises ApiError."""
-        return self.answer(Request("GET", path, query, {"Accept": accept}))
+        return self.answer(Request("GET", path, query or [], {"Accept": accept}))
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request. Raises ApiError when it is an error."""
@@ -150,9 +154,8 @@ class Http:
         raise AssertionError
 
     def _send_once(self, request: Request) -> Response:
-        # urllib3 and Signature Version 4 agree on a query in which all but unreserved characters are escaped.
-        query = request.query
-        text = query if isinstance(query, str) else urlencode(query, quote_via=quote, safe="")
+        # Signature Version 4 escapes all but unreserved characters, and no plus stands for a space.
+        text = urlencode(request.query, quote_via=quote, safe="")
         headers = {"User-Agent": f"job-ledger/{VERSION}", "Accept-Encoding": "gzip"} | dict(
             request.headers
         )

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from job_ledger.errors import JobLedgerError
 from job_ledger.http import Http, Request, Response
@@ -112,17 +112,20 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get_all("Host") != [self.server.host]:
             raise RefusedError(HTTPStatus.FORBIDDEN, "The Host header is not this proxy's.")
         self._check_origin()
-        target, mark, query = self.path.partition("?")
+        target, _, query = self.path.partition("?")
         _, token, *rest = target.split("/", 2) if target.startswith("/") else ("", "")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()):
             raise RefusedError(HTTPStatus.FORBIDDEN, "The address has no valid token.")
-        path = f"/{rest[0] if rest else ''}"
-        if any(unquote(part) in (".", "..") for part in path.split("/")) or "//" in path:
+        segments = [unquote(segment) for segment in (rest[0] if rest else "").split("/")]
+        if not {"", ".", ".."}.isdisjoint(segments):
             raise RefusedError(HTTPStatus.BAD_REQUEST, "The path has an empty or a dot segment.")
+        path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
         if self.command == "POST" and path not in _POSTS:
             raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "This proxy only reads.")
         headers = {name: self.headers[name] for name in _SENT if name in self.headers}
-        return Request(self.command, path, query if mark else "", headers, self._body())
+        # Decoded, because a browser's escapes are not those of a signature.
+        parameters = parse_qsl(query, keep_blank_values=True)
+        return Request(self.command, path, parameters, headers, self._body())
 
     def _check_origin(self) -> None:
         """Refuse requests that another site's page has caused."""
@@ -150,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, response.headers[name.lower()])
         # The token is part of the address and must not reach the sites of links.
         self.send_header("Referrer-Policy", "same-origin")
-        self.send_header("Content-Length", str(len(response.body)))
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(response.body)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -33,13 +33,18 @@ class Received:
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
 
     def is_signed(self, key: str = "test", secret: str = "test", region: str = "us-east-1") -> bool:
-        """Whether the signature is that of the request as it arrived, by botocore's own signer."""
+        """Whether the signature is that of the request as it arrived.
+
+        As in AWS, of a query that is decoded and escaped again; the signer is botocore's.
+        """
         given = self.headers.get("authorization", "")
         if not given:
             return False
         names = given.split("SignedHeaders=")[1].split(",")[0].split(";")
         signed = {name: self.headers[name] for name in names}
-        url = f"http://{self.headers['host']}{self.target}"
+        pairs = parse_qsl(urlsplit(self.target).query.replace("+", "%2B"), keep_blank_values=True)
+        query = urlencode(pairs, quote_via=quote, safe="")
+        url = f"http://{self.headers['host']}{self.path}?{query}"
         request = AWSRequest(self.method, url, headers=signed, data=self.body)
         request.context["timestamp"] = self.headers["x-amz-date"]
         signer = SigV4Auth(Credentials(key, secret), "execute-api", region)

@@ -50,8 +50,10 @@ for subcommand in (jobs, job, summary, watch, wait, digest, health, open_page):
 
 def main() -> NoReturn:
     """Run the command line; an error is one line on standard error."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # both are text files
     try:
@@ -61,7 +63,7 @@ def main() -> NoReturn:
         _fail(f"{error.format_message()} See `{command} --help`.", error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message())
-    except JobLedgerError as error:
+    except (JobLedgerError, ValueError) as error:
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)

@@ -1,5 +1,6 @@
 """`jobledger open`: the API's pages in a browser, through a signing proxy."""
 
+import threading
 import webbrowser
 from typing import Literal
 
@@ -24,12 +25,15 @@ def open_page(ctx: click.Context, /, page: Literal["board", "docs"]) -> None:
       jobledger open docs
     """
     with ledger(ctx) as client, client.proxy() as proxy:
+        # A browser in the terminal returns only at its end, so another thread serves it.
+        serving = threading.Thread(target=proxy.serve_forever, daemon=True)
+        serving.start()
         address = proxy.address(page)
         click.echo(address)
-        if not webbrowser.open(address):
-            click.echo("No browser was found: open the address in one.", err=True)
-        click.echo("Ctrl-C ends it.", err=True)
         try:
-            proxy.serve_forever()
+            if not webbrowser.open(address):
+                click.echo("No browser was found: open the address in one.", err=True)
+            click.echo("Ctrl-C ends it.", err=True)
+            serving.join()
         except KeyboardInterrupt:
             return

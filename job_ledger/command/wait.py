@@ -17,7 +17,7 @@ from job_ledger.command.options import (
     set_filters,
 )
 from job_ledger.command.output import console, job_lines
-from job_ledger.errors import ConnectionFailed
+from job_ledger.errors import ApiError, ConnectionFailed
 from job_ledger.types import Job
 
 TIMED_OUT = 5
@@ -88,17 +88,22 @@ class _Watched:
         self._client = client
         self._filters = filters | {"order": "descending", "max_results": 1, "consistent_read": True}
         self._job: Job | None = None
+        self._looked = False
 
     def shown(self) -> str:
         return f"{self._job['JobId']} ({self._job.get('JobStatus')})" if self._job else "a job"
 
     def look(self) -> Job | None:
-        """Return the job as it is now. A failed connection is no end of a wait."""
+        """Return the job as it is now, or as it was when the API cannot tell.
+
+        The first look raises every error, because a wrong address does not become right.
+        """
         try:
             self._job = self._read()
-        except ConnectionFailed:
-            if self._job is None:
+        except (ConnectionFailed, ApiError) as error:
+            if not self._looked or (isinstance(error, ApiError) and not error.transient):
                 raise
+        self._looked = True
         return self._job
 
     def _read(self) -> Job | None:

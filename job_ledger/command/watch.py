@@ -65,7 +65,7 @@ def _follow(out: Console, watched: "Watched", seconds: float, families: bool) ->
             except ConnectionFailed as error:
                 problem = str(error)
             except ApiError as error:
-                if error.status < 500 and error.status != 429:
+                if not error.transient:
                     raise
                 problem = str(error)
             if out.is_terminal:

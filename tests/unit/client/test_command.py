@@ -207,6 +207,21 @@ def test_wait_follows_the_first_job_it_finds_to_its_end():
     }
 
 
+def test_wait_survives_failures_after_the_first_look():
+    job = {"JobId": "a", "JobStatus": "COMPLETED", "Family": "PHI"}
+    nothing, found = (
+        Scripted(body=json.dumps({LIST: jobs, "AsOf": None}).encode()) for jobs in ([], [job])
+    )
+    down = problem(503, Retry_After="60")
+    arguments = ("wait", "--job-name", "nightly", "--interval", "0s")
+    with scripted(nothing, down, down, found) as server:
+        assert run(server.url, *arguments).returncode == 0
+    with scripted(down) as server:
+        assert run(server.url, *arguments).returncode == 1
+    with scripted(nothing, problem(403, "AccessDeniedException")) as server:
+        assert run(server.url, *arguments).returncode == 1
+
+
 def test_wait_ends_when_its_time_is_over():
     page = Scripted(body=json.dumps({LIST: [], "AsOf": None}).encode())
     with scripted(page) as server:
@@ -229,6 +244,9 @@ def test_wait_ends_when_its_time_is_over():
         (["jobs", "--output", "/nonexistent/x.csv"], 1, "No such file or directory"),
         (["jobs", "--output", "/dev/null"], 1, "not a regular file"),
         (["job"], 2, "--help"),
+        (["jobs", "--name", "\udcff"], 1, "not valid Unicode"),
+        (["digest", "--idempotency-key", "a\nb"], 1, "printable ASCII"),
+        (["digest", "--last", "--start", "1d"], 2, "use it alone"),
         (["bogus"], 2, "jobledger --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -47,7 +47,6 @@ def answer(server, clock, request=GET):
         Request("GET", "/jobs", [("JobName", "a b+c/d%41=é夜\u2028~*'()"), ("Family", "ALL")]),
         Request("GET", "/jobs", [("B", "2"), ("A", "1"), ("B", "1")]),
         Request("GET", "/jobs/a%20b%25%3A"),
-        Request("GET", "/jobs", "JobName=a%20b&Family=PHI"),
         POST_ONCE,
     ],
     ids=lambda request: f"{request.method} {request.path}",
@@ -178,6 +177,14 @@ def test_an_error_of_another_server_is_an_api_error_as_well(body):
         Http(server.url).get("/jobs")
     assert caught.value.problem["status"] == 403
     assert "not from Job Ledger's API" in str(caught.value)
+
+
+def test_an_answer_that_is_no_json_is_an_api_error_as_well():
+    with (
+        scripted(Scripted(body=b"<html>")) as server,
+        pytest.raises(ApiError, match="Check its URL"),
+    ):
+        _ = Http(server.url).get("/jobs").json
 
 
 def test_without_credentials_only_this_machine_is_called_unsigned(clock, monkeypatch):

@@ -78,6 +78,24 @@ def test_a_request_is_signed_and_forwarded_without_the_token(browser, upstream):
     assert browser.proxy.token not in str(received)
 
 
+@pytest.mark.parametrize(
+    "path, received_path, query",
+    [
+        ("/board?JobName=a+b&JobStatus=", "/board", {"JobName": ["a b"], "JobStatus": [""]}),
+        ("/jobs?JobName='(*)!~", "/jobs", {"JobName": ["'(*)!~"]}),
+        ("/jobs?JobName=%e5%a4%9c", "/jobs", {"JobName": ["夜"]}),
+        ("/jobs/a:b%2fc+d@e", "/jobs/a%3Ab%2Fc%2Bd%40e", {}),
+    ],
+)
+def test_what_a_browser_escapes_otherwise_is_signed_as_well(
+    browser, upstream, path, received_path, query
+):
+    assert browser.send("GET", path)[0].status == 200
+    (received,) = upstream.received
+    assert received.is_signed()
+    assert (received.path, received.query) == (received_path, query)
+
+
 def test_only_known_headers_come_back_and_the_address_is_no_referrer(browser):
     response, _ = browser.send("GET", "/docs")
     assert response.headers["Content-Security-Policy"] == "default-src 'none'"
