@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import subprocess
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
 
 import pytest
 
 from tests.scripted_server import Scripted, problem, scripted
 from tests.served_api import JOBS
-from tests.unit.client.commands import on_terminal, run
+from tests.unit.client.commands import command, environment, on_terminal, run
 
 ESCAPE = "\x1b["
 PHI = f"{9_001:032x}"
@@ -106,9 +109,6 @@ def test_every_filter_of_the_api_is_an_option(server, arguments, sent):
 
 
 def test_a_relative_time_is_that_long_ago(server):
-    from datetime import UTC, datetime
-    from urllib.parse import parse_qs
-
     server.requests.clear()
     run(server.url, "jobs", "--after", "7d")
     (text,) = parse_qs(server.requests[0]["QUERY_STRING"])["SubmitTimeAfter"]
@@ -270,10 +270,10 @@ def test_the_connection_can_be_given_before_and_after_the_subcommand(server):
 
 
 @pytest.mark.parametrize(
-    "command", ["jobs", "job", "summary", "watch", "wait", "digest", "health", "open", ""]
+    "subcommand", ["jobs", "job", "summary", "watch", "wait", "digest", "health", "open", ""]
 )
-def test_help_has_examples(command):
-    done = run("", *command.split(), "--help")
+def test_help_has_examples(subcommand):
+    done = run("", *subcommand.split(), "--help")
     assert done.returncode == 0
     assert "jobledger" in done.stdout.split("Example", 1)[1]
 
@@ -286,10 +286,6 @@ def test_the_shell_completes_commands_options_and_values():
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(server):
-    import subprocess
-
-    from tests.unit.client.commands import command, environment
-
     for form in ("table", "ndjson"):
         line = f"{' '.join(command('jobs', '--all', '--format', form))} | head -n 1"
         done = subprocess.run(
