@@ -1,13 +1,5 @@
-"""Look a Comprehend Medical job up, or wait for one, while a CDK stack deploys.
+"""The construct under its first name. New code imports it from `job_ledger.cdk`."""
 
-    from job_ledger_lookup import ComprehendMedicalJobLookup
-
-    nightly = ComprehendMedicalJobLookup(self, "Nightly", job_name="nightly-notes", wait_minutes=30)
-    CfnOutput(self, "Codes", value=nightly.output_s3_uri)
-
-The stack JobLedger, in the same account and region, answers.
-"""
-
-from job_ledger_lookup.lookup import ComprehendMedicalJobLookup
+from job_ledger.cdk import ComprehendMedicalJobLookup
 
 __all__ = ["ComprehendMedicalJobLookup"]

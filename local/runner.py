@@ -100,7 +100,7 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
     say(f"the first sync is done; the API is {api_url}")
     for part in session.transcript(check):
         say.plain(f"\n{part}")
-    say.plain("")
+    say.plain(f"\n$ .venv/bin/jobledger --url {api_url} jobs --status FAILED --after 7d\n")
     return {
         "ApiUrl": api_url,
         "AwsEndpoint": options.aws_endpoint,

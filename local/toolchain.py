@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from shlex import quote
 
 from local import node
 from local.environments import LOGS, ROOT, RUNNING, VENV, Environment, SetupError, say, write
@@ -29,6 +30,10 @@ MAIN = Environment(
         "wheel": [ROOT / "local" / "node-requirements.txt"],
     },
 )
+# -P: the current directory is not where the command finds its modules.
+COMMAND = """#!/bin/sh
+PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} -P -m job_ledger "$@"
+"""
 # Programs with dependencies of their own, some of them other versions of ours.
 OTHERS = {
     name: Environment(ROOT / f".venv-{name}", {name: [ROOT / f"local/{name}-requirements.txt"]})
@@ -57,12 +62,22 @@ def set_up(wanted: list[str]) -> None:
         if machines:
             node.install_cdk(machines)
 
+    link_command()
     others = [OTHERS[name] for name in wanted if name in OTHERS and OTHERS[name].missing([name])]
     in_parallel([main, cdk, *(lambda other=other: set_up_other(other) for other in others)])
     if "node" in wanted:
         chosen = machines or node.from_wheel()
         node.install_cdk(chosen)
         node.link(chosen)
+
+
+def link_command() -> None:
+    """Write `.venv/bin/jobledger`, the command as this clone has it."""
+    launcher = VENV / "bin" / "jobledger"
+    script = COMMAND.format(root=quote(str(ROOT)), python=quote(str(MAIN.python)))
+    if not launcher.exists() or launcher.read_text() != script:
+        write(launcher, script)
+        launcher.chmod(0o755)
 
 
 def set_up_other(environment: Environment) -> None:

@@ -4,7 +4,7 @@ from aws_cdk import App, CfnOutput, Stack
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from job_ledger_lookup import ComprehendMedicalJobLookup
+from job_ledger.cdk import ComprehendMedicalJobLookup
 
 
 class PipelineStack(Stack):

@@ -4,6 +4,7 @@ JobLedgerError
 ├── InvalidParameters        one or more parameters are not valid
 ├── InvalidToken             a NextToken of another query or deployment, or altered
 ├── JobNotFound              no job with this JobId in the ledger
+├── DigestNotFound           no digest has been published yet
 ├── TooMuchToSummarise       a summary takes longer than a request may
 ├── FunctionRefused          the sync or the digest function could not be called, or failed
 │   └── FunctionThrottled    Lambda throttled the invocation
@@ -60,6 +61,10 @@ class InvalidToken(JobLedgerError):
 
 class JobNotFound(JobLedgerError):
     """The ledger has no job with this JobId."""
+
+
+class DigestNotFound(JobLedgerError):
+    """No digest has been published yet."""
 
 
 class TooMuchToSummarise(JobLedgerError):

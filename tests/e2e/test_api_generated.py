@@ -28,6 +28,7 @@ OPERATIONS = [
     ("GET", "/jobs"),
     ("GET", "/jobs/{JobId}"),
     ("GET", "/summary"),
+    ("GET", "/digests"),
     ("POST", "/digests"),
     ("GET", "/health"),
     ("GET", "/openapi.json"),

@@ -63,7 +63,7 @@ def test_head_answers_as_get_does_without_the_body(api, path):
     "path, method, status, allow",
     [
         ("/jobs", "DELETE", 405, "GET, HEAD"),
-        ("/digests", "GET", 405, "POST"),
+        ("/digests", "PUT", 405, "GET, POST, HEAD"),
         ("/jobs/x", "PUT", 405, "GET, HEAD"),
         ("/nowhere", "GET", 404, None),
         ("/nowhere", "POST", 404, None),

@@ -9,7 +9,8 @@ import pytest
 from aws_cdk import App, CfnOutput, CfnParameter, Stack
 from aws_cdk.assertions import Template
 
-from job_ledger_lookup import ComprehendMedicalJobLookup
+import job_ledger_lookup
+from job_ledger.cdk import ComprehendMedicalJobLookup
 from jobledger.lookup.lookup import ATTRIBUTES, MOST_COUNTED
 from jobledger.lookup.request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
 from stacks.lookup import TOKEN_PARAMETER
@@ -47,6 +48,10 @@ def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger():
 def test_the_token_can_be_given():
     (resource,) = lookups(service_token="arn:aws:lambda:eu-west-1:111122223333:function:f")
     assert resource["Properties"]["ServiceToken"].startswith("arn:aws:lambda")
+
+
+def test_the_construct_can_be_imported_by_its_earlier_name():
+    assert job_ledger_lookup.ComprehendMedicalJobLookup is ComprehendMedicalJobLookup
 
 
 def test_every_attribute_can_be_used():

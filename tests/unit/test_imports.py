@@ -48,9 +48,18 @@ MAY_IMPORT = {
 
 # The same for the folders of the project: `lambda` is what runs in AWS, and nothing else may.
 MAY_NOT_IMPORT = {
-    "lambda/jobledger": {"aws_cdk", "constructs", "stacks", "local", "tests", "boto3"},
-    "stacks": {"jobledger", "local", "tests", "job_ledger_lookup"},
-    "local": {"jobledger", "stacks", "tests", "aws_cdk"},
+    "lambda/jobledger": {
+        "aws_cdk",
+        "constructs",
+        "stacks",
+        "local",
+        "tests",
+        "boto3",
+        "job_ledger",
+    },
+    "stacks": {"jobledger", "local", "tests", "job_ledger", "job_ledger_lookup"},
+    "local": {"jobledger", "stacks", "tests", "aws_cdk", "job_ledger"},
+    "job_ledger": {"jobledger", "stacks", "local", "tests", "boto3"},
     "job_ledger_lookup": {"jobledger", "stacks", "local", "tests"},
 }
 

@@ -32,7 +32,7 @@ RFC 9457 problems, which never quote the request.
 _ERRORS = {
     "400": "One or more parameters or the body are not valid; errors lists all of them",
     "403": "The request is not signed, its signature is not valid, or the caller is not authorized",
-    "404": "The job or route does not exist",
+    "404": "The job, digest or route does not exist",
     "405": "The route does not support this method; Allow lists the supported ones",
     "409": "Another request with the same Idempotency-Key, or for the same digest, is in progress",
     "413": "The request is too large",
@@ -59,7 +59,7 @@ def document() -> Node:
             "/jobs": {"get": _list_jobs()},
             "/jobs/{JobId}": {"get": _get_job()},
             "/summary": {"get": _get_summary()},
-            "/digests": {"post": _post_digest()},
+            "/digests": {"get": _get_digest(), "post": _post_digest()},
             "/health": {"get": _get_health()},
             "/openapi.json": {"get": _get_openapi()},
             "/docs": {"get": _get_docs()},
@@ -137,6 +137,15 @@ def _get_summary() -> Node:
         "within 1 %; all other numbers are exact.",
         "parameters": [_parameter(parameter) for parameter in FILTERS.values()],
         "responses": _json("Summary", "The summary") | _errors(),
+    }
+
+
+def _get_digest() -> Node:
+    return {
+        "operationId": "GetDigest",
+        "summary": "The last digest",
+        "description": "What the last digest of the schedule, or of a request without a window, counted.",
+        "responses": _json("DigestAnswer", "The digest") | _errors("404"),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobledger.errors import (
     DigestInProgress,
+    DigestNotFound,
     FunctionRefused,
     FunctionThrottled,
     IdempotencyKeyReused,
@@ -73,6 +74,7 @@ _PROBLEMS: Mapping[type[JobLedgerError], Problem] = {
     JobNotFound: Problem(
         404, "ResourceNotFoundException", "The ledger has no job with this JobId."
     ),
+    DigestNotFound: Problem(404, "ResourceNotFoundException", "No digest has been published yet."),
     DigestInProgress: Problem(
         409,
         "InvalidRequestException",

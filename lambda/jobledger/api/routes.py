@@ -6,7 +6,7 @@ ROUTES = {
     "/jobs": ("GET",),
     "/jobs/{JobId}": ("GET",),
     "/summary": ("GET",),
-    "/digests": ("POST",),
+    "/digests": ("GET", "POST"),
     "/health": ("GET",),
     "/openapi.json": ("GET",),
     "/docs": ("GET",),
@@ -19,5 +19,6 @@ def allowed_methods(path: str) -> tuple[str, ...]:
     for route, methods in ROUTES.items():
         pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route))
         if re.fullmatch(f"{pattern}/*", path):
-            return ("GET", "HEAD") if methods == ("GET",) else methods
+            head = ("HEAD",) if "GET" in methods else ()
+            return (*methods, *head)
     return ()

@@ -122,6 +122,15 @@ def get_summary() -> Response[str]:
     return request.respond(json_answer(summary.to_json() | {"AsOf": time}))
 
 
+@app.get("/digests")
+def get_digest() -> Response[str]:
+    """Show the last digest."""
+    from jobledger.api.last_digest import read_last_digest
+
+    request.parameters({})
+    return request.respond(json_answer(read_last_digest(_ledger())))
+
+
 @app.post("/digests")
 def post_digest() -> Response[str]:
     """Publish a digest now."""

@@ -1,4 +1,12 @@
-"""The construct for `Custom::ComprehendMedicalJob`, with properties and attributes in Python style."""
+"""Look a Comprehend Medical job up, or wait for one, while a CDK stack deploys.
+
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
+    nightly = ComprehendMedicalJobLookup(self, "Nightly", job_name="nightly-notes", wait_minutes=30)
+    CfnOutput(self, "Codes", value=nightly.output_s3_uri)
+
+The stack JobLedger, in the same account and region, answers. Needs the extra: `pip install job-ledger[cdk]`.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,0 +1,5 @@
+"""`python -m job_ledger` is the command `jobledger`."""
+
+from job_ledger.command.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The command `jobledger`: one module for each subcommand."""

@@ -1,0 +1,51 @@
+"""`jobledger digest`: publishes a digest, or shows the last one."""
+
+import click
+from rich.text import Text
+
+from job_ledger.command.options import Time, connection_options, format_option, ledger
+from job_ledger.command.output import console, print_json, time_text
+
+
+@click.command()
+@click.option("--last", is_flag=True, help="Show the last digest instead of publishing one.")
+@click.option("--start", type=Time(), help="Start of the window: 24h (ago) or a time. Needs --end.")
+@click.option("--end", type=Time(), help="End of the window, at least two minutes ago.")
+@click.option(
+    "--idempotency-key",
+    help="The same key publishes once, and shows the same digest again for a day.",
+)
+@format_option("table", "json")
+@connection_options
+@click.pass_context
+def digest(
+    ctx: click.Context,
+    /,
+    last: bool,
+    start: str | None,
+    end: str | None,
+    idempotency_key: str | None,
+    form: str,
+) -> None:
+    """Publish a digest to its subscribers and show what it counts, or show the last one.
+
+    Without a window, it covers the time since the last digest.
+
+    \b
+    Examples:
+      jobledger digest
+      jobledger digest --last
+      jobledger digest --start 24h --end 5m
+    """
+    if last and (start or end or idempotency_key):
+        raise click.UsageError("--last shows a digest and publishes none: use it alone.")
+    client = ledger(ctx)
+    published = client.last_digest() if last else client.publish_digest(start, end, idempotency_key)
+    if form == "json":
+        print_json(published)
+        return
+    out, window = console(), published["Window"]
+    out.print(Text(f"digest {published['DigestId']}", "bold"))
+    out.print(Text(f"{time_text(window['Start'])} to {time_text(window['End'])} UTC"))
+    for status, count in published["Counts"].items():
+        out.print(Text(f"{status:16} {count:>9,}"))

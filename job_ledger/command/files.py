@@ -1,0 +1,35 @@
+"""Writes a file that is complete or not there."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that gets its name only when the block ends without an exception.
+
+    It is readable by its owner alone, because job names can identify patients.
+    """
+    target = path.resolve()
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        raise click.ClickException(f"{path} is not a regular file: name another, or use a pipe.")
+    handle, name = tempfile.mkstemp(
+        prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent
+    )
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

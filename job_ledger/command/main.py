@@ -1,0 +1,82 @@
+"""The command `jobledger`, and how it reports errors."""
+
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from job_ledger.command.digest import digest
+from job_ledger.command.health import health
+from job_ledger.command.job import job
+from job_ledger.command.jobs import jobs
+from job_ledger.command.open import open_page
+from job_ledger.command.options import connection_options
+from job_ledger.command.summary import summary
+from job_ledger.command.wait import wait
+from job_ledger.command.watch import watch
+from job_ledger.errors import JobLedgerError
+from job_ledger.version import VERSION
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `wait` has more.",
+)
+@click.version_option(VERSION, prog_name="jobledger")
+@connection_options
+def jobledger() -> None:
+    """Comprehend Medical's batch jobs from a Job Ledger.
+
+    \b
+    Examples:
+      jobledger jobs --status FAILED --after 7d
+      jobledger jobs --family ALL --all --output jobs.csv
+      jobledger wait --job-name nightly --after 1h && ./load.sh
+
+    The API is at --url, at JOB_LEDGER_URL, or at the output ApiUrl of the stack JobLedger. Requests are
+    signed with your AWS credentials.
+
+    Shell completion, for bash (zsh and fish likewise): eval "$(_JOBLEDGER_COMPLETE=bash_source jobledger)"
+    """
+
+
+for subcommand in (jobs, job, summary, watch, wait, digest, health, open_page):
+    jobledger.add_command(subcommand)
+
+
+def main() -> NoReturn:
+    """Run the command line; an error is one line on standard error."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # both are text files
+    try:
+        code: Any = jobledger.main(prog_name="jobledger", standalone_mode=False)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "jobledger"
+        _fail(f"{error.format_message()} See `{command} --help`.", error.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except (JobLedgerError, ValueError) as error:
+        _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        _fail(f"{error.strerror}: {error.filename or 'the output'}")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """End as after an exception, so that what was begun is removed."""
+    sys.exit(128 + number)
+
+
+def _fail(text: str, code: int = FAILED) -> NoReturn:
+    click.echo(f"error: {' '.join(text.split())}", err=True)
+    sys.exit(code)

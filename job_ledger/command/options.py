@@ -1,0 +1,151 @@
+"""Options that several subcommands have: the connection, the filters, times."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, get_args
+
+import click
+
+from job_ledger.client import JobLedger
+from job_ledger.types import Family, JobStatus
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+CONNECTION = ("url", "profile", "region")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[timedelta]):
+    """A number and a unit, such as 90s, 60m or 7d."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Return the duration."""
+        if isinstance(value, timedelta):
+            return value
+        if (seconds := _seconds(value)) is None:
+            self.fail("a duration is a number and one of s, m, h, d, w, such as 60m", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+class Time(click.ParamType[str]):
+    """A time of the API, or how long ago: 7d."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the time as the API reads it; the API checks what is not relative."""
+        seconds = _seconds(value)
+        if seconds is None:
+            return str(value)
+        try:
+            return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+        except OverflowError:
+            self.fail("that is longer ago than any calendar reaches", param, ctx)
+
+
+def _seconds(text: str) -> int | None:
+    match = _DURATION.fullmatch(text)
+    return int(match[1]) * _UNITS[match[2]] if match else None
+
+
+def ledger(ctx: click.Context) -> JobLedger:
+    """Return the client for the connection options of the command line."""
+    return JobLedger(**{name: ctx.find_root().ensure_object(dict).get(name) for name in CONNECTION})
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.find_root().ensure_object(dict)[str(param.name)] = value
+
+
+def connection_options(command: Command) -> Command:
+    """Add --url, --profile and --region. They can stand before and after the subcommand."""
+    for name, text in (
+        ("region", "AWS region.  [default: that of the profile or the environment]"),
+        ("profile", "AWS profile of the credentials."),
+        (
+            "url",
+            "Address of the API.  [default: JOB_LEDGER_URL, or the output ApiUrl of the stack JobLedger]",
+        ),
+    ):
+        option = click.option(f"--{name}", help=text, expose_value=False, callback=_remember)
+        command = option(command)
+    return command
+
+
+class _Choice(click.Choice[str]):
+    """One of the API's names, in any case."""
+
+    def __init__(self, names: Any) -> None:
+        super().__init__(get_args(names), case_sensitive=False)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show the values as the API writes them."""
+        return f"[{'|'.join(self.choices)}]"
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Name the allowed values as the API writes them."""
+        return f"{value!r} is not one of {', '.join(self.choices)}."
+
+
+# The last name is that of the argument. Each filter also has its API name.
+_JOB_FILTERS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("--family",),
+        {
+            "type": _Choice(Family),
+            "multiple": True,
+            "help": "Kind of job; repeat for several.  [default: SNOMEDCT]",
+        },
+    ),
+    (("--name", "--job-name", "job_name"), {"help": "Exact job name."}),
+    (("--name-prefix", "--job-name-prefix", "job_name_prefix"), {"help": "Start of the job name."}),
+    (
+        ("--after", "--submit-time-after", "submit_time_after"),
+        {"type": Time(), "help": "Submitted after this: 7d (ago), a date, or RFC 3339."},
+    ),
+    (
+        ("--before", "--submit-time-before", "submit_time_before"),
+        {"type": Time(), "help": "Submitted before this."},
+    ),
+)
+_STATUS: tuple[tuple[str, ...], dict[str, Any]] = (
+    ("--status", "--job-status", "job_status"),
+    {"type": _Choice(JobStatus), "multiple": True, "help": "Status; repeat for any of several."},
+)
+
+
+def job_options(command: Command) -> Command:
+    """Add the API's filters other than the status."""
+    for names, more in reversed(_JOB_FILTERS):
+        command = click.option(*names, **more)(command)
+    return command
+
+
+def filter_options(command: Command) -> Command:
+    """Add all of the API's filters."""
+    names, more = _STATUS
+    return job_options(click.option(*names, **more)(command))
+
+
+def format_option(*formats: str) -> Callable[[Command], Command]:
+    """Add --format; the first is the default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print.",
+    )
+
+
+def set_filters(**values: Any) -> dict[str, Any]:
+    """Return the filters that the command line sets."""
+    return {name: value for name, value in values.items() if value not in (None, (), False)}

@@ -1,0 +1,76 @@
+"""Finds the API of a deployment, and what signs for it."""
+
+import os
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.session import Session
+
+from job_ledger.errors import LedgerNotFound
+
+STACK = "JobLedger"
+_GIVE_URL = "pass --url (url=…) or set JOB_LEDGER_URL to its ApiUrl"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def find_url(url: str | None, session: Session) -> str:
+    """Return the API's address without a trailing slash: given, in the environment, or of the stack.
+
+    Raises LedgerNotFound.
+    """
+    found = url or os.environ.get("JOB_LEDGER_URL") or _url_of_stack(session)
+    parts = urlsplit(found)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise LedgerNotFound(f"The URL of the API is not a web address: {_GIVE_URL}.")
+    if parts.scheme == "http" and not is_loopback(found):
+        raise LedgerNotFound("The API needs https: only an address of this machine may be http.")
+    return found.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is of this machine, as that of the local deployment is."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def signing_region(url: str, session: Session) -> str | None:
+    """Return the region of an API Gateway address; of another one (a custom domain), the session's."""
+    match = re.search(r"\.execute-api\.([a-z0-9-]+)\.", urlsplit(url).hostname or "")
+    region: str | None = match[1] if match else session.get_config_variable("region")
+    return region
+
+
+def _url_of_stack(session: Session) -> str:
+    try:
+        outputs = _outputs(session)
+    except NoRegionError as error:
+        raise LedgerNotFound(
+            f"No region is set to look for the stack {STACK} in: {_GIVE_URL}, or set AWS_REGION."
+        ) from error
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise LedgerNotFound(
+            f"The stack {STACK} was not found here ({code}): {_GIVE_URL}, "
+            "or choose the account and region with --profile and --region."
+        ) from error
+    except BotoCoreError as error:
+        raise LedgerNotFound(
+            f"CloudFormation cannot be asked for the stack {STACK} ({one_line(error)}): {_GIVE_URL}."
+        ) from error
+    if "ApiUrl" not in outputs:
+        raise LedgerNotFound(f"The stack {STACK} has no output ApiUrl: {_GIVE_URL}.")
+    return outputs["ApiUrl"]
+
+
+def _outputs(session: Session) -> dict[str, str]:
+    config = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
+    client: Any = session.create_client("cloudformation", config=config)
+    (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message as one line without its full stop."""
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,189 @@
+"""The API's documents as types, with the names of its OpenAPI document; tests compare the two.
+
+At run time they are the decoded JSON: properties that the API adds later are there as well. Times are RFC 3339
+text in UTC.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, Literal, NotRequired, Required, TypedDict
+
+Family = Literal["SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI", "ALL"]
+JobStatus = Literal[
+    "SUBMITTED",
+    "IN_PROGRESS",
+    "STOP_REQUESTED",
+    "COMPLETED",
+    "PARTIAL_SUCCESS",
+    "FAILED",
+    "STOPPED",
+]
+Time = datetime | date | str | float
+"""A datetime with a time zone, a date (midnight UTC), RFC 3339 text, or epoch seconds."""
+
+
+class JobFilters(TypedDict, total=False):
+    """The filters of `GET /jobs` and `GET /summary`. All can be combined."""
+
+    family: Family | Sequence[Family]
+    job_name: str
+    job_name_prefix: str
+    job_status: JobStatus | Sequence[JobStatus]
+    submit_time_after: Time
+    submit_time_before: Time
+
+
+class ListFilters(JobFilters, total=False):
+    """The parameters of `GET /jobs`."""
+
+    order: Literal["ascending", "descending"]
+    max_results: int
+    next_token: str
+    consistent_read: bool
+
+
+class DataConfig(TypedDict, total=False):
+    """A place in S3."""
+
+    S3Bucket: str
+    S3Key: str
+
+
+class Job(TypedDict, total=False):
+    """A job as the service lists it, and its family."""
+
+    Family: Required[str]
+    JobId: str
+    JobName: str
+    JobStatus: str
+    Message: str
+    SubmitTime: str
+    EndTime: str
+    ExpirationTime: str
+    InputDataConfig: DataConfig
+    OutputDataConfig: DataConfig
+    LanguageCode: str
+    DataAccessRoleArn: str
+    ManifestFilePath: str
+    KMSKey: str
+    ModelVersion: str
+
+
+class JobList(TypedDict):
+    """A page of jobs. Without NextToken it is the last."""
+
+    ComprehendMedicalAsyncJobPropertiesList: list[Job]
+    NextToken: NotRequired[str]
+    AsOf: str | None
+    Stale: NotRequired[bool]
+
+
+class Observation(TypedDict):
+    """A status of a job, and when the ledger first observed it."""
+
+    JobStatus: NotRequired[str]
+    ObservedAt: str
+
+
+class JobDescription(TypedDict):
+    """A job with its history."""
+
+    ComprehendMedicalAsyncJobProperties: Job
+    History: list[Observation]
+    ExpiredUpstream: NotRequired[bool]
+    AsOf: str | None
+
+
+class Durations(TypedDict):
+    """Seconds from submission to end of finished jobs."""
+
+    p50: float | None
+    p90: float | None
+    max: float | None
+
+
+class OldestActive(TypedDict, total=False):
+    """The active job that was submitted first."""
+
+    JobId: str
+    Family: str
+    JobStatus: str
+    SubmitTime: str
+    AgeSeconds: float
+
+
+class Summary(TypedDict):
+    """Counts and durations of all jobs that match."""
+
+    Total: int
+    ByStatus: dict[str, int]
+    ByFamily: dict[str, int]
+    Durations: Durations
+    OldestActive: OldestActive | None
+    ExpiringSoon: int
+    FailureRate: float | None
+    AsOf: str | None
+
+
+class Window(TypedDict):
+    """The time that a digest covers."""
+
+    Start: str
+    End: str
+
+
+class DigestRequest(TypedDict, total=False):
+    """The body of `POST /digests`."""
+
+    WindowStart: str | float
+    WindowEnd: str | float
+
+
+class DigestAnswer(TypedDict):
+    """A published digest."""
+
+    DigestId: str
+    MessageId: str
+    Window: Window
+    Counts: dict[str, Any]
+
+
+class LastError(TypedDict, total=False):
+    """The error of the last sync."""
+
+    Name: str
+    At: str
+
+
+class FamilyHealth(TypedDict):
+    """The age of the ledger for one family."""
+
+    AsOf: str | None
+    AgeSeconds: float | None
+    LastError: LastError | None
+
+
+class Health(TypedDict):
+    """The age of the ledger."""
+
+    Status: str
+    Families: dict[str, FamilyHealth]
+
+
+class InvalidParameter(TypedDict):
+    """A parameter that is not valid, and what is allowed."""
+
+    parameter: str
+    allowed: str
+
+
+class Problem(TypedDict):
+    """An error as in RFC 9457. The title is the service's exception name."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: NotRequired[list[InvalidParameter]]
+    Families: NotRequired[dict[str, FamilyHealth]]

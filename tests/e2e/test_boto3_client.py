@@ -1,0 +1,195 @@
+"""One suite of calls on real boto3 at the service, and on the client at the ledger: equal results."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from job_ledger import JobLedger
+from tests.contract.shapes import check
+from tests.e2e.account import FAMILIES, LIST_CALLS, listed
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+LIST = "ComprehendMedicalAsyncJobPropertiesList"
+JOB = "ComprehendMedicalAsyncJobProperties"
+DESCRIBE_CALLS = {
+    "SNOMEDCT": "describe_snomedct_inference_job",
+    "ICD10CM": "describe_icd10_cm_inference_job",
+    "RXNORM": "describe_rx_norm_inference_job",
+    "ENTITIES_V2": "describe_entities_detection_v2_job",
+    "PHI": "describe_phi_detection_job",
+}
+
+
+@pytest.fixture(scope="module")
+def service(deployment):
+    return deployment.client("comprehendmedical")
+
+
+@pytest.fixture(scope="module")
+def ledger(deployment) -> Iterator[JobLedger]:
+    with JobLedger(deployment.ready["ApiUrl"]) as client:
+        yield client
+
+
+@pytest.fixture(params=["service", "ledger"])
+def either(request):
+    """What every line of existing code must do on both."""
+    return request.getfixturevalue(request.param)
+
+
+def walk(client, method, **parameters):
+    """All jobs of a list, page by page, as code has to read them from boto3."""
+    jobs: dict[str, dict[str, Any]] = {}
+    while True:
+        answer = getattr(client, method)(**parameters)
+        metadata = answer.pop("ResponseMetadata")
+        assert metadata["HTTPStatusCode"] == 200
+        assert {"RequestId", "HTTPHeaders", "RetryAttempts"} < metadata.keys()
+        assert metadata["RequestId"]
+        operation = client.meta.method_to_api_mapping[method]
+        check(client.meta.service_model.operation_model(operation).output_shape, answer)
+        # The service may repeat a job from one page to the next.
+        jobs |= {job["JobId"]: job for job in answer[LIST]}
+        if not answer.get("NextToken"):
+            return list(jobs.values())
+        parameters["NextToken"] = answer["NextToken"]
+
+
+def bounds(deployment, family):
+    """Times inside the account's, with a zone of their own, to the millisecond."""
+    newest_first = listed(deployment.jobs[family], {})
+    zone = datetime.fromisoformat("2026-11-24T00:00:00+05:30").tzinfo
+    times = [datetime.fromisoformat(job["SubmitTime"]).astimezone(zone) for job in newest_first]
+    return times[len(times) * 3 // 4], times[len(times) // 4]
+
+
+FILTERS = {
+    "none": lambda _after, _before: {},
+    "name": lambda _after, _before: {"JobName": "nightly-notes"},
+    "odd name": lambda _after, _before: {"JobName": "診療記録 夜間"},
+    "formula": lambda _after, _before: {"JobName": "=1+1"},
+    "unknown name": lambda _after, _before: {"JobName": "absent"},
+    "status": lambda _after, _before: {"JobStatus": "FAILED"},
+    "active": lambda _after, _before: {"JobStatus": "IN_PROGRESS"},
+    "after": lambda after, _before: {"SubmitTimeAfter": after},
+    "before": lambda _after, before: {"SubmitTimeBefore": before},
+    "after as text": lambda after, _before: {"SubmitTimeAfter": after.isoformat()},
+    "after in seconds": lambda after, _before: {"SubmitTimeAfter": int(after.timestamp())},
+    "after, naive": lambda after, _before: {"SubmitTimeAfter": after.replace(tzinfo=None)},
+    "before 1970": lambda _after, _before: {"SubmitTimeBefore": datetime(1960, 1, 1, tzinfo=UTC)},
+    "after 1960": lambda _after, _before: {"SubmitTimeAfter": datetime(1960, 1, 1, tzinfo=UTC)},
+    "in the future": lambda _after, _before: {
+        "SubmitTimeAfter": datetime.now(UTC) + timedelta(days=365)
+    },
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_list_by_any_filter_is_the_same(deployment, service, ledger, family, name):
+    filters = FILTERS[name](*bounds(deployment, family))
+    method = LIST_CALLS[family]
+    theirs, ours = (walk(client, method, Filter=filters) for client in (service, ledger))
+    by_id = {job["JobId"]: job for job in theirs}
+    assert {job["JobId"]: job for job in ours} == by_id
+    assert len(ours) == len(by_id)
+    for job in ours:
+        assert all(job[key].tzinfo for key in ("SubmitTime", "EndTime", "ExpirationTime"))
+    if any(key.startswith("SubmitTime") for key in filters):  # the service documents this order
+        assert [job["SubmitTime"] for job in ours] == [job["SubmitTime"] for job in theirs]
+
+
+@pytest.mark.parametrize("size", [1, 50, 500])
+def test_a_list_in_pages_of_any_size_is_the_same(service, ledger, size):
+    method = LIST_CALLS["ENTITIES_V2"]
+    theirs, ours = (walk(client, method, MaxResults=size) for client in (service, ledger))
+    key = lambda job: job["JobId"]  # noqa: E731 - the name is what the reader needs
+    assert sorted(ours, key=key) == sorted(theirs, key=key)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_description_is_the_same(deployment, service, ledger, family):
+    for job in deployment.jobs[family][:5]:
+        theirs, ours = (
+            getattr(client, DESCRIBE_CALLS[family])(JobId=job["JobId"])
+            for client in (service, ledger)
+        )
+        assert ours[JOB] == theirs[JOB]
+        shape = ledger.meta.service_model.shape_for(JOB)
+        check(shape, ours[JOB])
+
+
+@pytest.mark.parametrize(
+    "method, parameters, name",
+    [
+        ("describe_phi_detection_job", {"JobId": "absent"}, "ResourceNotFoundException"),
+        ("list_phi_detection_jobs", {"Filter": {"JobStatus": "BOGUS"}}, "ValidationException"),
+        ("list_phi_detection_jobs", {"Filter": {"JobName": "no*stars"}}, "ValidationException"),
+        ("list_phi_detection_jobs", {"NextToken": "AAAA"}, "InvalidRequestException"),
+    ],
+    ids=str,
+)
+def test_an_error_has_the_same_class(either, method, parameters, name):
+    with pytest.raises(getattr(either.exceptions, name)) as caught:
+        getattr(either, method)(**parameters)
+    assert isinstance(caught.value, ClientError)
+    assert caught.value.response["Error"]["Code"] == name
+    assert caught.value.response["Error"]["Message"] == caught.value.response["Message"]
+    assert caught.value.operation_name == either.meta.method_to_api_mapping[method]
+
+
+def test_a_job_of_another_family_is_not_found(deployment, either):
+    job_id = deployment.jobs["SNOMEDCT"][0]["JobId"]
+    with pytest.raises(either.exceptions.ResourceNotFoundException):
+        either.describe_rx_norm_inference_job(JobId=job_id)
+
+
+# Where the ledger differs, and means to.
+
+
+def test_without_a_time_filter_the_ledger_lists_the_newest_first(deployment, ledger):
+    jobs = walk(ledger, LIST_CALLS["SNOMEDCT"])
+    expected = [job["JobId"] for job in listed(deployment.jobs["SNOMEDCT"], {})]
+    assert [job["JobId"] for job in jobs] == expected
+
+
+def test_two_filters_are_refused_by_the_service_and_mixed_by_the_ledger(service, ledger):
+    filters = {"JobName": "nightly-notes", "JobStatus": "COMPLETED"}
+    with pytest.raises(service.exceptions.InvalidRequestException):
+        service.list_snomedct_inference_jobs(Filter=filters)
+    jobs = walk(ledger, LIST_CALLS["SNOMEDCT"], Filter=filters)
+    assert {(job["JobName"], job["JobStatus"]) for job in jobs} == {("nightly-notes", "COMPLETED")}
+
+
+def test_a_token_of_one_is_none_of_the_other(service, ledger):
+    theirs, ours = (
+        client.list_rx_norm_inference_jobs(MaxResults=1) for client in (service, ledger)
+    )
+    with pytest.raises(service.exceptions.InvalidRequestException):
+        service.list_rx_norm_inference_jobs(NextToken=ours["NextToken"])
+    # A token in another alphabet is a wrong parameter to the ledger, otherwise a token of another list.
+    with pytest.raises(ClientError) as caught:
+        ledger.list_rx_norm_inference_jobs(NextToken=theirs["NextToken"])
+    codes = ("ValidationException", "InvalidRequestException")
+    assert caught.value.response["Error"]["Code"] in codes
+
+
+def test_a_value_that_the_ledger_refuses_is_always_a_validation_exception(service, ledger):
+    for method, parameters in (
+        ("list_phi_detection_jobs", {"MaxResults": 501}),
+        ("describe_phi_detection_job", {"JobId": "a" * 33}),
+    ):
+        with pytest.raises(service.exceptions.InvalidRequestException):
+            getattr(service, method)(**parameters)
+        with pytest.raises(ledger.exceptions.ValidationException):
+            getattr(ledger, method)(**parameters)
+
+
+def test_the_client_finds_the_api_in_the_outputs_of_the_stack(deployment, monkeypatch):
+    monkeypatch.delenv("JOB_LEDGER_URL", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", deployment.ready["AwsEndpoint"])
+    assert JobLedger().url == deployment.outputs["ApiUrl"]

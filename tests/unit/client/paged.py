@@ -1,0 +1,39 @@
+"""A fast stand-in for the API's list: pages of one job repeated, as many as a test wants."""
+
+import json
+
+from jobledger.jobs import Family, job_from_service
+from tests.api import a_job
+from tests.scripted_server import Received, Scripted
+
+LIST = "ComprehendMedicalAsyncJobPropertiesList"
+SIZE = 500
+
+
+class Paged:
+    """Answers `GET /jobs` with pages of 500, and `GET /summary` with their total."""
+
+    def __init__(self, pages: int) -> None:
+        self.pages = pages
+        self.served = 0
+        job = job_from_service(Family.PHI, a_job())
+        assert job
+        text = job.json
+        self._ndjson = f"{text}\n".encode() * SIZE
+        self._csv = b'"JobId","Message"\r\n' + b'"a","two\r\nlines"\r\n' * SIZE
+        self._jobs = ",".join([text] * SIZE)
+
+    def __call__(self, request: Received) -> Scripted | None:
+        if request.path == "/summary":
+            return Scripted(body=json.dumps({"Total": self.pages * SIZE}).encode())
+        number = int(request.query.get("NextToken", ["0"])[0]) + 1
+        self.served = max(number, self.served)
+        more = number < self.pages
+        headers = {"Link": f'<?NextToken={number}>; rel="next"'} if more else {}
+        if request.headers["accept"] == "application/json":
+            token = f',"NextToken":"{number}"' if more else ""
+            return Scripted(
+                200, headers, f'{{"{LIST}":[{self._jobs}]{token},"AsOf":null}}'.encode()
+            )
+        csv = request.headers["accept"] == "text/csv"
+        return Scripted(200, headers, self._csv if csv else self._ndjson)

@@ -1,0 +1,169 @@
+"""The client against the API's own handler."""
+
+import itertools
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from job_ledger import ApiError, JobLedger
+from jobledger.digest.claims import DigestState, DigestStateRow, Sent
+from jobledger.jobs import Family
+from jobledger.ledger.writing import SyncState
+from jobledger.times import rfc3339
+from tests.api import NOW
+from tests.served_api import JOBS
+
+ANSWER: dict[str, Any] = {
+    "DigestId": "d" * 32,
+    "MessageId": "m",
+    "Window": {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"},
+    "Counts": {"COMPLETED": 1},
+}
+
+
+def queries(server):
+    return [parse_qs(request["QUERY_STRING"]) for request in server.requests]
+
+
+def test_jobs_iterates_over_all_pages_once(ledger, server):
+    ids = [job["JobId"] for job in ledger.jobs()]
+    assert ids == [f"{n:032x}" for n in reversed(range(JOBS))]
+    assert len(server.requests) == 3, "pages of 500"
+
+
+def test_jobs_reads_a_page_only_when_it_is_wanted(ledger, server):
+    jobs = ledger.jobs(max_results=10)
+    assert server.requests == []
+    assert len(list(itertools.islice(jobs, 15))) == 15
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "value, sent",
+    [
+        (datetime(2026, 11, 22, 8, tzinfo=UTC), "2026-11-22T08:00:00+00:00"),
+        (datetime(2026, 11, 22, 8, 0, 0, 500, tzinfo=UTC), "2026-11-22T08:00:00.000500+00:00"),
+        (date(2026, 11, 22), "2026-11-22"),
+        ("2026-11-22T08:00:00Z", "2026-11-22T08:00:00Z"),
+        (1_795_334_400, "1795334400"),
+        (1_795_334_400.5, "1795334400.500000"),
+    ],
+    ids=str,
+)
+def test_times_of_every_kind_become_times_of_the_api(ledger, server, value, sent):
+    ledger.page(submit_time_after=value)
+    assert queries(server) == [{"SubmitTimeAfter": [sent]}]
+
+
+def test_a_time_without_a_zone_is_refused(ledger, server):
+    with pytest.raises(ValueError, match="submit_time_after needs a time zone"):
+        ledger.page(submit_time_after=datetime(2026, 11, 22))  # noqa: DTZ001 - it is the mistake
+    assert server.requests == []
+
+
+def test_every_filter_becomes_a_parameter(ledger, server):
+    page = ledger.page(
+        family=["PHI", "RXNORM"],
+        job_name="夜 =1+1",
+        job_name_prefix=None,
+        job_status="FAILED",
+        submit_time_after=NOW - timedelta(days=9),
+        submit_time_before=NOW + timedelta(days=9),
+        order="ascending",
+        max_results=5,
+        consistent_read=False,
+    )
+    assert [job["JobId"] for job in page["ComprehendMedicalAsyncJobPropertiesList"]] == [
+        f"{9_001:032x}"
+    ]
+    (sent,) = queries(server)
+    assert sent["Family"] == ["PHI", "RXNORM"]
+    assert sent["ConsistentRead"] == ["false"]
+    assert "JobNamePrefix" not in sent
+
+
+def test_an_unknown_filter_is_refused_with_the_known_ones(ledger):
+    with pytest.raises(TypeError, match="jobstatus is not a filter; known are family, job_name"):
+        ledger.page(jobstatus="FAILED")
+    with pytest.raises(TypeError, match="max_results is not a filter"):
+        ledger.summary(max_results=5)
+
+
+def test_a_refused_value_raises_the_problem(ledger):
+    with pytest.raises(ApiError) as caught:
+        next(ledger.jobs(max_results=501, job_status="BOGUS"))
+    wrong = {error["parameter"]: error["allowed"] for error in caught.value.problem["errors"]}
+    assert wrong["MaxResults"] == "a whole number from 1 to 500"
+    assert "MaxResults: a whole number from 1 to 500" in str(caught.value)
+    assert "BOGUS" not in str(caught.value)
+
+
+def test_a_job_is_described_with_its_history(ledger):
+    described = ledger.job(f"{9_001:032x}")
+    assert described["ComprehendMedicalAsyncJobProperties"]["JobName"] == "夜 =1+1"
+    assert [entry["JobStatus"] for entry in described["History"]] == ["FAILED"]
+
+
+@pytest.mark.parametrize("job_id", ["", ".", "..", "absent", "a%2Fb", "a?b", "#", "../jobs"])
+def test_an_id_that_no_job_has_never_reaches_another_route(ledger, job_id):
+    with pytest.raises(ApiError) as caught:
+        ledger.job(job_id)
+    assert caught.value.status in (400, 404)
+
+
+def test_a_summary_counts_what_matches(ledger):
+    assert ledger.summary(family="ALL")["Total"] == JOBS + 2
+    assert ledger.summary(family="PHI", job_status=["FAILED"])["ByStatus"]["FAILED"] == 1
+
+
+def test_health_is_returned_or_raised_with_the_families(ledger, server):
+    assert ledger.health()["Status"] == "ok"
+    old = rfc3339(NOW - timedelta(hours=1))
+    state = server.api.ledger.state(Family.PHI)
+    server.api.ledger.save_state(Family.PHI, SyncState(as_of=old, version=state.version))
+    server.requests.clear()
+    with pytest.raises(ApiError) as caught:
+        ledger.health()
+    server.api.mark_synced()
+    assert caught.value.problem["Families"]["PHI"]["AgeSeconds"] == 3600
+    assert len(server.requests) == 1, "a minute is longer than the client waits"
+
+
+def test_a_digest_has_a_key_so_that_retries_publish_once(ledger, server):
+    server.api.answer_of_function = ANSWER
+    server.api.asked.clear()
+    assert ledger.publish_digest() == ANSWER
+    start, end = NOW - timedelta(days=1), NOW - timedelta(hours=1)
+    ledger.publish_digest(start, end, idempotency_key="mine")
+    (_, first), (_, second) = server.api.asked
+    assert len(first["IdempotencyKey"]) == 36
+    assert second == {
+        "IdempotencyKey": "mine",
+        "WindowStart": rfc3339(start),
+        "WindowEnd": rfc3339(end),
+    }
+
+
+def test_the_last_digest_is_shown(ledger, server):
+    with pytest.raises(ApiError, match="No digest has been published yet"):
+        ledger.last_digest()
+    api = server.api.ledger
+    window = ANSWER["Window"]
+    sent = Sent("d" * 32, window["Start"], window["End"], ANSWER["Counts"], "m")
+    DigestStateRow(api.table, api.scope).save(DigestState(last=sent))
+    assert ledger.last_digest() == ANSWER
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_an_export_has_the_apis_own_bytes(ledger, server, form):
+    pages = list(ledger.exported(form, family="PHI", max_results=1))
+    assert [page.next_token is None for page in pages] == [False, False, True], "the last is empty"
+    answer = server.api.call("/jobs", {"Family": "PHI", "MaxResults": 1, "Format": form})
+    assert pages[0].body == answer.content
+
+
+def test_a_closed_client_has_no_connection(server):
+    with JobLedger(server.url) as ledger:
+        ledger.health()

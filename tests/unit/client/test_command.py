@@ -1,0 +1,299 @@
+"""The command against the API's own handler, as a process: what it prints, and how it ends."""
+
+import csv
+import io
+import json
+import subprocess
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+import pytest
+
+from tests.scripted_server import Scripted, problem, scripted
+from tests.served_api import JOBS
+from tests.unit.client.commands import command, environment, on_terminal, run
+
+ESCAPE = "\x1b["
+PHI = f"{9_001:032x}"
+LIST = "ComprehendMedicalAsyncJobPropertiesList"
+
+
+def test_the_table_has_a_line_for_each_job(server):
+    done = run(server.url, "jobs", "--family", "phi")
+    heading, first, second = done.stdout.splitlines()
+    assert heading.split("  ")[0] == "SUBMITTED (UTC)"
+    assert [second.split()[index] for index in (2, 5, 6)] == ["FAILED", PHI, "夜"]
+    assert "STOPPED" in first
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_pipe_is_plain_and_a_terminal_has_colour(server):
+    arguments = ("jobs", "--family", "PHI")
+    plain = run(server.url, *arguments).stdout
+    code, coloured = on_terminal(server.url, *arguments)
+    assert code == 0
+    assert ESCAPE not in plain
+    assert f"{ESCAPE}1;31mFAILED" in coloured
+    # What the service's message could do to the terminal is text.
+    assert r"\x1b[31mno" in plain
+    assert r"\x1b[31mno" in coloured
+
+
+@pytest.mark.parametrize("family, has_it", [("PHI", False), ("ALL", True)])
+def test_the_family_is_shown_when_several_are_listed(server, family, has_it):
+    done = run(server.url, "jobs", "--family", family, "--max-results", "1")
+    assert ("FAMILY" in done.stdout) == has_it
+
+
+def test_one_page_says_how_to_get_the_next(server):
+    done = run(server.url, "jobs", "--max-results", "2", "--format", "ndjson")
+    token = done.stderr.split()[-1]
+    assert "use --all" in done.stderr
+    rest = run(server.url, "jobs", "--max-results", "2", "--next-token", token, "--format", "json")
+    ids = [json.loads(line)["JobId"] for line in done.stdout.splitlines()]
+    ids += [job["JobId"] for job in json.loads(rest.stdout)[LIST]]
+    assert ids == [f"{JOBS - n:032x}" for n in (1, 2, 3, 4)]
+    assert json.loads(rest.stdout)["NextToken"]
+
+
+@pytest.mark.parametrize("everything", [True, False])
+@pytest.mark.parametrize("form", ["table", "json", "csv", "ndjson"])
+def test_every_format_has_the_same_jobs(server, form, everything):
+    chosen = ["--all", "--max-results", "400"] if everything else ["--max-results", "7"]
+    done = run(server.url, "jobs", *chosen, "--format", form)
+    assert done.returncode == 0, done.stderr
+    count = JOBS if everything else 7
+    assert ids_in(form, done.stdout) == [f"{n:032x}" for n in range(JOBS - 1, JOBS - 1 - count, -1)]
+
+
+def ids_in(form, text):
+    if form == "table":
+        return [line.split()[5] for line in text.splitlines()[1:]]
+    if form == "json":
+        document = json.loads(text)
+        assert document["AsOf"]
+        return [job["JobId"] for job in document[LIST]]
+    if form == "ndjson":
+        return [json.loads(line)["JobId"] for line in text.splitlines()]
+    return [row["JobId"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+
+
+def test_json_of_no_job_is_the_empty_list(server):
+    done = run(server.url, "jobs", "--name", "absent", "--all", "--format", "json")
+    assert json.loads(done.stdout)[LIST] == []
+
+
+@pytest.mark.parametrize(
+    "arguments, sent",
+    [
+        (["--status", "failed", "--status", "STOPPED"], "JobStatus=FAILED&JobStatus=STOPPED"),
+        (["--job-name", "a b"], "JobName=a%20b"),
+        (["--name-prefix", "n"], "JobNamePrefix=n"),
+        (["--after", "2026-11-01"], "SubmitTimeAfter=2026-11-01"),
+        (
+            ["--before", "2026-11-24T00:00:00+01:00"],
+            "SubmitTimeBefore=2026-11-24T00%3A00%3A00%2B01%3A00",
+        ),
+        (["--order", "ascending"], "Order=ascending"),
+        (["--max-results", "5"], "MaxResults=5"),
+        (["--next-token", "abc"], "NextToken=abc"),
+        (["--consistent-read"], "ConsistentRead=true"),
+        (["--family", "ICD10CM", "--family", "PHI"], "Family=ICD10CM&Family=PHI"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_every_filter_of_the_api_is_an_option(server, arguments, sent):
+    server.requests.clear()
+    run(server.url, "jobs", *arguments)
+    assert server.requests[0]["QUERY_STRING"] == sent
+
+
+def test_a_relative_time_is_that_long_ago(server):
+    server.requests.clear()
+    run(server.url, "jobs", "--after", "7d")
+    (text,) = parse_qs(server.requests[0]["QUERY_STRING"])["SubmitTimeAfter"]
+    ago = datetime.now(UTC) - datetime.fromisoformat(text)
+    assert 7 * 86_400 <= ago.total_seconds() < 7 * 86_400 + 60
+
+
+def test_a_job_has_its_properties_and_its_history(server):
+    done = run(server.url, "job", PHI)
+    assert "JobName" in done.stdout
+    assert "s3://notes/in/" in done.stdout
+    assert done.stdout.splitlines()[-1] == "* 2026-11-23 12:00:00  FAILED"
+    described = json.loads(run(server.url, "job", PHI, "--format", "json").stdout)
+    assert described["History"][0]["JobStatus"] == "FAILED"
+
+
+def test_a_summary_has_bars_on_a_terminal(server):
+    plain = run(server.url, "summary", "--family", "ALL").stdout
+    code, shown = on_terminal(server.url, "summary", "--family", "ALL")
+    assert plain.startswith("1,205 jobs")
+    assert "█" not in plain
+    assert (code, "█" * 13 in shown) == (0, True), "a third of forty"
+    assert json.loads(run(server.url, "summary", "--format", "json").stdout)["Total"] == JOBS
+
+
+def test_a_digest_is_published_and_shown(server):
+    server.api.answer_of_function = {
+        "DigestId": "d" * 32,
+        "MessageId": "m",
+        "Window": {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"},
+        "Counts": {"COMPLETED": 7},
+    }
+    done = run(server.url, "digest")
+    assert done.stdout.splitlines()[0] == f"digest {'d' * 32}"
+    assert done.stdout.splitlines()[-1].split() == ["COMPLETED", "7"]
+    assert json.loads(run(server.url, "digest", "--format", "json").stdout)["MessageId"] == "m"
+
+
+def test_health_is_a_table_and_an_exit_code(server):
+    done = run(server.url, "health")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "ok")
+    stale = {
+        "type": "about:blank",
+        "title": "InternalServerException",
+        "status": 503,
+        "detail": "old",
+        "instance": "urn:request:r",
+        "Families": {
+            "PHI": {"AsOf": None, "AgeSeconds": None, "LastError": {"Name": "N", "At": "A"}}
+        },
+    }
+    headers = {"Content-Type": "application/problem+json", "Retry-After": "60"}
+    with scripted(Scripted(503, headers, json.dumps(stale).encode())) as old:
+        done = run(old.url, "health")
+        assert (done.returncode, done.stdout.splitlines()[0]) == (1, "stale")
+        assert "N at A" in done.stdout
+        as_json = run(old.url, "health", "--format", "json")
+        assert (as_json.returncode, json.loads(as_json.stdout)["status"]) == (1, 503)
+
+
+@pytest.mark.parametrize(
+    "name, code",
+    [(f"{0:032x}", 0), (f"{2:032x}", 3), (f"{1:032x}", 4)],
+)
+def test_wait_ends_with_a_code_for_each_outcome(server, name, code):
+    number = int(name, 16)
+    job = {
+        "JobId": name,
+        "JobStatus": ("COMPLETED", "FAILED", "PARTIAL_SUCCESS")[number],
+        "Family": "PHI",
+    }
+    page = Scripted(body=json.dumps({LIST: [job], "AsOf": None}).encode())
+    with scripted(page) as ended:
+        done = run(ended.url, "wait", "--job-name", "nightly")
+    assert done.returncode == code
+    assert job["JobStatus"] in done.stdout
+
+
+def test_wait_follows_the_first_job_it_finds_to_its_end():
+    def page(*jobs):
+        return Scripted(body=json.dumps({LIST: list(jobs), "AsOf": None}).encode())
+
+    first = {"JobId": "first", "JobStatus": "IN_PROGRESS", "Family": "PHI"}
+    second = {"JobId": "second", "JobStatus": "IN_PROGRESS", "Family": "PHI"}
+    ended = {"ComprehendMedicalAsyncJobProperties": first | {"JobStatus": "STOPPED"}, "History": []}
+    answers = (page(), page(first), page(second), Scripted(body=json.dumps(ended).encode()))
+    with scripted(*answers) as server:
+        done = run(server.url, "wait", "--job-name", "nightly", "--interval", "0s")
+    assert done.returncode == 4
+    assert [request.path for request in server.received] == ["/jobs"] * 3 + ["/jobs/first"]
+    assert server.received[0].query == {
+        "JobName": ["nightly"],
+        "Order": ["descending"],
+        "MaxResults": ["1"],
+        "ConsistentRead": ["true"],
+    }
+
+
+def test_wait_survives_failures_after_the_first_look():
+    job = {"JobId": "a", "JobStatus": "COMPLETED", "Family": "PHI"}
+    nothing, found = (
+        Scripted(body=json.dumps({LIST: jobs, "AsOf": None}).encode()) for jobs in ([], [job])
+    )
+    down = problem(503, Retry_After="60")
+    arguments = ("wait", "--job-name", "nightly", "--interval", "0s")
+    with scripted(nothing, down, down, found) as server:
+        assert run(server.url, *arguments).returncode == 0
+    with scripted(down) as server:
+        assert run(server.url, *arguments).returncode == 1
+    with scripted(nothing, problem(403, "AccessDeniedException")) as server:
+        assert run(server.url, *arguments).returncode == 1
+
+
+def test_wait_ends_when_its_time_is_over():
+    page = Scripted(body=json.dumps({LIST: [], "AsOf": None}).encode())
+    with scripted(page) as server:
+        done = run(server.url, "wait", "--job-name", "nightly", "--timeout", "0s")
+    assert (done.returncode, done.stderr) == (5, "The time is over; no job matches.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments, code, words",
+    [
+        (["job", "absent"], 1, "ResourceNotFoundException (404)"),
+        (["jobs", "--after", "yesterday"], 1, "SubmitTimeAfter: an RFC 3339 time"),
+        (["jobs", "--status", "DONE"], 2, "SUBMITTED, IN_PROGRESS"),
+        (["jobs", "--max-results", "501"], 2, "1<=x<=500"),
+        (["wait"], 2, "use --job-name"),
+        (["wait", "--job-name", "x", "--timeout", "soon"], 2, "such as 60m"),
+        (["jobs", "--url", "http://example.org"], 1, "needs https"),
+        (["jobs", "--url", "http://127.0.0.1:1"], 1, "Check its URL"),
+        (["jobs", "--profile", "absent"], 1, "absent"),
+        (["jobs", "--output", "/nonexistent/x.csv"], 1, "No such file or directory"),
+        (["jobs", "--output", "/dev/null"], 1, "not a regular file"),
+        (["job"], 2, "--help"),
+        (["jobs", "--name", "\udcff"], 1, "not valid Unicode"),
+        (["digest", "--idempotency-key", "a\nb"], 1, "printable ASCII"),
+        (["digest", "--last", "--start", "1d"], 2, "use it alone"),
+        (["bogus"], 2, "jobledger --help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_error_is_one_line_that_says_what_to_do(server, arguments, code, words):
+    done = run(server.url, *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+
+
+def test_missing_permission_names_it():
+    with scripted(problem(403, "AccessDeniedException")) as server:
+        assert "execute-api:Invoke" in run(server.url, "jobs").stderr
+
+
+def test_the_connection_can_be_given_before_and_after_the_subcommand(server):
+    for arguments in (("--url", server.url, "health"), ("health", "--url", server.url)):
+        assert run("http://127.0.0.1:1", *arguments).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "subcommand", ["jobs", "job", "summary", "watch", "wait", "digest", "health", "open", ""]
+)
+def test_help_has_examples(subcommand):
+    done = run("", *subcommand.split(), "--help")
+    assert done.returncode == 0
+    assert "jobledger" in done.stdout.split("Example", 1)[1]
+
+
+def test_the_shell_completes_commands_options_and_values():
+    for words, completed in (("jobledger ", "jobs"), ("jobledger jobs --st", "--status")):
+        count = len(words.split(" ")) - 1
+        done = run("", _JOBLEDGER_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(count))
+        assert f"plain,{completed}" in done.stdout.splitlines()
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(server):
+    for form in ("table", "ndjson"):
+        line = f"{' '.join(command('jobs', '--all', '--format', form))} | head -n 1"
+        done = subprocess.run(
+            ["sh", "-c", line],
+            env=environment(server.url),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert len(done.stdout.splitlines()) == 1
+        assert done.stderr == ""

@@ -1,0 +1,216 @@
+"""boto3's list and describe methods on the ledger, against a real botocore client and its model."""
+
+import inspect
+from datetime import UTC, datetime
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    OperationNotPageableError,
+    ParamValidationError,
+    WaiterError,
+)
+from botocore.session import Session
+
+from job_ledger import JobLedger
+from job_ledger.comprehend_medical import NOUNS, ComprehendMedicalCalls
+from tests.contract.shapes import check
+from tests.scripted_server import problem, scripted
+from tests.served_api import JOBS
+
+LIST = "list_snomedct_inference_jobs"
+DESCRIBE = "describe_snomedct_inference_job"
+KEY = "ComprehendMedicalAsyncJobPropertiesList"
+PHI_FAILED, PHI_STOPPED = f"{9_001:032x}", f"{9_002:032x}"
+
+
+@pytest.fixture(scope="module")
+def real():
+    return Session().create_client("comprehendmedical", region_name="us-east-1")
+
+
+def test_the_methods_are_the_five_lists_and_describes_of_the_model(real):
+    mapping = real.meta.method_to_api_mapping
+    wanted = {name for name, api in mapping.items() if api.startswith(("List", "Describe"))}
+    own = {name for name, _ in inspect.getmembers(ComprehendMedicalCalls, inspect.isfunction)}
+    assert {name for name in own if name.startswith(("list_", "describe_"))} == wanted
+    assert len(wanted) == 10
+
+
+@pytest.mark.parametrize("method", [LIST, "list_phi_detection_jobs", "list_rx_norm_inference_jobs"])
+def test_a_list_validates_against_the_model(ledger, method):
+    answer = getattr(ledger, method)(MaxResults=500)
+    metadata = answer.pop("ResponseMetadata")
+    assert metadata["HTTPStatusCode"] == 200
+    assert metadata["RequestId"]
+    model = ledger.meta.service_model.operation_model(ledger.meta.method_to_api_mapping[method])
+    check(model.output_shape, answer)
+
+
+def test_a_description_validates_against_the_model(ledger):
+    answer = ledger.describe_phi_detection_job(JobId=PHI_STOPPED)
+    answer.pop("ResponseMetadata")
+    model = ledger.meta.service_model.operation_model("DescribePHIDetectionJob")
+    check(model.output_shape, answer)
+    job = answer["ComprehendMedicalAsyncJobProperties"]
+    assert "Family" not in job, "not in the model"
+    assert "Message" not in job, "absent members are absent"
+    assert job["SubmitTime"].tzinfo
+
+
+def test_filters_can_be_mixed(ledger):
+    after = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
+    answer = ledger.list_snomedct_inference_jobs(
+        Filter={"JobStatus": "FAILED", "JobName": "nightly-notes", "SubmitTimeAfter": after}
+    )
+    assert answer[KEY]
+    assert all(job["SubmitTime"] > after for job in answer[KEY])
+    assert {job["JobStatus"] for job in answer[KEY]} == {"FAILED"}
+
+
+@pytest.mark.parametrize(
+    "method, parameters",
+    [
+        (LIST, {"MaxResults": 0}),
+        (LIST, {"MaxResults": "5"}),
+        (LIST, {"MaxResults": None}),
+        (LIST, {"NextToken": ""}),
+        (LIST, {"Filter": {"JobName": ""}}),
+        (LIST, {"Filter": {"SubmitTimeAfter": "yesterday"}}),
+        (LIST, {"Filter": {"Bogus": "x"}}),
+        (LIST, {"Filter": []}),
+        (LIST, {"Bogus": "x"}),
+        (DESCRIBE, {}),
+        (DESCRIBE, {"JobId": ""}),
+        (DESCRIBE, {"JobId": 5}),
+    ],
+    ids=str,
+)
+def test_arguments_are_checked_as_botocore_does(ledger, real, server, method, parameters):
+    with pytest.raises(ParamValidationError) as theirs:
+        getattr(real, method)(**parameters)
+    with pytest.raises(ParamValidationError) as ours:
+        getattr(ledger, method)(**parameters)
+    assert str(ours.value) == str(theirs.value)
+    assert server.requests == []
+
+
+def test_only_keyword_arguments_are_taken(ledger, real):
+    for client in (ledger, real):
+        with pytest.raises(TypeError):
+            client.list_snomedct_inference_jobs({})
+
+
+@pytest.mark.parametrize("name", ["absent", ".", "..", "a" * 32, PHI_FAILED])
+def test_an_unknown_job_or_one_of_another_family_is_not_found(ledger, name):
+    with pytest.raises(ledger.exceptions.ResourceNotFoundException) as caught:
+        ledger.describe_snomedct_inference_job(JobId=name)
+    assert isinstance(caught.value, ClientError)
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+    assert caught.value.operation_name == "DescribeSNOMEDCTInferenceJob"
+
+
+@pytest.mark.parametrize(
+    "status, name",
+    [
+        (400, "InvalidRequestException"),
+        (400, "ValidationException"),
+        (404, "ResourceNotFoundException"),
+        (429, "TooManyRequestsException"),
+        (500, "InternalServerException"),
+        (403, "AccessDeniedException"),
+    ],
+)
+def test_an_error_has_the_class_of_its_name(status, name):
+    answer = problem(status, name, Retry_After="60", X_Request_Id="the-id")
+    with scripted(answer) as server, JobLedger(server.url) as ledger:
+        wanted = getattr(ledger.exceptions, name, ClientError)
+        assert (wanted is ClientError) == (name == "AccessDeniedException"), "not in the model"
+        with pytest.raises(wanted) as caught:
+            ledger.list_phi_detection_jobs()
+    response = caught.value.response
+    assert response["Error"] == {"Code": name, "Message": "It failed."}
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert response["ResponseMetadata"]["RequestId"] == "the-id"
+    assert len(server.received) == 1, "neither client repeats what is to wait a minute"
+
+
+def test_no_connection_is_botocores_own_error():
+    ledger = JobLedger("http://127.0.0.1:1")
+    ledger._http._sleep = lambda _: None
+    with pytest.raises(EndpointConnectionError):
+        ledger.list_phi_detection_jobs()
+
+
+@pytest.mark.parametrize("size", [None, 7, 500])
+def test_a_paginator_reads_all_pages(ledger, size):
+    paginator = ledger.get_paginator(LIST)
+    pages = list(paginator.paginate(PaginationConfig={"PageSize": size} if size else {}))
+    assert {len(page[KEY]) for page in pages[:-1]} <= {size or 100}
+    assert len({job["JobId"] for page in pages for job in page[KEY]}) == JOBS
+
+
+def test_a_paginator_stops_at_max_items_and_goes_on_from_there(ledger):
+    paginator = ledger.get_paginator(LIST)
+    first = paginator.paginate(PaginationConfig={"MaxItems": 150}).build_full_result()
+    rest = paginator.paginate(PaginationConfig={"StartingToken": first["NextToken"]})
+    jobs = first[KEY] + rest.build_full_result()[KEY]
+    assert [job["JobId"] for job in jobs] == [f"{n:032x}" for n in reversed(range(JOBS))]
+
+
+def test_only_lists_have_a_paginator(ledger):
+    lists = {name for name, api in ledger.meta.method_to_api_mapping.items() if api in _lists()}
+    assert all(ledger.can_paginate(name) for name in lists)
+    assert not ledger.can_paginate(DESCRIBE)
+    with pytest.raises(OperationNotPageableError):
+        ledger.get_paginator(DESCRIBE)
+
+
+def _lists():
+    return {f"List{noun}s" for noun in NOUNS.values()}
+
+
+def wait(ledger, job_id, attempts=1):
+    settings = {"Delay": 0, "MaxAttempts": attempts}
+    ledger.get_waiter("job_completed").wait(JobId=job_id, WaiterConfig=settings)
+
+
+def test_the_waiter_returns_when_a_job_is_completed(ledger):
+    wait(ledger, f"{0:032x}")
+
+
+@pytest.mark.parametrize(
+    "job_id, status",
+    [(f"{1:032x}", "FAILED"), (f"{2:032x}", "PARTIAL_SUCCESS"), (PHI_STOPPED, "STOPPED")],
+)
+def test_the_waiter_fails_with_the_last_answer_when_a_job_ends_otherwise(ledger, job_id, status):
+    with pytest.raises(WaiterError, match=f'matched expected path: "{status}"') as caught:
+        wait(ledger, job_id, attempts=5)
+    answer = caught.value.last_response["ComprehendMedicalAsyncJobProperties"]
+    assert (answer["JobStatus"], answer["JobId"]) == (status, job_id)
+
+
+def test_the_waiter_waits_for_a_job_that_the_ledger_does_not_know_yet(ledger, server):
+    with pytest.raises(WaiterError, match="Max attempts exceeded"):
+        wait(ledger, "absent", attempts=3)
+    assert len(server.requests) == 6, "the family, then the job, three times"
+
+
+def test_the_waiter_ends_at_an_error():
+    denied = problem(403, "AccessDeniedException")
+    with (
+        scripted(denied) as server,
+        JobLedger(server.url) as ledger,
+        pytest.raises(WaiterError, match="AccessDeniedException"),
+    ):
+        wait(ledger, "x", attempts=5)
+
+
+def test_the_waiter_checks_its_argument_and_its_name(ledger):
+    with pytest.raises(ParamValidationError):
+        ledger.get_waiter("job_completed").wait()
+    with pytest.raises(ValueError, match="Waiter does not exist"):
+        ledger.get_waiter("job_done")
+    assert ledger.waiter_names == ["job_completed"]

@@ -1,0 +1,78 @@
+"""docs/client.md and the README say what the client and the command are."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from job_ledger import JobLedger
+from job_ledger.command.main import jobledger
+from job_ledger.command.wait import EXIT_CODES, TIMED_OUT
+from job_ledger.http import MOST_ATTEMPTS
+from tests.unit.client.commands import run
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "client.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def options() -> set[str]:
+    parameters = [p for command in jobledger.commands.values() for p in command.params]
+    named = [p.opts for p in parameters if isinstance(p, click.Option)]
+    return {name for names in named for name in names} | {"--help"}
+
+
+def test_the_table_has_every_subcommand():
+    rows = re.findall(r"^\| `jobledger (\w+)", TEXT, re.MULTILINE)
+    assert rows == list(jobledger.commands)
+
+
+@pytest.mark.parametrize("text", [TEXT, README], ids=["client.md", "README"])
+def test_every_option_that_is_named_exists(text):
+    found = re.findall(r"`(--[a-z][^`]*)`|(jobledger [^`\n]*)", text)
+    lines = "\n".join(option or command for option, command in found)
+    assert set(re.findall(r"--[a-z][a-z-]+", lines)) <= options()
+
+
+def test_every_option_of_a_filter_is_named():
+    listing = {name for p in jobledger.commands["jobs"].params for name in p.opts[:1]}
+    assert {name for name in listing if f"`{name}" not in TEXT and name not in TEXT} == set()
+
+
+def test_the_exit_codes_of_wait_are_those_of_the_table():
+    rows = re.findall(r"^\| (\d) \| ([^|]*) \|$", TEXT, re.MULTILINE)
+    told = {status: int(code) for code, text in rows for status in re.findall("`([A-Z_]+)`", text)}
+    assert told == EXIT_CODES
+    assert rows[-1][0] == str(TIMED_OUT)
+
+
+def test_the_attempts_are_those_of_the_client():
+    assert MOST_ATTEMPTS == 4
+    assert "sent up to four times" in TEXT
+
+
+def test_every_method_that_is_named_exists():
+    section = TEXT.split("## The client", 1)[1].split("## In place", 1)[0]
+    named = re.findall(r"`(\w+)\(", section)
+    assert named
+    assert all(hasattr(JobLedger, name) for name in named)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL), ids=[0, 1])
+def test_the_python_of_the_documentation_runs(server, monkeypatch, capsys, block):
+    monkeypatch.setenv("JOB_LEDGER_URL", server.url)
+    # The jobs of this test are of a fixed day, and have a name of their own.
+    block = block.replace("timedelta(days=7)", "timedelta(days=9_000)")
+    exec(block.replace('"JobName": "nightly"', '"JobName": "nightly-notes"'), {})
+    assert len(capsys.readouterr().out.splitlines()) >= 2
+
+
+def test_the_readme_shows_what_the_command_prints(server):
+    shown = re.search(r"\$ jobledger jobs --status FAILED --after 7d\n(.*?)```", README, re.DOTALL)
+    assert shown
+    heading, *jobs = shown[1].splitlines()
+    printed = run(server.url, "jobs", "--family", "PHI", "--status", "FAILED").stdout.splitlines()
+    assert heading.split() == printed[0].split()
+    line = re.compile(r"[\d-]{10} [\d:]{8}  FAILED {11}[\dhms ]{7}  [0-9a-f]{32}  \S.*")
+    assert all(line.fullmatch(job) for job in (*jobs, printed[1]))

@@ -1,0 +1,248 @@
+"""Requests of the client: their signatures, and when they are repeated."""
+
+import gzip
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from botocore.exceptions import ConnectionError as NotConnectedError
+
+from job_ledger.errors import (
+    ApiError,
+    ConnectionFailed,
+    CredentialsUnavailable,
+    LedgerNotFound,
+)
+from job_ledger.http import LONGEST_WAIT, MOST_ATTEMPTS, Http, Request
+from tests.scripted_server import Scripted, problem, scripted
+
+GET = Request("GET", "/jobs")
+POST = Request("POST", "/digests", body=b"{}")
+POST_ONCE = Request("POST", "/digests", headers={"Idempotency-Key": "k"}, body=b"{}")
+FINE = Scripted(body=b'{"fine": true}')
+
+
+class Clock:
+    """Sleeps are noted."""
+
+    def __init__(self):
+        self.slept = []
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def answer(server, clock, request=GET):
+    return Http(server.url, sleep=clock.sleep).send(request)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("GET", "/jobs", [("JobName", "a b+c/d%41=é夜\u2028~*'()"), ("Family", "ALL")]),
+        Request("GET", "/jobs", [("B", "2"), ("A", "1"), ("B", "1")]),
+        Request("GET", "/jobs/a%20b%25%3A"),
+        POST_ONCE,
+    ],
+    ids=lambda request: f"{request.method} {request.path}",
+)
+def test_the_signature_is_that_of_the_request_as_it_arrives(clock, request_):
+    with scripted(FINE) as server:
+        answer(server, clock, request_)
+    (received,) = server.received
+    assert received.is_signed()
+    assert not received.is_signed(secret="other")
+
+
+def test_a_session_token_is_sent_and_signed(clock, monkeypatch):
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
+    with scripted(FINE) as server:
+        answer(server, clock)
+    (received,) = server.received
+    assert received.headers["x-amz-security-token"] == "the-token"
+    assert "x-amz-security-token" in received.headers["authorization"]
+
+
+def test_a_compressed_answer_is_decompressed(clock):
+    zipped = Scripted(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b'{"fine": true}'))
+    with scripted(zipped) as server:
+        assert answer(server, clock).json == {"fine": True}
+    assert server.received[0].headers["accept-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("request_", [GET, POST_ONCE], ids=["GET", "POST with a key"])
+@pytest.mark.parametrize(
+    "failure, wait",
+    [
+        (problem(429, Retry_After="3"), 3),
+        (problem(503, Retry_After="5"), 5),
+        (problem(409, Retry_After="5"), 5),
+        (problem(500), None),
+        (problem(504), None),
+        (Scripted(502, body=b"<html>"), None),
+        (Scripted(503, body=b"<html>"), None),
+    ],
+    ids=lambda value: str(getattr(value, "status", value)),
+)
+def test_a_failure_that_may_pass_is_repeated(clock, request_, failure, wait):
+    with scripted(failure, FINE) as server:
+        assert answer(server, clock, request_).status == 200
+    assert len(server.received) == 2
+    (slept,) = clock.slept
+    assert slept == wait if wait else 0.4 < slept <= 1
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_a_lost_connection_is_repeated(clock, failures):
+    with scripted(*[None] * failures, FINE) as server:
+        assert answer(server, clock).status == 200
+    assert len(server.received) == failures + 1
+
+
+def test_attempts_are_bounded(clock):
+    with scripted(problem(429, Retry_After="1")) as server:
+        assert answer(server, clock).status == 429
+    assert len(server.received) == MOST_ATTEMPTS
+    assert clock.slept == [1] * (MOST_ATTEMPTS - 1)
+
+
+@pytest.mark.parametrize("failure", [problem(429, Retry_After="1"), problem(500), None])
+def test_a_post_without_an_idempotency_key_is_sent_once(clock, failure):
+    with scripted(failure) as server:
+        if failure is None:
+            with pytest.raises(ConnectionFailed):
+                answer(server, clock, POST)
+        else:
+            assert answer(server, clock, POST).status == failure.status
+    assert (len(server.received), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [problem(400), problem(403), problem(404), problem(503)],
+    ids=lambda failure: str(failure.status),
+)
+def test_a_failure_that_stays_is_not_repeated(clock, failure):
+    with scripted(failure) as server:
+        assert answer(server, clock).status == failure.status
+    assert (len(server.received), clock.slept) == (1, [])
+
+
+def test_a_longer_wait_than_the_client_waits_is_reported_at_once(clock):
+    with scripted(problem(503, Retry_After=str(int(LONGEST_WAIT) + 1))) as server:
+        assert answer(server, clock).status == 503
+    assert clock.slept == []
+
+
+def test_retry_after_can_be_a_time(clock):
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=10), usegmt=True)
+    with scripted(problem(429, Retry_After=moment), FINE) as server:
+        answer(server, clock)
+    (slept,) = clock.slept
+    assert 7 < slept <= 10
+
+
+def test_a_failed_connection_names_the_address_but_not_the_query(clock):
+    with scripted(None) as server, pytest.raises(ConnectionFailed) as caught:
+        answer(server, clock, Request("GET", "/jobs", [("JobName", "canary")]))
+    texts = [str(caught.value), str(caught.value.__cause__)]
+    assert server.url in texts[0]
+    assert not any("canary" in text for text in texts)
+    assert "\n" not in texts[0]
+
+
+def test_no_listener_is_a_failed_connection(clock):
+    with pytest.raises(ConnectionFailed) as caught:
+        Http("http://127.0.0.1:1", sleep=clock.sleep).send(GET)
+    assert isinstance(caught.value.__cause__, NotConnectedError)
+
+
+def test_an_error_carries_the_problem(clock):
+    missing = problem(404, "ResourceNotFoundException")
+    with scripted(missing) as server, pytest.raises(ApiError) as caught:
+        Http(server.url).get("/jobs/x")
+    assert caught.value.status == 404
+    assert caught.value.problem["title"] == caught.value.title == "ResourceNotFoundException"
+    assert str(caught.value) == "ResourceNotFoundException (404): It failed."
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b'"x"', b"\xff", b'{"title": "x"}'])
+def test_an_error_of_another_server_is_an_api_error_as_well(body):
+    with scripted(Scripted(403, body=body)) as server, pytest.raises(ApiError) as caught:
+        Http(server.url).get("/jobs")
+    assert caught.value.problem["status"] == 403
+    assert "not from Job Ledger's API" in str(caught.value)
+
+
+def test_an_answer_that_is_no_json_is_an_api_error_as_well():
+    with (
+        scripted(Scripted(body=b"<html>")) as server,
+        pytest.raises(ApiError, match="Check its URL"),
+    ):
+        _ = Http(server.url).get("/jobs").json
+
+
+def test_without_credentials_only_this_machine_is_called_unsigned(clock, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with scripted(FINE) as server:
+        answer(server, clock)
+    assert "authorization" not in server.received[0].headers
+    with pytest.raises(CredentialsUnavailable, match="aws sso login"):
+        Http("https://api.example.org").send(GET)
+
+
+def test_without_a_region_only_this_machine_is_called_unsigned(clock, monkeypatch):
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with scripted(FINE) as server:
+        answer(server, clock)
+    assert "authorization" not in server.received[0].headers
+    with pytest.raises(CredentialsUnavailable, match="AWS_REGION"):
+        Http("https://api.example.org").send(GET)
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_either_variable_sets_the_region(monkeypatch, name):
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv(name, "eu-north-1")
+    assert Http("https://api.example.org")._region == "eu-north-1"
+
+
+def test_an_unknown_profile_is_told():
+    with pytest.raises(CredentialsUnavailable, match="absent"):
+        Http("https://api.example.org", profile="absent")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.example.org/v1", "ftp://127.0.0.1", "api.example.org", "https://a/?b=c"]
+)
+def test_an_address_that_is_not_https_or_local_is_refused(url):
+    with pytest.raises(LedgerNotFound):
+        Http(url)
+
+
+@pytest.mark.parametrize(
+    "url, region",
+    [
+        ("https://abc.execute-api.eu-west-1.amazonaws.com/v1", "eu-west-1"),
+        ("https://abc-vpce-1.execute-api.us-gov-west-1.amazonaws.com/v1/", "us-gov-west-1"),
+        ("https://jobs.example.org", "ap-south-1"),
+    ],
+)
+def test_the_region_is_that_of_the_address(url, region):
+    http = Http(url, region="ap-south-1")
+    assert http._region == region
+    assert http.url == url.rstrip("/")
+
+
+def test_the_address_can_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("JOB_LEDGER_URL", "https://jobs.example.org/")
+    assert Http().url == "https://jobs.example.org"
+    assert Http("https://other.example.org").url == "https://other.example.org"

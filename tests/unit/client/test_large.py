@@ -1,0 +1,226 @@
+"""100,000 jobs in bounded memory, and exports that are interrupted."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.scripted_server import Scripted, answering, problem
+from tests.unit.client.commands import (
+    ROOT,
+    Terminal,
+    environment,
+    next_line,
+    on_terminal,
+    run,
+    start,
+)
+from tests.unit.client.paged import SIZE, Paged
+
+PAGES = 200
+WALK = """
+import resource, sys
+from job_ledger import JobLedger
+walk = (lambda ledger: ledger.jobs()) if sys.argv[1] == "jobs" else (
+    lambda ledger: ledger.get_paginator("list_phi_detection_jobs")
+        .paginate(PaginationConfig={"PageSize": 500})
+        .search("ComprehendMedicalAsyncJobPropertiesList[]"))
+count, peak = 0, 0
+for count, _ in enumerate(walk(JobLedger()), start=1):
+    if count == 2_500:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(count, peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+MEBIBYTE = 1024
+
+
+@pytest.mark.parametrize("way", ["jobs", "boto3"])
+def test_a_walk_of_100_000_jobs_needs_no_more_memory_than_one_of_2_500(way):
+    with answering(Paged(PAGES)) as server:
+        told = subprocess.check_output(
+            [sys.executable, "-c", WALK, way], env=environment(server.url), cwd=ROOT, text=True
+        )
+    count, early, late = map(int, told.split())
+    assert count == PAGES * SIZE
+    assert late - early < 10 * MEBIBYTE
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "ndjson", "table"])
+def test_an_export_writes_every_job(tmp_path, form):
+    file = tmp_path / f"jobs.{form}"
+    with answering(Paged(5)) as server:
+        done = run(server.url, "jobs", "--all", "--format", form, "--output", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert count_in(form, file.read_bytes().decode()) == 5 * SIZE
+    assert names_in(tmp_path) == {file.name}
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def count_in(form, text):
+    if form == "json":
+        return len(json.loads(text)["ComprehendMedicalAsyncJobPropertiesList"])
+    if form == "csv":
+        return len(list(csv.DictReader(io.StringIO(text, newline=""))))
+    return len(text.splitlines()) - (form == "table")
+
+
+def test_the_ending_of_the_file_is_the_default_format(tmp_path):
+    file = tmp_path / "jobs.CSV"
+    with answering(Paged(1)) as server:
+        run(server.url, "jobs", "--output", str(file))
+    assert file.read_text().startswith('"JobId"')
+
+
+def test_a_terminal_shows_a_bar_of_the_export(tmp_path):
+    with answering(Paged(5)) as server:
+        file = str(tmp_path / "x.ndjson")
+        code, shown = on_terminal(server.url, "jobs", "--all", "--output", file)
+    assert (code, "2500/2500 jobs" in re.sub(r"\x1b\[[\d;?]*\w", "", shown)) == (0, True)
+
+
+class Stuck(Paged):
+    """Stops at the third page until it is let go."""
+
+    def __init__(self):
+        super().__init__(5)
+        self.reached, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, request):
+        if request.query.get("NextToken") == ["2"]:
+            self.reached.set()
+            self.go.wait(30)
+        return super().__call__(request)
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize(
+    "number, code",
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_an_interrupted_export_leaves_no_half_file_under_its_name(tmp_path, number, code, existing):
+    file = tmp_path / "jobs.csv"
+    if existing:
+        file.write_text("of yesterday")
+    stuck = Stuck()
+    with answering(stuck) as server:
+        process = start(server.url, "jobs", "--all", "--output", str(file))
+        with process:
+            assert stuck.reached.wait(60)
+            process.send_signal(number)
+            told = process.communicate(timeout=60)
+        stuck.go.set()
+    assert process.returncode == code
+    assert "Traceback" not in told[1]
+    left = names_in(tmp_path)
+    if number == signal.SIGKILL:  # the part cannot be removed, and has another name
+        left = {name for name in left if not name.endswith(".part")}
+    assert left == ({"jobs.csv"} if existing else set())
+    if existing:
+        assert file.read_text() == "of yesterday"
+
+
+def test_ctrl_c_on_a_terminal_ends_an_export_as_well(tmp_path):
+    stuck = Stuck()
+    with answering(stuck) as server:
+        terminal = Terminal(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
+        assert stuck.reached.wait(60)
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        assert terminal.wait() == 130
+        stuck.go.set()
+    assert names_in(tmp_path) == set()
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path):
+    paged = Paged(5)
+
+    def answer(request):
+        return problem(400) if request.query.get("NextToken") == ["2"] else paged(request)
+
+    with answering(answer) as server:
+        done = run(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
+    assert done.returncode == 1
+    assert names_in(tmp_path) == set()
+
+
+class Account:
+    """Jobs whose statuses a test changes; describes and lists them as the API does."""
+
+    def __init__(self):
+        self.histories = {}
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+        self._time = now
+
+    def put(self, job_id, *statuses):
+        self.histories[job_id] = statuses
+
+    def __call__(self, request):
+        if request.path.startswith("/jobs/"):
+            job_id = request.path.rpartition("/")[2]
+            history = [
+                {"JobStatus": status, "ObservedAt": f"2026-11-23T12:00:0{number}.000Z"}
+                for number, status in enumerate(self.histories[job_id])
+            ]
+            body = {"ComprehendMedicalAsyncJobProperties": self._job(job_id), "History": history}
+        else:
+            wanted = request.query.get("JobStatus")
+            jobs = [self._job(job_id) for job_id in self.histories]
+            listed = [job for job in jobs if not wanted or job["JobStatus"] in wanted]
+            body = {"ComprehendMedicalAsyncJobPropertiesList": listed, "AsOf": None}
+        return Scripted(body=json.dumps(body).encode())
+
+    def _job(self, job_id):
+        status = self.histories[job_id][-1]
+        name = {"JobId": job_id, "JobName": f"name of {job_id}", "Family": "PHI"}
+        return name | {"JobStatus": status, "SubmitTime": self._time}
+
+
+def test_watch_prints_each_transition_in_a_pipe():
+    account = Account()
+    account.put("a", "SUBMITTED")
+    with answering(account) as server:
+        process = start(server.url, "watch", "--interval", "0s")
+        with process:
+            while len(server.received) < 4:
+                time.sleep(0.01)
+            account.put("a", "SUBMITTED", "IN_PROGRESS", "COMPLETED")
+            account.put("b", "SUBMITTED", "FAILED")
+            lines = [next_line(process).split() for _ in range(4)]
+            process.send_signal(signal.SIGINT)
+            rest = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert rest == ("", "")
+    assert sorted(line[2:] for line in lines) == [
+        ["(new)", "->", "SUBMITTED", "b", "name", "of", "b"],
+        ["IN_PROGRESS", "->", "COMPLETED", "a", "name", "of", "a"],
+        ["SUBMITTED", "->", "FAILED", "b", "name", "of", "b"],
+        ["SUBMITTED", "->", "IN_PROGRESS", "a", "name", "of", "a"],
+    ]
+
+
+def test_watch_shows_the_active_jobs_on_a_terminal():
+    account = Account()
+    account.put("active", "SUBMITTED", "IN_PROGRESS")
+    account.put("ended", "COMPLETED")
+    with answering(account) as server:
+        terminal = Terminal(server.url, "watch", "--interval", "0s")
+        shown = terminal.read_until("1 active at")
+        shown = terminal.read_until("name of active")
+        assert "name of ended" not in shown
+        account.put("active", "SUBMITTED", "IN_PROGRESS", "FAILED")
+        terminal.read_until("0 active at")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        assert terminal.wait() == 0
+    assert "-> \x1b[1;31mFAILED" in terminal.shown

@@ -1,0 +1,109 @@
+"""The client's types against the API's OpenAPI document."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import (
+    Any,
+    Literal,
+    NotRequired,
+    Required,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+import pytest
+
+from job_ledger import types
+from job_ledger.filters import JOB_FILTERS, LIST_FILTERS, api_name
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = json.loads((ROOT / "lambda/jobledger/api/static/openapi.json").read_text())
+SCHEMAS = DOCUMENT["components"]["schemas"]
+# Types with a schema of the same name; the others are found below these.
+NAMED = [
+    "Job",
+    "JobList",
+    "JobDescription",
+    "Summary",
+    "DigestRequest",
+    "DigestAnswer",
+    "Health",
+    "Problem",
+]
+PLAIN = {"string": str, "integer": int, "number": float, "boolean": bool, "null": type(None)}
+
+
+def check(hint: Any, schema: dict[str, Any], path: str) -> None:
+    """Assert that a type is that of a schema."""
+    if "$ref" in schema:
+        schema = SCHEMAS[schema["$ref"].rpartition("/")[2]]
+    if get_origin(hint) in (NotRequired, Required):
+        (hint,) = get_args(hint)
+    kinds = schema.get("type")
+    if "anyOf" in schema:
+        assert set(get_args(hint)) == set(alternatives_of(schema)), path
+    elif isinstance(kinds, list):
+        alternatives = set(get_args(hint))
+        assert type(None) in alternatives, path
+        (kind,) = set(kinds) - {"null"}
+        (inner,) = alternatives - {type(None)}
+        check(inner, schema | {"type": kind}, path)
+    elif kinds == "array":
+        assert get_origin(hint) is list, path
+        check(get_args(hint)[0], schema["items"], f"{path}[]")
+    elif kinds == "object" and "properties" not in schema:
+        assert get_origin(hint) is dict, path
+        values = schema.get("additionalProperties")
+        if isinstance(values, dict):
+            check(get_args(hint)[1], values, f"{path}.*")
+    elif kinds == "object":
+        check_object(hint, schema, path)
+    else:
+        assert hint is PLAIN[str(kinds)], path
+
+
+def alternatives_of(schema: dict[str, Any]) -> Iterator[type]:
+    for alternative in schema["anyOf"]:
+        if "anyOf" in alternative:
+            yield from alternatives_of(alternative)
+        else:
+            yield PLAIN[alternative["type"]]
+
+
+def check_object(hint: Any, schema: dict[str, Any], path: str) -> None:
+    assert is_typeddict(hint), path
+    hints = get_type_hints(hint, include_extras=True)
+    assert hints.keys() == schema["properties"].keys(), path
+    assert hint.__required_keys__ == set(schema.get("required", ())), path
+    for name, inner in schema["properties"].items():
+        check(hints[name], inner, f"{path}.{name}")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_type_is_that_of_the_document(name):
+    check(getattr(types, name), SCHEMAS[name], name)
+
+
+def test_every_schema_of_the_document_is_checked():
+    assert SCHEMAS.keys() - set(NAMED) == {"FamiliesHealth"}, "part of Health"
+
+
+@pytest.mark.parametrize(
+    "path, filters, not_ours",
+    [("/jobs", LIST_FILTERS, {"Format"}), ("/summary", JOB_FILTERS, set())],
+)
+def test_the_filters_are_the_parameters_of_the_document(path, filters, not_ours):
+    parameters = DOCUMENT["paths"][path]["get"]["parameters"]
+    known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
+    assert {api_name(name) for name in filters} == known - not_ours
+
+
+@pytest.mark.parametrize("name", ["Family", "JobStatus"])
+def test_the_names_of_a_filter_are_those_of_the_document(name):
+    parameters = DOCUMENT["paths"]["/jobs"]["get"]["parameters"]
+    (schema,) = [parameter["schema"] for parameter in parameters if parameter["name"] == name]
+    assert get_origin(getattr(types, name)) is Literal
+    assert list(get_args(getattr(types, name))) == schema["items"]["enum"]
