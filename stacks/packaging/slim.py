@@ -10,8 +10,34 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-# Every service that the code calls. botocore in the bundle knows no others.
-SERVICES = ("comprehendmedical", "dynamodb", "events", "kms", "lambda", "sns", "sts")
+# Every operation that the code calls, by service. botocore in the bundle knows no others.
+OPERATIONS = {
+    "comprehendmedical": (
+        "DescribeEntitiesDetectionV2Job",
+        "DescribeICD10CMInferenceJob",
+        "DescribePHIDetectionJob",
+        "DescribeRxNormInferenceJob",
+        "DescribeSNOMEDCTInferenceJob",
+        "ListEntitiesDetectionV2Jobs",
+        "ListICD10CMInferenceJobs",
+        "ListPHIDetectionJobs",
+        "ListRxNormInferenceJobs",
+        "ListSNOMEDCTInferenceJobs",
+    ),
+    "dynamodb": (
+        "BatchGetItem",
+        "DeleteItem",  # this and the next two: Powertools' idempotency
+        "PutItem",
+        "UpdateItem",
+        "GetItem",
+        "Query",
+        "TransactWriteItems",
+    ),
+    "events": ("PutEvents",),
+    "lambda": ("Invoke",),
+    "sns": ("Publish",),
+}
+SERVICES = tuple(OPERATIONS)
 
 _SERVICE_FILES = (
     "endpoint-rule-set-1",

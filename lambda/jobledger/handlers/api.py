@@ -113,10 +113,10 @@ def get_summary() -> Response[str]:
     from jobledger.ledger.facts import read_facts
     from jobledger.ledger.filters import job_query
     from jobledger.ledger.summary import summarise
-    from jobledger.sync.freshness import as_of, oldest
+    from jobledger.sync.freshness import oldest, recent_as_of
 
     query = job_query(request.parameters(FILTERS, _kept()), _kept())
-    time = oldest(as_of(_ledger()), query.families)
+    time = oldest(recent_as_of(_ledger()), query.families)
     facts = read_facts(_ledger(), query, request.time_check(_now))
     summary = summarise(facts, _now(), query.families)
     annotate(Jobs=summary.total)

@@ -13,8 +13,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.errors import LedgerUnavailable
 
 Value = str | int | bool
@@ -68,7 +68,7 @@ class Table:
     @classmethod
     def connect(cls, name: str) -> "Table":
         """Return the table with its own client, bounded retries and timeouts."""
-        return cls(Session().create_client("dynamodb", config=CONFIG), name)
+        return cls(session().create_client("dynamodb", config=CONFIG), name)
 
     def get(self, key: Key) -> Row | None:
         """Read one row consistently; None when there is none."""
