@@ -22,6 +22,7 @@ from jobledger.api.request import Request
 from jobledger.api.responses import JSON, Answer, json_answer, problem_answer
 from jobledger.api.routes import allowed_methods
 from jobledger.errors import JobLedgerError
+from jobledger.init_phase import prepare
 from jobledger.inputs import FILTERS
 from jobledger.invoke import Function
 from jobledger.jobs import Family
@@ -196,3 +197,14 @@ def _on_unknown_route(_: Exception) -> Response[str]:
     problem = NO_ROUTE if known else method_problem(allowed)
     annotate(Outcome=problem.title)
     return request.respond(problem_answer(problem, request.caller()))
+
+
+def _first_read() -> None:
+    """Make the client and its connection, and read what the first page needs."""
+    from jobledger.sync.freshness import recent_as_of
+
+    with _ledger().table.single_attempts():
+        recent_as_of(_ledger())
+
+
+prepare(_first_read)

@@ -70,6 +70,16 @@ class Table:
         """Return the table with its own client, bounded retries and timeouts."""
         return cls(session().create_client("dynamodb", config=CONFIG), name)
 
+    @contextmanager
+    def single_attempts(self) -> Iterator[None]:
+        """Make every call in this block without retries. Not for use by several threads."""
+        events = self._client.meta.events
+        events.register("before-send.dynamodb", _refuse_retry, "single-attempts")
+        try:
+            yield
+        finally:
+            events.unregister("before-send.dynamodb", unique_id="single-attempts")
+
     def get(self, key: Key) -> Row | None:
         """Read one row consistently; None when there is none."""
         with _our_errors():
@@ -152,6 +162,11 @@ def pause(round_number: int) -> None:
     """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds."""
     if round_number:
         time.sleep(random.random() * 0.05 * 4**round_number)
+
+
+def _refuse_retry(request: Any, **_: Any) -> None:
+    if b"attempt=1" not in request.headers.get("amz-sdk-request", b""):
+        raise LedgerUnavailable("no attempt but the first")
 
 
 class _Conflict(Exception):
