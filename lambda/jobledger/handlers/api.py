@@ -22,7 +22,7 @@ from jobledger.api.request import Request
 from jobledger.api.responses import JSON, Answer, json_answer, problem_answer
 from jobledger.api.routes import allowed_methods
 from jobledger.errors import JobLedgerError
-from jobledger.init_phase import prepare
+from jobledger.init_phase import finish
 from jobledger.inputs import FILTERS
 from jobledger.invoke import Function
 from jobledger.jobs import Family
@@ -207,4 +207,4 @@ def _first_read() -> None:
         recent_as_of(_ledger())
 
 
-prepare(_first_read)
+finish(_first_read)

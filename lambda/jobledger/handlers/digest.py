@@ -24,7 +24,7 @@ from typing import Any
 
 from jobledger.digest.run import connect, run
 from jobledger.errors import DigestInProgress, IdempotencyKeyReused, InvalidWindow
-from jobledger.init_phase import prepare
+from jobledger.init_phase import finish
 from jobledger.observability import observed
 
 _dependencies = functools.cache(connect)
@@ -41,4 +41,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"Error": fault.name}
 
 
-prepare(_dependencies)
+finish(_dependencies)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
-from jobledger.init_phase import prepare
+from jobledger.init_phase import finish
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import observed
@@ -40,4 +40,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return sync_families(event, remaining, _connect(), _now)
 
 
-prepare(_connect)
+finish(_connect)

@@ -1,0 +1,121 @@
+"""The AWS of the bench: one HTTP server for all services, in a process of its own.
+
+    python -m bench.servers
+
+It prints its address. Comprehend Medical's answers come from the project's stand-in, DynamoDB's from the
+tests' table in memory. Every answer to a read is rendered once and then sent as the same bytes, so that the
+servers' time is nearly nothing for every peer alike. A write to the table drops its rendered answers.
+"""
+
+import asyncio
+import json
+import re
+import time
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.comprehend_medical import Hostility, Service, sample_jobs
+from tests.memory_dynamodb import MemoryDynamoDB
+
+_READS = {"GetItem": "get_item", "Query": "query", "BatchGetItem": "batch_get_item"}
+_ACCEPTED = {"PutItem", "UpdateItem", "DeleteItem"}  # of the idempotency table, which is not kept
+_PUBLISHED = (
+    b'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>'
+    b"<MessageId>m</MessageId></PublishResult><ResponseMetadata><RequestId>r</RequestId>"
+    b"</ResponseMetadata></PublishResponse>"
+)
+_EVENTS_PUT = b'{"FailedEntryCount":0,"Entries":[{"EventId":"e"}]}'
+
+
+class Aws:
+    """Answers requests by their target header and body."""
+
+    def __init__(self) -> None:
+        now = time.time()
+        self._service = Service(sample_jobs(now), Hostility.none(), clock=lambda: now)
+        self._table = MemoryDynamoDB()
+        self._listed: dict[tuple[str, bytes], bytes] = {}
+        self._read: dict[tuple[str, bytes], bytes] = {}
+
+    def answer(self, target: str, body: bytes) -> tuple[int, bytes]:
+        """Return the status and the body of a response."""
+        service, _, operation = target.partition(".")
+        if service.startswith("ComprehendMedical"):
+            return 200, self._list(operation, body)
+        if service.startswith("DynamoDB"):
+            return self._dynamodb(operation, body)
+        return 200, _EVENTS_PUT if service == "AWSEvents" else _PUBLISHED
+
+    def _list(self, operation: str, body: bytes) -> bytes:
+        if (operation, body) not in self._listed:
+            self._listed[operation, body] = self._service.call(operation, body).encode()
+        return self._listed[operation, body]
+
+    def _dynamodb(self, operation: str, body: bytes) -> tuple[int, bytes]:
+        if operation in _ACCEPTED:
+            return 200, b"{}"
+        known = self._read.get((operation, body))
+        if known is not None:
+            return 200, known
+        parameters = json.loads(body)
+        try:
+            if operation in _READS:
+                answer = getattr(self._table, _READS[operation])(**parameters)
+                self._read[operation, body] = json.dumps(answer).encode()
+                return 200, self._read[operation, body]
+            self._read.clear()
+            self._table.transact_write_items(TransactItems=parameters["TransactItems"])
+        except ClientError as error:
+            return 400, json.dumps(_error(error)).encode()
+        return 200, b"{}"
+
+
+def _error(error: ClientError) -> dict[str, Any]:
+    code = error.response["Error"]["Code"]
+    reasons = error.response.get("CancellationReasons", [])
+    return {"__type": f"a#{code}", "Message": "", "CancellationReasons": reasons}
+
+
+class Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection; requests have a Content-Length."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._received = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """Keep the transport."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each complete request."""
+        self._received += data
+        while True:
+            head, blank, rest = self._received.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            size = int(length[1]) if length else 0
+            if not blank or len(rest) < size:
+                return
+            self._received = rest[size:]
+            target = re.search(rb"(?i)x-amz-target: *(\S+)", head)
+            status, body = self._aws.answer(target[1].decode() if target else "", rest[:size])
+            kind = b"text/xml" if body.startswith(b"<") else b"application/x-amz-json-1.0"
+            self._transport.write(
+                b"HTTP/1.1 %d -\r\nContent-Type: %b\r\nContent-Length: %d\r\n"
+                b"x-amzn-RequestId: r\r\n\r\n%b" % (status, kind, len(body), body)
+            )
+
+
+async def main() -> None:
+    """Serve until killed."""
+    aws = Aws()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(aws), "127.0.0.1", 0
+    )
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
