@@ -31,7 +31,6 @@ class _Api(ThreadingHTTPServer):
         self.events: queue.Queue[bytes] = queue.Queue()
         self.results: queue.Queue[tuple[str, float, bytes]] = queue.Queue()
 
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore the connection of a function that was stopped."""
 

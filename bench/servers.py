@@ -1,8 +1,8 @@
 """The AWS of the bench: one HTTP server for all services, in a process of its own.
 
-    python -m bench.servers
+    python -m bench.servers [JOBS]
 
-It prints its address. Comprehend Medical's answers come from the project's stand-in, DynamoDB's from the
+JOBS is the number of SNOMED CT jobs, in place of the sample account. It prints its address. Comprehend Medical's answers come from the project's stand-in, DynamoDB's from the
 tests' table in memory. Every answer to a read is rendered once and then sent as the same bytes, so that the
 servers' time is nearly nothing for every peer alike. A write to the table drops its rendered answers.
 """
@@ -10,12 +10,13 @@ servers' time is nearly nothing for every peer alike. A write to the table drops
 import asyncio
 import json
 import re
+import sys
 import time
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.comprehend_medical import Hostility, Service, sample_jobs
+from local.comprehend_medical import Family, Hostility, Service, sample_jobs
 from tests.memory_dynamodb import MemoryDynamoDB
 
 _READS = {"GetItem": "get_item", "Query": "query", "BatchGetItem": "batch_get_item"}
@@ -31,9 +32,10 @@ _EVENTS_PUT = b'{"FailedEntryCount":0,"Entries":[{"EventId":"e"}]}'
 class Aws:
     """Answers requests by their target header and body."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int | None) -> None:
         now = time.time()
-        self._service = Service(sample_jobs(now), Hostility.none(), clock=lambda: now)
+        jobs = sample_jobs(now) if count is None else {Family.SNOMEDCT: _many(count, now)}
+        self._service = Service(jobs, Hostility.none(), clock=lambda: now)
         self._table = MemoryDynamoDB()
         self._listed: dict[tuple[str, bytes], bytes] = {}
         self._read: dict[tuple[str, bytes], bytes] = {}
@@ -69,6 +71,20 @@ class Aws:
         except ClientError as error:
             return 400, json.dumps(_error(error)).encode()
         return 200, b"{}"
+
+
+def _many(count: int, now: float) -> list[dict[str, Any]]:
+    """Return jobs of the last 100 days, the properties of one of the sample's with other ids and times."""
+    model = next(
+        job
+        for job in sample_jobs(now)[Family.SNOMEDCT]
+        if job["JobStatus"] == "COMPLETED" and job["SubmitTime"] > now - 100 * 86_400
+    )
+    times = [now - 600 - 99 * 86_400 * number / count for number in range(count)]
+    return [
+        model | {"JobId": f"{number:032x}", "SubmitTime": time, "EndTime": time + 300}
+        for number, time in enumerate(times)
+    ]
 
 
 def _error(error: ClientError) -> dict[str, Any]:
@@ -109,10 +125,8 @@ class Connection(asyncio.Protocol):
 
 async def main() -> None:
     """Serve until killed."""
-    aws = Aws()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(aws), "127.0.0.1", 0
-    )
+    aws = Aws(int(sys.argv[1]) if sys.argv[1:] else None)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(aws), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

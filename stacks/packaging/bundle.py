@@ -86,7 +86,9 @@ def _say(line: str) -> None:
     print(f"job-ledger: {line}", file=sys.stderr, flush=True)
 
 
-def install_packages(locked: Path, packages: Path, target: Target, say: Callable[[str], None]) -> None:
+def install_packages(
+    locked: Path, packages: Path, target: Target, say: Callable[[str], None]
+) -> None:
     """Install locked packages for a target into a folder. Raises BundleError."""
     say(f"installing the functions' dependencies for python{target.python} on {target.machine} …")
     started = time.monotonic()
