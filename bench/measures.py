@@ -13,7 +13,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench.events import first_event, request
-from bench.runtime_api import Function
+from bench.runtime_api import TRACE_ID, Function
 from bench.subjects import HANDLERS, ROOT, Place, lambda_bundle, say
 
 STARTS = 15
@@ -218,6 +218,7 @@ def _worker(
         "LAMBDA_TASK_ROOT": str(paths[0]),
         "PYTHONPATH": ":".join(map(str, paths)),
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "_X_AMZN_TRACE_ID": TRACE_ID,
     }
     process = subprocess.Popen(
         [place.python, "-s", "-m", module, *arguments],

@@ -7,6 +7,7 @@ minutes, and then a full walk, a page and a digest. Counts per hour, walk, page 
 import contextlib
 import io
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -125,12 +126,14 @@ class _Deployment:
     def sync(self) -> str:
         """Run the sync function once; return what it writes to its log."""
         log = io.StringIO()
-        stdout = logger.registered_handler.setStream(log)
+        handler = logger.registered_handler
+        assert isinstance(handler, logging.StreamHandler)
+        stdout = handler.setStream(log)
         try:
             with contextlib.redirect_stdout(log):
                 done = sync_families({}, 1e9, self._dependencies, lambda: self._now)
         finally:
-            logger.registered_handler.setStream(stdout)
+            handler.setStream(stdout)
         assert not [family for family in done["Families"].values() if "Error" in family], done
         return log.getvalue()
 

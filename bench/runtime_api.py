@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 _PATIENCE_SECONDS = 120
+TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0"
+"""An invocation that X-Ray does not sample: it samples one a second, and five of a hundred beyond."""
 
 
 class Failed(Exception):
@@ -51,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
             ("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
             ("Lambda-Runtime-Deadline-Ms", str(deadline)),
             ("Lambda-Runtime-Invoked-Function-Arn", arn),
-            ("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"),
+            ("Lambda-Runtime-Trace-Id", TRACE_ID),
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(event))),
         ):
@@ -124,9 +126,9 @@ class Function:
         return arrived, json.loads(body)
 
     def cpu_seconds(self) -> float:
-        """Return the processor time of all threads so far."""
-        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        """Return the processor time so far, of all threads, also of those that have ended."""
+        # The clock of another process, as clock_getcpuclockid(3) makes it on Linux.
+        return time.clock_gettime((~self._process.pid << 3) | 2)
 
     def peak_mib(self) -> float:
         """Return the largest resident memory so far."""

@@ -44,12 +44,23 @@ SERVICES = tuple(OPERATIONS)
 # The files that a client reads when it is created. The functions use no paginator and no waiter.
 _SERVICE_FILES = ("endpoint-rule-set-1", "service-2", "service-2.sdk-extras")
 _USELESS_FOLDERS = ("__pycache__", "tests", "examples", "include", "bin")
+# Modules of Powertools that need packages outside the bundle, and time zones of dateutil's own, which it reads
+# only for a named zone that the machine lacks. The functions use zoneinfo and tzdata.
+_UNUSABLE = (
+    "aws_lambda_powertools/utilities/data_masking",
+    "aws_lambda_powertools/utilities/kafka",
+    "aws_lambda_powertools/utilities/parser",
+)
+_UNREAD = "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz"
 _USELESS_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h")
 
 
 def slim(packages: Path) -> None:
     """Remove from a folder of installed packages what the functions do not need."""
     _remove_useless(packages)
+    for folder in _UNUSABLE:
+        shutil.rmtree(packages / folder, ignore_errors=True)
+    (packages / _UNREAD).unlink(missing_ok=True)
     _keep_services(packages / "botocore" / "data")
     # boto3's resources; Powertools uses its clients only.
     shutil.rmtree(packages / "boto3" / "data", ignore_errors=True)
