@@ -32,6 +32,9 @@ from jobledger.ledger.writing import Ledger
 from jobledger.observability import annotate, described, logger, observed, step
 from jobledger.validation import value_of
 
+# The input of the schedule that `keepWarm` adds (stacks/api.py).
+_WARM_UP = {"WarmUp": True}
+
 app = APIGatewayRestResolver()
 request = Request(app)
 
@@ -72,9 +75,14 @@ def _beginning_of(key: str) -> Callable[[JobQuery, str], str]:
     return beginning
 
 
-@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Handle one API Gateway proxy request. HEAD returns the headers of GET without the body."""
+    """Handle one API Gateway proxy request, or the event that keeps an environment warm."""
+    return {} if event == _WARM_UP else _handle_request(event, context)
+
+
+@observed
+def _handle_request(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Handle one request. HEAD returns the headers of GET without the body."""
     annotate(Operation=f"{event['httpMethod']} {event['resource']}")
     if event["httpMethod"] != "HEAD":
         return app.resolve(event, context)
