@@ -101,7 +101,7 @@ def test_a_table_that_does_not_answer_is_asked_once_and_no_log_tells_of_it():
         )
         assert json.loads(line)["clients"] == ["dynamodb"]
         silent.setblocking(False)
-        silent.accept()
+        silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
             silent.accept()
 
