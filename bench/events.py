@@ -1,8 +1,11 @@
 """The events and the environment of the measured functions. Standard library only: it runs on the bundle, too."""
 
+import base64
 from typing import Any
 
 SCOPE = "111122223333/us-east-1"
+# The properties of a look-up, as the bench's KMS encrypts them.
+_ENCRYPTED = base64.b64encode(b'{"JobName": "no-such-job", "MustExist": "false"}').decode()
 
 
 def environment_of(endpoint: str) -> dict[str, str]:
@@ -28,6 +31,7 @@ def environment_of(endpoint: str) -> dict[str, str]:
         "DIGEST_TIMEZONE": "UTC",
         "DIGEST_SCHEDULE": "cron(0 8 * * ? *)",
         "IDEMPOTENCY_TABLE_NAME": "idempotency",
+        "KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
         "INCLUDE_JOB_DETAILS": "false",
         "POWERTOOLS_SERVICE_NAME": "job-ledger",
         "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
@@ -79,7 +83,7 @@ def first_event(name: str, number: int) -> Any:
             "LogicalResourceId": "Job",
             "PhysicalResourceId": "p",
             "StartedAt": "2026-11-24T00:00:00.000Z",
-            "ResourceProperties": {"JobName": "no-such-job", "MustExist": "false"},
+            "ResourceProperties": {"Encrypted": _ENCRYPTED},
         },
     }[name]
 

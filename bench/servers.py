@@ -47,6 +47,8 @@ class Aws:
             return 200, self._list(operation, body)
         if service.startswith("DynamoDB"):
             return self._dynamodb(operation, body)
+        if service == "TrentService":
+            return 200, _key_operation(operation, json.loads(body))
         return 200, _EVENTS_PUT if service == "AWSEvents" else _PUBLISHED
 
     def _list(self, operation: str, body: bytes) -> bytes:
@@ -71,6 +73,12 @@ class Aws:
         except ClientError as error:
             return 400, json.dumps(_error(error)).encode()
         return 200, b"{}"
+
+
+def _key_operation(operation: str, parameters: dict[str, Any]) -> bytes:
+    """Answer as a KMS whose cipher leaves everything readable."""
+    taken, given = ("Plaintext", "CiphertextBlob")[:: 1 if operation == "Encrypt" else -1]
+    return json.dumps({given: parameters[taken]}).encode()
 
 
 def _many(count: int, now: float) -> list[dict[str, Any]]:

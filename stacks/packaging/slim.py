@@ -36,6 +36,7 @@ OPERATIONS = {
         "TransactWriteItems",
     ),
     "events": ("PutEvents",),
+    "kms": ("Decrypt", "Encrypt"),
     "lambda": ("Invoke",),
     "sns": ("Publish",),
 }

@@ -23,6 +23,8 @@ JSON_OPERATIONS = [
     for operation in operations
     if MODELS[service].resolved_protocol == "json"
 ]
+# The results of KMS are binary values, so botocore parses them.
+DECODED = [(service, operation) for service, operation in JSON_OPERATIONS if service != "kms"]
 VALUES: dict[str, Any] = {
     "string": "naïve \U0001f600 \u2028",
     "boolean": True,
@@ -31,6 +33,7 @@ VALUES: dict[str, Any] = {
     "double": 0.1,
     "float": 2.5,
     "timestamp": 1764000000.123,
+    "blob": "eA==",
 }
 
 
@@ -73,7 +76,7 @@ def test_both_parsers_give_the_same_result_on_every_operation_in_use(service, op
         assert ours == theirs
 
 
-@pytest.mark.parametrize("service, operation", JSON_OPERATIONS)
+@pytest.mark.parametrize("service, operation", DECODED)
 def test_an_operation_in_use_is_not_parsed_by_shape(service, operation, monkeypatch):
     monkeypatch.setattr(
         DecodedJSONParser, "_parse_shape", lambda *_: pytest.fail("parsed by botocore")

@@ -47,6 +47,7 @@ def imported(handler: str, program: str = IMPORT, **environment: str) -> list[st
             "DIGEST_TIMEZONE": "UTC",
             "DIGEST_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:digest",
             "INCLUDE_JOB_DETAILS": "false",
+            "KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
         }
         | environment,
         capture_output=True,
@@ -72,7 +73,7 @@ def test_outside_lambda_an_import_makes_nothing(handler):
         ("sync", ["comprehendmedical", "dynamodb"]),
         ("digest", ["dynamodb", "sns"]),
         ("changes", ["dynamodb", "events"]),
-        ("lookup", []),
+        ("lookup", ["kms"]),
     ],
 )
 def test_the_init_phase_makes_the_clients_of_the_first_request(handler, clients, initialization):
