@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make` alone says what there is.
 # PYTHON=… picks the interpreter; the variables of `make local` are explained in the README.
 .DEFAULT_GOAL := help
-.PHONY: help local test check check-style check-types check-template synth deploy destroy clean
+.PHONY: help local test check check-style check-types check-template synth deploy destroy bench clean
 
 SETUP := @sh local/setup.sh
 BIN := .venv/bin
@@ -44,6 +44,10 @@ deploy:  ## deploy to AWS with your credentials; settings in CDK_ARGS="-c key=va
 destroy:  ## remove the stack from AWS
 	$(SETUP) app node
 	@exec $(BIN)/cdk destroy $(CDK_ARGS)
+
+bench:  ## measure speed, memory and cost beside what a user would write; writes bench/RESULTS.md
+	$(SETUP) app awscli
+	@exec env PYTHONPATH=lambda:. $(BIN)/python -m bench
 
 clean:  ## remove everything that make has made
 	@rm -rf .venv .venv-* .local node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,8 @@
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
 from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
@@ -11,6 +13,8 @@ from stacks.ledger import Ledger
 from stacks.settings import Settings
 
 STAGE = "v1"
+# The event that the function answers before anything else.
+WARM_UP = {"WarmUp": True}
 
 # Each route has all methods: the function answers an unsupported one with 405 and lists the supported ones.
 # A caller's IAM policy can still name a method, as in `…/v1/GET/jobs`.
@@ -47,6 +51,8 @@ class Api(Construct):
         self.function = _function(self, settings=settings, code=code, ledger=ledger, key=key)
         self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
         self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
+        if settings.keep_warm:
+            _keep_warm(self, settings=settings, function=self.function)
         ledger.grant_reading(self.function)
         for asked in (sync, digest):  # for ConsistentRead, and for POST /digests
             asked.grant_invoke(self.function)
@@ -81,6 +87,22 @@ def _function(
             ),
             "SYNC_MINUTES": str(settings.sync_minutes),
         },
+    )
+
+
+def _keep_warm(scope: Construct, *, settings: Settings, function: LedgerFunction) -> None:
+    """Invoke the function regularly, so that a lone caller meets no cold start."""
+    scheduler.Schedule(
+        scope,
+        "KeepWarm",
+        description="Job Ledger: keep one environment of the API function warm",
+        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
+        target=targets.LambdaInvoke(
+            function,
+            input=scheduler.ScheduleTargetInput.from_object(WARM_UP),
+            retry_attempts=0,
+            max_event_age=Duration.minutes(1),
+        ),
     )
 
 

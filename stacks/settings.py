@@ -34,6 +34,7 @@ class Settings:
     alert_on: tuple[str, ...] = ("FAILED", "PARTIAL_SUCCESS")
     alert_emails: tuple[str, ...] = ()
     retain_ledger: bool = True
+    keep_warm: bool = True
     bundle_for: Literal["lambda", "host"] = "lambda"
 
     @classmethod
@@ -97,5 +98,6 @@ _READERS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "alertEmails": ("alert_emails", read.emails),
     "includeJobDetails": ("include_job_details", read.truth),
     "retainLedger": ("retain_ledger", read.truth),
+    "keepWarm": ("keep_warm", read.truth),
     "bundleFor": ("bundle_for", read.bundle_for),
 }

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 from botocore.config import Config
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.rows import Change
@@ -77,7 +77,7 @@ class World:
 
     def client(self, config: Config | None = None) -> Any:
         """A botocore client of the stand-in, as a user has one."""
-        return Session().create_client(
+        return session().create_client(
             "comprehendmedical", endpoint_url=self.server.endpoint, config=config
         )
 

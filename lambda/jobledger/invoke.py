@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.errors import FunctionRefused, FunctionThrottled
 from jobledger.observability import with_correlation_id
 
@@ -28,7 +28,7 @@ class Function:
     @classmethod
     def connect(cls, name: str) -> "Function":
         """Return the function with its own client, a bounded timeout and no retry."""
-        return cls(Session().create_client("lambda", config=CONFIG), name)
+        return cls(session().create_client("lambda", config=CONFIG), name)
 
     def __call__(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Invoke the function and return its result. Raises FunctionRefused with the error's name."""

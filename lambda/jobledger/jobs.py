@@ -114,7 +114,8 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     """Return the job for one entry of a List or Describe response; None when it has no JobId.
 
     All properties are kept, including ones outside the service's model. Times (datetimes, or epoch seconds
-    as in AWS JSON) become text. An entry without a JobId cannot be identified and is not stored.
+    as in AWS JSON) become text. An entry without a JobId cannot be identified and is not stored. Raises
+    ValueError for a time that is none.
     """
     known = {name: properties[name] for name in PROPERTIES if name in properties}
     added = {name: properties[name] for name in sorted(properties) if name not in known}
@@ -138,6 +139,8 @@ def _plain(name: str, value: object) -> Any:
         return rfc3339(value)
     if name in _TIMES and isinstance(value, int | float):
         return rfc3339(from_epoch(value))
+    if name in _TIMES and value is not None:
+        return rfc3339(datetime.fromisoformat(str(value)))
     return value
 
 

@@ -70,13 +70,13 @@ def make_bundle(
         )
     with _finished(builds / wanted) as packages:
         if packages:
-            _install(locked, packages, target, say)
+            install_packages(locked, packages, target, say)
             slim(packages)
-            _compile(packages, compiler)
+            compile_folder(packages, compiler)
     with _finished(path) as zipped, tempfile.TemporaryDirectory(dir=builds) as scratch:
         if zipped:
             _copy_code(source, Path(scratch))
-            _compile(Path(scratch), compiler)
+            compile_folder(Path(scratch), compiler)
             _zip([builds / wanted, Path(scratch)], zipped)
     _prune(builds, keep={path, builds / wanted})
     return Bundle(path=path, digest=digest, target=target)
@@ -86,7 +86,10 @@ def _say(line: str) -> None:
     print(f"job-ledger: {line}", file=sys.stderr, flush=True)
 
 
-def _install(locked: Path, packages: Path, target: Target, say: Callable[[str], None]) -> None:
+def install_packages(
+    locked: Path, packages: Path, target: Target, say: Callable[[str], None]
+) -> None:
+    """Install locked packages for a target into a folder. Raises BundleError."""
     say(f"installing the functions' dependencies for python{target.python} on {target.machine} …")
     started = time.monotonic()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -118,7 +121,7 @@ def _copy_code(source: Path, to: Path) -> None:
         shutil.copyfile(file, copy)
 
 
-def _compile(folder: Path, compiler: str | None) -> None:
+def compile_folder(folder: Path, compiler: str | None) -> None:
     """Compile bytecode that Python uses without checking source times, which a zip does not keep."""
     if compiler is None:
         return

@@ -1,34 +1,70 @@
 """Removes from the bundle what Lambda would unpack and never read.
 
-botocore describes 400 services; the functions use a few. With only those, uncompressed, a client is created
-31 to 61 ms faster and the bundle is less than half as large.
+botocore describes 400 services; the functions call a few operations of five. With only their descriptions,
+uncompressed and without documentation, clients are created faster and the bundle is less than half as large
+(docs/performance.md has the figures).
 """
 
 import gzip
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# Every service that the code calls. botocore in the bundle knows no others.
-SERVICES = ("comprehendmedical", "dynamodb", "events", "kms", "lambda", "sns", "sts")
+# Every operation that the code calls, by service. botocore in the bundle knows no others.
+OPERATIONS = {
+    "comprehendmedical": (
+        "DescribeEntitiesDetectionV2Job",
+        "DescribeICD10CMInferenceJob",
+        "DescribePHIDetectionJob",
+        "DescribeRxNormInferenceJob",
+        "DescribeSNOMEDCTInferenceJob",
+        "ListEntitiesDetectionV2Jobs",
+        "ListICD10CMInferenceJobs",
+        "ListPHIDetectionJobs",
+        "ListRxNormInferenceJobs",
+        "ListSNOMEDCTInferenceJobs",
+    ),
+    "dynamodb": (
+        "BatchGetItem",
+        "DeleteItem",  # this and the next two: Powertools' idempotency
+        "PutItem",
+        "UpdateItem",
+        "GetItem",
+        "Query",
+        "TransactWriteItems",
+    ),
+    "events": ("PutEvents",),
+    "kms": ("Decrypt", "Encrypt"),
+    "lambda": ("Invoke",),
+    "sns": ("Publish",),
+}
+SERVICES = tuple(OPERATIONS)
 
-_SERVICE_FILES = (
-    "endpoint-rule-set-1",
-    "paginators-1",
-    "service-2",
-    "service-2.sdk-extras",
-    "waiters-2",
-)
+# The files that a client reads when it is created. The functions use no paginator and no waiter.
+_SERVICE_FILES = ("endpoint-rule-set-1", "service-2", "service-2.sdk-extras")
 _USELESS_FOLDERS = ("__pycache__", "tests", "examples", "include", "bin")
+# Modules of Powertools that need packages outside the bundle, and time zones of dateutil's own, which it reads
+# only for a named zone that the machine lacks. The functions use zoneinfo and tzdata.
+_UNUSABLE = (
+    "aws_lambda_powertools/utilities/data_masking",
+    "aws_lambda_powertools/utilities/kafka",
+    "aws_lambda_powertools/utilities/parser",
+)
+_UNREAD = "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz"
 _USELESS_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h")
 
 
 def slim(packages: Path) -> None:
     """Remove from a folder of installed packages what the functions do not need."""
     _remove_useless(packages)
+    for folder in _UNUSABLE:
+        shutil.rmtree(packages / folder, ignore_errors=True)
+    (packages / _UNREAD).unlink(missing_ok=True)
     _keep_services(packages / "botocore" / "data")
-    _keep_services(packages / "boto3" / "data")
+    # boto3's resources; Powertools uses its clients only.
+    shutil.rmtree(packages / "boto3" / "data", ignore_errors=True)
     endpoints = packages / "botocore" / "data" / "endpoints.json"
     if endpoints.exists():
         _cut_endpoints(endpoints)
@@ -50,23 +86,65 @@ def _remove_useless(packages: Path) -> None:
 
 def _keep_services(data: Path) -> None:
     for service in sorted(path for path in data.glob("*") if path.is_dir()):
-        if service.name not in SERVICES:
+        if service.name not in OPERATIONS:
             shutil.rmtree(service)
             continue
         *older, newest = sorted(path for path in service.iterdir() if path.is_dir())
         for version in older:
             shutil.rmtree(version)
         for file in sorted(newest.iterdir()):
-            _unpack(file)
+            _unpack(file, OPERATIONS[service.name])
 
 
-def _unpack(file: Path) -> None:
-    """Unpack a service description to plain JSON, or remove it when no client reads it."""
+def _unpack(file: Path, operations: Sequence[str]) -> None:
+    """Unpack a service description to plain JSON and cut it, or remove it when no client reads it."""
     name = file.name.removesuffix(".gz").removesuffix(".json")
     text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     file.unlink()
-    if name in _SERVICE_FILES or name.startswith("resources"):
-        _write_json(file.with_name(f"{name}.json"), json.loads(text))
+    if name not in _SERVICE_FILES:
+        return
+    described = _without_documentation(json.loads(text))
+    if name == "service-2":
+        described = cut_model(described, operations)
+    _write_json(file.with_name(f"{name}.json"), described)
+
+
+def cut_model(model: dict[str, Any], operations: Sequence[str]) -> dict[str, Any]:
+    """Return a service model with these operations and the shapes that they use."""
+    kept = {name: model["operations"][name] for name in operations}
+    shapes: dict[str, Any] = {}
+    pending = list(_shape_names(kept))
+    while pending:
+        name = pending.pop()
+        if name not in shapes:
+            shapes[name] = model["shapes"][name]
+            pending += _shape_names(shapes[name])
+    return model | {"operations": kept, "shapes": shapes}
+
+
+def _shape_names(described: object) -> Iterator[str]:
+    """Yield the shapes that a part of a model refers to: each reference is `{"shape": name, …}`."""
+    if isinstance(described, dict):
+        if isinstance(described.get("shape"), str):
+            yield described["shape"]
+        for value in described.values():
+            yield from _shape_names(value)
+    elif isinstance(described, list):
+        for value in described:
+            yield from _shape_names(value)
+
+
+def _without_documentation(described: Any) -> Any:
+    """Remove the texts for people. A member or parameter of that name is an object, and stays."""
+    if isinstance(described, dict):
+        return {
+            name: _without_documentation(value)
+            for name, value in described.items()
+            if not (name == "documentation" and isinstance(value, str))
+        }
+    if isinstance(described, list):
+        return [_without_documentation(value) for value in described]
+    return described
 
 
 def _cut_endpoints(file: Path) -> None:

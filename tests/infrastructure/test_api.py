@@ -76,3 +76,23 @@ def test_the_gateways_own_answers_are_problems(gateway_responses, kind, status, 
 def test_no_answer_of_the_gateway_quotes_the_request(gateway_responses):
     text = json.dumps(gateway_responses)
     assert text.count("$context.") == text.count("$context.requestId")
+
+
+def schedules_of_the_api(template):
+    found = template.find_resources("AWS::Scheduler::Schedule").values()
+    targets = [one["Properties"] for one in found]
+    return [one for one in targets if one["Target"]["Arn"]["Fn::GetAtt"][0].startswith("ApiFunct")]
+
+
+@pytest.mark.parametrize("minutes, rate", [("1", "rate(1 minute)"), ("7", "rate(7 minutes)")])
+def test_the_function_is_kept_warm_at_the_pace_of_the_syncs(synthesise, minutes, rate):
+    (schedule,) = schedules_of_the_api(synthesise(syncMinutes=minutes))
+    assert schedule["ScheduleExpression"] == rate
+    assert json.loads(schedule["Target"]["Input"]) == {"WarmUp": True}
+    # A warm-up that comes late or again is of no use.
+    policy = schedule["Target"]["RetryPolicy"]
+    assert policy == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+
+
+def test_the_function_is_not_kept_warm_when_the_setting_says_so(synthesise):
+    assert schedules_of_the_api(synthesise(keepWarm="false")) == []

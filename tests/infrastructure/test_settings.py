@@ -64,6 +64,7 @@ def test_without_context_everything_has_its_default():
         ("includeJobDetails", "true", "include_job_details", True),
         ("includeJobDetails", False, "include_job_details", False),
         ("retainLedger", "false", "retain_ledger", False),
+        ("keepWarm", "false", "keep_warm", False),
         ("bundleFor", "host", "bundle_for", "host"),
     ],
 )

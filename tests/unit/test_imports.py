@@ -11,9 +11,10 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "lambda"
 PACKAGE = SOURCE / "jobledger"
 
-_BASICS = {"errors", "jobs", "times"}
+_BASICS = {"clients", "errors", "jobs", "times"}
 _SHARED = _BASICS | {
     "formats",
+    "init_phase",
     "inputs",
     "invoke",
     "metrics",
@@ -32,8 +33,10 @@ MAY_IMPORT = {
     "events": _SHARED | {"ledger"},
     "sync": _SHARED | {"ledger"},
     "ledger": _BASICS,
+    "clients": set[str](),
+    "init_phase": set[str](),
     "idempotency": {"errors"},
-    "invoke": {"errors", "observability"},
+    "invoke": {"clients", "errors", "observability"},
     "payloads": {"errors", "formats", "inputs", "jobs", "times", "validation"},
     "inputs": {"errors", "formats", "jobs", "validation"},
     "validation": {"errors", "formats"},

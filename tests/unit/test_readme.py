@@ -44,6 +44,7 @@ def test_the_settings_are_all_there_with_their_defaults():
     assert table["includeJobDetails"] == str(defaults.include_job_details).lower()
     assert table["chatDigests"] == str(defaults.chat_digests).lower()
     assert table["retainLedger"] == str(defaults.retain_ledger).lower()
+    assert table["keepWarm"] == str(defaults.keep_warm).lower()
     assert table["bundleFor"] == defaults.bundle_for
 
 

@@ -6,7 +6,7 @@ from jobledger.errors import JobNotFound
 from jobledger.jobs import Family
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import as_of
+from jobledger.sync.freshness import recent_as_of
 from jobledger.times import rfc3339
 
 
@@ -16,7 +16,7 @@ def describe(ledger: Ledger, job_id: str, now: datetime) -> str:
     if row is None:
         raise JobNotFound
     family = Family(str(row["PK"]).rpartition("/")[2])
-    time = as_of(ledger).get(family)
+    time = recent_as_of(ledger).get(family)
     expired = ',"ExpiredUpstream":true' if _is_expired(row, rfc3339(now)) else ""
     return (
         f'{{"ComprehendMedicalAsyncJobProperties":{row["Job"]},"History":{row["History"]}{expired}'

@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from jobledger.jobs import PROPERTIES
 
 _NESTED = {
@@ -31,6 +33,11 @@ COLUMNS = (
     "Family",
     _OTHERS,
 )
+# The property, and the member of a nested one, of each column but the last.
+_PLACES = tuple(
+    (name, member or None) for name, _, member in (column.partition(".") for column in COLUMNS[:-1])
+)
+_decoder = msgspec.json.Decoder(dict[str, Any])
 # Includes the full-width forms, which Japanese spreadsheets treat as equal.
 _RISKY_STARTS = frozenset("=+-@＝＋－＠\t\r\n")
 
@@ -40,7 +47,7 @@ def csv_text(jobs: Iterable[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_cells(json.loads(job)) for job in jobs)
+    writer.writerows(map(_cells, map(_read, jobs)))
     # JSON can carry a lone surrogate, but UTF-8 cannot: it becomes its escape.
     return text.getvalue().encode(errors="backslashreplace").decode()
 
@@ -52,6 +59,8 @@ def ndjson_text(jobs: Iterable[str]) -> str:
 
 def safe_cell(text: str) -> str:
     """Return text that no spreadsheet interprets as a formula."""
+    if text[:1].isalnum():
+        return text
     return f"'{text}" if text.startswith("'") or _may_be_run(text) else text
 
 
@@ -75,21 +84,30 @@ def _is_blank(character: str) -> bool:
     return unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
 
 
+def _read(text: str) -> dict[str, Any]:
+    try:
+        return _decoder.decode(text)
+    except msgspec.DecodeError:
+        job: dict[str, Any] = json.loads(text)  # it has a lone surrogate, which msgspec refuses
+        return job
+
+
 def _cells(job: dict[str, Any]) -> list[str]:
     nested = {name: dict(job[name]) for name in _NESTED if isinstance(job.get(name), dict)}
     rest = job | nested
-    cells = [_taken(rest, *column.split(".")) for column in COLUMNS[:-1]]
+    cells = [_text(_taken(rest, nested.get(name), name, member)) for name, member in _PLACES]
     others = {name: value for name, value in rest.items() if value != {}}
     cells.append(_text(others) if others else "")
     return [safe_cell(cell) for cell in cells]
 
 
-def _taken(rest: dict[str, Any], name: str, member: str | None = None) -> str:
-    """Remove a column's value from the rest of a job and return it as text."""
+def _taken(
+    rest: dict[str, Any], inner: dict[str, Any] | None, name: str, member: str | None
+) -> Any:
+    """Remove a column's value from the rest of a job and return it."""
     if member is None:
-        return _text(rest.pop(name, ""))
-    inner = rest.get(name)
-    return _text(inner.pop(member, "")) if isinstance(inner, dict) else ""
+        return rest.pop(name, "")
+    return "" if inner is None else inner.pop(member, "")
 
 
 def _text(value: Any) -> str:

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.session import Session
-
 from jobledger import settings
+from jobledger.clients import session
 from jobledger.errors import RequestInProgress
 from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.cursor import canonical
@@ -72,6 +71,6 @@ def settled_times(ledger: Ledger, query: JobQuery, now: str) -> str:
 
 @functools.cache
 def keyed_walks() -> KeyedWalks:
-    """Return the walks with a client of their own: Powertools needs botocore's response parser."""
-    client = Session().create_client("dynamodb", config=CONFIG)
+    """Return the walks with a client of their own."""
+    client = session().create_client("dynamodb", config=CONFIG)
     return KeyedWalks(client, settings.required("IDEMPOTENCY_TABLE_NAME"))

@@ -15,7 +15,7 @@ from jobledger.ledger.cursor import seal, unseal
 from jobledger.ledger.filters import JobQuery, job_query
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import AsOf, as_of, oldest, refreshed
+from jobledger.sync.freshness import as_of, oldest, recent_as_of, refreshed
 from jobledger.times import rfc3339
 
 # The NextToken replaces these: the next page continues the walk of the first.
@@ -49,9 +49,9 @@ def list_jobs(
     token = values.get("NextToken")
     start = unseal(token, query, ledger.table.name) if token else None
     # Read AsOf before the page: the page is then at least this recent.
-    times: AsOf = as_of(ledger)
-    stale = False
     consistent = values.get("ConsistentRead", False)
+    times = as_of(ledger) if consistent else recent_as_of(ledger)
+    stale = False
     if consistent:
         times, stale = refreshed(times, query.families, sync, now())
     # The walk begins after the sync, so that it includes what the sync found.

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from botocore.session import Session
-
 from jobledger import metrics, settings
+from jobledger.clients import session
 from jobledger.digest.claims import DigestStateRow, Sent
 from jobledger.digest.content import Reader
 from jobledger.digest.delivery import Delivery, Topics, When
@@ -71,7 +70,7 @@ class Dependencies:
 
 def connect() -> Dependencies:
     """Return the dependencies with clients of their own."""
-    client = Session().create_client("dynamodb", config=CONFIG)
+    client = session().create_client("dynamodb", config=CONFIG)
     return assemble(client, Notifier.connect(), lambda: datetime.now(UTC))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.errors import MessageInvalid, PublishRefused, PublishUncertain
 
 MAX_BYTES = 262_144
@@ -68,7 +68,7 @@ class Notifier:
     @classmethod
     def connect(cls) -> "Notifier":
         """Return a notifier with its own client, bounded retries and timeouts."""
-        return cls(Session().create_client("sns", config=CONFIG))
+        return cls(session().create_client("sns", config=CONFIG))
 
     def publish(self, topic_arn: str, notification: Notification) -> str:
         """Publish and return the MessageId.

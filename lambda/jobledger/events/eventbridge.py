@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.errors import EventRefused
 from jobledger.ledger.rows import Change
 
@@ -31,7 +31,7 @@ class EventBus:
     @classmethod
     def connect(cls) -> "EventBus":
         """Return the bus with its own client, bounded retries and timeouts."""
-        return cls(Session().create_client("events", config=CONFIG))
+        return cls(session().create_client("events", config=CONFIG))
 
     def put(self, change: Change, scope: str, job_name: str | None) -> None:
         """Send one change. Raises EventRefused when the bus does not accept it."""

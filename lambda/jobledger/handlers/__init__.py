@@ -1,1 +1,6 @@
-"""The rim: one thin module per trigger. Nothing imports from here."""
+"""One module for each Lambda function: decorators and one call each."""
+
+from jobledger import init_phase
+
+# Before the imports of any handler. Each handler ends the phase with `init_phase.finish`.
+init_phase.begin()

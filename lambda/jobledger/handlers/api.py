@@ -22,6 +22,7 @@ from jobledger.api.request import Request
 from jobledger.api.responses import JSON, Answer, json_answer, problem_answer
 from jobledger.api.routes import allowed_methods
 from jobledger.errors import JobLedgerError
+from jobledger.init_phase import finish
 from jobledger.inputs import FILTERS
 from jobledger.invoke import Function
 from jobledger.jobs import Family
@@ -30,6 +31,9 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import annotate, described, logger, observed, step
 from jobledger.validation import value_of
+
+# The input of the schedule that `keepWarm` adds (stacks/api.py).
+_WARM_UP = {"WarmUp": True}
 
 app = APIGatewayRestResolver()
 request = Request(app)
@@ -71,9 +75,14 @@ def _beginning_of(key: str) -> Callable[[JobQuery, str], str]:
     return beginning
 
 
-@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Handle one API Gateway proxy request. HEAD returns the headers of GET without the body."""
+    """Handle one API Gateway proxy request, or the event that keeps an environment warm."""
+    return {} if event == _WARM_UP else _handle_request(event, context)
+
+
+@observed
+def _handle_request(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Handle one request. HEAD returns the headers of GET without the body."""
     annotate(Operation=f"{event['httpMethod']} {event['resource']}")
     if event["httpMethod"] != "HEAD":
         return app.resolve(event, context)
@@ -204,3 +213,14 @@ def _on_unknown_route(_: Exception) -> Response[str]:
     problem = NO_ROUTE if known else method_problem(allowed)
     annotate(Outcome=problem.title)
     return request.respond(problem_answer(problem, request.caller()))
+
+
+def _first_read() -> None:
+    """Make the client and its connection, and read what the first page needs."""
+    from jobledger.sync.freshness import recent_as_of
+
+    with _ledger().table.single_attempts():
+        recent_as_of(_ledger())
+
+
+finish(_first_read)

@@ -11,6 +11,7 @@ from typing import Any
 from jobledger import settings
 from jobledger.events.batch import Dependencies, send_changes
 from jobledger.events.eventbridge import EventBus
+from jobledger.init_phase import finish
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import observed
@@ -32,3 +33,6 @@ def _connect() -> Dependencies:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Send the batch's changes in order, up to the first that fails."""
     return send_changes(event["Records"], context.get_remaining_time_in_millis, _connect())
+
+
+finish(_connect)

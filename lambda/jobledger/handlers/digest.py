@@ -24,6 +24,7 @@ from typing import Any
 
 from jobledger.digest.run import connect, run
 from jobledger.errors import DigestInProgress, IdempotencyKeyReused, InvalidWindow
+from jobledger.init_phase import finish
 from jobledger.observability import observed
 
 _dependencies = functools.cache(connect)
@@ -38,3 +39,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if "ScheduledTime" in event:
             raise
         return {"Error": fault.name}
+
+
+finish(_dependencies)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
+from jobledger.init_phase import finish
 from jobledger.invoke import Function
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
@@ -44,3 +45,6 @@ def on_event(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look up the job."""
     return with_one_reason(event, _now, lambda: check(event, _cipher, _connect, _now))
+
+
+finish(_cipher)  # both functions need it

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
+from jobledger.init_phase import finish
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import observed
@@ -37,3 +38,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Sync the requested families."""
     remaining = context.get_remaining_time_in_millis() / 1000
     return sync_families(event, remaining, _connect(), _now)
+
+
+finish(_connect)

@@ -10,6 +10,7 @@ position whenever it is read.
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
@@ -35,8 +36,7 @@ class JobsPage:
     position: Position | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+class _Listed(NamedTuple):
     """A row in the merged order; or, with job None, the position where a query stopped."""
 
     sort_key: str

@@ -13,8 +13,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.errors import LedgerUnavailable
 
 Value = str | int | bool
@@ -32,6 +32,8 @@ CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 4},
+    # botocore assembles a text from twenty parts for each call otherwise: a fifth of a small page.
+    user_agent="job-ledger",
 )
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _CONFLICTS = frozenset({_CONDITION_FAILED, "TransactionConflict"})
@@ -77,7 +79,17 @@ class Table:
     @classmethod
     def connect(cls, name: str) -> "Table":
         """Return the table with its own client, bounded retries and timeouts."""
-        return cls(Session().create_client("dynamodb", config=CONFIG), name)
+        return cls(session().create_client("dynamodb", config=CONFIG), name)
+
+    @contextmanager
+    def single_attempts(self) -> Iterator[None]:
+        """Make every call in this block without retries. Not for use by several threads."""
+        events = self._client.meta.events
+        events.register("before-send.dynamodb", _refuse_retry, "single-attempts")
+        try:
+            yield
+        finally:
+            events.unregister("before-send.dynamodb", unique_id="single-attempts")
 
     def get(self, key: Key) -> Row | None:
         """Read one row consistently; None when there is none."""
@@ -187,6 +199,11 @@ def pause(round_number: int) -> None:
     """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds."""
     if round_number:
         time.sleep(random.random() * 0.05 * 4**round_number)
+
+
+def _refuse_retry(request: Any, **_: Any) -> None:
+    if b"attempt=1" not in request.headers.get("amz-sdk-request", b""):
+        raise LedgerUnavailable("no attempt but the first")
 
 
 class _ConditionFailed(Exception):

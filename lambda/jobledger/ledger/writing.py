@@ -100,6 +100,7 @@ class Ledger:
         self.table = table
         self.scope = scope
         self._now = now
+        self._as_of: tuple[datetime, dict[Family, str | None]] | None = None
 
     def partition(self, family: Family) -> str:
         """Return the family's `Scope`: `account/region/Family`."""
@@ -194,8 +195,23 @@ class Ledger:
         )
         return {Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row) for row in rows}
 
+    def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
+        """Return the time of each family's last agreement with the service; unsynced families are absent.
+
+        A value that was read less than `within` ago is returned from memory: "as of" is still true a few
+        seconds later. Without `within`, the table is read, and the value in memory is dropped, because the
+        caller may go on to sync.
+        """
+        now, known = self._now(), self._as_of
+        if known is not None and timedelta(0) <= now - known[0] < within:
+            return known[1]
+        times = {family: state.as_of for family, state in self.states().items()}
+        self._as_of = (now, times) if within else None
+        return times
+
     def save_state(self, family: Family, state: SyncState) -> SyncState | None:
         """Write the next version of a state; None when another sync was faster."""
+        self._as_of = None
         settled_at = self._after(state.settled_at)
         following = msgspec.structs.replace(state, version=state.version + 1, settled_at=settled_at)
         row: Row = {

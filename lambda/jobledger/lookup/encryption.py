@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.errors import LedgerUnavailable
 
 CONFIG = Config(
@@ -39,7 +39,7 @@ class PropertyCipher:
     @classmethod
     def connect(cls, key_id: str) -> "PropertyCipher":
         """Return the cipher with its own client, bounded retries and timeouts."""
-        return cls(Session().create_client("kms", config=CONFIG), key_id)
+        return cls(session().create_client("kms", config=CONFIG), key_id)
 
     def encrypt(self, event: Mapping[str, Any]) -> dict[str, str]:
         """Return the request's properties as one encrypted property."""

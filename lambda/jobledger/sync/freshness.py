@@ -19,15 +19,22 @@ from jobledger.times import parse, rfc3339
 
 SHARED_SECONDS = 2
 _POLL_SECONDS = 0.2
+# A page saves its second query when a value this recent is in memory.
+_RECENT = timedelta(seconds=5)
 # A sync whose function was killed gives no result; callers wait no longer than this.
 _GIVEN_UP_AFTER = timedelta(seconds=60)
 
 AsOf = Mapping[Family, str | None]
 
 
-def as_of(ledger: Ledger) -> dict[Family, str | None]:
-    """Return the time of each family's last agreement with the service; unsynced families are absent."""
-    return {family: state.as_of for family, state in ledger.states().items()}
+def as_of(ledger: Ledger) -> AsOf:
+    """Return each family's AsOf as the table has it now; unsynced families are absent."""
+    return ledger.as_of()
+
+
+def recent_as_of(ledger: Ledger) -> AsOf:
+    """Return each family's AsOf as it was at most five seconds ago."""
+    return ledger.as_of(within=_RECENT)
 
 
 def oldest(times: AsOf, families: Iterable[Family]) -> str | None:

@@ -1,6 +1,5 @@
 """The only caller of Comprehend Medical. Modules above it see no botocore errors."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.errors import JobUnknown, TokenRefused, UpstreamError
 from jobledger.jobs import Family, Job, job_from_service
 
@@ -47,8 +46,9 @@ class UpstreamPage:
 class Upstream:
     """Comprehend Medical's List and Describe calls, counted.
 
-    `before_call` runs before every attempt, including retries. It can wait, to limit the rate, or raise, to
-    stop. `calls` and `throttles` count attempts and throttled responses since `reset`.
+    `client` is made by `clients.session`, which keeps properties outside the service's model. `before_call`
+    runs before every attempt, including retries. It can wait, to limit the rate, or raise, to stop. `calls`
+    and `throttles` count attempts and throttled responses since `reset`.
     """
 
     def __init__(self, client: Any, before_call: Callable[[], None] = lambda: None) -> None:
@@ -59,12 +59,11 @@ class Upstream:
         events = client.meta.events
         events.register("before-send.comprehendmedical", self._count_call)
         events.register("needs-retry.comprehendmedical", self._count_throttle)
-        events.register("after-call.comprehendmedical", _keep_unmodelled_properties)
 
     @classmethod
     def connect(cls, before_call: Callable[[], None]) -> "Upstream":
         """Return an adapter with its own client, bounded retries and timeouts."""
-        client = Session().create_client("comprehendmedical", config=CONFIG)
+        client = session().create_client("comprehendmedical", config=CONFIG)
         return cls(client, before_call)
 
     def reset(self) -> None:
@@ -117,16 +116,5 @@ def _our_errors(meanings: Mapping[str, type[UpstreamError]]) -> Iterator[None]:
         code = error.response["Error"]["Code"]
         raise meanings.get(code, UpstreamError)(code) from error
     except (BotoCoreError, ValueError, OverflowError, RuntimeError) as error:
-        # The last three: a response whose JSON or times are not valid.
+        # The last three: a response whose times are not valid.
         raise UpstreamError(type(error).__name__) from error
-
-
-def _keep_unmodelled_properties(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
-    """Replace the parsed response with the raw one, which keeps members outside the model.
-
-    botocore drops members that its model does not have; a ledger must not. Times are then the epoch seconds
-    of AWS JSON 1.1.
-    """
-    content_type = http_response.headers.get("content-type", "")
-    if http_response.status_code == 200 and "json" in content_type:
-        parsed.update(json.loads(http_response.content))

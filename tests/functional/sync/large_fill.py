@@ -10,8 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from botocore.session import Session
-
+from jobledger.clients import session
 from jobledger.errors import DeadlineReached
 from jobledger.jobs import Family
 from jobledger.ledger.table import Table
@@ -68,7 +67,7 @@ def run(endpoint: str, path: Path, told: Connection) -> None:
     """Fill, stop, go on, and tell."""
     database = OnDisk(path)
     ledger = Ledger(Table(database, "ledger"), SCOPE, _now)
-    client = Session().create_client("comprehendmedical", endpoint_url=endpoint, config=CONFIG)
+    client = session().create_client("comprehendmedical", endpoint_url=endpoint, config=CONFIG)
     calls = 0
 
     def stop_once() -> None:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
-from botocore.session import Session
-
+from jobledger.clients import session
 from jobledger.jobs import Family
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
@@ -43,10 +42,9 @@ def run(dynamodb: str, table: str, comprehend: str, last_step: int, told: Connec
         if next(steps) == last_step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    session = Session()
-    client = Killing(session.create_client("dynamodb", endpoint_url=dynamodb), step)
+    client = Killing(session().create_client("dynamodb", endpoint_url=dynamodb), step)
     upstream = Upstream(
-        session.create_client("comprehendmedical", endpoint_url=comprehend), before_call=step
+        session().create_client("comprehendmedical", endpoint_url=comprehend), before_call=step
     )
     ledger = Ledger(Table(client, table), SCOPE, lambda: datetime.now(UTC))
     done = Sync(Family.SNOMEDCT, upstream, ledger, lambda: datetime.now(UTC)).run()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from botocore.config import Config
-from botocore.session import Session
 
+from jobledger.clients import session
 from jobledger.sync.upstream import Upstream
 from tests.world import World, a_job
 
@@ -129,7 +129,7 @@ def test_a_service_that_does_not_accept_connections_ends_the_sync_in_bounded_tim
 
 
 def _client(endpoint, config=CONFIG):
-    return Session().create_client("comprehendmedical", endpoint_url=endpoint, config=config)
+    return session().create_client("comprehendmedical", endpoint_url=endpoint, config=config)
 
 
 def _free_port() -> int:

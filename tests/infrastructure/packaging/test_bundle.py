@@ -38,7 +38,7 @@ def installs(monkeypatch):
         (packages / "some").mkdir()
         (packages / "some" / "__init__.py").write_text("")
 
-    monkeypatch.setattr(bundling, "_install", install)
+    monkeypatch.setattr(bundling, "install_packages", install)
     return runs
 
 
@@ -49,7 +49,7 @@ def names(path):
 
 def test_a_second_build_of_the_same_runs_nothing(source, installs, tmp_path, monkeypatch):
     first = make_bundle(source, tmp_path / "build", HOST)
-    monkeypatch.setattr(bundling, "_compile", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(bundling, "compile_folder", lambda *_: pytest.fail("compiled again"))
     assert first == make_bundle(source, tmp_path / "build", HOST)
     assert len(installs) == 1
 
@@ -121,7 +121,7 @@ def test_an_interrupted_build_leaves_nothing_that_looks_finished(source, tmp_pat
         (packages / "half").write_text("")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bundling, "_install", interrupted)
+    monkeypatch.setattr(bundling, "install_packages", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_bundle(source, tmp_path / "build", HOST)
     assert list((tmp_path / "build").iterdir()) == []

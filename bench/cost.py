@@ -1,0 +1,134 @@
+"""The dollars of a month: counted requests (bench/month.py) times list prices in us-east-1.
+
+    python -m bench.cost
+
+prints the table of the README. What cannot be counted here is stated beside its price: durations of
+invocations, and the lines that AWS itself logs.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# The Tracer and the Metrics read these when their module is imported.
+os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "1")
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "job-ledger")
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "JobLedger")
+
+from bench.month import API_CALLS, DAYS, HOURS, SYNCS, Month, month
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+# The most dollars of a month, by jobs a day.
+GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
+SHOWN = 1_000
+ALARMS = 2
+"""CloudWatch alarms in the template of a default deployment; a test counts them."""
+
+_MILLION = 1_000_000
+_GIB = 2**30
+# Seconds and gigabytes of an invocation.
+_SYNC_GB_SECONDS = 1.5 * 0.5  # five upstream calls, a quarter of a second apart
+_API_GB_SECONDS = 0.1 * 1.0
+_WARM_UP_GB_SECONDS = 0.002 * 1.0
+_CHANGES_GB_SECONDS = 0.2 * 0.25
+_DIGEST_GB_SECONDS = 5 * 0.5
+# Lambda's own lines (JSON: start and report) and one line of API Gateway's access log.
+_PLATFORM_LOG_BYTES = 1_000
+_ACCESS_LOG_BYTES = 500
+_API_LOG_BYTES = 0  # a request that succeeds writes no line
+# Metrics are billed for the hours in which they are sent: changes with each change, digests once a day.
+_CHANGES_METRICS = 3
+_DIGEST_METRICS = 2
+_FREE_TRACES = 100_000
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the bill."""
+
+    name: str
+    calculation: str
+    dollars: float
+
+
+@dataclass(frozen=True)
+class Bill:
+    """The bill of a month."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def total(self) -> float:
+        """The sum of the lines as they are shown, to the cent."""
+        return round(sum(round(item.dollars, 2) for item in self.items), 2)
+
+
+def bill(jobs_a_day: int) -> Bill:
+    """Return the bill of a default deployment with a number of jobs a day and 100,000 API calls a month."""
+    return Bill(tuple(_items(month(jobs_a_day))))
+
+
+def _items(counted: Month) -> Iterator[Item]:
+    # Several changes of a minute reach the function as one batch.
+    batches = min(counted.changes, SYNCS)
+    calls = SYNCS + SYNCS + API_CALLS + batches + DAYS
+    active_hours = min(1.0, counted.changes / HOURS)
+    metrics = counted.sync_metrics + _CHANGES_METRICS * active_hours + _DIGEST_METRICS / 24
+    yield Item("CloudWatch metrics", f"{metrics:.1f} metrics × $0.30", metrics * 0.30)
+    log = counted.sync_log_bytes + API_CALLS * (_API_LOG_BYTES + _ACCESS_LOG_BYTES)
+    log += calls * _PLATFORM_LOG_BYTES
+    yield Item("CloudWatch Logs", f"{log / _GIB:.2f} GB × $0.50", log / _GIB * 0.50)
+    yield _units("DynamoDB writes", counted.writes, 0.625)
+    yield _units("DynamoDB reads", counted.reads, 0.125)
+    stored = counted.stored_bytes / _GIB
+    text = f"{stored:.2f} GB for each month kept × ($0.25 + $0.20 recovery)"
+    yield Item("DynamoDB storage", text, stored * 0.45)
+    seconds = SYNCS * (_SYNC_GB_SECONDS + _WARM_UP_GB_SECONDS) + API_CALLS * _API_GB_SECONDS
+    seconds += batches * _CHANGES_GB_SECONDS + DAYS * _DIGEST_GB_SECONDS
+    text = f"{seconds:,.0f} GB-s × $0.0000133, {calls / _MILLION:.2f} M calls × $0.20/M"
+    yield Item("Lambda", text, seconds * 0.0000133334 + calls / _MILLION * 0.20)
+    yield Item("API Gateway", f"{API_CALLS:,} calls × $3.50/M", API_CALLS / _MILLION * 3.50)
+    traces = max(0, calls - _FREE_TRACES)
+    text = f"{traces / _MILLION:.2f} M traces beyond the free ones × $5/M"
+    yield Item("X-Ray", text, traces / _MILLION * 5)
+    yield Item("KMS", "one key, 50,000 requests × $0.03/10,000", 1 + 0.15)
+    text = f"{counted.changes:,} events × $1/M, {2 * SYNCS:,} schedules × $1/M"
+    yield Item("EventBridge", text, (counted.changes + 2 * SYNCS) / _MILLION)
+    yield Item("alarms", f"{ALARMS} × $0.10", ALARMS * 0.10)
+
+
+def _units(name: str, units: float, price: float) -> Item:
+    text = f"{units / _MILLION:.2f} M request units × ${price}/M"
+    return Item(name, text, units / _MILLION * price)
+
+
+def table(jobs_a_day: int) -> str:
+    """Return the bill as the table of the README."""
+    made = bill(jobs_a_day)
+    lines = ["| item | calculation | dollars |", "|---|---|---|"]
+    lines += [f"| {item.name} | {item.calculation} | {item.dollars:.2f} |" for item in made.items]
+    return "\n".join([*lines, f"| **total** | | **{made.total:.2f}** |"])
+
+
+def totals() -> str:
+    """Return the sentence of the README about other numbers of jobs."""
+    quiet, busy = min(GOALS), max(GOALS)
+    return (
+        f"With no jobs at all the month costs {bill(quiet).total:.2f} dollars, with {busy:,} jobs a day "
+        f"{bill(busy).total:.2f}."
+    )
+
+
+def shown(readme: str) -> str:
+    """Return the README with its table of costs computed anew."""
+    start = readme.index("| item | calculation | dollars |")
+    end = readme.index("\n", readme.index("| **total** |", start))
+    computed = readme[:start] + table(SHOWN) + readme[end:]
+    return re.sub(r"With no jobs at all the\s[^.]+\.\d+ dollars[^.]+\.\d+\.", totals(), computed)
+
+
+if __name__ == "__main__":
+    README.write_text(shown(README.read_text(encoding="utf-8")), encoding="utf-8")
+    print(table(SHOWN), totals(), sep="\n\n")

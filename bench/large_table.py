@@ -1,0 +1,82 @@
+"""A table of a million rows for the bench: the tests' table in memory, with its rows in a file."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tests.memory_dynamodb import Item, MemoryDynamoDB, _all_hold, _range
+
+_MEGABYTE = 1_000_000
+
+
+class LargeTable(MemoryDynamoDB):
+    """Answers as its base class does; a page of a Query ends at one megabyte, as DynamoDB's does."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.filling = False
+        self._rows = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._rows.execute("PRAGMA synchronous = OFF")
+        self._rows.execute("PRAGMA journal_mode = OFF")
+        self._rows.execute(
+            "CREATE TABLE row (PK TEXT, SK TEXT, item TEXT, PRIMARY KEY (PK, SK)) WITHOUT ROWID"
+        )
+        self._rows.execute("BEGIN")
+        self.items = self  # type: ignore[assignment] # what the methods of the base class ask of a dict
+
+    def get(self, key: tuple[str, str], default: Any = None) -> Any:
+        """Return a row, as a dict does."""
+        found = self._rows.execute("SELECT item FROM row WHERE PK = ? AND SK = ?", key).fetchone()
+        return json.loads(found[0]) if found else default
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        return self.get(key) is not None
+
+    def __getitem__(self, key: tuple[str, str]) -> Any:
+        return self.get(key)
+
+    def _put(self, item: Item) -> None:
+        row = (item["PK"]["S"], item["SK"]["S"], json.dumps(item))
+        self._rows.execute("INSERT OR REPLACE INTO row VALUES (?, ?, ?)", row)
+
+    def _holds(self, put: Any) -> bool:
+        """Take new rows as new while the ledger is filled, which would else take most of the time."""
+        return self.filling or super()._holds(put)
+
+    def _query(
+        self,
+        *,
+        KeyConditionExpression: str,
+        ExpressionAttributeValues: Item,
+        IndexName: str | None = None,
+        FilterExpression: str | None = None,
+        ExclusiveStartKey: Item | None = None,
+        ScanIndexForward: bool = True,
+        Limit: int | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        assert IndexName is None, "the measured reads use no index"
+        partition, low, high = _range(KeyConditionExpression, ExpressionAttributeValues, "PK")
+        after, before = ">=", "<="
+        if ExclusiveStartKey and ScanIndexForward:
+            low, after = ExclusiveStartKey["SK"]["S"], ">"
+        elif ExclusiveStartKey:
+            high, before = ExclusiveStartKey["SK"]["S"], "<"
+        found = self._rows.execute(
+            f"SELECT item FROM row WHERE PK = ? AND SK {after} ? AND SK {before} ?"
+            f" ORDER BY SK {'ASC' if ScanIndexForward else 'DESC'} LIMIT ?",
+            (partition, low, high, Limit or -1),
+        )
+        read, size = [], 0
+        for (text,) in found:
+            read.append(json.loads(text))
+            size += len(text)
+            if size > _MEGABYTE:
+                break
+        self.rows_read += len(read)
+        kept = [i for i in read if _all_hold(FilterExpression, ExpressionAttributeValues, i)]
+        answer: dict[str, Any] = {"Count": len(kept), "ScannedCount": len(read), "Items": kept}
+        if size > _MEGABYTE or (Limit and len(read) == Limit):
+            answer["LastEvaluatedKey"] = {name: read[-1][name] for name in ("PK", "SK")}
+        return answer

@@ -1,0 +1,77 @@
+"""The tests' table in memory, with the request units that DynamoDB would bill.
+
+Rules: DynamoDB Developer Guide, "On-demand capacity mode" (a read unit is 4 KB read consistently, half a unit
+otherwise; a write unit is 1 KB), "Transactions" (a write in a transaction counts twice) and "Global
+secondary indexes" (a changed key is a delete and a put in that index, any other change one put).
+"""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from tests.memory_dynamodb import INDEXES, Item, MemoryDynamoDB
+
+
+class Metered(MemoryDynamoDB):
+    """Counts `reads` and `writes` in request units, and the `stored` bytes of table and indexes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0.0
+        self.writes = 0.0
+        self.stored = 0
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        """Count a consistent read of one row."""
+        answer = super().get_item(**request)
+        self.reads += _units(_bytes(answer.get("Item", {})), 4096)
+        return answer
+
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        """Count a consistent read of each row; a row that does not exist counts as well."""
+        answer = super().batch_get_item(**request)
+        ((name, asked),) = request["RequestItems"].items()
+        found = answer["Responses"][name]
+        self.reads += sum(_units(_bytes(item), 4096) for item in found)
+        self.reads += len(asked["Keys"]) - len(found)
+        return answer
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        """Count the bytes that were read together, before any filter."""
+        unfiltered = {name: v for name, v in request.items() if name != "FilterExpression"}
+        read = super().query(**unfiltered) if unfiltered != request else None
+        answer = super().query(**request)
+        size = sum(map(_bytes, (read or answer).get("Items", [])))
+        self.reads += _units(size, 4096) * (1 if request.get("ConsistentRead") else 0.5)
+        return answer
+
+    def _put(self, item: Item) -> None:
+        key = (item["PK"]["S"], item["SK"]["S"])
+        old: Item = dict(self.items.get(key) or {})
+        super()._put(item)
+        size = max(_bytes(item), _bytes(old))
+        self.writes += 2 * _units(size, 1024)
+        self.stored += _bytes(item) - _bytes(old)
+        for attribute, _ in INDEXES.values():
+            before, after = old.get(attribute), item.get(attribute)
+            entries = (before is not None) + (after is not None) if before != after else 1
+            if before or after:
+                self.writes += entries * _units(size, 1024)
+            self.stored += bool(after) * _bytes(item) - bool(before) * _bytes(old)
+
+
+def _units(size: int, unit: int) -> int:
+    return max(1, ceil(size / unit))
+
+
+def _bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return the size of an item: names and values in UTF-8; a number of n digits has about n/2 + 1 bytes."""
+    size = 0
+    for name, value in item.items():
+        ((kind, plain),) = value.items()
+        size += len(name.encode())
+        if kind == "S":
+            size += len(plain.encode())
+        else:
+            size += len(str(plain)) // 2 + 1 if kind == "N" else 1
+    return size

@@ -1,0 +1,235 @@
+"""What a month of a deployment requests, counted while the real code runs on a metered table.
+
+An hour of one-minute syncs over all families is simulated against the stand-in, with jobs that take five
+minutes, and then a full walk, a page and a digest. Counts per hour, walk, page and digest are multiplied.
+"""
+
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from bench.metered import Metered
+from jobledger.api.listing import list_jobs
+from jobledger.clients import session
+from jobledger.digest.content import Reader
+from jobledger.digest.windows import Window
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.observability import logger
+from jobledger.settings import Settings
+from jobledger.sync.pace import Pace
+from jobledger.sync.run import sync_families
+from jobledger.sync.upstream import CONFIG, Upstream
+from jobledger.times import rfc3339
+from local.comprehend_medical import Family as LocalFamily
+from local.comprehend_medical import Hostility, Server
+
+HOURS = 730
+DAYS = 30
+SYNCS = 43_200
+API_CALLS = 100_000
+PAGE = 100
+# The shortest time after which the service's examples delete a job.
+_LISTED_DAYS = 120
+_JOB_MINUTES = 5
+_START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+_SCOPE = "111122223333/us-east-1"
+
+
+@dataclass(frozen=True)
+class Month:
+    """The counts of a month: DynamoDB's request units and bytes, log bytes, metrics and status changes."""
+
+    jobs: int
+    reads: float
+    writes: float
+    stored_bytes: float
+    sync_log_bytes: float
+    sync_metrics: int
+    changes: int
+
+
+@cache
+def month(jobs_a_day: int) -> Month:
+    """Return the counts for a number of jobs a day, spread over all families."""
+    with _Deployment() as deployment:
+        deployment.sync()  # the first fill, of nothing
+        hour = deployment.hour(jobs_a_day)
+        walk = deployment.full_walk()
+        page, digest = deployment.page(), deployment.digest()
+    jobs = jobs_a_day * DAYS
+    listed = jobs_a_day * _LISTED_DAYS
+    return Month(
+        jobs=jobs,
+        reads=hour.reads * HOURS + walk.reads * listed * DAYS + page * API_CALLS + digest * DAYS,
+        writes=hour.writes * HOURS,
+        stored_bytes=hour.stored * HOURS,
+        sync_log_bytes=hour.log_bytes * HOURS,
+        sync_metrics=hour.metrics,
+        changes=hour.changes * HOURS,
+    )
+
+
+@dataclass(frozen=True)
+class _Hour:
+    reads: float
+    writes: float
+    stored: float
+    log_bytes: float
+    metrics: int
+    changes: int
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Read units for each listed job of a full walk."""
+
+    reads: float
+
+
+class _Deployment:
+    """The sync function's code on a metered table and the stand-in, with a clock moved by hand."""
+
+    def __init__(self) -> None:
+        self._now = _START
+        self._table = Metered()
+        self._server = Server(hostility=Hostility.none(), clock=self._seconds)
+        self._jobs: dict[Family, list[dict[str, Any]]] = {family: [] for family in Family}
+
+    def __enter__(self) -> "_Deployment":
+        self._server.__enter__()
+        table = Table(self._table, "ledger")
+        self._ledger = Ledger(table, _SCOPE, lambda: self._now)
+        pace = Pace(table, _SCOPE, self._seconds, lambda seconds: None)
+        client = session().create_client(
+            "comprehendmedical",
+            endpoint_url=self._server.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=CONFIG,
+        )
+        configured = Settings("ledger", _SCOPE, tuple(Family))
+        self._dependencies = (configured, self._ledger, Upstream(client, pace), pace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__(None, None, None)
+
+    def sync(self) -> str:
+        """Run the sync function once; return what it writes to its log."""
+        log = io.StringIO()
+        handler = logger.registered_handler
+        assert isinstance(handler, logging.StreamHandler)
+        stdout = handler.setStream(log)
+        try:
+            with contextlib.redirect_stdout(log):
+                done = sync_families({}, 1e9, self._dependencies, lambda: self._now)
+        finally:
+            handler.setStream(stdout)
+        assert not [family for family in done["Families"].values() if "Error" in family], done
+        return log.getvalue()
+
+    def hour(self, jobs_a_day: int) -> _Hour:
+        """Run an hour of syncs with its share of the jobs, after the jobs of the minutes before it."""
+        begun = 0
+        due: Callable[[int], int] = lambda minute: minute * jobs_a_day // (24 * 60)  # noqa: E731 - short
+        before: tuple[float, float, int] = (0.0, 0.0, 0)
+        logs = ""
+        for minute in range(1, 60 + 2 * _JOB_MINUTES + 1):
+            if minute == 2 * _JOB_MINUTES + 1:
+                before = (self._table.reads, self._table.writes, self._table.stored)
+            self._now += timedelta(minutes=1)
+            for number in range(begun, due(minute)):
+                self._submit(number)
+            begun = due(minute)
+            self._server.put_jobs(
+                {LocalFamily(family.value): self._listed(family) for family in Family}
+            )
+            log = self.sync()
+            logs += log if minute > 2 * _JOB_MINUTES else ""
+        table, changes = self._table, sum("#changes" in pk for pk, _ in self._table.items)
+        return _Hour(
+            reads=table.reads - before[0],
+            writes=table.writes - before[1],
+            stored=table.stored - before[2],
+            log_bytes=len(logs.encode()),
+            metrics=len(set(_metrics(logs))),
+            changes=round(changes * 60 / (60 + 2 * _JOB_MINUTES)),
+        )
+
+    def full_walk(self) -> _Walk:
+        """Run the daily full walk, a day later."""
+        jobs = sum(map(len, self._jobs.values()))
+        self._now += timedelta(minutes=1)
+        before = self._table.reads
+        self.sync()
+        at_rest = self._table.reads - before
+        self._now += timedelta(days=1)
+        before = self._table.reads
+        self.sync()
+        return _Walk(max(0.0, self._table.reads - before - 2 * at_rest) / max(jobs, 1))
+
+    def page(self) -> float:
+        """Return the read units of one page, with its AsOf."""
+        self._now += timedelta(minutes=1)
+        before = self._table.reads
+        asked = {"Family": ["ALL"], "MaxResults": PAGE}
+        list_jobs(self._ledger, asked, lambda payload: {}, lambda: self._now)
+        return self._table.reads - before
+
+    def digest(self) -> float:
+        """Return the read units of one digest of a day."""
+        before = self._table.reads
+        end = self._now - timedelta(minutes=2)
+        window = Window(rfc3339(end - timedelta(days=1)), rfc3339(end))
+        reader = Reader(self._ledger, tuple(Family), sync_minutes=1, include_details=False)
+        reader.read(window, self._now, first_start=None, covers_gap=False)
+        return self._table.reads - before
+
+    def _seconds(self) -> float:
+        return self._now.timestamp()
+
+    def _submit(self, number: int) -> None:
+        family = list(Family)[number % len(Family)]
+        job: dict[str, Any] = {
+            "JobId": f"{number:032x}",
+            "JobName": f"nightly-notes-{number % 7}",
+            "SubmitTime": self._now.timestamp() - 30,
+            "ExpirationTime": self._now.timestamp() + 120 * 86_400,
+            "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/2026/"},
+            "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/2026/"},
+            "LanguageCode": "en",
+            "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
+            "ModelVersion": "3.0.0",
+        }
+        self._jobs[family].append(job)
+
+    def _listed(self, family: Family) -> list[dict[str, Any]]:
+        """Return a family's jobs with the status and the times that they have now."""
+        return [job | self._progress(job["SubmitTime"]) for job in self._jobs[family]]
+
+    def _progress(self, submitted: float) -> dict[str, Any]:
+        age = self._now.timestamp() - submitted
+        if age < 60:
+            return {"JobStatus": "SUBMITTED"}
+        if age < _JOB_MINUTES * 60:
+            return {"JobStatus": "IN_PROGRESS"}
+        return {"JobStatus": "COMPLETED", "EndTime": submitted + _JOB_MINUTES * 60}
+
+
+def _metrics(log: str) -> Iterator[tuple[str, ...]]:
+    """Yield each metric of a log in CloudWatch's embedded format, with the values of its dimensions."""
+    for line in log.splitlines():
+        entry = json.loads(line)
+        for described in entry.get("_aws", {}).get("CloudWatchMetrics", ()):
+            for dimensions in described["Dimensions"]:
+                values = [str(entry[name]) for name in dimensions]
+                yield from ((metric["Name"], *values) for metric in described["Metrics"])

@@ -1,0 +1,104 @@
+"""AsOf in memory: for five seconds, for each ledger apart, and never where it must be current."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger, SyncState
+from jobledger.times import rfc3339
+from tests.api import NOW, SCOPE, a_job, running_api
+
+
+@pytest.fixture
+def api():
+    with running_api() as running:
+        running.fill(a_job(1))
+        running.mark_synced()
+        yield running
+
+
+def synced_by_another_function(api, as_of=None):
+    """Write a new AsOf as the sync function does, which shares no memory with the API's."""
+    other = Ledger(Table(api.database, "ledger"), SCOPE, lambda: api.now)
+    for family in Family:
+        version = other.state(family).version
+        synced = SyncState(as_of=rfc3339(as_of or api.now), version=version)
+        assert other.save_state(family, synced)
+
+
+def queries_of(api, path, **query):
+    before = api.database.calls["query"]
+    assert api.get(path, **query).status == 200
+    return api.database.calls["query"] - before
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/" + f"{1:032x}"])
+def test_a_second_request_within_five_seconds_makes_one_query(api, path):
+    assert queries_of(api, path) == 2
+    api.now += timedelta(seconds=4.999)
+    assert queries_of(api, path) == 1
+    api.now += timedelta(milliseconds=1)
+    assert queries_of(api, path) == 2
+
+
+def test_as_of_is_at_most_five_seconds_behind_the_table(api):
+    assert api.get("/jobs").json["AsOf"] == rfc3339(NOW)
+    api.now += timedelta(seconds=1)
+    synced_by_another_function(api)
+    api.now += timedelta(seconds=3.999)
+    assert api.get("/jobs").json["AsOf"] == rfc3339(NOW)
+    api.now += timedelta(milliseconds=1)
+    assert api.get("/jobs").json["AsOf"] == rfc3339(NOW + timedelta(seconds=1))
+
+
+def test_a_request_does_not_extend_the_five_seconds(api):
+    for _ in range(3):
+        api.get("/jobs")
+        api.now += timedelta(seconds=2)
+    synced_by_another_function(api)
+    api.now += timedelta(seconds=4)
+    assert api.get("/jobs").json["AsOf"] == rfc3339(NOW + timedelta(seconds=6))
+
+
+def test_a_consistent_read_reads_as_of_and_so_does_the_request_after_it(api):
+    api.get("/jobs")
+    api.now += timedelta(seconds=1)
+    synced_by_another_function(api)
+    consistent = api.get("/jobs", ConsistentRead="true").json["AsOf"]
+    assert consistent == rfc3339(api.now)
+    assert api.get("/jobs").json["AsOf"] >= consistent
+
+
+def test_health_reads_the_states_each_time(api):
+    api.get("/jobs")
+    api.now += timedelta(seconds=1)
+    assert api.get("/health").json["Families"]["PHI"]["AgeSeconds"] == 1
+    synced_by_another_function(api)
+    assert api.get("/health").json["Families"]["PHI"]["AgeSeconds"] == 0
+
+
+def test_a_clock_that_is_set_back_does_not_keep_as_of_alive(api):
+    api.get("/jobs")
+    api.now -= timedelta(hours=1)
+    assert queries_of(api, "/jobs") == 2
+
+
+def test_each_ledger_has_its_own(api):
+    others = Ledger(Table(api.database, "ledger"), "999/eu-west-1", lambda: api.now)
+    five_seconds = timedelta(seconds=5)
+    assert api.ledger.as_of(five_seconds)[Family.PHI] == rfc3339(NOW)
+    assert others.as_of(five_seconds) == {}
+    assert api.ledger.as_of(five_seconds)[Family.PHI] == rfc3339(NOW)
+
+
+def test_an_error_is_not_kept(api):
+    def fail(operation: str) -> None:
+        raise RuntimeError(operation)
+
+    api.now += timedelta(minutes=1)
+    api.database.before = fail
+    assert api.get("/jobs").status == 500
+    api.database.before = lambda operation: None
+    assert api.get("/jobs").status == 200

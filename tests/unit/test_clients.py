@@ -1,0 +1,150 @@
+"""The session of all clients: its parser gives what botocore's gives, on every operation in use."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserFactory
+from botocore.session import Session
+
+from jobledger.clients import DecodedJSONParser, InvalidResponse, ParserFactory, session
+from jobledger.errors import LedgerUnavailable
+from jobledger.jobs import Family, job_from_service
+from jobledger.ledger.table import Table
+from stacks.packaging.slim import OPERATIONS
+
+LISTED = "ComprehendMedicalAsyncJobPropertiesList"
+DESCRIBED = "ComprehendMedicalAsyncJobProperties"
+MODELS = {service: Session().get_service_model(service) for service in OPERATIONS}
+JSON_OPERATIONS = [
+    (service, operation)
+    for service, operations in OPERATIONS.items()
+    for operation in operations
+    if MODELS[service].resolved_protocol == "json"
+]
+# The results of KMS are binary values, so botocore parses them.
+DECODED = [(service, operation) for service, operation in JSON_OPERATIONS if service != "kms"]
+VALUES: dict[str, Any] = {
+    "string": "naïve \U0001f600 \u2028",
+    "boolean": True,
+    "integer": 7,
+    "long": 2**53 + 1,
+    "double": 0.1,
+    "float": 2.5,
+    "timestamp": 1764000000.123,
+    "blob": "eA==",
+}
+
+
+def body_of(shape: Any, depth: int = 0) -> Any:
+    """Return a body with every member of a shape, as the service writes it."""
+    if shape.name == "AttributeValue":
+        # The ledger's rows have no other types; a binary value would need conversion.
+        return {"S": "text"} if depth % 2 else {"N": "12345678901234567890"}
+    if shape.type_name == "structure":
+        return {name: body_of(member, depth + 1) for name, member in shape.members.items()}
+    if shape.type_name == "list":
+        return [body_of(shape.member, depth + 1), body_of(shape.member, depth + 2)]
+    if shape.type_name == "map":
+        return {"a": body_of(shape.value, depth + 1), "b": body_of(shape.value, depth + 2)}
+    return VALUES[shape.type_name]
+
+
+def answer(body: bytes, status: int = 200) -> dict[str, Any]:
+    return {"status_code": status, "body": body, "headers": {"x-amzn-requestid": "r", "A": "b"}}
+
+
+def jobs_in(parsed: dict[str, Any]) -> list[Any]:
+    listed = parsed.get(LISTED) or [parsed[DESCRIBED]]
+    return [job_from_service(Family.PHI, properties) for properties in listed]
+
+
+@pytest.mark.parametrize("service, operation", JSON_OPERATIONS)
+def test_both_parsers_give_the_same_result_on_every_operation_in_use(service, operation):
+    shape = MODELS[service].operation_model(operation).output_shape
+    for body in (json.dumps(body_of(shape)).encode(), b"{}", b""):
+        theirs = ResponseParserFactory().create_parser("json").parse(answer(body), shape)
+        ours = ParserFactory().create_parser("json").parse(answer(body), shape)
+        if service == "comprehendmedical" and body not in (b"{}", b""):
+            # Only the form of the times differs, and the ledger reads both.
+            assert jobs_in(ours) == jobs_in(theirs)
+            ours[LISTED] = theirs.get(LISTED)
+            ours[DESCRIBED] = theirs.get(DESCRIBED)
+            theirs.setdefault(LISTED)
+            theirs.setdefault(DESCRIBED)
+        assert ours == theirs
+
+
+@pytest.mark.parametrize("service, operation", DECODED)
+def test_an_operation_in_use_is_not_parsed_by_shape(service, operation, monkeypatch):
+    monkeypatch.setattr(
+        DecodedJSONParser, "_parse_shape", lambda *_: pytest.fail("parsed by botocore")
+    )
+    shape = MODELS[service].operation_model(operation).output_shape
+    ParserFactory().create_parser("json").parse(answer(b'{"New":1}'), shape)
+
+
+@pytest.mark.parametrize("service", OPERATIONS)
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+@pytest.mark.parametrize(
+    "body", [b'{"__type":"a#Throttled","message":"m"}', b"<html>", b"", b'{"Message":"m"}']
+)
+def test_an_error_is_parsed_by_botocore(service, status, body):
+    model = MODELS[service]
+    shape = model.operation_model(OPERATIONS[service][0]).output_shape
+    if model.resolved_protocol != "json" and not body.startswith(b"{"):
+        body = b"<Response><Error><Code>Throttled</Code></Error></Response>"
+    if model.resolved_protocol == "query":
+        body = b"<Response><Error><Code>Throttled</Code></Error></Response>"
+    theirs = ResponseParserFactory().create_parser(model.resolved_protocol)
+    ours = ParserFactory().create_parser(model.resolved_protocol)
+    assert ours.parse(answer(body, status), shape) == theirs.parse(answer(body, status), shape)
+
+
+@pytest.mark.parametrize("protocol", ["query", "rest-json", "rest-xml"])
+def test_other_protocols_keep_botocores_parser(protocol):
+    """SNS answers XML, and the payload of Lambda's Invoke is a stream."""
+    theirs = ResponseParserFactory().create_parser(protocol)
+    assert type(ParserFactory().create_parser(protocol)) is type(theirs)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"<html>", b"{", b"\xff", b'"text"'])
+def test_a_successful_response_that_is_no_object_is_an_error_of_the_ledger(body):
+    shape = MODELS["dynamodb"].operation_model("Query").output_shape
+    with pytest.raises(InvalidResponse):
+        ParserFactory().create_parser("json").parse(answer(body), shape)
+
+    class Broken:
+        def query(self, **_: Any) -> Any:
+            raise InvalidResponse
+
+    with pytest.raises(LedgerUnavailable):
+        Table(Broken(), "t").query()
+
+
+def test_a_lone_surrogate_is_read():
+    shape = MODELS["comprehendmedical"].operation_model("ListPHIDetectionJobs").output_shape
+    parsed = ParserFactory().create_parser("json").parse(answer(b'{"a":"\\ud800"}'), shape)
+    assert parsed["a"] == "\ud800"
+
+
+@pytest.mark.parametrize("time", ["yesterday", "", [], {}])
+def test_a_time_that_is_none_is_refused(time):
+    with pytest.raises(ValueError, match="isoformat"):
+        job_from_service(Family.PHI, {"JobId": "1", "SubmitTime": time})
+
+
+def test_a_time_in_text_is_a_time():
+    job = job_from_service(Family.PHI, {"JobId": "1", "SubmitTime": "2026-11-23T01:00:00+01:00"})
+    assert job is not None
+    assert job.submit_time == "2026-11-23T00:00:00.000Z"
+
+
+def test_all_clients_share_one_session():
+    assert session() is session()
+    client = session().create_client("dynamodb")
+    assert isinstance(
+        client._endpoint._response_parser_factory.create_parser("json"), DecodedJSONParser
+    )
+    assert issubclass(client.exceptions.ConditionalCheckFailedException, ClientError)
