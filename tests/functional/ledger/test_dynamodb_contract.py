@@ -66,7 +66,7 @@ def test_a_put_replaces_all_attributes_of_the_row(dynamo: Dynamo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "read"), [(NEW, None), ("Version = :read", 1), ("attribute_exists(Gone)", None)]
+    "condition, read", [(NEW, None), ("Version = :read", 1), ("attribute_exists(Gone)", None)]
 )
 def test_a_failed_condition_cancels_the_transaction_with_a_reason_for_each_action(
     dynamo: Dynamo, condition: str, read: int | None
@@ -117,20 +117,20 @@ def test_one_transaction_may_not_write_a_row_twice(dynamo: Dynamo) -> None:
 # Limits.
 
 
-@pytest.mark.parametrize(("actions", "accepted"), [(100, True), (101, False)])
+@pytest.mark.parametrize("actions, accepted", [(100, True), (101, False)])
 def test_a_transaction_has_at_most_100_actions(
     dynamo: Dynamo, actions: int, accepted: bool
 ) -> None:
     check(accepted, lambda: dynamo.write(*(put("p", f"{n:03}") for n in range(actions))))
 
 
-@pytest.mark.parametrize(("rows", "accepted"), [(10, True), (11, False)])
+@pytest.mark.parametrize("rows, accepted", [(10, True), (11, False)])
 def test_a_transaction_has_at_most_4_mb(dynamo: Dynamo, rows: int, accepted: bool) -> None:
     text = "x" * (390 * 1024)
     check(accepted, lambda: dynamo.write(*(put("p", f"{n:03}", Job=text) for n in range(rows))))
 
 
-@pytest.mark.parametrize(("spare", "accepted"), [(0, True), (-1, False)])
+@pytest.mark.parametrize("spare, accepted", [(0, True), (-1, False)])
 def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(
     dynamo: Dynamo, spare: int, accepted: bool
 ) -> None:
@@ -140,7 +140,7 @@ def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(
 
 
 @pytest.mark.parametrize(
-    ("pk", "sk", "accepted"),
+    "pk, sk, accepted",
     [
         ("p" * 2048, "s" * 1024, True),
         ("p" * 2049, "s", False),
@@ -174,7 +174,7 @@ def test_text_has_to_be_unicode_that_utf_8_can_encode(dynamo: Dynamo) -> None:
         dynamo.write(put("p", "s", Message="\ud800"))
 
 
-@pytest.mark.parametrize(("keys", "accepted"), [(100, True), (101, False)])
+@pytest.mark.parametrize("keys, accepted", [(100, True), (101, False)])
 def test_a_batch_reads_at_most_100_keys(dynamo: Dynamo, keys: int, accepted: bool) -> None:
     check(accepted, lambda: dynamo.batch_get([("p", f"{n:03}") for n in range(keys)]))
 
@@ -240,9 +240,7 @@ def test_begins_with_selects_a_prefix(dynamo: Dynamo) -> None:
 
 
 @pytest.mark.parametrize("forward", [True, False])
-def test_pages_of_a_limit_tile_and_the_last_one_may_be_empty(
-    dynamo: Dynamo, forward: bool
-) -> None:
+def test_pages_of_a_limit_tile_and_the_last_one_may_be_empty(dynamo: Dynamo, forward: bool) -> None:
     keys = filled(dynamo, 6)
     found, sizes, start = [], [], {}
     while True:
