@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.api import Api
@@ -17,6 +18,7 @@ from stacks.monitoring.alarms import (
     digest_alarms,
     event_alarms,
     function_alarms,
+    limit_alarms,
     sync_alarms,
     table_alarms,
 )
@@ -47,14 +49,13 @@ class Monitoring(Construct):
         """Create alarms, queries and dashboard. `folder`: of the saved queries."""
         super().__init__(scope, construct_id)
         emitted = EmittedMetrics(namespace=METRICS_NAMESPACE, service=SERVICE)
-        functions = {
+        functions: dict[str, lambda_.Function] = {
             "sync": sync.function,
             "digest": digest.function,
             "changes": changes.function,
             "API": api.function,
-            "look-up validation": lookup.on_event,
-            "look-up": lookup.is_complete,
         }
+        lookups = {"look-up validation": lookup.on_event, "look-up": lookup.is_complete}
         tables = {"ledger": ledger, "idempotency": digest.idempotency_table}
         stage = api.stage
         self.alarms = [
@@ -65,6 +66,9 @@ class Monitoring(Construct):
             *_created(api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
             *_created(ledger, table_alarms(tables)),
         ]
+        for name, function in functions.items():
+            self.alarms += _created(function, limit_alarms(function, name))
+        functions |= lookups
         for name, function in functions.items():
             self.alarms += _created(function, function_alarms(function, name))
         SavedQueries(

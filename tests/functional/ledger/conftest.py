@@ -33,10 +33,11 @@ class Dynamo:
             ]
         )
 
-    def get(self, pk: str, sk: str) -> dict[str, Any] | None:
+    def get(self, pk: str, sk: str) -> dict[str, Any]:
+        """Return the row in typed form; empty when there is none."""
         key = {"PK": {"S": pk}, "SK": {"S": sk}}
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-        return answer.get("Item")
+        return answer.get("Item", {})
 
     def batch_get(self, keys: list[tuple[str, str]]) -> list[dict[str, Any]]:
         request = {"Keys": [{"PK": {"S": pk}, "SK": {"S": sk}} for pk, sk in keys]}

@@ -15,7 +15,7 @@ from tests.functional.ledger.conftest import Dynamo
 NEW = "attribute_not_exists(PK)"
 
 
-def put(pk: str, sk: str, condition: str | None = None, **attributes: object) -> dict[str, Any]:
+def put(pk: str, sk: str, condition: str | None = None, **attributes: Any) -> dict[str, Any]:
     """One Put; `read` in the condition is the Version that was read."""
     read = attributes.pop("read", None)
     row = {"PK": pk, "SK": sk, **attributes}
@@ -43,7 +43,7 @@ def keys_of(answer: dict[str, Any]) -> list[str]:
     return [item["SK"]["S"] for item in answer["Items"]]
 
 
-def filled(dynamo: Dynamo, count: int, **attributes: object) -> list[str]:
+def filled(dynamo: Dynamo, count: int, **attributes: Any) -> list[str]:
     """Write rows with the sort keys 00, 01, … and return the keys."""
     keys = [f"{number:02}" for number in range(count)]
     dynamo.write(*(put("p", key, **attributes) for key in keys))
@@ -83,7 +83,7 @@ def test_a_cancelled_transaction_writes_nothing(dynamo: Dynamo) -> None:
     dynamo.write(put("p", "s", Version=2))
     with pytest.raises(ClientError):
         dynamo.write(put("p", "a"), put("p", "s", NEW, Version=3))
-    assert dynamo.get("p", "a") is None
+    assert not dynamo.get("p", "a")
     assert dynamo.get("p", "s")["Version"] == {"N": "2"}
 
 
@@ -193,7 +193,7 @@ def check(accepted: bool, call: Any) -> None:
 
 
 def test_a_row_that_does_not_exist_is_no_error(dynamo: Dynamo) -> None:
-    assert dynamo.get("p", "s") is None
+    assert not dynamo.get("p", "s")
 
 
 def test_a_batch_omits_rows_that_do_not_exist(dynamo: Dynamo) -> None:
@@ -242,7 +242,9 @@ def test_begins_with_selects_a_prefix(dynamo: Dynamo) -> None:
 @pytest.mark.parametrize("forward", [True, False])
 def test_pages_of_a_limit_tile_and_the_last_one_may_be_empty(dynamo: Dynamo, forward: bool) -> None:
     keys = filled(dynamo, 6)
-    found, sizes, start = [], [], {}
+    found: list[str] = []
+    sizes: list[int] = []
+    start: dict[str, Any] = {}
     while True:
         answer = dynamo.query(
             "PK = :p", values={":p": "p"}, Limit=3, ScanIndexForward=forward, **start
