@@ -194,7 +194,9 @@ def api_alarms(
 
 
 def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str, Alarm]]:
-    """Yield the construct id and the alarm for errors of one function; `name` is its name in sentences."""
+    """Yield construct ids and alarms for one function; `name` is its name in sentences."""
+    timeout = function.timeout
+    assert timeout is not None  # every function of this stack has one
     yield (
         "ErrorsAlarm",
         Alarm(
@@ -205,12 +207,6 @@ def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str
             periods=3,
         ),
     )
-
-
-def limit_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for the limits of a function that works long or that others wait for."""
-    timeout = function.timeout
-    assert timeout is not None  # every function of this stack has one
     yield (
         "NearTimeoutAlarm",
         Alarm(

@@ -18,7 +18,6 @@ from stacks.monitoring.alarms import (
     digest_alarms,
     event_alarms,
     function_alarms,
-    limit_alarms,
     sync_alarms,
     table_alarms,
 )
@@ -55,7 +54,6 @@ class Monitoring(Construct):
             "changes": changes.function,
             "API": api.function,
         }
-        lookups = {"look-up validation": lookup.on_event, "look-up": lookup.is_complete}
         tables = {"ledger": ledger, "idempotency": digest.idempotency_table}
         stage = api.stage
         self.alarms = [
@@ -67,10 +65,9 @@ class Monitoring(Construct):
             *_created(ledger, table_alarms(tables)),
         ]
         for name, function in functions.items():
-            self.alarms += _created(function, limit_alarms(function, name))
-        functions |= lookups
-        for name, function in functions.items():
             self.alarms += _created(function, function_alarms(function, name))
+        # A look-up that fails is a failure of its function: the deployment that asked says why.
+        functions |= {"look-up validation": lookup.on_event, "look-up": lookup.is_complete}
         SavedQueries(
             self,
             "Queries",
