@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from local.assembly import remove_unimplemented
 from local.deployment import REGION, LocalAws, clean_environment, publish_ready, reachable_api_url
 from local.options import HOST, Options, read_options
 from local.processes import Children, LocalError, Stopped, StopSignals
@@ -125,7 +126,8 @@ def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
     children.finish(bootstrap)
     say("cdk bootstrap is done")
     children.finish(synth)
-    say("cdk synth is done")
+    missing = remove_unimplemented(aws.assembly)
+    say(f"cdk synth is done; the local AWS does not have {', '.join(missing)}")
     children.finish(aws.start_deploy())
     outputs = aws.outputs()
     say(f"cdk deploy is done: {len(outputs)} outputs")

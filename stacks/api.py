@@ -3,6 +3,7 @@
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
@@ -56,7 +57,9 @@ class Api(Construct):
         ledger.grant_reading(self.function)
         for asked in (sync, digest):  # for ConsistentRead, and for POST /digests
             asked.grant_invoke(self.function)
-        rest = _rest_api(self, key=key)
+        self.access_logs = log_group_for(self, "AccessLogs", key=key)
+        rest = _rest_api(self, access_logs=self.access_logs)
+        self.stage = rest.deployment_stage
         add_problem_responses(rest)
         # One permission for all routes: one each would make every deployment slower.
         integration = apigateway.LambdaIntegration(self.function, scope_permission_to_method=False)
@@ -106,7 +109,7 @@ def _keep_warm(scope: Construct, *, settings: Settings, function: LedgerFunction
     )
 
 
-def _rest_api(scope: Construct, *, key: kms.IKey) -> apigateway.RestApi:
+def _rest_api(scope: Construct, *, access_logs: logs.LogGroup) -> apigateway.RestApi:
     rest = apigateway.RestApi(
         scope,
         "Rest",
@@ -125,9 +128,7 @@ def _rest_api(scope: Construct, *, key: kms.IKey) -> apigateway.RestApi:
             tracing_enabled=True,
             throttling_rate_limit=50,
             throttling_burst_limit=100,
-            access_log_destination=apigateway.LogGroupLogDestination(
-                log_group_for(scope, "AccessLogs", key=key)
-            ),
+            access_log_destination=apigateway.LogGroupLogDestination(access_logs),
             access_log_format=_access_log_format(),
             # Execution logs would contain query strings, which contain job names.
             logging_level=apigateway.MethodLoggingLevel.OFF,

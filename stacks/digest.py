@@ -1,7 +1,6 @@
 """The digest: its function, schedule, topics and subscriptions."""
 
 from aws_cdk import Duration, RemovalPolicy, TimeZone
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -40,7 +39,7 @@ class Digest(Construct):
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
         self.chat_topic = _chat_topic(self, key=key) if settings.chat_digests else None
         self._key = key
-        self._sent = _idempotency_table(self, key=key)
+        self.idempotency_table = _idempotency_table(self, key=key)
         self.function = _function(
             self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic
         )
@@ -52,13 +51,12 @@ class Digest(Construct):
             self.function.add_environment("CHAT_TOPIC_ARN", self.chat_topic.topic_arn)
             _let_only(self.function, publish_to=self.chat_topic)
         self.undelivered = _retry_then_keep(self, self.function)
-        self.alarms = _alarms(self, self.undelivered, with_chat=settings.chat_digests)
         _schedule(self, settings=settings, function=self.function, undelivered=self.undelivered)
 
     def grant_idempotency(self, function: LedgerFunction) -> None:
         """Let a function store idempotency records, with the four operations of Powertools."""
-        function.add_environment("IDEMPOTENCY_TABLE_NAME", self._sent.table_name)
-        self._sent.grant(
+        function.add_environment("IDEMPOTENCY_TABLE_NAME", self.idempotency_table.table_name)
+        self.idempotency_table.grant(
             function,
             "dynamodb:DeleteItem",
             "dynamodb:GetItem",
@@ -154,45 +152,6 @@ def _retry_then_keep(scope: Construct, function: LedgerFunction) -> sqs.Queue:
         on_failure=destinations.SqsDestination(queue),
     )
     return queue
-
-
-def _alarms(scope: Construct, undelivered: sqs.Queue, *, with_chat: bool) -> list[cloudwatch.Alarm]:
-    """Alarms for digests that failed or were given up; the next run covers the window."""
-    metrics = {
-        "Failures": ("a digest failed to publish", _counted("DigestFailures")),
-        "GivenUp": (
-            "a digest run was given up; its event is in the queue Undelivered",
-            undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum"),
-        ),
-    }
-    if with_chat:
-        metrics["ChatFailures"] = (
-            "a digest was not published to the chat topic",
-            _counted("ChatFailures"),
-        )
-    return [
-        cloudwatch.Alarm(
-            scope,
-            f"{name}Alarm",
-            alarm_description=f"Job Ledger: {what}",
-            metric=metric,
-            threshold=1,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
-        for name, (what, metric) in metrics.items()
-    ]
-
-
-def _counted(name: str) -> cloudwatch.Metric:
-    """A metric that the function emits; Powertools adds the service as a dimension."""
-    return cloudwatch.Metric(
-        namespace="JobLedger",
-        metric_name=name,
-        dimensions_map={"service": "job-ledger"},
-        statistic="Sum",
-    )
 
 
 def _schedule(

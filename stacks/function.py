@@ -15,9 +15,12 @@ from stacks.settings import Settings
 
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
+METRICS_NAMESPACE = "JobLedger"
+SERVICE = "job-ledger"
+
 _POWERTOOLS = {
-    "POWERTOOLS_SERVICE_NAME": "job-ledger",
-    "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
+    "POWERTOOLS_SERVICE_NAME": SERVICE,
+    "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
     "POWERTOOLS_LOG_LEVEL": "INFO",
     # Return values and exceptions can contain job data and must not appear in traces.
     "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",

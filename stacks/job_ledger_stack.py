@@ -10,6 +10,7 @@ from stacks.digest import Digest
 from stacks.function import Code
 from stacks.ledger import EncryptionKey, Ledger
 from stacks.lookup import Lookup
+from stacks.monitoring.monitoring import Monitoring
 from stacks.settings import Settings
 from stacks.sync import Sync
 
@@ -31,10 +32,9 @@ class JobLedgerStack(Stack):
         key = EncryptionKey(self, "Key", retain=settings.retain_ledger)
         ledger = Ledger(self, "Ledger", key=key, retain=settings.retain_ledger)
         sync = Sync(self, "Sync", settings=settings, code=code, ledger=ledger, key=key)
-        Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
+        changes = Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
         alerts = JobAlerts(self, "JobAlerts", settings=settings, key=key)
         digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
-        alerts.notify_of(digest.alarms)
         functions = {"sync": sync.function, "digest": digest.function}
         api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
         digest.function.add_environment("API_URL", api.address)
@@ -42,6 +42,19 @@ class JobLedgerStack(Stack):
         lookup = Lookup(
             self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
         )
+        monitoring = Monitoring(
+            self,
+            "Monitoring",
+            settings=settings,
+            folder=self.stack_name,
+            ledger=ledger,
+            sync=sync,
+            changes=changes,
+            digest=digest,
+            api=api,
+            lookup=lookup,
+        )
+        alerts.notify_of(monitoring.alarms)
         self._add_outputs(
             ApiUrl=api.url,
             DigestTopicArn=digest.topic.topic_arn,

@@ -43,7 +43,7 @@ class Lookup(Construct):
             ),
             "KEY_ARN": key.key_arn,
         }
-        on_event = _function(
+        on_event = self.on_event = _function(
             self,
             "OnEvent",
             code=code,
@@ -53,7 +53,7 @@ class Lookup(Construct):
             environment={name: environment[name] for name in ("FAMILIES", "KEY_ARN")},
         )
         key.grant(on_event, "kms:Encrypt")
-        is_complete = _function(
+        is_complete = self.is_complete = _function(
             self,
             "IsComplete",
             code=code,

@@ -28,25 +28,29 @@ class Aws:
 
     def ledger_table(self, name: str) -> str:
         """Make a table with the keys and the indexes of the deployed one."""
-        attributes = {"PK", "SK", *(key for key, _ in INDEXES.values())}
-        self.client("dynamodb").create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=_keys("PK", "SK"),
-            AttributeDefinitions=[
-                {"AttributeName": attribute, "AttributeType": "S"}
-                for attribute in sorted(attributes)
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": _keys(*keys),
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-                for index, keys in INDEXES.items()
-            ],
-        )
+        create_ledger_table(self.client("dynamodb"), name)
         return name
+
+
+def create_ledger_table(client: Any, name: str) -> None:
+    """Make a table with the keys and the indexes of the deployed one."""
+    attributes = {"PK", "SK", *(key for key, _ in INDEXES.values())}
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=_keys("PK", "SK"),
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": "S"} for attribute in sorted(attributes)
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": _keys(*keys),
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index, keys in INDEXES.items()
+        ],
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,28 @@
+"""The cloud assembly that goes to the local AWS: without the resources that it has no implementation of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+# Of no consequence for any other resource: nothing refers to them.
+WITHOUT_IMPLEMENTATION = ("AWS::Logs::QueryDefinition",)
+
+
+def remove_unimplemented(assembly: Path) -> list[str]:
+    """Remove such resources from the templates; return their types, each once."""
+    removed: set[str] = set()
+    for path in assembly.glob("*.template.json"):
+        template: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        kept = {
+            name: resource
+            for name, resource in template["Resources"].items()
+            if resource["Type"] not in WITHOUT_IMPLEMENTATION
+        }
+        if len(kept) < len(template["Resources"]):
+            removed |= {r["Type"] for r in template["Resources"].values()} - {
+                r["Type"] for r in kept.values()
+            }
+            path.write_text(json.dumps(template | {"Resources": kept}, indent=1), encoding="utf-8")
+    return sorted(removed)

@@ -1,0 +1,1 @@
+"""How a deployment is watched: its metrics, alarms, saved log queries and dashboard."""

@@ -1,0 +1,259 @@
+"""Every alarm of the deployment, each with the section of the runbook that says what to do.
+
+Thresholds leave room for what heals itself: a sync that fails is repeated a minute later, a throttled call is
+retried. An alarm therefore means that a person should look.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.monitoring.metrics import EmittedMetrics
+from stacks.schedule_gaps import longest_gap
+from stacks.settings import Settings
+
+RUNBOOK = "docs/runbook.md"
+
+_FIVE_MINUTES = Duration.minutes(5)
+# The missed syncs after which GET /health reports a stale ledger.
+_STALE_SYNCS = 10
+# Part of a function's time limit; a longer run is about to be cut off.
+_NEAR_TIMEOUT = 0.8
+# The longest time over which CloudWatch evaluates an alarm with periods of an hour or more (PutMetricAlarm).
+_LONGEST_EVALUATION = timedelta(days=7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """One alarm: when `metric` is `beyond` the threshold in `breaching` of `periods` periods."""
+
+    title: str
+    meaning: str
+    metric: cloudwatch.Metric
+    threshold: float
+    periods: int = 1
+    breaching: int | None = None
+    below: bool = False
+    missing_is_breaching: bool = False
+
+    @property
+    def anchor(self) -> str:
+        """The heading of the runbook's section, as GitHub and most renderers link it."""
+        return self.title.lower().replace(" ", "-")
+
+    def create(self, scope: Construct, construct_id: str) -> cloudwatch.Alarm:
+        """Create the alarm."""
+        operator = cloudwatch.ComparisonOperator
+        missing = cloudwatch.TreatMissingData
+        return cloudwatch.Alarm(
+            scope,
+            construct_id,
+            alarm_description=f"Job Ledger: {self.meaning}. What to do: {RUNBOOK}#{self.anchor}",
+            metric=self.metric,
+            threshold=self.threshold,
+            evaluation_periods=self.periods,
+            datapoints_to_alarm=self.breaching,
+            comparison_operator=operator.LESS_THAN_THRESHOLD
+            if self.below
+            else operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=missing.BREACHING
+            if self.missing_is_breaching
+            else missing.NOT_BREACHING,
+        )
+
+
+def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for the sync and its counters."""
+    period = Duration.minutes(5 * settings.sync_minutes)
+    for family in settings.families:
+        yield (
+            f"LedgerStale{family.replace('_', '')}Alarm",
+            Alarm(
+                title="Ledger stale",
+                meaning=f"the ledger's {family} jobs have missed {_STALE_SYNCS} syncs",
+                metric=emitted.metric("AsOfAgeSeconds", "Maximum", family=family).with_(
+                    period=period
+                ),
+                threshold=_STALE_SYNCS * settings.sync_minutes * 60,
+                # Two periods without a word from the sync are ten missed syncs as well.
+                periods=2,
+                missing_is_breaching=True,
+            ),
+        )
+    yield (
+        "SyncFailingAlarm",
+        Alarm(
+            title="Sync failing",
+            meaning="syncs fail again and again",
+            metric=emitted.metric("SyncFailures", "Sum").with_(period=period),
+            threshold=1,
+            periods=3,
+        ),
+    )
+    yield (
+        "CountersRepairedAlarm",
+        Alarm(
+            title="Counters repaired",
+            meaning="the daily check found totals that differ from the jobs, and corrected them",
+            metric=emitted.metric("CountersRepaired", "Sum").with_(period=_FIVE_MINUTES),
+            threshold=1,
+        ),
+    )
+
+
+def digest_alarms(
+    emitted: EmittedMetrics, settings: Settings, undelivered: sqs.Queue
+) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for digests."""
+    yield (
+        "FailuresAlarm",
+        Alarm(
+            title="Digest failed",
+            meaning="a digest failed to publish",
+            metric=emitted.metric("DigestFailures", "Sum").with_(period=_FIVE_MINUTES),
+            threshold=1,
+        ),
+    )
+    yield "GivenUpAlarm", _dead_letters("a digest run was given up", undelivered)
+    if settings.chat_digests:
+        yield (
+            "ChatFailuresAlarm",
+            Alarm(
+                title="Chat digest failed",
+                meaning="a digest was not published to the chat topic",
+                metric=emitted.metric("ChatFailures", "Sum").with_(period=_FIVE_MINUTES),
+                threshold=1,
+            ),
+        )
+    # No run in one and a half intervals. CloudWatch cannot look back further than seven days.
+    patience = 1.5 * longest_gap(settings.digest_schedule)
+    if patience <= _LONGEST_EVALUATION:
+        period = timedelta(hours=1) if patience > timedelta(hours=2) else timedelta(minutes=5)
+        yield (
+            "MissedAlarm",
+            Alarm(
+                title="Digest missed",
+                meaning="no digest run has ended in one and a half intervals of the schedule",
+                metric=emitted.metric("DigestRuns", "Sum").with_(
+                    period=Duration.seconds(int(period.total_seconds()))
+                ),
+                threshold=1,
+                periods=math.ceil(patience / period),
+                below=True,
+                missing_is_breaching=True,
+            ),
+        )
+
+
+def event_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for change events."""
+    yield (
+        "FailingAlarm",
+        Alarm(
+            title="Events undelivered",
+            meaning="change events cannot be sent; they are retried for twelve hours",
+            metric=emitted.metric("EventFailures", "Sum").with_(period=_FIVE_MINUTES),
+            threshold=1,
+            periods=3,
+        ),
+    )
+    yield "GivenUpAlarm", _dead_letters("change events were given up", undelivered)
+
+
+def api_alarms(
+    server_errors: cloudwatch.Metric, latency: cloudwatch.Metric
+) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for the API."""
+    yield (
+        "ServerErrorsAlarm",
+        Alarm(
+            title="API errors",
+            meaning="the API answered five requests or more with a 5xx status in five minutes",
+            metric=server_errors.with_(statistic="Sum", period=_FIVE_MINUTES),
+            threshold=5,
+        ),
+    )
+    yield (
+        "LatencyAlarm",
+        Alarm(
+            title="API slow",
+            meaning="one request in ten takes longer than five seconds",
+            metric=latency.with_(statistic="p90", period=_FIVE_MINUTES),
+            threshold=5_000,
+            periods=3,
+        ),
+    )
+
+
+def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for one function; `name` is its name in sentences."""
+    timeout = function.timeout
+    assert timeout is not None  # every function of this stack has one
+    yield (
+        "ErrorsAlarm",
+        Alarm(
+            title="Function errors",
+            meaning=f"the {name} function failed in three periods of five minutes in a row",
+            metric=function.metric_errors(statistic="Sum", period=_FIVE_MINUTES),
+            threshold=1,
+            periods=3,
+        ),
+    )
+    yield (
+        "NearTimeoutAlarm",
+        Alarm(
+            title="Function near its timeout",
+            meaning=f"the {name} function takes more than {_NEAR_TIMEOUT:.0%} of its time limit",
+            metric=function.metric_duration(statistic="Maximum", period=_FIVE_MINUTES),
+            threshold=_NEAR_TIMEOUT * timeout.to_milliseconds(),
+            periods=3,
+            breaching=2,
+        ),
+    )
+    yield (
+        "ThrottlesAlarm",
+        Alarm(
+            title="Function throttled",
+            meaning=f"Lambda throttles the {name} function",
+            metric=function.metric_throttles(statistic="Sum", period=_FIVE_MINUTES),
+            threshold=1,
+            periods=3,
+        ),
+    )
+
+
+def table_alarms(tables: Mapping[str, dynamodb.Table]) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for tables by their names in sentences."""
+    for name, table in tables.items():
+        for verb in ("Read", "Write"):
+            yield (
+                f"{name.capitalize()}{verb}ThrottlesAlarm",
+                Alarm(
+                    title="Table throttled",
+                    meaning=f"DynamoDB throttles {verb.lower()}s of the {name} table",
+                    metric=table.metric(
+                        f"{verb}ThrottleEvents", statistic="Sum", period=_FIVE_MINUTES
+                    ),
+                    threshold=1,
+                    periods=3,
+                ),
+            )
+
+
+def _dead_letters(meaning: str, queue: sqs.Queue) -> Alarm:
+    return Alarm(
+        title="Dead letters",
+        meaning=f"{meaning}; the queue Undelivered has what was not delivered",
+        metric=queue.metric_approximate_number_of_messages_visible(
+            statistic="Maximum", period=_FIVE_MINUTES
+        ),
+        threshold=1,
+    )

@@ -1,0 +1,141 @@
+"""The CloudWatch dashboard: is the ledger fresh, what happens to jobs, do people and systems get answers, what costs."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.monitoring.metrics import EmittedMetrics
+from stacks.settings import Settings
+
+_WIDTH = 24  # columns of a dashboard
+_PERIOD = Duration.minutes(5)
+
+
+def dashboard_rows(
+    *,
+    emitted: EmittedMetrics,
+    settings: Settings,
+    alarms: Sequence[cloudwatch.Alarm],
+    api: Mapping[str, cloudwatch.Metric],
+    functions: Mapping[str, lambda_.Function],
+    queues: Mapping[str, sqs.Queue],
+    tables: Mapping[str, dynamodb.Table],
+) -> list[list[cloudwatch.IWidget]]:
+    """Return the widgets, row by row, the most important first."""
+
+    def count(*names: str) -> list[cloudwatch.IMetric]:
+        return [emitted.metric(name, "Sum", label=name) for name in names]
+
+    def each(name: str, *statistics: str) -> list[cloudwatch.IMetric]:
+        return [emitted.metric(name, statistic, label=statistic) for statistic in statistics]
+
+    ages = [
+        emitted.metric("AsOfAgeSeconds", "Maximum", family=family, label=family)
+        for family in settings.families
+    ]
+    latency = [api["latency"].with_(statistic=s, label=s) for s in ("p50", "p90", "p99")]
+    requests = [
+        api[name].with_(statistic="Sum", label=name)
+        for name in ("requests", "client errors", "server errors")
+    ]
+    return [
+        [cloudwatch.AlarmStatusWidget(title="Alarms", width=_WIDTH, height=4, alarms=list(alarms))],
+        _row(
+            _graph("Age of the ledger by family (seconds)", ages),
+            _graph("Jobs and status changes", count("JobsObserved", "Transitions")),
+            _graph("Duration of jobs (seconds)", each("JobSeconds", "p50", "p90", "Maximum")),
+        ),
+        _row(
+            _graph("Calls of Comprehend Medical", count("UpstreamCalls", "UpstreamThrottles")),
+            _graph("Duration of a sync (seconds)", each("SyncSeconds", "p50", "Maximum")),
+            _graph("Failed syncs and repaired counters", count("SyncFailures", "CountersRepaired")),
+        ),
+        _row(
+            _graph("API requests", requests),
+            _graph("API latency (milliseconds)", latency),
+            _graph(
+                "Look-ups",
+                count("LookupsFound", "LookupsFailed"),
+                each("LookupWaitSeconds", "Maximum"),
+            ),
+        ),
+        _row(
+            _graph(
+                "Digests",
+                count(
+                    "DigestRuns",
+                    "DigestsPublished",
+                    "DigestsResumed",
+                    "DigestFailures",
+                    "ChatFailures",
+                ),
+            ),
+            _graph("Change events", count("EventsSent", "EventFailures")),
+            _graph(
+                "Undelivered",
+                [
+                    queue.metric_approximate_number_of_messages_visible(
+                        label=name, statistic="Maximum"
+                    )
+                    for name, queue in queues.items()
+                ],
+            ),
+        ),
+        _row(
+            _graph("Function errors", _of_functions(functions, "Errors", "Sum")),
+            _graph(
+                "Function durations (milliseconds)", _of_functions(functions, "Duration", "p99")
+            ),
+            _graph("Throttled functions", _of_functions(functions, "Throttles", "Sum")),
+        ),
+        _row(
+            _graph("What costs: invocations", _of_functions(functions, "Invocations", "Sum")),
+            _graph("What costs: DynamoDB units", _of_tables(tables, "Consumed{}CapacityUnits")),
+            _graph("Throttled tables", _of_tables(tables, "{}ThrottleEvents")),
+        ),
+    ]
+
+
+def create_dashboard(
+    scope: Construct, rows: list[list[cloudwatch.IWidget]]
+) -> cloudwatch.Dashboard:
+    """Create the dashboard with a time range of one day."""
+    return cloudwatch.Dashboard(scope, "Dashboard", default_interval=Duration.days(1), widgets=rows)
+
+
+def _row(*widgets: cloudwatch.GraphWidget) -> list[cloudwatch.IWidget]:
+    return list(widgets)
+
+
+def _graph(
+    title: str,
+    left: Sequence[cloudwatch.IMetric],
+    right: Sequence[cloudwatch.IMetric] = (),
+) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title=title,
+        left=list(left),
+        right=list(right),
+        period=_PERIOD,
+        width=_WIDTH // 3,
+        left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+    )
+
+
+def _of_functions(
+    functions: Mapping[str, lambda_.Function], metric: str, statistic: str
+) -> list[cloudwatch.IMetric]:
+    return [f.metric(metric, label=name, statistic=statistic) for name, f in functions.items()]
+
+
+def _of_tables(tables: Mapping[str, dynamodb.Table], pattern: str) -> list[cloudwatch.IMetric]:
+    return [
+        table.metric(pattern.format(verb), label=f"{name} {verb.lower()}s", statistic="Sum")
+        for name, table in tables.items()
+        for verb in ("Read", "Write")
+    ]

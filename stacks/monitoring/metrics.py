@@ -1,0 +1,48 @@
+"""The metrics that the functions emit, by the names in the functions' own code.
+
+A name that no function emits ends the synthesis, so no alarm can wait for a metric that never comes.
+"""
+
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+_SOURCE = Path(__file__).resolve().parents[2] / "lambda" / "jobledger" / "metrics.py"
+
+
+def emitted_metrics() -> Mapping[str, bool]:
+    """Return the names of all metrics that the functions emit, and whether each family has its own."""
+    module = runpy.run_path(str(_SOURCE))
+    metric = module["Metric"]
+    emitted = (value for value in module.values() if isinstance(value, metric))
+    return {value.name: value.per_family for value in emitted}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmittedMetrics:
+    """The metrics of one deployment: Powertools' namespace, and the service that is their dimension."""
+
+    namespace: str
+    service: str
+
+    def metric(
+        self, name: str, statistic: str, *, family: str | None = None, label: str | None = None
+    ) -> cloudwatch.Metric:
+        """Return one metric. Raises ValueError for a name or dimension that the functions do not emit.
+
+        `label` is for graphs only: CDK turns an alarm of a labelled metric into one of metric maths.
+        """
+        known = emitted_metrics()
+        if known.get(name) is not (family is not None):
+            raise ValueError(f"no function emits {name} {'by' if family else 'without'} family")
+        dimensions = {"service": self.service} | ({"Family": family} if family else {})
+        return cloudwatch.Metric(
+            namespace=self.namespace,
+            metric_name=name,
+            dimensions_map=dimensions,
+            statistic=statistic,
+            label=label,
+        )

@@ -1,0 +1,103 @@
+"""Saved queries of CloudWatch Logs Insights: the ones that the runbook tells to run.
+
+They select fields that the functions and API Gateway write: ids, counts, times and error names.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+_LATEST = "sort @timestamp desc\n| limit 100"
+
+# Title in CloudWatch, the log groups by their names in `SavedQueries`, and the query.
+QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
+    "Sync failures": (
+        ("sync",),
+        (
+            "fields @timestamp, family, error, as_of, upstream_calls\n"
+            f'| filter message = "synced" and ispresent(error)\n| {_LATEST}'
+        ),
+    ),
+    "Counter repairs": (
+        ("sync",),
+        f"fields @timestamp, Family, CountersRepaired\n| filter CountersRepaired > 0\n| {_LATEST}",
+    ),
+    "Upstream calls by hour": (
+        ("sync",),
+        (
+            "filter ispresent(UpstreamCalls)\n"
+            "| stats sum(UpstreamCalls) as calls, sum(UpstreamThrottles) as throttles by bin(1h), Family"
+        ),
+    ),
+    "Digest runs": (
+        ("digest",),
+        (
+            "fields @timestamp, level, message, error, digest_id, correlation_id\n"
+            f"| filter ispresent(digest_id) or ispresent(error)\n| {_LATEST}"
+        ),
+    ),
+    "Event failures": (
+        ("changes",),
+        f'fields @timestamp, error, job_id\n| filter message = "event not sent"\n| {_LATEST}',
+    ),
+    "API failures": (
+        ("api",),
+        f'fields @timestamp, error, where.0, correlation_id\n| filter level = "ERROR"\n| {_LATEST}',
+    ),
+    "API requests": (
+        ("access",),
+        (
+            "filter ispresent(route)\n"
+            "| stats count() as requests, pct(latencyMs, 50) as p50, pct(latencyMs, 90) as p90, "
+            "pct(latencyMs, 99) as p99 by route, status"
+        ),
+    ),
+    "Look-ups": (
+        ("lookup",),
+        (
+            "fields @timestamp, level, message, error, correlation_id\n"
+            f"| filter ispresent(message)\n| {_LATEST}"
+        ),
+    ),
+    "Function failures": (
+        ("sync", "digest", "changes", "api", "lookup"),
+        (
+            "fields @timestamp, @log, type, record.status, record.errorType\n"
+            f'| filter type = "platform.report" and record.status != "success"\n| {_LATEST}'
+        ),
+    ),
+    "Function durations": (
+        ("sync", "digest", "changes", "api", "lookup"),
+        (
+            'filter type = "platform.report"\n'
+            "| stats count() as runs, pct(record.metrics.durationMs, 99) as p99_ms, "
+            "max(record.metrics.durationMs) as max_ms, max(record.metrics.maxMemoryUsedMB) as max_mb by @log"
+        ),
+    ),
+}
+
+
+class SavedQueries(Construct):
+    """The queries, in a folder of the deployment's name."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        folder: str,
+        log_groups: Mapping[str, Sequence[logs.ILogGroup]],
+    ) -> None:
+        """`log_groups`: those of each capability, by the names that QUERIES uses."""
+        super().__init__(scope, construct_id)
+        for title, (names, text) in QUERIES.items():
+            logs.CfnQueryDefinition(
+                self,
+                title.replace(" ", "").replace("-", ""),
+                name=f"{folder}/{title}",
+                query_string=text,
+                log_group_names=[
+                    group.log_group_name for name in names for group in log_groups[name]
+                ],
+            )
