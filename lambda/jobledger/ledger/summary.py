@@ -139,10 +139,17 @@ def _readable(seconds: float | None) -> float | None:
 
 
 def _before(job: JobFacts, other: JobFacts) -> bool:
-    """Whether a job was submitted before another. A job without a submit time comes last."""
+    """Whether a job was submitted before another, with the job id deciding between two of one time.
+
+    A job without a submit time comes last.
+    """
     if job.submit_time is None:
         return False
-    return other.submit_time is None or job.submit_time < other.submit_time
+    return other.submit_time is None or _order(job) < _order(other)
+
+
+def _order(job: JobFacts) -> tuple[str, str, str]:
+    return job.submit_time or "", job.job_id, job.family
 
 
 def _oldest(job: JobFacts | None, at: str) -> OldestActive | None:
