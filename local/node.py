@@ -50,7 +50,7 @@ def from_wheel() -> Node:
 
 
 def install_cdk(node: Node) -> None:
-    """Install the CDK CLI from the lock file."""
+    """Install the CDK CLI, and axe-core for a test, from the lock file."""
     lock = (ROOT / "package-lock.json").read_text()
     stamp = ROOT / "node_modules" / ".lock-installed"
     if stamp.exists() and stamp.read_text() == lock:

@@ -99,6 +99,7 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
     session.open_methods()
     session.wait_for_first_sync(check)
     say(f"the first sync is done; the API is {api_url}")
+    say(f"the board is {api_url}/board")
     for part in session.transcript(check):
         say.plain(f"\n{part}")
     say.plain(f"\n$ .venv/bin/jobledger --url {api_url} jobs --status FAILED --after 7d\n")

@@ -67,6 +67,7 @@ def _message() -> events.RuleTargetInput:
         f"Submitted {field('$.detail.SubmitTime')}, ended {field('$.detail.EndTime')}, "
         f"seen by Job Ledger {field('$.detail.ObservedAt')}.\n"
         f"Account {field('$.detail.Account')}, region {field('$.detail.Region')}. "
-        f"To look closer: GET /jobs/{field('$.detail.JobId')} on the Job Ledger API.\n"
+        f"To look closer: GET /jobs/{field('$.detail.JobId')} on the Job Ledger API,\n"
+        f"jobledger job {field('$.detail.JobId')} in a shell, or the board in a browser: jobledger open\n"
         "To choose what is sent here: the setting alertOn of the deployment."
     )

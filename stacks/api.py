@@ -28,6 +28,9 @@ ROUTES = (
     "openapi.json",
     "docs",
     "docs/{Asset}",
+    "board",
+    "board/{Asset}",
+    "board/jobs/{JobId}",
     "{proxy+}",  # all other paths: the function answers that the route does not exist
 )
 

@@ -13,10 +13,11 @@ from stacks.lookup import Lookup
 from stacks.monitoring.monitoring import Monitoring
 from stacks.settings import Settings
 from stacks.sync import Sync
+from stacks.widget import Widget
 
 
 class JobLedgerStack(Stack):
-    """Comprehend Medical → sync → ledger → API, digests, events and look-ups. For any account and region."""
+    """Comprehend Medical → sync → ledger → API, board, digests, events and look-ups. For any account and region."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, code: Code
@@ -55,6 +56,7 @@ class JobLedgerStack(Stack):
             lookup=lookup,
         )
         alerts.notify_of(monitoring.alarms)
+        widget = Widget(self, "Widget", settings=settings, code=code, ledger=ledger, key=key)
         self._add_outputs(
             ApiUrl=api.url,
             DigestTopicArn=digest.topic.topic_arn,
@@ -64,6 +66,7 @@ class JobLedgerStack(Stack):
             SyncFunctionName=sync.function.function_name,
             DigestFunctionName=digest.function.function_name,
             LookupServiceToken=lookup.service_token,
+            WidgetFunctionName=widget.function.function_name,
         )
         if digest.chat_topic is not None:
             self._add_outputs(ChatTopicArn=digest.chat_topic.topic_arn)

@@ -23,7 +23,7 @@ from jobledger.errors import JobLedgerError, UnexpectedError
 from jobledger.metrics import Metric
 
 Annotate = Callable[[str, Any], None]
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Handler = Callable[[dict[str, Any], Any], Any]
 
 CORRELATION_ID = "CorrelationId"
 """The member of an invocation's payload that carries the request id of the API's caller.
@@ -74,7 +74,7 @@ def observed(handler: Handler) -> Handler:
     operation = module if handler.__name__ == "handler" else f"{module}.{handler.__name__}"
 
     @functools.wraps(handler)
-    def annotated(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def annotated(event: dict[str, Any], context: Any) -> Any:
         correlation, payload = _without_correlation_id(event, context)
         logger.set_correlation_id(correlation)
         annotate(Operation=operation, Outcome="ok")

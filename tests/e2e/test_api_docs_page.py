@@ -33,6 +33,9 @@ ROUTES = [
     "GET /openapi.json",
     "GET /docs",
     "GET /docs/{Asset}",
+    "GET /board",
+    "GET /board/{Asset}",
+    "GET /board/jobs/{JobId}",
 ]
 
 pytestmark = [

@@ -103,6 +103,8 @@ def test_a_job_that_fails_is_told_to_the_alert_topic_at_once(deployment):
     (text,) = [body for body in queue.received if job_id in body]
     assert f"job {job_id} (PHI) is FAILED." in text
     assert f"GET /jobs/{job_id}" in text
+    assert f"jobledger job {job_id}" in text
+    assert "jobledger open" in text
     assert "patient" not in text
 
 

@@ -35,6 +35,7 @@ UPSTREAM = {f"comprehendmedical:List{name}Jobs" for name in FAMILIES} | {
 ALLOWED = {
     "Api/FunctionRole": LOGS | TRACES | READS | ENCRYPTS | {"lambda:InvokeFunction"}
     | {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+    "Widget/FunctionRole": LOGS | TRACES | READS,
     "Sync/FunctionRole": LOGS | TRACES | READS | ENCRYPTS | UPSTREAM
     | {"dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
     "Sync/FirstSync/FunctionRole": LOGS | TRACES | {"lambda:InvokeFunction"},
@@ -227,6 +228,7 @@ def test_every_function_is_traced_and_has_its_own_log(resources):
             },
         ),
         ("sync", set()),
+        ("widget", set()),
         (
             "digest",
             {
@@ -370,7 +372,7 @@ def test_who_waits_for_a_sync_has_more_time_than_it(resources):
 def test_outputs_are_those_that_are_documented(template):
     expected = {
         "ApiUrl", "DigestTopicArn", "LedgerTableName",
-        "ApiFunctionName", "SyncFunctionName", "DigestFunctionName",
+        "ApiFunctionName", "SyncFunctionName", "DigestFunctionName", "WidgetFunctionName",
     }  # fmt: skip
     outputs = template.to_json()["Outputs"]
     assert expected <= set(outputs)

@@ -12,7 +12,7 @@ from typing import Any
 from jobledger.api.docs import ASSET
 from jobledger.api.export import COLUMNS
 from jobledger.api.openapi_schemas import SCHEMAS
-from jobledger.api.parameters import JOB_ID, LIST_PARAMETERS
+from jobledger.api.parameters import BOARD_ASSET, BOARD_PARAMETERS, JOB_ID, LIST_PARAMETERS
 from jobledger.formats import documented
 from jobledger.inputs import FILTERS, IDEMPOTENCY_KEY
 from jobledger.validation import Parameter
@@ -43,6 +43,7 @@ _ERRORS = {
     "503": "The ledger is unavailable or did not respond in time",
     "504": "The service did not respond in time",
 }
+_PAGE = {"text/html": {"schema": {"type": "string"}}}
 _ALWAYS_POSSIBLE = ("400", "403", "405", "413", "415", "429", "500", "503", "504")
 _WITH_RETRY_AFTER = ("409", "429", "503")
 
@@ -64,6 +65,9 @@ def document() -> Node:
             "/openapi.json": {"get": _get_openapi()},
             "/docs": {"get": _get_docs()},
             "/docs/{Asset}": {"get": _get_asset()},
+            "/board": {"get": _get_board()},
+            "/board/{Asset}": {"get": _get_board_asset()},
+            "/board/jobs/{JobId}": {"get": _get_board_job()},
         },
         "components": {
             "schemas": SCHEMAS,
@@ -186,11 +190,10 @@ def _get_openapi() -> Node:
 
 
 def _get_docs() -> Node:
-    content = {"text/html": {"schema": {"type": "string"}}}
     return {
         "operationId": "GetDocs",
         "summary": "This document, to read and to try",
-        "responses": _success("A page with Swagger UI", content) | _errors(),
+        "responses": _success("A page with Swagger UI", _PAGE) | _errors(),
     }
 
 
@@ -202,6 +205,44 @@ def _get_asset() -> Node:
         "parameters": [_in_path(ASSET)],
         "responses": _success("A script or a style sheet", content) | _errors("404"),
     }
+
+
+def _get_board() -> Node:
+    return {
+        "operationId": "GetBoard",
+        "summary": "The board, to read in a browser",
+        "description": "Without filters an overview and the newest jobs, otherwise the jobs that match. "
+        "Family is ALL by default. Parameters without a value count as not sent. The answer to a browser "
+        "(Accept: text/html) is a page even when it is an error.",
+        "parameters": [_parameter(parameter) for parameter in BOARD_PARAMETERS.values()],
+        "responses": _success("A page", _PAGE) | _page_errors(),
+    }
+
+
+def _get_board_job() -> Node:
+    return {
+        "operationId": "GetBoardJob",
+        "summary": "The board's page of a job",
+        "parameters": [_in_path(JOB_ID)],
+        "responses": _success("A page", _PAGE) | _page_errors("404"),
+    }
+
+
+def _get_board_asset() -> Node:
+    media_types = ("text/css", "text/javascript", "image/svg+xml")
+    content = {media: {"schema": {"type": "string"}} for media in media_types}
+    return {
+        "operationId": "GetBoardAsset",
+        "summary": "A file of the board",
+        "parameters": [_in_path(BOARD_ASSET)],
+        "responses": _success("A style sheet, a script or an icon", content) | _page_errors("404"),
+    }
+
+
+def _page_errors(*more: str) -> Node:
+    """Return the errors of a route that answers a browser with a page."""
+    statuses = sorted({*_ALWAYS_POSSIBLE, *more})
+    return {status: _problem(status, _PAGE) for status in statuses}
 
 
 def _schema(parameter: Parameter) -> Node:
@@ -252,7 +293,7 @@ def _errors(*more: str) -> Node:
     return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
 
 
-def _problem(status: str) -> Node:
+def _problem(status: str, also: Node | None = None) -> Node:
     names = ["X-Request-Id"]
     names += ["Retry-After"] if status in _WITH_RETRY_AFTER else []
     names += ["Allow"] if status == "405" else []
@@ -260,7 +301,7 @@ def _problem(status: str) -> Node:
     return {
         "description": _ERRORS[status],
         "headers": _headers_of(*names),
-        "content": {"application/problem+json": {"schema": schema}},
+        "content": {"application/problem+json": {"schema": schema}} | (also or {}),
     }
 
 

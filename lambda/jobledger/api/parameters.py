@@ -1,7 +1,9 @@
-"""The parameters of the API: the job filters, those that page and format a list, and those in paths and headers.
+"""The parameters of the API: job filters, paging and format, those of the board, and those in paths.
 
 The OpenAPI document is generated from the same declarations.
 """
+
+from dataclasses import replace
 
 from jobledger.inputs import FILTERS
 from jobledger.validation import Parameter, enumerated, truth, whole_number
@@ -67,4 +69,31 @@ JOB_ID = Parameter(
     "1 to 32 letters, digits, spaces and _ . : = + - % @",
     "The id of the job.",
     example="7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b",
+)
+WIDGET_PARAMETERS = {
+    name: parameter
+    for name, parameter in LIST_PARAMETERS.items()
+    if name not in ("ConsistentRead", "Format")
+} | {
+    "Family": replace(
+        LIST_PARAMETERS["Family"],
+        description="The kind of job. Repeat the parameter for several kinds. Default: ALL.",
+    )
+}
+BOARD_PARAMETERS = WIDGET_PARAMETERS | {
+    # WCAG 2.2.2: a reader can pause what updates by itself.
+    "Refresh": Parameter(
+        "Refresh",
+        enumerated("on", "off"),
+        "on or off",
+        "Whether the page reloads by itself. Default: on.",
+        example="on",
+    )
+}
+BOARD_ASSET = Parameter(
+    "Asset",
+    enumerated("board.css", "page.css", "board.js", "icon.svg"),
+    "one of board.css, page.css, board.js, icon.svg",
+    "The file.",
+    example="board.css",
 )

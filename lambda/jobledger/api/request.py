@@ -34,6 +34,18 @@ class Request:
             return repeated
         return {name: [text] for name, text in (event.query_string_parameters or {}).items()}
 
+    @property
+    def root(self) -> str:
+        """The relative path from the requested page to the API's root."""
+        path: str = self._app.current_event.path
+        return "../" * (path.count("/") - 1)
+
+    @property
+    def is_for_a_reader(self) -> bool:
+        """Whether the request is for a page of the board, by a browser."""
+        path: str = self._app.current_event.path
+        return path.startswith("/board") and "text/html" in (self.header("Accept") or "").lower()
+
     def parameters(
         self, known: Mapping[str, Parameter], kept: Sequence[Family] = ()
     ) -> dict[str, Any]:

@@ -11,6 +11,9 @@ ROUTES = {
     "/openapi.json": ("GET",),
     "/docs": ("GET",),
     "/docs/{Asset}": ("GET",),
+    "/board": ("GET",),
+    "/board/{Asset}": ("GET",),
+    "/board/jobs/{JobId}": ("GET",),
 }
 
 

@@ -10,7 +10,14 @@ import msgspec
 from jobledger.digest.content import Digest
 from jobledger.digest.document import VERSION, machine_json
 from jobledger.digest.sns import MAX_BYTES, Notification
-from jobledger.digest.text import TextOptions, look_closer, subject, text, verdict_sentence
+from jobledger.digest.text import (
+    OPEN_BOARD,
+    TextOptions,
+    look_closer,
+    subject,
+    text,
+    verdict_sentence,
+)
 
 KIND = "Digest"
 
@@ -78,5 +85,5 @@ def _chat(digest: Digest, reading: TextOptions) -> Notification:
         },
     }
     if call is not None:
-        said["content"]["nextSteps"] = [f"Look closer: `{call}`"]
+        said["content"]["nextSteps"] = [f"Look closer: `{OPEN_BOARD}` or `{call}`"]
     return Notification(bodies={"default": json.dumps(said)})

@@ -19,6 +19,8 @@ from jobledger.times import parse, rfc3339, seconds_between
 
 COLUMNS = 78
 MAX_SUBJECT = 99
+OPEN_BOARD = "jobledger open"
+"""The command that opens the board in a browser."""
 _MOST_LISTED = 10
 _LABELS = {
     "COMPLETED": "completed",
@@ -180,7 +182,7 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
 
 def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
     call = look_closer(digest, reading)
-    return [] if call is None else ["Look closer (Message has the reason):", call]
+    return [] if call is None else ["Look closer (Message has the reason):", OPEN_BOARD, call]
 
 
 def _counts(digest: Digest) -> list[str]:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
@@ -14,6 +14,7 @@ from jobledger.api.parameters import DEFAULT_MAX_RESULTS, JOB_ID, LIST_PARAMETER
 from jobledger.api.problems import (
     NO_ROUTE,
     UNEXPECTED,
+    Problem,
     method_problem,
     problem_of,
     unhealthy_problem,
@@ -31,6 +32,9 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import annotate, described, logger, observed, step
 from jobledger.validation import value_of
+
+if TYPE_CHECKING:
+    from jobledger.board.data import Reader
 
 # The input of the schedule that `keepWarm` adds (stacks/api.py).
 _WARM_UP = {"WarmUp": True}
@@ -191,18 +195,59 @@ def get_docs_asset(name: str) -> Response[str]:
     return request.respond(found or problem_answer(NO_ROUTE, request.caller()))
 
 
+@app.get("/board")
+def get_board() -> Response[str]:
+    """Return the board: an overview, and one page of jobs."""
+    from jobledger.board.page import board
+
+    return request.respond(board(_reader(), request.sent, request.root))
+
+
+@app.get("/board/jobs/<job_id>")
+def get_board_job(job_id: str) -> Response[str]:
+    """Return the board's page of one job."""
+    from jobledger.board.page import job_page
+
+    request.parameters({})
+    return request.respond(job_page(_reader(), job_id, request.root))
+
+
+@app.get("/board/<name>")
+def get_board_asset(name: str) -> Response[str]:
+    """Return one file of the board."""
+    from jobledger.board.assets import asset
+
+    request.parameters({})
+    return request.respond(asset(name) or problem_answer(NO_ROUTE, request.caller()))
+
+
+def _reader() -> "Reader":
+    from jobledger.board.data import Reader
+
+    return Reader(_ledger(), _kept(), _now, request.time_check(_now))
+
+
 @app.exception_handler(JobLedgerError)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
 def _on_our_error(error: JobLedgerError) -> Response[str]:
     annotate(Outcome=error.name)
     logger.info("request refused", extra={"error": error.name})
-    return request.respond(problem_answer(problem_of(error), request.caller()))
+    return request.respond(_refusal(problem_of(error)))
 
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator] # Powertools leaves it untyped
 def _on_any_error(error: Exception) -> Response[str]:
     annotate(Outcome=type(error).__name__)
     logger.error("request failed", extra=described(error))
-    return request.respond(problem_answer(UNEXPECTED, request.caller()))
+    return request.respond(_refusal(UNEXPECTED))
+
+
+def _refusal(problem: Problem) -> Answer:
+    """Return a problem as JSON, or as a page for someone who reads the board."""
+    if not request.is_for_a_reader:
+        return problem_answer(problem, request.caller())
+    from jobledger.board.page import problem_page
+
+    return problem_page(problem, request.root)
 
 
 @app.not_found

@@ -64,7 +64,8 @@ def test_no_digest_is_not_found():
 
 
 def concrete(route: str) -> str:
-    return route.replace("{JobId}", f"{1:032x}").replace("{Asset}", "docs.js")
+    asset = "board.css" if route.startswith("/board") else "docs.js"
+    return route.replace("{JobId}", f"{1:032x}").replace("{Asset}", asset)
 
 
 @pytest.mark.parametrize("route, method", [(r, m) for r in ROUTES for m in METHODS])
@@ -97,7 +98,7 @@ def test_every_answer_has_the_request_id_and_stays_out_of_caches(api, path):
     headers = api.call(path, method="POST" if path == "/digests" else "GET").headers
     assert headers["X-Request-Id"] == REQUEST_ID
     assert headers["Cache-Control"] == (
-        "private, max-age=3600" if path.startswith("/docs/") else "no-store"
+        "private, max-age=3600" if path.endswith((".js", ".css")) else "no-store"
     )
     assert headers["X-Content-Type-Options"] == "nosniff"
 

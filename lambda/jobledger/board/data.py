@@ -1,0 +1,255 @@
+"""Reads what the board shows, in bounded numbers of rows.
+
+The only module of the board that reads the ledger. The other modules render its frozen values.
+"""
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil, log2
+from typing import Any
+
+from jobledger.errors import TooMuchToSummarise
+from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.cursor import seal, unseal
+from jobledger.ledger.facts import read_facts
+from jobledger.ledger.filters import JobQuery, job_query
+from jobledger.ledger.job_facts import NO_STATUS, JobFacts, duration_of, has_ended
+from jobledger.ledger.pages import read_page
+from jobledger.ledger.summary import every_status
+from jobledger.ledger.writing import Ledger
+from jobledger.sync.freshness import as_of, oldest
+from jobledger.times import parse, rfc3339
+
+DAYS = 30
+TROUBLE_DAYS = 7
+ACTIVE = (JobStatus.SUBMITTED, JobStatus.IN_PROGRESS, JobStatus.STOP_REQUESTED)
+TROUBLES = (JobStatus.FAILED, JobStatus.PARTIAL_SUCCESS)
+# The service runs at most 10 jobs of a family at a time (quotas page).
+_MOST_ACTIVE = 50
+_MOST_TROUBLES = 10
+# Rows of jobs that one page counts. Above it, the page says that it does not count.
+_MOST_COUNTED = 100_000
+# Durations are counted in half octaves from 16 seconds to 18 hours.
+_FIRST_BIN, _BINS = 8, 24
+_LONG_RUNNING_PERCENTILE = 95
+# A job is never long-running in its first hour, as in the digest.
+_LONG_RUNNING_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The ledger that the board reads, its families and the clock.
+
+    `go_on` runs after each request for counts and raises TooMuchToSummarise when time runs out.
+    """
+
+    ledger: Ledger
+    kept: Sequence[Family]
+    now: Callable[[], datetime]
+    go_on: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """The properties of a job that a list shows. A property that the service omits is None."""
+
+    job_id: str
+    family: Family
+    name: str | None
+    status: str | None
+    submit_time: str | None
+    end_time: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long the finished jobs of a family took, in seconds.
+
+    `bins` are the number of jobs by duration: each has its lower bound and the jobs below the next bound.
+    """
+
+    total: int
+    bins: tuple[tuple[float, int], ...]
+    p50: float | None
+    p95: float | None
+    longest: float | None
+
+    def is_long(self, age: float) -> bool:
+        """Whether an active job of this age takes unusually long."""
+        return age > max(self.p95 or 0.0, _LONG_RUNNING_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The jobs that were submitted on one day (UTC), by status."""
+
+    date: str
+    statuses: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts of the jobs that were submitted in the window of an overview."""
+
+    by_status: dict[str, int]
+    days: tuple[Day, ...]
+    durations: dict[Family, Durations]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What needs attention now, and the counts; `counts` is None when there are too many jobs to count."""
+
+    active: tuple[ListedJob, ...]
+    troubles: tuple[ListedJob, ...]
+    more_troubles: bool
+    counts: Counts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The submit times that an overview covers, exclusive, in the format of `times.rfc3339`.
+
+    `last_day` is the last day (UTC) that is counted by itself; the first is at most 29 days earlier.
+    """
+
+    after: str
+    before: str | None
+    troubles_after: str
+    last_day: datetime
+
+
+def last_days(now: datetime) -> Window:
+    """Return the window of the board: 30 days ending today, and for troubles the last 7."""
+    first_day = (now - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(
+        after=rfc3339(first_day - timedelta(milliseconds=1)),
+        before=None,
+        troubles_after=rfc3339(now - timedelta(days=TROUBLE_DAYS)),
+        last_day=now,
+    )
+
+
+def read_overview(
+    reader: Reader, families: Sequence[Family], window: Window, now: datetime
+) -> Overview:
+    """Return the overview of some families. Raises LedgerUnavailable."""
+    kept = tuple(families)
+    active = JobQuery(kept, statuses=ACTIVE, order="ascending")
+    troubles = JobQuery(kept, statuses=TROUBLES, after=window.troubles_after, before=window.before)
+    at = rfc3339(now)
+    found = read_page(reader.ledger, troubles, _MOST_TROUBLES, None, at)
+    return Overview(
+        active=_listed_jobs(read_page(reader.ledger, active, _MOST_ACTIVE, None, at).jobs),
+        troubles=_listed_jobs(found.jobs),
+        more_troubles=found.position is not None,
+        counts=_read_counts(reader, kept, window),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPage:
+    """One page of the list; `as_of` is the time of the last agreement with the service."""
+
+    jobs: tuple[ListedJob, ...]
+    next_token: str | None
+    as_of: str | None
+
+
+def read_jobs(
+    reader: Reader, values: Mapping[str, Any], max_results: int, now: datetime
+) -> JobsPage:
+    """Return a page of the list for parsed parameters, as `GET /jobs` pages it.
+
+    Raises InvalidParameters, InvalidToken and LedgerUnavailable.
+    """
+    ledger, query = reader.ledger, job_query(values, reader.kept)
+    token = values.get("NextToken")
+    start = unseal(token, query, ledger.table.name) if token else None
+    # Read AsOf before the page: the page is then at least this recent.
+    time = oldest(as_of(ledger), query.families)
+    page = read_page(ledger, query, max_results, start, rfc3339(now))
+    next_token = seal(page.position, query, ledger.table.name) if page.position else None
+    return JobsPage(_listed_jobs(page.jobs), next_token, time)
+
+
+def _listed_jobs(jobs: Iterable[str]) -> tuple[ListedJob, ...]:
+    """Return jobs, each given as JSON, as the values that a list shows."""
+    return tuple(_listed(json.loads(job)) for job in jobs)
+
+
+def _listed(job: dict[str, Any]) -> ListedJob:
+    return ListedJob(
+        job_id=job["JobId"],
+        family=Family(job["Family"]),
+        name=_text(job, "JobName"),
+        status=_text(job, "JobStatus"),
+        submit_time=_text(job, "SubmitTime"),
+        end_time=_text(job, "EndTime"),
+        message=_text(job, "Message"),
+    )
+
+
+def _text(job: dict[str, Any], name: str) -> str | None:
+    value = job.get(name)
+    return None if value is None or value == "" else str(value)
+
+
+def _read_counts(reader: Reader, families: tuple[Family, ...], window: Window) -> Counts | None:
+    query = JobQuery(families, after=window.after, before=window.before)
+    statuses: Counter[str] = Counter()
+    days: dict[str, Counter[str]] = {day: Counter() for day in _days_of(window)}
+    durations = {family: array("d") for family in families}
+    try:
+        for number, job in enumerate(read_facts(reader.ledger, query, reader.go_on)):
+            if number == _MOST_COUNTED:
+                return None
+            status = job.status or NO_STATUS
+            statuses[status] += 1
+            if (day := (job.submit_time or "")[:10]) in days:
+                days[day][status] += 1
+            if (seconds := _duration(job)) is not None:
+                durations[job.family].append(seconds)
+    except TooMuchToSummarise:
+        return None
+    return Counts(
+        by_status=every_status(statuses),
+        days=tuple(Day(date, every_status(counted)) for date, counted in days.items()),
+        durations={family: _durations(seconds) for family, seconds in durations.items()},
+    )
+
+
+def _days_of(window: Window) -> list[str]:
+    """Return the days (UTC) of a window, at most the last 30."""
+    last = window.last_day
+    days = min(max((last.date() - parse(window.after).date()).days + 1, 1), DAYS)
+    return [rfc3339(last - timedelta(days=back))[:10] for back in range(days - 1, -1, -1)]
+
+
+def _duration(job: JobFacts) -> float | None:
+    return duration_of(job.submit_time, job.end_time) if has_ended(job) else None
+
+
+def _percentile(ordered: list[float], percent: int) -> float | None:
+    """Return the nearest-rank percentile of values in ascending order; None when there are none."""
+    return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1] if ordered else None
+
+
+def _durations(seconds: "array[float]") -> Durations:
+    ordered = sorted(seconds)
+    bins = [0] * _BINS
+    for value in ordered:
+        number = int(2 * log2(value)) - _FIRST_BIN if value >= 1 else 0
+        bins[min(max(number, 0), _BINS - 1)] += 1
+    return Durations(
+        total=len(ordered),
+        bins=tuple((2 ** ((_FIRST_BIN + number) / 2), count) for number, count in enumerate(bins)),
+        p50=_percentile(ordered, 50),
+        p95=_percentile(ordered, _LONG_RUNNING_PERCENTILE),
+        longest=_percentile(ordered, 100),
+    )

@@ -1,0 +1,88 @@
+"""The filters of the API as the form of the page."""
+
+from collections.abc import Mapping, Sequence
+
+from jobledger.board.markup import STATUSES, escaped
+from jobledger.jobs import Family, JobStatus
+
+Sent = Mapping[str, Sequence[str]]
+
+DEFAULT_MAX_RESULTS = 50
+_PAGE_SIZES = ("25", "50", "100", "500")
+_A_DATE = "2026-11-01"
+
+
+def filter_form(root: str, sent: Sent, kept: Sequence[Family], *, paused: bool) -> str:
+    """Return the form with the values that were sent. It needs no script."""
+    statuses = [(status.value, STATUSES[status][0]) for status in JobStatus]
+    hidden = '<input type="hidden" name="Refresh" value="off">' if paused else ""
+    return (
+        f'<form class="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
+        f"{_choices('Status', 'JobStatus', statuses, sent)}"
+        f"{_choices('Family', 'Family', [(family.value, family.value) for family in kept], sent)}"
+        '<div class="fields">'
+        f"{_text_field('Name', 'JobName', 'exact name', sent)}"
+        f"{_text_field('Name starts with', 'JobNamePrefix', 'nightly-', sent)}"
+        f"{_text_field('Submitted after', 'SubmitTimeAfter', _A_DATE, sent)}"
+        f"{_text_field('Submitted before', 'SubmitTimeBefore', _A_DATE, sent)}"
+        f"{_order(sent)}{_page_size(sent)}</div>"
+        f'<div class="buttons"><button type="submit">Apply filters</button>'
+        f'<a href="{root}board">Clear</a><small>Times: a date (midnight UTC), or 2026-11-01T08:00:00Z.</small></div></form>'
+    )
+
+
+def widget_form(sent: Sent, kept: Sequence[Family]) -> str:
+    """Return the fields of the widget's form. Empty ones leave the configured parameters as they are."""
+    statuses = [("", "As configured")] + [
+        (status.value, STATUSES[status][0]) for status in JobStatus
+    ]
+    families = [("", "As configured")] + [(family.value, family.value) for family in kept]
+    chosen = {name: "".join(sent.get(name, ())[:1]) for name in ("JobStatus", "Family")}
+    return (
+        '<form class="filters"><div class="fields">'
+        f"{_select('Status', 'JobStatus', statuses, chosen['JobStatus'])}"
+        f"{_select('Family', 'Family', families, chosen['Family'])}"
+        f"{_text_field('Name', 'JobName', 'exact name', sent)}"
+        f"{_text_field('Name starts with', 'JobNamePrefix', 'nightly-', sent)}</div></form>"
+    )
+
+
+def _choices(legend: str, name: str, options: Sequence[tuple[str, str]], sent: Sent) -> str:
+    boxes = "".join(
+        f'<label class="choice"><input type="checkbox" name="{name}" value="{value}"'
+        f"{' checked' if value in sent.get(name, ()) else ''}> {label}</label>"
+        for value, label in options
+    )
+    return f"<fieldset><legend>{legend}</legend>{boxes}</fieldset>"
+
+
+def _text_field(label: str, name: str, hint: str, sent: Sent) -> str:
+    value = escaped("".join(sent.get(name, ())[:1]))
+    return (
+        f'<label>{label}<input name="{name}" value="{value}" placeholder="{hint}" dir="auto"'
+        ' autocomplete="off" spellcheck="false"></label>'
+    )
+
+
+def _order(sent: Sent) -> str:
+    chosen = "".join(sent.get("Order", ())[:1])
+    options = (
+        ("", "Default"),
+        ("descending", "Newest first"),
+        ("ascending", "Oldest first"),
+    )
+    return _select("Order", "Order", options, chosen)
+
+
+def _page_size(sent: Sent) -> str:
+    chosen = "".join(sent.get("MaxResults", ())[:1]) or str(DEFAULT_MAX_RESULTS)
+    sizes = sorted({*_PAGE_SIZES, chosen} if chosen.isdigit() else _PAGE_SIZES, key=int)
+    return _select("Jobs a page", "MaxResults", [(size, size) for size in sizes], chosen)
+
+
+def _select(label: str, name: str, options: Sequence[tuple[str, str]], chosen: str) -> str:
+    listed = "".join(
+        f'<option value="{value}"{" selected" if value == chosen else ""}>{text}</option>'
+        for value, text in options
+    )
+    return f'<label>{label}<select name="{name}">{listed}</select></label>'

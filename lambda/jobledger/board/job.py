@@ -1,0 +1,122 @@
+"""One job: its properties, its history as a timeline, and commands to copy."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jobledger.board.markup import escaped, foreign, shortened, span, status_mark, time_mark
+from jobledger.jobs import PROPERTIES, Family
+from jobledger.ledger.job_facts import duration_of
+
+_MOST_BYTES = 16_384
+_DESCRIBE = {
+    Family.SNOMEDCT: "describe-snomedct-inference-job",
+    Family.ICD10CM: "describe-icd10-cm-inference-job",
+    Family.RXNORM: "describe-rx-norm-inference-job",
+    Family.ENTITIES_V2: "describe-entities-detection-v2-job",
+    Family.PHI: "describe-phi-detection-job",
+}
+"""The AWS CLI's command for each family."""
+
+_LABELS = {
+    "JobId": "Job ID",
+    "JobName": "Name",
+    "JobStatus": "Status",
+    "SubmitTime": "Submitted (UTC)",
+    "EndTime": "Ended (UTC)",
+    "ExpirationTime": "Expires in the service (UTC)",
+    "InputDataConfig": "Input",
+    "OutputDataConfig": "Output",
+    "LanguageCode": "Language",
+    "DataAccessRoleArn": "Role",
+    "ManifestFilePath": "Manifest",
+    "KMSKey": "KMS key",
+    "ModelVersion": "Model version",
+}
+
+Job = Mapping[str, Any]
+
+
+def job_title(job: Job) -> str:
+    """Return the name of a job as HTML; its id when it has none."""
+    return foreign(str(job.get("JobName") or job["JobId"]))
+
+
+def job_sections(described: Mapping[str, Any], region: str) -> str:
+    """Return the sections of a job for the answer of `GET /jobs/{JobId}`."""
+    job: Job = described["ComprehendMedicalAsyncJobProperties"]
+    expired = bool(described.get("ExpiredUpstream"))
+    return (
+        f'<div class="pair"><section class="card" aria-labelledby="properties"><h2 id="properties">'
+        f"Properties</h2><dl>{''.join(_properties(job))}</dl></section><div>"
+        '<section class="card" aria-labelledby="history"><h2 id="history">History'
+        f' <small>UTC</small></h2><ol class="timeline">{"".join(_timeline(job, described["History"]))}</ol>'
+        f'</section><section class="card" aria-labelledby="commands"><h2 id="commands">Commands</h2>'
+        f"{''.join(_commands(job, region, expired=expired))}</section></div></div>"
+    )
+
+
+def _properties(job: Job) -> Iterator[str]:
+    known = [name for name in (*PROPERTIES, "Family") if name in job]
+    added = [name for name in job if name not in known]
+    for name in known + added:
+        label = _LABELS.get(name) or shortened(name, 200)
+        yield f"<div><dt>{label}</dt><dd>{_value(name, job[name])}</dd></div>"
+        if name == "EndTime":
+            took = span(duration_of(job.get("SubmitTime"), job["EndTime"]))
+            yield f"<div><dt>Duration</dt><dd>{took}</dd></div>"
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "JobStatus":
+        return status_mark(str(value))
+    if name in ("SubmitTime", "EndTime", "ExpirationTime"):
+        return time_mark(str(value))
+    if name in ("InputDataConfig", "OutputDataConfig") and (path := _s3_path(value)):
+        return f'<bdi class="code">{shortened(path, _MOST_BYTES)}</bdi>'
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"<bdi>{shortened(text, _MOST_BYTES)}</bdi>"
+
+
+def _s3_path(location: Any) -> str | None:
+    """Return the S3 URI of a location; None when it has another form."""
+    if not isinstance(location, dict) or location.keys() - {"S3Bucket", "S3Key"}:
+        return None
+    return f"s3://{location.get('S3Bucket', '')}/{location.get('S3Key', '')}"
+
+
+def _timeline(job: Job, history: list[dict[str, str]]) -> Iterator[str]:
+    yield f"<li>Submitted<small>{time_mark(job.get('SubmitTime'))}, in the service</small></li>"
+    for seen in history:
+        yield (
+            f"<li>{status_mark(seen.get('JobStatus'))}"
+            f"<small>{time_mark(seen['ObservedAt'])}, observed by the ledger</small></li>"
+        )
+    if job.get("EndTime"):
+        yield f"<li>Ended<small>{time_mark(job['EndTime'])}, in the service</small></li>"
+
+
+def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
+    job_id = str(job["JobId"])
+    # An id can start with a dash, which a command would take for an option.
+    argument = f"-- {shlex.quote(job_id)}" if job_id.startswith("-") else shlex.quote(job_id)
+    yield _command("Job Ledger", f"jobledger job {argument}")
+    note = "AWS CLI (the service no longer has this job)" if expired else "AWS CLI"
+    describe = _DESCRIBE[Family(job["Family"])]
+    yield _command(
+        note,
+        f"aws comprehendmedical {describe} --job-id={shlex.quote(job_id)} --region {region}",
+    )
+    if path := _s3_path(job.get("OutputDataConfig")):
+        yield _command("Output in S3", path)
+
+
+def _command(label: str, command: str) -> str:
+    # Pasted into a terminal, a control character could act, and a direction mark could mislead.
+    if not command.isprintable():
+        return f'<h3>{label}</h3><p class="empty">It has characters that a terminal could not show safely.</p>'
+    return (
+        f'<h3>{label}</h3><div class="copied"><pre class="copy" dir="ltr" tabindex="0">'
+        f"<code>{escaped(command)}</code></pre></div>"
+    )

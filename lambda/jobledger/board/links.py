@@ -1,0 +1,82 @@
+"""Where a control of the board leads: to a URL on the page, to another call in the widget."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+from jobledger.board.markup import escaped
+
+Filters = Mapping[str, Sequence[str]]
+
+
+class Links(Protocol):
+    """The two kinds of control that the shared sections need. `inner` is HTML."""
+
+    def job(self, job_id: str, inner: str) -> str:
+        """Return a control that opens a job."""
+        ...
+
+    def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
+        """Return a control that lists the jobs that match filters."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageLinks:
+    """Relative links, so that the page works below any prefix. `root` leads to the API's root."""
+
+    root: str
+
+    def job(self, job_id: str, inner: str) -> str:
+        """Return a link to the page of a job."""
+        return f'<a href="{self.root}board/jobs/{quote(job_id, safe="", errors="replace")}">{inner}</a>'
+
+    def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
+        """Return a link to a list of jobs."""
+        css = f' class="{css}"' if css else ""
+        return f'<a{css} href="{self.root}board?{query_string(filters)}#jobs">{inner}</a>'
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetLinks:
+    """Calls of the widget's own function, as CloudWatch's `cwdb-action` elements.
+
+    An action belongs to the element before it (Amazon CloudWatch User Guide, "Interactivity in the custom
+    widget"). `endpoint` is the ARN that the function was invoked by.
+    """
+
+    endpoint: str
+
+    def job(self, job_id: str, inner: str) -> str:
+        """Return a control that shows a job in a pop-up."""
+        return f"<a>{inner}</a>{self.action({'Action': 'Job', 'JobId': job_id}, popup=True)}"
+
+    def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
+        """Return a control that lists jobs in the widget."""
+        css = f' class="{css}"' if css else ""
+        return f"<a{css}>{inner}</a>{self.action({'Action': 'List', **filters})}"
+
+    def button(self, label: str, parameters: Mapping[str, object], css: str) -> str:
+        """Return a button that calls the widget's function."""
+        return f'<a class="{css}">{label}</a>{self.action(parameters)}'
+
+    def action(self, parameters: Mapping[str, object], *, popup: bool = False) -> str:
+        """Return the action of the element before it: a call with these parameters."""
+        display = "popup" if popup else "widget"
+        return (
+            f'<cwdb-action action="call" display="{display}" endpoint="{escaped(self.endpoint)}">'
+            f"{_json(parameters)}</cwdb-action>"
+        )
+
+
+def query_string(filters: Filters) -> str:
+    """Return filters as the query of a URL, ready for an attribute."""
+    return escaped(urlencode(filters, doseq=True, errors="replace"))
+
+
+def _json(parameters: Mapping[str, object]) -> str:
+    # Escaped as JSON instead of as HTML: it is the same JSON whether or not CloudWatch decodes entities.
+    text = json.dumps(parameters)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,0 +1,175 @@
+"""GET /board: the HTML pages of the board."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobledger.api.describe import describe
+from jobledger.api.parameters import BOARD_PARAMETERS, JOB_ID
+from jobledger.api.problems import Problem
+from jobledger.api.responses import Answer
+from jobledger.board.data import JobsPage, Reader, last_days, read_jobs, read_overview
+from jobledger.board.form import DEFAULT_MAX_RESULTS, filter_form
+from jobledger.board.job import job_sections, job_title
+from jobledger.board.links import PageLinks, query_string
+from jobledger.board.markup import escaped, foreign, number
+from jobledger.board.sections import freshness, jobs_table, overview_sections, problem_text
+from jobledger.inputs import parse_parameters
+from jobledger.jobs import Family
+from jobledger.validation import value_of
+
+REFRESH_SECONDS = 60
+_TIMED_RELOAD = f'<noscript><meta http-equiv="refresh" content="{REFRESH_SECONDS}"></noscript>'
+# Only the page's own files, and forms that lead to the board.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
+
+Sent = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a request asks the board for. `filters` are its parameters without Refresh."""
+
+    root: str
+    filters: Sent
+    values: Mapping[str, Any]
+    paused: bool
+
+    def url(self, **changed: list[str]) -> str:
+        """Return the address of the board, with other parameters, ready for an attribute."""
+        refresh = {"Refresh": ["off"]} if self.paused else {}
+        parameters = {**self.filters, **refresh, **changed}
+        query = query_string({name: texts for name, texts in parameters.items() if texts})
+        return f"{self.root}board{query and '?'}{query}"
+
+
+def board(reader: Reader, sent: Sent, root: str) -> Answer:
+    """Return the board: an overview unless jobs are filtered, and one page of jobs.
+
+    `root` is the relative path to the API's root. Raises InvalidParameters, InvalidToken and
+    LedgerUnavailable.
+    """
+    asked = _asked(sent, root, reader.kept)
+    now = reader.now()
+    limit = asked.values.get("MaxResults", DEFAULT_MAX_RESULTS)
+    found = read_jobs(reader, asked.values, limit, now)
+    overview = ""
+    if not asked.filters:
+        window = last_days(now)
+        read = read_overview(reader, reader.kept, window, now)
+        overview = overview_sections(read, {}, window, now, PageLinks(root))
+    title = "Filtered jobs" if asked.filters else "Board"
+    head = (
+        f"<h1>{title}</h1>"
+        f'<p class="fresh">{freshness(found.as_of, now)} {_refresh_control(asked)}</p>'
+    )
+    # Without the script, a reload would interrupt someone who changes the filters of a list.
+    timed = "" if asked.filters or asked.paused else _TIMED_RELOAD
+    return _page(
+        root,
+        title,
+        head,
+        overview + _jobs_section(asked, found, reader.kept),
+        reader.ledger.scope,
+        timed,
+        live=not asked.paused,
+    )
+
+
+def _asked(sent: Sent, root: str, kept: Sequence[Family]) -> _Asked:
+    # A form sends its empty fields.
+    filled = {name: [text for text in texts if text] for name, texts in sent.items()}
+    given = {name: texts for name, texts in filled.items() if texts}
+    values = {"Family": ["ALL"], **parse_parameters(given, BOARD_PARAMETERS, kept)}
+    paused = values.pop("Refresh", "on") == "off"
+    filters = {name: texts for name, texts in given.items() if name != "Refresh"}
+    return _Asked(root, filters, values, paused)
+
+
+def _jobs_section(asked: _Asked, found: JobsPage, kept: Sequence[Family]) -> str:
+    controls = [_csv(asked)]
+    if "NextToken" in asked.filters:
+        controls.append(f'<a href="{asked.url(NextToken=[])}#jobs">First page</a>')
+    if found.next_token:
+        following = asked.url(NextToken=[found.next_token])
+        controls.append(f'<a rel="next" class="next" href="{following}#jobs">Next page</a>')
+    empty = "No job matches." if asked.filters else "The ledger has no jobs yet."
+    return (
+        '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs'
+        f" <small>{number(len(found.jobs))} on this page</small></h2>"
+        f"{filter_form(asked.root, asked.filters, kept, paused=asked.paused)}"
+        f"{jobs_table(found.jobs, PageLinks(asked.root), empty)}"
+        f'<nav class="pages" aria-label="Pages of jobs">{"".join(controls)}</nav></section>'
+    )
+
+
+def job_page(reader: Reader, job_id: str, root: str) -> Answer:
+    """Return the page of one job. Raises InvalidParameters, JobNotFound and LedgerUnavailable."""
+    now = reader.now()
+    described = json.loads(describe(reader.ledger, value_of(JOB_ID, job_id), now))
+    job = described["ComprehendMedicalAsyncJobProperties"]
+    head = (
+        f'<p class="up"><a href="{root}board">Board</a></p><h1>{job_title(job)}</h1>'
+        f'<p class="fresh">{freshness(described["AsOf"], now)}</p>'
+    )
+    region = reader.ledger.scope.rpartition("/")[2]
+    # The title is a browser's history entry, so it has no job name.
+    return _page(root, "Job", head, job_sections(described, region), reader.ledger.scope)
+
+
+def problem_page(problem: Problem, root: str) -> Answer:
+    """Return a problem as a page. It quotes nothing that was sent."""
+    body = (
+        f'<section class="card">{problem_text(problem)}'
+        f'<p><a href="{root}board">Back to the board</a></p></section>'
+    )
+    page = _page(root, problem.title, f"<h1>{escaped(problem.title)}</h1>", body, "")
+    return Answer(page.body, page.content_type, problem.status, {**_HEADERS, **problem.headers})
+
+
+def _csv(asked: _Asked) -> str:
+    """Return the link to the same page of jobs as CSV."""
+    shown = {"Family": ["ALL"], "MaxResults": [str(DEFAULT_MAX_RESULTS)], **asked.filters}
+    query = query_string({**shown, "Format": ["csv"]})
+    return f'<a href="{asked.root}jobs?{query}" download="jobs.csv">Download as CSV</a>'
+
+
+def _refresh_control(asked: _Asked) -> str:
+    if asked.paused:
+        return f'The page does not reload. <a href="{asked.url(Refresh=["on"])}">Resume</a>'
+    return f'The page reloads every minute. <a href="{asked.url(Refresh=["off"])}">Pause</a>'
+
+
+def _page(
+    root: str,
+    title: str,
+    head: str,
+    body: str,
+    scope: str,
+    head_tags: str = "",
+    *,
+    live: bool = False,
+) -> Answer:
+    account, _, region = scope.partition("/")
+    where = f"<span>{foreign(account)}</span><span>{foreign(region)}</span>" if scope else ""
+    refresh = f' data-refresh-seconds="{REFRESH_SECONDS}"' if live else ""
+    html = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escaped(title)} - Job Ledger</title>"
+        f'<link rel="icon" href="{root}board/icon.svg">'
+        f'<link rel="stylesheet" href="{root}board/board.css">'
+        f'<link rel="stylesheet" href="{root}board/page.css">{head_tags}'
+        f'<script src="{root}board/board.js" defer></script></head>'
+        f'<body class="board"{refresh}><a class="skip" href="#main">Skip to the content</a>'
+        f'<header class="top"><a class="brand" href="{root}board">Job Ledger</a>'
+        f'<nav aria-label="Job Ledger"><a href="{root}docs">API</a></nav>'
+        f'<p class="scope">{where}</p></header>'
+        f'<main id="main">{head}{body}</main></body></html>'
+    )
+    return Answer(html, "text/html; charset=utf-8", headers=_HEADERS)

@@ -1,0 +1,242 @@
+"""The CloudWatch custom widget: the board's sections as HTML that a dashboard shows.
+
+CloudWatch removes scripts, `iframe` and `use`; controls are `cwdb-action` elements that call this function
+again (Amazon CloudWatch User Guide, "Custom widgets"). A call has its parameters as top-level members. The
+members of `widgetContext.params` are those that the dashboard's author configured, and those of
+`widgetContext.forms.all` are what the reader entered.
+
+| `Action` | result                                                               |
+|----------|----------------------------------------------------------------------|
+| absent   | overview and jobs, with the configured parameters and the form       |
+| `Filter` | the same for the form                                                |
+| `List`   | a page of jobs for exactly the parameters of the call                |
+| `Job`    | one job, for a pop-up                                                |
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobledger.api.describe import describe
+from jobledger.api.parameters import JOB_ID, WIDGET_PARAMETERS
+from jobledger.api.problems import problem_of
+from jobledger.board.assets import read
+from jobledger.board.data import Reader, Window, read_jobs, read_overview
+from jobledger.board.form import widget_form
+from jobledger.board.job import job_sections, job_title
+from jobledger.board.links import WidgetLinks
+from jobledger.board.markup import number
+from jobledger.board.sections import freshness, jobs_table, overview_sections, problem_text
+from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
+from jobledger.inputs import parse_parameters
+from jobledger.ledger.filters import job_query
+from jobledger.times import EPOCH, from_epoch, rfc3339
+from jobledger.validation import value_of
+
+DESCRIPTION = """\
+## Job Ledger
+
+Comprehend Medical jobs of this account and region: totals by status, active jobs, failures with their
+message, jobs a day, durations, and a list to filter and page. The dashboard's time range (or zoom) is the
+range of submit times.
+
+### Widget parameters (all optional)
+
+Parameter | Value
+---|---
+**Family** | one of `SNOMEDCT`, `ICD10CM`, `RXNORM`, `ENTITIES_V2`, `PHI`, or a list of them
+**JobStatus** | one of `SUBMITTED`, `IN_PROGRESS`, `STOP_REQUESTED`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED`, `STOPPED`, or a list of them
+**JobName** | the exact name of the jobs
+**JobNamePrefix** | the start of the name of the jobs
+**SubmitTimeAfter**, **SubmitTimeBefore** | a range of submit times instead of the dashboard's
+**Order** | `ascending` or `descending` by submit time
+**MaxResults** | jobs on a page, 1 to 500; by default what fits into the widget
+
+### Example parameters
+
+```yaml
+Family: SNOMEDCT
+JobStatus: FAILED
+```
+"""
+
+_ENVELOPE = ("widgetContext", "describe", "Action")
+_FORM_FIELDS = ("Family", "JobStatus", "JobName", "JobNamePrefix")
+_BOUNDS = ("SubmitTimeAfter", "SubmitTimeBefore")
+_ACTIONS = ("Filter", "List", "Job")
+# Pixels: what is above the list, a row, and the least width for charts.
+_ABOVE_THE_LIST, _ROW_HEIGHT = 220, 36
+_FEWEST_ROWS, _MOST_ROWS = 5, 50
+_WIDE_ENOUGH_FOR_CHARTS = 480
+
+Event = Mapping[str, Any]
+Sent = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the widget uses of `widgetContext`."""
+
+    theme: str
+    width: int
+    height: int
+    start: datetime | None
+    end: datetime | None
+    params: Event
+    form: Event
+
+
+def respond(event: Event, endpoint: str, reader: Reader) -> str:
+    """Return the widget's HTML, or its documentation as Markdown.
+
+    `endpoint` is the ARN that the function was invoked by. Errors that the reader can correct, and a ledger
+    that is unavailable, are shown in the widget.
+    """
+    if event.get("describe"):
+        return DESCRIPTION
+    context = _context_of(event)
+    try:
+        shown = _shown(event, context, WidgetLinks(endpoint), reader)
+    except JobLedgerError as error:
+        shown = problem_text(problem_of(error))
+    return _framed(shown, context.theme)
+
+
+def _shown(event: Event, context: _Context, links: WidgetLinks, reader: Reader) -> str:
+    action = event.get("Action")
+    given = {name: value for name, value in event.items() if name not in _ENVELOPE}
+    if action is not None and action not in _ACTIONS:
+        raise InvalidParameters([BadParameter("Action", f"one of {', '.join(_ACTIONS)}")])
+    if action == "Job":
+        return _job(given, reader)
+    if action == "List":
+        # A page's token belongs to the filters it was made with, whatever the form has now.
+        return _jobs(_texts(given), {}, context, links, reader)
+    sent = _texts({**context.params, **given}) | _entered(context)
+    window = _window(sent, context, reader.now())
+    return _overview(sent, window, context, links, reader) + _jobs(
+        sent, {"SubmitTimeAfter": [window.after], **_until(window)}, context, links, reader
+    )
+
+
+def _overview(
+    sent: Sent, window: Window, context: _Context, links: WidgetLinks, reader: Reader
+) -> str:
+    chosen = {name: texts for name, texts in sent.items() if name == "Family"}
+    values = {"Family": ["ALL"], **parse_parameters(chosen, WIDGET_PARAMETERS, reader.kept)}
+    families = job_query(values, reader.kept).families
+    now = reader.now()
+    found = read_overview(reader, families, window, now)
+    charts = context.width >= _WIDE_ENOUGH_FOR_CHARTS
+    return overview_sections(found, chosen, window, now, links, charts=charts)
+
+
+def _jobs(sent: Sent, window: Sent, context: _Context, links: WidgetLinks, reader: Reader) -> str:
+    """Return a page of the list. `window` is the dashboard's, below an overview; `sent` has precedence."""
+    filters = {**window, **sent}
+    values = {"Family": ["ALL"], **parse_parameters(filters, WIDGET_PARAMETERS, reader.kept)}
+    rows = (context.height - _ABOVE_THE_LIST) // _ROW_HEIGHT
+    fitting = min(max(rows, _FEWEST_ROWS), _MOST_ROWS)
+    now = reader.now()
+    found = read_jobs(reader, values, values.get("MaxResults", fitting), now)
+    first = {name: texts for name, texts in filters.items() if name != "NextToken"}
+    controls = "" if window else links.button("Overview", {}, "btn")
+    if "NextToken" in filters:
+        controls += links.jobs(first, "First page", "btn")
+    if found.next_token:
+        following = {**first, "NextToken": [found.next_token]}
+        controls += links.jobs(following, "Next page", "btn btn-primary")
+    return (
+        '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs'
+        f" <small>{number(len(found.jobs))} on this page</small></h2>"
+        f"{widget_form(_entered(context), reader.kept)}{links.button('Apply filters', {'Action': 'Filter'}, 'btn btn-primary')}"
+        f"{jobs_table(found.jobs, links, 'No job matches.')}"
+        f'<div class="pages">{controls}</div><p class="fresh">{freshness(found.as_of, now)}</p></section>'
+    )
+
+
+def _job(given: Event, reader: Reader) -> str:
+    sent = _texts(given)
+    if sent.keys() != {"JobId"} or len(sent["JobId"]) != 1:
+        raise InvalidParameters([BadParameter("JobId", "the JobId alone, once")])
+    job_id = value_of(JOB_ID, sent["JobId"][0])
+    described = json.loads(describe(reader.ledger, job_id, reader.now()))
+    region = reader.ledger.scope.rpartition("/")[2]
+    title = job_title(described["ComprehendMedicalAsyncJobProperties"])
+    return f"<h1>{title}</h1>{job_sections(described, region)}"
+
+
+def _framed(shown: str, theme: str) -> str:
+    css = "dark" if theme == "dark" else "light"
+    return (
+        f"<style>{read('board.css')}</style>"
+        f'<div class="board widget cwdb-no-default-styles {css}">{shown}</div>'
+    )
+
+
+def _context_of(event: Event) -> _Context:
+    context = _member(event, "widgetContext")
+    times = _member(context, "timeRange")
+    times = _member(times, "zoom") or times
+    return _Context(
+        theme=str(context.get("theme")),
+        width=_pixels(context.get("width"), 960),
+        height=_pixels(context.get("height"), 600),
+        start=_moment(times.get("start")),
+        end=_moment(times.get("end")),
+        params=_member(context, "params"),
+        form=_member(_member(context, "forms"), "all"),
+    )
+
+
+def _member(value: Event, name: str) -> Event:
+    """Return a member that is an object; an empty one otherwise, as CloudWatch documents no schema."""
+    member = value.get(name)
+    return member if isinstance(member, Mapping) else {}
+
+
+def _pixels(value: Any, default: int) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 100_000 else default
+
+
+def _moment(milliseconds: Any) -> datetime | None:
+    """Return the time of epoch milliseconds; None for anything else."""
+    if not isinstance(milliseconds, int | float):
+        return None
+    try:
+        return from_epoch(milliseconds / 1000)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _window(sent: Sent, context: _Context, now: datetime) -> Window:
+    """Return the range of submit times: as configured, else the dashboard's time range."""
+    bounds = {name: texts for name, texts in sent.items() if name in _BOUNDS}
+    values = parse_parameters(bounds, WIDGET_PARAMETERS)
+    after: datetime = values.get("SubmitTimeAfter") or context.start or EPOCH
+    before: datetime | None = values.get("SubmitTimeBefore") or context.end
+    until = rfc3339(before) if before else None
+    return Window(rfc3339(after), until, rfc3339(after), before or now)
+
+
+def _entered(context: _Context) -> Sent:
+    """Return what the reader entered. An empty field leaves the configured parameter as it is."""
+    return _texts({name: context.form[name] for name in _FORM_FIELDS if name in context.form})
+
+
+def _until(window: Window) -> Sent:
+    return {"SubmitTimeBefore": [window.before]} if window.before else {}
+
+
+def _texts(given: Event) -> Sent:
+    """Return parameters as a query has them: lists of text. Empty ones count as not given."""
+    texts: Sent = {}
+    for name, value in given.items():
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str | int) for one in values):
+            raise InvalidParameters([BadParameter(name[:64], "text, or a list of texts")])
+        if kept := [str(one) for one in values if one != ""]:
+            texts[name] = kept
+    return texts

@@ -1,0 +1,67 @@
+"""A real browser that reaches nothing but this machine."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions as expect
+from selenium.webdriver.support.wait import WebDriverWait
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMEDRIVER = shutil.which("chromedriver")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--no-proxy-server", "--window-size=1400,2000",
+    # Whatever the page might ask of another host fails to resolve.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)  # fmt: skip
+SECONDS = 30
+
+needs_chromium = pytest.mark.skipif(
+    not (CHROMIUM and CHROMEDRIVER),
+    reason="no Chromium here: apt-get install chromium chromium-driver, then this runs, too",
+)
+
+
+@contextmanager
+def chromium(folder: Path) -> Iterator[webdriver.Chrome]:
+    """Run Chromium with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for flag in (*FLAGS, f"--user-data-dir={folder}"):
+        options.add_argument(flag)
+    service = webdriver.ChromeService(executable_path=CHROMEDRIVER)
+    with webdriver.Chrome(options=options, service=service) as driver:
+        yield driver
+
+
+def wait(browser: webdriver.Chrome, selector: str):
+    found = expect.presence_of_element_located((By.CSS_SELECTOR, selector))
+    return WebDriverWait(browser, SECONDS).until(found)
+
+
+def click(browser: webdriver.Chrome, selector: str) -> None:
+    element = wait(browser, selector)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    ready = expect.element_to_be_clickable((By.CSS_SELECTOR, selector))
+    WebDriverWait(browser, SECONDS).until(ready).click()
+
+
+def errors_of(browser: webdriver.Chrome) -> list[dict]:
+    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def asked_elsewhere(browser: webdriver.Chrome, home: str) -> list[str]:
+    """What the shown page has asked of anything but `home`."""
+    script = "return performance.getEntriesByType('resource').map(e => e.name)"
+    return [
+        url
+        for url in browser.execute_script(script)
+        if not url.startswith((home, "data:", "blob:"))
+    ]

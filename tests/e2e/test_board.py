@@ -1,0 +1,232 @@
+"""The board in a real browser, on the deployment: filters, pages, jobs, CSV, themes, sizes, accessibility."""
+
+import csv
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.e2e.browsers import (
+    SECONDS,
+    asked_elsewhere,
+    chromium,
+    click,
+    errors_of,
+    needs_chromium,
+    wait,
+)
+from tests.e2e.deployment import ROOT
+
+pytestmark = [pytest.mark.xdist_group("deployment"), needs_chromium]
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+THEMES = ("light", "dark")
+WIDTHS = (360, 1280, 2560)
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory):
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, downloads) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        behaviour = {"behavior": "allow", "downloadPath": str(downloads)}
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+        driver.set_script_timeout(SECONDS)
+        yield driver
+
+
+@pytest.fixture
+def board(browser, deployment) -> webdriver.Chrome:
+    browser.get(f"{deployment.ready['ApiUrl']}/board")
+    wait(browser, ".jobs tbody tr")
+    return browser
+
+
+def emulate(browser, width=1280, theme="light"):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": theme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+def cells(browser, column):
+    selector = f".jobs tbody td:nth-child({column})"
+    return [cell.text for cell in browser.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def job_ids(browser):
+    links = browser.find_elements(By.CSS_SELECTOR, ".jobs tbody a")
+    return [link.get_attribute("href").rpartition("/")[2] for link in links]
+
+
+def follow(browser, text):
+    """Follow a link, and wait until its page is there."""
+    link = browser.find_element(By.LINK_TEXT, text)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+    link.click()
+    wait(browser, "h1")
+
+
+def test_a_reader_filters_pages_on_and_opens_a_job(board):
+    click(board, "input[name=JobStatus][value=COMPLETED]")
+    click(board, "input[name=Family][value=SNOMEDCT]")
+    board.find_element(By.NAME, "MaxResults").send_keys("25")
+    click(board, "form button[type=submit]")
+    wait(board, "a[rel=next]")
+    assert set(cells(board, 2)) == {"Completed"}
+    assert set(cells(board, 3)) == {"SNOMEDCT"}
+    first = job_ids(board)
+    follow(board, "Next page")
+    second = job_ids(board)
+    assert (len(first), len(second)) == (25, 25)
+    assert not set(first) & set(second)
+    assert wait(board, "input[value=COMPLETED]").is_selected()
+    board.find_element(By.CSS_SELECTOR, ".jobs tbody a").click()
+    wait(board, "dl")
+    assert second[0] in board.find_element(By.TAG_NAME, "dl").text
+    assert f"jobledger job {second[0]}" in board.page_source
+    assert "Completed" in board.find_element(By.CSS_SELECTOR, ".timeline").text
+    follow(board, "Board")
+    assert board.find_element(By.ID, "totals")
+
+
+def test_the_downloaded_csv_holds_the_jobs_that_the_page_shows(board, downloads):
+    follow(board, "Next page")
+    shown = job_ids(board)
+    board.find_element(By.LINK_TEXT, "Download as CSV").click()
+    file, deadline = downloads / "jobs.csv", time.monotonic() + SECONDS
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    with file.open(newline="", encoding="utf-8") as lines:
+        assert [job["JobId"] for job in csv.DictReader(lines)] == shown
+
+
+def test_the_totals_are_those_of_the_account(board, deployment):
+    summary = deployment.get("/summary", Family="ALL").json
+    tiles = board.find_elements(By.CSS_SELECTOR, ".tile")
+    shown = {t.text.split("\n")[1]: int(t.text.split("\n")[0].replace(",", "")) for t in tiles}
+    # All jobs of this account were submitted in the last 30 days.
+    assert sum(shown.values()) == summary["Total"]
+    assert shown["Failed"] == summary["ByStatus"]["FAILED"]
+
+
+def test_the_page_asks_nothing_of_any_other_host_and_logs_no_error(board, deployment):
+    assert errors_of(board) == []
+    assert asked_elsewhere(board, deployment.ready["ApiUrl"]) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_board_fits_every_screen_in_both_themes(browser, deployment, width, theme):
+    emulate(browser, width, theme)
+    browser.get(f"{deployment.ready['ApiUrl']}/board")
+    wait(browser, ".jobs tbody tr")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    script = "return getComputedStyle(document.body).backgroundColor"
+    darkness = sum(map(int, re.findall(r"\d+", browser.execute_script(script))[:3])) < 200
+    assert darkness == (theme == "dark")
+    main = browser.execute_script("return document.querySelector('main').clientWidth")
+    assert main >= 0.7 * width
+    emulate(browser)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("page", ["board", "board?JobStatus=FAILED", "board?JobStatus=x", "job"])
+def test_axe_finds_nothing(browser, deployment, page, theme):
+    emulate(browser, theme=theme)
+    browser.get(f"{deployment.ready['ApiUrl']}/board")
+    if page == "job":
+        wait(browser, ".jobs tbody a").click()
+        wait(browser, "dl")
+    else:
+        browser.get(f"{deployment.ready['ApiUrl']}/{page}")
+        wait(browser, "h1")
+    browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    found = browser.execute_async_script("axe.run(document).then(arguments[0])")
+    assert len(found["passes"]) > 15
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+    browser.get_log("browser")  # the page of an error is one
+    emulate(browser)
+
+
+def test_the_board_works_without_scripts(browser, deployment):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(f"{deployment.ready['ApiUrl']}/board")
+        browser.find_element(By.CSS_SELECTOR, "input[value=FAILED]").click()
+        browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+        wait(browser, ".jobs tbody tr")
+        assert set(cells(browser, 2)) == {"Failed"}
+        browser.find_element(By.CSS_SELECTOR, ".jobs tbody a").click()
+        assert len(wait(browser, "pre").text) > 30
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_the_keyboard_reaches_the_content_first(board):
+    board.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert board.switch_to.active_element.text == "Skip to the content"
+    board.switch_to.active_element.send_keys(Keys.ENTER)
+    assert board.current_url.endswith("#main")
+
+
+def test_the_page_reloads_by_itself_but_not_while_someone_fills_in_the_form(browser, deployment):
+    # The page's timer does not run: this test calls what the timer would call.
+    script = "window.setInterval = (run, milliseconds) => { window.timer = { run, milliseconds }; }"
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    try:
+        browser.get(f"{deployment.ready['ApiUrl']}/board")
+        wait(browser, ".jobs tbody tr")
+        assert browser.execute_script("return timer.milliseconds") == 60_000
+        field = browser.find_element(By.NAME, "JobName")
+        field.send_keys("night")
+        browser.execute_script("window.same = true; document.activeElement.blur(); timer.run()")
+        time.sleep(0.5)
+        assert browser.execute_script("return window.same") is True
+        assert field.get_attribute("value") == "night"
+        browser.get(f"{deployment.ready['ApiUrl']}/board")
+        browser.execute_script("window.same = true; timer.run()")
+        deadline = time.monotonic() + SECONDS
+        while browser.execute_script("return window.same") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert browser.execute_script("return window.same") is None
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+def test_a_command_is_copied(board):
+    board.find_element(By.CSS_SELECTOR, ".jobs tbody a").click()
+    wait(board, ".copied button")
+    grant = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    board.execute_cdp_cmd("Browser.grantPermissions", grant)
+    click(board, ".copied button")
+    assert wait(board, ".copied button").text in ("Copy", "Copied")
+    script = "navigator.clipboard.readText().then(arguments[0])"
+    assert board.execute_async_script(script).startswith("jobledger job ")
+
+
+def test_the_widget_function_shows_the_same_jobs(board, deployment):
+    function = deployment.outputs["WidgetFunctionName"]
+    client = deployment.client("lambda")
+    described = json.load(
+        client.invoke(FunctionName=function, Payload=b'{"describe": true}')["Payload"]
+    )
+    assert described.startswith("## Job Ledger")
+    html = json.load(
+        client.invoke(FunctionName=function, Payload=b'{"MaxResults": "50"}')["Payload"]
+    )
+    shown = job_ids(board)
+    in_widget = re.findall(
+        r'"Action": "Job", "JobId": "([0-9a-f]{32})"', html.partition('id="jobs"')[2]
+    )
+    assert in_widget == shown
+    assert f":function:{function}" in html

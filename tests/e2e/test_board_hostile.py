@@ -1,0 +1,80 @@
+"""Hostile names and messages in a real browser: nothing runs, and nothing breaks the layout."""
+
+import threading
+from collections.abc import Iterator
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from jobledger.jobs import Family
+from tests.api import NOW, a_job, running_api, wsgi
+from tests.boards import hostile_texts
+from tests.e2e.browsers import asked_elsewhere, chromium, errors_of, needs_chromium, wait
+
+pytestmark = needs_chromium
+HOSTILE = hostile_texts()
+
+
+class Quiet(WSGIRequestHandler):
+    """Writes no line for each request."""
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[str]:
+    """The API's handler behind a real server, with 1,000 hostile jobs."""
+    with running_api() as api:
+        jobs = [
+            a_job(number, JobName=text, Message=text, SubmitTime=NOW.timestamp() - 60 - number,
+                  JobStatus="IN_PROGRESS" if number % 25 == 0 else "FAILED",
+                  OutputDataConfig={"S3Bucket": text, "S3Key": text * 10})
+            for number, text in enumerate(HOSTILE)
+        ]  # fmt: skip
+        api.fill(*jobs, family=Family.SNOMEDCT)
+        api.mark_synced()
+        server = make_server("127.0.0.1", 0, wsgi, handler_class=Quiet)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+def pages(home):
+    yield f"{home}/board"
+    yield f"{home}/board?MaxResults=500"
+    yield f"{home}/board?MaxResults=500&Order=ascending"
+    for number in range(0, 40, 2):
+        yield f"{home}/board/jobs/{number:032x}"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_runs_and_nothing_breaks_the_layout(browser, home, width):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    for url in pages(home):
+        browser.get(url)
+        wait(browser, "main")
+        assert browser.execute_script("return window.ran") is None
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width, url
+        assert errors_of(browser) == []
+        assert asked_elsewhere(browser, home) == []
+        tags = ("script:not([src])", "img", "iframe", "base", "cwdb-action", "main style")
+        assert browser.find_elements(By.CSS_SELECTOR, ",".join(tags)) == []
+        # A right-to-left override in a name turns nothing beyond the name.
+        script = "return [...document.querySelectorAll('main td, main dd')].every(e => getComputedStyle(e).direction === 'ltr')"
+        assert browser.execute_script(script)
+    rows = "return [...document.querySelectorAll('.jobs tbody tr')].map(r => r.cells.length)"
+    browser.get(f"{home}/board?MaxResults=500")
+    assert browser.execute_script(rows) == [6] * 500
+    heights = "return Math.max(...[...document.querySelectorAll('.jobs tbody tr')].map(r => r.offsetHeight))"
+    assert browser.execute_script(heights) < 500

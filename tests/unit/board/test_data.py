@@ -1,0 +1,169 @@
+"""What the overview counts, and how much it reads for it."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobledger.board import data
+from jobledger.board.charts import _round_up, status_bar
+from jobledger.board.data import DAYS, Reader, Window, last_days, read_overview
+from jobledger.board.markup import about, span
+from jobledger.errors import TooMuchToSummarise
+from jobledger.jobs import Family
+from jobledger.times import rfc3339
+from tests.api import NOW, a_job, running_api
+from tests.boards import parsed
+
+TODAY = NOW.timestamp()
+DAY = 86_400
+
+
+@pytest.fixture
+def api():
+    with running_api() as running:
+        yield running
+
+
+def reader(api, go_on=lambda: None):
+    return Reader(api.ledger, tuple(Family), lambda: api.now, go_on)
+
+
+def overview(api, window=None, **more):
+    return read_overview(reader(api, **more), tuple(Family), window or last_days(api.now), api.now)
+
+
+def ended(number, seconds, **more):
+    times = {"SubmitTime": TODAY - number * 3_600, "EndTime": TODAY - number * 3_600 + seconds}
+    return a_job(number, **times | more)
+
+
+def test_days_are_counted_in_utc_with_the_first_day_whole(api):
+    midnight = NOW.replace(hour=0).timestamp()
+    api.fill(
+        a_job(1, SubmitTime=midnight),
+        a_job(2, SubmitTime=midnight - 0.001, JobStatus="FAILED"),
+        a_job(3, SubmitTime=midnight - 29 * DAY),
+        a_job(4, SubmitTime=midnight - 29 * DAY - 0.001),
+    )
+    counts = overview(api).counts
+    assert counts is not None
+    assert len(counts.days) == DAYS
+    assert counts.days[0].date == rfc3339(NOW - timedelta(days=29))[:10]
+    assert [sum(day.statuses.values()) for day in counts.days] == [1, *[0] * 27, 1, 1]
+    assert counts.days[-2].statuses["FAILED"] == 1
+    assert counts.by_status["COMPLETED"] == 2
+
+
+def test_durations_are_counted_by_family_on_a_logarithmic_scale(api):
+    api.fill(*(ended(number, 100 * number) for number in range(1, 21)))
+    api.fill(ended(1, 5), ended(2, 1_000_000), family=Family.PHI)
+    counts = overview(api).counts
+    assert counts is not None
+    snomed, phi = counts.durations[Family.SNOMEDCT], counts.durations[Family.PHI]
+    assert (snomed.total, snomed.p50, snomed.p95, snomed.longest) == (20, 1_000.0, 1_900.0, 2_000.0)
+    assert sum(count for _, count in snomed.bins) == 20
+    lows = [low for low, count in snomed.bins if count]
+    assert lows[0] <= 100 < lows[1]
+    assert (phi.bins[0][1], phi.bins[-1][1]) == (1, 1)
+    assert counts.durations[Family.RXNORM].p50 is None
+
+
+@pytest.mark.parametrize("age, is_long", [(3_600, False), (3_601, True), (100, False)])
+def test_an_active_job_is_long_above_its_family_and_an_hour(api, age, is_long):
+    api.fill(ended(1, 60))
+    counts = overview(api).counts
+    assert counts is not None
+    assert counts.durations[Family.SNOMEDCT].is_long(age) is is_long
+
+
+def test_active_jobs_are_listed_oldest_first_whenever_they_were_submitted(api):
+    for number, (family, status) in enumerate(
+        [(Family.PHI, "SUBMITTED"), (Family.RXNORM, "STOP_REQUESTED"), (Family.PHI, "IN_PROGRESS")]
+    ):
+        job = a_job(number, JobStatus=status, EndTime=None, SubmitTime=TODAY - 90 * DAY + number)
+        api.fill(job, family=family)
+    assert [job.job_id for job in overview(api).active] == [f"{number:032x}" for number in range(3)]
+
+
+def test_ten_troubles_are_listed_and_more_are_announced(api):
+    api.fill(*(ended(number, 60, JobStatus="FAILED", Message="no") for number in range(1, 12)))
+    api.fill(ended(400, 60, JobStatus="FAILED"), family=Family.PHI)  # 17 days old
+    found = overview(api)
+    assert [job.job_id for job in found.troubles] == [f"{number:032x}" for number in range(1, 11)]
+    assert found.more_troubles
+
+
+def test_too_many_jobs_are_not_counted(api, monkeypatch):
+    api.fill(*(ended(number, 60) for number in range(1, 12)))
+    api.mark_synced()
+    monkeypatch.setattr(data, "_MOST_COUNTED", 11)
+    assert overview(api).counts is not None
+    monkeypatch.setattr(data, "_MOST_COUNTED", 10)
+    assert overview(api).counts is None
+    page = parsed(api.get("/board").body)
+    assert "too many jobs in this time range" in page.text
+    assert len(page.all("table", "jobs")[0].all("tr")) == 12
+
+
+def test_counting_stops_when_time_runs_out(api):
+    def stop():
+        raise TooMuchToSummarise
+
+    api.fill(ended(1, 60))
+    assert overview(api, go_on=stop).counts is None
+
+
+@pytest.mark.parametrize("hours, days", [(1, 1), (13, 2), (48, 3), (24 * 90, DAYS), (-5, 1)])
+def test_a_shorter_window_has_fewer_days(api, hours, days):
+    after = rfc3339(NOW - timedelta(hours=hours))
+    counts = overview(api, Window(after, rfc3339(NOW), after, NOW)).counts
+    assert counts is not None
+    assert len(counts.days) == days
+    assert counts.days[-1].date == rfc3339(NOW)[:10]
+
+
+@pytest.mark.parametrize(
+    "value, top",
+    [
+        (0, 2),
+        (1, 2),
+        (3, 4),
+        (9, 10),
+        (10, 10),
+        (11, 12),
+        (95, 100),
+        (101, 120),
+        (999, 1_000),
+        (4_321, 5_000),
+    ],
+)
+def test_a_scale_ends_at_a_round_number_with_a_whole_half(value, top):
+    assert _round_up(value) == top
+    assert top % 2 == 0
+
+
+def test_one_failure_among_a_million_is_visible_in_the_bar():
+    widths = [
+        float(part.attributes["width"].rstrip("%"))
+        for part in parsed(status_bar({"COMPLETED": 1_000_000, "FAILED": 1})).all("rect")
+    ]
+    assert min(widths) > 0.5
+    assert sum(widths) == pytest.approx(100, abs=0.1)
+    assert "No jobs" in status_bar({"COMPLETED": 0})
+
+
+@pytest.mark.parametrize(
+    "seconds, exact, rounded",
+    [
+        (None, "–", "–"),
+        (0.4, "0 s", "0 s"),
+        (59.9, "59 s", "60 s"),
+        (61, "1 min 1 s", "61 s"),
+        (409, "6 min 49 s", "7 min"),
+        (3_600, "1 h", "60 min"),
+        (9_000, "2 h 30 min", "2.5 h"),
+        (266_400, "3 d 2 h", "74.0 h"),
+    ],
+)
+def test_durations_are_written_for_people(seconds, exact, rounded):
+    assert (span(seconds), about(seconds)) == (exact, rounded)

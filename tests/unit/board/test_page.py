@@ -1,0 +1,325 @@
+"""The board's pages, as the API's handler returns them."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from botocore.session import Session
+
+from jobledger.board.data import DAYS
+from jobledger.board.job import _DESCRIBE
+from jobledger.jobs import Family
+from jobledger.times import rfc3339
+from tests.api import NOW, a_job, logged_lines, running_api
+from tests.boards import parsed
+
+ROOT = Path(__file__).parents[3]
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+TODAY = NOW.timestamp()
+
+
+@pytest.fixture
+def api():
+    with running_api() as running:
+        running.fill(
+            *(a_job(number, SubmitTime=TODAY - number * 3_600) for number in range(1, 121))
+        )
+        running.fill(
+            a_job(
+                201,
+                JobStatus="FAILED",
+                JobName="pathology",
+                Message="No input.",
+                SubmitTime=TODAY - 90,
+            ),
+            a_job(
+                202, JobStatus="IN_PROGRESS", JobName="slow", SubmitTime=TODAY - 9_000, EndTime=None
+            ),
+            family=Family.PHI,
+        )
+        running.mark_synced()
+        running.now = NOW + timedelta(seconds=32)
+        yield running
+
+
+def page_of(api, path="/board", **query):
+    answer = api.call(path, query, headers=BROWSER)
+    assert answer.status == 200, answer.body
+    return parsed(answer.body)
+
+
+def names_in(page):
+    return [
+        row.all("td")[0].text for table in page.all("table", "jobs") for row in table.all("tr")[1:]
+    ]
+
+
+def links_of(page):
+    return {link.text: link.attributes["href"] for link in page.all("a")}
+
+
+def follow(api, href):
+    url = urlsplit(href)
+    return api.call(f"/{url.path}", parse_qs(url.query), headers=BROWSER)
+
+
+def test_the_board_shows_totals_active_jobs_failures_days_durations_and_jobs(api):
+    page = page_of(api)
+    assert [heading.text for heading in page.all("h2")] == [
+        "Jobs by status 122 jobs submitted in the last 30 days",
+        "Active now",
+        "Failed or partly successful submitted in the last 7 days",
+        "Jobs a day by day of submission, UTC",
+        "Durations from submission to end of finished jobs, logarithmic",
+        "Jobs 50 on this page",
+    ]
+    tiles = {tile.all("span", "st")[0].text: tile.all("span", "count")[0].text for tile in page.all("li")
+             if tile.all("span", "count")}  # fmt: skip
+    assert tiles["Completed"] == "120"
+    assert (tiles["Failed"], tiles["In progress"], tiles["Stopped"]) == ("1", "1", "0")
+    (active,) = page.all("table", "active")
+    assert "Running long" in active.text
+    assert "2 h 30 min" in active.text
+    (troubles,) = page.all("ul", "troubles")
+    assert "No input." in troubles.text
+    assert len(page.all("svg", "days")[0].all("g")) > 1
+    assert names_in(page)[0] == "pathology"
+
+
+def test_a_chart_has_a_text_alternative_and_a_table_with_the_same_numbers(api):
+    page = page_of(api)
+    for chart in page.all("svg"):
+        named = chart.attributes.get("role") == "img" and chart.attributes.get("aria-label")
+        assert named or chart.attributes.get("aria-hidden") == "true"
+    (details,) = page.all("details")
+    rows = details.all("tbody")[0].all("tr")
+    assert len(rows) == DAYS
+    assert rows[-1].all("th")[0].text == rfc3339(NOW)[:10]
+    assert sum(int(row.all("td")[0].text) for row in rows) == 122
+
+
+def test_the_board_says_how_fresh_it_is(api):
+    assert "Synced with Comprehend Medical 32 s ago" in page_of(api).text
+    with running_api() as empty:
+        page = page_of(empty)
+    assert "The first sync with Comprehend Medical is not complete." in page.text
+    assert "The ledger has no jobs yet." in page.text
+
+
+def test_the_form_has_every_filter_and_shows_what_was_asked(api):
+    query = {"JobStatus": ["FAILED", "COMPLETED"], "Family": ["PHI"], "JobNamePrefix": "path",
+             "SubmitTimeAfter": "2026-11-01", "Order": "ascending", "MaxResults": "25"}  # fmt: skip
+    page = page_of(api, **query)
+    assert names_in(page) == ["pathology"]
+    form = page.one("form", role="search")
+    fields = {node.attributes["name"] for tag in ("input", "select") for node in form.all(tag)}
+    assert fields == {"Family", "JobName", "JobNamePrefix", "JobStatus", "SubmitTimeAfter",
+                      "SubmitTimeBefore", "Order", "MaxResults"}  # fmt: skip
+    checked = {n.attributes["value"] for n in form.all("input") if "checked" in n.attributes}
+    assert checked == {"FAILED", "COMPLETED", "PHI"}
+    assert form.one("input", name="JobNamePrefix").attributes["value"] == "path"
+    chosen = [n.attributes["value"] for n in form.all("option") if "selected" in n.attributes]
+    assert chosen == ["ascending", "25"]
+
+
+def test_empty_fields_of_the_form_count_as_not_sent(api):
+    page = page_of(api, JobName="", JobStatus="FAILED", SubmitTimeAfter="", Order="")
+    assert names_in(page) == ["pathology"]
+
+
+def test_paging_shows_every_job_once_and_keeps_the_filters(api):
+    seen, href = [], "board?Family=SNOMEDCT&MaxResults=25&Refresh=off"
+    while href:
+        page = parsed(follow(api, href).body)
+        seen += [a.attributes["href"] for t in page.all("table", "jobs") for a in t.all("a")]
+        href = links_of(page).get("Next page")
+        assert href is None or {"Family=SNOMEDCT", "Refresh=off"} <= set(
+            urlsplit(href).query.split("&")
+        )
+    assert len(seen) == len(set(seen)) == 120
+    assert "NextToken" not in links_of(page)["First page"]
+
+
+def test_a_filtered_list_reads_no_more_than_its_page(api):
+    page_of(api, Family="SNOMEDCT", MaxResults="25")
+    read = api.database.rows_read
+    page_of(api, Family="SNOMEDCT", MaxResults="25")
+    assert api.database.rows_read - read == 25 + len(Family)  # and the states of the syncs
+
+
+def test_the_csv_holds_what_the_page_shows(api):
+    first = page_of(api, JobStatus="COMPLETED", MaxResults="25")
+    second = parsed(follow(api, links_of(first)["Next page"]).body)
+    csv = follow(api, links_of(second)["Download as CSV"])
+    assert csv.headers["Content-Type"].startswith("text/csv")
+    shown = [
+        a.attributes["href"].rpartition("/")[2] for a in second.all("table", "jobs")[0].all("a")
+    ]
+    assert re.findall(r'^"([0-9a-f]{32})"', csv.body, re.MULTILINE) == shown
+    everything = follow(api, links_of(page_of(api))["Download as CSV"])
+    assert len(everything.body.splitlines()) == 51
+
+
+@pytest.mark.parametrize(
+    "path, root", [("/board", ""), ("/board/", "../"), (f"/board/jobs/{201:032x}", "../../")]
+)
+def test_every_link_is_relative_to_the_page(api, path, root):
+    page = page_of(api, path)
+    linked = [n.attributes[a] for t, a in (("a", "href"), ("link", "href"), ("script", "src"),
+              ("form", "action")) for n in page.all(t)]  # fmt: skip
+    own = [href for href in linked if href and not href.startswith("#")]
+    assert len(own) >= 6
+    assert all(href.startswith((f"{root}board", f"{root}jobs?", f"{root}docs")) for href in own)
+
+
+def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere(api):
+    for path in ("/board", f"/board/jobs/{201:032x}"):
+        answer = api.call(path, headers=BROWSER)
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "unsafe" not in policy
+        assert "*" not in policy
+        page = parsed(answer.body)
+        assert not page.all("style")
+        assert all(
+            script.attributes.get("src") and not script.text for script in page.all("script")
+        )
+        assert "style=" not in answer.body
+        assert not re.search(r"\son\w+=|https?:|//[a-z]", answer.body.replace("s3://", ""))
+
+
+def test_the_page_reloads_by_itself_until_it_is_paused(api):
+    page = page_of(api)
+    assert page.one("body").attributes["data-refresh-seconds"] == "60"
+    assert page.all("noscript")[0].one("meta").attributes["content"] == "60"
+    paused = parsed(follow(api, links_of(page)["Pause"]).body)
+    assert "data-refresh-seconds" not in paused.one("body").attributes
+    assert not paused.all("noscript")
+    assert paused.one("input", name="Refresh").attributes["value"] == "off"
+    assert "Resume" in links_of(paused)
+    # Without the script, a list with filters stays while someone changes them.
+    assert not page_of(api, JobStatus="FAILED").all("noscript")
+
+
+def test_a_job_has_its_properties_history_and_commands(api):
+    api.now = NOW + timedelta(minutes=1)
+    api.fill(
+        a_job(301, JobName="notes", JobStatus="IN_PROGRESS", EndTime=None,
+              OutputDataConfig={"S3Bucket": "codes", "S3Key": "out's/ü"}),
+        family=Family.RXNORM,
+    )  # fmt: skip
+    api.now += timedelta(minutes=5)
+    api.fill(
+        a_job(301, JobName="notes", JobStatus="PARTIAL_SUCCESS", Message="2 of 9 failed.", Added={"x": [1]},
+              OutputDataConfig={"S3Bucket": "codes", "S3Key": "out's/ü"}),
+        family=Family.RXNORM,
+    )  # fmt: skip
+    page = page_of(api, f"/board/jobs/{301:032x}")
+    properties = {row.all("dt")[0].text: row.all("dd")[0].text for row in page.one("dl").all("div")}
+    assert properties["Status"] == "Partial success"
+    assert properties["Message"] == "2 of 9 failed."
+    assert properties["Output"] == "s3://codes/out's/ü"
+    assert properties["Duration"] == "16 min 40 s"
+    assert properties["Added"] == '{"x": [1]}'
+    (timeline,) = page.all("ol", "timeline")
+    assert re.findall(r"Submitted|In progress|Partial success|Ended", timeline.text) == [
+        "Submitted", "In progress", "Partial success", "Ended",
+    ]  # fmt: skip
+    assert [code.text for code in page.all("pre")] == [
+        f"jobledger job {301:032x}",
+        f"aws comprehendmedical describe-rx-norm-inference-job --job-id={301:032x} --region us-east-1",
+        "s3://codes/out's/ü",
+    ]
+    assert page.one("title").text == "Job - Job Ledger"
+
+
+def test_the_commands_exist_in_the_aws_cli():
+    from botocore import xform_name
+
+    model = Session().get_service_model("comprehendmedical")
+    existing = {xform_name(name, "-") for name in model.operation_names}
+    assert set(_DESCRIBE.values()) <= existing
+    assert _DESCRIBE.keys() == set(Family)
+
+
+@pytest.mark.parametrize(
+    "job_id, command", [("-x", "jobledger job -- -x"), ("a b", "jobledger job 'a b'")]
+)
+def test_a_job_id_is_quoted_for_a_shell(api, job_id, command):
+    api.fill(a_job(1, JobId=job_id, SubmitTime=TODAY))
+    assert page_of(api, f"/board/jobs/{job_id}").all("pre")[0].text == command
+
+
+def test_a_command_with_characters_that_a_terminal_acts_on_is_not_offered(api):
+    api.fill(
+        a_job(
+            1, OutputDataConfig={"S3Bucket": "codes", "S3Key": "a\x1b[2J\u202eb"}, SubmitTime=TODAY
+        )
+    )
+    page = page_of(api, f"/board/jobs/{1:032x}")
+    assert len(page.all("pre")) == 2
+    assert "could not show safely" in page.text
+
+
+@pytest.mark.parametrize(
+    "path, query, status, said",
+    [
+        ("/board", {"JobStatus": "BOGUS"}, 400, "one of SUBMITTED"),
+        ("/board", {"jobname": "x"}, 400, "did you mean JobName?"),
+        ("/board", {"NextToken": "AAAA"}, 400, "does not belong to this query"),
+        ("/board/jobs/none", {}, 404, "no job with this JobId"),
+    ],
+)
+def test_a_browser_gets_an_error_as_a_page_and_a_program_as_a_problem(
+    api, path, query, status, said
+):
+    shown = api.call(path, query, headers=BROWSER)
+    assert (shown.status, shown.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert said in parsed(shown.body).text
+    assert "BOGUS" not in shown.body
+    assert api.call(path, query).headers["Content-Type"] == "application/problem+json"
+    assert api.call("/jobs", {"x": "1"}, headers=BROWSER).json["status"] == 400
+
+
+def test_no_name_gets_into_a_log(api):
+    with logged_lines() as logged:
+        page_of(api, JobName="pathology")
+        page_of(api, f"/board/jobs/{201:032x}")
+        api.call("/board", {"JobName": "a-patient;"}, headers=BROWSER)
+    assert not re.search("pathology|patient", "".join(logged))
+
+
+def test_a_status_that_the_service_added_later_is_shown(api):
+    api.fill(a_job(401, JobStatus="ARCHIVED<", SubmitTime=TODAY))
+    assert "ARCHIVED<" in page_of(api).text
+
+
+def test_the_parameters_of_the_board_select_all_families_unless_told(api):
+    assert len(names_in(page_of(api, MaxResults="500"))) == 122
+    assert len(names_in(page_of(api, MaxResults="500", Family="PHI"))) == 2
+
+
+def test_the_board_imports_nothing_that_the_list_does_not_need():
+    program = (
+        "import sys; from tests.api import a_job, running_api\n"
+        "with running_api() as api:\n"
+        "    api.fill(a_job(1)); api.mark_synced(); api.get('/jobs'); before = set(sys.modules)\n"
+        "    assert api.get('/board', MaxResults=5).status == api.get(f'/board/jobs/{1:032x}').status == 200\n"
+        "    import concurrent.futures.thread\n"  # GET /summary reads the rows to count with it
+        "    before.add('concurrent.futures.thread'); assert api.get('/board').status == 200\n"
+        "print(*sorted(m for m in set(sys.modules) - before if not m.startswith('jobledger.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'lambda'}"},
+    )
+    assert done.stdout.split() == []

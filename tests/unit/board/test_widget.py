@@ -1,0 +1,347 @@
+"""The custom widget's contract with CloudWatch: events as the user guide shows them, and each action."""
+
+import json
+import re
+from unittest import mock
+
+import pytest
+
+from jobledger.errors import LedgerUnavailable, UnexpectedError
+from jobledger.handlers import widget
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from tests.api import ENVIRONMENT, NOW, SCOPE, Context, a_job, logged_lines, running_api
+from tests.boards import hostile_texts, parsed
+
+ARN = "arn:aws:lambda:us-east-1:111122223333:function:widget:live"
+TODAY = NOW.timestamp()
+# What CloudWatch removes from a widget or does not run (user guide, "Security and JavaScript").
+REMOVED = ("script", "iframe", "use", "object", "embed", "link", "meta", "base")
+
+
+class WidgetContext(Context):
+    """What Lambda passes: the ARN has the alias that the dashboard calls."""
+
+    invoked_function_arn = ARN
+
+
+class Asker:
+    """Invokes the function as a dashboard does."""
+
+    def __init__(self, database):
+        self.database = database
+
+    def __call__(self, **event):
+        return widget.handler(event, WidgetContext())
+
+
+@pytest.fixture
+def ask():
+    with running_api() as api:
+        api.fill(*(a_job(number, SubmitTime=TODAY - number * 3_600) for number in range(1, 101)))
+        api.fill(
+            a_job(
+                201,
+                JobStatus="FAILED",
+                JobName="pathology",
+                Message="No input.",
+                SubmitTime=TODAY - 90,
+            ),
+            family=Family.PHI,
+        )
+        api.mark_synced()
+        ledger = Ledger(Table(api.database, "ledger"), SCOPE, lambda: NOW)
+
+        with (
+            mock.patch.dict("os.environ", ENVIRONMENT),
+            mock.patch.object(widget, "_ledger", return_value=ledger),
+            mock.patch.object(widget, "_now", return_value=NOW),
+        ):
+            yield Asker(api.database)
+
+
+def context(hours=24, *, zoom=None, form=None, params=None, **more):
+    """Return a widgetContext as the user guide shows it, for the last hours."""
+    milliseconds = round(TODAY * 1000)
+    times = {"mode": "relative", "start": milliseconds - hours * 3_600_000, "end": milliseconds,
+             "relativeStart": hours * 3_600_000}  # fmt: skip
+    if zoom:
+        times["zoom"] = {
+            "start": milliseconds - zoom[0] * 3_600_000,
+            "end": milliseconds - zoom[1] * 3_600_000,
+        }
+    return {
+        "dashboardName": "Name-of-current-dashboard",
+        "widgetId": "widget-16",
+        "accountId": "111122223333",
+        "locale": "en",
+        "timezone": {"label": "UTC", "offsetISO": "+00:00", "offsetInMinutes": 0},
+        "period": 300,
+        "isAutoPeriod": True,
+        "timeRange": times,
+        "theme": "light",
+        "linkCharts": True,
+        "title": "Jobs",
+        "forms": {"all": form or {}},
+        "params": params or {},
+        "width": 1_200,
+        "height": 2_400,
+    } | more
+
+
+def actions_of(html):
+    """Return each action as the element before it, its attributes and its parameters."""
+    found = []
+
+    def walk(node):
+        for before, child in zip([None, *node.children], node.children, strict=False):
+            if child.tag == "cwdb-action":
+                assert before is not None
+                assert before.tag == "a"
+                found.append((before.text, child.attributes, json.loads(child.text)))
+            walk(child)
+
+    walk(parsed(html))
+    return found
+
+
+def action_of(html, label):
+    return next(parameters for text, _, parameters in actions_of(html) if text == label)
+
+
+def rows_of(html):
+    return [row for table in parsed(html).all("table", "jobs") for row in table.all("tr")[1:]]
+
+
+def test_describe_returns_documentation_as_markdown(ask):
+    described = ask(describe=True, widgetContext=context())
+    assert described.startswith("## Job Ledger\n")
+    assert "```yaml" in described
+    for name in ("Family", "JobStatus", "JobName", "JobNamePrefix", "Order", "MaxResults"):
+        assert f"**{name}**" in described
+
+
+def test_the_widget_shows_the_board_in_html_that_cloudwatch_keeps(ask):
+    html = ask(widgetContext=context())
+    page = parsed(html)
+    assert [heading.attributes["id"] for heading in page.all("h2")] == [
+        "totals", "active", "troubles", "days", "durations", "jobs",
+    ]  # fmt: skip
+    assert not [tag for tag in REMOVED if page.all(tag)]
+    assert not re.search(r"\son\w+=|javascript:|https?://|@import|url\(", html)
+    assert "No input." in page.text
+    assert "Synced with Comprehend Medical" in page.text
+
+
+def test_the_styles_of_the_widget_touch_nothing_outside_it(ask):
+    (style,) = parsed(ask(widgetContext=context())).all("style")
+    rules = re.sub(r"/\*.*?\*/|@(container|media)[^{]*", "", style.text, flags=re.DOTALL)
+    groups = re.findall(r"([^{}]+)\{", rules)
+    # Commas in :is(…) separate no selectors.
+    selectors = [one.strip() for group in groups for one in re.split(r",(?![^(]*\))", group)]
+    assert len(selectors) > 50
+    assert all(selector.startswith(".board") for selector in selectors if selector)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_widget_has_the_theme_of_the_dashboard(ask, theme):
+    frame = parsed(ask(widgetContext=context(theme=theme))).children[-1]
+    assert {"board", "widget", "cwdb-no-default-styles", theme} == set(
+        frame.attributes["class"].split()
+    )
+
+
+@pytest.mark.parametrize(
+    "height, rows", [(100, 5), (580, 10), (2_400, 24), (99_999, 24), (None, 10)]
+)
+def test_the_height_of_the_widget_decides_how_many_jobs_it_lists(ask, height, rows):
+    assert len(rows_of(ask(widgetContext=context(height=height)))) == min(rows, 24)
+
+
+def test_a_narrow_widget_has_no_charts(ask):
+    assert not parsed(ask(widgetContext=context(width=320))).all("svg", "days")
+
+
+@pytest.mark.parametrize("hours, zoom, count", [(24, None, 24), (6, None, 6), (24, (12, 8), 3)])
+def test_the_time_range_or_zoom_of_the_dashboard_is_the_range_of_submit_times(
+    ask, hours, zoom, count
+):
+    # Bounds are exclusive, and the failed job is 90 seconds old.
+    html = ask(widgetContext=context(hours, zoom=zoom), MaxResults=50)
+    assert len(rows_of(html)) == count
+    tile = next(t for t in parsed(html).all("a", "tile") if "Completed" in t.text)
+    assert tile.all("span", "count")[0].text == str(count - (zoom is None))
+
+
+def test_every_action_calls_the_function_that_was_invoked(ask):
+    found = actions_of(ask(widgetContext=context(72)))
+    assert {attributes["endpoint"] for _, attributes, _ in found} == {ARN}
+    assert {attributes["action"] for _, attributes, _ in found} == {"call"}
+    assert {parameters["Action"] for _, _, parameters in found} == {"Filter", "List", "Job"}
+    assert {a["display"] for _, a, p in found if p["Action"] == "Job"} == {"popup"}
+    assert {a["display"] for _, a, p in found if p["Action"] != "Job"} == {"widget"}
+
+
+def test_the_filter_action_applies_the_form(ask):
+    first = ask(widgetContext=context())
+    filtered = ask(**action_of(first, "Apply filters"), widgetContext=context(
+        form={"JobStatus": "FAILED", "Family": "", "JobName": "", "JobNamePrefix": "path"}))  # fmt: skip
+    assert len(rows_of(filtered)) == 1
+    (form,) = parsed(filtered).all("form")
+    assert form.one("input", name="JobNamePrefix").attributes["value"] == "path"
+    (chosen,) = [
+        o for o in form.all("option") if "selected" in o.attributes and o.attributes["value"]
+    ]
+    assert chosen.attributes["value"] == "FAILED"
+
+
+def test_the_next_page_and_the_first_page_belong_to_the_filters_that_they_were_made_with(ask):
+    shown = ask(
+        widgetContext=context(72, params={"Family": "SNOMEDCT"}), Family="SNOMEDCT", MaxResults=10
+    )
+    seen = [shown]
+    for _ in range(2):
+        following = action_of(seen[-1], "Next page")
+        # The form changed meanwhile, and the relative time range moved on.
+        seen.append(ask(**following, widgetContext=context(71, form={"JobStatus": "FAILED"})))
+    jobs = [parameters["JobId"] for page in seen for _, _, parameters in actions_of(page)
+            if parameters.get("Action") == "Job" and parameters["JobId"] != f"{201:032x}"]  # fmt: skip
+    assert jobs == [f"{number:032x}" for number in range(1, 31)]
+    again = ask(**action_of(seen[-1], "First page"), widgetContext=context())
+    assert [row.text for row in rows_of(again)] == [row.text for row in rows_of(shown)]
+    overview = ask(**action_of(again, "Overview"), widgetContext=context())
+    assert "totals" in [heading.attributes["id"] for heading in parsed(overview).all("h2")]
+
+
+def test_the_last_page_has_no_next_page(ask):
+    labels = [text for text, _, _ in actions_of(ask(widgetContext=context(3)))]
+    assert not {"Next page", "First page"} & set(labels)
+
+
+def test_a_total_lists_its_jobs(ask):
+    html = ask(widgetContext=context())
+    failed = next(p for text, _, p in actions_of(html) if text == "1 Failed")
+    assert len(rows_of(ask(**failed, widgetContext=context()))) == 1
+    assert failed["SubmitTimeAfter"] == ["2026-11-22T12:00:00.000Z"]
+
+
+def test_the_job_action_shows_a_job(ask):
+    html = ask(widgetContext=context())
+    call = next(p for text, _, p in actions_of(html) if text == "pathology")
+    page = parsed(ask(**call, widgetContext=context(form={"JobStatus": "COMPLETED"})))
+    assert page.one("h1").text == "pathology"
+    assert page.all("pre")[0].text == f"jobledger job {201:032x}"
+
+
+def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
+    configured = {"JobStatus": ["FAILED", "COMPLETED"], "Family": "PHI"}
+    html = ask(**configured, widgetContext=context(params=configured))
+    assert len(rows_of(html)) == 1
+    assert "100" not in parsed(html).one("section", **{"aria-labelledby": "totals"}).text
+    narrowed = ask(
+        Action="Filter", widgetContext=context(params=configured, form={"JobStatus": "COMPLETED"})
+    )
+    assert rows_of(narrowed) == []
+    unchanged = ask(
+        Action="Filter", widgetContext=context(params=configured, form={"JobStatus": ""})
+    )
+    assert len(rows_of(unchanged)) == 1
+
+
+@pytest.mark.parametrize(
+    "event, said",
+    [
+        ({"Action": "Delete"}, "one of Filter, List, Job"),
+        ({"JobStatus": "BOGUS"}, "one of SUBMITTED"),
+        ({"jobname": "x"}, "did you mean JobName?"),
+        ({"JobName": {"a": 1}}, "text, or a list of texts"),
+        ({"JobName": [None]}, "text, or a list of texts"),
+        ({"Action": "Job"}, "the JobId alone"),
+        ({"Action": "Job", "JobId": ["a", "b"]}, "the JobId alone"),
+        ({"Action": "Job", "JobId": "none"}, "no job with this JobId"),
+        ({"Action": "List", "NextToken": "AAAA"}, "does not belong to this query"),
+        ({"MaxResults": 501}, "a whole number from 1 to 500"),
+        ({"Format": "csv"}, "not a parameter of this call"),
+        ({"Family": "DENTAL"}, "one of SNOMEDCT"),
+    ],
+)
+def test_a_mistake_is_explained_in_the_widget(ask, event, said):
+    html = ask(**event, widgetContext=context())
+    assert said in parsed(html).text
+    assert "BOGUS" not in html
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None, [], "x", {}, {"timeRange": None}, {"timeRange": {"start": "x", "end": None}},
+        {"timeRange": {"start": 10**30, "end": -(10**30)}}, {"timeRange": {"start": float("nan")}},
+        {"forms": []}, {"forms": {"all": None}}, {"params": 3}, {"width": "x", "height": float("inf")},
+        {"theme": ["dark"]}, {"timeRange": {"zoom": []}},
+    ],
+)  # fmt: skip
+def test_a_context_of_another_shape_is_no_error(ask, odd):
+    html = ask(widgetContext=odd)
+    assert parsed(html).all("h2")
+    assert "internal error" not in html
+    assert parsed(ask()).all("h2")
+
+
+def test_a_ledger_that_is_unavailable_is_explained(ask):
+    def fail(_):
+        raise LedgerUnavailable("ProvisionedThroughputExceededException")
+
+    ask.database.before = fail
+    assert "temporarily unavailable" in ask(widgetContext=context())
+
+
+def test_an_internal_error_quotes_nothing(ask, monkeypatch):
+    def break_down(*_):
+        raise KeyError("a-patient")
+
+    monkeypatch.setattr(widget, "respond", break_down)
+    with logged_lines() as logged, pytest.raises(UnexpectedError) as raised:
+        ask(widgetContext=context())
+    assert json.loads(logged[-1])["error"] == "KeyError"
+    assert "a-patient" not in f"{raised.value}{logged}"
+
+
+def test_no_name_gets_into_a_log(ask):
+    with logged_lines() as logged:
+        ask(widgetContext=context(form={"JobName": "pathology"}), Action="Filter")
+        ask(JobName="a-patient", JobStatus="x", widgetContext=context())
+    assert not re.search("pathology|a-patient", "".join(logged))
+
+
+@pytest.mark.parametrize("text", hostile_texts()[:40])
+def test_hostile_names_and_forms_stay_text(ask, text):
+    with running_api(ask.database) as api:
+        api.fill(a_job(500, JobName=text, Message=text, JobStatus="FAILED", SubmitTime=TODAY - 5))
+    html = ask(widgetContext=context(form={"JobName": text}))
+    for shown in (html, ask(widgetContext=context())):
+        page = parsed(shown)
+        assert not [tag for tag in (*REMOVED, "img") if page.all(tag)]
+        assert len(page.all("style")) == 1
+    assert {a["endpoint"] for _, a, _ in actions_of(html)} <= {ARN}
+
+
+def test_the_same_renderer_makes_the_rows_of_page_and_widget(ask):
+    with running_api(ask.database) as api:
+        api.now = NOW
+        page = parsed(api.get("/board", MaxResults=24).body)
+    texts = [
+        [cell.text for cell in row.all("td")[1:]]
+        for row in rows_of(ask(widgetContext=context(), MaxResults=24))
+    ]
+    assert texts == [
+        [cell.text for cell in row.all("td")[1:]]
+        for row in page.all("table", "jobs")[0].all("tr")[1:]
+    ]
+
+
+def test_the_relative_range_of_a_year_counts_within_bounds(ask):
+    before = ask.database.rows_read
+    html = ask(widgetContext=context(24 * 365))
+    assert "101" in parsed(html).one("section", **{"aria-labelledby": "totals"}).text
+    assert ask.database.rows_read - before < 300
