@@ -1,10 +1,12 @@
 # Every target sets up what it needs, once. `make` alone says what there is.
 # PYTHON=… picks the interpreter; the variables of `make local` are explained in the README.
 .DEFAULT_GOAL := help
-.PHONY: help local test check check-style check-types check-template synth deploy destroy bench clean
+.PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench clean
 
 SETUP := @sh local/setup.sh
 BIN := .venv/bin
+# One for the functions, one for the app, one each for the tools.
+LOCKS := lambda/requirements.txt requirements.txt requirements-dev.txt $(wildcard local/*requirements.txt)
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\): .*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -14,10 +16,10 @@ local:  ## deploy to a local AWS, show a session, stay up until Ctrl-C
 	@exec $(BIN)/python -m local
 
 test:  ## all checks and tests, in parallel
-	$(SETUP) app dev node ministack awscli clients
+	$(SETUP) app dev node ministack awscli clients audit
 	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: check-style check-types check-template  ## ruff, mypy strict, cfn-lint
+check: check-style check-types check-template check-security  ## ruff, mypy strict, cfn-lint, cdk-nag, checkov
 
 check-style:
 	$(SETUP) app dev
@@ -32,6 +34,23 @@ check-template:
 	@$(BIN)/cdk synth --quiet --output .local/check/cdk.out $(CDK_ARGS)
 	@# W3005: CDK writes dependencies out that CloudFormation would find by itself.
 	@$(BIN)/cfn-lint --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
+
+check-security:
+	$(SETUP) app dev node audit
+	@$(BIN)/python -m pytest tests/infrastructure/test_security_rules.py
+
+audit:  ## look for known vulnerabilities in every lock (asks pypi.org)
+	$(SETUP) audit
+	@for lock in $(LOCKS); do \
+	    echo "$$lock"; \
+	    .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock \
+	        || { echo "error: $$lock has known vulnerabilities, or was not audited, as the lines above say"; exit 1; }; \
+	done
+
+sbom:  ## write the CycloneDX list of the functions' packages to .local/sbom.json
+	$(SETUP) audit
+	@.venv-audit/bin/cyclonedx-py requirements lambda/requirements.txt --output-reproducible \
+	    -o .local/sbom.json && echo .local/sbom.json
 
 synth:  ## write the CloudFormation template to cdk.out
 	$(SETUP) app node

@@ -118,6 +118,8 @@ def pip(environment: Environment) -> list[str | Path]:
     target = [] if environment.path == VENV else ["--python", str(environment.python)]
     # Compiling thousands of unused modules would take longer than everything else.
     options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
+    # Wheels only: a source distribution runs its own code when it is installed.
+    options += ["--require-hashes", "--only-binary=:all:"]
     return [VENV / "bin" / "python", "-m", "pip", *target, "install", *options]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
@@ -12,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from stacks.dead_letters import dead_letter_queue
 from stacks.settings import Settings
 
 
@@ -33,27 +35,36 @@ class JobAlerts(Construct):
         )
         for address in settings.alert_emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
-        # An encrypted topic: the services that publish to it make the data key themselves.
-        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-        for service in ("events", "cloudwatch"):
-            principal = iam.ServicePrincipal(f"{service}.amazonaws.com")
-            key.grant(principal, "kms:Decrypt", "kms:GenerateDataKey*")
         if settings.alert_on:
             events.Rule(
                 self,
                 "Rule",
                 description="Job Ledger: job status changes that need attention",
                 event_pattern=events.EventPattern(
-                    source=["jobledger"],
+                    source=[settings.event_source],
                     detail_type=["Comprehend Medical Job State Change"],
                     detail={"JobStatus": list(settings.alert_on)},
                 ),
-                targets=[targets.SnsTopic(self.topic, message=_message())],
+                targets=[
+                    targets.SnsTopic(
+                        self.topic,
+                        message=_message(),
+                        dead_letter_queue=dead_letter_queue(self, "Undelivered", key=key),
+                    )
+                ],
             )
 
     def notify_of(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
         """Send this deployment's own alarms to the topic as well."""
-        self.topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="Alarms",
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(self.topic))
 

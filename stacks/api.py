@@ -6,14 +6,20 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
+from stacks.api_access import CallerPolicies, endpoint, require_tls_1_2, resource_policy
 from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
 from stacks.gateway_responses import add_problem_responses
 from stacks.ledger import Ledger
+from stacks.permissions import allow_invoking
+from stacks.scheduler_role import scheduler_role
 from stacks.settings import Settings
 
 STAGE = "v1"
+# The id that CDK gave the role first.
+_KEEP_WARM_ROLE = "SchedulerRoleForTarget-91eb27"
 # The event that the function answers before anything else.
 WARM_UP = {"WarmUp": True}
 
@@ -57,17 +63,23 @@ class Api(Construct):
         self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
         if settings.keep_warm:
             _keep_warm(self, settings=settings, function=self.function)
-        ledger.grant_reading(self.function)
-        for asked in (sync, digest):  # for ConsistentRead, and for POST /digests
-            asked.grant_invoke(self.function)
-        self.access_logs = log_group_for(self, "AccessLogs", key=key)
-        rest = _rest_api(self, access_logs=self.access_logs)
+        role = self.function.own_role
+        ledger.grant_reading(role)
+        allow_invoking(role, sync, "InvokeSync")  # for ConsistentRead
+        allow_invoking(role, digest, "InvokeDigest")  # for POST /digests
+        self.access_logs = log_group_for(self, "AccessLogs", settings=settings, key=key)
+        rest = _rest_api(self, settings=settings, access_logs=self.access_logs)
         self.stage = rest.deployment_stage
         add_problem_responses(rest)
-        # One permission for all routes: one each would make every deployment slower.
-        integration = apigateway.LambdaIntegration(self.function, scope_permission_to_method=False)
-        for resource in (rest.root, *map(rest.root.resource_for_path, ROUTES)):
-            resource.add_method("ANY", integration)
+        _add_methods(rest, self.function)
+        if settings.web_acl_arn:
+            wafv2.CfnWebACLAssociation(
+                self,
+                "WebAcl",
+                resource_arn=rest.deployment_stage.stage_arn,
+                web_acl_arn=settings.web_acl_arn,
+            )
+        self.policies = CallerPolicies(self, "Callers", rest=rest)
         stack = Stack.of(self)
         host = f"{rest.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         self.url = f"https://{host}/{rest.deployment_stage.stage_name}"
@@ -86,6 +98,7 @@ def _function(
         description="Job Ledger: serves the HTTPS API from the ledger",
         timeout=Duration.seconds(29),  # API Gateway's limit
         memory_size=1024,
+        settings=settings,
         key=key,
         environment={
             **shared_environment(
@@ -105,6 +118,7 @@ def _keep_warm(scope: Construct, *, settings: Settings, function: LedgerFunction
         schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
         target=targets.LambdaInvoke(
             function,
+            role=scheduler_role(scope, _KEEP_WARM_ROLE, function).without_policy_updates(),
             input=scheduler.ScheduleTargetInput.from_object(WARM_UP),
             retry_attempts=0,
             max_event_age=Duration.minutes(1),
@@ -112,12 +126,24 @@ def _keep_warm(scope: Construct, *, settings: Settings, function: LedgerFunction
     )
 
 
-def _rest_api(scope: Construct, *, access_logs: logs.LogGroup) -> apigateway.RestApi:
+def _add_methods(rest: apigateway.RestApi, function: LedgerFunction) -> None:
+    # One permission for all routes: one each would make every deployment slower.
+    integration = apigateway.LambdaIntegration(function, scope_permission_to_method=False)
+    for resource in (rest.root, *map(rest.root.resource_for_path, ROUTES)):
+        resource.add_method("ANY", integration)
+    # A method of its own, because the stage throttles it by its name.
+    rest.root.resource_for_path("digests").add_method("POST", integration)
+
+
+def _rest_api(
+    scope: Construct, *, settings: Settings, access_logs: logs.LogGroup
+) -> apigateway.RestApi:
     rest = apigateway.RestApi(
         scope,
         "Rest",
         description="Job Ledger",
-        endpoint_types=[apigateway.EndpointType.REGIONAL],
+        endpoint_configuration=endpoint(scope, settings),
+        policy=resource_policy(settings),
         # API Gateway decodes the function's base64 bodies, which are mainly gzip.
         binary_media_types=["*/*"],
         default_method_options=apigateway.MethodOptions(
@@ -126,20 +152,35 @@ def _rest_api(scope: Construct, *, access_logs: logs.LogGroup) -> apigateway.Res
         # API Gateway refuses access logs without this role. It belongs to the account and outlives the
         # stack.
         cloud_watch_role=True,
-        deploy_options=apigateway.StageOptions(
-            stage_name=STAGE,
-            tracing_enabled=True,
-            throttling_rate_limit=50,
-            throttling_burst_limit=100,
-            access_log_destination=apigateway.LogGroupLogDestination(access_logs),
-            access_log_format=_access_log_format(),
-            # Execution logs would contain query strings, which contain job names.
-            logging_level=apigateway.MethodLoggingLevel.OFF,
-            data_trace_enabled=False,
-        ),
+        deploy_options=_stage(access_logs),
     )
+    require_tls_1_2(rest)
     rest.node.try_remove_child("Endpoint")  # a duplicate output with the same address
     return rest
+
+
+def _stage(access_logs: logs.LogGroup) -> apigateway.StageOptions:
+    return apigateway.StageOptions(
+        stage_name=STAGE,
+        tracing_enabled=True,
+        throttling_rate_limit=50,
+        throttling_burst_limit=100,
+        # A digest reads the ledger's changes and notifies people. `ConsistentRead` is a parameter of
+        # GET /jobs, which a stage cannot see: callers share one sync, and all syncs share one pace.
+        method_options={
+            "/digests/POST": apigateway.MethodDeploymentOptions(
+                throttling_rate_limit=1,
+                throttling_burst_limit=5,
+                logging_level=apigateway.MethodLoggingLevel.OFF,
+                data_trace_enabled=False,
+            )
+        },
+        access_log_destination=apigateway.LogGroupLogDestination(access_logs),
+        access_log_format=_access_log_format(),
+        # Execution logs would contain query strings, which contain job names.
+        logging_level=apigateway.MethodLoggingLevel.OFF,
+        data_trace_enabled=False,
+    )
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
@@ -152,6 +193,7 @@ def _access_log_format() -> apigateway.AccessLogFormat:
             for name, value in {
                 "requestId": field.context_request_id(),
                 "time": field.context_request_time(),
+                "tls": "$context.tlsVersion",
                 "caller": field.context_identity_user_arn(),
                 "method": field.context_http_method(),
                 "route": field.context_resource_path(),

@@ -8,8 +8,10 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from stacks.dead_letters import dead_letter_queue
 from stacks.function import Code, LedgerFunction, shared_environment
 from stacks.ledger import Ledger
+from stacks.permissions import allow, allow_dead_letters
 from stacks.settings import Settings
 
 _RETRY_FOR = Duration.hours(12)
@@ -42,31 +44,30 @@ class Changes(Construct):
             description="Job Ledger: sends each job status change to EventBridge",
             timeout=Duration.minutes(3),
             memory_size=256,
+            settings=settings,
             key=key,
-            environment={**environment, "INCLUDE_JOB_DETAILS": "true" if details else "false"},
+            environment={
+                **environment,
+                "EVENT_SOURCE": settings.event_source,
+                "INCLUDE_JOB_DETAILS": "true" if details else "false",
+            },
         )
-        if details:
-            # The change log contains no names.
-            ledger.grant(self.function, "dynamodb:GetItem")
-        self.function.add_to_role_policy(_may_put_events(Stack.of(self)))
-        self.undelivered = sqs.Queue(
-            self,
-            "Undelivered",
-            # Contains positions in the stream, not data.
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
+        # Contains positions in the stream, not data.
+        self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
+        allow_dead_letters(self.function.own_role, self.undelivered, key)
+        _allow(self.function.own_role, ledger, settings=settings)
         self.function.add_event_source(_stream(ledger, self.undelivered))
 
 
-def _may_put_events(stack: Stack) -> iam.PolicyStatement:
+def _allow(role: iam.Role, ledger: Ledger, *, settings: Settings) -> None:
+    ledger.grant_reading_stream(role)
+    if settings.include_job_details:
+        # The change log contains no names.
+        allow(role, "ReadJobName", ["dynamodb:GetItem"], [ledger.table_arn])
+    stack = Stack.of(role)
     bus = stack.format_arn(service="events", resource="event-bus", resource_name="default")
-    return iam.PolicyStatement(
-        actions=["events:PutEvents"],
-        resources=[bus],
-        conditions={"StringEquals": {"events:source": "jobledger"}},
-    )
+    only_own = {"StringEquals": {"events:source": settings.event_source}}
+    allow(role, "PutEvents", ["events:PutEvents"], [bus], only_own)
 
 
 def _stream(ledger: Ledger, undelivered: sqs.Queue) -> event_sources.DynamoEventSource:

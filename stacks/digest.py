@@ -12,9 +12,16 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from stacks import encryption
+from stacks.dead_letters import dead_letter_queue
 from stacks.function import Code, LedgerFunction, shared_environment
 from stacks.ledger import Ledger
+from stacks.permissions import allow, allow_dead_letters, allow_writing_tables
+from stacks.scheduler_role import scheduler_role
 from stacks.settings import Settings
+
+# The id that CDK gave the role in the first release.
+_ROLE_ID = "SchedulerRoleForTarget-b6b93d"
 
 
 class Digest(Construct):
@@ -43,27 +50,32 @@ class Digest(Construct):
         self.function = _function(
             self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic
         )
-        ledger.grant_reading(self.function)
-        ledger.grant(self.function, "dynamodb:PutItem")  # the state of the digest windows
+        role = self.function.own_role
+        ledger.grant_reading(role)
+        ledger.grant_writing_partition(role, "digest")  # the state of the digest windows
         self.grant_idempotency(self.function)
-        _let_only(self.function, publish_to=self.topic)
+        through_sns = encryption.through("sns", self)
+        allow(role, "UseKeyOfTopics", encryption.SENDING, [key.key_arn], through_sns)
+        _let_only(self.function, publish_to=self.topic, sid="PublishDigests")
         if self.chat_topic is not None:
             self.function.add_environment("CHAT_TOPIC_ARN", self.chat_topic.topic_arn)
-            _let_only(self.function, publish_to=self.chat_topic)
-        self.undelivered = _retry_then_keep(self, self.function)
-        _schedule(self, settings=settings, function=self.function, undelivered=self.undelivered)
+            _let_only(self.function, publish_to=self.chat_topic, sid="PublishToChat")
+        self.undelivered = _retry_then_keep(self, self.function, key=key)
+        _schedule(
+            self,
+            settings=settings,
+            function=self.function,
+            undelivered=self.undelivered,
+            key=key,
+        )
 
     def grant_idempotency(self, function: LedgerFunction) -> None:
         """Let a function store idempotency records, with the four operations of Powertools."""
         function.add_environment("IDEMPOTENCY_TABLE_NAME", self.idempotency_table.table_name)
-        self.idempotency_table.grant(
-            function,
-            "dynamodb:DeleteItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
-        )
-        self._key.grant_encrypt_decrypt(function)
+        names = ("DeleteItem", "GetItem", "PutItem", "UpdateItem")
+        actions = [f"dynamodb:{name}" for name in names]
+        allow(function.own_role, "KeepResults", actions, [self.idempotency_table.table_arn])
+        allow_writing_tables(function.own_role, self._key)
 
 
 def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
@@ -107,6 +119,7 @@ def _function(
         description="Job Ledger: publishes a digest of job status changes in a time window",
         timeout=Duration.minutes(5),
         memory_size=512,
+        settings=settings,
         key=key,
         environment={
             **shared_environment(
@@ -122,9 +135,9 @@ def _function(
     )
 
 
-def _let_only(function: LedgerFunction, *, publish_to: sns.Topic) -> None:
+def _let_only(function: LedgerFunction, *, publish_to: sns.Topic, sid: str) -> None:
     """Allow only this role to publish; a topic without a policy allows the whole account."""
-    publish_to.grant_publish(function.own_role)
+    allow(function.own_role, sid, ["sns:Publish"], [publish_to.topic_arn])
     publish_to.add_to_resource_policy(
         iam.PolicyStatement(
             sid="PublishDigests",
@@ -135,17 +148,10 @@ def _let_only(function: LedgerFunction, *, publish_to: sns.Topic) -> None:
     )
 
 
-def _retry_then_keep(scope: Construct, function: LedgerFunction) -> sqs.Queue:
-    """Retry a digest twice, then keep its event in a queue for two weeks."""
-    queue = sqs.Queue(
-        scope,
-        "Undelivered",
-        # Not encrypted with the stack's key, to which the scheduler has no access. Contains times and
-        # errors only.
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-        retention_period=Duration.days(14),
-    )
+def _retry_then_keep(scope: Construct, function: LedgerFunction, *, key: kms.IKey) -> sqs.Queue:
+    """Retry a digest twice, then keep its event (times and errors) in a queue."""
+    queue = dead_letter_queue(scope, "Undelivered", key=key)
+    allow_dead_letters(function.own_role, queue, key)
     function.configure_async_invoke(
         retry_attempts=2,
         max_event_age=Duration.hours(6),
@@ -155,7 +161,12 @@ def _retry_then_keep(scope: Construct, function: LedgerFunction) -> sqs.Queue:
 
 
 def _schedule(
-    scope: Construct, *, settings: Settings, function: LedgerFunction, undelivered: sqs.Queue
+    scope: Construct,
+    *,
+    settings: Settings,
+    function: LedgerFunction,
+    undelivered: sqs.Queue,
+    key: kms.IKey,
 ) -> None:
     """The event carries the scheduled time, so that late and repeated runs cover the same window."""
     event = {
@@ -171,6 +182,9 @@ def _schedule(
         ),
         target=targets.LambdaInvoke(
             function,
+            role=scheduler_role(
+                scope, _ROLE_ID, function, undelivered=undelivered, key=key
+            ).without_policy_updates(),
             input=scheduler.ScheduleTargetInput.from_object(event),
             retry_attempts=10,
             max_event_age=Duration.hours(6),

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from stacks.function import Code, LedgerFunction
+from stacks.permissions import allow_invoking
 from stacks.settings import Settings
 
 _HANDLER = Path(__file__).with_name("first_sync_handler.py")
@@ -40,10 +41,11 @@ class FirstSync(Construct):
             description="Job Ledger: runs one sync during the deployment",
             timeout=Duration.minutes(15),
             memory_size=128,
+            settings=settings,
             key=key,
             environment={},
         )
-        may_sync = sync.grant_invoke(caller)
+        allow_invoking(caller.own_role, sync)
         run = CustomResource(
             self,
             "Run",
@@ -57,4 +59,5 @@ class FirstSync(Construct):
                 "Reason": hashlib.sha256(f"{code.digest} {settings.families}".encode()).hexdigest(),
             },
         )
-        run.node.add_dependency(may_sync, sync)
+        # The role's policy is part of the role: the permission is there before the call.
+        run.node.add_dependency(caller.own_role, sync)

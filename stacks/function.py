@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -11,15 +12,12 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.packaging.bundle import Bundle
+from stacks.permissions import allow, allow_logs
 from stacks.settings import Settings
 
-LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
-
 METRICS_NAMESPACE = "JobLedger"
-SERVICE = "job-ledger"
 
 _POWERTOOLS = {
-    "POWERTOOLS_SERVICE_NAME": SERVICE,
     "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
     "POWERTOOLS_LOG_LEVEL": "INFO",
     # Return values and exceptions can contain job data and must not appear in traces.
@@ -58,7 +56,10 @@ class Code:
 
 
 class LedgerFunction(lambda_.Function):
-    """A Lambda function with the defaults of this stack."""
+    """A Lambda function with the defaults of this stack.
+
+    `own_role` may do what `stacks.permissions` adds to it. CDK's own grants to the function do not reach it.
+    """
 
     def __init__(
         self,
@@ -70,16 +71,20 @@ class LedgerFunction(lambda_.Function):
         description: str,
         timeout: Duration,
         memory_size: int,
+        settings: Settings,
         key: kms.IKey,
         environment: Mapping[str, str],
     ) -> None:
-        """Create role, log group and function; callers grant further permissions."""
+        """Create role, log group and function; callers allow further actions."""
         # CDK's default role has a managed policy that may write to every log group.
-        role = iam.Role(
+        self.own_role = iam.Role(
             scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
-        log_group = log_group_for(scope, f"{construct_id}Logs", key=key)
-        log_group.grant_write(role)
+        log_group = log_group_for(scope, f"{construct_id}Logs", settings=settings, key=key)
+        allow_logs(self.own_role, log_group)
+        # X-Ray has no resources to name.
+        write_traces = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+        allow(self.own_role, "WriteTraces", write_traces, ["*"])
         super().__init__(
             scope,
             construct_id,
@@ -90,25 +95,29 @@ class LedgerFunction(lambda_.Function):
             description=description,
             timeout=timeout,
             memory_size=memory_size,
-            role=role,
+            role=self.own_role.without_policy_updates(),
             log_group=log_group,
             # Lambda's own start, end and crash records as JSON, like Powertools' records.
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
-            environment={**_POWERTOOLS, **environment},
+            environment={
+                **_POWERTOOLS,
+                "POWERTOOLS_SERVICE_NAME": settings.service_name,
+                **environment,
+            },
         )
-        self.own_role = role
 
 
-def log_group_for(scope: Construct, construct_id: str, *, key: kms.IKey) -> logs.LogGroup:
+def log_group_for(
+    scope: Construct, construct_id: str, *, settings: Settings, key: kms.IKey
+) -> logs.LogGroup:
     """Create an encrypted log group that is deleted with the stack. Lambda's own would never expire."""
-    return logs.LogGroup(
-        scope,
-        construct_id,
-        retention=LOG_RETENTION,
-        encryption_key=key,
-        removal_policy=RemovalPolicy.DESTROY,
+    group = logs.LogGroup(
+        scope, construct_id, encryption_key=key, removal_policy=RemovalPolicy.DESTROY
     )
+    # By number: the construct takes only the names that CDK gives to some numbers.
+    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = settings.log_retention_days
+    return group
 
 
 def shared_environment(*, table_name: str, ledger_scope: str, settings: Settings) -> dict[str, str]:

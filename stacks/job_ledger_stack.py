@@ -3,12 +3,14 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from stacks.acknowledgements import acknowledge
 from stacks.alerts import JobAlerts
 from stacks.api import Api
 from stacks.changes import Changes
 from stacks.digest import Digest
+from stacks.encryption import encryption_key
 from stacks.function import Code
-from stacks.ledger import EncryptionKey, Ledger
+from stacks.ledger import Ledger
 from stacks.lookup import Lookup
 from stacks.monitoring.monitoring import Monitoring
 from stacks.settings import Settings
@@ -26,12 +28,13 @@ class JobLedgerStack(Stack):
         super().__init__(
             scope,
             construct_id,
+            stack_name=settings.name,
             description="Job Ledger: a permanent, queryable ledger of Comprehend Medical jobs",
         )
         # CDK makes every function depend on its role by name and by reference, which is harmless.
         self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
-        key = EncryptionKey(self, "Key", retain=settings.retain_ledger)
-        ledger = Ledger(self, "Ledger", key=key, retain=settings.retain_ledger)
+        key = encryption_key(self, settings=settings)
+        ledger = Ledger(self, "Ledger", settings=settings, key=key)
         sync = Sync(self, "Sync", settings=settings, code=code, ledger=ledger, key=key)
         changes = Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
         alerts = JobAlerts(self, "JobAlerts", settings=settings, key=key)
@@ -59,6 +62,8 @@ class JobLedgerStack(Stack):
         widget = Widget(self, "Widget", settings=settings, code=code, ledger=ledger, key=key)
         self._add_outputs(
             ApiUrl=api.url,
+            ReaderPolicyArn=api.policies.reader.managed_policy_arn,
+            PublisherPolicyArn=api.policies.publisher.managed_policy_arn,
             DigestTopicArn=digest.topic.topic_arn,
             JobAlertsTopicArn=alerts.topic.topic_arn,
             LedgerTableName=ledger.table_name,
@@ -70,6 +75,7 @@ class JobLedgerStack(Stack):
         )
         if digest.chat_topic is not None:
             self._add_outputs(ChatTopicArn=digest.chat_topic.topic_arn)
+        acknowledge(self, settings)
 
     def _add_outputs(self, **values: str) -> None:
         for name, value in values.items():

@@ -1,4 +1,4 @@
-"""The ledger: the table of jobs, changes and state, and the key that encrypts all data at rest."""
+"""The ledger: the table of jobs, changes and state."""
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -6,54 +6,27 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from stacks.permissions import allow, allow_reading_tables, allow_writing_tables
+from stacks.settings import Settings
+
 # Index name to partition key. Each index projects whole rows, so that a page needs one query.
 _INDEXES = {
     "ByStatus": "StatusKey",
     "ByName": "NameKey",
     "ByNameAndStatus": "NameStatusKey",
 }
-
-
-class EncryptionKey(kms.Key):
-    """One key for tables, topics and logs.
-
-    Job names and locations can identify patients. The key lets its owner audit, rotate and disable access
-    to them. One key, because a key costs a dollar a month.
-    """
-
-    def __init__(self, scope: Construct, construct_id: str, *, retain: bool) -> None:
-        """`retain` as for the ledger: the table is unreadable without its key."""
-        super().__init__(
-            scope,
-            construct_id,
-            description="Job Ledger: tables, topic and logs",
-            enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
-        )
-        stack = Stack.of(self)
-        logs = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-        self.add_to_resource_policy(
-            iam.PolicyStatement(
-                actions=[
-                    "kms:Decrypt",
-                    "kms:Describe*",
-                    "kms:Encrypt",
-                    "kms:GenerateDataKey*",
-                    "kms:ReEncrypt*",
-                ],
-                principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-                resources=["*"],
-                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs}},
-            )
-        )
+_BY_ID = "ById"
+_ALL_INDEXES = (*_INDEXES, _BY_ID)
 
 
 class Ledger(dynamodb.Table):
     """The table of jobs, status changes and sync states."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, retain: bool) -> None:
-        """`retain`: keep the table, with deletion protection, when the stack is deleted."""
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: Settings, key: kms.IKey
+    ) -> None:
+        """With `retain_ledger` the table is protected, and stays when the stack is deleted."""
+        retain = settings.retain_ledger
         super().__init__(
             scope,
             construct_id,
@@ -64,7 +37,8 @@ class Ledger(dynamodb.Table):
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
             encryption_key=key,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
+                point_in_time_recovery_enabled=True,
+                recovery_period_in_days=settings.backup_days,
             ),
             deletion_protection=retain,
             removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
@@ -75,21 +49,55 @@ class Ledger(dynamodb.Table):
             self.add_global_secondary_index(
                 index_name=name, partition_key=_string(attribute), sort_key=_string("SK")
             )
-        self.add_global_secondary_index(index_name="ById", partition_key=_string("IdKey"))
+        self.add_global_secondary_index(index_name=_BY_ID, partition_key=_string("IdKey"))
         stack = Stack.of(self)
         self.scope_name = f"{stack.account}/{stack.region}"
 
-    def grant_reading(self, grantee: iam.IGrantable) -> None:
+    def grant_reading(self, role: iam.Role) -> None:
         """Allow queries and single-row reads, but no scans."""
-        self.grant(grantee, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
-        self._key.grant(grantee, "kms:Decrypt", "kms:DescribeKey")
-
-    def grant_recording(self, grantee: iam.IGrantable) -> None:
-        """Allow transactions of puts, updates and checks, but no deletes: the ledger keeps everything."""
-        self.grant(
-            grantee, "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
+        allow(
+            role,
+            "ReadLedger",
+            ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],
+            [self.table_arn, *(f"{self.table_arn}/index/{name}" for name in _ALL_INDEXES)],
         )
-        self._key.grant_encrypt_decrypt(grantee)
+        allow_reading_tables(role, self._key)
+
+    def grant_recording(self, role: iam.Role) -> None:
+        """Allow transactions of puts and updates, but no deletes: the ledger keeps everything."""
+        allow(role, "WriteLedger", ["dynamodb:PutItem", "dynamodb:UpdateItem"], [self.table_arn])
+        allow_writing_tables(role, self._key)
+
+    def grant_writing_partition(self, role: iam.Role, partition: str) -> None:
+        """Allow to put the rows with this partition key, and no others. The key is granted elsewhere."""
+        allow(
+            role,
+            "WriteOwnRows",
+            ["dynamodb:PutItem"],
+            [self.table_arn],
+            # `ForAllValues` also holds for a request without keys, which `Null` excludes:
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+            {
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        )
+
+    def grant_reading_stream(self, role: iam.Role) -> None:
+        """Allow Lambda to read the table's stream with this role."""
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
+        allow(
+            role,
+            "ReadStream",
+            [
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+                "dynamodb:ListStreams",
+            ],
+            [str(self.table_stream_arn)],
+        )
+        allow_reading_tables(role, self._key)
 
 
 def _string(name: str) -> dynamodb.Attribute:

@@ -1,20 +1,21 @@
 """The look-up: the custom resource that other stacks use to find a job or wait for one."""
 
+from typing import cast
+
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
+from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk.custom_resources import Provider
 from constructs import Construct
 
 from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
 from stacks.ledger import Ledger
+from stacks.permissions import allow, allow_invoking, allow_logs
 from stacks.settings import Settings
-
-# A physical name, so that other stacks need no other reference.
-TOKEN_PARAMETER = "/job-ledger/lookup-service-token"
 
 _POLL = Duration.seconds(10)
 # CloudFormation's limit is an hour. The look-up gives up earlier, with a reason; this is the last resort.
@@ -47,25 +48,27 @@ class Lookup(Construct):
             self,
             "OnEvent",
             code=code,
+            settings=settings,
             key=key,
             handler="jobledger.handlers.lookup.on_event",
             description="Job Ledger: validates the properties of a look-up",
             environment={name: environment[name] for name in ("FAMILIES", "KEY_ARN")},
         )
-        key.grant(on_event, "kms:Encrypt")
+        allow(on_event.own_role, "EncryptProperties", ["kms:Encrypt"], [key.key_arn])
         is_complete = self.is_complete = _function(
             self,
             "IsComplete",
             code=code,
+            settings=settings,
             key=key,
             handler="jobledger.handlers.lookup.is_complete",
             description="Job Ledger: looks up a job in the ledger, after a sync if it waits for one",
             environment={**environment, "SYNC_FUNCTION_NAME": sync.function_name},
         )
-        key.grant(is_complete, "kms:Decrypt")
-        ledger.grant_reading(is_complete)
-        sync.grant_invoke(is_complete)
-        self.service_token = _service_token(self, on_event, is_complete, key)
+        allow(is_complete.own_role, "DecryptProperties", ["kms:Decrypt"], [key.key_arn])
+        ledger.grant_reading(is_complete.own_role)
+        allow_invoking(is_complete.own_role, sync)
+        self.service_token = _service_token(self, on_event, is_complete, settings=settings, key=key)
 
 
 def _function(
@@ -73,6 +76,7 @@ def _function(
     construct_id: str,
     *,
     code: Code,
+    settings: Settings,
     key: kms.IKey,
     handler: str,
     description: str,
@@ -86,16 +90,25 @@ def _function(
         description=description,
         timeout=Duration.minutes(2),
         memory_size=512,
+        settings=settings,
         key=key,
         environment=environment,
     )
 
 
 def _service_token(
-    scope: Construct, on_event: lambda_.IFunction, is_complete: lambda_.IFunction, key: kms.IKey
+    scope: Construct,
+    on_event: lambda_.IFunction,
+    is_complete: lambda_.IFunction,
+    *,
+    settings: Settings,
+    key: kms.IKey,
 ) -> str:
     """Put CDK's provider framework in front of the functions, and publish its ARN."""
-    log_group = log_group_for(scope, "Logs", key=key)
+    log_group = log_group_for(scope, "Logs", settings=settings, key=key)
+    # CDK itself would allow both roles to call all versions of both handlers.
+    on_event_role = _framework_role(scope, "FrameworkOnEventRole", on_event, log_group)
+    is_complete_role = _framework_role(scope, "FrameworkIsCompleteRole", is_complete, log_group)
     provider = Provider(
         scope,
         "Provider",
@@ -106,21 +119,29 @@ def _service_token(
         log_group=log_group,
         # At INFO, the framework logs each request with its properties.
         framework_lambda_logging_level=lambda_.ApplicationLogLevel.FATAL,
-        # CDK's default roles have a managed policy that may write to every log group.
-        framework_on_event_role=_role(scope, "FrameworkOnEventRole", log_group),
-        framework_complete_and_timeout_role=_role(scope, "FrameworkIsCompleteRole", log_group),
+        framework_on_event_role=on_event_role.without_policy_updates(),
+        framework_complete_and_timeout_role=is_complete_role.without_policy_updates(),
     )
+    machine = cast(
+        sfn.CfnStateMachine, provider.node.find_child("waiter-state-machine").node.default_child
+    )
+    allow(on_event_role, "StartPolling", ["states:StartExecution"], [machine.ref])
     ssm.StringParameter(
         scope,
         "ServiceToken",
-        parameter_name=TOKEN_PARAMETER,
+        # A physical name, so that other stacks need no other reference.
+        parameter_name=settings.token_parameter,
         string_value=provider.service_token,
         description="Job Ledger: the ServiceToken of Custom::ComprehendMedicalJob",
     )
     return provider.service_token
 
 
-def _role(scope: Construct, construct_id: str, log_group: logs.ILogGroup) -> iam.Role:
+def _framework_role(
+    scope: Construct, construct_id: str, handler: lambda_.IFunction, log_group: logs.ILogGroup
+) -> iam.Role:
     role = iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    log_group.grant_write(role)
+    allow_logs(role, log_group)
+    call = ["lambda:GetFunction", "lambda:InvokeFunction"]
+    allow(role, "CallHandler", call, [handler.function_arn])
     return role

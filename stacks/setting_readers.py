@@ -3,6 +3,7 @@
 A value is text (`cdk deploy -c key=value`) or any JSON (`context` in cdk.json).
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from importlib import resources
@@ -22,6 +23,22 @@ FAMILIES = ("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI")
 BUNDLE_TARGETS = ("lambda", "host")
 DIGEST_WHEN = ("always", "changes", "attention")
 _LONGEST_EMAIL = 254  # RFC 5321, as corrected by RFC 3696's erratum 1690
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+LONGEST_BACKUP_DAYS = 35  # DynamoDB's point-in-time recovery
+# A name is part of the names that CloudFormation makes for the resources.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_VPC_ENDPOINT = re.compile(r"vpce-[0-9a-f]{8,17}")
+_ARN = r"arn:aws(-[a-z]+)*:{service}:[a-z0-9-]+:[0-9]{{12}}:{resource}"
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_KEY_ARN = re.compile(_ARN.format(service="kms", resource=f"key/({_UUID}|mrk-[0-9a-f]{{32}})"))
+_WEB_ACL_ARN = re.compile(
+    _ARN.format(service="wafv2", resource=f"regional/webacl/[A-Za-z0-9_-]{{1,128}}/{_UUID}")
+)
 
 
 class InvalidValue(ValueError):
@@ -47,16 +64,50 @@ def statuses(value: object) -> tuple[str, ...]:
     return _choices(value, "status", STATUSES, allowed)
 
 
+def name(value: object) -> str:
+    return _matching(value, _NAME, "a letter, then up to 63 letters, digits and hyphens")
+
+
+def accounts(value: object) -> tuple[str, ...]:
+    """Read a list of account ids. JSON must have them as text: an id can begin with zeros."""
+
+    def problem(account: str) -> str | None:
+        return None if _ACCOUNT.fullmatch(account) else f"{account!r} is not an account id"
+
+    return _words(value, "account ids of 12 digits such as 111122223333,444455556666", problem)
+
+
+def vpc_endpoint_ids(value: object) -> tuple[str, ...]:
+    def problem(endpoint: str) -> str | None:
+        found = _VPC_ENDPOINT.fullmatch(endpoint)
+        return None if found else f"{endpoint!r} is not the id of a VPC endpoint"
+
+    return _words(value, "ids of interface endpoints for execute-api, vpce-…", problem)
+
+
+def web_acl_arn(value: object) -> str:
+    allowed = "the ARN of a regional web ACL of AWS WAF, arn:…:wafv2:…:regional/webacl/…"
+    return _matching(value, _WEB_ACL_ARN, allowed)
+
+
+def kms_key_arn(value: object) -> str:
+    return _matching(value, _KEY_ARN, "the ARN of a KMS key (not of an alias), arn:…:kms:…:key/…")
+
+
 def sync_minutes(value: object) -> int:
-    allowed = "a whole number of minutes from 1 to 60"
-    text = str(value).strip()
-    if (
-        isinstance(value, bool)
-        or not (text.isascii() and text.isdigit())
-        or not 1 <= int(text) <= 60
-    ):
-        raise InvalidValue(allowed, f"{value!r} is not valid")
-    return int(text)
+    return _whole_number(value, range(1, 61), "a whole number of minutes from 1 to 60")
+
+
+def log_retention_days(value: object) -> int:
+    allowed = "a number of days that CloudWatch Logs supports: " + ", ".join(
+        map(str, LOG_RETENTION_DAYS)
+    )
+    return _whole_number(value, LOG_RETENTION_DAYS, allowed)
+
+
+def backup_days(value: object) -> int:
+    days = range(1, LONGEST_BACKUP_DAYS + 1)
+    return _whole_number(value, days, f"a whole number of days from 1 to {LONGEST_BACKUP_DAYS}")
 
 
 def schedule(value: object) -> str:
@@ -134,6 +185,20 @@ def _text(value: object, allowed: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidValue(allowed, f"{value!r} is not text")
     return value.strip()
+
+
+def _matching(value: object, pattern: re.Pattern[str], allowed: str) -> str:
+    text = _text(value, allowed)
+    if not pattern.fullmatch(text):
+        raise InvalidValue(allowed, f"{text!r} is not valid")
+    return text
+
+
+def _whole_number(value: object, right: Sequence[int], allowed: str) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) not in right:
+        raise InvalidValue(allowed, f"{value!r} is not valid")
+    return int(text)
 
 
 def _choices(value: object, kind: str, right: Sequence[str], allowed: str) -> tuple[str, ...]:

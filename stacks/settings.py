@@ -11,6 +11,8 @@ from typing import Any, Literal
 from stacks import setting_readers as read
 from stacks.setting_readers import FAMILIES, InvalidValue
 
+DEFAULT_NAME = "JobLedger"
+
 
 class SettingsError(ValueError):
     """One or more settings are not valid.
@@ -23,6 +25,7 @@ class SettingsError(ValueError):
 class Settings:
     """The validated settings of a deployment."""
 
+    name: str = DEFAULT_NAME
     families: tuple[str, ...] = FAMILIES
     sync_minutes: int = 1
     digest_schedule: str = "cron(0 8 * * ? *)"
@@ -33,6 +36,12 @@ class Settings:
     include_job_details: bool = False
     alert_on: tuple[str, ...] = ("FAILED", "PARTIAL_SUCCESS")
     alert_emails: tuple[str, ...] = ()
+    allowed_accounts: tuple[str, ...] = ()
+    vpc_endpoint_ids: tuple[str, ...] = ()
+    web_acl_arn: str | None = None
+    kms_key_arn: str | None = None
+    log_retention_days: int = 90
+    backup_days: int = read.LONGEST_BACKUP_DAYS
     retain_ledger: bool = True
     keep_warm: bool = True
     bundle_for: Literal["lambda", "host"] = "lambda"
@@ -52,6 +61,22 @@ class Settings:
         if problems:
             raise SettingsError("\n".join(problems))
         return cls(**values)
+
+    @property
+    def service_name(self) -> str:
+        """Return the value of the dimension `service` of all metrics."""
+        return "job-ledger" if self.name == DEFAULT_NAME else f"job-ledger-{self.name}"
+
+    @property
+    def event_source(self) -> str:
+        """Return the source of change events: the deployments of a region share one event bus."""
+        return "jobledger" if self.name == DEFAULT_NAME else f"jobledger.{self.name}"
+
+    @property
+    def token_parameter(self) -> str:
+        """Return the name of the SSM parameter with the service token of look-ups."""
+        own = () if self.name == DEFAULT_NAME else (self.name,)
+        return "/".join(("/job-ledger", *own, "lookup-service-token"))
 
 
 def unknown_keys(context: Mapping[str, Any]) -> list[str]:
@@ -87,6 +112,7 @@ def _line(key: str, problem: str, allowed: str) -> str:
 
 # Context key to field and reader.
 _READERS: dict[str, tuple[str, Callable[[object], Any]]] = {
+    "name": ("name", read.name),
     "families": ("families", read.families),
     "syncMinutes": ("sync_minutes", read.sync_minutes),
     "digestSchedule": ("digest_schedule", read.schedule),
@@ -97,6 +123,12 @@ _READERS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "alertOn": ("alert_on", read.statuses),
     "alertEmails": ("alert_emails", read.emails),
     "includeJobDetails": ("include_job_details", read.truth),
+    "allowedAccounts": ("allowed_accounts", read.accounts),
+    "vpcEndpointIds": ("vpc_endpoint_ids", read.vpc_endpoint_ids),
+    "webAclArn": ("web_acl_arn", read.web_acl_arn),
+    "kmsKeyArn": ("kms_key_arn", read.kms_key_arn),
+    "logRetentionDays": ("log_retention_days", read.log_retention_days),
+    "backupDays": ("backup_days", read.backup_days),
     "retainLedger": ("retain_ledger", read.truth),
     "keepWarm": ("keep_warm", read.truth),
     "bundleFor": ("bundle_for", read.bundle_for),

@@ -1,7 +1,6 @@
 """The sync: updates the ledger every minute, and once during the deployment."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
@@ -10,11 +9,16 @@ from constructs import Construct
 from stacks.first_sync import FirstSync
 from stacks.function import Code, LedgerFunction, shared_environment
 from stacks.ledger import Ledger
+from stacks.permissions import allow
+from stacks.scheduler_role import scheduler_role
 from stacks.setting_readers import FAMILIES
 from stacks.settings import Settings
 
 # A minute less than Lambda's limit, so that a waiting function receives the result.
 TIMEOUT = Duration.minutes(14)
+
+# The id that CDK gave the role in the first release.
+_ROLE_ID = "SchedulerRoleForTarget-1b2b2b"
 
 _OPERATIONS = (
     "SNOMEDCTInference",
@@ -48,14 +52,16 @@ class Sync(Construct):
             description="Job Ledger: reads new and active jobs from Comprehend Medical into the ledger",
             timeout=TIMEOUT,
             memory_size=512,
+            settings=settings,
             key=key,
             environment=shared_environment(
                 table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
             ),
         )
-        ledger.grant_reading(self.function)
-        ledger.grant_recording(self.function)
-        self.function.add_to_role_policy(_may_list_jobs(settings.families))
+        ledger.grant_reading(self.function.own_role)
+        ledger.grant_recording(self.function.own_role)
+        # Comprehend Medical has no resources to name.
+        allow(self.function.own_role, "ReadJobs", _actions(settings.families), ["*"])
         # The next scheduled run is the retry.
         self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
         first = FirstSync(
@@ -76,6 +82,7 @@ def _schedule(
         schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
         target=targets.LambdaInvoke(
             function,
+            role=scheduler_role(scope, _ROLE_ID, function).without_policy_updates(),
             input=scheduler.ScheduleTargetInput.from_object({}),
             retry_attempts=0,
             max_event_age=Duration.minutes(1),
@@ -83,11 +90,9 @@ def _schedule(
     )
 
 
-def _may_list_jobs(families: tuple[str, ...]) -> iam.PolicyStatement:
-    """Allow to list and describe this deployment's families; the service supports only the resource `*`."""
+def _actions(families: tuple[str, ...]) -> list[str]:
+    """Return the actions that list and describe this deployment's families."""
     operations = [_OPERATIONS[FAMILIES.index(family)] for family in families]
-    return iam.PolicyStatement(
-        actions=[f"comprehendmedical:List{name}Jobs" for name in operations]
-        + [f"comprehendmedical:Describe{name}Job" for name in operations],
-        resources=["*"],
-    )
+    return [f"comprehendmedical:List{name}Jobs" for name in operations] + [
+        f"comprehendmedical:Describe{name}Job" for name in operations
+    ]

@@ -36,9 +36,10 @@ class Widget(Construct):
             description="Job Ledger: the board as a custom widget of CloudWatch dashboards",
             timeout=Duration.seconds(20),
             memory_size=1024,
+            settings=settings,
             key=key,
             environment=shared_environment(
                 table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
             ),
         )
-        ledger.grant_reading(self.function)
+        ledger.grant_reading(self.function.own_role)

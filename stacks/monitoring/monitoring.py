@@ -9,7 +9,7 @@ from constructs import Construct
 from stacks.api import Api
 from stacks.changes import Changes
 from stacks.digest import Digest
-from stacks.function import METRICS_NAMESPACE, SERVICE
+from stacks.function import METRICS_NAMESPACE
 from stacks.ledger import Ledger
 from stacks.lookup import Lookup
 from stacks.monitoring.alarms import (
@@ -47,7 +47,7 @@ class Monitoring(Construct):
     ) -> None:
         """Create alarms, queries and dashboard. `folder`: of the saved queries."""
         super().__init__(scope, construct_id)
-        emitted = EmittedMetrics(namespace=METRICS_NAMESPACE, service=SERVICE)
+        emitted = EmittedMetrics(namespace=METRICS_NAMESPACE, service=settings.service_name)
         functions: dict[str, lambda_.Function] = {
             "sync": sync.function,
             "digest": digest.function,

@@ -4,10 +4,10 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 
 from stacks.function import Code
@@ -18,12 +18,13 @@ from stacks.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SynthesiseApp = Callable[..., App]
 Synthesise = Callable[..., Template]
 
 
 @pytest.fixture(scope="session")
-def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
-    """Make a template from settings given as context keys."""
+def synthesise_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
+    """Make an app with the stack, from settings given as context keys."""
     stub = tmp_path_factory.mktemp("bundle") / "stub.zip"
     with zipfile.ZipFile(stub, "w") as zipped:
         zipped.writestr("jobledger/__init__.py", "")
@@ -32,12 +33,23 @@ def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
     flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
     flags["aws:cdk:enable-path-metadata"] = True
 
-    def synthesise(digest: str = "0" * 64, **context: Any) -> Template:
+    def synthesise_app(digest: str = "0" * 64, **context: Any) -> App:
         settings = Settings.from_context(context)
         bundle = Bundle(path=Path(stub), digest=digest, target=Target.of(settings.bundle_for))
         app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags)
-        stack = JobLedgerStack(app, "JobLedger", settings=settings, code=Code.from_bundle(bundle))
-        return Template.from_stack(stack)
+        JobLedgerStack(app, "JobLedger", settings=settings, code=Code.from_bundle(bundle))
+        return app
+
+    return synthesise_app
+
+
+@pytest.fixture(scope="session")
+def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
+    """Make a template from settings given as context keys."""
+
+    def synthesise(digest: str = "0" * 64, **context: Any) -> Template:
+        stack = synthesise_app(digest, **context).node.find_child("JobLedger")
+        return Template.from_stack(cast(Stack, stack))
 
     return synthesise
 

@@ -25,14 +25,15 @@ def paths(template):
         return f"{path_of(own['ParentId'])}/{own['PathPart']}"
 
     methods = template.find_resources("AWS::ApiGateway::Method").values()
-    return {
-        path_of(method["Properties"]["ResourceId"]) or "/": method["Properties"]["HttpMethod"]
+    return sorted(
+        (path_of(method["Properties"]["ResourceId"]) or "/", method["Properties"]["HttpMethod"])
         for method in methods
-    }
+    )
 
 
 def test_every_route_has_a_resource_of_its_own_and_the_rest_has_one(paths):
-    assert paths == dict.fromkeys([*ROUTES, "/", "/{proxy+}"], "ANY")
+    own = ("/digests", "POST")  # the stage throttles it by its name
+    assert paths == sorted([*((path, "ANY") for path in [*ROUTES, "/", "/{proxy+}"]), own])
 
 
 def test_bytes_are_passed_on(template):

@@ -23,9 +23,10 @@ def synth(tmp_path):
     kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
 
-    def synth(**settings):
+    def synth(region=None, **settings):
         environment = {
             **kept,
+            **({"CDK_DEFAULT_REGION": region} if region else {}),
             "PATH": str(tools),
             "HOME": str(tmp_path),
             "CDK_OUTDIR": str(tmp_path / "cdk.out"),
@@ -80,4 +81,17 @@ def test_all_bad_settings_are_reported_at_once(synth):
 def test_a_key_of_nobody_is_pointed_out(synth):
     done = synth(bundleFor="host", colour="red")
     assert done.returncode == 0
-    assert "context key colour is not a setting and is ignored; settings: families, " in done.stderr
+    assert (
+        "context key colour is not a setting and is ignored; settings: name, families, "
+        in done.stderr
+    )
+
+
+def test_a_region_without_the_service_is_refused_with_those_that_have_it(synth):
+    done = synth(region="eu-central-1")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "job-ledger: region eu-central-1 has no Amazon Comprehend Medical; regions that have it: "
+        "ap-southeast-2, ca-central-1, eu-west-1, eu-west-2, us-east-1, us-east-2, us-gov-west-1, "
+        "us-west-2\n"
+    )

@@ -4,41 +4,6 @@ import json
 
 import pytest
 
-READS = {
-    "dynamodb:BatchGetItem",
-    "dynamodb:GetItem",
-    "dynamodb:Query",
-    "kms:Decrypt",
-    "kms:DescribeKey",
-}
-LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
-TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
-INVOKES = {"lambda:InvokeFunction"}
-CALLS_HANDLERS = INVOKES | {"lambda:GetFunction"}
-
-# Role: everything that it may do, and what on.
-ALLOWED = {
-    "OnEventRole": {"Key": {"kms:Encrypt"}, "LookupOnEventLogs": LOGS, "*": TRACES},
-    "IsCompleteRole": {
-        "Ledger": READS,
-        "Key": READS,
-        "Sync": INVOKES,
-        "LookupIsCompleteLogs": LOGS,
-        "*": TRACES,
-    },
-    "FrameworkOnEventRole": {
-        "LookupLogs": LOGS,
-        "LookupOnEvent": CALLS_HANDLERS,
-        "LookupIsComplete": CALLS_HANDLERS,
-        "LookupProviderwaiter": {"states:StartExecution"},
-    },
-    "FrameworkIsCompleteRole": {
-        "LookupLogs": LOGS,
-        "LookupOnEvent": CALLS_HANDLERS,
-        "LookupIsComplete": CALLS_HANDLERS,
-    },
-    "Provider/waiter-state-machine/Role": {"LookupProviderframework": INVOKES},
-}
 HANDLERS = ("OnEvent", "IsComplete")
 FRAMEWORK = ("framework-onEvent", "framework-isComplete", "framework-onTimeout")
 FUNCTIONS = (*HANDLERS, *(f"Provider/{name}" for name in FRAMEWORK))
@@ -54,39 +19,6 @@ def lookup(resources):
             below = path.removeprefix("JobLedger/Lookup/").removesuffix("/Resource")
             found[below] = {"LogicalId": logical_id, **resource}
     return found
-
-
-def statements(lookup, role):
-    reference = {"Ref": lookup[role]["LogicalId"]}
-    return [
-        statement
-        for resource in lookup.values()
-        if resource["Type"] == "AWS::IAM::Policy" and reference in resource["Properties"]["Roles"]
-        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
-    ]
-
-
-def allowed(statement):
-    actions = statement["Action"]
-    return {actions} if isinstance(actions, str) else set(actions)
-
-
-@pytest.mark.parametrize("role", ALLOWED)
-def test_a_role_may_do_exactly_what_it_needs(lookup, role):
-    used = set()
-    for statement in statements(lookup, role):
-        of = json.dumps(statement["Resource"])
-        targets = [name for name in ALLOWED[role] if f'"{name}' in of]
-        assert targets, statement
-        assert allowed(statement) <= set().union(*(ALLOWED[role][name] for name in targets))
-        used |= allowed(statement)
-    assert used == set().union(*ALLOWED[role].values())
-
-
-def test_there_are_no_other_roles_and_no_managed_policies(lookup):
-    roles = {path: r for path, r in lookup.items() if r["Type"] == "AWS::IAM::Role"}
-    assert sorted(roles) == sorted(ALLOWED)
-    assert not any("ManagedPolicyArns" in role["Properties"] for role in roles.values())
 
 
 def test_the_handlers_log_and_trace_as_all_functions_and_the_framework_logs_no_request(lookup):

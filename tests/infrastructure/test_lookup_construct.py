@@ -13,7 +13,7 @@ import job_ledger_lookup
 from job_ledger.cdk import ComprehendMedicalJobLookup
 from jobledger.lookup.lookup import ATTRIBUTES, MOST_COUNTED
 from jobledger.lookup.request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
-from stacks.lookup import TOKEN_PARAMETER
+from stacks.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,10 @@ def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger():
     made = template()
     (resource,) = made["Resources"].values()
     parameter = made["Parameters"][resource["Properties"]["ServiceToken"]["Ref"]]
-    assert parameter == {"Type": "AWS::SSM::Parameter::Value<String>", "Default": TOKEN_PARAMETER}
+    assert parameter == {
+        "Type": "AWS::SSM::Parameter::Value<String>",
+        "Default": Settings().token_parameter,
+    }
 
 
 def test_the_token_can_be_given():

@@ -11,7 +11,7 @@ from jobledger import jobs
 from jobledger.api.routes import ROUTES
 from jobledger.sync import upstream
 from local.comprehend_medical import families as local
-from stacks import api, setting_readers, sync
+from stacks import api, regions, setting_readers, sync
 
 MODEL = Session().get_service_model("comprehendmedical")
 
@@ -52,3 +52,13 @@ def test_the_stand_in_has_the_operations_that_the_sync_calls():
 
 def test_api_gateway_has_the_routes_that_the_function_answers():
     assert {f"/{route}" for route in api.ROUTES} - {"/{proxy+}"} == set(ROUTES)
+
+
+def test_the_regions_are_those_of_the_endpoints():
+    session = Session()
+    known = {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("comprehendmedical", partition)
+    }
+    assert set(regions.REGIONS) == known

@@ -5,6 +5,8 @@ import pytest
 from stacks.setting_readers import FAMILIES
 from stacks.settings import Settings, SettingsError, unknown_keys
 
+UUID = "1a2b3c4d-0000-4000-8000-000000000000"
+
 
 def test_without_context_everything_has_its_default():
     expected = Settings(
@@ -28,6 +30,34 @@ def test_without_context_everything_has_its_default():
         ("families", ["PHI", "RXNORM"], "families", ("PHI", "RXNORM")),
         ("syncMinutes", "1", "sync_minutes", 1),
         ("syncMinutes", 60, "sync_minutes", 60),
+        ("name", "Ward-7", "name", "Ward-7"),
+        (
+            "allowedAccounts",
+            "011122223333, 444455556666",
+            "allowed_accounts",
+            ("011122223333", "444455556666"),
+        ),
+        ("vpcEndpointIds", "vpce-0a1b2c3d", "vpc_endpoint_ids", ("vpce-0a1b2c3d",)),
+        (
+            "webAclArn",
+            f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}",
+            "web_acl_arn",
+            f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}",
+        ),
+        (
+            "kmsKeyArn",
+            f"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/{UUID}",
+            "kms_key_arn",
+            f"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/{UUID}",
+        ),
+        (
+            "kmsKeyArn",
+            f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}",
+            "kms_key_arn",
+            f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}",
+        ),
+        ("logRetentionDays", "3653", "log_retention_days", 3653),
+        ("backupDays", 1, "backup_days", 1),
         ("digestSchedule", "rate(1 minute)", "digest_schedule", "rate(1 minute)"),
         ("digestSchedule", "rate(12 hours)", "digest_schedule", "rate(12 hours)"),
         (
@@ -124,6 +154,24 @@ def test_a_good_value_is_taken(key, value, field, expected):
         ("digestEmails", "a@example.org;b@example.org", "is not an e-mail address"),
         ("digestEmails", "a@example.org,a@example.org", "'a@example.org' is listed twice"),
         ("includeJobDetails", "yes", "'yes' is neither"),
+        ("name", "7Ward", "'7Ward' is not valid"),
+        ("name", "ward_7", "'ward_7' is not valid"),
+        ("name", "W" * 65, "is not valid"),
+        ("allowedAccounts", "11112222333", "'11112222333' is not an account id"),
+        ("allowedAccounts", [111122223333], "[111122223333] is not a list"),
+        ("vpcEndpointIds", "vpc-0a1b2c3d", "'vpc-0a1b2c3d' is not the id of a VPC endpoint"),
+        ("webAclArn", "hospital", "'hospital' is not valid"),
+        (
+            "webAclArn",
+            f"arn:aws:wafv2:us-east-1:111122223333:global/webacl/hospital/{UUID}",
+            "is not valid",
+        ),
+        ("kmsKeyArn", "arn:aws:kms:us-east-1:111122223333:alias/hospital", "is not valid"),
+        ("kmsKeyArn", UUID, "is not valid"),
+        ("logRetentionDays", "100", "'100' is not valid"),
+        ("logRetentionDays", True, "True is not valid"),
+        ("backupDays", "0", "'0' is not valid"),
+        ("backupDays", "36", "'36' is not valid"),
         ("retainLedger", "False", "'False' is neither"),
         ("retainLedger", 0, "0 is neither"),
         ("bundleFor", "arm64", "'arm64' is neither"),
@@ -192,3 +240,18 @@ def test_keys_of_cdk_and_of_other_apps_are_none_of_our_business():
 
 def test_every_family_of_the_service_is_a_choice():
     assert Settings.from_context({"families": list(FAMILIES)}).families == FAMILIES
+
+
+def test_the_first_deployment_keeps_the_names_that_it_always_had():
+    settings = Settings()
+    assert settings.name == "JobLedger"
+    assert settings.service_name == "job-ledger"
+    assert settings.event_source == "jobledger"
+    assert settings.token_parameter == "/job-ledger/lookup-service-token"
+
+
+@pytest.mark.parametrize("name", ["Ward7", "job-ledger", "jobledger", "lookup-service-token"])
+def test_another_deployment_shares_no_name_with_it(name):
+    first, other = Settings(), Settings(name=name)
+    for field in ("name", "service_name", "event_source", "token_parameter"):
+        assert getattr(first, field) != getattr(other, field)

@@ -11,7 +11,6 @@ from jobledger.clients import session
 from jobledger.errors import EventRefused
 from jobledger.ledger.rows import Change
 
-SOURCE = "jobledger"
 DETAIL_TYPE = "Comprehend Medical Job State Change"
 VERSION = "1"
 
@@ -23,20 +22,21 @@ CONFIG = Config(
 
 
 class EventBus:
-    """EventBridge's default bus of this account and region."""
+    """EventBridge's default bus of this account and region. `source` is the deployment's own."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, source: str) -> None:
         self._client = client
+        self._source = source
 
     @classmethod
-    def connect(cls) -> "EventBus":
+    def connect(cls, source: str) -> "EventBus":
         """Return the bus with its own client, bounded retries and timeouts."""
-        return cls(session().create_client("events", config=CONFIG))
+        return cls(session().create_client("events", config=CONFIG), source)
 
     def put(self, change: Change, scope: str, job_name: str | None) -> None:
         """Send one change. Raises EventRefused when the bus does not accept it."""
         entry = {
-            "Source": SOURCE,
+            "Source": self._source,
             "DetailType": DETAIL_TYPE,
             "Detail": json.dumps(detail_of(change, scope, job_name)),
         }

@@ -24,7 +24,7 @@ def _connect() -> Dependencies:
     with_names = settings.required("INCLUDE_JOB_DETAILS") == "true"
     return (
         Ledger(table, configured.scope, lambda: datetime.now(UTC)),
-        EventBus.connect(),
+        EventBus.connect(settings.required("EVENT_SOURCE")),
         with_names,
     )
 

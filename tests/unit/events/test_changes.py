@@ -50,7 +50,9 @@ def world():
 def handle(world, monkeypatch):
     def handle(bus, with_names=False, context=CONTEXT):
         ledger = Ledger(Table(world.database, "ledger"), SCOPE, world.clock.now)
-        monkeypatch.setattr(changes, "_connect", lambda: (ledger, EventBus(bus), with_names))
+        monkeypatch.setattr(
+            changes, "_connect", lambda: (ledger, EventBus(bus, "jobledger"), with_names)
+        )
         return changes.handler({"Records": records(world)}, context)
 
     return handle

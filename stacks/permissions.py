@@ -1,0 +1,63 @@
+"""Statements of roles: each is named, says exactly what is allowed, and stays as it is written.
+
+CDK's own grants are not used for the roles of this stack, because some are wider than needed: they name all
+versions of a function, all streams, or all data key actions.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+
+from stacks import encryption
+
+
+def allow(
+    role: iam.Role,
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[str],
+    conditions: Mapping[str, Any] | None = None,
+) -> None:
+    """Add a statement of its own to a role; CDK does not merge statements that have a `sid`."""
+    role.add_to_policy(
+        iam.PolicyStatement(
+            sid=sid, actions=list(actions), resources=list(resources), conditions=conditions
+        )
+    )
+
+
+def allow_logs(role: iam.Role, log_group: logs.ILogGroup) -> None:
+    """Allow to write to one log group."""
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    allow(role, "WriteLogs", actions, [log_group.log_group_arn])
+
+
+def allow_invoking(role: iam.Role, function: lambda_.IFunction, sid: str = "Invoke") -> None:
+    """Allow to invoke exactly this function, not its versions or aliases, which do not exist."""
+    allow(role, sid, ["lambda:InvokeFunction"], [function.function_arn])
+
+
+def allow_dead_letters(role: iam.Role, queue: sqs.Queue, key: kms.IKey) -> None:
+    """Allow a service to send failed events to an encrypted queue, with this role."""
+    allow(role, "SendDeadLetters", ["sqs:SendMessage"], [queue.queue_arn])
+    through = encryption.through("sqs", queue)
+    allow(role, "UseKeyOfQueue", encryption.SENDING, [key.key_arn], through)
+
+
+def allow_reading_tables(role: iam.Role, key: kms.IKey) -> None:
+    """Allow to use the key of encrypted tables for reading."""
+    _allow_key_of_tables(role, "ReadTables", encryption.READING, key)
+
+
+def allow_writing_tables(role: iam.Role, key: kms.IKey) -> None:
+    """Allow to use the key of encrypted tables for what writing needs beside reading."""
+    _allow_key_of_tables(role, "WriteTables", encryption.WRITING, key)
+
+
+def _allow_key_of_tables(role: iam.Role, sid: str, actions: Sequence[str], key: kms.IKey) -> None:
+    allow(role, sid, actions, [key.key_arn], encryption.through("dynamodb", role))

@@ -1,0 +1,164 @@
+"""All that the roles of the stack may do: each statement, by role. Nothing else is allowed.
+
+A statement is its actions, its resources (by path) and its conditions.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Allowed(NamedTuple):
+    """One statement."""
+
+    actions: set[str]
+    resources: set[str]
+    conditions: dict[str, Any] = {}  # noqa: RUF012 # a NamedTuple's default is never changed
+
+
+def _service(service: str, actions: str) -> set[str]:
+    return {f"{service}:{action}" for action in actions.split()}
+
+
+def _through(service: str) -> dict[str, Any]:
+    return {"StringEquals": {"kms:ViaService": f"{service}.AWS::Region.amazonaws.com"}}
+
+
+def _logs(function: str) -> dict[str, Allowed]:
+    return {
+        "WriteLogs": Allowed(
+            _service("logs", "CreateLogStream PutLogEvents"), {f"{function}Logs.Arn"}
+        ),
+        "WriteTraces": Allowed(_service("xray", "PutTelemetryRecords PutTraceSegments"), {"*"}),
+    }
+
+
+FRAMEWORK_LOGS = {"WriteLogs": _logs("Lookup/")["WriteLogs"]}
+KEY = {"Key.Arn"}
+INDEXES = {f"Ledger.Arn/index/{name}" for name in ("ByStatus", "ByName", "ByNameAndStatus", "ById")}
+READ = {
+    "ReadLedger": Allowed(
+        _service("dynamodb", "BatchGetItem GetItem Query"), {"Ledger.Arn", *INDEXES}
+    ),
+    "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
+}
+WRITE = {
+    "WriteTables": Allowed(
+        _service(
+            "kms",
+            "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo",
+        ),
+        KEY,
+        _through("dynamodb"),
+    )
+}
+IDEMPOTENCY = WRITE | {
+    "KeepResults": Allowed(
+        _service("dynamodb", "DeleteItem GetItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
+    )
+}
+SEND = _service("kms", "Decrypt GenerateDataKey")
+FAMILIES = "SNOMEDCTInference ICD10CMInference RxNormInference EntitiesDetectionV2 PHIDetection"
+
+
+def _dead_letters(queue: str) -> dict[str, Allowed]:
+    return {
+        "SendDeadLetters": Allowed({"sqs:SendMessage"}, {f"{queue}.Arn"}),
+        "UseKeyOfQueue": Allowed(SEND, KEY, _through("sqs")),
+    }
+
+
+def _invoke(function: str, sid: str = "Invoke") -> dict[str, Allowed]:
+    return {sid: Allowed({"lambda:InvokeFunction"}, {f"{function}.Arn"})}
+
+
+def _call_handler(function: str) -> dict[str, Allowed]:
+    actions = _service("lambda", "GetFunction InvokeFunction")
+    return {"CallHandler": Allowed(actions, {f"{function}.Arn"})}
+
+
+# The role's path: its statements by `Sid`.
+ROLES: dict[str, dict[str, Allowed]] = {
+    "Api/FunctionRole": _logs("Api/Function")
+    | READ
+    | IDEMPOTENCY
+    | _invoke("Sync/Function", "InvokeSync")
+    | _invoke("Digest/Function", "InvokeDigest"),
+    "Widget/FunctionRole": _logs("Widget/Function") | READ,
+    "Sync/FunctionRole": _logs("Sync/Function")
+    | READ
+    | WRITE
+    | {
+        "WriteLedger": Allowed(_service("dynamodb", "PutItem UpdateItem"), {"Ledger.Arn"}),
+        "ReadJobs": Allowed(
+            {
+                f"comprehendmedical:{action}"
+                for name in FAMILIES.split()
+                for action in (f"List{name}Jobs", f"Describe{name}Job")
+            },
+            {"*"},
+        ),
+    },
+    "Sync/FirstSync/FunctionRole": _logs("Sync/FirstSync/Function") | _invoke("Sync/Function"),
+    "Digest/FunctionRole": _logs("Digest/Function")
+    | READ
+    | IDEMPOTENCY
+    | _dead_letters("Digest/Undelivered")
+    | {
+        "WriteOwnRows": Allowed(
+            {"dynamodb:PutItem"},
+            {"Ledger.Arn"},
+            {
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["digest"]},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        ),
+        "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
+        "PublishDigests": Allowed({"sns:Publish"}, {"Digest/Topic"}),
+        "PublishToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
+    },
+    "Changes/FunctionRole": _logs("Changes/Function")
+    | _dead_letters("Changes/Undelivered")
+    | {
+        "ReadStream": Allowed(
+            _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams"),
+            {"Ledger.StreamArn"},
+        ),
+        "ReadTables": READ["ReadTables"],
+        "ReadJobName": Allowed({"dynamodb:GetItem"}, {"Ledger.Arn"}),
+        "PutEvents": Allowed(
+            {"events:PutEvents"},
+            {"arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"},
+            {"StringEquals": {"events:source": "jobledger"}},
+        ),
+    },
+    "SchedulerRoleForTarget-1b2b2b": _invoke("Sync/Function"),
+    "SchedulerRoleForTarget-91eb27": _invoke("Api/Function"),
+    "SchedulerRoleForTarget-b6b93d": _invoke("Digest/Function")
+    | _dead_letters("Digest/Undelivered"),
+    "Lookup/OnEventRole": _logs("Lookup/OnEvent")
+    | {"EncryptProperties": Allowed({"kms:Encrypt"}, KEY)},
+    "Lookup/IsCompleteRole": _logs("Lookup/IsComplete")
+    | READ
+    | _invoke("Sync/Function")
+    | {"DecryptProperties": Allowed({"kms:Decrypt"}, KEY)},
+    "Lookup/FrameworkOnEventRole": FRAMEWORK_LOGS
+    | _call_handler("Lookup/OnEvent")
+    | {
+        "StartPolling": Allowed({"states:StartExecution"}, {"Lookup/Provider/waiter-state-machine"})
+    },
+    "Lookup/FrameworkIsCompleteRole": FRAMEWORK_LOGS | _call_handler("Lookup/IsComplete"),
+    # CDK's own, without a Sid.
+    "Lookup/Provider/waiter-state-machine/Role": {
+        "": Allowed(
+            {"lambda:InvokeFunction"},
+            {
+                f"Lookup/Provider/framework-{name}.Arn{versions}"
+                for name in ("isComplete", "onTimeout")
+                for versions in ("", ":*")
+            },
+        )
+    },
+    # One role for the account, with AWS's policy for it.
+    "Api/Rest/CloudWatchRole": {},
+}
+# Actions that support no resource.
+WITHOUT_RESOURCES = ("xray:", "comprehendmedical:")

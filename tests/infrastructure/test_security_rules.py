@@ -1,0 +1,146 @@
+"""cdk-nag (four packs) and checkov find nothing in the template that is not accepted with a reason.
+
+The findings without the acknowledgements are compared with them, so that no acknowledgement outlives its
+finding.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Validations
+from cdk_nag import (
+    AwsSolutionsChecks,
+    HIPAASecurityChecks,
+    NIST80053R5Checks,
+    ServerlessChecks,
+)
+
+from stacks import acknowledgements
+from stacks.acknowledgements import ACCEPTED, EMAIL
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKOV = ROOT / ".venv-audit" / "bin" / "checkov"
+PACKS = (AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, ServerlessChecks)
+ADDRESS = "a@example.org"
+# Everything that adds a resource which a rule may be about.
+FULL = {"chatDigests": "true", "digestEmails": ADDRESS, "alertEmails": ADDRESS}
+PRIVATE = {
+    "name": "Ward7",
+    "vpcEndpointIds": "vpce-0a1b2c3d4e5f60718",
+    "webAclArn": "arn:aws:wafv2:us-east-1:111122223333:regional/webacl/hospital/1a2b3c4d-0000-4000-8000-000000000000",
+    "kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/1a2b3c4d-0000-4000-8000-000000000000",
+}
+
+
+def findings(app: App) -> set[tuple[str, str]]:
+    """Validate with all packs; return the rules with the paths below the stack that do not follow them."""
+    Validations.of(app).add_plugins(*(pack(app) for pack in PACKS))
+    # It fails when there are findings; the report tells them apart from other errors.
+    with contextlib.suppress(RuntimeError):
+        app.synth()
+    report = json.loads(Path(app.outdir, "validation-report.json").read_text(encoding="utf-8"))
+    packs = {pack["pluginName"] for pack in report["pluginReports"]}
+    assert {"AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "Serverless"} <= packs
+    return {
+        (violation["ruleName"], path_of(construct["constructPath"]))
+        for pack in report["pluginReports"]
+        for violation in pack["violations"]
+        for construct in violation["violatingConstructs"]
+    }
+
+
+def path_of(construct_path: str) -> str:
+    return construct_path.removeprefix("JobLedger/").removesuffix("/Resource")
+
+
+def accepted(*, checkov: bool) -> set[tuple[str, str]]:
+    return {
+        (rule, path.replace(EMAIL, ADDRESS))
+        for each in ACCEPTED
+        for rule in each.rules
+        for path in each.paths
+        if rule.startswith("CKV_") == checkov
+    }
+
+
+def failed_checks(template: dict, folder: Path) -> set[tuple[str, str]]:
+    """Run checkov; return the checks with the paths below the stack that fail."""
+    if not CHECKOV.exists():
+        pytest.fail("checkov is not installed: sh local/setup.sh audit")
+    file = folder / "JobLedger.template.json"
+    file.write_text(json.dumps(template), encoding="utf-8")
+    command: list[str | Path] = [
+        CHECKOV,
+        "--file",
+        file,
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+    ]
+    done = subprocess.run(
+        [*command, "--output", "json"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    report = json.loads(done.stdout)
+    assert report["summary"]["parsing_errors"] == 0
+    assert report["summary"]["passed"] > 100, "it checked the template"
+    paths = {
+        name: path_of(resource["Metadata"]["aws:cdk:path"])
+        for name, resource in template["Resources"].items()
+        if "aws:cdk:path" in resource.get("Metadata", {})
+    }
+    return {
+        (check["check_id"], paths[check["resource"].rpartition(".")[2]])
+        for check in report["results"]["failed_checks"]
+    }
+
+
+@pytest.mark.parametrize("context", [{}, FULL, PRIVATE], ids=["default", "full", "private"])
+def test_cdk_nag_has_no_finding_that_is_not_accepted(synthesise_app, context):
+    assert findings(synthesise_app(**context)) == set()
+
+
+def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, monkeypatch):
+    monkeypatch.setattr(acknowledgements, "ACCEPTED", ())
+    assert findings(synthesise_app(**FULL)) == accepted(checkov=False)
+
+
+def test_checkov_has_no_finding_that_is_not_accepted(synthesise, tmp_path):
+    assert failed_checks(synthesise(**FULL).to_json(), tmp_path) == set()
+
+
+def test_every_accepted_finding_of_checkov_exists(synthesise, tmp_path):
+    template = synthesise(**FULL).to_json()
+    for resource in template["Resources"].values():
+        resource.get("Metadata", {}).pop("checkov", None)
+    assert failed_checks(template, tmp_path) == accepted(checkov=True)
+
+
+def test_each_resource_and_rule_is_accepted_once():
+    listed = [(rule, path) for each in ACCEPTED for rule in each.rules for path in each.paths]
+    assert len(listed) == len(set(listed))
+
+
+def test_the_security_document_lists_what_is_accepted():
+    """`UPDATE_GOLDEN=1 pytest` writes the table anew."""
+    document = ROOT / "docs" / "security.md"
+    text = document.read_text(encoding="utf-8")
+    head, begin, _, end, tail = re.split(r"(<!-- (?:begin|end): accepted -->\n)", text)
+    written = head + begin + table() + end + tail
+    if os.environ.get("UPDATE_GOLDEN"):
+        document.write_text(written, encoding="utf-8")
+    assert written == text or os.environ.get("UPDATE_GOLDEN")
+
+
+def table() -> str:
+    """Return the accepted findings as a table, a reason a line."""
+    lines = ["| resources | rules | reason |", "|---|---|---|"]
+    for each in ACCEPTED:
+        resources = ", ".join(f"`{path}`" for path in each.paths)
+        rules = ", ".join(f"`{rule}`" for rule in each.rules)
+        lines.append(f"| {resources} | {rules} | {each.reason} |")
+    return "\n".join(lines) + "\n"
