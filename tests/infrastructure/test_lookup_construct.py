@@ -53,6 +53,11 @@ def test_the_token_can_be_given():
     assert resource["Properties"]["ServiceToken"].startswith("arn:aws:lambda")
 
 
+def test_cloudformation_waits_for_the_hour_that_it_allows():
+    (resource,) = lookups()
+    assert resource["Properties"]["ServiceTimeout"] == "3600"
+
+
 def test_the_construct_can_be_imported_by_its_earlier_name():
     assert job_ledger_lookup.ComprehendMedicalJobLookup is ComprehendMedicalJobLookup
 
