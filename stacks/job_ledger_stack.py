@@ -46,6 +46,7 @@ class JobLedgerStack(Stack):
         lookup = Lookup(
             self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
         )
+        widget = Widget(self, "Widget", settings=settings, code=code, ledger=ledger, key=key)
         monitoring = Monitoring(
             self,
             "Monitoring",
@@ -57,9 +58,9 @@ class JobLedgerStack(Stack):
             digest=digest,
             api=api,
             lookup=lookup,
+            widget=widget,
         )
         alerts.notify_of(monitoring.alarms)
-        widget = Widget(self, "Widget", settings=settings, code=code, ledger=ledger, key=key)
         self._add_outputs(
             ApiUrl=api.url,
             ReaderPolicyArn=api.policies.reader.managed_policy_arn,

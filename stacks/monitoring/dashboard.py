@@ -1,6 +1,7 @@
 """The CloudWatch dashboard: is the ledger fresh, what happens to jobs, do people and systems get answers, what costs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -16,35 +17,54 @@ _WIDTH = 24  # columns of a dashboard
 _PERIOD = Duration.minutes(5)
 
 
-def dashboard_rows(
-    *,
-    emitted: EmittedMetrics,
-    settings: Settings,
-    alarms: Sequence[cloudwatch.Alarm],
-    api: Mapping[str, cloudwatch.Metric],
-    functions: Mapping[str, lambda_.Function],
-    queues: Mapping[str, sqs.Queue],
-    tables: Mapping[str, dynamodb.Table],
-) -> list[list[cloudwatch.IWidget]]:
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What the dashboard shows. Functions, queues, tables and the API's metrics are by their names in graphs."""
+
+    emitted: EmittedMetrics
+    settings: Settings
+    alarms: Sequence[cloudwatch.Alarm]
+    board: lambda_.IFunction
+    api: Mapping[str, cloudwatch.Metric]
+    functions: Mapping[str, lambda_.Function]
+    queues: Mapping[str, sqs.Queue]
+    tables: Mapping[str, dynamodb.Table]
+
+    def counts(self, *names: str) -> list[cloudwatch.IMetric]:
+        """Return the sums of emitted metrics."""
+        return [self.emitted.metric(name, "Sum", label=name) for name in names]
+
+    def statistics(self, name: str, *statistics: str) -> list[cloudwatch.IMetric]:
+        """Return several statistics of one emitted metric."""
+        return [self.emitted.metric(name, each, label=each) for each in statistics]
+
+
+def dashboard_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
     """Return the widgets, row by row, the most important first."""
-
-    def count(*names: str) -> list[cloudwatch.IMetric]:
-        return [emitted.metric(name, "Sum", label=name) for name in names]
-
-    def each(name: str, *statistics: str) -> list[cloudwatch.IMetric]:
-        return [emitted.metric(name, statistic, label=statistic) for statistic in statistics]
-
-    ages = [
-        emitted.metric("AsOfAgeSeconds", "Maximum", family=family, label=family)
-        for family in settings.families
+    return [
+        [
+            cloudwatch.AlarmStatusWidget(
+                title="Alarms", width=_WIDTH, height=4, alarms=list(watched.alarms)
+            )
+        ],
+        [
+            cloudwatch.CustomWidget(
+                title="Jobs", width=_WIDTH, height=18, function_arn=watched.board.function_arn
+            )
+        ],
+        *_sync_rows(watched),
+        *_answer_rows(watched),
+        *_resource_rows(watched),
     ]
-    latency = [api["latency"].with_(statistic=s, label=s) for s in ("p50", "p90", "p99")]
-    requests = [
-        api[name].with_(statistic="Sum", label=name)
-        for name in ("requests", "client errors", "server errors")
+
+
+def _sync_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
+    count, each = watched.counts, watched.statistics
+    ages = [
+        watched.emitted.metric("AsOfAgeSeconds", "Maximum", family=family, label=family)
+        for family in watched.settings.families
     ]
     return [
-        [cloudwatch.AlarmStatusWidget(title="Alarms", width=_WIDTH, height=4, alarms=list(alarms))],
         _row(
             _graph("Age of the ledger by family (seconds)", ages),
             _graph("Jobs and status changes", count("JobsObserved", "Transitions")),
@@ -55,37 +75,39 @@ def dashboard_rows(
             _graph("Duration of a sync (seconds)", each("SyncSeconds", "p50", "Maximum")),
             _graph("Failed syncs and repaired counters", count("SyncFailures", "CountersRepaired")),
         ),
+    ]
+
+
+def _answer_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
+    count, api = watched.counts, watched.api
+    latency = [api["latency"].with_(statistic=each, label=each) for each in ("p50", "p90", "p99")]
+    requests = [
+        api[name].with_(statistic="Sum", label=name)
+        for name in ("requests", "client errors", "server errors")
+    ]
+    undelivered = [
+        queue.metric_approximate_number_of_messages_visible(label=name, statistic="Maximum")
+        for name, queue in watched.queues.items()
+    ]
+    digests = ("DigestRuns", "DigestsPublished", "DigestsResumed", "DigestFailures", "ChatFailures")
+    waits = watched.statistics("LookupWaitSeconds", "Maximum")
+    return [
         _row(
             _graph("API requests", requests),
             _graph("API latency (milliseconds)", latency),
-            _graph(
-                "Look-ups",
-                count("LookupsFound", "LookupsFailed"),
-                each("LookupWaitSeconds", "Maximum"),
-            ),
+            _graph("Look-ups", count("LookupsFound", "LookupsFailed"), waits),
         ),
         _row(
-            _graph(
-                "Digests",
-                count(
-                    "DigestRuns",
-                    "DigestsPublished",
-                    "DigestsResumed",
-                    "DigestFailures",
-                    "ChatFailures",
-                ),
-            ),
+            _graph("Digests", count(*digests)),
             _graph("Change events", count("EventsSent", "EventFailures")),
-            _graph(
-                "Undelivered",
-                [
-                    queue.metric_approximate_number_of_messages_visible(
-                        label=name, statistic="Maximum"
-                    )
-                    for name, queue in queues.items()
-                ],
-            ),
+            _graph("Undelivered", undelivered),
         ),
+    ]
+
+
+def _resource_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
+    functions, tables = watched.functions, watched.tables
+    return [
         _row(
             _graph("Function errors", _of_functions(functions, "Errors", "Sum")),
             _graph(

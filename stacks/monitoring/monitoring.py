@@ -21,11 +21,12 @@ from stacks.monitoring.alarms import (
     sync_alarms,
     table_alarms,
 )
-from stacks.monitoring.dashboard import create_dashboard, dashboard_rows
+from stacks.monitoring.dashboard import Watched, create_dashboard, dashboard_rows
 from stacks.monitoring.metrics import EmittedMetrics
 from stacks.monitoring.queries import SavedQueries
 from stacks.settings import Settings
 from stacks.sync import Sync
+from stacks.widget import Widget
 
 
 class Monitoring(Construct):
@@ -44,6 +45,7 @@ class Monitoring(Construct):
         digest: Digest,
         api: Api,
         lookup: Lookup,
+        widget: Widget,
     ) -> None:
         """Create alarms, queries and dashboard. `folder`: of the saved queries."""
         super().__init__(scope, construct_id)
@@ -67,7 +69,11 @@ class Monitoring(Construct):
         for name, function in functions.items():
             self.alarms += _created(function, function_alarms(function, name))
         # A look-up that fails is a failure of its function: the deployment that asked says why.
-        functions |= {"look-up validation": lookup.on_event, "look-up": lookup.is_complete}
+        functions |= {
+            "look-up validation": lookup.on_event,
+            "look-up": lookup.is_complete,
+            "board widget": widget.function,
+        }
         SavedQueries(
             self,
             "Queries",
@@ -81,10 +87,11 @@ class Monitoring(Construct):
                 "access": [api.access_logs],
             },
         )
-        rows = dashboard_rows(
+        watched = Watched(
             emitted=emitted,
             settings=settings,
             alarms=self.alarms,
+            board=widget.function,
             api={
                 "requests": stage.metric_count(),
                 "client errors": stage.metric_client_error(),
@@ -95,7 +102,7 @@ class Monitoring(Construct):
             queues={"digests": digest.undelivered, "change events": changes.undelivered},
             tables=tables,
         )
-        self.dashboard = create_dashboard(self, rows)
+        self.dashboard = create_dashboard(self, dashboard_rows(watched))
 
 
 def _created(scope: Construct, alarms: Iterable[tuple[str, Alarm]]) -> list[cloudwatch.Alarm]:
