@@ -23,7 +23,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 # The most dollars of a month, by jobs a day.
 GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
 SHOWN = 1_000
-ALARMS = 2
+ALARMS = 31
 """CloudWatch alarms in the template of a default deployment; a test counts them."""
 
 _MILLION = 1_000_000

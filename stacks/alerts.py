@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.dead_letters import dead_letter_queue
@@ -35,7 +36,9 @@ class JobAlerts(Construct):
         )
         for address in settings.alert_emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
+        self.undelivered: sqs.Queue | None = None
         if settings.alert_on:
+            self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
             events.Rule(
                 self,
                 "Rule",
@@ -49,7 +52,7 @@ class JobAlerts(Construct):
                     targets.SnsTopic(
                         self.topic,
                         message=_message(),
-                        dead_letter_queue=dead_letter_queue(self, "Undelivered", key=key),
+                        dead_letter_queue=self.undelivered,
                     )
                 ],
             )

@@ -55,6 +55,7 @@ class JobLedgerStack(Stack):
             ledger=ledger,
             sync=sync,
             changes=changes,
+            alerts=alerts,
             digest=digest,
             api=api,
             lookup=lookup,

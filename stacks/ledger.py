@@ -64,8 +64,9 @@ class Ledger(dynamodb.Table):
         allow_reading_tables(role, self._key)
 
     def grant_recording(self, role: iam.Role) -> None:
-        """Allow transactions of puts and updates, but no deletes: the ledger keeps everything."""
-        allow(role, "WriteLedger", ["dynamodb:PutItem", "dynamodb:UpdateItem"], [self.table_arn])
+        """Allow transactions of puts, updates and checks, but no deletes: the ledger keeps everything."""
+        actions = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        allow(role, "WriteLedger", actions, [self.table_arn])
         allow_writing_tables(role, self._key)
 
     def grant_writing_partition(self, role: iam.Role, partition: str) -> None:

@@ -168,6 +168,12 @@ def event_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[tu
     yield "GivenUpAlarm", _dead_letters("change events were given up", undelivered)
 
 
+def alert_alarms(undelivered: sqs.Queue | None) -> Iterator[tuple[str, Alarm]]:
+    """Yield the construct id and the alarm for job alerts; without alerts there is none."""
+    if undelivered is not None:
+        yield "GivenUpAlarm", _dead_letters("a job alert did not reach its topic", undelivered)
+
+
 def api_alarms(
     server_errors: cloudwatch.Metric, latency: cloudwatch.Metric
 ) -> Iterator[tuple[str, Alarm]]:

@@ -6,6 +6,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.alerts import JobAlerts
 from stacks.api import Api
 from stacks.changes import Changes
 from stacks.digest import Digest
@@ -14,6 +15,7 @@ from stacks.ledger import Ledger
 from stacks.lookup import Lookup
 from stacks.monitoring.alarms import (
     Alarm,
+    alert_alarms,
     api_alarms,
     digest_alarms,
     event_alarms,
@@ -42,6 +44,7 @@ class Monitoring(Construct):
         ledger: Ledger,
         sync: Sync,
         changes: Changes,
+        alerts: JobAlerts,
         digest: Digest,
         api: Api,
         lookup: Lookup,
@@ -63,6 +66,7 @@ class Monitoring(Construct):
             # In the digest's scope, where they were before: an alarm's id stays what it is.
             *_created(digest, digest_alarms(emitted, settings, digest.undelivered)),
             *_created(changes, event_alarms(emitted, changes.undelivered)),
+            *_created(alerts, alert_alarms(alerts.undelivered)),
             *_created(api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
             *_created(ledger, table_alarms(tables)),
         ]
@@ -87,6 +91,9 @@ class Monitoring(Construct):
                 "access": [api.access_logs],
             },
         )
+        queues = {"digests": digest.undelivered, "change events": changes.undelivered}
+        if alerts.undelivered is not None:
+            queues["alerts"] = alerts.undelivered
         watched = Watched(
             emitted=emitted,
             settings=settings,
@@ -99,7 +106,7 @@ class Monitoring(Construct):
                 "latency": stage.metric_latency(),
             },
             functions=functions,
-            queues={"digests": digest.undelivered, "change events": changes.undelivered},
+            queues=queues,
             tables=tables,
         )
         self.dashboard = create_dashboard(self, dashboard_rows(watched))

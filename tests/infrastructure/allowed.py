@@ -87,7 +87,9 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | READ
     | WRITE
     | {
-        "WriteLedger": Allowed(_service("dynamodb", "PutItem UpdateItem"), {"Ledger.Arn"}),
+        "WriteLedger": Allowed(
+            _service("dynamodb", "ConditionCheckItem PutItem UpdateItem"), {"Ledger.Arn"}
+        ),
         "ReadJobs": Allowed(
             {
                 f"comprehendmedical:{action}"

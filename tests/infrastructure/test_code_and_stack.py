@@ -13,6 +13,7 @@ from jobledger.events import batch, eventbridge
 from jobledger.ledger import table
 from jobledger.sync import run as sync_run
 from stacks.encryption import LOOKUP_CONTEXT
+from tests.infrastructure.allowed import ROLES
 from tests.infrastructure.template_reading import by_path, of_type
 from tests.unit.test_imports import MODULES, own_modules
 
@@ -140,6 +141,15 @@ def test_alarms_are_on_metrics_that_the_code_emits(full):
     }
     assert own
     assert own <= emitted
+
+
+def test_the_sync_may_run_each_kind_of_action_of_a_transaction():
+    text = MODULES["jobledger.ledger.table"].read_text(encoding="utf-8")
+    kinds = re.findall(r'return \{"(Put|Update|ConditionCheck|Delete)": ', text)
+    assert {"Put", "Update", "ConditionCheck"} == set(kinds)
+    assert {f"dynamodb:{kind}Item" for kind in kinds} == set(
+        ROLES["Sync/FunctionRole"]["WriteLedger"].actions
+    )
 
 
 def test_the_digest_writes_only_rows_that_its_role_allows():

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from jobledger import metrics
-from jobledger.jobs import Family
 from jobledger.observability import publish_metrics
 
 ROOT = Path(__file__).parents[2]
@@ -34,22 +33,6 @@ def test_the_operations_document_lists_every_metric_as_it_is():
     listed = [metrics.Metric(name, unit, bool(family)) for name, unit, family in rows]
     assert len(listed) == len(set(listed))
     assert set(listed) == ALL
-
-
-def test_the_cost_table_counts_every_metric():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    row = re.search(
-        r"\| CloudWatch metrics \| (\d+) metrics \(one for each of five families, (\d+) others\)"
-        r" × \$0\.30 \| ([\d.]+) \|",
-        text,
-    )
-    assert row
-    count, others, dollars = row.groups()
-    per_family = sum(metric.per_family for metric in ALL)
-    assert per_family == 1
-    assert int(others) == len(ALL) - per_family
-    assert int(count) == int(others) + per_family * len(Family)
-    assert float(dollars) == round(int(count) * 0.30, 2)
 
 
 def test_no_module_but_one_names_a_metric():
