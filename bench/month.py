@@ -41,6 +41,16 @@ _LISTED_DAYS = 120
 _JOB_MINUTES = 5
 _START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SCOPE = "111122223333/us-east-1"
+# What each line has of the invocation, in its length (Powertools' inject_lambda_context).
+_LAMBDA_KEYS: dict[str, Any] = {
+    "cold_start": False,
+    "function_name": "JobLedger-SyncFunction0123ABCD-ABCDEFGHIJKL",
+    "function_memory_size": "512",
+    "function_arn": f"arn:aws:lambda:us-east-1:111122223333:function:{'x' * 43}",
+    "function_request_id": "00000000-0000-0000-0000-000000000000",
+    "correlation_id": "00000000-0000-0000-0000-000000000000",
+    "xray_trace_id": "1-00000000-000000000000000000000000",
+}
 
 
 @dataclass(frozen=True)
@@ -139,11 +149,13 @@ class _Deployment:
         handler = logger.registered_handler
         assert isinstance(handler, logging.StreamHandler)
         stdout = handler.setStream(log)
+        logger.append_keys(**_LAMBDA_KEYS)
         try:
             with contextlib.redirect_stdout(log):
                 done = sync_families({}, 1e9, self._dependencies, lambda: self._now)
         finally:
             handler.setStream(stdout)
+            logger.remove_keys(list(_LAMBDA_KEYS))
         assert not [family for family in done["Families"].values() if "Error" in family], done
         return log.getvalue()
 
