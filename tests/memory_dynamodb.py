@@ -1,19 +1,19 @@
 """A DynamoDB client in memory, of just what `jobledger.ledger.table` asks of one.
 
-The contract tests in tests/functional run the same ledger on this and on a real emulator, and fail
-where the two differ. It counts requests and rows read, and takes the place of a botocore client.
+`tests/functional/ledger/test_dynamodb_contract.py` holds it to what AWS documents, beside moto and MiniStack.
+It counts requests and rows read, and takes the place of a botocore client.
 """
 
 import bisect
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-Item = dict[str, dict[str, Any]]
+from tests.dynamodb_limits import PAGE_BYTES, Item, check_keys, check_rows, refused, size_of
 
 INDEXES = {
     "ByStatus": ("StatusKey", "SK"),
@@ -21,6 +21,7 @@ INDEXES = {
     "ByNameAndStatus": ("NameStatusKey", "SK"),
     "ById": ("IdKey", None),
 }
+_INDEX_KEYS = [key for key, _ in INDEXES.values()]
 _TERM = re.compile(
     r"(?P<between>(?P<ba>\w+) BETWEEN (?P<low>:\w+) AND (?P<high>:\w+))"
     r"|(?P<function>attribute_not_exists|attribute_exists|begins_with)\((?P<fa>\w+)(?:, (?P<fv>:\w+))?\)"
@@ -59,31 +60,31 @@ class MemoryDynamoDB:
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
         ((name, request),) = RequestItems.items()
-        assert len(request["Keys"]) <= 100
-        assert len({_key(key) for key in request["Keys"]}) == len(request["Keys"])
+        check_keys([_key(key) for key in request["Keys"]])
         with self._call("batch_get_item"):
             found = [self.items[_key(key)] for key in request["Keys"] if _key(key) in self.items]
             return {"Responses": {name: [dict(item) for item in found]}}
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
-        puts = [action["Put"] for action in TransactItems if "Put" in action]
-        updates = [action["Update"] for action in TransactItems if "Update" in action]
-        checks = [
-            action["ConditionCheck"] for action in TransactItems if "ConditionCheck" in action
-        ]
-        assert len(TransactItems) == len(puts) + len(checks) + len(updates) <= 100
-        keys = {_key(put["Item"]) for put in puts}
-        keys |= {_key(action["Key"]) for action in checks + updates}
-        assert len(keys) == len(TransactItems)
+        actions = [(kind, action) for each in TransactItems for kind, action in each.items()]
+        assert {kind for kind, _ in actions} <= {"Put", "Update", "ConditionCheck"}
+        check_keys([_key(action.get("Item") or action["Key"]) for _, action in actions])
         with self._call("transact_write_items"):
-            holds = [self._holds(action) for action in puts + checks]
+            holds = [self._holds(action) for _, action in actions]
             if not all(holds):
                 raise cancelled(*("None" if held else "ConditionalCheckFailed" for held in holds))
-            for put in puts:
-                self._put(put["Item"])
-            for update in updates:
-                self._put(_added(self.items.get(_key(update["Key"])), **update))
+            rows = [self._written(kind, action) for kind, action in actions]
+            written = [row for row in rows if row is not None]
+            check_rows(written, _INDEX_KEYS)
+            for row in written:
+                self._put(row)
             return {}
+
+    def _written(self, kind: str, action: Mapping[str, Any]) -> Item | None:
+        """The row after an action; None for one that writes nothing."""
+        if kind == "Update":
+            return _added(self.items.get(_key(action["Key"])), **action)
+        return action["Item"] if kind == "Put" else None
 
     def query(self, **request: Any) -> dict[str, Any]:
         with self._call("query"):
@@ -100,8 +101,12 @@ class MemoryDynamoDB:
         ScanIndexForward: bool = True,
         Limit: int | None = None,
         Select: str | None = None,
+        ConsistentRead: bool = False,
+        ProjectionExpression: str = "",
         **_: Any,
     ) -> dict[str, Any]:
+        if IndexName and ConsistentRead:
+            raise refused("an index cannot be read consistently")
         attribute = INDEXES[IndexName][0] if IndexName else "PK"
         partition, low, high = _range(KeyConditionExpression, ExpressionAttributeValues, attribute)
         entries = self._order[IndexName, partition]
@@ -116,13 +121,13 @@ class MemoryDynamoDB:
                 last = min(last, bisect.bisect_left(entries, start))
         stretch = entries[first:last] if ScanIndexForward else entries[first:last][::-1]
         most = min(Limit or self._largest_answer, self._largest_answer)
-        read = [self.items[pk, sk] for _, pk, sk in stretch[:most]]
+        read = list(_megabyte(self.items[pk, sk] for _, pk, sk in stretch[:most]))
         self.rows_read += len(read)
         kept = [i for i in read if _all_hold(FilterExpression, ExpressionAttributeValues, i)]
         answer: dict[str, Any] = {"Count": len(kept), "ScannedCount": len(read)}
         if Select != "COUNT":
-            answer["Items"] = [dict(item) for item in kept]
-        if len(stretch) > most or (Limit and len(read) == most):
+            answer["Items"] = [_projected(item, ProjectionExpression) for item in kept]
+        if len(stretch) > len(read) or (Limit and len(read) == most):
             names = {"PK", "SK", attribute}
             answer["LastEvaluatedKey"] = {name: read[-1][name] for name in names}
         return answer
@@ -141,6 +146,8 @@ class MemoryDynamoDB:
     def _holds(self, action: Mapping[str, Any]) -> bool:
         item = self.items.get(_key(action.get("Item") or action["Key"]), {})
         values = action.get("ExpressionAttributeValues", {})
+        if "ConditionExpression" not in action:
+            return True
         alternatives = action["ConditionExpression"].split(" OR ")
         return any(_all_hold(alternative, values, item) for alternative in alternatives)
 
@@ -201,6 +208,21 @@ def _added(
         before = _plain(new.get(attribute, {"N": "0"}))
         new[attribute] = {"N": str(before + _plain(ExpressionAttributeValues[added_value]))}
     return new
+
+
+def _megabyte(rows: Iterable[Item]) -> Iterator[Item]:
+    """The rows of one page, which ends with the row that reaches a megabyte."""
+    size = 0
+    for row in rows:
+        yield row
+        size += size_of(row)
+        if size >= PAGE_BYTES:
+            return
+
+
+def _projected(item: Item, expression: str) -> Item:
+    names = set(expression.split(", ")) if expression else item.keys()
+    return {name: value for name, value in item.items() if name in names}
 
 
 def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str]:

@@ -27,6 +27,30 @@ def put(pk: str, sk: str, condition: str | None = None, **attributes: Any) -> di
     return {"Put": action}
 
 
+def add(pk: str, sk: str, **amounts: int) -> dict[str, Any]:
+    """One Update that adds to numbers."""
+    parts = ", ".join(f"#{name} :{name}" for name in amounts)
+    return {
+        "Update": {
+            "Key": {"PK": typed(pk), "SK": typed(sk)},
+            "UpdateExpression": f"ADD {parts}",
+            "ExpressionAttributeNames": {f"#{name}": name for name in amounts},
+            "ExpressionAttributeValues": {f":{name}": typed(n) for name, n in amounts.items()},
+        }
+    }
+
+
+def check_version(pk: str, sk: str, version: int) -> dict[str, Any]:
+    """One ConditionCheck."""
+    return {
+        "ConditionCheck": {
+            "Key": {"PK": typed(pk), "SK": typed(sk)},
+            "ConditionExpression": "Version = :read",
+            "ExpressionAttributeValues": {":read": typed(version)},
+        }
+    }
+
+
 def typed(value: object) -> dict[str, str]:
     return {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
 
@@ -112,6 +136,34 @@ def test_one_transaction_may_not_write_a_row_twice(dynamo: Dynamo) -> None:
     with pytest.raises(ClientError) as refused:
         dynamo.write(put("p", "s", A="1"), put("p", "s", A="2"))
     assert code_of(refused) == "ValidationException"
+
+
+def test_a_check_without_a_write_cancels_the_transaction_like_a_put(dynamo: Dynamo) -> None:
+    dynamo.write(put("p", "state", Version=2))
+    with pytest.raises(ClientError) as refused:
+        dynamo.write(put("p", "job"), check_version("p", "state", 1))
+    assert reasons_of(refused) == ["None", "ConditionalCheckFailed"]
+    dynamo.write(put("p", "job"), check_version("p", "state", 2))
+    assert dynamo.get("p", "state")["Version"] == {"N": "2"}
+
+
+def test_an_addition_creates_the_row_and_its_attributes(dynamo: Dynamo) -> None:
+    dynamo.write(add("p", "totals", Failed=2, Done=1))
+    dynamo.write(add("p", "totals", Failed=-1, New=3))
+    row = dynamo.get("p", "totals")
+    assert {name: row[name]["N"] for name in ("Failed", "Done", "New")} == {
+        "Failed": "1",
+        "Done": "1",
+        "New": "3",
+    }
+
+
+def test_an_addition_is_part_of_its_transaction(dynamo: Dynamo) -> None:
+    dynamo.write(put("p", "s", Version=2))
+    with pytest.raises(ClientError) as refused:
+        dynamo.write(add("p", "totals", Failed=1), put("p", "s", NEW))
+    assert reasons_of(refused) == ["None", "ConditionalCheckFailed"]
+    assert not dynamo.get("p", "totals")
 
 
 # Limits.
