@@ -5,7 +5,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tests.memory_dynamodb import Item, MemoryDynamoDB, _all_hold, _range
+from tests.dynamodb_limits import Item
+from tests.memory_dynamodb import MemoryDynamoDB, _all_hold, _range
 
 _MEGABYTE = 1_000_000
 

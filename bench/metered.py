@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from tests.memory_dynamodb import INDEXES, Item, MemoryDynamoDB
+from tests.dynamodb_limits import Item
+from tests.memory_dynamodb import INDEXES, MemoryDynamoDB
 
 
 class Metered(MemoryDynamoDB):

@@ -15,7 +15,7 @@ from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
 from jobledger.ledger.totals import LAYOUT, monthly, names_of
 from jobledger.ledger.writing import Ledger
-from tests.memory_dynamodb import Item
+from tests.dynamodb_limits import Item
 
 Items = Mapping[tuple[str, str], Item]
 Counters = dict[str, dict[str, int]]
