@@ -38,9 +38,13 @@ class Metered(MemoryDynamoDB):
         return answer
 
     def query(self, **request: Any) -> dict[str, Any]:
-        """Count the bytes that were read together, before any filter."""
-        unfiltered = {name: v for name, v in request.items() if name != "FilterExpression"}
-        read = super().query(**unfiltered) if unfiltered != request else None
+        """Count the bytes that were read together, before any filter and projection."""
+        whole = {
+            n: v
+            for n, v in request.items()
+            if n not in ("FilterExpression", "ProjectionExpression")
+        }
+        read = super().query(**whole) if whole != request else None
         answer = super().query(**request)
         size = sum(map(_bytes, (read or answer).get("Items", [])))
         self.reads += _units(size, 4096) * (1 if request.get("ConsistentRead") else 0.5)

@@ -125,13 +125,18 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     return Job(
         family=family,
         job_id=job["JobId"],
-        name=job.get("JobName") or None,
-        status=job.get("JobStatus") or None,
+        name=_encodable(job.get("JobName")),
+        status=_encodable(job.get("JobStatus")),
         submit_time=job.get("SubmitTime"),
         end_time=job.get("EndTime"),
         expiration_time=job.get("ExpirationTime"),
         json=_dumps(job | {"Family": family.value}),
     )
+
+
+def _encodable(text: str | None) -> str | None:
+    """Return text that DynamoDB accepts as an attribute: lone surrogates, which UTF-8 has no place for, become ?."""
+    return text.encode(errors="replace").decode() if text else None
 
 
 def _plain(name: str, value: object) -> Any:

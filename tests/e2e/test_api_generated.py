@@ -34,6 +34,9 @@ OPERATIONS = [
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/{Asset}"),
+    ("GET", "/board"),
+    ("GET", "/board/{Asset}"),
+    ("GET", "/board/jobs/{JobId}"),
 ]
 
 pytestmark = pytest.mark.xdist_group("deployment")

@@ -47,6 +47,7 @@ def imported(handler: str, program: str = IMPORT, **environment: str) -> list[st
             "DIGEST_TIMEZONE": "UTC",
             "DIGEST_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:digest",
             "INCLUDE_JOB_DETAILS": "false",
+            "EVENT_SOURCE": "jobledger",
             "KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
         }
         | environment,

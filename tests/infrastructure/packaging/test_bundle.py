@@ -11,7 +11,7 @@ import pytest
 from stacks.packaging import bundle as bundling
 from stacks.packaging import target as targets
 from stacks.packaging.bundle import BundleError, make_bundle
-from stacks.packaging.slim import SERVICES, slim
+from stacks.packaging.slim import OPERATIONS, SERVICES, slim
 from stacks.packaging.target import Target
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -157,7 +157,9 @@ def test_only_the_services_in_use_are_kept(tmp_path):
         ("ec2", "2016-11-15"),
     ):
         (data / service / version).mkdir(parents=True)
-        (data / service / version / "service-2.json").write_text('{ "a": 1 }')
+        operations = {name: {} for name in OPERATIONS.get(service, ())}
+        model = {"metadata": {}, "operations": operations, "shapes": {}}
+        (data / service / version / "service-2.json").write_text(json.dumps(model))
         (data / service / version / "examples-1.json").write_text("{}")
     region = {"services": {"sns": {}, "ec2": {}}, "partition": "aws"}
     (data / "endpoints.json").write_text(json.dumps({"partitions": [region]}))
