@@ -31,8 +31,12 @@ def start(state_dir: Path, *arguments: str) -> subprocess.Popen[bytes]:
     (state_dir / "ready.json").unlink(missing_ok=True)
     ports = ["--aws-port", "0", "--comprehend-port", "0"]
     command = [sys.executable, "-m", "local", "--state-dir", str(state_dir), *ports, *arguments]
+    # The functions inherit what MiniStack has: the settings of the unit tests would turn tracing off.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("POWERTOOLS_")}
     with (state_dir / "runner.log").open("wb") as log:
-        return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
 
 
 def output(state_dir: Path) -> str:
