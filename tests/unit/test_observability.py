@@ -5,8 +5,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -122,3 +125,44 @@ def test_a_trace_has_each_step_with_its_outcome_and_no_message():
     assert handler["annotations"]["Outcome"] == "ValueError"
     assert handler["annotations"]["ColdStart"] is True
     assert page["cause"]["exceptions"][0]["type"] == "KeyError"
+
+
+class _Lambda(BaseHTTPRequestHandler):
+    """Answers Invoke, and keeps the trace headers that it got."""
+
+    traces: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.traces.append(self.headers["X-Amzn-Trace-Id"])
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def test_a_call_of_another_function_carries_the_trace_of_the_caller():
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as daemon,
+        ThreadingHTTPServer(("127.0.0.1", 0), _Lambda) as server,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(10)
+        addresses = {
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        }
+        subprocess.run(
+            [sys.executable, SCRIPT.with_name("traced_call.py")],
+            env={**os.environ, **LAMBDA, **addresses},
+            check=True,
+        )
+        call, handler = (json.loads(daemon.recv(65_535).split(b"\n", 1)[1]) for _ in range(2))
+        server.shutdown()
+    assert (call["name"], call["parent_id"]) == ("lambda", handler["id"])
+    # The invoked function hangs below the call.
+    assert _Lambda.traces == [f"Root={call['trace_id']};Parent={call['id']};Sampled=1"]
