@@ -171,6 +171,19 @@ def test_of_two_writers_of_a_new_job_one_reads_the_row_of_the_other():
     assert (written.row()["JobStatus"], written.row()["Version"]) == ("COMPLETED", 1)
 
 
+def test_two_jobs_of_one_id_are_recorded_in_one_call():
+    written = Written()
+    # A millisecond is long for a processor: all of a transaction is stamped in one.
+    written.ledger = Ledger(written.ledger.table, SCOPE, lambda: written.now)
+
+    def a_second_passes(operation: str) -> None:
+        written.now += SECOND
+
+    written.database.after = a_second_passes
+    written.record(a_job(), a_job(SubmitTime=NOW - 60 * SECOND), a_job(job_id="another"))
+    assert len(written.changes()) == 3
+
+
 def test_a_change_is_never_written_over_another():
     written = Written()
     written.record(a_job())
