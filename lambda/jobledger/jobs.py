@@ -124,9 +124,9 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
         return None
     return Job(
         family=family,
-        job_id=job["JobId"],
-        name=job.get("JobName") or None,
-        status=job.get("JobStatus") or None,
+        job_id=_encodable(job["JobId"]),
+        name=_encodable(job.get("JobName") or None),
+        status=_encodable(job.get("JobStatus") or None),
         submit_time=job.get("SubmitTime"),
         end_time=job.get("EndTime"),
         expiration_time=job.get("ExpirationTime"),
@@ -142,6 +142,11 @@ def _plain(name: str, value: object) -> Any:
     if name in _TIMES and value is not None:
         return rfc3339(datetime.fromisoformat(str(value)))
     return value
+
+
+def _encodable(value: Any) -> Any:
+    """Return text without lone surrogates, which JSON can carry but no attribute of a row."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _dumps(job: Mapping[str, Any]) -> str:
