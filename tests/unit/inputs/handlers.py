@@ -52,6 +52,12 @@ class Handlers:
         found = self.api.get(f"/docs/{value}").status != 404
         return set() if found else {refusal(docs.ASSET)}
 
+    def board_asset(self, value: str) -> Refusals:
+        if not value:  # no route
+            return _raised(lambda: value_of(parameters.BOARD_ASSET, value))
+        found = self.api.get(f"/board/{value}").status != 404
+        return set() if found else {refusal(parameters.BOARD_ASSET)}
+
     def key(self, value: str) -> Refusals:
         headers = {"Idempotency-Key": value}
         return self._refused(self.api.call("/digests", method="POST", headers=headers))
@@ -134,6 +140,11 @@ def all_inputs() -> Iterator[Input]:
     yield Input("/jobs Family of the ledger", kept, send, text=True, beyond=others)
     yield Input("path JobId", parameters.JOB_ID, Handlers.job_id, text=True)
     yield Input("path Asset", docs.ASSET, Handlers.asset, text=True)
+    for name in ("Family", "Refresh"):  # the others are those of /jobs
+        declared, send = parameters.BOARD_PARAMETERS[name], _query("/board", name)
+        # A form sends its empty fields: they are left out.
+        yield Input(f"/board {name}", declared, send, text=True, beyond=("x", "ON", "all"))
+    yield Input("path Asset of the board", parameters.BOARD_ASSET, Handlers.board_asset, text=True)
     yield Input("header Idempotency-Key", inputs.IDEMPOTENCY_KEY, Handlers.key, text=True)
     yield from _object("body", payloads.DIGEST_BODY, Handlers.body)
     yield from _object("by hand", payloads.DIGEST_ON_DEMAND, Handlers.digest)
