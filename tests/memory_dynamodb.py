@@ -230,6 +230,8 @@ def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str
     for term in _terms(expression):
         if term["between"]:
             low, high = _text(values[term["low"]]), _text(values[term["high"]])
+            if low > high:
+                raise refused("BETWEEN requires an upper bound that is not below the lower bound")
         elif term["function"] == "begins_with":
             low = _text(values[term["fv"]])
             high = low + "\U0010ffff"

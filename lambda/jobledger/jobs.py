@@ -124,19 +124,14 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
         return None
     return Job(
         family=family,
-        job_id=job["JobId"],
-        name=_encodable(job.get("JobName")),
-        status=_encodable(job.get("JobStatus")),
+        job_id=_encodable(job["JobId"]),
+        name=_encodable(job.get("JobName") or None),
+        status=_encodable(job.get("JobStatus") or None),
         submit_time=job.get("SubmitTime"),
         end_time=job.get("EndTime"),
         expiration_time=job.get("ExpirationTime"),
         json=_dumps(job | {"Family": family.value}),
     )
-
-
-def _encodable(text: str | None) -> str | None:
-    """Return text that DynamoDB accepts as an attribute: lone surrogates, which UTF-8 has no place for, become ?."""
-    return text.encode(errors="replace").decode() if text else None
 
 
 def _plain(name: str, value: object) -> Any:
@@ -147,6 +142,11 @@ def _plain(name: str, value: object) -> Any:
     if name in _TIMES and value is not None:
         return rfc3339(datetime.fromisoformat(str(value)))
     return value
+
+
+def _encodable(value: Any) -> Any:
+    """Return text without lone surrogates, which JSON can carry but no attribute of a row."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _dumps(job: Mapping[str, Any]) -> str:

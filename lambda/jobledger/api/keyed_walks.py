@@ -64,7 +64,8 @@ def settled_times(ledger: Ledger, query: JobQuery, now: str) -> str:
 
     For a family that was never synced, that is `now`.
     """
-    states = ledger.states()
+    # An older state would leave out the jobs that a ConsistentRead has just synced.
+    states = ledger.states(consistent=True)
     times = [states[family].settled_at if family in states else None for family in query.families]
     return ",".join(settled or now for settled in times)
 

@@ -217,6 +217,10 @@ def _window(sent: Sent, context: _Context, now: datetime) -> Window:
     values = parse_parameters(bounds, WIDGET_PARAMETERS)
     after: datetime = values.get("SubmitTimeAfter") or context.start or EPOCH
     before: datetime | None = values.get("SubmitTimeBefore") or context.end
+    if before and after >= before:
+        raise InvalidParameters(
+            [BadParameter("SubmitTimeAfter", "a time earlier than SubmitTimeBefore")]
+        )
     until = rfc3339(before) if before else None
     return Window(rfc3339(after), until, rfc3339(after), before or now)
 

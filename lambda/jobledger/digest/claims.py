@@ -1,9 +1,9 @@
 """The stored state of digests: one row for the schedule's windows, and one for each requested window.
 
-| row     | PK       | SK                  | carries |
-|---------|----------|---------------------|---------|
-| chain   | `digest` | `account/region`    | the end of the last window, and the claim on the next |
-| request | `digest` | `account/region#DigestId` | the claim on a window that a caller requested |
+| row      | PK       | SK                  | carries |
+|----------|----------|---------------------|---------|
+| schedule | `digest` | `account/region`    | the end of the last window, and the claim on the next |
+| request  | `digest` | `account/region#DigestId` | the claim on a window that a caller requested |
 
 A claim holds the finished messages. The run that finds a claim publishes those bytes and removes it.
 After a run is killed at any step, the next one therefore completes it with the same id and content.
@@ -39,13 +39,13 @@ class Sent(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 
 
 class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """A digest that is about to be published; `parcel` holds its packed messages."""
+    """A digest that is about to be published; `messages` holds its packed messages."""
 
     digest_id: str
     start: str
     end: str
     counts: dict[str, int]
-    parcel: str
+    messages: str = msgspec.field(name="Parcel")  # as earlier versions wrote it
     request: str | None = None
     scheduled: bool = False
 
@@ -98,7 +98,7 @@ class Rows(Protocol):
     def load(self) -> DigestState:
         """Return the current state."""
 
-    def save(self, chain: DigestState) -> DigestState | None:
+    def save(self, state: DigestState) -> DigestState | None:
         """Write a state that derives from the loaded one; None when another run was faster."""
 
 
@@ -118,9 +118,9 @@ class DigestStateRow:
             else msgspec.json.decode(str(row["Digest"]), type=DigestState)
         )
 
-    def save(self, chain: DigestState) -> DigestState | None:
+    def save(self, state: DigestState) -> DigestState | None:
         """Write the state on the condition that the row is the one that was loaded."""
-        following = replace(chain, version=chain.version + 1)
+        following = replace(state, version=state.version + 1)
         text = msgspec.json.encode(following).decode()
         row = self._key | {"Digest": text, "Version": following.version}
-        return following if self._table.put_next(row, chain.version) else None
+        return following if self._table.put_next(row, state.version) else None

@@ -91,28 +91,28 @@ class Delivery:
         waiting = _Waiting(self.patience, self.sleep)
         claimed = settled = None
         while True:
-            chain = rows.load()
-            last = chain.last
-            if chain.claim is not None:
-                key = chain.claim.digest_id
-                if self._settle(rows, chain, key, waiting, fresh=key == claimed):
+            state = rows.load()
+            last = state.last
+            if state.claim is not None:
+                key = state.claim.digest_id
+                if self._settle(rows, state, key, waiting, fresh=key == claimed):
                     settled = key
                 continue
             if last is not None:
                 repeated = request is not None and request == last.request
                 if end <= last.end or repeated or last.digest_id == claimed:
-                    if scheduled and end > (chain.scheduled_end or ""):
+                    if scheduled and end > (state.scheduled_end or ""):
                         # A digest on demand covers this run's window, so the run was not missed.
-                        rows.save(chain.after_run(self.schedule, end))
+                        rows.save(state.after_run(self.schedule, end))
                     return Outcome(last, published=last.digest_id == settled)
-            digest = self._read_next(chain, end, scheduled=scheduled)
+            digest = self._read_next(state, end, scheduled=scheduled)
             if last is not None and not when.wants(digest):
                 if scheduled:
-                    rows.save(chain.after_run(self.schedule, end))
+                    rows.save(state.after_run(self.schedule, end))
                 return Outcome(last, published=False)
             claim = self._claim(digest, request, scheduled=scheduled)
-            start = chain.first_start or digest.window.start
-            if rows.save(replace(chain, claim=claim, first_start=start)) is not None:
+            start = state.first_start or digest.window.start
+            if rows.save(replace(state, claim=claim, first_start=start)) is not None:
                 claimed = claim.digest_id
 
     def named(self, rows: Rows, window: Window, request: str | None) -> Sent:
@@ -120,27 +120,27 @@ class Delivery:
         waiting = _Waiting(self.patience, self.sleep)
         claimed = False
         while True:
-            chain = rows.load()
-            if chain.claim is not None:
-                claim = chain.claim
+            state = rows.load()
+            if state.claim is not None:
+                claim = state.claim
                 key = "#".join(filter(None, (claim.digest_id, claim.request)))
-                self._settle(rows, chain, key, waiting, fresh=claimed)
+                self._settle(rows, state, key, waiting, fresh=claimed)
                 continue
-            if chain.last is not None and chain.last.request == request:
-                return chain.last
+            if state.last is not None and state.last.request == request:
+                return state.last
             digest = self._read(window, first_start=None, covers_gap=False)
             claim = self._claim(digest, request, scheduled=False)
-            claimed = rows.save(replace(chain, claim=claim)) is not None
+            claimed = rows.save(replace(state, claim=claim)) is not None
 
-    def _read_next(self, chain: DigestState, end: str, *, scheduled: bool) -> Digest:
-        if chain.last is not None:
-            start = chain.last.end
+    def _read_next(self, state: DigestState, end: str, *, scheduled: bool) -> Digest:
+        if state.last is not None:
+            start = state.last.end
         else:
             start = first_start(end, self.reader.earliest_change(end))
         return self._read(
             Window(start, end),
-            first_start=chain.first_start,
-            covers_gap=scheduled and chain.is_gap(self.schedule, end),
+            first_start=state.first_start,
+            covers_gap=scheduled and state.is_gap(self.schedule, end),
         )
 
     def _read(self, window: Window, *, first_start: str | None, covers_gap: bool) -> Digest:
@@ -157,33 +157,33 @@ class Delivery:
             start=digest.window.start,
             end=digest.window.end,
             counts=every_status(digest.counts),
-            parcel=render_messages(digest, self.reading).pack(),
+            messages=render_messages(digest, self.reading).pack(),
             request=request,
             scheduled=scheduled,
         )
 
     def _settle(
-        self, rows: Rows, chain: DigestState, key: str, waiting: "_Waiting", *, fresh: bool
+        self, rows: Rows, state: DigestState, key: str, waiting: "_Waiting", *, fresh: bool
     ) -> bool:
         """Publish the claimed digest and record it; False when another run did so or is doing so.
 
         A claim that SNS rejects is dropped, and a later run covers its window. A claim of an earlier run
         stays: SNS may have accepted one of its attempts.
         """
-        claim = chain.claim
+        claim = state.claim
         assert claim is not None
-        parcel = DigestMessages.unpack(claim.parcel)
+        messages = DigestMessages.unpack(claim.messages)
         try:
-            message_id = self.topics.digest(key, parcel.digest)
+            message_id = self.topics.digest(key, messages.digest)
         except DigestInProgress:
             waiting.once()
             return False
         except PublishRefused as refusal:
             if fresh or isinstance(refusal, MessageInvalid):
-                rows.save(replace(chain, claim=None))
+                rows.save(replace(state, claim=None))
             raise
-        self._tell_chat(f"{key}#chat", parcel.chat)
-        settled = replace(chain, claim=None, last=claim.sent(message_id))
+        self._publish_to_chat(f"{key}#chat", messages.chat)
+        settled = replace(state, claim=None, last=claim.sent(message_id))
         if claim.scheduled:
             settled = settled.after_run(self.schedule, claim.end)
         if rows.save(settled) is None:
@@ -191,7 +191,7 @@ class Delivery:
         publish_metrics({metrics.DIGESTS_PUBLISHED: 1, metrics.DIGESTS_RESUMED: int(not fresh)})
         return True
 
-    def _tell_chat(self, key: str, notification: Notification) -> None:
+    def _publish_to_chat(self, key: str, notification: Notification) -> None:
         """Publish to the chat topic. The digest is already published and does not depend on this."""
         if self.topics.chat is None:
             return

@@ -118,7 +118,9 @@ def batches(
         added = 2 if announce_new or job.sort_key in rows else 1
         touched = {submit_day(job.sort_key), month_of(job.sort_key)}
         too_many = written + added + len(periods | touched) + 1 > TRANSACTION_LIMIT
-        if batch and (one_by_one or len(batch) == _JOBS_A_TRANSACTION or too_many):
+        # Two jobs of one id have the same change row: a transaction must not write it twice.
+        repeated = any(job.job_id == other.job_id for other in batch)
+        if batch and (one_by_one or len(batch) == _JOBS_A_TRANSACTION or too_many or repeated):
             yield batch
             batch, written, periods = [], 0, set()
         batch.append(job)

@@ -107,6 +107,7 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
 
 def _repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
     """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
+    last = None
     for attempt in range(WRITE_ATTEMPTS):
         pause(min(attempt, 1))
         row = ledger.table.get(key)
@@ -114,8 +115,13 @@ def _repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
         recounted = recount()
         if recounted == counts_of(row):
             return 0
-        if ledger.table.put_next({**key, **recounted, "Version": version + 1}, version):
+        # A Query can see a transaction in part: the job rows may be older than the counter row that was read
+        # before them. So a difference must be found twice.
+        if (version, recounted) == last and ledger.table.put_next(
+            {**key, **recounted, "Version": version + 1}, version
+        ):
             return 1
+        last = version, recounted
     return 0  # too busy to compare: the next recount will
 
 

@@ -184,9 +184,10 @@ class Ledger:
         row = self.table.get({"PK": "state", "SK": self.partition(family)})
         return SyncState() if row is None else _state_from_row(row)
 
-    def states(self) -> dict[Family, SyncState]:
+    def states(self, *, consistent: bool = False) -> dict[Family, SyncState]:
         """Return the state of every family that was ever synced, in one query."""
         rows = self.table.query_all(
+            ConsistentRead=consistent,
             KeyConditionExpression="PK = :state AND begins_with(SK, :scope)",
             ExpressionAttributeValues={
                 ":state": {"S": "state"},

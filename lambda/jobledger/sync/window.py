@@ -34,7 +34,7 @@ def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
         return starts[-1]
     hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10])
     best, fewest = latest, float("inf")
-    for start, pages in zip(starts, _pages(hours, starts), strict=True):
+    for start, pages in zip(starts, _pages(hours, starts, len(older)), strict=True):
         if pages >= fewest:
             break
         calls = pages + sum(time <= start for time in older)
@@ -43,18 +43,23 @@ def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
     return best
 
 
-def _pages(newest_first: Iterator[tuple[str, int]], starts: Iterable[str]) -> Iterator[int]:
+def _pages(
+    newest_first: Iterator[tuple[str, int]], starts: Iterable[str], more: int
+) -> Iterator[int]:
     """Yield the number of pages with the jobs after each start, latest start first.
 
-    The hour of a start counts in full, so that a walk has no more pages than this.
+    The hour of a start counts in full, so that a walk has no more pages than this. Counting ends at `more`
+    pages beyond those of the latest start, so that a job that is active for a year costs no year of counters.
     """
-    jobs = 0
+    jobs, most = 0, float("inf")
     hour, number = next(newest_first, ("", 0))
     for start in starts:
-        while hour >= start[:13]:
+        while hour >= start[:13] and jobs < most:
             jobs += number
             hour, number = next(newest_first, ("", 0))
-        yield max(ceil(jobs / PAGE_SIZE), 1)
+        pages = max(ceil(jobs / PAGE_SIZE), 1)
+        most = min(most, (pages + more) * PAGE_SIZE)
+        yield pages
 
 
 def _overlapping(time: str) -> str:

@@ -128,6 +128,24 @@ def test_a_consistent_read_syncs_and_lists_the_stored_walk(api):
     assert len(api.asked) == 2
 
 
+def test_a_walk_begins_after_the_sync_even_when_the_table_still_shows_the_state_before_it(
+    api, monkeypatch
+):
+    asked = {
+        "KeyConditionExpression": "PK = :state AND begins_with(SK, :scope)",
+        "ExpressionAttributeValues": {":state": {"S": "state"}, ":scope": {"S": f"{SCOPE}/"}},
+    }
+    before, query = api.database.query(**asked), api.database.query
+
+    def lagging(**sent: Any) -> Any:
+        of_states = ":state" in sent["ExpressionAttributeValues"]
+        return before if of_states and not sent.get("ConsistentRead") else query(**sent)
+
+    monkeypatch.setattr(api.database, "query", lagging)
+    submit(api, 100)
+    assert len(ids(iter([keyed(api)]))) == 16
+
+
 def test_a_key_is_remembered_for_24_hours(api):
     first = ids(keyed_walk(api))
     submit(api, 100)

@@ -264,6 +264,8 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
         ({"MaxResults": 501}, "a whole number from 1 to 500"),
         ({"Format": "csv"}, "not a parameter of this call"),
         ({"Family": "DENTAL"}, "one of SNOMEDCT"),
+        # Before the dashboard's range: its start is then the other bound.
+        ({"SubmitTimeBefore": "2020-01-01"}, "a time earlier than SubmitTimeBefore"),
     ],
 )
 def test_a_mistake_is_explained_in_the_widget(ask, event, said):

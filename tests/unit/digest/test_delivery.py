@@ -7,9 +7,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
+from jobledger.digest.claims import DigestState
 from jobledger.digest.run import run
 from jobledger.errors import (
     DigestInProgress,
@@ -52,7 +54,15 @@ def world() -> DigestWorld:
     return DigestWorld()
 
 
-# The chain.
+# The schedule's windows.
+
+
+def test_a_claim_of_an_earlier_version_is_read_and_written_as_it_was():
+    stored = b'{"Claim":{"DigestId":"d","Start":"s","End":"e","Counts":{},"Parcel":"packed"},"Version":1}'
+    state = msgspec.json.decode(stored, type=DigestState)
+    assert state.claim is not None
+    assert state.claim.messages == "packed"
+    assert msgspec.json.decode(msgspec.json.encode(state)) == msgspec.json.decode(stored)
 
 
 def test_a_fresh_deployment_publishes_at_once_and_says_so(world):

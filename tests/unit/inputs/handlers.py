@@ -53,7 +53,7 @@ class Handlers:
         return set() if found else {refusal(docs.ASSET)}
 
     def board_asset(self, value: str) -> Refusals:
-        if not value:  # the page itself
+        if not value:  # no route
             return _raised(lambda: value_of(parameters.BOARD_ASSET, value))
         found = self.api.get(f"/board/{value}").status != 404
         return set() if found else {refusal(parameters.BOARD_ASSET)}
@@ -138,13 +138,13 @@ def all_inputs() -> Iterator[Input]:
     others = tuple(family.value for family in Family if family not in KEPT)
     send = _query("/jobs", "Family")
     yield Input("/jobs Family of the ledger", kept, send, text=True, beyond=others)
-    # The others are those of the list. A form sends its empty fields: they count as absent.
-    for name, value in (("Family", "SNOMED"), ("Refresh", "On")):
-        one, send = parameters.BOARD_PARAMETERS[name], _query("/board", name)
-        yield Input(f"/board {name}", one, send, text=True, beyond=(value,))
-    yield Input("path Asset of the board", parameters.BOARD_ASSET, Handlers.board_asset, text=True)
     yield Input("path JobId", parameters.JOB_ID, Handlers.job_id, text=True)
     yield Input("path Asset", docs.ASSET, Handlers.asset, text=True)
+    for name in ("Family", "Refresh"):  # the others are those of /jobs
+        declared, send = parameters.BOARD_PARAMETERS[name], _query("/board", name)
+        # A form sends its empty fields: they are left out.
+        yield Input(f"/board {name}", declared, send, text=True, beyond=("x", "ON", "all"))
+    yield Input("path Asset of the board", parameters.BOARD_ASSET, Handlers.board_asset, text=True)
     yield Input("header Idempotency-Key", inputs.IDEMPOTENCY_KEY, Handlers.key, text=True)
     yield from _object("body", payloads.DIGEST_BODY, Handlers.body)
     yield from _object("by hand", payloads.DIGEST_ON_DEMAND, Handlers.digest)

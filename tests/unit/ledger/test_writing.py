@@ -1,5 +1,6 @@
 """What a listed job changes: when it replaces its row, what is stamped, and who wins between two writers."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -169,6 +170,32 @@ def test_of_two_writers_of_a_new_job_one_reads_the_row_of_the_other():
     written.database.before = come_between
     written.record(a_job("IN_PROGRESS"))
     assert (written.row()["JobStatus"], written.row()["Version"]) == ("COMPLETED", 1)
+
+
+@pytest.mark.parametrize("name", ["JobId", "JobName", "JobStatus", "Message"])
+def test_a_lone_surrogate_does_not_keep_a_job_out_of_the_ledger(name):
+    written = Written()
+    written.record(a_job(**{name: "a\ud800"}), a_job(job_id="another"))
+    stored = [
+        json.loads(item["Job"]["S"]).get(name)
+        for (partition, _), item in written.database.items.items()
+        if partition == f"{SCOPE}/SNOMEDCT"
+    ]
+    assert "a\ud800" in stored
+    assert len(stored) == 2
+
+
+def test_two_jobs_of_one_id_are_recorded_in_one_call():
+    written = Written()
+    # A millisecond is long for a processor: all of a transaction is stamped in one.
+    written.ledger = Ledger(written.ledger.table, SCOPE, lambda: written.now)
+
+    def a_second_passes(operation: str) -> None:
+        written.now += SECOND
+
+    written.database.after = a_second_passes
+    written.record(a_job(), a_job(SubmitTime=NOW - 60 * SECOND), a_job(job_id="another"))
+    assert len(written.changes()) == 3
 
 
 def test_a_change_is_never_written_over_another():

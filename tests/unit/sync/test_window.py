@@ -1,6 +1,7 @@
 """How far back a sync lists, and how many calls it takes when nothing is new."""
 
 import random
+from datetime import timedelta
 from math import ceil
 
 import pytest
@@ -103,6 +104,17 @@ def test_deciding_reads_nothing_when_every_active_job_is_listed_anyway():
         reads = world.database.calls["query"]
         window_start(world.ledger, world.family, state)
         assert world.database.calls["query"] == reads
+
+
+def test_deciding_reads_few_counters_however_long_a_job_has_been_active():
+    with World(spread(3_000, 1_000, {2_999}), hostile=False) as world:
+        world.sync()
+        world.database._largest_answer = 10
+        reads = world.database.calls["query"]
+        start = window_start(world.ledger, world.family, world.ledger.state(world.family))
+        assert start > rfc3339(world.clock.now() - timedelta(hours=2))
+        # 1,000 jobs are two pages, which is as much as one page and one call: 334 days in answers of 10 rows.
+        assert world.database.calls["query"] - reads <= 35
 
 
 # What else a run leaves to others, or keeps for them.
