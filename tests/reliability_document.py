@@ -55,7 +55,7 @@ LIMITS = {
     22: "Not shown: the deployed functions under enforced IAM policies.",
     23: "Shown on the template. Not shown: a refused call to the deployed API, because the emulator checks no signatures.",
     25: "`make audit` asks pypi.org for known vulnerabilities; it is not part of `make test`.",
-    27: "Not part of `make test`.",
+    27: "A load of this size is not part of `make test`.",
 }
 
 _INTRODUCTION = """
