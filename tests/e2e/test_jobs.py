@@ -65,6 +65,7 @@ def test_any_combination_of_filters_gives_what_filtering_the_file_gives(deployme
     assert found == [{**job, "Family": family} for job in listed(jobs, filters)]
 
 
+@pytest.mark.row(16, count="9 values, over HTTP")
 @pytest.mark.parametrize(
     "parameter, value",
     [
@@ -85,6 +86,7 @@ def test_bad_input_is_refused_with_the_name_of_the_parameter(deployment, paramet
     assert parameter in str(answer.json)
 
 
+@pytest.mark.row(15, count="1 altered token, 1 other query, over HTTP")
 def test_a_token_is_refused_when_altered_or_used_for_another_query(deployment):
     token = deployment.get("/jobs", MaxResults=1).json["NextToken"]
     middle = len(token) // 2

@@ -25,6 +25,7 @@ def requirements(lock: Path) -> list[str]:
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
+@pytest.mark.row(25, count="9 lock files")
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_every_requirement_has_one_version_and_hashes(lock):
     assert requirements(lock)
@@ -33,6 +34,7 @@ def test_every_requirement_has_one_version_and_hashes(lock):
         assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", line), line
 
 
+@pytest.mark.row(25, count="all lock files")
 def test_make_installs_the_locks_and_nothing_else():
     installed = [
         file
@@ -51,6 +53,7 @@ def test_pip_checks_hashes_and_runs_no_build():
     assert '"--only-binary=:all:"' in recipe
 
 
+@pytest.mark.row(25, count="all lock files")
 def test_the_audit_reads_every_lock():
     dry = subprocess.run(
         ["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True

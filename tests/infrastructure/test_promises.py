@@ -79,6 +79,7 @@ def test_every_function_of_ours_has_promises(resources):
     assert functions <= set(promises.PROMISES)
 
 
+@pytest.mark.row(23, count="every method of the template")
 def test_every_method_wants_a_signature_and_reaches_the_function(resources):
     methods = of_type(resources, "AWS::ApiGateway::Method")
     assert len(methods) > 10
@@ -87,6 +88,7 @@ def test_every_method_wants_a_signature_and_reaches_the_function(resources):
         assert method["Integration"]["Type"] == "AWS_PROXY", path
 
 
+@pytest.mark.row(23, count="the API's resource policy")
 def test_only_the_own_account_may_call_the_api(resources):
     policy = readable(by_path(resources)["Api/Rest"]["Properties"]["Policy"], resources)
     assert policy["Statement"] == [

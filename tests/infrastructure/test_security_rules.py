@@ -99,11 +99,13 @@ def failed_checks(template: dict, folder: Path) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.row(24, count="4 rule packs, 3 sets of settings")
 @pytest.mark.parametrize("context", [{}, FULL, PRIVATE], ids=["default", "full", "private"])
 def test_cdk_nag_has_no_finding_that_is_not_accepted(synthesise_app, context):
     assert findings(synthesise_app(**context)) == set()
 
 
+@pytest.mark.row(24, count="every acknowledgement")
 def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, monkeypatch):
     monkeypatch.setattr(acknowledgements, "ACCEPTED", ())
     assert findings(synthesise_app(**FULL)) == accepted(checkov=False)

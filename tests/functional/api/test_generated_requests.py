@@ -70,6 +70,7 @@ def api():
         logger.setLevel("INFO")
 
 
+@pytest.mark.row(14, count="12 operations, up to {EXAMPLES} examples each")
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
@@ -148,6 +149,7 @@ def a_request(source: random.Random, tokens: list[str]) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.row(14, count="{GENERATED} requests")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_requests_get_answers_of_the_document_only(api, batch):
     source = random.Random(batch)

@@ -101,6 +101,7 @@ def _job(number, status):
     return a_job(f"job-{number:02}", START - BEGAN + 100 + number, status)
 
 
+@pytest.mark.row(7, count="a kill at each step, up to the 30th")
 @pytest.mark.parametrize("step", STEPS)
 def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step):
     account.sync(kill_at=step)
@@ -110,6 +111,7 @@ def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step
     assert account.has_right_counters()
 
 
+@pytest.mark.row(7, count="a kill at each step, up to the 30th")
 @pytest.mark.parametrize("step", STEPS)
 def test_a_sync_that_was_killed_loses_no_transition_and_tells_none_twice(account, step):
     account.sync()
@@ -127,6 +129,7 @@ def test_a_sync_that_was_killed_loses_no_transition_and_tells_none_twice(account
     assert account.has_right_counters()
 
 
+@pytest.mark.row(7, count="a kill at each step, up to the 45th")
 @pytest.mark.parametrize("step", [*STEPS, *range(STEPS.stop, STEPS.stop + 15)])
 def test_a_recount_of_an_older_version_s_rows_that_was_killed_counts_each_job_once(account, step):
     account.sync()

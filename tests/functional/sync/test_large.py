@@ -4,6 +4,8 @@ import multiprocessing
 import time
 from multiprocessing.connection import Connection
 
+import pytest
+
 from local.comprehend_medical import Family, Hostility, Server
 from tests.functional.sync import large_fill
 from tests.world import START, a_job
@@ -15,6 +17,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([large_fill.__name__])
 
 
+@pytest.mark.row(26, count="{JOBS} jobs")
 def test_a_fill_of_100_000_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_path):
     began = time.time()
     jobs = [

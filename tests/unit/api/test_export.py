@@ -48,6 +48,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return [{name: plain_cell(cell) for name, cell in row.items()} for row in rows]
 
 
+@pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_survive_ledger_json_csv_and_ndjson():
     names = legal_names()
     with running_api() as api:
@@ -74,6 +75,7 @@ def names_in(form: str, body: str) -> list[str]:
     return [row["JobName"] for row in rows_of(body)]
 
 
+@pytest.mark.row(18, count="6 first characters, 5 blanks, 3 columns")
 @pytest.mark.parametrize("column", ["JobName", "Message", "InputDataConfig.S3Key"])
 @pytest.mark.parametrize("blank", BLANKS, ids=repr)
 @pytest.mark.parametrize("leader", LEADERS, ids=repr)
@@ -88,6 +90,7 @@ def test_no_cell_begins_with_what_a_spreadsheet_runs(leader, blank, column):
     assert made.count('\r\n"') == 1  # the header's line and the job's: nothing began another
 
 
+@pytest.mark.row(18, count="8 disguises")
 @pytest.mark.parametrize(
     "text", ["＝1", "＠A", "\ufeff=1", "\u200b=1", "\x00=1", "\u2028=1", "'=1", "'"]
 )

@@ -20,6 +20,7 @@ ERRORS = [
 READS = ["/jobs", f"/jobs/{1:032x}", "/summary", "/health"]
 
 
+@pytest.mark.row(9, count="4 routes, 9 errors, at the first and second query")
 @pytest.mark.parametrize("path", READS)
 @pytest.mark.parametrize("failure", ERRORS, ids=repr)
 @pytest.mark.parametrize("nth", [1, 2])

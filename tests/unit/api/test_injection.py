@@ -47,6 +47,7 @@ def logged():
         yield lines
 
 
+@pytest.mark.row(19, count="221 strings, in 10 places")
 @pytest.mark.parametrize("text", STRINGS, ids=ascii)
 def test_a_string_stays_data_wherever_it_is_sent(api, logged, text):
     answers = [

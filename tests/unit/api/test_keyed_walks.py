@@ -204,6 +204,7 @@ def fail_query(called: str) -> None:
         raise error("InternalServerError", 500)
 
 
+@pytest.mark.row(13, count="1")
 def test_a_request_that_was_killed_blocks_its_key_for_the_time_that_it_had(api):
     def die(operation: str) -> None:
         if operation == "update_remembered":

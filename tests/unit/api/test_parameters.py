@@ -64,6 +64,7 @@ def test_what_is_allowed_is_taken(name, text):
     assert name in parse_parameters({name: [text]}, LIST_PARAMETERS)
 
 
+@pytest.mark.row(16, count="104 values of 11 parameters")
 @pytest.mark.parametrize("name, text", [(n, t) for n, texts in REFUSED.items() for t in texts])
 def test_what_is_not_allowed_is_refused_by_name_and_with_what_is(name, text):
     with pytest.raises(InvalidParameters) as refused:
@@ -73,6 +74,7 @@ def test_what_is_not_allowed_is_refused_by_name_and_with_what_is(name, text):
     assert not text or text in bad.allowed or text not in str(refused.value)
 
 
+@pytest.mark.row(16, count="9 parameters")
 @pytest.mark.parametrize(
     "name", [name for name in LIST_PARAMETERS if not LIST_PARAMETERS[name].repeatable]
 )
@@ -90,6 +92,7 @@ def test_families_and_statuses_may_be_repeated(name):
     )
 
 
+@pytest.mark.row(16, count="10 names")
 @pytest.mark.parametrize(
     "name, right",
     [
@@ -147,6 +150,7 @@ def test_all_that_is_wrong_is_told_at_once():
     ]
 
 
+@pytest.mark.row(16, count="3 pairs of bounds")
 @pytest.mark.parametrize("after, before", [("1", "1"), ("2", "1"), ("2026-11-23", "1700000000")])
 def test_a_bound_must_not_reach_or_cross_the_other(after, before):
     with pytest.raises(InvalidParameters, match="earlier than SubmitTimeBefore"):

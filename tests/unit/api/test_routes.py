@@ -103,6 +103,7 @@ def test_every_answer_has_the_request_id_and_stays_out_of_caches(api, path):
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.row(16, count="11 routes")
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES)])
 def test_every_route_refuses_parameters_that_it_does_not_know(api, path):
     answer = api.call(path, {"bogus": "1"}, method="POST" if path == "/digests" else "GET")
@@ -238,6 +239,18 @@ def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):
     api.context.milliseconds = 2_000
     answer = api.get("/summary")
     assert (answer.status, "Narrow the filters" in answer.json["detail"]) == (503, True)
+
+
+@pytest.mark.row(15, count="2 tokens that were not issued for the query")
+def test_a_token_that_is_refused_reads_nothing(api):
+    token = api.get("/jobs", MaxResults=1).json["NextToken"]
+    api.database.calls.clear()
+    answers = [
+        api.get("/jobs", NextToken=token[:-1]),
+        api.get("/jobs", NextToken=token, JobStatus="FAILED"),
+    ]
+    assert [answer.status for answer in answers] == [400, 400]
+    assert not api.database.calls
 
 
 def test_health_tells_of_each_family(api):

@@ -215,6 +215,7 @@ def test_a_parcel_comes_back_as_it_was_packed():
 # Secrecy.
 
 
+@pytest.mark.row(21, count="20 or more values")
 def test_nothing_that_may_tell_of_a_patient_leaves_the_ledger(capsys):
     world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat")
     canaries = {}
@@ -249,6 +250,7 @@ def test_with_the_setting_names_and_output_are_told_and_nothing_else(capsys):
     assert "nightly" not in logged + json.dumps(world.tables.remembered)
 
 
+@pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_come_through_as_they_are():
     names = [
         f"{first}{second}{third}x" for first in LETTERS for second in LETTERS for third in LETTERS

@@ -102,6 +102,7 @@ def test_each_window_begins_where_the_one_before_ended_and_every_change_is_in_on
     assert failed == [f"young-{day}" for day in range(4)]
 
 
+@pytest.mark.row(6, count="1,000 deliveries")
 def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
     first = world.run()
     assert first["Published"]
@@ -122,6 +123,7 @@ def test_a_run_whose_window_a_digest_on_demand_has_covered_is_not_a_missed_one(w
     assert [digest["CoversGap"] for digest in sent(world)] == [False] * 5
 
 
+@pytest.mark.row(6, count="1 late delivery")
 def test_a_run_that_comes_after_a_later_one_publishes_nothing(world):
     late = {"ScheduledTime": "2026-11-23T08:00:00Z"}
     world.forward(days=1)
@@ -149,6 +151,7 @@ def race(world: DigestWorld, runs: int) -> list[dict[str, Any]]:
     return answers
 
 
+@pytest.mark.row(6, count="100 races of 50 runs")
 def test_fifty_runs_at_once_publish_one_message_a_hundred_times_over(world):
     for rounds in range(1, 101):
         world.forward(hours=1)
@@ -184,6 +187,7 @@ def test_a_call_that_comes_while_another_publishes_is_no_failure_that_is_alarmed
 # Failures.
 
 
+@pytest.mark.row(8, count="11 errors of Publish")
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_message_that_sns_refuses_is_not_recorded_and_the_next_run_covers_its_window(world, code):
     world.run()
@@ -209,6 +213,7 @@ def test_the_same_event_again_after_a_refusal_publishes_the_same_window(world):
     assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
 
 
+@pytest.mark.row(8, count="5 errors and time-outs")
 @pytest.mark.parametrize(
     "failure",
     [
@@ -234,6 +239,7 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
     assert windows(world)[0][1] == windows(world)[1][0]
 
 
+@pytest.mark.row(8, count="3 errors of Publish")
 @pytest.mark.parametrize("code", INVALID)
 def test_a_message_that_can_never_have_been_taken_does_not_stand_in_the_way_of_the_next(
     world, code
@@ -266,6 +272,7 @@ def test_a_claim_of_an_earlier_run_outlives_a_refusal(world):
     ]
 
 
+@pytest.mark.row(9, count="5 operations, 3 errors")
 @pytest.mark.parametrize(
     "operation",
     ["get_item", "query", "transact_write_items", "put_remembered", "update_remembered"],
@@ -308,6 +315,7 @@ def test_a_ledger_that_fails_after_the_message_is_out_sends_none_twice(world):
     assert len(world.topic.taken) == 1
 
 
+@pytest.mark.row(8, count="1")
 def test_failures_are_counted_for_the_alarm_and_callers_faults_are_not(world, capsys):
     world.topic.failures = [refusal("NotFound", 404)]
     with pytest.raises(PublishRefused):

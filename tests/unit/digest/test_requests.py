@@ -173,6 +173,7 @@ def test_a_chat_that_fails_holds_no_digest_up(capsys):
 # What Powertools would do if it were let.
 
 
+@pytest.mark.row(13, count="1")
 def test_the_two_kinds_of_effect_keep_their_own_configuration(world):
     world.run({"IdempotencyKey": "a"})
     remembered = {key.partition("#")[0]: item for key, item in world.tables.remembered.items()}
@@ -183,6 +184,7 @@ def test_the_two_kinds_of_effect_keep_their_own_configuration(world):
     assert days["publish"] - days["request"] == 34
 
 
+@pytest.mark.row(13, count="1")
 def test_a_publication_that_was_killed_is_taken_up_after_half_a_minute(world):
     world.topic.after = lambda _: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):

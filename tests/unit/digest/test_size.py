@@ -86,6 +86,7 @@ class Streams:
         return {"Items": items, "Count": len(items), "ScannedCount": len(items), **more}
 
 
+@pytest.mark.row(8, count="6 sizes from 0 to 10,000 jobs, 2 statuses")
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 @pytest.mark.parametrize("changes", [0, 1, 499, 500, 501, 10_000])
 def test_a_digest_fits_into_a_message_and_says_what_it_leaves_out(changes, status):
@@ -104,6 +105,7 @@ def test_a_digest_fits_into_a_message_and_says_what_it_leaves_out(changes, statu
         assert said[name if status == "FAILED" else "ExpiringSoon"]
 
 
+@pytest.mark.row(8, count="100,000 jobs")
 def test_a_hundred_thousand_changes_fit_in_bounded_memory():
     """In a process of its own, whose largest size nothing else has been."""
     code = f"from {__name__} import measure; measure()"

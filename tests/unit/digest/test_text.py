@@ -115,6 +115,7 @@ def test_there_are_enough_injections():
     assert len(INJECTIONS) >= 200
 
 
+@pytest.mark.row(19, count="256 strings")
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_names_that_would_break_a_line_or_turn_it_around_are_inert(injection):
     failed = replace(

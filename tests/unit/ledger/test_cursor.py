@@ -44,6 +44,7 @@ def a_hundred_tokens() -> list[tuple[str, JobQuery]]:
     return made
 
 
+@pytest.mark.row(15, count="100 tokens, every byte, 255 other values")
 @pytest.mark.parametrize("token, query", a_hundred_tokens())
 def test_every_change_of_a_single_byte_is_refused(token, query):
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -64,6 +65,7 @@ def is_taken(raw: bytes, query: JobQuery) -> bool:
     return True
 
 
+@pytest.mark.row(15, count="10 tokens, every character, 70 other characters")
 @pytest.mark.parametrize("token, query", a_hundred_tokens()[::10])
 def test_every_change_of_a_single_character_is_refused(token, query):
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %é"
@@ -76,6 +78,7 @@ def test_every_change_of_a_single_character_is_refused(token, query):
             unseal(text, query, KEY)
 
 
+@pytest.mark.row(15, count="11 other queries")
 @pytest.mark.parametrize("other", OTHER_QUERIES, ids=str)
 def test_a_token_is_good_for_its_own_query_only(other):
     token = seal(POSITION, QUERY, KEY)
@@ -84,11 +87,13 @@ def test_a_token_is_good_for_its_own_query_only(other):
         unseal(token, other, KEY)
 
 
+@pytest.mark.row(15, count="1")
 def test_a_token_of_another_deployment_is_refused():
     with pytest.raises(InvalidToken):
         unseal(seal(POSITION, QUERY, "JobLedger-Ledger-2"), QUERY, KEY)
 
 
+@pytest.mark.row(15, count="4 other versions")
 @pytest.mark.parametrize("version", [0, 2, 3, 255])
 def test_a_token_of_another_version_is_refused(version, monkeypatch):
     monkeypatch.setattr("jobledger.ledger.cursor._VERSION", bytes([version]))

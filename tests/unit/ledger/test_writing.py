@@ -144,6 +144,7 @@ def test_a_change_belongs_to_the_window_that_begins_with_it_and_not_to_the_one_t
     assert written.changes(FAR_PAST, at) == []
 
 
+@pytest.mark.row(10, count="1")
 def test_a_writer_that_read_the_row_before_another_wrote_it_does_not_turn_the_job_back():
     written = Written()
     written.record(a_job("SUBMITTED"))

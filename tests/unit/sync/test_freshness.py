@@ -65,6 +65,7 @@ def test_a_ledger_younger_than_two_seconds_is_fresh_enough(api):
     assert api.asked == []
 
 
+@pytest.mark.row(1, count="5 failures of the sync, 2 formats")
 @pytest.mark.parametrize(
     "told",
     [

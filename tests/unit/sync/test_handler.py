@@ -92,6 +92,7 @@ def test_at_rest_a_run_writes_the_state_of_each_family_and_reserves_its_calls_at
     assert world.database.calls["transact_write_items"] - writes == 3
 
 
+@pytest.mark.row(5, count="3 times")
 @pytest.mark.parametrize("seconds", [0, 30, 45])
 def test_with_less_time_than_a_page_may_take_nothing_is_begun(world, seconds):
     answers = invoke({}, seconds)

@@ -256,6 +256,7 @@ def some(examples: int) -> settings:
     )
 
 
+@pytest.mark.row(10, count="100 interleavings of up to 40 steps")
 def test_no_interleaving_loses_doubles_or_turns_back_a_job():
     run_state_machine_as_test(Interleavings, settings=some(100))
 

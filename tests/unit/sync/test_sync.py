@@ -112,6 +112,7 @@ def test_an_old_job_that_is_still_active_is_followed_to_its_end():
         assert world.sync().upstream_calls == 1
 
 
+@pytest.mark.row(11, count="1")
 def test_a_job_that_the_service_has_deleted_stays():
     with World(many(20), hostile=False) as world:
         world.sync()
@@ -144,6 +145,7 @@ def test_an_active_job_that_is_only_not_listed_is_described_and_stays_active():
         assert {"shy"} == world.ledger.state(world.family).active.keys()
 
 
+@pytest.mark.row(11, count="1")
 def test_a_status_and_a_property_of_tomorrow_pass_through():
     tomorrow = a_job("new", 50, "PAUSED", Priority={"Level": 3})
     with World([tomorrow], hostile=False) as world:
@@ -163,6 +165,7 @@ def test_a_status_and_a_property_of_tomorrow_pass_through():
         ] == ["PAUSED", "IN_PROGRESS", "PAUSED", "COMPLETED"]
 
 
+@pytest.mark.row(11, count="1")
 def test_a_job_with_nothing_but_an_id_is_kept():
     job = job_from_service(Family.PHI, {"JobId": "bare"})
     assert job is not None
@@ -197,6 +200,7 @@ def test_a_message_that_comes_later_is_taken_up_without_a_transition():
         assert world.changes() == []
 
 
+@pytest.mark.row(5, count="1 stop in a walk of 10 pages")
 def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
     with World(many(5_000), hostile=False) as world:
         calls_left = 4
@@ -217,6 +221,7 @@ def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
         assert world.truth() == world.statuses()
 
 
+@pytest.mark.row(4, count="a cycle of tokens, and 1,000 empty pages")
 @pytest.mark.parametrize("fault", [{"TokenCycle": True}, {"EmptyPages": 1_000}])
 def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
     with World(many(3_000), hostile=False) as world:
@@ -236,6 +241,7 @@ def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
         assert world.truth() == world.statuses()
 
 
+@pytest.mark.row(4, count="1 and 100 refused tokens")
 def test_a_refused_token_restarts_the_walk_once():
     with World(many(3_000), hostile=False) as world:
         world.server.fault(RefuseTokens=1)
@@ -246,26 +252,29 @@ def test_a_refused_token_restarts_the_walk_once():
         assert world.sync().error == "InvalidRequestException"
 
 
+@pytest.mark.row(1, count="0 to 7 throttles in a row, 2 errors, 2 statuses")
+@pytest.mark.parametrize("error", ["TooManyRequestsException", "ThrottlingException"])
 @pytest.mark.parametrize("status", [400, 429])
 @pytest.mark.parametrize("throttles", range(8))
-def test_throttles_are_retried_a_bounded_number_of_times(throttles, status, monkeypatch):
+def test_throttles_are_retried_a_bounded_number_of_times(throttles, status, error, monkeypatch):
     monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda seconds: None)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with World(many(10), hostile=False, client_config=CONFIG) as world:
         if throttles:
             world.server.fault(
                 Operation="List*",
-                Error="TooManyRequestsException",
+                Error=error,
                 HttpStatus=status,
                 Count=throttles,
             )
         done = world.sync()
         attempts = min(throttles + 1, 4)
         assert (attempts, attempts) == (done.upstream_calls, _received(world))
-        assert (None if throttles < 4 else "TooManyRequestsException") == done.error
+        assert (None if throttles < 4 else error) == done.error
         assert min(throttles, 4) == done.throttles
 
 
+@pytest.mark.row(2, count="60 throttles, 20 syncs")
 def test_a_storm_of_throttles_ends_in_bounded_calls_and_the_next_minute_recovers(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with World(many(10), hostile=False, client_config=CONFIG) as world:
@@ -279,6 +288,7 @@ def test_a_storm_of_throttles_ends_in_bounded_calls_and_the_next_minute_recovers
         assert world.truth() == world.statuses()
 
 
+@pytest.mark.row(1, count="2 errors")
 @pytest.mark.parametrize("error", ["InternalServerException", "AccessDeniedException"])
 def test_a_failed_sync_leaves_as_of_where_it_was_and_says_why(error):
     with World(many(10), hostile=False) as world:
@@ -296,6 +306,7 @@ def test_a_failed_sync_leaves_as_of_where_it_was_and_says_why(error):
         assert world.ledger.state(world.family).last_error is None
 
 
+@pytest.mark.row(10, count="1")
 def test_a_slow_sync_that_ends_last_does_not_turn_the_ledger_back():
     with World([a_job("job", 50, "IN_PROGRESS")], hostile=False) as world:
         world.sync()

@@ -1,0 +1,92 @@
+"""The paths that the documents name exist, and the recipes of docs/contributing.md name all there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What make writes, and the local deployment.
+MADE = (".venv/", ".venv-", ".local/", "cdk.out")
+FOLDERS = "lambda|stacks|local|tests|docs|bench|examples|job_ledger|job_ledger_lookup"
+PATH = re.compile(
+    rf"`((?:{FOLDERS})(?:/[\w.-]+)+/?"  # from the root
+    r"|\w[\w/-]*\.(?:py|md|toml|json|txt|sh))(?:::\w+)?`"  # a file, from the root or the functions' package
+)
+PLACES = (ROOT, ROOT / "lambda" / "jobledger", ROOT / "docs", ROOT / "lambda")
+
+
+def paths_in(text: str) -> list[str]:
+    return [path for path in PATH.findall(text) if not path.startswith(MADE)]
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_path_that_is_named_exists(document):
+    paths = paths_in(document.read_text(encoding="utf-8"))
+    absent = {path for path in paths if not any((place / path).exists() for place in PLACES)}
+    assert absent == set()
+
+
+def test_every_test_that_is_named_exists():
+    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/reliability.md").read_text())
+    assert named
+    assert all(f"def {test}(" in (ROOT / file).read_text() for file, test in named)
+
+
+def test_paths_are_found():
+    text = "`stacks/ledger.py`, `tests/golden/digests`, `clients.py`, `.venv/bin/python`, `a.b`, `x.py::f`"
+    assert paths_in(text) == ["stacks/ledger.py", "tests/golden/digests", "clients.py", "x.py"]
+
+
+def test_every_folder_of_the_project_can_be_named():
+    tracked = {path.parent.name for path in ROOT.glob("*/*.py")} - {"lambda"}
+    assert {name for name in tracked if not name.startswith(".")} <= set(FOLDERS.split("|"))
+
+
+# A thing that was added before, by its names in the code; every file that knows it has to be in the recipe.
+# Files that have it for a reason of their own are listed with it.
+KNOWN = {
+    "Add a family": (
+        "ENTITIES_V2|EntitiesDetectionV2|entities_detection_v2|entities-detection-v2",
+        {"docs/digests.md"},  # an example
+    ),
+    "Add a filter": (
+        "JobNamePrefix|name_prefix",
+        {
+            "docs/cookbook.md",
+            "docs/runbook.md",
+            "lambda/jobledger/api/openapi.py",
+        },  # examples, costs
+    ),
+    "Add a section to digests": (
+        "long_running|LongRunning",
+        set(),
+    ),
+}
+SOURCES = ("lambda", "stacks", "local", "job_ledger", "docs", "README.md")
+GENERATED = {"docs/openapi.json", "lambda/jobledger/api/static/openapi.json"}
+
+
+def files_with(pattern: str) -> set[str]:
+    """Return the files of the product and its documents that contain a pattern."""
+    files = [
+        file
+        for source in SOURCES
+        for file in [ROOT / source, *(ROOT / source).rglob("*")]
+        if file.suffix in (".py", ".md", ".json")
+    ]
+    found = {
+        str(file.relative_to(ROOT))
+        for file in files
+        if re.search(pattern, file.read_text(encoding="utf-8"))
+    }
+    return found - GENERATED - {"docs/contributing.md"}
+
+
+@pytest.mark.parametrize("recipe", KNOWN)
+def test_a_recipe_names_every_file_that_knows_such_a_thing(recipe):
+    pattern, others = KNOWN[recipe]
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {recipe}\n", 1)[1].split("\n## ", 1)[0]
+    assert files_with(pattern) - others == files_with(pattern) & set(paths_in(section))
