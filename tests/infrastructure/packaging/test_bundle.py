@@ -157,7 +157,7 @@ def test_only_the_services_in_use_are_kept(tmp_path):
         ("ec2", "2016-11-15"),
     ):
         (data / service / version).mkdir(parents=True)
-        operations = {name: {} for name in OPERATIONS.get(service, ())}
+        operations: dict[str, dict[str, str]] = {name: {} for name in OPERATIONS.get(service, ())}
         model = {"metadata": {}, "operations": operations, "shapes": {}}
         (data / service / version / "service-2.json").write_text(json.dumps(model))
         (data / service / version / "examples-1.json").write_text("{}")
