@@ -1,19 +1,24 @@
-"""MiniStack as `make local` runs it, in its own environment: with two parts of Lambda that it lacks.
+"""MiniStack as `make local` runs it, in its own environment: with three parts of AWS that it lacks.
 
 MiniStack ignores the setting ApplicationLogLevel, with which CDK's framework for custom resources keeps
-requests out of its log. And there is no X-Ray daemon: this one writes what the functions send, one JSON
-document a line, to the file that TRACES_FILE names.
+requests out of its log. A log line in CloudWatch's embedded metric format becomes no metric: here it does, and
+alarms see it. And there is no X-Ray daemon: this one writes what the functions send, one JSON document a line,
+to the file that TRACES_FILE names.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
+import queue
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from botocore.session import Session
 from ministack import app
 from ministack.services import lambda_svc
 
@@ -39,8 +44,51 @@ def keep_traces(file: Path) -> None:
     threading.Thread(target=receive, daemon=True).start()
 
 
-def apply_log_level(emit: Any) -> Any:
-    """Wrap MiniStack's writer of a function's log: at the level FATAL, a function writes no records."""
+def metrics_in(log_text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the namespace and the MetricDatum of each metric in lines of the embedded metric format.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    for line in log_text.splitlines():
+        if '"CloudWatchMetrics"' not in line:
+            continue
+        entry = json.loads(line)
+        for described in entry["_aws"]["CloudWatchMetrics"]:
+            for names in described["Dimensions"]:
+                dimensions = [{"Name": name, "Value": str(entry[name])} for name in names]
+                for metric in described["Metrics"]:
+                    values = entry[metric["Name"]]
+                    yield (
+                        described["Namespace"],
+                        {
+                            "MetricName": metric["Name"],
+                            "Unit": metric.get("Unit", "None"),
+                            "Dimensions": dimensions,
+                            "Values": values if isinstance(values, list) else [values],
+                        },
+                    )
+
+
+def keep_metrics() -> Callable[[str], None]:
+    """Return a function that sends the metrics of a log to CloudWatch, on a thread of its own."""
+    logs: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def send() -> None:
+        endpoint = f"http://{HOST}:{os.environ['GATEWAY_PORT']}"
+        client = Session().create_client("cloudwatch", endpoint_url=endpoint)
+        while True:
+            for namespace, datum in metrics_in(logs.get()):
+                client.put_metric_data(Namespace=namespace, MetricData=[datum])
+
+    threading.Thread(target=send, daemon=True).start()
+    return logs.put
+
+
+def emitting_metrics(emit: Any, keep: Callable[[str], None]) -> Any:
+    """Wrap MiniStack's writer of a function's log: it keeps the metrics in it.
+
+    At the level FATAL, a function writes no records.
+    """
 
     @functools.wraps(emit)
     def emitting(
@@ -48,12 +96,14 @@ def apply_log_level(emit: Any) -> Any:
     ) -> None:
         logging = (func.get("config") or func).get("LoggingConfig") or {}
         fatal = logging.get("ApplicationLogLevel") == "FATAL"
+        if '"CloudWatchMetrics"' in log_text:
+            keep(log_text)
         emit(func, request_id, "" if fatal else log_text, *rest, **more)
 
     return emitting
 
 
 if __name__ == "__main__":
-    lambda_svc._emit_lambda_logs = apply_log_level(lambda_svc._emit_lambda_logs)
+    lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()

@@ -1,0 +1,86 @@
+"""An alarm of the stack rings on the local AWS, as docs/operations.md shows it."""
+
+import datetime
+import json
+import re
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deployment import ROOT, wait_until
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+
+def documented() -> list[str]:
+    """The commands of the session."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.partition("### See an alarm")[2].partition("## Logs")[0]
+    (session,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    return [command.strip() for command in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]]
+
+
+def run(deployment, command: str) -> str:
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "COMPREHEND_URL": deployment.ready["ComprehendMedicalEndpoint"],
+        "AWS_URL": deployment.ready["AwsEndpoint"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": deployment.ready["Region"],
+    }
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def inbox(deployment) -> str:
+    """A queue that gets what the alerts topic publishes."""
+    sqs = deployment.client("sqs")
+    url = sqs.create_queue(QueueName=f"alarms-{uuid.uuid4().hex}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    topic = deployment.outputs["JobAlertsTopicArn"]
+    deployment.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    return url
+
+
+@pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="there is no curl")
+def test_a_session_with_failing_lists_rings_the_alarm_and_notifies_its_topic(deployment):
+    break_lists, wait, show = documented()
+    assert wait.startswith("sleep ")
+    queue, sqs = inbox(deployment), deployment.client("sqs")
+    function = deployment.outputs["SyncFunctionName"]
+    try:
+        run(deployment, break_lists)
+        deployment.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        shown = wait_until(
+            lambda: text if "SyncFailures" in (text := run(deployment, show)) else None,
+            30,
+            "an alarm",
+        )
+    finally:
+        deployment.control("reset")
+    assert "docs/runbook.md#sync-failing" in shown
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=10)
+    told = [json.loads(json.loads(m["Body"])["Message"]) for m in messages.get("Messages", [])]
+    assert "ALARM" in {message["NewStateValue"] for message in told}
+
+
+def test_the_age_of_the_ledger_is_a_metric_of_each_family(deployment):
+    cloudwatch = deployment.client("cloudwatch")
+    now = datetime.datetime.now(datetime.UTC)
+    for family in ("SNOMEDCT", "PHI"):
+        dimensions = {"service": "job-ledger", "Family": family}
+        answer = cloudwatch.get_metric_statistics(
+            Namespace="JobLedger",
+            MetricName="AsOfAgeSeconds",
+            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+            StartTime=now - datetime.timedelta(hours=1),
+            EndTime=now + datetime.timedelta(minutes=1),
+            Period=3600,
+            Statistics=["Maximum"],
+        )
+        assert answer["Datapoints"], family
