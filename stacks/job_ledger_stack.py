@@ -12,7 +12,7 @@ from stacks.encryption import encryption_key
 from stacks.function import Code
 from stacks.ledger import Ledger
 from stacks.lookup import Lookup
-from stacks.monitoring.monitoring import Monitoring
+from stacks.monitoring.monitoring import Monitoring, Parts
 from stacks.settings import Settings
 from stacks.sync import Sync
 from stacks.widget import Widget
@@ -47,11 +47,7 @@ class JobLedgerStack(Stack):
             self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
         )
         widget = Widget(self, "Widget", settings=settings, code=code, ledger=ledger, key=key)
-        monitoring = Monitoring(
-            self,
-            "Monitoring",
-            settings=settings,
-            folder=self.stack_name,
+        parts = Parts(
             ledger=ledger,
             sync=sync,
             changes=changes,
@@ -60,6 +56,9 @@ class JobLedgerStack(Stack):
             api=api,
             lookup=lookup,
             widget=widget,
+        )
+        monitoring = Monitoring(
+            self, "Monitoring", settings=settings, folder=self.stack_name, parts=parts
         )
         alerts.notify_of(monitoring.alarms)
         self._add_outputs(

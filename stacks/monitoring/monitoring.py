@@ -1,9 +1,13 @@
 """Watches a deployment: alarms that notify the alerts topic, saved log queries and a dashboard."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.alerts import JobAlerts
@@ -31,85 +35,113 @@ from stacks.sync import Sync
 from stacks.widget import Widget
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The constructs of a deployment that are watched."""
+
+    ledger: Ledger
+    sync: Sync
+    changes: Changes
+    alerts: JobAlerts
+    digest: Digest
+    api: Api
+    lookup: Lookup
+    widget: Widget
+
+    @property
+    def alarmed_functions(self) -> dict[str, lambda_.Function]:
+        """The functions with alarms of their own, by name.
+
+        A look-up that fails is a failure of its function: the deployment that asked says why.
+        """
+        return {
+            "sync": self.sync.function,
+            "digest": self.digest.function,
+            "changes": self.changes.function,
+            "API": self.api.function,
+        }
+
+    @property
+    def functions(self) -> dict[str, lambda_.Function]:
+        """All functions, by name."""
+        return self.alarmed_functions | {
+            "look-up validation": self.lookup.on_event,
+            "look-up": self.lookup.is_complete,
+            "board widget": self.widget.function,
+        }
+
+    @property
+    def tables(self) -> dict[str, dynamodb.Table]:
+        """The tables, by name."""
+        return {"ledger": self.ledger, "idempotency": self.digest.idempotency_table}
+
+    @property
+    def queues(self) -> dict[str, sqs.Queue]:
+        """The queues of what could not be delivered, by what that is."""
+        alerts = {"alerts": self.alerts.undelivered} if self.alerts.undelivered else {}
+        return {
+            "digests": self.digest.undelivered,
+            "change events": self.changes.undelivered,
+            **alerts,
+        }
+
+    @property
+    def log_groups(self) -> dict[str, list[logs.ILogGroup]]:
+        """The log groups of each capability, by the names in the saved queries."""
+        return {
+            "sync": [self.sync.function.log_group],
+            "digest": [self.digest.function.log_group],
+            "changes": [self.changes.function.log_group],
+            "api": [self.api.function.log_group],
+            "lookup": [self.lookup.on_event.log_group, self.lookup.is_complete.log_group],
+            "access": [self.api.access_logs],
+        }
+
+
 class Monitoring(Construct):
     """`alarms` are all alarms of the deployment."""
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        settings: Settings,
-        folder: str,
-        ledger: Ledger,
-        sync: Sync,
-        changes: Changes,
-        alerts: JobAlerts,
-        digest: Digest,
-        api: Api,
-        lookup: Lookup,
-        widget: Widget,
+        self, scope: Construct, construct_id: str, *, settings: Settings, folder: str, parts: Parts
     ) -> None:
         """Create alarms, queries and dashboard. `folder`: of the saved queries."""
         super().__init__(scope, construct_id)
         emitted = EmittedMetrics(namespace=METRICS_NAMESPACE, service=settings.service_name)
-        functions: dict[str, lambda_.Function] = {
-            "sync": sync.function,
-            "digest": digest.function,
-            "changes": changes.function,
-            "API": api.function,
-        }
-        tables = {"ledger": ledger, "idempotency": digest.idempotency_table}
-        stage = api.stage
-        self.alarms = [
-            *_created(sync, sync_alarms(emitted, settings)),
-            # In the digest's scope, where they were before: an alarm's id stays what it is.
-            *_created(digest, digest_alarms(emitted, settings, digest.undelivered)),
-            *_created(changes, event_alarms(emitted, changes.undelivered)),
-            *_created(alerts, alert_alarms(alerts.undelivered)),
-            *_created(api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
-            *_created(ledger, table_alarms(tables)),
-        ]
-        for name, function in functions.items():
-            self.alarms += _created(function, function_alarms(function, name))
-        # A look-up that fails is a failure of its function: the deployment that asked says why.
-        functions |= {
-            "look-up validation": lookup.on_event,
-            "look-up": lookup.is_complete,
-            "board widget": widget.function,
-        }
-        SavedQueries(
-            self,
-            "Queries",
-            folder=folder,
-            log_groups={
-                "sync": [sync.function.log_group],
-                "digest": [digest.function.log_group],
-                "changes": [changes.function.log_group],
-                "api": [api.function.log_group],
-                "lookup": [lookup.on_event.log_group, lookup.is_complete.log_group],
-                "access": [api.access_logs],
-            },
-        )
-        queues = {"digests": digest.undelivered, "change events": changes.undelivered}
-        if alerts.undelivered is not None:
-            queues["alerts"] = alerts.undelivered
+        self.alarms = _alarms(emitted, settings, parts)
+        SavedQueries(self, "Queries", folder=folder, log_groups=parts.log_groups)
+        stage = parts.api.stage
         watched = Watched(
             emitted=emitted,
             settings=settings,
             alarms=self.alarms,
-            board=widget.function,
+            board=parts.widget.function,
             api={
                 "requests": stage.metric_count(),
                 "client errors": stage.metric_client_error(),
                 "server errors": stage.metric_server_error(),
                 "latency": stage.metric_latency(),
             },
-            functions=functions,
-            queues=queues,
-            tables=tables,
+            functions=parts.functions,
+            queues=parts.queues,
+            tables=parts.tables,
         )
         self.dashboard = create_dashboard(self, dashboard_rows(watched))
+
+
+def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[cloudwatch.Alarm]:
+    """Create each alarm in the scope of what it watches; digests had theirs there before."""
+    digest, stage = parts.digest, parts.api.stage
+    alarms = [
+        *_created(parts.sync, sync_alarms(emitted, settings)),
+        *_created(digest, digest_alarms(emitted, settings, digest.undelivered)),
+        *_created(parts.changes, event_alarms(emitted, parts.changes.undelivered)),
+        *_created(parts.alerts, alert_alarms(parts.alerts.undelivered)),
+        *_created(parts.api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
+        *_created(parts.ledger, table_alarms(parts.tables)),
+    ]
+    for name, function in parts.alarmed_functions.items():
+        alarms += _created(function, function_alarms(function, name))
+    return alarms
 
 
 def _created(scope: Construct, alarms: Iterable[tuple[str, Alarm]]) -> list[cloudwatch.Alarm]:
