@@ -114,7 +114,7 @@ def test_what_is_running(answer, deployment):
     job_id = start_phi_job(deployment, "in-progress", seconds=60)
     wait_until_listed(deployment, job_id)
     printed = answer("What is running now, and for how long?")
-    assert re.search(rf" (SUBMITTED|IN_PROGRESS) +\d+s +PHI +{job_id} ", printed)
+    assert re.search(rf" (SUBMITTED|IN_PROGRESS) +[\dms ]+ PHI +{job_id} ", printed)
     assert known(deployment, ids_in(printed)) == []
 
 
@@ -144,7 +144,9 @@ def test_the_jobs_that_expire_soon(answer, deployment):
     deployment.control("settings", late_jobs=False)
     deployment.control("jobs", Put={"PHI": [expiring]})
     wait_until_listed(deployment, "e" * 32)
-    assert ids_in(answer("Which jobs is the service about to delete?")) == ["e" * 32]
+    ids = ids_in(answer("Which jobs is the service about to delete?"))
+    assert "e" * 32 in ids
+    assert known(deployment, ids) == []
 
 
 def test_a_pipeline_goes_on_after_a_run_that_succeeded(answer, deployment, tmp_path):
