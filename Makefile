@@ -66,7 +66,7 @@ destroy:  ## remove the stack from AWS
 
 bench:  ## measure speed, memory and cost beside what a user would write; writes bench/RESULTS.md
 	$(SETUP) app awscli
-	@exec env PYTHONPATH=lambda:. $(BIN)/python -m bench
+	@exec $(BIN)/python -m bench
 
 clean:  ## remove everything that make has made
 	@rm -rf .venv .venv-* .local node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

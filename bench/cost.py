@@ -1,6 +1,6 @@
 """The dollars of a month: counted requests (bench/month.py) times list prices in us-east-1.
 
-    python -m bench.cost
+    .venv/bin/python -m bench.cost
 
 prints the table of the README. What cannot be counted here is stated beside its price: durations of
 invocations, and the lines that AWS itself logs.
