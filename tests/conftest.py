@@ -40,6 +40,12 @@ def guard(event: str, arguments: tuple) -> None:
         raise NetworkReachedError(f"a test looks up {arguments[0]}")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than processors: the one with the end-to-end tests mostly waits for schedules."""
+    del config
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
