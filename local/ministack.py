@@ -1,21 +1,27 @@
-"""MiniStack as `make local` runs it, in its own environment: with two parts of Lambda that it lacks.
+"""MiniStack as `make local` runs it, in its own environment: with parts of Lambda and IAM that it lacks.
 
 MiniStack ignores the setting ApplicationLogLevel, with which CDK's framework for custom resources keeps
 requests out of its log. And there is no X-Ray daemon: this one writes what the functions send, one JSON
 document a line, to the file that TRACES_FILE names.
+
+With AUTH=true MiniStack enforces IAM policies. It then lacks two condition keys that the stack's policies
+name, and policies that require TLS refuse every request to its plain HTTP endpoint.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ministack import app
-from ministack.services import lambda_svc
+from ministack.core import iam_actions
+from ministack.services import dynamodb, lambda_svc
 
 HOST = "127.0.0.1"
 MOST_BYTES = 65_535  # of a UDP datagram
@@ -53,7 +59,54 @@ def apply_log_level(emit: Any) -> Any:
     return emitting
 
 
+def count_as_tls(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
+    """Wrap MiniStack's record of a request's origin: in AWS every request of the clients here is over TLS."""
+    return lambda source_ip, _secure: pin(source_ip, True)
+
+
+def add_leading_keys(context: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
+    """Wrap MiniStack's condition keys of a DynamoDB request: with the partition keys of what it writes."""
+
+    def with_leading_keys(body: bytes) -> dict[str, Any]:
+        request = json.loads(body or b"{}")
+        writes = [request, *(w for item in request.get("TransactItems", ()) for w in item.values())]
+        keys = [key for write in writes for key in leading_keys(write)]
+        return context(body) | ({"dynamodb:LeadingKeys": keys} if keys else {})
+
+    return with_leading_keys
+
+
+def leading_keys(write: dict[str, Any]) -> list[str]:
+    table = dynamodb._tables.get(write.get("TableName", "")) or {"KeySchema": []}
+    names = [key["AttributeName"] for key in table["KeySchema"] if key["KeyType"] == "HASH"]
+    row = write.get("Item") or write.get("Key") or {}
+    return [text for name in names for text in row.get(name, {}).values()]
+
+
+def add_event_source(context: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap MiniStack's condition keys of any request: with the sources of events that it puts."""
+
+    def with_event_source(
+        service: str, action: str, body: bytes, parameters: dict[str, Any]
+    ) -> dict[str, Any]:
+        found = context(service, action, body, parameters)
+        if action != "events:PutEvents":
+            return found
+        entries = json.loads(body or b"{}").get("Entries", ())
+        return found | {"events:source": [entry.get("Source", "") for entry in entries]}
+
+    return with_event_source
+
+
+def complete_iam() -> None:
+    """Let MiniStack evaluate the conditions in the stack's policies."""
+    app.pin_request_origin = count_as_tls(app.pin_request_origin)
+    iam_actions.dynamodb_service_context = add_leading_keys(iam_actions.dynamodb_service_context)
+    iam_actions.request_tag_context = add_event_source(iam_actions.request_tag_context)
+
+
 if __name__ == "__main__":
+    complete_iam()
     lambda_svc._emit_lambda_logs = apply_log_level(lambda_svc._emit_lambda_logs)
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()
