@@ -4,7 +4,7 @@ MiniStack ignores the setting ApplicationLogLevel, with which CDK's framework fo
 requests out of its log. And there is no X-Ray daemon: this one writes what the functions send, one JSON
 document a line, to the file that TRACES_FILE names.
 
-With AUTH=true MiniStack enforces IAM policies. It then lacks two condition keys that the stack's policies
+With AUTH=true MiniStack enforces IAM policies. It then lacks three condition keys that the stack's policies
 name, and policies that require TLS refuse every request to its plain HTTP endpoint.
 """
 
@@ -64,7 +64,9 @@ def count_as_tls(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None
     return lambda source_ip, _secure: pin(source_ip, True)
 
 
-def add_leading_keys(context: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
+def add_leading_keys(
+    context: Callable[[bytes], dict[str, Any]],
+) -> Callable[[bytes], dict[str, Any]]:
     """Wrap MiniStack's condition keys of a DynamoDB request: with the partition keys of what it writes."""
 
     def with_leading_keys(body: bytes) -> dict[str, Any]:
@@ -83,26 +85,29 @@ def leading_keys(write: dict[str, Any]) -> list[str]:
     return [text for name in names for text in row.get(name, {}).values()]
 
 
-def add_event_source(context: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Wrap MiniStack's condition keys of any request: with the sources of events that it puts."""
+def add_request_keys(context: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap MiniStack's condition keys of any request: with an event's source, and KMS's context names."""
 
-    def with_event_source(
+    def with_request_keys(
         service: str, action: str, body: bytes, parameters: dict[str, Any]
     ) -> dict[str, Any]:
         found = context(service, action, body, parameters)
-        if action != "events:PutEvents":
-            return found
-        entries = json.loads(body or b"{}").get("Entries", ())
-        return found | {"events:source": [entry.get("Source", "") for entry in entries]}
+        if action == "events:PutEvents":
+            sources = [entry.get("Source", "") for entry in json.loads(body)["Entries"]]
+            # A condition without a set operator holds for one value only.
+            found["events:source"] = sources[0] if len(sources) == 1 else sources
+        if service == "kms" and (named := json.loads(body or b"{}").get("EncryptionContext")):
+            found["kms:EncryptionContextKeys"] = list(named)
+        return found
 
-    return with_event_source
+    return with_request_keys
 
 
 def complete_iam() -> None:
     """Let MiniStack evaluate the conditions in the stack's policies."""
     app.pin_request_origin = count_as_tls(app.pin_request_origin)
     iam_actions.dynamodb_service_context = add_leading_keys(iam_actions.dynamodb_service_context)
-    iam_actions.request_tag_context = add_event_source(iam_actions.request_tag_context)
+    iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from local.assembly import remove_unimplemented
 from local.deployment import REGION, LocalAws, clean_environment, reachable_api_url
-from local.options import HOST, read_options
+from local.options import HOST, ROOT, read_options
 from local.processes import Children, StopSignals
 
 
@@ -35,15 +35,11 @@ class OwnAws:
             config=Config(retries={"mode": "standard", "total_max_attempts": 10}),
         )
 
-    def deploy(self, *context: str) -> dict[str, str]:
-        """Deploy the stack with these settings (`key=value`); return its outputs."""
+    def deploy(self, *context: str, app: Path = ROOT) -> dict[str, str]:
+        """Deploy the stack of this checkout or of another with these settings (`key=value`); return its outputs."""
         settings = [part for pair in context for part in ("-c", pair)]
         aws = replace(self.aws, options=replace(self.aws.options, cdk_args=settings))
-        aws.children.finish(aws.start_synth())
-        return self.deploy_assembly(aws)
-
-    def deploy_assembly(self, aws: LocalAws) -> dict[str, str]:
-        """Deploy what was synthesized; return the outputs."""
+        aws.children.finish(aws.start_synth(app))
         remove_unimplemented(aws.assembly)
         aws.children.finish(aws.start_deploy())
         return aws.outputs()
