@@ -76,7 +76,7 @@ def keyed_list_after_an_error(stack: Enforced) -> None:
     assert stack.call("/jobs?MaxResults=1", Idempotency_Key=key).status == 200
 
 
-def window() -> dict[str, str]:
+def window() -> dict[str, object]:
     """A window of its own each time: a digest is published once for each."""
     end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
     start = end - datetime.timedelta(days=1)
