@@ -95,10 +95,11 @@ class LocalAws:
             "MiniStack", command, {**self.environment, **settings}, home
         )
 
-    def start_synth(self) -> Child:
+    def start_synth(self, app: Path = ROOT) -> Child:
+        """Synthesize the app of this checkout, or of another in the folder `app`."""
         context = ["-c", "bundleFor=host", "-c", "retainLedger=false"]
         output = ["--output", str(self.assembly), "--quiet"]
-        return self._cdk("synth", [*output, *context, *self.options.cdk_args], ROOT)
+        return self._cdk("synth", [*output, *context, *self.options.cdk_args], app)
 
     def start_bootstrap(self) -> Child:
         # Outside the project's cdk.json: bootstrapping does not need the app.

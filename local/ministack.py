@@ -1,9 +1,12 @@
-"""MiniStack as `make local` runs it, in its own environment: with three parts of AWS that it lacks.
+"""MiniStack as `make local` runs it, in its own environment: with parts of Lambda, CloudWatch and IAM that it lacks.
 
 MiniStack ignores the setting ApplicationLogLevel, with which CDK's framework for custom resources keeps
 requests out of its log. A log line in CloudWatch's embedded metric format becomes no metric: here it does, and
 alarms see it. And there is no X-Ray daemon: this one writes what the functions send, one JSON document a line,
 to the file that TRACES_FILE names.
+
+With AUTH=true MiniStack enforces IAM policies. It then lacks three condition keys that the stack's policies
+name, and policies that require TLS refuse every request to its plain HTTP endpoint.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from typing import Any
 
 from botocore.session import Session
 from ministack import app
-from ministack.services import lambda_svc
+from ministack.core import iam_actions
+from ministack.services import dynamodb, lambda_svc
 
 HOST = "127.0.0.1"
 MOST_BYTES = 65_535  # of a UDP datagram
@@ -103,7 +107,59 @@ def emitting_metrics(emit: Any, keep: Callable[[str], None]) -> Any:
     return emitting
 
 
+def count_as_tls(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
+    """Wrap MiniStack's record of a request's origin: in AWS every request of the clients here is over TLS."""
+    return lambda source_ip, _secure: pin(source_ip, True)
+
+
+def add_leading_keys(
+    context: Callable[[bytes], dict[str, Any]],
+) -> Callable[[bytes], dict[str, Any]]:
+    """Wrap MiniStack's condition keys of a DynamoDB request: with the partition keys of what it writes."""
+
+    def with_leading_keys(body: bytes) -> dict[str, Any]:
+        request = json.loads(body or b"{}")
+        writes = [request, *(w for item in request.get("TransactItems", ()) for w in item.values())]
+        keys = [key for write in writes for key in leading_keys(write)]
+        return context(body) | ({"dynamodb:LeadingKeys": keys} if keys else {})
+
+    return with_leading_keys
+
+
+def leading_keys(write: dict[str, Any]) -> list[str]:
+    table = dynamodb._tables.get(write.get("TableName", "")) or {"KeySchema": []}
+    names = [key["AttributeName"] for key in table["KeySchema"] if key["KeyType"] == "HASH"]
+    row = write.get("Item") or write.get("Key") or {}
+    return [text for name in names for text in row.get(name, {}).values()]
+
+
+def add_request_keys(context: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap MiniStack's condition keys of any request: with an event's source, and KMS's context names."""
+
+    def with_request_keys(
+        service: str, action: str, body: bytes, parameters: dict[str, Any]
+    ) -> dict[str, Any]:
+        found = context(service, action, body, parameters)
+        if action == "events:PutEvents":
+            sources = [entry.get("Source", "") for entry in json.loads(body)["Entries"]]
+            # A condition without a set operator holds for one value only.
+            found["events:source"] = sources[0] if len(sources) == 1 else sources
+        if service == "kms" and (named := json.loads(body or b"{}").get("EncryptionContext")):
+            found["kms:EncryptionContextKeys"] = list(named)
+        return found
+
+    return with_request_keys
+
+
+def complete_iam() -> None:
+    """Let MiniStack evaluate the conditions in the stack's policies."""
+    app.pin_request_origin = count_as_tls(app.pin_request_origin)
+    iam_actions.dynamodb_service_context = add_leading_keys(iam_actions.dynamodb_service_context)
+    iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
+
+
 if __name__ == "__main__":
+    complete_iam()
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()

@@ -1,0 +1,156 @@
+"""The deployed stack with IAM enforced: each function used as its callers use it, with what its role allows."""
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.deployment import REGION
+from tests.e2e.local_aws import OwnAws
+from tests.infrastructure.template_reading import listed, path_of
+
+STACK = "JobLedger"
+ACCOUNT_ROOT = Credentials("test", "test")
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    content_type: str
+    json: Any
+    """The text of a page that is not JSON."""
+
+
+def _reply(response: Any) -> Reply:
+    kind, text = str(response.headers["Content-Type"]), response.read().decode()
+    return Reply(response.status, kind, json.loads(text) if "json" in kind else text)
+
+
+class Enforced:
+    """Callers of one deployment, and an administrator of its roles."""
+
+    def __init__(self, own: OwnAws, outputs: dict[str, str]) -> None:
+        self.own = own
+        self.outputs = outputs
+        self.api_url = own.api_url(outputs)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The physical names of the stack's resources, by path."""
+        (file,) = self.own.aws.assembly.glob("*.template.json")
+        resources = json.loads(file.read_text())["Resources"]
+        pages = self.own.client("cloudformation").get_paginator("list_stack_resources")
+        return {
+            path_of(resources[found["LogicalResourceId"]]): found["PhysicalResourceId"]
+            for page in pages.paginate(StackName=STACK)
+            for found in page["StackResourceSummaries"]
+            if found["LogicalResourceId"] in resources
+        }
+
+    def name(self, path: str) -> str:
+        """The physical name of the resource at this path of the stack."""
+        return self._names[path]
+
+    @contextlib.contextmanager
+    def without(self, role: str, *statements: tuple[str, str]) -> Iterator[None]:
+        """Take actions out of a role's statements, each named by `Sid`, and put them back."""
+        iam, name = self.own.client("iam"), self.name(role)
+        (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        given = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        less = json.loads(json.dumps(given))
+        for sid, action in statements:
+            (statement,) = (s for s in less["Statement"] if s["Sid"] == sid)
+            left = listed(statement["Action"])
+            left.remove(action)
+            # A statement needs an action: this one is of no service.
+            statement["Action"] = left or ["none:None"]
+        self._put(name, policy, less)
+        try:
+            yield
+        finally:
+            self._put(name, policy, given)
+
+    @staticmethod
+    def text(document: dict[str, Any]) -> str:
+        """A policy document as IAM takes it."""
+        return json.dumps(document)
+
+    def _put(self, role: str, policy: str, document: dict[str, Any]) -> None:
+        self.own.client("iam").put_role_policy(
+            RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document)
+        )
+
+    def invoke(self, path: str, **event: object) -> Any:
+        """A function's result; fails when the function did."""
+        answer = self.own.client("lambda").invoke(
+            FunctionName=self.name(path), Payload=json.dumps(event).encode()
+        )
+        result = json.load(answer["Payload"])
+        assert "FunctionError" not in answer, result
+        return result
+
+    def call(
+        self,
+        path: str,
+        method: str = "GET",
+        body: dict[str, object] | None = None,
+        credentials: Credentials | None = ACCOUNT_ROOT,
+        spoil: str = "",
+        **headers: str,
+    ) -> Reply:
+        """Call the API, signed unless there are no credentials; `spoil` is added to the signature."""
+        data = None if body is None else json.dumps(body).encode()
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if data:
+            sent["Content-Type"] = "application/json"
+        request = AWSRequest(method, self.api_url + path, headers=sent, data=data)
+        if credentials:
+            SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
+            request.headers["Authorization"] = request.headers["Authorization"] + spoil
+        signed = urllib.request.Request(
+            request.url, data=data, headers=dict(request.headers.items()), method=method
+        )
+        try:
+            with urllib.request.urlopen(signed, timeout=60) as response:
+                return _reply(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return _reply(error)
+
+    def caller(self, *policies: str) -> Credentials:
+        """A new user of the account with these managed policies."""
+        iam, name = self.own.client("iam"), f"caller-{uuid.uuid4()}"
+        iam.create_user(UserName=name)
+        for policy in policies:
+            iam.attach_user_policy(UserName=name, PolicyArn=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
+    def deploy_look_up(self, **properties: object) -> str:
+        """Deploy a stack with one look-up, remove it, and return how its deployment ended."""
+        token = self.outputs["LookupServiceToken"]
+        return self._deploy_one("Custom::ComprehendMedicalJob", ServiceToken=token, **properties)
+
+    def _deploy_one(self, kind: str, **properties: object) -> str:
+        client, name = self.own.client("cloudformation"), f"consumer-{uuid.uuid4()}"
+        resources = {"One": {"Type": kind, "Properties": properties}}
+        client.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+        deadline = time.monotonic() + 60
+        while True:
+            (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+            if not stack["StackStatus"].endswith("IN_PROGRESS"):
+                break
+            assert time.monotonic() < deadline, "the stack of a look-up has not ended"
+            time.sleep(0.2)
+        client.delete_stack(StackName=name)
+        return str(stack["StackStatus"])

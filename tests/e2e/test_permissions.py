@@ -1,0 +1,61 @@
+"""The deployed stack with IAM enforced: each function works with its role, and not with less."""
+
+import pytest
+
+from tests.e2e import permission_uses as uses
+from tests.e2e.deployment import wait_until
+from tests.e2e.permissions import NEEDED, OF_NO_USE_HERE, OF_NO_USE_IN_ROLE
+from tests.infrastructure.allowed import ROLES
+
+pytestmark = pytest.mark.xdist_group("enforced")
+
+USES = [*{use.__name__: use for use in NEEDED.values()}.values()]
+
+
+def test_every_permission_is_used_or_has_a_reason_why_not():
+    permissions = {
+        (role, sid, action)
+        for role, statements in ROLES.items()
+        for sid, allowed in statements.items()
+        for action in allowed.actions
+        if sid not in OF_NO_USE_HERE
+    }
+    assert not NEEDED.keys() & OF_NO_USE_IN_ROLE.keys()
+    assert permissions == NEEDED.keys() | OF_NO_USE_IN_ROLE.keys()
+
+
+# `changes` needs the change that `sync` makes.
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
+def test_each_function_works_with_its_role(enforced, use):
+    use(enforced)
+
+
+@pytest.mark.parametrize("permission", NEEDED, ids=" ".join)
+def test_without_a_permission_its_use_fails(enforced, permission):
+    use, (role, sid, action) = NEEDED[permission], permission
+
+    def fails() -> bool:
+        try:
+            use(enforced)
+        except AssertionError:
+            return True
+        return False
+
+    with enforced.without(role, (sid, action)):
+        # A sync of the last two seconds is shared without another call.
+        wait_until(fails, 10, f"{use.__name__} fails without {action}", every=0.5)
+
+
+def test_the_digest_function_may_not_write_rows_of_others(enforced):
+    """What `dynamodb:LeadingKeys` is for, with the digest function's own credentials."""
+    iam = enforced.own.client("iam")
+    name = enforced.name("Digest/FunctionRole")
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    given = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    (writing,) = (s for s in given["Statement"] if s["Sid"] == "WriteOwnRows")
+    writing["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"] = ["another"]
+    with enforced.without("Digest/FunctionRole", ("WriteOwnRows", "dynamodb:PutItem")):
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=enforced.text(given))
+        with pytest.raises(AssertionError):
+            uses.digest(enforced)
+    uses.digest(enforced)
