@@ -97,6 +97,11 @@ OF_NO_USE_IN_ROLE: dict[Permission, str] = (
         (role, "ReadLedger", f"dynamodb:{name}"): why
         for role, name, why in (
             (
+                "Sync/FunctionRole",
+                "Query",
+                "for the daily comparison of the counters with the jobs",
+            ),
+            (
                 "Api/FunctionRole",
                 "GetItem",
                 "for the last digest, which a new ledger does not have",
