@@ -60,9 +60,9 @@ deploy:  ## deploy to AWS with your credentials; settings in CDK_ARGS="-c key=va
 	$(SETUP) app node
 	@exec $(BIN)/cdk deploy $(CDK_ARGS)
 
-destroy:  ## remove the stack from AWS
+destroy:  ## remove the stack from AWS; says what remains, and how to remove that
 	$(SETUP) app node
-	@exec $(BIN)/cdk destroy $(CDK_ARGS)
+	@exec $(BIN)/python -m local.destroy $(CDK_ARGS)
 
 bench:  ## measure speed, memory and cost beside what a user would write; writes bench/RESULTS.md
 	$(SETUP) app awscli

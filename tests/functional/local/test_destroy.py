@@ -1,0 +1,66 @@
+"""What outlives a removed stack is named, with commands that remove it: they are run as they are printed."""
+
+import os
+import subprocess
+import uuid
+from types import SimpleNamespace
+
+import pytest
+
+from local.destroy import remaining, report, resources_of, stack_name
+from tests.functional.conftest import Aws
+from tests.infrastructure.conftest import ROOT
+
+AWS_CLI = ROOT / ".venv-awscli" / "bin"
+
+
+@pytest.fixture
+def account(aws: Aws):
+    """A session of the emulator, with one protected table and one key."""
+    session = SimpleNamespace(client=aws.client)
+    name = aws.ledger_table(f"ledger-{uuid.uuid4().hex}")
+    aws.client("dynamodb").update_table(TableName=name, DeletionProtectionEnabled=True)
+    key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    return SimpleNamespace(session=session, table=name, key=key, endpoint=aws.endpoint)
+
+
+def run(command: str, account: SimpleNamespace) -> None:
+    environment = os.environ | {
+        "PATH": f"{AWS_CLI}{os.pathsep}{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": account.endpoint,
+    }
+    subprocess.run(["sh", "-c", command], env=environment, check=True, capture_output=True)
+
+
+def test_the_printed_commands_remove_what_remains(account):
+    resources = [
+        ("AWS::KMS::Key", account.key),
+        ("AWS::DynamoDB::Table", account.table),
+        ("AWS::DynamoDB::Table", "gone"),
+        ("AWS::SNS::Topic", "arn:aws:sns:us-east-1:000000000000:gone"),
+    ]
+    left = remaining(account.session, resources)
+    assert [one.what.split(",")[0] for one in left] == ["the table of jobs", "its key"]
+    commands = [line.strip() for line in report(left).splitlines() if line.startswith("    aws ")]
+    assert len(commands) == 3
+    for command in commands:
+        run(command, account)
+    assert remaining(account.session, resources) == []
+    assert report([]).startswith("Nothing of the deployment remains")
+
+
+def test_a_stack_that_does_not_exist_has_no_resources(account):
+    assert resources_of(account.session, "NoSuchStack") == []
+
+
+@pytest.mark.parametrize(
+    "arguments,name",
+    [
+        ([], "JobLedger"),
+        (["-c", "name=Ward7"], "Ward7"),
+        (["--force", "--context", "name=Ward7"], "Ward7"),
+        (["-c", "families=PHI"], "JobLedger"),
+    ],
+)
+def test_the_stack_is_the_one_that_cdk_destroys(arguments, name):
+    assert stack_name(arguments) == name
