@@ -68,6 +68,13 @@ class Account:
             (item["PK"]["S"], item["SK"]["S"]): item for page in pages for item in page["Items"]
         }
 
+    def restore(self, items):
+        """Go on with a new table that has only these rows, as a restore to a point in time makes one."""
+        restored = Account(self._aws, self.server)
+        for item in items.values():
+            self._client.put_item(TableName=restored.table, Item=item)
+        return restored
+
     def forget_counters(self):
         """Make the rows those of a version that had no counters."""
         for (pk, _), item in self.items().items():
@@ -145,3 +152,19 @@ def test_the_steps_that_were_tried_are_all_the_steps_there_are(account):
     account.server.change(short_pages=False, empty_pages=False, repeat_jobs=False)
     assert account.sync() < STEPS.stop
     assert account.sync() < STEPS.stop
+
+
+def test_a_deployment_goes_on_from_a_table_that_was_restored_to_an_earlier_time(account):
+    account.sync()
+    backup = account.items()
+    account.server.put_jobs(
+        {LocalFamily.SNOMEDCT: [_job(0, "COMPLETED"), _job(50, "SUBMITTED"), _job(51, "FAILED")]}
+    )
+    account.sync()
+    expected = account.transitions()
+    restored = account.restore(backup)
+    assert restored.statuses() != account.truth()
+    restored.sync()
+    assert restored.statuses() == account.truth()
+    assert restored.transitions() == expected
+    assert restored.has_right_counters()
