@@ -54,13 +54,17 @@ class Ledger(dynamodb.Table):
         self.scope_name = f"{stack.account}/{stack.region}"
 
     def grant_reading(self, role: iam.Role) -> None:
-        """Allow queries and single-row reads, but no scans."""
-        allow(
-            role,
-            "ReadLedger",
-            ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],
-            [self.table_arn, *(f"{self.table_arn}/index/{name}" for name in _ALL_INDEXES)],
-        )
+        """Allow queries and reads of single rows, but no scans."""
+        self._grant_reads(role, "BatchGetItem", "GetItem", "Query")
+
+    def grant_querying(self, role: iam.Role) -> None:
+        """Allow queries only: for pages, counts and states."""
+        self._grant_reads(role, "Query")
+
+    def _grant_reads(self, role: iam.Role, *operations: str) -> None:
+        indexes = (f"{self.table_arn}/index/{name}" for name in _ALL_INDEXES)
+        actions = [f"dynamodb:{operation}" for operation in operations]
+        allow(role, "ReadLedger", actions, [self.table_arn, *indexes])
         allow_reading_tables(role, self._key)
 
     def grant_recording(self, role: iam.Role) -> None:

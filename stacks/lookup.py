@@ -66,7 +66,7 @@ class Lookup(Construct):
             environment={**environment, "SYNC_FUNCTION_NAME": sync.function_name},
         )
         allow(is_complete.own_role, "DecryptProperties", ["kms:Decrypt"], [key.key_arn])
-        ledger.grant_reading(is_complete.own_role)
+        ledger.grant_querying(is_complete.own_role)
         allow_invoking(is_complete.own_role, sync)
         self.service_token = _service_token(self, on_event, is_complete, settings=settings, key=key)
 

@@ -106,16 +106,8 @@ OF_NO_USE_IN_ROLE: dict[Permission, str] = (
                 "GetItem",
                 "for the last digest, which a new ledger does not have",
             ),
-            ("Api/FunctionRole", "BatchGetItem", "for the board's active jobs"),
-            (
-                "Widget/FunctionRole",
-                "GetItem",
-                "for the last digest, which a new ledger does not have",
-            ),
-            ("Widget/FunctionRole", "BatchGetItem", "for the board's active jobs"),
+            ("Api/FunctionRole", "BatchGetItem", "for the oldest active job of a summary"),
             ("Digest/FunctionRole", "BatchGetItem", "for the failed jobs of a window"),
-            ("Lookup/IsCompleteRole", "GetItem", "part of reading the ledger"),
-            ("Lookup/IsCompleteRole", "BatchGetItem", "part of reading the ledger"),
         )
     }
     | {

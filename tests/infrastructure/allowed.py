@@ -40,6 +40,7 @@ READ = {
     ),
     "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
 }
+QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, {"Ledger.Arn", *INDEXES})}
 WRITE = {
     "WriteTables": Allowed(
         _service(
@@ -82,7 +83,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | IDEMPOTENCY
     | _invoke("Sync/Function", "InvokeSync")
     | _invoke("Digest/Function", "InvokeDigest"),
-    "Widget/FunctionRole": _logs("Widget/Function") | READ,
+    "Widget/FunctionRole": _logs("Widget/Function") | QUERY,
     "Sync/FunctionRole": _logs("Sync/Function")
     | READ
     | WRITE
@@ -139,7 +140,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     "Lookup/OnEventRole": _logs("Lookup/OnEvent")
     | {"EncryptProperties": Allowed({"kms:Encrypt"}, KEY)},
     "Lookup/IsCompleteRole": _logs("Lookup/IsComplete")
-    | READ
+    | QUERY
     | _invoke("Sync/Function")
     | {"DecryptProperties": Allowed({"kms:Decrypt"}, KEY)},
     "Lookup/FrameworkOnEventRole": FRAMEWORK_LOGS
