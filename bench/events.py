@@ -33,6 +33,7 @@ def environment_of(endpoint: str) -> dict[str, str]:
         "IDEMPOTENCY_TABLE_NAME": "idempotency",
         "KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
         "INCLUDE_JOB_DETAILS": "false",
+        "EVENT_SOURCE": "jobledger",
         "POWERTOOLS_SERVICE_NAME": "job-ledger",
         "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
         "POWERTOOLS_LOG_LEVEL": "INFO",

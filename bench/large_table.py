@@ -1,4 +1,4 @@
-"""A table of a million rows for the bench: the tests' table in memory, with its rows in a file."""
+"""A table of many rows for the bench: the tests' table in memory, with its rows in a file."""
 
 import json
 import sqlite3

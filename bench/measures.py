@@ -24,7 +24,7 @@ PEERS = {
     "powertools_pydantic": "Powertools + pydantic",
     "fastapi_mangum": "FastAPI + Mangum",
 }
-SIZES = (1_000, 100_000, 1_000_000)
+SIZES = (1_000, 100_000)
 _MIB = 2**20
 
 

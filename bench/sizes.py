@@ -22,6 +22,7 @@ from jobledger.digest.windows import Window
 from jobledger.handlers import api
 from jobledger.jobs import Family, Job, job_from_service
 from jobledger.ledger.table import Table
+from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339
 
@@ -105,7 +106,9 @@ class Bench:
             self._record(jobs, announce=True)
         state = self.ledger.state(Family.SNOMEDCT)
         active = {job.job_id: job.submit_time or "" for job in jobs[:4]}
-        synced = SyncState(as_of=rfc3339(NOW), active=active, version=state.version)
+        synced = SyncState(
+            as_of=rfc3339(NOW), active=active, counted=LAYOUT, version=state.version
+        )
         assert self.ledger.save_state(Family.SNOMEDCT, synced)
 
     def _record(self, jobs: list[Job], *, announce: bool) -> None:
