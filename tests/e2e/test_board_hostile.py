@@ -13,7 +13,7 @@ from tests.api import NOW, a_job, running_api, wsgi
 from tests.boards import hostile_texts
 from tests.e2e.browsers import asked_elsewhere, chromium, errors_of, needs_chromium, wait
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.xdist_group("board-hostile")]
 HOSTILE = hostile_texts()
 
 
@@ -44,7 +44,9 @@ def home() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
+def browser(home, tmp_path_factory) -> Iterator[webdriver.Chrome]:
+    """It ends before the server: one of its idle connections would hold the server up for a minute."""
+    assert home
     with chromium(tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
 
