@@ -106,9 +106,7 @@ class Bench:
             self._record(jobs, announce=True)
         state = self.ledger.state(Family.SNOMEDCT)
         active = {job.job_id: job.submit_time or "" for job in jobs[:4]}
-        synced = SyncState(
-            as_of=rfc3339(NOW), active=active, counted=LAYOUT, version=state.version
-        )
+        synced = SyncState(as_of=rfc3339(NOW), active=active, counted=LAYOUT, version=state.version)
         assert self.ledger.save_state(Family.SNOMEDCT, synced)
 
     def _record(self, jobs: list[Job], *, announce: bool) -> None:
