@@ -36,7 +36,7 @@ CONNECT_SECONDS = 5
 # API Gateway answers within 29 seconds.
 READ_SECONDS = 35
 MOST_ATTEMPTS = 4
-# A client that is told to wait longer reports the error at once.
+# A client whose Retry-After is longer reports the error at once.
 LONGEST_WAIT = 30.0
 _FIRST_WAIT = 0.5
 _SAFE = ("GET", "HEAD")

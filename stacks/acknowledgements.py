@@ -1,7 +1,7 @@
 """Findings of cdk-nag and checkov that are accepted: each on one resource, with the reason.
 
 cdk-nag reads them from the constructs, checkov from the resources' metadata in the template, so they also
-hold for whoever runs these tools on the template. docs/security.md lists them.
+hold for anyone who runs these tools on the template. docs/security.md lists them.
 """
 
 from dataclasses import dataclass

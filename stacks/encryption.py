@@ -82,7 +82,7 @@ def through(service: str, scope: Construct) -> dict[str, dict[str, str]]:
 def _key_policy(stack: Stack) -> iam.PolicyDocument:
     """Administration by the account, use through three services, and delivery by three more.
 
-    `AccountRootPrincipal` leaves it to the account's IAM policies who may do what a statement allows. Nobody
+    `AccountRootPrincipal` leaves it to the account's IAM policies who may do what a statement allows. No one
     may decrypt with the key directly.
     """
     services = [f"{name}.{stack.region}.amazonaws.com" for name in ("dynamodb", "sns", "sqs")]

@@ -58,7 +58,7 @@ def is_counted(row: Row) -> bool:
 def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: str | None) -> Row:
     """Return the new row of a job. `row` is its current row, or None for a new job.
 
-    `observed_at` is None when only properties changed and the status did not. Whoever writes the row counts
+    `observed_at` is None when only properties changed and the status did not. The writer of the row counts
     the job in the same transaction.
     """
     history: list[dict[str, Any]] = json.loads(str(row["History"])) if row else []
