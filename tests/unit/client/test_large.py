@@ -195,8 +195,11 @@ def test_watch_prints_each_transition_in_a_pipe():
         with process:
             while len(server.received) < 4:
                 time.sleep(0.01)
-            account.put("a", "SUBMITTED", "IN_PROGRESS", "COMPLETED")
-            account.put("b", "SUBMITTED", "FAILED")
+            # At once: the server's thread iterates over the jobs.
+            account.histories = {
+                "a": ("SUBMITTED", "IN_PROGRESS", "COMPLETED"),
+                "b": ("SUBMITTED", "FAILED"),
+            }
             lines = [next_line(process).split() for _ in range(4)]
             process.send_signal(signal.SIGINT)
             rest = process.communicate(timeout=60)
