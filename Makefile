@@ -16,8 +16,8 @@ local:  ## deploy to a local AWS, show a session, stay up until Ctrl-C
 	@exec $(BIN)/python -m local
 
 test:  ## all checks and tests, in parallel
-	$(SETUP) app dev node ministack awscli clients audit
-	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(SETUP) app dev node ministack awscli clients audit runtime
+	@exec $(BIN)/python -m pytest $(or $(PYTEST_ARGS),--cov --cov-report= -p tests.branch_coverage)
 
 check: check-style check-types check-template check-security  ## ruff, mypy strict, cfn-lint, cdk-nag, checkov
 

@@ -64,6 +64,13 @@ class Environment:
 
     path: Path
     parts: Mapping[str, Sequence[Path]]
+    base: str | None = None
+    """The interpreter that creates it, if not the one that runs now."""
+
+    @property
+    def identity(self) -> str:
+        """What an installed environment depends on beside its requirements."""
+        return f"{self.base} {ROOT}" if self.base else INTERPRETER
 
     @property
     def python(self) -> Path:
@@ -84,7 +91,7 @@ class Environment:
         except (OSError, ValueError):
             return None
         parts: dict[str, str] = state["parts"]
-        if state["interpreter"] != INTERPRETER or not self.python.exists():
+        if state["interpreter"] != self.identity or not self.python.exists():
             return None
         if any(p not in self.parts or self.fingerprint(p) != seen for p, seen in parts.items()):
             return None
@@ -98,7 +105,7 @@ class Environment:
         shutil.rmtree(self.path, ignore_errors=True)
         # One pip serves all environments, because installing it takes most of the time.
         without = [] if self.path == VENV else ["--without-pip"]
-        run(self.path.name, [sys.executable, "-m", "venv", *without, self.path])
+        run(self.path.name, [self.base or sys.executable, "-m", "venv", *without, self.path])
         self.save({})
 
     def install(self, parts: Sequence[str]) -> None:
@@ -111,7 +118,7 @@ class Environment:
         self.save(before | {part: self.fingerprint(part) for part in parts})
 
     def save(self, parts: Mapping[str, str]) -> None:
-        write(self.state_file, json.dumps({"interpreter": INTERPRETER, "parts": dict(parts)}))
+        write(self.state_file, json.dumps({"interpreter": self.identity, "parts": dict(parts)}))
 
 
 def pip(environment: Environment) -> list[str | Path]:

@@ -1,7 +1,7 @@
 """Installs what the make targets need and is missing or outdated.
 
 `local/setup.sh` runs it with the interpreter that it found: `python -m local.toolchain PART…`, where a part
-is `app`, `dev`, `node`, `ministack`, `awscli`, `clients` or `audit`. Standard library only.
+is `app`, `dev`, `node`, `ministack`, `awscli`, `clients`, `audit` or `runtime`. Standard library only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from shlex import quote
 
 from local import node
 from local.environments import LOGS, ROOT, RUNNING, VENV, Environment, SetupError, say, write
+from stacks.packaging.target import LAMBDA_PYTHON, interpreter_for
 
 MAIN = Environment(
     VENV,
@@ -39,6 +40,8 @@ OTHERS = {
     name: Environment(ROOT / f".venv-{name}", {name: [ROOT / f"local/{name}-requirements.txt"]})
     for name in ("ministack", "awscli", "clients", "audit")
 }
+# For the unit tests on Lambda's version of Python, where this machine has it and .venv has another one.
+RUNTIME = {"runtime": [ROOT / "lambda/requirements.txt", ROOT / "local/runtime-requirements.txt"]}
 
 
 def set_up(wanted: list[str]) -> None:
@@ -64,11 +67,21 @@ def set_up(wanted: list[str]) -> None:
 
     link_command()
     others = [OTHERS[name] for name in wanted if name in OTHERS and OTHERS[name].missing([name])]
+    if "runtime" in wanted and (runtime := runtime_environment()) and runtime.missing(["runtime"]):
+        others.append(runtime)
     in_parallel([main, cdk, *(lambda other=other: set_up_other(other) for other in others)])
     if "node" in wanted:
         chosen = machines or node.from_wheel()
         node.install_cdk(chosen)
         node.link(chosen)
+
+
+def runtime_environment() -> Environment | None:
+    """Return the environment with Lambda's version of Python; None if it is not here, or runs now."""
+    if platform.python_version().startswith(f"{LAMBDA_PYTHON}."):
+        return None
+    base = interpreter_for(LAMBDA_PYTHON)
+    return Environment(ROOT / ".venv-runtime", RUNTIME, base) if base else None
 
 
 def link_command() -> None:

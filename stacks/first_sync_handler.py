@@ -5,6 +5,7 @@ deployment (and then fail the rollback, which syncs as well). The sync function'
 schedule tries again within a minute.
 """
 
+import itertools
 import json
 import time
 import urllib.request
@@ -43,19 +44,16 @@ def _sync(function_name: str, context: Any) -> str:
     patience = max(context.get_remaining_time_in_millis() / 1000 - 20, 1)
     config = Config(read_timeout=patience, tcp_keepalive=True, retries={"total_max_attempts": 1})
     client = botocore.session.get_session().create_client("lambda", config=config)
-    for attempt in range(_ATTEMPTS):
+    for attempt in itertools.count(1):
         try:
             reply = client.invoke(FunctionName=function_name, Payload=b"{}")
+            break
         except ClientError as error:
-            if (
-                error.response["Error"]["Code"] != "AccessDeniedException"
-                or attempt == _ATTEMPTS - 1
-            ):
+            denied = error.response["Error"]["Code"] == "AccessDeniedException"
+            if not denied or attempt == _ATTEMPTS:
                 raise
             time.sleep(_PAUSE_SECONDS)
-        else:
-            return "failed" if reply.get("FunctionError") else "succeeded"
-    return "failed"
+    return "failed" if reply.get("FunctionError") else "succeeded"
 
 
 def _answer(event: dict[str, Any], outcome: str) -> None:

@@ -11,6 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+LAMBDA_PYTHON = "3.13"
+"""The version of Lambda's Python runtime that runs the functions."""
+
 # Wheels that Lambda's python3.13 (Amazon Linux 2023, glibc 2.34) can load.
 _LAMBDA_PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
@@ -30,8 +33,8 @@ class Target:
             arm = platform.machine().lower() in ("arm64", "aarch64")
             return cls(python=_this_python(), machine="arm64" if arm else "x86_64", pip_options=())
         platforms = (f"--platform={name}_aarch64" for name in _LAMBDA_PLATFORMS)
-        options = (*platforms, "--implementation=cp", "--python-version=3.13")
-        return cls(python="3.13", machine="arm64", pip_options=options)
+        options = (*platforms, "--implementation=cp", f"--python-version={LAMBDA_PYTHON}")
+        return cls(python=LAMBDA_PYTHON, machine="arm64", pip_options=options)
 
     def identity(self) -> str:
         """Return the text that distinguishes targets; a host's wheels also depend on its system."""

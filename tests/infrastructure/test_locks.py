@@ -25,7 +25,7 @@ def requirements(lock: Path) -> list[str]:
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-@pytest.mark.row(25, count="9 lock files")
+@pytest.mark.row(25, count="10 lock files")
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_every_requirement_has_one_version_and_hashes(lock):
     assert requirements(lock)
@@ -36,12 +36,10 @@ def test_every_requirement_has_one_version_and_hashes(lock):
 
 @pytest.mark.row(25, count="all lock files")
 def test_make_installs_the_locks_and_nothing_else():
-    installed = [
-        file
-        for environment in (toolchain.MAIN, *toolchain.OTHERS.values())
-        for files in environment.parts.values()
-        for file in files
-    ]
+    parts = [environment.parts for environment in (toolchain.MAIN, *toolchain.OTHERS.values())]
+    installed = {
+        file for named in (*parts, toolchain.RUNTIME) for files in named.values() for file in files
+    }
     assert sorted(installed) == LOCKS
 
 

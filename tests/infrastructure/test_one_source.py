@@ -62,3 +62,12 @@ def test_the_regions_are_those_of_the_endpoints():
         for region in session.get_available_regions("comprehendmedical", partition)
     }
     assert set(regions.REGIONS) == known
+
+
+def test_only_a_known_region_without_the_service_is_a_problem():
+    assert [regions.region_problem(each) for each in (None, "eu-west-1", "us-gov-west-1")] == [
+        None,
+        None,
+        None,
+    ]
+    assert "eu-central-1 has no" in (regions.region_problem("eu-central-1") or "")

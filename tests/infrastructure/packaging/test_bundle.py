@@ -1,10 +1,12 @@
 """The code asset: whole, slim, with bytecode, the same from the same inputs, and never half made."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -127,6 +129,47 @@ def test_an_interrupted_build_leaves_nothing_that_looks_finished(source, tmp_pat
     assert list((tmp_path / "build").iterdir()) == []
 
 
+def test_of_two_builds_of_the_same_at_once_the_first_to_finish_stays(
+    source, installs, tmp_path, monkeypatch
+):
+    zip_now = bundling._zip
+
+    def overtaken(folders, to):
+        zip_now(folders, to)
+        finished = tmp_path / "build" / to.name
+        finished.mkdir()  # a directory, onto which no file can be renamed
+
+    monkeypatch.setattr(bundling, "_zip", overtaken)
+    bundle = make_bundle(source, tmp_path / "build", HOST)
+    assert bundle.path.is_dir()
+    assert not list((tmp_path / "build").glob("tmp-*"))
+
+
+def test_a_failure_to_put_a_build_in_its_place_is_an_error(source, installs, tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "rename", mock.Mock(side_effect=OSError("read-only")))
+    with pytest.raises(OSError, match="read-only"):
+        make_bundle(source, tmp_path / "build", HOST)
+
+
+def test_what_interrupted_builds_left_is_removed_after_an_hour(source, installs, tmp_path):
+    left = [tmp_path / "build" / name for name in ("tmp-folder", "tmp-file", "tmp-of-now")]
+    left[0].mkdir(parents=True)
+    left[1].touch()
+    for old in left[:2]:
+        os.utime(old, (0, 0))
+    left[2].mkdir()
+    make_bundle(source, tmp_path / "build", HOST)
+    assert [path.exists() for path in left] == [False, False, True]
+
+
+def test_code_that_does_not_compile_is_refused_with_the_compiler_s_words(
+    source, installs, tmp_path
+):
+    (source / "jobledger" / "__init__.py").write_text("def broken(:\n")
+    with pytest.raises(BundleError, match="could not compile the bundle"):
+        make_bundle(source, tmp_path / "build", HOST)
+
+
 def test_old_builds_go_and_the_newest_stay(source, installs, tmp_path):
     for number in range(10):
         (source / "jobledger" / "__init__.py").write_text(f"X = {number}\n")
@@ -238,5 +281,63 @@ assert boto3.__file__.startswith({str(tmp_path)!r})
     command = [sys.executable, "-I", "-S", "-c", program]
     # Outside Lambda the X-Ray SDK would make a client of its own, of a service that is left out.
     inside = {"LAMBDA_TASK_ROOT": str(tmp_path)}
+    done = subprocess.run(command, env=inside, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+ELF_MACHINE = slice(18, 20)
+AARCH64 = (183).to_bytes(2, "little")
+"""`e_machine` of an ELF header, EM_AARCH64: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html"""
+
+
+@pytest.mark.xdist_group("bundle")
+def test_every_binary_of_the_bundle_for_lambda_is_built_for_arm64():
+    bundle = make_bundle(ROOT / "lambda", ROOT / ".local" / "build", Target.of("lambda"))
+    with zipfile.ZipFile(bundle.path) as zipped:
+        starts = {name: zipped.read(name)[:20] for name in zipped.namelist()}
+    binaries = {name: start for name, start in starts.items() if start.startswith(b"\x7fELF")}
+    assert {name for name in starts if name.endswith(".so")} == set(binaries)
+    assert {start[ELF_MACHINE] for start in binaries.values()} == {AARCH64}
+
+
+def modules(path):
+    """Return the bundle's importable files: sources by name, binaries by the name of their module."""
+    return {
+        name.partition(".")[0] if name.endswith(".so") else name
+        for name in names(path)
+        if name.endswith((".py", ".so"))
+    }
+
+
+@pytest.mark.xdist_group("bundle")
+def test_each_module_of_the_bundle_for_lambda_imports_in_its_twin_for_this_machine(tmp_path):
+    """The bundle for arm64 runs nowhere here; the twin has the same modules, and binaries of this machine."""
+    builds = ROOT / ".local" / "build"
+    arm = make_bundle(ROOT / "lambda", builds, Target.of("lambda"))
+    twin = make_bundle(ROOT / "lambda", builds, HOST)
+    missing = modules(arm.path) - modules(twin.path)
+    assert missing == set()
+    code = [
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name in modules(arm.path)
+        if name.startswith("jobledger/")
+    ]
+    assert "jobledger.handlers.api" in code
+    with zipfile.ZipFile(twin.path) as zipped:
+        zipped.extractall(tmp_path)
+    program = f"""
+import importlib, sys
+sys.path.insert(0, {str(tmp_path)!r})
+for name in {code!r}:
+    importlib.import_module(name)
+outside = [
+    file for module in list(sys.modules.values())
+    if "site-packages" in (file := getattr(module, "__file__", None) or "")
+]
+assert not outside, outside
+"""
+    # Outside Lambda the X-Ray SDK would make a client of its own, of a service that is left out.
+    inside = {"LAMBDA_TASK_ROOT": str(tmp_path)}
+    command = [sys.executable, "-I", "-S", "-c", program]
     done = subprocess.run(command, env=inside, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

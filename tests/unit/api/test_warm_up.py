@@ -3,8 +3,10 @@
 from unittest import mock
 
 from jobledger.handlers import api as handlers
-from stacks.api import WARM_UP
 from tests.api import Context, logged_lines, running_api
+
+# What the schedule sends: tests/infrastructure/test_api.py holds it against the template.
+WARM_UP = {"WarmUp": True}
 
 
 def test_a_warm_up_reads_nothing_logs_nothing_and_counts_nothing(capfd):

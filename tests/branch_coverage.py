@@ -1,0 +1,61 @@
+"""A plugin for `make test`: it fails when fewer than 95 % of the branches of lambda/ or stacks/ are taken.
+
+pytest-cov measures the unit, functional and infrastructure tests. Functions that the end-to-end tests deploy run in
+processes of their own, which are not measured. A run of some tests only has nothing to judge: it does not load this.
+"""
+
+from collections.abc import Generator, Iterable
+
+import pytest
+from coverage import Coverage
+
+LEAST_PERCENT = 95.0
+FOLDERS = ("lambda", "stacks")
+
+_taken = pytest.StashKey[dict[str, float]]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Judge the data of all workers, which pytest-cov combines at the end of this loop."""
+    result = yield
+    if not hasattr(session.config, "workerinput"):
+        shares = session.config.stash[_taken] = branches_taken()
+        session.testsfailed += sum(share < LEAST_PERCENT for share in shares.values())
+    return result
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many branches were taken, and where to look for the others."""
+    for folder, share in config.stash.get(_taken, {}).items():
+        terminalreporter.write_line(f"{folder}: {share:.1f} % of the branches taken")
+        if share < LEAST_PERCENT:
+            terminalreporter.write_line(
+                f"error: at least {LEAST_PERCENT:.0f} % of them must be;"
+                " `.venv/bin/coverage report --show-missing` lists the others",
+                red=True,
+            )
+
+
+def branches_taken() -> dict[str, float]:
+    """Return the percentage of branches taken in each folder."""
+    coverage = Coverage()
+    coverage.load()
+    files = coverage.get_data().measured_files()
+    return {
+        folder: percent_of(
+            exits
+            for file in files
+            if f"/{folder}/" in file
+            for exits in coverage.branch_stats(file).values()
+        )
+        for folder in FOLDERS
+    }
+
+
+def percent_of(exits: Iterable[tuple[int, int]]) -> float:
+    """Return how many of the exits were taken; each pair is a line's exits and those taken."""
+    pairs = list(exits)
+    return 100 * sum(taken for _, taken in pairs) / max(sum(each for each, _ in pairs), 1)

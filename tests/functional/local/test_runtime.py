@@ -1,0 +1,24 @@
+"""The unit tests on the version of Python that runs the functions in AWS."""
+
+import platform
+import subprocess
+
+import pytest
+
+from local import toolchain
+from local.environments import ROOT
+
+# They start other environments of this clone, or check its sources, which are the same in any Python.
+LEFT_OUT = ("tests/unit/local",)
+
+
+def test_the_unit_tests_pass_on_lambda_s_version_of_python():
+    runtime = toolchain.runtime_environment()
+    if runtime is None:
+        pytest.skip(f"Python 3.13 is not here beside this {platform.python_version()}")
+    ignored = [f"--ignore={folder}" for folder in LEFT_OUT]
+    command = [runtime.python, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *ignored]
+    done = subprocess.run(
+        [*command, "tests/unit"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
