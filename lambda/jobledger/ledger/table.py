@@ -124,9 +124,13 @@ class Table:
 
     def query_all(self, **parameters: Any) -> Iterator[Row]:
         """Yield every row of a Query, over all pages."""
+        return map(decode, self.query_items(**parameters))
+
+    def query_items(self, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Yield every row of a Query in DynamoDB's typed form, over all pages."""
         while True:
             answer = self.query(**parameters)
-            yield from map(decode, answer["Items"])
+            yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -255,7 +259,9 @@ def _encode_value(value: Value) -> dict[str, Any]:
 
 def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
     """Return the row for an item in DynamoDB's typed form."""
-    return {name: _decode_value(value) for name, value in item.items()}
+    return {
+        name: value["S"] if "S" in value else _decode_value(value) for name, value in item.items()
+    }
 
 
 def _decode_value(value: Mapping[str, Any]) -> Value:

@@ -18,7 +18,7 @@ from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_job, is_active
 from jobledger.ledger.overview import read_summary
-from jobledger.ledger.recount import months_to_recount, recount_month
+from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
 from jobledger.ledger.table import Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import Ledger, SyncState
@@ -28,6 +28,7 @@ from tests.recounted import recounted, stored_counters
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+TODAY = "2026-11-23"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
@@ -47,7 +48,8 @@ class Counted:
 
     def recount(self, family: Family = Family.SNOMEDCT) -> int:
         months = months_to_recount(self.ledger, family, "")
-        return sum(recount_month(self.ledger, family, month) for month in months)
+        repaired = sum(recount_month(self.ledger, family, month, TODAY) for month in months)
+        return repaired + recount_all(self.ledger, family)
 
     def forget_counters(self) -> None:
         """Make the rows those of a version that had no counters."""
@@ -90,22 +92,16 @@ def a_job(
 # Written with the jobs.
 
 
-def test_a_job_is_counted_in_its_day_and_month_with_its_duration_and_expiration():
+def test_a_job_is_counted_in_its_day_and_month_and_altogether_and_where_it_expires():
     world = Counted()
     end, expiration = NOW - HOUR + timedelta(seconds=600), NOW + 120 * DAY
     world.record(a_job(EndTime=end, ExpirationTime=expiration))
+    counts = {"Jobs#COMPLETED": 1, "D#1338#COMPLETED": 1}
     assert stored_counters(world.database.items, SCOPE) == {
-        "day#2026-11-23#SNOMEDCT": {
-            "Jobs#COMPLETED": 1,
-            "Hour#11": 1,
-            "D#1338#COMPLETED": 1,
-            "E#2027-03-23T12#11#COMPLETED": 1,
-        },
-        "month#2026-11#SNOMEDCT": {
-            "Jobs#COMPLETED": 1,
-            "D#1338#COMPLETED": 1,
-            "E#2027-03-23#COMPLETED": 1,
-        },
+        "all#SNOMEDCT": counts,
+        "month#2026-11#SNOMEDCT": counts,
+        "day#2026-11-23#SNOMEDCT": counts | {"Hour#11": 1},
+        "expires#2027-03-23#SNOMEDCT": {"12#2026-11-23T11#COMPLETED": 1},
     }
 
 
@@ -311,7 +307,7 @@ def test_a_recount_that_sees_a_transaction_in_part_replaces_nothing(monkeypatch)
         return answer
 
     monkeypatch.setattr(world.database, "query", remember)
-    recount_month(world.ledger, Family.SNOMEDCT, "2026-11")
+    recount_month(world.ledger, Family.SNOMEDCT, "2026-11", TODAY)
     world.record(a_job("new"))
     # The counter row is the new one; the job rows of the month, and then of the day, are still the old ones.
     left = [old[0], old[0]]
@@ -320,7 +316,7 @@ def test_a_recount_that_sees_a_transaction_in_part_replaces_nothing(monkeypatch)
         return left.pop() if left and jobs_of_the_day(**asked) else query(**asked)
 
     monkeypatch.setattr(world.database, "query", lagging)
-    assert recount_month(world.ledger, Family.SNOMEDCT, "2026-11") == 0
+    assert recount_month(world.ledger, Family.SNOMEDCT, "2026-11", TODAY) == 0
     assert not left
     world.agree()
 
