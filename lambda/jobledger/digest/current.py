@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from jobledger.digest.totals import Shortlist, age_of
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import all_jobs, counts_of, day_key
-from jobledger.ledger.expirations import first_to_expire, read_expiring
+from jobledger.ledger.expirations import count_expiring, first_to_expire, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import JobFacts, expires_between, is_active
@@ -90,7 +90,7 @@ class _Reading:
         expiring = read_expiring(self._ledger, families, *self._soon)
         for job in first_to_expire(self._ledger, expiring, _EXPIRING_LISTED):
             self._expiring.add(job)
-        self._expiring.total = sum(jobs.number for jobs in expiring)
+        self._expiring.total = count_expiring(expiring)
         for job in active_jobs(self._ledger, states, families):
             self._active.add(job)
 

@@ -6,68 +6,63 @@ jobs are found by their submit hours.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 from jobledger.jobs import Family
-from jobledger.ledger.counters import expirations
+from jobledger.ledger.counters import CounterRow, expirations
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
-from jobledger.ledger.table import decode
-from jobledger.ledger.totals import expiration_parts, submit_day
+from jobledger.ledger.table import Row, decode
+from jobledger.ledger.totals import Counts, expiration_parts, submit_day
 from jobledger.ledger.writing import Ledger
 
-_HOUR = len("2027-03-23T08")
-# Below the first and above the last day.
+_DAY, _HOUR = len("2027-03-23"), slice(len("2027-03-23T"), len("2027-03-23T08"))
+# Below the first and above the last day, and above every key that begins with the text before it.
 _FIRST, _LAST = "0", "~"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Expiring:
-    """The number of a family's jobs that expire in one hour and were submitted in another."""
-
-    hour: str
-    submitted: str
-    family: Family
-    number: int
-
-
 def read_expiring(
-    ledger: Ledger,
-    families: Collection[Family],
-    start: str,
-    end: str,
-    *,
+    ledger: Ledger, families: Collection[Family], start: str, end: str
+) -> list[CounterRow]:
+    """Return the counts of the jobs that expire from one whole hour to another, exclusive; by day."""
+    rows = expirations(ledger.table, ledger.scope, start[:_DAY], end[:_DAY])
+    return [
+        CounterRow(row.family, row.period, _between(row, start, end))
+        for row in rows
+        if row.family in families
+    ]
+
+
+def count_expiring(
+    rows: Collection[CounterRow],
     statuses: Collection[str] = (),
     first_day: str | None = None,
     last_day: str | None = None,
-) -> list[Expiring]:
-    """Return the jobs that expire from one whole hour to another, exclusive, first to expire first.
+) -> int:
+    """Return the number of these jobs, of some statuses (empty: all), and submitted within some days.
 
-    `first_day` and `last_day` are the days of their submission, inclusive; None means without limit.
+    Without a first or last day, there is no limit.
     """
-    found = []
-    for row in expirations(ledger.table, ledger.scope, submit_day(start), submit_day(end)):
-        if row.family not in families:
-            continue
+    if not statuses and first_day is None and last_day is None:
+        return sum(sum(row.counts.values()) for row in rows)
+    total = 0
+    for row in rows:
         for name, number in row.counts.items():
-            hour, submitted, status = expiration_parts(name)
-            hour = f"{row.period}T{hour}"
-            if (
-                number
-                and start[:_HOUR] <= hour < end[:_HOUR]
-                and (not statuses or status in statuses)
-                and (first_day or _FIRST) <= submit_day(submitted) <= (last_day or _LAST)
+            _, submitted, status = expiration_parts(name)
+            if (not statuses or status in statuses) and (
+                (first_day or _FIRST) <= submit_day(submitted) <= (last_day or _LAST)
             ):
-                found.append(Expiring(hour, submitted, row.family, number))
-    return sorted(found)
+                total += number
+    return total
 
 
-def first_to_expire(
-    ledger: Ledger, found: Collection[Expiring], most: int
-) -> Iterator[JobFacts]:
+def first_to_expire(ledger: Ledger, rows: Collection[CounterRow], most: int) -> Iterator[JobFacts]:
     """Yield up to `most` jobs of the first hours. Within an hour, those that were submitted first come first."""
+    submitted_jobs = {family: _Submitted(ledger, family, 2 * most) for family in Family}
     left = most
-    for hour, submitted, family in dict.fromkeys((e.hour, e.submitted, e.family) for e in found):
-        for job in _submitted_in(ledger, family, submitted, most):
+    for hour, submitted, family in dict.fromkeys(_in_order(rows)):
+        for job in submitted_jobs[family].in_hour(submitted):
             if not left:
                 return
             if (job.expiration_time or "").startswith(hour):
@@ -75,19 +70,66 @@ def first_to_expire(
                 left -= 1
 
 
-def _submitted_in(ledger: Ledger, family: Family, hour: str, few: int) -> Iterator[JobFacts]:
-    """Yield a family's jobs that were submitted in an hour; the first `few` in a request of their own."""
-    query = {
-        "KeyConditionExpression": "PK = :jobs AND SK BETWEEN :low AND :high",
-        "ExpressionAttributeValues": {
-            ":jobs": {"S": ledger.partition(family)},
-            ":low": {"S": hour},
-            ":high": {"S": f"{hour}{_LAST}"},
-        },
-        "ProjectionExpression": PROJECTION,
-    }
-    answer = ledger.table.query(**query, Limit=few)
-    yield from (facts_of_row(family, decode(item)) for item in answer["Items"])
-    if "LastEvaluatedKey" in answer:
-        rows = ledger.table.query_all(**query, ExclusiveStartKey=answer["LastEvaluatedKey"])
-        yield from (facts_of_row(family, row) for row in rows)
+def _between(row: CounterRow, start: str, end: str) -> Counts:
+    counts = row.counts
+    if row.period == start[:_DAY]:
+        counts = {name: n for name, n in counts.items() if name[:2] >= start[_HOUR]}
+    if row.period == end[:_DAY]:
+        counts = {name: n for name, n in counts.items() if name[:2] < end[_HOUR]}
+    return counts
+
+
+def _in_order(rows: Collection[CounterRow]) -> Iterator[tuple[str, str, Family]]:
+    """Yield the expiration hours with the submit hours and families of their jobs, in the order of time."""
+    for day, families in groupby(sorted(rows, key=attrgetter("period")), attrgetter("period")):
+        names = sorted(
+            (name, row.family) for row in families for name, n in row.counts.items() if n
+        )
+        for name, family in names:
+            hour, submitted, _ = expiration_parts(name)
+            yield f"{day}T{hour}", submitted, family
+
+
+class _Submitted:
+    """The jobs of a family by submit hour, read a few rows ahead.
+
+    Where the service keeps all jobs for the same time, those that expire next were submitted next, so that one
+    request finds them all.
+    """
+
+    def __init__(self, ledger: Ledger, family: Family, few: int) -> None:
+        self._table = ledger.table
+        self._partition = ledger.partition(family)
+        self._family = family
+        self._few = few
+        # What was read: the rows from one key to another, inclusive.
+        self._rows: list[Row] = []
+        self._first, self._last = _LAST, ""
+
+    def in_hour(self, hour: str) -> Iterator[JobFacts]:
+        """Yield the jobs that were submitted in an hour, in the order of submission."""
+        if not self._first <= hour <= self._last:
+            self._read_from(hour)
+        rows = [row for row in self._rows if str(row["SK"]).startswith(hour)]
+        yield from (facts_of_row(self._family, row) for row in rows)
+        if self._last < (end := f"{hour}{_LAST}"):
+            start = {"PK": {"S": self._partition}, "SK": {"S": self._last}}
+            rest = self._table.query_all(**self._query(hour, end), ExclusiveStartKey=start)
+            yield from (facts_of_row(self._family, row) for row in rest)
+
+    def _read_from(self, hour: str) -> None:
+        answer = self._table.query(**self._query(hour, _LAST), Limit=self._few)
+        self._rows = [decode(item) for item in answer["Items"]]
+        self._first = hour
+        self._last = answer.get("LastEvaluatedKey", {"SK": {"S": _LAST}})["SK"]["S"]
+
+    def _query(self, low: str, high: str) -> dict[str, Any]:
+        return {
+            "KeyConditionExpression": "PK = :jobs AND SK BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {
+                ":jobs": {"S": self._partition},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            "ProjectionExpression": PROJECTION,
+        }

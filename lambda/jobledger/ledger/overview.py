@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import CounterRow, all_jobs, days, months
-from jobledger.ledger.expirations import read_expiring
+from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import JobFacts, facts_of_row, is_active
@@ -88,15 +88,8 @@ def _add_counted(
             if row.family in query.families:
                 tally.add_counts(row.family, row.counts)
         go_on()
-        expiring = read_expiring(
-            ledger,
-            query.families,
-            *expiring_soon(now),
-            statuses=query.statuses,
-            first_day=counted.first,
-            last_day=counted.last,
-        )
-        tally.expiring += sum(jobs.number for jobs in expiring)
+        expiring = read_expiring(ledger, query.families, *expiring_soon(now))
+        tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
     for edge in edges:
         go_on()
         for job in read_facts(ledger, edge, go_on):

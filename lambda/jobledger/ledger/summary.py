@@ -12,7 +12,7 @@ from typing import Any
 
 from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, expires_between, is_active
-from jobledger.ledger.totals import Counts, Totals, percentile, readable
+from jobledger.ledger.totals import Counts, Totals, percentiles, readable
 from jobledger.times import rfc3339, seconds_between
 
 _EXPIRING_SOON = timedelta(days=7)
@@ -106,7 +106,7 @@ class Tally:
         """Return the summary. `families` are listed even when they have no jobs."""
         statuses = self._totals.by_status()
         buckets = self._totals.durations(Family)
-        p50, p90, longest = (percentile(buckets, percent) for percent in (50, 90, 100))
+        p50, p90, longest = percentiles(buckets, 50, 90, 100)
         return Summary(
             total=statuses.total(),
             by_status=every_status(statuses),

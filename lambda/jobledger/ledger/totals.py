@@ -18,8 +18,10 @@ Days, months and hours are in UTC. A status comes last, because it can be any te
 """
 
 import functools
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from itertools import accumulate
 from math import ceil, log
 
 from jobledger.jobs import Family, Job
@@ -99,12 +101,17 @@ def seconds_of(bucket: int) -> float:
 
 def percentile(buckets: Mapping[int, int], percent: int) -> float | None:
     """Return the nearest-rank percentile of counted durations within 0.5 %; None when there are none."""
-    rank = max(ceil(sum(buckets.values()) * percent / 100), 1)
-    for bucket in sorted(buckets):
-        rank -= buckets[bucket]
-        if rank <= 0:
-            return seconds_of(bucket)
-    return None
+    return percentiles(buckets, percent)[0]
+
+
+def percentiles(buckets: Mapping[int, int], *percents: int) -> list[float | None]:
+    """Return percentiles, as `percentile` does."""
+    ordered = sorted(bucket for bucket, number in buckets.items() if number)
+    if not ordered:
+        return [None for _ in percents]
+    ranks = list(accumulate(map(buckets.__getitem__, ordered)))
+    wanted = (max(ceil(ranks[-1] * percent / 100), 1) for percent in percents)
+    return [seconds_of(ordered[bisect_left(ranks, rank)]) for rank in wanted]
 
 
 def readable(seconds: float) -> float:
@@ -121,21 +128,11 @@ class Totals:
 
     def __init__(self, statuses: Collection[str] = ()) -> None:
         self._statuses = frozenset(statuses)
-        self._jobs: dict[Family, Counter[str]] = {}
-        self._seconds: dict[Family, Counter[int]] = {}
+        self._counts: dict[Family, Counter[str]] = {}
 
     def add(self, family: Family, counts: Counts) -> None:
         """Add the counts of a day, of a month, of all jobs or of one."""
-        jobs = self._jobs.setdefault(family, Counter())
-        seconds = self._seconds.setdefault(family, Counter())
-        for name, number in counts.items():
-            kind, bucket, status = parts_of(name)
-            if self._statuses and status not in self._statuses:
-                continue
-            if kind == "D":
-                seconds[int(bucket)] += number
-            elif kind == "Jobs":
-                jobs[status] += number
+        self._counts.setdefault(family, Counter()).update(counts)
 
     def add_job(self, job: JobFacts) -> None:
         """Add one job."""
@@ -143,12 +140,33 @@ class Totals:
 
     def by_status(self) -> Counter[str]:
         """Return the jobs of all families by status, without zeros."""
-        return +sum(self._jobs.values(), Counter())
+        jobs: Counter[str] = Counter()
+        for family in self._counts:
+            jobs.update(self._jobs(family))
+        return +jobs
 
     def by_family(self) -> dict[Family, int]:
         """Return the number of jobs of each family."""
-        return {family: jobs.total() for family, jobs in self._jobs.items()}
+        return {family: sum(self._jobs(family).values()) for family in self._counts}
 
     def durations(self, families: Iterable[Family]) -> Counter[int]:
         """Return the buckets of the durations of these families' jobs."""
-        return +sum((self._seconds.get(family, Counter()) for family in families), Counter())
+        buckets: Counter[int] = Counter()
+        for family in families:
+            for name, number in self._counts.get(family, {}).items():
+                kind, bucket, status = parts_of(name)
+                if kind == "D" and self._selects(status):
+                    buckets[int(bucket)] += number
+        return buckets
+
+    def _jobs(self, family: Family) -> dict[str, int]:
+        """Return a family's jobs by status."""
+        named = (
+            (name.removeprefix("Jobs#"), number)
+            for name, number in self._counts[family].items()
+            if name.startswith("Jobs#")
+        )
+        return {status: number for status, number in named if self._selects(status)}
+
+    def _selects(self, status: str) -> bool:
+        return not self._statuses or status in self._statuses
