@@ -28,13 +28,11 @@ from jobledger.digest.content import Reader
 from jobledger.digest.windows import Window
 from jobledger.handlers import api
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.counters import Changes
-from jobledger.ledger.job_facts import facts_of_job
-from jobledger.ledger.rows import job_row
-from jobledger.ledger.table import CONFIG, Row, Table, encode
-from jobledger.ledger.totals import LAYOUT, submit_day
+from jobledger.ledger.table import CONFIG, Table
+from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339
+from tests.bulk import bulk_rows
 
 SCOPE = "111122223333/us-east-1"
 FAMILY = Family.SNOMEDCT
@@ -86,18 +84,10 @@ class Sized:
         WIRES[endpoint] = self.wire
         client = session().create_client("dynamodb", config=CONFIG, endpoint_url=endpoint)
         self.ledger = Ledger(Table(client, "ledger"), SCOPE, lambda: self.now)
-        changes = Changes(SCOPE, FAMILY)
-        table.insert(map(encode, self._rows(changes)))
-        table.insert(encode({**i.key, **i.amounts}) for i in changes.increments())
+        jobs = (_old_job(number, size) for number in range(size))
+        table.insert(bulk_rows(self.ledger, FAMILY, jobs))
         self._change()
         self.now = NOW
-
-    def _rows(self, changes: Changes) -> Iterator[Row]:
-        """Yield the jobs' rows, as the ledger writes them, and count them."""
-        for number in range(self.size):
-            job = _old_job(number, self.size)
-            changes.add(submit_day(job.sort_key), facts_of_job(job))
-            yield job_row(self.ledger.partition(FAMILY), job, None, "", str(job.submit_time))
 
     def _change(self) -> None:
         """Let a hundred jobs change their status within the digest's window; some of them are active."""
@@ -144,9 +134,9 @@ class _Context:
 
 
 def _old_job(number: int, size: int) -> Job:
-    """Return one of the jobs that ended. Their durations are alike at every size."""
-    submitted = NOW - timedelta(days=2) - SPAN * (number * _GOLDEN % 1)
-    seconds = 60 + 3_000 * (number / size)
+    """Return one of the jobs that ended, oldest first. Their durations are alike at every size."""
+    submitted = NOW - timedelta(days=2) - SPAN * (1 - number / size)
+    seconds = 60 + 3_000 * (number * _GOLDEN % 1)
     return _job(10_000 + number, submitted, seconds, JobStatus="COMPLETED")
 
 

@@ -23,12 +23,14 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339
+from tests.bulk import bulk_rows
 from tests.memory_dynamodb import MemoryDynamoDB, cancelled
 from tests.recounted import recounted, stored_counters
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 TODAY = "2026-11-23"
+EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
@@ -58,6 +60,16 @@ class Counted:
                 del self.database.items[key]
             item.pop("Counted", None)
         self.database._order[None, counters.partition(SCOPE)].clear()
+
+    def falsify(self, key: str, wrong: dict[str, int] | None) -> None:
+        """Change numbers of a counter row, or with None remove it."""
+        partition = counters.partition(SCOPE)
+        if wrong is None:
+            del self.database.items[partition, key]
+            self.database._order[None, partition].remove((key, partition, key))
+        else:
+            row = self.database.items[partition, key]
+            row.update({name: {"N": str(number)} for name, number in wrong.items()})
 
     def states(self, layout: int = LAYOUT) -> dict[Family, SyncState]:
         return {
@@ -209,23 +221,54 @@ def test_a_row_of_an_older_version_that_moves_is_counted_where_it_is():
     world.agree()
 
 
-@pytest.mark.parametrize("kind", ["day", "month"])
+@pytest.mark.parametrize("kind", ["day#2026-11-2", "month#2026-11", "all"])
 @pytest.mark.parametrize("wrong", [{"Jobs#COMPLETED": 7}, {"Jobs#LOST": 1}, None])
 def test_a_counter_row_that_is_wrong_is_replaced(kind, wrong):
     world = Counted()
     world.record(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
-    partition = counters.partition(SCOPE)
-    (key,) = [key for _, key in world.database.items if key.startswith(f"{kind}#2026-11-2")][
-        :1
-    ] or ["month#2026-11#SNOMEDCT"]
-    if wrong is None:
-        item = world.database.items.pop((partition, key))
-        world.database._order[None, partition].remove((key, partition, key))
-    else:
-        item = world.database.items[partition, key]
-        item.update({name: {"N": str(number)} for name, number in wrong.items()})
+    key = next(key for _, key in world.database.items if key.startswith(kind))
+    world.falsify(key, wrong)
     assert world.recount() == 1
     world.agree()
+    assert world.recount() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"12#2026-11-13T12#COMPLETED": 7},
+        {"12#2026-10-13T12#COMPLETED": 1},  # of another month
+        {"08#2026-11-13T12#LOST": 1},
+        None,
+    ],
+)
+def test_a_counter_row_of_an_expiration_day_that_is_wrong_is_replaced(wrong):
+    world = Counted()
+    jobs = (
+        a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=EXPIRED[n % 2]) for n in range(60)
+    )
+    world.record(*jobs)
+    world.falsify("expires#2027-02-01#SNOMEDCT", wrong)
+    assert world.recount() >= 1
+    world.agree()
+    assert world.recount() == 0
+
+
+def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
+    world = Counted()
+    world.record(a_job())
+    more = Counted()
+    more.record(a_job(), a_job("other", ExpirationTime=EXPIRED[0]))
+    key = counters.partition(SCOPE), "expires#2027-02-01#SNOMEDCT"
+    world.database._put(more.database.items[key])
+    assert world.recount() == 1
+    world.agree()
+
+
+def test_rows_of_past_expiration_days_are_not_compared():
+    world = Counted()
+    world.record(a_job(submitted=NOW - 130 * DAY, ExpirationTime=NOW - DAY))
+    world.falsify("expires#2026-11-22#SNOMEDCT", {"12#2026-07-16T12#COMPLETED": 7})
     assert world.recount() == 0
 
 
@@ -234,7 +277,7 @@ def test_a_month_with_counters_and_no_jobs_is_verified_too():
     changes = counters.Changes(SCOPE, Family.SNOMEDCT)
     changes.add("2025-01-01", facts_of_job(a_job()))
     assert world.ledger.table.transact(changes.increments())
-    assert world.recount() == 2
+    assert world.recount() == 3
     assert stored_counters(world.database.items, SCOPE) == {}
 
 
@@ -391,17 +434,23 @@ def test_what_a_digest_tells_from_the_counters_is_what_it_tells_from_the_rows(jo
     world = Counted()
     world.record(*jobs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobledger.digest.current.LONGEST_LIST", longest)
+        patch.setattr("jobledger.digest.current._EXPIRING_LISTED", longest)
         told = [
             read_current_totals(world.ledger, tuple(Family), world.states(layout), NOW)
             for layout in (LAYOUT, 0)
         ]
     one, other = told
     assert one.totals == other.totals
-    for name in ("active", "long_running", "expiring_soon"):
+    for name in ("active", "long_running"):
         listed, expected = getattr(one, name), getattr(other, name)
-        assert (name, listed.total) == (name, expected.total)
-        assert listed.jobs()[:longest] == expected.jobs()[:longest]
+        assert (name, listed.total, listed.jobs()) == (name, expected.total, expected.jobs())
+    # The same hours, and of the last one any jobs.
+    assert one.expiring_soon.total == other.expiring_soon.total
+    hours = [[str(job.expiration_time)[:13] for job in of.expiring_soon.jobs()] for of in told]
+    assert hours[0] == hours[1]
+    expiring = {(job.family, job.job_id): job.expiration_time for job in jobs}
+    for job in one.expiring_soon.jobs():
+        assert job.expiration_time == expiring[job.family, job.job_id]
 
 
 def test_counters_that_are_not_complete_are_not_read():
@@ -429,22 +478,28 @@ def test_a_job_that_the_service_no_longer_knows_is_counted_and_not_active():
 # What it costs.
 
 
-def fill(world: Counted, number: int) -> None:
-    """Jobs of three years, the last one an hour ago; those of the last weeks are still listed."""
-    step = 1_095 * DAY / number
-    for family in Family:
-        jobs = [
-            a_job(
-                f"{n}",
-                "FAILED" if n % 10 == 0 else "COMPLETED",
-                NOW - HOUR - n * step,
-                family,
-                EndTime=NOW - HOUR - n * step + timedelta(seconds=60 + n * 7 % 3_000),
-                ExpirationTime=NOW + 100 * DAY - n * step / 60,
-            )
-            for n in range(number // 5)
-        ]
-        world.record(*jobs, announce_new=False)
+def fill(number: int, days: int = 730) -> Counted:
+    """Return a ledger with jobs that were submitted over some days, the last one an hour ago."""
+    world, step = Counted(), days * DAY / number
+    jobs = (
+        a_job(
+            f"{n}",
+            "FAILED" if n % 10 == 0 else "COMPLETED",
+            NOW - HOUR - n * step,
+            EndTime=NOW - HOUR - n * step + timedelta(seconds=60 + 3_000 * n / number),
+            ExpirationTime=NOW + 120 * DAY - HOUR - n * step,
+        )
+        for n in range(number)
+    )
+    for row in bulk_rows(world.ledger, Family.SNOMEDCT, jobs):
+        world.database._put(row)
+    return world
+
+
+@pytest.fixture(scope="module")
+def of_sizes() -> list[Counted]:
+    """Two years with 1,000 and with 100,000 jobs."""
+    return [fill(number) for number in (1_000, 100_000)]
 
 
 def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
@@ -454,71 +509,64 @@ def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
     return Counter(world.database.calls), world.database.rows_read
 
 
+def states_with(**active: str) -> dict[Family, SyncState]:
+    """Return the states of syncs that have counted all jobs; the active ones are SNOMED CT's."""
+    counted = SyncState(as_of=rfc3339(NOW), counted=LAYOUT)
+    return dict.fromkeys(Family, counted) | {Family.SNOMEDCT: replace(counted, active=active)}
+
+
 def cost_of_summary(world: Counted, query: JobQuery) -> tuple[Counter[str], int]:
-    states = world.states()
-    return cost(world, lambda: read_summary(world.ledger, query, states, NOW))
+    return cost(world, lambda: read_summary(world.ledger, query, states_with(), NOW))
 
 
-def test_a_summary_of_three_years_and_five_families_costs_the_same_for_ten_times_the_jobs():
-    costs = []
-    for number in (2_000, 20_000):
-        world = Counted()
-        fill(world, number)
-        costs.append(cost_of_summary(world, JobQuery(families=tuple(Family))))
-    assert costs[0] == costs[1]
-    calls, rows = costs[0]
-    assert calls == {"query": 1}
-    assert rows <= 5 * 37
+def cost_of_digest(world: Counted, **active: str) -> tuple[Counter[str], int]:
+    states = states_with(**active)
+    return cost(world, partial(read_current_totals, world.ledger, tuple(Family), states, NOW))
+
+
+def test_rows_that_are_made_in_bulk_are_those_of_the_ledger():
+    world = fill(200)
+    world.agree()
+    assert len(world.expected()) > 300
+
+
+@pytest.mark.parametrize("statuses", [(), ("FAILED", "STOPPED")])
+def test_a_summary_reads_nine_rows_whatever_the_number_of_jobs(of_sizes, statuses):
+    query = JobQuery(families=tuple(Family), statuses=statuses)
+    all_jobs, expiration_days = 1, 8
+    for world in of_sizes:
+        assert cost_of_summary(world, query) == ({"query": 2}, all_jobs + expiration_days)
+
+
+def test_a_digest_reads_29_rows_beside_the_changes_whatever_the_number_of_jobs(of_sizes):
+    all_jobs, expiration_days, first_to_expire = 1, 8, 20
+    for world in of_sizes:
+        expected = {"query": 3}, all_jobs + expiration_days + first_to_expire
+        assert cost_of_digest(world) == expected
+
+
+def test_a_digest_with_an_old_active_job_reads_thirty_days_more(of_sizes):
+    for world in of_sizes:
+        submitted = NOW - 2 * HOUR
+        world.record(a_job("old", "IN_PROGRESS", submitted))
+        # One request for the active job, and one for the days.
+        expected = {"query": 3, "batch_get_item": 2}, 29
+        assert cost_of_digest(world, old=rfc3339(submitted)) == expected
 
 
 def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
-    world = Counted()
-    fill(world, 20_000)
+    world = fill(4_000)
     query = JobQuery(after=rfc3339(NOW - 400 * DAY), before=rfc3339(NOW - 2 * DAY))
     calls, rows = cost_of_summary(world, query)
-    counter_rows, job_rows = 5 * (12 + 31 + 31), 2 * 4
+    counter_rows, job_rows = 12 + 31 + 31 + 8, 2 * 6
     assert rows <= counter_rows + job_rows
-    assert calls["query"] <= 5
-
-
-def test_a_digest_costs_the_same_for_ten_times_the_jobs():
-    costs = []
-    for number in (2_000, 20_000):
-        world = Counted()
-        fill(world, number)
-        states = world.states()
-        read = partial(read_current_totals, world.ledger, tuple(Family), states, NOW)
-        costs.append(cost(world, read))
-    (calls, rows), (more_calls, more_rows) = costs
-    assert calls == more_calls == {"query": 2}
-    assert rows <= more_rows <= 5 * (37 + 30)
-
-
-@pytest.mark.parametrize("number", [2_000, 200_000])
-def test_expirations_are_read_for_two_hours_and_as_many_jobs_as_a_digest_lists(number, monkeypatch):
-    monkeypatch.setattr("jobledger.digest.current.LONGEST_LIST", 50)
-    world = Counted()
-    per_hour = max(number // 1_000 // 24, 1)
-    jobs = [
-        a_job(
-            f"{hour}-{n}",
-            submitted=NOW - 113 * DAY - hour * HOUR + n * timedelta(seconds=1),
-            ExpirationTime=NOW + 7 * DAY - hour * HOUR + n * timedelta(seconds=1),
-        )
-        for hour in range(24 * 7)
-        for n in range(per_hour)
-    ]
-    world.record(*jobs, announce_new=False)
-    states = world.states()
-    told: list[Any] = []
-    calls, rows = cost(
-        world,
-        lambda: told.append(read_current_totals(world.ledger, (Family.SNOMEDCT,), states, NOW)),
-    )
-    expiring = [
-        job for job in jobs if rfc3339(NOW) < str(job.expiration_time) <= rfc3339(NOW + 7 * DAY)
-    ]
-    assert told[0].expiring_soon.total == len(expiring)
-    few = 200  # rows that are read rather than another request made
-    assert rows <= 50 + 4 * per_hour + 20 + few
     assert calls["query"] <= 6
+
+
+@pytest.mark.parametrize("an_hour", [1, 100])
+def test_a_digest_counts_all_jobs_that_expire_soon_and_lists_ten_of_the_first(an_hour):
+    world, now = fill(24 * 8 * an_hour, days=8), NOW + 112 * DAY
+    found = read_current_totals(world.ledger, (Family.SNOMEDCT,), states_with(), now).expiring_soon
+    assert found.total == 24 * 7 * an_hour
+    assert len(found.jobs()) == 10
+    assert str(found.jobs()[0].expiration_time)[:13] == rfc3339(now)[:13]
