@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from jobledger.digest.totals import Shortlist, age_of
 from jobledger.jobs import Family, Job
-from jobledger.ledger.counters import all_jobs, counts_of, day_key
+from jobledger.ledger.counters import all_jobs, chosen_days
 from jobledger.ledger.expirations import count_expiring, first_to_expire, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
@@ -109,10 +109,10 @@ class _Reading:
 
     def _add_recent(self, families: Collection[Family]) -> None:
         """Add the durations of recent jobs, with which old active jobs are compared; most digests need none."""
+        table, scope = self._ledger.table, self._ledger.scope
         for family in families:
-            keys = [day_key(self._ledger.scope, family, day) for day in self._recent_days]
-            for row in self._ledger.table.batch_get(keys):
-                self._recent.add(family, counts_of(row))
+            for row in chosen_days(table, scope, family, self._recent_days):
+                self._recent.add(family, row.counts)
 
     def _usual(self, family: Family) -> float:
         return percentile(self._recent.durations([family]), _LONG_RUNNING_PERCENTILE) or 0.0

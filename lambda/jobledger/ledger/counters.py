@@ -27,7 +27,6 @@ from jobledger.ledger.totals import (
     expiration_of,
     month_of,
     names_of,
-    parts_of,
     submit_day,
     without_hours,
 )
@@ -180,6 +179,13 @@ def days(table: Table, scope: str, first: str, last: str) -> Iterator[CounterRow
     return _rows(table, scope, f"day#{first}#", f"day#{last}#{_LAST}")
 
 
+def chosen_days(
+    table: Table, scope: str, family: Family, chosen: Iterable[str]
+) -> Iterator[CounterRow]:
+    """Yield the rows of one family for some days, in no order."""
+    return map(_from_item, table.batch_get_items([day_key(scope, family, day) for day in chosen]))
+
+
 def expirations(table: Table, scope: str, first: str, last: str = _LAST) -> Iterator[CounterRow]:
     """Yield the rows of all families of one expiration day to another, inclusive."""
     return _rows(table, scope, f"expires#{first}#", f"expires#{last}#{_LAST}")
@@ -199,10 +205,9 @@ def jobs_by_hour(
     rows = _rows(table, scope, f"day#{first_day}#", f"day#{_LAST}", newest_first=True)
     for row in rows:
         if row.family == family:
-            for name, number in sorted(row.counts.items(), reverse=True):
-                kind, hour, _ = parts_of(name)
-                if kind == "Hour":
-                    yield f"{row.period}T{hour}", number
+            hours = {name: n for name, n in row.counts.items() if name.startswith("Hour#")}
+            for name, number in sorted(hours.items(), reverse=True):
+                yield f"{row.period}T{name.removeprefix('Hour#')}", number
 
 
 def _rows(

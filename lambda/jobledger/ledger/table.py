@@ -101,6 +101,10 @@ class Table:
 
     def batch_get(self, keys: Sequence[Key]) -> Iterator[Row]:
         """Read rows by key, consistently and in no order. Missing rows are omitted."""
+        return map(decode, self.batch_get_items(keys))
+
+    def batch_get_items(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
+        """Read rows as `batch_get` does, in DynamoDB's typed form."""
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
             for round_number in range(_ROUNDS):
@@ -109,7 +113,7 @@ class Table:
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
                     )
-                yield from map(decode, answer["Responses"].get(self.name, ()))
+                yield from answer["Responses"].get(self.name, ())
                 wanted = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
                 if not wanted:
                     break

@@ -78,16 +78,6 @@ def without_hours(counts: Counts) -> dict[str, int]:
     return {name: number for name, number in counts.items() if not name.startswith("Hour#")}
 
 
-@functools.lru_cache(maxsize=10_000)
-def parts_of(name: str) -> tuple[str, str, str]:
-    """Return the kind of a count, the first part after it, and the rest. `Jobs` has only a status: the rest."""
-    kind, _, rest = name.partition("#")
-    if kind == "Jobs":
-        return kind, "", rest
-    first, _, rest = rest.partition("#")
-    return kind, first, rest
-
-
 def bucket_of(seconds: float) -> int:
     """Return the number of the bucket of a duration; durations are exact to the millisecond."""
     milliseconds = round(seconds * 1000)
@@ -149,24 +139,30 @@ class Totals:
         """Return the number of jobs of each family."""
         return {family: sum(self._jobs(family).values()) for family in self._counts}
 
-    def durations(self, families: Iterable[Family]) -> Counter[int]:
+    def durations(self, families: Iterable[Family]) -> dict[int, int]:
         """Return the buckets of the durations of these families' jobs."""
-        buckets: Counter[int] = Counter()
+        buckets: dict[int, int] = {}
         for family in families:
             for name, number in self._counts.get(family, {}).items():
-                kind, bucket, status = parts_of(name)
-                if kind == "D" and self._selects(status):
-                    buckets[int(bucket)] += number
+                if name.startswith("D#"):
+                    bucket, status = _duration_parts(name)
+                    if not self._statuses or status in self._statuses:
+                        buckets[bucket] = buckets.get(bucket, 0) + number
         return buckets
 
     def _jobs(self, family: Family) -> dict[str, int]:
         """Return a family's jobs by status."""
-        named = (
-            (name.removeprefix("Jobs#"), number)
-            for name, number in self._counts[family].items()
-            if name.startswith("Jobs#")
-        )
-        return {status: number for status, number in named if self._selects(status)}
+        counts = self._counts[family]
+        names = [name for name in counts if name.startswith("Jobs#")]
+        jobs = {name.removeprefix("Jobs#"): counts[name] for name in names}
+        return {
+            status: number
+            for status, number in jobs.items()
+            if not self._statuses or status in self._statuses
+        }
 
-    def _selects(self, status: str) -> bool:
-        return not self._statuses or status in self._statuses
+
+@functools.lru_cache(maxsize=10_000)
+def _duration_parts(name: str) -> tuple[int, str]:
+    _, bucket, status = name.split("#", 2)
+    return int(bucket), status
