@@ -21,9 +21,7 @@ class LargeTable(MemoryDynamoDB):
         self._rows = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._rows.execute("PRAGMA synchronous = OFF")
         self._rows.execute("PRAGMA journal_mode = OFF")
-        self._rows.execute(
-            "CREATE TABLE row (PK TEXT, SK TEXT, item BLOB, PRIMARY KEY (PK, SK)) WITHOUT ROWID"
-        )
+        self._rows.execute("CREATE TABLE row (PK TEXT, SK TEXT, item BLOB, UNIQUE (PK, SK))")
         self._rows.execute("BEGIN")
         self.items = self  # type: ignore[assignment] # what the methods of the base class ask of a dict
 

@@ -1,8 +1,9 @@
 """Reads the summary of a query and the active jobs, at the same cost whatever the number of jobs.
 
 Without a time range, the counters of all jobs are read. Of a time range, whole days come from the counters,
-months where possible; its first and last day from the job rows. A query by name reads the rows of that name's index. A family whose counters are not complete yet (its
-rows were written by an older version) is read from its rows.
+months where possible; its first and last day from the job rows. A query by name reads the rows of that name's
+index. A family whose counters are not complete yet (its rows were written by an older version) is read from its
+rows.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -96,10 +96,10 @@ def percentile(buckets: Mapping[int, int], percent: int) -> float | None:
 
 def percentiles(buckets: Mapping[int, int], *percents: int) -> list[float | None]:
     """Return percentiles, as `percentile` does."""
-    ordered = sorted(bucket for bucket, number in buckets.items() if number)
-    if not ordered:
+    ordered = sorted(buckets)
+    ranks = list(accumulate([buckets[bucket] for bucket in ordered]))
+    if not ranks or not ranks[-1]:
         return [None for _ in percents]
-    ranks = list(accumulate(map(buckets.__getitem__, ordered)))
     wanted = (max(ceil(ranks[-1] * percent / 100), 1) for percent in percents)
     return [seconds_of(ordered[bisect_left(ranks, rank)]) for rank in wanted]
 
