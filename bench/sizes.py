@@ -2,130 +2,124 @@
 
     python -m bench.sizes SIZE…
 
-For each size it prints one JSON object. The processor time is the handler's own: the table's is subtracted.
+For each size it prints one JSON object. The processor time is that of the handler with AWS's client: the table's
+is subtracted.
 """
 
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from botocore import xform_name
+from botocore.awsrequest import AWSResponse
+from botocore.httpsession import URLLib3Session
+
+from bench.alone import Raw
 from bench.events import request
 from bench.large_table import LargeTable
+from jobledger.clients import session
 from jobledger.digest.content import Reader
 from jobledger.digest.windows import Window
 from jobledger.handlers import api
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.table import Table
+from jobledger.ledger.table import CONFIG, Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339
+from tests.bulk import bulk_rows
 
 SCOPE = "111122223333/us-east-1"
+FAMILY = Family.SNOMEDCT
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SPAN = timedelta(days=3 * 365)
-LARGEST = 1_000_000
 CHANGES = 100
-REPEATS = 50
-_PATIENCE_SECONDS = 5.0
-_BATCH = 500
+ACTIVE = 4
+REPEATS = 200
+# The fractional parts of this number's multiples are spread evenly, however many there are.
+_GOLDEN = 0.618_033_988_749_895
+WIRES: dict[str, "Wire"] = {}
 
 
-class Counted:
-    """A client of the table whose calls, rows and own processor time are counted."""
+class Wire:
+    """Answers the requests of a botocore client from a table, and counts calls, rows and its own processor time."""
 
     def __init__(self, table: LargeTable) -> None:
-        self.table = table
-        self.seconds = 0.0
-        self.calls = 0
+        self._table = table
+        self.reset()
 
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self.table, name)
+    def reset(self) -> None:
+        """Count from zero."""
+        self.seconds, self.calls, self.rows = 0.0, 0, 0
 
-        def counted(**parameters: Any) -> Any:
-            began = time.thread_time()
-            try:
-                return call(**parameters)
-            finally:
-                self.calls += 1
-                self.seconds += time.thread_time() - began
+    def send(self, asked: Any) -> AWSResponse:
+        """Answer one request."""
+        began = time.thread_time()
+        operation = asked.headers["X-Amz-Target"].decode().partition(".")[2]
+        parameters = json.loads(asked.body)
+        parameters.pop("ClientRequestToken", None)
+        answer = getattr(self._table, xform_name(operation))(**parameters)
+        self.calls += 1
+        self.rows += answer.get("ScannedCount", 0) + ("Item" in answer)
+        self.rows += sum(map(len, answer.get("Responses", {}).values()))
+        body = Raw(json.dumps(answer).encode())
+        self.seconds += time.thread_time() - began
+        return AWSResponse(asked.url, 200, {}, body)
 
-        return counted
 
+class Sized:
+    """A ledger with a number of jobs, spread over the same three years whatever their number."""
 
-class Bench:
-    """One ledger that grows; the same span of time at every size."""
-
-    def __init__(self, path: Path) -> None:
-        self.client = Counted(LargeTable(path))
-        self.now = NOW - timedelta(days=2)
-        self.ledger = Ledger(Table(self.client, "ledger"), SCOPE, lambda: self.now)
-        self.size = 0
-
-    def grow(self, size: int) -> None:
-        """Record jobs, spread over the whole span, up to this number."""
-        self.client.table.filling = True
-        while self.size < size:
-            count = min(_BATCH, size - self.size)
-            numbers = range(self.size, self.size + count)
-            self._record([_job(number) for number in numbers], announce=False)
-            self.size += count
-        self.client.table.filling = False
-
-    def measure(self) -> dict[str, Any]:
-        """Return the reads and the processor time of each read path at this size."""
+    def __init__(self, path: Path, size: int) -> None:
+        self.size = size
+        table = LargeTable(path)
+        self.wire = Wire(table)
+        self.now = NOW - timedelta(minutes=30)
+        endpoint = f"http://{size}.invalid"
+        WIRES[endpoint] = self.wire
+        client = session().create_client("dynamodb", config=CONFIG, endpoint_url=endpoint)
+        self.ledger = Ledger(Table(client, "ledger"), SCOPE, lambda: self.now)
+        jobs = (_old_job(number, size) for number in range(size))
+        table.insert(bulk_rows(self.ledger, FAMILY, jobs))
         self._change()
         self.now = NOW
-        handler: Callable[[str], Any] = lambda path: api.handler(request(path), _Context())  # noqa: E731 - short
-        setattr(api, "_ledger", lambda: self.ledger)  # noqa: B010 - mypy refuses the assignment
-        setattr(api, "_now", lambda: self.now)  # noqa: B010 - as above
-        window = Window(rfc3339(NOW - timedelta(hours=1)), rfc3339(NOW - timedelta(minutes=2)))
-        reader = Reader(self.ledger, (Family.SNOMEDCT,), sync_minutes=1, include_details=False)
-
-        def digest() -> None:
-            found = reader.read(window, NOW, first_start=None, covers_gap=False)
-            assert found.counts.total() == CHANGES
-
-        return {
-            "jobs": self.size,
-            "summary": self._costs(lambda: handler("/summary")),
-            "digest": self._costs(digest),
-            "page": self._costs(lambda: handler("/jobs")),
-        }
 
     def _change(self) -> None:
-        """Let a hundred jobs change their status within the digest's window, always the same way."""
-        self.now = NOW - timedelta(minutes=30)
-        jobs = [_job(number, JobStatus="SUBMITTED") for number in range(-CHANGES, 0)]
-        if self.ledger.state(Family.SNOMEDCT).as_of is None:
-            self._record(jobs, announce=True)
-        state = self.ledger.state(Family.SNOMEDCT)
-        active = {job.job_id: job.submit_time or "" for job in jobs[:4]}
-        synced = SyncState(as_of=rfc3339(NOW), active=active, counted=LAYOUT, version=state.version)
-        assert self.ledger.save_state(Family.SNOMEDCT, synced)
+        """Let a hundred jobs change their status within the digest's window; some of them are active."""
+        jobs = [_new_job(number) for number in range(CHANGES)]
+        self.ledger.record(FAMILY, jobs, rfc3339(self.now), announce_new=True)
+        self.follow(jobs[:ACTIVE])
 
-    def _record(self, jobs: list[Job], *, announce: bool) -> None:
-        self.ledger.record(Family.SNOMEDCT, jobs, rfc3339(self.now), announce_new=announce)
+    def follow(self, jobs: Iterable[Job]) -> None:
+        """Store the state that a sync has with these active jobs."""
+        active = {job.job_id: str(job.submit_time) for job in jobs}
+        version = self.ledger.state(FAMILY).version
+        state = SyncState(as_of=rfc3339(NOW), active=active, counted=LAYOUT, version=version)
+        assert self.ledger.save_state(FAMILY, state)
 
-    def _costs(self, read: Callable[[], Any]) -> dict[str, float]:
-        seconds: list[float] = []
-        ends = time.monotonic() + _PATIENCE_SECONDS
-        # A read of the whole ledger is measured once.
-        while len(seconds) < REPEATS and (not seconds or time.monotonic() < ends):
-            self.client.calls, self.client.table.rows_read, self.client.seconds = 0, 0, 0.0
-            began = time.process_time()
-            read()
-            seconds.append(time.process_time() - began - self.client.seconds)
-        return {
-            "calls": self.client.calls,
-            "rows": self.client.table.rows_read,
-            "milliseconds": median(seconds) * 1000,
-        }
+    def submit_long_running(self) -> None:
+        """Record a job that has been active for two days, with which recent durations are compared."""
+        job = _job(CHANGES, NOW - timedelta(days=2), JobStatus="IN_PROGRESS")
+        self.ledger.record(FAMILY, [job], rfc3339(self.now), announce_new=False)
+        self.follow([job, *map(_new_job, range(ACTIVE - 1))])
+
+    def call(self, path: str) -> None:
+        """Let the API's handler answer a request from this ledger."""
+        setattr(api, "_ledger", lambda: self.ledger)  # noqa: B010 - mypy refuses the assignment
+        setattr(api, "_now", lambda: self.now)  # noqa: B010 - as above
+        assert api.handler(request(path), _Context())["statusCode"] == 200
+
+    def digest(self) -> None:
+        """Read the contents of a digest."""
+        window = Window(rfc3339(NOW - timedelta(hours=1)), rfc3339(NOW - timedelta(minutes=2)))
+        reader = Reader(self.ledger, (FAMILY,), sync_minutes=1, include_details=False)
+        found = reader.read(window, NOW, first_start=None, covers_gap=False)
+        assert (found.counts.total(), found.active.total) == (CHANGES, ACTIVE)
 
 
 class _Context:
@@ -135,23 +129,31 @@ class _Context:
     aws_request_id = "r"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return more time than the API has: a summary that reads everything is measured to its end."""
+        """Return more time than the API has."""
         return 10_000_000
 
 
-def _job(number: int, **more: Any) -> Job:
-    """Return a job; numbers are spread over the span by a permutation of the largest size."""
-    # Negative numbers are the newest. 617,283 and a million have no common factor.
-    place = (number * 617_283) % LARGEST / LARGEST if number >= 0 else 1 + number * 1e-6
-    submitted = (NOW - timedelta(days=2) - SPAN * (1 - place)).timestamp()
-    ended = {} if more else {"EndTime": submitted + 60 + number % 3000, "JobStatus": "COMPLETED"}
+def _old_job(number: int, size: int) -> Job:
+    """Return one of the jobs that ended, oldest first. Their durations are alike at every size."""
+    submitted = NOW - timedelta(days=2) - SPAN * (1 - number / size)
+    seconds = 60 + 3_000 * (number * _GOLDEN % 1)
+    return _job(10_000 + number, submitted, seconds, JobStatus="COMPLETED")
+
+
+def _new_job(number: int) -> Job:
+    submitted = NOW - timedelta(minutes=40, seconds=number)
+    return _job(number, submitted, JobStatus="SUBMITTED")
+
+
+def _job(number: int, submitted: datetime, seconds: float | None = None, **more: Any) -> Job:
+    ended = {} if seconds is None else {"EndTime": submitted.timestamp() + seconds}
     job = job_from_service(
-        Family.SNOMEDCT,
+        FAMILY,
         {
-            "JobId": f"{number % 2**64:032x}",
+            "JobId": f"{number:032x}",
             "JobName": f"nightly-{number % 50}",
-            "SubmitTime": submitted,
-            "ExpirationTime": submitted + 120 * 86_400,
+            "SubmitTime": submitted.timestamp(),
+            "ExpirationTime": submitted.timestamp() + 120 * 86_400,
             "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/"},
             "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/"},
             "LanguageCode": "en",
@@ -165,14 +167,40 @@ def _job(number: int, **more: Any) -> Job:
     return job
 
 
+def costs(ledgers: list[Sized], read: Callable[[Sized], None]) -> list[dict[str, float]]:
+    """Return what a read costs in each ledger; they take turns, so that all meet the same machine."""
+    seconds: list[list[float]] = [[] for _ in ledgers]
+    for _ in range(REPEATS):
+        for ledger, spent in zip(ledgers, seconds, strict=True):
+            ledger.wire.reset()
+            began = time.process_time()
+            read(ledger)
+            spent.append(time.process_time() - began - ledger.wire.seconds)
+    return [
+        {
+            "calls": ledger.wire.calls,
+            "rows": ledger.wire.rows,
+            "milliseconds": median(spent) * 1000,
+        }
+        for ledger, spent in zip(ledgers, seconds, strict=True)
+    ]
+
+
 def measures(sizes: list[int]) -> Iterator[dict[str, Any]]:
-    """Grow the ledger and measure it at each size."""
+    """Fill a ledger of each size, and measure its reads."""
+    URLLib3Session.send = lambda _, asked: WIRES[asked.url.rstrip("/")].send(asked)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder) / "rows")
-        for size in sizes:
-            bench.now = NOW - timedelta(days=2)
-            bench.grow(size)
-            yield bench.measure()
+        ledgers = [Sized(Path(folder) / f"{size}", size) for size in sizes]
+        found = {
+            "summary": costs(ledgers, lambda ledger: ledger.call("/summary")),
+            "page": costs(ledgers, lambda ledger: ledger.call("/jobs")),
+            "digest": costs(ledgers, Sized.digest),
+        }
+        for ledger in ledgers:
+            ledger.submit_long_running()
+        found["long_running"] = costs(ledgers, Sized.digest)
+    for number, size in enumerate(sizes):
+        yield {"jobs": size, **{name: each[number] for name, each in found.items()}}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
-from jobledger.ledger.totals import LAYOUT, monthly, names_of
+from jobledger.ledger.totals import LAYOUT, expiration_of, names_of, without_hours
 from jobledger.ledger.writing import Ledger
 from tests.dynamodb_limits import Item
 
@@ -38,9 +38,14 @@ def recounted(items: Items, scope: str, *, every_row: bool = False) -> Counters:
         row: Any = decode(item)
         if "Job" in row and pk.startswith(f"{scope}/") and (every_row or is_counted(row)):
             family = Family(pk.rpartition("/")[2])
-            counts = Counter(names_of(facts_of_row(family, row)))
+            job = facts_of_row(family, row)
+            counts = Counter(names_of(job))
             rows[f"day#{sk[:10]}#{family}"].update(counts)
-            rows[f"month#{sk[:7]}#{family}"].update(monthly(counts))
+            rows[f"month#{sk[:7]}#{family}"].update(without_hours(counts))
+            rows[f"all#{family}"].update(without_hours(counts))
+            if expiration := expiration_of(job):
+                day, name = expiration
+                rows[f"expires#{day}#{family}"][name] += 1
     return {key: dict(counts) for key, counts in rows.items()}
 
 

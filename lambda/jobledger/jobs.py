@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from jobledger.times import from_epoch, rfc3339
 
 
@@ -117,9 +119,12 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     as in AWS JSON) become text. An entry without a JobId cannot be identified and is not stored. Raises
     ValueError for a time that is none.
     """
-    known = {name: properties[name] for name in PROPERTIES if name in properties}
-    added = {name: properties[name] for name in sorted(properties) if name not in known}
-    job = {name: _plain(name, value) for name, value in (known | added).items()}
+    job = {name: properties[name] for name in PROPERTIES if name in properties}
+    if len(job) < len(properties):
+        job |= {name: properties[name] for name in sorted(properties) if name not in job}
+    for name, value in job.items():
+        if name in _TIMES or isinstance(value, datetime):
+            job[name] = _time(value)
     if not job.get("JobId"):
         return None
     return Job(
@@ -134,14 +139,12 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     )
 
 
-def _plain(name: str, value: object) -> Any:
+def _time(value: object) -> str | None:
     if isinstance(value, datetime):
         return rfc3339(value)
-    if name in _TIMES and isinstance(value, int | float):
+    if isinstance(value, int | float):
         return rfc3339(from_epoch(value))
-    if name in _TIMES and value is not None:
-        return rfc3339(datetime.fromisoformat(str(value)))
-    return value
+    return None if value is None else rfc3339(datetime.fromisoformat(str(value)))
 
 
 def _encodable(value: Any) -> Any:
@@ -150,10 +153,8 @@ def _encodable(value: Any) -> Any:
 
 
 def _dumps(job: Mapping[str, Any]) -> str:
-    text = json.dumps(job, ensure_ascii=False, separators=(",", ":"))
     try:
-        text.encode()
+        return msgspec.json.encode(job).decode()
     except UnicodeEncodeError:
         # JSON can carry a lone surrogate, but UTF-8 cannot: it stays escaped.
         return json.dumps(job, separators=(",", ":"))
-    return text

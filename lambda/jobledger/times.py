@@ -10,8 +10,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def rfc3339(moment: datetime) -> str:
     """Return an aware datetime as `2026-11-23T08:00:00.000Z`, truncated to the millisecond."""
-    utc = moment.astimezone(UTC).replace(tzinfo=None)
-    return f"{utc.isoformat(timespec='milliseconds')}Z"
+    utc = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return f"{utc.removesuffix('+00:00')}Z"
 
 
 def from_epoch(seconds: float) -> datetime:

@@ -124,7 +124,7 @@ SCHEMAS: dict[str, Schema] = {
             },
             "ExpiringSoon": {
                 **_COUNT,
-                "description": "Jobs whose metadata the service deletes within 7 days",
+                "description": "Jobs whose metadata the service deletes within 7 days from the start of this hour",
             },
             "FailureRate": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
             "AsOf": _AS_OF,

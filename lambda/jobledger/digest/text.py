@@ -213,14 +213,14 @@ def _expiring(digest: Digest, reading: TextOptions) -> list[str]:
     expiring = digest.expiring_soon
     if not expiring.total:
         return []
-    first = expiring.jobs[0].expiration_time
-    assert first is not None  # without an ExpirationTime, a job is not known to expire
-    day = _local(first, reading)
     loses = "loses its entry" if expiring.total == 1 else "lose their entries"
-    return _wrapped(
-        f"Expiring within 7 days: {_jobs(expiring.total)} {loses} in Comprehend Medical, the first"
-        f" on {day:%a} {day.day} {day:%b}. The ledger keeps them."
-    )
+    said = f"Expiring within 7 days: {_jobs(expiring.total)} {loses} in Comprehend Medical"
+    if expiring.jobs:  # none when the jobs changed between the reads of their counters and rows
+        first = expiring.jobs[0].expiration_time
+        assert first is not None  # without an ExpirationTime, a job is not known to expire
+        day = _local(first, reading)
+        said += f", the first on {day:%a} {day.day} {day:%b}"
+    return _wrapped(f"{said}. The ledger keeps them.")
 
 
 def _gap(digest: Digest, reading: TextOptions) -> list[str]:

@@ -1,11 +1,13 @@
-"""The counter rows: the counts of each family's jobs by submit day, and by submit month.
+"""The counter rows: each family's jobs altogether, by submit month, by submit day, and by expiration day.
 
-| row   | PK                         | SK                         |
-|-------|----------------------------|----------------------------|
-| day   | `account/region#totals#1`  | `day#2026-11-23#SNOMEDCT`  |
-| month | `account/region#totals#1`  | `month#2026-11#SNOMEDCT`   |
+| row        | PK                         | SK                            |
+|------------|----------------------------|-------------------------------|
+| all jobs   | `account/region#totals#2`  | `all#SNOMEDCT`                |
+| day        | `account/region#totals#2`  | `day#2026-11-23#SNOMEDCT`     |
+| expiration | `account/region#totals#2`  | `expires#2027-03-23#SNOMEDCT` |
+| month      | `account/region#totals#2`  | `month#2026-11#SNOMEDCT`      |
 
-An attribute is a count with its name from `totals`; `Version` is the number of writes. The `1` is `totals.LAYOUT`.
+An attribute is a count with its name from `totals`; `Version` is the number of writes. The `2` is `totals.LAYOUT`.
 Rows change in the transaction that writes a job, by increments: these commute, so that concurrent writers
 need no condition on them.
 """
@@ -13,6 +15,7 @@ need no condition on them.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.job_facts import JobFacts, facts_of_job, facts_of_row
@@ -21,14 +24,14 @@ from jobledger.ledger.table import TRANSACTION_LIMIT, Increment, Key, Row, Table
 from jobledger.ledger.totals import (
     LAYOUT,
     Counts,
+    expiration_of,
     month_of,
-    monthly,
     names_of,
-    parts_of,
     submit_day,
+    without_hours,
 )
 
-# Each job changes at most five counts of a day: 250 names are below the 4 KB of an expression (see table).
+# Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
 _JOBS_A_TRANSACTION = 50
 # After all days and months of four digits, and after all families.
 _LAST = "~"
@@ -36,7 +39,7 @@ _LAST = "~"
 
 @dataclass(frozen=True, slots=True)
 class CounterRow:
-    """The counts of one family in one day or month, which `period` names."""
+    """Counts of one family, of the day or month that `period` names; empty for all jobs."""
 
     family: Family
     period: str
@@ -48,13 +51,23 @@ def partition(scope: str) -> str:
     return f"{scope}#totals#{LAYOUT}"
 
 
+def all_key(scope: str, family: Family) -> Key:
+    """Return the key of the counter row of all jobs."""
+    return {"PK": partition(scope), "SK": f"all#{family}"}
+
+
 def day_key(scope: str, family: Family, day: str) -> Key:
-    """Return the key of a day's counter row."""
+    """Return the key of a submit day's counter row."""
     return {"PK": partition(scope), "SK": f"day#{day}#{family}"}
 
 
+def expiration_key(scope: str, family: Family, day: str) -> Key:
+    """Return the key of an expiration day's counter row."""
+    return {"PK": partition(scope), "SK": f"expires#{day}#{family}"}
+
+
 def month_key(scope: str, family: Family, month: str) -> Key:
-    """Return the key of a month's counter row."""
+    """Return the key of a submit month's counter row."""
     return {"PK": partition(scope), "SK": f"month#{month}#{family}"}
 
 
@@ -74,33 +87,35 @@ class Changes:
         self._scope = scope
         self._family = family
         self._days: dict[str, Counter[str]] = defaultdict(Counter)
+        self._expirations: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, day: str, job: JobFacts, number: int = 1) -> None:
         """Count a job once more, or with -1 no more."""
+        counts = self._days[day]
         for name in names_of(job):
-            self._days[day][name] += number
+            counts[name] += number
+        if expiration := expiration_of(job):
+            expiration_day, name = expiration
+            self._expirations[expiration_day][name] += number
 
     def increments(self) -> list[Increment]:
-        """Return one increment for each day and month whose counts change."""
+        """Return one increment for each counter row that changes."""
+        scope, family = self._scope, self._family
         months: dict[str, Counter[str]] = defaultdict(Counter)
+        total: Counter[str] = Counter()
         for day, counts in self._days.items():
-            months[month_of(day)].update(monthly(counts))
-        changed = {
-            **{("day", day): counts for day, counts in self._days.items()},
-            **{("month", month): counts for month, counts in months.items()},
-        }
+            added = without_hours(counts)
+            months[month_of(day)].update(added)
+            total.update(added)
+        changed = [(all_key(scope, family), total)]
+        changed += [(day_key(scope, family, day), n) for day, n in self._days.items()]
+        changed += [(month_key(scope, family, month), n) for month, n in months.items()]
+        changed += [(expiration_key(scope, family, day), n) for day, n in self._expirations.items()]
         return [
-            Increment(
-                self._key(kind, period),
-                {name: n for name, n in counts.items() if n} | {"Version": 1},
-            )
-            for (kind, period), counts in changed.items()
+            Increment(key, {name: n for name, n in counts.items() if n} | {"Version": 1})
+            for key, counts in changed
             if any(counts.values())
         ]
-
-    def _key(self, kind: str, period: str) -> Key:
-        key = day_key if kind == "day" else month_key
-        return key(self._scope, self._family, period)
 
 
 def batches(
@@ -109,25 +124,36 @@ def batches(
     """Split jobs into transactions, in the order of submission, so that few counter rows change in each.
 
     A job is one row, and its change another: without `announce_new`, only a job that has a row has a change.
-    Each day and month of a transaction is a counter row, and one row is left for a check.
+    Each submit day, submit month and expiration day of a transaction is a counter row, all jobs are another
+    one, and one row is left for a check.
     """
     batch: list[Job] = []
+    job_ids: set[str] = set()
     periods: set[str] = set()
-    written = 0
+    written = 2
     for job in sorted(jobs, key=lambda job: job.sort_key):
-        added = 2 if announce_new or job.sort_key in rows else 1
-        touched = {submit_day(job.sort_key), month_of(job.sort_key)}
-        too_many = written + added + len(periods | touched) + 1 > TRANSACTION_LIMIT
+        row = rows.get(job.sort_key)
+        added = 1 if row is None and not announce_new else 2
+        touched = _periods_of(job, row)
+        too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
         # Two jobs of one id have the same change row: a transaction must not write it twice.
-        repeated = any(job.job_id == other.job_id for other in batch)
+        repeated = job.job_id in job_ids
         if batch and (one_by_one or len(batch) == _JOBS_A_TRANSACTION or too_many or repeated):
             yield batch
-            batch, written, periods = [], 0, set()
+            batch, written, periods, job_ids = [], 2, set(), set()
         batch.append(job)
+        job_ids.add(job.job_id)
         written += added
         periods |= touched
     if batch:
         yield batch
+
+
+def _periods_of(job: Job, row: Row | None) -> set[str]:
+    """Return the submit day and month of a job, and the days on which it expires and was to expire."""
+    day = submit_day(job.sort_key)
+    times = {job.expiration_time, row and row.get("ExpirationTime")}
+    return {day, month_of(day)} | {f"expires#{submit_day(str(time))}" for time in times if time}
 
 
 def increments_of(
@@ -143,14 +169,33 @@ def increments_of(
     return changes.increments()
 
 
+def all_jobs(table: Table, scope: str) -> Iterator[CounterRow]:
+    """Yield the rows of all jobs, one for each family."""
+    return _rows(table, scope, "all#", f"all#{_LAST}")
+
+
 def days(table: Table, scope: str, first: str, last: str) -> Iterator[CounterRow]:
     """Yield the day rows of all families from one day to another, inclusive."""
     return _rows(table, scope, f"day#{first}#", f"day#{last}#{_LAST}")
 
 
-def months(table: Table, scope: str, first: str = "", last: str = _LAST) -> Iterator[CounterRow]:
+def chosen_days(
+    table: Table, scope: str, family: Family, chosen: Iterable[str]
+) -> Iterator[CounterRow]:
+    """Yield the rows of one family for some days, in no order."""
+    return map(_from_item, table.batch_get_items([day_key(scope, family, day) for day in chosen]))
+
+
+def expirations(table: Table, scope: str, first: str, last: str = _LAST) -> Iterator[CounterRow]:
+    """Yield the rows of all families of one expiration day to another, inclusive."""
+    return _rows(table, scope, f"expires#{first}#", f"expires#{last}#{_LAST}")
+
+
+def months(
+    table: Table, scope: str, first: str = "", last: str = _LAST, *, consistent: bool = False
+) -> Iterator[CounterRow]:
     """Yield the month rows of all families from one month to another, inclusive."""
-    return _rows(table, scope, f"month#{first}", f"month#{last}#{_LAST}")
+    return _rows(table, scope, f"month#{first}", f"month#{last}#{_LAST}", consistent=consistent)
 
 
 def jobs_by_hour(
@@ -160,16 +205,21 @@ def jobs_by_hour(
     rows = _rows(table, scope, f"day#{first_day}#", f"day#{_LAST}", newest_first=True)
     for row in rows:
         if row.family == family:
-            for name, number in sorted(row.counts.items(), reverse=True):
-                kind, hour, _ = parts_of(name)
-                if kind == "Hour":
-                    yield f"{row.period}T{hour}", number
+            hours = {name: n for name, n in row.counts.items() if name.startswith("Hour#")}
+            for name, number in sorted(hours.items(), reverse=True):
+                yield f"{row.period}T{name.removeprefix('Hour#')}", number
 
 
 def _rows(
-    table: Table, scope: str, low: str, high: str, *, newest_first: bool = False
+    table: Table,
+    scope: str,
+    low: str,
+    high: str,
+    *,
+    newest_first: bool = False,
+    consistent: bool = False,
 ) -> Iterator[CounterRow]:
-    rows = table.query_all(
+    items = table.query_items(
         KeyConditionExpression="PK = :totals AND SK BETWEEN :low AND :high",
         ExpressionAttributeValues={
             ":totals": {"S": partition(scope)},
@@ -177,10 +227,14 @@ def _rows(
             ":high": {"S": high},
         },
         ScanIndexForward=not newest_first,
+        ConsistentRead=consistent,
     )
-    return map(_from_row, rows)
+    return map(_from_item, items)
 
 
-def _from_row(row: Row) -> CounterRow:
-    period, _, family = str(row["SK"]).partition("#")[2].rpartition("#")
-    return CounterRow(Family(family), period, counts_of(row))
+def _from_item(item: Mapping[str, Mapping[str, Any]]) -> CounterRow:
+    """Read a row with some hundred numbers."""
+    counts = {name: int(value["N"]) for name, value in item.items() if "N" in value}
+    counts.pop("Version", None)
+    period, _, family = item["SK"]["S"].partition("#")[2].rpartition("#")
+    return CounterRow(Family(family), period, counts)

@@ -1,140 +1,135 @@
-"""Finds the jobs that the service deletes soon: by hour in the counters, then in the rows of few hours.
+"""Finds the jobs that the service deletes soon, at the same cost whatever their number.
 
-No index has expiration times. The day rows of the counters say in which hours the jobs of each submit hour
-expire. Jobs of whole hours are counted there; the first and the last hour are read from the job rows.
+No index has expiration times: the counter rows of the expiration days count the jobs of each expiration hour by
+the hour in which they were submitted. So "soon" is a number of whole hours, and the rows of its first
+jobs are found by their submit hours.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 from jobledger.jobs import Family
-from jobledger.ledger.counters import CounterRow, days
-from jobledger.ledger.job_facts import (
-    NO_STATUS,
-    PROJECTION,
-    JobFacts,
-    expires_between,
-    facts_of_row,
-)
-from jobledger.ledger.totals import parts_of
+from jobledger.ledger.counters import CounterRow, expirations
+from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
+from jobledger.ledger.table import Row, decode
+from jobledger.ledger.totals import Counts, expiration_parts, submit_day
 from jobledger.ledger.writing import Ledger
 
-_DAY, _HOUR = len("2027-03-23"), len("2027-03-23T08")
-# Reading so many rows takes no longer than another request.
-_FEW_JOBS = 200
-_LAST = "~"
+_DAY, _HOUR = len("2027-03-23"), slice(len("2027-03-23T"), len("2027-03-23T08"))
+# Below the first and above the last day, and above every key that begins with the text before it.
+_FIRST, _LAST = "0", "~"
 
 
-class Expirations:
-    """The jobs of some families that expire after `at` and no later than `soon`, as the counters know them.
+def read_expiring(
+    ledger: Ledger, families: Collection[Family], start: str, end: str
+) -> list[CounterRow]:
+    """Return the counts of the jobs that expire from one whole hour to another, exclusive; by day."""
+    rows = expirations(ledger.table, ledger.scope, start[:_DAY], end[:_DAY])
+    return [
+        CounterRow(row.family, row.period, _between(row, start, end))
+        for row in rows
+        if row.family in families
+    ]
 
-    With `statuses`, only jobs with one of these. Add every day row, and the month row of every month whose days
-    are not added.
+
+def count_expiring(
+    rows: Collection[CounterRow],
+    statuses: Collection[str] = (),
+    first_day: str | None = None,
+    last_day: str | None = None,
+) -> int:
+    """Return the number of these jobs, of some statuses (empty: all), and submitted within some days.
+
+    Without a first or last day, there is no limit.
     """
-
-    def __init__(
-        self, families: Collection[Family], at: str, soon: str, statuses: Collection[str] = ()
-    ) -> None:
-        self._families = families
-        self._at, self._soon = at, soon
-        self._statuses = frozenset(statuses)
-        self._months: set[str] = set()
-        # By expiration hour, family and submit hour.
-        self._hours: Counter[tuple[str, Family, str]] = Counter()
-        # The jobs of each submit hour, whenever they expire.
-        self._submitted: dict[Family, Counter[str]] = defaultdict(Counter)
-
-    def add_month(self, row: CounterRow) -> None:
-        """Remember a month whose jobs can expire soon."""
-        first, last = self._at[:_DAY], self._soon[:_DAY]
-        parts = map(parts_of, row.counts)
-        if any(kind == "E" and first <= day <= last for kind, day, _ in parts):
-            self._months.add(row.period)
-
-    def add_day(self, row: CounterRow) -> None:
-        """Add the expirations of the jobs of one day."""
+    if not statuses and first_day is None and last_day is None:
+        return sum(sum(row.counts.values()) for row in rows)
+    total = 0
+    for row in rows:
         for name, number in row.counts.items():
-            kind, hour, rest = parts_of(name)
-            if kind == "Hour":
-                self._submitted[row.family][f"{row.period}T{hour}"] += number
-            elif kind == "E" and self._at[:_HOUR] <= hour <= self._soon[:_HOUR]:
-                submitted, _, status = rest.partition("#")
-                if not self._statuses or status in self._statuses:
-                    self._hours[hour, row.family, f"{row.period}T{submitted}"] += number
-
-    def read(self, ledger: Ledger, first: int = 0) -> tuple[int, list[JobFacts]]:
-        """Return the number of jobs, and some of them, among which are the `first` to expire."""
-        for month in sorted(self._months):
-            for row in days(ledger.table, ledger.scope, f"{month}-01", f"{month}-31"):
-                if row.family in self._families:
-                    self.add_day(row)
-        edges = {self._at[:_HOUR], self._soon[:_HOUR]}
-        wanted, total = set(edges), 0
-        for (hour, _, _), number in sorted(self._hours.items()):
-            if hour not in edges:
-                if total < first:
-                    wanted.add(hour)
+            _, submitted, status = expiration_parts(name)
+            if (not statuses or status in statuses) and (
+                (first_day or _FIRST) <= submit_day(submitted) <= (last_day or _LAST)
+            ):
                 total += number
-        jobs = [
-            job for job in self._jobs(ledger, wanted) if expires_between(job, self._at, self._soon)
-        ]
-        return total + sum(_hour(job) in edges for job in jobs), jobs
-
-    def _jobs(self, ledger: Ledger, hours: Collection[str]) -> Iterator[JobFacts]:
-        """Yield the jobs that expire in these hours."""
-        for family in self._families:
-            submitted = {key[2] for key in self._hours if key[0] in hours and key[1] is family}
-            for first, last in _stretches(submitted, self._submitted[family]):
-                for job in _submitted_between(ledger, family, first, last):
-                    if _hour(job) in hours and self._selects(job):
-                        yield job
-
-    def _selects(self, job: JobFacts) -> bool:
-        return not self._statuses or (job.status or NO_STATUS) in self._statuses
+    return total
 
 
-def _hour(job: JobFacts) -> str:
-    return (job.expiration_time or "")[:_HOUR]
+def first_to_expire(ledger: Ledger, rows: Collection[CounterRow], most: int) -> Iterator[JobFacts]:
+    """Yield up to `most` jobs of the first hours. Within an hour, those that were submitted first come first."""
+    submitted_jobs = {family: _Submitted(ledger, family, 2 * most) for family in Family}
+    left = most
+    for hour, submitted, family in dict.fromkeys(_in_order(rows)):
+        for job in submitted_jobs[family].in_hour(submitted):
+            if not left:
+                return
+            if (job.expiration_time or "").startswith(hour):
+                yield job
+                left -= 1
 
 
-def _stretches(wanted: Collection[str], jobs: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield the first and last submit hour of each range to read, so that all wanted hours are in one.
+def _between(row: CounterRow, start: str, end: str) -> Counts:
+    counts = row.counts
+    if row.period == start[:_DAY]:
+        counts = {name: n for name, n in counts.items() if name[:2] >= start[_HOUR]}
+    if row.period == end[:_DAY]:
+        counts = {name: n for name, n in counts.items() if name[:2] < end[_HOUR]}
+    return counts
 
-    `jobs` are the jobs of each hour in the months of the wanted hours. A range includes hours that are not
-    wanted when they have few jobs.
+
+def _in_order(rows: Collection[CounterRow]) -> Iterator[tuple[str, str, Family]]:
+    """Yield the expiration hours with the submit hours and families of their jobs, in the order of time."""
+    for day, families in groupby(sorted(rows, key=attrgetter("period")), attrgetter("period")):
+        names = sorted(
+            (name, row.family) for row in families for name, n in row.counts.items() if n
+        )
+        for name, family in names:
+            hour, submitted, _ = expiration_parts(name)
+            yield f"{day}T{hour}", submitted, family
+
+
+class _Submitted:
+    """The jobs of a family by submit hour, read a few rows ahead.
+
+    Where the service keeps all jobs for the same time, those that expire next were submitted next, so that one
+    request finds them all.
     """
-    first = last = None
-    between = 0
-    for hour in sorted(jobs):
-        if hour not in wanted:
-            between += jobs[hour]
-            continue
-        if first is not None and last is not None and (between > _FEW_JOBS or _apart(last, hour)):
-            yield first, last
-            first = None
-        first, last, between = first or hour, hour, 0
-    if first is not None and last is not None:
-        yield first, last
 
+    def __init__(self, ledger: Ledger, family: Family, few: int) -> None:
+        self._table = ledger.table
+        self._partition = ledger.partition(family)
+        self._family = family
+        self._few = few
+        # What was read: the rows from one key to another, inclusive.
+        self._rows: list[Row] = []
+        self._first, self._last = _LAST, ""
 
-def _apart(hour: str, later: str) -> bool:
-    """Whether a whole month lies between two hours: its jobs may not be known."""
-    (year, month), (other_year, other_month) = (
-        (int(text[:4]), int(text[5:7])) for text in (hour, later)
-    )
-    return (other_year - year) * 12 + other_month - month > 1
+    def in_hour(self, hour: str) -> Iterator[JobFacts]:
+        """Yield the jobs that were submitted in an hour, in the order of submission."""
+        if not self._first <= hour <= self._last:
+            self._read_from(hour)
+        rows = [row for row in self._rows if str(row["SK"]).startswith(hour)]
+        yield from (facts_of_row(self._family, row) for row in rows)
+        if self._last < (end := f"{hour}{_LAST}"):
+            start = {"PK": {"S": self._partition}, "SK": {"S": self._last}}
+            rest = self._table.query_all(**self._query(hour, end), ExclusiveStartKey=start)
+            yield from (facts_of_row(self._family, row) for row in rest)
 
+    def _read_from(self, hour: str) -> None:
+        answer = self._table.query(**self._query(hour, _LAST), Limit=self._few)
+        self._rows = [decode(item) for item in answer["Items"]]
+        self._first = hour
+        self._last = answer.get("LastEvaluatedKey", {"SK": {"S": _LAST}})["SK"]["S"]
 
-def _submitted_between(
-    ledger: Ledger, family: Family, first_hour: str, last_hour: str
-) -> Iterator[JobFacts]:
-    rows = ledger.table.query_all(
-        KeyConditionExpression="PK = :jobs AND SK BETWEEN :low AND :high",
-        ExpressionAttributeValues={
-            ":jobs": {"S": ledger.partition(family)},
-            ":low": {"S": first_hour},
-            ":high": {"S": f"{last_hour}{_LAST}"},
-        },
-        ProjectionExpression=PROJECTION,
-    )
-    return (facts_of_row(family, row) for row in rows)
+    def _query(self, low: str, high: str) -> dict[str, Any]:
+        return {
+            "KeyConditionExpression": "PK = :jobs AND SK BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {
+                ":jobs": {"S": self._partition},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            "ProjectionExpression": PROJECTION,
+        }

@@ -75,5 +75,5 @@ def duration_of(submit_time: str | None, end_time: str | None) -> float | None:
 
 
 def expires_between(job: JobFacts, start: str, end: str) -> bool:
-    """Whether the service deletes the job's metadata after `start` and no later than `end`."""
-    return job.expiration_time is not None and start < job.expiration_time <= end
+    """Whether the service deletes the job's metadata at `start` or later, and before `end`."""
+    return job.expiration_time is not None and start <= job.expiration_time < end

@@ -1,8 +1,9 @@
 """Reads the summary of a query and the active jobs, at the same cost whatever the number of jobs.
 
-Whole days come from the counters, months where possible; the first and the last day of a time range from the
-job rows. A query by name reads the rows of that name's index. A family whose counters are not complete yet (its
-rows were written by an older version) is read from its rows.
+Without a time range, the counters of all jobs are read. Of a time range, whole days come from the counters,
+months where possible; its first and last day from the job rows. A query by name reads the rows of that name's
+index. A family whose counters are not complete yet (its rows were written by an older version) is read from its
+rows.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -10,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from jobledger.jobs import Family, Job
-from jobledger.ledger.counters import CounterRow, days, months
-from jobledger.ledger.expirations import Expirations
+from jobledger.ledger.counters import CounterRow, all_jobs, days, months
+from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import JobFacts, facts_of_row, is_active
-from jobledger.ledger.summary import Summary, Tally
+from jobledger.ledger.summary import Summary, Tally, expiring_soon
 from jobledger.ledger.totals import month_of
 from jobledger.ledger.writing import Ledger, SyncState
 
@@ -40,7 +41,7 @@ def read_summary(
     tally = Tally(now, query.statuses)
     by_name = query.name is not None or query.name_prefix is not None
     counted = () if by_name else counted_families(states, query.families)
-    _add_counted(ledger, replace(query, families=counted), states, tally, go_on)
+    _add_counted(ledger, replace(query, families=counted), states, tally, now, go_on)
     rest = tuple(family for family in query.families if family not in counted)
     if rest:
         for job in read_facts(ledger, replace(query, families=rest), go_on):
@@ -72,22 +73,24 @@ def _followed(state: SyncState) -> dict[str, str]:
 
 
 def _add_counted(
-    ledger: Ledger, query: JobQuery, states: States, tally: Tally, go_on: Callable[[], None]
+    ledger: Ledger,
+    query: JobQuery,
+    states: States,
+    tally: Tally,
+    now: datetime,
+    go_on: Callable[[], None],
 ) -> None:
     """Add the jobs of families whose counters are complete."""
     if not query.families:
         return
     counted, edges = _divide(query)
-    expirations = Expirations(query.families, tally.at, tally.soon, query.statuses)
-    for row in _counter_rows(ledger, counted) if counted else ():
-        if row.family in query.families:
-            tally.add_counts(row.family, row.counts)
-            add = (
-                expirations.add_month if row.period == month_of(row.period) else expirations.add_day
-            )
-            add(row)
-    go_on()
-    tally.expiring += expirations.read(ledger)[0]
+    if counted is not None:
+        for row in _counter_rows(ledger, counted):
+            if row.family in query.families:
+                tally.add_counts(row.family, row.counts)
+        go_on()
+        expiring = read_expiring(ledger, query.families, *expiring_soon(now))
+        tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
     for edge in edges:
         go_on()
         for job in read_facts(ledger, edge, go_on):
@@ -132,8 +135,14 @@ def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
 
 
 def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
-    """Yield the month rows of whole months, and the day rows of the days before and after them."""
+    """Yield the month rows of whole months, and the day rows of the days before and after them.
+
+    Without a first and a last day, yield the rows of all jobs.
+    """
     table, scope = ledger.table, ledger.scope
+    if counted.first is None and counted.last is None:
+        yield from all_jobs(table, scope)
+        return
     first, last = counted.first or _FIRST, counted.last or _LAST
     first_month, last_month = month_of(first), month_of(last)
     starts_whole = counted.first is None or first.endswith("-01")

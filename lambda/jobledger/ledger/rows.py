@@ -1,9 +1,10 @@
 """The rows of jobs and changes, and the rule for when a listed job replaces its row."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.table import Row, text_of
@@ -61,7 +62,7 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
     `observed_at` is None when only properties changed and the status did not. The writer of the row counts
     the job in the same transaction.
     """
-    history: list[dict[str, Any]] = json.loads(str(row["History"])) if row else []
+    history: list[dict[str, Any]] = msgspec.json.decode(str(row["History"])) if row else []
     if observed_at is not None:
         status = {} if job.status is None else {"JobStatus": job.status}
         history.append(status | {"ObservedAt": observed_at})
@@ -84,7 +85,7 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
         "ListedAt": listed_at,
         "FirstObservedAt": str(row["FirstObservedAt"]) if row else str(observed_at),
         "ObservedAt": str(row["ObservedAt"]) if row and observed_at is None else str(observed_at),
-        "History": json.dumps(history, separators=(",", ":")),
+        "History": msgspec.json.encode(history).decode(),
         "Version": int(row["Version"]) + 1 if row else 1,
         "Counted": LAYOUT,
     }

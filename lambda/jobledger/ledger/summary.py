@@ -1,7 +1,7 @@
 """Counts, durations and deadlines of any number of jobs. No AWS calls.
 
 `GET /summary` returns them; digests use the same definitions. Jobs are added one by one, from their rows, or
-as the counts of a day or month. Only counts are kept.
+as counts. Only counts are kept.
 """
 
 from collections import Counter
@@ -12,10 +12,10 @@ from typing import Any
 
 from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, expires_between, is_active
-from jobledger.ledger.totals import Counts, Totals, percentile, readable
+from jobledger.ledger.totals import Counts, Totals, percentiles, readable
 from jobledger.times import rfc3339, seconds_between
 
-EXPIRING_SOON = timedelta(days=7)
+_EXPIRING_SOON = timedelta(days=7)
 _MODELLED = frozenset(JobStatus)
 _DECIDED = (JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED)
 
@@ -82,19 +82,19 @@ class Tally:
 
     def __init__(self, now: datetime, statuses: Collection[str] = ()) -> None:
         self.at = rfc3339(now)
-        self.soon = rfc3339(now + EXPIRING_SOON)
         self.expiring = 0
+        self._soon = expiring_soon(now)
         self._totals = Totals(statuses)
         self._oldest: JobFacts | None = None
 
     def add_counts(self, family: Family, counts: Counts) -> None:
-        """Add the counts of a day or month. They do not tell which jobs are active or expire soon."""
+        """Add the counts of any number of jobs. They do not tell which jobs are active or expire soon."""
         self._totals.add(family, counts)
 
     def add_job(self, job: JobFacts) -> None:
         """Add one job."""
         self._totals.add_job(job)
-        self.expiring += expires_between(job, self.at, self.soon)
+        self.expiring += expires_between(job, *self._soon)
         self.see_active(job)
 
     def see_active(self, job: JobFacts) -> None:
@@ -106,7 +106,7 @@ class Tally:
         """Return the summary. `families` are listed even when they have no jobs."""
         statuses = self._totals.by_status()
         buckets = self._totals.durations(Family)
-        p50, p90, longest = (percentile(buckets, percent) for percent in (50, 90, 100))
+        p50, p90, longest = percentiles(buckets, 50, 90, 100)
         return Summary(
             total=statuses.total(),
             by_status=every_status(statuses),
@@ -126,6 +126,15 @@ def summarise(
     for job in jobs:
         tally.add_job(job)
     return tally.summary(families)
+
+
+def expiring_soon(now: datetime) -> tuple[str, str]:
+    """Return the seven days, from the start of this hour on, in which a job "expires soon".
+
+    Whole hours are what the counters count.
+    """
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return rfc3339(hour), rfc3339(hour + _EXPIRING_SOON)
 
 
 def every_status(counted: Counter[str]) -> dict[str, int]:

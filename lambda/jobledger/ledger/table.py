@@ -101,6 +101,10 @@ class Table:
 
     def batch_get(self, keys: Sequence[Key]) -> Iterator[Row]:
         """Read rows by key, consistently and in no order. Missing rows are omitted."""
+        return map(decode, self.batch_get_items(keys))
+
+    def batch_get_items(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
+        """Read rows as `batch_get` does, in DynamoDB's typed form."""
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
             for round_number in range(_ROUNDS):
@@ -109,7 +113,7 @@ class Table:
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
                     )
-                yield from map(decode, answer["Responses"].get(self.name, ()))
+                yield from answer["Responses"].get(self.name, ())
                 wanted = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
                 if not wanted:
                     break
@@ -124,9 +128,13 @@ class Table:
 
     def query_all(self, **parameters: Any) -> Iterator[Row]:
         """Yield every row of a Query, over all pages."""
+        return map(decode, self.query_items(**parameters))
+
+    def query_items(self, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Yield every row of a Query in DynamoDB's typed form, over all pages."""
         while True:
             answer = self.query(**parameters)
-            yield from map(decode, answer["Items"])
+            yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -242,20 +250,22 @@ def text_of(row: Row, name: str) -> str | None:
 
 def encode(row: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
     """Return the row in DynamoDB's typed form."""
-    return {name: _encode_value(value) for name, value in row.items()}
+    # Most values are text, and a page of new jobs has ten thousand of them.
+    return {
+        name: {"S": value} if isinstance(value, str) else _encode_number(value)
+        for name, value in row.items()
+    }
 
 
-def _encode_value(value: Value) -> dict[str, Any]:
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    return {"S": value}
+def _encode_number(value: int | bool) -> dict[str, Any]:
+    return {"BOOL": value} if isinstance(value, bool) else {"N": str(value)}
 
 
 def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
     """Return the row for an item in DynamoDB's typed form."""
-    return {name: _decode_value(value) for name, value in item.items()}
+    return {
+        name: value["S"] if "S" in value else _decode_value(value) for name, value in item.items()
+    }
 
 
 def _decode_value(value: Mapping[str, Any]) -> Value:

@@ -1,35 +1,40 @@
 """What is counted of each job, and the totals that follow from the counts. No AWS calls.
 
-Counts are numbers by name. The names of a day's counts, and of a month's:
+Counts are numbers by name. Jobs are counted by submit day, by submit month and altogether under these names:
 
-| name                         | counts |
-|------------------------------|--------|
-| `Jobs#STATUS`                | jobs with this status |
-| `D#BUCKET#STATUS`            | ended jobs by the bucket of their duration |
-| `E#2027-03-23T08#07#STATUS`  | day only: jobs by expiration hour and submit hour |
-| `E#2027-03-23#STATUS`        | month only: jobs by expiration day |
-| `Hour#07`                    | day only: jobs by submit hour |
+| name              | counts |
+|-------------------|--------|
+| `Jobs#STATUS`     | jobs with this status |
+| `D#BUCKET#STATUS` | ended jobs by the bucket of their duration |
+| `Hour#07`         | by day only: jobs by submit hour |
 
-Day, month and hour are those of the job's submit time in UTC. A status comes last, because it can be any
-text. The frequent names are short, so that the months of three years are one or two megabytes.
+and by expiration day under these:
+
+| name                      | counts |
+|---------------------------|--------|
+| `08#2026-11-23T07#STATUS` | jobs by expiration hour and submit hour |
+
+Days, months and hours are in UTC. A status comes last, because it can be any text.
 """
 
 import functools
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from itertools import accumulate
 from math import ceil, log
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, duration_of, has_ended
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of these names and of the counter rows. Job rows say under which one they are counted."""
 
 # Durations in bucket n are over _GROWTH ** (n - 1) and up to _GROWTH ** n milliseconds, so that any two of them
 # differ by at most 1 %.
 _GROWTH = 1.01
 _ZERO = -1
-_DAY = len("2027-03-23")
+_DAY, _HOUR = len("2027-03-23"), len("2027-03-23T08")
 
 Counts = Mapping[str, int]
 
@@ -45,37 +50,32 @@ def month_of(day: str) -> str:
 
 
 def names_of(job: JobFacts) -> list[str]:
-    """Return the names under which a job is counted in its day."""
+    """Return the names under which a job is counted in its submit day."""
     status = job.status or NO_STATUS
-    hour = Job.key_of(job.submit_time, "")[11:13]
-    names = [f"Jobs#{status}", f"Hour#{hour}"]
+    names = [f"Jobs#{status}", f"Hour#{Job.key_of(job.submit_time, '')[11:13]}"]
     if has_ended(job) and (seconds := duration_of(job.submit_time, job.end_time)) is not None:
         names.append(f"D#{bucket_of(seconds)}#{status}")
-    if job.expiration_time:
-        names.append(f"E#{job.expiration_time[:13]}#{hour}#{status}")
     return names
 
 
-def monthly(counts: Counts) -> Counter[str]:
-    """Return a month's counts for the counts of a day."""
-    month: Counter[str] = Counter()
-    for name, number in counts.items():
-        kind, hour, rest = parts_of(name)
-        if kind == "E":
-            month[f"E#{hour[:_DAY]}#{rest.partition('#')[2]}"] += number
-        elif kind != "Hour":
-            month[name] += number
-    return month
+def expiration_of(job: JobFacts) -> tuple[str, str] | None:
+    """Return a job's expiration day, and the name under which it is counted there."""
+    if not job.expiration_time:
+        return None
+    submitted = Job.key_of(job.submit_time, "")[:_HOUR]
+    hour = job.expiration_time[11:13]
+    return job.expiration_time[:_DAY], f"{hour}#{submitted}#{job.status or NO_STATUS}"
 
 
-@functools.lru_cache(maxsize=10_000)
-def parts_of(name: str) -> tuple[str, str, str]:
-    """Return the kind of a count, the first part after it, and the rest. `Jobs` has only a status: the rest."""
-    kind, _, rest = name.partition("#")
-    if kind == "Jobs":
-        return kind, "", rest
-    first, _, rest = rest.partition("#")
-    return kind, first, rest
+def expiration_parts(name: str) -> tuple[str, str, str]:
+    """Return the expiration hour, the submit hour and the status of such a name."""
+    hour, submitted, status = name.split("#", 2)
+    return hour, submitted, status
+
+
+def without_hours(counts: Counts) -> dict[str, int]:
+    """Return what a day's counts add to those of its month, and of all jobs."""
+    return {name: number for name, number in counts.items() if not name.startswith("Hour#")}
 
 
 def bucket_of(seconds: float) -> int:
@@ -91,12 +91,17 @@ def seconds_of(bucket: int) -> float:
 
 def percentile(buckets: Mapping[int, int], percent: int) -> float | None:
     """Return the nearest-rank percentile of counted durations within 0.5 %; None when there are none."""
-    rank = max(ceil(sum(buckets.values()) * percent / 100), 1)
-    for bucket in sorted(buckets):
-        rank -= buckets[bucket]
-        if rank <= 0:
-            return seconds_of(bucket)
-    return None
+    return percentiles(buckets, percent)[0]
+
+
+def percentiles(buckets: Mapping[int, int], *percents: int) -> list[float | None]:
+    """Return percentiles, as `percentile` does."""
+    ordered = sorted(buckets)
+    ranks = list(accumulate([buckets[bucket] for bucket in ordered]))
+    if not ranks or not ranks[-1]:
+        return [None for _ in percents]
+    wanted = (max(ceil(ranks[-1] * percent / 100), 1) for percent in percents)
+    return [seconds_of(ordered[bisect_left(ranks, rank)]) for rank in wanted]
 
 
 def readable(seconds: float) -> float:
@@ -113,19 +118,11 @@ class Totals:
 
     def __init__(self, statuses: Collection[str] = ()) -> None:
         self._statuses = frozenset(statuses)
-        self._jobs: dict[Family, Counter[str]] = {}
-        self._seconds: dict[Family, Counter[int]] = {}
+        self._counts: dict[Family, Counter[str]] = {}
 
     def add(self, family: Family, counts: Counts) -> None:
-        """Add the counts of a day, of a month or of one job."""
-        jobs = self._jobs.setdefault(family, Counter())
-        seconds = self._seconds.setdefault(family, Counter())
-        for name, number in counts.items():
-            kind, bucket, status = parts_of(name)
-            if kind == "Jobs" and self._selects(status):
-                jobs[status] += number
-            elif kind == "D" and self._selects(status):
-                seconds[int(bucket)] += number
+        """Add the counts of a day, of a month, of all jobs or of one."""
+        self._counts.setdefault(family, Counter()).update(counts)
 
     def add_job(self, job: JobFacts) -> None:
         """Add one job."""
@@ -133,15 +130,39 @@ class Totals:
 
     def by_status(self) -> Counter[str]:
         """Return the jobs of all families by status, without zeros."""
-        return +sum(self._jobs.values(), Counter())
+        jobs: Counter[str] = Counter()
+        for family in self._counts:
+            jobs.update(self._jobs(family))
+        return +jobs
 
     def by_family(self) -> dict[Family, int]:
         """Return the number of jobs of each family."""
-        return {family: jobs.total() for family, jobs in self._jobs.items()}
+        return {family: sum(self._jobs(family).values()) for family in self._counts}
 
-    def durations(self, families: Iterable[Family]) -> Counter[int]:
+    def durations(self, families: Iterable[Family]) -> dict[int, int]:
         """Return the buckets of the durations of these families' jobs."""
-        return +sum((self._seconds.get(family, Counter()) for family in families), Counter())
+        buckets: dict[int, int] = {}
+        for family in families:
+            for name, number in self._counts.get(family, {}).items():
+                if name.startswith("D#"):
+                    bucket, status = _duration_parts(name)
+                    if not self._statuses or status in self._statuses:
+                        buckets[bucket] = buckets.get(bucket, 0) + number
+        return buckets
 
-    def _selects(self, status: str) -> bool:
-        return not self._statuses or status in self._statuses
+    def _jobs(self, family: Family) -> dict[str, int]:
+        """Return a family's jobs by status."""
+        counts = self._counts[family]
+        names = [name for name in counts if name.startswith("Jobs#")]
+        jobs = {name.removeprefix("Jobs#"): counts[name] for name in names}
+        return {
+            status: number
+            for status, number in jobs.items()
+            if not self._statuses or status in self._statuses
+        }
+
+
+@functools.lru_cache(maxsize=10_000)
+def _duration_parts(name: str) -> tuple[int, str]:
+    _, bucket, status = name.split("#", 2)
+    return int(bucket), status

@@ -268,10 +268,10 @@ class Ledger:
 
     def _after(self, last: str | None) -> str:
         """Return the time of this observation: now, but always later than `last`."""
-        now = self._now()
-        if last is not None and rfc3339(now) <= last:
-            now = parse(last) + timedelta(milliseconds=1)
-        return rfc3339(now)
+        now = rfc3339(self._now())
+        if last is not None and now <= last:
+            return rfc3339(parse(last) + timedelta(milliseconds=1))
+        return now
 
 
 def _state_from_row(row: Row) -> SyncState:

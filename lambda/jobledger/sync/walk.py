@@ -24,8 +24,8 @@ from jobledger.errors import (
     WalkOvertaken,
 )
 from jobledger.jobs import Family, Job
-from jobledger.ledger.recount import months_to_recount, recount_month
-from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
+from jobledger.ledger.totals import LAYOUT, submit_day
 from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
 from jobledger.observability import logger, step
 from jobledger.sync.progress import advanced, later, other_walk
@@ -247,8 +247,10 @@ class Sync:
         begun = self._state.recounted or ""
         for month in months_to_recount(self._ledger, self._family, begun):
             self._check_deadline()
-            self._repaired += recount_month(self._ledger, self._family, month)
+            today = submit_day(rfc3339(self._now()))
+            self._repaired += recount_month(self._ledger, self._family, month, today)
             self._save_recount(recounted=month)
+        self._repaired += recount_all(self._ledger, self._family)
         self._save_recount(recounted=None, counted=LAYOUT)
 
     def _save_recount(self, **changed: object) -> None:

@@ -175,6 +175,12 @@ def test_without_its_address_the_api_call_has_a_variable_to_fill_in():
     assert expected in said.splitlines()
 
 
+def test_jobs_that_expire_soon_are_counted_when_none_of_their_rows_was_found():
+    said = text(a_digest(expiring_soon=listed([], total=2)), ZURICH)
+    expected = "Expiring within 7 days: 2 jobs lose their entries in Comprehend Medical. The"
+    assert expected in said
+
+
 def test_when_not_all_failures_are_known_the_api_call_asks_for_all_of_them():
     failed = a_job(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
     said = text(a_digest(failed=listed([failed], total=2)), ZURICH)

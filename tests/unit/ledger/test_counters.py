@@ -1,111 +1,34 @@
-"""The counters: what a write changes in them, how they are verified, and what is read from them."""
+"""The counters: what a write changes in them, and how they are verified."""
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from jobledger.digest.current import read_current_totals
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family, Job, JobStatus, job_from_service
+from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.job_facts import facts_of_job, is_active
+from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.overview import read_summary
-from jobledger.ledger.recount import months_to_recount, recount_month
-from jobledger.ledger.table import Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger, SyncState
-from jobledger.times import rfc3339
-from tests.memory_dynamodb import MemoryDynamoDB, cancelled
-from tests.recounted import recounted, stored_counters
-
-SCOPE = "111122223333/us-east-1"
-NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-
-
-class Counted:
-    """A ledger in memory. `record` lists jobs now; `states` are those of syncs that have counted them."""
-
-    def __init__(self) -> None:
-        self.database = MemoryDynamoDB()
-        self.now = NOW
-        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, lambda: self.now)
-
-    def record(self, *jobs: Job, announce_new: bool = True) -> None:
-        self.now += timedelta(seconds=1)
-        for family in {job.family for job in jobs}:
-            listed = [job for job in jobs if job.family is family]
-            self.ledger.record(family, listed, rfc3339(self.now), announce_new=announce_new)
-
-    def recount(self, family: Family = Family.SNOMEDCT) -> int:
-        months = months_to_recount(self.ledger, family, "")
-        return sum(recount_month(self.ledger, family, month) for month in months)
-
-    def forget_counters(self) -> None:
-        """Make the rows those of a version that had no counters."""
-        for key, item in list(self.database.items.items()):
-            if key[0] == counters.partition(SCOPE):
-                del self.database.items[key]
-            item.pop("Counted", None)
-        self.database._order[None, counters.partition(SCOPE)].clear()
-
-    def states(self, layout: int = LAYOUT) -> dict[Family, SyncState]:
-        return {
-            family: SyncState(as_of=rfc3339(self.now), active=self._active(family), counted=layout)
-            for family in Family
-        }
-
-    def _active(self, family: Family) -> dict[str, str]:
-        facts = read_facts(self.ledger, JobQuery(families=(family,)))
-        return {job.job_id: job.submit_time or "" for job in facts if is_active(job)}
-
-    def agree(self) -> None:
-        assert stored_counters(self.database.items, SCOPE) == self.expected()
-
-    def expected(self) -> dict[str, dict[str, int]]:
-        return recounted(self.database.items, SCOPE, every_row=True)
-
-
-def a_job(
-    job_id: str = "job",
-    status: str | None = "COMPLETED",
-    submitted: datetime | None = NOW - HOUR,
-    family: Family = Family.SNOMEDCT,
-    **more: Any,
-) -> Job:
-    properties = {"JobId": job_id, "JobStatus": status, "SubmitTime": submitted} | more
-    job = job_from_service(family, {k: v for k, v in properties.items() if v is not None})
-    assert job is not None
-    return job
-
+from jobledger.ledger.recount import recount_month
+from tests.counted import DAY, EXPIRED, HOUR, NOW, SCOPE, TODAY, Counted, a_job
+from tests.memory_dynamodb import cancelled
+from tests.recounted import stored_counters
 
 # Written with the jobs.
 
 
-def test_a_job_is_counted_in_its_day_and_month_with_its_duration_and_expiration():
+def test_a_job_is_counted_in_its_day_and_month_and_altogether_and_where_it_expires():
     world = Counted()
     end, expiration = NOW - HOUR + timedelta(seconds=600), NOW + 120 * DAY
     world.record(a_job(EndTime=end, ExpirationTime=expiration))
+    counts = {"Jobs#COMPLETED": 1, "D#1338#COMPLETED": 1}
     assert stored_counters(world.database.items, SCOPE) == {
-        "day#2026-11-23#SNOMEDCT": {
-            "Jobs#COMPLETED": 1,
-            "Hour#11": 1,
-            "D#1338#COMPLETED": 1,
-            "E#2027-03-23T12#11#COMPLETED": 1,
-        },
-        "month#2026-11#SNOMEDCT": {
-            "Jobs#COMPLETED": 1,
-            "D#1338#COMPLETED": 1,
-            "E#2027-03-23#COMPLETED": 1,
-        },
+        "all#SNOMEDCT": counts,
+        "month#2026-11#SNOMEDCT": counts,
+        "day#2026-11-23#SNOMEDCT": counts | {"Hour#11": 1},
+        "expires#2027-03-23#SNOMEDCT": {"12#2026-11-23T11#COMPLETED": 1},
     }
 
 
@@ -213,23 +136,54 @@ def test_a_row_of_an_older_version_that_moves_is_counted_where_it_is():
     world.agree()
 
 
-@pytest.mark.parametrize("kind", ["day", "month"])
+@pytest.mark.parametrize("kind", ["day#2026-11-2", "month#2026-11", "all"])
 @pytest.mark.parametrize("wrong", [{"Jobs#COMPLETED": 7}, {"Jobs#LOST": 1}, None])
 def test_a_counter_row_that_is_wrong_is_replaced(kind, wrong):
     world = Counted()
     world.record(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
-    partition = counters.partition(SCOPE)
-    (key,) = [key for _, key in world.database.items if key.startswith(f"{kind}#2026-11-2")][
-        :1
-    ] or ["month#2026-11#SNOMEDCT"]
-    if wrong is None:
-        item = world.database.items.pop((partition, key))
-        world.database._order[None, partition].remove((key, partition, key))
-    else:
-        item = world.database.items[partition, key]
-        item.update({name: {"N": str(number)} for name, number in wrong.items()})
+    key = next(key for _, key in world.database.items if key.startswith(kind))
+    world.falsify(key, wrong)
     assert world.recount() == 1
     world.agree()
+    assert world.recount() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"12#2026-11-13T12#COMPLETED": 7},
+        {"12#2026-10-13T12#COMPLETED": 1},  # of another month
+        {"08#2026-11-13T12#LOST": 1},
+        None,
+    ],
+)
+def test_a_counter_row_of_an_expiration_day_that_is_wrong_is_replaced(wrong):
+    world = Counted()
+    jobs = (
+        a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=EXPIRED[n % 2]) for n in range(60)
+    )
+    world.record(*jobs)
+    world.falsify("expires#2027-02-01#SNOMEDCT", wrong)
+    assert world.recount() >= 1
+    world.agree()
+    assert world.recount() == 0
+
+
+def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
+    world = Counted()
+    world.record(a_job())
+    more = Counted()
+    more.record(a_job(), a_job("other", ExpirationTime=EXPIRED[0]))
+    key = counters.partition(SCOPE), "expires#2027-02-01#SNOMEDCT"
+    world.database._put(more.database.items[key])
+    assert world.recount() == 1
+    world.agree()
+
+
+def test_rows_of_past_expiration_days_are_not_compared():
+    world = Counted()
+    world.record(a_job(submitted=NOW - 130 * DAY, ExpirationTime=NOW - DAY))
+    world.falsify("expires#2026-11-22#SNOMEDCT", {"12#2026-07-16T12#COMPLETED": 7})
     assert world.recount() == 0
 
 
@@ -238,7 +192,7 @@ def test_a_month_with_counters_and_no_jobs_is_verified_too():
     changes = counters.Changes(SCOPE, Family.SNOMEDCT)
     changes.add("2025-01-01", facts_of_job(a_job()))
     assert world.ledger.table.transact(changes.increments())
-    assert world.recount() == 2
+    assert world.recount() == 3
     assert stored_counters(world.database.items, SCOPE) == {}
 
 
@@ -311,7 +265,7 @@ def test_a_recount_that_sees_a_transaction_in_part_replaces_nothing(monkeypatch)
         return answer
 
     monkeypatch.setattr(world.database, "query", remember)
-    recount_month(world.ledger, Family.SNOMEDCT, "2026-11")
+    recount_month(world.ledger, Family.SNOMEDCT, "2026-11", TODAY)
     world.record(a_job("new"))
     # The counter row is the new one; the job rows of the month, and then of the day, are still the old ones.
     left = [old[0], old[0]]
@@ -320,209 +274,6 @@ def test_a_recount_that_sees_a_transaction_in_part_replaces_nothing(monkeypatch)
         return left.pop() if left and jobs_of_the_day(**asked) else query(**asked)
 
     monkeypatch.setattr(world.database, "query", lagging)
-    assert recount_month(world.ledger, Family.SNOMEDCT, "2026-11") == 0
+    assert recount_month(world.ledger, Family.SNOMEDCT, "2026-11", TODAY) == 0
     assert not left
     world.agree()
-
-
-# Read.
-
-STATUSES = [*JobStatus, "PAUSED", None]
-# Few days, the first and last of months among them, so that jobs lie on both sides of bounds within a day.
-DAYS = ["2026-11-23", "2026-11-22", "2026-11-01", "2026-10-31", "2026-10-10", "2026-08-01"]
-TIMES = ["00:00:00.000", "00:00:00.001", "08:30:00.000", "12:00:00.000", "23:59:59.999"]
-MOMENTS = st.builds(
-    lambda day, time: datetime.fromisoformat(f"{day}T{time}Z"),
-    st.sampled_from(DAYS),
-    st.sampled_from(TIMES),
-)
-EXPIRATIONS = st.one_of(
-    st.none(),
-    st.sampled_from([0, 7 * 86_400]).flatmap(
-        lambda edge: st.integers(edge - 4_000, edge + 4_000).map(
-            lambda seconds: NOW + timedelta(seconds=seconds)
-        )
-    ),
-    st.integers(-24, 8 * 24).map(lambda hours: NOW + hours * HOUR),
-)
-
-
-@st.composite
-def any_jobs(draw: st.DrawFn) -> list[Job]:
-    jobs = []
-    for number in range(draw(st.integers(0, 25))):
-        submitted, seconds = draw(st.none() | MOMENTS), draw(st.none() | st.integers(0, 100_000))
-        times = {"ExpirationTime": draw(EXPIRATIONS)}
-        if submitted and seconds is not None:
-            times["EndTime"] = submitted + timedelta(seconds=seconds)
-        family = draw(st.sampled_from([Family.SNOMEDCT, Family.PHI]))
-        jobs.append(a_job(f"{number}", draw(st.sampled_from(STATUSES)), submitted, family, **times))
-    return jobs
-
-
-BOUNDS = st.one_of(
-    st.none(),
-    MOMENTS.map(rfc3339),
-    st.sampled_from(
-        ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2026-10-31T23:59:59.999Z"]
-    ),
-)
-# The inputs' validation refuses a range without an instant, and so does DynamoDB.
-QUERIES = st.builds(
-    JobQuery,
-    families=st.sampled_from([tuple(Family), (Family.PHI,), (Family.SNOMEDCT, Family.PHI)]),
-    statuses=st.sampled_from([(), ("COMPLETED",), ("FAILED", "IN_PROGRESS"), ("SUBMITTED",)]),
-    after=BOUNDS,
-    before=BOUNDS,
-).filter(lambda query: not query.after or not query.before or query.after < query.before)
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(any_jobs(), QUERIES, st.sampled_from([(), (Family.PHI,), (Family.SNOMEDCT,)]))
-def test_a_summary_from_the_counters_is_the_one_from_the_rows(jobs, query, uncounted):
-    world = Counted()
-    world.record(*jobs)
-    states = world.states()
-    from_rows = read_summary(world.ledger, query, world.states(layout=0), NOW)
-    for family in uncounted:
-        states[family] = replace(states[family], counted=0)
-    assert from_rows == read_summary(world.ledger, query, states, NOW)
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(any_jobs(), st.integers(1, 30))
-def test_what_a_digest_tells_from_the_counters_is_what_it_tells_from_the_rows(jobs, longest):
-    world = Counted()
-    world.record(*jobs)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobledger.digest.current.LONGEST_LIST", longest)
-        told = [
-            read_current_totals(world.ledger, tuple(Family), world.states(layout), NOW)
-            for layout in (LAYOUT, 0)
-        ]
-    one, other = told
-    assert one.totals == other.totals
-    for name in ("active", "long_running", "expiring_soon"):
-        listed, expected = getattr(one, name), getattr(other, name)
-        assert (name, listed.total) == (name, expected.total)
-        assert listed.jobs()[:longest] == expected.jobs()[:longest]
-
-
-def test_counters_that_are_not_complete_are_not_read():
-    world = Counted()
-    world.record(a_job())
-    world.forget_counters()
-    summary = read_summary(world.ledger, JobQuery(), {}, NOW)
-    assert summary.total == 1
-    of_a_later_layout = {Family.SNOMEDCT: SyncState(counted=LAYOUT + 1)}
-    assert read_summary(world.ledger, JobQuery(), of_a_later_layout, NOW).total == 1
-
-
-def test_a_job_that_the_service_no_longer_knows_is_counted_and_not_active():
-    world = Counted()
-    world.record(a_job("gone", "IN_PROGRESS"), a_job("there", "IN_PROGRESS", NOW))
-    world.ledger.mark_expired(Family.SNOMEDCT, "gone", rfc3339(NOW - HOUR))
-    for states in (world.states(), world.states(layout=0)):
-        summary = read_summary(world.ledger, JobQuery(), states, NOW)
-        assert summary.by_status["IN_PROGRESS"] == 2
-        assert summary.oldest_active is not None
-        assert summary.oldest_active.job_id == "there"
-    world.agree()
-
-
-# What it costs.
-
-
-def fill(world: Counted, number: int) -> None:
-    """Jobs of three years, the last one an hour ago; those of the last weeks are still listed."""
-    step = 1_095 * DAY / number
-    for family in Family:
-        jobs = [
-            a_job(
-                f"{n}",
-                "FAILED" if n % 10 == 0 else "COMPLETED",
-                NOW - HOUR - n * step,
-                family,
-                EndTime=NOW - HOUR - n * step + timedelta(seconds=60 + n * 7 % 3_000),
-                ExpirationTime=NOW + 100 * DAY - n * step / 60,
-            )
-            for n in range(number // 5)
-        ]
-        world.record(*jobs, announce_new=False)
-
-
-def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
-    world.database.calls.clear()
-    world.database.rows_read = 0
-    read()
-    return Counter(world.database.calls), world.database.rows_read
-
-
-def cost_of_summary(world: Counted, query: JobQuery) -> tuple[Counter[str], int]:
-    states = world.states()
-    return cost(world, lambda: read_summary(world.ledger, query, states, NOW))
-
-
-def test_a_summary_of_three_years_and_five_families_costs_the_same_for_ten_times_the_jobs():
-    costs = []
-    for number in (2_000, 20_000):
-        world = Counted()
-        fill(world, number)
-        costs.append(cost_of_summary(world, JobQuery(families=tuple(Family))))
-    assert costs[0] == costs[1]
-    calls, rows = costs[0]
-    assert calls == {"query": 1}
-    assert rows <= 5 * 37
-
-
-def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
-    world = Counted()
-    fill(world, 20_000)
-    query = JobQuery(after=rfc3339(NOW - 400 * DAY), before=rfc3339(NOW - 2 * DAY))
-    calls, rows = cost_of_summary(world, query)
-    counter_rows, job_rows = 5 * (12 + 31 + 31), 2 * 4
-    assert rows <= counter_rows + job_rows
-    assert calls["query"] <= 5
-
-
-def test_a_digest_costs_the_same_for_ten_times_the_jobs():
-    costs = []
-    for number in (2_000, 20_000):
-        world = Counted()
-        fill(world, number)
-        states = world.states()
-        read = partial(read_current_totals, world.ledger, tuple(Family), states, NOW)
-        costs.append(cost(world, read))
-    (calls, rows), (more_calls, more_rows) = costs
-    assert calls == more_calls == {"query": 2}
-    assert rows <= more_rows <= 5 * (37 + 30)
-
-
-@pytest.mark.parametrize("number", [2_000, 200_000])
-def test_expirations_are_read_for_two_hours_and_as_many_jobs_as_a_digest_lists(number, monkeypatch):
-    monkeypatch.setattr("jobledger.digest.current.LONGEST_LIST", 50)
-    world = Counted()
-    per_hour = max(number // 1_000 // 24, 1)
-    jobs = [
-        a_job(
-            f"{hour}-{n}",
-            submitted=NOW - 113 * DAY - hour * HOUR + n * timedelta(seconds=1),
-            ExpirationTime=NOW + 7 * DAY - hour * HOUR + n * timedelta(seconds=1),
-        )
-        for hour in range(24 * 7)
-        for n in range(per_hour)
-    ]
-    world.record(*jobs, announce_new=False)
-    states = world.states()
-    told: list[Any] = []
-    calls, rows = cost(
-        world,
-        lambda: told.append(read_current_totals(world.ledger, (Family.SNOMEDCT,), states, NOW)),
-    )
-    expiring = [
-        job for job in jobs if rfc3339(NOW) < str(job.expiration_time) <= rfc3339(NOW + 7 * DAY)
-    ]
-    assert told[0].expiring_soon.total == len(expiring)
-    few = 200  # rows that are read rather than another request made
-    assert rows <= 50 + 4 * per_hour + 20 + few
-    assert calls["query"] <= 6

@@ -73,16 +73,19 @@ def test_the_oldest_active_job_is_the_first_submitted_whose_submit_time_is_known
 @pytest.mark.parametrize(
     "expiration,expected",
     [
-        (at("23T12:00:00"), 0),
-        (at("23T12:00:01"), 1),
-        (at("30T12:00:00"), 1),
-        (at("30T12:00:01"), 0),
+        (at("23T11:59:59"), 0),
+        (at("23T12:00:00"), 1),
+        (at("30T11:59:59"), 1),
+        (at("30T12:00:00"), 0),
         (None, 0),
     ],
 )
-def test_a_job_expires_soon_within_seven_days_from_now(expiration, expected):
+@pytest.mark.parametrize("now", [NOW, NOW.replace(minute=59, second=59)])
+def test_a_job_expires_soon_within_seven_days_from_the_start_of_this_hour(
+    expiration, expected, now
+):
     assert (
-        expected == summarise([facts("COMPLETED", expiration_time=expiration)], NOW).expiring_soon
+        expected == summarise([facts("COMPLETED", expiration_time=expiration)], now).expiring_soon
     )
 
 

@@ -1,0 +1,228 @@
+"""What is read from the counters, and what it costs."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from jobledger.digest.current import read_current_totals
+from jobledger.jobs import Family, Job, JobStatus
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.overview import read_summary
+from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.writing import SyncState
+from jobledger.times import rfc3339
+from tests.bulk import bulk_rows
+from tests.counted import DAY, HOUR, NOW, Counted, a_job
+
+# What it says.
+
+STATUSES = [*JobStatus, "PAUSED", None]
+# Few days, the first and last of months among them, so that jobs lie on both sides of bounds within a day.
+DAYS = ["2026-11-23", "2026-11-22", "2026-11-01", "2026-10-31", "2026-10-10", "2026-08-01"]
+TIMES = ["00:00:00.000", "00:00:00.001", "08:30:00.000", "12:00:00.000", "23:59:59.999"]
+MOMENTS = st.builds(
+    lambda day, time: datetime.fromisoformat(f"{day}T{time}Z"),
+    st.sampled_from(DAYS),
+    st.sampled_from(TIMES),
+)
+EXPIRATIONS = st.one_of(
+    st.none(),
+    st.sampled_from([0, 7 * 86_400]).flatmap(
+        lambda edge: st.integers(edge - 4_000, edge + 4_000).map(
+            lambda seconds: NOW + timedelta(seconds=seconds)
+        )
+    ),
+    st.integers(-24, 8 * 24).map(lambda hours: NOW + hours * HOUR),
+)
+
+
+@st.composite
+def any_jobs(draw: st.DrawFn) -> list[Job]:
+    jobs = []
+    for number in range(draw(st.integers(0, 25))):
+        submitted, seconds = draw(st.none() | MOMENTS), draw(st.none() | st.integers(0, 100_000))
+        times = {"ExpirationTime": draw(EXPIRATIONS)}
+        if submitted and seconds is not None:
+            times["EndTime"] = submitted + timedelta(seconds=seconds)
+        family = draw(st.sampled_from([Family.SNOMEDCT, Family.PHI]))
+        jobs.append(a_job(f"{number}", draw(st.sampled_from(STATUSES)), submitted, family, **times))
+    return jobs
+
+
+BOUNDS = st.one_of(
+    st.none(),
+    MOMENTS.map(rfc3339),
+    st.sampled_from(
+        ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2026-10-31T23:59:59.999Z"]
+    ),
+)
+# The inputs' validation refuses a range without an instant, and so does DynamoDB.
+QUERIES = st.builds(
+    JobQuery,
+    families=st.sampled_from([tuple(Family), (Family.PHI,), (Family.SNOMEDCT, Family.PHI)]),
+    statuses=st.sampled_from([(), ("COMPLETED",), ("FAILED", "IN_PROGRESS"), ("SUBMITTED",)]),
+    after=BOUNDS,
+    before=BOUNDS,
+).filter(lambda query: not query.after or not query.before or query.after < query.before)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(any_jobs(), QUERIES, st.sampled_from([(), (Family.PHI,), (Family.SNOMEDCT,)]))
+def test_a_summary_from_the_counters_is_the_one_from_the_rows(jobs, query, uncounted):
+    world = Counted()
+    world.record(*jobs)
+    states = world.states()
+    from_rows = read_summary(world.ledger, query, world.states(layout=0), NOW)
+    for family in uncounted:
+        states[family] = replace(states[family], counted=0)
+    assert from_rows == read_summary(world.ledger, query, states, NOW)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(any_jobs(), st.integers(1, 30))
+def test_what_a_digest_tells_from_the_counters_is_what_it_tells_from_the_rows(jobs, longest):
+    world = Counted()
+    world.record(*jobs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobledger.digest.current._EXPIRING_LISTED", longest)
+        told = [
+            read_current_totals(world.ledger, tuple(Family), world.states(layout), NOW)
+            for layout in (LAYOUT, 0)
+        ]
+    one, other = told
+    assert one.totals == other.totals
+    for name in ("active", "long_running"):
+        listed, expected = getattr(one, name), getattr(other, name)
+        assert (name, listed.total, listed.jobs()) == (name, expected.total, expected.jobs())
+    # The same hours, and of the last one any jobs.
+    assert one.expiring_soon.total == other.expiring_soon.total
+    hours = [[str(job.expiration_time)[:13] for job in of.expiring_soon.jobs()] for of in told]
+    assert hours[0] == hours[1]
+    expiring = {(job.family, job.job_id): job.expiration_time for job in jobs}
+    for job in one.expiring_soon.jobs():
+        assert job.expiration_time == expiring[job.family, job.job_id]
+
+
+def test_counters_that_are_not_complete_are_not_read():
+    world = Counted()
+    world.record(a_job())
+    world.forget_counters()
+    summary = read_summary(world.ledger, JobQuery(), {}, NOW)
+    assert summary.total == 1
+    of_a_later_layout = {Family.SNOMEDCT: SyncState(counted=LAYOUT + 1)}
+    assert read_summary(world.ledger, JobQuery(), of_a_later_layout, NOW).total == 1
+
+
+def test_a_job_that_the_service_no_longer_knows_is_counted_and_not_active():
+    world = Counted()
+    world.record(a_job("gone", "IN_PROGRESS"), a_job("there", "IN_PROGRESS", NOW))
+    world.ledger.mark_expired(Family.SNOMEDCT, "gone", rfc3339(NOW - HOUR))
+    for states in (world.states(), world.states(layout=0)):
+        summary = read_summary(world.ledger, JobQuery(), states, NOW)
+        assert summary.by_status["IN_PROGRESS"] == 2
+        assert summary.oldest_active is not None
+        assert summary.oldest_active.job_id == "there"
+    world.agree()
+
+
+# What it costs.
+
+
+def fill(number: int, days: int = 730) -> Counted:
+    """Return a ledger with jobs that were submitted over some days, the last one an hour ago."""
+    world, step = Counted(), days * DAY / number
+    jobs = (
+        a_job(
+            f"{n}",
+            "FAILED" if n % 10 == 0 else "COMPLETED",
+            NOW - HOUR - n * step,
+            EndTime=NOW - HOUR - n * step + timedelta(seconds=60 + 3_000 * n / number),
+            ExpirationTime=NOW + 120 * DAY - HOUR - n * step,
+        )
+        for n in range(number)
+    )
+    for row in bulk_rows(world.ledger, Family.SNOMEDCT, jobs):
+        world.database._put(row)
+    return world
+
+
+@pytest.fixture(scope="module")
+def of_sizes() -> list[Counted]:
+    """Two years with 1,000 and with 100,000 jobs."""
+    return [fill(number) for number in (1_000, 100_000)]
+
+
+def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
+    world.database.calls.clear()
+    world.database.rows_read = 0
+    read()
+    return Counter(world.database.calls), world.database.rows_read
+
+
+def states_with(**active: str) -> dict[Family, SyncState]:
+    """Return the states of syncs that have counted all jobs; the active ones are SNOMED CT's."""
+    counted = SyncState(as_of=rfc3339(NOW), counted=LAYOUT)
+    return dict.fromkeys(Family, counted) | {Family.SNOMEDCT: replace(counted, active=active)}
+
+
+def cost_of_summary(world: Counted, query: JobQuery) -> tuple[Counter[str], int]:
+    return cost(world, lambda: read_summary(world.ledger, query, states_with(), NOW))
+
+
+def cost_of_digest(world: Counted, **active: str) -> tuple[Counter[str], int]:
+    states = states_with(**active)
+    return cost(world, partial(read_current_totals, world.ledger, tuple(Family), states, NOW))
+
+
+def test_rows_that_are_made_in_bulk_are_those_of_the_ledger():
+    world = fill(200)
+    world.agree()
+    assert len(world.expected()) > 300
+
+
+@pytest.mark.parametrize("statuses", [(), ("FAILED", "STOPPED")])
+def test_a_summary_reads_nine_rows_whatever_the_number_of_jobs(of_sizes, statuses):
+    query = JobQuery(families=tuple(Family), statuses=statuses)
+    all_jobs, expiration_days = 1, 8
+    for world in of_sizes:
+        assert cost_of_summary(world, query) == ({"query": 2}, all_jobs + expiration_days)
+
+
+def test_a_digest_reads_29_rows_beside_the_changes_whatever_the_number_of_jobs(of_sizes):
+    all_jobs, expiration_days, first_to_expire = 1, 8, 20
+    for world in of_sizes:
+        expected = {"query": 3}, all_jobs + expiration_days + first_to_expire
+        assert cost_of_digest(world) == expected
+
+
+def test_a_digest_with_an_old_active_job_reads_thirty_days_more(of_sizes):
+    for world in of_sizes:
+        submitted = NOW - 2 * HOUR
+        world.record(a_job("old", "IN_PROGRESS", submitted))
+        # One request for the active job, and one for the days.
+        expected = {"query": 3, "batch_get_item": 2}, 29
+        assert cost_of_digest(world, old=rfc3339(submitted)) == expected
+
+
+def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
+    world = fill(4_000)
+    query = JobQuery(after=rfc3339(NOW - 400 * DAY), before=rfc3339(NOW - 2 * DAY))
+    calls, rows = cost_of_summary(world, query)
+    counter_rows, job_rows = 12 + 31 + 31 + 8, 2 * 6
+    assert rows <= counter_rows + job_rows
+    assert calls["query"] <= 6
+
+
+@pytest.mark.parametrize("an_hour", [1, 100])
+def test_a_digest_counts_all_jobs_that_expire_soon_and_lists_ten_of_the_first(an_hour):
+    world, now = fill(24 * 8 * an_hour, days=8), NOW + 112 * DAY
+    found = read_current_totals(world.ledger, (Family.SNOMEDCT,), states_with(), now).expiring_soon
+    assert found.total == 24 * 7 * an_hour
+    assert len(found.jobs()) == 10
+    assert str(found.jobs()[0].expiration_time)[:13] == rfc3339(now)[:13]
