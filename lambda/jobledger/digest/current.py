@@ -5,8 +5,9 @@ written by an older version, are read from their rows.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from jobledger.digest.totals import LONGEST_LIST, Shortlist, age_of
 from jobledger.jobs import Family, Job
@@ -28,8 +29,7 @@ _RECENT = timedelta(days=29)
 _LAST_DAY = "~"
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentTotals:
+class CurrentTotals(msgspec.Struct, frozen=True):
     """Jobs by status, active jobs, long-running jobs, and jobs that expire soon."""
 
     totals: Counter[str]

@@ -12,7 +12,8 @@ need no condition on them.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.job_facts import JobFacts, facts_of_job, facts_of_row
@@ -34,8 +35,7 @@ _JOBS_A_TRANSACTION = 50
 _LAST = "~"
 
 
-@dataclass(frozen=True, slots=True)
-class CounterRow:
+class CounterRow(msgspec.Struct, frozen=True):
     """The counts of one family in one day or month, which `period` names."""
 
     family: Family

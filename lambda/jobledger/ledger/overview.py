@@ -6,8 +6,10 @@ rows were written by an older version) is read from its rows.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import CounterRow, days, months
@@ -106,8 +108,7 @@ def _matches(job: JobFacts, query: JobQuery) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Days:
+class _Days(msgspec.Struct, frozen=True):
     """The days from one to another, inclusive; None means without limit."""
 
     first: str | None

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.totals import LAYOUT
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One status change in the change log. `previous` is None for a job seen for the first time."""
 
     family: Family
