@@ -11,7 +11,7 @@ import pytest
 from stacks.packaging import bundle as bundling
 from stacks.packaging import target as targets
 from stacks.packaging.bundle import BundleError, make_bundle
-from stacks.packaging.slim import OPERATIONS, SERVICES, slim
+from stacks.packaging.slim import OPERATIONS, SERVICES, UNUSED, slim
 from stacks.packaging.target import Target
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -209,6 +209,7 @@ def test_the_real_bundle_is_complete_and_slim(bundle_for, tmp_path):
         compiled = [name for name in found if name.endswith(f".{tag}.pyc")]
         assert len(sources) == len(compiled)
     if bundle_for == "lambda":
+        assert bundle.path.stat().st_size < 5.5 * 2**20
         libraries = [name for name in found if name.endswith(".so")]
         assert libraries
         assert [
@@ -240,3 +241,13 @@ assert boto3.__file__.startswith({str(tmp_path)!r})
     inside = {"LAMBDA_TASK_ROOT": str(tmp_path)}
     done = subprocess.run(command, env=inside, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("utility", UNUSED)
+@pytest.mark.xdist_group("bundle")
+def test_nothing_in_the_bundle_imports_a_utility_that_is_left_out(utility):
+    bundle = make_bundle(ROOT / "lambda", ROOT / ".local" / "build", HOST)
+    with zipfile.ZipFile(bundle.path) as zipped:
+        texts = {name: zipped.read(name) for name in zipped.namelist() if name.endswith(".py")}
+    module = utility.replace("/", ".").encode()
+    assert [name for name, text in texts.items() if module in text] == []
