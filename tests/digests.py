@@ -5,13 +5,13 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
 from jobledger.digest.content import Digest, JobList
 from jobledger.digest.run import Dependencies, assemble, run

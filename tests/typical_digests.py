@@ -1,7 +1,8 @@
 """Five digests of the kind that a reader gets, and one with the details of jobs."""
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from jobledger.digest.content import Details, Digest
 from jobledger.digest.windows import Window

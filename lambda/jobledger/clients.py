@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from botocore.exceptions import BotoCoreError
+from botocore.handlers import BUILTIN_HANDLERS
 from botocore.parsers import JSONParser, ResponseParserFactory
 from botocore.session import Session
 
@@ -66,8 +67,15 @@ class ParserFactory(ResponseParserFactory):  # type: ignore[misc] # botocore has
 
 @functools.cache
 def session() -> Session:
-    """Return the session of this process. Clients share its credentials and service descriptions."""
-    made = Session()
+    """Return the session of this process. Clients share its credentials and service descriptions.
+
+    Of botocore's handlers, nine are for every service (`before-call`), the others for one that is not called
+    here or for documentation (`before-call.s3`). To register those is a twentieth of a cold start.
+    """
+    made = Session(include_builtin_handlers=False)
+    for event, handler, *_ in BUILTIN_HANDLERS:
+        if "." not in event:
+            made.register(event, handler)
     made.register_component("response_parser_factory", ParserFactory())
     return made
 

@@ -27,7 +27,7 @@ JobLedgerError
     └── JobUnknown           Describe does not know the job
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
 class JobLedgerError(Exception):
@@ -39,8 +39,7 @@ class JobLedgerError(Exception):
         return type(self).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class BadParameter:
+class BadParameter(msgspec.Struct, frozen=True):
     """A parameter that is not valid, and what is allowed. The value itself is never kept."""
 
     parameter: str

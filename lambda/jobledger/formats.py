@@ -8,9 +8,10 @@ are ECMA-262, which has it.
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+
+import msgspec
 
 from jobledger.times import EPOCH
 
@@ -22,8 +23,7 @@ _NAME_CATEGORIES = ("L", "Z", "N")
 _PLACEHOLDER = "<aws.scheduler."
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(msgspec.Struct, frozen=True):
     """`parse` raises ValueError or OverflowError for text that does not have the format."""
 
     parse: Callable[[str], Any]

@@ -6,9 +6,9 @@ this module only where a key is used: it would slow every cold start.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
     IdempotencyConfig,
@@ -105,8 +105,7 @@ class IdempotentOperation:
         return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Duration:
+class _Duration(msgspec.Struct, frozen=True):
     """Stands for Lambda's context, of which Powertools reads the remaining time."""
 
     context: Any

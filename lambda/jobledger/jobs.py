@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -69,8 +68,7 @@ _RANKS: dict[str, int] = {
 _NO_SUBMIT_TIME = "1970-01-01T00:00:00.000Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One job: the filterable properties as fields, and the whole job as ready-made JSON.
 
     Times are in the format of `times.rfc3339`. A property that the service omits is None.

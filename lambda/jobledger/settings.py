@@ -1,13 +1,13 @@
 """The functions' environment variables, set by the stack. Read once per entry point, never at import."""
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from jobledger.jobs import Family
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """The settings that all functions share.
 
     `scope` is `account/region`, from LEDGER_SCOPE.

@@ -9,9 +9,9 @@ import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools.utilities.validation import SchemaValidationError, validate
 
 from jobledger.errors import BadParameter, InvalidParameters
@@ -29,8 +29,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True, eq=False):
     """One input: its JSON Schema, the same rule in words, and the conversion of valid values.
 
     `from_text` returns the JSON value that a text stands for; text of another type stays text, for the
@@ -47,8 +46,7 @@ class Parameter:
     example: Any = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class JsonObject:
+class JsonObject(msgspec.Struct, frozen=True, eq=False):
     """A JSON object: a request's body, or the payload of a function. `kind` names it in errors.
 
     `dependent` has, for each member, the members that must be present with it (`dependentRequired`).
@@ -57,8 +55,8 @@ class JsonObject:
     kind: str
     members: Mapping[str, Parameter]
     allowed: str
-    dependent: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    schema: Schema = field(default_factory=lambda: {"type": "object"})
+    dependent: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
+    schema: Schema = msgspec.field(default_factory=lambda: {"type": "object"})
 
     @property
     def full_schema(self) -> dict[str, Any]:

@@ -45,13 +45,21 @@ SERVICES = tuple(OPERATIONS)
 # The files that a client reads when it is created. The functions use no paginator and no waiter.
 _SERVICE_FILES = ("endpoint-rule-set-1", "service-2", "service-2.sdk-extras")
 _USELESS_FOLDERS = ("__pycache__", "tests", "examples", "include", "bin")
-# Modules of Powertools that need packages outside the bundle, and time zones of dateutil's own, which it reads
-# only for a named zone that the machine lacks. The functions use zoneinfo and tzdata.
+# Utilities of Powertools that need packages outside the bundle.
 _UNUSABLE = (
     "aws_lambda_powertools/utilities/data_masking",
     "aws_lambda_powertools/utilities/kafka",
     "aws_lambda_powertools/utilities/parser",
 )
+# Utilities of Powertools that nothing in the bundle imports; a test looks.
+UNUSED = (
+    "aws_lambda_powertools/utilities/auth_alpha",
+    "aws_lambda_powertools/utilities/circuit_breaker",
+    "aws_lambda_powertools/utilities/feature_flags",
+    "aws_lambda_powertools/utilities/streaming",
+)
+# Time zones of dateutil's own, which it reads only for a named zone that the machine lacks. The functions use
+# zoneinfo and tzdata.
 _UNREAD = "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz"
 _USELESS_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h")
 
@@ -59,7 +67,7 @@ _USELESS_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h")
 def slim(packages: Path) -> None:
     """Remove from a folder of installed packages what the functions do not need."""
     _remove_useless(packages)
-    for folder in _UNUSABLE:
+    for folder in (*_UNUSABLE, *UNUSED):
         shutil.rmtree(packages / folder, ignore_errors=True)
     (packages / _UNREAD).unlink(missing_ok=True)
     _keep_services(packages / "botocore" / "data")

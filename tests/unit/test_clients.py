@@ -25,6 +25,22 @@ JSON_OPERATIONS = [
 ]
 # The results of KMS are binary values, so botocore parses them.
 DECODED = [(service, operation) for service, operation in JSON_OPERATIONS if service != "kms"]
+# What botocore emits while it makes a client and a call.
+EVENTS = (
+    "provide-client-params",
+    "before-parameter-build",
+    "before-endpoint-resolution",
+    "before-call",
+    "request-created",
+    "choose-signer",
+    "before-sign",
+    "before-send",
+    "response-received",
+    "before-parse",
+    "needs-retry",
+    "after-call",
+    "after-call-error",
+)
 VALUES: dict[str, Any] = {
     "string": "naïve \U0001f600 \u2028",
     "boolean": True,
@@ -148,3 +164,28 @@ def test_all_clients_share_one_session():
         client._endpoint._response_parser_factory.create_parser("json"), DecodedJSONParser
     )
     assert issubclass(client.exceptions.ConditionalCheckFailedException, ClientError)
+
+
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_a_client_has_all_handlers_that_botocore_has_for_its_events(service):
+    """A handler that an update of botocore adds for one of the services is missed here."""
+    ours, complete = (
+        made.create_client(service, region_name="us-east-1") for made in (session(), Session())
+    )
+    assert handlers(ours) == handlers(complete)
+
+
+def handlers(client: Any) -> dict[str, list[str]]:
+    """Return the handlers that botocore would call, by event."""
+    service = client.meta.service_model.service_id.hyphenize()
+    operations = client.meta.service_model.operation_names
+    names = [
+        *("choose-service-name", f"creating-client-class.{service}"),
+        *(f"getattr.{service}.{name}" for name in client.meta.method_to_api_mapping),
+        *(f"{event}.{service}.{name}" for event in EVENTS for name in operations),
+    ]
+    found = client.meta.events._emitter._handlers
+    return {
+        name: sorted(getattr(one, "__qualname__", repr(one)) for one in found.prefix_search(name))
+        for name in names
+    }

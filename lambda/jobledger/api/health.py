@@ -1,9 +1,10 @@
 """GET /health: the age of the ledger for each family, and the reason."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger, SyncState
@@ -13,8 +14,7 @@ from jobledger.times import parse
 TOO_OLD_AFTER_SYNCS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """Whether every family is recent enough, and the state of each."""
 
     healthy: bool

@@ -4,10 +4,11 @@ Jobs pass through as stored JSON. Only CSV parses them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+
+import msgspec
 
 from jobledger.api.parameters import DEFAULT_MAX_RESULTS
 from jobledger.jobs import Family
@@ -22,8 +23,7 @@ from jobledger.times import rfc3339
 _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """A page of jobs, each as JSON. `stale`: a ConsistentRead could not reach the service."""
 
     jobs: list[str]

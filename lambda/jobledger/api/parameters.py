@@ -3,7 +3,7 @@
 The OpenAPI document is generated from the same declarations.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from jobledger.inputs import FILTERS
 from jobledger.validation import Parameter, enumerated, truth, whole_number

@@ -5,8 +5,9 @@ A problem quotes nothing that the caller sent: it could identify a patient.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from jobledger.errors import (
     DigestInProgress,
@@ -26,16 +27,15 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One problem as in RFC 9457. `headers` are sent with it; `more` are its extension members."""
 
     status: int
     title: str
     detail: str
     errors: tuple[Mapping[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    more: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    more: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def body(self, request_id: str) -> str:
         """Return the JSON body; `instance` is the request's id, for finding it in the logs."""

@@ -3,9 +3,9 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools.event_handler import Response
 
 from jobledger.api.negotiation import compressed, takes_gzip
@@ -16,8 +16,7 @@ JSON = "application/json"
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The parts of a request that its response depends on."""
 
     request_id: str
@@ -30,14 +29,13 @@ class Caller:
         return bool(self.accept) and takes_gzip(self.accept_encoding)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The result of a route."""
 
     body: str
     content_type: str = JSON
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def json_answer(value: Mapping[str, Any]) -> Answer:

@@ -7,10 +7,11 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, log2
 from typing import Any
+
+import msgspec
 
 from jobledger.errors import TooMuchToSummarise
 from jobledger.jobs import Family, JobStatus
@@ -40,8 +41,7 @@ _LONG_RUNNING_PERCENTILE = 95
 _LONG_RUNNING_SECONDS = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """The ledger that the board reads, its families and the clock.
 
     `go_on` runs after each request for counts and raises TooMuchToSummarise when time runs out.
@@ -53,8 +53,7 @@ class Reader:
     go_on: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ListedJob:
+class ListedJob(msgspec.Struct, frozen=True):
     """The properties of a job that a list shows. A property that the service omits is None."""
 
     job_id: str
@@ -66,8 +65,7 @@ class ListedJob:
     message: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Durations:
+class Durations(msgspec.Struct, frozen=True):
     """How long the finished jobs of a family took, in seconds.
 
     `bins` are the number of jobs by duration: each has its lower bound and the jobs below the next bound.
@@ -84,16 +82,14 @@ class Durations:
         return age > max(self.p95 or 0.0, _LONG_RUNNING_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(msgspec.Struct, frozen=True):
     """The jobs that were submitted on one day (UTC), by status."""
 
     date: str
     statuses: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """Counts of the jobs that were submitted in the window of an overview."""
 
     by_status: dict[str, int]
@@ -101,8 +97,7 @@ class Counts:
     durations: dict[Family, Durations]
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(msgspec.Struct, frozen=True):
     """What needs attention now, and the counts; `counts` is None when there are too many jobs to count."""
 
     active: tuple[ListedJob, ...]
@@ -111,8 +106,7 @@ class Overview:
     counts: Counts | None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """The submit times that an overview covers, exclusive, in the format of `times.rfc3339`.
 
     `last_day` is the last day (UTC) that is counted by itself; the first is at most 29 days earlier.
@@ -152,8 +146,7 @@ def read_overview(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class JobsPage:
+class JobsPage(msgspec.Struct, frozen=True):
     """One page of the list; `as_of` is the time of the last agreement with the service."""
 
     jobs: tuple[ListedJob, ...]

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from jobledger.board.markup import escaped
 
@@ -23,8 +24,7 @@ class Links(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PageLinks:
+class PageLinks(msgspec.Struct, frozen=True):
     """Relative links, so that the page works below any prefix. `root` leads to the API's root."""
 
     root: str
@@ -39,8 +39,7 @@ class PageLinks:
         return f'<a{css} href="{self.root}board?{query_string(filters)}#jobs">{inner}</a>'
 
 
-@dataclass(frozen=True, slots=True)
-class WidgetLinks:
+class WidgetLinks(msgspec.Struct, frozen=True):
     """Calls of the widget's own function, as CloudWatch's `cwdb-action` elements.
 
     An action belongs to the element before it (Amazon CloudWatch User Guide, "Interactivity in the custom

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from jobledger.api.describe import describe
 from jobledger.api.parameters import BOARD_PARAMETERS, JOB_ID
@@ -31,8 +32,7 @@ _HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"
 Sent = Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     """What a request asks the board for. `filters` are its parameters without Refresh."""
 
     root: str

@@ -15,9 +15,10 @@ members of `widgetContext.params` are those that the dashboard's author configur
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from jobledger.api.describe import describe
 from jobledger.api.parameters import JOB_ID, WIDGET_PARAMETERS
@@ -75,8 +76,7 @@ Event = Mapping[str, Any]
 Sent = dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(msgspec.Struct, frozen=True):
     """What the widget uses of `widgetContext`."""
 
     theme: str

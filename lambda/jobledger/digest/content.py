@@ -4,9 +4,10 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from jobledger.digest.current import CurrentTotals, read_current_totals
 from jobledger.digest.totals import Changes
@@ -30,24 +31,21 @@ class Verdict(StrEnum):
     STALE = "STALE"
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(msgspec.Struct, frozen=True):
     """The properties that `includeJobDetails` adds to a job; None when the service omits them."""
 
     name: str | None
     output: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class JobList:
+class JobList(msgspec.Struct, frozen=True):
     """The first jobs of a list, and the total number of jobs."""
 
     total: int
     jobs: tuple[JobFacts, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(msgspec.Struct, frozen=True):
     """The contents of one digest, before truncation and rendering.
 
     `as_of` is the time of the last agreement between ledger and service, None when there was none.

@@ -6,8 +6,9 @@ written by an older version, are read from their rows.
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from jobledger.digest.totals import Shortlist, age_of
 from jobledger.jobs import Family, Job
@@ -30,8 +31,7 @@ _RECENT_DAYS = 30
 _EXPIRING_LISTED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentTotals:
+class CurrentTotals(msgspec.Struct, frozen=True):
     """Jobs by status, active jobs, long-running jobs, and jobs that expire soon."""
 
     totals: Counter[str]

@@ -6,11 +6,11 @@ either its publication or, if the winner was killed, the same message to publish
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from jobledger import metrics
@@ -45,8 +45,7 @@ class When(StrEnum):
         return digest.verdict is not Verdict.OK
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The result of a run: the last digest, and whether this run published it."""
 
     sent: Sent
@@ -60,16 +59,14 @@ class Publish(Protocol):
         """Raise what `Notifier.publish` raises, and DigestInProgress while another run publishes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Topics:
+class Topics(msgspec.Struct, frozen=True):
     """The publishers of digests; `chat` is None without chatDigests."""
 
     digest: Publish
     chat: Publish | None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """Runs of the digest function. `patience` is the time to wait for another run, in seconds."""
 
     reader: Reader

@@ -4,10 +4,12 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
 
 from jobledger import metrics, settings
 from jobledger.clients import session
@@ -40,8 +42,7 @@ _PATIENCE = PUBLISH_SECONDS + 10
 _PATIENCE_ON_DEMAND = 10
 
 
-@dataclass(frozen=True, slots=True)
-class _Publisher:
+class _Publisher(msgspec.Struct, frozen=True):
     """Publishes to one topic, at most once per key."""
 
     notifier: Notifier
@@ -56,8 +57,7 @@ class _Publisher:
         return str(self.once(key, publish)["MessageId"])
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(msgspec.Struct, frozen=True):
     """The dependencies of a run; clients are created once per execution environment."""
 
     table: Table

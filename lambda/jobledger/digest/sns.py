@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,13 +27,12 @@ PUBLISH_SECONDS = 30
 _INVALID = frozenset({"InvalidParameter", "ParameterValueInvalid", "ValidationException"})
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """One message. Several `bodies` are for MessageStructure=json: protocol to text."""
 
     bodies: Mapping[str, str]
     subject: str | None = None
-    attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    attributes: Mapping[str, str | tuple[str, ...]] = msgspec.field(default_factory=dict)
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of Publish, without the topic."""

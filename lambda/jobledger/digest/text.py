@@ -6,10 +6,11 @@ aligned by spaces: in most proportional fonts, digits have equal width.
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from jobledger.digest.content import Details, Digest, JobList, Verdict
 from jobledger.jobs import JobStatus
@@ -36,8 +37,7 @@ _LABELS = {
 _Line = Callable[[JobFacts, Digest], str]
 
 
-@dataclass(frozen=True, slots=True)
-class TextOptions:
+class TextOptions(msgspec.Struct, frozen=True):
     """Options of the text; `api_url` is None when unknown."""
 
     zone: ZoneInfo

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts
@@ -44,15 +45,14 @@ def _newest_end_first() -> Shortlist:
     return Shortlist(lambda job: job.end_time or "", descending=True)
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(msgspec.Struct):
     """The changes in a window: how often each status was reached, by family, and by which jobs."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    families: set[Family] = field(default_factory=set)
-    failed: Shortlist = field(default_factory=_newest_end_first)
-    partial_success: Shortlist = field(default_factory=_newest_end_first)
-    completed: Shortlist = field(default_factory=_newest_end_first)
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+    families: set[Family] = msgspec.field(default_factory=set)
+    failed: Shortlist = msgspec.field(default_factory=_newest_end_first)
+    partial_success: Shortlist = msgspec.field(default_factory=_newest_end_first)
+    completed: Shortlist = msgspec.field(default_factory=_newest_end_first)
 
     @classmethod
     def gather(cls, changes: Iterable[Change]) -> "Changes":

@@ -6,8 +6,9 @@ calls no AWS service.
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from jobledger.errors import InvalidWindow
 from jobledger.ledger.table import SETTLING
@@ -19,8 +20,7 @@ FIRST = timedelta(hours=24)
 _SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A start and an end time in text form, start before end."""
 
     start: str

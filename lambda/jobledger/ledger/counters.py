@@ -14,8 +14,9 @@ need no condition on them.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.job_facts import JobFacts, facts_of_job, facts_of_row
@@ -37,8 +38,7 @@ _JOBS_A_TRANSACTION = 50
 _LAST = "~"
 
 
-@dataclass(frozen=True, slots=True)
-class CounterRow:
+class CounterRow(msgspec.Struct, frozen=True):
     """Counts of one family, of the day or month that `period` names; empty for all jobs."""
 
     family: Family

@@ -11,7 +11,9 @@ import functools
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass
+
+import msgspec
+from msgspec.structs import asdict
 
 from jobledger.errors import InvalidToken
 from jobledger.jobs import Family
@@ -21,8 +23,7 @@ _VERSION = b"\x01"
 _SEAL_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """The last job on a page, and the time when the walk over the pages began.
 
     `as_of` limits the walk to jobs that the ledger knew then: one time, or one for each family of the query,

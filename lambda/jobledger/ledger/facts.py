@@ -1,9 +1,11 @@
 """Reads the few attributes of each job that counts and durations need, in parallel."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
@@ -47,8 +49,7 @@ def read_facts(
         pool.shutdown(cancel_futures=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(msgspec.Struct, frozen=True):
     """A range of rows to read; `asked` is the Query for its next page, oldest first."""
 
     family: Family

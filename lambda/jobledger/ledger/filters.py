@@ -1,8 +1,9 @@
 """The validated filters and order of a list or a summary. This module calls no AWS service."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from jobledger.jobs import Family, JobStatus
 from jobledger.times import rfc3339
@@ -10,8 +11,7 @@ from jobledger.times import rfc3339
 Order = Literal["ascending", "descending"]
 
 
-@dataclass(frozen=True, slots=True)
-class JobQuery:
+class JobQuery(msgspec.Struct, frozen=True):
     """The validated filters and order of a list.
 
     Bounds are exclusive and in the format of `times.rfc3339`: `after` < SubmitTime < `before`.

@@ -1,6 +1,6 @@
 """The few attributes of a job that counts and durations need, and their definitions. No AWS calls."""
 
-from dataclasses import dataclass
+import msgspec
 
 from jobledger.jobs import TERMINAL, Family, Job, JobStatus
 from jobledger.ledger.table import Row, text_of
@@ -14,8 +14,7 @@ PROJECTION = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime, ExpiredUpstrea
 _MODELLED = frozenset(JobStatus)
 
 
-@dataclass(frozen=True, slots=True)
-class JobFacts:
+class JobFacts(msgspec.Struct, frozen=True):
     """The attributes of a job that counts and durations need. A time that the service omits is None.
 
     `expired` marks a job that the service no longer knew when it was described.

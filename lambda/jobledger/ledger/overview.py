@@ -7,8 +7,10 @@ rows.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import CounterRow, all_jobs, days, months
@@ -109,8 +111,7 @@ def _matches(job: JobFacts, query: JobQuery) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Days:
+class _Days(msgspec.Struct, frozen=True):
     """The days from one to another, inclusive; None means without limit."""
 
     first: str | None

@@ -9,8 +9,9 @@ position whenever it is read.
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
@@ -28,8 +29,7 @@ _FILTERED_CHUNK = 500
 _SMALLEST_CHUNK = 10
 
 
-@dataclass(frozen=True, slots=True)
-class JobsPage:
+class JobsPage(msgspec.Struct, frozen=True):
     """One page of jobs as ready-made JSON; `position` is None on the last page."""
 
     jobs: list[str]
@@ -89,8 +89,7 @@ def read_page(
     return JobsPage(jobs, Position(end.sort_key, end.family, as_of) if end else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(msgspec.Struct, frozen=True):
     """What the queries of one page have in common. `as_of` as in `Position`; None for the newest rows."""
 
     ledger: Ledger

@@ -3,8 +3,9 @@
 `pages` and `facts` use it. A condition on the sort key can also express the start position.
 """
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
@@ -12,8 +13,7 @@ from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.writing import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionQuery:
+class PartitionQuery(msgspec.Struct, frozen=True):
     """One family, and one status or all: the jobs that a single Query returns in order."""
 
     family: Family
@@ -73,8 +73,7 @@ def parameters_of(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
+class _Index(msgspec.Struct, frozen=True):
     """The index of a Query, or the table (name None), and the partition key's value."""
 
     name: str | None

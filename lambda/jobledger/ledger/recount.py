@@ -7,8 +7,9 @@ were: each transaction that changes what is counted changes that version.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family
@@ -46,12 +47,11 @@ _LAST = "~"
 Recounted = Counter[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Month:
+class _Month(msgspec.Struct, frozen=True):
     """The counts of a month's jobs by submit day and by expiration day."""
 
-    days: dict[str, Recounted] = field(default_factory=lambda: defaultdict(Counter))
-    expirations: dict[str, Recounted] = field(default_factory=lambda: defaultdict(Counter))
+    days: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
+    expirations: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
 
 
 def months_to_recount(ledger: Ledger, family: Family, after: str) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The rows of jobs and changes, and the rule for when a listed job replaces its row."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,8 +10,7 @@ from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.totals import LAYOUT
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One status change in the change log. `previous` is None for a job seen for the first time."""
 
     family: Family

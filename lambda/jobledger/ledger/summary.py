@@ -6,9 +6,10 @@ as counts. Only counts are kept.
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, expires_between, is_active
@@ -20,8 +21,7 @@ _MODELLED = frozenset(JobStatus)
 _DECIDED = (JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class Durations:
+class Durations(msgspec.Struct, frozen=True):
     """Seconds from SubmitTime to EndTime of finished jobs, within 1 %; None when no job has both times."""
 
     p50: float | None
@@ -29,8 +29,7 @@ class Durations:
     max: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class OldestActive:
+class OldestActive(msgspec.Struct, frozen=True):
     """The active job with the earliest submit time."""
 
     job_id: str
@@ -40,8 +39,7 @@ class OldestActive:
     age_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """The result of `Tally.summary`. `failure_rate` is None until a job completes or fails."""
 
     total: int

@@ -11,7 +11,6 @@ change in the transaction that writes a job row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -82,8 +81,7 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
         return self.counted == LAYOUT
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """The rows that one call of `record` wrote, and the status changes among them."""
 
     changed: int

@@ -7,9 +7,10 @@ them, and everybody who may describe the stack can read them.
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from jobledger.errors import LookupFailed
 from jobledger.jobs import JobStatus

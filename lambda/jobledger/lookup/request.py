@@ -5,9 +5,10 @@ errors of a request are reported together. This module calls no AWS service.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from jobledger.errors import BadParameter, InvalidParameters, LookupFailed
 from jobledger.inputs import FILTERS, parse_parameters
@@ -39,8 +40,7 @@ _LISTS = ("Family", "JobStatus")
 _ORDERS = {"newest": "descending", "only": "descending", "oldest": "ascending"}
 
 
-@dataclass(frozen=True, slots=True)
-class LookupRequest:
+class LookupRequest(msgspec.Struct, frozen=True):
     """A validated request. The order of its query puts the selected job first.
 
     `wait_minutes` is the requested wait, `patience` the part of it that one resource can wait.

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -35,8 +35,7 @@ _INVALID = frozenset({"InvalidRequestException", "ValidationException"})
 _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamPage:
+class UpstreamPage(msgspec.Struct, frozen=True):
     """One List response; `next_token` is None at the end of the walk."""
 
     jobs: tuple[Job, ...]

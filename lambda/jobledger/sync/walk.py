@@ -8,10 +8,10 @@ beside the first, so that its failure does not delay new jobs. Then the counters
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from jobledger.errors import (
@@ -46,8 +46,7 @@ PAGES_A_REPORT = 20
 Which = Literal["walk", "full_walk"]
 
 
-@dataclass(frozen=True, slots=True)
-class FamilySync:
+class FamilySync(msgspec.Struct, frozen=True):
     """The result of one run for one family. `error` is the error's name, if there was one."""
 
     as_of: str | None

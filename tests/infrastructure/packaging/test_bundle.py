@@ -13,7 +13,7 @@ import pytest
 from stacks.packaging import bundle as bundling
 from stacks.packaging import target as targets
 from stacks.packaging.bundle import BundleError, make_bundle
-from stacks.packaging.slim import OPERATIONS, SERVICES, slim
+from stacks.packaging.slim import OPERATIONS, SERVICES, UNUSED, slim
 from stacks.packaging.target import Target
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -252,6 +252,7 @@ def test_the_real_bundle_is_complete_and_slim(bundle_for, tmp_path):
         compiled = [name for name in found if name.endswith(f".{tag}.pyc")]
         assert len(sources) == len(compiled)
     if bundle_for == "lambda":
+        assert bundle.path.stat().st_size < 5.5 * 2**20
         libraries = [name for name in found if name.endswith(".so")]
         assert libraries
         assert [
@@ -341,3 +342,13 @@ assert not outside, outside
     command = [sys.executable, "-I", "-S", "-c", program]
     done = subprocess.run(command, env=inside, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("utility", UNUSED)
+@pytest.mark.xdist_group("bundle")
+def test_nothing_in_the_bundle_imports_a_utility_that_is_left_out(utility):
+    bundle = make_bundle(ROOT / "lambda", ROOT / ".local" / "build", HOST)
+    with zipfile.ZipFile(bundle.path) as zipped:
+        texts = {name: zipped.read(name) for name in zipped.namelist() if name.endswith(".py")}
+    module = utility.replace("/", ".").encode()
+    assert [name for name, text in texts.items() if module in text] == []

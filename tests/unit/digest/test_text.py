@@ -2,13 +2,13 @@
 
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobledger.digest.content import Details
 from jobledger.digest.text import COLUMNS, TextOptions, printable, span, subject, text

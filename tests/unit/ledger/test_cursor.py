@@ -2,9 +2,9 @@
 
 import base64
 import random
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.errors import InvalidToken
 from jobledger.jobs import Family, JobStatus
