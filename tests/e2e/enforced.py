@@ -20,6 +20,7 @@ from tests.e2e.local_aws import OwnAws
 from tests.infrastructure.template_reading import listed, path_of
 
 STACK = "JobLedger"
+ALLOWED_ACCOUNT = "222233334444"
 ACCOUNT_ROOT = Credentials("test", "test")
 
 
