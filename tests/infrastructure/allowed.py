@@ -53,7 +53,7 @@ WRITE = {
 }
 IDEMPOTENCY = WRITE | {
     "KeepResults": Allowed(
-        _service("dynamodb", "DeleteItem GetItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
+        _service("dynamodb", "DeleteItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
     )
 }
 SEND = _service("kms", "Decrypt GenerateDataKey")

@@ -45,6 +45,7 @@ def test_make_installs_the_locks_and_nothing_else():
     assert sorted(installed) == LOCKS
 
 
+@pytest.mark.row(25, count="every environment, and the bundle")
 def test_pip_checks_hashes_and_runs_no_build():
     for environment in (toolchain.MAIN, *toolchain.OTHERS.values()):
         assert {"--require-hashes", "--only-binary=:all:"} <= set(environments.pip(environment))
