@@ -9,12 +9,13 @@ from typing import Any
 
 from tests.e2e.deployment import wait_until
 from tests.e2e.enforced import Enforced
+from tests.e2e.local_aws import OwnAws
 
 Use = Callable[[Enforced], None]
 
 
-def start_job(stack: Enforced) -> str:
-    started = stack.own.client("comprehendmedical").start_phi_detection_job(
+def start_job(own: OwnAws) -> str:
+    started = own.client("comprehendmedical").start_phi_detection_job(
         InputDataConfig={"S3Bucket": "notes"},
         OutputDataConfig={"S3Bucket": "codes"},
         DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
@@ -26,7 +27,7 @@ def start_job(stack: Enforced) -> str:
 
 def sync(stack: Enforced) -> None:
     """Sync until a new job is in the ledger: the service lists it a little later."""
-    job = start_job(stack)
+    job = start_job(stack.own)
 
     def is_known() -> bool:
         families = stack.invoke("Sync/Function")["Families"]
