@@ -96,6 +96,7 @@ NEEDED: dict[Permission, Use] = (
 # By statement: what MiniStack does itself, without the role, or what the functions do only in rare cases.
 OF_NO_USE_HERE: dict[str, str] = {
     "WriteLogs": "MiniStack writes the logs itself",
+    "UseKeyOfLogs": "MiniStack writes the logs itself",
     "WriteTraces": "the functions send traces to a daemon on this machine",
     "ReadTables": "MiniStack's DynamoDB does not use the table's key",
     "WriteTables": "MiniStack's DynamoDB does not use the table's key",
