@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 # Of no consequence for any other resource: nothing refers to them.
-WITHOUT_IMPLEMENTATION = ("AWS::Logs::QueryDefinition",)
+WITHOUT_IMPLEMENTATION = ("AWS::Logs::QueryDefinition", "AWS::WAFv2::WebACLAssociation")
 
 
 def remove_unimplemented(assembly: Path) -> list[str]:

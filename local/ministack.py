@@ -6,7 +6,8 @@ alarms see it. And there is no X-Ray daemon: this one writes what the functions 
 to the file that TRACES_FILE names.
 
 With AUTH=true MiniStack enforces IAM policies. It then lacks three condition keys that the stack's policies
-name, and policies that require TLS refuse every request to its plain HTTP endpoint.
+name, and policies that require TLS refuse every request to its plain HTTP endpoint. A caller of an API that is
+not allowed gets MiniStack's own error instead of the API's, and one of another account finds no API.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import Any
 
 from botocore.session import Session
 from ministack import app
-from ministack.core import iam_actions
-from ministack.services import dynamodb, lambda_svc
+from ministack.core import arn, iam_actions, iam_evaluator, responses
+from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 HOST = "127.0.0.1"
 MOST_BYTES = 65_535  # of a UDP datagram
@@ -151,8 +152,57 @@ def add_request_keys(context: Callable[..., dict[str, Any]]) -> Callable[..., di
     return with_request_keys
 
 
+def refuse_as_the_api(enforce: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap MiniStack's check of an API's caller: who is not allowed gets the API's response ACCESS_DENIED.
+
+    For a caller of another account the API's resource policy decides. One that it allows gets 404, because
+    MiniStack serves an API to its own account only.
+    """
+    apigateway_v1._AUTHENTICATION_GATEWAY_ERRORS["AccessDenied"] = ("ACCESS_DENIED", None)
+    denied = iam_evaluator.AuthError("AccessDenied", "")
+
+    def refusing(
+        api_id: str, stage: str, method: str, path: str, headers: Any, query: Any, **more: Any
+    ) -> Any:
+        scope = scope_of(api_id) if app.AUTH else None
+        if scope is None or scope[0] == responses.get_account_id():
+            refused = enforce(api_id, stage, method, path, headers, query, **more)
+            if scope is None or refused is None or "problem" in refused[1]["Content-Type"]:
+                return refused
+        elif is_allowed(arn.execute_api_arn(scope[1], scope[0], api_id, stage, method, path)):
+            return None
+        with responses.request_scope(*scope):
+            return apigateway_v1.authentication_error_response(
+                api_id, stage, denied, headers, query
+            )
+
+    return refusing
+
+
+def scope_of(api_id: str) -> tuple[str, str] | None:
+    """Return the account and the region of an API."""
+    keys = (key for key, _ in apigateway_v1._rest_apis.all_items())
+    return next(((account, region) for account, region, found in keys if found == api_id), None)
+
+
+def is_allowed(method_arn: str) -> bool:
+    """Whether the API's resource policy allows its method to the account of this request."""
+    policy, _ = apigateway_v1.rest_api_policy_for_arn(method_arn)
+    account = responses.get_account_id()
+    caller = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:iam::{account}:root",
+        principal_type="Root",
+        principal_account=account,
+        action="execute-api:Invoke",
+        resource_arn=method_arn,
+        region=responses.get_region(),
+    )
+    return bool(iam_evaluator.evaluate_resource_policy(policy, caller).decision == "Allow")
+
+
 def complete_iam() -> None:
-    """Let MiniStack evaluate the conditions in the stack's policies."""
+    """Let MiniStack evaluate the conditions in the stack's policies, and refuse callers as AWS does."""
+    app._enforce_execute_api = refuse_as_the_api(app._enforce_execute_api)
     app.pin_request_origin = count_as_tls(app.pin_request_origin)
     iam_actions.dynamodb_service_context = add_leading_keys(iam_actions.dynamodb_service_context)
     iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)

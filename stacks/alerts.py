@@ -48,6 +48,8 @@ class JobAlerts(Construct):
                     detail_type=["Comprehend Medical Job State Change"],
                     detail={"JobStatus": list(settings.alert_on)},
                 ),
+                # CDK lets EventBridge publish to the topic, without a condition: AWS supports none there.
+                # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
                 targets=[
                     targets.SnsTopic(
                         self.topic,

@@ -70,9 +70,12 @@ class Digest(Construct):
         )
 
     def grant_idempotency(self, function: LedgerFunction) -> None:
-        """Let a function store idempotency records, with the four operations of Powertools."""
+        """Let a function store idempotency records.
+
+        Powertools also has a GetItem, for boto3 before 1.26.164: since then, a refused put returns the record.
+        """
         function.add_environment("IDEMPOTENCY_TABLE_NAME", self.idempotency_table.table_name)
-        names = ("DeleteItem", "GetItem", "PutItem", "UpdateItem")
+        names = ("DeleteItem", "PutItem", "UpdateItem")
         actions = [f"dynamodb:{name}" for name in names]
         allow(function.own_role, "KeepResults", actions, [self.idempotency_table.table_arn])
         allow_writing_tables(function.own_role, self._key)

@@ -80,12 +80,13 @@ def through(service: str, scope: Construct) -> dict[str, dict[str, str]]:
 
 
 def _key_policy(stack: Stack) -> iam.PolicyDocument:
-    """Administration by the account, use through three services, and delivery by three more.
+    """Administration by the account, use through four services, and delivery by three.
 
     `AccountRootPrincipal` leaves it to the account's IAM policies who may do what a statement allows. No one
     may decrypt with the key directly.
     """
-    services = [f"{name}.{stack.region}.amazonaws.com" for name in ("dynamodb", "sns", "sqs")]
+    names = ("dynamodb", "logs", "sns", "sqs")
+    services = [f"{name}.{stack.region}.amazonaws.com" for name in names]
     account = iam.AccountRootPrincipal()
     return iam.PolicyDocument(
         statements=[
@@ -125,7 +126,8 @@ def _key_policy(stack: Stack) -> iam.PolicyDocument:
                 (*READING, *WRITING),
                 {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": _log_groups(stack)}},
             ),
-            # Alerts and their dead letters. EventBridge sends no source account or ARN to KMS:
+            # Alerts and their dead letters. A condition on the source account or ARN is not supported for
+            # encrypted topics of EventBridge, whose messages it would drop:
             # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
             _statement("Events", iam.ServicePrincipal("events.amazonaws.com"), SENDING),
             _statement(

@@ -81,7 +81,7 @@ class LedgerFunction(lambda_.Function):
             scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
         log_group = log_group_for(scope, f"{construct_id}Logs", settings=settings, key=key)
-        allow_logs(self.own_role, log_group)
+        allow_logs(self.own_role, log_group, key)
         # X-Ray has no resources to name.
         write_traces = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
         allow(self.own_role, "WriteTraces", write_traces, ["*"])

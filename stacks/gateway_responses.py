@@ -36,8 +36,31 @@ _SIGN = "Sign the request with Signature Version 4 for execute-api."
 _kind = apigateway.ResponseType
 
 _ANSWERS = (
+    # All errors of the caller that have no type of their own are of signatures: an unknown access key, or an
+    # incomplete signature. The other types that it stands for do not occur without authorizers and API keys.
     _Answer(
-        kind=_kind.DEFAULT_4_XX, status=400, title=_VALIDATION, detail="The request is not valid."
+        kind=_kind.DEFAULT_4_XX,
+        status=403,
+        title=_DENIED,
+        detail=f"The request is refused. {_SIGN}",
+    ),
+    _Answer(
+        kind=_kind.BAD_REQUEST_PARAMETERS,
+        status=400,
+        title=_VALIDATION,
+        detail="The request is not valid.",
+    ),
+    _Answer(
+        kind=_kind.BAD_REQUEST_BODY,
+        status=400,
+        title=_VALIDATION,
+        detail="The request is not valid.",
+    ),
+    _Answer(
+        kind=_kind.WAF_FILTERED,
+        status=403,
+        title=_DENIED,
+        detail="The web ACL of this API does not allow the request.",
     ),
     _Answer(
         kind=_kind.DEFAULT_5_XX,

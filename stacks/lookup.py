@@ -107,8 +107,10 @@ def _service_token(
     """Put CDK's provider framework in front of the functions, and publish its ARN."""
     log_group = log_group_for(scope, "Logs", settings=settings, key=key)
     # CDK itself would allow both roles to call all versions of both handlers.
-    on_event_role = _framework_role(scope, "FrameworkOnEventRole", on_event, log_group)
-    is_complete_role = _framework_role(scope, "FrameworkIsCompleteRole", is_complete, log_group)
+    on_event_role = _framework_role(scope, "FrameworkOnEventRole", on_event, log_group, key)
+    is_complete_role = _framework_role(
+        scope, "FrameworkIsCompleteRole", is_complete, log_group, key
+    )
     provider = Provider(
         scope,
         "Provider",
@@ -138,10 +140,14 @@ def _service_token(
 
 
 def _framework_role(
-    scope: Construct, construct_id: str, handler: lambda_.IFunction, log_group: logs.ILogGroup
+    scope: Construct,
+    construct_id: str,
+    handler: lambda_.IFunction,
+    log_group: logs.ILogGroup,
+    key: kms.IKey,
 ) -> iam.Role:
     role = iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    allow_logs(role, log_group)
+    allow_logs(role, log_group, key)
     call = ["lambda:GetFunction", "lambda:InvokeFunction"]
     allow(role, "CallHandler", call, [handler.function_arn])
     return role

@@ -31,10 +31,16 @@ def allow(
     )
 
 
-def allow_logs(role: iam.Role, log_group: logs.ILogGroup) -> None:
-    """Allow to write to one log group."""
+def allow_logs(role: iam.Role, log_group: logs.ILogGroup, key: kms.IKey) -> None:
+    """Allow to write to one encrypted log group.
+
+    CloudWatch Logs uses the key with its own permission and, on its caller's behalf, with the caller's:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    """
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
     allow(role, "WriteLogs", actions, [log_group.log_group_arn])
+    use = (*encryption.READING, *encryption.WRITING)
+    allow(role, "UseKeyOfLogs", use, [key.key_arn], encryption.through("logs", role))
 
 
 def allow_invoking(role: iam.Role, function: lambda_.IFunction, sid: str = "Invoke") -> None:

@@ -52,8 +52,8 @@ ROWS = {
 }
 LIMITS = {
     17: "Log lines have no job names (row 21), so names are not tested there.",
-    22: "Not shown: the deployed functions under enforced IAM policies.",
-    23: "Shown on the template. Not shown: a refused call to the deployed API, because the emulator checks no signatures.",
+    22: "Permissions that no use needs on the local AWS are shown on the template only: `tests/e2e/permissions.py` names each with the reason.",
+    23: "The local AWS checks signatures and policies. That AWS gives its refusals the same form is shown on the template.",
     25: "`make audit` asks pypi.org for known vulnerabilities; it is not part of `make test`.",
     27: "A load of this size is not part of `make test`.",
 }

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.account import made_up_jobs
 from tests.e2e.deployment import ROOT, Deployment, deployed
-from tests.e2e.enforced import Enforced
+from tests.e2e.enforced import ALLOWED_ACCOUNT, Enforced
 from tests.e2e.local_aws import own_aws
 
 
@@ -19,4 +19,5 @@ def deployment() -> Iterator[Deployment]:
 @pytest.fixture(scope="session")
 def enforced() -> Iterator[Enforced]:
     with own_aws(ROOT / ".local" / "enforced", made_up_jobs(), enforce_iam=True) as own:
-        yield Enforced(own, own.deploy("chatDigests=true", "includeJobDetails=true"))
+        accounts = f"allowedAccounts={ALLOWED_ACCOUNT}"
+        yield Enforced(own, own.deploy("chatDigests=true", "includeJobDetails=true", accounts))

@@ -1,5 +1,6 @@
 """The deployed stack with IAM enforced: each function used as its callers use it, with what its role allows."""
 
+import base64
 import contextlib
 import json
 import time
@@ -20,6 +21,9 @@ from tests.e2e.local_aws import OwnAws
 from tests.infrastructure.template_reading import listed, path_of
 
 STACK = "JobLedger"
+# The bucket that `cdk bootstrap` makes.
+ANSWERS = "cdk-hnb659fds-assets-000000000000-us-east-1"
+ALLOWED_ACCOUNT = "222233334444"
 ACCOUNT_ROOT = Credentials("test", "test")
 
 
@@ -80,6 +84,24 @@ class Enforced:
         finally:
             self._put(name, policy, given)
 
+    @contextlib.contextmanager
+    def publishing_by_role_only(self, topic: str) -> Iterator[None]:
+        """Take the statements that allow something out of a topic's policy, and put them back."""
+        sns, arn = self.own.client("sns"), self.name(topic)
+        given = sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]
+        denying = json.loads(given)
+        denying["Statement"] = [s for s in denying["Statement"] if s["Effect"] == "Deny"]
+        self._set_policy(arn, json.dumps(denying))
+        try:
+            yield
+        finally:
+            self._set_policy(arn, given)
+
+    def _set_policy(self, topic: str, policy: str) -> None:
+        self.own.client("sns").set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=policy
+        )
+
     @staticmethod
     def text(document: dict[str, Any]) -> str:
         """A policy document as IAM takes it."""
@@ -98,6 +120,41 @@ class Enforced:
         result = json.load(answer["Payload"])
         assert "FunctionError" not in answer, result
         return result
+
+    def log_of(self, path: str, **event: object) -> str:
+        """The end of a function's log of one invocation."""
+        answer = self.own.client("lambda").invoke(
+            FunctionName=self.name(path), LogType="Tail", Payload=json.dumps(event).encode()
+        )
+        return base64.b64decode(answer["LogResult"]).decode()
+
+    def start(self, path: str, **event: object) -> None:
+        """Start a function, and do not wait for it."""
+        self.own.client("lambda").invoke(
+            FunctionName=self.name(path), InvocationType="Event", Payload=json.dumps(event).encode()
+        )
+
+    def request(self, kind: str, **properties: object) -> dict[str, Any]:
+        """CloudFormation's request for a custom resource, with a signed URL for the answer."""
+        request_id = str(uuid.uuid4())
+        answer_to = {"Bucket": ANSWERS, "Key": request_id}
+        return {
+            "RequestType": "Create",
+            "ResponseURL": self.own.client("s3").generate_presigned_url("put_object", answer_to),
+            "StackId": f"arn:aws:cloudformation:us-east-1:000000000000:stack/one/{request_id}",
+            "LogicalResourceId": "One",
+            "RequestId": request_id,
+            "ResourceType": kind,
+            "ResourceProperties": properties,
+        }
+
+    def answer_to(self, request: dict[str, Any]) -> Any:
+        """The answer to a request of CloudFormation; None while there is none."""
+        s3 = self.own.client("s3")
+        try:
+            return json.load(s3.get_object(Bucket=ANSWERS, Key=request["RequestId"])["Body"])
+        except s3.exceptions.NoSuchKey:
+            return None
 
     def call(
         self,

@@ -41,8 +41,12 @@ class OwnAws:
         aws = replace(self.aws, options=replace(self.aws.options, cdk_args=settings))
         aws.children.finish(aws.start_synth(app))
         remove_unimplemented(aws.assembly)
-        aws.children.finish(aws.start_deploy())
-        return aws.outputs()
+        return self.deploy_again()
+
+    def deploy_again(self) -> dict[str, str]:
+        """Deploy what was synthesized last; return its outputs."""
+        self.aws.children.finish(self.aws.start_deploy())
+        return self.aws.outputs()
 
     def api_url(self, outputs: dict[str, str]) -> str:
         """The local URL of the deployed API."""

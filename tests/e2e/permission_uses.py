@@ -1,18 +1,21 @@
 """What the deployed functions do with their permissions: each use raises AssertionError when it does not work."""
 
+import contextlib
 import datetime
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from tests.e2e.deployment import wait_until
 from tests.e2e.enforced import Enforced
+from tests.e2e.local_aws import OwnAws
 
 Use = Callable[[Enforced], None]
 
 
-def start_job(stack: Enforced) -> str:
-    started = stack.own.client("comprehendmedical").start_phi_detection_job(
+def start_job(own: OwnAws) -> str:
+    started = own.client("comprehendmedical").start_phi_detection_job(
         InputDataConfig={"S3Bucket": "notes"},
         OutputDataConfig={"S3Bucket": "codes"},
         DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
@@ -24,7 +27,7 @@ def start_job(stack: Enforced) -> str:
 
 def sync(stack: Enforced) -> None:
     """Sync until a new job is in the ledger: the service lists it a little later."""
-    job = start_job(stack)
+    job = start_job(stack.own)
 
     def is_known() -> bool:
         families = stack.invoke("Sync/Function")["Families"]
@@ -40,6 +43,44 @@ def sync(stack: Enforced) -> None:
     wait_until(is_known, 20, "the new job is in the ledger")
 
 
+def state_of_phi(stack: Enforced) -> dict[str, Any]:
+    """The sync state of the family PHI, as its row has it."""
+    row = stack.own.client("dynamodb").get_item(**_state_row(stack), ConsistentRead=True)["Item"]
+    state: dict[str, Any] = json.loads(row["Sync"]["S"])
+    return state
+
+
+def _state_row(stack: Enforced) -> dict[str, Any]:
+    key = {"PK": {"S": "state"}, "SK": {"S": "000000000000/us-east-1/PHI"}}
+    return {"TableName": stack.outputs["LedgerTableName"], "Key": key}
+
+
+def recount(stack: Enforced) -> None:
+    """The comparison of a family's counters with its jobs, which is otherwise due once a day."""
+    table = stack.own.client("dynamodb")
+
+    def is_due() -> bool:
+        state = state_of_phi(stack)
+        due = json.dumps(state | {"Counted": 0, "Recounted": ""})
+        with contextlib.suppress(table.exceptions.ConditionalCheckFailedException):
+            table.update_item(
+                **_state_row(stack),
+                ConditionExpression="Version = :read",
+                UpdateExpression="SET Sync = :due",
+                ExpressionAttributeValues={
+                    ":read": {"N": str(state["Version"])},
+                    ":due": {"S": due},
+                },
+            )
+            return True
+        return False
+
+    wait_until(is_due, 10, "no other sync changes the state in between")
+    stack.invoke("Sync/Function", Families=["PHI"])
+    # The state has no count of zero.
+    assert state_of_phi(stack).get("Counted") == 1
+
+
 def page(stack: Enforced) -> None:
     assert stack.call("/jobs?MaxResults=1").status == 200
 
@@ -48,8 +89,22 @@ def summary(stack: Enforced) -> None:
     assert stack.call("/summary?Family=ALL").status == 200
 
 
-def health(stack: Enforced) -> None:
-    answer = stack.call("/health")
+def follow_a_job(stack: Enforced) -> None:
+    """Have a job in the ledger that has not ended, as far as it knows."""
+    if not state_of_phi(stack).get("Active"):
+        sync(stack)
+
+
+def summary_with_an_active_job(stack: Enforced) -> None:
+    """A summary that reads the row of a job that has not ended."""
+    follow_a_job(stack)
+    summary(stack)
+
+
+def last_digest(stack: Enforced) -> None:
+    """The last digest, after one that the schedule would publish."""
+    stack.invoke("Digest/Function", ScheduledTime=datetime.datetime.now(datetime.UTC).isoformat())
+    answer = stack.call("/digests")
     assert answer.status == 200, answer
 
 
@@ -92,6 +147,26 @@ def digest(stack: Enforced) -> None:
     assert stack.invoke("Digest/Function", **window())["MessageId"]
 
 
+def digest_with_an_active_job(stack: Enforced) -> None:
+    """A digest that reads the row of a job that has not ended."""
+    follow_a_job(stack)
+    digest(stack)
+
+
+def digest_by_role_only(stack: Enforced) -> None:
+    """A digest to a topic whose policy does not allow it as well."""
+    with stack.publishing_by_role_only("Digest/Topic"):
+        digest(stack)
+
+
+def chat_digest_by_role_only(stack: Enforced) -> None:
+    """The same for the chat topic, on which the digest itself does not depend."""
+    with stack.publishing_by_role_only("Digest/ChatTopic"):
+        log = stack.log_of("Digest/Function", **window())
+    assert "DigestsPublished" in log
+    assert "ChatFailures" not in log
+
+
 def digest_repeated(stack: Enforced) -> None:
     wanted = window() | {"IdempotencyKey": uuid.uuid4().hex}
     answers = [stack.invoke("Digest/Function", **wanted) for _ in range(2)]
@@ -127,18 +202,44 @@ def changes(stack: Enforced) -> None:
     assert stack.invoke("Changes/Function", Records=[record]) == {"batchItemFailures": []}
 
 
+def look_up_request(stack: Enforced, **properties: object) -> dict[str, Any]:
+    """A look-up, as CDK's framework hands it from its first function to its second."""
+    event = stack.request("Custom::ComprehendMedicalJob", Family="ALL", **properties)
+    return event | stack.invoke("Lookup/OnEvent", **event)
+
+
 def look_up(stack: Enforced) -> None:
     """Both functions of a look-up, as CDK's framework calls them."""
-    event = {
-        "RequestType": "Create",
-        "StackId": f"arn:aws:cloudformation:us-east-1:000000000000:stack/one/{uuid.uuid4()}",
-        "LogicalResourceId": "One",
-        "RequestId": str(uuid.uuid4()),
-        "ResourceType": "Custom::ComprehendMedicalJob",
-        "ResourceProperties": {"Family": "ALL", "JobStatus": "COMPLETED"},
-    }
-    begun = stack.invoke("Lookup/OnEvent", **event)
-    assert stack.invoke("Lookup/IsComplete", **event | begun)["IsComplete"]
+    event = look_up_request(stack, JobStatus="COMPLETED")
+    assert stack.invoke("Lookup/IsComplete", **event)["IsComplete"]
+
+
+def look_up_after_a_sync(stack: Enforced) -> None:
+    """A look-up that waits for a job syncs before it looks, so that the ledger is then more recent."""
+    waiting = look_up_request(stack, JobName="no job has this name", WaitMinutes=5)
+    begun = state_of_phi(stack)["AsOf"]
+
+    def has_synced() -> bool:
+        assert not stack.invoke("Lookup/IsComplete", **waiting)["IsComplete"]
+        return bool(state_of_phi(stack)["AsOf"] > begun)
+
+    # A sync of the last two seconds is shared.
+    wait_until(has_synced, 5, "the look-up synced")
+
+
+def first_sync(stack: Enforced) -> None:
+    """The sync at the first deployment. Without the permission the function tries again for a minute."""
+    event = stack.request("Custom::JobLedgerFirstSync", FunctionName=stack.name("Sync/Function"))
+    stack.start("Sync/FirstSync/Function", **event)
+    answer = wait_until(lambda: stack.answer_to(event), 5, "the first sync answered CloudFormation")
+    assert answer["Data"] == {"Outcome": "succeeded"}
+
+
+def framework_of_look_ups(stack: Enforced) -> None:
+    """The framework's second function asks whether a look-up is complete, and answers CloudFormation."""
+    event = look_up_request(stack, JobStatus="COMPLETED")
+    stack.invoke("Lookup/Provider/framework-isComplete", **event)
+    assert stack.answer_to(event)["Status"] == "SUCCESS"
 
 
 def deployed_look_up(stack: Enforced) -> None:

@@ -1,7 +1,7 @@
 """Each permission of each role: the use that fails without it, or why none does on this AWS.
 
-`tests/infrastructure/allowed.py` lists what the roles may do; `tests/infrastructure/test_roles.py` holds the
-template to it, also for the permissions that no use needs here.
+`tests/infrastructure/allowed.py` lists what the roles may do, and `tests/infrastructure/test_roles.py` holds the
+template to it: that is the only proof for the permissions that have a reason here instead of a use.
 """
 
 from tests.e2e import permission_uses as uses
@@ -24,6 +24,7 @@ def _results(repeated: Use, after_an_error: Use) -> dict[tuple[str, str], Use]:
 
 
 _QUERY, _GET = ("ReadLedger", "dynamodb:Query"), ("ReadLedger", "dynamodb:GetItem")
+_GET_MANY = ("ReadLedger", "dynamodb:BatchGetItem")
 _INVOKE = "lambda:InvokeFunction"
 
 NEEDED: dict[Permission, Use] = (
@@ -31,7 +32,8 @@ NEEDED: dict[Permission, Use] = (
         "Sync/FunctionRole",
         {
             _GET: uses.sync,
-            ("ReadLedger", "dynamodb:BatchGetItem"): uses.sync,
+            _GET_MANY: uses.sync,
+            _QUERY: uses.recount,
             ("WriteLedger", "dynamodb:PutItem"): uses.sync,
             ("WriteLedger", "dynamodb:UpdateItem"): uses.sync,
             ("WriteLedger", "dynamodb:ConditionCheckItem"): uses.sync,
@@ -42,6 +44,8 @@ NEEDED: dict[Permission, Use] = (
         _results(uses.keyed_list, uses.keyed_list_after_an_error)
         | {
             _QUERY: uses.page,
+            _GET: uses.last_digest,
+            _GET_MANY: uses.summary_with_an_active_job,
             ("InvokeSync", _INVOKE): uses.consistent_page,
             ("InvokeDigest", _INVOKE): uses.requested_digest,
         },
@@ -52,7 +56,10 @@ NEEDED: dict[Permission, Use] = (
         | {
             _QUERY: uses.digest,
             _GET: uses.digest,
+            _GET_MANY: uses.digest_with_an_active_job,
             ("WriteOwnRows", "dynamodb:PutItem"): uses.digest,
+            ("PublishDigests", "sns:Publish"): uses.digest_by_role_only,
+            ("PublishToChat", "sns:Publish"): uses.chat_digest_by_role_only,
         },
     )
     | _of(
@@ -66,7 +73,11 @@ NEEDED: dict[Permission, Use] = (
     | _of("Lookup/OnEventRole", {("EncryptProperties", "kms:Encrypt"): uses.look_up})
     | _of(
         "Lookup/IsCompleteRole",
-        {_QUERY: uses.look_up, ("DecryptProperties", "kms:Decrypt"): uses.look_up},
+        {
+            _QUERY: uses.look_up,
+            ("DecryptProperties", "kms:Decrypt"): uses.look_up,
+            ("Invoke", _INVOKE): uses.look_up_after_a_sync,
+        },
     )
     | _of(
         "Lookup/FrameworkOnEventRole",
@@ -75,11 +86,17 @@ NEEDED: dict[Permission, Use] = (
             ("StartPolling", "states:StartExecution"): uses.deployed_look_up,
         },
     )
+    | _of(
+        "Lookup/FrameworkIsCompleteRole",
+        {("CallHandler", _INVOKE): uses.framework_of_look_ups},
+    )
+    | _of("Sync/FirstSync/FunctionRole", {("Invoke", _INVOKE): uses.first_sync})
 )
 
 # By statement: what MiniStack does itself, without the role, or what the functions do only in rare cases.
 OF_NO_USE_HERE: dict[str, str] = {
     "WriteLogs": "MiniStack writes the logs itself",
+    "UseKeyOfLogs": "MiniStack writes the logs itself",
     "WriteTraces": "the functions send traces to a daemon on this machine",
     "ReadTables": "MiniStack's DynamoDB does not use the table's key",
     "WriteTables": "MiniStack's DynamoDB does not use the table's key",
@@ -88,64 +105,16 @@ OF_NO_USE_HERE: dict[str, str] = {
     "SendDeadLetters": "MiniStack sends dead letters itself",
     "ReadStream": "MiniStack reads the stream itself",
     "ReadJobs": "the stand-in for Comprehend Medical has no IAM",
-    "PublishDigests": "the topic's own policy allows it as well, which suffices within an account",
-    "PublishToChat": "the topic's own policy allows it as well, which suffices within an account",
 }
 # The same, for single permissions.
 OF_NO_USE_IN_ROLE: dict[Permission, str] = (
     {
-        (role, "ReadLedger", f"dynamodb:{name}"): why
-        for role, name, why in (
-            (
-                "Sync/FunctionRole",
-                "Query",
-                "for the daily comparison of the counters with the jobs",
-            ),
-            (
-                "Api/FunctionRole",
-                "GetItem",
-                "for the last digest, which a new ledger does not have",
-            ),
-            ("Api/FunctionRole", "BatchGetItem", "for the oldest active job of a summary"),
-            ("Digest/FunctionRole", "BatchGetItem", "for the failed jobs of a window"),
-        )
-    }
-    | {
         (
-            "Api/FunctionRole",
-            "KeepResults",
-            "dynamodb:GetItem",
-        ): "the refused put returns the record",
-        (
-            "Digest/FunctionRole",
-            "KeepResults",
-            "dynamodb:GetItem",
-        ): "the refused put returns the record",
-        (
-            "Sync/FirstSync/FunctionRole",
-            "Invoke",
-            _INVOKE,
-        ): "a failed first sync fails no deployment",
-        (
-            "Lookup/IsCompleteRole",
-            "Invoke",
-            _INVOKE,
-        ): "the scheduled sync does the same a minute later",
-        (
-            "Lookup/FrameworkOnEventRole",
+            f"Lookup/Framework{name}Role",
             "CallHandler",
             "lambda:GetFunction",
-        ): "for an idle function",
-        (
-            "Lookup/FrameworkIsCompleteRole",
-            "CallHandler",
-            "lambda:GetFunction",
-        ): "for an idle function",
-        (
-            "Lookup/FrameworkIsCompleteRole",
-            "CallHandler",
-            _INVOKE,
-        ): "without it a look-up never ends",
+        ): "the framework waits with it for a function that Lambda has put to sleep"
+        for name in ("OnEvent", "IsComplete")
     }
     | {
         (f"SchedulerRoleForTarget-{name}", "Invoke", _INVOKE): "MiniStack's schedules have no role"
@@ -156,6 +125,6 @@ OF_NO_USE_IN_ROLE: dict[Permission, str] = (
             "Lookup/Provider/waiter-state-machine/Role",
             "",
             _INVOKE,
-        ): "Step Functions calls without it"
+        ): "MiniStack's state machines call functions without their role"
     }
 )

@@ -3,6 +3,7 @@
 import pytest
 from botocore.credentials import Credentials
 
+from tests.e2e.enforced import ALLOWED_ACCOUNT
 from tests.e2e.permission_uses import window
 
 pytestmark = pytest.mark.xdist_group("enforced")
@@ -18,38 +19,54 @@ def publisher(enforced):
     return enforced.caller(enforced.outputs["PublisherPolicyArn"])
 
 
-def is_problem(answer):
-    return (
-        answer.status == 403
-        and answer.content_type == "application/problem+json"
-        and {"type", "title", "detail", "instance"} <= set(answer.json)
-    )
+def assert_refused(answer):
+    """What API Gateway answers by itself, in the form of the function's errors."""
+    assert (answer.status, answer.content_type) == (403, "application/problem+json"), answer
+    assert answer.json["title"] == "AccessDeniedException"
+    assert answer.json["instance"].startswith("urn:request:")
+    return answer.json["detail"]
 
 
+@pytest.mark.row(23, count="no signature")
 def test_an_unsigned_call_gets_403_and_a_problem(enforced):
-    answer = enforced.call("/jobs", credentials=None)
-    assert is_problem(answer), answer
-    assert "Signature Version 4" in answer.json["detail"]
+    detail = assert_refused(enforced.call("/jobs", credentials=None))
+    assert "is not signed" in detail
+    assert "Signature Version 4" in detail
 
 
+@pytest.mark.row(23, count="a wrong secret")
 def test_a_badly_signed_call_gets_403_and_a_problem(enforced, reader):
     wrong = Credentials(reader.access_key, "not-the-secret")
-    assert is_problem(enforced.call("/jobs", credentials=wrong))
+    assert "signature is not valid" in assert_refused(enforced.call("/jobs", credentials=wrong))
 
 
+@pytest.mark.row(23, count="a changed signature")
+def test_a_call_whose_signature_was_changed_gets_403_and_a_problem(enforced, reader):
+    answer = enforced.call("/jobs", credentials=reader, spoil="0")
+    assert "signature is not valid" in assert_refused(answer)
+
+
+@pytest.mark.row(23, count="an unknown access key")
 def test_an_unknown_key_gets_403_and_a_problem(enforced):
-    assert is_problem(enforced.call("/jobs", credentials=Credentials("AKIAIOSFODNN7EXAMPLE", "x")))
+    unknown = Credentials("AKIAIOSFODNN7EXAMPLE", "x")
+    assert "Signature Version 4" in assert_refused(enforced.call("/jobs", credentials=unknown))
 
 
-def test_a_foreign_account_does_not_reach_the_api(enforced):
-    # MiniStack finds an API in the caller's own account only; the resource policy is held on the template.
-    answer = enforced.call("/jobs", credentials=Credentials("111122223333", "test"))
-    assert answer.status in (403, 404)
+@pytest.mark.row(23, count="another account")
+def test_a_foreign_account_gets_403_and_a_problem(enforced):
+    foreign = Credentials("111122223333", "test")
+    assert "not authorized" in assert_refused(enforced.call("/jobs", credentials=foreign))
 
 
-# MiniStack answers a denied call itself: that the stack's problem replaces it is held on the template.
-def test_a_caller_without_a_policy_gets_403(enforced):
-    assert enforced.call("/jobs", credentials=enforced.caller()).status == 403
+def test_an_account_of_the_setting_is_not_refused(enforced):
+    # The local AWS serves an API to its own account only: beyond the policy there is nothing.
+    assert enforced.call("/jobs", credentials=Credentials(ALLOWED_ACCOUNT, "test")).status == 404
+
+
+@pytest.mark.row(23, count="no policy")
+def test_a_caller_without_a_policy_gets_403_and_a_problem(enforced):
+    answer = enforced.call("/jobs", credentials=enforced.caller())
+    assert "not authorized" in assert_refused(answer)
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/summary", "/health", "/openapi.json", "/board"])
@@ -57,10 +74,12 @@ def test_the_readers_policy_suffices_to_read(enforced, reader, path):
     assert enforced.call(path, credentials=reader).status == 200
 
 
+@pytest.mark.row(23, count="a reader that publishes")
 def test_the_readers_policy_does_not_suffice_to_publish(enforced, reader):
-    assert enforced.call("/digests", "POST", window(), credentials=reader).status == 403
+    assert_refused(enforced.call("/digests", "POST", window(), credentials=reader))
 
 
+@pytest.mark.row(23, count="a publisher that reads")
 def test_the_publishers_policy_suffices_to_publish_and_not_to_read(enforced, publisher):
     assert enforced.call("/digests", "POST", window(), credentials=publisher).status == 200
-    assert enforced.call("/jobs", credentials=publisher).status == 403
+    assert_refused(enforced.call("/jobs", credentials=publisher))

@@ -1,4 +1,7 @@
-"""A deployment over time: over the first release, with all settings changed and changed back, then removed."""
+"""Deployments over time: over the first release, with all settings changed and changed back, beside another, removed.
+
+The tests share one local AWS, and run in the order of the file.
+"""
 
 import io
 import json
@@ -7,13 +10,21 @@ import tarfile
 
 import pytest
 
+from local import destroy
+from local.processes import LocalError
 from tests.e2e.account import COUNTS, made_up_jobs
 from tests.e2e.deployment import ROOT, wait_until
+from tests.e2e.enforced import Enforced
 from tests.e2e.local_aws import own_aws
+from tests.e2e.permission_uses import start_job
+
+pytestmark = pytest.mark.xdist_group("lifecycle")
 
 # The last commit before counters, tables of permissions and layouts with a version.
 EARLIER = "8ec5bd3"
+# All settings but `name`, which makes another deployment, and `bundleFor`, which is of this machine.
 CHANGED = (
+    "families=PHI,RXNORM",
     "syncMinutes=5",
     "digestSchedule=rate(2 hours)",
     "digestTimezone=Europe/Vienna",
@@ -24,38 +35,63 @@ CHANGED = (
     "alertOn=STOPPED",
     "alertEmails=b@example.org",
     "allowedAccounts=111122223333",
+    "vpcEndpointIds=vpce-0a1b2c3d4e5f60718",
     "logRetentionDays=30",
     "backupDays=7",
     "keepWarm=false",
+    "retainLedger=true",
 )
-
-
 STABLE = ("LedgerTableName", "DigestTopicArn", "JobAlertsTopicArn", "ApiFunctionName", "ApiUrl")
+TOPICS = ("DigestTopicArn", "JobAlertsTopicArn")
+OTHER = "Ward7"
+OTHER_TOKEN = "/job-ledger/Ward7/lookup-service-token"
 
 
-def left(own):
-    """What of the stack is still there, by service; the setting retainLedger is false here."""
-    keys = own.client("kms")
+def left(own, name):
+    """What of a stack is still there, by service. Its keys are not told from those of other stacks."""
+    logs = own.client("logs").describe_log_groups()["logGroups"]
+    path = "/job-ledger/" if name == "JobLedger" else f"/job-ledger/{name}/"
     found = {
         "dynamodb": own.client("dynamodb").list_tables()["TableNames"],
-        "sns": own.client("sns").list_topics()["Topics"],
-        "lambda": own.client("lambda").list_functions()["Functions"],
-        "apigateway": own.client("apigateway").get_rest_apis()["items"],
-        "scheduler": own.client("scheduler").list_schedules()["Schedules"],
-        "ssm": own.client("ssm").describe_parameters(
-            ParameterFilters=[{"Key": "Name", "Option": "BeginsWith", "Values": ["/job-ledger"]}]
-        )["Parameters"],
-        "stepfunctions": own.client("stepfunctions").list_state_machines()["stateMachines"],
-        "kms": [
-            key["KeyId"]
-            for key in keys.list_keys()["Keys"]
-            if (about := keys.describe_key(KeyId=key["KeyId"])["KeyMetadata"])[
-                "Description"
-            ].startswith("Job Ledger")
-            and about["KeyState"] == "Enabled"
+        "sns": [topic["TopicArn"] for topic in own.client("sns").list_topics()["Topics"]],
+        "sqs": own.client("sqs").list_queues().get("QueueUrls", []),
+        "lambda": [f["FunctionName"] for f in own.client("lambda").list_functions()["Functions"]],
+        "logs": [group["logGroupName"] for group in logs],
+        "scheduler": [s["Name"] for s in own.client("scheduler").list_schedules()["Schedules"]],
+        "events": [rule["Name"] for rule in own.client("events").list_rules()["Rules"]],
+        "states": [
+            machine["name"]
+            for machine in own.client("stepfunctions").list_state_machines()["stateMachines"]
+        ],
+        "alarms": [
+            alarm["AlarmName"]
+            for alarm in own.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ],
+        "iam": [role["RoleName"] for role in own.client("iam").list_roles()["Roles"]],
+        "ssm": [
+            f"{name}-{parameter['Name']}"
+            for parameter in own.client("ssm").describe_parameters()["Parameters"]
+            if parameter["Name"].rpartition("/")[0] + "/" == path
         ],
     }
-    return {service: things for service, things in found.items() if things}
+    ours = {
+        service: [each for each in names if f"{name}-" in each or f"/{name}/" in each]
+        for service, names in found.items()
+    }
+    # The account's role for the logs of API Gateway stays.
+    ours["iam"] = [role for role in ours["iam"] if "CloudWatchRole" not in role]
+    return {service: names for service, names in ours.items() if names}
+
+
+def keys_in_use(own):
+    """The keys that deployments have made, and that are not to be deleted."""
+    kms = own.client("kms")
+    keys = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
+    return [
+        key["KeyId"]
+        for key in keys
+        if key["Description"].startswith("Job Ledger") and key["KeyState"] == "Enabled"
+    ]
 
 
 class Kept:
@@ -71,7 +107,27 @@ class Kept:
 
     def jobs(self):
         """The job rows, without what the sync keeps beside a job's own properties."""
-        return {key: row["JobStatus"] for key, row in self.rows().items() if "JobStatus" in row}
+        rows = {key: row for key, row in self.rows().items() if not key[0].endswith("#changes")}
+        return {key: row["JobStatus"] for key, row in rows.items() if "JobStatus" in row}
+
+    def changes(self):
+        return {key: row for key, row in self.rows().items() if key[0].endswith("#changes")}
+
+    def changes_after_a_new_job(self):
+        """A first fill records no changes."""
+        start_job(self.own)
+
+        def changes():
+            self.sync()
+            return self.changes()
+
+        return wait_until(changes, 20, "the new job is a change")
+
+    def uncounted(self):
+        """The families whose counters do not include every job."""
+        states = {sk: row["Sync"]["S"] for (pk, sk), row in self.rows().items() if pk == "state"}
+        assert len(states) == len(COUNTS)
+        return [family for family, state in states.items() if not json.loads(state).get("Counted")]
 
     def subscribers(self):
         found = self.own.client("sns").list_subscriptions()["Subscriptions"]
@@ -84,6 +140,10 @@ class Kept:
         result = json.load(answer["Payload"])
         assert "FunctionError" not in answer, result
         return result
+
+    def sync(self):
+        synced = self.invoke("SyncFunctionName")["Families"]
+        assert not [family for family in synced.values() if "Error" in family]
 
     def window_end(self):
         """Where the digests' windows have got to."""
@@ -103,35 +163,98 @@ def earlier_release(tmp_path_factory):
     return folder
 
 
-@pytest.mark.xdist_group("lifecycle")
-def test_updates_keep_rows_topics_subscriptions_and_windows_and_removal_leaves_nothing(
-    earlier_release,
-):
+@pytest.fixture(scope="module")
+def own():
     with own_aws(ROOT / ".local" / "lifecycle", made_up_jobs()) as own:
-        first = Kept(own, own.deploy(app=earlier_release))
-        queue = own.client("sqs").create_queue(QueueName="subscriber")["QueueUrl"]
-        arn = own.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-        for topic in ("DigestTopicArn", "JobAlertsTopicArn"):
-            own.client("sns").subscribe(
-                TopicArn=first.outputs[topic],
-                Protocol="sqs",
-                Endpoint=arn["Attributes"]["QueueArn"],
-            )
-        first.invoke("DigestFunctionName", ScheduledTime="2026-11-24T08:00:00Z")
-        jobs, subscribers, window = first.jobs(), first.subscribers(), first.window_end()
-        assert len(jobs) >= sum(COUNTS.values())
-        assert len(subscribers) == 2
+        yield own
 
-        for settings in ((), CHANGED, ()):
-            now = Kept(own, own.deploy(*settings))
-            assert {name: now.outputs[name] for name in STABLE} == {
-                name: first.outputs[name] for name in STABLE
-            }
-            assert jobs.items() <= now.jobs().items()
-            assert now.subscribers() == subscribers
-            assert now.window_end() == window
-            synced = now.invoke("SyncFunctionName")["Families"]
-            assert not [family for family in synced.values() if "Error" in family]
-        assert len(left(own)) == 8
-        own.client("cloudformation").delete_stack(StackName="JobLedger")
-        wait_until(lambda: left(own) == {}, 60, "nothing of the stack is left")
+
+def test_updates_keep_rows_topics_subscriptions_and_windows(own, earlier_release):
+    first = Kept(own, own.deploy(app=earlier_release))
+    queue = own.client("sqs").create_queue(QueueName="subscriber")["QueueUrl"]
+    arn = own.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    for topic in TOPICS:
+        own.client("sns").subscribe(
+            TopicArn=first.outputs[topic], Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"]
+        )
+    first.invoke("DigestFunctionName", ScheduledTime="2026-11-24T08:00:00Z")
+    jobs, subscribers, window = first.jobs(), first.subscribers(), first.window_end()
+    changes = first.changes_after_a_new_job()
+    assert len(jobs) >= sum(COUNTS.values())
+    assert len(subscribers) == len(TOPICS)
+
+    key = own.client("kms").create_key()["KeyMetadata"]["Arn"]
+    acl = "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/any/1a2b3c4d-0000-4000-8000-000000000000"
+    for settings in ((), (*CHANGED, f"kmsKeyArn={key}", f"webAclArn={acl}"), ()):
+        now = Kept(own, own.deploy(*settings))
+        assert {name: now.outputs[name] for name in STABLE} == {
+            name: first.outputs[name] for name in STABLE
+        }
+        assert jobs.items() <= now.jobs().items()
+        assert changes.items() <= now.changes().items()
+        assert now.subscribers() == subscribers
+        assert now.window_end() == window
+        now.sync()
+        assert now.uncounted() == []
+
+
+def test_a_failed_first_deployment_does_not_block_the_next(own):
+    # What it fails with: the only resource whose name is not CloudFormation's.
+    ssm = own.client("ssm")
+    ssm.put_parameter(Name=OTHER_TOKEN, Value="of someone else", Type="String")
+    with pytest.raises(LocalError, match="ParameterAlreadyExists"):
+        own.deploy(f"name={OTHER}", "retainLedger=true")
+    ssm.delete_parameter(Name=OTHER_TOKEN)
+    assert set(left(own, OTHER)) == {"dynamodb"}, "only the table is kept, which may have rows"
+    Kept(own, own.deploy_again()).sync()
+
+
+@pytest.fixture
+def both(own, earlier_release):
+    """Two deployments in one account and region, by the outputs of their stacks."""
+    stacks = own.client("cloudformation").describe_stacks()["Stacks"]
+    outputs = {
+        stack["StackName"]: {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+        for stack in stacks
+        if stack["StackName"] in ("JobLedger", OTHER)
+    }
+    return Kept(own, outputs["JobLedger"]), Kept(own, outputs[OTHER])
+
+
+def test_two_deployments_work_side_by_side(own, both):
+    first, other = both
+    assert not set(first.outputs.values()) & set(other.outputs.values())
+    assert first.jobs().keys() ^ other.jobs().keys() == set()
+    window = first.window_end()
+    other.invoke("DigestFunctionName", ScheduledTime="2026-11-24T08:00:00Z")
+    assert first.window_end() == window
+    for deployment in both:
+        deployment.sync()
+        assert Enforced(own, deployment.outputs).call("/health").status == 200
+        parameter = own.client("ssm").get_parameter(
+            Name=OTHER_TOKEN if deployment is other else "/job-ledger/lookup-service-token"
+        )
+        assert parameter["Parameter"]["Value"] == deployment.outputs["LookupServiceToken"]
+
+    def services():
+        metrics = own.client("cloudwatch").list_metrics(Namespace="JobLedger")["Metrics"]
+        return {d["Value"] for m in metrics for d in m["Dimensions"] if d["Name"] == "service"}
+
+    wait_until(lambda: services() == {"job-ledger", f"job-ledger-{OTHER}"}, 10, "both send metrics")
+
+
+def test_removal_leaves_what_is_to_be_kept_and_nothing_else(own, both):
+    client, keys = own.client("cloudformation"), keys_in_use(own)
+    assert len(left(own, "JobLedger")) == 11
+    kept = destroy.resources_of(own, OTHER)
+    for name in ("JobLedger", OTHER):
+        client.delete_stack(StackName=name)
+    # The first was deployed with retainLedger=false.
+    wait_until(lambda: left(own, "JobLedger") == {}, 60, "nothing of the first stack is left")
+    wait_until(lambda: set(left(own, OTHER)) == {"dynamodb"}, 60, "the other's table is left")
+    # One key of the other, and one of its failed deployment.
+    assert len(keys_in_use(own)) == len(keys) - 1 == 2
+    remaining = destroy.remaining(own, kept)
+    table = both[1].outputs["LedgerTableName"]
+    assert [table in one.what for one in remaining] == [True, False]
+    assert [key in remaining[1].what for key in keys_in_use(own)].count(True) == 1

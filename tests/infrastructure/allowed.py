@@ -22,8 +22,17 @@ def _through(service: str) -> dict[str, Any]:
     return {"StringEquals": {"kms:ViaService": f"{service}.AWS::Region.amazonaws.com"}}
 
 
+KEY = {"Key.Arn"}
+USE = _service(
+    "kms",
+    "Decrypt DescribeKey "
+    "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo",
+)
+LOGS_KEY = {"UseKeyOfLogs": Allowed(USE, KEY, _through("logs"))}
+
+
 def _logs(function: str) -> dict[str, Allowed]:
-    return {
+    return LOGS_KEY | {
         "WriteLogs": Allowed(
             _service("logs", "CreateLogStream PutLogEvents"), {f"{function}Logs.Arn"}
         ),
@@ -31,8 +40,7 @@ def _logs(function: str) -> dict[str, Allowed]:
     }
 
 
-FRAMEWORK_LOGS = {"WriteLogs": _logs("Lookup/")["WriteLogs"]}
-KEY = {"Key.Arn"}
+FRAMEWORK_LOGS = LOGS_KEY | {"WriteLogs": _logs("Lookup/")["WriteLogs"]}
 INDEXES = {f"Ledger.Arn/index/{name}" for name in ("ByStatus", "ByName", "ByNameAndStatus", "ById")}
 READ = {
     "ReadLedger": Allowed(
@@ -53,7 +61,7 @@ WRITE = {
 }
 IDEMPOTENCY = WRITE | {
     "KeepResults": Allowed(
-        _service("dynamodb", "DeleteItem GetItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
+        _service("dynamodb", "DeleteItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
     )
 }
 SEND = _service("kms", "Decrypt GenerateDataKey")

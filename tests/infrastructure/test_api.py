@@ -6,6 +6,29 @@ import pytest
 
 from jobledger.api.routes import ROUTES
 
+# The kinds of error that API Gateway answers itself, except the defaults, and the status of each.
+STATUSES = {
+    "ACCESS_DENIED": "403",
+    "API_CONFIGURATION_ERROR": "500",
+    "AUTHORIZER_CONFIGURATION_ERROR": "500",
+    "AUTHORIZER_FAILURE": "500",
+    "BAD_REQUEST_BODY": "400",
+    "BAD_REQUEST_PARAMETERS": "400",
+    "EXPIRED_TOKEN": "403",
+    "INTEGRATION_FAILURE": "504",
+    "INTEGRATION_TIMEOUT": "504",
+    "INVALID_API_KEY": "403",
+    "INVALID_SIGNATURE": "403",
+    "MISSING_AUTHENTICATION_TOKEN": "403",
+    "QUOTA_EXCEEDED": "429",
+    "REQUEST_TOO_LARGE": "413",
+    "RESOURCE_NOT_FOUND": "404",
+    "THROTTLED": "429",
+    "UNAUTHORIZED": "401",
+    "UNSUPPORTED_MEDIA_TYPE": "415",
+    "WAF_FILTERED": "403",
+}
+
 
 @pytest.fixture(scope="module")
 def gateway_responses(template):
@@ -44,12 +67,15 @@ def test_bytes_are_passed_on(template):
 @pytest.mark.parametrize(
     "kind, status, title",
     [
-        ("DEFAULT_4XX", None, "ValidationException"),
+        ("DEFAULT_4XX", None, "AccessDeniedException"),
         ("DEFAULT_5XX", None, "InternalServerException"),
         ("ACCESS_DENIED", "403", "AccessDeniedException"),
         ("MISSING_AUTHENTICATION_TOKEN", "403", "AccessDeniedException"),
         ("INVALID_SIGNATURE", "403", "AccessDeniedException"),
         ("EXPIRED_TOKEN", "403", "AccessDeniedException"),
+        ("WAF_FILTERED", "403", "AccessDeniedException"),
+        ("BAD_REQUEST_PARAMETERS", "400", "ValidationException"),
+        ("BAD_REQUEST_BODY", "400", "ValidationException"),
         ("RESOURCE_NOT_FOUND", "404", "ResourceNotFoundException"),
         ("REQUEST_TOO_LARGE", "413", "ValidationException"),
         ("UNSUPPORTED_MEDIA_TYPE", "415", "ValidationException"),
@@ -72,6 +98,31 @@ def test_the_gateways_own_answers_are_problems(gateway_responses, kind, status, 
     assert headers["gatewayresponse.header.Cache-Control"] == "'no-store'"
     assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId"
     assert ("gatewayresponse.header.Retry-After" in headers) == (status in ("429", "504"))
+
+
+@pytest.mark.row(23, count="19 kinds of error")
+def test_no_error_of_the_gateway_has_a_title_of_another_status(gateway_responses):
+    """Also the kinds that the stack does not name, which have the default's body and a status of their own.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    """
+    titles_by_status = {
+        "400": "ValidationException",
+        "401": "AccessDeniedException",
+        "403": "AccessDeniedException",
+        "404": "ResourceNotFoundException",
+        "413": "ValidationException",
+        "415": "ValidationException",
+        "429": "TooManyRequestsException",
+        "500": "InternalServerException",
+        "504": "InternalServerException",
+    }
+    for kind, status in STATUSES.items():
+        default = gateway_responses[f"DEFAULT_{status[0]}XX"]
+        response = gateway_responses.get(kind, default)
+        problem = json.loads(response["ResponseTemplates"]["application/json"])
+        assert problem["title"] == titles_by_status[status], kind
+        assert response.get("StatusCode") in (status, None), kind
 
 
 def test_no_answer_of_the_gateway_quotes_the_request(gateway_responses):

@@ -3,9 +3,11 @@
 import json
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling import build
 
 from local import environments, toolchain
 
@@ -43,6 +45,7 @@ def test_make_installs_the_locks_and_nothing_else():
     assert sorted(installed) == LOCKS
 
 
+@pytest.mark.row(25, count="every environment, and the bundle")
 def test_pip_checks_hashes_and_runs_no_build():
     for environment in (toolchain.MAIN, *toolchain.OTHERS.values()):
         assert {"--require-hashes", "--only-binary=:all:"} <= set(environments.pip(environment))
@@ -79,3 +82,14 @@ def test_the_bill_of_materials_names_each_package_of_the_functions_with_its_hash
     assert found == locked
     for component in sbom["components"]:
         assert component["externalReferences"][0]["hashes"]
+
+
+def test_the_wheel_of_the_client_names_its_licence_and_has_its_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    name = build.build_wheel(str(tmp_path))
+    with zipfile.ZipFile(tmp_path / name) as wheel:
+        folder = name.removesuffix("-py3-none-any.whl") + ".dist-info"
+        metadata = wheel.read(f"{folder}/METADATA").decode()
+        text = wheel.read(f"{folder}/licenses/LICENSE")
+    assert "License-Expression: Apache-2.0\nLicense-File: LICENSE\n" in metadata
+    assert text == (ROOT / "LICENSE").read_bytes()

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -37,6 +37,61 @@ WITHOUT_ALARM = {
 }
 
 
+class Rings(NamedTuple):
+    """When an alarm rings: a metric's values are at least, or below, a threshold in some of its periods."""
+
+    metric: str
+    statistic: str
+    threshold: float
+    minutes: int = 5
+    periods: int = 1
+    of_them: int | None = None
+    below: bool = False
+    without_data: bool = False
+
+
+# By the section of the runbook, with the default settings and chatDigests.
+WHEN = {
+    "ledger-stale": Rings("AsOfAgeSeconds", "Maximum", 600, periods=2, without_data=True),
+    "sync-failing": Rings("SyncFailures", "Sum", 1, periods=3),
+    "counters-repaired": Rings("CountersRepaired", "Sum", 1),
+    "digest-failed": Rings("DigestFailures", "Sum", 1),
+    "digest-missed": Rings(
+        "DigestRuns", "Sum", 1, minutes=60, periods=36, below=True, without_data=True
+    ),
+    "chat-digest-failed": Rings("ChatFailures", "Sum", 1),
+    "events-undelivered": Rings("EventFailures", "Sum", 1, periods=3),
+    "dead-letters": Rings("ApproximateNumberOfMessagesVisible", "Maximum", 1),
+    "api-errors": Rings("5XXError", "Sum", 5),
+    "api-slow": Rings("Latency", "p90", 5_000, periods=3),
+    "function-errors": Rings("Errors", "Sum", 1, periods=3),
+    "function-throttled": Rings("Throttles", "Sum", 1, periods=3),
+    # Of the function's time limit, which the test fills in.
+    "function-near-its-timeout": Rings("Duration", "Maximum", 0.8, periods=3, of_them=2),
+    "table-throttled": Rings("ThrottleEvents", "Sum", 1, periods=3),
+}
+
+
+def rings(alarm: dict[str, Any], resources: dict[str, Any]) -> Rings:
+    """Read an alarm as the table above has it."""
+    threshold, metric = alarm["Threshold"], alarm["MetricName"]
+    if metric == "Duration":
+        (function,) = (d["Value"]["Ref"] for d in alarm["Dimensions"])
+        threshold /= resources[function]["Properties"]["Timeout"] * 1000
+    operators = {"GreaterThanOrEqualToThreshold": False, "LessThanThreshold": True}
+    missing = {"notBreaching": False, "breaching": True}
+    return Rings(
+        re.sub(r"^(Read|Write)(?=Throttle)", "", metric),
+        alarm.get("Statistic") or alarm["ExtendedStatistic"],
+        threshold,
+        alarm["Period"] // 60,
+        alarm["EvaluationPeriods"],
+        alarm.get("DatapointsToAlarm"),
+        operators[alarm["ComparisonOperator"]],
+        missing[alarm["TreatMissingData"]],
+    )
+
+
 @pytest.fixture(scope="module")
 def alarms(resources) -> dict[str, dict[str, Any]]:
     return {
@@ -55,6 +110,14 @@ def dashboard(resources) -> str:
 
 def anchor(alarm: dict[str, Any]) -> str:
     return alarm["AlarmDescription"].rpartition("docs/runbook.md#")[2]
+
+
+def test_each_alarm_rings_when_its_section_of_the_runbook_says(synthesise):
+    resources = synthesise(chatDigests="true").to_json()["Resources"]
+    found = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    assert {anchor(alarm) for alarm in found} == WHEN.keys()
+    for alarm in found:
+        assert rings(alarm, resources) == WHEN[anchor(alarm)], anchor(alarm)
 
 
 def test_every_alarm_links_a_section_of_the_runbook(alarms):

@@ -105,7 +105,7 @@ def test_names_are_not_readable_for_change_events_unless_they_are_asked_for(reso
 def test_the_key_has_a_policy_of_these_statements(full):
     policy = by_path(full)["Key"]["Properties"]["KeyPolicy"]["Statement"]
     root = {"AWS": "arn:AWS::Partition:iam::AWS::AccountId:root"}
-    via = [f"{name}.AWS::Region.amazonaws.com" for name in ("dynamodb", "sns", "sqs")]
+    via = [f"{name}.AWS::Region.amazonaws.com" for name in ("dynamodb", "logs", "sns", "sqs")]
     use = ROLES["Sync/FunctionRole"]["ReadTables"].actions
     use |= ROLES["Sync/FunctionRole"]["WriteTables"].actions
     found = {

@@ -43,6 +43,10 @@ def test_the_printed_commands_remove_what_remains(account):
     assert [one.what.split(",")[0] for one in left] == ["the table of jobs", "its key"]
     commands = [line.strip() for line in report(left).splitlines() if line.startswith("    aws ")]
     assert len(commands) == 3
+    documented = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for command in commands:
+        as_documented = command.replace(account.table, '"$LedgerTableName"')
+        assert as_documented.replace(account.key, '"$KEY"') in documented
     for command in commands:
         run(command, account)
     assert remaining(account.session, resources) == []

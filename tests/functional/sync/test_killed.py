@@ -1,11 +1,13 @@
 """A sync that is killed at any step, and run again: nothing is lost and nothing is told twice."""
 
 import multiprocessing
+import re
 import signal
 import time
 import uuid
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -26,6 +28,7 @@ from tests.world import FAR_FUTURE, FAR_PAST, SCOPE, START, a_job
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([one_sync.__name__])
 BEGAN = time.time()
+OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 # More than a run has, which the tests below make sure of.
 STEPS = range(1, 31)
 
@@ -69,11 +72,27 @@ class Account:
         }
 
     def restore(self, items):
-        """Go on with a new table that has only these rows, as a restore to a point in time makes one."""
+        """Restore these rows to a new table, and copy what is missing as docs/operations.md says."""
         restored = Account(self._aws, self.server)
         for item in items.values():
             self._client.put_item(TableName=restored.table, Item=item)
-        return restored
+        documented = OPERATIONS.read_text(encoding="utf-8")
+        (code,) = re.findall(r"```python\n(.*?)```", documented, re.DOTALL)
+        for written, here in (
+            ('"job-ledger-restored"', repr(restored.table)),
+            ('"the output LedgerTableName"', repr(self.table)),
+            ('boto3.client("dynamodb")', "client"),
+        ):
+            assert written in code
+            code = code.replace(written, here)
+        exec(code, {"client": self._client})
+
+    def lose(self, *keep):
+        """Delete all rows but those with these partition keys."""
+        for pk, sk in self.items():
+            if pk not in keep:
+                key = {"PK": {"S": pk}, "SK": {"S": sk}}
+                self._client.delete_item(TableName=self.table, Key=key)
 
     def forget_counters(self):
         """Make the rows those of a version that had no counters."""
@@ -154,17 +173,35 @@ def test_the_steps_that_were_tried_are_all_the_steps_there_are(account):
     assert account.sync() < STEPS.stop
 
 
+CHANGED_SINCE = {
+    LocalFamily.SNOMEDCT: [_job(0, "COMPLETED"), _job(50, "SUBMITTED"), _job(51, "FAILED")]
+}
+
+
 def test_a_deployment_goes_on_from_a_table_that_was_restored_to_an_earlier_time(account):
     account.sync()
     backup = account.items()
-    account.server.put_jobs(
-        {LocalFamily.SNOMEDCT: [_job(0, "COMPLETED"), _job(50, "SUBMITTED"), _job(51, "FAILED")]}
-    )
+    account.server.put_jobs(CHANGED_SINCE)
     account.sync()
     expected = account.transitions()
-    restored = account.restore(backup)
-    assert restored.statuses() != account.truth()
-    restored.sync()
-    assert restored.statuses() == account.truth()
-    assert restored.transitions() == expected
-    assert restored.has_right_counters()
+    account.lose()
+    account.restore(backup)
+    assert account.statuses() != account.truth()
+    account.sync()
+    assert account.statuses() == account.truth()
+    assert account.transitions() == expected
+    assert account.has_right_counters()
+
+
+def test_rows_that_were_lost_are_restored_beside_those_that_were_not(account):
+    account.server.put_jobs(CHANGED_SINCE)
+    account.sync()
+    backup = account.items()
+    job_rows = f"{SCOPE}/{Family.SNOMEDCT}"
+    account.lose(*{pk for pk, _ in backup} - {job_rows})
+    assert account.statuses() == {}
+    account.server.put_jobs({LocalFamily.SNOMEDCT: [_job(52, "FAILED")]})
+    account.restore(backup)
+    account.sync()
+    assert account.statuses() == account.truth()
+    assert account.has_right_counters()
