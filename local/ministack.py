@@ -3,7 +3,7 @@
 MiniStack ignores the setting ApplicationLogLevel, with which CDK's framework for custom resources keeps
 requests out of its log. A log line in CloudWatch's embedded metric format becomes no metric: here it does, and
 alarms see it. And there is no X-Ray daemon: this one writes what the functions send, one JSON document a line,
-to the file that TRACES_FILE names.
+to the file that TRACES_FILE names. With PERSIST_STATE=1 it also saves the records of DynamoDB streams.
 
 With AUTH=true MiniStack enforces IAM policies. It then lacks three condition keys that the stack's policies
 name, and policies that require TLS refuse every request to its plain HTTP endpoint.
@@ -11,6 +11,7 @@ name, and policies that require TLS refuse every request to its plain HTTP endpo
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import os
@@ -158,8 +159,31 @@ def complete_iam() -> None:
     iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
 
 
+def keep_streams() -> None:
+    """Let MiniStack save the records of DynamoDB streams with its other state (PERSIST_STATE=1).
+
+    It saves how far each event source mapping has read, and not the records: after a restart it would skip
+    as many new records as there were old ones.
+    """
+    names = ("_stream_records", "_stream_trimmed")
+    state_of_tables, load_tables = dynamodb.get_state, dynamodb.load_persisted_state
+
+    def get_state() -> dict[str, Any]:
+        streams = {name: copy.deepcopy(getattr(dynamodb, name)) for name in names}
+        state: dict[str, Any] = state_of_tables() | streams
+        return state
+
+    def load(state: dict[str, Any]) -> None:
+        load_tables(state)
+        for name in names:
+            getattr(dynamodb, name).update(state.get(name, {}))
+
+    dynamodb.get_state, dynamodb.load_persisted_state = get_state, load
+
+
 if __name__ == "__main__":
     complete_iam()
+    keep_streams()
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()
