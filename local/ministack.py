@@ -13,18 +13,22 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import json
 import os
 import queue
 import socket
+import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.session import Session
 from ministack import app
-from ministack.core import iam_actions
+from ministack.core import iam_actions, lambda_runtime
 from ministack.services import dynamodb, lambda_svc
 
 HOST = "127.0.0.1"
@@ -159,6 +163,29 @@ def complete_iam() -> None:
     iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
 
 
+class SharedCode(zipfile.ZipFile):
+    """A function's code, extracted once for all its workers, which only read it, as in AWS.
+
+    MiniStack extracts it for each worker, and removes it with the worker: two thousand files, while nothing
+    else is served.
+    """
+
+    _lock = threading.Lock()
+
+    def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+        """Make the empty folder `path` a link to the code."""
+        with Path(str(self.filename)).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        shared = Path(tempfile.gettempdir()) / f"code-{digest}"
+        with self._lock:
+            if not shared.exists():
+                partial = Path(tempfile.mkdtemp(dir=shared.parent))
+                super().extractall(partial)
+                partial.rename(shared)
+        Path(path).rmdir()
+        Path(path).symlink_to(shared, target_is_directory=True)
+
+
 def keep_streams() -> None:
     """Let MiniStack save the records of DynamoDB streams with its other state (PERSIST_STATE=1).
 
@@ -184,6 +211,7 @@ def keep_streams() -> None:
 if __name__ == "__main__":
     complete_iam()
     keep_streams()
+    lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedCode, BadZipFile=zipfile.BadZipFile)
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()

@@ -152,7 +152,7 @@ class Children:
         try:
             child.process.wait(grace)
         except subprocess.TimeoutExpired as error:
-            raise child.failure(f"does not end within {grace:.0f} s") from error
+            raise LocalError(f"{child.name} does not end within {grace:.0f} s") from error
         signal_group(child, signal.SIGKILL)
         wait_for_group(child)
         self._running.remove(child)

@@ -67,7 +67,7 @@ def verdicts_of(remains: Remains) -> Iterator[Verdict]:
         verdict.digest_problems(remains.digests, table.changes(), least),
     )
     yield Verdict(
-        "Clients saw no error but a refusal with `Retry-After` while something was redeployed, or none while it restarted",
+        "Clients saw no error, except around a redeployment or restart: there a refusal with `Retry-After`, or the emulator's own",
         f"{sum(remains.readers['Statuses'].values()):,} calls, {sum(remains.readers['Kinds'].values()):,} checks of answers",
         verdict.call_problems(remains.failures, remains.changes.absences),
     )

@@ -25,8 +25,9 @@ from soak.readers import RANKS
 from soak.watched import Peaks
 
 PROGRESS_SECONDS = 30.0
-# Between two changes: a tenth of the time, for ten changes.
+# Of quiet between two changes, as a part of the whole time.
 _LEAST_PAUSE = 30.0
+_PAUSE_SHARE = 0.1
 _QUIET_SECONDS = 90.0
 _ENDED = RANKS["COMPLETED"]
 
@@ -54,7 +55,7 @@ class Soak:
         began = time.monotonic()
         self._start_load(place.api_url(outputs))
         place.tick = self._tick
-        pause = max(_LEAST_PAUSE, minutes * 6)
+        pause = max(_LEAST_PAUSE, minutes * 60 * _PAUSE_SHARE)
         while (left := began + minutes * 60 - time.monotonic()) > 0:
             place.wait(min(pause, left))
             if left > pause:

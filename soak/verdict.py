@@ -12,8 +12,10 @@ from soak.answers import RANKS
 from soak.calls import CONNECTION_LOST, Failure
 
 Ledger = dict[str, dict[str, Mapping[str, Any]]]
-_REFUSALS = (429, 503)
-_SETTLING_SECONDS = 10.0
+# 409: the request with this Idempotency-Key is in progress; its function was ended, or its row written twice.
+_REFUSALS = (409, 429, 503)
+# The emulator starts fifty functions at once, on the machine that runs everything else.
+_SETTLING_SECONDS = 45.0
 
 
 @dataclass(frozen=True)
@@ -188,16 +190,18 @@ def digest_problems(digests: Sequence[Digest], changes: Sequence[Change], least:
 def call_problems(failures: Iterable[Failure], absences: Sequence[Absence]) -> list[str]:
     """Return the failures that a client should not have seen.
 
-    While something is redeployed or restarted, an answer can be a refusal with Retry-After. While the
-    emulator restarts, there can be no answer, or one of its own. A wrong answer has no excuse.
+    While something is redeployed or restarted, and soon after, an answer can be a refusal with Retry-After, or
+    the emulator's own: it ends running functions when their configuration changes. While it restarts, there
+    can be no answer. A wrong answer has no excuse, nor has a failure of our functions.
     """
     problems: Counter[str] = Counter()
     for failure in failures:
         around = [absence for absence in absences if absence.overlaps(failure)]
         restarting = any(absence.restart for absence in around)
         refused = failure.status in _REFUSALS and failure.retry_after
-        away = failure.status == CONNECTION_LOST or (failure.status >= 500 and not failure.own)
-        if not (refused and around) and not (away and restarting):
+        emulators = failure.status >= 500 and not failure.own
+        lost = failure.status == CONNECTION_LOST
+        if not ((refused or emulators) and around) and not (lost and restarting):
             problems[f"{failure.status or 'no answer'}: {failure.what}"] += 1
     return [f"{count} × {problem}" for problem, count in problems.most_common()]
 

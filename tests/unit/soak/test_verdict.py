@@ -145,7 +145,7 @@ EMULATORS = Failure(0, 0, "/jobs", 502)
 
 @pytest.mark.parametrize("failure", [REFUSED, LOST, EMULATORS])
 def test_a_refusal_or_no_answer_around_a_restart_is_excused(failure):
-    for began, ended in ((99, 101), (105, 106), (112, 113), (90, 130)):
+    for began, ended in ((99, 101), (105, 106), (112, 113), (90, 170)):
         one = replace(failure, began=began, ended=ended)
         assert verdict.call_problems([one], [RESTART]) == []
 
@@ -154,9 +154,9 @@ def test_a_refusal_or_no_answer_around_a_restart_is_excused(failure):
     "failure",
     [
         replace(REFUSED, began=50, ended=51),
-        replace(LOST, began=150, ended=151),
+        replace(LOST, began=160, ended=161),
         replace(LOST, began=210, ended=211),
-        replace(EMULATORS, began=210, ended=211),
+        replace(EMULATORS, began=50, ended=51),
         replace(REFUSED, began=105, ended=106, retry_after=False),
         Failure(105, 106, "/jobs", 500, own=True),
         Failure(105, 106, "/jobs", 404),
@@ -167,8 +167,10 @@ def test_any_other_failure_is_a_problem(failure):
     assert len(verdict.call_problems([failure], [RESTART, REDEPLOYMENT])) == 1
 
 
-def test_a_refusal_during_a_redeployment_is_excused():
-    assert verdict.call_problems([replace(REFUSED, began=210, ended=211)], [REDEPLOYMENT]) == []
+@pytest.mark.parametrize("failure", [REFUSED, EMULATORS])
+def test_a_refusal_or_the_emulators_own_answer_during_a_redeployment_is_excused(failure):
+    one = replace(failure, began=210, ended=211)
+    assert verdict.call_problems([one], [REDEPLOYMENT]) == []
 
 
 def test_memory_above_its_bound_and_foreign_connections_are_problems():
