@@ -163,6 +163,26 @@ def complete_iam() -> None:
     iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
 
 
+def retry_batches(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap MiniStack's call of a function: a stream's batch that failed in part is delivered again.
+
+    MiniStack takes it for processed, so that its rest is lost. AWS delivers that from the first failed record
+    on; here the whole batch comes again.
+    """
+
+    def execute_again(func: dict[str, Any], event: Any, *rest: Any, **more: Any) -> dict[str, Any]:
+        result = execute(func, event, *rest, **more)
+        records = event.get("Records") if isinstance(event, dict) else None
+        if records and records[0].get("eventSource") == "aws:dynamodb":
+            body = result.get("body")
+            answer = json.loads(body) if isinstance(body, str | bytes) and body else body
+            if isinstance(answer, dict) and answer.get("batchItemFailures"):
+                return result | {"error": True, "body": {"errorType": "BatchItemFailures"}}
+        return result
+
+    return execute_again
+
+
 class SharedCode(zipfile.ZipFile):
     """A function's code, extracted once for all its workers, which only read it, as in AWS.
 
@@ -211,6 +231,7 @@ def keep_streams() -> None:
 if __name__ == "__main__":
     complete_iam()
     keep_streams()
+    lambda_svc._execute_function = retry_batches(lambda_svc._execute_function)
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedCode, BadZipFile=zipfile.BadZipFile)
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
     keep_traces(Path(os.environ["TRACES_FILE"]))

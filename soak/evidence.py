@@ -12,6 +12,7 @@ from typing import Any
 from local.deployment import ACCOUNT, REGION
 from soak.place import Place
 from soak.verdict import Change, Digest, Event, Ledger, Window
+from tests.dynamodb_limits import Item
 from tests.recounted import recounted, stored_counters
 
 SCOPE = f"{ACCOUNT}/{REGION}"
@@ -19,7 +20,7 @@ _TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
 _ATTEMPTS = 10
 _EMPTY_RECEIVES = 3
 
-Items = Mapping[tuple[str, str], Mapping[str, Any]]
+Items = Mapping[tuple[str, str], Item]
 
 
 class Queue:

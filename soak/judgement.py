@@ -89,7 +89,7 @@ def _transitions(remains: Remains) -> Iterator[Verdict]:
     yield Verdict(
         "No job moved backwards, and each ended as in the service",
         f"{len(histories):,} histories",
-        verdict.history_problems(histories, statuses, remains.writer["Stopped"]),
+        verdict.history_problems(histories, statuses, started, remains.writer["Stopped"]),
     )
     yield Verdict(
         "The change log has every transition once",
@@ -121,7 +121,7 @@ def figures_of(remains: Remains) -> dict[str, str]:
         "checked": ", ".join(
             f"{kind} {count:,}" for kind, count in sorted(readers["Kinds"].items())
         ),
-        "jobs started": f"{len(writer['Started']):,}, of which {len(writer['Stopped']):,} stopped; {writer['Refused']:,} requests refused by the service's limits",
+        "jobs started": f"{len(writer['Started']):,}, of which {len(writer['Stopped']):,} were asked to stop; {writer['Refused']:,} requests refused by the service's limits",
         "transitions": f"{len(remains.table.changes()):,}",
         "events received": f"{len(remains.events):,}",
         "digests received": f"{len(remains.digests):,}, of which {again} again with the same id",

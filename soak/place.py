@@ -120,7 +120,15 @@ def bring_up(state_dir: Path, signals: StopSignals) -> Iterator[Place]:
 def _start_upstream(aws: LocalAws, options: Options, port: int) -> None:
     server = aws.start_stand_in()
     aws.children.wait_for_port(server, (HOST, int(options.comprehend_port or 0)))
-    command = [MICROBURST, "-u", options.comprehend_endpoint, "-p", str(port), "--host", HOST]
+    command: list[str | Path] = [
+        MICROBURST,
+        "-u",
+        options.comprehend_endpoint,
+        "-p",
+        str(port),
+        "--host",
+        HOST,
+    ]
     proxy = aws.children.start_server("microburst", command, aws.environment, ROOT)
     aws.children.wait_for_port(proxy, (HOST, port))
 

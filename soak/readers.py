@@ -44,8 +44,8 @@ class Reader:
 
     def read_until(self, stopped: threading.Event) -> None:
         """Read and think in turn."""
-        kinds = (self.walk, self.walk, self.walk_by_key, self.summary, self.csv, self.job, self.job)
-        kinds += (self.consistent,)
+        kinds = [self.walk, self.walk_by_key, self.summary, self.csv, self.job, self.consistent]
+        kinds += [self.walk, self.job]
         pause = self._random.uniform(0, ARRIVING_SECONDS)
         while not stopped.wait(pause):
             pause = self._random.uniform(*THINKING_SECONDS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local.processes import Child
+from soak.answers import RANKS
 from soak.changes import FIRST, Changes
 from soak.evidence import (
     digests_in,
@@ -21,7 +22,6 @@ from soak.evidence import (
 from soak.faults import Bursts
 from soak.judgement import Remains
 from soak.place import Place
-from soak.readers import RANKS
 from soak.watched import Peaks
 
 PROGRESS_SECONDS = 30.0

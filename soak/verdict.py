@@ -11,7 +11,7 @@ from typing import Any
 from soak.answers import RANKS
 from soak.calls import CONNECTION_LOST, Failure
 
-Ledger = dict[str, dict[str, Mapping[str, Any]]]
+Ledger = dict[str, dict[str, dict[str, Any]]]
 # 409: the request with this Idempotency-Key is in progress; its function was ended, or its row written twice.
 _REFUSALS = (409, 429, 503)
 # The emulator starts fifty functions at once, on the machine that runs everything else.
@@ -99,9 +99,13 @@ def counter_problems(stored: Mapping[str, Any], recounted: Mapping[str, Any]) ->
 def history_problems(
     histories: Mapping[str, Sequence[tuple[str, str]]],
     statuses: Mapping[str, str],
+    started: Mapping[str, str],
     stopped: Collection[str],
 ) -> list[str]:
-    """Check that each job's history is a way that its job can have gone, up to its status in the service."""
+    """Check that each job's history is a way that its job can have gone, up to its status in the service.
+
+    Of the jobs that were `started`, those `stopped` may have been asked to stop.
+    """
     problems: Counter[str] = Counter()
     for job_id, history in histories.items():
         seen = [status for status, _ in history]
@@ -113,7 +117,7 @@ def history_problems(
             problems["have times out of order"] += 1
         if job_id in statuses and seen[-1] != statuses[job_id]:
             problems["do not end with the job's status"] += 1
-        if "STOP_REQUESTED" in seen and job_id not in stopped:
+        if "STOP_REQUESTED" in seen and job_id in started.keys() - set(stopped):
             problems["have a stop that nobody requested"] += 1
     return [f"{count} histories {problem}" for problem, count in problems.items()]
 
@@ -129,7 +133,7 @@ def log_problems(
     """
     expected = set()
     for job_id, history in histories.items():
-        previous = None
+        previous: str | None = None
         for status, time in history:
             if previous is not None or job_id in announced:
                 expected.add((job_id, status, previous, time))

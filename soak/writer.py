@@ -63,8 +63,8 @@ class Writer:
             job = self._call("start", family, **self._request())
             self.started[job] = family
             if self._random.random() < STOPPED_SHARE:
-                self._call("stop", family, JobId=job)
                 self.stopped.add(job)
+                self._call("stop", family, JobId=job)
         except ClientError:
             # Ten active jobs of the family, or too many calls a second.
             self.refused += 1

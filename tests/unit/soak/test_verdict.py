@@ -57,7 +57,10 @@ def test_counters_that_differ_from_a_recount_are_a_problem():
 def test_a_history_that_a_job_can_have_has_no_problem():
     stopped = [("IN_PROGRESS", "t1"), ("STOP_REQUESTED", "t2"), ("STOPPED", "t3")]
     histories = {"a": HISTORY, "b": stopped, "c": HISTORY[:1]}
-    assert verdict.history_problems(histories, {"a": "COMPLETED", "b": "STOPPED"}, ["b"]) == []
+    assert (
+        verdict.history_problems(histories, {"a": "COMPLETED", "b": "STOPPED"}, {"b": "PHI"}, ["b"])
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_a_history_that_a_job_can_have_has_no_problem():
     ],
 )
 def test_a_history_that_a_job_cannot_have_is_a_problem(history, problem):
-    (found,) = verdict.history_problems({"a": history}, {"a": "COMPLETED"}, [])
+    (found,) = verdict.history_problems({"a": history}, {"a": "COMPLETED"}, {"a": "PHI"}, [])
     assert problem in found
 
 
