@@ -65,5 +65,6 @@ def counts_in(metrics: str) -> Counter[str]:
     """Return the faults that microburst's metrics count, by action."""
     counts: Counter[str] = Counter()
     for action, number in _COUNT.findall(metrics):
-        counts[action] += int(number)
+        # Each delay has an action of its own: "latency:1224ms".
+        counts[re.sub(r":\d+ms$", "", action)] += int(number)
     return counts

@@ -114,6 +114,7 @@ def figures_of(remains: Remains) -> dict[str, str]:
     )
     again = len(remains.digests) - len({digest.digest_id for digest in remains.digests})
     seconds = readers["Seconds"]
+    absent = sum(a.ended - a.began + verdict.SETTLING_SECONDS for a in remains.changes.absences)
     return {
         "concurrent readers": str(READERS),
         "calls by status": calls,
@@ -129,4 +130,5 @@ def figures_of(remains: Remains) -> dict[str, str]:
         + ", ".join(f"{action} {count:,}" for action, count in sorted(remains.faults.items())),
         "redeployments with other settings": str(remains.changes.redeployments),
         "restarts of the emulator with its state": str(remains.changes.restarts),
+        "time around these, in which an answer could be a refusal": f"{absent / 60:.0f} of {remains.minutes:.0f} minutes",
     }

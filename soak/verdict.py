@@ -15,7 +15,7 @@ Ledger = dict[str, dict[str, dict[str, Any]]]
 # 409: the request with this Idempotency-Key is in progress; its function was ended, or its row written twice.
 _REFUSALS = (409, 429, 503)
 # The emulator starts fifty functions at once, on the machine that runs everything else.
-_SETTLING_SECONDS = 45.0
+SETTLING_SECONDS = 45.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Absence:
 
     def overlaps(self, failure: Failure) -> bool:
         """Return whether a call was under way, or soon after."""
-        return failure.began < self.ended + _SETTLING_SECONDS and failure.ended > self.began
+        return failure.began < self.ended + SETTLING_SECONDS and failure.ended > self.began
 
 
 def ledger_problems(truth: Ledger, ledger: Ledger, started: Collection[str]) -> list[str]:

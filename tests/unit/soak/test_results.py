@@ -12,6 +12,8 @@ METRICS = """
 microburst_faults_total{service="comprehendmedical",operation="ListA",action="error:X"} 3
 microburst_faults_total{service="comprehendmedical",operation="ListB",action="error:X"} 4
 microburst_faults_total{service="comprehendmedical",operation="ListB",action="reset"} 1
+microburst_faults_total{service="comprehendmedical",operation="ListA",action="latency:1224ms"} 1
+microburst_faults_total{service="comprehendmedical",operation="ListA",action="latency:533ms"} 2
 microburst_rules_active 0
 """
 
@@ -33,7 +35,7 @@ def test_percentiles_are_values_that_occurred():
 
 
 def test_faults_are_counted_by_what_they_did():
-    assert counts_in(METRICS) == {"error:X": 7, "reset": 1}
+    assert counts_in(METRICS) == {"error:X": 7, "reset": 1, "latency": 3}
 
 
 def test_a_process_and_its_memory_are_found():
