@@ -231,6 +231,9 @@ def keep_streams() -> None:
 if __name__ == "__main__":
     complete_iam()
     keep_streams()
+    # A query parses its condition for each row of the partition, while nothing else is served.
+    dynamodb._tokenize = functools.lru_cache(dynamodb._tokenize)
+    dynamodb._condition_syntax_error = functools.lru_cache(dynamodb._condition_syntax_error)
     lambda_svc._execute_function = retry_batches(lambda_svc._execute_function)
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedCode, BadZipFile=zipfile.BadZipFile)
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from soak.place import Place
-from soak.verdict import Absence
+from soak.verdict import Absence, Kind
 
 FIRST = ("digestSchedule=rate(1 minute)",)
 SETTINGS = (
@@ -31,7 +31,7 @@ class Changes:
     @property
     def restarts(self) -> int:
         """How often the emulator was restarted."""
-        return sum(absence.restart for absence in self.absences)
+        return sum(absence.kind is Kind.RESTART for absence in self.absences)
 
     @property
     def redeployments(self) -> int:
@@ -47,14 +47,14 @@ class Changes:
         self._say(f"redeploying with {' '.join(settings)}")
         began = time.time()
         self._place.deploy(settings)
-        self._note(began, restart=False)
+        self._note(began, Kind.REDEPLOYMENT)
 
     def _restart(self) -> None:
         self._say("restarting the emulator")
         began = time.time()
         self._place.restart()
-        self._note(began, restart=True)
+        self._note(began, Kind.RESTART)
 
-    def _note(self, began: float, *, restart: bool) -> None:
-        self.absences.append(Absence(began, time.time(), restart))
+    def _note(self, began: float, kind: Kind) -> None:
+        self.absences.append(Absence(began, time.time(), kind))
         self._say(f"done in {time.time() - began:.0f} s")

@@ -13,7 +13,7 @@ from soak.changes import Changes
 from soak.evidence import Table
 from soak.readers import READERS
 from soak.results import Verdict, percentile
-from soak.verdict import Digest, Event, Ledger
+from soak.verdict import Absence, Digest, Event, Ledger
 from soak.watched import Peaks
 
 # A function's memory in AWS is 512 MB or more; the emulator's Python has its own modules beside.
@@ -37,6 +37,7 @@ class Remains:
     bursts: int
     faults: Counter[str]
     peaks: Peaks
+    silences: Sequence[Absence]
 
     @property
     def failures(self) -> list[Failure]:
@@ -67,9 +68,9 @@ def verdicts_of(remains: Remains) -> Iterator[Verdict]:
         verdict.digest_problems(remains.digests, table.changes(), least),
     )
     yield Verdict(
-        "Clients saw no error, except around a redeployment or restart: there a refusal with `Retry-After`, or the emulator's own",
+        "Clients saw no error, except around a redeployment or restart, or while the emulator was overloaded: there a refusal with `Retry-After`, or the emulator's own",
         f"{sum(remains.readers['Statuses'].values()):,} calls, {sum(remains.readers['Kinds'].values()):,} checks of answers",
-        verdict.call_problems(remains.failures, remains.changes.absences),
+        verdict.call_problems(remains.failures, [*remains.changes.absences, *remains.silences]),
     )
     yield Verdict(
         "Memory is bounded, and nothing leaves this machine",
@@ -114,6 +115,7 @@ def figures_of(remains: Remains) -> dict[str, str]:
     )
     again = len(remains.digests) - len({digest.digest_id for digest in remains.digests})
     seconds = readers["Seconds"]
+    silent = sum(silence.ended - silence.began for silence in remains.silences)
     absent = sum(a.ended - a.began + verdict.SETTLING_SECONDS for a in remains.changes.absences)
     return {
         "concurrent readers": str(READERS),
@@ -131,4 +133,5 @@ def figures_of(remains: Remains) -> dict[str, str]:
         "redeployments with other settings": str(remains.changes.redeployments),
         "restarts of the emulator with its state": str(remains.changes.restarts),
         "time around these, in which an answer could be a refusal": f"{absent / 60:.0f} of {remains.minutes:.0f} minutes",
+        "time in which the emulator was overloaded, and answered nothing for two seconds or more": f"{silent:.0f} s",
     }

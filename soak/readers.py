@@ -23,9 +23,9 @@ from soak.calls import Api, Failure, NoAnswer, Record
 
 READERS = 50
 # The emulator starts a process for each concurrent call, on the machine that runs everything else.
-ARRIVING_SECONDS = 30.0
-THINKING_SECONDS = (3.0, 9.0)
-RETRY_SECONDS = (5.0, 25.0)
+ARRIVING_SECONDS = 90.0
+THINKING_SECONDS = (4.0, 12.0)
+RETRY_SECONDS = (10.0, 40.0)
 FAMILIES = ("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI", "ALL")
 STATUSES = tuple(RANKS)
 _WRITE_SECONDS = 5.0

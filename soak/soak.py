@@ -22,7 +22,7 @@ from soak.evidence import (
 from soak.faults import Bursts
 from soak.judgement import Remains
 from soak.place import Place
-from soak.watched import Peaks
+from soak.watched import Peaks, Silences
 
 PROGRESS_SECONDS = 30.0
 # Of quiet between two changes, as a part of the whole time.
@@ -42,6 +42,7 @@ class Soak:
         self._bursts = Bursts(place.proxy_endpoint)
         self._changes = Changes(place, say)
         self._peaks = Peaks()
+        self._silences = Silences(place.aws.options.aws_endpoint)
         self._load: dict[str, Child] = {}
         self._progress = time.monotonic()
 
@@ -81,6 +82,7 @@ class Soak:
             bursts=self._bursts.number,
             faults=self._bursts.counts(),
             peaks=self._peaks,
+            silences=self._silences.absences,
         )
 
     def _start_load(self, url: str) -> None:
@@ -99,6 +101,7 @@ class Soak:
         self._watch()
 
     def _watch(self) -> None:
+        self._silences.tick()
         for child in self._load.values():
             if child.process.poll() is not None:
                 raise child.failure("has ended by itself")

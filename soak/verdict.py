@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from soak.answers import RANKS
@@ -54,17 +55,26 @@ class Digest:
     counts: Mapping[str, int]
 
 
+class Kind(StrEnum):
+    """Why the emulator may not answer: in a silence it is overloaded, so that functions have no DynamoDB."""
+
+    REDEPLOYMENT = "redeployment"
+    RESTART = "restart"
+    SILENCE = "silence"
+
+
 @dataclass(frozen=True)
 class Absence:
-    """A redeployment, or a restart in which nothing can answer. Times are epoch seconds."""
+    """A time in which the emulator may not answer. Times are epoch seconds."""
 
     began: float
     ended: float
-    restart: bool
+    kind: Kind
 
     def overlaps(self, failure: Failure) -> bool:
-        """Return whether a call was under way, or soon after."""
-        return failure.began < self.ended + SETTLING_SECONDS and failure.ended > self.began
+        """Return whether a call was under way, or soon after a change."""
+        settling = 0 if self.kind is Kind.SILENCE else SETTLING_SECONDS
+        return failure.began < self.ended + settling and failure.ended > self.began
 
 
 def ledger_problems(truth: Ledger, ledger: Ledger, started: Collection[str]) -> list[str]:
@@ -194,14 +204,15 @@ def digest_problems(digests: Sequence[Digest], changes: Sequence[Change], least:
 def call_problems(failures: Iterable[Failure], absences: Sequence[Absence]) -> list[str]:
     """Return the failures that a client should not have seen.
 
-    While something is redeployed or restarted, and soon after, an answer can be a refusal with Retry-After, or
-    the emulator's own: it ends running functions when their configuration changes. While it restarts, there
-    can be no answer. A wrong answer has no excuse, nor has a failure of our functions.
+    While something is redeployed or restarted, and soon after, or while the emulator is silent, an answer can be
+    a refusal with Retry-After, or the emulator's own: it ends running functions when their configuration
+    changes. While it restarts, there can be no answer. A wrong answer has no excuse, nor has a failure of our
+    functions.
     """
     problems: Counter[str] = Counter()
     for failure in failures:
         around = [absence for absence in absences if absence.overlaps(failure)]
-        restarting = any(absence.restart for absence in around)
+        restarting = any(absence.kind is Kind.RESTART for absence in around)
         refused = failure.status in _REFUSALS and failure.retry_after
         emulators = failure.status >= 500 and not failure.own
         lost = failure.status == CONNECTION_LOST

@@ -1,14 +1,20 @@
-"""Memory and connections of the soak's processes, from /proc (Linux)."""
+"""Memory and connections of the soak's processes, from /proc (Linux), and when the emulator does not answer."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
+import time
+import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from soak.verdict import Absence, Kind
+
 _PROC = Path("/proc")
 _KIB_A_MIB = 1024
+PROBE_SECONDS = 2.0
+_LONGEST_SILENCE = 60.0
 
 
 def descendants(roots: Iterable[int]) -> dict[int, int]:
@@ -81,3 +87,24 @@ class Peaks:
             if pid == root or root == parent:
                 self.mib[name] = max(self.mib.get(name, 0), resident_mib(pid))
         self.foreign += foreign_connections(found)
+
+
+class Silences:
+    """When the emulator did not answer its simplest request for two seconds: it serves one at a time."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._url = f"{endpoint}/_ministack/health"
+        self._next = 0.0
+        self.absences: list[Absence] = []
+
+    def tick(self) -> None:
+        """Ask when it is time to, and wait for the answer."""
+        if time.monotonic() < self._next:
+            return
+        began = time.time()
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(self._url, timeout=_LONGEST_SILENCE).close()
+        ended = time.time()
+        if ended - began >= PROBE_SECONDS:
+            self.absences.append(Absence(began, ended, Kind.SILENCE))
+        self._next = time.monotonic() + PROBE_SECONDS

@@ -6,7 +6,7 @@ import pytest
 
 from soak import verdict
 from soak.calls import CONNECTION_LOST, Failure
-from soak.verdict import Absence, Change, Digest, Event, Window
+from soak.verdict import Absence, Change, Digest, Event, Kind, Window
 
 JOB = {"JobId": "a", "JobStatus": "COMPLETED", "JobName": "n"}
 HISTORY = [("SUBMITTED", "t1"), ("IN_PROGRESS", "t2"), ("COMPLETED", "t3")]
@@ -139,8 +139,9 @@ def test_digests_with_a_gap_or_another_count_are_a_problem(digests, problem):
     assert any(problem in found for found in verdict.digest_problems(digests, CHANGES, 2))
 
 
-RESTART = Absence(100.0, 110.0, restart=True)
-REDEPLOYMENT = Absence(200.0, 230.0, restart=False)
+RESTART = Absence(100.0, 110.0, Kind.RESTART)
+REDEPLOYMENT = Absence(200.0, 230.0, Kind.REDEPLOYMENT)
+SILENCE = Absence(300.0, 310.0, Kind.SILENCE)
 REFUSED = Failure(0, 0, "/jobs", 503, retry_after=True, own=True)
 LOST = Failure(0, 0, "/jobs: URLError", CONNECTION_LOST)
 EMULATORS = Failure(0, 0, "/jobs", 502)
@@ -174,6 +175,12 @@ def test_any_other_failure_is_a_problem(failure):
 def test_a_refusal_or_the_emulators_own_answer_during_a_redeployment_is_excused(failure):
     one = replace(failure, began=210, ended=211)
     assert verdict.call_problems([one], [REDEPLOYMENT]) == []
+
+
+def test_a_refusal_while_the_emulator_is_silent_is_excused_and_none_after_it():
+    assert verdict.call_problems([replace(REFUSED, began=290, ended=301)], [SILENCE]) == []
+    assert verdict.call_problems([replace(REFUSED, began=311, ended=312)], [SILENCE])
+    assert verdict.call_problems([replace(LOST, began=301, ended=302)], [SILENCE])
 
 
 def test_memory_above_its_bound_and_foreign_connections_are_problems():
