@@ -71,11 +71,13 @@ class LocalAws:
             command += ["--jobs", str(self.options.jobs)]
         return self.children.start_server("Comprehend Medical", command, self.environment, ROOT)
 
-    def start_ministack(self) -> Child:
+    def start_ministack(self, *, again: bool = False) -> Child:
+        """Start MiniStack without any state, or `again` with what it has saved (PERSIST_STATE=1)."""
         home = self.options.state_dir / "ministack"
-        shutil.rmtree(home, ignore_errors=True)
-        (home / "tmp").mkdir(parents=True)
-        self.traces.unlink(missing_ok=True)
+        if not again:
+            shutil.rmtree(home, ignore_errors=True)
+            (home / "tmp").mkdir(parents=True)
+            self.traces.unlink(missing_ok=True)
         settings = {
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.options.aws_port),

@@ -3,7 +3,7 @@
 MiniStack ignores the setting ApplicationLogLevel, with which CDK's framework for custom resources keeps
 requests out of its log. A log line in CloudWatch's embedded metric format becomes no metric: here it does, and
 alarms see it. And there is no X-Ray daemon: this one writes what the functions send, one JSON document a line,
-to the file that TRACES_FILE names.
+to the file that TRACES_FILE names. With PERSIST_STATE=1 it also saves the records of DynamoDB streams.
 
 With AUTH=true MiniStack enforces IAM policies. It then lacks three condition keys that the stack's policies
 name, and policies that require TLS refuse every request to its plain HTTP endpoint. A caller of an API that is
@@ -12,19 +12,24 @@ not allowed gets MiniStack's own error instead of the API's, and one of another 
 
 from __future__ import annotations
 
+import copy
 import functools
+import hashlib
 import json
 import os
 import queue
 import socket
+import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.session import Session
 from ministack import app
-from ministack.core import arn, iam_actions, iam_evaluator, responses
+from ministack.core import arn, iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 HOST = "127.0.0.1"
@@ -208,8 +213,79 @@ def complete_iam() -> None:
     iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
 
 
+def retry_batches(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap MiniStack's call of a function: a stream's batch that failed in part is delivered again.
+
+    MiniStack takes it for processed, so that its rest is lost. AWS delivers that from the first failed record
+    on; here the whole batch comes again.
+    """
+
+    def execute_again(func: dict[str, Any], event: Any, *rest: Any, **more: Any) -> dict[str, Any]:
+        result = execute(func, event, *rest, **more)
+        records = event.get("Records") if isinstance(event, dict) else None
+        if records and records[0].get("eventSource") == "aws:dynamodb":
+            body = result.get("body")
+            answer = json.loads(body) if isinstance(body, str | bytes) and body else body
+            if isinstance(answer, dict) and answer.get("batchItemFailures"):
+                return result | {"error": True, "body": {"errorType": "BatchItemFailures"}}
+        return result
+
+    return execute_again
+
+
+class SharedCode(zipfile.ZipFile):
+    """A function's code, extracted once for all its workers, which only read it, as in AWS.
+
+    MiniStack extracts it for each worker, and removes it with the worker: two thousand files, while nothing
+    else is served.
+    """
+
+    _lock = threading.Lock()
+
+    def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+        """Make the empty folder `path` a link to the code."""
+        with Path(str(self.filename)).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        shared = Path(tempfile.gettempdir()) / f"code-{digest}"
+        with self._lock:
+            if not shared.exists():
+                partial = Path(tempfile.mkdtemp(dir=shared.parent))
+                super().extractall(partial)
+                partial.rename(shared)
+        Path(path).rmdir()
+        Path(path).symlink_to(shared, target_is_directory=True)
+
+
+def keep_streams() -> None:
+    """Let MiniStack save the records of DynamoDB streams with its other state (PERSIST_STATE=1).
+
+    It saves how far each event source mapping has read, and not the records: after a restart it would skip
+    as many new records as there were old ones.
+    """
+    names = ("_stream_records", "_stream_trimmed")
+    state_of_tables, load_tables = dynamodb.get_state, dynamodb.load_persisted_state
+
+    def get_state() -> dict[str, Any]:
+        streams = {name: copy.deepcopy(getattr(dynamodb, name)) for name in names}
+        state: dict[str, Any] = state_of_tables() | streams
+        return state
+
+    def load(state: dict[str, Any]) -> None:
+        load_tables(state)
+        for name in names:
+            getattr(dynamodb, name).update(state.get(name, {}))
+
+    dynamodb.get_state, dynamodb.load_persisted_state = get_state, load
+
+
 if __name__ == "__main__":
     complete_iam()
+    keep_streams()
+    # A query parses its condition for each row of the partition, while nothing else is served.
+    dynamodb._tokenize = functools.lru_cache(dynamodb._tokenize)
+    dynamodb._condition_syntax_error = functools.lru_cache(dynamodb._condition_syntax_error)
+    lambda_svc._execute_function = retry_batches(lambda_svc._execute_function)
+    lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedCode, BadZipFile=zipfile.BadZipFile)
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()

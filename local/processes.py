@@ -145,6 +145,18 @@ class Children:
             if (code := server.process.poll()) is not None:
                 raise server.failure(f"has ended by itself, with exit code {code}")
 
+    def stop_server(self, child: Child, grace: float) -> None:
+        """End one server before the others. It has `grace` seconds to save its state; then its own children end."""
+        self._servers.remove(child)
+        child.process.terminate()
+        try:
+            child.process.wait(grace)
+        except subprocess.TimeoutExpired as error:
+            raise LocalError(f"{child.name} does not end within {grace:.0f} s") from error
+        signal_group(child, signal.SIGKILL)
+        wait_for_group(child)
+        self._running.remove(child)
+
     def stop(self) -> None:
         """End all processes and their children, first with SIGTERM, then with SIGKILL."""
         for child in self._running:

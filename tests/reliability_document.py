@@ -1,7 +1,7 @@
 """Writes docs/reliability.md from the markers `row` of the tests: `python -m tests.reliability_document`.
 
-The tests are parsed, not imported. A name in braces in a marker's `count` is a constant of the test's module,
-or the default of the environment variable that the constant is read from: what `make test` runs.
+The tests are parsed, not imported. A name in braces in a marker's `count` is a constant of the test's module. With
+`in_full(some, every)` as its value, `make test` runs some, and `make soak` every.
 """
 
 import ast
@@ -55,48 +55,61 @@ LIMITS = {
     22: "Permissions that no use needs on the local AWS are shown on the template only: `tests/e2e/permissions.py` names each with the reason.",
     23: "The local AWS checks signatures and policies. That AWS gives its refusals the same form is shown on the template.",
     25: "`make audit` asks pypi.org for known vulnerabilities; it is not part of `make test`.",
-    27: "A load of this size is not part of `make test`.",
 }
 
 _INTRODUCTION = """
 # Reliability
 
 What Job Ledger survives, and the tests that show it. `python -m tests.reliability_document` writes this document from
-the markers `row` of the tests, and a test compares the two. *Runs* is what `make test` runs.
+the markers `row` of the tests, and a test compares the two. *Runs* is what `make test` runs; where `make soak` runs
+more, it says so.
+
+`make soak` also runs the local deployment under 50 readers for 20 minutes, with faults, redeployments and restarts,
+and judges what is left: [its results](../soak/RESULTS.md).
 """
 
 
 @dataclass(frozen=True, order=True)
 class Shown:
-    """One test of one row, and how much of it `make test` runs."""
+    """One test of one row, and how much of it is run. `full`: `make soak` selects it."""
 
     row: int
     test: str
     count: str
+    full: bool = False
 
 
 def shown_in(file: Path) -> Iterator[Shown]:
     """Yield what the markers of a test module say."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    constants = dict(_constants(tree))
+    some, every = _constants(tree, 0), _constants(tree, -1)
     for function in tree.body:
         if not isinstance(function, ast.FunctionDef):
             continue
+        names = [ast.unparse(decorator) for decorator in function.decorator_list]
         for decorator in function.decorator_list:
             if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.row":
                 (number,) = (ast.literal_eval(value) for value in decorator.args)
                 (count,) = (ast.literal_eval(keyword.value) for keyword in decorator.keywords)
                 test = f"{file.relative_to(ROOT)}::{function.name}"
-                yield Shown(number, test, count.format(**constants))
+                runs = count.format(**some)
+                if every != some:
+                    in_soak = count.format(**every)
+                    runs += f"; `make soak`: {in_soak}" if in_soak != runs else ""
+                yield Shown(number, test, runs, "pytest.mark.full" in names)
 
 
-def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield whole-number constants: `N = 5`, or `N = int(os.environ.get("NAME", "5"))`."""
+def _constants(tree: ast.Module, which: int) -> dict[str, str]:
+    """Return whole-number constants: `N = 5`, or of `N = in_full(5, 50)` the argument at `which`."""
+    constants = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            values = [each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant)]
-            if values and str(values[-1]).isdecimal():
-                yield node.targets[0].id, f"{int(str(values[-1])):,}"
+            value = node.value
+            if isinstance(value, ast.Call) and ast.unparse(value.func) == "in_full":
+                value = value.args[which]
+            if isinstance(value, ast.Constant) and isinstance(value.value, int):
+                constants[node.targets[0].id] = f"{value.value:,}"
+    return constants
 
 
 def document() -> str:

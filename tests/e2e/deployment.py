@@ -21,7 +21,7 @@ from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 240
-# The servers end at once; removing what 50 workers unpacked takes longer on a busy machine.
+# The servers end at once; on a busy machine, 50 workers take longer.
 STOP_SECONDS = 90
 
 

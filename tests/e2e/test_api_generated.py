@@ -1,7 +1,6 @@
 """schemathesis against the deployed API, from the document that the API itself serves."""
 
 import json
-import os
 import urllib.request
 
 import hypothesis
@@ -16,7 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-EXAMPLES = int(os.environ.get("JOB_LEDGER_EXAMPLES", "40"))
+from tests.full import in_full
+
+EXAMPLES = in_full(20, 60)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -51,6 +52,7 @@ def schema(deployment):
     return served
 
 
+@pytest.mark.full
 @pytest.mark.row(14, count="9 operations, up to {EXAMPLES} examples each, over HTTP")
 @pytest.mark.parametrize("method, path", OPERATIONS)
 def test_no_answer_is_outside_of_the_served_document(schema, method, path):

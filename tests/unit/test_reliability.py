@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from tests import reliability_document
+from tests.full import in_full
 from tests.reliability_document import DOCUMENT, LIMITS, ROOT, ROWS, SECTIONS, document, shown_in
 
 
@@ -40,7 +41,19 @@ def test_every_row_is_in_one_section():
     assert LIMITS.keys() <= ROWS.keys()
 
 
-def test_a_constant_is_the_default_of_its_environment_variable():
-    source = 'WALKS = int(os.environ.get("JOB_LEDGER_WALKS", "10000"))\nROWS = 5\nNAME = "a"'
-    constants = dict(reliability_document._constants(ast.parse(source)))
-    assert constants == {"WALKS": "10,000", "ROWS": "5"}
+def test_a_constant_has_what_make_test_runs_and_what_make_soak_runs():
+    module = ast.parse('WALKS = in_full(1_000, 10_000)\nROWS = 5\nNAME = "a"')
+    assert reliability_document._constants(module, 0) == {"WALKS": "1,000", "ROWS": "5"}
+    assert reliability_document._constants(module, -1) == {"WALKS": "10,000", "ROWS": "5"}
+
+
+def test_make_soak_selects_every_test_that_runs_more_there():
+    shown = [one for file in (ROOT / "tests").rglob("test_*.py") for one in shown_in(file)]
+    assert [one.full for one in shown] == ["`make soak`" in one.count for one in shown]
+    assert {one.row for one in shown if one.full} == {14, 15, 20, 27}
+
+
+def test_make_soak_sets_all_numbers_at_once(monkeypatch):
+    assert in_full(5, 50) == 5
+    monkeypatch.setenv("JOB_LEDGER_FULL", "1")
+    assert in_full(5, 50) == 50

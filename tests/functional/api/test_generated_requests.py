@@ -1,11 +1,9 @@
 """Requests made from our own OpenAPI document: no 5xx, and no answer that the document does not have.
 
 Two makers: schemathesis, thorough and slow, and a plain one that mixes good and bad values at random.
-JOB_LEDGER_GENERATED sets how many requests the second makes, JOB_LEDGER_EXAMPLES how many for each route
-and each way of checking the first.
+The first makes as many for each route and each way of checking as EXAMPLES says.
 """
 
-import os
 import random
 from typing import Any
 
@@ -27,9 +25,10 @@ from jobledger.jobs import Family, JobStatus
 from jobledger.observability import logger
 from jobledger.times import rfc3339
 from tests.api import NOW, Api, a_job, answer_of, event, running_api, wsgi
+from tests.full import in_full
 
-EXAMPLES = int(os.environ.get("JOB_LEDGER_EXAMPLES", "150"))
-GENERATED = int(os.environ.get("JOB_LEDGER_GENERATED", "100000"))
+EXAMPLES = in_full(50, 150)
+GENERATED = in_full(10_000, 100_000)
 BATCHES = 10
 JSON_TYPES = ("application/json", "application/problem+json")
 CHECKS = [
@@ -70,6 +69,7 @@ def api():
         logger.setLevel("INFO")
 
 
+@pytest.mark.full
 @pytest.mark.row(14, count="12 operations, up to {EXAMPLES} examples each")
 @schema.parametrize()
 @settings(
@@ -149,6 +149,7 @@ def a_request(source: random.Random, tokens: list[str]) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.full
 @pytest.mark.row(14, count="{GENERATED} requests")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_requests_get_answers_of_the_document_only(api, batch):

@@ -10,7 +10,9 @@ from jobledger.errors import InvalidToken
 from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.cursor import Position, seal, unseal
 from jobledger.ledger.filters import JobQuery
+from tests.full import in_full
 
+TOKENS = in_full(10, 100)
 KEY = "JobLedger-Ledger-1"
 QUERY = JobQuery(families=(Family.SNOMEDCT,), statuses=("FAILED",), name="nightly")
 OTHER_QUERIES = [
@@ -28,10 +30,10 @@ OTHER_QUERIES = [
 ]
 
 
-def a_hundred_tokens() -> list[tuple[str, JobQuery]]:
+def some_tokens() -> list[tuple[str, JobQuery]]:
     source = random.Random(15)
     made = []
-    for number in range(100):
+    for number in range(TOKENS):
         query = JobQuery(
             families=tuple(source.sample(list(Family), source.randint(1, 5))),
             name=source.choice([None, "nightly-notes", "診療記録"]),
@@ -44,8 +46,9 @@ def a_hundred_tokens() -> list[tuple[str, JobQuery]]:
     return made
 
 
-@pytest.mark.row(15, count="100 tokens, every byte, 255 other values")
-@pytest.mark.parametrize("token, query", a_hundred_tokens())
+@pytest.mark.full
+@pytest.mark.row(15, count="{TOKENS} tokens, every byte, 255 other values")
+@pytest.mark.parametrize("token, query", some_tokens())
 def test_every_change_of_a_single_byte_is_refused(token, query):
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     assert unseal(token, query, KEY)
@@ -66,7 +69,7 @@ def is_taken(raw: bytes, query: JobQuery) -> bool:
 
 
 @pytest.mark.row(15, count="10 tokens, every character, 70 other characters")
-@pytest.mark.parametrize("token, query", a_hundred_tokens()[::10])
+@pytest.mark.parametrize("token, query", some_tokens()[:: TOKENS // 10])
 def test_every_change_of_a_single_character_is_refused(token, query):
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %é"
     for place, character in enumerate(token):

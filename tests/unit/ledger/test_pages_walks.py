@@ -1,7 +1,6 @@
 """Pages: walks of any size equal one full list, and a page costs what it says."""
 
 import itertools
-import os
 import random
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,9 +17,10 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE
+from tests.full import in_full
 from tests.memory_dynamodb import MemoryDynamoDB
 
-WALKS = int(os.environ.get("JOB_LEDGER_WALKS", "10000"))
+WALKS = in_full(1_000, 10_000)
 BATCHES = 20
 NAMES = ("nightly-1", "nightly-2", "weekly")
 STATUSES = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.IN_PROGRESS)
@@ -97,6 +97,7 @@ def a_query(source: random.Random) -> JobQuery:
     )
 
 
+@pytest.mark.full
 @pytest.mark.row(20, count="{WALKS} walks")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_walks_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch):
@@ -150,7 +151,7 @@ def test_a_page_ends_at_five_megabytes_of_answer():
 # Which takes some seconds to fill, so it is filled once.
 on_one_worker = pytest.mark.xdist_group("large-ledger")
 # A ledger that is large enough for every combination of filters to have more than one page.
-ROWS = int(os.environ.get("JOB_LEDGER_ROWS", "100000"))
+ROWS = 100_000
 
 
 @pytest.fixture(scope="module")

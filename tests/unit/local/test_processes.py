@@ -56,6 +56,34 @@ def test_stopping_ends_a_child_at_once(children):
     assert time.monotonic() - started < 2
 
 
+SAVES_ITS_STATE = """
+import pathlib, signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+signal.signal(signal.SIGTERM, lambda *_: (print("saved", flush=True), sys.exit(0)))
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_one_server_can_end_before_the_others_with_its_state_saved_and_its_children_ended(children):
+    other, server = start(children, SLEEPS, "another"), start(children, SAVES_ITS_STATE)
+    wait_for(server.log.read_text)
+    worker = int(server.log.read_text())
+    children.stop_server(server, 10)
+    assert server.log.read_text().split() == [str(worker), "saved"]
+    wait_for(lambda: not is_alive(worker))
+    children.check_servers()  # it is no server any more whose end would be an error
+    assert other.process.poll() is None
+
+
+def test_a_server_that_does_not_end_in_time_is_an_error(children):
+    server = start(children, IGNORES_SIGTERM_AND_HAS_A_CHILD)
+    wait_for(server.log.read_text)
+    with pytest.raises(LocalError, match="does not end within 0 s"):
+        children.stop_server(server, 0.1)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
 def test_stopping_ends_a_child_that_does_not_want_to_and_its_own_children(children, monkeypatch):
     monkeypatch.setattr("local.processes.GRACE_SECONDS", 0.2)

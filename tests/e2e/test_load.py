@@ -1,0 +1,55 @@
+"""Many callers at once, while syncs run."""
+
+import json
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.full import in_full
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+CALLS = in_full(200, 1_000)
+CONCURRENCY = 50
+CALLERS_SECONDS = 300
+QUERIES = (
+    "/jobs?MaxResults=100",
+    "/jobs?Family=ALL&JobStatus=FAILED",
+    "/jobs?Family=ICD10CM&Format=csv",
+    "/summary?Family=ALL",
+    "/jobs?JobName=nightly-notes&SubmitTimeAfter=2026-01-01",
+)
+
+
+@pytest.mark.full
+@pytest.mark.row(27, count="{CALLS} calls, 50 at a time, over HTTP")
+def test_concurrent_calls_have_no_error_while_syncs_run(deployment):
+    ended = threading.Event()
+    synced = []
+
+    def sync() -> None:
+        client = deployment.client("lambda")
+        while not ended.is_set():
+            answer = client.invoke(
+                FunctionName=deployment.outputs["SyncFunctionName"], Payload=b"{}"
+            )
+            synced.append(json.load(answer["Payload"]))
+
+    def call(number: int) -> int:
+        url = deployment.ready["ApiUrl"] + QUERIES[number % len(QUERIES)]
+        with urllib.request.urlopen(url, timeout=CALLERS_SECONDS) as answer:
+            assert answer.read()
+            return answer.status
+
+    with ThreadPoolExecutor(CONCURRENCY + 1) as pool:
+        syncs = pool.submit(sync)
+        statuses = [pool.submit(call, number) for number in range(CALLS)]
+        try:
+            assert {status.result() for status in statuses} == {200}
+        finally:
+            ended.set()
+        syncs.result()
+    assert synced
+    assert not [one for answer in synced for one in answer["Families"].values() if "Error" in one]
