@@ -1,6 +1,5 @@
 """For one key there is one set of jobs, each once, whatever happens between the requests."""
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,8 +13,9 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE, Api, a_job, running_api
+from tests.full import in_full
 
-EXAMPLES = int(os.environ.get("JOB_LEDGER_KEYED_WALKS", "150"))
+EXAMPLES = in_full(40, 150)
 KEPT = (Family.SNOMEDCT, Family.PHI)
 # Each key is used for one query. None by status: such a list follows the status.
 QUERIES: dict[str, dict[str, Any]] = {
@@ -148,6 +148,7 @@ def take(world: World, step: tuple[Any, ...]) -> None:
             world.api.now += timedelta(milliseconds=milliseconds)
 
 
+@pytest.mark.full
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=5, max_size=40))
 def test_any_interleaving_gives_one_set_of_jobs_for_each_key(steps):

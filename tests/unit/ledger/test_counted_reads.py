@@ -19,9 +19,11 @@ from jobledger.ledger.writing import SyncState
 from jobledger.times import rfc3339
 from tests.bulk import bulk_rows
 from tests.counted import DAY, HOUR, NOW, Counted, a_job
+from tests.full import in_full
 
 # What it says.
 
+SUMMARIES = in_full(75, 300)
 STATUSES = [*JobStatus, "PAUSED", None]
 # Few days, the first and last of months among them, so that jobs lie on both sides of bounds within a day.
 DAYS = ["2026-11-23", "2026-11-22", "2026-11-01", "2026-10-31", "2026-10-10", "2026-08-01"]
@@ -72,7 +74,8 @@ QUERIES = st.builds(
 ).filter(lambda query: not query.after or not query.before or query.after < query.before)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.full
+@settings(max_examples=SUMMARIES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_jobs(), QUERIES, st.sampled_from([(), (Family.PHI,), (Family.SNOMEDCT,)]))
 def test_a_summary_from_the_counters_is_the_one_from_the_rows(jobs, query, uncounted):
     world = Counted()

@@ -10,9 +10,12 @@ from jobledger.jobs import Family, job_from_service
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import MAX_EMPTY_PAGES
 from jobledger.times import parse
+from tests.full import in_full
 from tests.memory_dynamodb import cancelled
 from tests.memory_dynamodb import error as error_of
 from tests.world import START, World, a_job
+
+MANY = in_full(10_000, 100_000)
 
 MINUTE, DAY = 60, 86_400
 
@@ -39,7 +42,8 @@ def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_sta
         assert world.database.calls["transact_write_items"] - writes == 1
 
 
-@pytest.mark.parametrize("count", [10, 1_000, 100_000])
+@pytest.mark.full
+@pytest.mark.parametrize("count", [10, 1_000, MANY])
 def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
     with World(many(count), hostile=False) as world:
         world.sync()
