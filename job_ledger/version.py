@@ -1,3 +1,3 @@
 """The version of the distribution `job-ledger`."""
 
-VERSION = "0.2.0"
+VERSION = "1.0.0"
