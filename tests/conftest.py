@@ -40,6 +40,7 @@ def guard(event: str, arguments: tuple) -> None:
         raise NetworkReachedError(f"a test looks up {arguments[0]}")
 
 
+@pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One worker more than processors: the one with the end-to-end tests mostly waits for schedules."""
     del config
