@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make` alone says what there is.
 # PYTHON=… picks the interpreter; the variables of `make local` are explained in the README.
 .DEFAULT_GOAL := help
-.PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench clean
+.PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench mutants clean
 
 SETUP := @sh local/setup.sh
 BIN := .venv/bin
@@ -67,6 +67,10 @@ destroy:  ## remove the stack from AWS; says what remains, and how to remove tha
 bench:  ## measure speed, memory and cost beside what a user would write; writes bench/RESULTS.md
 	$(SETUP) app awscli
 	@exec $(BIN)/python -m bench
+
+mutants:  ## mutation testing, about an hour; PACKAGE=lookup for one package, resumes where it stopped
+	$(SETUP) mutants
+	@exec $(BIN)/python -m tests.mutants $(PACKAGE)
 
 clean:  ## remove everything that make has made
 	@rm -rf .venv .venv-* .local node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """Installs what the make targets need and is missing or outdated.
 
 `local/setup.sh` runs it with the interpreter that it found: `python -m local.toolchain PART…`, where a part
-is `app`, `dev`, `node`, `ministack`, `awscli`, `clients` or `audit`. Standard library only.
+is `app`, `dev`, `node`, `ministack`, `awscli`, `clients`, `audit` or `mutants`. Standard library only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} -P -m job_ledger "$
 # Programs with dependencies of their own, some of them other versions of ours.
 OTHERS = {
     name: Environment(ROOT / f".venv-{name}", {name: [ROOT / f"local/{name}-requirements.txt"]})
-    for name in ("ministack", "awscli", "clients", "audit")
+    for name in ("ministack", "awscli", "clients", "audit", "mutants")
 }
 
 

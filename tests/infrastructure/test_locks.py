@@ -25,7 +25,7 @@ def requirements(lock: Path) -> list[str]:
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-@pytest.mark.row(25, count="9 lock files")
+@pytest.mark.row(25, count="10 lock files")
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_every_requirement_has_one_version_and_hashes(lock):
     assert requirements(lock)

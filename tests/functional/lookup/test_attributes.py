@@ -1,0 +1,59 @@
+"""The attributes of a job that lacks some of its properties, and the sentence when they are too long."""
+
+import pytest
+
+from tests.functional.lookup.lookups import DAY, deployed
+from tests.world import START, a_job
+
+
+@pytest.fixture
+def stack():
+    with deployed() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize(
+    "properties,attributes",
+    [
+        ({"EndTime": START - 60 + 60.5}, {"DurationSeconds": "60.5"}),
+        ({"EndTime": START + 40}, {"DurationSeconds": "100"}),
+        ({"EndTime": None}, {"DurationSeconds": "", "EndTime": ""}),
+        ({"SubmitTime": None}, {"DurationSeconds": "", "SubmitTime": ""}),
+        ({"InputDataConfig": {"S3Key": "in/"}}, {"InputS3Uri": "", "OutputS3Uri": ""}),
+        ({"ManifestFilePath": "s3://other/Manifest"}, {"ManifestS3Uri": "s3://other/Manifest"}),
+        (
+            {"ManifestFilePath": "/out/x/", "OutputDataConfig": {"S3Bucket": "codes"}},
+            {"ManifestS3Uri": "s3://codes/out/x/"},
+        ),
+        ({"ManifestFilePath": "out/Manifest"}, {"ManifestS3Uri": ""}),
+        ({"ModelVersion": "3\ud800"}, {"ModelVersion": "3?"}),
+    ],
+    ids=str,
+)
+def test_what_a_job_does_not_have_is_empty_and_the_rest_is_as_the_service_has_it(
+    stack, properties, attributes
+):
+    job = a_job("9" * 32, 60, JobName="sparse") | properties
+    stack.world.put({name: value for name, value in job.items() if value is not None})
+    stack.world.clock.forward(DAY)  # only a full walk lists a job without a submit time
+    stack.world.sync()
+    found = stack.found(JobName="sparse")
+    assert attributes == {name: found[name] for name in attributes}
+
+
+def test_of_attributes_that_are_too_long_the_three_longest_are_named(stack):
+    sentence = stack.refused(JobName="too-long")
+    assert sentence.startswith(
+        f"The attributes of job {'f' * 32} are too long: CloudFormation accepts"
+    )
+    assert sentence.endswith("(OutputS3Uri has 2117, InputS3Uri has 1093, ManifestS3Uri has 1093).")
+
+
+def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
+    job = a_job("9" * 32, 60, "FAILED", JobName="endless")
+    del job["EndTime"]
+    stack.world.put(job)
+    stack.world.sync()
+    assert f"is FAILED; look up JobId {'9' * 32} in the ledger. " in stack.refused(
+        JobName="endless"
+    )
