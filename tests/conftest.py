@@ -66,3 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
         no_proxy="127.0.0.1,localhost",
     )
     sys.addaudithook(guard)
+
+
+def pytest_sessionstart() -> None:
+    """Forget what functions have cached: `make mutants` forks from a process that has run the tests before."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("jobledger."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobledger.errors import FunctionRefused
 from tests.functional.lookup.lookups import DAY, deployed
 from tests.world import START, a_job
 
@@ -57,3 +58,32 @@ def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
     assert f"is FAILED; look up JobId {'9' * 32} in the ledger. " in stack.refused(
         JobName="endless"
     )
+
+
+@pytest.mark.parametrize(
+    "properties,beginning",
+    [
+        ({"JobStatus": "STOPPED"}, "JobStatus: no STOPPED job matches (MustExist is true). "),
+        (
+            {"JobStatus": "STOPPED,SUBMITTED", "SubmitTimeBefore": "2026-01-01"},
+            "SubmitTimeBefore: no SUBMITTED or STOPPED job matches (MustExist is true). ",
+        ),
+        ({"JobName": "nobody", "MustExist": "TRUE"}, "JobName: no COMPLETED job has this name; "),
+    ],
+)
+def test_a_failure_begins_with_the_properties_that_no_job_matches(stack, properties, beginning):
+    assert stack.refused(**properties).startswith(beginning)
+
+
+def test_a_failure_ends_with_what_was_searched_and_how_fresh_it_is(stack, monkeypatch):
+    monkeypatch.setenv("FAMILIES", "SNOMEDCT,PHI")
+    stack.sync_error = FunctionRefused("ReadTimeoutError")
+    sentence = stack.refused(JobName="nobody", Family="ALL", WaitMinutes="1")
+    assert sentence.endswith(
+        " Searched: SNOMEDCT, PHI. The first sync of the ledger is not complete."
+        " Comprehend Medical could not be reached."
+    )
+
+
+def test_must_exist_is_read_in_any_case(stack):
+    assert stack.found(JobName="nobody", MustExist="FALSE")["Count"] == "0"
