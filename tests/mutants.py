@@ -13,14 +13,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".local" / "mutants"
-MUTMUT = ROOT / ".venv-mutants" / "bin" / "mutmut"
+PYTHON = ROOT / ".venv-mutants" / "bin" / "python"
+MUTMUT = PYTHON.with_name("mutmut")
 REASONS = ROOT / "tests" / "mutants.toml"
 RESULTS = ROOT / "tests" / "MUTANTS.md"
 GOAL = 0.9
@@ -42,7 +43,7 @@ PACKAGES = {
     # `api/parameters.py` only declares; these are the functions that read what it declares.
     "parameters": Package(
         ("inputs.py", "validation.py", "formats.py"),
-        ("tests/unit/api/test_parameters.py", "tests/unit/inputs/test_schemas.py"),
+        ("tests/unit/api/test_parameters.py", "tests/unit/lookup"),
     ),
     "sync": Package(("sync/*.py",), ("tests/unit/sync", CONNECTIONS)),
     "digest": Package(("digest/*.py",), ("tests/unit/digest", CONNECTIONS)),
@@ -51,6 +52,7 @@ PACKAGES = {
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
 _COPIED = {"lambda/jobledger": "jobledger", "tests": "tests", "local": "local", "docs": "docs"}
 # Exit codes of mutmut: every other one is a test that failed, or a test run that did not end.
+_NO_ROW = "| | | | not run |"
 _NOT_RUN, _SURVIVED, _UNTESTED = (None, 2), (0,), (5, 33)
 
 
@@ -78,12 +80,27 @@ def run(package: str, ignored: Mapping[str, str]) -> None:
                 ROOT / source, work / target, ignore=shutil.ignore_patterns("__pycache__")
             )
         (work / "pyproject.toml").write_text(_configuration(PACKAGES[package], ignored))
+        _check_ids(work, PACKAGES[package].tests)
         (work / "state").write_text(state)
     # CI: hypothesis tries the same examples for every mutant.
     environment = os.environ | {"CI": "true"}
     children = str(len(os.sched_getaffinity(0)))
     command = [str(MUTMUT), "run", "--max-children", children]
     subprocess.run(command, cwd=work, env=environment, check=True)
+
+
+def _check_ids(work: Path, tests: Sequence[str]) -> None:
+    """Check that pytest finds each test by its id: mutmut takes a test that is not found for one that fails."""
+    collect = [str(PYTHON), "-m", "pytest", "--collect-only", "-q"]
+    listed = subprocess.run(
+        [*collect, *tests], cwd=work, capture_output=True, text=True, check=True
+    )
+    ids = [line for line in listed.stdout.splitlines() if "::" in line]
+    found = subprocess.run([*collect, *ids], cwd=work, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise SystemExit(
+            f"error: tests whose ids pytest does not find:\n{found.stderr or found.stdout}"
+        )
 
 
 def _fingerprint(ignored: Mapping[str, str]) -> str:
@@ -105,7 +122,11 @@ def _configuration(package: Package, ignored: Mapping[str, str]) -> str:
         "also_copy": ["local", "docs"],
         "do_not_mutate_patterns": [*ignored],
         # These plugins collect all garbage after each run, which takes longer than most tests.
-        "pytest_add_cli_args": ["-p", "no:unraisableexception", "-p", "no:threadexception"],
+        "pytest_add_cli_args": [
+            *("-p", "no:unraisableexception", "-p", "no:threadexception"),
+            # It is slow, and reads the source.
+            "--ignore=tests/unit/sync/test_interleavings.py",
+        ],
         "pytest_add_cli_args_test_selection": [*package.tests],
         "use_git_change_detection": False,
         "track_dependencies": False,
@@ -193,7 +214,7 @@ def write_results(scores: Mapping[str, Score]) -> None:
         "# Mutation testing\n\n"
         "The last results of `make mutants`. Each survivor is explained in `tests/mutants.toml`.\n\n"
         "| package | mutants | killed | survivors | score |\n|---|---|---|---|---|\n"
-        + "".join(f"| `{name}` {rows[name]}\n" for name in PACKAGES if name in rows),
+        + "".join(f"| `{name}` {rows.get(name, _NO_ROW)}\n" for name in PACKAGES),
         encoding="utf-8",
     )
 

@@ -29,7 +29,17 @@ def stack():
         ({"ManifestFilePath": "out/Manifest"}, {"ManifestS3Uri": ""}),
         ({"ModelVersion": "3\ud800"}, {"ModelVersion": "3?"}),
     ],
-    ids=str,
+    ids=[
+        "half a second",
+        "whole seconds",
+        "no end",
+        "no beginning",
+        "no bucket",
+        "a manifest elsewhere",
+        "a manifest from the root",
+        "a manifest without an output",
+        "a lone surrogate",
+    ],
 )
 def test_what_a_job_does_not_have_is_empty_and_the_rest_is_as_the_service_has_it(
     stack, properties, attributes
