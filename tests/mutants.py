@@ -51,8 +51,8 @@ PACKAGES = {
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
 _COPIED = {"lambda/jobledger": "jobledger", "tests": "tests", "local": "local", "docs": "docs"}
-# Exit codes of mutmut: every other one is a test that failed, or a test run that did not end.
 _NO_ROW = "| | | | not run |"
+# Exit codes of mutmut: every other one is a test that failed, or a test run that did not end.
 _NOT_RUN, _SURVIVED, _UNTESTED = (None, 2), (0,), (5, 33)
 
 

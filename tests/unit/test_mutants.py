@@ -37,10 +37,13 @@ def test_the_results_of_a_package_replace_its_row_and_no_other(tmp_path, monkeyp
     monkeypatch.setattr(mutants, "RESULTS", tmp_path / "MUTANTS.md")
     write_results({"sync": Score("sync", 1000, ()), **scores(5)})
     write_results(scores(2))
-    rows = (tmp_path / "MUTANTS.md").read_text().splitlines()[-2:]
+    rows = (tmp_path / "MUTANTS.md").read_text().splitlines()[-len(PACKAGES) :]
     assert rows == [
         "| `lookup` | 100 | 98 | 2 | 98.0% |",
+        "| `parameters` | | | | not run |",
         "| `sync` | 1,000 | 1,000 | 0 | 100.0% |",
+        "| `digest` | | | | not run |",
+        "| `ledger` | | | | not run |",
     ]
 
 
