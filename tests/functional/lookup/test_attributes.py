@@ -23,8 +23,8 @@ def stack():
         ({"InputDataConfig": {"S3Key": "in/"}}, {"InputS3Uri": "", "OutputS3Uri": ""}),
         ({"ManifestFilePath": "s3://other/Manifest"}, {"ManifestS3Uri": "s3://other/Manifest"}),
         (
-            {"ManifestFilePath": "/out/x/", "OutputDataConfig": {"S3Bucket": "codes"}},
-            {"ManifestS3Uri": "s3://codes/out/x/"},
+            {"ManifestFilePath": "/X/out/", "OutputDataConfig": {"S3Bucket": "codes"}},
+            {"ManifestS3Uri": "s3://codes/X/out/"},
         ),
         ({"ManifestFilePath": "out/Manifest"}, {"ManifestS3Uri": ""}),
         ({"ModelVersion": "3\ud800"}, {"ModelVersion": "3?"}),
@@ -97,3 +97,10 @@ def test_a_failure_ends_with_what_was_searched_and_how_fresh_it_is(stack, monkey
 
 def test_must_exist_is_read_in_any_case(stack):
     assert stack.found(JobName="nobody", MustExist="FALSE")["Count"] == "0"
+
+
+def test_counting_ends_at_its_maximum(stack, monkeypatch):
+    monkeypatch.setattr("jobledger.lookup.lookup.MOST_COUNTED", 2)
+    assert (
+        stack.found(JobStatus="COMPLETED,FAILED,PARTIAL_SUCCESS", Select="oldest")["Count"] == "2"
+    )
