@@ -130,7 +130,8 @@ def _configuration(package: Package, ignored: Mapping[str, str]) -> str:
         "pytest_add_cli_args_test_selection": [*package.tests],
         "use_git_change_detection": False,
         "track_dependencies": False,
-        "timeout_constant": 10.0,
+        "timeout_multiplier": 5.0,
+        "timeout_constant": 5.0,
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     pytest = {

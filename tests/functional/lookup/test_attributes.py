@@ -104,3 +104,10 @@ def test_counting_ends_at_its_maximum(stack, monkeypatch):
     assert (
         stack.found(JobStatus="COMPLETED,FAILED,PARTIAL_SUCCESS", Select="oldest")["Count"] == "2"
     )
+
+
+def test_a_failure_of_only_names_two_jobs_of_as_many_as_were_counted(stack, monkeypatch):
+    monkeypatch.setattr("jobledger.lookup.lookup.MOST_COUNTED", 3)
+    assert stack.refused(Select="only", JobStatus="COMPLETED") == (
+        f"Select is only, and 3 or more jobs match, of which two are {'f' * 32} and {'d' * 32}."
+    )
