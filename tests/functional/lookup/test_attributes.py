@@ -3,6 +3,7 @@
 import pytest
 
 from jobledger.errors import FunctionRefused
+from jobledger.ledger import pages
 from tests.functional.lookup.lookups import DAY, deployed
 from tests.world import START, a_job
 
@@ -111,3 +112,10 @@ def test_a_failure_of_only_names_two_jobs_of_as_many_as_were_counted(stack, monk
     assert stack.refused(Select="only", JobStatus="COMPLETED") == (
         f"Select is only, and 3 or more jobs match, of which two are {'f' * 32} and {'d' * 32}."
     )
+
+
+def test_jobs_are_found_over_as_many_pages_as_it_takes(stack, monkeypatch):
+    monkeypatch.setattr(pages, "PREFIX_ROWS", 1)
+    stack.world.database._largest_answer = 1
+    sentence = stack.refused(Select="only", JobNamePrefix="nightly", JobStatus="COMPLETED")
+    assert sentence.endswith(f"of which two are {'b' * 32} and {'a' * 32}.")
