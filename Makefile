@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make` alone says what there is.
 # PYTHON=… picks the interpreter; the variables of `make local` are explained in the README.
 .DEFAULT_GOAL := help
-.PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak clean
+.PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak mutants clean
 
 SETUP := @sh local/setup.sh
 BIN := .venv/bin
@@ -72,6 +72,10 @@ soak:  ## load, faults, redeployments, restarts for SOAK_MINUTES (20), and all r
 	$(SETUP) app dev node ministack
 	@JOB_LEDGER_FULL=1 $(BIN)/python -m pytest -m full
 	@exec $(BIN)/python -m soak
+
+mutants:  ## mutation testing, about an hour; PACKAGE=lookup for one package, resumes where it stopped
+	$(SETUP) mutants
+	@exec $(BIN)/python -m tests.mutants $(PACKAGE)
 
 clean:  ## remove everything that make has made
 	@rm -rf .venv .venv-* .local node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

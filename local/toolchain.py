@@ -1,7 +1,8 @@
 """Installs what the make targets need and is missing or outdated.
 
 `local/setup.sh` runs it with the interpreter that it found: `python -m local.toolchain PART…`, where a part
-is `app`, `dev`, `node`, `ministack`, `awscli`, `clients`, `audit` or `runtime`. Standard library only.
+is `app`, `dev`, `node`, `ministack`, `awscli`, `clients`, `audit`, `mutants` or `runtime`.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} -P -m job_ledger "$
 # Programs with dependencies of their own, some of them other versions of ours.
 OTHERS = {
     name: Environment(ROOT / f".venv-{name}", {name: [ROOT / f"local/{name}-requirements.txt"]})
-    for name in ("ministack", "awscli", "clients", "audit")
+    for name in ("ministack", "awscli", "clients", "audit", "mutants")
 }
 # For the unit tests on Lambda's version of Python, where this machine has it and .venv has another one.
 RUNTIME = {"runtime": [ROOT / "lambda/requirements.txt", ROOT / "local/runtime-requirements.txt"]}

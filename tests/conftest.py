@@ -40,6 +40,7 @@ def guard(event: str, arguments: tuple) -> None:
         raise NetworkReachedError(f"a test looks up {arguments[0]}")
 
 
+@pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One worker more than processors: the one with the end-to-end tests mostly waits for schedules."""
     del config
@@ -65,3 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
         no_proxy="127.0.0.1,localhost",
     )
     sys.addaudithook(guard)
+
+
+def pytest_sessionstart() -> None:
+    """Forget what functions have cached: `make mutants` forks from a process that has run the tests before."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("jobledger."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()

@@ -40,7 +40,10 @@ class Clock:
 
 
 class World:
-    """A family's service and ledger. Each call of `sync` is one run, one second later."""
+    """A family's service and ledger. Each call of `sync` is one run, one second later.
+
+    `database` is a DynamoDB client with the property `items`, in memory by default.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class World:
         family: Family = Family.SNOMEDCT,
         hostile: bool = True,
         client_config: Config | None = None,
+        database: Any = None,
     ) -> None:
         self.family = family
         self.clock = Clock()
@@ -56,7 +60,7 @@ class World:
         hostility = Hostility(throttle=False) if hostile else Hostility.none()
         given = {local_family(family): jobs} if jobs else None
         self.server = Server(jobs=given, hostility=hostility, clock=self.clock.time)
-        self.database = MemoryDynamoDB()
+        self.database: MemoryDynamoDB = database or MemoryDynamoDB()
         self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, self.clock.now)
         self._config = client_config or CONFIG.merge(
             Config(retries={"mode": "standard", "total_max_attempts": 1})
@@ -104,6 +108,15 @@ class World:
         by_id = {job["JobId"]: job for job in jobs}
         assert len(by_id) == len(jobs)
         return by_id
+
+    def first_observed(self) -> dict[str, str]:
+        """The time when each job of the ledger was first observed."""
+        partition = self.ledger.partition(self.family)
+        return {
+            sk.partition("#")[2]: item["FirstObservedAt"]["S"]
+            for (pk, sk), item in self.database.items.items()
+            if pk == partition
+        }
 
     def statuses(self) -> dict[str, str]:
         return {job_id: job["JobStatus"] for job_id, job in self.ledger_jobs().items()}

@@ -74,7 +74,10 @@ def test_a_failed_job_does_not_end_a_wait_that_is_not_for_its_name(stack):
         (
             {"WaitMinutes": "120"},
             55,
-            "WaitMinutes: 55 of 120 minutes have passed, and CloudFormation",
+            (
+                "WaitMinutes: 55 of 120 minutes have passed, and CloudFormation limits the time of one "
+                "resource; another resource can continue to wait. JobName: no COMPLETED job"
+            ),
         ),
         (
             {"WaitMinutes": "30", "ServiceTimeout": "600"},
@@ -119,3 +122,32 @@ def test_a_ledger_that_cannot_be_read_is_tried_for_a_minute_or_while_waiting(
     until = stack.world.clock.seconds + 30
     stack.world.database.before = lambda o: down(o) if stack.world.clock.seconds < until else None
     assert stack.found(JobName="once", **waiting)["JobId"] == "d" * 32
+
+
+@pytest.mark.parametrize("seconds_before,ends_the_wait", [(60, True), (61, False)])
+def test_a_job_that_failed_a_minute_before_the_wait_at_the_earliest_ends_it(
+    stack, seconds_before, ends_the_wait
+):
+    job = a_job("9" * 32, HOUR, "FAILED", JobName="tonight")
+    stack.world.put(job | {"EndTime": stack.world.clock.seconds - seconds_before})
+    reason = stack.refused(JobName="tonight", WaitMinutes="2")
+    assert reason.startswith("JobName: the job waited for is FAILED") is ends_the_wait
+
+
+def test_a_failed_job_without_an_end_time_ends_the_wait(stack):
+    job = a_job("9" * 32, HOUR, "FAILED", JobName="tonight")
+    del job["EndTime"]
+    stack.world.put(job)
+    assert "JobName: the job waited for is FAILED; " in stack.refused(
+        JobName="tonight", WaitMinutes="2"
+    )
+
+
+def test_a_wait_for_the_oldest_job_ends_when_the_newest_fails(stack):
+    stack.world.put(a_job("7" * 32, 2 * HOUR, "STOPPED", JobName="tonight"))
+    stack.world.put(a_job("9" * 32, HOUR, "FAILED", JobName="tonight"))
+    after = str(int(START - 3 * HOUR))
+    reason = stack.refused(
+        JobName="tonight", WaitMinutes="2", Select="oldest", SubmitTimeAfter=after
+    )
+    assert reason.startswith("JobName: the job waited for is FAILED")

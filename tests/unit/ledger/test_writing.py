@@ -207,3 +207,20 @@ def test_a_change_is_never_written_over_another():
     written.now = at - timedelta(milliseconds=1)  # another clock, at the same millisecond
     written.record(resubmitted)
     assert len(written.changes()) == 2
+
+
+@pytest.mark.parametrize("states_before", [0, 1])
+def test_a_new_job_is_stamped_after_every_state_that_was_saved_before_its_write(states_before):
+    written, family = Written(), Family.SNOMEDCT
+    for _ in range(states_before):
+        assert written.ledger.save_state(family, written.ledger.state(family))
+
+    def save_a_state(operation: str) -> None:
+        if operation == "transact_write_items":
+            written.database.before = lambda operation: None
+            written.now += SECOND
+            assert written.ledger.save_state(family, written.ledger.state(family))
+
+    written.database.before = save_a_state
+    written.record(a_job())
+    assert str(written.row()["FirstObservedAt"]) > str(written.ledger.state(family).settled_at)

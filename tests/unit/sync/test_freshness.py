@@ -160,7 +160,8 @@ class Stepped:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.table = Table(MemoryDynamoDB(), "ledger")
+        self.database = MemoryDynamoDB()
+        self.table = Table(self.database, "ledger")
         self.syncs = SharedSyncs(self.table, SCOPE, lambda: self.now, self.sleep)
 
     def sleep(self, seconds: float) -> None:
@@ -187,6 +188,37 @@ def test_a_sync_that_raises_leaves_word_for_those_who_wait():
     with pytest.raises(FunctionRefused):
         syncs.run(fail)
     assert syncs.run(fail)["Error"] == "SyncBrokenOff"
+
+
+def test_of_two_callers_that_find_no_sync_one_syncs_and_both_get_its_result():
+    syncs, runs = Stepped(), []
+
+    def sync():
+        runs.append(1)
+        return {"AsOf": "now"}
+
+    def overtake(operation):
+        if operation == "transact_write_items":
+            syncs.database.before = lambda operation: None
+            assert syncs.run(sync)["AsOf"] == "now"
+
+    syncs.database.before = overtake
+    assert syncs.run(sync)["AsOf"] == "now"
+    assert len(runs) == 1
+
+
+def test_a_sync_that_was_given_up_leaves_the_claim_of_the_next_one():
+    syncs, key = Stepped(), {"PK": "claim", "SK": f"{SCOPE}/PHI"}
+
+    def slow():
+        syncs.now += timedelta(seconds=61)
+        assert syncs.syncs._claim(key, syncs.table.get(key))
+        return {"AsOf": "slow"}
+
+    assert syncs.run(slow) == {"AsOf": "slow"}
+    row = syncs.table.get(key)
+    assert row is not None
+    assert "Answer" not in row
 
 
 def test_families_are_synced_apart():

@@ -53,6 +53,19 @@ def test_calls_of_many_syncs_at_once_are_no_closer():
     assert [round(number * 0.25, 3) for number in range(40)] == sorted(timeline.calls)
 
 
+def test_a_call_that_another_overtakes_takes_a_slot_after_it():
+    timeline = Timeline()
+
+    def overtake(operation):
+        if operation == "transact_write_items":
+            timeline.database.before = lambda operation: None
+            timeline.call(*timeline.pace())
+
+    timeline.database.before = overtake
+    timeline.call(*timeline.pace())
+    assert timeline.calls == [0, 0.25]
+
+
 def test_a_call_does_not_wait_when_the_last_was_long_ago():
     timeline = Timeline()
     pace, clock = timeline.pace()

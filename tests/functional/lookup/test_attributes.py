@@ -1,0 +1,121 @@
+"""The attributes of a job that lacks some of its properties, and the sentence when they are too long."""
+
+import pytest
+
+from jobledger.errors import FunctionRefused
+from jobledger.ledger import pages
+from tests.functional.lookup.lookups import DAY, deployed
+from tests.world import START, a_job
+
+
+@pytest.fixture
+def stack():
+    with deployed() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize(
+    "properties,attributes",
+    [
+        ({"EndTime": START - 60 + 60.5}, {"DurationSeconds": "60.5"}),
+        ({"EndTime": START + 40}, {"DurationSeconds": "100"}),
+        ({"EndTime": None}, {"DurationSeconds": "", "EndTime": ""}),
+        ({"SubmitTime": None}, {"DurationSeconds": "", "SubmitTime": ""}),
+        ({"InputDataConfig": {"S3Key": "in/"}}, {"InputS3Uri": "", "OutputS3Uri": ""}),
+        ({"ManifestFilePath": "s3://other/Manifest"}, {"ManifestS3Uri": "s3://other/Manifest"}),
+        (
+            {"ManifestFilePath": "/X/out/", "OutputDataConfig": {"S3Bucket": "codes"}},
+            {"ManifestS3Uri": "s3://codes/X/out/"},
+        ),
+        ({"ManifestFilePath": "out/Manifest"}, {"ManifestS3Uri": ""}),
+        ({"ModelVersion": "3\ud800"}, {"ModelVersion": "3?"}),
+    ],
+    ids=[
+        "half a second",
+        "whole seconds",
+        "no end",
+        "no beginning",
+        "no bucket",
+        "a manifest elsewhere",
+        "a manifest from the root",
+        "a manifest without an output",
+        "a lone surrogate",
+    ],
+)
+def test_what_a_job_does_not_have_is_empty_and_the_rest_is_as_the_service_has_it(
+    stack, properties, attributes
+):
+    job = a_job("9" * 32, 60, JobName="sparse") | properties
+    stack.world.put({name: value for name, value in job.items() if value is not None})
+    stack.world.clock.forward(DAY)  # only a full walk lists a job without a submit time
+    stack.world.sync()
+    found = stack.found(JobName="sparse")
+    assert attributes == {name: found[name] for name in attributes}
+
+
+def test_of_attributes_that_are_too_long_the_three_longest_are_named(stack):
+    sentence = stack.refused(JobName="too-long")
+    assert sentence.startswith(
+        f"The attributes of job {'f' * 32} are too long: CloudFormation accepts"
+    )
+    assert sentence.endswith("(OutputS3Uri has 2117, InputS3Uri has 1093, ManifestS3Uri has 1093).")
+
+
+def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
+    job = a_job("9" * 32, 60, "FAILED", JobName="endless")
+    del job["EndTime"]
+    stack.world.put(job)
+    stack.world.sync()
+    assert f"is FAILED; look up JobId {'9' * 32} in the ledger. " in stack.refused(
+        JobName="endless"
+    )
+
+
+@pytest.mark.parametrize(
+    "properties,beginning",
+    [
+        ({"JobStatus": "STOPPED"}, "JobStatus: no STOPPED job matches (MustExist is true). "),
+        (
+            {"JobStatus": "STOPPED,SUBMITTED", "SubmitTimeBefore": "2026-01-01"},
+            "SubmitTimeBefore: no SUBMITTED or STOPPED job matches (MustExist is true). ",
+        ),
+        ({"JobName": "nobody", "MustExist": "TRUE"}, "JobName: no COMPLETED job has this name; "),
+    ],
+)
+def test_a_failure_begins_with_the_properties_that_no_job_matches(stack, properties, beginning):
+    assert stack.refused(**properties).startswith(beginning)
+
+
+def test_a_failure_ends_with_what_was_searched_and_how_fresh_it_is(stack, monkeypatch):
+    monkeypatch.setenv("FAMILIES", "SNOMEDCT,PHI")
+    stack.sync_error = FunctionRefused("ReadTimeoutError")
+    sentence = stack.refused(JobName="nobody", Family="ALL", WaitMinutes="1")
+    assert sentence.endswith(
+        " Searched: SNOMEDCT, PHI. The first sync of the ledger is not complete."
+        " Comprehend Medical could not be reached."
+    )
+
+
+def test_must_exist_is_read_in_any_case(stack):
+    assert stack.found(JobName="nobody", MustExist="FALSE")["Count"] == "0"
+
+
+def test_counting_ends_at_its_maximum(stack, monkeypatch):
+    monkeypatch.setattr("jobledger.lookup.lookup.MOST_COUNTED", 2)
+    assert (
+        stack.found(JobStatus="COMPLETED,FAILED,PARTIAL_SUCCESS", Select="oldest")["Count"] == "2"
+    )
+
+
+def test_a_failure_of_only_names_two_jobs_of_as_many_as_were_counted(stack, monkeypatch):
+    monkeypatch.setattr("jobledger.lookup.lookup.MOST_COUNTED", 3)
+    assert stack.refused(Select="only", JobStatus="COMPLETED") == (
+        f"Select is only, and 3 or more jobs match, of which two are {'f' * 32} and {'d' * 32}."
+    )
+
+
+def test_jobs_are_found_over_as_many_pages_as_it_takes(stack, monkeypatch):
+    monkeypatch.setattr(pages, "PREFIX_ROWS", 1)
+    stack.world.database._largest_answer = 1
+    sentence = stack.refused(Select="only", JobNamePrefix="nightly", JobStatus="COMPLETED")
+    assert sentence.endswith(f"of which two are {'b' * 32} and {'a' * 32}.")

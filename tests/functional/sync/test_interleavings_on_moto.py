@@ -1,0 +1,19 @@
+"""The interleavings of tests/unit/sync/test_interleavings.py on a DynamoDB that was not written for these tests."""
+
+import pytest
+from moto import mock_aws
+
+from tests.dropped_conditions import dropped
+from tests.interleavings import Interleavings, Overlaps, interleave
+from tests.moto_dynamodb import MotoDynamoDB
+
+
+@pytest.mark.row(10, count="6 interleavings of up to 40 steps, on moto")
+def test_no_interleaving_on_moto_loses_doubles_or_turns_back_a_job():
+    with mock_aws():
+        interleave(Interleavings, 6, 40, MotoDynamoDB)
+
+
+def test_the_interleavings_on_moto_find_a_job_row_that_is_written_without_its_version():
+    with mock_aws(), dropped("a job row that exists"), pytest.raises(AssertionError):
+        interleave(Overlaps, 100, 10, MotoDynamoDB)

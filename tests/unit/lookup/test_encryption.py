@@ -1,0 +1,43 @@
+"""What KMS is asked: the stack's key, bound to the request, with the properties as they are."""
+
+import json
+
+from jobledger.lookup.encryption import PropertyCipher
+
+EVENT = {
+    "StackId": "stack",
+    "LogicalResourceId": "Job",
+    "RequestId": "request",
+    "ResourceProperties": {"JobName": "診\ud800", "Refresh": "7", "ServiceToken": "token"},
+}
+
+
+class Kms:
+    """A client that encrypts nothing and keeps what it is asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def encrypt(self, **asked):
+        self.asked.append(asked)
+        return {"CiphertextBlob": asked["Plaintext"]}
+
+    def decrypt(self, **asked):
+        self.asked.append(asked)
+        return {"Plaintext": asked["CiphertextBlob"]}
+
+
+def test_both_directions_use_the_key_and_are_bound_to_the_request():
+    kms = Kms()
+    cipher = PropertyCipher(kms, "key")
+    encrypted = cipher.encrypt(EVENT)
+    assert cipher.decrypt({**EVENT, "ResourceProperties": encrypted}) == {"JobName": "診?"}
+    context = {"StackId": "stack", "LogicalResourceId": "Job", "RequestId": "request"}
+    for asked in kms.asked:
+        assert (asked["KeyId"], asked["EncryptionContext"]) == ("key", context)
+
+
+def test_properties_are_encrypted_as_utf_8_because_kms_encrypts_4096_bytes():
+    kms = Kms()
+    PropertyCipher(kms, "key").encrypt(EVENT)
+    assert kms.asked[0]["Plaintext"] == json.dumps({"JobName": "診?"}, ensure_ascii=False).encode()

@@ -1,0 +1,48 @@
+"""Every adapter of an AWS service connects to it with bounded retries and time-outs of its own."""
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from jobledger import invoke
+from jobledger.digest import run, sns
+from jobledger.events import eventbridge
+from jobledger.ledger import table
+from jobledger.lookup import encryption
+from jobledger.sync import upstream
+
+CONNECTED: list[tuple[str, ModuleType, Callable[[], object]]] = [
+    ("dynamodb", table, lambda: table.Table.connect("name")),
+    ("comprehendmedical", upstream, lambda: upstream.Upstream.connect(lambda: None)),
+    ("sns", sns, sns.Notifier.connect),
+    ("events", eventbridge, lambda: eventbridge.EventBus.connect("name")),
+    ("kms", encryption, lambda: encryption.PropertyCipher.connect("name")),
+    ("lambda", invoke, lambda: invoke.Function.connect("name")),
+]
+
+
+@pytest.mark.parametrize("service,module,connect", CONNECTED, ids=[name for name, *_ in CONNECTED])
+def test_an_adapter_has_a_client_of_its_service_with_its_modules_configuration(
+    service, module, connect
+):
+    adapter = connect()
+    client = adapter._client
+    assert client.meta.service_model.service_name == service
+    for option in ("connect_timeout", "read_timeout", "retries"):
+        assert getattr(client.meta.config, option) == getattr(module.CONFIG, option)
+    assert client.meta.config.retries["total_max_attempts"] <= 4
+    assert "name" in vars(adapter).values() or service in ("comprehendmedical", "sns")
+
+
+def test_a_digest_run_connects_to_its_table_and_topic(monkeypatch):
+    assembled: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        run,
+        "assemble",
+        lambda *made: assembled.append(
+            tuple(client.meta.service_model.service_name for client in (made[0], made[1]._client))
+        ),
+    )
+    run.connect()
+    assert assembled == [("dynamodb", "sns")]
