@@ -1,6 +1,7 @@
 """No test reaches a network other than loopback, or the credentials of whoever runs it."""
 
 import ipaddress
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -45,6 +46,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One worker more than processors: the one with the end-to-end tests mostly waits for schedules."""
     del config
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Undo the shuffle of the modules whose tests are one story."""
+    for _, module in itertools.groupby(list(items), key=lambda item: item.location[0]):
+        tests = list(module)
+        if tests[0].get_closest_marker("in_order"):
+            start = items.index(tests[0])
+            items[start : start + len(tests)] = sorted(
+                tests, key=lambda item: item.location[1] or 0
+            )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,7 +18,7 @@ from tests.e2e.enforced import Enforced
 from tests.e2e.local_aws import own_aws
 from tests.e2e.permission_uses import start_job
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = [pytest.mark.xdist_group("lifecycle"), pytest.mark.in_order]
 
 # The last commit before counters, tables of permissions and layouts with a version.
 EARLIER = "8ec5bd3"

@@ -106,8 +106,8 @@ def test_the_key_has_a_policy_of_these_statements(full):
     policy = by_path(full)["Key"]["Properties"]["KeyPolicy"]["Statement"]
     root = {"AWS": "arn:AWS::Partition:iam::AWS::AccountId:root"}
     via = [f"{name}.AWS::Region.amazonaws.com" for name in ("dynamodb", "logs", "sns", "sqs")]
-    use = ROLES["Sync/FunctionRole"]["ReadTables"].actions
-    use |= ROLES["Sync/FunctionRole"]["WriteTables"].actions
+    sync = ROLES["Sync/FunctionRole"]
+    use = sync["ReadTables"].actions | sync["WriteTables"].actions
     found = {
         statement["Sid"]: (
             readable(statement["Principal"], full),
