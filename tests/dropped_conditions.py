@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from unittest import mock
+
+from msgspec.structs import replace
 
 from jobledger.ledger.table import Check, Increment, Put, Table
 

@@ -4,14 +4,18 @@ import pytest
 from moto import mock_aws
 
 from tests.dropped_conditions import dropped
+from tests.full import in_full
 from tests.interleavings import Interleavings, Overlaps, interleave
 from tests.moto_dynamodb import MotoDynamoDB
 
+INTERLEAVINGS = in_full(3, 20)
 
-@pytest.mark.row(10, count="6 interleavings of up to 40 steps, on moto")
+
+@pytest.mark.full
+@pytest.mark.row(10, count="{INTERLEAVINGS} interleavings of up to 40 steps, on moto")
 def test_no_interleaving_on_moto_loses_doubles_or_turns_back_a_job():
     with mock_aws():
-        interleave(Interleavings, 6, 40, MotoDynamoDB)
+        interleave(Interleavings, INTERLEAVINGS, 40, MotoDynamoDB)
 
 
 def test_the_interleavings_on_moto_find_a_job_row_that_is_written_without_its_version():

@@ -1,4 +1,4 @@
-"""Random interleavings of syncs; and that each condition of a write is one that tests would miss."""
+"""Random interleavings of syncs, and the tests that fail when a write loses its condition."""
 
 import re
 from collections import Counter
@@ -11,6 +11,7 @@ import jobledger
 from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.ledger.table import Table
 from tests.dropped_conditions import CONDITIONS, dropped
+from tests.full import in_full
 from tests.interleavings import Interleavings, Overlaps, interleave
 from tests.memory_dynamodb import MemoryDynamoDB
 from tests.unit.ledger import test_counters as counters
@@ -18,10 +19,13 @@ from tests.unit.ledger import test_writing as writing
 from tests.unit.sync import test_freshness as freshness
 from tests.unit.sync import test_pace as pace
 
+INTERLEAVINGS = in_full(40, 400)
 
-@pytest.mark.row(10, count="100 interleavings of up to 40 steps")
+
+@pytest.mark.full
+@pytest.mark.row(10, count="{INTERLEAVINGS} interleavings of up to 40 steps")
 def test_no_interleaving_loses_doubles_or_turns_back_a_job():
-    interleave(Interleavings, 100, steps=40)
+    interleave(Interleavings, INTERLEAVINGS, steps=40)
 
 
 def test_of_two_runs_that_read_one_digest_state_one_may_write():
