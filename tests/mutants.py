@@ -51,13 +51,6 @@ PACKAGES = {
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
 _COPIED = {"lambda/jobledger": "jobledger", "tests": "tests", "local": "local", "docs": "docs"}
-# Tests that fill tables with many rows, read every time zone, or run in processes of their own, without mutants.
-_SLOW = (
-    *("reads_what_it_returns", "costs_more_it_is_bounded", "large_ledger_are"),
-    *("hundred_thousand", "whatever_the_number_of_jobs", "reads_thirty_days", "made_in_bulk"),
-    *("every_transition_of_every_zone", "whenever_it_is_killed", "after_a_kill"),
-)
-_QUICK = " and ".join(f"not {name}" for name in _SLOW)
 _NO_ROW = "| | | | not run |"
 # Exit codes of mutmut: every other one is a test that failed, or a test run that did not end.
 _NOT_RUN, _SURVIVED, _UNTESTED = (None, 2), (0,), (5, 33)
@@ -133,8 +126,7 @@ def _configuration(package: Package, ignored: Mapping[str, str]) -> str:
             *("-p", "no:unraisableexception", "-p", "no:threadexception"),
             # It is slow, and reads the source.
             "--ignore=tests/unit/sync/test_interleavings.py",
-            # Once for each mutant, these would take hours.
-            *("-k", _QUICK),
+            *("-m", "not slow"),
         ],
         "pytest_add_cli_args_test_selection": [*package.tests],
         "use_git_change_detection": False,

@@ -6,11 +6,13 @@ from bench.cost import GOALS, README, bill, shown
 from bench.month import month
 
 
+@pytest.mark.slow
 def test_the_readme_shows_the_computed_bill():
     text = README.read_text(encoding="utf-8")
     assert text == shown(text)
 
 
+@pytest.mark.slow
 def test_the_counts_grow_with_the_jobs():
     months = [month(jobs) for jobs in GOALS]
     assert [counted.jobs for counted in months] == [0, 30_000, 300_000]

@@ -45,6 +45,7 @@ def kept_apart(taken: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return topics
 
 
+@pytest.mark.slow
 @pytest.mark.row(7, count="a kill at every step, 3 kinds of second run")
 @pytest.mark.parametrize("second_run", ["SameEvent", "SameRequest", "NextDay"])
 def test_whenever_it_is_killed_each_window_is_sent_with_one_content_and_at_most_once_more(
@@ -66,6 +67,7 @@ def test_whenever_it_is_killed_each_window_is_sent_with_one_content_and_at_most_
     assert 0 < doubled <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.row(7, count="a kill at every step")
 def test_after_a_kill_windows_tile(killed):
     for outcome in killed["NextDay"]:

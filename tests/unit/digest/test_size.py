@@ -105,6 +105,7 @@ def test_a_digest_fits_into_a_message_and_says_what_it_leaves_out(changes, statu
         assert said[name if status == "FAILED" else "ExpiringSoon"]
 
 
+@pytest.mark.slow
 @pytest.mark.row(8, count="100,000 jobs")
 def test_a_hundred_thousand_changes_fit_in_bounded_memory():
     """In a process of its own, whose largest size nothing else has been."""

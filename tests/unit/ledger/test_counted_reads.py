@@ -183,12 +183,14 @@ def cost_of_digest(world: Counted, **active: str) -> tuple[Counter[str], int]:
     return cost(world, partial(read_current_totals, world.ledger, tuple(Family), states, NOW))
 
 
+@pytest.mark.slow
 def test_rows_that_are_made_in_bulk_are_those_of_the_ledger():
     world = fill(200)
     world.agree()
     assert len(world.expected()) > 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statuses", [(), ("FAILED", "STOPPED")])
 def test_a_summary_reads_nine_rows_whatever_the_number_of_jobs(of_sizes, statuses):
     query = JobQuery(families=tuple(Family), statuses=statuses)
@@ -197,6 +199,7 @@ def test_a_summary_reads_nine_rows_whatever_the_number_of_jobs(of_sizes, statuse
         assert cost_of_summary(world, query) == ({"query": 2}, all_jobs + expiration_days)
 
 
+@pytest.mark.slow
 def test_a_digest_reads_29_rows_beside_the_changes_whatever_the_number_of_jobs(of_sizes):
     all_jobs, expiration_days, first_to_expire = 1, 8, 20
     for world in of_sizes:
@@ -204,6 +207,7 @@ def test_a_digest_reads_29_rows_beside_the_changes_whatever_the_number_of_jobs(o
         assert cost_of_digest(world) == expected
 
 
+@pytest.mark.slow
 def test_a_digest_with_an_old_active_job_reads_thirty_days_more(of_sizes):
     for world in of_sizes:
         submitted = NOW - 2 * HOUR

@@ -189,6 +189,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.row(28, count="{ROWS} rows, 32 combinations of filters, 3 page sizes")
 @on_one_worker
 @pytest.mark.parametrize("size", [1, 100, 500])
@@ -207,6 +208,7 @@ def test_a_page_is_one_query_that_reads_what_it_returns(large, filters, size):
         position = page.position
 
 
+@pytest.mark.slow
 @pytest.mark.row(28, count="{ROWS} rows, 6 expensive combinations")
 @on_one_worker
 @pytest.mark.parametrize(
@@ -229,6 +231,7 @@ def test_where_a_page_costs_more_it_is_bounded_and_goes_on(large, filters, most)
     assert page.position is not None
 
 
+@pytest.mark.slow
 @on_one_worker
 @pytest.mark.parametrize("filters", [{}, {"name": "weekly"}, {"statuses": ("FAILED", "COMPLETED")}])
 def test_the_facts_of_a_large_ledger_are_each_read_once(large, filters, monkeypatch):

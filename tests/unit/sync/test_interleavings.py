@@ -71,6 +71,7 @@ FOUND_BY: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.row(10, count="each condition of a write dropped, one at a time")
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_write_without_its_condition_is_found(name):
