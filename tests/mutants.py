@@ -43,7 +43,11 @@ PACKAGES = {
     # `api/parameters.py` only declares; these are the functions that read what it declares.
     "parameters": Package(
         ("inputs.py", "validation.py", "formats.py"),
-        ("tests/unit/api/test_parameters.py", "tests/unit/lookup"),
+        (
+            *("tests/unit/api/test_parameters.py", "tests/unit/inputs/test_documents.py"),
+            *("tests/unit/digest/test_requests.py", "tests/unit/sync/test_handler.py"),
+            "tests/unit/lookup",
+        ),
     ),
     "sync": Package(("sync/*.py",), ("tests/unit/sync", CONNECTIONS)),
     "digest": Package(("digest/*.py",), ("tests/unit/digest", CONNECTIONS)),
