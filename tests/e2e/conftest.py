@@ -21,3 +21,11 @@ def enforced() -> Iterator[Enforced]:
     with own_aws(ROOT / ".local" / "enforced", made_up_jobs(), enforce_iam=True) as own:
         accounts = f"allowedAccounts={ALLOWED_ACCOUNT}"
         yield Enforced(own, own.deploy("chatDigests=true", "includeJobDetails=true", accounts))
+
+
+@pytest.fixture(autouse=True)
+def first_settings(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Reset the stand-in of the shared deployment after each test that may have changed it."""
+    yield
+    if "deployment" in request.fixturenames:
+        request.getfixturevalue("deployment").control("reset")

@@ -20,13 +20,6 @@ COMMAND = str(ROOT / ".venv" / "bin" / "jobledger")
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 
 
-@pytest.fixture(autouse=True)
-def first_settings(deployment):
-    """The stand-in is shared: whoever changes its settings puts them back."""
-    yield
-    deployment.control("reset")
-
-
 def run(deployment, *arguments, cwd="/"):
     return subprocess.run(
         [COMMAND, *arguments],

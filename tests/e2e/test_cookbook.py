@@ -221,10 +221,3 @@ def wait_until_listed(deployment, job_id):
         return job_id in str(jobs)
 
     wait_until(listed, 60, f"{job_id} is listed", every=1)
-
-
-@pytest.fixture(autouse=True)
-def first_settings(deployment):
-    """The stand-in is shared: whoever changes its settings puts them back."""
-    yield
-    deployment.control("reset")

@@ -32,13 +32,6 @@ class Queue:
         return self.received
 
 
-@pytest.fixture(autouse=True)
-def first_settings(deployment):
-    """The stand-in is shared: whoever changes its settings puts them back."""
-    yield
-    deployment.control("reset")
-
-
 def start_job(deployment, outcome):
     deployment.control(
         "settings", submitted_seconds=4, in_progress_seconds=4, late_jobs=False, outcome=outcome
