@@ -130,13 +130,31 @@ def with_correlation_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def annotate(**values: str | float) -> None:
     """Annotate the trace with counts, sizes and names of ours, never with job data."""
-    for name, value in values.items():
-        tracer.put_annotation(name, value)  # type: ignore[arg-type] # a float is a Number
+    recorded = _recorded()
+    if recorded is not None:
+        for name, value in values.items():
+            recorded.put_annotation(name, value)
+
+
+def _recorded() -> Any | None:
+    """Return the current segment or subsegment; None in an invocation that X-Ray does not sample.
+
+    Most are not sampled, and each call of the SDK reads the trace's header anew.
+    """
+    current = None if tracer.disabled else tracer.provider.get_trace_entity()
+    return current if current is not None and current.sampled else None
+
+
+def _ignore(name: str, value: Any) -> None:
+    """Annotate nothing."""
 
 
 @contextmanager
 def step(operation: str, **annotations: str) -> Iterator[Annotate]:
     """Trace one step of an invocation; yields what annotates it. Its Outcome is `ok` unless given."""
+    if _recorded() is None:
+        yield _ignore
+        return
     with tracer.provider.in_subsegment(name=f"## {operation}") as segment:
         put: Annotate = segment.put_annotation
         for name, value in {"Operation": operation, "Outcome": "ok", **annotations}.items():

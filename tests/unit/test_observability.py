@@ -127,6 +127,26 @@ def test_a_trace_has_each_step_with_its_outcome_and_no_message():
     assert page["cause"]["exceptions"][0]["type"] == "KeyError"
 
 
+def test_an_invocation_that_is_not_sampled_sends_no_trace():
+    with socket.socket(type=socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.setblocking(False)
+        unsampled = {
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+            "_X_AMZN_TRACE_ID": LAMBDA["_X_AMZN_TRACE_ID"].replace("Sampled=1", "Sampled=0"),
+        }
+        ended = subprocess.run(
+            [sys.executable, SCRIPT],
+            env={**os.environ, **LAMBDA, **unsampled},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        with pytest.raises(BlockingIOError):
+            daemon.recv(65_535)
+    assert "UnexpectedError: ValueError in handler:" in ended.stderr
+
+
 class _Lambda(BaseHTTPRequestHandler):
     """Answers Invoke, and keeps the trace headers that it got."""
 

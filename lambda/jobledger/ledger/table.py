@@ -34,6 +34,8 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     # botocore assembles a text from twenty parts for each call otherwise: a fifth of a small page.
     user_agent="job-ledger",
+    # DynamoDB validates each request anyway.
+    parameter_validation=False,
 )
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _CONFLICTS = frozenset({_CONDITION_FAILED, "TransactionConflict"})
