@@ -141,7 +141,8 @@ def _recorded() -> Any | None:
 
     Most are not sampled, and each call of the SDK reads the trace's header anew.
     """
-    current = None if tracer.disabled else tracer.provider.get_trace_entity()
+    recorder: Any = tracer.provider  # X-Ray's own, whose type Powertools hides
+    current = None if tracer.disabled else recorder.get_trace_entity()
     return current if current is not None and current.sampled else None
 
 

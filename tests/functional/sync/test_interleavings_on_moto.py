@@ -8,7 +8,7 @@ from tests.full import in_full
 from tests.interleavings import Interleavings, Overlaps, interleave
 from tests.moto_dynamodb import MotoDynamoDB
 
-INTERLEAVINGS = in_full(3, 20)
+INTERLEAVINGS = in_full(2, 20)
 
 
 @pytest.mark.full

@@ -19,7 +19,7 @@ from tests.unit.ledger import test_writing as writing
 from tests.unit.sync import test_freshness as freshness
 from tests.unit.sync import test_pace as pace
 
-INTERLEAVINGS = in_full(40, 400)
+INTERLEAVINGS = in_full(25, 400)
 
 
 @pytest.mark.full
