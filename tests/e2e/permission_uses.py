@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jobledger.ledger.totals import LAYOUT
@@ -194,14 +194,19 @@ def widget(stack: Enforced) -> None:
 
 def changes(stack: Enforced) -> None:
     """Send a change as Lambda hands it over from the stream."""
-    table = stack.own.client("dynamodb")
-    name = stack.outputs["LedgerTableName"]
-    pages = table.get_paginator("scan").paginate(TableName=name)
-    row: dict[str, Any] = next(
-        row for page in pages for row in page["Items"] if row["PK"]["S"].endswith("#changes")
-    )
+    row = _change_row(stack)
+    if row is None:
+        sync(stack)  # the job that it starts is a change
+        row = _change_row(stack)
     record = {"dynamodb": {"SequenceNumber": "1", "NewImage": row}}
     assert stack.invoke("Changes/Function", Records=[record]) == {"batchItemFailures": []}
+
+
+def _change_row(stack: Enforced) -> dict[str, Any] | None:
+    name = stack.outputs["LedgerTableName"]
+    pages = stack.own.client("dynamodb").get_paginator("scan").paginate(TableName=name)
+    rows: Iterator[dict[str, Any]] = (row for page in pages for row in page["Items"])
+    return next((row for row in rows if row["PK"]["S"].endswith("#changes")), None)
 
 
 def look_up_request(stack: Enforced, **properties: object) -> dict[str, Any]:
