@@ -191,12 +191,12 @@ def digest_problems(digests: Sequence[Digest], changes: Sequence[Change], least:
     if gaps:
         problems.append(f"{gaps} windows do not begin where the one before ended")
     whole = Window(ordered[0].window.start, ordered[-1].window.end)
-    told = sum((Counter(digest.counts) for digest in ordered), Counter[str]())
+    counted = sum((Counter(digest.counts) for digest in ordered), Counter[str]())
     logged = Counter(c.status for c in changes if whole.start <= c.observed_at < whole.end)
     problems += [
-        f"digests count {told[status]} changes to {status}, the log has {logged[status]}"
-        for status in sorted(told.keys() | logged.keys())
-        if told[status] != logged[status]
+        f"digests count {counted[status]} changes to {status}, the log has {logged[status]}"
+        for status in sorted(counted.keys() | logged.keys())
+        if counted[status] != logged[status]
     ]
     return problems
 

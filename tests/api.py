@@ -241,11 +241,11 @@ def event(
     }
 
 
-def answer_of(told: Mapping[str, Any]) -> Answer:
-    body = told["body"]
-    content = base64.b64decode(body) if told["isBase64Encoded"] else body.encode()
-    headers = {name: ", ".join(values) for name, values in told["multiValueHeaders"].items()}
-    return Answer(told["statusCode"], headers, content)
+def answer_of(response: Mapping[str, Any]) -> Answer:
+    body = response["body"]
+    content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
+    headers = {name: ", ".join(values) for name, values in response["multiValueHeaders"].items()}
+    return Answer(response["statusCode"], headers, content)
 
 
 def a_job(number: int = 1, **more: Any) -> dict[str, Any]:

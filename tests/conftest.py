@@ -1,4 +1,4 @@
-"""No test reaches a network other than loopback, or the credentials of whoever runs it."""
+"""No test reaches a network other than loopback, or the credentials of the user who runs it."""
 
 import ipaddress
 import itertools

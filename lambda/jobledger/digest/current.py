@@ -27,7 +27,7 @@ LONG_RUNNING_SECONDS = 3600.0
 _LONG_RUNNING_PERCENTILE = 95
 # Today and the 29 days before it, by submit time in UTC.
 _RECENT_DAYS = 30
-# As many as the e-mail lists of any kind of job. Their number is told in any case.
+# As many as the e-mail lists of any kind of job. The digest has their exact number in any case.
 _EXPIRING_LISTED = 10
 
 
@@ -63,9 +63,9 @@ class _Reading:
     def __init__(self, ledger: Ledger, now: datetime) -> None:
         self._ledger = ledger
         self._at, self._soon = rfc3339(now), expiring_soon(now)
-        self._recent_days = [
+        self._recent_days = {
             submit_day(rfc3339(now - timedelta(days=age))) for age in range(_RECENT_DAYS)
-        ]
+        }
         self._totals, self._recent = Totals(), Totals()
         self._active = Shortlist(_submit_time)
         self._expiring = Shortlist(lambda job: job.expiration_time or "", limit=_EXPIRING_LISTED)
