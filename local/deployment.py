@@ -82,6 +82,8 @@ class LocalAws:
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.options.aws_port),
             "IOT_MTLS_ENABLED": "0",
+            # A request waits on one of them; the requests of the functions it waits for need some, too.
+            "MINISTACK_WORKER_THREADS": "256",
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "STATE_DIR": str(home / "state"),

@@ -34,6 +34,7 @@ from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 HOST = "127.0.0.1"
 MOST_BYTES = 65_535  # of a UDP datagram
+MOST_AT_ONCE = 4 * (os.cpu_count() or 1)
 
 
 def keep_traces(file: Path) -> None:
@@ -233,6 +234,22 @@ def retry_batches(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[
     return execute_again
 
 
+def take_turns(dispatch: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap MiniStack's run of a function: at most `MOST_AT_ONCE` environments of each function run at once.
+
+    In AWS each environment has its own processor. Here fifty that start at once keep each other, and MiniStack,
+    from answering in time; the others wait for their turn. Each function has turns of its own, because one may
+    wait for another.
+    """
+    turns: dict[str, threading.Semaphore] = {}
+
+    def dispatch_in_turn(func: Any, config: dict[str, Any], *rest: Any) -> dict[str, Any]:
+        with turns.setdefault(config["FunctionArn"], threading.Semaphore(MOST_AT_ONCE)):
+            return dispatch(func, config, *rest)
+
+    return dispatch_in_turn
+
+
 class SharedCode(zipfile.ZipFile):
     """A function's code, extracted once for all its workers, which only read it, as in AWS.
 
@@ -284,6 +301,7 @@ if __name__ == "__main__":
     # A query parses its condition for each row of the partition, while nothing else is served.
     dynamodb._tokenize = functools.lru_cache(dynamodb._tokenize)
     dynamodb._condition_syntax_error = functools.lru_cache(dynamodb._condition_syntax_error)
+    lambda_svc._execute_function_dispatch = take_turns(lambda_svc._execute_function_dispatch)
     lambda_svc._execute_function = retry_batches(lambda_svc._execute_function)
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedCode, BadZipFile=zipfile.BadZipFile)
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
