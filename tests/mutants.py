@@ -2,7 +2,8 @@
 
 mutmut changes one thing at a time in the functions of a package, and runs the tests that run the changed
 function. A mutant that no test fails for has survived: `tests/mutants.toml` explains it, or it is an error. An
-interrupted run is resumed; a change of the code or of the tests starts it anew.
+interrupted run is resumed. After a change of the tests alone, only the survivors run again; a change of the code,
+or `make clean`, starts anew.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ PACKAGES = {
     "ledger": Package(("ledger/*.py",), ("tests/unit/ledger", CONNECTIONS)),
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
-_COPIED = {"lambda/jobledger": "jobledger", "tests": "tests", "local": "local", "docs": "docs"}
+_CODE = {"lambda/jobledger": "jobledger"}
+_TESTS = {"tests": "tests", "local": "local", "docs": "docs"}
 _NO_ROW = "| | | | not run |"
 # Exit codes of mutmut: every other one is a test that failed, or a test run that did not end.
 _NOT_RUN, _SURVIVED, _UNTESTED = (None, 2), (0,), (5, 33)
@@ -76,21 +78,50 @@ class Score:
 def run(package: str, ignored: Mapping[str, str]) -> None:
     """Run the mutants of a package that were not run yet. Raises CalledProcessError."""
     work = WORK / package
-    state = _fingerprint(ignored)
-    if not (work / "state").exists() or (work / "state").read_text() != state:
+    configuration = _configuration(PACKAGES[package], ignored)
+    code, tests = _fingerprint(_CODE, configuration), _fingerprint(_TESTS)
+    last_code, last_tests = _read_state(work)
+    if code != last_code:
         shutil.rmtree(work, ignore_errors=True)
-        for source, target in _COPIED.items():
-            shutil.copytree(
-                ROOT / source, work / target, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        (work / "pyproject.toml").write_text(_configuration(PACKAGES[package], ignored))
+        _copy(_CODE, work)
+        (work / "pyproject.toml").write_text(configuration)
+    if (code, tests) != (last_code, last_tests):
+        _copy(_TESTS, work)
         _check_ids(work, PACKAGES[package].tests)
-        (work / "state").write_text(state)
+        _forget_survivors(work / "mutants")
+        (work / "state").write_text(f"{code} {tests}")
     # CI: hypothesis tries the same examples for every mutant.
     environment = os.environ | {"CI": "true"}
     children = str(len(os.sched_getaffinity(0)))
     command = [str(MUTMUT), "run", "--max-children", children]
     subprocess.run(command, cwd=work, env=environment, check=True)
+
+
+def _read_state(work: Path) -> tuple[str, str]:
+    if not (work / "state").exists():
+        return "", ""
+    code, tests = (work / "state").read_text().split()
+    return code, tests
+
+
+def _copy(folders: Mapping[str, str], work: Path) -> None:
+    for source, target in folders.items():
+        shutil.rmtree(work / target, ignore_errors=True)
+        shutil.copytree(ROOT / source, work / target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _forget_survivors(mutants: Path) -> None:
+    """Let mutmut run the survivors again, with what it copies and finds out about the tests as they are now."""
+    for target in _TESTS.values():
+        shutil.rmtree(mutants / target, ignore_errors=True)
+    (mutants / "mutmut-stats.json").unlink(missing_ok=True)
+    for file in mutants.rglob("*.meta"):
+        results = json.loads(file.read_text())
+        codes = results["exit_code_by_key"]
+        results["exit_code_by_key"] = {
+            name: None if code in (*_SURVIVED, *_UNTESTED) else code for name, code in codes.items()
+        }
+        file.write_text(json.dumps(results))
 
 
 def _check_ids(work: Path, tests: Sequence[str]) -> None:
@@ -107,16 +138,16 @@ def _check_ids(work: Path, tests: Sequence[str]) -> None:
         )
 
 
-def _fingerprint(ignored: Mapping[str, str]) -> str:
+def _fingerprint(folders: Iterable[str], more: str = "") -> str:
     files = [
-        file for source in _COPIED for file in sorted((ROOT / source).rglob("*")) if file.is_file()
+        file for source in folders for file in sorted((ROOT / source).rglob("*")) if file.is_file()
     ]
     contents = [
         (str(file.relative_to(ROOT)), file.read_bytes())
         for file in files
         if "__pycache__" not in file.parts and file not in (REASONS, RESULTS)
     ]
-    return hashlib.sha256(repr((contents, [*ignored])).encode()).hexdigest()
+    return hashlib.sha256(repr((contents, more)).encode()).hexdigest()
 
 
 def _configuration(package: Package, ignored: Mapping[str, str]) -> str:
