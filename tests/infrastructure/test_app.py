@@ -21,6 +21,8 @@ def synth(tmp_path):
     assert node
     (tools / "node").symlink_to(os.path.realpath(node))
     kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    # It depends on HOME, and jsii would unpack 100 MB anew for each test.
+    kept["JSII_RUNTIME_PACKAGE_CACHE_ROOT"] = str(Path.home() / ".cache/aws/jsii/package-cache")
     context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
 
     def synth(region=None, **settings):
@@ -43,48 +45,29 @@ def synth(tmp_path):
 
 
 @pytest.mark.xdist_group("bundle")
-def test_it_needs_no_aws_no_git_and_no_docker(synth, tmp_path):
-    done = synth(bundleFor="host")
+def test_it_needs_no_aws_no_git_and_no_docker_and_points_out_a_key_of_nobody(synth, tmp_path):
+    done = synth(bundleFor="host", colour="red")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "cdk.out" / "JobLedger.template.json").exists()
+    assert (
+        "context key colour is not a setting and is ignored; settings: name, families, "
+        in done.stderr
+    )
 
 
-@pytest.mark.parametrize(
-    "settings, line",
-    [
-        (
-            {"syncMinutes": "0"},
-            "job-ledger: setting syncMinutes: '0' is not valid; allowed: a whole number of minutes from 1 to 60\n",
-        ),
-        ({"digestEmail": "a@example.org"}, "did you mean digestEmails?"),
-    ],
-)
-def test_a_bad_setting_is_one_line_and_exit_status_1(synth, settings, line):
-    done = synth(**settings)
-    assert done.returncode == 1
-    assert line in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_all_bad_settings_are_reported_at_once(synth):
+def test_all_bad_settings_are_reported_at_once_in_a_line_each(synth):
     done = synth(syncMinutes="0", digestEmail="a@example.org", families="PHI,SNOMED")
     assert done.returncode == 1
     lines = done.stderr.splitlines()
+    assert "did you mean digestEmails?" in lines[0]
+    assert lines[2] == (
+        "job-ledger: setting syncMinutes: '0' is not valid; allowed: a whole number of minutes from 1 to 60"
+    )
     assert [line.split(": ")[:2] for line in lines] == [
         ["job-ledger", "setting digestEmail"],
         ["job-ledger", "setting families"],
         ["job-ledger", "setting syncMinutes"],
     ]
-
-
-@pytest.mark.xdist_group("bundle")
-def test_a_key_of_nobody_is_pointed_out(synth):
-    done = synth(bundleFor="host", colour="red")
-    assert done.returncode == 0
-    assert (
-        "context key colour is not a setting and is ignored; settings: name, families, "
-        in done.stderr
-    )
 
 
 def test_a_region_without_the_service_is_refused_with_those_that_have_it(synth):

@@ -68,34 +68,45 @@ def accepted(*, checkov: bool) -> set[tuple[str, str]]:
     }
 
 
-def failed_checks(template: dict, folder: Path) -> set[tuple[str, str]]:
-    """Run checkov; return the checks with the paths below the stack that fail."""
+@pytest.fixture(scope="module")
+def failed_checks(synthesise, tmp_path_factory) -> dict[str, set[tuple[str, str]]]:
+    """Run checkov; return the checks with the paths below the stack that fail, with and without the acknowledgements.
+
+    One run for both: it takes seconds to start.
+    """
     if not CHECKOV.exists():
         pytest.fail("checkov is not installed: sh local/setup.sh audit")
-    file = folder / "JobLedger.template.json"
-    file.write_text(json.dumps(template), encoding="utf-8")
-    command: list[str | Path] = [
-        CHECKOV,
-        "--file",
-        file,
-        "--framework",
-        "cloudformation",
-        "--skip-download",
-    ]
+    template = synthesise(**FULL).to_json()
+    bare = json.loads(json.dumps(template))
+    for resource in bare["Resources"].values():
+        resource.get("Metadata", {}).pop("checkov", None)
+    folder = tmp_path_factory.mktemp("checkov")
+    files = {"acknowledged": template, "bare": bare}
+    for name, content in files.items():
+        (folder / f"{name}.template.json").write_text(json.dumps(content), encoding="utf-8")
+    options = ["--framework", "cloudformation", "--skip-download", "--output", "json"]
     done = subprocess.run(
-        [*command, "--output", "json"], cwd=folder, capture_output=True, text=True, check=False
+        [CHECKOV, "--directory", folder, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     report = json.loads(done.stdout)
     assert report["summary"]["parsing_errors"] == 0
-    assert report["summary"]["passed"] > 100, "it checked the template"
+    assert report["summary"]["passed"] > 200, "it checked both templates"
     paths = {
         name: path_of(resource["Metadata"]["aws:cdk:path"])
         for name, resource in template["Resources"].items()
         if "aws:cdk:path" in resource.get("Metadata", {})
     }
     return {
-        (check["check_id"], paths[check["resource"].rpartition(".")[2]])
-        for check in report["results"]["failed_checks"]
+        name: {
+            (check["check_id"], paths[check["resource"].rpartition(".")[2]])
+            for check in report["results"]["failed_checks"]
+            if check["file_path"] == f"/{name}.template.json"
+        }
+        for name in files
     }
 
 
@@ -111,15 +122,14 @@ def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, monkeypatch):
     assert findings(synthesise_app(**FULL)) == accepted(checkov=False)
 
 
-def test_checkov_has_no_finding_that_is_not_accepted(synthesise, tmp_path):
-    assert failed_checks(synthesise(**FULL).to_json(), tmp_path) == set()
+@pytest.mark.xdist_group("checkov")
+def test_checkov_has_no_finding_that_is_not_accepted(failed_checks):
+    assert failed_checks["acknowledged"] == set()
 
 
-def test_every_accepted_finding_of_checkov_exists(synthesise, tmp_path):
-    template = synthesise(**FULL).to_json()
-    for resource in template["Resources"].values():
-        resource.get("Metadata", {}).pop("checkov", None)
-    assert failed_checks(template, tmp_path) == accepted(checkov=True)
+@pytest.mark.xdist_group("checkov")
+def test_every_accepted_finding_of_checkov_exists(failed_checks):
+    assert failed_checks["bare"] == accepted(checkov=True)
 
 
 def test_each_resource_and_rule_is_accepted_once():
