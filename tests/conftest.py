@@ -43,9 +43,9 @@ def guard(event: str, arguments: tuple) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than processors: the one with the end-to-end tests mostly waits for schedules."""
+    """Two workers more than processors: those with the end-to-end tests mostly wait for schedules."""
     del config
-    return (os.cpu_count() or 1) + 1
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(trylast=True)

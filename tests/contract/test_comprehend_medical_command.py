@@ -21,6 +21,7 @@ import pytest
 
 from local.comprehend_medical import (
     Family,
+    Hostility,
     JobsFileError,
     Server,
     Service,
@@ -263,8 +264,8 @@ def aws_command() -> list[str]:
 
 def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path: Path) -> None:
     aws = aws_command()
-    with Server() as server:
-        server.change(late_jobs=False, empty_pages=False)
+    # Its time stands still, so that the job does not end in between.
+    with Server(hostility=Hostility.none(), clock=Clock()) as server:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),

@@ -1,5 +1,10 @@
-"""One deployment for all end-to-end tests, which talk to it over HTTP and SNS to SQS only, and one with IAM enforced."""
+"""A deployment for end-to-end tests, which talk to it over HTTP and SNS to SQS only, and one with IAM enforced.
 
+The tests of the group `deployment` read, those of `jobs-and-lookups` start jobs and deploy stacks beside it. Each
+group has a worker of its own, where there are so many, and each worker a deployment.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +17,8 @@ from tests.e2e.local_aws import own_aws
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
-    with deployed(ROOT / ".local" / "e2e", made_up_jobs()) as deployment:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    with deployed(ROOT / ".local" / f"e2e-{worker}", made_up_jobs()) as deployment:
         yield deployment
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.deployment import ROOT, wait_until
 
-pytestmark = pytest.mark.xdist_group("deployment")
+pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
 
 def documented() -> list[str]:

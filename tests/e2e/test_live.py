@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.deployment import wait_until
 
-pytestmark = pytest.mark.xdist_group("deployment")
+pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
 SYNC_SECONDS = 60
 

@@ -10,7 +10,7 @@ from local.comprehend_medical.jobs import FAILURE_MESSAGE
 from tests.e2e.account import listed
 from tests.e2e.consumers import LOOKUP_APP, Consumer
 
-pytestmark = pytest.mark.xdist_group("deployment")
+pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
 FAMILY = "ENTITIES_V2"
 NOTHING = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}

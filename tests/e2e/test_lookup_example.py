@@ -9,7 +9,7 @@ from tests.e2e.account import listed
 from tests.e2e.consumers import Consumer
 from tests.e2e.deployment import ROOT
 
-pytestmark = pytest.mark.xdist_group("deployment")
+pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
 EXAMPLE = ROOT / "examples" / "pipeline"
 

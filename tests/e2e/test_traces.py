@@ -9,7 +9,7 @@ import pytest
 from tests.e2e import observed
 from tests.e2e.deployment import wait_until
 
-pytestmark = pytest.mark.xdist_group("deployment")
+pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
 
 def post_digest(deployment):

@@ -24,6 +24,7 @@ def test_the_counts_grow_with_the_jobs():
     assert months[0].stored_bytes < 1_000_000 < months[1].stored_bytes
 
 
+@pytest.mark.slow
 def test_every_part_of_the_bill_is_counted_once():
     names = [item.name for item in bill(1_000).items]
     assert len(names) == len(set(names))

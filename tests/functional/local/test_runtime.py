@@ -8,8 +8,9 @@ import pytest
 from local import toolchain
 from local.environments import ROOT
 
-# They start other environments of this clone, or check its sources, which are the same in any Python.
-LEFT_OUT = ("tests/unit/local",)
+# They start other environments of this clone, or check its sources, which are the same in any Python; or they
+# are about the client, which does not run in AWS.
+LEFT_OUT = ("tests/unit/local", "tests/unit/client")
 
 
 def test_the_unit_tests_pass_on_lambda_s_version_of_python():

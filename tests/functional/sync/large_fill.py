@@ -20,8 +20,6 @@ from jobledger.sync.walk import Sync
 from tests.memory_dynamodb import MemoryDynamoDB
 from tests.world import SCOPE
 
-STOP_AFTER_CALLS = 80
-
 
 @dataclass(frozen=True)
 class Result:
@@ -63,7 +61,7 @@ class OnDisk(MemoryDynamoDB):
         return int(self.rows.execute(query).fetchone()[0])
 
 
-def run(endpoint: str, path: Path, told: Connection) -> None:
+def run(endpoint: str, path: Path, stop_after_calls: int, told: Connection) -> None:
     """Fill, stop, go on, and tell."""
     database = OnDisk(path)
     ledger = Ledger(Table(database, "ledger"), SCOPE, _now)
@@ -73,7 +71,7 @@ def run(endpoint: str, path: Path, told: Connection) -> None:
     def stop_once() -> None:
         nonlocal calls
         calls += 1
-        if calls == STOP_AFTER_CALLS:
+        if calls == stop_after_calls:
             raise DeadlineReached
 
     upstream = Upstream(client, stop_once)

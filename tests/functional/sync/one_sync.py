@@ -15,6 +15,10 @@ from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import Sync
 from tests.world import SCOPE
 
+# Forks find the descriptions of the services read.
+for _service in ("dynamodb", "comprehendmedical"):
+    session().create_client(_service, endpoint_url="http://127.0.0.1:1")
+
 
 class Killing:
     """A client whose every call is two steps, before and after; the process dies at one of them."""

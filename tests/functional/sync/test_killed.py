@@ -20,6 +20,7 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Server
+from tests.full import in_full
 from tests.functional.sync import one_sync
 from tests.recounted import recounted, stored_counters
 from tests.world import FAR_FUTURE, FAR_PAST, SCOPE, START, a_job
@@ -30,7 +31,9 @@ PROCESSES.set_forkserver_preload([one_sync.__name__])
 BEGAN = time.time()
 OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 # More than a run has, which the tests below make sure of.
-STEPS = range(1, 31)
+STEPS, RECOUNT_STEPS = 30, 45
+KILLS = in_full(10, 30)
+RECOUNT_KILLS = in_full(15, 45)
 
 
 class Account:
@@ -127,8 +130,9 @@ def _job(number, status):
     return a_job(f"job-{number:02}", START - BEGAN + 100 + number, status)
 
 
-@pytest.mark.row(7, count="a kill at each step, up to the 30th")
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.full
+@pytest.mark.row(7, count="{KILLS} kills, over 30 steps")
+@pytest.mark.parametrize("step", range(STEPS // KILLS, STEPS + 1, STEPS // KILLS))
 def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step):
     account.sync(kill_at=step)
     account.sync()
@@ -137,8 +141,9 @@ def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step
     assert account.has_right_counters()
 
 
-@pytest.mark.row(7, count="a kill at each step, up to the 30th")
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.full
+@pytest.mark.row(7, count="{KILLS} kills, over 30 steps")
+@pytest.mark.parametrize("step", range(1, STEPS + 1, STEPS // KILLS))
 def test_a_sync_that_was_killed_loses_no_transition_and_tells_none_twice(account, step):
     account.sync()
     account.server.put_jobs(
@@ -155,8 +160,9 @@ def test_a_sync_that_was_killed_loses_no_transition_and_tells_none_twice(account
     assert account.has_right_counters()
 
 
-@pytest.mark.row(7, count="a kill at each step, up to the 45th")
-@pytest.mark.parametrize("step", [*STEPS, *range(STEPS.stop, STEPS.stop + 15)])
+@pytest.mark.full
+@pytest.mark.row(7, count="{RECOUNT_KILLS} kills, over 45 steps")
+@pytest.mark.parametrize("step", range(1, RECOUNT_STEPS + 1, RECOUNT_STEPS // RECOUNT_KILLS))
 def test_a_recount_of_an_older_version_s_rows_that_was_killed_counts_each_job_once(account, step):
     account.sync()
     account.forget_counters()
@@ -169,8 +175,8 @@ def test_a_recount_of_an_older_version_s_rows_that_was_killed_counts_each_job_on
 
 def test_the_steps_that_were_tried_are_all_the_steps_there_are(account):
     account.server.change(short_pages=False, empty_pages=False, repeat_jobs=False)
-    assert account.sync() < STEPS.stop
-    assert account.sync() < STEPS.stop
+    assert account.sync() <= STEPS
+    assert account.sync() <= STEPS
 
 
 CHANGED_SINCE = {

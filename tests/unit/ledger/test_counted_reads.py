@@ -155,10 +155,15 @@ def fill(number: int, days: int = 730) -> Counted:
     return world
 
 
+MANY = in_full(20_000, 100_000)
+# Which takes some seconds to fill, so they are filled once.
+on_one_worker = pytest.mark.xdist_group("counted-ledgers")
+
+
 @pytest.fixture(scope="module")
 def of_sizes() -> list[Counted]:
-    """Two years with 1,000 and with 100,000 jobs."""
-    return [fill(number) for number in (1_000, 100_000)]
+    """Two years with few and with many jobs."""
+    return [fill(number) for number in (1_000, MANY)]
 
 
 def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
@@ -191,6 +196,8 @@ def test_rows_that_are_made_in_bulk_are_those_of_the_ledger():
 
 
 @pytest.mark.slow
+@pytest.mark.full
+@on_one_worker
 @pytest.mark.parametrize("statuses", [(), ("FAILED", "STOPPED")])
 def test_a_summary_reads_nine_rows_whatever_the_number_of_jobs(of_sizes, statuses):
     query = JobQuery(families=tuple(Family), statuses=statuses)
@@ -200,6 +207,8 @@ def test_a_summary_reads_nine_rows_whatever_the_number_of_jobs(of_sizes, statuse
 
 
 @pytest.mark.slow
+@pytest.mark.full
+@on_one_worker
 def test_a_digest_reads_29_rows_beside_the_changes_whatever_the_number_of_jobs(of_sizes):
     all_jobs, expiration_days, first_to_expire = 1, 8, 20
     for world in of_sizes:
@@ -208,6 +217,8 @@ def test_a_digest_reads_29_rows_beside_the_changes_whatever_the_number_of_jobs(o
 
 
 @pytest.mark.slow
+@pytest.mark.full
+@on_one_worker
 def test_a_digest_with_an_old_active_job_reads_thirty_days_more(of_sizes):
     for world in of_sizes:
         submitted = NOW - 2 * HOUR

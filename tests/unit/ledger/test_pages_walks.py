@@ -151,7 +151,7 @@ def test_a_page_ends_at_five_megabytes_of_answer():
 # Which takes some seconds to fill, so it is filled once.
 on_one_worker = pytest.mark.xdist_group("large-ledger")
 # A ledger that is large enough for every combination of filters to have more than one page.
-ROWS = 100_000
+ROWS = in_full(30_000, 100_000)
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +190,7 @@ COMBINATIONS = [
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.row(28, count="{ROWS} rows, 32 combinations of filters, 3 page sizes")
 @on_one_worker
 @pytest.mark.parametrize("size", [1, 100, 500])
@@ -209,6 +210,7 @@ def test_a_page_is_one_query_that_reads_what_it_returns(large, filters, size):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.row(28, count="{ROWS} rows, 6 expensive combinations")
 @on_one_worker
 @pytest.mark.parametrize(
