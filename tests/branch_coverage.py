@@ -1,6 +1,6 @@
 """A plugin for `make test`: it fails when fewer than 95 % of the branches of lambda/ or stacks/ are taken.
 
-pytest-cov measures the unit, functional and infrastructure tests. Functions that the end-to-end tests deploy run in
+pytest-cov measures the unit, functional and infrastructure tests that are not marked `slow` or `full`. Functions that the end-to-end tests deploy run in
 processes of their own, which are not measured. A run of some tests only has nothing to judge: it does not load this.
 """
 

@@ -12,6 +12,7 @@ import pytest
 # because the conftest files below import CDK before anything is configured.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
+ELSEWHERE = ("tests/contract", "tests/e2e", "tests/unit/client", "tests/unit/local")
 LOOPBACK_NAMES = ("localhost", "")
 
 
@@ -46,6 +47,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two workers more than processors: those with the end-to-end tests mostly wait for schedules."""
     del config
     return (os.cpu_count() or 1) + 2
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Count no branches where it would double the time for nothing.
+
+    Tests of many examples take the same ones again, and others run the functions in other processes.
+    """
+    many = item.get_closest_marker("slow") or item.get_closest_marker("full")
+    if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(ELSEWHERE)):
+        item.add_marker("no_cover")
 
 
 @pytest.hookimpl(trylast=True)
