@@ -93,8 +93,11 @@ class LocalAws:
             # Otherwise MiniStack would manage containers on a running Docker.
             "DOCKER_HOST": f"unix://{home / 'no-docker'}",
         }
-        # -P: the modules in its folder must not hide others of the same name.
-        command = [str(MINISTACK), "-P", str(ROOT / "local" / "ministack.py")]
+        # Not with PYTHONPATH, which the functions would inherit.
+        run = (
+            f"import sys; sys.path.append({str(ROOT)!r}); from local.ministack import main; main()"
+        )
+        command = [str(MINISTACK), "-P", "-c", run]
         return self.children.start_server(
             "MiniStack", command, {**self.environment, **settings}, home
         )
