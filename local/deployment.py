@@ -94,10 +94,9 @@ class LocalAws:
             "DOCKER_HOST": f"unix://{home / 'no-docker'}",
         }
         # Not with PYTHONPATH, which the functions would inherit.
-        run = (
-            f"import sys; sys.path.append({str(ROOT)!r}); from local.ministack import main; main()"
-        )
-        command = [str(MINISTACK), "-P", "-c", run]
+        run = "import runpy; runpy.run_module('local.ministack', run_name='__main__')"
+        find = f"import sys; sys.path.append({str(ROOT)!r})"
+        command = [str(MINISTACK), "-P", "-c", f"{find}; {run}"]
         return self.children.start_server(
             "MiniStack", command, {**self.environment, **settings}, home
         )
