@@ -110,6 +110,23 @@ def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family(
     assert digest["Verdict"] == "ATTENTION"
 
 
+def test_an_active_job_of_unknown_age_comes_first_and_does_not_run_unusually_long():
+    world = DigestWorld()
+    world.observe("old", "IN_PROGRESS", SubmitTime=NOW - timedelta(minutes=50))
+    world.observe("unknown", "IN_PROGRESS", SubmitTime=None)
+    digest = published(world)
+    assert ids(digest["Active"]) == ["unknown", "old"]
+    assert "AgeSeconds" not in digest["Active"][0]
+    assert digest["LongRunning"] == []
+
+
+def test_a_job_that_the_services_clock_puts_into_the_future_is_of_age_zero():
+    world = DigestWorld()
+    world.observe("early", "IN_PROGRESS", SubmitTime=NOW + timedelta(seconds=3))
+    (job,) = published(world)["Active"]
+    assert job["AgeSeconds"] == 0
+
+
 def test_what_expires_within_a_week_is_listed_first_one_first():
     world = DigestWorld()
     for name, days in {"late": 7.1, "second": 6.9, "first": 0.1, "gone": -1.0}.items():
@@ -248,6 +265,27 @@ def test_with_the_setting_names_and_output_are_told_and_nothing_else(capsys):
     assert "canary" not in json.dumps(world.topic.taken)
     logged = capsys.readouterr().out
     assert "nightly" not in logged + json.dumps(world.tables.remembered)
+
+
+@pytest.mark.parametrize(
+    "properties,told",
+    [
+        ({"JobName": "a\ud800b"}, {"JobName": "a\\ud800b"}),
+        ({"OutputDataConfig": {"S3Bucket": "results"}}, {"Output": "s3://results/"}),
+        (
+            {"OutputDataConfig": {"S3Bucket": "results", "S3Key": "a\ud800b"}},
+            {"Output": "s3://results/a\\ud800b"},
+        ),
+        ({"OutputDataConfig": {"S3Key": "2026/"}}, {}),
+        ({"OutputDataConfig": {}}, {}),
+    ],
+)
+def test_details_that_are_incomplete_or_no_text_are_told_as_far_as_possible(properties, told):
+    world = DigestWorld(INCLUDE_JOB_DETAILS="true")
+    world.observe("one", "FAILED", **properties)
+    world.forward(minutes=5)
+    (job,) = published(world)["Failed"]
+    assert {name: job[name] for name in ("JobName", "Output") if name in job} == told
 
 
 @pytest.mark.row(17, count="1,000 names")

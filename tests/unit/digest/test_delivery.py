@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from jobledger.digest.claims import DigestState
 from jobledger.digest.run import run
@@ -216,10 +216,11 @@ def test_the_same_event_again_after_a_refusal_publishes_the_same_window(world):
     assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
 
 
-@pytest.mark.row(8, count="5 errors and time-outs")
+@pytest.mark.row(8, count="6 errors and time-outs")
 @pytest.mark.parametrize(
     "failure",
     [
+        refusal("InternalError", 500),
         refusal("InternalError", 500, attempts=3),
         refusal("Throttling", 400, attempts=3),
         refusal("AuthorizationError", 403, attempts=2),
@@ -232,8 +233,11 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
     world.observe("one", "COMPLETED")
     world.forward(minutes=5)
     world.topic.failures = [failure]
-    with pytest.raises(PublishUncertain):
+    with pytest.raises(PublishUncertain) as uncertain:
         world.run()
+    answered = isinstance(failure, ClientError)
+    code = failure.response["Error"]["Code"] if answered else type(failure).__name__
+    assert uncertain.value.name == code
     world.observe("two", "FAILED")
     world.forward(days=1)
     world.run()
@@ -253,8 +257,9 @@ def test_a_message_that_can_never_have_been_taken_does_not_stand_in_the_way_of_t
     ]
     with pytest.raises(PublishUncertain):
         world.run()
-    with pytest.raises(MessageInvalid):
+    with pytest.raises(MessageInvalid) as refused:
         world.run()
+    assert refused.value.name == code
     assert world.run()["Published"]
 
 

@@ -175,6 +175,12 @@ def test_without_its_address_the_api_call_has_a_variable_to_fill_in():
     assert expected in said.splitlines()
 
 
+def test_a_job_without_a_status_that_runs_unusually_long_is_active():
+    long_running = a_job(1, "IN_PROGRESS", submit_time=ago(31))
+    said = text(a_digest(long_running=listed([replace(long_running, status=None)])), ZURICH)
+    assert said.splitlines()[4].endswith(", active for 1 d 7 h")
+
+
 def test_jobs_that_expire_soon_are_counted_when_none_of_their_rows_was_found():
     said = text(a_digest(expiring_soon=listed([], total=2)), ZURICH)
     expected = "Expiring within 7 days: 2 jobs lose their entries in Comprehend Medical. The"
