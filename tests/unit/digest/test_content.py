@@ -136,6 +136,18 @@ def test_what_expires_within_a_week_is_listed_first_one_first():
     assert digest["ExpiringSoon"][0]["ExpirationTime"] == "2026-11-23T10:24:04.000Z"
 
 
+def test_active_jobs_have_their_age_and_expiring_ones_their_expiration():
+    world = DigestWorld()
+    expiration: dict[str, Any] = {"ExpirationTime": NOW + timedelta(days=2)}
+    world.observe("one", "IN_PROGRESS", SubmitTime=NOW - timedelta(minutes=20), **expiration)
+    digest = published(world)
+    ((active,), (expiring,)) = digest["Active"], digest["ExpiringSoon"]
+    assert active["AgeSeconds"] == 1_200
+    assert "ExpirationTime" not in active
+    assert expiring["ExpirationTime"] == "2026-11-25T08:00:04.000Z"
+    assert "AgeSeconds" not in expiring
+
+
 def test_a_digest_from_the_counters_says_the_same():
     told = []
     for counted in (False, True):

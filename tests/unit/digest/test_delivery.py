@@ -134,6 +134,12 @@ def test_a_run_that_comes_after_a_later_one_publishes_nothing(world):
     assert len(world.topic.taken) == 1
 
 
+def test_a_run_that_comes_late_has_the_window_of_its_scheduled_time(world):
+    world.forward(minutes=25)
+    world.run({"ScheduledTime": "2026-11-23T08:00:00Z"})
+    assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
+
+
 def race(world: DigestWorld, runs: int) -> list[dict[str, Any]]:
     """The answers of so many runs at once; one that has waited in vain has none."""
     barrier = threading.Barrier(runs, timeout=30)
@@ -359,6 +365,18 @@ def test_a_weekend_is_no_gap_for_a_schedule_of_weekdays_once_it_is_known(world):
             world.forward(days=1)
         world.forward(days=2)
     assert [digest["CoversGap"] for digest in sent(world)] == [False] * 5 + [True] + [False] * 9
+
+
+def test_another_schedule_has_to_run_twice_before_its_missed_runs_are_noticed():
+    state = DigestState()
+    for day in (1, 8, 15):
+        state = state.after_run("weekly", f"2026-11-{day:02}T08:00:00.000Z")
+    assert state.is_gap("weekly", "2026-11-29T08:00:00.000Z")
+    assert not state.is_gap("daily", "2026-11-29T08:00:00.000Z")
+    state = state.after_run("daily", "2026-11-16T08:00:00.000Z")
+    assert not state.is_gap("daily", "2026-11-29T08:00:00.000Z")
+    state = state.after_run("daily", "2026-11-17T08:00:00.000Z")
+    assert state.is_gap("daily", "2026-11-19T08:00:00.000Z")
 
 
 def test_a_digest_on_demand_in_between_makes_no_gap(world):

@@ -181,6 +181,45 @@ def test_a_job_without_a_status_that_runs_unusually_long_is_active():
     assert said.splitlines()[4].endswith(", active for 1 d 7 h")
 
 
+@pytest.mark.parametrize(
+    "submitted,ended,said",
+    [
+        (ago(3), ago(2), "2 h ago after 1 h"),
+        (None, ago(2), "2 h ago"),
+        (ago(1), ago(2), "2 h ago"),
+        (ago(3), ago(-1), "0 s ago after 4 h"),
+        (ago(3), None, "no time given"),
+        (None, None, "no time given"),
+    ],
+)
+def test_a_failure_is_told_with_the_times_that_are_known(submitted, ended, said):
+    job = a_job(1, "FAILED", submit_time=submitted, end_time=ended)
+    lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
+    assert f"- SNOMEDCT {job.job_id}, {said}" in lines
+
+
+def test_names_and_outputs_that_are_too_long_for_a_line_are_indented():
+    job = a_job(1, "FAILED")
+    details = Details("nightly " * 20, f"s3://results/{'notes ' * 20}")
+    lines = text(a_digest(failed=listed([job]), details={job: details}), ZURICH).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("  name: nightly"))
+    assert [line[:12] for line in lines[first + 1 : first + 6]] == [
+        "    nightly ",
+        "    nightly ",
+        "  output: s3",
+        "    notes no",
+        "",
+    ]
+
+
+def test_a_status_that_is_new_is_told_as_it_is_but_on_one_line():
+    status = "PAUSED\nOR SO"
+    digest = a_digest(counts=Counter({status: 2}), totals=Counter({status: 3}))
+    lines = text(digest, ZURICH).splitlines()
+    assert "      2  PAUSED OR SO" in lines
+    assert "In the ledger now: 3 jobs: 3 PAUSED OR SO." in lines
+
+
 def test_jobs_that_expire_soon_are_counted_when_none_of_their_rows_was_found():
     said = text(a_digest(expiring_soon=listed([], total=2)), ZURICH)
     expected = "Expiring within 7 days: 2 jobs lose their entries in Comprehend Medical. The"
