@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from msgspec.structs import replace
 
-from jobledger.digest.claims import DigestState
+from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.digest.run import run
 from jobledger.errors import (
     DigestInProgress,
@@ -180,6 +181,52 @@ def test_a_run_waits_for_another_one_that_is_publishing_and_gives_up_after_a_whi
     assert world.run()["Published"]
     assert world.slept == 40
     assert len(world.topic.taken) == 1
+
+
+def test_a_run_that_has_waited_for_another_one_says_that_it_did_not_publish():
+    publishing, waiting = threading.Event(), threading.Event()
+    answers = []
+
+    def publish(operation: str) -> None:
+        publishing.set()
+        assert waiting.wait(30)
+
+    def wait_for_the_other(seconds: float) -> None:
+        waiting.set()
+        other.join(30)
+
+    world = DigestWorld(sleep=wait_for_the_other)
+    world.topic.before = publish
+    other = threading.Thread(target=lambda: answers.append(world.run()))
+    other.start()
+    assert publishing.wait(30)
+    answers.append(run(world.assembled(), {"ScheduledTime": "2026-11-23T08:00:00Z"}, Context()))
+    assert [answer["Published"] for answer in answers] == [True, False]
+    assert len(world.topic.taken) == 1
+
+
+def test_of_two_runs_that_have_one_message_published_the_first_to_record_it_says_so(world):
+    recorded = []
+
+    def record_first(operation: str) -> None:
+        if operation == "transact_write_items":
+            world.tables.before = lambda _: None
+            scheduled = {"ScheduledTime": "2026-11-23T08:00:00Z"}
+            recorded.append(run(world.assembled(), scheduled, Context()))
+
+    world.topic.after = lambda _: setattr(world.tables, "before", record_first)
+    recorded.append(world.run())
+    assert [answer["Published"] for answer in recorded] == [True, False]
+    assert len(world.topic.taken) == 1
+
+
+def test_a_state_that_derives_from_an_older_one_is_not_written(world):
+    rows = DigestStateRow(world.dependencies.table, "a row")
+    first = rows.save(rows.load())
+    assert first is not None
+    second = rows.save(replace(first, schedule="daily"))
+    assert rows.save(replace(first, schedule="weekly")) is None
+    assert rows.load() == second == DigestState(version=2, schedule="daily")
 
 
 def test_a_call_that_comes_while_another_publishes_is_no_failure_that_is_alarmed(world, capsys):
@@ -356,6 +403,28 @@ def test_a_digest_after_missed_runs_covers_them_and_says_so(world):
     assert [digest["CoversGap"] for digest in sent(world)] == [False] * 4 + [True, False]
     text = json.loads(world.topic.taken[4]["Message"])["email"]
     assert "no digest was sent since 2026-11-26 08:58" in text
+
+
+def test_a_run_that_the_next_one_completes_is_not_a_missed_one(world):
+    for _ in range(3):
+        world.run()
+        world.forward(days=1)
+    world.topic.failures = [ReadTimeoutError(endpoint_url="https://sns")]
+    with pytest.raises(PublishUncertain):
+        world.run()
+    world.forward(days=1)
+    world.run()
+    assert [digest["CoversGap"] for digest in sent(world)] == [False] * 5
+
+
+def test_a_first_run_whose_window_a_digest_on_demand_has_covered_counts_as_one(world):
+    world.run({"IdempotencyKey": "by hand"})
+    for published in (False, True):
+        assert world.run()["Published"] is published
+        world.forward(days=1)
+    world.forward(days=1)
+    world.run()
+    assert [digest["CoversGap"] for digest in sent(world)] == [False, False, True]
 
 
 def test_a_weekend_is_no_gap_for_a_schedule_of_weekdays_once_it_is_known(world):

@@ -241,7 +241,9 @@ def test_the_chat_topic_gets_the_digest_as_a_custom_notification_in_a_thread_of_
     world.observe("one", "FAILED", Family.PHI)
     world.forward(minutes=5)
     answer = world.run()
-    _, chat = world.topic.taken
+    digest, chat = world.topic.taken
+    assert digest["TopicArn"] == ENVIRONMENT["DIGEST_TOPIC_ARN"]
+    assert chat["TopicArn"] == CHAT["CHAT_TOPIC_ARN"]
     assert chat.keys() == {"TopicArn", "Message"}
     said = json.loads(chat["Message"])
     assert (said["version"], said["source"]) == ("1.0", "custom")

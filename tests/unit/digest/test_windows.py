@@ -32,6 +32,8 @@ ZONES = (resources.files("tzdata") / "zones").read_text(encoding="utf-8").split(
         ("2026-11-20T08:00:00Z", "2026-11-20T07:58:00.000Z"),
         # The schedule's clock is a little ahead; and so far ahead that this one counts.
         ("2026-11-23T08:00:59Z", "2026-11-23T07:58:59.000Z"),
+        ("2026-11-23T08:01:04.250Z", "2026-11-23T07:59:04.250Z"),
+        ("2026-11-23T08:01:04.251Z", "2026-11-23T07:58:00.000Z"),
         ("2026-11-23T08:10:00Z", "2026-11-23T07:58:00.000Z"),
         ("<aws.scheduler.scheduled-time>", "2026-11-23T07:58:00.000Z"),
         (None, "2026-11-23T07:58:00.000Z"),
