@@ -10,6 +10,7 @@ import pytest
 
 from jobledger.digest.content import Details
 from jobledger.digest.message import DigestMessages, render_messages
+from jobledger.digest.text import look_closer, subject
 from jobledger.jobs import Family
 from tests.digests import ENVIRONMENT, NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
 from tests.recounted import complete_counters
@@ -232,8 +233,41 @@ def test_attributes_are_what_subscribers_filter_on():
     }
 
 
-def test_a_digest_without_changes_is_of_no_family():
-    assert "Families" not in render_messages(a_digest(), ZURICH).digest.attributes
+def test_a_digest_without_changes_is_of_no_family_and_has_no_failures():
+    assert render_messages(a_digest(), ZURICH).digest.attributes == {
+        "Kind": "Digest",
+        "Verdict": "OK",
+        "HasFailures": "false",
+        "Version": "1",
+    }
+
+
+@pytest.mark.parametrize("name", ["failures", "quiet-day"])
+def test_the_chat_gets_the_counts_in_a_thread_and_after_failures_what_to_do_next(name):
+    digest = TYPICAL[name]()
+    sentence, verdict, next_steps = {
+        "failures": (
+            "ATTENTION: 3 jobs failed, 1 finished only in part, 1 runs unusually long.",
+            "ATTENTION",
+            {"nextSteps": [f"Look closer: `jobledger open` or `{look_closer(digest, ZURICH)}`"]},
+        ),
+        "quiet-day": ("OK: no action is needed.", "OK", {}),
+    }[name]
+    chat = render_messages(digest, ZURICH).chat
+    assert chat.parameters().keys() == {"Message"}
+    assert machine(chat) == {
+        "version": "1.0",
+        "source": "custom",
+        "id": digest.digest_id,
+        "content": {
+            "textType": "client-markdown",
+            "title": subject(digest, ZURICH),
+            "description": sentence,
+            "keywords": [verdict, "SNOMEDCT", "PHI"],
+            **next_steps,
+        },
+        "metadata": {"threadId": digest.digest_id, "summary": sentence, "eventType": "Digest"},
+    }
 
 
 def test_a_parcel_comes_back_as_it_was_packed():

@@ -261,6 +261,33 @@ def test_a_chat_that_fails_holds_no_digest_up(capsys):
     assert '"ChatFailures":[1.0]' in capsys.readouterr().out
 
 
+# What the environment says.
+
+
+def test_a_run_uses_the_table_and_the_schedule_of_its_environment():
+    world = DigestWorld(LEDGER_TABLE_NAME="jobs", DIGEST_SCHEDULE="rate(12 hours)")
+    assert world.dependencies.table.name == "jobs"
+    world.run()
+    assert DigestStateRow(world.dependencies.table, SCOPE).load().schedule == "rate(12 hours)"
+
+
+@pytest.mark.parametrize(
+    "environment,address",
+    [
+        ({"API_URL": "https://api.example.org/v1"}, "https://api.example.org/v1"),
+        ({"API_URL": ""}, "$API_URL"),
+        ({}, "$API_URL"),
+    ],
+)
+def test_the_api_call_in_the_text_has_the_address_if_it_is_known(environment, address):
+    world = DigestWorld(**environment)
+    world.observe("one", "FAILED")
+    world.forward(minutes=5)
+    world.run()
+    (taken,) = world.topic.taken
+    assert f'"{address}/jobs?Family=SNOMEDCT' in json.loads(taken["Message"])["email"]
+
+
 # What Powertools would do if it were let.
 
 
