@@ -130,11 +130,34 @@ def test_a_job_that_the_services_clock_puts_into_the_future_is_of_age_zero():
 
 def test_what_expires_within_a_week_is_listed_first_one_first():
     world = DigestWorld()
-    for name, days in {"late": 7.1, "second": 6.9, "first": 0.1, "gone": -1.0}.items():
+    for name, days in {"late": 7.1, "a-second": 6.9, "first": 0.1, "gone": -1.0}.items():
         world.observe(name, "COMPLETED", ExpirationTime=NOW + timedelta(days=days))
     digest = published(world)
-    assert ids(digest["ExpiringSoon"]) == ["first", "second"]
+    assert ids(digest["ExpiringSoon"]) == ["first", "a-second"]
     assert digest["ExpiringSoon"][0]["ExpirationTime"] == "2026-11-23T10:24:04.000Z"
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_ten_jobs_that_expire_soon_are_listed_and_the_others_counted(counted):
+    world = DigestWorld()
+    for number in range(12):
+        expiration = NOW + timedelta(hours=24 - number)
+        world.observe(f"job-{number}", "COMPLETED", ExpirationTime=expiration)
+    if counted:
+        complete_counters(world.ledger)
+    digest = published(world)
+    assert ids(digest["ExpiringSoon"]) == [f"job-{number}" for number in range(11, 1, -1)]
+    assert digest["Truncated"]["ExpiringSoon"] == 2
+
+
+def test_a_message_names_the_families_that_have_changes():
+    world = DigestWorld()
+    world.observe("one", "COMPLETED", Family.PHI)
+    world.observe("two", "SUBMITTED", Family.RXNORM)
+    world.forward(minutes=5)
+    world.run({})
+    (taken,) = world.topic.taken
+    assert taken["MessageAttributes"]["Families"]["StringValue"] == '["RXNORM", "PHI"]'
 
 
 def test_active_jobs_have_their_age_and_expiring_ones_their_expiration():
