@@ -95,7 +95,8 @@ def test_an_entry_has_what_is_known_of_the_job_and_no_more():
     ]
 
 
-def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family():
+@pytest.mark.parametrize("counted", [False, True])
+def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family(counted):
     world = DigestWorld()
     hours = timedelta(hours=1)
     for number in range(1, 21):
@@ -104,11 +105,20 @@ def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family(
     for name, age in ages.items():
         family = Family.PHI if name.startswith("phi") else Family.SNOMEDCT
         world.observe(name, "IN_PROGRESS", family, SubmitTime=NOW - age * hours)
+    if counted:
+        complete_counters(world.ledger)
     digest = published(world)
     assert ids(digest["Active"]) == ["snomed-20", "snomed-18", "phi-1", "phi-0"]
     assert ids(digest["LongRunning"]) == ["snomed-20", "phi-1"]
     assert digest["LongRunning"][1]["AgeSeconds"] == pytest.approx(3960)
     assert digest["Verdict"] == "ATTENTION"
+
+
+@pytest.mark.parametrize("seconds,listed_ids", [(3_600, []), (3_601, ["one"])])
+def test_in_its_first_hour_no_job_runs_unusually_long(seconds, listed_ids):
+    world = DigestWorld()
+    world.observe("one", "IN_PROGRESS", SubmitTime=NOW - timedelta(seconds=seconds))
+    assert ids(published(world)["LongRunning"]) == listed_ids
 
 
 def test_an_active_job_of_unknown_age_comes_first_and_does_not_run_unusually_long():
@@ -365,7 +375,10 @@ def test_a_thousand_legal_names_come_through_as_they_are():
     jobs = [a_job(number, "FAILED") for number in range(1, 1_001)]
     details = dict(zip(jobs, (Details(name, None) for name in names), strict=True))
     digest = a_digest(failed=listed(jobs), details=details)
-    said = machine(render_messages(digest, ZURICH).digest)
+    notification = render_messages(digest, ZURICH).digest
+    said = machine(notification)
     assert len(names) == 1_000
+    # Not as escapes, which would take more of the room.
+    assert all(letter in notification.parameters()["Message"] for letter in LETTERS)
     assert [job["JobName"] for job in said["Failed"]] == names[: len(said["Failed"])]
     assert len(said["Failed"]) + said["Truncated"].get("Failed", 0) == 1_000
