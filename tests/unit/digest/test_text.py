@@ -267,6 +267,18 @@ def test_a_failure_is_told_with_the_times_that_are_known(submitted, ended, said)
     assert f"- SNOMEDCT {job.job_id}, {said}" in lines
 
 
+def test_without_a_preceding_window_the_counts_stand_alone():
+    lines = text(a_digest(counts=Counter(COMPLETED=12, STOPPED=1)), ZURICH).splitlines()
+    first = lines.index("IN THIS WINDOW")
+    assert lines[first + 1 : first + 4] == ["     12  completed", "      1  stopped", ""]
+
+
+def test_a_job_with_a_long_id_takes_two_lines_of_which_the_second_is_indented():
+    job = replace(a_job(1, "FAILED", end_time=ago(2)), job_id="f" * 64)
+    lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
+    assert lines[lines.index(f"- SNOMEDCT {job.job_id}, 2") + 1] == "  h ago"
+
+
 def test_names_and_outputs_that_are_too_long_for_a_line_are_indented():
     job = a_job(1, "FAILED")
     details = Details("nightly " * 20, f"s3://results/{'notes ' * 20}")
