@@ -1,4 +1,4 @@
-"""Times and names as callers write them, and as the OpenAPI document shows them."""
+"""Times and other values as callers write them, and as the OpenAPI document shows them."""
 
 from datetime import UTC
 
@@ -6,7 +6,7 @@ import pytest
 
 from jobledger.formats import documented, parse_offset_time, parse_scheduled_time, parse_time
 from jobledger.jobs import Family
-from jobledger.validation import enumerated
+from jobledger.validation import enumerated, is_valid
 
 _DATE_TIME = {"type": "string", "format": "date-time"}
 _DATE = {"type": "string", "format": "date"}
@@ -53,6 +53,12 @@ def test_a_placeholder_that_was_not_replaced_is_no_time():
 )
 def test_the_openapi_document_shows_our_formats_in_its_dialect(schema, shown):
     assert documented(schema) == shown
+
+
+def test_validation_adds_no_default_to_a_value():
+    sent: dict[str, str] = {}
+    assert is_valid(sent, {"type": "object", "properties": {"Order": {"default": "ascending"}}})
+    assert sent == {}
 
 
 def test_allowed_values_are_plain_text():
