@@ -119,3 +119,10 @@ def test_jobs_are_found_over_as_many_pages_as_it_takes(stack, monkeypatch):
     stack.world.database._largest_answer = 1
     sentence = stack.refused(Select="only", JobNamePrefix="nightly", JobStatus="COMPLETED")
     assert sentence.endswith(f"of which two are {'b' * 32} and {'a' * 32}.")
+
+
+def test_a_failure_of_only_names_two_jobs_however_many_fit_into_the_second_page(stack, monkeypatch):
+    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 2_000)  # the first job fills a page of its own
+    assert stack.refused(Select="only", JobStatus="COMPLETED") == (
+        f"Select is only, and 4 jobs match, of which two are {'f' * 32} and {'d' * 32}."
+    )
