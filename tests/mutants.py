@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,8 @@ PACKAGES = {
         ("inputs.py", "validation.py", "formats.py"),
         (
             *("tests/unit/api/test_parameters.py", "tests/unit/inputs/test_documents.py"),
-            *("tests/unit/digest/test_requests.py", "tests/unit/sync/test_handler.py"),
-            "tests/unit/lookup",
+            *("tests/unit/inputs/test_formats.py", "tests/unit/digest/test_requests.py"),
+            *("tests/unit/sync/test_handler.py", "tests/unit/lookup"),
         ),
     ),
     "sync": Package(("sync/*.py",), ("tests/unit/sync", CONNECTIONS)),
@@ -88,8 +88,10 @@ def run(package: str, ignored: Mapping[str, str]) -> None:
     if (code, tests) != (last_code, last_tests):
         _copy(_TESTS, work)
         _check_ids(work, PACKAGES[package].tests)
-        _forget_survivors(work / "mutants")
+        _forget_tests(work / "mutants")
+        _forget_results(work / "mutants", (*_SURVIVED, *_UNTESTED))
         (work / "state").write_text(f"{code} {tests}")
+    _forget_results(work / "mutants", _NOT_RUN)
     # CI: hypothesis tries the same examples for every mutant.
     environment = os.environ | {"CI": "true"}
     children = str(len(os.sched_getaffinity(0)))
@@ -110,16 +112,20 @@ def _copy(folders: Mapping[str, str], work: Path) -> None:
         shutil.copytree(ROOT / source, work / target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _forget_survivors(mutants: Path) -> None:
-    """Let mutmut run the survivors again, with what it copies and finds out about the tests as they are now."""
+def _forget_tests(mutants: Path) -> None:
+    """Let mutmut copy the tests again, and find out again which functions they run."""
     for target in _TESTS.values():
         shutil.rmtree(mutants / target, ignore_errors=True)
     (mutants / "mutmut-stats.json").unlink(missing_ok=True)
+
+
+def _forget_results(mutants: Path, codes: Collection[int | None]) -> None:
+    """Let mutmut run the mutants with these exit codes again: it runs those that have none."""
     for file in mutants.rglob("*.meta"):
         results = json.loads(file.read_text())
-        codes = results["exit_code_by_key"]
         results["exit_code_by_key"] = {
-            name: None if code in (*_SURVIVED, *_UNTESTED) else code for name, code in codes.items()
+            name: None if code in codes else code
+            for name, code in results["exit_code_by_key"].items()
         }
         file.write_text(json.dumps(results))
 

@@ -110,7 +110,7 @@ def value_of(parameter: Parameter, text: str) -> Any:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most similar, whatever its case; None when none is."""
     by_lower_case = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    found = difflib.get_close_matches(name.lower(), by_lower_case)
     return by_lower_case[found[0]] if found else None
 
 

@@ -1,7 +1,9 @@
 """Every adapter of an AWS service connects to it with bounded retries and time-outs of its own."""
 
 from collections.abc import Callable
+from datetime import UTC
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -27,22 +29,21 @@ def test_an_adapter_has_a_client_of_its_service_with_its_modules_configuration(
     service, module, connect
 ):
     adapter = connect()
-    client = adapter._client
+    check_client(adapter._client, service, module)
+    assert "name" in vars(adapter).values() or service in ("comprehendmedical", "sns")
+
+
+def test_a_digest_run_connects_to_its_table_and_topic_and_reads_the_clock(monkeypatch):
+    monkeypatch.setattr(run, "assemble", lambda *made: made)
+    made: Any = run.connect()
+    dynamodb, notifier, now = made
+    check_client(dynamodb, "dynamodb", table)
+    check_client(notifier._client, "sns", sns)
+    assert now().tzinfo is UTC
+
+
+def check_client(client: Any, service: str, module: ModuleType) -> None:
     assert client.meta.service_model.service_name == service
     for option in ("connect_timeout", "read_timeout", "retries"):
         assert getattr(client.meta.config, option) == getattr(module.CONFIG, option)
     assert client.meta.config.retries["total_max_attempts"] <= 4
-    assert "name" in vars(adapter).values() or service in ("comprehendmedical", "sns")
-
-
-def test_a_digest_run_connects_to_its_table_and_topic(monkeypatch):
-    assembled: list[tuple[str, str]] = []
-    monkeypatch.setattr(
-        run,
-        "assemble",
-        lambda *made: assembled.append(
-            tuple(client.meta.service_model.service_name for client in (made[0], made[1]._client))
-        ),
-    )
-    run.connect()
-    assert assembled == [("dynamodb", "sns")]

@@ -1,6 +1,9 @@
 """What `make mutants` says about scores, survivors and their reasons."""
 
+import json
 import tomllib
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +48,76 @@ def test_the_results_of_a_package_replace_its_row_and_no_other(tmp_path, monkeyp
         "| `digest` | | | | not run |",
         "| `ledger` | | | | not run |",
     ]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project, and a mutmut that does nothing."""
+    for folder in ("lambda/jobledger", "tests", "local", "docs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\nfilterwarnings = []\nmarkers = []\n"
+    )
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    monkeypatch.setattr(mutants, "WORK", tmp_path / "work")
+    done = SimpleNamespace(stdout="", returncode=0)
+    monkeypatch.setattr("subprocess.run", lambda command, **_: done)
+    return tmp_path
+
+
+def write_results_of_mutmut(folder: Path) -> Path:
+    """Write an exit code of each kind, as mutmut does."""
+    codes = {"killed": 1, "endless": -24, "survived": 0, "untested": 33, "interrupted": 2}
+    folder.mkdir()
+    (folder / "mutmut-stats.json").write_text("{}")
+    file = folder / "request.py.meta"
+    file.write_text(json.dumps({"exit_code_by_key": codes, "durations_by_key": {"killed": 0.5}}))
+    return file
+
+
+@pytest.mark.parametrize(
+    "changed,kept",
+    [
+        (None, {"killed": 1, "endless": -24, "survived": 0, "untested": 33}),
+        ("tests/test_request.py", {"killed": 1, "endless": -24}),
+        ("local/deploy.py", {"killed": 1, "endless": -24}),
+        ("docs/api.md", {"killed": 1, "endless": -24}),
+    ],
+)
+def test_after_a_change_of_the_tests_only_survivors_run_again(project, changed, kept):
+    mutants.run("lookup", {})
+    file = write_results_of_mutmut(project / "work/lookup/mutants")
+    if changed:
+        (project / changed).touch()
+    mutants.run("lookup", {})
+    results = json.loads(file.read_text())
+    codes = results["exit_code_by_key"]
+    assert kept == {name: code for name, code in codes.items() if code is not None}
+    assert len(codes) == 5
+    assert results["durations_by_key"] == {"killed": 0.5}
+
+
+def test_survivors_run_again_with_the_tests_as_they_are_now(project):
+    mutants.run("lookup", {})
+    work = project / "work/lookup"
+    write_results_of_mutmut(work / "mutants")
+    (work / "mutants/tests").mkdir()
+    (project / "tests/test_request.py").touch()
+    mutants.run("lookup", {})
+    assert (work / "tests/test_request.py").exists()
+    # Mutmut copies what is not there, and finds out which functions the tests run.
+    assert not (work / "mutants/tests").exists()
+    assert not (work / "mutants/mutmut-stats.json").exists()
+
+
+@pytest.mark.parametrize("ignored", [{}, {"logger": "wording"}])
+def test_after_a_change_of_the_code_or_of_what_is_ignored_all_mutants_run_again(project, ignored):
+    mutants.run("lookup", {})
+    file = write_results_of_mutmut(project / "work/lookup/mutants")
+    if not ignored:
+        (project / "lambda/jobledger/request.py").touch()
+    mutants.run("lookup", ignored)
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -161,25 +161,18 @@ class Reader:
         return Counter(change.status or NO_STATUS for change in self._changes(window))
 
     def _details(self, lists: Iterable[JobList]) -> dict[JobFacts, Details]:
-        """Return the details of every listed job, from its row's JSON."""
+        """Return the details of the listed jobs whose rows exist, from the rows' JSON."""
         keys = {
-            (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id)): job
+            job: (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id))
             for listed in lists
             for job in listed.jobs
         }
-        wanted = [{"PK": partition, "SK": key} for partition, key in keys]
-        found = {}
-        for row in self._ledger.table.batch_get(wanted):
-            found[str(row["PK"]), str(row["SK"])] = _details_of(str(row["Job"]))
-        nothing = Details(None, None)
-        return {
-            job: found.get(
-                (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id)),
-                nothing,
-            )
-            for listed in lists
-            for job in listed.jobs
+        wanted = [{"PK": partition, "SK": key} for partition, key in dict.fromkeys(keys.values())]
+        found = {
+            (str(row["PK"]), str(row["SK"])): _details_of(str(row["Job"]))
+            for row in self._ledger.table.batch_get(wanted)
         }
+        return {job: found[key] for job, key in keys.items() if key in found}
 
 
 def _lists(changes: Changes, current: CurrentTotals) -> dict[str, JobList]:

@@ -1,5 +1,7 @@
 """The attributes of a job that lacks some of its properties, and the sentence when they are too long."""
 
+import re
+
 import pytest
 
 from jobledger.errors import FunctionRefused
@@ -55,10 +57,13 @@ def test_what_a_job_does_not_have_is_empty_and_the_rest_is_as_the_service_has_it
 
 def test_of_attributes_that_are_too_long_the_three_longest_are_named(stack):
     sentence = stack.refused(JobName="too-long")
-    assert sentence.startswith(
-        f"The attributes of job {'f' * 32} are too long: CloudFormation accepts"
+    (size,) = re.findall("this one has ([0-9]+)", sentence)
+    assert int(size) > 2_117 + 1_093 + 1_093
+    assert sentence == (
+        f"The attributes of job {'f' * 32} are too long: CloudFormation accepts a response of 4096"
+        f" bytes, and this one has {size}"
+        " (OutputS3Uri has 2117, InputS3Uri has 1093, ManifestS3Uri has 1093)."
     )
-    assert sentence.endswith("(OutputS3Uri has 2117, InputS3Uri has 1093, ManifestS3Uri has 1093).")
 
 
 def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
@@ -119,3 +124,10 @@ def test_jobs_are_found_over_as_many_pages_as_it_takes(stack, monkeypatch):
     stack.world.database._largest_answer = 1
     sentence = stack.refused(Select="only", JobNamePrefix="nightly", JobStatus="COMPLETED")
     assert sentence.endswith(f"of which two are {'b' * 32} and {'a' * 32}.")
+
+
+def test_a_failure_of_only_names_two_jobs_however_many_fit_into_the_second_page(stack, monkeypatch):
+    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 2_000)  # the first job fills a page of its own
+    assert stack.refused(Select="only", JobStatus="COMPLETED") == (
+        f"Select is only, and 4 jobs match, of which two are {'f' * 32} and {'d' * 32}."
+    )

@@ -221,6 +221,10 @@ def test_attributes_fit_up_to_the_last_byte(stack):
         answer = stack.create(JobName="fits")
         if answer["Status"] == "SUCCESS":
             sizes.append(len(json.dumps(answer, separators=(",", ":"))))
+        else:
+            assert (
+                "are too long: CloudFormation accepts a response of 4096 bytes" in answer["Reason"]
+            )
         return answer["Status"] == "FAILED"
 
     bisect.bisect_left(range(4096), True, key=fails_with_a_manifest_path_of)

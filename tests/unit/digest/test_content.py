@@ -10,6 +10,7 @@ import pytest
 
 from jobledger.digest.content import Details
 from jobledger.digest.message import DigestMessages, render_messages
+from jobledger.digest.text import look_closer, subject
 from jobledger.jobs import Family
 from tests.digests import ENVIRONMENT, NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
 from tests.recounted import complete_counters
@@ -94,7 +95,8 @@ def test_an_entry_has_what_is_known_of_the_job_and_no_more():
     ]
 
 
-def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family():
+@pytest.mark.parametrize("counted", [False, True])
+def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family(counted):
     world = DigestWorld()
     hours = timedelta(hours=1)
     for number in range(1, 21):
@@ -103,6 +105,8 @@ def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family(
     for name, age in ages.items():
         family = Family.PHI if name.startswith("phi") else Family.SNOMEDCT
         world.observe(name, "IN_PROGRESS", family, SubmitTime=NOW - age * hours)
+    if counted:
+        complete_counters(world.ledger)
     digest = published(world)
     assert ids(digest["Active"]) == ["snomed-20", "snomed-18", "phi-1", "phi-0"]
     assert ids(digest["LongRunning"]) == ["snomed-20", "phi-1"]
@@ -110,13 +114,72 @@ def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family(
     assert digest["Verdict"] == "ATTENTION"
 
 
+@pytest.mark.parametrize("seconds,listed_ids", [(3_600, []), (3_601, ["one"])])
+def test_in_its_first_hour_no_job_runs_unusually_long(seconds, listed_ids):
+    world = DigestWorld()
+    world.observe("one", "IN_PROGRESS", SubmitTime=NOW - timedelta(seconds=seconds))
+    assert ids(published(world)["LongRunning"]) == listed_ids
+
+
+def test_an_active_job_of_unknown_age_comes_first_and_does_not_run_unusually_long():
+    world = DigestWorld()
+    world.observe("old", "IN_PROGRESS", SubmitTime=NOW - timedelta(minutes=50))
+    world.observe("unknown", "IN_PROGRESS", SubmitTime=None)
+    digest = published(world)
+    assert ids(digest["Active"]) == ["unknown", "old"]
+    assert "AgeSeconds" not in digest["Active"][0]
+    assert digest["LongRunning"] == []
+
+
+def test_a_job_that_the_services_clock_puts_into_the_future_is_of_age_zero():
+    world = DigestWorld()
+    world.observe("early", "IN_PROGRESS", SubmitTime=NOW + timedelta(seconds=3))
+    (job,) = published(world)["Active"]
+    assert job["AgeSeconds"] == 0
+
+
 def test_what_expires_within_a_week_is_listed_first_one_first():
     world = DigestWorld()
-    for name, days in {"late": 7.1, "second": 6.9, "first": 0.1, "gone": -1.0}.items():
+    for name, days in {"late": 7.1, "a-second": 6.9, "first": 0.1, "gone": -1.0}.items():
         world.observe(name, "COMPLETED", ExpirationTime=NOW + timedelta(days=days))
     digest = published(world)
-    assert ids(digest["ExpiringSoon"]) == ["first", "second"]
+    assert ids(digest["ExpiringSoon"]) == ["first", "a-second"]
     assert digest["ExpiringSoon"][0]["ExpirationTime"] == "2026-11-23T10:24:04.000Z"
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_ten_jobs_that_expire_soon_are_listed_and_the_others_counted(counted):
+    world = DigestWorld()
+    for number in range(12):
+        expiration = NOW + timedelta(hours=24 - number)
+        world.observe(f"job-{number}", "COMPLETED", ExpirationTime=expiration)
+    if counted:
+        complete_counters(world.ledger)
+    digest = published(world)
+    assert ids(digest["ExpiringSoon"]) == [f"job-{number}" for number in range(11, 1, -1)]
+    assert digest["Truncated"]["ExpiringSoon"] == 2
+
+
+def test_a_message_names_the_families_that_have_changes():
+    world = DigestWorld()
+    world.observe("one", "COMPLETED", Family.PHI)
+    world.observe("two", "SUBMITTED", Family.RXNORM)
+    world.forward(minutes=5)
+    world.run({})
+    (taken,) = world.topic.taken
+    assert taken["MessageAttributes"]["Families"]["StringValue"] == '["RXNORM", "PHI"]'
+
+
+def test_active_jobs_have_their_age_and_expiring_ones_their_expiration():
+    world = DigestWorld()
+    expiration: dict[str, Any] = {"ExpirationTime": NOW + timedelta(days=2)}
+    world.observe("one", "IN_PROGRESS", SubmitTime=NOW - timedelta(minutes=20), **expiration)
+    digest = published(world)
+    ((active,), (expiring,)) = digest["Active"], digest["ExpiringSoon"]
+    assert active["AgeSeconds"] == 1_200
+    assert "ExpirationTime" not in active
+    assert expiring["ExpirationTime"] == "2026-11-25T08:00:04.000Z"
+    assert "AgeSeconds" not in expiring
 
 
 def test_a_digest_from_the_counters_says_the_same():
@@ -203,8 +266,41 @@ def test_attributes_are_what_subscribers_filter_on():
     }
 
 
-def test_a_digest_without_changes_is_of_no_family():
-    assert "Families" not in render_messages(a_digest(), ZURICH).digest.attributes
+def test_a_digest_without_changes_is_of_no_family_and_has_no_failures():
+    assert render_messages(a_digest(), ZURICH).digest.attributes == {
+        "Kind": "Digest",
+        "Verdict": "OK",
+        "HasFailures": "false",
+        "Version": "1",
+    }
+
+
+@pytest.mark.parametrize("name", ["failures", "quiet-day"])
+def test_the_chat_gets_the_counts_in_a_thread_and_after_failures_what_to_do_next(name):
+    digest = TYPICAL[name]()
+    sentence, verdict, next_steps = {
+        "failures": (
+            "ATTENTION: 3 jobs failed, 1 finished only in part, 1 runs unusually long.",
+            "ATTENTION",
+            {"nextSteps": [f"Look closer: `jobledger open` or `{look_closer(digest, ZURICH)}`"]},
+        ),
+        "quiet-day": ("OK: no action is needed.", "OK", {}),
+    }[name]
+    chat = render_messages(digest, ZURICH).chat
+    assert chat.parameters().keys() == {"Message"}
+    assert machine(chat) == {
+        "version": "1.0",
+        "source": "custom",
+        "id": digest.digest_id,
+        "content": {
+            "textType": "client-markdown",
+            "title": subject(digest, ZURICH),
+            "description": sentence,
+            "keywords": [verdict, "SNOMEDCT", "PHI"],
+            **next_steps,
+        },
+        "metadata": {"threadId": digest.digest_id, "summary": sentence, "eventType": "Digest"},
+    }
 
 
 def test_a_parcel_comes_back_as_it_was_packed():
@@ -250,6 +346,27 @@ def test_with_the_setting_names_and_output_are_told_and_nothing_else(capsys):
     assert "nightly" not in logged + json.dumps(world.tables.remembered)
 
 
+@pytest.mark.parametrize(
+    "properties,told",
+    [
+        ({"JobName": "a\ud800b"}, {"JobName": "a\\ud800b"}),
+        ({"OutputDataConfig": {"S3Bucket": "results"}}, {"Output": "s3://results/"}),
+        (
+            {"OutputDataConfig": {"S3Bucket": "results", "S3Key": "a\ud800b"}},
+            {"Output": "s3://results/a\\ud800b"},
+        ),
+        ({"OutputDataConfig": {"S3Key": "2026/"}}, {}),
+        ({"OutputDataConfig": {}}, {}),
+    ],
+)
+def test_details_that_are_incomplete_or_no_text_are_told_as_far_as_possible(properties, told):
+    world = DigestWorld(INCLUDE_JOB_DETAILS="true")
+    world.observe("one", "FAILED", **properties)
+    world.forward(minutes=5)
+    (job,) = published(world)["Failed"]
+    assert {name: job[name] for name in ("JobName", "Output") if name in job} == told
+
+
 @pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_come_through_as_they_are():
     names = [
@@ -258,7 +375,10 @@ def test_a_thousand_legal_names_come_through_as_they_are():
     jobs = [a_job(number, "FAILED") for number in range(1, 1_001)]
     details = dict(zip(jobs, (Details(name, None) for name in names), strict=True))
     digest = a_digest(failed=listed(jobs), details=details)
-    said = machine(render_messages(digest, ZURICH).digest)
+    notification = render_messages(digest, ZURICH).digest
+    said = machine(notification)
     assert len(names) == 1_000
+    # Not as escapes, which would take more of the room.
+    assert all(letter in notification.parameters()["Message"] for letter in LETTERS)
     assert [job["JobName"] for job in said["Failed"]] == names[: len(said["Failed"])]
     assert len(said["Failed"]) + said["Truncated"].get("Failed", 0) == 1_000

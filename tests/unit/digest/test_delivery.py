@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from msgspec.structs import replace
 
-from jobledger.digest.claims import DigestState
+from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.digest.run import run
 from jobledger.errors import (
     DigestInProgress,
@@ -134,6 +135,12 @@ def test_a_run_that_comes_after_a_later_one_publishes_nothing(world):
     assert len(world.topic.taken) == 1
 
 
+def test_a_run_that_comes_late_has_the_window_of_its_scheduled_time(world):
+    world.forward(minutes=25)
+    world.run({"ScheduledTime": "2026-11-23T08:00:00Z"})
+    assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
+
+
 def race(world: DigestWorld, runs: int) -> list[dict[str, Any]]:
     """The answers of so many runs at once; one that has waited in vain has none."""
     barrier = threading.Barrier(runs, timeout=30)
@@ -176,6 +183,52 @@ def test_a_run_waits_for_another_one_that_is_publishing_and_gives_up_after_a_whi
     assert len(world.topic.taken) == 1
 
 
+def test_a_run_that_has_waited_for_another_one_says_that_it_did_not_publish():
+    publishing, waiting = threading.Event(), threading.Event()
+    answers = []
+
+    def publish(operation: str) -> None:
+        publishing.set()
+        assert waiting.wait(30)
+
+    def wait_for_the_other(seconds: float) -> None:
+        waiting.set()
+        other.join(30)
+
+    world = DigestWorld(sleep=wait_for_the_other)
+    world.topic.before = publish
+    other = threading.Thread(target=lambda: answers.append(world.run()))
+    other.start()
+    assert publishing.wait(30)
+    answers.append(run(world.assembled(), {"ScheduledTime": "2026-11-23T08:00:00Z"}, Context()))
+    assert [answer["Published"] for answer in answers] == [True, False]
+    assert len(world.topic.taken) == 1
+
+
+def test_of_two_runs_that_have_one_message_published_the_first_to_record_it_says_so(world):
+    recorded = []
+
+    def record_first(operation: str) -> None:
+        if operation == "transact_write_items":
+            world.tables.before = lambda _: None
+            scheduled = {"ScheduledTime": "2026-11-23T08:00:00Z"}
+            recorded.append(run(world.assembled(), scheduled, Context()))
+
+    world.topic.after = lambda _: setattr(world.tables, "before", record_first)
+    recorded.append(world.run())
+    assert [answer["Published"] for answer in recorded] == [True, False]
+    assert len(world.topic.taken) == 1
+
+
+def test_a_state_that_derives_from_an_older_one_is_not_written(world):
+    rows = DigestStateRow(world.dependencies.table, "a row")
+    first = rows.save(rows.load())
+    assert first is not None
+    second = rows.save(replace(first, schedule="daily"))
+    assert rows.save(replace(first, schedule="weekly")) is None
+    assert rows.load() == second == DigestState(version=2, schedule="daily")
+
+
 def test_a_call_that_comes_while_another_publishes_is_no_failure_that_is_alarmed(world, capsys):
     def publish_again(operation: str) -> None:
         world.topic.before = lambda _: None
@@ -216,10 +269,11 @@ def test_the_same_event_again_after_a_refusal_publishes_the_same_window(world):
     assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
 
 
-@pytest.mark.row(8, count="5 errors and time-outs")
+@pytest.mark.row(8, count="6 errors and time-outs")
 @pytest.mark.parametrize(
     "failure",
     [
+        refusal("InternalError", 500),
         refusal("InternalError", 500, attempts=3),
         refusal("Throttling", 400, attempts=3),
         refusal("AuthorizationError", 403, attempts=2),
@@ -232,8 +286,11 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
     world.observe("one", "COMPLETED")
     world.forward(minutes=5)
     world.topic.failures = [failure]
-    with pytest.raises(PublishUncertain):
+    with pytest.raises(PublishUncertain) as uncertain:
         world.run()
+    answered = isinstance(failure, ClientError)
+    code = failure.response["Error"]["Code"] if answered else type(failure).__name__
+    assert uncertain.value.name == code
     world.observe("two", "FAILED")
     world.forward(days=1)
     world.run()
@@ -253,8 +310,9 @@ def test_a_message_that_can_never_have_been_taken_does_not_stand_in_the_way_of_t
     ]
     with pytest.raises(PublishUncertain):
         world.run()
-    with pytest.raises(MessageInvalid):
+    with pytest.raises(MessageInvalid) as refused:
         world.run()
+    assert refused.value.name == code
     assert world.run()["Published"]
 
 
@@ -347,6 +405,28 @@ def test_a_digest_after_missed_runs_covers_them_and_says_so(world):
     assert "no digest was sent since 2026-11-26 08:58" in text
 
 
+def test_a_run_that_the_next_one_completes_is_not_a_missed_one(world):
+    for _ in range(3):
+        world.run()
+        world.forward(days=1)
+    world.topic.failures = [ReadTimeoutError(endpoint_url="https://sns")]
+    with pytest.raises(PublishUncertain):
+        world.run()
+    world.forward(days=1)
+    world.run()
+    assert [digest["CoversGap"] for digest in sent(world)] == [False] * 5
+
+
+def test_a_first_run_whose_window_a_digest_on_demand_has_covered_counts_as_one(world):
+    world.run({"IdempotencyKey": "by hand"})
+    for published in (False, True):
+        assert world.run()["Published"] is published
+        world.forward(days=1)
+    world.forward(days=1)
+    world.run()
+    assert [digest["CoversGap"] for digest in sent(world)] == [False, False, True]
+
+
 def test_a_weekend_is_no_gap_for_a_schedule_of_weekdays_once_it_is_known(world):
     for _ in range(3):
         for _ in range(5):
@@ -354,6 +434,18 @@ def test_a_weekend_is_no_gap_for_a_schedule_of_weekdays_once_it_is_known(world):
             world.forward(days=1)
         world.forward(days=2)
     assert [digest["CoversGap"] for digest in sent(world)] == [False] * 5 + [True] + [False] * 9
+
+
+def test_another_schedule_has_to_run_twice_before_its_missed_runs_are_noticed():
+    state = DigestState()
+    for day in (1, 8, 15):
+        state = state.after_run("weekly", f"2026-11-{day:02}T08:00:00.000Z")
+    assert state.is_gap("weekly", "2026-11-29T08:00:00.000Z")
+    assert not state.is_gap("daily", "2026-11-29T08:00:00.000Z")
+    state = state.after_run("daily", "2026-11-16T08:00:00.000Z")
+    assert not state.is_gap("daily", "2026-11-29T08:00:00.000Z")
+    state = state.after_run("daily", "2026-11-17T08:00:00.000Z")
+    assert state.is_gap("daily", "2026-11-19T08:00:00.000Z")
 
 
 def test_a_digest_on_demand_in_between_makes_no_gap(world):

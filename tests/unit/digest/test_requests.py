@@ -6,10 +6,29 @@ from typing import Any
 
 import pytest
 
+from jobledger.digest.claims import DigestStateRow
+from jobledger.digest.delivery import When
 from jobledger.digest.run import run
-from jobledger.errors import IdempotencyKeyReused, InvalidParameters
+from jobledger.digest.windows import Window
+from jobledger.errors import (
+    DigestInProgress,
+    IdempotencyKeyReused,
+    InvalidParameters,
+    PublishRefused,
+    PublishUncertain,
+)
 from jobledger.jobs import Family
-from tests.digests import ENVIRONMENT, Context, DigestWorld, refusal, sent, windows
+from jobledger.times import rfc3339
+from tests.digests import (
+    ENVIRONMENT,
+    SCOPE,
+    Context,
+    DigestWorld,
+    a_digest,
+    refusal,
+    sent,
+    windows,
+)
 from tests.memory_dynamodb import error
 
 CHAT: dict[str, Any] = {"CHAT_TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:chat"}
@@ -57,6 +76,16 @@ def test_without_anything_that_needs_a_person_a_digest_stays_back_for_a_week_at_
     assert [one[1] for one in windows(world)[:-1]] == [other[0] for other in windows(world)[1:]]
 
 
+@pytest.mark.parametrize("when", [When.CHANGES, When.ATTENTION])
+@pytest.mark.parametrize(
+    "start,wanted", [("2026-11-16T08:58:00.001Z", False), ("2026-11-16T08:58:00.000Z", True)]
+)
+def test_two_hours_before_the_week_is_over_a_quiet_digest_goes_out(when, start, wanted):
+    """The clock is put forward by two hours at most: it is the same run of the day a week later."""
+    window = Window(start, "2026-11-23T06:58:00.000Z")
+    assert when.wants(a_digest(window=window)) is wanted
+
+
 def test_a_stale_ledger_always_needs_a_person():
     world = DigestWorld(DIGEST_WHEN="attention")
     world.run()
@@ -68,6 +97,66 @@ def test_a_stale_ledger_always_needs_a_person():
 
 
 # On demand.
+
+WINDOW = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
+
+
+@pytest.mark.parametrize("payload", [{}, WINDOW])
+def test_a_call_waits_ten_seconds_for_another_one_that_is_publishing_its_digest(world, payload):
+    def publish_again(operation: str) -> None:
+        world.topic.before = lambda _: None
+        with pytest.raises(DigestInProgress):
+            run(world.assembled(), payload, Context())
+
+    world.topic.before = publish_again
+    assert world.run(payload)["MessageId"]
+    assert world.slept == 10
+    assert len(world.topic.taken) == 1
+
+
+@pytest.mark.parametrize("payload", [{}, WINDOW])
+def test_a_digest_that_is_asked_for_is_no_run_of_the_schedule_and_covers_no_gap(world, payload):
+    answer = world.run(payload)
+    name = f"{SCOPE}#{answer['DigestId']}" if payload else SCOPE
+    state = DigestStateRow(world.dependencies.table, name).load()
+    assert state.scheduled_end is None
+    assert sent(world)[0]["CoversGap"] is False
+
+
+def test_a_window_whose_message_sns_refuses_is_read_anew_by_the_next_call(world, capsys):
+    world.topic.failures = [refusal("AuthorizationError", 403)]
+    with pytest.raises(PublishRefused):
+        world.run(WINDOW)
+    world.forward(hours=1)
+    world.run(WINDOW)
+    assert [digest["AsOf"] for digest in sent(world)] == [rfc3339(world.now)]
+    assert '"DigestsResumed":[0.0]' in capsys.readouterr().out
+
+
+def test_a_window_whose_message_may_be_out_is_only_ever_sent_as_it_was(world, capsys):
+    world.topic.failures = [
+        refusal("InternalError", 500),
+        refusal("AuthorizationError", 403),
+    ]
+    with pytest.raises(PublishUncertain):
+        world.run(WINDOW)
+    world.forward(hours=1)
+    with pytest.raises(PublishRefused):
+        world.run(WINDOW)
+    world.run(WINDOW)
+    assert world.topic.taken == world.topic.tried[:1]
+    assert '"DigestsResumed":[1.0]' in capsys.readouterr().out
+
+
+def test_with_a_key_a_digest_ends_at_once_and_without_one_on_the_minute(world):
+    for payload in ({}, {"IdempotencyKey": "a"}, {"IdempotencyKey": "b"}, {}):
+        world.run(payload)
+        world.forward(seconds=5)
+    assert [end for _, end in windows(world)] == [
+        "2026-11-23T07:58:00.000Z",
+        "2026-11-23T07:58:09.000Z",
+        "2026-11-23T07:58:14.000Z",
+    ]
 
 
 def test_on_demand_nothing_stays_back_and_the_schedule_goes_on_from_there():
@@ -152,7 +241,9 @@ def test_the_chat_topic_gets_the_digest_as_a_custom_notification_in_a_thread_of_
     world.observe("one", "FAILED", Family.PHI)
     world.forward(minutes=5)
     answer = world.run()
-    _, chat = world.topic.taken
+    digest, chat = world.topic.taken
+    assert digest["TopicArn"] == ENVIRONMENT["DIGEST_TOPIC_ARN"]
+    assert chat["TopicArn"] == CHAT["CHAT_TOPIC_ARN"]
     assert chat.keys() == {"TopicArn", "Message"}
     said = json.loads(chat["Message"])
     assert (said["version"], said["source"]) == ("1.0", "custom")
@@ -168,6 +259,33 @@ def test_a_chat_that_fails_holds_no_digest_up(capsys):
     world.topic.failures = [None, refusal("NotFound", 404)]
     assert world.run()["Published"]
     assert '"ChatFailures":[1.0]' in capsys.readouterr().out
+
+
+# What the environment says.
+
+
+def test_a_run_uses_the_table_and_the_schedule_of_its_environment():
+    world = DigestWorld(LEDGER_TABLE_NAME="jobs", DIGEST_SCHEDULE="rate(12 hours)")
+    assert world.dependencies.table.name == "jobs"
+    world.run()
+    assert DigestStateRow(world.dependencies.table, SCOPE).load().schedule == "rate(12 hours)"
+
+
+@pytest.mark.parametrize(
+    "environment,address",
+    [
+        ({"API_URL": "https://api.example.org/v1"}, "https://api.example.org/v1"),
+        ({"API_URL": ""}, "$API_URL"),
+        ({}, "$API_URL"),
+    ],
+)
+def test_the_api_call_in_the_text_has_the_address_if_it_is_known(environment, address):
+    world = DigestWorld(**environment)
+    world.observe("one", "FAILED")
+    world.forward(minutes=5)
+    world.run()
+    (taken,) = world.topic.taken
+    assert f'"{address}/jobs?Family=SNOMEDCT' in json.loads(taken["Message"])["email"]
 
 
 # What Powertools would do if it were let.
@@ -207,7 +325,6 @@ def test_what_is_remembered_are_ids_and_counts(world):
 # Payloads.
 
 SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
-WINDOW = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
 
 
 @pytest.mark.parametrize(

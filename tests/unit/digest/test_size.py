@@ -16,6 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.digest.content import Details, Reader
+from jobledger.digest.document import machine_json
 from jobledger.digest.message import render_messages
 from jobledger.digest.sns import MAX_BYTES
 from jobledger.digest.windows import Window
@@ -172,6 +173,24 @@ def test_failures_are_the_last_to_be_cut():
     said = machine(render_messages(few, ZURICH).digest)
     assert (len(said["Failed"]), len(said["PartialSuccess"])) == (3, 3)
     assert "Failed" not in said["Truncated"]
+
+
+def test_a_job_is_listed_if_it_just_fits():
+    job = a_job(1, "FAILED")
+    digest = a_digest(failed=listed([job]), details={job: Details('"é"', None)})
+    without, complete = machine_json(digest, 0), machine_json(digest, MAX_BYTES)
+    (entry,) = json.loads(complete)["Failed"]
+    written = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+    assert json.loads(without)["Failed"] == []
+    assert written in complete
+    needed = in_a_message(without) + in_a_message(f"{written},")
+    assert machine_json(digest, needed) == complete
+    assert machine_json(digest, needed - 1) == without
+
+
+def in_a_message(text: str) -> int:
+    """The bytes of a text in a message of several bodies."""
+    return len(json.dumps(text, ensure_ascii=False).encode()) - len('""')
 
 
 @pytest.mark.parametrize("letter", ['"', "\\", "\u2028", "\U0001d400", "é", "\x01"])

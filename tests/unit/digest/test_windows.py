@@ -32,6 +32,8 @@ ZONES = (resources.files("tzdata") / "zones").read_text(encoding="utf-8").split(
         ("2026-11-20T08:00:00Z", "2026-11-20T07:58:00.000Z"),
         # The schedule's clock is a little ahead; and so far ahead that this one counts.
         ("2026-11-23T08:00:59Z", "2026-11-23T07:58:59.000Z"),
+        ("2026-11-23T08:01:04.250Z", "2026-11-23T07:59:04.250Z"),
+        ("2026-11-23T08:01:04.251Z", "2026-11-23T07:58:00.000Z"),
         ("2026-11-23T08:10:00Z", "2026-11-23T07:58:00.000Z"),
         ("<aws.scheduler.scheduled-time>", "2026-11-23T07:58:00.000Z"),
         (None, "2026-11-23T07:58:00.000Z"),
@@ -42,23 +44,43 @@ def test_a_window_ends_two_minutes_before_the_scheduled_time_or_the_clock(schedu
 
 
 @pytest.mark.parametrize(
-    "start,end",
+    "start,end,allowed",
     [
-        ("2026-11-23T00:00:00Z", "2026-11-22T00:00:00Z"),
-        ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z"),
-        ("2026-11-23T00:00:00.0001Z", "2026-11-23T00:00:00.0002Z"),
-        ("2026-11-23T00:00:00Z", "2026-11-23T07:59:00Z"),
+        ("2026-11-23T00:00:00Z", "2026-11-22T00:00:00Z", "WindowStart before WindowEnd"),
+        ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z", "WindowStart before WindowEnd"),
+        (
+            "2026-11-23T00:00:00.0001Z",
+            "2026-11-23T00:00:00.0002Z",
+            "a window of at least a millisecond",
+        ),
+        (
+            "2017-12-31T23:59:59.999Z",
+            "2026-11-23T00:00:00Z",
+            "WindowStart in or after 2018, when the service began",
+        ),
+        (
+            "2026-11-23T00:00:00Z",
+            "2026-11-23T07:58:04.251Z",
+            "WindowEnd at least two minutes ago, so that no change can be added to the window",
+        ),
     ],
 )
-def test_a_window_that_is_empty_or_open_is_refused(start, end):
-    with pytest.raises(InvalidWindow):
+def test_a_window_that_is_empty_or_open_is_refused_with_what_is_allowed(start, end, allowed):
+    with pytest.raises(InvalidWindow) as refused:
         asked_window(parse(start), parse(end), NOW)
+    assert str(refused.value) == allowed
 
 
-def test_a_window_that_is_closed_is_taken():
-    expected = Window("2026-11-22T23:00:00.000Z", "2026-11-23T07:58:04.250Z")
-    start, end = parse("2026-11-23T00:00:00+01:00"), parse("2026-11-23T07:58:04.250Z")
-    assert expected == asked_window(start, end, NOW)
+@pytest.mark.parametrize(
+    "start,written",
+    [
+        ("2026-11-23T00:00:00+01:00", "2026-11-22T23:00:00.000Z"),
+        ("2018-01-01T00:00:00Z", "2018-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_window_that_is_closed_is_taken(start, written):
+    end = "2026-11-23T07:58:04.250Z"
+    assert asked_window(parse(start), parse(end), NOW) == Window(written, end)
 
 
 def test_the_first_window_is_of_a_day_or_of_all_that_ever_changed():

@@ -1,7 +1,12 @@
 """What KMS is asked: the stack's key, bound to the request, with the properties as they are."""
 
 import json
+from types import SimpleNamespace
 
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from jobledger.errors import LedgerUnavailable
 from jobledger.lookup.encryption import PropertyCipher
 
 EVENT = {
@@ -35,6 +40,22 @@ def test_both_directions_use_the_key_and_are_bound_to_the_request():
     context = {"StackId": "stack", "LogicalResourceId": "Job", "RequestId": "request"}
     for asked in kms.asked:
         assert (asked["KeyId"], asked["EncryptionContext"]) == ("key", context)
+
+
+@pytest.mark.parametrize(
+    "error,name",
+    [
+        (ClientError({"Error": {"Code": "DisabledException"}}, "Encrypt"), "DisabledException"),
+        (EndpointConnectionError(endpoint_url="https://kms"), "EndpointConnectionError"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_an_error_with_the_name_of_the_cause(error, name):
+    def fail(**asked):
+        raise error
+
+    with pytest.raises(LedgerUnavailable) as unavailable:
+        PropertyCipher(SimpleNamespace(encrypt=fail), "key").encrypt(EVENT)
+    assert str(unavailable.value) == name
 
 
 def test_properties_are_encrypted_as_utf_8_because_kms_encrypts_4096_bytes():

@@ -46,6 +46,7 @@ def test_what_is_left_out_has_a_default():
         ({"JobName": ["nightly-notes"]}, {"name": "nightly-notes"}),
         ({"JobName": "5"}, {"name": "5"}),
         ({"JobName": 5}, {"name": "5"}),
+        ({"JobName": True}, {"name": "true"}),
         ({"JobNamePrefix": "nightly-"}, {"name_prefix": "nightly-"}),
         ({"JobStatus": "FAILED"}, {"statuses": ("FAILED",)}),
         ({"JobStatus": "STOPPED,FAILED"}, {"statuses": ("FAILED", "STOPPED")}),
@@ -138,6 +139,12 @@ def test_a_bad_property_is_named_with_what_is_allowed(properties, sentence):
 )
 def test_no_sentence_quotes_a_value(name):
     assert "canary;*" not in refusal(**{name: "canary;*"})
+
+
+def test_two_sentences_follow_each_other():
+    assert refusal(Select="latest", MustExist="yes") == (
+        "Select must be newest, oldest or only. MustExist must be true or false."
+    )
 
 
 def test_all_that_is_wrong_is_told_at_once():

@@ -1,0 +1,92 @@
+"""What the look-up returns to CDK's provider framework."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from jobledger.errors import LookupFailed
+from jobledger.invoke import Function
+from jobledger.ledger.writing import Ledger
+from jobledger.lookup.encryption import PropertyCipher
+from jobledger.lookup.resource import begin, check
+
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+REQUEST = {
+    "RequestType": "Create",
+    "StackId": "stack",
+    "LogicalResourceId": "Job",
+    "RequestId": "request",
+    "ResourceProperties": {"JobName": "nightly-notes"},
+}
+# From the stack and the logical id: another id would be another resource, and the job would be looked up anew.
+CREATED = "comprehend-medical-job-652e3c43724d9492d6e8ff9927d4e049"
+
+
+class Kms:
+    """A client that encrypts, and is throttled when it is to decrypt."""
+
+    def encrypt(self, **asked):
+        return {"CiphertextBlob": b"cipher"}
+
+    def decrypt(self, **asked):
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "Decrypt")
+
+
+def cipher() -> PropertyCipher:
+    return PropertyCipher(Kms(), "key")
+
+
+def connect() -> tuple[Ledger, Function]:
+    raise AssertionError("without the properties there is nothing to look up")
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    monkeypatch.setenv("FAMILIES", "SNOMEDCT")
+
+
+@pytest.mark.parametrize(
+    "request_type,given,physical_id",
+    [
+        ("Create", {}, CREATED),
+        (
+            "Update",
+            {"PhysicalResourceId": "earlier", "OldResourceProperties": {"JobName": "a"}},
+            "earlier",
+        ),
+    ],
+)
+def test_a_request_goes_on_with_its_id_its_time_and_no_property_in_plain_text(
+    request_type, given, physical_id
+):
+    assert begin({**REQUEST, "RequestType": request_type, **given}, cipher, NOW) == {
+        "PhysicalResourceId": physical_id,
+        "StartedAt": "2026-11-23T08:00:00.000Z",
+        "ResourceProperties": {"Encrypted": "Y2lwaGVy"},
+        "OldResourceProperties": {},
+    }
+
+
+def test_a_delete_goes_on_with_its_id_alone():
+    event = {**REQUEST, "RequestType": "Delete", "PhysicalResourceId": "earlier"}
+    assert begin(event, cipher, NOW) == {"PhysicalResourceId": "earlier", "ResourceProperties": {}}
+
+
+@pytest.mark.parametrize("seconds", [0, 59])
+def test_a_key_that_cannot_be_used_for_less_than_a_minute_is_tried_again(seconds):
+    assert checked_with_a_key_that_fails(seconds) == {"IsComplete": False}
+
+
+def test_a_key_that_cannot_be_used_for_a_minute_is_a_sentence():
+    with pytest.raises(LookupFailed) as failed:
+        checked_with_a_key_that_fails(60)
+    assert str(failed.value) == (
+        "The ledger is temporarily unavailable (ThrottlingException). No data was lost. Try again."
+    )
+
+
+def checked_with_a_key_that_fails(seconds: int) -> dict[str, Any]:
+    event = {**REQUEST, **begin(REQUEST, cipher, NOW)}
+    return check(event, cipher, connect, lambda: NOW + timedelta(seconds=seconds))
