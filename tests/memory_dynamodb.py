@@ -1,7 +1,8 @@
 """A DynamoDB client in memory, of just what `jobledger.ledger.table` asks of one.
 
 `tests/functional/ledger/test_dynamodb_contract.py` holds it to what AWS documents, beside moto and MiniStack.
-It counts requests and rows read, and takes the place of a botocore client.
+It counts requests and rows read, refuses parameters that it does not know, and takes the place of a botocore
+client.
 """
 
 import bisect
@@ -27,6 +28,10 @@ _TERM = re.compile(
     r"|(?P<function>attribute_not_exists|attribute_exists|begins_with)\((?P<fa>\w+)(?:, (?P<fv>:\w+))?\)"
     r"|(?P<a>\w+) (?P<op><=|>=|=|<|>) (?P<v>:\w+)"
 )
+_OF_ACTIONS = {
+    *("TableName", "Item", "Key", "UpdateExpression", "ConditionExpression"),
+    *("ExpressionAttributeNames", "ExpressionAttributeValues"),
+}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     "<": lambda a, b: a < b,
@@ -53,13 +58,16 @@ class MemoryDynamoDB:
         self._order: dict[tuple[str | None, str], list[tuple[str, str, str]]] = defaultdict(list)
         self._lock = threading.RLock()
 
-    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:
+    def get_item(
+        self, *, TableName: str, Key: Item, ConsistentRead: bool = False
+    ) -> dict[str, Any]:
         with self._call("get_item"):
             item = self.items.get(_key(Key))
             return {"Item": dict(item)} if item else {}
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
         ((name, request),) = RequestItems.items()
+        assert request.keys() <= {"Keys", "ConsistentRead"}
         check_keys([_key(key) for key in request["Keys"]])
         with self._call("batch_get_item"):
             found = [self.items[_key(key)] for key in request["Keys"] if _key(key) in self.items]
@@ -68,6 +76,7 @@ class MemoryDynamoDB:
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         actions = [(kind, action) for each in TransactItems for kind, action in each.items()]
         assert {kind for kind, _ in actions} <= {"Put", "Update", "ConditionCheck"}
+        assert {name for _, action in actions for name in action} <= _OF_ACTIONS
         check_keys([_key(action.get("Item") or action["Key"]) for _, action in actions])
         with self._call("transact_write_items"):
             holds = [self._holds(action) for _, action in actions]
@@ -93,6 +102,7 @@ class MemoryDynamoDB:
     def _query(
         self,
         *,
+        TableName: str,
         KeyConditionExpression: str,
         ExpressionAttributeValues: Item,
         IndexName: str | None = None,
@@ -103,7 +113,6 @@ class MemoryDynamoDB:
         Select: str | None = None,
         ConsistentRead: bool = False,
         ProjectionExpression: str = "",
-        **_: Any,
     ) -> dict[str, Any]:
         if IndexName and ConsistentRead:
             raise refused("an index cannot be read consistently")
@@ -155,6 +164,32 @@ class MemoryDynamoDB:
         return _Call(self, operation, self._lock)
 
 
+class RecordingDynamoDB(MemoryDynamoDB):
+    """Keeps what each read and query asks for."""
+
+    def __init__(self, largest_answer: int = 1_000_000) -> None:
+        super().__init__(largest_answer)
+        self.reads: list[Mapping[str, Any]] = []
+        self.queries: list[Mapping[str, Any]] = []
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        self.reads.append(request)
+        return super().get_item(**request)
+
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        self.reads.append(*request["RequestItems"].values())
+        return super().batch_get_item(**request)
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        self.queries.append(request)
+        return super().query(**request)
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.reads, self.queries, self.rows_read = [], [], 0
+        self.calls.clear()
+
+
 class _Call:
     def __init__(self, owner: MemoryDynamoDB, operation: str, lock: threading.RLock) -> None:
         self._owner, self._operation, self._lock = owner, operation, lock
@@ -191,7 +226,7 @@ def _added(
     UpdateExpression: str,
     ExpressionAttributeNames: Mapping[str, str],
     ExpressionAttributeValues: Item,
-    **_: Any,
+    TableName: str,
 ) -> Item:
     """The item after an Update that adds to numbers, with the limits and rules of DynamoDB."""
     assert len(UpdateExpression) <= 4096
