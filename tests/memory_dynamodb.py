@@ -142,15 +142,20 @@ class MemoryDynamoDB:
         return answer
 
     def _put(self, item: Item) -> None:
-        old = self.items.get(_key(item))
+        self._order_row(self.items.get(_key(item)), list.remove)
+        self._order_row(item, bisect.insort)
+        self.items[_key(item)] = dict(item)
+
+    def _remove(self, key: tuple[str, str]) -> None:
+        self._order_row(self.items.pop(key), list.remove)
+
+    def _order_row(self, row: Item | None, change: Callable[..., None]) -> None:
         attributes: dict[str | None, str] = {name: key for name, (key, _) in INDEXES.items()}
         attributes[None] = "PK"
         for index, attribute in attributes.items():
-            for row, change in ((old, list.remove), (item, bisect.insort)):
-                if row and attribute in row:
-                    entry = (_text(row["SK"]), *_key(row))
-                    change(self._order[index, _text(row[attribute])], entry)
-        self.items[_key(item)] = dict(item)
+            if row and attribute in row:
+                entry = (_text(row["SK"]), *_key(row))
+                change(self._order[index, _text(row[attribute])], entry)
 
     def _holds(self, action: Mapping[str, Any]) -> bool:
         item = self.items.get(_key(action.get("Item") or action["Key"]), {})
@@ -305,7 +310,9 @@ def _key(item: Item) -> tuple[str, str]:
 
 
 def _text(value: Mapping[str, Any]) -> str:
-    return str(value["S"])
+    text = value["S"]
+    assert isinstance(text, str)
+    return text
 
 
 def _plain(value: Mapping[str, Any]) -> Any:

@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -95,11 +96,35 @@ def test_a_range_of_more_than_a_page_is_read_to_its_end_and_not_divided_again():
     assert 1 + 1 + 8 * 3 <= len(database.queries) <= 1 + 1 + 8 * 4
 
 
-@pytest.mark.parametrize("count,queries", [(20, 1), (19, 1)])
-def test_a_partition_of_one_page_is_one_query(count, queries):
+@pytest.mark.parametrize("count", [0, 1, 19, 20])
+def test_a_partition_of_one_page_is_one_query(count):
     ledger, database = a_ledger(*every_minute(count), largest_answer=20)
     assert len(list(read_facts(ledger, QUERY))) == count
-    assert len(database.queries) == queries
+    assert len(database.queries) == 1
+
+
+def test_ids_may_have_what_separates_them_from_the_time():
+    jobs = [a_job(f"#{n}#", DAY + n * timedelta(minutes=1)) for n in range(30)]
+    ledger, _ = a_ledger(*jobs, largest_answer=5)
+    found = sorted(job.job_id for job in read_facts(ledger, QUERY))
+    assert found == sorted(job.job_id for job in jobs)
+
+
+def test_a_partition_whose_last_row_is_not_found_is_read_all_the_same(monkeypatch):
+    """DynamoDB gives a LastEvaluatedKey with each page of a Limit, but does not promise it."""
+    jobs = every_minute(30)
+    ledger, database = a_ledger(*jobs, largest_answer=5)
+    query = database.query
+
+    def without_a_key(**asked: Any) -> dict[str, Any]:
+        answer = query(**asked)
+        if asked.get("Limit") == 1:
+            del answer["LastEvaluatedKey"]
+        return answer
+
+    monkeypatch.setattr(database, "query", without_a_key)
+    found = Counter(job.job_id for job in read_facts(ledger, QUERY))
+    assert found == Counter(job.job_id for job in jobs)
 
 
 def test_bounds_of_the_query_hold_for_every_range():

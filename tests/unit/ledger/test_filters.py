@@ -49,6 +49,7 @@ KEPT = (Family.SNOMEDCT, Family.RXNORM, Family.PHI)
     [
         (None, KEPT, [Family.SNOMEDCT]),
         (None, (Family.RXNORM, Family.PHI), [Family.RXNORM]),
+        (None, (Family.RXNORM, Family.SNOMEDCT), [Family.SNOMEDCT]),
         (["ALL"], KEPT, [*KEPT]),
         (["ALL", Family.PHI], KEPT, [*KEPT]),
         ([Family.PHI], KEPT, [Family.PHI]),

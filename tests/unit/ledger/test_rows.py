@@ -248,7 +248,7 @@ def test_jobs_that_are_not_contended_are_not_written_again(written):
 
 def test_a_row_that_others_keep_changing_makes_the_ledger_unavailable_after_six_attempts(written):
     written.refuse("ConditionalCheckFailed")
-    with pytest.raises(LedgerUnavailable, match="other writers keep changing the rows"):
+    with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
         written.record(a_job())
     assert len(written.slept) == WRITE_ATTEMPTS - 1 == 5
     assert written.slept == pytest.approx([0.2] * 5)
@@ -292,7 +292,7 @@ def test_a_mark_is_given_up_after_six_attempts(written):
     written.record(a_job())
     written.refuse("ConditionalCheckFailed")
     written.database.forget()
-    with pytest.raises(LedgerUnavailable, match="other writers keep changing the rows"):
+    with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
         written.ledger.mark_expired(Family.PHI, "job", rfc3339(SUBMITTED))
     assert len(written.database.reads) == WRITE_ATTEMPTS
 
