@@ -43,7 +43,7 @@ def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_sta
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("count", [10, 1_000, MANY])
+@pytest.mark.parametrize("count", [10, 1_000, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
     with World(many(count), hostile=False) as world:
         world.sync()
