@@ -7,12 +7,13 @@ from msgspec.structs import replace
 
 from jobledger.errors import TooMuchToSummarise
 from jobledger.jobs import Family
+from jobledger.ledger.counters import partition
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.overview import active_jobs, counted_families, read_summary
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import SyncState, Walk
 from jobledger.times import rfc3339
-from tests.counted import DAY, HOUR, NOW, Counted, a_job
+from tests.counted import DAY, HOUR, NOW, SCOPE, Counted, a_job
 
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
 BOTH = (SNOMEDCT, PHI)
@@ -27,6 +28,7 @@ def ranges(world: Counted) -> tuple[list[tuple[str, str]], list[tuple[str, str]]
     for query in world.database.queries:
         values = {name: value["S"] for name, value in query["ExpressionAttributeValues"].items()}
         bounds = values[":low"], values[":high"]
+        assert values.get(":totals", partition(SCOPE)) == partition(SCOPE)
         (counters if ":totals" in values else jobs).append(bounds)
     return counters, jobs
 
