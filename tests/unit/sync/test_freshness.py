@@ -261,6 +261,7 @@ def test_who_waits_for_a_sync_looks_five_times_a_second_and_gets_its_result_howe
     syncs = Stepped()
     key = {"PK": "claim", "SK": f"{SCOPE}/PHI"}
     claimed = syncs.syncs._claim(key, None)
+    assert claimed
     slept = []
 
     def sleep(seconds: float) -> None:
