@@ -142,9 +142,23 @@ def test_an_hour_of_more_jobs_than_a_request_reads_is_read_to_its_end_and_no_fur
     late = [submitted(f"late-{n}", SUBMITTED + (50 + n) * MINUTE, KEPT - DAY) for n in range(5)]
     world = a_world(*each_minute(50), *late, *each_minute(60, SUBMITTED + HOUR, "next-"))
     start = SUBMITTED + KEPT - DAY
-    assert ids(world, 5, start, start + HOUR) == [f"late-{n}" for n in range(5)]
+    rows = read_expiring(world.ledger, BOTH, *hours(start, start + HOUR))
+    world.database.forget()
+    found = list(first_to_expire(world.ledger, rows, 5))
+    assert [(job.family, job.job_id) for job in found] == [
+        (Family.SNOMEDCT, f"late-{n}") for n in range(5)
+    ]
     assert len(world.database.queries) == 2
     assert world.database.rows_read == 55
+
+
+def test_an_hour_whose_jobs_expire_in_two_hours_is_read_once():
+    world = a_world(
+        submitted("first", SUBMITTED, KEPT), submitted("second", SUBMITTED, KEPT + HOUR)
+    )
+    start = SUBMITTED + KEPT
+    assert ids(world, 5, start, start + DAY) == ["first", "second"]
+    assert len(world.database.queries) == 1
 
 
 def test_a_job_that_expires_in_another_hour_than_its_neighbours_is_in_its_place():

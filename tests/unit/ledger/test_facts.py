@@ -161,16 +161,19 @@ def test_a_reader_is_asked_after_each_page():
 
 def test_four_readers_read_at_the_same_time():
     ledger, database = a_ledger(*every_minute(60), largest_answer=30)
-    reading = threading.Barrier(4, timeout=10)
+    barrier = threading.Barrier(4, timeout=10)
+    inside: set[int] = set()
     at_once: list[int] = []
 
     def meet(operation: str) -> None:
         if len(database.queries) > 2:  # after the first page and the last row
-            at_once.append(reading.wait())
+            inside.add(threading.get_ident())
+            barrier.wait()
+            at_once.append(len(inside))
 
     database.before = meet
     assert len(list(read_facts(ledger, QUERY))) == 60
-    assert len(at_once) == 8
+    assert at_once == [4] * 8
 
 
 def test_an_error_in_one_range_is_an_error_of_the_read():

@@ -143,6 +143,9 @@ def test_no_durations_have_no_percentile(buckets):
         (1.000_4, 1.0),
         (1.236, 1.24),
         (3.141_59, 3.14),
+        (0.595, 0.6),
+        (10.037, 10.04),
+        (10.341, 10.341),  # not even four digits are in the same bucket
         (86_399, 86_000.0),
     ],
 )
