@@ -159,6 +159,26 @@ def test_a_reader_is_asked_after_each_page():
     assert len(asked) == len(database.queries) - 1  # the last row is not a page
 
 
+def test_jobs_of_a_page_are_handed_over_before_the_other_pages_have_been_read():
+    ledger, database = a_ledger(*every_minute(60), largest_answer=30)
+    first, handed_over = threading.Lock(), threading.Event()
+    pages = 0
+
+    def wait(operation: str) -> None:
+        in_a_range = len(database.queries) > 2
+        if in_a_range and not first.acquire(blocking=False):
+            assert handed_over.wait(10)
+
+    def go_on() -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            handed_over.set()
+
+    database.before = wait
+    assert len(list(read_facts(ledger, QUERY, go_on))) == 60
+
+
 def test_four_readers_read_at_the_same_time():
     ledger, database = a_ledger(*every_minute(60), largest_answer=30)
     barrier = threading.Barrier(4, timeout=10)
