@@ -202,6 +202,14 @@ def test_a_prefix_page_ends_short_after_2000_rows_and_the_next_one_begins_there(
     assert (rest.jobs, rest.position) == ([a_job(2_500, JobName="nightly").json], None)
 
 
+@pytest.mark.parametrize("begun", [None, rfc3339(NOW + MINUTE)])
+def test_a_full_page_ends_with_its_last_job_however_many_rows_were_read_after_it(begun):
+    paged = Paged(*prefixed(range(3_000), every=1_000))
+    page = paged.page(PREFIX, 2, begun=begun)
+    assert (len(page.jobs), paged.database.rows_read) == (2, 2_000)
+    assert page.position == at(a_job(1_000))
+
+
 def test_the_2000_rows_are_divided_among_the_queries_of_a_page():
     jobs = [job for family in BOTH for job in some(range(3_000), family, JobName="other")]
     paged = Paged(*jobs)
@@ -257,18 +265,21 @@ def test_a_full_page_of_a_walk_has_a_position_whether_or_not_rows_follow_that_it
     assert paged.page(both, 20, begun=rfc3339(NOW)).position == at(known[19], NOW)
 
 
-def test_a_page_that_would_leave_out_too_many_rows_ends_short(monkeypatch):
-    monkeypatch.setattr(pages, "LATER_ROWS", 1_000)
+@pytest.mark.parametrize(
+    "most,limits", [(1_000, [9, 500, 500]), (1_008, [9, 500, 500]), (1_009, [9, 500, 500, 500])]
+)
+def test_a_page_that_would_leave_out_too_many_rows_ends_short(most, limits, monkeypatch):
+    monkeypatch.setattr(pages, "LATER_ROWS", most)
     known = [*some(range(10)), a_job(9_000)]
     paged = Paged(*known)
     first = paged.page(OLDEST_FIRST, 9)
     paged.add_later(*some(range(1_000, 4_000)))
     second = paged.page(OLDEST_FIRST, 9, first.position)
-    # Nine rows with one known job, and then 500 later ones at a time until there are 1,000 or more.
-    assert paged.limits() == [9, 500, 500]
-    assert second == JobsPage(text(known[9:10]), at(a_job(2_007)))
+    # Nine rows with one known job, and then 500 later ones at a time until there are as many.
+    assert paged.limits() == limits
+    assert second == JobsPage(text(known[9:10]), at(a_job(1_007 + sum(limits[1:]))))
     third = paged.page(OLDEST_FIRST, 9, second.position)
-    assert (third.jobs, third.position) == ([], at(a_job(3_016)))
+    assert (third.jobs, third.position is None) == ([], False)
 
 
 def test_each_family_has_a_time_of_its_own_when_the_walk_has_one_for_each():

@@ -189,7 +189,8 @@ def test_rows_that_others_keep_writing_make_the_ledger_unavailable_after_six_att
 def test_a_recount_of_counters_that_are_right_reads_each_row_once_and_writes_nothing():
     world = Counted()
     world.record(
-        *(a_job(f"{n}", submitted=NOW - n * HOUR, ExpirationTime=NOW + DAY) for n in range(30))
+        *(a_job(f"{n}", submitted=NOW - n * HOUR / 2, ExpirationTime=NOW + DAY) for n in range(30)),
+        a_job("of another month", submitted=NOW - 40 * DAY, ExpirationTime=NOW + 2 * DAY),
     )
     world.database.forget()
     assert recount(world) == 0
@@ -256,6 +257,18 @@ def test_a_counter_row_that_is_missing_is_written_as_its_first_version():
         item["Version"] for key, item in world.database.items.items() if key[1].startswith("day#")
     ]
     assert version == {"N": "1"}
+    world.agree()
+
+
+def test_every_row_that_is_replaced_is_counted():
+    world = Counted()
+    world.record(
+        *(a_job(f"{n}", ExpirationTime=NOW + n * DAY) for n in (1, 2)),
+        a_job("3", submitted=NOW - 2 * DAY),
+    )
+    for key in ("expires#2026-11-24", "expires#2026-11-25", "day#2026-11-23", "day#2026-11-21"):
+        world.falsify(f"{key}#SNOMEDCT", None)
+    assert recount(world) == 4
     world.agree()
 
 
