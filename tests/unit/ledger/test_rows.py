@@ -246,6 +246,13 @@ def test_jobs_that_are_not_contended_are_not_written_again(written):
     assert {written.row(f"{n}")["Version"] for n in range(60)} == {1}
 
 
+def test_jobs_of_every_transaction_that_was_refused_are_written_again(written):
+    jobs = [a_job(JobId=f"{n}") for n in range(60)]
+    written.refuse("ConditionalCheckFailed", 2)
+    assert written.record(*jobs) == Recorded(60, 60)
+    assert {written.row(f"{n}")["Version"] for n in range(60)} == {1}
+
+
 def test_a_row_that_others_keep_changing_makes_the_ledger_unavailable_after_six_attempts(written):
     written.refuse("ConditionalCheckFailed")
     with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
