@@ -12,7 +12,13 @@ from jobledger.errors import LedgerUnavailable, TooMuchToSummarise
 from jobledger.jobs import Family, Job, job_from_service
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.job_facts import JobFacts, duration_of, expires_between, is_active
+from jobledger.ledger.job_facts import (
+    JobFacts,
+    duration_of,
+    expires_between,
+    facts_of_job,
+    is_active,
+)
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
@@ -61,6 +67,12 @@ def test_the_facts_of_a_job_are_its_times_and_its_status():
     assert set(query["ProjectionExpression"].split(", ")) == {
         *("SK", "JobStatus", "SubmitTime", "EndTime", "ExpirationTime", "ExpiredUpstream")
     }
+
+
+def test_the_facts_of_a_listed_job_are_those_of_its_row():
+    listed = a_job("job", NOON, JobStatus="FAILED", EndTime=NOON, ExpirationTime=NOON)
+    ledger, _ = a_ledger(listed)
+    assert [facts_of_job(listed)] == list(read_facts(ledger, QUERY))
 
 
 def test_the_rest_of_a_large_partition_is_read_in_eight_ranges_of_the_same_time():
