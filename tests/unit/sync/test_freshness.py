@@ -9,7 +9,8 @@ import pytest
 from jobledger.errors import FunctionRefused
 from jobledger.jobs import Family
 from jobledger.ledger.table import Row, Table
-from jobledger.sync.freshness import SharedSyncs, oldest, refreshed
+from jobledger.ledger.writing import Ledger
+from jobledger.sync.freshness import SharedSyncs, as_of, oldest, recent_as_of, refreshed
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE, a_job, running_api
 from tests.memory_dynamodb import MemoryDynamoDB
@@ -344,6 +345,20 @@ def test_an_answer_is_as_old_as_its_oldest_family_and_of_no_time_if_one_was_neve
 
 def test_an_answer_of_no_family_has_no_time():
     assert oldest({Family.PHI: EARLY}, []) is None
+
+
+def test_a_recent_time_is_read_once_in_five_seconds_and_one_that_must_be_current_each_time():
+    syncs = Stepped()
+    ledger = Ledger(syncs.table, SCOPE, lambda: syncs.now)
+    for read, queries in ((recent_as_of, 1), (as_of, 3)):
+        syncs.database.calls.clear()
+        assert [read(ledger) for _ in range(3)] == [{}] * 3
+        assert syncs.database.calls["query"] == queries
+    recent_as_of(ledger)
+    syncs.now += timedelta(seconds=5)
+    syncs.database.calls.clear()
+    recent_as_of(ledger)
+    assert syncs.database.calls["query"] == 1
 
 
 @pytest.mark.parametrize(

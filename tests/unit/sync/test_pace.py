@@ -97,7 +97,7 @@ def test_expected_calls_are_reserved_in_one_write_and_others_come_after_them():
     assert timeline.database.calls["transact_write_items"] == 3
 
 
-@pytest.mark.parametrize("late,at", [(0.2, 0.45), (0.25, 1.0)])
+@pytest.mark.parametrize("late,at", [(0.2, 0.45), (0.249_9, 0.5), (0.25, 1.0)])
 def test_a_reserved_slot_is_used_until_the_next_one_begins(late, at):
     timeline = Timeline()
     pace, clock = timeline.pace()
@@ -151,6 +151,7 @@ def test_a_call_whose_turn_is_at_the_deadline_does_not_begin(left, calls):
     with suppress(DeadlineReached):
         timeline.call(pace, clock)
     assert timeline.calls == calls
+    assert clock.time() - START == calls[-1]  # nor is its turn waited for
 
 
 def test_a_call_does_not_begin_when_the_table_was_slower_than_the_deadline():
@@ -195,8 +196,12 @@ def test_at_least_the_slot_of_the_call_is_reserved(calls, reserved):
     row = timeline.database.items["pace", SCOPE]
     assert int(row["NextCall"]["N"]) == round((START + 0.25 * reserved) * 1000)
     assert row["Version"] == {"N": "1"}
-    timeline.call(*timeline.pace())
-    assert timeline.database.items["pace", SCOPE]["Version"] == {"N": "2"}
+    for _ in range(reserved):
+        timeline.call(pace, clock)
+    # The calls that were not expected are reserved one by one.
+    row = timeline.database.items["pace", SCOPE]
+    assert int(row["NextCall"]["N"]) == round((START + 0.25 * (reserved + 1)) * 1000)
+    assert row["Version"] == {"N": "2"}
 
 
 @pytest.mark.parametrize("others", [49, 50])

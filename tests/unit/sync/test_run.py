@@ -130,6 +130,15 @@ def test_a_sync_is_shared_until_it_is_as_old_as_asked_for_and_only_when_that_is_
     assert function.invoke({"Families": ["PHI"]}) == {"PHI": own}
 
 
+def test_each_family_is_shared_by_itself_and_within_the_account_and_region(function, monkeypatch):
+    ran = results(monkeypatch)
+    for family in ("PHI", "RXNORM", "PHI"):
+        function.invoke({"Families": [family], "IfOlderThanSeconds": 2})
+    assert [sync._family for sync in ran] == [Family.PHI, Family.RXNORM]
+    claims = [key for key in function.world.database.items if key[0] == "claim"]
+    assert claims == [("claim", f"{SCOPE}/PHI"), ("claim", f"{SCOPE}/RXNORM")]
+
+
 # The deadline: an attempt of ten seconds, and 35 to write its page.
 
 

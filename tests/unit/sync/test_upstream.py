@@ -198,3 +198,13 @@ def test_what_is_called_before_each_attempt_can_keep_it_from_being_made():
         with pytest.raises(InterruptedError):
             upstream.page(Family.PHI, None, None)
         assert (upstream.calls, len(server.received)) == (1, 1)
+
+
+def test_a_connected_adapter_calls_it_too():
+    def before_call() -> None:
+        raise InterruptedError
+
+    upstream = Upstream.connect(before_call)
+    with pytest.raises(InterruptedError):
+        upstream.page(Family.PHI, None, None)
+    assert upstream.calls == 0

@@ -67,6 +67,10 @@ def test_one_page_back_to_an_active_job_saves_its_call(active):
     assert start(world, active) == active - OVERLAP
 
 
+def test_where_no_counter_row_has_a_job_a_walk_takes_one_page():
+    assert start(filled({}), LATEST - DAY, LATEST - 2 * DAY) == LATEST - 2 * DAY - OVERLAP
+
+
 def test_without_complete_counters_a_walk_begins_before_the_oldest_active_job():
     old, older = NOW - DAY, NOW - 2 * DAY
     world = filled({older: 1, old: 1, NOW - HOUR: 2_000})
