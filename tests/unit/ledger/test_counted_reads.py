@@ -87,6 +87,8 @@ def test_a_summary_from_the_counters_is_the_one_from_the_rows(jobs, query, uncou
     assert from_rows == read_summary(world.ledger, query, states, NOW)
 
 
+# The parts that it puts together have tests of their own: tests/unit/ledger/test_expirations.py and others.
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_jobs(), st.integers(1, 30))
 def test_what_a_digest_tells_from_the_counters_is_what_it_tells_from_the_rows(jobs, longest):

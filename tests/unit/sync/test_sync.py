@@ -225,6 +225,8 @@ def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
         assert world.truth() == world.statuses()
 
 
+# What it does at each page of them is in tests/unit/sync/test_walk.py.
+@pytest.mark.slow
 @pytest.mark.row(4, count="a cycle of tokens, and 1,000 empty pages")
 @pytest.mark.parametrize("fault", [{"TokenCycle": True}, {"EmptyPages": 1_000}])
 def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
