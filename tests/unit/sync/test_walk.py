@@ -230,7 +230,7 @@ def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
     assert synced.state.walk == ahead
 
 
-@pytest.mark.parametrize("at_page", [1, 2])
+@pytest.mark.parametrize("at_page", [1, 2, 3])
 def test_a_state_that_changes_beside_the_walk_does_not_stop_it(at_page, synced):
     pages = 0
 
@@ -241,7 +241,7 @@ def test_a_state_that_changes_beside_the_walk_does_not_stop_it(at_page, synced):
             synced.save(full_walk_after="later")
 
     synced.before_page = another
-    done = synced.sync(page(a_job("a"), token="2"), page(a_job("b")))
+    done = synced.sync(page(a_job("a"), token="2"), page(token="3"), page(a_job("b")))
     assert (done.error, done.as_of) == (None, minutes(1))
     assert (synced.state.full_walk_after, synced.state.walk) == ("later", None)
 
@@ -301,6 +301,12 @@ def test_empty_pages_count_from_the_last_job_on_and_again_from_the_restart(servi
     more = [page(token=f"b{n}") for n in range(100)]
     assert service.sync(*empty, page(a_job("a"), token="c"), *more, page()).error is None
     assert service.asked.count((None, None)) == 1
+
+
+def test_a_hundred_empty_pages_are_read_after_a_restart_too(service):
+    first = [page(token="1"), page(token="2"), TokenRefused("ValidationException")]
+    empty = [page(token=f"{n}") for n in range(100)]
+    assert service.sync(*first, *empty, page(a_job("a"))).error is None
 
 
 def test_a_walk_is_begun_anew_once_and_then_given_up(service):
@@ -393,6 +399,13 @@ def test_a_day_after_the_last_one_a_second_walk_covers_everything(passed, walks,
     assert done.error is None
     assert [after for after, _ in synced.asked][1:] == [None][: walks - 1]
     assert (synced.ledger.find("late") is not None) is (walks == 2)
+
+
+def test_a_state_that_does_not_say_when_a_full_walk_is_due_is_due(synced):
+    synced.save(full_walk_after=None)
+    assert synced.sync(page(), page(a_job("old"))).error is None
+    assert len(synced.asked) == 2
+    assert synced.state.full_walk_after is not None
 
 
 def test_after_a_full_walk_the_next_one_is_due_a_day_after_its_start_and_counters_are_verified(
