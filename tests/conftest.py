@@ -90,6 +90,17 @@ def pytest_configure(config: pytest.Config) -> None:
         no_proxy="127.0.0.1,localhost",
     )
     sys.addaudithook(guard)
+    if os.environ.get("JOB_LEDGER_MUTANTS") == "1":
+        _do_not_shrink()
+
+
+def _do_not_shrink() -> None:
+    """Let hypothesis stop at an example that fails: for a mutant, a smaller one is time lost."""
+    from hypothesis import Phase, settings
+
+    phases = [phase for phase in Phase if phase not in (Phase.shrink, Phase.explain)]
+    settings.register_profile("mutants", settings(), phases=phases)
+    settings.load_profile("mutants")
 
 
 def pytest_sessionstart() -> None:

@@ -13,7 +13,7 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import MemoryDynamoDB
+from tests.memory_dynamodb import RecordingDynamoDB
 from tests.recounted import recounted, stored_counters
 
 SCOPE = "111122223333/us-east-1"
@@ -27,7 +27,7 @@ class Counted:
     """A ledger in memory. `record` lists jobs now; `states` are those of syncs that have counted them."""
 
     def __init__(self) -> None:
-        self.database = MemoryDynamoDB()
+        self.database = RecordingDynamoDB()
         self.now = NOW
         self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, lambda: self.now)
 

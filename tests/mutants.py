@@ -92,8 +92,8 @@ def run(package: str, ignored: Mapping[str, str]) -> None:
         _forget_results(work / "mutants", (*_SURVIVED, *_UNTESTED))
         (work / "state").write_text(f"{code} {tests}")
     _forget_results(work / "mutants", _NOT_RUN)
-    # CI: hypothesis tries the same examples for every mutant.
-    environment = os.environ | {"CI": "true"}
+    # CI: hypothesis tries the same examples for every mutant. tests/conftest.py reads the other.
+    environment = os.environ | {"CI": "true", "JOB_LEDGER_MUTANTS": "1"}
     children = str(len(os.sched_getaffinity(0)))
     command = [str(MUTMUT), "run", "--max-children", children]
     subprocess.run(command, cwd=work, env=environment, check=True)

@@ -132,6 +132,7 @@ def test_a_walk_begins_after_the_sync_even_when_the_table_still_shows_the_state_
     api, monkeypatch
 ):
     asked = {
+        "TableName": "ledger",
         "KeyConditionExpression": "PK = :state AND begins_with(SK, :scope)",
         "ExpressionAttributeValues": {":state": {"S": "state"}, ":scope": {"S": f"{SCOPE}/"}},
     }

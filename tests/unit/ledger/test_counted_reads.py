@@ -87,6 +87,8 @@ def test_a_summary_from_the_counters_is_the_one_from_the_rows(jobs, query, uncou
     assert from_rows == read_summary(world.ledger, query, states, NOW)
 
 
+# The parts that it puts together have tests of their own: tests/unit/ledger/test_expirations.py and others.
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_jobs(), st.integers(1, 30))
 def test_what_a_digest_tells_from_the_counters_is_what_it_tells_from_the_rows(jobs, longest):
@@ -229,15 +231,16 @@ def test_a_digest_with_an_old_active_job_reads_thirty_days_more(of_sizes):
 
 
 def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
-    world = fill(4_000)
+    world = fill(1_000)
     query = JobQuery(after=rfc3339(NOW - 400 * DAY), before=rfc3339(NOW - 2 * DAY))
     calls, rows = cost_of_summary(world, query)
-    counter_rows, job_rows = 12 + 31 + 31 + 8, 2 * 6
+    counter_rows, job_rows = 12 + 31 + 31 + 8, 2 * 2
     assert rows <= counter_rows + job_rows
     assert calls["query"] <= 6
 
 
-@pytest.mark.parametrize("an_hour", [1, 100])
+# More jobs than one request reads of an hour: tests/unit/ledger/test_expirations.py has fewer of them.
+@pytest.mark.parametrize("an_hour", [1, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_digest_counts_all_jobs_that_expire_soon_and_lists_ten_of_the_first(an_hour):
     world, now = fill(24 * 8 * an_hour, days=8), NOW + 112 * DAY
     found = read_current_totals(world.ledger, (Family.SNOMEDCT,), states_with(), now).expiring_soon

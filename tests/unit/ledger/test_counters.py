@@ -62,7 +62,7 @@ def test_a_batch_of_one_day_is_one_transaction_with_one_write_of_each_counter_ro
 def test_jobs_of_as_many_days_as_there_are_jobs_fit_into_transactions(announce_new):
     world = Counted()  # its database refuses more than 100 actions, and two of one row
     jobs = [
-        a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=NOW + n * HOUR) for n in range(500)
+        a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=NOW + n * HOUR) for n in range(150)
     ]
     world.record(*jobs, announce_new=announce_new)
     world.agree()
@@ -74,7 +74,7 @@ def test_jobs_of_as_many_days_as_there_are_jobs_fit_into_transactions(announce_n
             EndTime=NOW,
             ExpirationTime=NOW + n * DAY,
         )
-        for n in range(500)
+        for n in range(150)
     ]
     world.record(*moved, announce_new=announce_new)
     world.agree()

@@ -117,6 +117,13 @@ def test_the_longest_token_is_url_safe_and_under_512_characters():
     assert unseal(token, QUERY, KEY) == position
 
 
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_token_may_end_with_any_character(length):
+    for character in map(chr, range(ord(" "), 127)):
+        position = replace(POSITION, sort_key=f"2026-11-23T08:00:00.000Z#{character * length}")
+        assert unseal(seal(position, QUERY, KEY), QUERY, KEY) == position
+
+
 def test_a_sort_key_may_hold_what_separates_the_parts():
     position = replace(POSITION, sort_key="2026-11-23T08:00:00.000Z#a;b#c;PHI")
     assert unseal(seal(position, QUERY, KEY), QUERY, KEY) == position

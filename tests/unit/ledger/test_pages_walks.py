@@ -79,8 +79,10 @@ def pages(account: Account, query: JobQuery, sizes: Iterator[int]) -> Iterator[l
     while True:
         page = read_page(account.ledger, query, next(sizes), position, rfc3339(account.now))
         yield page.jobs
-        if (position := page.position) is None:
+        if page.position is None:
             return
+        assert page.position != position
+        position = page.position
 
 
 def a_query(source: random.Random) -> JobQuery:

@@ -8,8 +8,9 @@ import pytest
 
 from jobledger.errors import FunctionRefused
 from jobledger.jobs import Family
-from jobledger.ledger.table import Table
-from jobledger.sync.freshness import SharedSyncs
+from jobledger.ledger.table import Row, Table
+from jobledger.ledger.writing import Ledger
+from jobledger.sync.freshness import SharedSyncs, as_of, oldest, recent_as_of, refreshed
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE, a_job, running_api
 from tests.memory_dynamodb import MemoryDynamoDB
@@ -170,6 +171,11 @@ class Stepped:
     def run(self, sync):
         return self.syncs.run(Family.PHI, 2, sync)
 
+    def row(self) -> Row:
+        row = self.table.get({"PK": "claim", "SK": f"{SCOPE}/PHI"})
+        assert row is not None
+        return row
+
 
 def test_a_sync_that_was_killed_is_waited_for_a_minute_and_then_done_anew():
     syncs = Stepped()
@@ -231,3 +237,174 @@ def test_families_are_synced_apart():
     for family in (Family.PHI, Family.RXNORM, Family.PHI):
         syncs.syncs.run(family, 2, sync)
     assert len(runs) == 2
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2, 3_600])
+def test_a_result_is_shared_until_it_is_as_old_as_asked_for(seconds):
+    syncs, runs = Stepped(), []
+
+    def sync():
+        runs.append(1)
+        syncs.now += timedelta(seconds=0.1)  # the age is that of its beginning
+        return {"AsOf": "now", "UpstreamCalls": 3, "Changed": 2}
+
+    own = {"AsOf": "now", "UpstreamCalls": 3, "Changed": 2}
+    shared = own | {"UpstreamCalls": 0, "Changed": 0}
+    assert syncs.syncs.run(Family.PHI, seconds, sync) == own
+    syncs.now = NOW + timedelta(seconds=seconds) - timedelta(milliseconds=1)
+    assert syncs.syncs.run(Family.PHI, seconds, sync) == shared
+    syncs.now += timedelta(milliseconds=1)
+    assert syncs.syncs.run(Family.PHI, seconds, sync) == own
+    assert len(runs) == 2
+
+
+def test_who_waits_for_a_sync_looks_five_times_a_second_and_gets_its_result_however_old_it_is():
+    syncs = Stepped()
+    key = {"PK": "claim", "SK": f"{SCOPE}/PHI"}
+    claimed = syncs.syncs._claim(key, None)
+    assert claimed
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        syncs.now += timedelta(seconds=seconds)
+        if len(slept) == 200:  # forty seconds
+            assert syncs.syncs._finish(claimed, lambda: {"AsOf": "slow"}) == {"AsOf": "slow"}
+
+    syncs.syncs._sleep = sleep
+    assert syncs.run(dict) == {"AsOf": "slow", "UpstreamCalls": 0, "Changed": 0}
+    assert slept == [0.2] * 200
+
+
+def test_each_claim_and_each_result_is_the_next_version_of_one_row():
+    syncs = Stepped()
+    versions = []
+
+    def sync():
+        row = syncs.row()
+        versions.append((row["Version"], "Answer" in row, row["Since"]))
+        return {"AsOf": "now"}
+
+    for _ in range(2):
+        syncs.run(sync)
+        syncs.now += timedelta(minutes=1)
+    assert versions == [
+        (1, False, rfc3339(NOW)),
+        (3, False, rfc3339(NOW + timedelta(minutes=1))),
+    ]
+    row = syncs.row()
+    assert (row["Version"], row["Answer"]) == (4, '{"AsOf": "now"}')
+
+
+@pytest.mark.parametrize("passed,runs", [(59.999, 0), (60, 1)])
+def test_a_claim_is_given_up_after_a_minute(passed, runs):
+    syncs, ran = Stepped(), []
+    syncs.syncs._claim({"PK": "claim", "SK": f"{SCOPE}/PHI"}, None)
+    syncs.now += timedelta(seconds=passed)
+
+    def sync():
+        ran.append(1)
+        return {"AsOf": "now"}
+
+    class Waited(Exception):
+        pass
+
+    def wait(seconds):
+        raise Waited
+
+    syncs.syncs._sleep = wait
+    if runs:
+        assert syncs.run(sync) == {"AsOf": "now"}
+    else:
+        with pytest.raises(Waited):
+            syncs.run(sync)
+    assert len(ran) == runs
+
+
+# The API's side.
+
+EARLY, LATE = "2026-11-23T11:00:00.000Z", "2026-11-23T11:30:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "times,expected",
+    [
+        ({Family.PHI: EARLY, Family.RXNORM: LATE}, EARLY),
+        ({Family.PHI: LATE, Family.RXNORM: EARLY}, EARLY),
+        ({Family.PHI: LATE, Family.RXNORM: LATE, Family.SNOMEDCT: EARLY}, LATE),
+        ({Family.PHI: LATE, Family.RXNORM: None}, None),
+        ({Family.PHI: LATE}, None),
+        ({}, None),
+    ],
+)
+def test_an_answer_is_as_old_as_its_oldest_family_and_of_no_time_if_one_was_never_filled(
+    times, expected
+):
+    assert oldest(times, [Family.PHI, Family.RXNORM]) == expected
+
+
+def test_an_answer_of_no_family_has_no_time():
+    assert oldest({Family.PHI: EARLY}, []) is None
+
+
+def test_a_recent_time_is_read_once_in_five_seconds_and_one_that_must_be_current_each_time():
+    syncs = Stepped()
+    ledger = Ledger(syncs.table, SCOPE, lambda: syncs.now)
+    for read, queries in ((recent_as_of, 1), (as_of, 3)):
+        syncs.database.calls.clear()
+        assert [read(ledger) for _ in range(3)] == [{}] * 3
+        assert syncs.database.calls["query"] == queries
+    recent_as_of(ledger)
+    syncs.now += timedelta(seconds=5)
+    syncs.database.calls.clear()
+    recent_as_of(ledger)
+    assert syncs.database.calls["query"] == 1
+
+
+@pytest.mark.parametrize(
+    "age,asked", [(timedelta(seconds=2), False), (timedelta(seconds=2.001), True), (None, True)]
+)
+def test_a_family_is_synced_when_it_is_older_than_two_seconds_or_was_never_filled(age, asked):
+    known = {Family.PHI: rfc3339(NOW - age) if age else None, Family.RXNORM: rfc3339(NOW)}
+    payloads = []
+
+    def sync(payload):
+        payloads.append(payload)
+        return {"Families": {"PHI": {"AsOf": rfc3339(NOW)}}}
+
+    times, stale = refreshed(known, [Family.PHI, Family.RXNORM], sync, NOW)
+    assert payloads == ([{"Families": ["PHI"], "IfOlderThanSeconds": 2}] if asked else [])
+    assert stale is False
+    assert times == (known | {Family.PHI: rfc3339(NOW)} if asked else known)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"Families": {}},
+        {"Families": {"PHI": {}}},
+        {"Families": {"PHI": {"AsOf": None}}},
+        {"Families": {"PHI": {"AsOf": LATE, "Error": "Throttled"}}},
+        {"Families": {"PHI": {"AsOf": LATE, "Error": ""}}},
+    ],
+)
+def test_a_family_that_could_not_be_synced_is_stale_and_keeps_its_time(answer):
+    known = {Family.PHI: EARLY, Family.RXNORM: EARLY}
+    others = {"RXNORM": {"AsOf": LATE}}
+    families = answer.get("Families")
+    answer = answer if families is None else {"Families": families | others}
+    times, stale = refreshed(known, [Family.PHI, Family.RXNORM], lambda _: answer, NOW)
+    assert stale is True
+    assert times == {
+        Family.PHI: EARLY,
+        Family.RXNORM: EARLY if families is None else LATE,
+    }
+
+
+def test_a_function_that_refuses_leaves_every_family_as_it_was_and_stale():
+    def refuse(payload):
+        raise FunctionRefused("Throttled")
+
+    known = {Family.PHI: EARLY}
+    assert refreshed(known, [Family.PHI], refuse, NOW) == (known, True)

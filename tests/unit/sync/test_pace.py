@@ -2,13 +2,14 @@
 
 import random
 import threading
+from contextlib import suppress
 
 import pytest
 
-from jobledger.errors import DeadlineReached
+from jobledger.errors import DeadlineReached, LedgerUnavailable
 from jobledger.ledger.table import Table
 from jobledger.sync.pace import Pace
-from tests.memory_dynamodb import MemoryDynamoDB
+from tests.memory_dynamodb import MemoryDynamoDB, cancelled
 from tests.world import SCOPE, START, Clock
 
 
@@ -96,7 +97,7 @@ def test_expected_calls_are_reserved_in_one_write_and_others_come_after_them():
     assert timeline.database.calls["transact_write_items"] == 3
 
 
-@pytest.mark.parametrize("late,at", [(0.2, 0.45), (0.25, 1.0)])
+@pytest.mark.parametrize("late,at", [(0.2, 0.45), (0.249_9, 0.5), (0.25, 1.0)])
 def test_a_reserved_slot_is_used_until_the_next_one_begins(late, at):
     timeline = Timeline()
     pace, clock = timeline.pace()
@@ -139,3 +140,95 @@ def test_no_call_begins_whose_turn_is_after_the_deadline():
     other.deadline = START + 0.1
     with pytest.raises(DeadlineReached):
         other()
+
+
+@pytest.mark.parametrize("left,calls", [(0.25, [0]), (0.251, [0, 0.25])])
+def test_a_call_whose_turn_is_at_the_deadline_does_not_begin(left, calls):
+    timeline = Timeline()
+    timeline.call(*timeline.pace())
+    pace, clock = timeline.pace()
+    pace.deadline = START + left
+    with suppress(DeadlineReached):
+        timeline.call(pace, clock)
+    assert timeline.calls == calls
+    assert clock.time() - START == calls[-1]  # nor is its turn waited for
+
+
+def test_a_call_does_not_begin_when_the_table_was_slower_than_the_deadline():
+    timeline = Timeline()
+    pace, clock = timeline.pace()
+    pace.deadline = START + 1
+
+    def slow(operation):
+        if operation == "transact_write_items":
+            clock.forward(1)
+
+    timeline.database.before = slow
+    with pytest.raises(DeadlineReached):
+        pace()
+
+
+@pytest.mark.parametrize("ahead,at", [(59.75, 59.75), (60, 0)])
+def test_a_slot_of_a_minute_ahead_is_from_a_wrong_clock(ahead, at):
+    timeline = Timeline()
+    other, clock = timeline.pace()
+    clock.forward(ahead - 0.25)
+    other()
+    timeline.call(*timeline.pace())
+    assert timeline.calls == [at]
+
+
+def test_a_slot_that_is_now_is_taken_now():
+    timeline = Timeline()
+    timeline.call(*timeline.pace())
+    pace, clock = timeline.pace()
+    clock.forward(0.25)
+    timeline.call(pace, clock)
+    assert timeline.calls == [0, 0.25]
+
+
+@pytest.mark.parametrize("calls,reserved", [(-1, 1), (0, 1), (1, 1), (4, 4)])
+def test_at_least_the_slot_of_the_call_is_reserved(calls, reserved):
+    timeline = Timeline()
+    pace, clock = timeline.pace()
+    pace.expect(calls)
+    timeline.call(pace, clock)
+    row = timeline.database.items["pace", SCOPE]
+    assert int(row["NextCall"]["N"]) == round((START + 0.25 * reserved) * 1000)
+    assert row["Version"] == {"N": "1"}
+    for _ in range(reserved):
+        timeline.call(pace, clock)
+    # The calls that were not expected are reserved one by one.
+    row = timeline.database.items["pace", SCOPE]
+    assert int(row["NextCall"]["N"]) == round((START + 0.25 * (reserved + 1)) * 1000)
+    assert row["Version"] == {"N": "2"}
+
+
+@pytest.mark.parametrize("others", [49, 50])
+def test_a_slot_that_others_take_fifty_times_makes_the_ledger_unavailable(others):
+    timeline = Timeline()
+    pace, _ = timeline.pace()
+    left = others
+
+    def refuse(operation):
+        nonlocal left
+        if operation == "transact_write_items" and left:
+            left -= 1
+            raise cancelled("ConditionalCheckFailed")
+
+    timeline.database.before = refuse
+    if others < 50:
+        pace()
+    else:
+        with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the pace row$"):
+            pace()
+    assert left == 0
+
+
+def test_deployments_of_one_account_have_a_pace_for_each_scope():
+    timeline = Timeline()
+    timeline.call(*timeline.pace())
+    clock = Clock()
+    other = Pace(Table(timeline.database, "ledger"), "999/eu-west-1", clock.time, clock.forward)
+    timeline.call(other, clock)
+    assert timeline.calls == [0, 0]

@@ -43,7 +43,7 @@ def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_sta
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("count", [10, 1_000, MANY])
+@pytest.mark.parametrize("count", [10, 1_000, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
     with World(many(count), hostile=False) as world:
         world.sync()
@@ -225,6 +225,8 @@ def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
         assert world.truth() == world.statuses()
 
 
+# What it does at each page of them is in tests/unit/sync/test_walk.py.
+@pytest.mark.slow
 @pytest.mark.row(4, count="a cycle of tokens, and 1,000 empty pages")
 @pytest.mark.parametrize("fault", [{"TokenCycle": True}, {"EmptyPages": 1_000}])
 def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):

@@ -38,20 +38,18 @@ def fewest(active: set[int]) -> int:
     return min(max(ceil(cut / 500), 1) + sum(n >= max(cut, 1) for n in active) for cut in cuts)
 
 
+# The choice alone, for more and smaller ledgers, is in tests/unit/sync/test_window_start.py.
 @pytest.mark.parametrize(
     "number,days,active",
     [
-        (
-            3_000,
-            100,
-            set(range(99, 3_000, 100)),
-        ),  # 6 pages, or 26 calls for those after the first page
+        # 6 pages, or 26 calls for those after the first page
+        pytest.param(3_000, 100, set(range(99, 3_000, 100)), marks=pytest.mark.slow),
         (3_000, 100, {2_999}),
-        (3_000, 100, {400, 2_999}),
+        pytest.param(3_000, 100, {400, 2_999}, marks=pytest.mark.slow),
         (3_000, 100, {2_700, 2_800, 2_999}),
-        (3_000, 1, {2_999}),
-        (3_000, 1, set(range(2_900, 3_000))),
-        (3_000, 100, set(range(1_000, 1_005)) | {2_999}),
+        pytest.param(3_000, 1, {2_999}, marks=pytest.mark.slow),
+        pytest.param(3_000, 1, set(range(2_900, 3_000)), marks=pytest.mark.slow),
+        pytest.param(3_000, 100, set(range(1_000, 1_005)) | {2_999}, marks=pytest.mark.slow),
         (100, 100, set(range(0, 100, 7))),
         (600, 0.01, {599}),
     ],

@@ -1,0 +1,320 @@
+"""Counter rows: their keys, what a transaction adds to them, and how they are read."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobledger.jobs import Family, Job
+from jobledger.ledger import counters
+from jobledger.ledger.counters import Changes, CounterRow, batches, counts_of, increments_of
+from jobledger.ledger.job_facts import facts_of_job
+from jobledger.ledger.rows import job_row
+from jobledger.ledger.table import Increment, Row, Table
+from jobledger.ledger.totals import LAYOUT
+from jobledger.times import rfc3339
+from tests.counted import DAY, NOW, SCOPE, Counted, a_job
+from tests.memory_dynamodb import RecordingDynamoDB
+
+SECOND = timedelta(seconds=1)
+PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
+
+
+def key(sort_key: str) -> dict[str, str]:
+    return {"PK": f"{SCOPE}#totals#{LAYOUT}", "SK": sort_key}
+
+
+def row_of(job: Job, **attributes: Any) -> Row:
+    row = job_row(f"{SCOPE}/{job.family}", job, None, rfc3339(NOW), rfc3339(NOW))
+    return row | attributes
+
+
+def by_key(increments: Sequence[Increment]) -> dict[str, dict[str, int]]:
+    assert {increment.key["PK"] for increment in increments} == {f"{SCOPE}#totals#{LAYOUT}"}
+    found = {increment.key["SK"]: dict(increment.amounts) for increment in increments}
+    assert len(found) == len(increments)
+    return found
+
+
+# What is added.
+
+
+def test_jobs_of_two_days_are_added_to_their_days_their_month_and_all():
+    at = datetime(2026, 11, 1, 7, 30, tzinfo=UTC)
+    jobs = [
+        a_job("a", "FAILED", at, EndTime=at + 5 * SECOND, ExpirationTime=at + 120 * DAY),
+        a_job("b", "FAILED", at + DAY, ExpirationTime=at + 120 * DAY),
+        a_job("c", "IN_PROGRESS", at - DAY),
+    ]
+    assert by_key(increments_of(SCOPE, SNOMEDCT, jobs, {})) == {
+        "all#SNOMEDCT": {"Jobs#FAILED": 2, "Jobs#IN_PROGRESS": 1, "D#856#FAILED": 1, "Version": 1},
+        "month#2026-11#SNOMEDCT": {"Jobs#FAILED": 2, "D#856#FAILED": 1, "Version": 1},
+        "month#2026-10#SNOMEDCT": {"Jobs#IN_PROGRESS": 1, "Version": 1},
+        "day#2026-11-01#SNOMEDCT": {
+            "Jobs#FAILED": 1,
+            "Hour#07": 1,
+            "D#856#FAILED": 1,
+            "Version": 1,
+        },
+        "day#2026-11-02#SNOMEDCT": {"Jobs#FAILED": 1, "Hour#07": 1, "Version": 1},
+        "day#2026-10-31#SNOMEDCT": {"Jobs#IN_PROGRESS": 1, "Hour#07": 1, "Version": 1},
+        "expires#2027-03-01#SNOMEDCT": {
+            "07#2026-11-01T07#FAILED": 1,
+            "07#2026-11-02T07#FAILED": 1,
+            "Version": 1,
+        },
+    }
+
+
+def test_a_job_that_moves_is_taken_from_where_its_row_had_it():
+    before = a_job(status="IN_PROGRESS", ExpirationTime=NOW + 10 * DAY)
+    after = a_job(status="STOPPED", ExpirationTime=NOW + 11 * DAY)
+    rows = {before.sort_key: row_of(before)}
+    moved = {"Jobs#IN_PROGRESS": -1, "Jobs#STOPPED": 1, "Version": 1}
+    assert by_key(increments_of(SCOPE, SNOMEDCT, [after], rows)) == {
+        "all#SNOMEDCT": moved,
+        "month#2026-11#SNOMEDCT": moved,
+        "day#2026-11-23#SNOMEDCT": moved,
+        "expires#2026-12-03#SNOMEDCT": {"12#2026-11-23T11#IN_PROGRESS": -1, "Version": 1},
+        "expires#2026-12-04#SNOMEDCT": {"12#2026-11-23T11#STOPPED": 1, "Version": 1},
+    }
+
+
+@pytest.mark.parametrize("counted", [None, LAYOUT - 1])
+def test_a_row_that_is_not_counted_is_taken_from_nowhere(counted):
+    job = a_job()
+    row = row_of(job)
+    del row["Counted"]
+    rows = {job.sort_key: row if counted is None else row | {"Counted": counted}}
+    assert increments_of(SCOPE, SNOMEDCT, [job], rows) == increments_of(SCOPE, SNOMEDCT, [job], {})
+
+
+def test_a_job_that_stays_where_it_is_changes_no_counter():
+    job = a_job(Message="new")
+    assert increments_of(SCOPE, SNOMEDCT, [job], {job.sort_key: row_of(a_job())}) == []
+
+
+def test_a_job_without_a_submit_time_is_counted_in_1970():
+    found = by_key(increments_of(SCOPE, PHI, [a_job(submitted=None, family=PHI)], {}))
+    assert found.keys() == {"all#PHI", "month#1970-01#PHI", "day#1970-01-01#PHI"}
+    assert found["day#1970-01-01#PHI"] == {"Jobs#COMPLETED": 1, "Hour#00": 1, "Version": 1}
+
+
+# Transactions.
+
+
+def sizes(jobs: Sequence[Job], rows: dict[str, Row] | None = None, **how: bool) -> list[int]:
+    given = {"announce_new": True, "one_by_one": False} | how
+    found = list(batches(jobs, rows or {}, **given))
+    assert [job for batch in found for job in batch] == sorted(jobs, key=lambda job: job.sort_key)
+    return [len(batch) for batch in found]
+
+
+def of_one_day(count: int, **more: Any) -> list[Job]:
+    return [a_job(f"{n:03}", submitted=NOW - n * SECOND, **more) for n in range(count)]
+
+
+def rows_of(jobs: Sequence[Job]) -> dict[str, Row]:
+    return {job.sort_key: row_of(job) for job in jobs}
+
+
+@pytest.mark.parametrize(
+    "count,announce_new,expected",
+    [
+        # Two rows of each job, its day, its month, all jobs and a check: 48 * 2 + 4.
+        (48, True, [48]),
+        (49, True, [48, 1]),
+        (97, True, [48, 48, 1]),
+        # One row of each job: the counters' names are the limit.
+        (50, False, [50]),
+        (51, False, [50, 1]),
+        (0, True, []),
+    ],
+)
+def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs(count, announce_new, expected):
+    assert sizes(of_one_day(count), announce_new=announce_new) == expected
+
+
+def test_a_job_with_a_row_may_have_a_change_whether_or_not_new_ones_are_announced():
+    jobs = of_one_day(60)
+    assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]
+    assert sizes(jobs, rows_of(jobs[:10]), announce_new=False) == [50, 10]
+
+
+def test_each_day_and_month_is_a_row_more():
+    # 2 + 3n + the months: 32 jobs of 32 days and two months are 2 + 64 + 32 + 2 rows.
+    last = datetime(2026, 11, 30, tzinfo=UTC)
+    jobs = [a_job(f"{n}", submitted=last - n * DAY) for n in range(60)]
+    months = [job.sort_key[:7] for job in sorted(jobs, key=lambda job: job.sort_key)]
+    assert len(set(months)) == 2
+    assert sizes(jobs) == [32, 28]
+
+
+def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
+    jobs = [
+        a_job(f"{n:03}", submitted=NOW - n * SECOND, ExpirationTime=NOW + n * DAY)
+        for n in range(60)
+    ]
+    assert sizes(jobs) == [32, 28]
+    before = {job.sort_key: row_of(job, ExpirationTime="2025-01-01T00:00:00.000Z") for job in jobs}
+    assert sizes(jobs, before) == [31, 29]
+    apart = {
+        job.sort_key: row_of(job, ExpirationTime=rfc3339(NOW - (n + 1) * DAY))
+        for n, job in enumerate(jobs)
+    }
+    assert sizes(jobs, apart) == [24, 24, 12]
+    together = of_one_day(60, ExpirationTime=NOW)
+    assert sizes(together) == [47, 13]
+
+
+def test_one_by_one_is_a_transaction_for_each_job():
+    assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
+
+
+def test_two_jobs_of_one_id_are_in_different_transactions():
+    jobs = [a_job("same", submitted=NOW - n * SECOND) for n in range(3)]
+    assert sizes([*jobs, a_job("other", submitted=NOW)]) == [1, 2, 1]
+    assert sizes([jobs[0], a_job("other", submitted=NOW - SECOND), jobs[2]]) == [2, 1]
+
+
+# Reads.
+
+
+class Stored:
+    """Counter rows in memory, of these days for all families; the count is the day's number."""
+
+    def __init__(self, *days: str) -> None:
+        self.database = RecordingDynamoDB()
+        self.table = Table(self.database, "ledger")
+        for number, day in enumerate(days, 1):
+            for family in (SNOMEDCT, PHI):
+                changes = Changes(SCOPE, family)
+                at = datetime.fromisoformat(f"{day}T08:00Z")
+                job = a_job(submitted=at, family=family, ExpirationTime=at)
+                changes.add(day, facts_of_job(job), number)
+                assert self.table.transact(changes.increments())
+
+    def told(self, rows: Any) -> list[tuple[str, str, int]]:
+        return [(row.period, row.family.value, row.counts["Jobs#COMPLETED"]) for row in rows]
+
+
+DAYS = ["2026-09-30", "2026-10-01", "2026-10-31", "2026-11-01", "2026-11-02"]
+
+
+@pytest.mark.parametrize(
+    "first,last,expected",
+    [
+        ("2026-10-01", "2026-11-01", [2, 3, 4]),
+        ("2026-10-02", "2026-10-31", [3]),
+        ("2026-11-02", "2026-11-02", [5]),
+        ("2026-11-03", "2026-12-01", []),
+    ],
+)
+def test_days_are_read_from_the_first_to_the_last_of_all_families(first, last, expected):
+    stored = Stored(*DAYS)
+    found = stored.told(counters.days(stored.table, SCOPE, first, last))
+    families = ("PHI", "SNOMEDCT")
+    assert found == [(DAYS[n - 1], family, n) for n in expected for family in families]
+    expirations = counters.expirations(stored.table, SCOPE, first, last)
+    assert [(row.period, row.family) for row in expirations] == [f[:2] for f in found]
+    assert list(counters.days(stored.table, "other", first, last)) == []
+
+
+def test_expirations_without_a_last_day_are_all_from_the_first_on():
+    stored = Stored(*DAYS)
+    rows = list(counters.expirations(stored.table, SCOPE, "2026-10-31"))
+    assert rows[0] == CounterRow(PHI, "2026-10-31", {"08#2026-10-31T08#COMPLETED": 3})
+    assert [row.period for row in rows] == [day for day in DAYS[2:] for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    "bounds,expected",
+    [
+        ((), [1, 5, 9]),
+        (("2026-10",), [5, 9]),
+        (("2026-10", "2026-10"), [5]),
+        (("", "2026-10"), [1, 5]),
+        (("2026-12", "2027-01"), []),
+    ],
+)
+def test_months_are_read_from_the_first_to_the_last(bounds, expected):
+    stored = Stored(*DAYS)
+    rows = counters.months(stored.table, SCOPE, *bounds)
+    assert [row.counts["Jobs#COMPLETED"] for row in rows if row.family is PHI] == expected
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_months_are_read_consistently_when_that_is_asked_for(consistent):
+    stored = Stored(*DAYS)
+    list(counters.months(stored.table, SCOPE, consistent=consistent))
+    list(counters.months(stored.table, SCOPE))
+    asked, default = stored.database.queries
+    assert (asked["ConsistentRead"], default["ConsistentRead"]) == (consistent, False)
+
+
+def test_the_rows_of_all_jobs_are_one_for_each_family():
+    stored = Stored(*DAYS)
+    rows = list(counters.all_jobs(stored.table, SCOPE))
+    counts = {"Jobs#COMPLETED": 15}
+    assert rows == [CounterRow(PHI, "", counts), CounterRow(SNOMEDCT, "", counts)]
+
+
+def test_chosen_days_are_those_of_one_family_that_have_a_row():
+    stored = Stored(*DAYS)
+    chosen = [DAYS[4], DAYS[1], "2026-12-24"]
+    rows = stored.told(counters.chosen_days(stored.table, SCOPE, PHI, chosen))
+    assert sorted(rows) == [(DAYS[1], "PHI", 2), (DAYS[4], "PHI", 5)]
+
+
+def test_jobs_by_hour_are_one_familys_from_the_newest_hour_back_to_the_first_day():
+    world = Counted()
+    for day, hour, number in [
+        ("2026-11-20", 23, 1),
+        ("2026-11-21", 0, 2),
+        ("2026-11-21", 9, 1),
+        ("2026-11-21", 10, 3),
+        ("2026-11-23", 5, 1),
+    ]:
+        at = datetime.fromisoformat(f"{day}T{hour:02}:30Z")
+        world.record(*(a_job(f"{day}-{hour}-{n}", submitted=at) for n in range(number)))
+    world.record(a_job("other", submitted=NOW - DAY, family=PHI))
+    found = counters.jobs_by_hour(world.ledger.table, SCOPE, SNOMEDCT, "2026-11-21")
+    assert list(found) == [
+        ("2026-11-23T05", 1),
+        ("2026-11-21T10", 3),
+        ("2026-11-21T09", 1),
+        ("2026-11-21T00", 2),
+    ]
+
+
+def test_jobs_by_hour_are_read_no_further_than_they_are_asked_for():
+    world = Counted()
+    world.record(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
+    world.database._largest_answer = 10
+    world.database.forget()
+    hours = counters.jobs_by_hour(world.ledger.table, SCOPE, SNOMEDCT, "2026-01-01")
+    assert [next(hours) for _ in range(10)] == [
+        (f"{NOW - n * DAY:%Y-%m-%dT%H}", 1) for n in range(10)
+    ]
+    assert world.database.calls["query"] == 1
+
+
+def test_the_counts_of_a_row_are_its_numbers_without_zeros_and_without_its_version():
+    row: Row = {**key("all#PHI"), "Version": 7, "Jobs#FAILED": 2, "Jobs#STOPPED": 0, "Note": "x"}
+    assert counts_of(row) == Counter({"Jobs#FAILED": 2})
+    assert counts_of(None) == Counter()
+
+
+@pytest.mark.parametrize(
+    "made,sort_key",
+    [
+        (counters.all_key(SCOPE, PHI), "all#PHI"),
+        (counters.day_key(SCOPE, PHI, "2026-11-23"), "day#2026-11-23#PHI"),
+        (counters.expiration_key(SCOPE, PHI, "2027-03-23"), "expires#2027-03-23#PHI"),
+        (counters.month_key(SCOPE, PHI, "2026-11"), "month#2026-11#PHI"),
+    ],
+)
+def test_each_row_has_its_key(made, sort_key):
+    assert made == key(sort_key)

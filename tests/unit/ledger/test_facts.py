@@ -1,0 +1,284 @@
+"""Facts: what is read of each job, and how a large partition is divided for parallel reads."""
+
+import random
+import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobledger.errors import LedgerUnavailable, TooMuchToSummarise
+from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger.facts import read_facts
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_facts import (
+    JobFacts,
+    duration_of,
+    expires_between,
+    facts_of_job,
+    is_active,
+)
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.times import rfc3339
+from tests.memory_dynamodb import RecordingDynamoDB, error
+
+SCOPE = "111122223333/us-east-1"
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DAY = datetime(2026, 11, 23, tzinfo=UTC)
+QUERY = JobQuery(families=(Family.PHI,))
+
+
+def a_job(job_id: str, submitted: datetime | None, **more: object) -> Job:
+    properties = {"JobId": job_id, "SubmitTime": submitted} | more
+    job = job_from_service(Family.PHI, {k: v for k, v in properties.items() if v is not None})
+    assert job is not None
+    return job
+
+
+def a_ledger(*jobs: Job, largest_answer: int = 1_000_000) -> tuple[Ledger, RecordingDynamoDB]:
+    database = RecordingDynamoDB(largest_answer)
+    ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: NOON)
+    for family in {job.family for job in jobs}:
+        mine = [job for job in jobs if job.family is family]
+        ledger.record(family, mine, rfc3339(NOON), announce_new=False)
+    database.forget()
+    return ledger, database
+
+
+def every_minute(count: int) -> list[Job]:
+    """Jobs from midnight on, a minute apart."""
+    return [a_job(f"{n:03}", DAY + n * timedelta(minutes=1)) for n in range(count)]
+
+
+def test_the_facts_of_a_job_are_its_times_and_its_status():
+    end, expiration = NOON + timedelta(minutes=5), NOON + timedelta(days=120)
+    known = a_job("known", NOON, JobStatus="FAILED", EndTime=end, ExpirationTime=expiration)
+    ledger, database = a_ledger(known, a_job("bare", None))
+    ledger.mark_expired(Family.PHI, "bare", None)
+    database.forget()
+    facts = sorted(read_facts(ledger, QUERY), key=lambda job: job.job_id)
+    assert facts == [
+        JobFacts(Family.PHI, "bare", None, None, None, None, expired=True),
+        JobFacts(Family.PHI, "known", "FAILED", rfc3339(NOON), rfc3339(end), rfc3339(expiration)),
+    ]
+    (query,) = database.queries
+    assert set(query["ProjectionExpression"].split(", ")) == {
+        *("SK", "JobStatus", "SubmitTime", "EndTime", "ExpirationTime", "ExpiredUpstream")
+    }
+
+
+def test_the_facts_of_a_listed_job_are_those_of_its_row():
+    listed = a_job("job", NOON, JobStatus="FAILED", EndTime=NOON, ExpirationTime=NOON)
+    ledger, _ = a_ledger(listed)
+    assert [facts_of_job(listed)] == list(read_facts(ledger, QUERY))
+
+
+def test_the_rest_of_a_large_partition_is_read_in_eight_ranges_of_the_same_time():
+    jobs = every_minute(81)
+    ledger, database = a_ledger(*jobs, largest_answer=20)
+    assert {job.job_id for job in read_facts(ledger, QUERY)} == {job.job_id for job in jobs}
+    first, last, *ranges = database.queries
+    assert "Limit" not in first
+    assert (last["ScanIndexForward"], last["Limit"]) == (False, 1)
+    assert all(asked["ScanIndexForward"] for asked in (first, *ranges))
+    bounds = sorted(
+        (values[":low"]["S"], values[":high"]["S"])
+        for values in (asked["ExpressionAttributeValues"] for asked in ranges)
+    )
+    # From the end of the first page, at 00:19, to the last job, at 01:20: 457.5 seconds each.
+    begin = DAY + timedelta(minutes=19)
+    cuts = [rfc3339(begin + n * timedelta(seconds=457.5)) for n in range(1, 8)]
+    after_the_page = f"{rfc3339(begin)}#019"
+    assert bounds == list(zip([after_the_page, *cuts], [*cuts, ":"], strict=True))
+    starts = [asked.get("ExclusiveStartKey") for asked in ranges]
+    assert [start["SK"]["S"] for start in starts if start] == [after_the_page]
+    # Each row of the first page and of a range once, and the last row once more.
+    assert database.rows_read == len(jobs) + 1
+
+
+def test_a_range_of_more_than_a_page_is_read_to_its_end_and_not_divided_again():
+    jobs = every_minute(81)
+    ledger, database = a_ledger(*jobs, largest_answer=3)
+    facts = Counter(job.job_id for job in read_facts(ledger, QUERY))
+    assert facts == Counter(job.job_id for job in jobs)
+    assert [query.get("Limit") for query in database.queries].count(1) == 1
+    # A first page, the last row, and eight ranges of nine or ten jobs in pages of three.
+    assert 1 + 1 + 8 * 3 <= len(database.queries) <= 1 + 1 + 8 * 4
+
+
+@pytest.mark.parametrize("count", [0, 1, 19, 20])
+def test_a_partition_of_one_page_is_one_query(count):
+    ledger, database = a_ledger(*every_minute(count), largest_answer=20)
+    assert len(list(read_facts(ledger, QUERY))) == count
+    assert len(database.queries) == 1
+
+
+def test_ids_may_have_what_separates_them_from_the_time():
+    jobs = [a_job(f"#{n}#", DAY + n * timedelta(minutes=1)) for n in range(30)]
+    ledger, _ = a_ledger(*jobs, largest_answer=5)
+    found = sorted(job.job_id for job in read_facts(ledger, QUERY))
+    assert found == sorted(job.job_id for job in jobs)
+
+
+def test_a_partition_whose_last_row_is_not_found_is_read_all_the_same(monkeypatch):
+    """DynamoDB gives a LastEvaluatedKey with each page of a Limit, but does not promise it."""
+    jobs = every_minute(30)
+    ledger, database = a_ledger(*jobs, largest_answer=5)
+    query = database.query
+
+    def without_a_key(**asked: Any) -> dict[str, Any]:
+        answer = query(**asked)
+        if asked.get("Limit") == 1:
+            del answer["LastEvaluatedKey"]
+        return answer
+
+    monkeypatch.setattr(database, "query", without_a_key)
+    found = Counter(job.job_id for job in read_facts(ledger, QUERY))
+    assert found == Counter(job.job_id for job in jobs)
+
+
+def test_bounds_of_the_query_hold_for_every_range():
+    jobs = every_minute(60)
+    ledger, _ = a_ledger(*jobs, largest_answer=5)
+    after, before = (rfc3339(DAY + timedelta(minutes=minute)) for minute in (10, 50))
+    query = JobQuery(families=(Family.PHI,), after=after, before=before)
+    found = sorted(job.job_id for job in read_facts(ledger, query))
+    assert found == [f"{n:03}" for n in range(11, 50)]
+
+
+def test_a_reader_may_stop_after_each_request():
+    ledger, database = a_ledger(*every_minute(60), largest_answer=3)
+    left = 4
+
+    def go_on() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise TooMuchToSummarise
+
+    with pytest.raises(TooMuchToSummarise):
+        list(read_facts(ledger, QUERY, go_on))
+    # The first page, the last row, eight ranges, and what follows the three pages before the stop.
+    assert len(database.queries) <= 2 + 8 + 3
+
+
+def test_a_reader_is_asked_after_each_page():
+    ledger, database = a_ledger(*every_minute(60), largest_answer=10)
+    asked: list[int] = []
+    list(read_facts(ledger, QUERY, lambda: asked.append(1)))
+    assert len(asked) == len(database.queries) - 1  # the last row is not a page
+
+
+def test_jobs_of_a_page_are_handed_over_before_the_other_pages_have_been_read():
+    ledger, database = a_ledger(*every_minute(60), largest_answer=30)
+    first, handed_over = threading.Lock(), threading.Event()
+    pages = 0
+
+    def wait(operation: str) -> None:
+        in_a_range = len(database.queries) > 2
+        if in_a_range and not first.acquire(blocking=False):
+            assert handed_over.wait(10)
+
+    def go_on() -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            handed_over.set()
+
+    database.before = wait
+    assert len(list(read_facts(ledger, QUERY, go_on))) == 60
+
+
+def test_four_readers_read_at_the_same_time():
+    ledger, database = a_ledger(*every_minute(60), largest_answer=30)
+    barrier = threading.Barrier(4, timeout=10)
+    inside: set[int] = set()
+    at_once: list[int] = []
+
+    def meet(operation: str) -> None:
+        if len(database.queries) > 2:  # after the first page and the last row
+            inside.add(threading.get_ident())
+            barrier.wait()
+            at_once.append(len(inside))
+
+    database.before = meet
+    assert len(list(read_facts(ledger, QUERY))) == 60
+    assert at_once == [4] * 8
+
+
+def test_an_error_in_one_range_is_an_error_of_the_read():
+    ledger, database = a_ledger(*every_minute(60), largest_answer=3)
+
+    def fail(operation: str) -> None:
+        if len(database.queries) == 6:
+            raise error("ThrottlingException")
+
+    database.before = fail
+    with pytest.raises(LedgerUnavailable):
+        list(read_facts(ledger, QUERY))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_jobs_without_a_submit_time_and_of_any_time_are_each_read_once(seed):
+    source = random.Random(seed)
+    jobs = [a_job(f"bare-{n}", None) for n in range(source.randint(0, 12))]
+    jobs += [
+        a_job(f"{n}", DAY + timedelta(milliseconds=source.choice([1, 60_000]) * n))
+        for n in range(source.randint(0, 60))
+    ]
+    ledger, _ = a_ledger(*jobs, largest_answer=4)
+    found = Counter(job.job_id for job in read_facts(ledger, QUERY))
+    assert found == Counter(job.job_id for job in jobs)
+
+
+# What follows from them.
+
+
+@pytest.mark.parametrize(
+    "status,end_time,expired,active",
+    [
+        ("SUBMITTED", None, False, True),
+        ("IN_PROGRESS", None, True, False),
+        ("IN_PROGRESS", rfc3339(NOON), False, True),
+        ("COMPLETED", None, False, False),
+        ("PAUSED", None, False, True),
+        ("PAUSED", rfc3339(NOON), False, False),
+        (None, None, False, True),
+        (None, rfc3339(NOON), False, False),
+    ],
+)
+def test_a_job_is_active_until_it_ends_or_the_service_forgets_it(status, end_time, expired, active):
+    job = JobFacts(Family.PHI, "job", status, rfc3339(NOON), end_time, None, expired)
+    assert is_active(job) is active
+
+
+@pytest.mark.parametrize(
+    "submit_time,end_time,seconds",
+    [
+        ("2026-11-23T12:00:00.000Z", "2026-11-23T12:00:01.500Z", 1.5),
+        ("2026-11-23T12:00:00.000Z", "2026-11-23T12:00:00.000Z", 0.0),
+        ("2026-11-23T12:00:00.001Z", "2026-11-23T12:00:00.000Z", None),
+        (None, "2026-11-23T12:00:00.000Z", None),
+        ("2026-11-23T12:00:00.000Z", None, None),
+    ],
+)
+def test_a_duration_needs_both_times_in_order(submit_time, end_time, seconds):
+    assert duration_of(submit_time, end_time) == seconds
+
+
+@pytest.mark.parametrize(
+    "expiration,expires",
+    [
+        ("2026-11-22T23:59:59.999Z", False),
+        ("2026-11-23T00:00:00.000Z", True),
+        ("2026-11-23T23:59:59.999Z", True),
+        ("2026-11-24T00:00:00.000Z", False),
+        (None, False),
+    ],
+)
+def test_a_job_expires_in_the_window_that_begins_with_its_time(expiration, expires):
+    job = JobFacts(Family.PHI, "job", "COMPLETED", None, None, expiration)
+    window = "2026-11-23T00:00:00.000Z", "2026-11-24T00:00:00.000Z"
+    assert expires_between(job, *window) is expires

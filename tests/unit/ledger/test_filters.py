@@ -1,0 +1,83 @@
+"""The query that the values of the filters stand for."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.filters import JobQuery, job_query
+
+EARLY = datetime(2026, 11, 1, 8, 30, tzinfo=UTC)
+LATE = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+
+
+def test_without_filters_the_newest_jobs_of_snomedct_come_first():
+    query = job_query({})
+    assert query == JobQuery(families=(Family.SNOMEDCT,), order="descending")
+    assert query.descending
+
+
+def test_each_filter_has_its_field_and_bounds_become_text():
+    query = job_query(
+        {
+            "Family": [Family.PHI],
+            "JobName": "nightly-1",
+            "JobNamePrefix": "nightly-",
+            "JobStatus": [JobStatus.FAILED],
+            "SubmitTimeAfter": EARLY,
+            "SubmitTimeBefore": LATE,
+            "Order": "ascending",
+        }
+    )
+    assert query == JobQuery(
+        families=(Family.PHI,),
+        name="nightly-1",
+        name_prefix="nightly-",
+        statuses=("FAILED",),
+        after="2026-11-01T08:30:00.000Z",
+        before="2026-11-02T08:30:00.000Z",
+        order="ascending",
+    )
+    assert not query.descending
+
+
+KEPT = (Family.SNOMEDCT, Family.RXNORM, Family.PHI)
+
+
+@pytest.mark.parametrize(
+    "asked,kept,families",
+    [
+        (None, KEPT, [Family.SNOMEDCT]),
+        (None, (Family.RXNORM, Family.PHI), [Family.RXNORM]),
+        (None, (Family.RXNORM, Family.SNOMEDCT), [Family.SNOMEDCT]),
+        (["ALL"], KEPT, [*KEPT]),
+        (["ALL", Family.PHI], KEPT, [*KEPT]),
+        ([Family.PHI], KEPT, [Family.PHI]),
+        ([Family.PHI, Family.SNOMEDCT, Family.PHI], KEPT, [Family.SNOMEDCT, Family.PHI]),
+        (["ALL"], tuple(Family), [*Family]),
+    ],
+)
+def test_families_are_in_the_order_of_the_setting_and_the_default_is_one_that_is_kept(
+    asked, kept, families
+):
+    values = {} if asked is None else {"Family": asked}
+    assert [*job_query(values, kept).families] == families
+
+
+def test_statuses_are_listed_once_in_the_order_of_the_model():
+    query = job_query({"JobStatus": ["FAILED", "SUBMITTED", "FAILED"]})
+    assert query.statuses == ("SUBMITTED", "FAILED")
+
+
+@pytest.mark.parametrize(
+    "values,order",
+    [
+        ({"SubmitTimeBefore": LATE}, "ascending"),
+        ({"SubmitTimeAfter": EARLY}, "descending"),
+        ({"SubmitTimeAfter": EARLY, "SubmitTimeBefore": LATE}, "descending"),
+        ({"SubmitTimeBefore": LATE, "Order": "descending"}, "descending"),
+        ({"SubmitTimeAfter": EARLY, "Order": "ascending"}, "ascending"),
+    ],
+)
+def test_jobs_before_a_time_alone_are_listed_oldest_first_unless_an_order_is_given(values, order):
+    assert job_query(values).order == order

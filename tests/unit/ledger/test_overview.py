@@ -1,0 +1,297 @@
+"""Summaries: which rows are read for a time range, and which jobs are active."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from jobledger.errors import TooMuchToSummarise
+from jobledger.jobs import Family
+from jobledger.ledger.counters import partition
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.overview import active_jobs, counted_families, read_summary
+from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.writing import SyncState, Walk
+from jobledger.times import rfc3339
+from tests.counted import DAY, HOUR, NOW, SCOPE, Counted, a_job
+
+PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
+BOTH = (SNOMEDCT, PHI)
+COUNTED = SyncState(as_of=rfc3339(NOW), counted=LAYOUT)
+ALL_COUNTED = dict.fromkeys(Family, COUNTED)
+
+
+def ranges(world: Counted) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The counter rows and the job rows that were asked for, each from one key to another."""
+    counters: list[tuple[str, str]] = []
+    jobs: list[tuple[str, str]] = []
+    for query in world.database.queries:
+        values = {name: value["S"] for name, value in query["ExpressionAttributeValues"].items()}
+        bounds = values[":low"], values[":high"]
+        assert values.get(":totals", partition(SCOPE)) == partition(SCOPE)
+        (counters if ":totals" in values else jobs).append(bounds)
+    return counters, jobs
+
+
+SOON = ("expires#2026-11-23#", "expires#2026-11-30#~")
+ALL = ("all#", "all#~")
+
+
+def months(first: str, last: str) -> tuple[str, str]:
+    return f"month#{first}", f"month#{last}#~"
+
+
+def days(first: str, last: str) -> tuple[str, str]:
+    return f"day#{first}#", f"day#{last}#~"
+
+
+@pytest.mark.parametrize(
+    "after,before,counters,jobs",
+    [
+        (None, None, [ALL], []),
+        # From the first of a month on: months alone, and the rows of the day of the bound.
+        (
+            "2026-09-30T08:00:00.000Z",
+            None,
+            [months("2026-10", "~")],
+            [("2026-09-30T08:00:00.000Z$", "2026-10-01T00:00:00.000Z#")],
+        ),
+        (
+            "2026-10-01T08:00:00.000Z",
+            None,
+            [days("2026-10-02", "2026-10-31"), months("2026-10", "~")],
+            [("2026-10-01T08:00:00.000Z$", "2026-10-02T00:00:00.000Z#")],
+        ),
+        (
+            None,
+            "2026-11-01T08:00:00.000Z",
+            [months("0", "2026-10")],
+            [("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#")],
+        ),
+        (
+            None,
+            "2026-10-31T08:00:00.000Z",
+            [days("2026-10-01", "2026-10-30"), months("0", "2026-10")],
+            [("2026-10-30T23:59:59.999Z$", "2026-10-31T08:00:00.000Z#")],
+        ),
+        # Whole months between two bounds, and the days before and after them.
+        (
+            "2026-08-31T08:00:00.000Z",
+            "2026-11-01T08:00:00.000Z",
+            [months("2026-09", "2026-10")],
+            [
+                ("2026-08-31T08:00:00.000Z$", "2026-09-01T00:00:00.000Z#"),
+                ("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#"),
+            ],
+        ),
+        (
+            "2026-08-30T08:00:00.000Z",
+            "2026-11-02T08:00:00.000Z",
+            [
+                days("2026-08-31", "2026-08-31"),
+                days("2026-11-01", "2026-11-01"),
+                months("2026-08", "2026-11"),
+            ],
+            [
+                ("2026-08-30T08:00:00.000Z$", "2026-08-31T00:00:00.000Z#"),
+                ("2026-11-01T23:59:59.999Z$", "2026-11-02T08:00:00.000Z#"),
+            ],
+        ),
+        # Days of one month, a whole month, one day, and no whole day.
+        (
+            "2026-10-05T08:00:00.000Z",
+            "2026-10-20T08:00:00.000Z",
+            [days("2026-10-06", "2026-10-19")],
+            [
+                ("2026-10-05T08:00:00.000Z$", "2026-10-06T00:00:00.000Z#"),
+                ("2026-10-19T23:59:59.999Z$", "2026-10-20T08:00:00.000Z#"),
+            ],
+        ),
+        (
+            "2026-09-30T08:00:00.000Z",
+            "2026-10-20T08:00:00.000Z",
+            [days("2026-10-01", "2026-10-19")],
+            [
+                ("2026-09-30T08:00:00.000Z$", "2026-10-01T00:00:00.000Z#"),
+                ("2026-10-19T23:59:59.999Z$", "2026-10-20T08:00:00.000Z#"),
+            ],
+        ),
+        (
+            "2026-10-19T08:00:00.000Z",
+            "2026-11-01T08:00:00.000Z",
+            [days("2026-10-20", "2026-10-31")],
+            [
+                ("2026-10-19T08:00:00.000Z$", "2026-10-20T00:00:00.000Z#"),
+                ("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#"),
+            ],
+        ),
+        (
+            "2026-09-30T08:00:00.000Z",
+            "2026-11-01T08:00:00.000Z",
+            [months("2026-10", "2026-10")],
+            [
+                ("2026-09-30T08:00:00.000Z$", "2026-10-01T00:00:00.000Z#"),
+                ("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#"),
+            ],
+        ),
+        (
+            "2026-10-05T08:00:00.000Z",
+            "2026-10-07T08:00:00.000Z",
+            [days("2026-10-06", "2026-10-06")],
+            [
+                ("2026-10-05T08:00:00.000Z$", "2026-10-06T00:00:00.000Z#"),
+                ("2026-10-06T23:59:59.999Z$", "2026-10-07T08:00:00.000Z#"),
+            ],
+        ),
+        (
+            "2026-10-05T08:00:00.000Z",
+            "2026-10-06T08:00:00.000Z",
+            None,
+            [("2026-10-05T08:00:00.000Z$", "2026-10-06T08:00:00.000Z#")],
+        ),
+        (
+            "9999-12-31T08:00:00.000Z",
+            None,
+            None,
+            [("9999-12-31T08:00:00.000Z$", ":")],
+        ),
+        (
+            None,
+            "0001-01-01T08:00:00.000Z",
+            None,
+            [("0", "0001-01-01T08:00:00.000Z#")],
+        ),
+    ],
+)
+def test_whole_months_and_days_come_from_counters_and_the_ends_of_a_range_from_rows(
+    after, before, counters, jobs
+):
+    world = Counted()
+    query = JobQuery(families=(SNOMEDCT,), after=after, before=before)
+    read_summary(world.ledger, query, ALL_COUNTED, NOW)
+    expected = [] if counters is None else [*counters, SOON]
+    assert ranges(world) == (expected, jobs)
+
+
+@pytest.mark.parametrize("filters", [{"name": "nightly"}, {"name_prefix": "night"}])
+def test_a_summary_by_name_reads_rows_and_no_counter(filters):
+    world = Counted()
+    world.record(a_job("a", JobName="nightly"), a_job("b", JobName="weekly"))
+    world.database.forget()
+    summary = read_summary(world.ledger, JobQuery(**filters), ALL_COUNTED, NOW)
+    assert (summary.total, ranges(world)) == (1, ([], [("0", ":")]))
+
+
+def test_only_the_families_whose_counters_are_complete_are_read_from_them():
+    states = {
+        SNOMEDCT: COUNTED,
+        PHI: replace(COUNTED, counted=LAYOUT - 1),
+        Family.RXNORM: SyncState(),
+    }
+    assert counted_families(states, tuple(Family)) == (SNOMEDCT,)
+    assert counted_families(states, [PHI]) == ()
+    assert counted_families(ALL_COUNTED, [PHI, SNOMEDCT]) == (PHI, SNOMEDCT)
+    world = Counted()
+    world.record(a_job("a"), a_job("b", family=PHI), a_job("c", family=Family.ICD10CM))
+    world.database.forget()
+    summary = read_summary(world.ledger, JobQuery(families=BOTH), states, NOW)
+    assert summary.by_family == {"SNOMEDCT": 1, "PHI": 1}
+    assert ranges(world) == ([ALL, SOON], [("0", ":")])
+
+
+def test_other_families_are_not_in_a_summary_from_counters():
+    world = Counted()
+    expiring = NOW + DAY
+    world.record(
+        *(a_job(f"{f}", family=f, status="FAILED", ExpirationTime=expiring) for f in Family)
+    )
+    summary = read_summary(world.ledger, JobQuery(families=(PHI,)), ALL_COUNTED, NOW)
+    assert (summary.total, summary.by_family, summary.expiring_soon) == (1, {"PHI": 1}, 1)
+
+
+def test_a_reader_is_asked_between_all_requests_and_may_stop():
+    world = Counted()
+    world.record(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
+    query = JobQuery(families=BOTH, after=rfc3339(NOW - 40 * DAY), before=rfc3339(NOW - 5 * DAY))
+    states = {SNOMEDCT: COUNTED}
+    asked: list[int] = []
+    read_summary(world.ledger, query, states, NOW, lambda: asked.append(1))
+    # After the counters; before and after each end of the range; and after the rows of the other family.
+    assert len(asked) == 1 + 2 * 2 + 1
+
+    def stop() -> None:
+        raise TooMuchToSummarise
+
+    for families in ((SNOMEDCT,), (PHI,)):
+        with pytest.raises(TooMuchToSummarise):
+            read_summary(world.ledger, replace(query, families=families), states, NOW, stop)
+
+
+# Active jobs.
+
+
+def test_active_jobs_are_those_that_the_state_and_its_walks_know_and_that_have_not_ended():
+    world = Counted()
+    times = {name: NOW - n * HOUR for n, name in enumerate(["state", "walk", "full", "ended"], 1)}
+    world.record(
+        *(
+            a_job(name, "COMPLETED" if name == "ended" else "IN_PROGRESS", at)
+            for name, at in times.items()
+        ),
+        a_job("bare", "SUBMITTED", None),
+        a_job("not followed", "SUBMITTED"),
+        a_job("state", "SUBMITTED", NOW - 9 * HOUR, PHI),
+    )
+    stamps = {name: rfc3339(at) for name, at in times.items()}
+    state = SyncState(
+        active={"state": stamps["state"], "ended": stamps["ended"], "gone": stamps["state"]},
+        walk=Walk("t", active={"walk": stamps["walk"], "bare": ""}),
+        full_walk=Walk("t", active={"full": stamps["full"]}),
+    )
+    states = {SNOMEDCT: state, PHI: SyncState(active={"state": rfc3339(NOW - 9 * HOUR)})}
+    world.database.forget()
+    found = active_jobs(world.ledger, states, tuple(Family))
+    assert sorted((job.job_id, job.family) for job in found) == [
+        ("bare", SNOMEDCT),
+        ("full", SNOMEDCT),
+        ("state", PHI),
+        ("state", SNOMEDCT),
+        ("walk", SNOMEDCT),
+    ]
+    assert world.database.calls == {"batch_get_item": 1}
+    (only,) = active_jobs(world.ledger, states, [PHI])
+    assert (only.family, only.submit_time) == (PHI, rfc3339(NOW - 9 * HOUR))
+    assert active_jobs(world.ledger, {}, tuple(Family)) == []
+
+
+@pytest.mark.parametrize(
+    "filters,oldest",
+    [
+        ({}, "a"),
+        ({"statuses": ("IN_PROGRESS",)}, "b"),
+        ({"statuses": ("FAILED",)}, None),
+        ({"after": "2026-11-20T08:00:00.000Z"}, "b"),
+        ({"after": "2026-11-20T07:59:59.999Z"}, "a"),
+        ({"after": "2026-11-21T08:00:00.000Z"}, None),
+        ({"before": "2026-11-20T08:00:00.001Z"}, "a"),
+        ({"before": "2026-11-20T08:00:00.000Z"}, None),
+        ({"families": (PHI,)}, None),
+    ],
+)
+@pytest.mark.parametrize("counted", [LAYOUT, 0])
+def test_the_oldest_active_job_is_one_that_the_query_matches(filters, oldest, counted):
+    world = Counted()
+    first = datetime.fromisoformat("2026-11-20T08:00Z")
+    world.record(
+        a_job("a", "SUBMITTED", first),
+        a_job("b", "IN_PROGRESS", first + DAY),
+        a_job("c", "COMPLETED", first - DAY, EndTime=first),
+    )
+    query = replace(JobQuery(families=(SNOMEDCT,)), **filters)
+    summary = read_summary(world.ledger, query, world.states(counted), NOW)
+    found = summary.oldest_active
+    assert (found and found.job_id) == oldest
+    if found:
+        assert found.age_seconds == (NOW - datetime.fromisoformat(found.submit_time)) / timedelta(
+            seconds=1
+        )

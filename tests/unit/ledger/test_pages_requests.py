@@ -1,0 +1,320 @@
+"""Pages: what each one asks of DynamoDB, where it ends, and what it leaves out."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger import pages
+from jobledger.ledger.cursor import Position
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.pages import JobsPage, read_page
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.times import rfc3339
+from tests.memory_dynamodb import RecordingDynamoDB
+
+SCOPE = "111122223333/us-east-1"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+BOTH = (Family.SNOMEDCT, Family.PHI)
+OLDEST_FIRST = JobQuery(families=(Family.PHI,), order="ascending")
+
+
+class Paged:
+    """A ledger in memory: job `n` was submitted in minute n of this day, and each job was observed at NOW."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.now = NOW
+        self.database = RecordingDynamoDB()
+        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, lambda: self.now)
+        self.add(*jobs)
+        self.now += MINUTE
+
+    def add(self, *jobs: Job) -> None:
+        for family in {job.family for job in jobs}:
+            listed = [job for job in jobs if job.family is family]
+            self.ledger.record(family, listed, rfc3339(self.now), announce_new=False)
+
+    def add_later(self, *jobs: Job) -> None:
+        self.now += MINUTE
+        self.add(*jobs)
+
+    def page(
+        self, query: JobQuery, size: int, start: Position | None = None, **more: object
+    ) -> JobsPage:
+        self.database.forget()
+        return read_page(self.ledger, query, size, start, rfc3339(self.now), **more)  # type: ignore[arg-type]
+
+    def limits(self) -> list[int]:
+        return [query["Limit"] for query in self.database.queries]
+
+
+def a_job(number: int, family: Family = Family.PHI, **more: object) -> Job:
+    properties = {
+        "JobId": f"{number:05}",
+        "JobStatus": "COMPLETED",
+        "SubmitTime": NOW.replace(hour=0) + number * timedelta(seconds=1),
+    }
+    job = job_from_service(family, properties | more)
+    assert job is not None
+    return job
+
+
+def some(numbers: Iterable[int], family: Family = Family.PHI, **more: object) -> list[Job]:
+    return [a_job(number, family, **more) for number in numbers]
+
+
+def text(jobs: Iterable[Job]) -> list[str]:
+    return [job.json for job in jobs]
+
+
+def at(job: Job, as_of: datetime = NOW + MINUTE) -> Position:
+    return Position(job.sort_key, job.family, rfc3339(as_of))
+
+
+# One query reads what the page has.
+
+
+def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
+    jobs = some(range(30))
+    paged = Paged(*jobs)
+    page = paged.page(OLDEST_FIRST, 10)
+    assert page == JobsPage(text(jobs[:10]), at(jobs[9]))
+    assert (paged.limits(), paged.database.rows_read) == ([10], 10)
+    (query,) = paged.database.queries
+    assert query["ProjectionExpression"] == "SK, Job"
+    assert "ConsistentRead" not in query
+
+
+def test_the_last_page_has_no_position_and_the_page_before_it_may_be_full():
+    paged = Paged(*some(range(25)))
+    first = paged.page(OLDEST_FIRST, 20)
+    last = paged.page(OLDEST_FIRST, 20, first.position)
+    assert (len(first.jobs), len(last.jobs), last.position) == (20, 5, None)
+
+
+@pytest.mark.parametrize(
+    "size,limits", [(10, [10, 10]), (16, [10, 10]), (50, [25, 25]), (101, [50, 50])]
+)
+def test_a_page_of_two_families_reads_half_of_its_size_of_each_but_at_least_ten(size, limits):
+    paged = Paged(*some(range(0, 400, 2)), *some(range(1, 400, 2), Family.SNOMEDCT))
+    query = JobQuery(families=BOTH, order="ascending")
+    page = paged.page(query, size)
+    assert paged.limits()[:2] == limits
+    assert len(page.jobs) == size
+    assert paged.database.rows_read <= 2 * max(size, 10)
+
+
+def test_what_is_read_of_a_family_is_never_more_than_the_page():
+    """All of the first page's jobs are of one family, whose rows are read in two or three parts."""
+    paged = Paged(*some(range(100)), *some(range(1_000, 1_100), Family.SNOMEDCT))
+    page = paged.page(JobQuery(families=BOTH, order="ascending"), 25)
+    assert page.jobs == text(some(range(25)))
+    assert paged.limits() == [12, 12, 12, 1]
+
+
+def test_a_page_of_two_families_that_ends_with_all_jobs_has_no_position():
+    jobs = [*some(range(0, 10, 2)), *some(range(1, 10, 2), Family.SNOMEDCT)]
+    page = Paged(*jobs).page(JobQuery(families=BOTH, order="ascending"), 10)
+    assert (len(page.jobs), page.position) == (10, None)
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_jobs_of_one_time_and_id_are_in_the_order_of_their_families(order):
+    jobs = [a_job(1, family) for family in Family]
+    paged = Paged(*jobs)
+    query = JobQuery(families=tuple(Family), order=order)
+    listed = sorted(Family, reverse=order == "descending")
+    assert paged.page(query, 5).jobs == [a_job(1, family).json for family in listed]
+    for number, family in enumerate(listed, 1):
+        rest = paged.page(query, 5, at(a_job(1, family)))
+        assert rest.jobs == [a_job(1, later).json for later in listed[number:]]
+
+
+def test_a_job_whose_status_changes_between_two_queries_is_listed_once():
+    jobs = some(range(5), JobStatus="IN_PROGRESS")
+    paged = Paged(*jobs)
+    changed = a_job(2)
+
+    def change(operation: str) -> None:
+        if operation == "query":
+            paged.database.after = lambda operation: None
+            paged.add(changed)
+
+    paged.database.after = change
+    query = replace(OLDEST_FIRST, statuses=("IN_PROGRESS", "COMPLETED"))
+    found = paged.page(query, 10).jobs
+    assert found == text(jobs)  # as it was, or as it is
+
+
+# A consistent read.
+
+
+@pytest.mark.parametrize(
+    "filters,index",
+    [
+        ({}, None),
+        ({"name_prefix": "nightly"}, None),
+        ({"name": "nightly"}, "ByName"),
+        ({"statuses": ("COMPLETED",)}, "ByStatus"),
+        ({"name": "nightly", "statuses": ("COMPLETED",)}, "ByNameAndStatus"),
+    ],
+)
+@pytest.mark.parametrize("consistent", [True, False])
+def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(filters, index, consistent):
+    jobs = some(range(3), JobName="nightly")
+    paged = Paged(*jobs, a_job(5, JobName="weekly", JobStatus="FAILED"))
+    page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
+    assert page.jobs == text(jobs)
+    for query in paged.database.queries:
+        assert query.get("IndexName") == index
+        assert query.get("ConsistentRead", False) is (consistent and index is None)
+
+
+# A name prefix.
+
+
+def prefixed(numbers: Iterable[int], every: int) -> list[Job]:
+    """Jobs of which one in so many has the prefix."""
+    return [a_job(n, JobName="nightly" if n % every == 0 else "other") for n in numbers]
+
+
+PREFIX = replace(OLDEST_FIRST, name_prefix="night")
+
+
+def test_a_prefix_is_looked_for_in_500_rows_at_a_time_until_the_page_is_full():
+    paged = Paged(*prefixed(range(3_000), every=100))
+    page = paged.page(PREFIX, 8)
+    assert len(page.jobs) == 8
+    assert paged.limits() == [500, 500]
+    assert page.position == at(a_job(700))
+
+
+def test_a_prefix_page_ends_short_after_2000_rows_and_the_next_one_begins_there():
+    paged = Paged(*prefixed(range(3_000), every=2_500))
+    page = paged.page(PREFIX, 8)
+    assert (len(page.jobs), paged.limits(), paged.database.rows_read) == (1, [500] * 4, 2_000)
+    assert page.position == at(a_job(1_999))
+    rest = paged.page(PREFIX, 8, page.position)
+    assert (rest.jobs, rest.position) == ([a_job(2_500, JobName="nightly").json], None)
+
+
+@pytest.mark.parametrize("begun", [None, rfc3339(NOW + MINUTE)])
+def test_a_full_page_ends_with_its_last_job_however_many_rows_were_read_after_it(begun):
+    paged = Paged(*prefixed(range(3_000), every=1_000))
+    page = paged.page(PREFIX, 2, begun=begun)
+    assert (len(page.jobs), paged.database.rows_read) == (2, 2_000)
+    assert page.position == at(a_job(1_000))
+
+
+def test_the_2000_rows_are_divided_among_the_queries_of_a_page():
+    jobs = [job for family in BOTH for job in some(range(3_000), family, JobName="other")]
+    paged = Paged(*jobs)
+    page = paged.page(replace(PREFIX, families=BOTH), 8)
+    assert page.jobs == []
+    assert page.position == at(a_job(999))  # PHI is before SNOMEDCT
+    assert sorted(paged.limits()) == [500] * 4
+    assert paged.database.rows_read == 2_000
+
+
+def test_the_last_chunk_of_a_prefix_page_is_what_is_left_of_its_rows(monkeypatch):
+    monkeypatch.setattr(pages, "PREFIX_ROWS", 1_200)
+    paged = Paged(*some(range(2_000), JobName="other"))
+    assert paged.page(PREFIX, 8).position == at(a_job(1_199))
+    assert paged.limits() == [500, 500, 200]
+
+
+# Rows that the ledger learned of after the walk began.
+
+
+def test_rows_that_came_later_are_left_out_and_others_are_read_in_their_place():
+    known, later = some(range(0, 400, 4)), some(n for n in range(400) if n % 4)
+    paged = Paged(*known)
+    first = paged.page(OLDEST_FIRST, 10)
+    paged.add_later(*later)
+    second = paged.page(OLDEST_FIRST, 10, first.position)
+    assert second == JobsPage(text(known[10:20]), at(known[19]))
+    # Ten rows are mostly later ones, so the next are read in a large chunk.
+    assert paged.limits() == [10, 500]
+
+
+def test_a_page_that_begins_again_has_the_same_jobs_and_the_same_position():
+    known = some(range(0, 60, 2))
+    paged = Paged(*known)
+    first = paged.page(OLDEST_FIRST, 10)
+    began = rfc3339(paged.now)
+    paged.add_later(*some(range(1, 60, 2)))
+    paged.now += MINUTE
+    assert paged.page(OLDEST_FIRST, 10, begun=began) == first
+    assert paged.page(OLDEST_FIRST, 10) != first
+
+
+def test_a_full_page_of_a_walk_has_a_position_whether_or_not_rows_follow_that_it_leaves_out():
+    known = some(range(20))
+    paged = Paged(*known)
+    first = paged.page(OLDEST_FIRST, 10)
+    assert paged.page(OLDEST_FIRST, 10, first.position).position == at(known[19])
+    paged.add_later(*some(range(20, 25)))
+    assert paged.page(OLDEST_FIRST, 10, first.position).position == at(known[19])
+    both = JobQuery(families=BOTH, order="ascending")
+    begun = paged.page(both, 10, begun=rfc3339(NOW))
+    assert begun.position == at(known[9], NOW)
+    assert paged.page(both, 20, begun=rfc3339(NOW)).position == at(known[19], NOW)
+
+
+@pytest.mark.parametrize(
+    "most,limits", [(1_000, [9, 500, 500]), (1_008, [9, 500, 500]), (1_009, [9, 500, 500, 500])]
+)
+def test_a_page_that_would_leave_out_too_many_rows_ends_short(most, limits, monkeypatch):
+    monkeypatch.setattr(pages, "LATER_ROWS", most)
+    known = [*some(range(10)), a_job(9_000)]
+    paged = Paged(*known)
+    first = paged.page(OLDEST_FIRST, 9)
+    paged.add_later(*some(range(1_000, 4_000)))
+    second = paged.page(OLDEST_FIRST, 9, first.position)
+    # Nine rows with one known job, and then 500 later ones at a time until there are as many.
+    assert paged.limits() == limits
+    assert second == JobsPage(text(known[9:10]), at(a_job(1_007 + sum(limits[1:]))))
+    third = paged.page(OLDEST_FIRST, 9, second.position)
+    assert (third.jobs, third.position is None) == ([], False)
+
+
+def test_each_family_has_a_time_of_its_own_when_the_walk_has_one_for_each():
+    paged = Paged(*some(range(3)), *some(range(3), Family.SNOMEDCT))
+    paged.add(*some(range(3, 6)), *some(range(3, 6), Family.SNOMEDCT))
+    both = JobQuery(families=BOTH, order="ascending")
+    begun = f"{rfc3339(paged.now)},{rfc3339(NOW)}"  # SNOMEDCT, PHI
+    page = paged.page(both, 20, begun=begun)
+    listed = [*some(range(3)), *some(range(6), Family.SNOMEDCT)]
+    assert sorted(page.jobs) == sorted(text(listed))
+
+
+# The size of a page.
+
+
+def with_size(number: int, size: int) -> Job:
+    """A job whose JSON has so many bytes in a response, in which quotes are escaped once more."""
+    empty = a_job(number, Message="")
+    rest = size - pages._size(empty.json)
+    return a_job(number, Message="m" * rest)
+
+
+@pytest.mark.parametrize("more,jobs", [(0, 2), (1, 1)])
+def test_a_page_has_up_to_five_megabytes(more, jobs, monkeypatch):
+    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 2_000)
+    paged = Paged(with_size(1, 1_000), with_size(2, 1_000 + more), a_job(3))
+    page = paged.page(OLDEST_FIRST, 10)
+    assert (len(page.jobs), page.position) == (jobs, at(a_job(jobs)))
+
+
+def test_a_job_that_is_larger_than_a_page_may_be_is_a_page_alone(monkeypatch):
+    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 1_000)
+    paged = Paged(with_size(1, 1_001), a_job(2))
+    assert paged.page(OLDEST_FIRST, 10) == JobsPage([with_size(1, 1_001).json], at(a_job(1)))
+
+
+def test_the_size_of_a_job_counts_bytes_and_what_is_escaped():
+    assert pages._size('{"a":"é\\"b"}') == len('{\\"a\\":\\"é\\\\\\"b\\"}'.encode())

@@ -1,0 +1,287 @@
+"""What the table asks of DynamoDB, and what it makes of its answers and errors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from jobledger.clients import session
+from jobledger.errors import LedgerUnavailable
+from jobledger.ledger.table import CONFIG, Check, Increment, Put, Table, encode
+from tests.memory_dynamodb import cancelled, error
+from tests.scripted_server import Scripted, scripted
+
+KEY = {"PK": "state", "SK": "PHI"}
+TYPED_KEY = {"PK": {"S": "state"}, "SK": {"S": "PHI"}}
+
+
+class Client:
+    """A DynamoDB client that gives these answers in turn, or raises them, and keeps what it is asked."""
+
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self._answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    def _answer(self, **request: Any) -> dict[str, Any]:
+        self.asked.append(request)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    get_item = batch_get_item = query = transact_write_items = _answer
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch):
+    """The pauses between rounds, each the longest that it can be."""
+    seconds: list[float] = []
+    monkeypatch.setattr("jobledger.ledger.table.random.random", lambda: 1.0)
+    monkeypatch.setattr("jobledger.ledger.table.time.sleep", seconds.append)
+    return seconds
+
+
+def a_table(*answers: dict[str, Any] | Exception) -> tuple[Table, Client]:
+    client = Client(*answers)
+    return Table(client, "ledger"), client
+
+
+# Reads.
+
+
+def test_a_row_is_read_consistently_and_numbers_and_booleans_keep_their_type():
+    item = {**TYPED_KEY, "Version": {"N": "7"}, "ExpiredUpstream": {"BOOL": True}}
+    table, client = a_table({"Item": item})
+    assert table.get(KEY) == {**KEY, "Version": 7, "ExpiredUpstream": True}
+    assert encode({**KEY, "Version": 7, "ExpiredUpstream": True}) == item
+    assert client.asked == [{"TableName": "ledger", "Key": TYPED_KEY, "ConsistentRead": True}]
+
+
+def test_a_row_that_does_not_exist_is_none():
+    table, _ = a_table({})
+    assert table.get(KEY) is None
+
+
+def keys(count: int, start: int = 0) -> list[dict[str, str]]:
+    return [{"PK": "jobs", "SK": f"{number:03}"} for number in range(start, start + count)]
+
+
+def typed(keys: Sequence[dict[str, str]]) -> list[dict[str, dict[str, str]]]:
+    return [{name: {"S": text} for name, text in key.items()} for key in keys]
+
+
+def found(keys: list[dict[str, str]], left: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+    """An answer of BatchGetItem that leaves some keys for the next call."""
+    answer: dict[str, Any] = {"Responses": {"ledger": typed(keys)}}
+    return answer | ({"UnprocessedKeys": {"ledger": {"Keys": typed(left)}}} if left else {})
+
+
+def asked_for(client: Client) -> list[list[dict[str, dict[str, str]]]]:
+    """The keys of each call, all of which are consistent reads of this table."""
+    tables = [request["RequestItems"] for request in client.asked]
+    assert all(list(table) == ["ledger"] for table in tables)
+    assert all(table["ledger"]["ConsistentRead"] is True for table in tables)
+    return [table["ledger"]["Keys"] for table in tables]
+
+
+@pytest.mark.parametrize(
+    "count,calls", [(0, []), (1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])]
+)
+def test_many_rows_are_read_a_hundred_at_a_time(count, calls):
+    wanted = keys(count)
+    parts = [wanted[start : start + 100] for start in range(0, count, 100)]
+    table, client = a_table(*(found(part) for part in parts))
+    assert list(table.batch_get(wanted)) == wanted
+    assert [len(part) for part in asked_for(client)] == calls
+    assert asked_for(client) == [typed(part) for part in parts]
+
+
+def test_rows_that_are_left_are_asked_for_again_after_a_pause_and_no_others(slept):
+    table, client = a_table(
+        found(keys(2), left=keys(2, 2)), found(keys(1, 2), keys(1, 3)), {"Responses": {}}
+    )
+    assert list(table.batch_get(keys(4))) == keys(3)
+    assert asked_for(client) == [typed(keys(4)), typed(keys(2, 2)), typed(keys(1, 3))]
+    assert slept == pytest.approx([0.2, 0.8])
+
+
+def test_rows_that_are_left_four_times_make_the_ledger_unavailable(slept):
+    table, client = a_table(*[found([], left=keys(1))] * 5)
+    with pytest.raises(LedgerUnavailable, match=r"^BatchGetItem left keys unprocessed$"):
+        list(table.batch_get(keys(1)))
+    assert len(client.asked) == 4
+    assert slept == pytest.approx([0.2, 0.8, 3.2])
+
+
+def test_a_query_is_read_page_by_page_until_there_is_no_more():
+    pages: list[dict[str, Any]] = [
+        {"Items": typed(keys(2)), "LastEvaluatedKey": typed(keys(1, 1))[0]},
+        {"Items": [], "LastEvaluatedKey": typed(keys(1, 5))[0]},
+        {"Items": typed(keys(1, 6))},
+    ]
+    table, client = a_table(*pages)
+    assert list(table.query_all(Limit=2)) == [*keys(2), *keys(1, 6)]
+    assert client.asked == [
+        {"TableName": "ledger", "Limit": 2},
+        {"TableName": "ledger", "Limit": 2, "ExclusiveStartKey": typed(keys(1, 1))[0]},
+        {"TableName": "ledger", "Limit": 2, "ExclusiveStartKey": typed(keys(1, 5))[0]},
+    ]
+
+
+# Writes.
+
+
+def test_each_action_of_a_transaction_has_its_condition_and_values():
+    table, client = a_table({})
+    assert table.transact(
+        [
+            Put({**KEY, "Version": 2}, "Version = :read", {":read": 1}),
+            Put({**KEY}, "attribute_not_exists(PK)"),
+            Check(KEY, "Version = :read", {":read": 3}),
+            Check(KEY, "attribute_not_exists(PK)"),
+            Increment(KEY, {"Jobs#FAILED": -1, "Jobs#COMPLETED": 1, "Version": 1}),
+        ]
+    )
+    read = {"ConditionExpression": "Version = :read", "TableName": "ledger"}
+    new = {"ConditionExpression": "attribute_not_exists(PK)", "TableName": "ledger"}
+    assert client.asked == [
+        {
+            "TransactItems": [
+                {
+                    "Put": {
+                        "Item": {**TYPED_KEY, "Version": {"N": "2"}},
+                        "ExpressionAttributeValues": {":read": {"N": "1"}},
+                        **read,
+                    }
+                },
+                {"Put": {"Item": TYPED_KEY, **new}},
+                {
+                    "ConditionCheck": {
+                        "Key": TYPED_KEY,
+                        "ExpressionAttributeValues": {":read": {"N": "3"}},
+                        **read,
+                    }
+                },
+                {"ConditionCheck": {"Key": TYPED_KEY, **new}},
+                {"Update": client.asked[0]["TransactItems"][4]["Update"]},
+            ]
+        }
+    ]
+
+
+def test_an_increment_names_each_attribute_once_and_each_amount_once():
+    table, client = a_table({})
+    table.transact([Increment(KEY, {"Jobs#FAILED": -1, "Jobs#COMPLETED": 1, "Version": 1})])
+    (action,) = client.asked[0]["TransactItems"]
+    update = action["Update"]
+    names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
+    assert (update["TableName"], update["Key"]) == ("ledger", TYPED_KEY)
+    assert sorted(names.values()) == ["Jobs#COMPLETED", "Jobs#FAILED", "Version"]
+    assert sorted(value["N"] for value in values.values()) == ["-1", "1"]
+    verb, _, added = update["UpdateExpression"].partition(" ")
+    amounts = {names[at]: values[value]["N"] for at, value in map(str.split, added.split(", "))}
+    assert verb == "ADD"
+    assert amounts == {"Jobs#FAILED": "-1", "Jobs#COMPLETED": "1", "Version": "1"}
+
+
+@pytest.mark.parametrize("read", [0, 4])
+def test_the_next_version_of_a_row_is_written_if_the_row_is_new_or_the_one_that_was_read(read):
+    table, client = a_table({})
+    assert table.put_next({**KEY, "Version": read + 1}, read)
+    (action,) = client.asked[0]["TransactItems"]
+    condition = "attribute_not_exists(PK) OR Version = :read"
+    assert action["Put"]["ConditionExpression"] == condition
+    assert action["Put"]["ExpressionAttributeValues"] == {":read": {"N": str(read)}}
+
+
+FAILED, BUSY = "ConditionalCheckFailed", "TransactionConflict"
+THROTTLES = ["ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"]
+
+
+def transact(*answers: dict[str, Any] | Exception | str) -> tuple[bool, int]:
+    """Return what a transaction returns, and the number of its calls. A text is the reason of a cancellation."""
+    given = [cancelled("None", each) if isinstance(each, str) else each for each in answers]
+    table, client = a_table(*given)
+    return table.put(Put({**KEY}, "attribute_not_exists(PK)")), len(client.asked)
+
+
+@pytest.mark.parametrize("reasons", [(FAILED,), (FAILED, BUSY)])
+def test_a_condition_that_does_not_hold_is_a_result_and_not_tried_again(reasons, slept):
+    assert transact(cancelled("None", *reasons)) == (False, 1)
+    assert slept == []
+
+
+@pytest.mark.parametrize("reason", [BUSY, *THROTTLES])
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_a_transaction_that_is_held_up_is_sent_again_after_a_pause(reason, rounds, slept):
+    assert transact(*[reason] * rounds, {}) == (True, rounds + 1)
+    assert slept == pytest.approx([0.2, 0.8, 3.2][:rounds])
+
+
+def test_a_row_that_others_keep_writing_is_a_result_after_four_rounds():
+    assert transact(*[BUSY] * 5) == (False, 4)
+    assert transact(*THROTTLES, BUSY) == (False, 4)
+
+
+@pytest.mark.parametrize("last", [*[(reason,) for reason in THROTTLES], (THROTTLES[0], BUSY)])
+def test_a_table_that_throttles_for_four_rounds_is_unavailable(last):
+    with pytest.raises(LedgerUnavailable, match=r"^ThrottlingError$"):
+        transact(BUSY, BUSY, BUSY, cancelled(*last))
+
+
+@pytest.mark.parametrize(
+    "refusal,code",
+    [
+        (cancelled("None", "ValidationError"), "TransactionCanceledException"),
+        (cancelled("ThrottlingError", "ValidationError"), "TransactionCanceledException"),
+        (cancelled("TransactionConflict", "ValidationError"), "TransactionCanceledException"),
+        (cancelled("None"), "TransactionCanceledException"),
+        (error("InternalServerError", 500), "InternalServerError"),
+        (ReadTimeoutError(endpoint_url="https://dynamodb"), "ReadTimeoutError"),
+    ],
+)
+def test_any_other_error_makes_the_ledger_unavailable_at_once(refusal, code, slept):
+    with pytest.raises(LedgerUnavailable, match=f"^{code}$") as unavailable:
+        transact(refusal)
+    assert unavailable.value.__cause__ is refusal
+    assert slept == []
+
+
+@pytest.mark.parametrize("read", ["get", "batch_get", "query"])
+def test_a_read_that_fails_makes_the_ledger_unavailable(read):
+    table, _ = a_table(error("ThrottlingException"))
+    reads = {
+        "get": lambda: table.get(KEY),
+        "batch_get": lambda: list(table.batch_get([KEY])),
+        "query": lambda: table.query(Limit=1),
+    }
+    with pytest.raises(LedgerUnavailable, match=r"^ThrottlingException$") as unavailable:
+        reads[read]()
+    assert isinstance(unavailable.value.__cause__, ClientError)
+
+
+# Retries of the client.
+
+
+def test_a_block_of_single_attempts_makes_one_and_what_follows_is_retried_again(monkeypatch):
+    monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda seconds: None)
+    down = Scripted(500, body=b'{"__type": "InternalServerError"}')
+    with scripted(down) as server:
+        client = session().create_client("dynamodb", config=CONFIG, endpoint_url=server.url)
+        table = Table(client, "ledger")
+        with table.single_attempts():
+            with pytest.raises(LedgerUnavailable, match=r"^no attempt but the first$"):
+                table.get(KEY)
+            assert len(server.received) == 1
+        with pytest.raises(LedgerUnavailable, match="InternalServerError"):
+            table.get(KEY)
+        assert len(server.received) == 1 + 4
+
+
+def test_a_first_attempt_in_a_block_of_single_attempts_is_answered():
+    with scripted(Scripted(body=b"{}")) as server:
+        client = session().create_client("dynamodb", config=CONFIG, endpoint_url=server.url)
+        table = Table(client, "ledger")
+        with table.single_attempts():
+            assert table.get(KEY) is None

@@ -1,0 +1,290 @@
+"""Totals: the names under which a job is counted, and what is told of counts."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobledger.jobs import Family
+from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.summary import Tally, every_status, expiring_soon, summarise
+from jobledger.ledger.totals import (
+    Totals,
+    bucket_of,
+    expiration_of,
+    expiration_parts,
+    month_of,
+    names_of,
+    percentile,
+    percentiles,
+    readable,
+    seconds_of,
+    submit_day,
+    without_hours,
+)
+from jobledger.times import rfc3339
+
+PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
+SUBMITTED = "2026-11-23T07:59:59.999Z"
+NOW = datetime(2026, 11, 23, 12, 34, 56, 789_000, tzinfo=UTC)
+
+
+def facts(
+    status: str | None = "COMPLETED",
+    submit_time: str | None = SUBMITTED,
+    end_time: str | None = None,
+    expiration_time: str | None = None,
+    family: Family = SNOMEDCT,
+    job_id: str = "job",
+) -> JobFacts:
+    return JobFacts(family, job_id, status, submit_time, end_time, expiration_time)
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    "job,names",
+    [
+        (facts(), ["Jobs#COMPLETED", "Hour#07"]),
+        (facts(None), ["Jobs#UNKNOWN", "Hour#07"]),
+        (facts(submit_time=None), ["Jobs#COMPLETED", "Hour#00"]),
+        (
+            facts(end_time="2026-11-23T08:00:00.999Z"),
+            ["Jobs#COMPLETED", "Hour#07", "D#695#COMPLETED"],
+        ),
+        (facts("IN_PROGRESS", end_time=SUBMITTED), ["Jobs#IN_PROGRESS", "Hour#07"]),
+        (facts("PAUSED", end_time=SUBMITTED), ["Jobs#PAUSED", "Hour#07", "D#-1#PAUSED"]),
+        (facts(end_time="2026-11-23T07:59:59.998Z"), ["Jobs#COMPLETED", "Hour#07"]),
+    ],
+)
+def test_a_job_is_counted_by_status_hour_and_duration(job, names):
+    assert names_of(job) == names
+
+
+@pytest.mark.parametrize(
+    "job,expected",
+    [
+        (facts(), None),
+        (facts(expiration_time=""), None),
+        (
+            facts(expiration_time="2027-03-23T08:15:00.000Z"),
+            ("2027-03-23", "08#2026-11-23T07#COMPLETED"),
+        ),
+        (
+            facts(None, None, expiration_time="2027-03-23T23:59:59.999Z"),
+            ("2027-03-23", "23#1970-01-01T00#UNKNOWN"),
+        ),
+    ],
+)
+def test_a_job_is_counted_in_its_expiration_day_by_hour_submit_hour_and_status(job, expected):
+    assert expiration_of(job) == expected
+
+
+def test_the_parts_of_a_name_may_have_its_separator_in_the_status():
+    assert expiration_parts("08#2026-11-23T07#A#B") == ("08", "2026-11-23T07", "A#B")
+    totals = Totals()
+    totals.add(PHI, {"D#5#A#B": 2, "Jobs#A#B": 3})
+    assert totals.durations([PHI]) == {5: 2}
+    assert totals.by_status() == {"A#B": 3}
+
+
+def test_days_and_months_are_the_beginning_of_a_key():
+    assert submit_day("2026-11-23T07:59:59.999Z#job") == "2026-11-23"
+    assert month_of("2026-11-23") == "2026-11"
+    counts = {"Jobs#FAILED": 1, "Hour#07": 1, "D#5#FAILED": 1}
+    assert without_hours(counts) == {"Jobs#FAILED": 1, "D#5#FAILED": 1}
+
+
+# Durations.
+
+
+@pytest.mark.parametrize(
+    "seconds,bucket",
+    [(0, -1), (0.000_4, -1), (0.001, 0), (0.001_01, 0), (0.002, 70), (1, 695), (86_400, 1837)],
+)
+def test_the_bucket_of_a_duration(seconds, bucket):
+    assert bucket_of(seconds) == bucket
+
+
+@given(st.integers(1, 10**12))
+def test_a_duration_is_in_the_bucket_of_its_milliseconds(milliseconds):
+    bucket = bucket_of(milliseconds / 1000)
+    assert 1.01 ** (bucket - 1) * 0.999_999 < milliseconds <= 1.01**bucket * 1.000_001
+    assert bucket_of(seconds_of(bucket)) == bucket or milliseconds < 200
+
+
+def test_no_duration_is_exactly_zero_seconds():
+    assert seconds_of(-1) == 0.0
+    assert seconds_of(0) == pytest.approx(0.001, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    "percent,bucket", [(0, 1), (1, 1), (50, 1), (51, 2), (80, 2), (81, 7), (99, 7), (100, 7)]
+)
+def test_a_percentile_is_the_nearest_rank(percent, bucket):
+    buckets = {7: 2, 1: 5, 2: 3}
+    assert percentile(buckets, percent) == seconds_of(bucket)
+    assert percentiles(buckets, 50, percent) == [seconds_of(1), seconds_of(bucket)]
+
+
+@pytest.mark.parametrize("buckets", [{}, {5: 0}, {5: 0, 6: 0}])
+def test_no_durations_have_no_percentile(buckets):
+    assert percentile(buckets, 50) is None
+    assert percentiles(buckets, 50, 90, 100) == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "seconds,told",
+    [
+        (0.0, 0.0),
+        (1.000_4, 1.0),
+        (1.236, 1.24),
+        (3.141_59, 3.14),
+        (0.595, 0.6),
+        (10.037, 10.04),
+        (10.341, 10.341),  # not even four digits are in the same bucket
+        (86_399, 86_000.0),
+    ],
+)
+def test_a_duration_is_told_with_few_digits(seconds, told):
+    assert readable(seconds) == told
+
+
+# Totals of families and statuses.
+
+
+COUNTS = {"Jobs#FAILED": 2, "Jobs#COMPLETED": 5, "Jobs#STOPPED": 0, "D#5#FAILED": 2}
+
+
+def totals(*statuses: str) -> Totals:
+    made = Totals(statuses)
+    made.add(SNOMEDCT, COUNTS | {"D#6#COMPLETED": 4, "D#5#COMPLETED": 1})
+    made.add(PHI, {"Jobs#FAILED": 10, "D#5#FAILED": 10})
+    made.add(PHI, {"Jobs#FAILED": 1, "D#7#FAILED": 1})
+    return made
+
+
+@pytest.mark.parametrize(
+    "statuses,by_status,by_family,durations",
+    [
+        ((), {"FAILED": 13, "COMPLETED": 5}, {SNOMEDCT: 7, PHI: 11}, {5: 13, 6: 4, 7: 1}),
+        (("FAILED",), {"FAILED": 13}, {SNOMEDCT: 2, PHI: 11}, {5: 12, 7: 1}),
+        (("COMPLETED",), {"COMPLETED": 5}, {SNOMEDCT: 5, PHI: 0}, {5: 1, 6: 4}),
+        (("STOPPED",), {}, {SNOMEDCT: 0, PHI: 0}, {}),
+    ],
+)
+def test_counts_are_added_up_by_status_and_by_family(statuses, by_status, by_family, durations):
+    made = totals(*statuses)
+    assert made.by_status() == by_status
+    assert made.by_family() == by_family
+    assert made.durations(tuple(Family)) == durations
+
+
+def test_durations_are_of_the_families_that_are_asked_for():
+    assert totals().durations([PHI]) == {5: 10, 7: 1}
+    assert totals().durations([Family.RXNORM]) == {}
+
+
+def test_a_job_counts_once_under_each_of_its_names():
+    made = Totals()
+    for _ in range(3):
+        made.add_job(facts(end_time=SUBMITTED))
+    made.add_job(facts("FAILED", family=PHI))
+    assert made.by_status() == {"COMPLETED": 3, "FAILED": 1}
+    assert made.by_family() == {SNOMEDCT: 3, PHI: 1}
+    assert made.durations([SNOMEDCT, PHI]) == {-1: 3}
+
+
+# Summaries.
+
+
+def test_statuses_of_the_model_come_first_in_its_order_and_then_others_by_name():
+    counted = Counter({"NEW": 1, "FAILED": 2, "ALSO_NEW": 3})
+    assert list(every_status(counted).items()) == [
+        *(("SUBMITTED", 0), ("IN_PROGRESS", 0), ("STOP_REQUESTED", 0), ("COMPLETED", 0)),
+        *(("PARTIAL_SUCCESS", 0), ("FAILED", 2), ("STOPPED", 0)),
+        *(("ALSO_NEW", 3), ("NEW", 1)),
+    ]
+
+
+def test_soon_is_seven_days_of_whole_hours():
+    assert expiring_soon(NOW) == ("2026-11-23T12:00:00.000Z", "2026-11-30T12:00:00.000Z")
+
+
+def test_jobs_and_counts_are_added_to_one_summary():
+    tally = Tally(NOW)
+    tally.add_counts(PHI, {"Jobs#FAILED": 2, "D#695#FAILED": 1})
+    tally.add_job(facts(end_time="2026-11-23T08:00:01.999Z"))
+    tally.add_job(facts("SUBMITTED", expiration_time=rfc3339(NOW)))
+    summary = tally.summary([SNOMEDCT, Family.RXNORM])
+    assert summary.total == 4
+    assert summary.by_family == {"SNOMEDCT": 2, "RXNORM": 0, "PHI": 2}
+    assert summary.failure_rate == 0.6667
+    assert (summary.durations.p50, summary.durations.p90, summary.durations.max) == (1, 2, 2)
+    assert summary.expiring_soon == 1
+    assert summary.oldest_active is not None
+
+
+def test_of_a_query_by_status_only_its_counts_are_added():
+    tally = Tally(NOW, ["FAILED"])
+    tally.add_counts(PHI, {"Jobs#FAILED": 2, "Jobs#COMPLETED": 5, "D#5#COMPLETED": 5})
+    summary = tally.summary([PHI])
+    assert (summary.total, summary.by_family, summary.durations.max) == (2, {"PHI": 2}, None)
+
+
+def test_there_is_no_failure_rate_before_a_job_has_completed_or_failed():
+    assert summarise([facts("STOPPED"), facts("IN_PROGRESS")], NOW).failure_rate is None
+    assert summarise([facts("COMPLETED"), facts("STOPPED")], NOW).failure_rate == 0.0
+    assert summarise([facts("FAILED"), facts("STOPPED")], NOW).failure_rate == 1.0
+
+
+@pytest.mark.parametrize(
+    "one,other",
+    [
+        (facts("SUBMITTED", "2026-11-23T07:59:59.998Z", job_id="z"), facts("SUBMITTED")),
+        (facts("SUBMITTED", job_id="a"), facts("SUBMITTED", job_id="b")),
+        (facts("SUBMITTED", family=PHI), facts("SUBMITTED", family=SNOMEDCT)),
+        (facts("SUBMITTED", job_id="z"), facts("SUBMITTED", None, job_id="a")),
+        (facts("SUBMITTED", job_id="z"), facts("FAILED", "2026-11-01T00:00:00.000Z")),
+    ],
+)
+def test_the_oldest_active_job_is_the_same_in_either_order(one, other):
+    for jobs in ([one, other], [other, one]):
+        oldest = summarise(jobs, NOW).oldest_active
+        assert oldest is not None
+        assert (oldest.family, oldest.job_id) == (one.family, one.job_id)
+
+
+def test_an_active_job_without_a_submit_time_has_no_age():
+    assert summarise([facts("SUBMITTED", None)], NOW).oldest_active is None
+
+
+@pytest.mark.parametrize(
+    "before,age", [(timedelta(minutes=1), 60.0), (timedelta(0), 0.0), (-timedelta(days=1), 0.0)]
+)
+def test_an_age_is_never_negative(before, age):
+    oldest = summarise([facts(None, rfc3339(NOW - before))], NOW).oldest_active
+    assert oldest is not None
+    assert oldest.age_seconds == age
+
+
+def test_a_job_without_a_status_is_told_as_unknown():
+    summary = summarise([facts(None, "2026-11-23T12:34:00.000Z", family=PHI)], NOW)
+    assert summary.to_json() == {
+        "Total": 1,
+        "ByStatus": every_status(Counter({"UNKNOWN": 1})),
+        "ByFamily": {family.value: int(family is PHI) for family in Family},
+        "Durations": {"p50": None, "p90": None, "max": None},
+        "OldestActive": {
+            "JobId": "job",
+            "Family": "PHI",
+            "JobStatus": "UNKNOWN",
+            "SubmitTime": "2026-11-23T12:34:00.000Z",
+            "AgeSeconds": 56.789,
+        },
+        "ExpiringSoon": 0,
+        "FailureRate": None,
+    }

@@ -1,0 +1,276 @@
+"""One run of the sync function: its answer, its deadline, its log lines and its metrics."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from jobledger import metrics
+from jobledger.errors import DeadlineReached, UpstreamError
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table
+from jobledger.settings import Settings
+from jobledger.sync import run as module
+from jobledger.sync.pace import Pace
+from jobledger.sync.run import sync_families
+from jobledger.sync.upstream import Upstream
+from jobledger.sync.walk import FamilySync, Sync
+from jobledger.times import rfc3339
+from tests.api import logged_lines
+from tests.world import SCOPE, START, World, a_job
+
+KEPT = (Family.SNOMEDCT, Family.PHI, Family.RXNORM)
+NOW = datetime.fromtimestamp(START, UTC)
+
+
+class Function:
+    """The sync function on a service in this process; `published` has each family's metrics."""
+
+    def __init__(self, world: World, pace: Pace) -> None:
+        self.world = world
+        self.pace = pace
+        self.parts = Settings("ledger", SCOPE, KEPT), world.ledger, world.upstream, pace
+        self.published: list[tuple[str, dict[str, float]]] = []
+
+    def invoke(self, event: object = None, seconds: float = 840):
+        payload = {} if event is None else event
+        return sync_families(payload, seconds, self.parts, self.world.clock.now)["Families"]
+
+
+@pytest.fixture
+def function(monkeypatch):
+    with World([a_job("job", 5_000)], hostile=False) as world:
+        pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
+        world.upstream = Upstream(world.client(), pace)
+        made = Function(world, pace)
+
+        def publish(values, family):
+            made.published.append((family, {metric.name: n for metric, n in values.items()}))
+
+        monkeypatch.setattr(module, "publish_metrics", publish)
+        yield made
+
+
+def results(monkeypatch, **by_family: FamilySync | Exception) -> list[Sync]:
+    """Let each family's sync end with this; return the syncs that ran."""
+    ran: list[Sync] = []
+
+    def run(sync):
+        ran.append(sync)
+        result = by_family.get(sync._family.value, FamilySync(as_of=rfc3339(NOW)))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    monkeypatch.setattr(Sync, "run", run)
+    return ran
+
+
+# The answer.
+
+
+def test_each_family_is_answered_with_its_result_and_an_error_only_if_there_was_one(
+    function, monkeypatch
+):
+    results(
+        monkeypatch,
+        SNOMEDCT=FamilySync(rfc3339(NOW), upstream_calls=3, observed=9, changed=2),
+        PHI=FamilySync(None, upstream_calls=4, error="ThrottlingException"),
+    )
+    assert function.invoke({"Families": ["PHI", "SNOMEDCT"]}) == {
+        "SNOMEDCT": {"AsOf": rfc3339(NOW), "UpstreamCalls": 3, "Changed": 2},
+        "PHI": {
+            "AsOf": None,
+            "UpstreamCalls": 4,
+            "Changed": 0,
+            "Error": "ThrottlingException",
+        },
+    }
+
+
+def test_of_several_errors_that_are_not_expected_the_first_is_raised_and_all_families_run(
+    function, monkeypatch
+):
+    ran = results(monkeypatch, SNOMEDCT=KeyError("first"), PHI=ValueError("second"))
+    with pytest.raises(KeyError, match="first"):
+        function.invoke()
+    assert [sync._family for sync in ran] == [*KEPT]
+
+
+@pytest.mark.parametrize(
+    "event,reconciles,checks",
+    [
+        ({}, True, True),
+        ({"IfOlderThanSeconds": 0}, True, True),
+        ({"IfOlderThanSeconds": 1}, False, True),
+    ],
+)
+def test_a_sync_that_callers_wait_for_leaves_the_daily_walk_to_another(
+    event, reconciles, checks, function, monkeypatch
+):
+    ran = results(monkeypatch)
+    function.invoke(event | {"Families": ["PHI"]})
+    assert [sync._reconcile for sync in ran] == [reconciles]
+    assert [sync._check_deadline == function.pace.check_deadline for sync in ran] == [checks]
+
+
+@pytest.mark.parametrize("passed,shared", [(1.999, True), (2, False)])
+def test_a_sync_is_shared_until_it_is_as_old_as_asked_for_and_only_when_that_is_asked_for(
+    passed, shared, function, monkeypatch
+):
+    results(monkeypatch, PHI=FamilySync(rfc3339(NOW), upstream_calls=3, changed=2))
+    asked = {"Families": ["PHI"], "IfOlderThanSeconds": 2}
+    own = {"AsOf": rfc3339(NOW), "UpstreamCalls": 3, "Changed": 2}
+    assert function.invoke(asked) == {"PHI": own}
+    function.world.clock.forward(passed)
+    assert function.invoke(asked) == {
+        "PHI": own | ({"UpstreamCalls": 0, "Changed": 0} if shared else {})
+    }
+    assert function.invoke({"Families": ["PHI"]}) == {"PHI": own}
+
+
+def test_each_family_is_shared_by_itself_and_within_the_account_and_region(function, monkeypatch):
+    ran = results(monkeypatch)
+    for family in ("PHI", "RXNORM", "PHI"):
+        function.invoke({"Families": [family], "IfOlderThanSeconds": 2})
+    assert [sync._family for sync in ran] == [Family.PHI, Family.RXNORM]
+    claims = [key for key in function.world.database.items if key[0] == "claim"]
+    assert claims == [("claim", f"{SCOPE}/PHI"), ("claim", f"{SCOPE}/RXNORM")]
+
+
+# The deadline: an attempt of ten seconds, and 35 to write its page.
+
+
+@pytest.mark.parametrize("seconds,begins", [(44, False), (60, True)])
+def test_a_call_begins_only_if_it_can_end_in_time(seconds, begins, function):
+    answers = function.invoke({"Families": ["PHI"]}, seconds)
+    assert answers["PHI"].get("Error") == (None if begins else DeadlineReached.__name__)
+    assert bool(function.world.server.calls()["Counts"]) is begins
+
+
+def test_the_slots_of_all_families_are_reserved_with_one_write(function):
+    function.invoke()
+    assert function.world.ledger.table.get({"PK": "pace", "SK": SCOPE})["Version"] == 1
+
+
+# What is told of it.
+
+
+def told(function) -> dict[str, float]:
+    ((_, values),) = function.published
+    return {name: values[name] for name in values if name != "SyncSeconds"}
+
+
+def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
+    results(
+        monkeypatch,
+        PHI=FamilySync(
+            rfc3339(NOW - timedelta(seconds=61.5)),
+            upstream_calls=7,
+            throttles=6,
+            observed=5,
+            changed=4,
+            transitions=3,
+            counters_repaired=2,
+            error="ThrottlingException",
+        ),
+    )
+    with logged_lines() as lines:
+        function.invoke({"Families": ["PHI"]})
+    assert [family for family, _ in function.published] == ["PHI"]
+    assert told(function) == {
+        "UpstreamCalls": 7,
+        "AsOfAgeSeconds": 61.5,
+        "UpstreamThrottles": 6,
+        "JobsObserved": 5,
+        "Transitions": 3,
+        "CountersRepaired": 2,
+        "SyncFailures": 1,
+    }
+    (line,) = [line for line in map(json.loads, lines) if line["message"] == "synced"]
+    expected = {
+        "family": "PHI",
+        "as_of": rfc3339(NOW - timedelta(seconds=61.5)),
+        "upstream_calls": 7,
+        "observed": 5,
+        "changed": 4,
+        "error": "ThrottlingException",
+    }
+    assert expected.items() <= line.items()
+
+
+def test_a_sync_that_found_nothing_sends_no_zeros_but_its_calls_its_time_and_its_age(
+    function, monkeypatch
+):
+    results(monkeypatch, PHI=FamilySync(rfc3339(NOW)), SNOMEDCT=FamilySync(None))
+    function.invoke({"Families": ["PHI", "SNOMEDCT"]})
+    (_, snomedct), (_, phi) = function.published
+    assert phi.keys() == {"UpstreamCalls", "SyncSeconds", "AsOfAgeSeconds"}
+    assert snomedct.keys() == {"UpstreamCalls", "SyncSeconds"}
+
+
+@pytest.mark.parametrize(
+    "error,failures",
+    [
+        (None, None),
+        ("DeadlineReached", None),
+        ("WalkOvertaken", None),
+        ("LedgerUnavailable", 1),
+        ("ThrottlingException", 1),
+        ("WalkEndless", 1),
+    ],
+)
+def test_a_walk_that_another_run_completes_is_no_failure(error, failures, function, monkeypatch):
+    results(monkeypatch, PHI=FamilySync(rfc3339(NOW), error=error))
+    function.invoke({"Families": ["PHI"]})
+    assert told(function).get(metrics.SYNC_FAILURES.name) == failures
+
+
+def test_the_time_of_a_sync_is_measured_to_the_millisecond(function, monkeypatch):
+    times = iter([1_000.0, 1_002.345_6])
+    results(monkeypatch)
+    monkeypatch.setattr("jobledger.sync.run.time.monotonic", lambda: next(times))
+    function.invoke({"Families": ["PHI"]})
+    ((_, values),) = function.published
+    assert values["SyncSeconds"] == 2.346
+
+
+def test_an_age_is_told_to_the_millisecond(function, monkeypatch):
+    results(monkeypatch, PHI=FamilySync(rfc3339(NOW - timedelta(seconds=1))))
+    function.world.clock.forward(0.000_4)
+    function.invoke({"Families": ["PHI"]})
+    assert told(function)["AsOfAgeSeconds"] == 1.0
+
+
+def test_a_run_counts_what_the_service_answers(function):
+    """From end to end: a new job, the last one before it once more, and one call for each family."""
+    function.invoke()
+    function.published.clear()
+    function.world.put(a_job("new", 10))
+    function.world.clock.forward(60)
+    answers = function.invoke()
+    assert {family: answer["UpstreamCalls"] for family, answer in answers.items()} == dict.fromkeys(
+        KEPT, 1
+    )
+    published = dict(function.published)
+    told_of = published["SNOMEDCT"]
+    assert (told_of["JobsObserved"], told_of["Transitions"]) == (2, 1)
+    assert "JobsObserved" not in published["PHI"]
+
+
+def test_a_family_whose_sync_fails_is_told_with_its_error(function, monkeypatch):
+    def refuse(*_):
+        raise UpstreamError("AccessDeniedException")
+
+    monkeypatch.setattr(Upstream, "page", refuse)
+    state = function.world.ledger.state(Family.PHI)
+    known = replace(state, as_of=rfc3339(NOW))
+    assert function.world.ledger.save_state(Family.PHI, known)
+    answers = function.invoke({"Families": ["PHI"]})
+    assert answers["PHI"] == {
+        "AsOf": rfc3339(NOW),
+        "UpstreamCalls": 0,
+        "Changed": 0,
+        "Error": "AccessDeniedException",
+    }

@@ -1,0 +1,157 @@
+"""Where a walk begins: at the last jobs, or further back where that takes fewer calls."""
+
+import random
+from datetime import datetime, timedelta
+from math import ceil
+
+import pytest
+
+from jobledger.jobs import Family
+from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.writing import SyncState
+from jobledger.sync import window
+from jobledger.sync.window import window_start
+from jobledger.times import rfc3339
+from tests.counted import DAY, HOUR, NOW, Counted, a_job
+
+OVERLAP, SECOND = timedelta(minutes=10), timedelta(seconds=1)
+LATEST = NOW - OVERLAP
+SNOMEDCT = Family.SNOMEDCT
+
+
+def filled(jobs: dict[datetime, int]) -> Counted:
+    """A ledger with so many jobs of each of these times, or within the minutes after it."""
+    world = Counted()
+    for number, (at, count) in enumerate(jobs.items()):
+        world.record(
+            *(a_job(f"{number}-{n}", submitted=at + n % 600 * SECOND) for n in range(count)),
+            announce_new=False,
+        )
+    world.database.forget()
+    return world
+
+
+def start(
+    world: Counted, *active: datetime | None, mark: datetime | None = NOW, counted: int = LAYOUT
+) -> datetime:
+    """Return where a walk begins while these jobs are active."""
+    state = SyncState(
+        as_of=rfc3339(NOW),
+        high_water_mark=rfc3339(mark) if mark else None,
+        active={f"{n}": rfc3339(at) if at else "" for n, at in enumerate(active)},
+        counted=counted,
+    )
+    return datetime.fromisoformat(window_start(world.ledger, SNOMEDCT, state))
+
+
+@pytest.mark.parametrize(
+    "mark,expected",
+    [(NOW, LATEST), (NOW - DAY, LATEST - DAY), (NOW + HOUR, LATEST + HOUR), (None, LATEST)],
+)
+def test_without_active_jobs_a_walk_begins_ten_minutes_before_the_newest_job(mark, expected):
+    world = filled({})
+    assert start(world, mark=mark) == expected
+    assert world.database.calls == {}
+
+
+@pytest.mark.parametrize("active", [None, NOW, LATEST + SECOND])
+def test_active_jobs_that_are_listed_anyway_or_have_no_time_do_not_move_it(active):
+    world = filled({NOW - 3 * DAY: 5})
+    assert start(world, active) == LATEST
+    assert world.database.calls == {}
+
+
+@pytest.mark.parametrize("active", [LATEST, LATEST - DAY, LATEST - 400 * DAY])
+def test_one_page_back_to_an_active_job_saves_its_call(active):
+    world = filled({active: 1, NOW - HOUR: 100})
+    assert start(world, active) == active - OVERLAP
+
+
+def test_where_no_counter_row_has_a_job_a_walk_takes_one_page():
+    assert start(filled({}), LATEST - DAY, LATEST - 2 * DAY) == LATEST - 2 * DAY - OVERLAP
+
+
+def test_without_complete_counters_a_walk_begins_before_the_oldest_active_job():
+    old, older = NOW - DAY, NOW - 2 * DAY
+    world = filled({older: 1, old: 1, NOW - HOUR: 2_000})
+    for order in ([old, older], [older, old]):
+        assert start(world, *order, None, NOW, counted=LAYOUT - 1) == older - OVERLAP
+    assert world.database.calls == {}
+
+
+@pytest.mark.parametrize(
+    "jobs,active,listed",
+    [
+        # A second page costs what the call for one job costs: the walk stays short.
+        (500, 1, True),
+        (501, 1, False),
+        # It is less than the calls for two jobs.
+        (501, 2, True),
+        (1_000, 2, True),
+        (1_001, 2, False),
+        (1_500, 3, True),
+        (1_501, 3, False),
+    ],
+)
+def test_a_walk_lists_further_back_if_that_takes_fewer_calls(jobs, active, listed):
+    """So many jobs are listed from some old ones on, which are active."""
+    old = NOW - 2 * DAY
+    world = filled({old: active, NOW - 5 * HOUR: jobs - active})
+    times = [old + n * SECOND for n in range(active)]
+    assert start(world, *times) == (times[-1] - OVERLAP if listed else LATEST)
+
+
+def test_it_may_list_back_to_some_and_describe_the_others():
+    near, far = NOW - DAY, NOW - 90 * DAY
+    world = filled({far: 1, NOW - 30 * DAY: 600, near: 3, NOW - HOUR: 10})
+    assert start(world, near, near + SECOND, far) == near - OVERLAP
+
+
+def test_a_job_that_was_submitted_when_the_walk_begins_is_described():
+    """SubmitTimeAfter is exclusive: a walk that begins at the time of a job does not list it."""
+    near = NOW - DAY
+    world = filled({near - OVERLAP: 1, near: 1, NOW - HOUR: 10})
+    assert start(world, near, near - OVERLAP) == near - 2 * OVERLAP
+
+
+def test_jobs_of_other_families_are_in_no_page():
+    old = NOW - DAY
+    world = filled({old: 1})
+    others = [a_job(f"{n}", submitted=NOW - HOUR, family=Family.PHI) for n in range(600)]
+    world.record(*others, announce_new=False)
+    assert start(world, old) == old - OVERLAP
+
+
+def pages_after(jobs: dict[datetime, int], at: datetime) -> int:
+    """Pages with the jobs after a time, whose hour counts in full."""
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return max(ceil(sum(n for time, n in jobs.items() if time >= hour) / 20), 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_other_start_takes_fewer_calls(seed, monkeypatch):
+    monkeypatch.setattr(window, "PAGE_SIZE", 20)
+    source = random.Random(seed)
+    jobs = {
+        NOW.replace(minute=0) - n * HOUR: source.choice([1, 5, 30])
+        for n in source.sample(range(1, 60), source.randint(1, 12))
+    }
+    active = source.sample(sorted(jobs), source.randint(1, len(jobs)))
+    world = filled(jobs)
+
+    def calls(at: datetime) -> int:
+        return pages_after(jobs, at) + sum(time <= at for time in active)
+
+    chosen = start(world, *active)
+    assert chosen in [LATEST, *(time - OVERLAP for time in active)]
+    assert calls(chosen) == min(map(calls, [LATEST, *(time - OVERLAP for time in active)]))
+
+
+def test_counters_are_read_back_only_as_far_as_a_page_can_pay(monkeypatch):
+    """Each day has a page of jobs; the oldest active jobs are a year old."""
+    monkeypatch.setattr(window, "PAGE_SIZE", 10)
+    world = filled({NOW - n * DAY: 10 for n in range(1, 30)})
+    world.database._largest_answer = 1
+    assert start(world, NOW - 365 * DAY, NOW - 364 * DAY) == LATEST
+    # Three days of a page: one for the latest start, and two that could save the calls for two jobs.
+    assert world.database.calls["query"] <= 4
