@@ -55,7 +55,7 @@ def subject(digest: Digest, reading: TextOptions) -> str:
     parts = [f"{number} {label}" for number, label in counts if number]
     if not parts:
         changes = digest.counts.total()
-        parts = [f"{changes} changes" if changes else "no changes"]
+        parts = [f"{changes or 'no'} change{'' if changes == 1 else 's'}"]
     if digest.verdict is Verdict.STALE:
         parts.insert(0, "STALE")
     start, end = (_local(time, reading).date() for time in (digest.window.start, digest.window.end))

@@ -114,7 +114,7 @@ def test_the_example_of_a_subject():
     assert subject(digest, ZURICH) == "[job-ledger] 3 FAILED, 41 completed, 2026-11-23"
 
 
-@pytest.mark.parametrize("changes,said", [(0, "no changes"), (12, "12 changes")])
+@pytest.mark.parametrize("changes,said", [(0, "no changes"), (1, "1 change"), (2, "2 changes")])
 def test_the_subject_of_a_digest_without_ended_jobs_counts_the_changes(changes, said):
     digest = a_digest(counts=Counter(SUBMITTED=changes))
     assert subject(digest, ZURICH) == f"[job-ledger] {said}, 2026-11-23"
