@@ -3,6 +3,7 @@
 import random
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -191,21 +192,26 @@ def test_jobs_of_a_page_are_handed_over_before_the_other_pages_have_been_read():
     assert len(list(read_facts(ledger, QUERY, go_on))) == 60
 
 
-def test_four_readers_read_at_the_same_time():
+def test_four_readers_and_no_more_read_at_the_same_time(monkeypatch):
     ledger, database = a_ledger(*every_minute(60), largest_answer=30)
     barrier = threading.Barrier(4, timeout=10)
-    inside: set[int] = set()
-    at_once: list[int] = []
+    pools: list[ThreadPoolExecutor] = []
+    ranges: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            pools.append(self)
 
     def meet(operation: str) -> None:
         if len(database.queries) > 2:  # after the first page and the last row
-            inside.add(threading.get_ident())
-            barrier.wait()
-            at_once.append(len(inside))
+            ranges.append(barrier.wait())
 
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", Pool)
     database.before = meet
     assert len(list(read_facts(ledger, QUERY))) == 60
-    assert at_once == [4] * 8
+    assert len(ranges) == 8
+    assert [pool._max_workers for pool in pools] == [4]
 
 
 def test_an_error_in_one_range_is_an_error_of_the_read():
