@@ -4,6 +4,7 @@ import ipaddress
 import itertools
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     many = item.get_closest_marker("slow") or item.get_closest_marker("full")
     if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(ELSEWHERE)):
         item.add_marker("no_cover")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Count none in their fixtures either; pytest-cov pauses for the test only."""
+    coverage = item.config.pluginmanager.getplugin("_cov")
+    if coverage is None or not item.get_closest_marker("no_cover"):
+        return (yield)
+    coverage.cov_controller.pause()
+    try:
+        return (yield)
+    finally:
+        coverage.cov_controller.resume()
 
 
 @pytest.hookimpl(trylast=True)

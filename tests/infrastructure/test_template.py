@@ -154,6 +154,7 @@ def test_a_second_synth_gives_the_same_template(synthesise, template):
     assert template.to_json() == synthesise().to_json()
 
 
+@pytest.mark.slow
 def test_cfn_lint_has_nothing_to_say(synthesise):
     """`make check-template` lints the stack with every setting left alone."""
     settings = {"digestEmails": "a@example.org", "families": "PHI", "retainLedger": "false"}

@@ -5,14 +5,15 @@ import pytest
 from bench.cost import GOALS, README, bill, shown
 from bench.month import month
 
+# A month is counted once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cost")]
 
-@pytest.mark.slow
+
 def test_the_readme_shows_the_computed_bill():
     text = README.read_text(encoding="utf-8")
     assert text == shown(text)
 
 
-@pytest.mark.slow
 def test_the_counts_grow_with_the_jobs():
     months = [month(jobs) for jobs in GOALS]
     assert [counted.jobs for counted in months] == [0, 30_000, 300_000]
@@ -24,7 +25,6 @@ def test_the_counts_grow_with_the_jobs():
     assert months[0].stored_bytes < 1_000_000 < months[1].stored_bytes
 
 
-@pytest.mark.slow
 def test_every_part_of_the_bill_is_counted_once():
     names = [item.name for item in bill(1_000).items]
     assert len(names) == len(set(names))
