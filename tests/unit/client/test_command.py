@@ -233,7 +233,9 @@ def test_wait_ends_when_its_time_is_over():
     "arguments, code, words",
     [
         (["job", "absent"], 1, "ResourceNotFoundException (404)"),
-        (["jobs", "--after", "yesterday"], 1, "SubmitTimeAfter: an RFC 3339 time"),
+        (["jobs", "--after", "2026-13-01"], 1, "SubmitTimeAfter: an RFC 3339 time"),
+        (["jobs", "--after", "yesterday"], 2, "how long ago (90s, 60m, 12h, 7d, 2w)"),
+        (["jobs", "--after", "7x"], 2, "epoch seconds. See `jobledger jobs --help`."),
         (["jobs", "--status", "DONE"], 2, "SUBMITTED, IN_PROGRESS"),
         (["jobs", "--max-results", "501"], 2, "1<=x<=500"),
         (["wait"], 2, "use --job-name"),
@@ -257,6 +259,12 @@ def test_an_error_is_one_line_that_says_what_to_do(server, arguments, code, word
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert words in line
+
+
+def test_without_a_subcommand_the_help_is_shown():
+    done = run("http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\n  jobs " in done.stderr
 
 
 def test_missing_permission_names_it():
