@@ -44,7 +44,7 @@ audit:  ## look for known vulnerabilities in every lock (asks pypi.org)
 	@for lock in $(LOCKS); do \
 	    echo "$$lock"; \
 	    .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock \
-	        || { echo "error: $$lock has known vulnerabilities, or was not audited, as the lines above say"; exit 1; }; \
+	        || { echo "error: $$lock has known vulnerabilities, or pypi.org could not be asked about it: see the lines above"; exit 1; }; \
 	done
 
 sbom:  ## write the CycloneDX list of the functions' packages to .local/sbom.json
