@@ -23,20 +23,24 @@ check: check-style check-types check-template check-security  ## ruff, mypy stri
 
 check-style:
 	$(SETUP) app dev
+	@echo 'ruff check, ruff format'
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 
 check-types:
 	$(SETUP) app dev
+	@echo 'mypy'
 	@$(BIN)/mypy
 
 check-template:
 	$(SETUP) app dev node
+	@echo 'cdk synth, cfn-lint'
 	@$(BIN)/cdk synth --quiet --output .local/check/cdk.out $(CDK_ARGS)
 	@# W3005: CDK writes dependencies out that CloudFormation would find by itself.
 	@$(BIN)/cfn-lint --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
 
 check-security:
 	$(SETUP) app dev node audit
+	@echo 'cdk-nag, checkov'
 	@$(BIN)/python -m pytest tests/infrastructure/test_security_rules.py
 
 audit:  ## look for known vulnerabilities in every lock (asks pypi.org)

@@ -133,6 +133,8 @@ def _job(
     rng: random.Random, family: Family, submitted: float, status: str, name: str | None
 ) -> Properties:
     job_id = f"{rng.getrandbits(128):032x}"
+    # Callers can name a prefix; the service writes below it.
+    below = "out/" if name in (NIGHTLY, NIGHTLY_PHI) else ""
     streams = (stream for stream in (*STREAMS, NIGHTLY_PHI) if name and name.startswith(stream))
     job = {
         "JobId": job_id,
@@ -146,7 +148,7 @@ def _job(
         },
         "OutputDataConfig": {
             "S3Bucket": "clinical-notes-output",
-            "S3Key": f"{ACCOUNT}-{OUTPUT_LABELS[family]}-{job_id}/",
+            "S3Key": f"{below}{ACCOUNT}-{OUTPUT_LABELS[family]}-{job_id}/",
         },
         "LanguageCode": "en",
         "DataAccessRoleArn": ROLE,

@@ -210,6 +210,8 @@ def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
         # The documents' calls find something: all runs of a name, and one to wait for.
         assert len(runs) > 20
         assert any(job["JobStatus"] in ACTIVE for job in runs)
+        outputs = [job["OutputDataConfig"] for job in runs if "OutputDataConfig" in job]
+        assert all(output["S3Key"].startswith("out/") for output in outputs)
 
 
 def test_made_up_jobs_that_are_active_finish_within_three_minutes() -> None:
