@@ -261,6 +261,20 @@ def test_an_error_is_one_line_that_says_what_to_do(server, arguments, code, word
     assert words in line
 
 
+def test_a_digest_lists_statuses_in_one_order_whatever_the_answer_has():
+    counts = {"COMPLETED": 2, "A_NEWER_STATUS": 3, "FAILED": 1, "SUBMITTED": 0}
+    window = {"Start": "2026-11-24T08:00:00.000Z", "End": "2026-11-25T08:00:00.000Z"}
+    digest = {"DigestId": "d", "Window": window, "Counts": counts}
+    with scripted(Scripted(body=json.dumps(digest).encode())) as server:
+        lines = run(server.url, "digest", "--last").stdout.splitlines()[2:]
+    assert [line.split() for line in lines] == [
+        ["SUBMITTED", "0"],
+        ["COMPLETED", "2"],
+        ["FAILED", "1"],
+        ["A_NEWER_STATUS", "3"],
+    ]
+
+
 def test_without_a_subcommand_the_help_is_shown():
     done = run("http://127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
