@@ -6,6 +6,7 @@ The table of jobs and its key outlive the stack unless `retainLedger` was false 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -116,7 +117,9 @@ def report(left: Sequence[Remaining]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `cdk destroy`; return its exit code."""
-    session, name = boto3.Session(), stack_name(arguments)
+    # The CDK CLI reads AWS_REGION, boto3 only AWS_DEFAULT_REGION and the profile.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+    name = stack_name(arguments)
     try:
         resources = resources_of(session, name)
     except (NoRegionError, NoCredentialsError) as error:

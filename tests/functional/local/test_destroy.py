@@ -81,8 +81,15 @@ def test_the_stack_can_be_named_in_cdk_json(tmp_path, arguments, name):
     assert stack_name(arguments, configuration) == name
 
 
-@pytest.mark.parametrize("missing", ["AWS_REGION", "AWS_ACCESS_KEY_ID"])
-def test_without_region_or_credentials_it_says_what_to_set(missing, tmp_path):
+@pytest.mark.parametrize(
+    "missing, words",
+    [
+        (["AWS_REGION"], "specify a region"),
+        (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "locate credentials"),
+    ],
+    ids=["region", "credentials"],
+)
+def test_without_region_or_credentials_it_says_what_to_set(missing, words, tmp_path):
     environment = {
         "PATH": os.environ["PATH"],
         "AWS_REGION": "us-east-1",
@@ -92,9 +99,8 @@ def test_without_region_or_credentials_it_says_what_to_set(missing, tmp_path):
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    del environment[missing]
-    if missing == "AWS_ACCESS_KEY_ID":
-        del environment["AWS_SECRET_ACCESS_KEY"]
+    for name in missing:
+        del environment[name]
     done = subprocess.run(
         [sys.executable, "-m", "local.destroy"],
         cwd=ROOT,
@@ -105,4 +111,4 @@ def test_without_region_or_credentials_it_says_what_to_set(missing, tmp_path):
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert missing in line
+    assert all(each in line for each in (words, *missing))
