@@ -23,20 +23,24 @@ check: check-style check-types check-template check-security  ## ruff, mypy stri
 
 check-style:
 	$(SETUP) app dev
+	@echo 'ruff check, ruff format'
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 
 check-types:
 	$(SETUP) app dev
+	@echo 'mypy'
 	@$(BIN)/mypy
 
 check-template:
 	$(SETUP) app dev node
+	@echo 'cdk synth, cfn-lint'
 	@$(BIN)/cdk synth --quiet --output .local/check/cdk.out $(CDK_ARGS)
 	@# W3005: CDK writes dependencies out that CloudFormation would find by itself.
 	@$(BIN)/cfn-lint --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
 
 check-security:
 	$(SETUP) app dev node audit
+	@echo 'cdk-nag, checkov'
 	@$(BIN)/python -m pytest tests/infrastructure/test_security_rules.py
 
 audit:  ## look for known vulnerabilities in every lock (asks pypi.org)
@@ -44,7 +48,7 @@ audit:  ## look for known vulnerabilities in every lock (asks pypi.org)
 	@for lock in $(LOCKS); do \
 	    echo "$$lock"; \
 	    .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock \
-	        || { echo "error: $$lock has known vulnerabilities, or was not audited, as the lines above say"; exit 1; }; \
+	        || { echo "error: $$lock has known vulnerabilities, or pypi.org could not be asked about it: see the lines above"; exit 1; }; \
 	done
 
 sbom:  ## write the CycloneDX list of the functions' packages to .local/sbom.json

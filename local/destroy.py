@@ -5,6 +5,8 @@ The table of jobs and its key outlive the stack unless `retainLedger` was false 
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 CDK = Path(sys.executable).with_name("cdk")
+_CONFIGURATION = Path(__file__).resolve().parent.parent / "cdk.json"
 _DEFAULT_NAME = "JobLedger"
 
 
@@ -28,12 +31,18 @@ class Remaining:
     commands: tuple[str, ...]
 
 
-def stack_name(arguments: Sequence[str]) -> str:
-    """Return the name of the stack that `cdk destroy` with these arguments removes."""
-    for flag, value in pairwise(arguments):
-        if flag in ("-c", "--context") and value.startswith("name="):
-            return value.partition("=")[2]
-    return _DEFAULT_NAME
+def stack_name(arguments: Sequence[str], configuration: Path = _CONFIGURATION) -> str:
+    """Return the name of the stack that `cdk destroy` with these arguments removes.
+
+    As in the CDK CLI, the last `-c name=…` decides, and without one the `context` of cdk.json.
+    """
+    context = json.loads(configuration.read_text(encoding="utf-8")).get("context", {})
+    chosen = [
+        value.partition("=")[2]
+        for flag, value in pairwise(arguments)
+        if flag in ("-c", "--context") and value.startswith("name=")
+    ]
+    return str([context.get("name", _DEFAULT_NAME), *chosen][-1])
 
 
 def resources_of(session: Any, name: str) -> list[tuple[str, str]]:
@@ -108,9 +117,17 @@ def report(left: Sequence[Remaining]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `cdk destroy`; return its exit code."""
-    session, name = boto3.Session(), stack_name(arguments)
+    # The CDK CLI reads AWS_REGION, boto3 only AWS_DEFAULT_REGION and the profile.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+    name = stack_name(arguments)
     try:
         resources = resources_of(session, name)
+    except (NoRegionError, NoCredentialsError) as error:
+        print(
+            f"error: {error} Set AWS_REGION, and AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            file=sys.stderr,
+        )
+        return 1
     except (BotoCoreError, ClientError) as error:
         print(f"error: the stack {name} cannot be read: {error}", file=sys.stderr)
         return 1

@@ -102,7 +102,7 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
     say(f"the board is {api_url}/board")
     for part in session.transcript(check):
         say.plain(f"\n{part}")
-    say.plain(f"\n$ .venv/bin/jobledger --url {api_url} jobs --status FAILED --after 7d\n")
+    say.plain(f"\nTry: .venv/bin/jobledger --url {api_url} jobs --status FAILED --after 7d\n")
     return {
         "ApiUrl": api_url,
         "AwsEndpoint": options.aws_endpoint,
@@ -125,10 +125,11 @@ def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
         children.wait_for_port(stand_in, (HOST, options.comprehend_port))
         say(f"the Comprehend Medical stand-in is up on {options.comprehend_endpoint}")
     children.finish(bootstrap)
-    say("cdk bootstrap is done")
+    say("cdk bootstrap is done; waiting for cdk synth")
     children.finish(synth)
     missing = remove_unimplemented(aws.assembly)
-    say(f"cdk synth is done; the local AWS does not have {', '.join(missing)}")
+    say(f"cdk synth is done; left out, as the local AWS does not have it: {', '.join(missing)}")
+    say("cdk deploy runs")
     children.finish(aws.start_deploy())
     outputs = aws.outputs()
     say(f"cdk deploy is done: {len(outputs)} outputs")

@@ -1,10 +1,13 @@
 """`jobledger digest`: publishes a digest, or shows the last one."""
 
+from typing import get_args
+
 import click
 from rich.text import Text
 
 from job_ledger.command.options import Time, connection_options, format_option, ledger
 from job_ledger.command.output import console, print_json, time_text
+from job_ledger.types import JobStatus
 
 
 @click.command()
@@ -47,5 +50,12 @@ def digest(
     out, window = console(), published["Window"]
     out.print(Text(f"digest {published['DigestId']}", "bold"))
     out.print(Text(f"{time_text(window['Start'])} to {time_text(window['End'])} UTC"))
-    for status, count in published["Counts"].items():
-        out.print(Text(f"{status:16} {count:>9,}"))
+    counts = published["Counts"]
+    # A repeated answer has the statuses in another order, and a newer API can have more of them.
+    for status in sorted(counts, key=_place):
+        out.print(Text(f"{status:16} {counts[status]:>9,}"))
+
+
+def _place(status: str) -> tuple[int, str]:
+    known = get_args(JobStatus)
+    return (known.index(status) if status in known else len(known), status)

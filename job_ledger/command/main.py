@@ -58,9 +58,13 @@ def main() -> NoReturn:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # both are text files
     try:
         code: Any = jobledger.main(prog_name="jobledger", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "jobledger"
-        _fail(f"{error.format_message()} See `{command} --help`.", error.exit_code)
+        message = error.format_message().removesuffix(".")
+        _fail(f"{message}. See `{command} --help`.", error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message())
     except (JobLedgerError, ValueError) as error:

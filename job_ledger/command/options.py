@@ -12,6 +12,8 @@ from job_ledger.types import Family, JobStatus
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+# What the API may take for a time: a date with or without a time, or epoch seconds.
+_ABSOLUTE = re.compile(r"\d{4}-.*|[\d.+-]+", re.ASCII)
 CONNECTION = ("url", "profile", "region")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -39,9 +41,16 @@ class Time(click.ParamType[str]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the time as the API reads it; the API checks what is not relative."""
+        """Return the time as the API reads it; the API checks the dates."""
         seconds = _seconds(value)
         if seconds is None:
+            if not _ABSOLUTE.fullmatch(value):
+                self.fail(
+                    "a time is how long ago (90s, 60m, 12h, 7d, 2w), a date (midnight UTC), an RFC 3339 time "
+                    "with its offset, or epoch seconds",
+                    param,
+                    ctx,
+                )
             return str(value)
         try:
             return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()

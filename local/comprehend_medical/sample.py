@@ -20,7 +20,8 @@ ACTIVE_EACH = 4  # of the ten that a family may have
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ComprehendMedicalBatchProcessingRole"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-STREAMS = ("nightly-notes", "discharge-summaries", "radiology", "pathology", "backfill", "triage")
+NIGHTLY, NIGHTLY_PHI = "nightly-notes", "nightly-phi"
+STREAMS = (NIGHTLY, "discharge-summaries", "radiology", "pathology", "backfill", "triage")
 MESSAGES = (
     "The input data location contains no documents.",
     "Access to the input S3 bucket was denied for the data access role.",
@@ -91,13 +92,19 @@ def _submitted(job: Properties) -> Any:
 
 def _active_job(rng: random.Random, family: Family, now: float, place: int) -> Properties:
     status = sorted(ACTIVE)[place % len(ACTIVE)]
-    return _job(rng, family, now - 5 - rng.random() * 600, status, _name(rng, now))
+    submitted = now - 5 - rng.random() * 600
+    drawn = _name(rng, family, now)
+    return _job(rng, family, submitted, status, drawn if place else _nightly(family))
 
 
 def _ended_job(rng: random.Random, family: Family, submitted: float, index: int) -> Properties:
     status = rng.choices(list(ENDINGS), list(ENDINGS.values()))[0]
     # Every fortieth name is unusual, so that even a small sample shows all of them.
-    name = ODD_NAMES[index // 40 % len(ODD_NAMES)] if index % 40 == 39 else _name(rng, submitted)
+    name = (
+        ODD_NAMES[index // 40 % len(ODD_NAMES)]
+        if index % 40 == 39
+        else _name(rng, family, submitted)
+    )
     job = _job(rng, family, submitted, status, name)
     ended = submitted + 60 + rng.lognormvariate(5, 0.8)
     job |= ending(job, status, ended)
@@ -109,28 +116,39 @@ def _ended_job(rng: random.Random, family: Family, submitted: float, index: int)
     return job
 
 
-def _name(rng: random.Random, submitted: float) -> str | None:
+def _name(rng: random.Random, family: Family, submitted: float) -> str | None:
     if rng.random() < 0.1:
         return None
     day = datetime.fromtimestamp(submitted, UTC).date().isoformat()
-    return f"{rng.choice(STREAMS)}-{day}"
+    stream = rng.choice(STREAMS)
+    return _nightly(family) if stream == NIGHTLY else f"{stream}-{day}"
+
+
+def _nightly(family: Family) -> str:
+    """Return the name that all nightly runs of a family share. The documents ask for these names."""
+    return NIGHTLY_PHI if family is Family.PHI else NIGHTLY
 
 
 def _job(
     rng: random.Random, family: Family, submitted: float, status: str, name: str | None
 ) -> Properties:
     job_id = f"{rng.getrandbits(128):032x}"
-    stream = name.rsplit("-", 3)[0] if name and name.startswith(STREAMS) else "notes"
+    # Callers can name a prefix; the service writes below it.
+    below = "out/" if name in (NIGHTLY, NIGHTLY_PHI) else ""
+    streams = (stream for stream in (*STREAMS, NIGHTLY_PHI) if name and name.startswith(stream))
     job = {
         "JobId": job_id,
         "JobName": name,
         "JobStatus": status,
         "SubmitTime": milliseconds(submitted),
         "ExpirationTime": float(int(submitted + 120 * DAY)),
-        "InputDataConfig": {"S3Bucket": "clinical-notes-input", "S3Key": f"{stream}/"},
+        "InputDataConfig": {
+            "S3Bucket": "clinical-notes-input",
+            "S3Key": f"{next(streams, 'notes')}/",
+        },
         "OutputDataConfig": {
             "S3Bucket": "clinical-notes-output",
-            "S3Key": f"{ACCOUNT}-{OUTPUT_LABELS[family]}-{job_id}/",
+            "S3Key": f"{below}{ACCOUNT}-{OUTPUT_LABELS[family]}-{job_id}/",
         },
         "LanguageCode": "en",
         "DataAccessRoleArn": ROLE,

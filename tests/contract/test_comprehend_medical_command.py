@@ -203,8 +203,15 @@ def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
     assert min(job["SubmitTime"] for job in everything) > NOW - 120 * 86_400
     assert all(job.get("ExpirationTime", NOW + 1) > NOW for job in everything)
     assert all("Message" in job for job in everything if job["JobStatus"] == "FAILED")
-    for listed in jobs.values():
+    for family, listed in jobs.items():
         assert 0 < sum(job["JobStatus"] in ACTIVE for job in listed) < 10
+        nightly = "nightly-phi" if family is Family.PHI else "nightly-notes"
+        runs = [job for job in listed if job.get("JobName") == nightly]
+        # The documents' calls find something: all runs of a name, and one to wait for.
+        assert len(runs) > 20
+        assert any(job["JobStatus"] in ACTIVE for job in runs)
+        outputs = [job["OutputDataConfig"] for job in runs if "OutputDataConfig" in job]
+        assert all(output["S3Key"].startswith("out/") for output in outputs)
 
 
 def test_made_up_jobs_that_are_active_finish_within_three_minutes() -> None:

@@ -4,10 +4,13 @@ import json
 import re
 import subprocess
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from hatchling import build
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from local import environments, toolchain
 
@@ -34,6 +37,27 @@ def test_every_requirement_has_one_version_and_hashes(lock):
     for line in requirements(lock):
         assert re.match(r"[A-Za-z0-9._-]+(\[[a-z0-9,-]+\])?==\S+ ", line), line
         assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", line), line
+
+
+@pytest.mark.parametrize(
+    "environment", [toolchain.MAIN, *toolchain.OTHERS.values()], ids=lambda one: one.path.name
+)
+def test_a_lock_names_the_extras_that_its_packages_require(environment):
+    """Otherwise pip before 23.1, as in Debian 12, refuses the lock once a newer version is published."""
+    if not environment.python.exists():
+        pytest.skip(f"{environment.path.name} is not installed")
+    (site,) = environment.path.glob("lib/python*/site-packages")
+    files = [file for files in environment.parts.values() for file in files]
+    locked = [Requirement(line.split("--hash")[0]) for lock in files for line in requirements(lock)]
+    extras = {(canonicalize_name(each.name), extra) for each in locked for extra in each.extras}
+    required = {
+        (canonicalize_name(each.name), extra)
+        for package in metadata.distributions(path=[str(site)])
+        for each in map(Requirement, package.requires or ())
+        for extra in each.extras
+        if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
+    assert required <= extras
 
 
 @pytest.mark.row(25, count="all lock files")

@@ -233,7 +233,9 @@ def test_wait_ends_when_its_time_is_over():
     "arguments, code, words",
     [
         (["job", "absent"], 1, "ResourceNotFoundException (404)"),
-        (["jobs", "--after", "yesterday"], 1, "SubmitTimeAfter: an RFC 3339 time"),
+        (["jobs", "--after", "2026-13-01"], 1, "SubmitTimeAfter: an RFC 3339 time"),
+        (["jobs", "--after", "yesterday"], 2, "how long ago (90s, 60m, 12h, 7d, 2w)"),
+        (["jobs", "--after", "7x"], 2, "epoch seconds. See `jobledger jobs --help`."),
         (["jobs", "--status", "DONE"], 2, "SUBMITTED, IN_PROGRESS"),
         (["jobs", "--max-results", "501"], 2, "1<=x<=500"),
         (["wait"], 2, "use --job-name"),
@@ -257,6 +259,26 @@ def test_an_error_is_one_line_that_says_what_to_do(server, arguments, code, word
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert words in line
+
+
+def test_a_digest_lists_statuses_in_one_order_whatever_the_answer_has():
+    counts = {"COMPLETED": 2, "A_NEWER_STATUS": 3, "FAILED": 1, "SUBMITTED": 0}
+    window = {"Start": "2026-11-24T08:00:00.000Z", "End": "2026-11-25T08:00:00.000Z"}
+    digest = {"DigestId": "d", "Window": window, "Counts": counts}
+    with scripted(Scripted(body=json.dumps(digest).encode())) as server:
+        lines = run(server.url, "digest", "--last").stdout.splitlines()[2:]
+    assert [line.split() for line in lines] == [
+        ["SUBMITTED", "0"],
+        ["COMPLETED", "2"],
+        ["FAILED", "1"],
+        ["A_NEWER_STATUS", "3"],
+    ]
+
+
+def test_without_a_subcommand_the_help_is_shown():
+    done = run("http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\n  jobs " in done.stderr
 
 
 def test_missing_permission_names_it():
