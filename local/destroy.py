@@ -124,7 +124,8 @@ def main(arguments: Sequence[str]) -> int:
         resources = resources_of(session, name)
     except (NoRegionError, NoCredentialsError) as error:
         print(
-            f"error: {error} Set AWS_REGION, and AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            f"error: {str(error).removesuffix('.')}. Set AWS_REGION, and AWS_PROFILE or AWS_ACCESS_KEY_ID"
+            " and AWS_SECRET_ACCESS_KEY.",
             file=sys.stderr,
         )
         return 1

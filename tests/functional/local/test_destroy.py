@@ -84,8 +84,8 @@ def test_the_stack_can_be_named_in_cdk_json(tmp_path, arguments, name):
 @pytest.mark.parametrize(
     "missing, words",
     [
-        (["AWS_REGION"], "specify a region"),
-        (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "locate credentials"),
+        (["AWS_REGION"], "specify a region. Set"),
+        (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "locate credentials. Set"),
     ],
     ids=["region", "credentials"],
 )
