@@ -13,7 +13,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,18 +186,23 @@ def _finished(path: Path) -> Iterator[Path | None]:
 
 def _prune(builds: Path, keep: set[Path]) -> None:
     """Remove the oldest builds, and temporary files of interrupted builds older than an hour."""
-    entries = sorted(builds.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    finished = [path for path in entries if not path.name.startswith("tmp")]
+    entries = sorted(_last_used(builds), reverse=True)
+    finished = [path for _, path in entries if not path.name.startswith("tmp")]
     old = [path for path in finished[_KEPT_BUILDS:] if path not in keep]
     hour_ago = time.time() - 3600
-    old += [
-        path for path in entries if path.name.startswith("tmp") and path.stat().st_mtime < hour_ago
-    ]
+    old += [path for used, path in entries if path.name.startswith("tmp") and used < hour_ago]
     for path in old:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _last_used(builds: Path) -> Iterator[tuple[float, Path]]:
+    """Yield each build with its time; another process can remove its temporary files meanwhile."""
+    for path in builds.iterdir():
+        with suppress(FileNotFoundError):
+            yield path.stat().st_mtime, path
 
 
 def _recipe_files() -> list[Path]:

@@ -179,6 +179,14 @@ def test_old_builds_go_and_the_newest_stay(source, installs, tmp_path):
     assert len(left) <= 7
 
 
+def test_what_another_build_removes_meanwhile_does_not_matter(source, installs, tmp_path):
+    builds = tmp_path / "build"
+    builds.mkdir()
+    # As for a folder that has gone since the listing, there is nothing to ask for its time.
+    (builds / "tmp-of-another").symlink_to(tmp_path / "gone")
+    assert make_bundle(source, builds, HOST).path.exists()
+
+
 def test_a_failure_of_pip_is_told_with_what_to_do(source, tmp_path):
     (source / "requirements.txt").write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64)
     off_line = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
