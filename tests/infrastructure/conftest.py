@@ -1,5 +1,6 @@
 """The template, synthesised once a run from a stand-in for the bundle: no pip, no wait."""
 
+import functools
 import json
 import zipfile
 from collections.abc import Callable
@@ -20,6 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SynthesiseApp = Callable[..., App]
 Synthesise = Callable[..., Template]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Run what needs a template on one worker: to load the CDK and to make the template takes seconds."""
+    fixtures = getattr(item, "fixturenames", ())
+    if "synthesise_app" in fixtures and not item.get_closest_marker("xdist_group"):
+        item.add_marker(pytest.mark.xdist_group("template"))
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +53,9 @@ def synthesise_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
 
 @pytest.fixture(scope="session")
 def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
-    """Make a template from settings given as context keys."""
+    """Make a template from settings given as context keys; one is made once."""
 
+    @functools.cache
     def synthesise(digest: str = "0" * 64, **context: Any) -> Template:
         stack = synthesise_app(digest, **context).node.find_child("JobLedger")
         return Template.from_stack(cast(Stack, stack))

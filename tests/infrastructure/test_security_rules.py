@@ -123,13 +123,11 @@ def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("checkov")
 def test_checkov_has_no_finding_that_is_not_accepted(failed_checks):
     assert failed_checks["acknowledged"] == set()
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("checkov")
 def test_every_accepted_finding_of_checkov_exists(failed_checks):
     assert failed_checks["bare"] == accepted(checkov=True)
 
