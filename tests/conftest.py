@@ -13,7 +13,14 @@ import pytest
 # because the conftest files below import CDK before anything is configured.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-ELSEWHERE = ("tests/contract", "tests/e2e", "tests/unit/client", "tests/unit/local")
+# What is run there takes no branches of its own, or in other processes.
+ELSEWHERE = (
+    "tests/contract",
+    "tests/e2e",
+    "tests/functional",
+    "tests/unit/client",
+    "tests/unit/local",
+)
 LOOPBACK_NAMES = ("localhost", "")
 
 
@@ -51,10 +58,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Count no branches where it would double the time for nothing.
-
-    Tests of many examples take the same ones again, and others run the functions in other processes.
-    """
+    """Count no branches where it would double the time for nothing: tests of many examples take the same ones again."""
     many = item.get_closest_marker("slow") or item.get_closest_marker("full")
     if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(ELSEWHERE)):
         item.add_marker("no_cover")

@@ -151,7 +151,6 @@ def a_request(source: random.Random, tokens: list[str]) -> dict[str, Any]:
 
 @pytest.mark.full
 @pytest.mark.row(14, count="{GENERATED} requests")
-@pytest.mark.no_cover
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_requests_get_answers_of_the_document_only(api, batch):
     source = random.Random(batch)
