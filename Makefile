@@ -77,7 +77,7 @@ soak:  ## load, faults, redeployments, restarts for SOAK_MINUTES (20), and all r
 	@JOB_LEDGER_FULL=1 $(BIN)/python -m pytest -m full
 	@exec $(BIN)/python -m soak
 
-mutants:  ## mutation testing, about an hour; PACKAGE=lookup for one package, resumes where it stopped
+mutants:  ## mutation testing, one to two hours; PACKAGE=lookup for one package, resumes where it stopped
 	$(SETUP) mutants
 	@exec $(BIN)/python -m tests.mutants $(PACKAGE)
 
