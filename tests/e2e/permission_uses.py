@@ -92,8 +92,12 @@ def summary(stack: Enforced) -> None:
 
 
 def follow_a_job(stack: Enforced) -> None:
-    """Have a job in the ledger that has not ended, as far as it knows."""
-    if not state_of_phi(stack).get("Active"):
+    """Have a job in the ledger that has not ended, as far as it knows, and counters.
+
+    A recount that was refused leaves the family without counters, and then all its rows are read.
+    """
+    state = state_of_phi(stack)
+    if not state.get("Active") or state.get("Counted") != LAYOUT:
         sync(stack)
 
 
