@@ -1,8 +1,8 @@
 """A plugin for `make test`: it fails when fewer than 95 % of the branches of lambda/ or stacks/ are taken.
 
-pytest-cov measures the unit and infrastructure tests that are not marked `slow` or `full`. Functions that the
-end-to-end tests deploy run in processes of their own, which are not measured. A run of some tests only has nothing
-to judge: it does not load this.
+pytest-cov measures the unit, functional and infrastructure tests that are not marked `slow` or `full`, but for the
+folders that tests/conftest.py names. Functions that the end-to-end tests deploy run in processes of their own, which
+are not measured. A run of some tests only has nothing to judge: it does not load this.
 """
 
 from collections.abc import Generator, Iterable

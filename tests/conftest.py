@@ -17,7 +17,8 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 ELSEWHERE = (
     "tests/contract",
     "tests/e2e",
-    "tests/functional",
+    "tests/functional/local",
+    "tests/functional/sync",
     "tests/unit/client",
     "tests/unit/local",
 )
