@@ -43,10 +43,17 @@ class Paged:
         self.add(*jobs)
 
     def page(
-        self, query: JobQuery, size: int, start: Position | None = None, **more: object
+        self,
+        query: JobQuery,
+        size: int,
+        start: Position | None = None,
+        *,
+        begun: str | None = None,
+        consistent: bool = False,
     ) -> JobsPage:
         self.database.forget()
-        return read_page(self.ledger, query, size, start, rfc3339(self.now), **more)  # type: ignore[arg-type]
+        now = rfc3339(self.now)
+        return read_page(self.ledger, query, size, start, now, begun=begun, consistent=consistent)
 
     def limits(self) -> list[int]:
         return [query["Limit"] for query in self.database.queries]
