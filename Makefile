@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak mutants clean
 
+# Container images often set it; then each of the hundreds of processes of a run compiles its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 SETUP := @sh local/setup.sh
 BIN := .venv/bin
 # One for the functions, one for the app, one each for the tools.

@@ -3,7 +3,9 @@
 import ipaddress
 import itertools
 import os
+import signal
 import sys
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -22,7 +24,11 @@ ELSEWHERE = (
     "tests/unit/client",
     "tests/unit/local",
 )
+# Of a test with many examples, the later ones take few branches that the first ones did not take.
+MEASURED_EXAMPLES = 3
 LOOPBACK_NAMES = ("localhost", "")
+
+_examples: Counter[str] = Counter()
 
 
 class NetworkReachedError(RuntimeError):
@@ -60,8 +66,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Count no branches where it would double the time for nothing: tests of many examples take the same ones again."""
-    many = item.get_closest_marker("slow") or item.get_closest_marker("full")
-    if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(ELSEWHERE)):
+    test = item.nodeid.partition("[")[0]
+    _examples[test] += 1
+    marked = item.get_closest_marker("slow") or item.get_closest_marker("full")
+    many = marked or _examples[test] > MEASURED_EXAMPLES
+    if item.config.pluginmanager.hasplugin("_cov") and (many or test.startswith(ELSEWHERE)):
         item.add_marker("no_cover")
 
 
@@ -109,6 +118,8 @@ def pytest_configure(config: pytest.Config) -> None:
         no_proxy="127.0.0.1,localhost",
     )
     sys.addaudithook(guard)
+    # A shell's background job ignores Ctrl-C, and so would the processes that tests stop with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.get("JOB_LEDGER_MUTANTS") == "1":
         _do_not_shrink()
 

@@ -5,7 +5,6 @@ calls create-only. cfn-lint has the schemas.
 """
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it ships no types
 
 from stacks.settings import setting_keys
 from tests.infrastructure.chosen import CHOSEN
@@ -37,6 +36,9 @@ ONLY_AFTER = {
 
 
 def schema_of(kind):
+    # Here, as only one worker needs it: an import of cfn-lint takes a second.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it ships no types
+
     return PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
 
 

@@ -17,6 +17,9 @@ from stacks.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Where CDK runs already: each worker that starts it needs seconds for that.
+pytestmark = pytest.mark.xdist_group("template")
+
 
 def template(**properties):
     stack = Stack(App(), "Consumer")

@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from cfnlint import api as cfnlint  # type: ignore[import-untyped]  # it ships no types
-from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # it ships no types
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -159,6 +157,10 @@ def test_a_second_synth_gives_the_same_template(synthesise, template):
     "context", [{}, {"digestEmails": "a@example.org", "families": "PHI", "retainLedger": "false"}]
 )
 def test_cfn_lint_has_nothing_to_say(synthesise, context):
+    # Here, as only one worker needs it: an import of cfn-lint takes a second.
+    from cfnlint import api as cfnlint  # type: ignore[import-untyped]  # it ships no types
+    from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # it ships no types
+
     text = json.dumps(synthesise(**context).to_json())
     assert cfnlint.lint(text, config=ManualArgs(regions=["us-east-1"])) == []
 

@@ -27,8 +27,8 @@ from jobledger.times import rfc3339
 from tests.api import NOW, Api, a_job, answer_of, event, running_api, wsgi
 from tests.full import in_full
 
-EXAMPLES = in_full(50, 150)
-GENERATED = in_full(10_000, 100_000)
+EXAMPLES = in_full(25, 150)
+GENERATED = in_full(5_000, 100_000)
 BATCHES = 10
 JSON_TYPES = ("application/json", "application/problem+json")
 CHECKS = [

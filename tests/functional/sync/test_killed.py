@@ -32,8 +32,8 @@ BEGAN = time.time()
 OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 # More than a run has, which the tests below make sure of.
 STEPS, RECOUNT_STEPS = 30, 45
-KILLS = in_full(10, 30)
-RECOUNT_KILLS = in_full(15, 45)
+KILLS = in_full(6, 30)
+RECOUNT_KILLS = in_full(9, 45)
 
 
 class Account:

@@ -11,7 +11,7 @@ from tests.full import in_full
 from tests.functional.sync import large_fill
 from tests.world import START, a_job
 
-JOBS = in_full(20_000, 100_000)
+JOBS = in_full(10_000, 100_000)
 STOP_AFTER_CALLS = JOBS // 1_250  # of the 500 jobs that a call lists
 MAX_GROWTH_MB = 50
 # Forked from a server that has imported everything, so that only the fill's own memory counts.

@@ -30,8 +30,23 @@ RESPONSES = {
 
 
 @pytest.fixture(scope="module")
+def whole():
+    """A session with botocore's own models."""
+    return Session()
+
+
+@pytest.fixture(scope="module")
+def cut(slimmed):
+    """A session with the cut models, and no others."""
+    session = Session()
+    loader = Loader(extra_search_paths=[str(slimmed)], include_default_search_paths=False)
+    session.register_component("data_loader", loader)
+    return session
+
+
+@pytest.fixture(scope="module")
 def slimmed(tmp_path_factory):
-    """A loader of the cut data, and of nothing else."""
+    """A folder with the cut data."""
     packages = tmp_path_factory.mktemp("packages")
     data = packages / "botocore" / "data"
     data.mkdir(parents=True)
@@ -62,10 +77,10 @@ def test_the_operations_are_those_that_the_code_calls():
     assert called == {xform_name(operation) for _, operation in CALLS}
 
 
-def test_only_the_services_and_operations_in_use_are_left(slimmed):
+def test_only_the_services_and_operations_in_use_are_left(slimmed, cut):
     assert {path.name for path in slimmed.iterdir() if path.is_dir()} == set(OPERATIONS)
     for service, operations in OPERATIONS.items():
-        model = session_with(slimmed).get_service_model(service)
+        model = cut.get_service_model(service)
         assert sorted(model.operation_names) == sorted(operations)
         assert (
             b'"documentation":"'
@@ -74,12 +89,11 @@ def test_only_the_services_and_operations_in_use_are_left(slimmed):
 
 
 @pytest.mark.parametrize("service, operation", CALLS)
-def test_a_call_sends_and_reads_the_same_with_the_cut_model(slimmed, service, operation):
-    shape = Session().get_service_model(service).operation_model(operation).input_shape
+def test_a_call_sends_and_reads_the_same_with_the_cut_model(cut, whole, service, operation):
+    shape = whole.get_service_model(service).operation_model(operation).input_shape
     parameters = value_of(shape)
-    assert exchanged(session_with(slimmed), service, operation, parameters) == exchanged(
-        Session(), service, operation, parameters
-    )
+    of_the_cut = exchanged(cut, service, operation, parameters)
+    assert of_the_cut == exchanged(whole, service, operation, parameters)
 
 
 @pytest.mark.parametrize("service", OPERATIONS)
@@ -87,20 +101,13 @@ def test_a_call_sends_and_reads_the_same_with_the_cut_model(slimmed, service, op
 @pytest.mark.parametrize(
     "variant", [{}, {"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}]
 )
-def test_every_partition_has_the_same_endpoints(slimmed, service, region, variant):
+def test_every_partition_has_the_same_endpoints(cut, whole, service, region, variant):
     config = Config(**variant)
     addresses = [
         session.create_client(service, region_name=region, config=config).meta.endpoint_url
-        for session in (session_with(slimmed), Session())
+        for session in (cut, whole)
     ]
     assert addresses[0] == addresses[1]
-
-
-def session_with(data: Path) -> Session:
-    session = Session()
-    loader = Loader(extra_search_paths=[str(data)], include_default_search_paths=False)
-    session.register_component("data_loader", loader)
-    return session
 
 
 def exchanged(session: Session, service: str, operation: str, parameters: dict) -> Any:

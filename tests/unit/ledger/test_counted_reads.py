@@ -157,7 +157,7 @@ def fill(number: int, days: int = 730) -> Counted:
     return world
 
 
-MANY = in_full(20_000, 100_000)
+MANY = in_full(10_000, 100_000)
 # Which takes some seconds to fill, so they are filled once.
 on_one_worker = pytest.mark.xdist_group("counted-ledgers")
 
