@@ -5,7 +5,6 @@ import itertools
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -24,11 +23,7 @@ ELSEWHERE = (
     "tests/unit/client",
     "tests/unit/local",
 )
-# Of a test with many examples, the later ones take few branches that the first ones did not take.
-MEASURED_EXAMPLES = 3
 LOOPBACK_NAMES = ("localhost", "")
-
-_examples: Counter[str] = Counter()
 
 
 class NetworkReachedError(RuntimeError):
@@ -66,11 +61,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Count no branches where it would double the time for nothing: tests of many examples take the same ones again."""
-    test = item.nodeid.partition("[")[0]
-    _examples[test] += 1
-    marked = item.get_closest_marker("slow") or item.get_closest_marker("full")
-    many = marked or _examples[test] > MEASURED_EXAMPLES
-    if item.config.pluginmanager.hasplugin("_cov") and (many or test.startswith(ELSEWHERE)):
+    many = item.get_closest_marker("slow") or item.get_closest_marker("full")
+    if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(ELSEWHERE)):
         item.add_marker("no_cover")
 
 

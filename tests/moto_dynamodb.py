@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from botocore.session import Session
-
 from tests.dynamodb_limits import Item
-from tests.functional.conftest import create_ledger_table
+from tests.functional.conftest import create_ledger_table, shared_session
 
 TABLE = "ledger"
 
@@ -15,7 +13,7 @@ class MotoDynamoDB:
     """A client of an empty table, for use within `moto.mock_aws`. `before` is called with each operation's name."""
 
     def __init__(self) -> None:
-        self._client = Session().create_client("dynamodb")
+        self._client = shared_session().create_client("dynamodb")
         if TABLE in self._client.list_tables()["TableNames"]:
             self._client.delete_table(TableName=TABLE)
         create_ledger_table(self._client, TABLE)

@@ -59,14 +59,15 @@ class SharedCode(zipfile.ZipFile):
     else is served.
     """
 
-    _lock = threading.Lock()
+    # Not `_lock`: each ZipFile has one of its own under that name.
+    _extracting = threading.Lock()
 
     def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
         """Make the empty folder `path` a link to the code."""
         with Path(str(self.filename)).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         shared = Path(tempfile.gettempdir()) / f"code-{digest}"
-        with self._lock:
+        with self._extracting:
             if not shared.exists():
                 partial = Path(tempfile.mkdtemp(dir=shared.parent))
                 super().extractall(partial)

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class OwnAws:
     """The servers, and the CDK runs of a test."""
 
     aws: LocalAws
+    _assemblies: dict[tuple[Path, tuple[str, ...]], Path] = field(default_factory=dict)
 
     def client(self, service: str, key: str = "test", secret: str = "test") -> Any:
         """A client with the account's own credentials, unless others are given."""
@@ -36,11 +38,22 @@ class OwnAws:
         )
 
     def deploy(self, *context: str, app: Path = ROOT) -> dict[str, str]:
-        """Deploy the stack of this checkout or of another with these settings (`key=value`); return its outputs."""
+        """Deploy the stack of this checkout or of another with these settings (`key=value`); return its outputs.
+
+        The same settings are synthesized once: that takes longer than to deploy them.
+        """
+        kept = self._assemblies.get((app, context))
+        if kept:
+            shutil.rmtree(self.aws.assembly)
+            shutil.copytree(kept, self.aws.assembly)
+            return self.deploy_again()
         settings = [part for pair in context for part in ("-c", pair)]
         aws = replace(self.aws, options=replace(self.aws.options, cdk_args=settings))
         aws.children.finish(aws.start_synth(app))
         remove_unimplemented(aws.assembly)
+        kept = aws.assembly.with_name(f"cdk.out-{len(self._assemblies)}")
+        shutil.rmtree(kept, ignore_errors=True)
+        self._assemblies[app, context] = Path(shutil.copytree(aws.assembly, kept))
         return self.deploy_again()
 
     def deploy_again(self) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A real emulator of AWS for tests that want more than a fake: one MiniStack for each worker."""
 
+import functools
 import os
 import socket
 import subprocess
@@ -16,6 +17,9 @@ from tests.memory_dynamodb import INDEXES
 
 START_SECONDS = 60
 
+# One for all clients of a worker: each session reads the descriptions of its services anew, which takes half a second.
+shared_session = functools.cache(Session)
+
 
 class Aws:
     """The endpoint of a MiniStack, and clients of it."""
@@ -24,7 +28,7 @@ class Aws:
         self.endpoint = endpoint
 
     def client(self, service: str) -> Any:
-        return Session().create_client(service, endpoint_url=self.endpoint)
+        return shared_session().create_client(service, endpoint_url=self.endpoint)
 
     def ledger_table(self, name: str) -> str:
         """Make a table with the keys and the indexes of the deployed one."""

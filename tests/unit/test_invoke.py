@@ -14,10 +14,15 @@ from jobledger.invoke import CONFIG, WAIT_SECONDS, Function
 from jobledger.observability import logger
 
 
+@pytest.fixture(scope="module")
+def session():
+    return Session()
+
+
 @pytest.fixture
-def client():
+def client(session):
     logger.set_correlation_id(None)
-    return Session().create_client("lambda", config=CONFIG, region_name="us-east-1")
+    return session.create_client("lambda", config=CONFIG, region_name="us-east-1")
 
 
 def answering(client, text: str, sent: str = '{"a": 1}', **more: str) -> Function:

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.session import Session
 from moto import mock_aws
 
-from tests.functional.conftest import Aws, create_ledger_table
+from tests.functional.conftest import Aws, create_ledger_table, shared_session
 from tests.memory_dynamodb import MemoryDynamoDB
 
 # Where an implementation does not do what AWS documents; the contract's tests state what AWS documents.
@@ -68,7 +67,8 @@ def dynamo(request: pytest.FixtureRequest) -> Iterator[Dynamo]:
         yield Dynamo(MemoryDynamoDB(), "ledger")
     elif name == "moto":
         with mock_aws():
-            yield Dynamo(_with_table(Session().create_client("dynamodb"), "ledger"), "ledger")
+            client = shared_session().create_client("dynamodb")
+            yield Dynamo(_with_table(client, "ledger"), "ledger")
     else:
         aws: Aws = request.getfixturevalue("aws")
         table = f"ledger-{uuid.uuid4().hex}"

@@ -1,8 +1,11 @@
 """What the local AWS does beyond MiniStack, without MiniStack; the end-to-end tests run both."""
 
+import contextlib
 import json
+import tempfile
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -86,6 +89,32 @@ def test_the_code_of_a_function_is_extracted_once(tmp_path, monkeypatch):
             code.extractall(target)
     assert all((target / "handler.py").exists() for target in targets)
     assert targets[0].resolve() == targets[1].resolve()
+
+
+def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as code:
+        code.writestr("handler.py", "")
+    extract, extracted = zipfile.ZipFile.extractall, []
+    both = threading.Barrier(2)
+
+    def slowly(self, path):
+        extracted.append(path)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+        extract(self, path)
+
+    def start(target):
+        target.mkdir()
+        with SharedCode(tmp_path / "code.zip") as code:
+            code.extractall(target)
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", slowly)
+    targets = [tmp_path / "first", tmp_path / "second"]
+    with ThreadPoolExecutor() as workers:
+        list(workers.map(start, targets))
+    assert len(extracted) == 1
+    assert all((target / "handler.py").exists() for target in targets)
 
 
 def entry(value):
