@@ -1,6 +1,5 @@
 """The Swagger page in a real browser: it loads from the deployment alone, lists all routes, and works."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 
@@ -8,21 +7,19 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support import expected_conditions as expect
 from selenium.webdriver.support.wait import WebDriverWait
 
 from job_ledger import JobLedger
+from tests.e2e.browsers import (
+    SECONDS,
+    asked_elsewhere,
+    chromium,
+    click,
+    errors_of,
+    needs_chromium,
+    wait,
+)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-CHROMEDRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-dev-shm-usage", "--no-proxy-server", "--window-size=1400,2000",
-    # Whatever the page might ask of another host fails to resolve.
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-)  # fmt: skip
-SECONDS = 30
 ROUTES = [
     "GET /jobs",
     "GET /jobs/{JobId}",
@@ -38,24 +35,12 @@ ROUTES = [
     "GET /board/jobs/{JobId}",
 ]
 
-pytestmark = [
-    pytest.mark.xdist_group("deployment"),
-    pytest.mark.skipif(
-        not (CHROMIUM and CHROMEDRIVER),
-        reason="no Chromium here: apt-get install chromium chromium-driver, then this runs, too",
-    ),
-]
+pytestmark = [pytest.mark.xdist_group("deployment"), needs_chromium]
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    service = webdriver.ChromeService(executable_path=CHROMEDRIVER)
-    with webdriver.Chrome(options=options, service=service) as driver:
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
 
 
@@ -78,16 +63,12 @@ def page(browser, api) -> webdriver.Chrome:
     return browser
 
 
-def wait(browser, selector: str):
-    found = expect.presence_of_element_located((By.CSS_SELECTOR, selector))
-    return WebDriverWait(browser, SECONDS).until(found)
-
-
-def click(browser, selector: str) -> None:
-    element = wait(browser, selector)
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    ready = expect.element_to_be_clickable((By.CSS_SELECTOR, selector))
-    WebDriverWait(browser, SECONDS).until(ready).click()
+def answered(page, block: str, expected: str) -> str:
+    """Return the text of a route's answer, once it has what is expected."""
+    shown = wait(page, f"{block} .live-responses-table .response-col_description pre")
+    # `.text` asks about the visibility of each of the thousand elements that colour the JSON.
+    WebDriverWait(page, SECONDS).until(lambda _: expected in shown.get_property("textContent"))
+    return shown.get_property("textContent")
 
 
 def test_the_page_lists_every_route(page):
@@ -104,9 +85,8 @@ def test_try_it_out_on_the_list_shows_jobs(page):
     block = "#operations-default-ListJobs"
     click(page, f"{block} .opblock-summary-control")
     click(page, f"{block} .execute")
-    shown = wait(page, f"{block} .live-responses-table .response-col_description pre")
-    WebDriverWait(page, SECONDS).until(lambda _: "JobId" in shown.text)
-    assert "ComprehendMedicalAsyncJobPropertiesList" in shown.text
+    shown = answered(page, block, "JobId")
+    assert "ComprehendMedicalAsyncJobPropertiesList" in shown
     status = wait(page, f"{block} .live-responses-table tbody .response-col_status").text
     assert status.split()[0] == "200"
 
@@ -118,14 +98,11 @@ def test_try_it_out_publishes_a_digest(page):
     body.send_keys(Keys.CONTROL, "a")
     body.send_keys("{}")
     click(page, f"{block} .execute")
-    shown = wait(page, f"{block} .live-responses-table .response-col_description pre")
-    WebDriverWait(page, SECONDS).until(lambda _: "DigestId" in shown.text)
+    answered(page, block, "DigestId")
 
 
 def test_the_page_asks_nothing_of_any_other_host_and_logs_no_error(page, api):
-    errors = [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
-    assert errors == []
+    assert errors_of(page) == []
+    assert asked_elsewhere(page, api) == []
     asked = page.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
-    elsewhere = [url for url in asked if not url.startswith((api, "data:", "blob:"))]
-    assert elsewhere == []
     assert any(url.endswith("/docs/swagger-ui.js") for url in asked)
