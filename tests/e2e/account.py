@@ -3,6 +3,7 @@
 import datetime
 import itertools
 import random
+from typing import Any
 
 FAMILIES = ("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2")
 """The families whose jobs stay as the file has them; PHI is for tests that start jobs."""
@@ -24,6 +25,18 @@ COUNTS = {"SNOMEDCT": 523, "ICD10CM": 120, "RXNORM": 101, "ENTITIES_V2": 40, "PH
 
 def rfc3339(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def start_phi_job(client: Any, name: str) -> str:
+    """Start a job of this name with a client of Comprehend Medical; return its id."""
+    started = client.start_phi_detection_job(
+        JobName=name,
+        LanguageCode="en",
+        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
+        InputDataConfig={"S3Bucket": "notes"},
+        OutputDataConfig={"S3Bucket": "codes"},
+    )
+    return str(started["JobId"])
 
 
 def made_up_jobs(seed: int = 2) -> dict[str, list[dict[str, object]]]:

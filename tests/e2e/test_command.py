@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from tests.e2e.account import listed
+from tests.e2e.account import listed, start_phi_job
 from tests.e2e.deployment import ROOT
 from tests.unit.client.commands import environment, next_line, on_terminal
 
@@ -104,13 +104,7 @@ def start_job(deployment, name, outcome):
     deployment.control(
         "settings", submitted_seconds=4, in_progress_seconds=8, late_jobs=False, outcome=outcome
     )
-    return deployment.client("comprehendmedical").start_phi_detection_job(
-        JobName=name,
-        LanguageCode="en",
-        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-        InputDataConfig={"S3Bucket": "notes"},
-        OutputDataConfig={"S3Bucket": "codes"},
-    )["JobId"]
+    return start_phi_job(deployment.client("comprehendmedical"), name)
 
 
 @pytest.mark.parametrize("outcome, code", [("COMPLETED", 0), ("PARTIAL_SUCCESS", 3), ("FAILED", 4)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.account import FAMILIES, rfc3339
+from tests.e2e.account import FAMILIES, rfc3339, start_phi_job
 from tests.e2e.deployment import ROOT, wait_until
 from tests.unit.client.commands import environment
 
@@ -111,7 +111,7 @@ def test_the_usual_duration(answer):
 
 
 def test_what_is_running(answer, deployment):
-    job_id = start_phi_job(deployment, "in-progress", seconds=60)
+    job_id = job_that_completes(deployment, "in-progress", seconds=60)
     wait_until_listed(deployment, job_id)
     printed = answer("What is running now, and for how long?")
     assert re.search(rf" (SUBMITTED|IN_PROGRESS) +[\dms ]+ PHI +{job_id} ", printed)
@@ -153,7 +153,7 @@ def test_a_pipeline_goes_on_after_a_run_that_succeeded(answer, deployment, tmp_p
     script = tmp_path / "load.sh"
     script.write_text("#!/bin/sh\necho loaded\n")
     script.chmod(0o755)
-    job_id = start_phi_job(deployment, "nightly-phi", seconds=4)
+    job_id = job_that_completes(deployment, "nightly-phi", seconds=4)
     printed = answer("Did last night's run succeed? (in a pipeline)")
     assert ids_in(printed) == [job_id]
     assert printed.splitlines()[-1] == "loaded"
@@ -195,7 +195,7 @@ def test_the_summary_by_curl(answer, deployment):
         assert summary["ByFamily"][family] == len(deployment.jobs[family])
 
 
-def start_phi_job(deployment, name, *, seconds):
+def job_that_completes(deployment, name, *, seconds):
     """Start a job that is COMPLETED after so many seconds."""
     deployment.control(
         "settings",
@@ -204,13 +204,7 @@ def start_phi_job(deployment, name, *, seconds):
         late_jobs=False,
         outcome="COMPLETED",
     )
-    return deployment.client("comprehendmedical").start_phi_detection_job(
-        JobName=name,
-        LanguageCode="en",
-        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-        InputDataConfig={"S3Bucket": "notes"},
-        OutputDataConfig={"S3Bucket": "codes"},
-    )["JobId"]
+    return start_phi_job(deployment.client("comprehendmedical"), name)
 
 
 def wait_until_listed(deployment, job_id):

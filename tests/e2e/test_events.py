@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from tests.e2e.account import start_phi_job
 from tests.e2e.deployment import wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
@@ -36,13 +37,9 @@ def start_job(deployment, outcome):
     deployment.control(
         "settings", submitted_seconds=4, in_progress_seconds=4, late_jobs=False, outcome=outcome
     )
-    return deployment.client("comprehendmedical").start_phi_detection_job(
-        JobName="a name that may tell of a patient",
-        LanguageCode="en",
-        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-        InputDataConfig={"S3Bucket": "notes"},
-        OutputDataConfig={"S3Bucket": "codes"},
-    )["JobId"]
+    return start_phi_job(
+        deployment.client("comprehendmedical"), "a name that may tell of a patient"
+    )
 
 
 def sync_until(deployment, done):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.e2e.account import start_phi_job
 from tests.e2e.deployment import wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
@@ -15,19 +16,13 @@ IN_ORDER = ["SUBMITTED", "IN_PROGRESS", "COMPLETED"]
 
 def test_a_job_that_boto3_starts_appears_within_two_syncs_and_its_transitions_follow(deployment):
     deployment.control("settings", submitted_seconds=1.0, in_progress_seconds=45.0)
-    started = deployment.client("comprehendmedical").start_phi_detection_job(
-        JobName="started-by-a-test",
-        LanguageCode="en",
-        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-        InputDataConfig={"S3Bucket": "notes"},
-        OutputDataConfig={"S3Bucket": "codes"},
-    )
+    job_id = start_phi_job(deployment.client("comprehendmedical"), "started-by-a-test")
     seen = []
 
     def status() -> str | None:
         pages = deployment.pages(Family="PHI", JobName="started-by-a-test")
         jobs = [job for page in pages for job in page]
-        assert {job["JobId"] for job in jobs} <= {started["JobId"]}
+        assert {job["JobId"] for job in jobs} <= {job_id}
         if jobs and jobs[0]["JobStatus"] not in seen:
             seen.append(jobs[0]["JobStatus"])
         return seen[-1] if seen else None

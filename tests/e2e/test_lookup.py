@@ -7,7 +7,7 @@ import pytest
 from jobledger.lookup.lookup import ATTRIBUTES
 from jobledger.times import seconds_between
 from local.comprehend_medical.jobs import FAILURE_MESSAGE
-from tests.e2e.account import listed
+from tests.e2e.account import listed, start_phi_job
 from tests.e2e.consumers import LOOKUP_APP, Consumer
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
@@ -118,14 +118,7 @@ def test_a_stack_finds_by_each_property_and_can_be_updated_rolled_back_and_destr
 def started(deployment, name, outcome):
     settings = {"submitted_seconds": 1.0, "in_progress_seconds": 8.0, "outcome": outcome}
     deployment.control("settings", **settings)
-    client = deployment.client("comprehendmedical")
-    return client.start_phi_detection_job(
-        JobName=name,
-        LanguageCode="en",
-        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-        InputDataConfig={"S3Bucket": "notes"},
-        OutputDataConfig={"S3Bucket": "codes"},
-    )["JobId"]
+    return start_phi_job(deployment.client("comprehendmedical"), name)
 
 
 def test_a_wait_ends_when_the_job_completes_or_with_the_reason_when_it_does_not(

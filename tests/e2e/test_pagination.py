@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.account import start_phi_job
 from tests.e2e.deployment import Deployment, wait_until
 
 pytestmark = pytest.mark.xdist_group("deployment")
@@ -43,13 +44,7 @@ def walk(deployment: Deployment, key: str | None, **query: object) -> list[tuple
 
 def start(deployment: Deployment, name: str) -> str:
     """Start a job, and sync until it is listed: the service lists a new job late."""
-    job: str = deployment.client("comprehendmedical").start_phi_detection_job(
-        JobName=name,
-        LanguageCode="en",
-        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-        InputDataConfig={"S3Bucket": "notes"},
-        OutputDataConfig={"S3Bucket": "codes"},
-    )["JobId"]
+    job = start_phi_job(deployment.client("comprehendmedical"), name)
 
     def is_listed() -> bool:
         sync(deployment)
