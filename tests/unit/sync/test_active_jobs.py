@@ -1,0 +1,70 @@
+"""The active jobs that a sync follows, on a service whose answers are given."""
+
+import pytest
+
+from jobledger.errors import (
+    JobUnknown,
+    UpstreamError,
+)
+from jobledger.ledger.writing import LastError
+from jobledger.times import rfc3339
+from tests.unit.sync.scripted_service import HOUR, MINUTE, NOW, SECOND, a_job, minutes, page
+
+
+def test_a_job_that_is_seen_to_end_is_active_no_more(synced):
+    synced.sync(page(a_job("busy", "IN_PROGRESS"), a_job("other", "SUBMITTED")))
+    assert synced.state.active.keys() == {"busy", "other"}
+    synced.sync(page(a_job("busy"), a_job("other", "IN_PROGRESS")))
+    assert synced.state.active == {"other": rfc3339(NOW - HOUR)}
+
+
+@pytest.mark.parametrize(
+    "found,active,error,status,expired",
+    [
+        (a_job("busy", "STOP_REQUESTED"), True, None, "STOP_REQUESTED", False),
+        (a_job("busy", "STOPPED"), False, None, "STOPPED", False),
+        (JobUnknown("ResourceNotFoundException"), False, None, "IN_PROGRESS", True),
+        (UpstreamError("Throttled"), True, "Throttled", "IN_PROGRESS", False),
+    ],
+    ids=["active", "ended", "unknown", "failed"],
+)
+def test_an_active_job_that_is_not_listed_is_described(
+    found, active, error, status, expired, synced
+):
+    synced.sync(page(a_job("busy", "IN_PROGRESS"), a_job("last", "IN_PROGRESS")))
+    synced.described |= {"busy": found, "last": a_job("last", "FAILED")}
+    synced.now += MINUTE
+    at = synced.now
+    done = synced.sync(page())
+    assert (done.error, done.upstream_calls) == (error, 3)
+    assert done.as_of == rfc3339(at)
+    assert (synced.state.active == {"busy": rfc3339(NOW - HOUR)}) is active
+    row = synced.ledger.find("busy")
+    assert (row["JobStatus"], "ExpiredUpstream" in row) == (status, expired)
+    assert synced.ledger.find("last")["JobStatus"] == "FAILED"
+    last_error = synced.state.last_error
+    assert last_error == (LastError("Throttled", rfc3339(at + SECOND)) if error else None)
+
+
+def test_a_described_job_without_a_submit_time_is_found_in_its_row(synced):
+    synced.sync(page(a_job("bare", "IN_PROGRESS", None)))
+    assert synced.state.active == {"bare": ""}
+    synced.sync(page())
+    assert synced.ledger.find("bare")["ExpiredUpstream"] is True
+    assert synced.state.active == {}
+
+
+def test_jobs_that_another_sync_finds_active_stay_active_until_they_are_seen_to_end(synced):
+    synced.sync(page(a_job("a", "SUBMITTED"), a_job("b", "SUBMITTED")))
+
+    def another(operation: str) -> None:
+        if operation == "transact_write_items":
+            synced.database.before = lambda operation: None
+            synced.save(active=synced.state.active | {"found": minutes(0)})
+
+    def beside_another() -> None:
+        synced.database.before = another
+
+    synced.before_page = beside_another
+    synced.sync(page(a_job("a", "FAILED"), a_job("b", "SUBMITTED")))
+    assert synced.state.active.keys() == {"b", "found"}

@@ -1,0 +1,212 @@
+"""The daily walk over everything and the recount of the counters, on a service whose answers are given."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobledger.errors import (
+    DeadlineReached,
+    TokenRefused,
+    UpstreamError,
+)
+from jobledger.jobs import Family
+from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.writing import LastError, Ledger, Walk
+from jobledger.sync import walk as module
+from jobledger.times import rfc3339
+from tests.unit.sync.scripted_service import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    PHI,
+    SECOND,
+    Service,
+    a_job,
+    minutes,
+    page,
+)
+
+# The daily walk over everything.
+
+
+@pytest.mark.parametrize(
+    "passed,walks", [(DAY - MINUTE - timedelta(milliseconds=1_001), 1), (DAY - MINUTE - SECOND, 2)]
+)
+def test_a_day_after_the_last_one_a_second_walk_covers_everything(passed, walks, synced):
+    synced.now += passed
+    given = [page(a_job("old")), page(a_job("old"), a_job("late"))][:walks]
+    done = synced.sync(*given)
+    assert done.error is None
+    assert [after for after, _ in synced.asked][1:] == [None][: walks - 1]
+    assert (synced.ledger.find("late") is not None) is (walks == 2)
+
+
+def test_a_state_that_does_not_say_when_a_full_walk_is_due_is_due(synced):
+    synced.save(full_walk_after=None)
+    assert synced.sync(page(), page(a_job("old"))).error is None
+    assert len(synced.asked) == 2
+    assert synced.state.full_walk_after is not None
+
+
+def test_after_a_full_walk_the_next_one_is_due_a_day_after_its_start_and_counters_are_verified(
+    synced,
+):
+    synced.now = NOW + 2 * DAY
+    begun = NOW + 2 * DAY + SECOND
+    versions: list[str | None] = []
+    synced.database.after = lambda operation: (
+        versions.append(synced.state.recounted) if operation == "transact_write_items" else None
+    )
+    assert synced.sync(page(), page(a_job("old"))).error is None
+    assert synced.state.full_walk_after == rfc3339(begun + DAY)
+    assert synced.state.as_of == rfc3339(NOW + 2 * DAY)
+    assert "" in versions
+    assert synced.state.recounted is None
+
+
+def test_a_full_walk_that_was_interrupted_is_resumed_beside_the_other(synced):
+    synced.now = NOW + 2 * DAY
+    first = synced.sync(page(), page(a_job("a"), token="2"), DeadlineReached())
+    assert (first.error, first.as_of) == ("DeadlineReached", rfc3339(NOW + 2 * DAY))
+    assert synced.state.full_walk.next_token == "2"
+    assert synced.sync(page(), page(a_job("b"))).error is None
+    assert [token for _, token in synced.asked] == [None, "2"]
+    assert synced.state.full_walk is None
+
+
+def test_without_reconciliation_the_full_walk_and_the_recount_are_left_to_another_run(synced):
+    synced.now = NOW + 2 * DAY
+    synced.save(recounted="")
+    assert synced.sync(page(), reconcile=False).error is None
+    assert synced.state.recounted == ""
+    assert len(synced.asked) == 1
+
+
+def test_a_full_walk_is_not_begun_after_a_failure_but_one_in_progress_is_resumed(synced):
+    synced.now = NOW + 2 * DAY
+    failure = UpstreamError("InternalServerException")
+    assert synced.sync(failure).error == "InternalServerException"
+    assert len(synced.asked) == 1
+    synced.save(full_walk=Walk(started_at=rfc3339(synced.now), next_token="5"))
+    assert synced.sync(failure, page()).error == "InternalServerException"
+    assert synced.asked[1] == (None, "5")
+    assert synced.state.full_walk is None
+
+
+def test_a_full_walk_that_cannot_be_resumed_waits_an_hour(synced):
+    synced.now = NOW + 2 * DAY
+    refused = TokenRefused("ValidationException")
+    pages = page(token="2"), refused
+    done = synced.sync(page(), *pages, *pages)
+    assert (done.error, synced.state.full_walk) == ("ValidationException", None)
+    failed_at = NOW + 2 * DAY + 5 * SECOND
+    assert synced.state.full_walk_after == rfc3339(failed_at + HOUR)
+    assert synced.state.last_error == LastError("ValidationException", rfc3339(failed_at))
+    synced.now = failed_at + HOUR - 2 * SECOND
+    assert synced.sync(page()).error is None
+    assert len(synced.asked) == 1
+    assert synced.sync(page(), page()).error is None
+
+
+def test_a_full_walk_neither_describes_jobs_nor_ends_those_that_it_does_not_list(synced):
+    synced.sync(page(a_job("busy", "IN_PROGRESS")))
+    synced.now = NOW + 2 * DAY
+    synced.described["busy"] = a_job("busy", "IN_PROGRESS")
+    done = synced.sync(page(), page(a_job("old")))
+    # The first walk describes it, the second one does not.
+    assert done.upstream_calls == 3
+    assert synced.state.active.keys() == {"busy"}
+
+
+# The recount.
+
+
+def due(service: Service, recounted: str | None, **more: object) -> None:
+    service.save(recounted=recounted, **more)
+
+
+def of_three_months(service: Service) -> None:
+    times = [NOW - 62 * DAY, NOW - 31 * DAY, NOW - HOUR]
+    service.sync(page(*(a_job(f"{n}", "COMPLETED", at) for n, at in enumerate(times))))
+
+
+def recounts(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The months that are recounted from now on; each has a row that is replaced."""
+    months: list[str] = []
+
+    def recount(ledger: Ledger, family: Family, month: str, today: str) -> int:
+        assert (family, today) == (PHI, "2026-11-23")
+        months.append(month)
+        return 1
+
+    monkeypatch.setattr(module, "recount_month", recount)
+    monkeypatch.setattr(module, "recount_all", lambda ledger, family: 10)
+    return months
+
+
+@pytest.mark.parametrize(
+    "counted,recounted,months,repaired",
+    [
+        (LAYOUT, None, [], 0),
+        (LAYOUT, "", ["2026-09", "2026-10", "2026-11"], 13),
+        (LAYOUT, "2026-09", ["2026-10", "2026-11"], 12),
+        (LAYOUT, "2026-11", [], 10),
+        (LAYOUT - 1, None, ["2026-09", "2026-10", "2026-11"], 13),
+        (0, "2026-10", ["2026-11"], 11),
+    ],
+)
+def test_a_recount_that_is_due_begins_after_the_last_month_that_was_recounted(
+    counted, recounted, months, repaired, service, monkeypatch
+):
+    of_three_months(service)
+    due(service, recounted, counted=counted)
+    done_months = recounts(service, monkeypatch)
+    done = service.sync(page())
+    assert done_months == months
+    assert done.counters_repaired == repaired
+    assert (service.state.counted, service.state.recounted) == (LAYOUT, None)
+
+
+def test_a_recount_is_kept_after_each_month_and_stops_when_there_is_no_time(service, monkeypatch):
+    of_three_months(service)
+    due(service, "", counted=0)
+    months = recounts(service, monkeypatch)
+    left = 2
+
+    def check() -> None:
+        nonlocal left
+        if not left:
+            raise DeadlineReached
+        left -= 1
+
+    done = service.sync(page(), check_deadline=check)
+    assert (done.error, done.counters_repaired, months) == (
+        "DeadlineReached",
+        2,
+        ["2026-09", "2026-10"],
+    )
+    assert (service.state.recounted, service.state.counted) == ("2026-10", 0)
+    assert service.sync(page()).error is None
+    assert months[2:] == ["2026-11"]
+
+
+@pytest.mark.parametrize(
+    "changed,error", [({"as_of": minutes(9)}, None), ({"recounted": "2026-10"}, "WalkOvertaken")]
+)
+def test_a_recount_goes_on_beside_a_walk_and_is_left_to_another_recount(
+    changed, error, service, monkeypatch
+):
+    of_three_months(service)
+    due(service, "2026-09")
+
+    def recount(ledger: Ledger, family: Family, month: str, today: str) -> int:
+        if month == "2026-10":
+            service.save(**changed)
+        return 0
+
+    monkeypatch.setattr(module, "recount_month", recount)
+    done = service.sync(page())
+    assert done.error == error
+    assert done.as_of == changed.get("as_of", rfc3339(NOW + SECOND))
+    assert service.state.recounted == changed.get("recounted")
