@@ -18,14 +18,26 @@ import pytest
 # because the conftest files below import CDK before anything is configured.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-# What is run there takes no branches of its own, or in other processes.
-ELSEWHERE = (
+# What is run there takes no branches of its own: it takes those of other tests many times, or runs in other processes.
+UNMEASURED = (
     "tests/contract",
     "tests/e2e",
+    "tests/functional/api",
+    "tests/functional/digest",
+    "tests/functional/ledger",
     "tests/functional/local",
     "tests/functional/sync",
+    "tests/unit/api/test_one_walk_per_key.py",
+    "tests/unit/board/test_hostile.py",
     "tests/unit/client",
+    "tests/unit/ledger/test_counted_reads.py",
+    "tests/unit/ledger/test_cursor.py",
+    "tests/unit/ledger/test_pages_requests.py",
+    "tests/unit/ledger/test_pages_walks.py",
     "tests/unit/local",
+    "tests/unit/sync/test_interleavings.py",
+    "tests/unit/sync/test_limits.py",
+    "tests/unit/sync/test_window.py",
 )
 LOOPBACK_NAMES = ("localhost", "")
 
@@ -89,7 +101,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Count no branches where it would double the time for nothing: tests of many examples take the same ones again."""
     many = item.get_closest_marker("slow") or item.get_closest_marker("full")
-    if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(ELSEWHERE)):
+    if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(UNMEASURED)):
         item.add_marker("no_cover")
 
 
