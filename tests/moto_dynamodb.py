@@ -1,7 +1,11 @@
 """moto's DynamoDB with a ledger table, in the place of `tests.memory_dynamodb`."""
 
+import os
 from collections.abc import Callable
 from typing import Any
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 from tests.dynamodb_limits import Item
 from tests.functional.conftest import create_ledger_table, shared_session
@@ -22,10 +26,11 @@ class MotoDynamoDB:
 
     @property
     def items(self) -> dict[tuple[str, str], Item]:
-        """Every row, as `MemoryDynamoDB` has them; scanned again after a write."""
+        """Every row, as `MemoryDynamoDB` has them; read again after a write, and past the API, as a scan is slow."""
         if self._items is None:
-            pages = self._client.get_paginator("scan").paginate(TableName=TABLE)
-            self._items = {(i["PK"]["S"], i["SK"]["S"]): i for page in pages for i in page["Items"]}
+            backend = dynamodb_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_REGION"]]
+            rows = [row.to_json()["Attributes"] for row in backend.get_table(TABLE).all_items()]
+            self._items = {(row["PK"]["S"], row["SK"]["S"]): row for row in rows}
         return self._items
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
