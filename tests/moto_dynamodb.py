@@ -1,11 +1,7 @@
 """moto's DynamoDB with a ledger table, in the place of `tests.memory_dynamodb`."""
 
-import os
 from collections.abc import Callable
 from typing import Any
-
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
 
 from tests.dynamodb_limits import Item
 from tests.functional.conftest import create_ledger_table, shared_session
@@ -26,11 +22,10 @@ class MotoDynamoDB:
 
     @property
     def items(self) -> dict[tuple[str, str], Item]:
-        """Every row, as `MemoryDynamoDB` has them; read again after a write, and past the API, as a scan is slow."""
+        """Every row, as `MemoryDynamoDB` has them; scanned again after a write."""
         if self._items is None:
-            backend = dynamodb_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_REGION"]]
-            rows = [row.to_json()["Attributes"] for row in backend.get_table(TABLE).all_items()]
-            self._items = {(row["PK"]["S"], row["SK"]["S"]): row for row in rows}
+            pages = self._client.get_paginator("scan").paginate(TableName=TABLE)
+            self._items = {(i["PK"]["S"], i["SK"]["S"]): i for page in pages for i in page["Items"]}
         return self._items
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
