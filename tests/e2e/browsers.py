@@ -57,11 +57,13 @@ def errors_of(browser: webdriver.Chrome) -> list[dict]:
     return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
+def requested(browser: webdriver.Chrome) -> list[str]:
+    """Return the URLs of what the shown page has loaded."""
+    script = "return performance.getEntriesByType('resource').map(e => e.name)"
+    urls: list[str] = browser.execute_script(script)
+    return urls
+
+
 def asked_elsewhere(browser: webdriver.Chrome, home: str) -> list[str]:
     """What the shown page has asked of anything but `home`."""
-    script = "return performance.getEntriesByType('resource').map(e => e.name)"
-    return [
-        url
-        for url in browser.execute_script(script)
-        if not url.startswith((home, "data:", "blob:"))
-    ]
+    return [url for url in requested(browser) if not url.startswith((home, "data:", "blob:"))]

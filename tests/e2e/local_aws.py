@@ -42,18 +42,18 @@ class OwnAws:
 
         The same settings are synthesized once: that takes longer than to deploy them.
         """
-        kept = self._assemblies.get((app, context))
-        if kept:
-            shutil.rmtree(self.aws.assembly)
-            shutil.copytree(kept, self.aws.assembly)
-            return self.deploy_again()
-        settings = [part for pair in context for part in ("-c", pair)]
-        aws = replace(self.aws, options=replace(self.aws.options, cdk_args=settings))
-        aws.children.finish(aws.start_synth(app))
-        remove_unimplemented(aws.assembly)
-        kept = aws.assembly.with_name(f"cdk.out-{len(self._assemblies)}")
-        shutil.rmtree(kept, ignore_errors=True)
-        self._assemblies[app, context] = Path(shutil.copytree(aws.assembly, kept))
+        assembly = self.aws.assembly
+        if kept := self._assemblies.get((app, context)):
+            shutil.rmtree(assembly)
+            shutil.copytree(kept, assembly)
+        else:
+            settings = [part for pair in context for part in ("-c", pair)]
+            aws = replace(self.aws, options=replace(self.aws.options, cdk_args=settings))
+            aws.children.finish(aws.start_synth(app))
+            remove_unimplemented(assembly)
+            kept = assembly.with_name(f"cdk.out-{len(self._assemblies)}")
+            shutil.rmtree(kept, ignore_errors=True)
+            self._assemblies[app, context] = shutil.copytree(assembly, kept)
         return self.deploy_again()
 
     def deploy_again(self) -> dict[str, str]:

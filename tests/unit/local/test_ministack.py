@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import tempfile
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +91,7 @@ def test_the_code_of_a_function_is_extracted_once(tmp_path, monkeypatch):
 
 
 def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as code:
         code.writestr("handler.py", "")
     extract, extracted = zipfile.ZipFile.extractall, []

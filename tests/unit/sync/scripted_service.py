@@ -6,9 +6,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from jobledger.errors import (
-    JobUnknown,
-)
+from jobledger.errors import JobUnknown
 from jobledger.jobs import Family, Job, job_from_service
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger, SyncState

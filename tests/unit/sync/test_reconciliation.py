@@ -4,11 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobledger.errors import (
-    DeadlineReached,
-    TokenRefused,
-    UpstreamError,
-)
+from jobledger.errors import DeadlineReached, TokenRefused, UpstreamError
 from jobledger.jobs import Family
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import LastError, Ledger, Walk

@@ -6,12 +6,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobledger.errors import (
-    DeadlineReached,
-    LedgerUnavailable,
-    TokenRefused,
-    UpstreamError,
-)
+from jobledger.errors import DeadlineReached, LedgerUnavailable, TokenRefused, UpstreamError
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import LastError, SyncState, Walk
 from jobledger.sync import walk as module
