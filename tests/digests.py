@@ -134,7 +134,7 @@ class Context:
 
 
 class DigestWorld:
-    """The digest function as it is deployed, at a time that only moves when told."""
+    """The digest function as it is deployed, at a time that moves only when a test moves it."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ MINIMAL: dict[str, Any] = {
 
 
 class Clock:
-    """Time that passes when told to."""
+    """Time that passes only when a test moves it."""
 
     def __init__(self, now: float = 1_793_000_000.5) -> None:
         self.now = now

@@ -17,10 +17,10 @@ QUIET = ("--ci", "--no-notices", "--no-version-reporting")
 
 @dataclass(frozen=True)
 class Done:
-    """How a run of the CLI ended; `told` is what it printed, without the line breaks of its columns."""
+    """How a run of the CLI ended; `output` is what it printed, without the line breaks of its columns."""
 
     code: int
-    told: str
+    output: str
 
 
 class Run:
@@ -39,7 +39,7 @@ class Run:
 
 
 class Consumer:
-    """Somebody with an app of their own; `python_path` is where that finds what it imports."""
+    """The owner of another app; `python_path` is where that finds what it imports."""
 
     def __init__(self, deployment: Deployment, home: Path, python_path: Path = ROOT) -> None:
         self._deployment = deployment
@@ -47,7 +47,7 @@ class Consumer:
         self._python_path = python_path
 
     def start(self, verb: str, *arguments: str, cwd: Path | None = None) -> Run:
-        """Begin a run of the CLI, in the consumer's own directory unless told where."""
+        """Begin a run of the CLI, in the consumer's own directory unless `cwd` is given."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         aws = {
             "AWS_ACCESS_KEY_ID": "test",
@@ -76,11 +76,11 @@ class Consumer:
         pairs = [f"--context={name}={value}" for name, value in context.items()]
         command = ["synth", "--quiet", "--output", str(assembly), *pairs]
         done = self.start(*command, "--app", f"{sys.executable} {app}").wait()
-        assert done.code == 0, done.told
+        assert done.code == 0, done.output
         return assembly
 
     def deploy(self, assembly: Path, *stacks: str) -> Run:
-        """Begin a deployment of the assembly's stacks, of all unless told which."""
+        """Begin a deployment of the assembly's stacks, of all of them by default."""
         speed = ["--method=direct", "--concurrency=4"]
         confirmed = ["--require-approval=never", *speed]
         return self.start("deploy", "--app", str(assembly), *confirmed, *(stacks or ["--all"]))

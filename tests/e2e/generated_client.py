@@ -33,7 +33,7 @@ with Client(base_url=sys.argv[1], raise_on_unexpected_status=True) as client:
     )
     digest = publish_digest.sync(client=client, body=window, idempotency_key="generated-client")
     wrong = list_jobs.sync(client=client, job_name="a*")
-    told = {
+    results = {
         "JobIds": [job.job_id for job in jobs],
         "Described": described.comprehend_medical_async_job_properties.job_id,
         "Total": summarise_jobs.sync(client=client, family=[SummariseJobsFamilyItem.ALL]).total,
@@ -41,4 +41,4 @@ with Client(base_url=sys.argv[1], raise_on_unexpected_status=True) as client:
         "WindowEnd": digest.window.end.isoformat(),
         "Wrong": [error.parameter for error in wrong.errors],
     }
-    print(json.dumps(told))
+    print(json.dumps(results))

@@ -119,18 +119,18 @@ def test_gzip_comes_through_as_bytes(api):
 def test_a_job_of_any_family_has_its_history(api, deployment):
     for family in FAMILIES:
         job = deployment.jobs[family][0]
-        told = api(f"/jobs/{job['JobId']}").json
-        assert told["ComprehendMedicalAsyncJobProperties"] == {**job, "Family": family}
-        assert told["History"][-1]["JobStatus"] == job["JobStatus"]
+        body = api(f"/jobs/{job['JobId']}").json
+        assert body["ComprehendMedicalAsyncJobProperties"] == {**job, "Family": family}
+        assert body["History"][-1]["JobStatus"] == job["JobStatus"]
 
 
 def test_the_summary_counts_what_the_file_has(api, deployment):
     query = "&".join(f"Family={family}" for family in FAMILIES)
-    told = api(f"/summary?{query}").json
-    assert told["ByFamily"] == {family: len(deployment.jobs[family]) for family in FAMILIES}
+    body = api(f"/summary?{query}").json
+    assert body["ByFamily"] == {family: len(deployment.jobs[family]) for family in FAMILIES}
     failed = [job for family in FAMILIES for job in deployment.jobs[family] if is_failed(job)]
-    assert told["ByStatus"]["FAILED"] == len(failed)
-    assert told["Durations"]["p50"] <= told["Durations"]["p90"] <= told["Durations"]["max"]
+    assert body["ByStatus"]["FAILED"] == len(failed)
+    assert body["Durations"]["p50"] <= body["Durations"]["p90"] <= body["Durations"]["max"]
 
 
 def is_failed(job: dict) -> bool:
@@ -172,6 +172,6 @@ def test_a_digest_is_published_once_for_each_key(api):
 
 
 def test_the_ledger_is_healthy(api):
-    told = api("/health").json
-    assert told["Status"] == "ok"
-    assert set(told["Families"]) == {*FAMILIES, "PHI"}
+    body = api("/health").json
+    assert body["Status"] == "ok"
+    assert set(body["Families"]) == {*FAMILIES, "PHI"}

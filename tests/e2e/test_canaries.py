@@ -215,11 +215,11 @@ def test_what_was_driven_has_happened(deployment, driven):
 
 
 def test_reasons_of_look_ups_name_the_job_by_its_id(driven):
-    told = " ".join(driven.reasons)
-    assert "JobName: no COMPLETED job has this name; none has it in any status." in told
-    assert f"look up JobId {driven.jobs[1]['JobId']} in the ledger" in told
-    assert "Select is only, and 2 jobs match" in told
-    assert CANARY not in told
+    reasons = " ".join(driven.reasons)
+    assert "JobName: no COMPLETED job has this name; none has it in any status." in reasons
+    assert f"look up JobId {driven.jobs[1]['JobId']} in the ledger" in reasons
+    assert "Select is only, and 2 jobs match" in reasons
+    assert CANARY not in reasons
 
 
 @pytest.mark.row(21, count="20 canaries")
@@ -274,7 +274,7 @@ def test_no_idempotency_record_and_no_row_but_a_jobs_has_a_canary(deployment, dr
 
 @pytest.mark.row(21, count="20 canaries")
 def test_no_error_digest_alert_event_or_result_has_a_canary(driven):
-    told = itertools.chain(
+    texts = itertools.chain(
         driven.api.errors, driven.inbox.received, driven.results, driven.ended.items()
     )
-    assert [text for text in told if CANARY in str(text)] == []
+    assert [text for text in texts if CANARY in str(text)] == []

@@ -89,12 +89,12 @@ def test_a_generated_client_calls_every_route(run, deployment, tmp_path):
     generate = ["generate", "--url", f"{url}/openapi.json", "--output-path", client]
     run(str(BIN / "openapi-python-client"), *generate, "--meta", "none")
     shutil.copy(GENERATED, tmp_path)
-    told = json.loads(run(str(BIN / "python"), GENERATED.name, url))
+    results = json.loads(run(str(BIN / "python"), GENERATED.name, url))
     expected = deployment.get("/jobs", Family="ALL", MaxResults=4).json
     ids = [job["JobId"] for job in expected["ComprehendMedicalAsyncJobPropertiesList"]]
-    assert told["JobIds"] == ids
-    assert told["Described"] == ids[0]
-    assert told["Total"] == deployment.get("/summary", Family="ALL").json["Total"]
-    assert told["Status"] == "ok"
-    assert told["WindowEnd"].startswith("2026-11-02T00:00:00")
-    assert told["Wrong"] == ["JobName"]
+    assert results["JobIds"] == ids
+    assert results["Described"] == ids[0]
+    assert results["Total"] == deployment.get("/summary", Family="ALL").json["Total"]
+    assert results["Status"] == "ok"
+    assert results["WindowEnd"].startswith("2026-11-02T00:00:00")
+    assert results["Wrong"] == ["JobName"]

@@ -169,7 +169,7 @@ def test_the_failure_rates_of_the_month(answer, deployment):
     printed, midnight = within_one_day(
         answer, "What is the failure rate of each family this month?"
     )
-    told = dict(line.split(" ") for line in printed.splitlines())
+    rates = dict(line.split(" ") for line in printed.splitlines())
     for family in FAMILIES:
         statuses = [
             job["JobStatus"]
@@ -178,7 +178,7 @@ def test_the_failure_rates_of_the_month(answer, deployment):
             and job["JobStatus"] != "STOPPED"
         ]
         rate = round(statuses.count("FAILED") / len(statuses), 4) if statuses else None
-        assert told[family] == str(rate)
+        assert rates[family] == str(rate)
 
 
 def test_jobs_by_name_and_output(answer, deployment):

@@ -48,7 +48,7 @@ OTHER_TOKEN = "/job-ledger/Ward7/lookup-service-token"
 
 
 def left(own, name):
-    """What of a stack is still there, by service. Its keys are not told from those of other stacks."""
+    """What of a stack is still there, by service. Its keys cannot be distinguished from those of other stacks."""
     logs = own.client("logs").describe_log_groups()["logGroups"]
     path = "/job-ledger/" if name == "JobLedger" else f"/job-ledger/{name}/"
     found = {

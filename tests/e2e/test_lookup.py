@@ -88,7 +88,7 @@ def test_a_stack_finds_by_each_property_and_can_be_updated_rolled_back_and_destr
         f"{key}Job": attributes(jobs) if jobs else NOTHING for key, (_, jobs) in wanted.items()
     }
     done, _ = deployed(consumer, "Consumer", resources)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.output
     assert consumer.outputs("Consumer") == expected
     ids = consumer.physical_ids("Consumer")
     assert len(set(ids.values())) == len(wanted)
@@ -97,7 +97,7 @@ def test_a_stack_finds_by_each_property_and_can_be_updated_rolled_back_and_destr
     changed = {**resources, "Prefix": resources["Oldest"]}
     changed["Newest"] = {**resources["Newest"], "Refresh": "2"}
     done, _ = deployed(consumer, "Consumer", changed)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.output
     expected["PrefixJob"] = expected["OldestJob"]
     assert consumer.outputs("Consumer") == expected
     assert consumer.physical_ids("Consumer") == ids
@@ -107,7 +107,7 @@ def test_a_stack_finds_by_each_property_and_can_be_updated_rolled_back_and_destr
     assert done.code != 0
     count = len(wanted["Newest"][1])
     ids = " and ".join(job["JobId"] for job in wanted["Newest"][1][:2])
-    assert f"Select is only, and {count} jobs match, of which two are {ids}." in done.told
+    assert f"Select is only, and {count} jobs match, of which two are {ids}." in done.output
     assert consumer.stack("Consumer")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert consumer.outputs("Consumer") == expected
 
@@ -136,17 +136,17 @@ def test_a_wait_ends_when_the_job_completes_or_with_the_reason_when_it_does_not(
     runs = {stack: consumer.deploy(assembly, stack) for stack in stacks}
     done = {stack: run.wait() for stack, run in runs.items()}
 
-    assert done["Completing"].code == 0, done["Completing"].told
+    assert done["Completing"].code == 0, done["Completing"].output
     job = consumer.outputs("Completing")["JobJob"]
     assert (job["JobId"], job["JobStatus"]) == (completing, "COMPLETED")
     assert job["DurationSeconds"] == "9"
     assert done["Failing"].code != 0
-    assert "JobName: the job waited for is FAILED since " in done["Failing"].told
-    assert f"; look up JobId {failing} in the ledger." in done["Failing"].told
-    assert FAILURE_MESSAGE.rstrip(".") not in done["Failing"].told
+    assert "JobName: the job waited for is FAILED since " in done["Failing"].output
+    assert f"; look up JobId {failing} in the ledger." in done["Failing"].output
+    assert FAILURE_MESSAGE.rstrip(".") not in done["Failing"].output
     assert done["Waiting"].code != 0
     no_match = "JobName: no COMPLETED job has this name; none has it in any status."
-    assert f"WaitMinutes: 0.2 minutes have passed. {no_match}" in done["Waiting"].told
+    assert f"WaitMinutes: 0.2 minutes have passed. {no_match}" in done["Waiting"].output
     removed = consumer.destroy(assembly).wait()
-    assert removed.code == 0, removed.told
+    assert removed.code == 0, removed.output
     assert not any(map(consumer.stack, stacks))

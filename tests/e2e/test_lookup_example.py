@@ -33,7 +33,7 @@ def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, tmp_p
         f"--output={tmp_path / 'cdk.out'}",
         cwd=EXAMPLE,
     ).wait()
-    assert done.code == 0, done.told
+    assert done.code == 0, done.output
     nightly = [
         job
         for job in deployment.jobs["SNOMEDCT"]
