@@ -76,7 +76,7 @@ def own_aws(
     jobs_file.write_text(json.dumps(jobs))
     ports = ["--aws-port", "0", "--comprehend-port", "0"]
     options = read_options(["--state-dir", str(state_dir), "--jobs", str(jobs_file), *ports], {})
-    environment = clean_environment({}, options)
+    environment = clean_environment({"CDK_VALIDATION": "false"}, options)
     if enforce_iam:
         environment["AUTH"] = "true"
     # pytest has the signals.

@@ -11,7 +11,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.mark.parametrize("target", ["check-style", "check-types", "check-template"])
 def test_make_check_finds_nothing(target):
-    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    left_out = ("MAKE", "CDK_VALIDATION")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not any(part in name for part in left_out)
+    }
     command = ["make", "--no-print-directory", target]
     ended = subprocess.run(
         command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
