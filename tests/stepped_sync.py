@@ -13,7 +13,7 @@ class Crash(BaseException):
 
 
 class Stepped:
-    """A sync in a thread of its own that halts before each call out, until it is told to go on."""
+    """A sync in a thread of its own that halts before each call out, until the test resumes it."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""The stand-in, a ledger in memory and a clock that only moves when told: a world for sync tests."""
+"""The stand-in, a ledger in memory and a clock that only the test moves: a world for sync tests."""
 
 from datetime import UTC, datetime
 from types import TracebackType

@@ -126,7 +126,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise(
             "EventPattern.detail.JobStatus", ["FAILED", "PARTIAL_SUCCESS"], "the setting alertOn"
         ),
-        Promise("Targets.0.Arn", "JobAlerts/Topic", "who is told"),
+        Promise("Targets.0.Arn", "JobAlerts/Topic", "its recipients"),
         Promise("Targets.0.DeadLetterConfig.Arn", "JobAlerts/Undelivered.Arn", "no alert is lost"),
     ),
     "Digest/Topic": _TOPIC,
@@ -141,7 +141,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise("Timeout", 300, "a digest of 100,000 changes, and another run to wait for"),
         Promise("MemorySize", 512, "a digest of 100,000 changes"),
         _variable("IDEMPOTENCY_TABLE_NAME", "Digest/Sent", "one publish for each window"),
-        _variable("DIGEST_TOPIC_ARN", "Digest/Topic", "who is told"),
+        _variable("DIGEST_TOPIC_ARN", "Digest/Topic", "its recipients"),
         _variable("DIGEST_TIMEZONE", "UTC", "the setting digestTimezone"),
         _variable("DIGEST_SCHEDULE", "cron(0 8 * * ? *) UTC", "to tell missed runs from a change"),
         _variable("DIGEST_WHEN", "always", "the setting digestWhen"),

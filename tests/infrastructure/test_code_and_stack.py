@@ -59,8 +59,8 @@ def full(synthesise):
 @pytest.mark.parametrize("path", FUNCTIONS)
 def test_a_function_has_the_environment_that_its_code_reads(full, path):
     variables = by_path(full)[path]["Properties"]["Environment"]["Variables"]
-    told = {name for name in variables if not name.startswith("POWERTOOLS_")}
-    assert told == names_read_by(FUNCTIONS[path])
+    configured = {name for name in variables if not name.startswith("POWERTOOLS_")}
+    assert configured == names_read_by(FUNCTIONS[path])
 
 
 def test_the_first_function_of_a_look_up_has_no_more_than_the_second(full):

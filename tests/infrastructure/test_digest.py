@@ -45,9 +45,9 @@ def test_without_a_chat_there_is_no_topic_for_it(template):
 
 def test_a_chat_has_an_encrypted_topic_to_which_the_digest_role_alone_publishes(synthesise):
     template = synthesise(chatDigests="true", digestWhen="attention")
-    told = variables(template)
-    assert told["DIGEST_WHEN"] == "attention"
-    chat = told["CHAT_TOPIC_ARN"]["Ref"]
+    environment = variables(template)
+    assert environment["DIGEST_WHEN"] == "attention"
+    chat = environment["CHAT_TOPIC_ARN"]["Ref"]
     assert of_type(template, "AWS::SNS::Topic")[chat]["Properties"]["KmsMasterKeyId"]
     role = digest_function(template)["Role"]
     (policy,) = (
@@ -91,9 +91,11 @@ def test_the_metric_of_the_alarm_is_the_one_that_the_function_writes(template):
         for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
         if alarm["Properties"]["MetricName"] == "DigestFailures"
     )
-    told = variables(template)
-    assert alarm["Namespace"] == told["POWERTOOLS_METRICS_NAMESPACE"]
-    assert alarm["Dimensions"] == [{"Name": "service", "Value": told["POWERTOOLS_SERVICE_NAME"]}]
+    environment = variables(template)
+    assert alarm["Namespace"] == environment["POWERTOOLS_METRICS_NAMESPACE"]
+    assert alarm["Dimensions"] == [
+        {"Name": "service", "Value": environment["POWERTOOLS_SERVICE_NAME"]}
+    ]
 
 
 def test_the_api_can_be_named_in_a_digest_without_a_circle(template):

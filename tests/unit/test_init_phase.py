@@ -79,9 +79,9 @@ def test_outside_lambda_an_import_makes_nothing(handler):
 )
 def test_the_init_phase_makes_the_clients_of_the_first_request(handler, clients, initialization):
     (line,) = imported(handler, AWS_LAMBDA_INITIALIZATION_TYPE=initialization)
-    told = json.loads(line)
-    assert sorted(told["clients"]) == clients
-    assert (told["collects"], told["frozen"]) == (True, True)
+    state = json.loads(line)
+    assert sorted(state["clients"]) == clients
+    assert (state["collects"], state["frozen"]) == (True, True)
 
 
 @pytest.mark.parametrize("handler", ["api", "sync", "digest", "changes"])
@@ -90,7 +90,7 @@ def test_a_failure_of_the_init_phase_is_no_failure_of_the_function(handler):
     assert json.loads(line)["collects"]
 
 
-def test_a_table_that_does_not_answer_is_asked_once_and_no_log_tells_of_it():
+def test_a_table_that_does_not_answer_is_asked_once_and_no_log_line_mentions_it():
     """Four attempts would last longer than the ten seconds after which Lambda ends the phase."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

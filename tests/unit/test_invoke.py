@@ -45,7 +45,7 @@ def test_the_function_gets_the_correlation_id_of_the_request(client):
 
 
 @pytest.mark.parametrize(
-    "told, name",
+    "error, name",
     [
         ({"errorType": "DigestInProgress", "errorMessage": "patient"}, "DigestInProgress"),
         ({"errorType": "a patient!"}, "FunctionError"),
@@ -54,9 +54,9 @@ def test_the_function_gets_the_correlation_id_of_the_request(client):
         ([], "FunctionError"),
     ],
 )
-def test_a_function_that_fails_is_told_by_its_errors_name(client, told, name):
+def test_a_function_that_fails_is_reported_by_the_name_of_its_error(client, error, name):
     with pytest.raises(FunctionRefused) as refused:
-        answering(client, json.dumps(told), FunctionError="Unhandled")({"a": 1})
+        answering(client, json.dumps(error), FunctionError="Unhandled")({"a": 1})
     assert (refused.value.name, str(refused.value)) == (name, name)
 
 

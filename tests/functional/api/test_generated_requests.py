@@ -64,7 +64,7 @@ def fill(api: Api) -> None:
 def api():
     with running_api() as running:
         fill(running)
-        logger.setLevel("CRITICAL")  # a line for each request is in nobody's interest
+        logger.setLevel("CRITICAL")  # not a line for each request
         yield running
         logger.setLevel("INFO")
 
@@ -173,15 +173,15 @@ def test_random_requests_get_answers_of_the_document_only(api, batch):
         assert media in documented.get("content", ()), (request, answer)
         if request["httpMethod"] == "HEAD" or media not in JSON_TYPES:
             continue
-        told = answer.json
+        received = answer.json
         name = documented["content"][media]["schema"].get("$ref", "").rpartition("/")[2]
         if name and source.random() < 0.2:
             if name not in validators:
                 own = {"$ref": f"#/components/schemas/{name}", "components": components}
                 validators[name] = jsonschema_rs.validator_for(own)
-            validators[name].validate(told)
-        if "NextToken" in told:
-            tokens = [*tokens[-20:], told["NextToken"]]
+            validators[name].validate(received)
+        if "NextToken" in received:
+            tokens = [*tokens[-20:], received["NextToken"]]
 
 
 def route_of(path: str) -> str | None:

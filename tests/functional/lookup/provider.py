@@ -26,7 +26,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 class Provider:
-    """`pause` is told the seconds between two calls of `is_complete`."""
+    """`pause` gets the seconds between two calls of `is_complete`."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Provider:
     def answer(
         self, request_type: str, properties: Mapping[str, Any], physical_id: str | None = None
     ) -> dict[str, Any]:
-        """What CloudFormation is told in the end."""
+        """The final response to CloudFormation."""
         event: dict[str, Any] = {
             "RequestType": request_type,
             "ResponseURL": "https://cloudformation-custom-resource-response.example/",

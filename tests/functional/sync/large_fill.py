@@ -61,7 +61,7 @@ class OnDisk(MemoryDynamoDB):
         return int(self.rows.execute(query).fetchone()[0])
 
 
-def run(endpoint: str, path: Path, stop_after_calls: int, told: Connection) -> None:
+def run(endpoint: str, path: Path, stop_after_calls: int, results: Connection) -> None:
     """Fill, stop, go on, and tell."""
     database = OnDisk(path)
     ledger = Ledger(Table(database, "ledger"), SCOPE, _now)
@@ -80,7 +80,7 @@ def run(endpoint: str, path: Path, stop_after_calls: int, told: Connection) -> N
     sync().run()
     stopped_at = database.count()
     done = sync().run()
-    told.send(Result(done.error, database.count(), stopped_at, _peak_mb() - before))
+    results.send(Result(done.error, database.count(), stopped_at, _peak_mb() - before))
 
 
 def _now() -> datetime:

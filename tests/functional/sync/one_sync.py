@@ -38,7 +38,7 @@ class Killing:
         return stepped
 
 
-def run(dynamodb: str, table: str, comprehend: str, last_step: int, told: Connection) -> None:
+def run(dynamodb: str, table: str, comprehend: str, last_step: int, results: Connection) -> None:
     """Sync once, dying at `last_step` (0: never); tell how many steps it took, and the error."""
     steps = itertools.count(1)
 
@@ -52,4 +52,4 @@ def run(dynamodb: str, table: str, comprehend: str, last_step: int, told: Connec
     )
     ledger = Ledger(Table(client, table), SCOPE, lambda: datetime.now(UTC))
     done = Sync(Family.SNOMEDCT, upstream, ledger, lambda: datetime.now(UTC)).run()
-    told.send((next(steps) - 1, done.error))
+    results.send((next(steps) - 1, done.error))

@@ -61,7 +61,7 @@ class Proxy:
             assert answer.status < 300
 
     def stop(self) -> None:
-        self._process.kill()  # it would first see requests through that it was told to hang
+        self._process.kill()  # it would first see requests through that hang
         self._process.wait(10)
 
 

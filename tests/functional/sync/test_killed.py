@@ -1,4 +1,4 @@
-"""A sync that is killed at any step, and run again: nothing is lost and nothing is told twice."""
+"""A sync that is killed at any step, and run again: nothing is lost and no transition is published twice."""
 
 import multiprocessing
 import re
@@ -47,15 +47,15 @@ class Account:
 
     def sync(self, kill_at=0):
         """Return the steps that the run took; None when it was killed."""
-        told, tell = PROCESSES.Pipe(duplex=False)
+        receiver, sender = PROCESSES.Pipe(duplex=False)
         where = (self._aws.endpoint, self.table, self.server.endpoint)
-        process = PROCESSES.Process(target=one_sync.run, args=(*where, kill_at, tell))
+        process = PROCESSES.Process(target=one_sync.run, args=(*where, kill_at, sender))
         process.start()
         process.join(60)
         if process.exitcode == -signal.SIGKILL:
             return None
         assert process.exitcode == 0
-        steps, error = told.recv()
+        steps, error = receiver.recv()
         assert error is None
         return steps
 

@@ -29,12 +29,13 @@ def test_a_fill_of_many_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_
     ]
     hostility = Hostility(throttle=False, expire_jobs=False)
     with Server(jobs={Family.SNOMEDCT: jobs}, hostility=hostility) as server:
-        told, tell = PROCESSES.Pipe(duplex=False)
+        receiver, sender = PROCESSES.Pipe(duplex=False)
         process = PROCESSES.Process(
-            target=large_fill.run, args=(server.endpoint, tmp_path / "rows", STOP_AFTER_CALLS, tell)
+            target=large_fill.run,
+            args=(server.endpoint, tmp_path / "rows", STOP_AFTER_CALLS, sender),
         )
         process.start()
-        result = received(told, 240)
+        result = received(receiver, 240)
         process.join(30)
         upstream_calls = sum(server.calls()["Counts"].values())
     assert result.error is None
@@ -45,7 +46,7 @@ def test_a_fill_of_many_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_
     assert upstream_calls < 2 * JOBS // 500 + 200
 
 
-def received(told: Connection, seconds: float) -> large_fill.Result:
-    assert told.poll(seconds), "the fill does not end"
-    result: large_fill.Result = told.recv()
+def received(receiver: Connection, seconds: float) -> large_fill.Result:
+    assert receiver.poll(seconds), "the fill does not end"
+    result: large_fill.Result = receiver.recv()
     return result

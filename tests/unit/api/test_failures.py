@@ -1,4 +1,4 @@
-"""DynamoDB throttles, fails or is gone: readers are told to come back, and nothing else leaks."""
+"""DynamoDB throttles, fails or is gone: readers get a Retry-After, and nothing leaks."""
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError

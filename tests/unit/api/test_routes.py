@@ -188,12 +188,12 @@ def test_a_long_answer_is_in_gzip_when_the_caller_takes_it(api):
 @pytest.mark.parametrize("family", [Family.SNOMEDCT, Family.PHI])
 def test_a_job_is_found_in_whatever_family_it_is(api, family):
     number = 8 if family == Family.PHI else 3
-    told = api.get(f"/jobs/{number:032x}").json
-    assert told["ComprehendMedicalAsyncJobProperties"]["Family"] == family
-    status = told["ComprehendMedicalAsyncJobProperties"]["JobStatus"]
-    assert told["History"] == [{"JobStatus": status, "ObservedAt": rfc3339(NOW)}]
-    assert told["AsOf"] == rfc3339(NOW)
-    assert "ExpiredUpstream" not in told
+    received = api.get(f"/jobs/{number:032x}").json
+    assert received["ComprehendMedicalAsyncJobProperties"]["Family"] == family
+    status = received["ComprehendMedicalAsyncJobProperties"]["JobStatus"]
+    assert received["History"] == [{"JobStatus": status, "ObservedAt": rfc3339(NOW)}]
+    assert received["AsOf"] == rfc3339(NOW)
+    assert "ExpiredUpstream" not in received
 
 
 def test_a_job_that_the_service_has_forgotten_is_still_there(api):
@@ -201,9 +201,9 @@ def test_a_job_that_the_service_has_forgotten_is_still_there(api):
     assert api.get(f"/jobs/{1:032x}").json["ExpiredUpstream"] is True
     api.now = NOW
     api.ledger.mark_expired(Family.PHI, f"{8:032x}", rfc3339(api.now - timedelta(seconds=99_992)))
-    told = api.get(f"/jobs/{8:032x}").json
-    assert told["ExpiredUpstream"] is True
-    assert told["ComprehendMedicalAsyncJobProperties"]["Message"] == "no"
+    received = api.get(f"/jobs/{8:032x}").json
+    assert received["ExpiredUpstream"] is True
+    assert received["ComprehendMedicalAsyncJobProperties"]["Message"] == "no"
 
 
 def test_a_job_that_was_never_seen_is_not_found(api):
@@ -217,22 +217,26 @@ def test_what_cannot_be_a_job_id_is_refused(api, job_id):
 
 
 def test_a_summary_counts_what_the_filters_match(api):
-    told = api.get("/summary", Family="ALL").json
-    assert (told["Total"], told["ByFamily"]["PHI"], told["ByFamily"]["RXNORM"]) == (8, 1, 0)
-    assert told["ByStatus"]["FAILED"] == 1
-    assert told["ByStatus"]["STOP_REQUESTED"] == 0
-    assert told["Durations"] == {"p50": 1000.0, "p90": 1000.0, "max": 1000.0}
-    assert told["AsOf"] == rfc3339(NOW)
+    received = api.get("/summary", Family="ALL").json
+    assert (received["Total"], received["ByFamily"]["PHI"], received["ByFamily"]["RXNORM"]) == (
+        8,
+        1,
+        0,
+    )
+    assert received["ByStatus"]["FAILED"] == 1
+    assert received["ByStatus"]["STOP_REQUESTED"] == 0
+    assert received["Durations"] == {"p50": 1000.0, "p90": 1000.0, "max": 1000.0}
+    assert received["AsOf"] == rfc3339(NOW)
     assert api.get("/summary", Family="ALL", JobStatus="FAILED").json["Total"] == 1
 
 
 @pytest.mark.parametrize("filters", [{}, {"Family": "ALL"}, {"JobName": "nightly-notes"}], ids=str)
 def test_a_summary_from_the_counters_says_the_same(api, filters):
     api.fill(a_job(20, JobStatus="IN_PROGRESS", EndTime=None), family=Family.PHI)
-    told = api.get("/summary", **filters).json
+    received = api.get("/summary", **filters).json
     complete_counters(api.ledger)
-    assert api.get("/summary", **filters).json == told
-    assert told["Total"]
+    assert api.get("/summary", **filters).json == received
+    assert received["Total"]
 
 
 def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):
@@ -255,9 +259,9 @@ def test_a_token_that_is_refused_reads_nothing(api):
 
 def test_health_tells_of_each_family(api):
     api.now += timedelta(seconds=60)
-    told = api.get("/health").json
-    assert told["Status"] == "ok"
-    assert told["Families"]["PHI"] == {
+    received = api.get("/health").json
+    assert received["Status"] == "ok"
+    assert received["Families"]["PHI"] == {
         "AsOf": rfc3339(NOW),
         "AgeSeconds": 60.0,
         "LastError": None,
@@ -390,9 +394,9 @@ def test_the_list_neither_parses_nor_writes_a_job(api, monkeypatch):
     monkeypatch.setattr("jobledger.jobs._dumps", refuse)
     monkeypatch.setattr("json.loads", refuse)
     monkeypatch.setattr("json.dumps", refuse)
-    told = api_module.handler(event("/jobs"), api.context)
+    received = api_module.handler(event("/jobs"), api.context)
     monkeypatch.undo()
-    assert len(json.loads(told["body"])["ComprehendMedicalAsyncJobPropertiesList"]) == 7
+    assert len(json.loads(received["body"])["ComprehendMedicalAsyncJobPropertiesList"]) == 7
 
 
 def test_openapi_and_docs_are_what_is_on_disk(api):

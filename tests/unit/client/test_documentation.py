@@ -42,8 +42,10 @@ def test_every_option_of_a_filter_is_named():
 
 def test_the_exit_codes_of_wait_are_those_of_the_table():
     rows = re.findall(r"^\| (\d) \| ([^|]*) \|$", TEXT, re.MULTILINE)
-    told = {status: int(code) for code, text in rows for status in re.findall("`([A-Z_]+)`", text)}
-    assert told == EXIT_CODES
+    documented = {
+        status: int(code) for code, text in rows for status in re.findall("`([A-Z_]+)`", text)
+    }
+    assert documented == EXIT_CODES
     assert rows[-1][0] == str(TIMED_OUT)
 
 

@@ -47,10 +47,10 @@ MEBIBYTE = 1024
 @pytest.mark.parametrize("way", ["jobs", "boto3"])
 def test_a_long_walk_needs_no_more_memory_than_one_of_2_500_jobs(way):
     with answering(Paged(PAGES)) as server:
-        told = subprocess.check_output(
+        printed = subprocess.check_output(
             [sys.executable, "-c", WALK, way], env=environment(server.url), cwd=ROOT, text=True
         )
-    count, early, late = map(int, told.split())
+    count, early, late = map(int, printed.split())
     assert count == PAGES * SIZE
     assert late - early < 10 * MEBIBYTE
 
@@ -122,10 +122,10 @@ def test_an_interrupted_export_leaves_no_half_file_under_its_name(tmp_path, numb
         with process:
             assert stuck.reached.wait(60)
             process.send_signal(number)
-            told = process.communicate(timeout=60)
+            printed = process.communicate(timeout=60)
         stuck.go.set()
     assert process.returncode == code
-    assert "Traceback" not in told[1]
+    assert "Traceback" not in printed[1]
     left = names_in(tmp_path)
     if number == signal.SIGKILL:  # the part cannot be removed, and has another name
         left = {name for name in left if not name.endswith(".part")}

@@ -18,7 +18,7 @@ from tests.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "digest.schema.json").read_text())
-# What a job carries that nobody may learn from a digest, a log, a metric or a record of what was sent.
+# What a job carries that must not appear in a digest, a log, a metric or a record of what was sent.
 SENSITIVE = (
     "JobName",
     "Message",
@@ -183,7 +183,7 @@ def test_active_jobs_have_their_age_and_expiring_ones_their_expiration():
 
 
 def test_a_digest_from_the_counters_says_the_same():
-    told = []
+    contents = []
     for counted in (False, True):
         world = DigestWorld()
         world.observe("done", "COMPLETED", ExpirationTime=NOW + timedelta(days=2))
@@ -192,11 +192,11 @@ def test_a_digest_from_the_counters_says_the_same():
         world.forward(minutes=5)
         if counted:
             complete_counters(world.ledger)
-        told.append(published(world))
-    assert told[0] == told[1]
-    assert ids(told[0]["Active"]) == ["long", "new"]
-    assert ids(told[0]["LongRunning"]) == ["long"]
-    assert ids(told[0]["ExpiringSoon"]) == ["done"]
+        contents.append(published(world))
+    assert contents[0] == contents[1]
+    assert ids(contents[0]["Active"]) == ["long", "new"]
+    assert ids(contents[0]["LongRunning"]) == ["long"]
+    assert ids(contents[0]["ExpiringSoon"]) == ["done"]
 
 
 def test_previous_are_the_counts_of_the_stretch_before_if_the_ledger_was_there():
@@ -347,7 +347,7 @@ def test_with_the_setting_names_and_output_are_told_and_nothing_else(capsys):
 
 
 @pytest.mark.parametrize(
-    "properties,told",
+    "properties,expected",
     [
         ({"JobName": "a\ud800b"}, {"JobName": "a\\ud800b"}),
         ({"OutputDataConfig": {"S3Bucket": "results"}}, {"Output": "s3://results/"}),
@@ -359,12 +359,12 @@ def test_with_the_setting_names_and_output_are_told_and_nothing_else(capsys):
         ({"OutputDataConfig": {}}, {}),
     ],
 )
-def test_details_that_are_incomplete_or_no_text_are_told_as_far_as_possible(properties, told):
+def test_a_digest_shows_what_can_be_shown_of_incomplete_details(properties, expected):
     world = DigestWorld(INCLUDE_JOB_DETAILS="true")
     world.observe("one", "FAILED", **properties)
     world.forward(minutes=5)
     (job,) = published(world)["Failed"]
-    assert {name: job[name] for name in ("JobName", "Output") if name in job} == told
+    assert {name: job[name] for name in ("JobName", "Output") if name in job} == expected
 
 
 @pytest.mark.row(17, count="1,000 names")

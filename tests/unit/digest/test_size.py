@@ -115,13 +115,13 @@ def test_a_hundred_thousand_changes_fit_in_bounded_memory():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["GrownBy"] < 50_000_000
-    assert told["Size"] <= MAX_BYTES
-    assert told["Listed"] + told["Truncated"]["Failed"] == 100_000
-    assert told["Truncated"]["ExpiringSoon"] == 100_000
+    result = json.loads(done.stdout)
+    assert result["GrownBy"] < 50_000_000
+    assert result["Size"] <= MAX_BYTES
+    assert result["Listed"] + result["Truncated"]["Failed"] == 100_000
+    assert result["Truncated"]["ExpiringSoon"] == 100_000
     # The latest are kept.
-    assert told["First"] == f"{99_999:032x}"
+    assert result["First"] == f"{99_999:032x}"
 
 
 def measure() -> None:
@@ -132,14 +132,14 @@ def measure() -> None:
     notification = render_messages(read(100_000, "FAILED"), ZURICH).digest
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     said = machine(notification)
-    told = {
+    result = {
         "GrownBy": grown * unit,
         "Size": notification.size(),
         "Listed": len(said["Failed"]),
         "First": said["Failed"][0]["JobId"],
         "Truncated": said["Truncated"],
     }
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 def read(changes: int, status: str) -> Any:

@@ -381,15 +381,15 @@ def test_statuses_are_listed_by_importance_and_new_ones_last():
     "zone,said",
     [("UTC", "Tue 24 Nov"), ("Pacific/Kiritimati", "Wed 25 Nov"), ("Etc/GMT+12", "Mon 23 Nov")],
 )
-def test_one_job_that_expires_soon_is_told_with_the_readers_day(zone, said):
+def test_one_job_that_expires_soon_shows_the_date_in_the_digest_zone(zone, said):
     job = a_job(1, "COMPLETED", expiration_time="2026-11-24T11:00:00.000Z")
     digest = a_digest(expiring_soon=listed([job]), totals=Counter(COMPLETED=1))
     lines = text(digest, TextOptions(ZoneInfo(zone), None)).splitlines()
     assert "In the ledger now: 1 job: 1 completed." in lines
-    told = " ".join(lines)
+    joined = " ".join(lines)
     assert (
         "Expiring within 7 days: 1 job loses its entry in Comprehend Medical, the first on"
-        f" {said}. The ledger keeps them." in told
+        f" {said}. The ledger keeps them." in joined
     )
 
 

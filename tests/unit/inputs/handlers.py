@@ -83,8 +83,8 @@ class Handlers:
         try:
             lookup.on_event(event, Context())
         except LookupFailed as failed:
-            told, _, allowed = str(failed).partition(" must be ")
-            return {(told, allowed.removesuffix("."))}
+            property_name, _, allowed = str(failed).partition(" must be ")
+            return {(property_name, allowed.removesuffix("."))}
         return set()
 
     @staticmethod

@@ -96,18 +96,18 @@ def test_what_a_digest_tells_from_the_counters_is_what_it_tells_from_the_rows(jo
     world.record(*jobs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jobledger.digest.current._EXPIRING_LISTED", longest)
-        told = [
+        contents = [
             read_current_totals(world.ledger, tuple(Family), world.states(layout), NOW)
             for layout in (LAYOUT, 0)
         ]
-    one, other = told
+    one, other = contents
     assert one.totals == other.totals
     for name in ("active", "long_running"):
         listed, expected = getattr(one, name), getattr(other, name)
         assert (name, listed.total, listed.jobs()) == (name, expected.total, expected.jobs())
     # The same hours, and of the last one any jobs.
     assert one.expiring_soon.total == other.expiring_soon.total
-    hours = [[str(job.expiration_time)[:13] for job in of.expiring_soon.jobs()] for of in told]
+    hours = [[str(job.expiration_time)[:13] for job in of.expiring_soon.jobs()] for of in contents]
     assert hours[0] == hours[1]
     expiring = {(job.family, job.job_id): job.expiration_time for job in jobs}
     for job in one.expiring_soon.jobs():

@@ -196,7 +196,7 @@ class Stored:
                 changes.add(day, facts_of_job(job), number)
                 assert self.table.transact(changes.increments())
 
-    def told(self, rows: Any) -> list[tuple[str, str, int]]:
+    def completed_jobs(self, rows: Any) -> list[tuple[str, str, int]]:
         return [(row.period, row.family.value, row.counts["Jobs#COMPLETED"]) for row in rows]
 
 
@@ -214,7 +214,7 @@ DAYS = ["2026-09-30", "2026-10-01", "2026-10-31", "2026-11-01", "2026-11-02"]
 )
 def test_days_are_read_from_the_first_to_the_last_of_all_families(first, last, expected):
     stored = Stored(*DAYS)
-    found = stored.told(counters.days(stored.table, SCOPE, first, last))
+    found = stored.completed_jobs(counters.days(stored.table, SCOPE, first, last))
     families = ("PHI", "SNOMEDCT")
     assert found == [(DAYS[n - 1], family, n) for n in expected for family in families]
     expirations = counters.expirations(stored.table, SCOPE, first, last)
@@ -264,7 +264,7 @@ def test_the_rows_of_all_jobs_are_one_for_each_family():
 def test_chosen_days_are_those_of_one_family_that_have_a_row():
     stored = Stored(*DAYS)
     chosen = [DAYS[4], DAYS[1], "2026-12-24"]
-    rows = stored.told(counters.chosen_days(stored.table, SCOPE, PHI, chosen))
+    rows = stored.completed_jobs(counters.chosen_days(stored.table, SCOPE, PHI, chosen))
     assert sorted(rows) == [(DAYS[1], "PHI", 2), (DAYS[4], "PHI", 5)]
 
 

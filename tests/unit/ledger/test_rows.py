@@ -96,9 +96,9 @@ def test_a_status_change_adds_to_the_history_and_keeps_the_first_observation():
 
 def test_a_new_property_changes_the_job_and_no_time_of_its_status():
     first = job_row(PHI, COMPLETE, None, LISTED_AT, OBSERVED_AT)
-    told = a_job(JobName="nightly", EndTime=ENDED, ExpirationTime=EXPIRES, Message="done")
-    second = job_row(PHI, told, first, LATER_LISTED, None)
-    assert second == first | {"Job": told.json, "ListedAt": LATER_LISTED, "Version": 2}
+    changed = a_job(JobName="nightly", EndTime=ENDED, ExpirationTime=EXPIRES, Message="done")
+    second = job_row(PHI, changed, first, LATER_LISTED, None)
+    assert second == first | {"Job": changed.json, "ListedAt": LATER_LISTED, "Version": 2}
 
 
 @pytest.mark.parametrize("status", ["SUBMITTED", None])

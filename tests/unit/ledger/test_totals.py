@@ -1,4 +1,4 @@
-"""Totals: the names under which a job is counted, and what is told of counts."""
+"""Totals: the names under which a job is counted, and how counts and durations are rendered."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -137,7 +137,7 @@ def test_no_durations_have_no_percentile(buckets):
 
 
 @pytest.mark.parametrize(
-    "seconds,told",
+    "seconds,rounded",
     [
         (0.0, 0.0),
         (1.000_4, 1.0),
@@ -149,8 +149,8 @@ def test_no_durations_have_no_percentile(buckets):
         (86_399, 86_000.0),
     ],
 )
-def test_a_duration_is_told_with_few_digits(seconds, told):
-    assert readable(seconds) == told
+def test_a_duration_has_few_digits(seconds, rounded):
+    assert readable(seconds) == rounded
 
 
 # Totals of families and statuses.

@@ -1,4 +1,4 @@
-"""What `make local` can be told, and what it says to what it cannot use."""
+"""The options of `make local`, and its messages about those it cannot use."""
 
 import socket
 

@@ -147,8 +147,8 @@ def test_two_sentences_follow_each_other():
     )
 
 
-def test_all_that_is_wrong_is_told_at_once():
-    told = refusal(
+def test_all_that_is_wrong_is_reported_at_once():
+    reason = refusal(
         JobStatus="DONE",
         WaitMinutes="soon",
         Colour="red",
@@ -162,7 +162,7 @@ def test_all_that_is_wrong_is_told_at_once():
         "Colour is not a property",
         "SubmitTimeAfter must be",
     ):
-        assert name in told
+        assert name in reason
 
 
 def test_the_default_family_is_refused_where_it_is_not_kept():

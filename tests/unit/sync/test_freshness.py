@@ -1,4 +1,4 @@
-"""ConsistentRead: who asks for a sync, who shares one, and what is told when none can be had."""
+"""ConsistentRead: which requests start a sync or share one, and the answer when none is possible."""
 
 import threading
 import time
@@ -68,7 +68,7 @@ def test_a_ledger_younger_than_two_seconds_is_fresh_enough(api):
 
 @pytest.mark.row(1, count="5 failures of the sync, 2 formats")
 @pytest.mark.parametrize(
-    "told",
+    "sync_result",
     [
         FunctionRefused("ReadTimeoutError"),
         {},
@@ -79,8 +79,8 @@ def test_a_ledger_younger_than_two_seconds_is_fresh_enough(api):
     ids=str,
 )
 @pytest.mark.parametrize("form", ["json", "csv"])
-def test_what_cannot_be_synced_is_answered_as_it_is_and_called_stale(api, told, form):
-    api.answer_of_function = told
+def test_a_list_that_cannot_be_synced_is_answered_as_stale(api, sync_result, form):
+    api.answer_of_function = sync_result
     answer = consistent(api, Format=form)
     assert (answer.headers["X-Stale"], answer.headers["X-As-Of"]) == ("true", rfc3339(NOW))
     if form == "json":
@@ -157,7 +157,7 @@ def test_a_failed_sync_is_shared_as_well_and_tried_again_after_two_seconds():
 
 
 class Stepped:
-    """Syncs on a clock that moves when it is told to, or when somebody waits."""
+    """Syncs on a clock that moves when the test sets it, or when a sync waits."""
 
     def __init__(self) -> None:
         self.now = NOW

@@ -154,10 +154,10 @@ def test_the_slots_of_all_families_are_reserved_with_one_write(function):
     assert function.world.ledger.table.get({"PK": "pace", "SK": SCOPE})["Version"] == 1
 
 
-# What is told of it.
+# Its metrics.
 
 
-def told(function) -> dict[str, float]:
+def published_counts(function) -> dict[str, float]:
     ((_, values),) = function.published
     return {name: values[name] for name in values if name != "SyncSeconds"}
 
@@ -179,7 +179,7 @@ def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
     with logged_lines() as lines:
         function.invoke({"Families": ["PHI"]})
     assert [family for family, _ in function.published] == ["PHI"]
-    assert told(function) == {
+    assert published_counts(function) == {
         "UpstreamCalls": 7,
         "AsOfAgeSeconds": 61.5,
         "UpstreamThrottles": 6,
@@ -224,7 +224,7 @@ def test_a_sync_that_found_nothing_sends_no_zeros_but_its_calls_its_time_and_its
 def test_a_walk_that_another_run_completes_is_no_failure(error, failures, function, monkeypatch):
     results(monkeypatch, PHI=FamilySync(rfc3339(NOW), error=error))
     function.invoke({"Families": ["PHI"]})
-    assert told(function).get(metrics.SYNC_FAILURES.name) == failures
+    assert published_counts(function).get(metrics.SYNC_FAILURES.name) == failures
 
 
 def test_the_time_of_a_sync_is_measured_to_the_millisecond(function, monkeypatch):
@@ -240,7 +240,7 @@ def test_an_age_is_told_to_the_millisecond(function, monkeypatch):
     results(monkeypatch, PHI=FamilySync(rfc3339(NOW - timedelta(seconds=1))))
     function.world.clock.forward(0.000_4)
     function.invoke({"Families": ["PHI"]})
-    assert told(function)["AsOfAgeSeconds"] == 1.0
+    assert published_counts(function)["AsOfAgeSeconds"] == 1.0
 
 
 def test_a_run_counts_what_the_service_answers(function):

@@ -232,12 +232,12 @@ def test_a_walk_has_a_largest_number_of_pages(pages, found, service, monkeypatch
     assert service.sync(*given).error == found
 
 
-def test_a_long_walk_tells_of_its_progress_every_twenty_pages(service):
+def test_a_long_walk_logs_its_progress_every_twenty_pages(service):
     pages = [page(a_job(f"{n}"), token=f"{n}") for n in range(45)]
     with logged_lines() as lines:
         service.sync(*pages, page())
-    told = [line for line in map(json.loads, lines) if line["message"] == "walking"]
-    assert [(line["family"], line["observed"]) for line in told] == [("PHI", 20), ("PHI", 40)]
+    progress = [line for line in map(json.loads, lines) if line["message"] == "walking"]
+    assert [(line["family"], line["observed"]) for line in progress] == [("PHI", 20), ("PHI", 40)]
 
 
 # Failures of the service.
