@@ -175,7 +175,7 @@ def test_times_are_read_as_the_cli_prints_them_and_as_the_wire_carries_them(
         ('[{"JobId": "a"}, {"JobId": "a"}]', "SNOMEDCT[1].JobId: 'a' is that of SNOMEDCT[0] too"),
     ],
 )
-def test_a_bad_jobs_file_is_one_line_with_file_family_index_property_and_what_is_allowed(
+def test_an_invalid_jobs_file_gives_one_line_with_place_and_allowed_values(
     tmp_path: Path, content: str, words: str
 ) -> None:
     file = tmp_path / "jobs.json"

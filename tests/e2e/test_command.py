@@ -108,7 +108,7 @@ def start_job(deployment, name, outcome):
 
 
 @pytest.mark.parametrize("outcome, code", [("COMPLETED", 0), ("PARTIAL_SUCCESS", 3), ("FAILED", 4)])
-def test_wait_follows_a_job_that_boto3_starts_and_watch_tells_of_it(deployment, outcome, code):
+def test_wait_follows_a_job_that_boto3_starts_and_watch_prints_it(deployment, outcome, code):
     name = f"waited-for-{outcome}"
     watch = subprocess.Popen(
         [COMMAND, "watch", "--family", "PHI", "--interval", "1s"],

@@ -149,7 +149,7 @@ def test_the_jobs_that_expire_soon(answer, deployment):
     assert known(deployment, ids) == []
 
 
-def test_a_pipeline_goes_on_after_a_run_that_succeeded(answer, deployment, tmp_path):
+def test_a_pipeline_continues_after_a_successful_run(answer, deployment, tmp_path):
     script = tmp_path / "load.sh"
     script.write_text("#!/bin/sh\necho loaded\n")
     script.chmod(0o755)

@@ -80,7 +80,7 @@ def test_a_queue_behind_a_rule_gets_each_transition_once_and_in_order(deployment
     assert "patient" not in json.dumps(got)
 
 
-def test_a_job_that_fails_is_told_to_the_alert_topic_at_once(deployment):
+def test_a_failed_job_notifies_the_alert_topic_at_once(deployment):
     queue = Queue(deployment)
     deployment.client("sns").subscribe(
         TopicArn=deployment.outputs["JobAlertsTopicArn"],

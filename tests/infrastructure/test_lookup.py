@@ -45,14 +45,14 @@ def test_the_state_machine_that_waits_logs_nothing(lookup):
     assert "LoggingConfiguration" not in machine["Properties"]
 
 
-def test_it_is_asked_every_ten_seconds_for_longer_than_it_waits_and_less_than_an_hour(lookup):
+def test_the_provider_polls_every_ten_seconds_until_after_the_wait_within_an_hour(lookup):
     machine = lookup["Provider/waiter-state-machine"]["Properties"]["DefinitionString"]
     text = json.dumps(machine).replace("\\", "")
     assert '"IntervalSeconds":10,"MaxAttempts":354,"BackoffRate":1' in text
     assert 55 * 60 < 354 * 10 < 3600
 
 
-def test_the_handlers_are_told_what_they_need(lookup):
+def test_the_handlers_have_the_variables_that_they_need(lookup):
     variables = {
         n: {
             name

@@ -227,7 +227,7 @@ def test_all_bad_keys_and_values_are_reported_together():
     assert all("; allowed: " in line for line in lines)
 
 
-def test_keys_of_cdk_and_of_other_apps_are_none_of_our_business():
+def test_context_keys_of_cdk_and_other_apps_are_ignored():
     context = {
         "@aws-cdk/core:x": 1,
         "aws:cdk:bundling-stacks": [],

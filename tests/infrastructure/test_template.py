@@ -28,7 +28,7 @@ def only(found):
 
 
 @pytest.mark.parametrize("retain, policy", [("true", "Retain"), ("false", "Delete")])
-def test_the_ledger_and_its_key_stay_unless_told_otherwise(synthesise, retain, policy):
+def test_the_ledger_and_its_key_are_retained_by_default(synthesise, retain, policy):
     resources = synthesise(retainLedger=retain).to_json()["Resources"]
     (ledger,) = (
         r for r in of_type(resources, "AWS::DynamoDB::Table").values() if path(r) == "Ledger"

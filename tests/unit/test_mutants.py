@@ -111,7 +111,7 @@ def test_survivors_run_again_with_the_tests_as_they_are_now(project):
 
 
 @pytest.mark.parametrize("ignored", [{}, {"logger": "wording"}])
-def test_after_a_change_of_the_code_or_of_what_is_ignored_all_mutants_run_again(project, ignored):
+def test_a_change_of_the_code_or_the_ignore_list_runs_all_mutants_again(project, ignored):
     mutants.run("lookup", {})
     file = write_results_of_mutmut(project / "work/lookup/mutants")
     if not ignored:

@@ -48,7 +48,7 @@ def test_the_settings_are_all_there_with_their_defaults():
     assert table["bundleFor"] == defaults.bundle_for
 
 
-def test_the_variables_of_make_local_have_the_defaults_that_are_told():
+def test_the_variables_of_make_local_have_the_documented_defaults():
     table = rows("## Local deployment")
     options = (ROOT / "local" / "options.py").read_text()
     for name in ("AWS_PORT", "COMPREHEND_PORT"):

@@ -211,7 +211,7 @@ def test_the_function_on_real_tables_publishes_once_however_often_and_at_once(aw
     assert windows[1][1] == windows[2][0]
 
 
-def test_the_function_as_it_is_deployed_publishes_at_once_on_a_ledger_that_is_new(aws, monkeypatch):
+def test_the_deployed_function_publishes_at_once_on_a_new_ledger(aws, monkeypatch):
     topic = Topic(aws, f"digests-{time.monotonic_ns()}")
     queue = topic.queue(RawMessageDelivery="true")
     for name, value in (on_real_tables(aws, topic).environment).items():

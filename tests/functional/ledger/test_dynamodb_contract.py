@@ -342,7 +342,7 @@ def test_a_query_can_start_at_a_key_that_has_no_row(dynamo: Dynamo) -> None:
 # Indexes.
 
 
-def test_an_index_has_only_rows_with_its_key_in_the_order_of_its_sort_key(dynamo: Dynamo) -> None:
+def test_an_index_has_only_rows_with_its_key_in_sort_order(dynamo: Dynamo) -> None:
     dynamo.write(put("p", "2", StatusKey="x"), put("q", "1", StatusKey="x"), put("p", "3"))
     answer = dynamo.query("StatusKey = :x", values={":x": "x"}, IndexName="ByStatus")
     assert keys_of(answer) == ["1", "2"]

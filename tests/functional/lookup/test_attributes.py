@@ -44,7 +44,7 @@ def stack():
         "a lone surrogate",
     ],
 )
-def test_what_a_job_does_not_have_is_empty_and_the_rest_is_as_the_service_has_it(
+def test_an_export_leaves_absent_properties_empty_and_the_others_unchanged(
     stack, properties, attributes
 ):
     job = a_job("9" * 32, 60, JobName="sparse") | properties

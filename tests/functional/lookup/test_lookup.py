@@ -189,7 +189,7 @@ def test_the_sentence_names_the_properties_that_no_job_matches(stack):
     assert sentence.startswith(f"{properties}: no COMPLETED job matches (MustExist is true).")
 
 
-def test_what_nobody_thought_of_is_a_sentence_too(stack, monkeypatch):
+def test_an_unexpected_error_is_reported_as_a_sentence(stack, monkeypatch):
     def broken():
         raise KeyError("secret-name")
 

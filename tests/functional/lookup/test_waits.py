@@ -42,7 +42,7 @@ def test_a_wait_ends_when_the_job_is_stopped(stack):
     assert "is STOPPED" in stack.refused(JobName="tonight", WaitMinutes="30")
 
 
-def test_a_job_that_failed_long_ago_is_no_reason_not_to_wait_for_the_next(stack):
+def test_a_job_that_failed_long_ago_does_not_end_the_wait(stack):
     stack.world.put(a_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
     assert "5 minutes have passed" in stack.refused(JobName="tonight", WaitMinutes="5")
     job_id = stack.start_job()
@@ -99,7 +99,7 @@ def test_a_wait_never_outlasts_what_cloudformation_waits(stack, properties, minu
     assert minutes * MINUTE <= waited <= minutes * MINUTE * 1.2 + 15
 
 
-def test_a_service_that_cannot_be_asked_is_waited_for_and_told_of(stack):
+def test_an_unreachable_service_is_retried_and_reported(stack):
     stack.sync_error = FunctionRefused("AccessDeniedException")
     sentence = stack.refused(JobName="nobody", WaitMinutes="2")
     assert "Comprehend Medical could not be reached." in sentence

@@ -144,7 +144,7 @@ def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step
 @pytest.mark.full
 @pytest.mark.row(7, count="{KILLS} kills, over 30 steps")
 @pytest.mark.parametrize("step", range(1, STEPS + 1, STEPS // KILLS))
-def test_a_sync_that_was_killed_loses_no_transition_and_tells_none_twice(account, step):
+def test_a_killed_sync_loses_no_transition_and_repeats_none(account, step):
     account.sync()
     account.server.put_jobs(
         {LocalFamily.SNOMEDCT: [_job(0, "COMPLETED"), _job(1, "FAILED"), _job(50, "SUBMITTED")]}
@@ -163,7 +163,7 @@ def test_a_sync_that_was_killed_loses_no_transition_and_tells_none_twice(account
 @pytest.mark.full
 @pytest.mark.row(7, count="{RECOUNT_KILLS} kills, over 45 steps")
 @pytest.mark.parametrize("step", range(1, RECOUNT_STEPS + 1, RECOUNT_STEPS // RECOUNT_KILLS))
-def test_a_recount_of_an_older_version_s_rows_that_was_killed_counts_each_job_once(account, step):
+def test_a_killed_recount_of_older_rows_counts_each_job_once(account, step):
     account.sync()
     account.forget_counters()
     assert not account.has_right_counters()
@@ -184,7 +184,7 @@ CHANGED_SINCE = {
 }
 
 
-def test_a_deployment_goes_on_from_a_table_that_was_restored_to_an_earlier_time(account):
+def test_a_deployment_continues_from_a_table_restored_to_an_earlier_time(account):
     account.sync()
     backup = account.items()
     account.server.put_jobs(CHANGED_SINCE)

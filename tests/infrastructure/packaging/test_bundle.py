@@ -187,7 +187,7 @@ def test_what_another_build_removes_meanwhile_does_not_matter(source, installs, 
     assert make_bundle(source, builds, HOST).path.exists()
 
 
-def test_a_failure_of_pip_is_told_with_what_to_do(source, tmp_path):
+def test_a_failure_of_pip_is_reported_with_what_to_do(source, tmp_path):
     (source / "requirements.txt").write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64)
     off_line = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     with pytest.MonkeyPatch.context() as patch:

@@ -128,9 +128,7 @@ def test_a_consistent_read_syncs_and_lists_the_stored_walk(api):
     assert len(api.asked) == 2
 
 
-def test_a_walk_begins_after_the_sync_even_when_the_table_still_shows_the_state_before_it(
-    api, monkeypatch
-):
+def test_a_walk_starts_after_the_sync_even_if_reads_return_the_old_state(api, monkeypatch):
     asked = {
         "TableName": "ledger",
         "KeyConditionExpression": "PK = :state AND begins_with(SK, :scope)",

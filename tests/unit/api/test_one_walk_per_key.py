@@ -166,7 +166,7 @@ def api() -> Iterator[Api]:
         yield api
 
 
-def test_a_job_that_is_settled_is_in_the_walk_and_a_later_one_is_not(api):
+def test_a_walk_has_settled_jobs_and_no_later_ones(api):
     world = World(api)
     world.submit(Family.PHI, 1, "nightly", nothing)
     world.settle(Family.PHI)
@@ -178,7 +178,7 @@ def test_a_job_that_is_settled_is_in_the_walk_and_a_later_one_is_not(api):
     assert len(api.call("/jobs", {"Family": "PHI"}, headers=headers).jobs) == 2
 
 
-def test_a_job_whose_write_takes_long_is_stamped_anew_when_another_sync_has_settled(api):
+def test_a_slow_write_is_stamped_again_after_another_sync_has_settled(api):
     """The slow sync stamps its job first; another one settles, and a walk begins, before it is written."""
     world = World(api)
     slow = Ledger(Table(api.database, "ledger"), SCOPE, lambda: NOW - timedelta(milliseconds=3))

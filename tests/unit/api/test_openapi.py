@@ -44,7 +44,7 @@ def test_every_parameter_is_there_with_its_bounds_and_a_meaning(route, names):
         assert parameter["description"]
 
 
-def test_every_operation_tells_its_errors_and_wants_a_signature():
+def test_every_operation_lists_its_errors_and_requires_a_signature():
     made = document()
     assert made["security"] == [{"sigv4": []}]
     scheme = made["components"]["securitySchemes"]["sigv4"]

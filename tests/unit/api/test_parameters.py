@@ -109,7 +109,7 @@ def test_families_and_statuses_may_be_repeated(name):
         ("", None),
     ],
 )
-def test_an_unknown_parameter_is_an_error_that_tells_the_nearest_right_name(name, right):
+def test_an_unknown_parameter_is_an_error_that_suggests_the_nearest_name(name, right):
     with pytest.raises(InvalidParameters) as refused:
         parse_parameters({name: ["x"]}, LIST_PARAMETERS)
     (bad,) = refused.value.parameters

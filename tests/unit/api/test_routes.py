@@ -69,7 +69,7 @@ def concrete(route: str) -> str:
 
 
 @pytest.mark.parametrize("route, method", [(r, m) for r in ROUTES for m in METHODS])
-def test_a_route_takes_its_methods_and_tells_others_which_they_are(api, route, method):
+def test_a_route_accepts_its_methods_and_names_them_to_others(api, route, method):
     answer = api.call(concrete(route), method=method)
     allowed = (*ROUTES[route], "HEAD") if "GET" in ROUTES[route] else ROUTES[route]
     if method in allowed:
@@ -257,7 +257,7 @@ def test_a_token_that_is_refused_reads_nothing(api):
     assert not api.database.calls
 
 
-def test_health_tells_of_each_family(api):
+def test_health_reports_each_family(api):
     api.now += timedelta(seconds=60)
     received = api.get("/health").json
     assert received["Status"] == "ok"
@@ -354,14 +354,14 @@ def test_a_bad_idempotency_key_is_refused(api, key):
         ("ReadTimeoutError", 503, "InternalServerException"),
     ],
 )
-def test_what_the_digest_function_raises_is_told(api, name, status, title):
+def test_an_error_that_the_digest_function_raises_is_reported(api, name, status, title):
     api.answer_of_function = FunctionRefused(name)
     answer = api.call("/digests", method="POST")
     assert (answer.status, answer.json["title"]) == (status, title)
 
 
 @pytest.mark.parametrize("name, status", [("IdempotencyKeyReused", 422), ("InvalidWindow", 400)])
-def test_what_the_digest_function_answers_as_an_error_is_told(api, name, status):
+def test_an_error_that_the_digest_function_returns_is_reported(api, name, status):
     api.answer_of_function = {"Error": name}
     assert api.call("/digests", method="POST").status == status
 

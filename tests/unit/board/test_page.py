@@ -299,7 +299,7 @@ def test_a_status_that_the_service_added_later_is_shown(api):
     assert "ARCHIVED<" in page_of(api).text
 
 
-def test_the_parameters_of_the_board_select_all_families_unless_told(api):
+def test_the_parameters_of_the_board_select_all_families_by_default(api):
     assert len(names_in(page_of(api, MaxResults="500"))) == 122
     assert len(names_in(page_of(api, MaxResults="500", Family="PHI"))) == 2
 

@@ -196,7 +196,7 @@ def test_the_filter_action_applies_the_form(ask):
     assert chosen.attributes["value"] == "FAILED"
 
 
-def test_the_next_page_and_the_first_page_belong_to_the_filters_that_they_were_made_with(ask):
+def test_page_links_keep_the_filters_that_they_were_made_with(ask):
     shown = ask(
         widgetContext=context(72, params={"Family": "SNOMEDCT"}), Family="SNOMEDCT", MaxResults=10
     )

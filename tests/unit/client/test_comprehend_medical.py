@@ -152,7 +152,7 @@ def test_a_paginator_reads_all_pages(ledger, size):
     assert len({job["JobId"] for page in pages for job in page[KEY]}) == JOBS
 
 
-def test_a_paginator_stops_at_max_items_and_goes_on_from_there(ledger):
+def test_a_paginator_stops_at_max_items_and_resumes_there(ledger):
     paginator = ledger.get_paginator(LIST)
     first = paginator.paginate(PaginationConfig={"MaxItems": 150}).build_full_result()
     rest = paginator.paginate(PaginationConfig={"StartingToken": first["NextToken"]})

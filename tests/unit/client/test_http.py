@@ -172,14 +172,14 @@ def test_an_error_carries_the_problem(clock):
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b'"x"', b"\xff", b'{"title": "x"}'])
-def test_an_error_of_another_server_is_an_api_error_as_well(body):
+def test_an_error_of_another_server_is_an_api_error(body):
     with scripted(Scripted(403, body=body)) as server, pytest.raises(ApiError) as caught:
         Http(server.url).get("/jobs")
     assert caught.value.problem["status"] == 403
     assert "not from Job Ledger's API" in str(caught.value)
 
 
-def test_an_answer_that_is_no_json_is_an_api_error_as_well():
+def test_an_answer_that_is_not_json_is_an_api_error():
     with (
         scripted(Scripted(body=b"<html>")) as server,
         pytest.raises(ApiError, match="Check its URL"),
@@ -215,7 +215,7 @@ def test_either_variable_sets_the_region(monkeypatch, name):
     assert Http("https://api.example.org")._region == "eu-north-1"
 
 
-def test_an_unknown_profile_is_told():
+def test_an_unknown_profile_is_reported():
     with pytest.raises(CredentialsUnavailable, match="absent"):
         Http("https://api.example.org", profile="absent")
 

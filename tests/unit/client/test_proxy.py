@@ -87,7 +87,7 @@ def test_a_request_is_signed_and_forwarded_without_the_token(browser, upstream):
         ("/jobs/a:b%2fc+d@e", "/jobs/a%3Ab%2Fc%2Bd%40e", {}),
     ],
 )
-def test_what_a_browser_escapes_otherwise_is_signed_as_well(
+def test_what_a_browser_escapes_differently_is_signed_correctly(
     browser, upstream, path, received_path, query
 ):
     assert browser.send("GET", path)[0].status == 200

@@ -96,7 +96,7 @@ def test_an_entry_has_what_is_known_of_the_job_and_no_more():
 
 
 @pytest.mark.parametrize("counted", [False, True])
-def test_unusually_long_is_an_hour_and_longer_than_95_of_100_jobs_of_the_family(counted):
+def test_long_running_is_over_an_hour_and_over_the_95th_percentile_of_the_family(counted):
     world = DigestWorld()
     hours = timedelta(hours=1)
     for number in range(1, 21):
@@ -276,7 +276,7 @@ def test_a_digest_without_changes_is_of_no_family_and_has_no_failures():
 
 
 @pytest.mark.parametrize("name", ["failures", "quiet-day"])
-def test_the_chat_gets_the_counts_in_a_thread_and_after_failures_what_to_do_next(name):
+def test_the_chat_message_has_the_counts_and_after_failures_the_next_steps(name):
     digest = TYPICAL[name]()
     sentence, verdict, next_steps = {
         "failures": (
@@ -330,7 +330,7 @@ def test_nothing_that_may_tell_of_a_patient_leaves_the_ledger(capsys):
     assert "canary" not in out
 
 
-def test_with_the_setting_names_and_output_are_told_and_nothing_else(capsys):
+def test_with_the_setting_a_digest_shows_names_and_output_and_nothing_else(capsys):
     world = DigestWorld(INCLUDE_JOB_DETAILS="true")
     secret: dict[str, Any] = {name: f"canary{name}" for name in SENSITIVE if name != "JobName"}
     output = {"S3Bucket": "results", "S3Key": "2026/"}

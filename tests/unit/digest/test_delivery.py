@@ -114,7 +114,7 @@ def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
     assert len(world.topic.taken) == 1
 
 
-def test_a_run_whose_window_a_digest_on_demand_has_covered_is_not_a_missed_one(world):
+def test_a_window_covered_by_a_digest_on_demand_is_not_a_missed_run(world):
     for _ in range(3):
         world.run()
         world.forward(days=1)
@@ -171,7 +171,7 @@ def test_fifty_runs_at_once_publish_one_message_however_often(world):
         assert sum(answer["Published"] for answer in answers) == 1
 
 
-def test_a_run_waits_for_another_one_that_is_publishing_and_gives_up_after_a_while(world):
+def test_a_run_waits_a_bounded_time_for_another_that_is_publishing(world):
     def publish_again(operation: str) -> None:
         world.topic.before = lambda _: None
         with pytest.raises(DigestInProgress):
@@ -205,7 +205,7 @@ def test_a_run_that_has_waited_for_another_one_says_that_it_did_not_publish():
     assert len(world.topic.taken) == 1
 
 
-def test_of_two_runs_that_have_one_message_published_the_first_to_record_it_says_so(world):
+def test_of_two_runs_with_one_message_the_first_to_record_it_reports_it(world):
     recorded = []
 
     def record_first(operation: str) -> None:
@@ -245,7 +245,7 @@ def test_a_call_that_comes_while_another_publishes_is_no_failure_that_is_alarmed
 
 @pytest.mark.row(8, count="11 errors of Publish")
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_message_that_sns_refuses_is_not_recorded_and_the_next_run_covers_its_window(world, code):
+def test_a_refused_message_is_not_recorded_and_the_next_run_covers_its_window(world, code):
     world.run()
     world.observe("one", "COMPLETED")
     world.forward(days=1)
@@ -301,9 +301,7 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
 
 @pytest.mark.row(8, count="3 errors of Publish")
 @pytest.mark.parametrize("code", INVALID)
-def test_a_message_that_can_never_have_been_taken_does_not_stand_in_the_way_of_the_next(
-    world, code
-):
+def test_a_message_that_sns_never_accepted_does_not_block_the_next(world, code):
     world.topic.failures = [
         ReadTimeoutError(endpoint_url="https://sns"),
         refusal(code, INVALID[code]),

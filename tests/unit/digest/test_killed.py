@@ -48,9 +48,7 @@ def kept_apart(taken: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 @pytest.mark.slow
 @pytest.mark.row(7, count="a kill at every step, 3 kinds of second run")
 @pytest.mark.parametrize("second_run", ["SameEvent", "SameRequest", "NextDay"])
-def test_whenever_it_is_killed_each_window_is_sent_with_one_content_and_at_most_once_more(
-    killed, second_run
-):
+def test_a_killed_digest_sends_each_window_with_one_content_and_at_most_twice(killed, second_run):
     outcomes = killed[second_run]
     assert len(outcomes) > (40 if second_run == "SameEvent" else 10)
     assert [outcome["KilledAt"] for outcome in outcomes[:-1]] == list(range(len(outcomes) - 1))

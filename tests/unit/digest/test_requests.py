@@ -48,7 +48,7 @@ def world() -> DigestWorld:
 # digestWhen.
 
 
-def test_without_changes_a_digest_stays_back_and_the_next_one_covers_its_window():
+def test_a_digest_without_changes_is_held_back_and_the_next_one_covers_its_window():
     world = DigestWorld(DIGEST_WHEN="changes")
     first = world.run()
     assert first["Published"]
@@ -60,7 +60,7 @@ def test_without_changes_a_digest_stays_back_and_the_next_one_covers_its_window(
     assert windows(world)[1] == ("2026-11-23T07:58:00.000Z", "2026-11-25T07:58:00.000Z")
 
 
-def test_without_anything_that_needs_a_person_a_digest_stays_back_for_a_week_at_most():
+def test_a_digest_that_needs_no_attention_is_held_back_for_at_most_a_week():
     world = DigestWorld(DIGEST_WHEN="attention")
     world.run({})
     published = []
@@ -115,7 +115,7 @@ def test_a_call_waits_ten_seconds_for_another_one_that_is_publishing_its_digest(
 
 
 @pytest.mark.parametrize("payload", [{}, WINDOW])
-def test_a_digest_that_is_asked_for_is_no_run_of_the_schedule_and_covers_no_gap(world, payload):
+def test_a_digest_on_demand_is_no_scheduled_run_and_covers_no_gap(world, payload):
     answer = world.run(payload)
     name = f"{SCOPE}#{answer['DigestId']}" if payload else SCOPE
     state = DigestStateRow(world.dependencies.table, name).load()
@@ -123,7 +123,7 @@ def test_a_digest_that_is_asked_for_is_no_run_of_the_schedule_and_covers_no_gap(
     assert sent(world)[0]["CoversGap"] is False
 
 
-def test_a_window_whose_message_sns_refuses_is_read_anew_by_the_next_call(world, capsys):
+def test_a_window_whose_message_sns_refuses_is_read_again_by_the_next_call(world, capsys):
     world.topic.failures = [refusal("AuthorizationError", 403)]
     with pytest.raises(PublishRefused):
         world.run(WINDOW)
@@ -159,7 +159,7 @@ def test_with_a_key_a_digest_ends_at_once_and_without_one_on_the_minute(world):
     ]
 
 
-def test_on_demand_nothing_stays_back_and_the_schedule_goes_on_from_there():
+def test_a_digest_on_demand_holds_nothing_back_and_the_schedule_continues_after_it():
     world = DigestWorld(DIGEST_WHEN="attention")
     world.run({})
     world.forward(hours=5)
@@ -218,7 +218,7 @@ def test_the_same_moment_in_another_offset_is_the_same_body(world):
     assert world.run(one | key) == world.run(other | key)
 
 
-def test_a_keyed_call_that_failed_after_the_message_was_out_gets_its_digest_when_it_comes_again(
+def test_a_repeated_call_returns_the_digest_that_a_failed_call_had_published(
     world,
 ):
     def fail_to_remember(operation: str) -> None:
@@ -236,7 +236,7 @@ def test_a_keyed_call_that_failed_after_the_message_was_out_gets_its_digest_when
 # Chat.
 
 
-def test_the_chat_topic_gets_the_digest_as_a_custom_notification_in_a_thread_of_its_own():
+def test_the_chat_topic_gets_the_digest_as_a_threaded_custom_notification():
     world = DigestWorld(**CHAT)
     world.observe("one", "FAILED", Family.PHI)
     world.forward(minutes=5)

@@ -261,7 +261,7 @@ def test_a_job_without_a_status_that_runs_unusually_long_is_active():
         (None, None, "no time given"),
     ],
 )
-def test_a_failure_is_told_with_the_times_that_are_known(submitted, ended, said):
+def test_a_failure_is_shown_with_the_times_that_are_known(submitted, ended, said):
     job = a_job(1, "FAILED", submit_time=submitted, end_time=ended)
     lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
     assert f"- SNOMEDCT {job.job_id}, {said}" in lines
@@ -273,7 +273,7 @@ def test_without_a_preceding_window_the_counts_stand_alone():
     assert lines[first + 1 : first + 4] == ["     12  completed", "      1  stopped", ""]
 
 
-def test_a_job_with_a_long_id_takes_two_lines_of_which_the_second_is_indented():
+def test_a_job_with_a_long_id_takes_two_lines_the_second_indented():
     job = replace(a_job(1, "FAILED", end_time=ago(2)), job_id="f" * 64)
     lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
     assert lines[lines.index(f"- SNOMEDCT {job.job_id}, 2") + 1] == "  h ago"
@@ -293,7 +293,7 @@ def test_names_and_outputs_that_are_too_long_for_a_line_are_indented():
     ]
 
 
-def test_a_status_that_is_new_is_told_as_it_is_but_on_one_line():
+def test_an_unknown_status_is_shown_unchanged_on_one_line():
     status = "PAUSED\nOR SO"
     digest = a_digest(counts=Counter({status: 2}), totals=Counter({status: 3}))
     lines = text(digest, ZURICH).splitlines()

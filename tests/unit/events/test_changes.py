@@ -123,7 +123,7 @@ def test_an_error_of_the_bus_is_a_failure_of_the_row(handle):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError])
-def test_an_error_nobody_thought_of_does_not_send_again_what_was_sent(handle, error):
+def test_an_unexpected_error_does_not_publish_a_message_again(handle, error):
     class Surprising(Bus):
         def put_events(self, **entries):
             if self.calls == 1:
@@ -135,7 +135,7 @@ def test_an_error_nobody_thought_of_does_not_send_again_what_was_sent(handle, er
     assert len(bus.details) == 1
 
 
-def test_nothing_is_begun_that_could_not_be_finished_in_time(handle):
+def test_nothing_starts_that_could_not_end_in_time(handle):
     bus = Bus()
     left = iter([180_000, 44_999])
     context = SimpleNamespace(**vars(CONTEXT))

@@ -91,7 +91,7 @@ def test_a_summary_from_the_counters_is_the_one_from_the_rows(jobs, query, uncou
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_jobs(), st.integers(1, 30))
-def test_what_a_digest_tells_from_the_counters_is_what_it_tells_from_the_rows(jobs, longest):
+def test_a_digest_from_counters_equals_one_from_rows(jobs, longest):
     world = Counted()
     world.record(*jobs)
     with pytest.MonkeyPatch.context() as patch:
@@ -211,7 +211,7 @@ def test_a_summary_reads_nine_rows_whatever_the_number_of_jobs(of_sizes, statuse
 @pytest.mark.slow
 @pytest.mark.full
 @on_one_worker
-def test_a_digest_reads_29_rows_beside_the_changes_whatever_the_number_of_jobs(of_sizes):
+def test_a_digest_reads_29_rows_and_the_changes_for_any_number_of_jobs(of_sizes):
     all_jobs, expiration_days, first_to_expire = 1, 8, 20
     for world in of_sizes:
         expected = {"query": 3}, all_jobs + expiration_days + first_to_expire

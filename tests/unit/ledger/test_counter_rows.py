@@ -137,7 +137,7 @@ def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs(count, announce_n
     assert sizes(of_one_day(count), announce_new=announce_new) == expected
 
 
-def test_a_job_with_a_row_may_have_a_change_whether_or_not_new_ones_are_announced():
+def test_a_known_job_gets_a_change_even_when_new_jobs_are_not_announced():
     jobs = of_one_day(60)
     assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]
     assert sizes(jobs, rows_of(jobs[:10]), announce_new=False) == [50, 10]
@@ -268,7 +268,7 @@ def test_chosen_days_are_those_of_one_family_that_have_a_row():
     assert sorted(rows) == [(DAYS[1], "PHI", 2), (DAYS[4], "PHI", 5)]
 
 
-def test_jobs_by_hour_are_one_familys_from_the_newest_hour_back_to_the_first_day():
+def test_jobs_by_hour_are_one_family_s_from_the_newest_hour_backwards():
     world = Counted()
     for day, hour, number in [
         ("2026-11-20", 23, 1),

@@ -19,7 +19,7 @@ from tests.recounted import stored_counters
 # Written with the jobs.
 
 
-def test_a_job_is_counted_in_its_day_and_month_and_altogether_and_where_it_expires():
+def test_a_job_is_counted_in_its_day_month_total_and_expiration_day():
     world = Counted()
     end, expiration = NOW - HOUR + timedelta(seconds=600), NOW + 120 * DAY
     world.record(a_job(EndTime=end, ExpirationTime=expiration))
@@ -32,7 +32,7 @@ def test_a_job_is_counted_in_its_day_and_month_and_altogether_and_where_it_expir
     }
 
 
-def test_a_status_change_moves_the_job_and_a_repetition_or_a_mere_property_does_not():
+def test_only_a_status_change_moves_the_job_between_counters():
     world = Counted()
     for status, more in (
         ("SUBMITTED", {}),
@@ -196,7 +196,7 @@ def test_a_month_with_counters_and_no_jobs_is_verified_too():
     assert stored_counters(world.database.items, SCOPE) == {}
 
 
-def test_rows_that_others_write_while_they_are_counted_are_left_to_them_and_the_rest_is_counted():
+def test_a_recount_skips_rows_that_another_writer_changes_and_counts_the_rest():
     world = Counted()
     world.record(*(a_job(f"{n}", "IN_PROGRESS") for n in range(5)))
     world.forget_counters()

@@ -121,7 +121,7 @@ def test_the_first_hours_come_first_and_within_an_hour_those_submitted_first(mos
     assert found == [job.job_id for job in jobs[:most]]
 
 
-def test_no_more_than_twice_as_many_rows_are_read_in_one_request_when_all_are_kept_for_one_time():
+def test_a_request_for_jobs_of_one_time_reads_at_most_twice_its_rows():
     world = a_world(*each_minute(60), *each_minute(60, SUBMITTED + HOUR, "later-"))
     start = SUBMITTED + KEPT
     assert len(ids(world, 10, start, start + 7 * DAY)) == 10
@@ -137,7 +137,7 @@ def test_jobs_of_few_hours_are_found_by_one_request():
     assert len(world.database.queries) == 1
 
 
-def test_an_hour_of_more_jobs_than_a_request_reads_is_read_to_its_end_and_no_further():
+def test_an_hour_larger_than_a_request_is_read_to_its_end_and_no_further():
     """Of the jobs of one hour, the last ones expire first."""
     late = [submitted(f"late-{n}", SUBMITTED + (50 + n) * MINUTE, KEPT - DAY) for n in range(5)]
     world = a_world(*each_minute(50), *late, *each_minute(60, SUBMITTED + HOUR, "next-"))

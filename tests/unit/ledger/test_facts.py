@@ -76,7 +76,7 @@ def test_the_facts_of_a_listed_job_are_those_of_its_row():
     assert [facts_of_job(listed)] == list(read_facts(ledger, QUERY))
 
 
-def test_the_rest_of_a_large_partition_is_read_in_eight_ranges_of_the_same_time():
+def test_the_rest_of_a_large_partition_is_read_in_eight_equal_time_ranges():
     jobs = every_minute(81)
     ledger, database = a_ledger(*jobs, largest_answer=20)
     assert {job.job_id for job in read_facts(ledger, QUERY)} == {job.job_id for job in jobs}
@@ -99,7 +99,7 @@ def test_the_rest_of_a_large_partition_is_read_in_eight_ranges_of_the_same_time(
     assert database.rows_read == len(jobs) + 1
 
 
-def test_a_range_of_more_than_a_page_is_read_to_its_end_and_not_divided_again():
+def test_a_range_larger_than_a_page_is_read_to_its_end_undivided():
     jobs = every_minute(81)
     ledger, database = a_ledger(*jobs, largest_answer=3)
     facts = Counter(job.job_id for job in read_facts(ledger, QUERY))
@@ -123,7 +123,7 @@ def test_ids_may_have_what_separates_them_from_the_time():
     assert found == sorted(job.job_id for job in jobs)
 
 
-def test_a_partition_whose_last_row_is_not_found_is_read_all_the_same(monkeypatch):
+def test_a_partition_whose_last_row_is_not_found_is_still_read(monkeypatch):
     """DynamoDB gives a LastEvaluatedKey with each page of a Limit, but does not promise it."""
     jobs = every_minute(30)
     ledger, database = a_ledger(*jobs, largest_answer=5)

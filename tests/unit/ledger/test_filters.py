@@ -57,7 +57,7 @@ KEPT = (Family.SNOMEDCT, Family.RXNORM, Family.PHI)
         (["ALL"], tuple(Family), [*Family]),
     ],
 )
-def test_families_are_in_the_order_of_the_setting_and_the_default_is_one_that_is_kept(
+def test_families_keep_the_order_of_the_setting_and_the_default_is_among_them(
     asked, kept, families
 ):
     values = {} if asked is None else {"Family": asked}

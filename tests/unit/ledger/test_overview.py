@@ -163,7 +163,7 @@ def days(first: str, last: str) -> tuple[str, str]:
         ),
     ],
 )
-def test_whole_months_and_days_come_from_counters_and_the_ends_of_a_range_from_rows(
+def test_whole_months_and_days_are_read_from_counters_and_the_rest_from_rows(
     after, before, counters, jobs
 ):
     world = Counted()
@@ -230,7 +230,7 @@ def test_a_reader_is_asked_between_all_requests_and_may_stop():
 # Active jobs.
 
 
-def test_active_jobs_are_those_that_the_state_and_its_walks_know_and_that_have_not_ended():
+def test_active_jobs_are_the_unfinished_ones_of_the_state_and_its_walks():
     world = Counted()
     times = {name: NOW - n * HOUR for n, name in enumerate(["state", "walk", "full", "ended"], 1)}
     world.record(

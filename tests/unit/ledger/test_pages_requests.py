@@ -106,7 +106,7 @@ def test_the_last_page_has_no_position_and_the_page_before_it_may_be_full():
 @pytest.mark.parametrize(
     "size,limits", [(10, [10, 10]), (16, [10, 10]), (50, [25, 25]), (101, [50, 50])]
 )
-def test_a_page_of_two_families_reads_half_of_its_size_of_each_but_at_least_ten(size, limits):
+def test_a_page_of_two_families_reads_half_its_size_or_ten_rows_of_each(size, limits):
     paged = Paged(*some(range(0, 400, 2)), *some(range(1, 400, 2), Family.SNOMEDCT))
     query = JobQuery(families=BOTH, order="ascending")
     page = paged.page(query, size)
@@ -192,7 +192,7 @@ def prefixed(numbers: Iterable[int], every: int) -> list[Job]:
 PREFIX = replace(OLDEST_FIRST, name_prefix="night")
 
 
-def test_a_prefix_is_looked_for_in_500_rows_at_a_time_until_the_page_is_full():
+def test_a_prefix_search_reads_500_rows_at_a_time_until_the_page_is_full():
     paged = Paged(*prefixed(range(3_000), every=100))
     page = paged.page(PREFIX, 8)
     assert len(page.jobs) == 8
@@ -210,7 +210,7 @@ def test_a_prefix_page_ends_short_after_2000_rows_and_the_next_one_begins_there(
 
 
 @pytest.mark.parametrize("begun", [None, rfc3339(NOW + MINUTE)])
-def test_a_full_page_ends_with_its_last_job_however_many_rows_were_read_after_it(begun):
+def test_a_full_page_ends_with_its_last_job_not_the_last_row_read(begun):
     paged = Paged(*prefixed(range(3_000), every=1_000))
     page = paged.page(PREFIX, 2, begun=begun)
     assert (len(page.jobs), paged.database.rows_read) == (2, 2_000)
@@ -259,7 +259,7 @@ def test_a_page_that_begins_again_has_the_same_jobs_and_the_same_position():
     assert paged.page(OLDEST_FIRST, 10) != first
 
 
-def test_a_full_page_of_a_walk_has_a_position_whether_or_not_rows_follow_that_it_leaves_out():
+def test_a_full_page_has_a_position_even_when_only_later_rows_follow():
     known = some(range(20))
     paged = Paged(*known)
     first = paged.page(OLDEST_FIRST, 10)
@@ -289,7 +289,7 @@ def test_a_page_that_would_leave_out_too_many_rows_ends_short(most, limits, monk
     assert (third.jobs, third.position is None) == ([], False)
 
 
-def test_each_family_has_a_time_of_its_own_when_the_walk_has_one_for_each():
+def test_a_walk_can_carry_an_as_of_for_each_family():
     paged = Paged(*some(range(3)), *some(range(3), Family.SNOMEDCT))
     paged.add(*some(range(3, 6)), *some(range(3, 6), Family.SNOMEDCT))
     both = JobQuery(families=BOTH, order="ascending")

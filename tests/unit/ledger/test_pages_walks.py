@@ -227,7 +227,7 @@ def test_a_page_is_one_query_that_reads_what_it_returns(large, filters, size):
     ],
     ids=str,
 )
-def test_where_a_page_costs_more_it_is_bounded_and_goes_on(large, filters, most):
+def test_a_costly_page_is_bounded_and_the_next_one_resumes(large, filters, most):
     query = JobQuery(**filters)
     large.database.rows_read = 0
     page = read_page(large.ledger, query, 100, None, rfc3339(large.now))

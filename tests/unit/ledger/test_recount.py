@@ -84,7 +84,7 @@ def test_a_month_is_found_by_its_counters_or_by_its_jobs(uncounted):
     assert list(months_to_recount(world.ledger, SNOMEDCT, "")) == ["2026-09", "2026-11"]
 
 
-def test_one_job_row_is_read_to_find_the_next_month_and_no_counter_row_of_those_before():
+def test_a_resumed_recount_reads_one_job_row_and_no_earlier_counter_row():
     world = of_months("2026-08", "2026-09", "2026-10")
     months = months_to_recount(world.ledger, SNOMEDCT, "2026-09")
     assert next(months) == "2026-10"
@@ -272,7 +272,7 @@ def test_every_row_that_is_replaced_is_counted():
     world.agree()
 
 
-def test_a_row_that_is_not_counted_yet_is_in_no_counter_row_that_is_replaced():
+def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     """A function of an older version writes a row while the recount runs."""
     world = Counted()
     world.record(a_job(ExpirationTime=NOW + DAY))

@@ -128,7 +128,7 @@ def test_a_change_row_has_the_status_the_previous_one_and_the_times(status):
     assert change_from_row(row) == change
 
 
-def test_the_change_row_of_a_new_job_has_no_previous_status_and_no_property_that_is_absent():
+def test_the_change_row_of_a_new_job_has_no_previous_status_or_absent_property():
     row = change_row(PHI, a_job(JobStatus=None, SubmitTime=None), None, OBSERVED_AT)
     assert row.keys() == {"PK", "SK", "Family", "JobId", "ObservedAt"}
     change = change_from_row(row)
@@ -152,7 +152,7 @@ def test_a_status_moves_forward_only_and_a_final_one_stays(before, now, replaces
     assert supersedes(a_job(JobStatus=now), LATER_LISTED, row) is replaces
 
 
-def test_a_job_that_is_as_it_was_replaces_its_row_only_after_the_service_had_forgotten_it():
+def test_an_unchanged_job_is_written_only_if_it_had_expired_upstream():
     row = job_row(PHI, COMPLETE, None, LISTED_AT, OBSERVED_AT)
     assert supersedes(COMPLETE, LATER_LISTED, row) is False
     assert supersedes(COMPLETE, LATER_LISTED, row | {"ExpiredUpstream": True}) is True
@@ -263,9 +263,7 @@ def test_a_row_that_others_keep_changing_makes_the_ledger_unavailable_after_six_
 
 
 @pytest.mark.parametrize("status", ["IN_PROGRESS", None])
-def test_a_job_that_the_service_has_forgotten_is_marked_once_and_otherwise_as_it_was(
-    written, status
-):
+def test_an_expired_job_is_marked_once_and_otherwise_unchanged(written, status):
     written.record(a_job(JobStatus=status))
     before = written.row()
     for _ in range(2):

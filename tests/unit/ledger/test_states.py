@@ -131,14 +131,14 @@ def test_each_saved_state_is_settled_later_than_the_one_before_whatever_the_cloc
         (timedelta(days=365), timedelta(0)),
     ],
 )
-def test_a_new_job_is_stamped_after_a_state_that_is_less_than_a_minute_ahead(states, ahead, after):
+def test_a_new_job_is_stamped_after_a_state_up_to_a_minute_ahead(states, ahead, after):
     states.now += ahead
     states.save()
     states.now = NOW
     assert states.record("job") == rfc3339(NOW + after)
 
 
-def test_a_new_job_is_checked_against_the_state_and_a_job_with_a_row_is_not(states):
+def test_only_a_new_job_is_written_on_condition_of_the_state(states):
     states.save()
     states.record("known")
     states.database.forget()

@@ -26,7 +26,7 @@ def at(time: str) -> str:
     return f"2026-11-{time}.000Z"
 
 
-def test_no_jobs_give_zeros_for_every_status_and_family_and_null_for_what_cannot_be_said():
+def test_a_summary_of_no_jobs_has_zeros_and_null_where_there_is_no_value():
     expected = {
         "Total": 0,
         "ByStatus": dict.fromkeys(JobStatus, 0),
@@ -94,7 +94,7 @@ def test_the_failure_rate_leaves_out_jobs_that_were_stopped_or_are_under_way():
     assert summarise(map(facts, statuses), NOW).failure_rate == 0.25
 
 
-def test_statuses_that_are_not_in_the_model_are_counted_and_end_with_an_end_time():
+def test_unknown_statuses_are_counted_and_final_once_there_is_an_end_time():
     jobs = [
         facts("NEW", submit_time=at("20T00:00:00")),
         facts("NEW", submit_time=at("19T00:00:00"), end_time=at("19T00:01:00")),
@@ -121,9 +121,7 @@ def test_the_counts_add_up_to_the_total(statuses):
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1), st.integers(0, 100))
-def test_a_percentile_is_within_a_hundredth_of_a_duration_that_so_many_do_not_exceed(
-    milliseconds, percent
-):
+def test_a_percentile_is_within_one_percent_of_the_exact_one(milliseconds, percent):
     ordered = sorted(number / 1000 for number in milliseconds)
     exact = ordered[max(ceil(len(ordered) * percent / 100), 1) - 1]
     value = percentile(Counter(map(bucket_of, ordered)), percent)
@@ -132,6 +130,6 @@ def test_a_percentile_is_within_a_hundredth_of_a_duration_that_so_many_do_not_ex
     assert readable(value) == pytest.approx(exact, rel=0.01)
 
 
-def test_a_duration_of_two_digits_is_told_as_it_is():
+def test_a_duration_of_two_digits_is_not_rounded():
     durations = [round(n * 10.0**exponent, 3) for n in range(1, 100) for exponent in range(-3, 6)]
     assert [readable(seconds_of(bucket_of(seconds))) for seconds in durations] == durations

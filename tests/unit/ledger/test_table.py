@@ -186,7 +186,7 @@ def test_an_increment_names_each_attribute_once_and_each_amount_once():
 
 
 @pytest.mark.parametrize("read", [0, 4])
-def test_the_next_version_of_a_row_is_written_if_the_row_is_new_or_the_one_that_was_read(read):
+def test_a_row_is_written_only_over_the_version_that_was_read(read):
     table, client = a_table({})
     assert table.put_next({**KEY, "Version": read + 1}, read)
     (action,) = client.asked[0]["TransactItems"]

@@ -271,7 +271,7 @@ def test_an_age_is_never_negative(before, age):
     assert oldest.age_seconds == age
 
 
-def test_a_job_without_a_status_is_told_as_unknown():
+def test_a_job_without_a_status_is_shown_as_unknown():
     summary = summarise([facts(None, "2026-11-23T12:34:00.000Z", family=PHI)], NOW)
     assert summary.to_json() == {
         "Total": 1,

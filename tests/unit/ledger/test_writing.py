@@ -81,7 +81,7 @@ def test_of_one_status_only_a_later_listing_replaces_the_row(later, replaces):
     assert supersedes(job, rfc3339(NOW + later), a_row(a_job(), NOW)) is replaces
 
 
-def test_of_a_job_that_a_page_has_twice_the_later_entry_of_the_latest_status_counts():
+def test_a_job_listed_twice_counts_by_its_latest_status_and_later_entry():
     first, second, ended = a_job(Message="1"), a_job(Message="2"), a_job("COMPLETED")
     assert [*furthest([first, second]).values()] == [second]
     assert [*furthest([first, ended, second]).values()] == [ended]
@@ -135,7 +135,7 @@ def test_the_first_observation_stays_when_the_status_changes():
     assert str(written.row()["ObservedAt"]) > str(first)
 
 
-def test_a_change_belongs_to_the_window_that_begins_with_it_and_not_to_the_one_that_ends():
+def test_a_change_at_a_boundary_belongs_to_the_window_that_begins_there():
     written = Written()
     written.record(a_job())
     (change,) = written.changes()
@@ -145,7 +145,7 @@ def test_a_change_belongs_to_the_window_that_begins_with_it_and_not_to_the_one_t
 
 
 @pytest.mark.row(10, count="1")
-def test_a_writer_that_read_the_row_before_another_wrote_it_does_not_turn_the_job_back():
+def test_a_writer_with_an_outdated_row_does_not_move_the_job_backwards():
     written = Written()
     written.record(a_job("SUBMITTED"))
 

@@ -126,7 +126,7 @@ def entry(value):
     return json.dumps(metrics | {"Family": "PHI", "Age": value, "Jobs": 1})
 
 
-def test_each_metric_of_a_log_is_told_with_each_of_its_sets_of_dimensions():
+def test_each_metric_of_a_log_is_published_for_each_dimension_set():
     log = "\n".join(["START", entry([1, 2]), '{"message": "no metric"}', "END"])
     found = list(metrics_in(log))
     assert {namespace for namespace, _ in found} == {"JobLedger"}

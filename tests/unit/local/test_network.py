@@ -22,7 +22,7 @@ def test_a_datagram_to_the_world_is_refused():
         sender.sendto(b"hello", ("192.0.2.1", 53))
 
 
-def test_urllib_is_refused_as_well():
+def test_urllib_is_refused_too():
     with pytest.raises(RuntimeError, match=r"a test looks up example\.org"):
         urllib.request.urlopen("http://example.org/", timeout=1)
 

@@ -66,7 +66,7 @@ child.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
-def test_one_server_can_end_before_the_others_with_its_state_saved_and_its_children_ended(children):
+def test_a_server_stopped_alone_saves_its_state_and_ends_its_children(children):
     other, server = start(children, SLEEPS, "another"), start(children, SAVES_ITS_STATE)
     wait_for(server.log.read_text)
     worker = int(server.log.read_text())

@@ -20,6 +20,6 @@ def test_answers_are_indented_and_long_ones_cut(value, text):
     assert shown(value) == text
 
 
-def test_a_digest_that_is_json_is_shown_as_json_and_any_other_as_it_is():
+def test_a_json_digest_is_shown_as_json_and_any_other_unchanged():
     assert readable('{"Version": "1"}') == {"Version": "1"}
     assert readable("3 jobs failed") == "3 jobs failed"

@@ -49,7 +49,7 @@ def test_both_directions_use_the_key_and_are_bound_to_the_request():
         (EndpointConnectionError(endpoint_url="https://kms"), "EndpointConnectionError"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_an_error_with_the_name_of_the_cause(error, name):
+def test_an_unusable_key_is_an_error_with_the_name_of_the_cause(error, name):
     def fail(**asked):
         raise error
 

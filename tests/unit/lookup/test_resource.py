@@ -58,7 +58,7 @@ def _environment(monkeypatch):
         ),
     ],
 )
-def test_a_request_goes_on_with_its_id_its_time_and_no_property_in_plain_text(
+def test_a_pending_request_carries_its_id_and_time_and_encrypted_properties(
     request_type, given, physical_id
 ):
     assert begin({**REQUEST, "RequestType": request_type, **given}, cipher, NOW) == {
@@ -69,7 +69,7 @@ def test_a_request_goes_on_with_its_id_its_time_and_no_property_in_plain_text(
     }
 
 
-def test_a_delete_goes_on_with_its_id_alone():
+def test_a_pending_delete_carries_only_its_id():
     event = {**REQUEST, "RequestType": "Delete", "PhysicalResourceId": "earlier"}
     assert begin(event, cipher, NOW) == {"PhysicalResourceId": "earlier", "ResourceProperties": {}}
 

@@ -54,7 +54,7 @@ def test_the_families_of_the_query_are_synced_first(api):
     assert (answer.json["AsOf"], "Stale" in answer.json) == (rfc3339(api.now), False)
 
 
-def test_nobody_is_asked_without_it(api):
+def test_without_it_no_sync_is_invoked(api):
     assert "Stale" not in api.get("/jobs").json
     assert "Stale" not in api.get("/jobs", ConsistentRead="false").json
     assert api.asked == []
@@ -141,7 +141,7 @@ def test_fifty_callers_at_once_share_one_sync():
     assert sum(answer["UpstreamCalls"] for answer in answers) == 3
 
 
-def test_a_failed_sync_is_shared_as_well_and_tried_again_after_two_seconds():
+def test_a_failed_sync_is_shared_and_repeated_after_two_seconds():
     syncs, runs = Stepped(), []
 
     def fail():
@@ -177,7 +177,7 @@ class Stepped:
         return row
 
 
-def test_a_sync_that_was_killed_is_waited_for_a_minute_and_then_done_anew():
+def test_a_killed_sync_is_awaited_for_a_minute_and_then_repeated():
     syncs = Stepped()
 
     assert syncs.syncs._claim({"PK": "claim", "SK": f"{SCOPE}/PHI"}, None)
@@ -258,7 +258,7 @@ def test_a_result_is_shared_until_it_is_as_old_as_asked_for(seconds):
     assert len(runs) == 2
 
 
-def test_who_waits_for_a_sync_looks_five_times_a_second_and_gets_its_result_however_old_it_is():
+def test_a_waiting_request_polls_five_times_a_second_and_takes_the_result_at_any_age():
     syncs = Stepped()
     key = {"PK": "claim", "SK": f"{SCOPE}/PHI"}
     claimed = syncs.syncs._claim(key, None)
@@ -337,9 +337,7 @@ EARLY, LATE = "2026-11-23T11:00:00.000Z", "2026-11-23T11:30:00.000Z"
         ({}, None),
     ],
 )
-def test_an_answer_is_as_old_as_its_oldest_family_and_of_no_time_if_one_was_never_filled(
-    times, expected
-):
+def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled(times, expected):
     assert oldest(times, [Family.PHI, Family.RXNORM]) == expected
 
 
@@ -347,7 +345,7 @@ def test_an_answer_of_no_family_has_no_time():
     assert oldest({Family.PHI: EARLY}, []) is None
 
 
-def test_a_recent_time_is_read_once_in_five_seconds_and_one_that_must_be_current_each_time():
+def test_as_of_is_read_every_five_seconds_or_at_each_consistent_request():
     syncs = Stepped()
     ledger = Ledger(syncs.table, SCOPE, lambda: syncs.now)
     for read, queries in ((recent_as_of, 1), (as_of, 3)):
@@ -364,7 +362,7 @@ def test_a_recent_time_is_read_once_in_five_seconds_and_one_that_must_be_current
 @pytest.mark.parametrize(
     "age,asked", [(timedelta(seconds=2), False), (timedelta(seconds=2.001), True), (None, True)]
 )
-def test_a_family_is_synced_when_it_is_older_than_two_seconds_or_was_never_filled(age, asked):
+def test_a_family_is_synced_if_older_than_two_seconds_or_never_filled(age, asked):
     known = {Family.PHI: rfc3339(NOW - age) if age else None, Family.RXNORM: rfc3339(NOW)}
     payloads = []
 

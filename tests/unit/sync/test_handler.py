@@ -82,7 +82,7 @@ def test_a_payload_that_is_not_understood_is_an_error_and_syncs_nothing(world, p
     assert world.server.calls()["Counts"] == {}
 
 
-def test_at_rest_a_run_writes_the_state_of_each_family_and_reserves_its_calls_at_once(world):
+def test_a_run_at_rest_writes_each_state_once_and_reserves_calls_in_one_write(world):
     invoke({})
     before = dict(world.database.items)
     writes = world.database.calls["transact_write_items"]
@@ -94,15 +94,13 @@ def test_at_rest_a_run_writes_the_state_of_each_family_and_reserves_its_calls_at
 
 @pytest.mark.row(5, count="3 times")
 @pytest.mark.parametrize("seconds", [0, 30, 45])
-def test_with_less_time_than_a_page_may_take_nothing_is_begun(world, seconds):
+def test_with_less_time_than_a_page_may_take_nothing_starts(world, seconds):
     answers = invoke({}, seconds)
     assert {answer["Error"] for answer in answers.values()} == {"DeadlineReached"}
     assert world.server.calls()["Counts"] == {}
 
 
-def test_a_family_that_fails_for_whatever_reason_does_not_keep_the_others_from_their_sync(
-    world, monkeypatch
-):
+def test_a_family_that_fails_for_any_reason_does_not_stop_the_others(world, monkeypatch):
     monkeypatch.setattr("jobledger.sync.walk.Sync.run", _fail_for_snomedct(Sync.run))
     with pytest.raises(UnexpectedError, match="ZeroDivisionError"):
         invoke({})

@@ -59,7 +59,7 @@ FOUND_BY: dict[str, Callable[[], object]] = {
         writing.test_a_new_job_is_stamped_after_every_state_that_was_saved_before_its_write(0)
     ),
     "a job row that was not counted": (
-        counters.test_rows_that_others_write_while_they_are_counted_are_left_to_them_and_the_rest_is_counted
+        counters.test_a_recount_skips_rows_that_another_writer_changes_and_counts_the_rest
     ),
     "a counter row": (
         counters.test_a_wrong_row_that_is_written_while_it_is_compared_is_right_afterwards

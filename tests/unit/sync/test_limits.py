@@ -58,7 +58,7 @@ def test_the_ledger_converges_to_what_the_service_holds_under_any_mix_of_hostili
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "ResourceInUse"])
 @pytest.mark.parametrize("operation", ["get_item", "batch_get_item", "transact_write_items"])
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_a_ledger_that_fails_at_any_call_is_left_whole_and_the_next_run_completes_it(
+def test_a_failure_at_any_call_leaves_the_ledger_whole_and_the_next_run_completes_it(
     operation, code, call
 ):
     with World([a_job(f"{n:03}", 5_000 + n) for n in range(300)], hostile=False) as world:

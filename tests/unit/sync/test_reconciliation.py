@@ -45,7 +45,7 @@ def test_a_state_that_does_not_say_when_a_full_walk_is_due_is_due(synced):
     assert synced.state.full_walk_after is not None
 
 
-def test_after_a_full_walk_the_next_one_is_due_a_day_after_its_start_and_counters_are_verified(
+def test_the_next_full_walk_and_recount_are_due_a_day_after_the_last_start(
     synced,
 ):
     synced.now = NOW + 2 * DAY
@@ -79,7 +79,7 @@ def test_without_reconciliation_the_full_walk_and_the_recount_are_left_to_anothe
     assert len(synced.asked) == 1
 
 
-def test_a_full_walk_is_not_begun_after_a_failure_but_one_in_progress_is_resumed(synced):
+def test_after_a_failure_no_full_walk_starts_but_one_in_progress_resumes(synced):
     synced.now = NOW + 2 * DAY
     failure = UpstreamError("InternalServerException")
     assert synced.sync(failure).error == "InternalServerException"
@@ -190,7 +190,7 @@ def test_a_recount_is_kept_after_each_month_and_stops_when_there_is_no_time(serv
 @pytest.mark.parametrize(
     "changed,error", [({"as_of": minutes(9)}, None), ({"recounted": "2026-10"}, "WalkOvertaken")]
 )
-def test_a_recount_goes_on_beside_a_walk_and_is_left_to_another_recount(
+def test_a_recount_runs_beside_a_walk_but_not_beside_another_recount(
     changed, error, service, monkeypatch
 ):
     of_three_months(service)

@@ -70,9 +70,7 @@ def results(monkeypatch, **by_family: FamilySync | Exception) -> list[Sync]:
 # The answer.
 
 
-def test_each_family_is_answered_with_its_result_and_an_error_only_if_there_was_one(
-    function, monkeypatch
-):
+def test_the_response_has_each_family_s_result_and_its_error_if_any(function, monkeypatch):
     results(
         monkeypatch,
         SNOMEDCT=FamilySync(rfc3339(NOW), upstream_calls=3, observed=9, changed=2),
@@ -89,9 +87,7 @@ def test_each_family_is_answered_with_its_result_and_an_error_only_if_there_was_
     }
 
 
-def test_of_several_errors_that_are_not_expected_the_first_is_raised_and_all_families_run(
-    function, monkeypatch
-):
+def test_the_first_unexpected_error_is_raised_after_all_families_have_run(function, monkeypatch):
     ran = results(monkeypatch, SNOMEDCT=KeyError("first"), PHI=ValueError("second"))
     with pytest.raises(KeyError, match="first"):
         function.invoke()
@@ -116,7 +112,7 @@ def test_a_sync_that_callers_wait_for_leaves_the_daily_walk_to_another(
 
 
 @pytest.mark.parametrize("passed,shared", [(1.999, True), (2, False)])
-def test_a_sync_is_shared_until_it_is_as_old_as_asked_for_and_only_when_that_is_asked_for(
+def test_a_sync_is_shared_up_to_the_requested_age_and_only_on_request(
     passed, shared, function, monkeypatch
 ):
     results(monkeypatch, PHI=FamilySync(rfc3339(NOW), upstream_calls=3, changed=2))
@@ -200,9 +196,7 @@ def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
     assert expected.items() <= line.items()
 
 
-def test_a_sync_that_found_nothing_sends_no_zeros_but_its_calls_its_time_and_its_age(
-    function, monkeypatch
-):
+def test_a_sync_without_changes_publishes_only_calls_duration_and_age(function, monkeypatch):
     results(monkeypatch, PHI=FamilySync(rfc3339(NOW)), SNOMEDCT=FamilySync(None))
     function.invoke({"Families": ["PHI", "SNOMEDCT"]})
     (_, snomedct), (_, phi) = function.published
@@ -236,7 +230,7 @@ def test_the_time_of_a_sync_is_measured_to_the_millisecond(function, monkeypatch
     assert values["SyncSeconds"] == 2.346
 
 
-def test_an_age_is_told_to_the_millisecond(function, monkeypatch):
+def test_an_age_is_given_to_the_millisecond(function, monkeypatch):
     results(monkeypatch, PHI=FamilySync(rfc3339(NOW - timedelta(seconds=1))))
     function.world.clock.forward(0.000_4)
     function.invoke({"Families": ["PHI"]})
@@ -259,7 +253,7 @@ def test_a_run_counts_what_the_service_answers(function):
     assert "JobsObserved" not in published["PHI"]
 
 
-def test_a_family_whose_sync_fails_is_told_with_its_error(function, monkeypatch):
+def test_a_family_whose_sync_fails_is_reported_with_its_error(function, monkeypatch):
     def refuse(*_):
         raise UpstreamError("AccessDeniedException")
 

@@ -24,7 +24,7 @@ def many(count: int, apart: float = 600) -> list[dict]:
     return [a_job(f"{number:032x}", DAY + number * apart, JobName="n") for number in range(count)]
 
 
-def test_a_first_fill_holds_every_job_once_and_tells_of_no_change():
+def test_a_first_fill_has_every_job_once_and_no_change():
     with World(many(1_234)) as world:
         done = world.sync_until_current()
         assert world.truth() == world.statuses()
@@ -205,7 +205,7 @@ def test_a_message_that_comes_later_is_taken_up_without_a_transition():
 
 
 @pytest.mark.row(5, count="1 stop in a walk of 10 pages")
-def test_a_walk_cut_short_is_gone_on_with_and_no_page_is_asked_for_twice():
+def test_a_sync_resumes_an_interrupted_walk_without_requesting_a_page_twice():
     with World(many(5_000), hostile=False) as world:
         calls_left = 4
 
@@ -410,7 +410,7 @@ def test_a_daily_walk_that_fails_does_not_hold_up_the_others():
 
 
 @pytest.mark.parametrize("error", ["InternalServerException", "ResourceNotFoundException"])
-def test_a_walk_whose_token_always_fails_is_begun_anew_after_an_hour(error):
+def test_a_walk_whose_token_always_fails_restarts_after_an_hour(error):
     with World(many(2_000), hostile=False) as world:
         world.server.fault(Operation="List*", Error=error, HttpStatus=500, Skip=1, Count=100)
         for _ in range(5):
@@ -456,7 +456,7 @@ def test_a_transaction_that_is_throttled_is_tried_four_times(throttled, monkeypa
         assert world.truth() == world.statuses()
 
 
-def test_a_ledger_that_is_away_altogether_is_told_and_not_raised():
+def test_an_unreachable_ledger_is_reported_and_not_raised():
     with World(many(10), hostile=False) as world:
 
         def fail(operation: str) -> None:

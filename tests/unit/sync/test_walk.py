@@ -28,7 +28,7 @@ from tests.unit.sync.scripted_service import (
 # A first fill.
 
 
-def test_a_first_fill_lists_everything_and_leaves_the_state_of_a_ledger_that_is_current(service):
+def test_a_first_fill_lists_everything_and_leaves_a_current_state(service):
     done = service.sync(
         page(a_job("a"), a_job("b", "SUBMITTED"), token="2"),
         page(a_job("c", "FAILED", NOW - MINUTE)),
@@ -170,7 +170,7 @@ def test_a_walk_of_another_sync_that_is_in_progress_is_kept(synced):
     assert synced.state.walk == other
 
 
-def test_a_ledger_that_cannot_be_read_or_written_is_told(synced, monkeypatch):
+def test_a_ledger_that_cannot_be_read_or_written_is_reported(synced, monkeypatch):
     def fail(operation: str) -> None:
         raise error("InternalServerError", 500)
 
@@ -210,7 +210,7 @@ def test_a_hundred_empty_pages_are_read_after_a_restart_too(service):
     assert service.sync(*first, *empty, page(a_job("a"))).error is None
 
 
-def test_a_walk_is_begun_anew_once_and_then_given_up(service):
+def test_a_walk_restarts_once_and_is_then_given_up(service):
     cycle = [page(a_job("a"), token="1"), page(a_job("a"), token="1")]
     done = service.sync(*cycle, *cycle)
     assert (done.error, done.as_of, done.upstream_calls) == ("WalkEndless", None, 4)
@@ -243,7 +243,7 @@ def test_a_long_walk_logs_its_progress_every_twenty_pages(service):
 # Failures of the service.
 
 
-def test_a_failure_is_kept_in_the_state_with_its_time_and_the_next_walk_resumes(synced):
+def test_the_state_keeps_a_failure_with_its_time_and_the_next_walk_resumes(synced):
     done = synced.sync(page(a_job("a"), token="2"), UpstreamError("AccessDeniedException"))
     assert (done.error, done.as_of) == ("AccessDeniedException", rfc3339(NOW))
     assert synced.state.last_error == LastError(
@@ -256,7 +256,7 @@ def test_a_failure_is_kept_in_the_state_with_its_time_and_the_next_walk_resumes(
 
 
 @pytest.mark.parametrize("later,kept", [(timedelta(0), True), (SECOND, False)])
-def test_a_walk_that_fails_for_more_than_an_hour_after_its_start_is_begun_anew(later, kept, synced):
+def test_a_walk_that_fails_for_over_an_hour_restarts(later, kept, synced):
     failure = UpstreamError("InternalServerException")
     synced.sync(page(token="2"), failure)
     synced.now = NOW + MINUTE + HOUR - SECOND + later
