@@ -123,7 +123,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Undo the shuffle of the modules whose tests are one story."""
+    """Undo the shuffle of the modules whose tests are one story, and start the longest test early."""
     for _, module in itertools.groupby(list(items), key=lambda item: item.location[0]):
         tests = list(module)
         if tests[0].get_closest_marker("in_order"):
@@ -131,6 +131,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             items[start : start + len(tests)] = sorted(
                 tests, key=lambda item: item.location[1] or 0
             )
+    # Else one worker may be left alone with it while the other processors have nothing to do.
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

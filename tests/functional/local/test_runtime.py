@@ -13,6 +13,7 @@ from local.environments import ROOT
 LEFT_OUT = ("tests/unit/local", "tests/unit/client")
 
 
+@pytest.mark.longest
 def test_the_unit_tests_pass_on_lambda_s_version_of_python():
     runtime = toolchain.runtime_environment()
     if runtime is None:
