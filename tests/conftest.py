@@ -30,6 +30,8 @@ UNMEASURED = (
     "tests/functional/ledger",
     "tests/functional/local",
     "tests/functional/sync",
+    "tests/infrastructure/test_changed_settings.py",
+    "tests/infrastructure/test_security_rules.py",
     "tests/unit/api/test_one_walk_per_key.py",
     "tests/unit/board/test_hostile.py",
     "tests/unit/client",

@@ -66,7 +66,14 @@ def test_outside_lambda_an_import_makes_nothing(handler):
     ]
 
 
-@pytest.mark.parametrize("initialization", ["on-demand", "snap-start", "provisioned-concurrency"])
+@pytest.mark.parametrize(
+    "initialization",
+    [
+        "on-demand",
+        pytest.param("snap-start", marks=pytest.mark.slow),
+        pytest.param("provisioned-concurrency", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(
     "handler, clients",
     [
