@@ -20,6 +20,7 @@ from tests.memory_dynamodb import MemoryDynamoDB
 
 SCOPE = "111122223333/us-east-1"
 START = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
+MINUTE, DAY = 60, 86_400
 FAR_PAST, FAR_FUTURE = "1970-01-01T00:00:00.000Z", "9999-01-01T00:00:00.000Z"
 
 
@@ -129,6 +130,10 @@ class World:
         jobs = self.server.jobs()[local_family(self.family)]
         return {job["JobId"]: job["JobStatus"] for job in jobs}
 
+    def calls_received(self) -> int:
+        """The calls that the stand-in has received."""
+        return sum(self.server.calls()["Counts"].values())
+
     def put(self, *jobs: dict[str, Any]) -> None:
         self.server.put_jobs({local_family(self.family): list(jobs)})
 
@@ -152,3 +157,8 @@ def a_job(job_id: str, submitted: float, status: str = "COMPLETED", **more: Any)
     if status in {"COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"}:
         times["EndTime"] = round(START - submitted + 60, 3)
     return {"JobId": job_id, "JobStatus": status, **times, **more}
+
+
+def old_jobs(count: int, apart: float = 600) -> list[dict[str, Any]]:
+    """Jobs that were submitted a day or more before START, `apart` seconds after each other."""
+    return [a_job(f"{number:032x}", DAY + number * apart, JobName="n") for number in range(count)]

@@ -12,7 +12,7 @@ from jobledger.digest.content import Details
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import look_closer, subject
 from jobledger.jobs import Family
-from tests.digests import ENVIRONMENT, NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
+from tests.digests import NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
 from tests.recounted import complete_counters
 from tests.typical_digests import TYPICAL
 
@@ -30,12 +30,6 @@ SENSITIVE = (
 )
 # Ten of the kinds of letters that a job's name may hold: separators, right to left, combining, wide.
 LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
 
 
 def published(world: DigestWorld) -> dict[str, Any]:

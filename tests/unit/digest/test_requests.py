@@ -34,17 +34,6 @@ from tests.memory_dynamodb import error
 CHAT: dict[str, Any] = {"CHAT_TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:chat"}
 
 
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-def world() -> DigestWorld:
-    return DigestWorld()
-
-
 # digestWhen.
 
 

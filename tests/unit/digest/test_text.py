@@ -6,8 +6,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobledger.digest.content import Details
@@ -15,51 +13,17 @@ from jobledger.digest.text import (
     COLUMNS,
     TextOptions,
     look_closer,
-    printable,
     span,
     subject,
     text,
     verdict_sentence,
 )
-from jobledger.digest.windows import Window
 from jobledger.jobs import Family
 from tests.digests import ZURICH, a_digest, a_job, ago, listed
 from tests.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "digests"
-
-# What has broken subjects, logs and mail readers elsewhere.
-_BREAKS = [
-    "\n",
-    "\r",
-    "\r\n",
-    "\0",
-    "\x0b",
-    "\x0c",
-    "\x1b[2J",
-    "\x85",
-    "\u2028",
-    "\u2029",
-    "\u200b",
-]
-_TURNS = ["\u202e", "\u2066", "\u200f", "\ufeff", "\u00ad"]
-_HEADERS = [
-    "Subject: won",
-    "Bcc: all@example.org",
-    "Content-Type: text/html",
-    "<script>",
-    "{{7*7}}",
-    "${jndi:ldap://x}",
-    "=cmd|' /C calc'!A0",
-    "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
-]
-INJECTIONS = [
-    f"{before}{mark}{header}"
-    for before in ("", "nightly")
-    for mark in (*_BREAKS, *_TURNS)
-    for header in _HEADERS
-]
 
 
 @pytest.mark.parametrize("name", TYPICAL)
@@ -85,56 +49,6 @@ def test_no_line_is_longer_than_78_columns_but_the_one_to_copy(name):
     longer = [line for line in lines if len(line) > COLUMNS]
     assert all(line.startswith("awscurl ") for line in longer)
     assert not any(line != line.rstrip() for line in lines)
-
-
-@pytest.mark.parametrize("stale", [False, True])
-@pytest.mark.parametrize("count", [0, 1, 999, 100_000, 10_000_000])
-@pytest.mark.parametrize("covers_gap", [False, True])
-def test_a_subject_is_short_printable_ascii_of_counts_and_dates(stale, count, covers_gap):
-    many = listed([], total=count)
-    digest = a_digest(
-        stale=stale,
-        covers_gap=covers_gap,
-        failed=many,
-        partial_success=many,
-        long_running=many,
-        completed=many,
-        counts=Counter(FAILED=count),
-    )
-    said = subject(digest, ZURICH)
-    assert said.isascii()
-    assert said.isprintable()
-    assert len(said) < 100
-    assert said.startswith("[job-ledger] ")
-    assert said.endswith("2026-11-23")
-
-
-def test_the_example_of_a_subject():
-    digest = a_digest(failed=listed([], total=3), completed=listed([], total=41))
-    assert subject(digest, ZURICH) == "[job-ledger] 3 FAILED, 41 completed, 2026-11-23"
-
-
-@pytest.mark.parametrize("changes,said", [(0, "no changes"), (1, "1 change"), (2, "2 changes")])
-def test_the_subject_of_a_digest_without_ended_jobs_counts_the_changes(changes, said):
-    digest = a_digest(counts=Counter(SUBMITTED=changes))
-    assert subject(digest, ZURICH) == f"[job-ledger] {said}, 2026-11-23"
-
-
-@pytest.mark.parametrize("completed,said", [(1_000, ", 1000 completed"), (10_000, "")])
-def test_a_subject_of_more_than_99_characters_loses_what_is_least_urgent(completed, said):
-    many = listed([], total=1_000)
-    digest = a_digest(
-        failed=many,
-        partial_success=many,
-        long_running=many,
-        completed=listed([], total=completed),
-        covers_gap=True,
-    )
-    expected = (
-        f"[job-ledger] 1000 FAILED, 1000 in part, 1000 running long{said}, 2026-11-22 to 2026-11-23"
-    )
-    assert subject(digest, ZURICH) == expected
-    assert len(expected) <= 99
 
 
 @pytest.mark.parametrize(
@@ -171,42 +85,6 @@ def test_the_first_sentence_says_whether_anyone_needs_to_act_and_why(digest, sai
         for name, value in digest.items()
     }
     assert verdict_sentence(a_digest(**lists)) == said
-
-
-def test_the_date_of_a_subject_is_that_of_the_digests_zone():
-    window = Window("2026-11-21T23:30:00.000Z", "2026-11-22T23:30:00.000Z")
-    assert subject(a_digest(window=window), ZURICH).endswith(" 2026-11-23")
-    utc = TextOptions(ZoneInfo("UTC"), None)
-    assert subject(a_digest(window=window), utc).endswith(" 2026-11-22")
-
-
-def test_there_are_enough_injections():
-    assert len(INJECTIONS) >= 200
-
-
-@pytest.mark.row(19, count="256 strings")
-@pytest.mark.parametrize("injection", INJECTIONS)
-def test_names_that_would_break_a_line_or_turn_it_around_are_inert(injection):
-    failed = replace(
-        a_job(1, "FAILED", submit_time=ago(2), end_time=ago(1)), job_id=f"id{injection}"
-    )
-    digest = a_digest(
-        failed=listed([failed]), details={failed: Details(injection, f"s3://{injection}")}
-    )
-    harmless = a_digest(
-        failed=listed([replace(failed, job_id="id")]),
-    )
-    assert subject(digest, ZURICH) == subject(harmless, ZURICH)
-    said = text(digest, ZURICH)
-    assert all(line.isprintable() for line in said.split("\n"))
-    added = [line for line in said.split("\n") if line not in text(harmless, ZURICH)]
-    assert all(line.startswith(("- ", "  ", "Window", "Digest ")) for line in added), added
-
-
-@given(st.text())
-def test_printable_text_is_one_line(foreign):
-    assert printable(foreign).isprintable()
-    assert len(printable(foreign)) == len(foreign)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from tests.memory_dynamodb import MemoryDynamoDB
 from tests.unit.ledger import test_counters as counters
 from tests.unit.ledger import test_rows as rows
 from tests.unit.ledger import test_writing as writing
-from tests.unit.sync import test_freshness as freshness
 from tests.unit.sync import test_pace as pace
+from tests.unit.sync import test_shared_syncs as shared_syncs
 
 INTERLEAVINGS = in_full(25, 400)
 
@@ -66,10 +66,10 @@ FOUND_BY: dict[str, Callable[[], object]] = {
     ),
     "the pace": pace.test_a_call_that_another_overtakes_takes_a_slot_after_it,
     "the claim of a shared sync": (
-        freshness.test_of_two_callers_that_find_no_sync_one_syncs_and_both_get_its_result
+        shared_syncs.test_of_two_callers_that_find_no_sync_one_syncs_and_both_get_its_result
     ),
     "the result of a shared sync": (
-        freshness.test_a_sync_that_was_given_up_leaves_the_claim_of_the_next_one
+        shared_syncs.test_a_sync_that_was_given_up_leaves_the_claim_of_the_next_one
     ),
     "a digest's state": test_of_two_runs_that_read_one_digest_state_one_may_write,
 }

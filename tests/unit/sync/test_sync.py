@@ -1,31 +1,18 @@
 """The sync against the hostile stand-in, on a ledger in memory and a clock of its own."""
 
-from datetime import timedelta
-from itertools import pairwise
-
 import pytest
 
 from jobledger.errors import DeadlineReached
 from jobledger.jobs import Family, job_from_service
-from jobledger.sync.upstream import CONFIG, Upstream
-from jobledger.sync.walk import MAX_EMPTY_PAGES
-from jobledger.times import parse
+from jobledger.sync.upstream import Upstream
 from tests.full import in_full
-from tests.memory_dynamodb import cancelled
-from tests.memory_dynamodb import error as error_of
-from tests.world import START, World, a_job
+from tests.world import DAY, MINUTE, World, a_job, old_jobs
 
 MANY = in_full(10_000, 100_000)
 
-MINUTE, DAY = 60, 86_400
-
-
-def many(count: int, apart: float = 600) -> list[dict]:
-    return [a_job(f"{number:032x}", DAY + number * apart, JobName="n") for number in range(count)]
-
 
 def test_a_first_fill_has_every_job_once_and_no_change():
-    with World(many(1_234)) as world:
+    with World(old_jobs(1_234)) as world:
         done = world.sync_until_current()
         assert world.truth() == world.statuses()
         assert (done.changed, done.transitions) == (1_234, 0)
@@ -33,7 +20,7 @@ def test_a_first_fill_has_every_job_once_and_no_change():
 
 
 def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_state():
-    with World(many(100), hostile=False) as world:
+    with World(old_jobs(100), hostile=False) as world:
         world.sync()
         world.clock.forward(MINUTE)
         writes = world.database.calls["transact_write_items"]
@@ -45,7 +32,7 @@ def test_a_sync_when_nothing_happened_is_one_call_and_writes_nothing_but_its_sta
 @pytest.mark.full
 @pytest.mark.parametrize("count", [10, 1_000, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
-    with World(many(count), hostile=False) as world:
+    with World(old_jobs(count), hostile=False) as world:
         world.sync()
         calls = [world.sync().upstream_calls for _ in range(5)]
         assert calls == [1] * 5
@@ -108,7 +95,7 @@ def test_a_job_that_was_listed_far_too_late_is_found_by_the_daily_walk():
 
 
 def test_an_old_job_that_is_still_active_is_followed_to_its_end():
-    with World([a_job("slow", 30 * DAY, "IN_PROGRESS"), *many(2_000)], hostile=False) as world:
+    with World([a_job("slow", 30 * DAY, "IN_PROGRESS"), *old_jobs(2_000)], hostile=False) as world:
         world.sync()
         world.put(a_job("slow", 30 * DAY, "FAILED", Message="why"))
         world.sync()
@@ -118,7 +105,7 @@ def test_an_old_job_that_is_still_active_is_followed_to_its_end():
 
 @pytest.mark.row(11, count="1")
 def test_a_job_that_the_service_has_deleted_stays():
-    with World(many(20), hostile=False) as world:
+    with World(old_jobs(20), hostile=False) as world:
         world.sync()
         world.delete(f"{3:032x}")
         world.clock.forward(DAY)
@@ -206,7 +193,7 @@ def test_a_message_that_comes_later_is_taken_up_without_a_transition():
 
 @pytest.mark.row(5, count="1 stop in a walk of 10 pages")
 def test_a_sync_resumes_an_interrupted_walk_without_requesting_a_page_twice():
-    with World(many(5_000), hostile=False) as world:
+    with World(old_jobs(5_000), hostile=False) as world:
         calls_left = 4
 
         def stop_after_four() -> None:
@@ -225,148 +212,8 @@ def test_a_sync_resumes_an_interrupted_walk_without_requesting_a_page_twice():
         assert world.truth() == world.statuses()
 
 
-# What it does at each page of them is in tests/unit/sync/test_walk.py.
-@pytest.mark.slow
-@pytest.mark.row(4, count="a cycle of tokens, and 1,000 empty pages")
-@pytest.mark.parametrize("fault", [{"TokenCycle": True}, {"EmptyPages": 1_000}])
-def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
-    with World(many(3_000), hostile=False) as world:
-        world.server.fault(**fault)
-        world.upstream._client.meta.events.register(
-            "after-call.comprehendmedical", lambda **_: world.server.fault(**fault)
-        )
-        done = world.sync()
-        assert (done.error, done.as_of) == ("WalkEndless", None)
-        assert done.upstream_calls <= 2 * (MAX_EMPTY_PAGES + 10)
-        state = world.ledger.state(world.family)
-        assert state.last_error is not None
-        assert (state.last_error.name, state.walk) == ("WalkEndless", None)
-        world.upstream = Upstream(world.client())
-        world.server.reset()
-        assert world.sync_until_current().error is None
-        assert world.truth() == world.statuses()
-
-
-@pytest.mark.row(4, count="1 and 100 refused tokens")
-def test_a_refused_token_restarts_the_walk_once():
-    with World(many(3_000), hostile=False) as world:
-        world.server.fault(RefuseTokens=1)
-        assert world.sync().error is None
-        assert world.truth() == world.statuses()
-        world.clock.forward(DAY)
-        world.server.fault(RefuseTokens=100)
-        assert world.sync().error == "InvalidRequestException"
-
-
-@pytest.mark.row(1, count="0 to 7 throttles in a row, 2 errors, 2 statuses")
-@pytest.mark.parametrize("error", ["TooManyRequestsException", "ThrottlingException"])
-@pytest.mark.parametrize("status", [400, 429])
-@pytest.mark.parametrize("throttles", range(8))
-def test_throttles_are_retried_a_bounded_number_of_times(throttles, status, error, monkeypatch):
-    monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    with World(many(10), hostile=False, client_config=CONFIG) as world:
-        if throttles:
-            world.server.fault(
-                Operation="List*",
-                Error=error,
-                HttpStatus=status,
-                Count=throttles,
-            )
-        done = world.sync()
-        attempts = min(throttles + 1, 4)
-        assert (attempts, attempts) == (done.upstream_calls, _received(world))
-        assert (None if throttles < 4 else error) == done.error
-        assert min(throttles, 4) == done.throttles
-
-
-@pytest.mark.row(2, count="60 throttles, 20 syncs")
-def test_a_storm_of_throttles_ends_in_bounded_calls_and_the_next_minute_recovers(monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    with World(many(10), hostile=False, client_config=CONFIG) as world:
-        world.server.fault(Operation="List*", Error="TooManyRequestsException", Count=60)
-        before = [world.sync() for _ in range(20)]
-        assert {"TooManyRequestsException"} == {done.error for done in before[:10]}
-        assert _received(world) <= 80
-        for _ in range(60):
-            world.sync()
-        assert world.sync().error is None
-        assert world.truth() == world.statuses()
-
-
-@pytest.mark.row(1, count="2 errors")
-@pytest.mark.parametrize("error", ["InternalServerException", "AccessDeniedException"])
-def test_a_failed_sync_leaves_as_of_where_it_was_and_says_why(error):
-    with World(many(10), hostile=False) as world:
-        first = world.sync()
-        world.server.fault(Operation="List*", Error=error, HttpStatus=500, Count=10)
-        failed = world.sync()
-        assert (error, first.as_of) == (failed.error, failed.as_of)
-        last_error = world.ledger.state(world.family).last_error
-        assert last_error is not None
-        assert error == last_error.name
-        world.server.reset()
-        recovered = world.sync()
-        assert recovered.as_of is not None
-        assert recovered.as_of > str(first.as_of)
-        assert world.ledger.state(world.family).last_error is None
-
-
-@pytest.mark.row(10, count="1")
-def test_a_slow_sync_that_ends_last_does_not_turn_the_ledger_back():
-    with World([a_job("job", 50, "IN_PROGRESS")], hostile=False) as world:
-        world.sync()
-        stale = job_from_service(Family.SNOMEDCT, a_job("job", 50, "IN_PROGRESS", Message="old"))
-        assert stale is not None
-        listed_at = "2026-11-23T12:00:01.500Z"
-        world.clock.forward(5)
-        world.put(a_job("job", 50, "COMPLETED"))
-        world.sync()
-        recorded = world.ledger.record(Family.SNOMEDCT, [stale], listed_at, announce_new=True)
-        assert (recorded.changed, world.statuses()["job"]) == (0, "COMPLETED")
-
-
-def test_of_two_listings_of_one_status_the_later_wins():
-    with World([a_job("job", 50, "FAILED", Message="new")], hostile=False) as world:
-        world.sync()
-        stale = job_from_service(Family.SNOMEDCT, a_job("job", 50, "FAILED", Message="old"))
-        assert stale is not None
-        recorded = world.ledger.record(
-            Family.SNOMEDCT, [stale], "2026-11-23T12:00:00.500Z", announce_new=True
-        )
-        assert (recorded.changed, world.ledger_jobs()["job"]["Message"]) == (0, "new")
-
-
-def test_a_row_that_another_sync_has_written_between_is_read_again():
-    with World([a_job("job", 50, "SUBMITTED")], hostile=False) as world:
-        world.sync()
-        other = job_from_service(Family.SNOMEDCT, a_job("job", 50, "IN_PROGRESS"))
-        assert other is not None
-
-        def come_between(operation: str) -> None:
-            if operation == "transact_write_items":
-                world.database.before = lambda operation: None
-                world.ledger.record(
-                    Family.SNOMEDCT, [other], "2026-11-23T12:00:01.500Z", announce_new=True
-                )
-
-        world.put(a_job("job", 50))
-        world.database.before = come_between
-        assert world.sync().transitions == 1
-        moves = [(change.previous, change.status) for change in world.changes()]
-        assert moves == [("SUBMITTED", "IN_PROGRESS"), ("IN_PROGRESS", "COMPLETED")]
-
-
-def test_a_state_that_another_sync_has_written_since_is_not_overwritten():
-    with World(hostile=False) as world:
-        world.sync()
-        state = world.ledger.state(world.family)
-        assert world.ledger.save_state(world.family, state) is not None
-        assert world.ledger.save_state(world.family, state) is None
-
-
 def test_as_of_is_when_the_walk_began_and_not_when_it_ended():
-    with World(many(10), hostile=False) as world:
+    with World(old_jobs(10), hostile=False) as world:
         world.upstream = Upstream(world.client(), lambda: world.clock.forward(100))
         assert world.sync().as_of == "2026-11-23T12:00:01.000Z"
 
@@ -390,91 +237,3 @@ def test_a_job_that_is_listed_again_is_not_expired_any_more():
         row = world.ledger.find("job")
         assert row is not None
         assert "ExpiredUpstream" not in row
-
-
-def test_a_daily_walk_that_fails_does_not_hold_up_the_others():
-    with World(many(2_000), hostile=False) as world:
-        world.sync()
-        world.clock.forward(DAY)
-        world.server.fault(RefuseTokens=1_000_000)
-        failed = world.sync()
-        assert failed.error == "InvalidRequestException"
-        assert world.clock.now() - parse(str(failed.as_of)) < timedelta(seconds=5)
-        world.put(a_job("new", -DAY - 10, "SUBMITTED"))
-        done = world.sync()  # the daily walk waits an hour before it tries again
-        assert (done.error, done.upstream_calls) == (None, 1)
-        assert "new" in world.statuses()
-        world.server.reset()
-        world.clock.forward(3_600)
-        assert world.sync().upstream_calls > 2
-
-
-@pytest.mark.parametrize("error", ["InternalServerException", "ResourceNotFoundException"])
-def test_a_walk_whose_token_always_fails_restarts_after_an_hour(error):
-    with World(many(2_000), hostile=False) as world:
-        world.server.fault(Operation="List*", Error=error, HttpStatus=500, Skip=1, Count=100)
-        for _ in range(5):
-            assert error == world.sync().error
-        token = world.ledger.state(world.family).walk
-        assert token is not None
-        world.clock.forward(3_700)
-        world.sync()
-        assert world.ledger.state(world.family).walk is None
-
-
-def test_one_job_that_cannot_be_described_does_not_hold_up_the_family():
-    with World([a_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
-        first = world.sync()
-        world.delete("gone")
-        world.server.fault(Operation="Describe*", Error="InvalidRequestException", Count=1)
-        done = world.sync()
-        assert done.error == "InvalidRequestException"
-        assert str(done.as_of) > str(first.as_of)
-        last_error = world.ledger.state(world.family).last_error
-        assert last_error is not None
-        assert world.sync().error is None
-        row = world.ledger.find("gone")
-        assert row is not None
-        assert row["ExpiredUpstream"]
-
-
-@pytest.mark.parametrize("throttled", [1, 3, 4])
-def test_a_transaction_that_is_throttled_is_tried_four_times(throttled, monkeypatch):
-    monkeypatch.setattr("jobledger.ledger.table.time.sleep", lambda seconds: None)
-    with World(many(10), hostile=False) as world:
-        left = throttled
-
-        def throttle(operation: str) -> None:
-            nonlocal left
-            if operation == "transact_write_items" and left:
-                left -= 1
-                raise cancelled("None", "ThrottlingError")
-
-        world.database.before = throttle
-        assert (None if throttled < 4 else "LedgerUnavailable") == world.sync().error
-        assert world.sync().error is None
-        assert world.truth() == world.statuses()
-
-
-def test_an_unreachable_ledger_is_reported_and_not_raised():
-    with World(many(10), hostile=False) as world:
-
-        def fail(operation: str) -> None:
-            raise error_of("InternalServerError", 500)
-
-        world.database.before = fail
-        assert world.sync().error == "LedgerUnavailable"
-
-
-def test_the_newest_state_wins_when_two_syncs_end_in_the_wrong_order():
-    with World(hostile=False) as world:
-        times = []
-        for _ in range(3):
-            done = world.sync()
-            times.append(str(done.as_of))
-        assert all(early < late for early, late in pairwise(times))
-        assert world.clock.seconds > START
-
-
-def _received(world: World) -> int:
-    return sum(world.server.calls()["Counts"].values())
