@@ -2,14 +2,11 @@
 
 import json
 from datetime import timedelta
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from jobledger.api.routes import ROUTES
-from jobledger.digest.claims import DigestState, DigestStateRow, Sent
-from jobledger.errors import FunctionRefused, FunctionThrottled
 from jobledger.handlers import api as api_module
 from jobledger.jobs import Family
 from jobledger.ledger.writing import LastError, SyncState
@@ -18,49 +15,6 @@ from tests.api import NOW, REQUEST_ID, a_job, event, logged_lines, running_api
 from tests.recounted import complete_counters
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-A_DIGEST: dict[str, Any] = {
-    "DigestId": "144db3b116a52a1dd65327e810103fe3",
-    "MessageId": "m",
-    "Window": {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"},
-    "Counts": {"COMPLETED": 1},
-}
-
-
-@pytest.fixture
-def api():
-    with running_api() as running:
-        running.fill(*(a_job(number) for number in range(1, 8)))
-        running.fill(a_job(8, JobStatus="FAILED", Message="no"), family=Family.PHI)
-        running.mark_synced()
-        running.answer_of_function = A_DIGEST
-        put_last_digest(running)
-        yield running
-
-
-def put_last_digest(api):
-    """Store the row that a run of the digest function leaves."""
-    window = A_DIGEST["Window"]
-    sent = Sent(
-        A_DIGEST["DigestId"],
-        window["Start"],
-        window["End"],
-        A_DIGEST["Counts"],
-        A_DIGEST["MessageId"],
-    )
-    rows = DigestStateRow(api.ledger.table, api.ledger.scope)
-    assert rows.save(DigestState(last=sent))
-
-
-def test_the_last_digest_is_shown_as_it_was_when_it_was_published(api):
-    assert api.get("/digests").json == A_DIGEST == api.call("/digests", method="POST").json
-
-
-def test_no_digest_is_not_found():
-    with running_api() as empty:
-        answer = empty.get("/digests")
-        assert (answer.status, answer.json["title"]) == (404, "ResourceNotFoundException")
-        DigestStateRow(empty.ledger.table, empty.ledger.scope).save(DigestState())
-        assert empty.get("/digests").status == 404, "one that is about to be published"
 
 
 def concrete(route: str) -> str:
@@ -291,88 +245,6 @@ def test_health_fails_for_a_family_that_was_never_filled_and_says_why():
     }
 
 
-@pytest.mark.parametrize(
-    "body, payload",
-    [
-        (None, {}),
-        ("", {}),
-        (" {} ", {}),
-        (
-            '{"WindowStart":"2026-11-22T09:00:00+01:00","WindowEnd":"2026-11-23T08:00:00Z"}',
-            {"WindowStart": "2026-11-22T08:00:00.000Z", "WindowEnd": "2026-11-23T08:00:00.000Z"},
-        ),
-        (
-            '{"WindowStart":1700000000,"WindowEnd":"2026-11-23"}',
-            {"WindowStart": "2023-11-14T22:13:20.000Z", "WindowEnd": "2026-11-23T00:00:00.000Z"},
-        ),
-    ],
-)
-def test_a_digest_is_asked_for_with_what_was_sent(api, body, payload):
-    answer = api.call("/digests", method="POST", body=body, headers={"idempotency-key": '"a b"'})
-    assert (answer.status, answer.json) == (200, A_DIGEST)
-    assert api.asked == [("DIGEST_FUNCTION_NAME", payload | {"IdempotencyKey": "a b"})]
-
-
-@pytest.mark.parametrize(
-    "body, wrong",
-    [
-        ("[]", {"body"}),
-        ("null", {"body"}),
-        ("{", {"body"}),
-        ("\ufeff", {"body"}),
-        ('{"windowStart":1}', {"windowStart"}),
-        ('{"WindowStart":1700000000}', {"WindowEnd"}),
-        ('{"WindowStart":null,"WindowEnd":true}', {"WindowStart", "WindowEnd"}),
-        ('{"WindowStart":[],"WindowEnd":{}}', {"WindowStart", "WindowEnd"}),
-        ('{"WindowStart":1e400,"WindowEnd":"x"}', {"body"}),
-        ('{"WindowStart":1e300,"WindowEnd":"x"}', {"WindowStart", "WindowEnd"}),
-        ('{"WindowStart":1600000000,"WindowEnd":1600000000}', {"WindowStart"}),
-        ('{"WindowStart":"0309-12-17","WindowEnd":"2026-11-23"}', {"WindowStart"}),
-        ('{"WindowStart":"2026-11-22","WindowEnd":"2026-11-23T11:59:00Z"}', {"WindowEnd"}),
-        ('{"WindowStart":3,"WindowEnd":2,"x":1}', {"WindowStart", "x"}),
-    ],
-)
-def test_a_bad_digest_request_is_refused_and_nothing_is_asked(api, body, wrong):
-    answer = api.call("/digests", method="POST", body=body)
-    assert set(answer.wrong) == wrong
-    assert api.asked == []
-
-
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "ä", "a\x00b", "a\nb", "a\tb", "\x7f"])
-def test_a_bad_idempotency_key_is_refused(api, key):
-    answer = api.call("/digests", method="POST", headers={"Idempotency-Key": key})
-    assert "Idempotency-Key" in answer.wrong
-
-
-@pytest.mark.parametrize(
-    "name, status, title",
-    [
-        ("IdempotencyKeyReused", 422, "InvalidRequestException"),
-        ("DigestInProgress", 409, "InvalidRequestException"),
-        ("InvalidWindow", 400, "ValidationException"),
-        ("PublishRefused", 503, "InternalServerException"),
-        ("ReadTimeoutError", 503, "InternalServerException"),
-    ],
-)
-def test_an_error_that_the_digest_function_raises_is_reported(api, name, status, title):
-    api.answer_of_function = FunctionRefused(name)
-    answer = api.call("/digests", method="POST")
-    assert (answer.status, answer.json["title"]) == (status, title)
-
-
-@pytest.mark.parametrize("name, status", [("IdempotencyKeyReused", 422), ("InvalidWindow", 400)])
-def test_an_error_that_the_digest_function_returns_is_reported(api, name, status):
-    api.answer_of_function = {"Error": name}
-    assert api.call("/digests", method="POST").status == status
-
-
-def test_too_many_digests_at_once_are_throttled(api):
-    api.answer_of_function = FunctionThrottled("TooManyRequestsException")
-    answer = api.call("/digests", method="POST")
-    assert (answer.status, answer.json["title"]) == (429, "TooManyRequestsException")
-    assert answer.headers["Retry-After"] == "5"
-
-
 def test_an_error_of_ours_quotes_nothing_in_answer_or_log(api, monkeypatch):
     def break_down(*_: object, **__: object) -> None:
         raise KeyError("a-patient")
@@ -407,21 +279,6 @@ def test_openapi_and_docs_are_what_is_on_disk(api):
     for asset in ("docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"):
         assert f"docs/{asset}" in page.body
         assert api.get(f"/docs/{asset}").status == 200
-
-
-@pytest.mark.parametrize(
-    "key, sent",
-    [("plain", "plain"), ('"plain"', "plain"), ('"', '"'), ('""', '""'), ('"half', '"half')],
-)
-def test_an_idempotency_key_is_the_same_with_and_without_its_quotes(api, key, sent):
-    api.answer_of_function = A_DIGEST
-    assert api.call("/digests", method="POST", headers={"idempotency-key": key}).status == 200
-    assert api.asked == [("DIGEST_FUNCTION_NAME", {"IdempotencyKey": sent})]
-
-
-@pytest.mark.parametrize("body", ["[" * 100_000, '{"WindowStart":' + "[" * 5_000])
-def test_a_body_that_is_nested_without_end_is_a_bad_request(api, body):
-    assert api.call("/digests", method="POST", body=body).status == 400
 
 
 @pytest.mark.parametrize("path", ["/jobs/a/b", "/jobs/\ud800"])
