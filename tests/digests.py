@@ -28,6 +28,7 @@ from tests.memory_dynamodb import MemoryDynamoDB, error
 SCOPE = "111122223333/eu-central-1"
 NOW = datetime(2026, 11, 23, 8, 0, 4, tzinfo=UTC)
 REMEMBERED = "remembered"
+WINDOW = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
 ENVIRONMENT = {
     "LEDGER_TABLE_NAME": "ledger",
     "LEDGER_SCOPE": SCOPE,
@@ -275,3 +276,10 @@ def a_digest(**more: Any) -> Digest:
         details={},
     )
     return replace(quiet, **more)
+
+
+def published(world: DigestWorld) -> dict[str, Any]:
+    """The machines' part of the digest that goes out now."""
+    world.run({})
+    said: dict[str, Any] = json.loads(json.loads(world.topic.taken[-1]["Message"])["default"])
+    return said

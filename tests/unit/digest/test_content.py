@@ -8,35 +8,15 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from jobledger.digest.content import Details
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import look_closer, subject
 from jobledger.jobs import Family
-from tests.digests import NOW, ZURICH, DigestWorld, a_digest, a_job, listed, machine
+from tests.digests import NOW, ZURICH, DigestWorld, a_digest, machine, published
 from tests.recounted import complete_counters
 from tests.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "digest.schema.json").read_text())
-# What a job carries that must not appear in a digest, a log, a metric or a record of what was sent.
-SENSITIVE = (
-    "JobName",
-    "Message",
-    "DataAccessRoleArn",
-    "ManifestFilePath",
-    "KMSKey",
-    "ModelVersion",
-    "LanguageCode",
-)
-# Ten of the kinds of letters that a job's name may hold: separators, right to left, combining, wide.
-LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
-
-
-def published(world: DigestWorld) -> dict[str, Any]:
-    """The machines' part of the digest that goes out now."""
-    world.run({})
-    said: dict[str, Any] = json.loads(json.loads(world.topic.taken[-1]["Message"])["default"])
-    return said
 
 
 def ids(entries: list[dict[str, Any]]) -> list[str]:
@@ -300,79 +280,3 @@ def test_the_chat_message_has_the_counts_and_after_failures_the_next_steps(name)
 def test_a_parcel_comes_back_as_it_was_packed():
     parcel = render_messages(TYPICAL["with-details"](), ZURICH)
     assert DigestMessages.unpack(parcel.pack()) == parcel
-
-
-# Secrecy.
-
-
-@pytest.mark.row(21, count="20 or more values")
-def test_nothing_that_may_tell_of_a_patient_leaves_the_ledger(capsys):
-    world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat")
-    canaries = {}
-    for number, status in enumerate(("FAILED", "PARTIAL_SUCCESS", "IN_PROGRESS"), 1):
-        secret: dict[str, Any] = {name: f"canary{number}{name}" for name in SENSITIVE}
-        secret["InputDataConfig"] = {"S3Bucket": f"canary{number}-in", "S3Key": "canary-key"}
-        secret["OutputDataConfig"] = {"S3Bucket": f"canary{number}-out", "S3Key": "canary-key"}
-        world.observe(f"job-{number}", status, **secret)
-        canaries[number] = secret
-    world.forward(minutes=5)
-    world.run({"IdempotencyKey": "canary-idempotency"})
-    assert sum(map(len, canaries.values())) >= 20
-    out = json.dumps(world.topic.taken) + capsys.readouterr().out
-    out += json.dumps(world.tables.remembered)
-    assert "job-1" in out
-    assert "canary" not in out
-
-
-def test_with_the_setting_a_digest_shows_names_and_output_and_nothing_else(capsys):
-    world = DigestWorld(INCLUDE_JOB_DETAILS="true")
-    secret: dict[str, Any] = {name: f"canary{name}" for name in SENSITIVE if name != "JobName"}
-    output = {"S3Bucket": "results", "S3Key": "2026/"}
-    world.observe("one", "FAILED", JobName="nightly", OutputDataConfig=output, **secret)
-    world.observe("two", "COMPLETED")
-    world.forward(minutes=5)
-    digest = published(world)
-    assert digest["Failed"][0]["JobName"] == "nightly"
-    assert digest["Failed"][0]["Output"] == "s3://results/2026/"
-    assert {"JobName", "Output"}.isdisjoint(digest["Completed"][0])
-    assert "canary" not in json.dumps(world.topic.taken)
-    logged = capsys.readouterr().out
-    assert "nightly" not in logged + json.dumps(world.tables.remembered)
-
-
-@pytest.mark.parametrize(
-    "properties,expected",
-    [
-        ({"JobName": "a\ud800b"}, {"JobName": "a\\ud800b"}),
-        ({"OutputDataConfig": {"S3Bucket": "results"}}, {"Output": "s3://results/"}),
-        (
-            {"OutputDataConfig": {"S3Bucket": "results", "S3Key": "a\ud800b"}},
-            {"Output": "s3://results/a\\ud800b"},
-        ),
-        ({"OutputDataConfig": {"S3Key": "2026/"}}, {}),
-        ({"OutputDataConfig": {}}, {}),
-    ],
-)
-def test_a_digest_shows_what_can_be_shown_of_incomplete_details(properties, expected):
-    world = DigestWorld(INCLUDE_JOB_DETAILS="true")
-    world.observe("one", "FAILED", **properties)
-    world.forward(minutes=5)
-    (job,) = published(world)["Failed"]
-    assert {name: job[name] for name in ("JobName", "Output") if name in job} == expected
-
-
-@pytest.mark.row(17, count="1,000 names")
-def test_a_thousand_legal_names_come_through_as_they_are():
-    names = [
-        f"{first}{second}{third}x" for first in LETTERS for second in LETTERS for third in LETTERS
-    ]
-    jobs = [a_job(number, "FAILED") for number in range(1, 1_001)]
-    details = dict(zip(jobs, (Details(name, None) for name in names), strict=True))
-    digest = a_digest(failed=listed(jobs), details=details)
-    notification = render_messages(digest, ZURICH).digest
-    said = machine(notification)
-    assert len(names) == 1_000
-    # Not as escapes, which would take more of the room.
-    assert all(letter in notification.parameters()["Message"] for letter in LETTERS)
-    assert [job["JobName"] for job in said["Failed"]] == names[: len(said["Failed"])]
-    assert len(said["Failed"]) + said["Truncated"].get("Failed", 0) == 1_000
