@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -103,24 +104,24 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + 2
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Count no branches where it would double the time for nothing: tests of many examples take the same ones again."""
-    many = item.get_closest_marker("slow") or item.get_closest_marker("full")
-    if item.config.pluginmanager.hasplugin("_cov") and (many or item.nodeid.startswith(UNMEASURED)):
-        item.add_marker("no_cover")
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Count none in their fixtures either; pytest-cov pauses for the test only."""
-    coverage = item.config.pluginmanager.getplugin("_cov")
-    if coverage is None or not item.get_closest_marker("no_cover"):
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Count no branches where it would double the time for nothing: tests of many examples take the same ones again.
+
+    Not with pytest-cov's marker `no_cover`: in workers of xdist, pytest-cov 7.1 starts two collectors and pauses one.
+    """
+    many = item.get_closest_marker("slow") or item.get_closest_marker("full")
+    measured = item.config.pluginmanager.hasplugin("_cov")
+    if not measured or not (many or item.nodeid.startswith(UNMEASURED)):
         return (yield)
-    coverage.cov_controller.pause()
+    trace, trace_of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
     try:
         return (yield)
     finally:
-        coverage.cov_controller.resume()
+        sys.settrace(trace)
+        threading.settrace(trace_of_threads)
 
 
 @pytest.hookimpl(trylast=True)
