@@ -18,9 +18,6 @@ import pytest
 # The environment's own node comes first: CDK needs one, and the machine's may be old or absent. Here,
 # because the conftest files below import CDK before anything is configured.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-# CDK's own checks of a template take longer than the rest of its synthesis. These do them: test_security_rules.py
-# with all sets of settings, `make check-template`, test_app.py.
-os.environ["CDK_VALIDATION"] = "false"
 
 # What is run there takes no branches of its own: it takes those of other tests many times, or runs in other processes.
 UNMEASURED = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.deployment import ROOT, Deployment
+from tests.e2e.deployment import ROOT, UNCHECKED, Deployment
 
 CDK = ROOT / ".venv" / "bin" / "cdk"
 LOOKUP_APP = ROOT / "tests" / "e2e" / "lookup_app.py"
@@ -62,7 +62,7 @@ class Consumer:
             subprocess.Popen(
                 [str(CDK), verb, *QUIET, *arguments],
                 cwd=cwd or self._home,
-                env={**kept, **aws},
+                env={**kept, **UNCHECKED, **aws},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

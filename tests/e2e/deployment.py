@@ -21,6 +21,8 @@ from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 240
+# CDK's own checks of a template take longer than the rest of its synthesis. tests/infrastructure does them, once loaded.
+UNCHECKED = {"CDK_VALIDATION": "false"}
 # The servers end at once; on a busy machine, 50 workers take longer.
 STOP_SECONDS = 90
 
@@ -32,10 +34,15 @@ def start(state_dir: Path, *arguments: str) -> subprocess.Popen[bytes]:
     ports = ["--aws-port", "0", "--comprehend-port", "0"]
     command = [sys.executable, "-m", "local", "--state-dir", str(state_dir), *ports, *arguments]
     # The functions inherit what MiniStack has: the settings of the unit tests would turn tracing off.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("POWERTOOLS_")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("POWERTOOLS_")}
     with (state_dir / "runner.log").open("wb") as log:
         return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command,
+            cwd=ROOT,
+            env=kept | UNCHECKED,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
 
 

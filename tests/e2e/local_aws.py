@@ -15,6 +15,7 @@ from local.assembly import remove_unimplemented
 from local.deployment import REGION, LocalAws, clean_environment, reachable_api_url
 from local.options import HOST, ROOT, read_options
 from local.processes import Children, StopSignals
+from tests.e2e.deployment import UNCHECKED
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def own_aws(
     jobs_file.write_text(json.dumps(jobs))
     ports = ["--aws-port", "0", "--comprehend-port", "0"]
     options = read_options(["--state-dir", str(state_dir), "--jobs", str(jobs_file), *ports], {})
-    environment = clean_environment({"CDK_VALIDATION": "false"}, options)
+    environment = clean_environment(UNCHECKED, options)
     if enforce_iam:
         environment["AUTH"] = "true"
     # pytest has the signals.

@@ -11,12 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.mark.parametrize("target", ["check-style", "check-types", "check-template"])
 def test_make_check_finds_nothing(target):
-    left_out = ("MAKE", "CDK_VALIDATION")
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not any(part in name for part in left_out)
-    }
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     command = ["make", "--no-print-directory", target]
     ended = subprocess.run(
         command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
