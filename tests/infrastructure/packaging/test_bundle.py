@@ -13,9 +13,9 @@ from stacks.packaging import target as targets
 from stacks.packaging.bundle import BundleError, make_bundle
 from stacks.packaging.slim import OPERATIONS, slim
 from stacks.packaging.target import Target
+from tests.infrastructure.packaging.bundles import HOST, names
 
 ROOT = Path(__file__).resolve().parents[3]
-HOST = Target.of("host")
 
 
 @pytest.fixture
@@ -40,11 +40,6 @@ def installs(monkeypatch):
 
     monkeypatch.setattr(bundling, "install_packages", install)
     return runs
-
-
-def names(path):
-    with zipfile.ZipFile(path) as zipped:
-        return zipped.namelist()
 
 
 def test_a_second_build_of_the_same_runs_nothing(source, installs, tmp_path, monkeypatch):

@@ -11,14 +11,9 @@ from stacks.packaging import target as targets
 from stacks.packaging.bundle import make_bundle
 from stacks.packaging.slim import SERVICES, UNUSED
 from stacks.packaging.target import Target
+from tests.infrastructure.packaging.bundles import HOST, names
 
 ROOT = Path(__file__).resolve().parents[3]
-HOST = Target.of("host")
-
-
-def names(path):
-    with zipfile.ZipFile(path) as zipped:
-        return zipped.namelist()
 
 
 @pytest.mark.parametrize("bundle_for", ["lambda", "host"])
