@@ -44,7 +44,7 @@ def stack():
         "a lone surrogate",
     ],
 )
-def test_an_export_leaves_absent_properties_empty_and_the_others_unchanged(
+def test_attributes_of_absent_properties_are_empty_and_the_others_unchanged(
     stack, properties, attributes
 ):
     job = a_job("9" * 32, 60, JobName="sparse") | properties

@@ -117,7 +117,7 @@ def test_a_service_that_does_not_accept_connections_ends_the_sync_in_bounded_tim
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         port = listener.getsockname()[1]
-        # Nobody accepts: the queue of one is full, and the next connection hangs.
+        # No connection is accepted: the queue of one is full, and the next connection hangs.
         waiting = [socket.socket() for _ in range(3)]
         for client in waiting:
             client.setblocking(False)

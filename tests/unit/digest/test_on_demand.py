@@ -140,9 +140,7 @@ def test_the_same_moment_in_another_offset_is_the_same_body(world):
     assert world.run(one | key) == world.run(other | key)
 
 
-def test_a_repeated_call_returns_the_digest_that_a_failed_call_had_published(
-    world,
-):
+def test_a_repeated_call_returns_the_digest_that_a_failed_call_had_published(world):
     def fail_to_remember(operation: str) -> None:
         if operation == "update_remembered" and len(world.topic.taken) == 1:
             raise error("ThrottlingException")

@@ -137,7 +137,7 @@ def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs(count, announce_n
     assert sizes(of_one_day(count), announce_new=announce_new) == expected
 
 
-def test_a_known_job_gets_a_change_even_when_new_jobs_are_not_announced():
+def test_transactions_leave_room_for_the_change_of_a_known_job():
     jobs = of_one_day(60)
     assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]
     assert sizes(jobs, rows_of(jobs[:10]), announce_new=False) == [50, 10]

@@ -99,7 +99,7 @@ def test_the_rest_of_a_large_partition_is_read_in_eight_equal_time_ranges():
     assert database.rows_read == len(jobs) + 1
 
 
-def test_a_range_larger_than_a_page_is_read_to_its_end_undivided():
+def test_a_range_larger_than_a_page_is_not_divided_again():
     jobs = every_minute(81)
     ledger, database = a_ledger(*jobs, largest_answer=3)
     facts = Counter(job.job_id for job in read_facts(ledger, QUERY))

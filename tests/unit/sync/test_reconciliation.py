@@ -45,9 +45,7 @@ def test_a_state_that_does_not_say_when_a_full_walk_is_due_is_due(synced):
     assert synced.state.full_walk_after is not None
 
 
-def test_the_next_full_walk_and_recount_are_due_a_day_after_the_last_start(
-    synced,
-):
+def test_the_next_full_walk_and_recount_are_due_a_day_after_the_last_start(synced):
     synced.now = NOW + 2 * DAY
     begun = NOW + 2 * DAY + SECOND
     versions: list[str | None] = []

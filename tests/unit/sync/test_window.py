@@ -67,7 +67,7 @@ def test_a_sync_at_rest_takes_the_fewest_calls(number, days, active):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_sync_at_rest_makes_one_call_and_one_for_each_active_job(seed):
+def test_a_sync_at_rest_makes_at_most_one_call_and_one_for_each_active_job(seed):
     chosen = random.Random(seed)
     number = chosen.choice([10, 700, 2_500])
     active = set(chosen.sample(range(number), chosen.randint(0, 8)))
