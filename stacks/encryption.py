@@ -85,59 +85,66 @@ def _key_policy(stack: Stack) -> iam.PolicyDocument:
     `AccountRootPrincipal` leaves it to the account's IAM policies who may do what a statement allows. No one
     may decrypt with the key directly.
     """
+    return iam.PolicyDocument(statements=[*_use_statements(stack), *_delivery_statements(stack)])
+
+
+def _use_statements(stack: Stack) -> list[iam.PolicyStatement]:
+    """What the account's IAM policies may allow its roles and users."""
     names = ("dynamodb", "logs", "sns", "sqs")
     services = [f"{name}.{stack.region}.amazonaws.com" for name in names]
     account = iam.AccountRootPrincipal()
-    return iam.PolicyDocument(
-        statements=[
-            _statement("Administration", account, _ADMINISTRATION),
-            _statement(
-                "UseThroughServices",
-                account,
-                (*READING, *WRITING),
-                _equal("kms:ViaService", services),
-            ),
-            # Look-ups encrypt their properties for CloudFormation's request: lambda/jobledger/lookup. Data of
-            # the services has other encryption contexts, so that this does not decrypt it.
-            _statement(
-                "LookupProperties",
-                account,
-                ["kms:Decrypt", "kms:Encrypt"],
-                {
-                    "ForAllValues:StringEquals": {
-                        "kms:EncryptionContextKeys": list(LOOKUP_CONTEXT)
-                    },
-                    "Null": {"kms:EncryptionContextKeys": "false"},
-                },
-            ),
-            # DynamoDB takes a grant for each table, when CloudFormation creates or changes it:
-            # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
-            _statement(
-                "GrantsForTables",
-                account,
-                ["kms:CreateGrant"],
-                _equal("kms:ViaService", services[:1])
-                | {"Bool": {"kms:GrantIsForAWSResource": "true"}},
-            ),
-            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-            _statement(
-                "Logs",
-                iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com"),
-                (*READING, *WRITING),
-                {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": _log_groups(stack)}},
-            ),
-            # Alerts and their dead letters. A condition on the source account or ARN is not supported for
-            # encrypted topics of EventBridge, whose messages it would drop:
-            # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-            _statement("Events", iam.ServicePrincipal("events.amazonaws.com"), SENDING),
-            _statement(
-                "Alarms",
-                iam.ServicePrincipal("cloudwatch.amazonaws.com"),
-                SENDING,
-                _equal("aws:SourceAccount", [stack.account]),
-            ),
-        ]
-    )
+    return [
+        _statement("Administration", account, _ADMINISTRATION),
+        _statement(
+            "UseThroughServices",
+            account,
+            (*READING, *WRITING),
+            _equal("kms:ViaService", services),
+        ),
+        # Look-ups encrypt their properties for CloudFormation's request: lambda/jobledger/lookup. Data of
+        # the services has other encryption contexts, so that this does not decrypt it.
+        _statement(
+            "LookupProperties",
+            account,
+            ["kms:Decrypt", "kms:Encrypt"],
+            {
+                "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": list(LOOKUP_CONTEXT)},
+                "Null": {"kms:EncryptionContextKeys": "false"},
+            },
+        ),
+        # DynamoDB takes a grant for each table, when CloudFormation creates or changes it:
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+        _statement(
+            "GrantsForTables",
+            account,
+            ["kms:CreateGrant"],
+            _equal("kms:ViaService", services[:1])
+            | {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+        ),
+    ]
+
+
+def _delivery_statements(stack: Stack) -> list[iam.PolicyStatement]:
+    """What the services that write to log groups, topics and queues of the stack may do by themselves."""
+    return [
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+        _statement(
+            "Logs",
+            iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com"),
+            (*READING, *WRITING),
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": _log_groups(stack)}},
+        ),
+        # Alerts and their dead letters. A condition on the source account or ARN is not supported for
+        # encrypted topics of EventBridge, whose messages it would drop:
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        _statement("Events", iam.ServicePrincipal("events.amazonaws.com"), SENDING),
+        _statement(
+            "Alarms",
+            iam.ServicePrincipal("cloudwatch.amazonaws.com"),
+            SENDING,
+            _equal("aws:SourceAccount", [stack.account]),
+        ),
+    ]
 
 
 def _statement(

@@ -61,23 +61,25 @@ class JobLedgerStack(Stack):
             self, "Monitoring", settings=settings, folder=self.stack_name, parts=parts
         )
         alerts.notify_of(monitoring.alarms)
-        self._add_outputs(
-            ApiUrl=api.url,
-            ReaderPolicyArn=api.policies.reader.managed_policy_arn,
-            PublisherPolicyArn=api.policies.publisher.managed_policy_arn,
-            DigestTopicArn=digest.topic.topic_arn,
-            JobAlertsTopicArn=alerts.topic.topic_arn,
-            LedgerTableName=ledger.table_name,
-            ApiFunctionName=api.function.function_name,
-            SyncFunctionName=sync.function.function_name,
-            DigestFunctionName=digest.function.function_name,
-            LookupServiceToken=lookup.service_token,
-            WidgetFunctionName=widget.function.function_name,
-        )
-        if digest.chat_topic is not None:
-            self._add_outputs(ChatTopicArn=digest.chat_topic.topic_arn)
+        self._add_outputs(parts)
         acknowledge(self, settings)
 
-    def _add_outputs(self, **values: str) -> None:
+    def _add_outputs(self, parts: Parts) -> None:
+        """The addresses and names that callers, subscribers and operators need."""
+        values = {
+            "ApiUrl": parts.api.url,
+            "ReaderPolicyArn": parts.api.policies.reader.managed_policy_arn,
+            "PublisherPolicyArn": parts.api.policies.publisher.managed_policy_arn,
+            "DigestTopicArn": parts.digest.topic.topic_arn,
+            "JobAlertsTopicArn": parts.alerts.topic.topic_arn,
+            "LedgerTableName": parts.ledger.table_name,
+            "ApiFunctionName": parts.api.function.function_name,
+            "SyncFunctionName": parts.sync.function.function_name,
+            "DigestFunctionName": parts.digest.function.function_name,
+            "LookupServiceToken": parts.lookup.service_token,
+            "WidgetFunctionName": parts.widget.function.function_name,
+        }
+        if parts.digest.chat_topic is not None:
+            values["ChatTopicArn"] = parts.digest.chat_topic.topic_arn
         for name, value in values.items():
             CfnOutput(self, name, value=value)
