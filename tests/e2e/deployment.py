@@ -21,7 +21,7 @@ from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 240
-# CDK's own checks of a template take longer than the rest of its synthesis. tests/infrastructure does them, once loaded.
+# CDK's own checks of a template take longer than the rest of its synthesis. tests/infrastructure does them, per setting.
 UNCHECKED = {"CDK_VALIDATION": "false"}
 # The servers end at once; on a busy machine, 50 workers take longer.
 STOP_SECONDS = 90
