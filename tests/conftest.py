@@ -104,9 +104,9 @@ def guard_network() -> None:
 
 @pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two workers more than processors: those with the end-to-end tests mostly wait for schedules."""
+    """Three workers more than processors: those with the end-to-end tests mostly wait for schedules."""
     del config
-    return (os.cpu_count() or 1) + 2
+    return (os.cpu_count() or 1) + 3
 
 
 @pytest.hookimpl(wrapper=True)

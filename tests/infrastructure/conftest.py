@@ -1,38 +1,46 @@
-"""The template, synthesised once a run from a stand-in for the bundle: no pip, no wait."""
+"""The template, synthesised once a run from a stand-in for the bundle: no pip, no wait.
+
+CDK is imported by tests and fixtures, not by modules: it starts a Node process, which takes seconds and a gigabyte,
+and each worker imports every module.
+"""
 
 import functools
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import App, Stack
-from aws_cdk.assertions import Template
 
-from stacks.function import Code
-from stacks.job_ledger_stack import JobLedgerStack
 from stacks.packaging.bundle import Bundle
 from stacks.packaging.target import Target
 from stacks.settings import Settings
 
+if TYPE_CHECKING:
+    from aws_cdk import App, Stack
+    from aws_cdk.assertions import Template
+
 ROOT = Path(__file__).resolve().parents[2]
 
-SynthesiseApp = Callable[..., App]
-Synthesise = Callable[..., Template]
+SynthesiseApp = Callable[..., "App"]
+Synthesise = Callable[..., "Template"]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run what needs a template on one worker: to load the CDK and to make the template takes seconds."""
-    fixtures = getattr(item, "fixturenames", ())
-    if "synthesise_app" in fixtures and not item.get_closest_marker("xdist_group"):
+    """Run the tests of this folder on one worker: to load the CDK and to make the template takes seconds."""
+    if item.path.parent == Path(__file__).parent and not item.get_closest_marker("xdist_group"):
         item.add_marker(pytest.mark.xdist_group("template"))
 
 
 @pytest.fixture(scope="session")
 def synthesise_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
     """Make an app with the stack, from settings given as context keys."""
+    from aws_cdk import App
+
+    from stacks.function import Code
+    from stacks.job_ledger_stack import JobLedgerStack
+
     stub = tmp_path_factory.mktemp("bundle") / "stub.zip"
     with zipfile.ZipFile(stub, "w") as zipped:
         zipped.writestr("jobledger/__init__.py", "")
@@ -54,23 +62,24 @@ def synthesise_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
 @pytest.fixture(scope="session")
 def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
     """Make a template from settings given as context keys; one is made once."""
+    from aws_cdk.assertions import Template
 
     @functools.cache
     def synthesise(digest: str = "0" * 64, **context: Any) -> Template:
         stack = synthesise_app(digest, **context).node.find_child("JobLedger")
-        return Template.from_stack(cast(Stack, stack))
+        return Template.from_stack(cast("Stack", stack))
 
     return synthesise
 
 
 @pytest.fixture(scope="session")
-def template(synthesise: Synthesise) -> Template:
+def template(synthesise: Synthesise) -> "Template":
     """The stack with every setting left alone."""
     return synthesise()
 
 
 @pytest.fixture(scope="session")
-def resources(template: Template) -> dict[str, Any]:
+def resources(template: "Template") -> dict[str, Any]:
     """The resources of that template."""
     found: dict[str, Any] = template.to_json()["Resources"]
     return found

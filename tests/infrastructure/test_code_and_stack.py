@@ -12,7 +12,6 @@ from jobledger.digest import sns
 from jobledger.events import batch, eventbridge
 from jobledger.ledger import table
 from jobledger.sync import run as sync_run
-from stacks.encryption import LOOKUP_CONTEXT
 from tests.infrastructure.allowed import ROLES
 from tests.infrastructure.template_reading import by_path, of_type
 from tests.unit.test_imports import MODULES, own_modules
@@ -165,6 +164,8 @@ def test_the_digest_writes_only_rows_that_its_role_allows():
 
 
 def test_the_key_lets_look_ups_encrypt_with_their_context_only():
+    from stacks.encryption import LOOKUP_CONTEXT
+
     text = MODULES["jobledger.lookup.encryption"].read_text(encoding="utf-8")
     (names,) = re.findall(r"event\[name\] for name in \(([^)]*)\)", text)
     assert tuple(re.findall(r'"(\w+)"', names)) == LOOKUP_CONTEXT

@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnOutput, CfnParameter, Stack
-from aws_cdk.assertions import Template
 
-import job_ledger_lookup
-from job_ledger.cdk import ComprehendMedicalJobLookup
 from jobledger.lookup.lookup import ATTRIBUTES, MOST_COUNTED
 from jobledger.lookup.request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
 from stacks.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Where CDK runs already: each worker that starts it needs seconds for that.
-pytestmark = pytest.mark.xdist_group("template")
-
 
 def template(**properties):
+    from aws_cdk import App, CfnOutput, Stack
+    from aws_cdk.assertions import Template
+
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
     stack = Stack(App(), "Consumer")
     lookup = ComprehendMedicalJobLookup(stack, "Nightly", **properties)
     for name in ATTRIBUTES:
@@ -62,6 +60,9 @@ def test_cloudformation_waits_for_the_hour_that_it_allows():
 
 
 def test_the_construct_can_be_imported_by_its_earlier_name():
+    import job_ledger_lookup
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
     assert job_ledger_lookup.ComprehendMedicalJobLookup is ComprehendMedicalJobLookup
 
 
@@ -112,6 +113,11 @@ def test_a_long_wait_is_several_resources_of_which_only_the_last_must_find_it(mi
 
 
 def test_the_minutes_may_be_a_parameter_of_the_stack():
+    from aws_cdk import App, CfnParameter, Stack
+    from aws_cdk.assertions import Template
+
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
     stack = Stack(App(), "Consumer")
     minutes = CfnParameter(stack, "Minutes", type="Number")
     ComprehendMedicalJobLookup(stack, "Nightly", wait_minutes=minutes.value_as_number)
@@ -120,6 +126,8 @@ def test_the_minutes_may_be_a_parameter_of_the_stack():
 
 
 def test_what_it_says_of_the_limits_is_what_the_look_up_does():
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
     assert LONGEST_WAIT.total_seconds() == 55 * 60
     assert MOST_WAIT_MINUTES == 120
     assert str(MOST_COUNTED) in str(ComprehendMedicalJobLookup.count.__doc__)
@@ -137,6 +145,9 @@ def test_a_time_without_a_zone_is_refused_at_synth():
 
 
 def test_the_python_of_the_documentation_works():
+    from aws_cdk import App
+    from aws_cdk.assertions import Template
+
     text = (ROOT / "docs" / "lookup.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}

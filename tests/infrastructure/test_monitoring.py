@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from jobledger import metrics
-from stacks.monitoring.metrics import EmittedMetrics, emitted_metrics
-from stacks.monitoring.queries import QUERIES
 from stacks.schedule_gaps import longest_gap
 from tests.infrastructure.conftest import ROOT
 
@@ -130,35 +128,51 @@ def test_every_section_of_the_runbook_belongs_to_an_alarm(synthesise):
     assert linked == SECTIONS.keys()
 
 
+@pytest.fixture(scope="module")
+def saved_queries():
+    from stacks.monitoring.queries import QUERIES
+
+    return {title: query for title, (_, query) in QUERIES.items()}
+
+
+@pytest.fixture(scope="module")
+def emitted_metrics():
+    from stacks.monitoring.metrics import emitted_metrics
+
+    return emitted_metrics()
+
+
 @pytest.mark.parametrize("section", SECTIONS)
-def test_a_section_says_what_it_means_what_to_look_at_and_what_to_do(section):
+def test_a_section_says_what_it_means_what_to_look_at_and_what_to_do(saved_queries, section):
     text = SECTIONS[section]
     assert "**Meaning.**" in text
     assert "**Do" in text
     queries = re.findall(r"Saved query \*\*(.+)\*\*:\n\n```\n([\s\S]+?)\n```", text)
     assert queries
-    assert all(QUERIES[title][1] == query for title, query in queries)
+    assert all(saved_queries[title] == query for title, query in queries)
 
 
-def test_every_query_of_the_runbook_is_saved_in_the_stack(resources):
+def test_every_query_of_the_runbook_is_saved_in_the_stack(resources, saved_queries):
     saved = {
         r["Properties"]["Name"].rpartition("/")[2]: r["Properties"]["QueryString"]
         for r in resources.values()
         if r["Type"] == "AWS::Logs::QueryDefinition"
     }
-    assert saved == {title: query for title, (_, query) in QUERIES.items()}
+    assert saved == saved_queries
 
 
-def test_every_query_is_used_in_the_runbook():
-    assert {title for title in QUERIES if f"Saved query **{title}**" not in RUNBOOK} == set()
+def test_every_query_is_used_in_the_runbook(saved_queries):
+    assert {title for title in saved_queries if f"Saved query **{title}**" not in RUNBOOK} == set()
 
 
-def test_the_stack_knows_the_metrics_that_the_functions_emit():
-    assert emitted_metrics().keys() == EMITTED
+def test_the_stack_knows_the_metrics_that_the_functions_emit(emitted_metrics):
+    assert emitted_metrics.keys() == EMITTED
 
 
 @pytest.mark.parametrize("name,family", [("NoSuchMetric", None), ("AsOfAgeSeconds", None)])
 def test_a_metric_that_no_function_emits_ends_the_synthesis(name, family):
+    from stacks.monitoring.metrics import EmittedMetrics
+
     emitted = EmittedMetrics(namespace="JobLedger", service="job-ledger")
     with pytest.raises(ValueError, match=name):
         emitted.metric(name, "Sum", family=family)
@@ -175,7 +189,7 @@ def test_every_emitted_metric_has_an_alarm_or_a_reason_to_have_none(alarms):
 
 
 def test_alarms_of_emitted_metrics_have_the_namespace_and_dimensions_of_the_functions(
-    alarms, resources
+    alarms, resources, emitted_metrics
 ):
     variables = [
         r["Properties"]["Environment"]["Variables"]
@@ -189,7 +203,7 @@ def test_alarms_of_emitted_metrics_have_the_namespace_and_dimensions_of_the_func
             dimensions = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
             assert (alarm["Namespace"], dimensions.pop("service")) == (namespace, service)
             assert dimensions.keys() == (
-                {"Family"} if emitted_metrics()[alarm["MetricName"]] else set()
+                {"Family"} if emitted_metrics[alarm["MetricName"]] else set()
             )
 
 

@@ -11,7 +11,7 @@ from jobledger import jobs
 from jobledger.api.routes import ROUTES
 from jobledger.sync import upstream
 from local.comprehend_medical import families as local
-from stacks import api, regions, setting_readers, sync
+from stacks import regions, setting_readers
 
 MODEL = Session().get_service_model("comprehendmedical")
 
@@ -31,6 +31,8 @@ def test_the_functions_know_all_properties_of_the_service_model():
 
 
 def test_the_role_allows_the_operations_that_the_sync_calls():
+    from stacks import sync
+
     allowed = {
         family: (f"List{name}Jobs", f"Describe{name}Job")
         for family, name in zip(setting_readers.FAMILIES, sync._OPERATIONS, strict=True)
@@ -51,6 +53,8 @@ def test_the_stand_in_has_the_operations_that_the_sync_calls():
 
 
 def test_api_gateway_has_the_routes_that_the_function_answers():
+    from stacks import api
+
     assert {f"/{route}" for route in api.ROUTES} - {"/{proxy+}"} == set(ROUTES)
 
 

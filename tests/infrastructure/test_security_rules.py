@@ -10,22 +10,15 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from aws_cdk import App, Validations
-from cdk_nag import (
-    AwsSolutionsChecks,
-    HIPAASecurityChecks,
-    NIST80053R5Checks,
-    ServerlessChecks,
-)
 
-from stacks import acknowledgements
-from stacks.acknowledgements import ACCEPTED, EMAIL
+if TYPE_CHECKING:
+    from aws_cdk import App
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOV = ROOT / ".venv-audit" / "bin" / "checkov"
-PACKS = (AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, ServerlessChecks)
 ADDRESS = "a@example.org"
 # Everything that adds a resource which a rule may be about.
 FULL = {"chatDigests": "true", "digestEmails": ADDRESS, "alertEmails": ADDRESS}
@@ -37,15 +30,24 @@ PRIVATE = {
 }
 
 
-def findings(app: App) -> set[tuple[str, str]]:
+def findings(app: "App") -> set[tuple[str, str]]:
     """Validate with all packs; return the rules with the paths below the stack that do not follow them."""
-    Validations.of(app).add_plugins(*(pack(app) for pack in PACKS))
+    from aws_cdk import Validations
+    from cdk_nag import (
+        AwsSolutionsChecks,
+        HIPAASecurityChecks,
+        NIST80053R5Checks,
+        ServerlessChecks,
+    )
+
+    packs = (AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, ServerlessChecks)
+    Validations.of(app).add_plugins(*(pack(app) for pack in packs))
     # It fails when there are findings; the report tells them apart from other errors.
     with contextlib.suppress(RuntimeError):
         app.synth()
     report = json.loads(Path(app.outdir, "validation-report.json").read_text(encoding="utf-8"))
-    packs = {pack["pluginName"] for pack in report["pluginReports"]}
-    assert {"AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "Serverless"} <= packs
+    used = {pack["pluginName"] for pack in report["pluginReports"]}
+    assert {"AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "Serverless"} <= used
     return {
         (violation["ruleName"], path_of(construct["constructPath"]))
         for pack in report["pluginReports"]
@@ -58,10 +60,17 @@ def path_of(construct_path: str) -> str:
     return construct_path.removeprefix("JobLedger/").removesuffix("/Resource")
 
 
-def accepted(*, checkov: bool) -> set[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def acknowledgements():
+    from stacks import acknowledgements
+
+    return acknowledgements
+
+
+def accepted(acknowledgements, *, checkov: bool) -> set[tuple[str, str]]:
     return {
-        (rule, path.replace(EMAIL, ADDRESS))
-        for each in ACCEPTED
+        (rule, path.replace(acknowledgements.EMAIL, ADDRESS))
+        for each in acknowledgements.ACCEPTED
         for rule in each.rules
         for path in each.paths
         if rule.startswith("CKV_") == checkov
@@ -117,9 +126,10 @@ def test_cdk_nag_has_no_finding_that_is_not_accepted(synthesise_app, context):
 
 
 @pytest.mark.row(24, count="every acknowledgement")
-def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, monkeypatch):
+def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, acknowledgements, monkeypatch):
+    expected = accepted(acknowledgements, checkov=False)
     monkeypatch.setattr(acknowledgements, "ACCEPTED", ())
-    assert findings(synthesise_app(**FULL)) == accepted(checkov=False)
+    assert findings(synthesise_app(**FULL)) == expected
 
 
 @pytest.mark.slow
@@ -128,30 +138,31 @@ def test_checkov_has_no_finding_that_is_not_accepted(failed_checks):
 
 
 @pytest.mark.slow
-def test_every_accepted_finding_of_checkov_exists(failed_checks):
-    assert failed_checks["bare"] == accepted(checkov=True)
+def test_every_accepted_finding_of_checkov_exists(failed_checks, acknowledgements):
+    assert failed_checks["bare"] == accepted(acknowledgements, checkov=True)
 
 
-def test_each_resource_and_rule_is_accepted_once():
-    listed = [(rule, path) for each in ACCEPTED for rule in each.rules for path in each.paths]
+def test_each_resource_and_rule_is_accepted_once(acknowledgements):
+    accepted = acknowledgements.ACCEPTED
+    listed = [(rule, path) for each in accepted for rule in each.rules for path in each.paths]
     assert len(listed) == len(set(listed))
 
 
-def test_the_security_document_lists_what_is_accepted():
+def test_the_security_document_lists_what_is_accepted(acknowledgements):
     """`UPDATE_GOLDEN=1 pytest` writes the table anew."""
     document = ROOT / "docs" / "security.md"
     text = document.read_text(encoding="utf-8")
     head, begin, _, end, tail = re.split(r"(<!-- (?:begin|end): accepted -->\n)", text)
-    written = head + begin + table() + end + tail
+    written = head + begin + table(acknowledgements.ACCEPTED) + end + tail
     if os.environ.get("UPDATE_GOLDEN"):
         document.write_text(written, encoding="utf-8")
     assert written == text or os.environ.get("UPDATE_GOLDEN")
 
 
-def table() -> str:
+def table(accepted) -> str:
     """Return the accepted findings as a table, a reason a line."""
     lines = ["| resources | rules | reason |", "|---|---|---|"]
-    for each in ACCEPTED:
+    for each in accepted:
         resources = ", ".join(f"`{path}`" for path in each.paths)
         rules = ", ".join(f"`{rule}`" for rule in each.rules)
         lines.append(f"| {resources} | {rules} | {each.reason} |")

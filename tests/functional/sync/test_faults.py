@@ -16,6 +16,9 @@ from jobledger.clients import session
 from jobledger.sync.upstream import Upstream
 from tests.world import World, a_job
 
+# A proxy for each worker would take seconds to start.
+pytestmark = pytest.mark.xdist_group("microburst")
+
 PAGES = 10
 PAGE_SIZE = 20
 CONFIG = Config(
