@@ -2,6 +2,7 @@
 
 import _socket
 import functools
+import gc
 import ipaddress
 import itertools
 import os
@@ -107,6 +108,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Three workers more than processors: those with the end-to-end tests mostly wait for schedules."""
     del config
     return (os.cpu_count() or 1) + 3
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what lives to the end: it took a third of the collection's time, and a tenth of the tests'."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
