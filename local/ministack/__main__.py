@@ -15,12 +15,14 @@ from ministack.services import dynamodb, lambda_svc
 from local.ministack.functions import SharedCode, retry_batches, take_turns
 from local.ministack.iam import complete_iam
 from local.ministack.observability import emitting_metrics, keep_metrics, keep_traces
+from local.ministack.queries import compare_ranges
 from local.ministack.streams import keep_streams
 
 if __name__ == "__main__":
     complete_iam()
     keep_streams()
-    # A query parses its condition for each row of the partition, while nothing else is served.
+    dynamodb._evaluate_condition = compare_ranges(dynamodb._evaluate_condition)
+    # Other conditions are parsed for each row as well.
     dynamodb._tokenize = functools.lru_cache(dynamodb._tokenize)
     dynamodb._condition_syntax_error = functools.lru_cache(dynamodb._condition_syntax_error)
     lambda_svc._execute_function_dispatch = take_turns(lambda_svc._execute_function_dispatch)
