@@ -22,6 +22,9 @@ def handlers():
 
 @pytest.fixture(autouse=True)
 def _forget_values():
+    """What is valid without its schema must not stay valid for another test."""
+    value_of.cache_clear()
+    yield
     value_of.cache_clear()
 
 
