@@ -151,9 +151,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             items[start : start + len(tests)] = sorted(
                 tests, key=lambda item: item.location[1] or 0
             )
-    assert "aws_cdk" not in sys.modules, (
-        "import CDK in a test or a fixture: tests/infrastructure/conftest.py"
-    )
     # Else one worker may be left alone with it while the other processors have nothing to do.
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 

@@ -1,4 +1,4 @@
-"""The first fill of a large account: nothing lost, little memory, and gone on with after a stop."""
+"""The first fill of a large account: nothing lost, little memory, and continued after a stop."""
 
 import multiprocessing
 import time

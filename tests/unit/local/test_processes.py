@@ -120,7 +120,7 @@ def test_a_step_that_fails_says_which_and_where_its_log_is(children, tmp_path):
 
 def test_a_signal_during_a_held_stretch_is_raised_at_its_end():
     seen = []
-    # At its end, all of them are ignored: so would they be by every process that a later test starts.
+    # StopSignals leaves all of them ignored, and a process that a later test starts would inherit that.
     before = {number: signal.getsignal(number) for number in END_SIGNALS}
     try:
         with pytest.raises(Stopped), StopSignals() as signals, signals.held():  # noqa: PT012 - the stretch is what is tested
