@@ -14,6 +14,7 @@ from ministack.services import dynamodb, lambda_svc
 
 from local.ministack.functions import SharedCode, retry_batches, take_turns
 from local.ministack.iam import complete_iam
+from local.ministack.logs import marking_ends, read_to_end
 from local.ministack.observability import emitting_metrics, keep_metrics, keep_traces
 from local.ministack.queries import compare_ranges
 from local.ministack.streams import keep_streams
@@ -28,6 +29,10 @@ if __name__ == "__main__":
     lambda_svc._execute_function_dispatch = take_turns(lambda_svc._execute_function_dispatch)
     lambda_svc._execute_function = retry_batches(lambda_svc._execute_function)
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedCode, BadZipFile=zipfile.BadZipFile)
+    lambda_runtime._PYTHON_WORKER_SCRIPT = marking_ends(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    lambda_runtime.Worker._drain_stderr_bounded = read_to_end(
+        lambda_runtime.Worker._drain_stderr_bounded
+    )
     lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()
