@@ -46,11 +46,19 @@ def wait(browser: webdriver.Chrome, selector: str):
     return WebDriverWait(browser, SECONDS).until(found)
 
 
-def click(browser: webdriver.Chrome, selector: str) -> None:
-    element = wait(browser, selector)
+def click(browser: webdriver.Chrome, selector: str, by: str = By.CSS_SELECTOR) -> None:
+    element = WebDriverWait(browser, SECONDS).until(
+        expect.presence_of_element_located((by, selector))
+    )
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    ready = expect.element_to_be_clickable((By.CSS_SELECTOR, selector))
-    WebDriverWait(browser, SECONDS).until(ready).click()
+    WebDriverWait(browser, SECONDS).until(expect.element_to_be_clickable((by, selector))).click()
+
+
+def follow(browser: webdriver.Chrome, selector: str, by: str = By.CSS_SELECTOR) -> None:
+    """Click what leads to another page, and wait until this one is gone: it may have what is looked for on that."""
+    page = browser.find_element(By.TAG_NAME, "html")
+    click(browser, selector, by)
+    WebDriverWait(browser, SECONDS).until(expect.staleness_of(page))
 
 
 def errors_of(browser: webdriver.Chrome) -> list[dict]:

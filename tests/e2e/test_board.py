@@ -17,6 +17,7 @@ from tests.e2e.browsers import (
     chromium,
     click,
     errors_of,
+    follow,
     needs_chromium,
     wait,
 )
@@ -67,39 +68,29 @@ def job_ids(browser):
     return [link.get_attribute("href").rpartition("/")[2] for link in links]
 
 
-def follow(browser, text):
-    """Follow a link, and wait until its page is there."""
-    link = browser.find_element(By.LINK_TEXT, text)
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
-    link.click()
-    wait(browser, "h1")
-
-
 def test_a_reader_filters_pages_on_and_opens_a_job(board):
     click(board, "input[name=JobStatus][value=COMPLETED]")
     click(board, "input[name=Family][value=SNOMEDCT]")
     board.find_element(By.NAME, "MaxResults").send_keys("25")
-    click(board, "form button[type=submit]")
-    wait(board, "a[rel=next]")
+    follow(board, "form button[type=submit]")
     assert set(cells(board, 2)) == {"Completed"}
     assert set(cells(board, 3)) == {"SNOMEDCT"}
     first = job_ids(board)
-    follow(board, "Next page")
+    follow(board, "a[rel=next]")
     second = job_ids(board)
     assert (len(first), len(second)) == (25, 25)
     assert not set(first) & set(second)
     assert wait(board, "input[value=COMPLETED]").is_selected()
-    board.find_element(By.CSS_SELECTOR, ".jobs tbody a").click()
-    wait(board, "dl")
+    follow(board, ".jobs tbody a")
     assert second[0] in board.find_element(By.TAG_NAME, "dl").text
     assert f"jobledger job {second[0]}" in board.page_source
     assert "Completed" in board.find_element(By.CSS_SELECTOR, ".timeline").text
-    follow(board, "Board")
+    follow(board, "Board", By.LINK_TEXT)
     assert board.find_element(By.ID, "totals")
 
 
 def test_the_downloaded_csv_holds_the_jobs_that_the_page_shows(board, downloads):
-    follow(board, "Next page")
+    follow(board, "a[rel=next]")
     shown = job_ids(board)
     board.find_element(By.LINK_TEXT, "Download as CSV").click()
     file, deadline = downloads / "jobs.csv", time.monotonic() + SECONDS
@@ -144,8 +135,7 @@ def test_axe_finds_nothing(browser, deployment, page, theme):
     emulate(browser, theme=theme)
     browser.get(f"{deployment.ready['ApiUrl']}/board")
     if page == "job":
-        wait(browser, ".jobs tbody a").click()
-        wait(browser, "dl")
+        follow(browser, ".jobs tbody a")
     else:
         browser.get(f"{deployment.ready['ApiUrl']}/{page}")
         wait(browser, "h1")
@@ -162,11 +152,10 @@ def test_the_board_works_without_scripts(browser, deployment):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(f"{deployment.ready['ApiUrl']}/board")
-        browser.find_element(By.CSS_SELECTOR, "input[value=FAILED]").click()
-        browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
-        wait(browser, ".jobs tbody tr")
+        click(browser, "input[value=FAILED]")
+        follow(browser, "form button[type=submit]")
         assert set(cells(browser, 2)) == {"Failed"}
-        browser.find_element(By.CSS_SELECTOR, ".jobs tbody a").click()
+        follow(browser, ".jobs tbody a")
         assert len(wait(browser, "pre").text) > 30
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
@@ -204,8 +193,7 @@ def test_the_page_reloads_by_itself_but_not_while_someone_fills_in_the_form(brow
 
 
 def test_a_command_is_copied(board):
-    board.find_element(By.CSS_SELECTOR, ".jobs tbody a").click()
-    wait(board, ".copied button")
+    follow(board, ".jobs tbody a")
     grant = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     board.execute_cdp_cmd("Browser.grantPermissions", grant)
     click(board, ".copied button")
