@@ -32,8 +32,8 @@ def sync(stack: Enforced) -> None:
 
     def is_known() -> bool:
         families = stack.invoke("Sync/Function")["Families"]
-        failed = [result for result in families.values() if "Error" in result]
-        assert not failed, failed
+        if any("Error" in result for result in families.values()):
+            return False  # one of the schedule has overtaken it
         row = stack.own.client("dynamodb").query(
             TableName=stack.outputs["LedgerTableName"],
             IndexName="ById",

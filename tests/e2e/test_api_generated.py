@@ -1,7 +1,6 @@
 """schemathesis against the deployed API, from the document that the API itself serves."""
 
 import json
-import urllib.request
 
 import hypothesis
 import pytest
@@ -15,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.e2e.deployment import opened
 from tests.full import in_full
 
 EXAMPLES = in_full(20, 60)
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.xdist_group("deployment")
 @pytest.fixture(scope="module")
 def schema(deployment):
     url = f"{deployment.ready['ApiUrl']}/openapi.json"
-    with urllib.request.urlopen(url, timeout=30) as response:
+    with opened(url) as response:
         served = schemathesis.openapi.from_dict(json.load(response))
     served.config.update(base_url=deployment.ready["ApiUrl"])
     return served

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.account import FAMILIES
-from tests.e2e.deployment import wait_until
+from tests.e2e.deployment import opened, wait_until
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -42,7 +42,7 @@ def api(deployment):
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(url, body, sent, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with opened(request) as response:
                 return Answer(response.status, response.headers, response.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import wait_until
+from tests.e2e.deployment import opened, wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
@@ -66,7 +66,7 @@ class Caller:
         url = f"{self._url}{path}?{urllib.parse.urlencode(parameters)}"
         request = urllib.request.Request(url, body, dict(headers), method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with opened(request) as response:
                 self.answers.append(response.read().decode())
                 return response.headers
         except urllib.error.HTTPError as error:

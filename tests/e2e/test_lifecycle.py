@@ -142,8 +142,13 @@ class Kept:
         return result
 
     def sync(self):
-        synced = self.invoke("SyncFunctionName")["Families"]
-        assert not [family for family in synced.values() if "Error" in family]
+        """Sync; again, where one of the schedule has overtaken it."""
+
+        def is_complete():
+            families = self.invoke("SyncFunctionName")["Families"].values()
+            return not any("Error" in family for family in families)
+
+        wait_until(is_complete, 30, "a sync is complete")
 
     def window_end(self):
         """Where the digests' windows have got to."""

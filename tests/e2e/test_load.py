@@ -2,11 +2,11 @@
 
 import json
 import threading
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.e2e.deployment import opened
 from tests.full import in_full
 
 pytestmark = pytest.mark.xdist_group("deployment")
@@ -39,7 +39,7 @@ def test_concurrent_calls_have_no_error_while_syncs_run(deployment):
 
     def call(number: int) -> int:
         url = deployment.ready["ApiUrl"] + QUERIES[number % len(QUERIES)]
-        with urllib.request.urlopen(url, timeout=CALLERS_SECONDS) as answer:
+        with opened(url, CALLERS_SECONDS) as answer:
             assert answer.read()
             return answer.status
 
@@ -52,4 +52,6 @@ def test_concurrent_calls_have_no_error_while_syncs_run(deployment):
             ended.set()
         syncs.result()
     assert synced
-    assert not [one for answer in synced for one in answer["Families"].values() if "Error" in one]
+    # One of the schedule may be faster.
+    errors = {one.get("Error") for answer in synced for one in answer["Families"].values()}
+    assert errors <= {None, "WalkOvertaken"}

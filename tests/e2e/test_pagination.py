@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.account import start_phi_job
-from tests.e2e.deployment import Deployment, wait_until
+from tests.e2e.deployment import Deployment, opened, wait_until
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -22,7 +22,7 @@ def get(
     url = f"{deployment.ready['ApiUrl']}/jobs?{urllib.parse.urlencode(query)}"
     request = urllib.request.Request(url, headers={"Idempotency-Key": key} if key else {})
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with opened(request) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:

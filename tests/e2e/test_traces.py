@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import wait_until
+from tests.e2e.deployment import opened, wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
@@ -16,7 +16,7 @@ def post_digest(deployment):
     """Publish a digest of its own; return the id of the request."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
     request = urllib.request.Request(f"{deployment.ready['ApiUrl']}/digests", b"{}", headers)
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with opened(request) as response:
         return response.headers["X-Request-Id"]
 
 
@@ -74,7 +74,7 @@ def test_a_sync_is_traced_by_family_and_page_to_each_call(deployment):
     function = deployment.outputs["SyncFunctionName"]
     client.invoke(FunctionName=function, Payload=b'{"Families": ["PHI"]}')
     segments = observed.segments(deployment)
-    family = annotated(segments, Operation="SyncFamily", Family="PHI")[-1]
+    family = annotated(segments, Operation="SyncFamily", Family="PHI", Outcome="ok")[-1]
     trace = [s for s in segments if s["trace_id"] == family["trace_id"]]
     pages = annotated(trace, Operation="SyncPage", Family="PHI")
     assert {page["parent_id"] for page in pages} == {family["id"]}
