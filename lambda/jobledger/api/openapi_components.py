@@ -61,8 +61,9 @@ def idempotency_key() -> Node:
         "name": IDEMPOTENCY_KEY.name,
         "in": "header",
         "description": f"{IDEMPOTENCY_KEY.allowed} (IETF draft-ietf-httpapi-idempotency-key-header)",
-        "schema": documented(IDEMPOTENCY_KEY.schema),
-        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        # Not the parameter's own example: the page would send that as everybody's key.
+        "schema": documented(IDEMPOTENCY_KEY.schema)
+        | {"examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"]},
     }
 
 
