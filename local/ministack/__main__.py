@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
 
 from local.ministack.functions import SharedCode, retry_batches, take_turns
 from local.ministack.iam import complete_iam
@@ -33,6 +33,8 @@ if __name__ == "__main__":
     lambda_runtime.Worker._drain_stderr_bounded = read_to_end(
         lambda_runtime.Worker._drain_stderr_bounded
     )
-    lambda_svc._emit_lambda_logs = emitting_metrics(lambda_svc._emit_lambda_logs, keep_metrics())
+    lambda_svc._emit_lambda_logs = emitting_metrics(
+        lambda_svc._emit_lambda_logs, keep_metrics(), cloudwatch_logs._log_groups
+    )
     keep_traces(Path(os.environ["TRACES_FILE"]))
     app.main()

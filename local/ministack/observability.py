@@ -8,7 +8,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,11 @@ def keep_metrics() -> Callable[[str], None]:
     return logs.put
 
 
-def emitting_metrics(emit: Any, keep: Callable[[str], None]) -> Any:
-    """Wrap MiniStack's writer of a function's log: it keeps the metrics in it.
+def emitting_metrics(emit: Any, keep: Callable[[str], None], groups: Container[str]) -> Any:
+    """Wrap MiniStack's writer of a function's log: it keeps the metrics in it. `groups` are the log groups that exist.
 
-    At the level FATAL, a function writes no records.
+    At the level FATAL, a function writes no records. In a deleted log group it writes none either: the roles of the
+    stack may not create log groups, and a call that ended late would leave one of a stack that is gone.
     """
 
     @functools.wraps(emit)
@@ -90,6 +91,9 @@ def emitting_metrics(emit: Any, keep: Callable[[str], None]) -> Any:
         fatal = logging.get("ApplicationLogLevel") == "FATAL"
         if '"CloudWatchMetrics"' in log_text:
             keep(log_text)
+        group = logging.get("LogGroup")
+        if group and group not in groups:
+            return
         emit(func, request_id, "" if fatal else log_text, *rest, **more)
 
     return emitting

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as expect
 from selenium.webdriver.support.wait import WebDriverWait
@@ -58,7 +59,9 @@ def follow(browser: webdriver.Chrome, selector: str, by: str = By.CSS_SELECTOR) 
     """Click what leads to another page, and wait until this one is gone: it may have what is looked for on that."""
     page = browser.find_element(By.TAG_NAME, "html")
     click(browser, selector, by)
-    WebDriverWait(browser, SECONDS).until(expect.staleness_of(page))
+    # While the page is being replaced, chromedriver may have an error of its own for it.
+    replaced = WebDriverWait(browser, SECONDS, ignored_exceptions=[WebDriverException])
+    replaced.until(expect.staleness_of(page))
 
 
 def errors_of(browser: webdriver.Chrome) -> list[dict]:

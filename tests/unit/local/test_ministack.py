@@ -144,8 +144,16 @@ def test_each_metric_of_a_log_is_published_for_each_dimension_set():
 def test_metrics_are_kept_at_any_level_and_records_below_fatal(level, written, nested):
     logs: list[str] = []
     kept: list[str] = []
-    emit = emitting_metrics(lambda func, request_id, log, *_: logs.append(log), kept.append)
+    emit = emitting_metrics(lambda func, request_id, log, *_: logs.append(log), kept.append, ())
     config = {"LoggingConfig": {"ApplicationLogLevel": level}}
     emit({"config": config} if nested else config, "1", entry(1), False, 3)
     assert logs == [written]
     assert kept == [entry(1)]
+
+
+@pytest.mark.parametrize("groups, written", [(["of-it"], ["a line"]), (["another"], [])])
+def test_a_call_that_ends_late_creates_no_log_group_anew(groups, written):
+    logs: list[str] = []
+    emit = emitting_metrics(lambda func, request_id, log, *_: logs.append(log), print, groups)
+    emit({"LoggingConfig": {"LogGroup": "of-it"}}, "1", "a line", False, 3)
+    assert logs == written
