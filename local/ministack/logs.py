@@ -19,7 +19,7 @@ def marking_ends(worker: str) -> str:
     """The script of MiniStack's Python worker, made to write `END` to its log before it answers."""
     before, answer, after = worker.rpartition(ANSWER)
     if not answer:
-        raise ValueError("MiniStack's Python worker answers in another way than this project knows")
+        raise ValueError("MiniStack's Python worker does not answer as this project expects")
     return f"{before}        print({END!r}, file=sys.stderr, flush=True)\n{answer}{after}"
 
 

@@ -56,10 +56,10 @@ def click(browser: webdriver.Chrome, selector: str, by: str = By.CSS_SELECTOR) -
 
 
 def follow(browser: webdriver.Chrome, selector: str, by: str = By.CSS_SELECTOR) -> None:
-    """Click what leads to another page, and wait until this one is gone: it may have what is looked for on that."""
+    """Click what leads to another page, and wait until this one is gone: both may have what is looked for next."""
     page = browser.find_element(By.TAG_NAME, "html")
     click(browser, selector, by)
-    # While the page is being replaced, chromedriver may have an error of its own for it.
+    # chromedriver may raise an error of its own while the page is being replaced.
     replaced = WebDriverWait(browser, SECONDS, ignored_exceptions=[WebDriverException])
     replaced.until(expect.staleness_of(page))
 

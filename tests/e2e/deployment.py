@@ -76,8 +76,15 @@ def is_open(endpoint: str) -> bool:
         return probe.connect_ex((str(url.hostname), int(url.port or 0))) == 0
 
 
-def opened(request: str | urllib.request.Request, seconds: float = 60) -> Any:
-    """Open a URL of the API as clients do that heed Retry-After: the stage takes 50 requests a second, and 100 at once."""
+def is_complete(families: dict[str, dict[str, Any]]) -> bool:
+    """Whether a sync has brought all families up to date; false if a scheduled sync overtook it, which is no failure."""
+    errors = {result.get("Error") for result in families.values()}
+    assert errors <= {None, "WalkOvertaken"}, errors
+    return errors == {None}
+
+
+def opened(request: str | urllib.request.Request, seconds: float = 30) -> Any:
+    """Open a URL of the API; when throttled, wait and try again. The stage takes 50 requests a second, and 100 at once."""
     for _ in range(10):
         try:
             return urllib.request.urlopen(request, timeout=seconds)

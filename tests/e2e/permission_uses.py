@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from jobledger.ledger.totals import LAYOUT
-from tests.e2e.deployment import wait_until
+from tests.e2e.deployment import is_complete, wait_until
 from tests.e2e.enforced import Enforced
 from tests.e2e.local_aws import OwnAws
 
@@ -31,9 +31,8 @@ def sync(stack: Enforced) -> None:
     job = start_job(stack.own)
 
     def is_known() -> bool:
-        families = stack.invoke("Sync/Function")["Families"]
-        if any("Error" in result for result in families.values()):
-            return False  # one of the schedule has overtaken it
+        if not is_complete(stack.invoke("Sync/Function")["Families"]):
+            return False
         row = stack.own.client("dynamodb").query(
             TableName=stack.outputs["LedgerTableName"],
             IndexName="ById",

@@ -95,7 +95,7 @@ def test_try_it_out_on_the_list_shows_jobs(page):
     assert "ComprehendMedicalAsyncJobPropertiesList" in shown
     status = wait(page, f"{block} .live-responses-table tbody .response-col_status").text
     assert status.split()[0] == "200"
-    # With an example's key, all lists would be those of the first, and another filter an error.
+    # With the example's key, every list would repeat the first, and another filter would be rejected.
     sent = wait(page, f"{block} .curl").get_property("textContent")
     assert "/jobs?" in sent
     assert "Idempotency-Key" not in sent

@@ -66,7 +66,7 @@ class Caller:
         url = f"{self._url}{path}?{urllib.parse.urlencode(parameters)}"
         request = urllib.request.Request(url, body, dict(headers), method=method)
         try:
-            with opened(request) as response:
+            with opened(request, 60) as response:
                 self.answers.append(response.read().decode())
                 return response.headers
         except urllib.error.HTTPError as error:

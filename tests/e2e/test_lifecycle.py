@@ -14,7 +14,7 @@ import pytest
 from local import destroy
 from local.processes import LocalError
 from tests.e2e.account import COUNTS, made_up_jobs
-from tests.e2e.deployment import ROOT, wait_until
+from tests.e2e.deployment import ROOT, is_complete, wait_until
 from tests.e2e.enforced import Enforced
 from tests.e2e.local_aws import own_aws
 from tests.e2e.permission_uses import start_job
@@ -143,13 +143,11 @@ class Kept:
         return result
 
     def sync(self):
-        """Sync; again, where one of the schedule has overtaken it."""
-
-        def is_complete():
-            families = self.invoke("SyncFunctionName")["Families"].values()
-            return not any("Error" in family for family in families)
-
-        wait_until(is_complete, 30, "a sync is complete")
+        wait_until(
+            lambda: is_complete(self.invoke("SyncFunctionName")["Families"]),
+            30,
+            "a sync is complete",
+        )
 
     def window_end(self):
         """Where the digests' windows have got to."""

@@ -16,7 +16,7 @@ def post_digest(deployment):
     """Publish a digest of its own; return the id of the request."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
     request = urllib.request.Request(f"{deployment.ready['ApiUrl']}/digests", b"{}", headers)
-    with opened(request) as response:
+    with opened(request, 60) as response:
         return response.headers["X-Request-Id"]
 
 

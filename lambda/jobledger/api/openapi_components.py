@@ -61,7 +61,7 @@ def idempotency_key() -> Node:
         "name": IDEMPOTENCY_KEY.name,
         "in": "header",
         "description": f"{IDEMPOTENCY_KEY.allowed} (IETF draft-ietf-httpapi-idempotency-key-header)",
-        # Not the parameter's own example: the page would send that as everybody's key.
+        # Not as the parameter's example: the docs page would send that as every reader's key.
         "schema": documented(IDEMPOTENCY_KEY.schema)
         | {"examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"]},
     }
