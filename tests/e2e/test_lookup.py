@@ -75,7 +75,7 @@ def cases(jobs):
         "Text": ({"JobStatus": "FAILED,STOPPED", "MustExist": True}, ended_badly),
         "After": ({"SubmitTimeAfter": middle}, [j for j in completed if j["SubmitTime"] > middle]),
         "Before": ({"SubmitTimeBefore": middle}, [j for j in completed if j["SubmitTime"] < middle]),
-        "Nothing": ({"JobName": "nobody", "MustExist": "false"}, []),
+        "Nothing": ({"JobName": "no-such-job", "MustExist": "false"}, []),
     }  # fmt: skip
 
 

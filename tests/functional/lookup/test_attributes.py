@@ -84,7 +84,10 @@ def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
             {"JobStatus": "STOPPED,SUBMITTED", "SubmitTimeBefore": "2026-01-01"},
             "SubmitTimeBefore: no SUBMITTED or STOPPED job matches (MustExist is true). ",
         ),
-        ({"JobName": "nobody", "MustExist": "TRUE"}, "JobName: no COMPLETED job has this name; "),
+        (
+            {"JobName": "no-such-job", "MustExist": "TRUE"},
+            "JobName: no COMPLETED job has this name; ",
+        ),
     ],
 )
 def test_a_failure_begins_with_the_properties_that_no_job_matches(stack, properties, beginning):
@@ -94,7 +97,7 @@ def test_a_failure_begins_with_the_properties_that_no_job_matches(stack, propert
 def test_a_failure_ends_with_what_was_searched_and_how_fresh_it_is(stack, monkeypatch):
     monkeypatch.setenv("FAMILIES", "SNOMEDCT,PHI")
     stack.sync_error = FunctionRefused("ReadTimeoutError")
-    sentence = stack.refused(JobName="nobody", Family="ALL", WaitMinutes="1")
+    sentence = stack.refused(JobName="no-such-job", Family="ALL", WaitMinutes="1")
     assert sentence.endswith(
         " Searched: SNOMEDCT, PHI. The first sync of the ledger is not complete."
         " Comprehend Medical could not be reached."
@@ -102,7 +105,7 @@ def test_a_failure_ends_with_what_was_searched_and_how_fresh_it_is(stack, monkey
 
 
 def test_must_exist_is_read_in_any_case(stack):
-    assert stack.found(JobName="nobody", MustExist="FALSE")["Count"] == "0"
+    assert stack.found(JobName="no-such-job", MustExist="FALSE")["Count"] == "0"
 
 
 def test_counting_ends_at_its_maximum(stack, monkeypatch):

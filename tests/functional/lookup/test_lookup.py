@@ -24,7 +24,7 @@ def stack():
 CASES = {
     "ok": ({"JobName": "nightly-notes"}, None),
     "not found": (
-        {"JobName": "nobody"},
+        {"JobName": "no-such-job"},
         "JobName: no COMPLETED job has this name; none has it in any status.",
     ),
     "ambiguous": (
@@ -33,7 +33,7 @@ CASES = {
     ),
     "bad property": ({"JobStatus": "DONE"}, "JobStatus must be one of SUBMITTED"),
     "timeout": (
-        {"JobName": "nobody", "WaitMinutes": "5"},
+        {"JobName": "no-such-job", "WaitMinutes": "5"},
         "WaitMinutes: 5 minutes have passed. JobName: no COMPLETED job has this name;",
     ),
     "oversize": ({"JobName": "too-long"}, "The attributes of job " + "f" * 32 + " are too long"),
@@ -89,7 +89,7 @@ def test_the_state_machine_gets_no_property_in_plain_text(stack, case):
     for event in stack.provider.waits:
         assert set(event["ResourceProperties"]) <= {"Encrypted"}
         assert not event.get("OldResourceProperties")
-        assert not {"nightly", "nobody", "a canary"} & set(json.dumps(event).split('"'))
+        assert not {"nightly", "no-such-job", "a canary"} & set(json.dumps(event).split('"'))
 
 
 def test_a_key_that_cannot_be_used_is_a_sentence(stack):
@@ -171,7 +171,7 @@ def test_each_property_selects(stack, properties, job, count):
 def test_without_must_exist_nothing_found_is_empty_attributes_and_a_count_of_0(stack):
     nothing = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}
     for waiting in ({}, {"WaitMinutes": "1"}):
-        assert stack.found(JobName="nobody", MustExist="false", **waiting) == nothing
+        assert stack.found(JobName="no-such-job", MustExist="false", **waiting) == nothing
 
 
 def test_the_sentence_says_what_there_is_of_that_name(stack):

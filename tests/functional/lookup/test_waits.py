@@ -92,7 +92,7 @@ def test_a_failed_job_does_not_end_a_wait_that_is_not_for_its_name(stack):
     ],
 )
 def test_a_wait_never_outlasts_what_cloudformation_waits(stack, properties, minutes, sentence):
-    reason = stack.refused(JobName="nobody", **properties)
+    reason = stack.refused(JobName="no-such-job", **properties)
     assert reason.startswith(sentence)
     # A sync takes a second of this world's time.
     waited = stack.seconds
@@ -101,7 +101,7 @@ def test_a_wait_never_outlasts_what_cloudformation_waits(stack, properties, minu
 
 def test_an_unreachable_service_is_retried_and_reported(stack):
     stack.sync_error = FunctionRefused("AccessDeniedException")
-    sentence = stack.refused(JobName="nobody", WaitMinutes="2")
+    sentence = stack.refused(JobName="no-such-job", WaitMinutes="2")
     assert "Comprehend Medical could not be reached." in sentence
     assert len(stack.syncs) == 13
     assert stack.found(JobName="once", WaitMinutes="2")["JobId"] == "d" * 32

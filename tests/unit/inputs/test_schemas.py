@@ -5,9 +5,17 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import force_setattr
 
+from jobledger.errors import UnexpectedError
 from jobledger.validation import JsonObject, Parameter, value_of
 from tests.unit.inputs.edges import edges
-from tests.unit.inputs.handlers import MODULES, Input, all_inputs, refusal, running_handlers
+from tests.unit.inputs.handlers import (
+    MODULES,
+    Handlers,
+    Input,
+    all_inputs,
+    refusal,
+    running_handlers,
+)
 
 INPUTS = {one.label: one for one in all_inputs()}
 ANY_VALUE = {"property Refresh", "property ServiceToken"}
@@ -58,10 +66,18 @@ def test_nothing_but_the_schema_refuses_a_value(handlers, label):
     beyond = edges_of(one)[1]
     force_setattr(declared, "schema", {})  # it is frozen
     try:
-        refused = [value for value in beyond if refusal(declared) in one.send(handlers, value)]
+        refused = [value for value in beyond if _is_refused(handlers, one, value)]
     finally:
         force_setattr(declared, "schema", schema)
     assert refused == []
+
+
+def _is_refused(handlers: Handlers, one: Input, value: object) -> bool:
+    try:
+        return refusal(one.declared) in one.send(handlers, value)
+    except UnexpectedError:
+        # What an unvalidated value breaks behind the validation was not refused by it.
+        return False
 
 
 @pytest.mark.parametrize("label", ["body", "by hand"])
