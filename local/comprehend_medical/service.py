@@ -1,6 +1,7 @@
 """The service without HTTP: the operations on jobs, and the control requests."""
 
 import json
+import random
 import secrets
 import threading
 import time
@@ -21,7 +22,7 @@ from local.comprehend_medical.jobs import (
     new_job,
 )
 from local.comprehend_medical.model import check_input
-from local.comprehend_medical.sample import plan_for
+from local.comprehend_medical.sample import ACTIVE_EACH, plan_for, submitted_job
 from local.comprehend_medical.settings import Hostility, Settings, as_dict, changed
 from local.comprehend_medical.store import Store
 from local.comprehend_medical.walks import (
@@ -70,6 +71,16 @@ class Service:
         for family, shelf in self._store.shelves.items():
             for job in [job for job in shelf.jobs.values() if job.status in ACTIVE]:
                 self._store.schedule(family, job, plan_for(job.properties, now))
+
+    def start_sample_job(self, rng: random.Random) -> None:
+        """Start a sample job of any family, unless the family has enough active ones."""
+        with self._lock:
+            now, family = self.clock(), rng.choice(list(Family))
+            self._store.advance(now, self.hostility.expire_jobs)
+            if self._store.shelves[family].active() < ACTIVE_EACH:
+                properties = submitted_job(rng, family, now)
+                job = self._store.put(family, properties)
+                self._store.schedule(family, job, plan_for(properties, now))
 
     # Operations of the service
 

@@ -124,7 +124,8 @@ class Ledger:
         `listed_at` is the time when the listing was requested. A job only moves forward, so repeated,
         concurrent and late calls are harmless: a row is written on the condition that it is the row that
         was read, and read again otherwise. Without `announce_new` (a first fill), new jobs are not added to
-        the change log; those that ended lately become `ended` rows, which only digests read. Raises LedgerUnavailable; rows that were written before the error remain, complete.
+        the change log; those that ended lately become `ended` rows, which only digests read. Raises
+        LedgerUnavailable; rows that were written before the error remain, complete.
         """
         pending = furthest(jobs)
         unseen = {} if announce_new else self._ended_rows(pending)
