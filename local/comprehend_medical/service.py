@@ -91,8 +91,10 @@ class Service:
             raise ServiceError("UnknownOperationException", f"{name or 'None'} is not implemented.")
         with self._lock:
             self._calls.add(name, self.clock())
-            taken = self._faults.take(name)
+            taken = self._faults.take(name, _job_id_in(body))
         self._suffer(taken)
+        if taken.body is not None:
+            return taken.body
         with self._lock:
             now = self.clock()
             self._throttle(operation, now)
@@ -203,9 +205,8 @@ class Service:
             page = around(cursor, page)
         elif page.following is not None:
             page = page._replace(following=page.following._replace(issued=now))
-        listed = (
-            f'"ComprehendMedicalAsyncJobPropertiesList": [{", ".join(j.text for j in page.jobs)}]'
-        )
+        jobs = ", ".join([*self._faults.nulls(), *(job.text for job in page.jobs)])
+        listed = f'"ComprehendMedicalAsyncJobPropertiesList": [{jobs}]'
         if page.following is None:
             return f"{{{listed}}}"
         return f'{{{listed}, "NextToken": "{self._tokens.seal(query, page.following)}"}}'
@@ -268,6 +269,14 @@ class Service:
         """Return the number of jobs."""
         with self._lock:
             return len(self._store)
+
+
+def _job_id_in(body: str | bytes) -> str:
+    """Return the JobId of a request, empty when it has none."""
+    try:
+        return str(_parsed(body).get("JobId", ""))
+    except ServiceError:
+        return ""
 
 
 def _parsed(body: str | bytes) -> Properties:
