@@ -24,6 +24,7 @@ from jobledger.errors import (
     WalkOvertaken,
 )
 from jobledger.jobs import Family, Job
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
 from jobledger.ledger.totals import LAYOUT, submit_day
 from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
@@ -83,6 +84,10 @@ class Sync:
         self._reconcile = reconcile
         self._check_deadline = check_deadline
         self._state = SyncState()
+        # The family's active jobs, and the jobs that this run has seen.
+        self._active: dict[str, ActiveJob] = {}
+        self._seen: set[str] = set()
+        self._quiet = 0
         self._error: str | None = None
         self._observed = self._changed = self._transitions = self._repaired = 0
         self._seen_tokens: set[str] = set()
@@ -92,7 +97,7 @@ class Sync:
         """Sync the family. Service and ledger errors are returned, not raised."""
         self._upstream.reset()
         try:
-            self._state = self._ledger.state(self._family)
+            self._begin()
             if self._reconcile and self._state.as_of is None:
                 # Before the first fill there is nothing to count, and the counters are complete at once.
                 self._recount()
@@ -117,6 +122,27 @@ class Sync:
             error=self._error,
         )
 
+    def _begin(self) -> None:
+        """Read the state and the active jobs; give each active job of an older version its row."""
+        self._state = state = self._ledger.state(self._family)
+        if state.without_rows:
+            self._ledger.follow(self._family, self._ledger.active(self._family, state).values())
+            self._state = state = self._save(_with_rows)
+        # Only if no row was there after the state said so, there is none.
+        self._quiet = state.quiet
+        self._active = self._ledger.active(self._family, state, consistent=True)
+        if self._active:
+            self._quiet = 0
+
+    def _save(self, change: Callable[[SyncState], SyncState]) -> SyncState:
+        """Change the state, whatever other syncs have made of it."""
+        while True:
+            saved = self._ledger.save_state(self._family, change(self._state))
+            if saved is not None:
+                self._state = saved
+                return saved
+            self._state = self._ledger.state(self._family)
+
     def _run(self, which: Which) -> None:
         try:
             try:
@@ -124,6 +150,7 @@ class Sync:
             except (TokenRefused, WalkEndless):
                 # Restart once: a token can expire while a walk is interrupted.
                 self._seen_tokens.clear()
+                self._seen.clear()
                 self._empty_pages = 0
                 self._walk(which, self._new_walk(which))
         except UpstreamError as failure:
@@ -140,10 +167,11 @@ class Sync:
         full = which == "full_walk" or state.as_of is None
         return Walk(
             started_at=rfc3339(now),
-            after=None if full else window_start(self._ledger, self._family, state),
-            known=list(state.active),
-            missing={} if which == "full_walk" else state.active,
+            after=None if full else self._window_start(),
         )
+
+    def _window_start(self) -> str:
+        return window_start(self._ledger, self._family, self._state, self._active.values())
 
     def _walk(self, which: Which, walk: Walk) -> None:
         while True:
@@ -161,8 +189,18 @@ class Sync:
 
     def _record(self, jobs: tuple[Job, ...], listed_at: str) -> None:
         recorded = self._ledger.record(
-            self._family, jobs, listed_at, announce_new=self._state.as_of is not None
+            self._family,
+            jobs,
+            listed_at,
+            announce_new=self._state.as_of is not None,
+            followed=self._active,
         )
+        self._seen.update(job.job_id for job in jobs)
+        for job in jobs:
+            if job.ended:
+                self._active.pop(job.job_id, None)
+            else:
+                self._active[job.job_id] = ActiveJob(job.job_id, job.sort_key)
         self._observed += len(jobs)
         self._changed += recorded.changed
         self._transitions += recorded.transitions
@@ -192,52 +230,49 @@ class Sync:
 
     def _complete(self, which: Which, walk: Walk) -> None:
         """Check the formerly active jobs that were not listed, then advance the state."""
-        active = walk.active | self._describe_missing(walk.missing)
-        ended = set(walk.known) - active.keys() if which == "walk" else set()
-        while True:
-            state = self._state
-            # Jobs that another sync found active stay active until they are seen to end.
-            others = {job: time for job, time in state.active.items() if job not in ended}
-            following = replace(
-                state,
-                high_water_mark=later(walk.high_water_mark, state.high_water_mark),
-                active=others | active,
-                **{which: other_walk(getattr(state, which), walk)},
-            )
-            if walk.after is None:
-                after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
-                following = replace(following, full_walk_after=after)
-            if which == "full_walk":
-                following = replace(following, recounted=following.recounted or "")
-            if which == "walk":
-                error = LastError(self._error, rfc3339(self._now())) if self._error else None
-                as_of = later(walk.started_at, state.as_of)
-                following = replace(following, as_of=as_of, last_error=error)
-            saved = self._ledger.save_state(self._family, following)
-            if saved is not None:
-                self._state = saved
-                return
-            self._state = self._ledger.state(self._family)
+        if which == "walk":
+            self._describe_unseen()
+        self._save(lambda state: self._completed(state, which, walk))
 
-    def _describe_missing(self, missing: dict[str, str]) -> dict[str, str]:
-        """Describe each formerly active job that was not listed; return those that may still be active."""
-        active = {}
-        for job_id, submit_time in missing.items():
+    def _completed(self, state: SyncState, which: Which, walk: Walk) -> SyncState:
+        """Return the state after a walk that is complete."""
+        following = replace(
+            state,
+            high_water_mark=later(walk.high_water_mark, state.high_water_mark),
+            **{which: other_walk(getattr(state, which), walk)},
+        )
+        if walk.after is None:
+            after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
+            following = replace(following, full_walk_after=after)
+        if which == "full_walk":
+            return replace(following, recounted=following.recounted or "")
+        error = LastError(self._error, rfc3339(self._now())) if self._error else None
+        return self._at_rest(
+            replace(following, as_of=later(walk.started_at, state.as_of), last_error=error)
+        )
+
+    def _at_rest(self, state: SyncState) -> SyncState:
+        """Return the state with what is known of active rows: none, none seen, or some."""
+        if self._quiet and state.quiet == self._quiet:
+            return replace(state, idle=True)
+        if self._active or state.idle or state.quiet:
+            return state
+        return replace(state, quiet=state.version + 1)
+
+    def _describe_unseen(self) -> None:
+        """Describe each active job that was not listed."""
+        for job in [job for job in self._active.values() if job.job_id not in self._seen]:
             listed_at = rfc3339(self._now())
             try:
-                job = self._upstream.describe(self._family, job_id)
+                found = self._upstream.describe(self._family, job.job_id)
             except JobUnknown:
-                self._ledger.mark_expired(self._family, job_id, submit_time or None)
-                continue
+                self._ledger.mark_expired(self._family, job.job_id, job.submit_time or None)
+                del self._active[job.job_id]
             except UpstreamError as failure:
                 # One job that cannot be described does not delay the others; the next walk checks it again.
                 self._error = failure.name
-                active[job_id] = submit_time
-                continue
-            self._record((job,), listed_at)
-            if not job.ended:
-                active[job_id] = submit_time
-        return active
+            else:
+                self._record((found,), listed_at)
 
     def _recount(self) -> None:
         """Recount the counters month by month, if that is due; the next run resumes an interrupted recount."""
@@ -282,3 +317,11 @@ class Sync:
             if saved is not None:
                 self._state = saved
                 return
+
+
+def _with_rows(state: SyncState) -> SyncState:
+    """Return the state without the active jobs that have rows now."""
+    walk, full_walk = (part and replace(part, active={}) for part in (state.walk, state.full_walk))
+    if walk is not None and walk.after is not None:
+        walk = None
+    return replace(state, active={}, walk=walk, full_walk=full_walk)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from math import ceil
 
 from jobledger.jobs import Family
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import jobs_by_hour
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.sync.upstream import PAGE_SIZE
@@ -14,7 +15,9 @@ from jobledger.times import parse, rfc3339
 OVERLAP = timedelta(minutes=10)
 
 
-def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
+def window_start(
+    ledger: Ledger, family: Family, state: SyncState, active: Iterable[ActiveJob]
+) -> str:
     """Return the SubmitTimeAfter of a walk that finds everything that can have changed.
 
     New jobs are listed from the high-water mark on, less the overlap. For a job that has been active since
@@ -25,7 +28,7 @@ def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
     assert state.as_of is not None
     latest = _overlapping(state.high_water_mark or state.as_of)
     older = sorted(
-        (time for time in state.active.values() if time and time <= latest), reverse=True
+        (job.submit_time for job in active if "" < job.submit_time <= latest), reverse=True
     )
     if not older:
         return latest
