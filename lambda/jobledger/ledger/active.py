@@ -42,10 +42,12 @@ def active_key(scope: str, job_id: str) -> Key:
 
 def active_put(scope: str, job: ActiveJob, known: ActiveJob | None = None) -> Put:
     """Write an active job, on the condition that it is followed as `known` is, or not at all."""
-    row: Row = {**active_key(scope, job.job_id), "JobKey": job.sort_key}
-    if job.unknown_at:
-        row["UnknownAt"] = job.unknown_at
-    return Put(row, _SAME_JOB, {":known": (known or job).sort_key})
+    return Put(_row(scope, job), _SAME_JOB, {":known": (known or job).sort_key})
+
+
+def active_mark(scope: str, job: ActiveJob) -> Put:
+    """Write an active job anew, on the condition that it is still followed."""
+    return Put(_row(scope, job), "JobKey = :known", {":known": job.sort_key})
 
 
 def active_delete(scope: str, job: ActiveJob) -> Delete:
@@ -71,6 +73,11 @@ def read_followed(table: Table, scope: str, job_ids: Iterable[str]) -> dict[str,
 
 # Two rows of one job would be two jobs: the row says which one it stands for.
 _SAME_JOB = "attribute_not_exists(PK) OR JobKey = :known"
+
+
+def _row(scope: str, job: ActiveJob) -> Row:
+    row: Row = {**active_key(scope, job.job_id), "JobKey": job.sort_key}
+    return row | ({"UnknownAt": job.unknown_at} if job.unknown_at else {})
 
 
 def _from_row(row: Row) -> ActiveJob:

@@ -22,6 +22,7 @@ from jobledger.ledger.active import (
     ActiveJob,
     Followed,
     active_delete,
+    active_mark,
     active_put,
     read_active,
     read_followed,
@@ -52,15 +53,31 @@ class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """A walk over the service's list in progress, stored so that another run can resume it.
 
     `after` is its SubmitTimeAfter (None: all jobs), `next_token` the next page, `pages` the number of pages
-    read. A version without active rows stored the active jobs that were listed as `active`.
+    read. `reached` is the oldest submit time on them; of the active jobs that are newer, `unconfirmed` were
+    neither listed nor described. A version without active rows stored the active jobs that were listed as
+    `active`.
     """
 
     started_at: str
     after: str | None = None
     next_token: str | None = None
     pages: int = 0
+    reached: str | None = None
+    unconfirmed: int = 0
     high_water_mark: str | None = None
     active: dict[str, str] = {}
+
+
+class Round(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """A round of Describe over active jobs that are not listed, of which one run describes a part.
+
+    It began with a walk at `since` and goes on with the jobs after `after`, a JobId. `failed` says that one of
+    the jobs before could not be described.
+    """
+
+    since: str
+    after: str = ""
+    failed: bool = False
 
 
 class LastError(msgspec.Struct, frozen=True, rename="pascal"):
@@ -79,6 +96,9 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     counters that include all jobs, 0 when none does. `recounted` is the last month that the recount in
     progress has checked, empty at its start; None when no recount is due.
 
+    `round` is the round of Describe in progress. `describe_refused_at` is the time when Describe last failed:
+    for an hour, walks list as many of the active jobs as they can.
+
     `idle` says that the family has no active rows. `quiet` is the version of the state that a run saved when it
     saw no active job; a run that begins later and finds no row either makes the family idle. A job becomes
     active only in a state that is neither. A version without active rows stored the active jobs as `active`.
@@ -94,6 +114,8 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     settled_at: str | None = None
     counted: int = 0
     recounted: str | None = None
+    round: Round | None = None
+    describe_refused_at: str | None = None
     idle: bool = False
     quiet: int = 0
     version: int = 0
@@ -190,6 +212,20 @@ class Ledger:
                 return
         raise LedgerUnavailable("other writers keep changing the rows")
 
+    def note_unknown(self, family: Family, job: ActiveJob) -> bool:
+        """Note that the service does not know an active job; return whether that is the end of it.
+
+        It is when the service said so in an earlier run, or after the job's ExpirationTime.
+        """
+        scope, at = self.partition(family), rfc3339(self._now())
+        row = self.table.get({"PK": scope, "SK": job.sort_key})
+        expires = text_of(row, "ExpirationTime") if row else at
+        if job.unknown_at or (expires and expires <= at):
+            self.mark_expired(family, job.job_id, job.submit_time or None)
+            return True
+        self.table.put(active_mark(scope, msgspec.structs.replace(job, unknown_at=at)))
+        return False
+
     def mark_expired(self, family: Family, job_id: str, submit_time: str | None) -> None:
         """Mark a job's row as unknown to the service, and follow it no longer.
 
@@ -199,12 +235,12 @@ class Ledger:
         key = {"PK": scope, "SK": Job.key_of(submit_time, job_id)}
         for _ in range(WRITE_ATTEMPTS):
             row = self.table.get(key)
-            if row is None or row.get("ExpiredUpstream"):
-                return
-            version = int(row["Version"])
-            marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
-            put = Put(marked, "Version = :read", {":read": version})
-            if self.table.transact([put, active_delete(scope, ActiveJob(job_id, key["SK"]))]):
+            marking: list[Action] = [active_delete(scope, ActiveJob(job_id, key["SK"]))]
+            if row is not None and not row.get("ExpiredUpstream"):
+                version = int(row["Version"])
+                marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
+                marking.append(Put(marked, "Version = :read", {":read": version}))
+            if self.table.transact(marking):
                 return
         raise LedgerUnavailable("other writers keep changing the rows")
 

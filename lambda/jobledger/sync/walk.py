@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from jobledger.errors import (
     DeadlineReached,
-    JobUnknown,
+    JobsUnconfirmed,
     LedgerUnavailable,
     TokenRefused,
     UpstreamError,
@@ -24,11 +24,11 @@ from jobledger.errors import (
     WalkOvertaken,
 )
 from jobledger.jobs import Family, Job
-from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
 from jobledger.ledger.totals import LAYOUT, submit_day
-from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
+from jobledger.ledger.writing import LastError, Ledger, Round, SyncState, Walk
 from jobledger.observability import logger, step
+from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
@@ -43,12 +43,15 @@ MAX_EMPTY_PAGES = 100
 MAX_PAGES = 7_000
 # A long walk logs its progress about every 10,000 jobs.
 PAGES_A_REPORT = 20
+# A state stays below 4 KB. A walk whose tokens are longer is not resumed.
+LONGEST_TOKEN = 1_000
+LONGEST_NAME = 100
 
 Which = Literal["walk", "full_walk"]
 
 
 class FamilySync(msgspec.Struct, frozen=True):
-    """The result of one run for one family. `error` is the error's name, if there was one."""
+    """The result of one run for one family. `active` are the jobs that it follows, `error` is an error's name."""
 
     as_of: str | None
     upstream_calls: int = 0
@@ -57,6 +60,7 @@ class FamilySync(msgspec.Struct, frozen=True):
     changed: int = 0
     transitions: int = 0
     counters_repaired: int = 0
+    active: int = 0
     error: str | None = None
 
 
@@ -84,10 +88,9 @@ class Sync:
         self._reconcile = reconcile
         self._check_deadline = check_deadline
         self._state = SyncState()
-        # The family's active jobs, and the jobs that this run has seen.
-        self._active: dict[str, ActiveJob] = {}
-        self._seen: set[str] = set()
+        self._active = ActiveJobs(family, upstream, ledger, now, self._record)
         self._quiet = 0
+        self._listing_failed = False
         self._error: str | None = None
         self._observed = self._changed = self._transitions = self._repaired = 0
         self._seen_tokens: set[str] = set()
@@ -119,6 +122,7 @@ class Sync:
             changed=self._changed,
             transitions=self._transitions,
             counters_repaired=self._repaired,
+            active=len(self._active.jobs),
             error=self._error,
         )
 
@@ -130,18 +134,24 @@ class Sync:
             self._state = state = self._save(_with_rows)
         # Only if no row was there after the state said so, there is none.
         self._quiet = state.quiet
-        self._active = self._ledger.active(self._family, state, consistent=True)
-        if self._active:
+        self._active.jobs = self._ledger.active(self._family, state, consistent=True)
+        if self._active.jobs:
             self._quiet = 0
 
-    def _save(self, change: Callable[[SyncState], SyncState]) -> SyncState:
-        """Change the state, whatever other syncs have made of it."""
+    def _save(
+        self,
+        change: Callable[[SyncState], SyncState],
+        overtaken: Callable[[SyncState], bool] = lambda state: False,
+    ) -> SyncState:
+        """Change the state beside other syncs. Raises WalkOvertaken when one of them has `overtaken` this one."""
         while True:
             saved = self._ledger.save_state(self._family, change(self._state))
             if saved is not None:
                 self._state = saved
                 return saved
             self._state = self._ledger.state(self._family)
+            if overtaken(self._state):
+                raise WalkOvertaken
 
     def _run(self, which: Which) -> None:
         try:
@@ -150,7 +160,7 @@ class Sync:
             except (TokenRefused, WalkEndless):
                 # Restart once: a token can expire while a walk is interrupted.
                 self._seen_tokens.clear()
-                self._seen.clear()
+                self._active.forget_seen()
                 self._empty_pages = 0
                 self._walk(which, self._new_walk(which))
         except UpstreamError as failure:
@@ -158,20 +168,20 @@ class Sync:
 
     def _full_walk_is_due(self) -> bool:
         state = self._state
-        if state.as_of is None or (self._error and state.full_walk is None):
+        if state.as_of is None or (self._listing_failed and state.full_walk is None):
             return False
         return state.full_walk is not None or rfc3339(self._now()) >= (state.full_walk_after or "")
 
     def _new_walk(self, which: Which) -> Walk:
         state, now = self._state, self._now()
-        full = which == "full_walk" or state.as_of is None
-        return Walk(
-            started_at=rfc3339(now),
-            after=None if full else self._window_start(),
-        )
-
-    def _window_start(self) -> str:
-        return window_start(self._ledger, self._family, self._state, self._active.values())
+        started_at = rfc3339(now)
+        if which == "full_walk" or state.as_of is None:
+            return Walk(started_at)
+        refused_at = state.describe_refused_at
+        refused = refused_at is not None and now - parse(refused_at) < PATIENCE
+        active = self._active.jobs.values()
+        after = window_start(self._ledger, self._family, state, active, describe=not refused)
+        return Walk(started_at, after)
 
     def _walk(self, which: Which, walk: Walk) -> None:
         while True:
@@ -182,9 +192,11 @@ class Sync:
                 self._record(page.jobs, listed_at)
             last, walk = walk, advanced(walk, page)
             if page.next_token is None:
-                self._complete(which, walk)
+                self._complete(which, walk, last.reached)
                 return
             self._check_progress(walk, page)
+            unconfirmed = self._active.confirm_between(walk.reached, last.reached)
+            walk = replace(walk, unconfirmed=walk.unconfirmed + unconfirmed)
             self._checkpoint(which, last, walk)
 
     def _record(self, jobs: tuple[Job, ...], listed_at: str) -> None:
@@ -193,14 +205,9 @@ class Sync:
             jobs,
             listed_at,
             announce_new=self._state.as_of is not None,
-            followed=self._active,
+            followed=self._active.jobs,
         )
-        self._seen.update(job.job_id for job in jobs)
-        for job in jobs:
-            if job.ended:
-                self._active.pop(job.job_id, None)
-            else:
-                self._active[job.job_id] = ActiveJob(job.job_id, job.sort_key)
+        self._active.see(jobs)
         self._observed += len(jobs)
         self._changed += recorded.changed
         self._transitions += recorded.transitions
@@ -218,24 +225,30 @@ class Sync:
 
     def _checkpoint(self, which: Which, last: Walk, walk: Walk) -> None:
         """Store the walk's progress. Raises WalkOvertaken when another sync advanced it."""
-        while True:
-            saved = self._ledger.save_state(self._family, replace(self._state, **{which: walk}))
-            if saved is not None:
-                self._state = saved
-                return
-            self._state = self._ledger.state(self._family)
-            current = getattr(self._state, which)
-            if current is not None and current != last:
-                raise WalkOvertaken
+        if len(msgspec.json.encode(walk.next_token)) > LONGEST_TOKEN:
+            return
+        self._save(
+            lambda state: replace(state, **{which: walk}),
+            lambda state: getattr(state, which) not in (None, last),
+        )
 
-    def _complete(self, which: Which, walk: Walk) -> None:
-        """Check the formerly active jobs that were not listed, then advance the state."""
-        if which == "walk":
-            self._describe_unseen()
-        self._save(lambda state: self._completed(state, which, walk))
+    def _complete(self, which: Which, walk: Walk, reached: str | None) -> None:
+        """Confirm the active jobs that were not listed, then advance the state.
+
+        `reached` is the oldest time of the pages before the last one.
+        """
+        if which == "full_walk":
+            self._save(lambda state: self._completed(state, which, walk))
+            return
+        begun, rest, confirmed = self._state.round or Round(walk.started_at), None, True
+        if walk.after is not None:
+            rest, confirmed = self._active.confirm_rest(begun, reached)
+        as_of = begun.since if confirmed and not walk.unconfirmed else None
+        self._error = self._active.error or (None if as_of else JobsUnconfirmed.__name__)
+        self._save(lambda state: self._confirmed(self._completed(state, which, walk), rest, as_of))
 
     def _completed(self, state: SyncState, which: Which, walk: Walk) -> SyncState:
-        """Return the state after a walk that is complete."""
+        """Return the state after a walk that has listed everything."""
         following = replace(
             state,
             high_water_mark=later(walk.high_water_mark, state.high_water_mark),
@@ -245,34 +258,24 @@ class Sync:
             after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
             following = replace(following, full_walk_after=after)
         if which == "full_walk":
-            return replace(following, recounted=following.recounted or "")
-        error = LastError(self._error, rfc3339(self._now())) if self._error else None
-        return self._at_rest(
-            replace(following, as_of=later(walk.started_at, state.as_of), last_error=error)
+            following = replace(following, recounted=following.recounted or "")
+        return following
+
+    def _confirmed(self, state: SyncState, rest: Round | None, as_of: str | None) -> SyncState:
+        """Return the state after a walk: AsOf moves on if every active job was confirmed."""
+        at = rfc3339(self._now())
+        following = replace(
+            state,
+            as_of=later(as_of, state.as_of),
+            round=rest,
+            last_error=LastError(self._error[:LONGEST_NAME], at) if self._error else None,
+            describe_refused_at=at if self._active.refused else state.describe_refused_at,
         )
-
-    def _at_rest(self, state: SyncState) -> SyncState:
-        """Return the state with what is known of active rows: none, none seen, or some."""
         if self._quiet and state.quiet == self._quiet:
-            return replace(state, idle=True)
-        if self._active or state.idle or state.quiet:
-            return state
-        return replace(state, quiet=state.version + 1)
-
-    def _describe_unseen(self) -> None:
-        """Describe each active job that was not listed."""
-        for job in [job for job in self._active.values() if job.job_id not in self._seen]:
-            listed_at = rfc3339(self._now())
-            try:
-                found = self._upstream.describe(self._family, job.job_id)
-            except JobUnknown:
-                self._ledger.mark_expired(self._family, job.job_id, job.submit_time or None)
-                del self._active[job.job_id]
-            except UpstreamError as failure:
-                # One job that cannot be described does not delay the others; the next walk checks it again.
-                self._error = failure.name
-            else:
-                self._record((found,), listed_at)
+            return replace(following, idle=True)
+        if self._active.jobs or state.idle or state.quiet:
+            return following
+        return replace(following, quiet=state.version + 1)
 
     def _recount(self) -> None:
         """Recount the counters month by month, if that is due; the next run resumes an interrupted recount."""
@@ -290,33 +293,22 @@ class Sync:
     def _save_recount(self, **changed: object) -> None:
         """Store the progress of a recount. Raises WalkOvertaken when another sync advanced it."""
         last = self._state.recounted
-        while True:
-            saved = self._ledger.save_state(self._family, replace(self._state, **changed))
-            if saved is not None:
-                self._state = saved
-                return
-            self._state = self._ledger.state(self._family)
-            if self._state.recounted != last:
-                raise WalkOvertaken
+        self._save(lambda state: replace(state, **changed), lambda state: state.recounted != last)
 
     def _note_failure(self, which: Which, failure: UpstreamError) -> None:
         """Store the error's name in the state and keep AsOf; drop a walk that cannot be resumed."""
-        self._error = failure.name
-        while True:
-            state, now = self._ledger.state(self._family), self._now()
+        self._error, self._listing_failed = failure.name, True
+        refused, now = isinstance(failure, TokenRefused | WalkEndless), self._now()
+
+        def noted(state: SyncState) -> SyncState:
             walk = getattr(state, which)
-            hopeless = isinstance(failure, TokenRefused | WalkEndless) or (
-                walk is not None and now - parse(walk.started_at) > PATIENCE
-            )
-            noted = replace(state, last_error=LastError(failure.name, rfc3339(now)))
-            if hopeless:
-                noted = replace(noted, **{which: None})
-            if hopeless and which == "full_walk":
-                noted = replace(noted, full_walk_after=rfc3339(now + PATIENCE))
-            saved = self._ledger.save_state(self._family, noted)
-            if saved is not None:
-                self._state = saved
-                return
+            failed = LastError(failure.name[:LONGEST_NAME], rfc3339(now))
+            if not refused and (walk is None or now - parse(walk.started_at) <= PATIENCE):
+                return replace(state, last_error=failed)
+            again = {"full_walk_after": rfc3339(now + PATIENCE)} if which == "full_walk" else {}
+            return replace(state, last_error=failed, **{which: None}, **again)
+
+        self._save(noted)
 
 
 def _with_rows(state: SyncState) -> SyncState:
