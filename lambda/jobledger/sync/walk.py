@@ -45,7 +45,6 @@ MAX_PAGES = 7_000
 PAGES_A_REPORT = 20
 # A state stays below 4 KB. A walk whose tokens are longer is not resumed.
 LONGEST_TOKEN = 1_000
-LONGEST_NAME = 100
 
 Which = Literal["walk", "full_walk"]
 
@@ -240,10 +239,13 @@ class Sync:
         if which == "full_walk":
             self._save(lambda state: self._completed(state, which, walk))
             return
-        begun, rest, confirmed = self._state.round or Round(walk.started_at), None, True
+        rest: Round | None = None
+        as_of: str | None = walk.started_at
         if walk.after is not None:
-            rest, confirmed = self._active.confirm_rest(begun, reached)
-        as_of = begun.since if confirmed and not walk.unconfirmed else None
+            begun = self._state.round
+            rest, as_of = self._active.confirm_rest(walk.started_at, begun, reached)
+        if walk.unconfirmed:
+            as_of = None
         self._error = self._active.error or (None if as_of else JobsUnconfirmed.__name__)
         self._save(lambda state: self._confirmed(self._completed(state, which, walk), rest, as_of))
 
@@ -268,7 +270,7 @@ class Sync:
             state,
             as_of=later(as_of, state.as_of),
             round=rest,
-            last_error=LastError(self._error[:LONGEST_NAME], at) if self._error else None,
+            last_error=LastError(self._error, at) if self._error else None,
             describe_refused_at=at if self._active.refused else state.describe_refused_at,
         )
         if self._quiet and state.quiet == self._quiet:
@@ -302,7 +304,7 @@ class Sync:
 
         def noted(state: SyncState) -> SyncState:
             walk = getattr(state, which)
-            failed = LastError(failure.name[:LONGEST_NAME], rfc3339(now))
+            failed = LastError(failure.name, rfc3339(now))
             if not refused and (walk is None or now - parse(walk.started_at) <= PATIENCE):
                 return replace(state, last_error=failed)
             again = {"full_walk_after": rfc3339(now + PATIENCE)} if which == "full_walk" else {}
