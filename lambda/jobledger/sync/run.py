@@ -115,8 +115,9 @@ def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> Non
             "changed": done.changed,
             "error": done.error,
         }
-        # What a sync at rest costs follows from it.
-        | ({"active": done.active} if done.active else {}),
+        # What a sync at rest costs follows from the number of active jobs.
+        | ({"active": done.active} if done.active else {})
+        | ({"cause": done.cause} if done.cause else {}),
     )
     values: dict[metrics.Metric, float] = {
         metrics.UPSTREAM_CALLS: done.upstream_calls,

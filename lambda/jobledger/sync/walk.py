@@ -50,7 +50,11 @@ Which = Literal["walk", "full_walk"]
 
 
 class FamilySync(msgspec.Struct, frozen=True):
-    """The result of one run for one family. `active` are the jobs that it follows, `error` is an error's name."""
+    """The result of one run for one family.
+
+    `active` is the number of jobs that it follows, `error` is an error's name, and `cause` says why the ledger
+    was not available.
+    """
 
     as_of: str | None
     upstream_calls: int = 0
@@ -61,6 +65,7 @@ class FamilySync(msgspec.Struct, frozen=True):
     counters_repaired: int = 0
     active: int = 0
     error: str | None = None
+    cause: str | None = None
 
 
 class Sync:
@@ -91,6 +96,7 @@ class Sync:
         self._quiet = 0
         self._listing_failed = False
         self._error: str | None = None
+        self._cause: str | None = None
         self._observed = self._changed = self._transitions = self._repaired = 0
         self._seen_tokens: set[str] = set()
         self._empty_pages = 0
@@ -112,7 +118,7 @@ class Sync:
             # The next run, or the other one, resumes here.
             self._error = interruption.name
         except LedgerUnavailable as failure:
-            self._error = failure.name
+            self._error, self._cause = failure.name, str(failure)
         return FamilySync(
             as_of=self._state.as_of,
             upstream_calls=self._upstream.calls,
@@ -123,6 +129,7 @@ class Sync:
             counters_repaired=self._repaired,
             active=len(self._active.jobs),
             error=self._error,
+            cause=self._cause,
         )
 
     def _begin(self) -> None:

@@ -1,6 +1,5 @@
 """Very many jobs active at once: no row grows with them, and each end is recorded."""
 
-import json
 import re
 from collections import defaultdict
 from math import ceil
@@ -8,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.jobs import Family
-from jobledger.ledger.overview import read_summary
-from tests.api import logged_lines
 from tests.dynamodb_limits import size_of
 from tests.full import in_full
 from tests.world import SCOPE, START, World, a_job
@@ -106,18 +102,3 @@ def test_of_very_many_active_jobs_each_end_is_recorded_and_no_row_grows_with_the
         calls = at_rest(world)
     with World([ended(job) for job in many(600)], hostile=False) as world:
         assert calls == at_rest(world)
-
-
-def test_a_sync_says_how_many_active_jobs_it_follows():
-    from datetime import UTC, datetime
-
-    from jobledger.sync.run import _report
-    from jobledger.sync.walk import FamilySync
-
-    with logged_lines() as lines:
-        for active in (50_000, 0):
-            done = FamilySync(as_of=None, active=active)
-            _report(Family.PHI, done, 1.0, lambda: datetime.now(UTC))
-    found = [json.loads(line) for line in lines if "synced" in line]
-    assert [line.get("active") for line in found] == [50_000, None]
-    assert read_summary

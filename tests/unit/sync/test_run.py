@@ -154,7 +154,7 @@ def test_each_family_has_its_share_of_the_time_and_one_that_needs_more_a_second_
     function, monkeypatch
 ):
     clock = [1_000_000.0]
-    monkeypatch.setattr(module.time, "time", lambda: clock[0])
+    monkeypatch.setattr("jobledger.sync.run.time.time", lambda: clock[0])
     took = {Family.SNOMEDCT: 1e9, Family.PHI: 1e9, Family.RXNORM: 1}
     turns: list[tuple[str, float]] = []
 
@@ -203,7 +203,9 @@ def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
             changed=4,
             transitions=3,
             counters_repaired=2,
-            error="ThrottlingException",
+            active=50_000,
+            error="LedgerUnavailable",
+            cause="ThrottlingError",
         ),
     )
     with logged_lines() as lines:
@@ -225,7 +227,9 @@ def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
         "upstream_calls": 7,
         "observed": 5,
         "changed": 4,
-        "error": "ThrottlingException",
+        "active": 50_000,
+        "error": "LedgerUnavailable",
+        "cause": "ThrottlingError",
     }
     assert expected.items() <= line.items()
 
