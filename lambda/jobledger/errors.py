@@ -30,6 +30,8 @@ JobLedgerError
 
 import msgspec
 
+_LONGEST_CODE = 100
+
 
 class JobLedgerError(Exception):
     """The base of all errors of this package. `name` is safe to log and to return to a caller."""
@@ -104,8 +106,11 @@ class ServiceRefused(JobLedgerError):
 
     @property
     def name(self) -> str:
-        """The service's error code, or botocore's exception name when there was no response."""
-        return self._code
+        """The service's error code, or botocore's exception name when there was no response.
+
+        It is stored with the sync's state, so that it is cut where no code ends.
+        """
+        return self._code[:_LONGEST_CODE]
 
 
 class FunctionRefused(ServiceRefused):

@@ -15,7 +15,7 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
     "Sync failures": (
         ("sync",),
         (
-            "fields @timestamp, family, error, as_of, upstream_calls\n"
+            "fields @timestamp, family, error, cause, as_of, upstream_calls\n"
             f'| filter message = "synced" and ispresent(error)\n| {_LATEST}'
         ),
     ),

@@ -18,7 +18,8 @@ _TIME: Schema = {
 _AS_OF: Schema = {
     **_TIME,
     "type": ["string", "null"],
-    "description": "The time of the last agreement between ledger and service; null until the first fill is complete",
+    "description": "The time of the last agreement between ledger and service; null until the first fill is complete. "
+    "It stays while the service does not say what became of a job that has not ended",
 }
 _FAMILY: Schema = {"type": "string", "enum": list(Family), "examples": ["SNOMEDCT"]}
 _STATUS: Schema = {
@@ -92,7 +93,7 @@ SCHEMAS: dict[str, Schema] = {
             "ComprehendMedicalAsyncJobProperties": {"$ref": "#/components/schemas/Job"},
             "History": {
                 "type": "array",
-                "description": "Each status and the time when the ledger first observed it",
+                "description": "Each status and the time when the ledger first observed it: the first one and the last 99",
                 "items": _object({"JobStatus": _STATUS, "ObservedAt": _TIME}, ("JobStatus",)),
             },
             "ExpiredUpstream": {
