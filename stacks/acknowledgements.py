@@ -150,6 +150,13 @@ ACCEPTED = (
         "A reader may read all routes of this stage. The wildcard stands for their paths, for one method.",
     ),
     Accepted(
+        ("CKV_AWS_33",),
+        ("Key",),
+        "The statement LogsOfCallers names everyone, and its condition only callers of the own account through"
+        " CloudWatch Logs. A principal of the account would leave it to IAM policies, which the account's role for"
+        " logs of API Gateway does not have.",
+    ),
+    Accepted(
         _both("IAMNoInlinePolicy"),
         (
             "Api/FunctionRole/DefaultPolicy",
@@ -194,8 +201,14 @@ ACCEPTED = (
     ),
     Accepted(
         _DEAD_LETTERS,
-        ("Api/Function", "Lookup/IsComplete", "Lookup/OnEvent", "Widget/Function"),
+        ("Lookup/IsComplete", "Lookup/OnEvent", "Widget/Function"),
         "It is invoked synchronously only: the caller receives the error. Lambda has no event to keep.",
+    ),
+    Accepted(
+        _DEAD_LETTERS,
+        ("Api/Function",),
+        "API Gateway invokes it synchronously and receives the error. Only the schedule KeepWarm invokes it"
+        " asynchronously, with an event that is always the same and starts no work: there is nothing to keep.",
     ),
     Accepted(
         _DEAD_LETTERS,

@@ -197,6 +197,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     ),
     "Api/Rest": (
         Promise("EndpointConfiguration.Types", ["REGIONAL"], "callers are in the region"),
+        Promise("EndpointConfiguration.IpAddressType", "dualstack", "a private API can become it"),
         Promise("SecurityPolicy", "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09", "TLS 1.2 or newer"),
         Promise("EndpointAccessMode", "STRICT", "needed by the policy, and the stricter mode"),
         Promise("BinaryMediaTypes", ["*/*"], "gzip passes unchanged"),
