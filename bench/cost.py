@@ -23,8 +23,8 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 # The most dollars of a month, by jobs a day.
 GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
 SHOWN = 1_000
-ALARMS = 31
-"""CloudWatch alarms in the template of a default deployment; a test counts them."""
+ALARM_METRICS = 39
+"""Metrics that the alarms of a default deployment evaluate, for which CloudWatch bills; a test counts them."""
 
 _MILLION = 1_000_000
 _GIB = 2**30
@@ -96,7 +96,7 @@ def _items(counted: Month) -> Iterator[Item]:
     yield Item("KMS", "one key, 50,000 requests × $0.03/10,000", 1 + 0.15)
     text = f"{counted.changes:,} events × $1/M, {2 * SYNCS:,} schedules × $1/M"
     yield Item("EventBridge", text, (counted.changes + 2 * SYNCS) / _MILLION)
-    yield Item("alarms", f"{ALARMS} × $0.10", ALARMS * 0.10)
+    yield Item("alarms", f"{ALARM_METRICS} metrics × $0.10", ALARM_METRICS * 0.10)
 
 
 def _units(name: str, units: float, price: float) -> Item:

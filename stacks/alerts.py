@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -34,8 +33,10 @@ class JobAlerts(Construct):
         self.topic = sns.Topic(
             self, "Topic", display_name="Job Ledger alerts", master_key=key, enforce_ssl=True
         )
-        for address in settings.alert_emails:
+        self.subscriptions = [
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
+            for address in settings.alert_emails
+        ]
         self.undelivered: sqs.Queue | None = None
         if settings.alert_on:
             self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
@@ -59,8 +60,12 @@ class JobAlerts(Construct):
                 ],
             )
 
-    def notify_of(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
-        """Send this deployment's own alarms to the topic as well."""
+    def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
+        """Accept notifications of this deployment's own alarms.
+
+        A new alarm notifies that it is OK once it has been evaluated. The addresses are subscribed after that, so
+        that a first deployment sends them no notification.
+        """
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="Alarms",
@@ -70,8 +75,8 @@ class JobAlerts(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
         )
-        for alarm in alarms:
-            alarm.add_alarm_action(actions.SnsAction(self.topic))
+        for subscription in self.subscriptions:
+            subscription.node.add_dependency(*alarms)
 
 
 def _message() -> events.RuleTargetInput:

@@ -60,7 +60,7 @@ class JobLedgerStack(Stack):
         monitoring = Monitoring(
             self, "Monitoring", settings=settings, folder=self.stack_name, parts=parts
         )
-        alerts.notify_of(monitoring.alarms)
+        alerts.accept(monitoring.alarms)
         self._add_outputs(parts)
         acknowledge(self, settings)
 

@@ -136,7 +136,7 @@ def test_alarms_are_on_metrics_that_the_code_emits(full):
     own = {
         alarm["MetricName"]
         for alarm in of_type(full, "AWS::CloudWatch::Alarm").values()
-        if alarm["Namespace"] == "JobLedger"
+        if alarm.get("Namespace") == "JobLedger"
     }
     assert own
     assert own <= emitted
