@@ -28,6 +28,7 @@ _OWN_FUNCTIONS = (
     "Api/Function",
     "Changes/Function",
     "Digest/Function",
+    "JobAlerts/Function",
     "Lookup/IsComplete",
     "Lookup/OnEvent",
     "Sync/FirstSync/Function",
@@ -124,6 +125,7 @@ ACCEPTED = (
             "Api/FunctionRole/DefaultPolicy",
             "Changes/FunctionRole/DefaultPolicy",
             "Digest/FunctionRole/DefaultPolicy",
+            "JobAlerts/FunctionRole/DefaultPolicy",
             "Lookup/IsCompleteRole/DefaultPolicy",
             "Lookup/OnEventRole/DefaultPolicy",
             "Sync/FirstSync/FunctionRole/DefaultPolicy",
@@ -162,6 +164,7 @@ ACCEPTED = (
             "Api/FunctionRole/DefaultPolicy",
             "Changes/FunctionRole/DefaultPolicy",
             "Digest/FunctionRole/DefaultPolicy",
+            "JobAlerts/FunctionRole/DefaultPolicy",
             "Lookup/FrameworkIsCompleteRole/DefaultPolicy",
             "Lookup/FrameworkOnEventRole/DefaultPolicy",
             "Lookup/IsCompleteRole/DefaultPolicy",
@@ -170,6 +173,7 @@ ACCEPTED = (
             "SchedulerRoleForTarget-1b2b2b/DefaultPolicy",
             "SchedulerRoleForTarget-91eb27/DefaultPolicy",
             "SchedulerRoleForTarget-b6b93d/DefaultPolicy",
+            "SchedulerRoleForAlerts/DefaultPolicy",
             "Sync/FirstSync/FunctionRole/DefaultPolicy",
             "Sync/FunctionRole/DefaultPolicy",
             "Widget/FunctionRole/DefaultPolicy",
@@ -218,12 +222,12 @@ ACCEPTED = (
     ),
     Accepted(
         _DEAD_LETTERS,
-        ("Sync/Function",),
+        ("JobAlerts/Function", "Sync/Function"),
         "The scheduled event is empty, and the next run is the retry: there is nothing to keep.",
     ),
     Accepted(
         ("Serverless-LambdaAsyncFailureDestination",),
-        ("Sync/Function/EventInvokeConfig",),
+        ("JobAlerts/Function/EventInvokeConfig", "Sync/Function/EventInvokeConfig"),
         "The scheduled event is empty, and the next run is the retry: there is nothing to keep.",
     ),
     Accepted(
@@ -249,7 +253,12 @@ ACCEPTED = (
     ),
     Accepted(
         ("AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"),
-        ("Changes/Undelivered", "Digest/Undelivered", "JobAlerts/Undelivered"),
+        ("Changes/Undelivered", "Digest/Undelivered"),
+        "This is a dead-letter queue. No program receives from it, so no message fails repeatedly.",
+    ),
+    Accepted(
+        ("Serverless-SQSRedrivePolicy",),
+        ("JobAlerts/Undelivered",),
         "This is a dead-letter queue. No program receives from it, so no message fails repeatedly.",
     ),
     Accepted(

@@ -12,6 +12,7 @@ JobLedgerError
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync advanced the same walk
 ├── EventRefused             EventBridge did not accept an event
+├── QueueUnavailable         SQS did not answer; what waits stays in the queue
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
@@ -109,6 +110,10 @@ class FunctionRefused(ServiceRefused):
 
 class FunctionThrottled(FunctionRefused):
     """Lambda throttled the invocation; the function did not run."""
+
+
+class QueueUnavailable(JobLedgerError):
+    """SQS did not answer. No event is lost."""
 
 
 class EventRefused(ServiceRefused):

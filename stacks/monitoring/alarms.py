@@ -179,10 +179,14 @@ def event_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[tu
     yield "GivenUpAlarm", _dead_letters("change events were given up", undelivered)
 
 
-def alert_alarms(undelivered: sqs.Queue | None) -> Iterator[tuple[str, Alarm]]:
-    """Yield the construct id and the alarm for job alerts; without alerts there is none."""
+def alert_alarms(
+    function: lambda_.Function | None, undelivered: sqs.Queue | None
+) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for job alerts; without alerts there is none."""
     if undelivered is not None:
-        yield "GivenUpAlarm", _dead_letters("a job alert did not reach its topic", undelivered)
+        yield "GivenUpAlarm", _dead_letters("job alerts did not reach their topic", undelivered)
+    if function is not None:
+        yield "FailingAlarm", _errors(function, "alerts")
 
 
 def api_alarms(
@@ -214,16 +218,7 @@ def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str
     """Yield construct ids and alarms for one function; `name` is its name in sentences."""
     timeout = function.timeout
     assert timeout is not None  # every function of this stack has one
-    yield (
-        "ErrorsAlarm",
-        Alarm(
-            title="Function errors",
-            meaning=f"the {name} function failed in three periods of five minutes in a row",
-            metric=function.metric_errors(statistic="Sum", period=_FIVE_MINUTES),
-            threshold=1,
-            periods=3,
-        ),
-    )
+    yield "ErrorsAlarm", _errors(function, name)
     yield (
         "NearTimeoutAlarm",
         Alarm(
@@ -244,6 +239,16 @@ def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str
             threshold=1,
             periods=3,
         ),
+    )
+
+
+def _errors(function: lambda_.Function, name: str) -> Alarm:
+    return Alarm(
+        title="Function errors",
+        meaning=f"the {name} function failed in three periods of five minutes in a row",
+        metric=function.metric_errors(statistic="Sum", period=_FIVE_MINUTES),
+        threshold=1,
+        periods=3,
     )
 
 

@@ -65,7 +65,9 @@ class Parts:
     @property
     def functions(self) -> dict[str, lambda_.Function]:
         """All functions, by name."""
+        alerts = {"alerts": self.alerts.function} if self.alerts.function else {}
         return self.alarmed_functions | {
+            **alerts,
             "look-up validation": self.lookup.on_event,
             "look-up": self.lookup.is_complete,
             "board widget": self.widget.function,
@@ -96,6 +98,7 @@ class Parts:
             "api": [self.api.function.log_group],
             "lookup": [self.lookup.on_event.log_group, self.lookup.is_complete.log_group],
             "access": [self.api.access_logs],
+            "alerts": [self.alerts.function.log_group] if self.alerts.function else [],
         }
 
 
@@ -136,7 +139,7 @@ def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[c
         (parts.sync, sync_alarms(emitted, settings)),
         (digest, digest_alarms(emitted, settings, digest.undelivered)),
         (parts.changes, event_alarms(emitted, parts.changes.undelivered)),
-        (parts.alerts, alert_alarms(parts.alerts.undelivered)),
+        (parts.alerts, alert_alarms(parts.alerts.function, parts.alerts.undelivered)),
         (parts.api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
         (parts.ledger, table_alarms(parts.tables, {"ledger": INDEXES})),
     ]

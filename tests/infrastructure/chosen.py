@@ -69,6 +69,10 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "Changes/Undelivered": (Promise("KmsMasterKeyId", _KEY, "kmsKeyArn"),),
     _ALERTS: (Promise("KmsMasterKeyId", _KEY, "kmsKeyArn"),),
     f"{_ALERTS}/c@example.org": _email("c@example.org", _ALERTS),
+    "JobAlerts/Function": (
+        *_FUNCTION,
+        _variable("CHAT_TOPIC_ARN", "Digest/ChatTopic", "chatDigests"),
+    ),
     "JobAlerts/Undelivered": (Promise("KmsMasterKeyId", _KEY, "kmsKeyArn"),),
     "JobAlerts/Rule": (
         Promise("EventPattern.source", ["jobledger.Ward7"], "name"),

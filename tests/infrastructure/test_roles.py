@@ -184,11 +184,14 @@ def test_the_document_has_the_statement_for_another_key(full):
     "topic, allowed",
     [
         ("Digest/Topic", [("AWS", "Digest/FunctionRole.Arn", {})]),
-        ("Digest/ChatTopic", [("AWS", "Digest/FunctionRole.Arn", {})]),
+        (
+            "Digest/ChatTopic",
+            [("AWS", f"{each}/FunctionRole.Arn", {}) for each in ("Digest", "JobAlerts")],
+        ),
         (
             "JobAlerts/Topic",
             [
-                ("Service", "events.amazonaws.com", {}),
+                ("AWS", "JobAlerts/FunctionRole.Arn", {}),
                 (
                     "Service",
                     "cloudwatch.amazonaws.com",
@@ -235,4 +238,5 @@ def test_queues_want_tls_and_only_eventbridge_may_send_by_policy(full):
         "Changes/Undelivered/Policy": [],
         "Digest/Undelivered/Policy": [],
         "JobAlerts/Undelivered/Policy": [({"Service": "events.amazonaws.com"}, rule)],
+        "JobAlerts/Waiting/Policy": [({"Service": "events.amazonaws.com"}, rule)],
     }
