@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import http.client
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -15,6 +17,7 @@ from typing import Any
 import boto3
 
 from local.deployment import REGION
+from local.options import ROOT
 from local.processes import LocalError
 
 Json = Any
@@ -110,6 +113,14 @@ class Session:
             "The digest, as a queue received it that is subscribed to DigestTopicArn:\n"
             f"Subject: {message.get('Subject', '')}\n{shown(readable(message['Message']))}"
         )
+        yield f"$ jobledger doctor\n{self._doctor()}"
+
+    def _doctor(self) -> str:
+        """Return what the doctor prints, whatever it finds."""
+        stack = self._outputs["ApiFunctionName"].partition("-ApiFunction")[0]
+        command = [sys.executable, "-m", "job_ledger", "doctor", "--name", stack]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.rstrip() or done.stderr
 
     def _request(self, parameters: dict[str, str]) -> Json:
         status, answer = self.get(**parameters)

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from job_ledger.command.digest import digest
+from job_ledger.command.doctor import doctor
 from job_ledger.command.health import health
 from job_ledger.command.job import job
 from job_ledger.command.jobs import jobs
@@ -44,7 +45,7 @@ def jobledger() -> None:
     """
 
 
-for subcommand in (jobs, job, summary, watch, wait, digest, health, open_page):
+for subcommand in (jobs, job, summary, watch, wait, digest, health, doctor, open_page):
     jobledger.add_command(subcommand)
 
 
