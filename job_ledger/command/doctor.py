@@ -61,19 +61,14 @@ def doctor(ctx: click.Context, /, name: str, as_json: bool, send_test: bool) -> 
 def _examine(
     name: str, send_test: bool, *connection: str | None
 ) -> "tuple[Deployment | None, list[Result]]":
-    from botocore.exceptions import ClientError
-
     from job_ledger.doctor.deployment import find_deployment
     from job_ledger.doctor.findings import CouldNotLook
     from job_ledger.doctor.run import ALL_CHECKS, Result, run_checks
     from job_ledger.doctor.send_test import send_tests
-    from job_ledger.doctor.stack import not_found
 
     with console(stderr=True).status("Looking for the stack") as progress:
         try:
             deployment = find_deployment(name, *connection)
-        except ClientError:
-            return None, [Result("stack", not_found(name, connection[2]))]
         except CouldNotLook as error:
             return None, [Result("stack", error.finding)]
         if send_test:
@@ -113,18 +108,25 @@ def _members(finding: "Finding") -> dict[str, str]:
 
 def _print_table(heading: str, results: "Sequence[Result]") -> None:
     out = console()
-    out.print(Text(heading, "bold"))
+    for line in textwrap.wrap(heading, _COLUMNS):
+        out.print(Text(line, "bold"))
     for result in results:
-        finding = result.finding
-        status = finding.status.value
-        first, *rest = textwrap.wrap(printable(finding.meaning), _COLUMNS - len(_INDENT))
-        line = Text(f"{_WORDS.get(status, status):{_STATUS}}  ", _COLOURS[status])
-        out.print(line.append(f"{result.check:{_NAME}}  {first}", "default"))
-        for text in rest:
-            out.print(f"{_INDENT}{text}")
-        for text in _mend_lines(printable(finding.mend)):
-            out.print(Text(text, "cyan"))
+        for text in table_lines(result):
+            out.print(text)
     out.print(Text(_summary(results), "bold"))
+
+
+def table_lines(result: "Result") -> Iterator[Text]:
+    """Yield the lines of one check, of 80 columns at most."""
+    finding = result.finding
+    status = finding.status.value
+    first, *rest = textwrap.wrap(printable(finding.meaning), _COLUMNS - len(_INDENT))
+    line = Text(f"{_WORDS.get(status, status):{_STATUS}}  ", _COLOURS[status])
+    yield line.append(f"{result.check:{_NAME}}  {first}", "default")
+    for text in rest:
+        yield Text(f"{_INDENT}{text}")
+    for text in _mend_lines(printable(finding.mend)):
+        yield Text(text, "cyan")
 
 
 def _summary(results: "Sequence[Result]") -> str:

@@ -12,10 +12,16 @@ from urllib.parse import urlsplit
 
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+)
 from botocore.session import Session
 
-from job_ledger.doctor.findings import CouldNotLook
+from job_ledger.doctor.findings import CouldNotLook, Gone
 from job_ledger.errors import ApiError, JobLedgerError
 from job_ledger.http import JSON, Http, Request, Response
 from job_ledger.location import is_loopback, one_line, open_session
@@ -28,6 +34,8 @@ _CONFIG = Config(
     max_pool_connections=20,
 )
 _DENIED = re.compile(r"AccessDenied|AuthorizationError|UnauthorizedOperation|NotAuthorized")
+_ABSENT = re.compile(r"NotFound|NonExistent|DoesNotExist|NoSuch")
+_AGAIN = "jobledger doctor   (again, later)"
 _RENEW = "aws sso login   (or renew the credentials of the profile)"
 
 
@@ -57,27 +65,17 @@ class Aws:
             return self._clients[service]
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
-        """Return an answer. Raises CouldNotLook, with the permission when that is what is missing.
-
-        Raises ClientError for what else AWS answers, which is for the check to explain.
-        """
+        """Return an answer. Raises CouldNotLook, with the permission when that is what is missing."""
         try:
             return getattr(self.client(service), xform_name(operation))(**parameters)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if "Expired" in code or code in ("InvalidClientTokenId", "UnrecognizedClientException"):
-                raise CouldNotLook(f"AWS refuses the credentials ({code}).", _RENEW) from error
-            if _DENIED.search(code):
-                raise _denied(permission_for(service, operation)) from error
-            if code in ("Throttling", "ThrottlingException", "TooManyRequestsException"):
-                raise CouldNotLook(
-                    f"AWS throttles {service}:{operation}.", "jobledger doctor   (again, later)"
-                ) from error
-            raise
+            raise _refusal(service, operation, error.response["Error"]["Code"]) from error
         except NoCredentialsError as error:
             raise CouldNotLook("There are no AWS credentials.", _RENEW) from error
         except NoRegionError as error:
             raise CouldNotLook("No region is set.", "export AWS_REGION=…") from error
+        except ProfileNotFound as error:
+            raise CouldNotLook(f"{one_line(error)}.", "aws configure list-profiles") from error
         except BotoCoreError as error:
             raise CouldNotLook(
                 f"{service}:{operation} got no answer ({one_line(error)}).",
@@ -104,12 +102,20 @@ def permission_for(service: str, operation: str) -> str:
     return f"{service}:{operation}"
 
 
-def _denied(permission: str) -> CouldNotLook:
-    return CouldNotLook(
-        f"These credentials may not look: {permission} is missing.",
-        "docs/operations.md#what-the-doctor-needs",
-        permission,
-    )
+def _refusal(service: str, operation: str, code: str) -> CouldNotLook:
+    """Return what an error of AWS means."""
+    action = permission_for(service, operation)
+    if "Expired" in code or code in ("InvalidClientTokenId", "UnrecognizedClientException"):
+        return CouldNotLook(f"AWS refuses the credentials ({code}).", _RENEW)
+    if _DENIED.search(code):
+        needed = "docs/operations.md#what-the-doctor-needs"
+        return CouldNotLook(f"These credentials may not look: {action} is missing.", needed, action)
+    if _ABSENT.search(code):
+        return Gone(
+            f"A resource of the stack does not exist ({operation}: {code}).",
+            "aws cloudformation detect-stack-drift   (names it), then restore it",
+        )
+    return CouldNotLook(f"AWS answers {operation} with {code}.", _AGAIN)
 
 
 @dataclass
@@ -127,6 +133,11 @@ class Deployment:
     def outputs(self) -> dict[str, str]:
         """The outputs of the stack."""
         return {o["OutputKey"]: o["OutputValue"] for o in self.stack.get("Outputs", ())}
+
+    @property
+    def partition(self) -> str:
+        """The partition of the stack: aws, or that of a government or a country."""
+        return str(self.stack["StackId"].split(":")[1])
 
     @property
     def region(self) -> str:
@@ -227,12 +238,9 @@ class Deployment:
 def find_deployment(
     name: str, url: str | None, profile: str | None, region: str | None
 ) -> Deployment:
-    """Return the deployment of a stack. Raises CouldNotLook, and ClientError when there is no such stack."""
-    try:
-        aws = Aws(open_session(profile, region))
-        stack = aws.call("cloudformation", "DescribeStacks", StackName=name)["Stacks"][0]
-    except BotoCoreError as error:  # a profile that does not exist
-        raise CouldNotLook(f"{one_line(error)}.", "aws configure list-profiles") from error
+    """Return the deployment of a stack. Raises CouldNotLook, and Gone when there is no such stack."""
+    aws = Aws(open_session(profile, region))
+    stack = _stack(aws, name)
     resources = tuple(
         Resource(
             found["LogicalResourceId"],
@@ -252,6 +260,24 @@ def find_deployment(
         except JobLedgerError as error:
             raise CouldNotLook(str(error), "jobledger doctor --url …") from error
     return deployment
+
+
+def _stack(aws: Aws, name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = aws.call("cloudformation", "DescribeStacks", StackName=name)[
+            "Stacks"
+        ][0]
+    except CouldNotLook as error:
+        cause = error.__cause__
+        code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else ""
+        if code != "ValidationError":
+            raise
+        where = aws.client("cloudformation").meta.region_name
+        raise Gone(
+            f"There is no stack {name} in {where} of this account.",
+            "make deploy   (or choose with --name, --profile and --region)",
+        ) from error
+    return found
 
 
 def _address(deployment: Deployment) -> str | None:

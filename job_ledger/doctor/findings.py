@@ -30,11 +30,19 @@ class Finding:
 
 
 class CouldNotLook(Exception):
-    """AWS or the API did not answer, or refused."""
+    """AWS or the API did not answer, or refused. The finding says which."""
+
+    status = Status.UNKNOWN
 
     def __init__(self, meaning: str, mend: str = "", permission: str = "") -> None:
         super().__init__(meaning)
-        self.finding = Finding(Status.UNKNOWN, meaning, mend, permission)
+        self.finding = Finding(self.status, meaning, mend, permission)
+
+
+class Gone(CouldNotLook):
+    """What is looked at does not exist, though it should."""
+
+    status = Status.PROBLEM
 
 
 def ok(meaning: str, mend: str = "") -> Finding:

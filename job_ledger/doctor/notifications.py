@@ -27,11 +27,14 @@ def is_pending(subscription: dict[str, Any]) -> bool:
 
 def _subscribers(deployment: Deployment, output: str) -> Finding:
     found = subscriptions(deployment, output)
-    pending = [s["Endpoint"] for s in found if is_pending(s)]
-    if pending:
+    topic = deployment.call("sns", "GetTopicAttributes", TopicArn=deployment.output(output))
+    addresses = [s["Endpoint"] for s in found if is_pending(s)]
+    number = int(topic["Attributes"].get("SubscriptionsPending", 0))
+    if addresses or number:
         return problem(
-            f"Not confirmed, so nothing is sent to: {named(pending)}.",
-            'Open the link in the e-mail "AWS Notification - Subscription Confirmation"',
+            f"Not confirmed, so nothing is sent to:"
+            f" {named(addresses) or counted(number, 'subscription')}.",
+            'Open the link in the message "AWS Notification - Subscription Confirmation"',
         )
     if not found:
         return ok(
@@ -89,7 +92,7 @@ def alert_rule(deployment: Deployment) -> Finding:
     rule = deployment.call("events", "DescribeRule", Name=name)
     if rule["State"] == "DISABLED":
         return problem("The rule for alerts is disabled.", f"aws events enable-rule --name {name}")
-    targets = deployment.call("events", "ListTargetsByRule", Rule=name)["Targets"]
+    targets = deployment.call("events", "ListTargetsByRule", Rule=name).get("Targets")
     if not targets:
         return problem("The rule for alerts has no target.", "make deploy")
     if not all(target.get("DeadLetterConfig") for target in targets):

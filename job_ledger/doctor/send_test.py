@@ -13,8 +13,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
 from job_ledger.doctor.notifications import (
@@ -73,9 +71,6 @@ def send_tests(deployment: Deployment, say: Callable[[str], object]) -> list[Res
             inbox = removal.enter_context(_inbox(deployment, token, topics))
         except CouldNotLook as error:
             return [Result("send test", error.finding)]
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            return [Result("send test", problem(f"The test's queue was refused ({code}).", _HELP))]
         checks = [
             Check(title, _topic_test(name, inbox))
             for title, name in (("digest", DIGESTS), ("chat digest", CHAT))
@@ -238,7 +233,7 @@ def _inbox(deployment: Deployment, token: str, topics: list[str]) -> Iterator[In
 
 def _remove(deployment: Deployment, service: str, operation: str, **parameters: Any) -> None:
     """Remove one thing; a failure leaves a thing without effect, and must not stop the rest."""
-    with suppress(CouldNotLook, ClientError):
+    with suppress(CouldNotLook):
         deployment.call(service, operation, **parameters)
 
 

@@ -62,14 +62,6 @@ def first_sync(deployment: Deployment) -> Finding:
     return problem(f"No sync of {named(missing)} has ended yet.", "docs/runbook.md#ledger-stale")
 
 
-def not_found(name: str, region: str | None) -> Finding:
-    """The finding in place of all others when there is no such stack."""
-    return problem(
-        f"There is no stack {name} in {region or 'this region'} of this account.",
-        "make deploy   (or choose with --name, --profile and --region)",
-    )
-
-
 CHECKS = (
     Check("stack", complete),
     Check("version", versions),

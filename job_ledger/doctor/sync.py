@@ -47,7 +47,8 @@ def region(deployment: Deployment) -> Finding:
     answered = [f for f, s in deployment.families.items() if s.get("AsOf")]
     if answered:
         return ok(f"Comprehend Medical has answered in {deployment.region}.")
-    known = deployment.aws.session.get_available_regions(SERVICE)
+    partition = deployment.partition
+    known = deployment.aws.session.get_available_regions(SERVICE, partition_name=partition)
     if deployment.region not in known:
         return problem(
             f"botocore knows no Comprehend Medical in {deployment.region}; it is in {named(known)}.",
@@ -80,8 +81,7 @@ def _roles(deployment: Deployment, prefix: str) -> list[str]:
 
 
 def _simulated(deployment: Deployment, role: str, actions: tuple[str, ...]) -> Any:
-    partition = deployment.stack["StackId"].split(":")[1]
-    arn = f"arn:{partition}:iam::{deployment.account}:role/{role}"
+    arn = f"arn:{deployment.partition}:iam::{deployment.account}:role/{role}"
     return deployment.call(
         "iam", "SimulatePrincipalPolicy", PolicySourceArn=arn, ActionNames=list(actions)
     )["EvaluationResults"]
