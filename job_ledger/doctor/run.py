@@ -57,8 +57,9 @@ def run_checks(
     deadline = time.monotonic() + seconds
     with ended:
         while len(found) < len(checks) and (left := deadline - time.monotonic()) > 0:
-            ended.wait(min(left, 0.5))
             progress(len(found))
+            ended.wait(left)
+        progress(len(found))
         done = dict(found)
     return list(_in_order(checks, done, seconds))
 
