@@ -120,7 +120,9 @@ def table_lines(result: "Result") -> Iterator[Text]:
     """Yield the lines of one check, of 80 columns at most."""
     finding = result.finding
     status = finding.status.value
-    first, *rest = textwrap.wrap(printable(finding.meaning), _COLUMNS - len(_INDENT))
+    first, *rest = textwrap.wrap(
+        printable(finding.meaning), _COLUMNS - len(_INDENT), break_on_hyphens=False
+    )
     line = Text(f"{_WORDS.get(status, status):{_STATUS}}  ", _COLOURS[status])
     yield line.append(f"{result.check:{_NAME}}  {first}", "default")
     for text in rest:

@@ -12,6 +12,9 @@ from job_ledger.schedules import next_run
 # Outputs of the stack.
 DIGESTS, CHAT, ALERTS = "DigestTopicArn", "ChatTopicArn", "JobAlertsTopicArn"
 
+# Minutes. Alerts are sent each minute.
+_LONGEST_WAIT = 15
+
 
 def subscriptions(deployment: Deployment, output: str) -> list[dict[str, Any]]:
     """Return the subscriptions of a topic in the outputs."""
@@ -97,9 +100,29 @@ def alert_rule(deployment: Deployment) -> Finding:
         return problem("The rule for alerts has no target.", "make deploy")
     if not all(target.get("DeadLetterConfig") for target in targets):
         return problem("The rule for alerts has no queue of undelivered events.", "make deploy")
+    if (minutes := _oldest_alert(deployment) / 60) > _LONGEST_WAIT:
+        return problem(
+            f"Alerts have waited in their queue for {minutes:.0f} minutes.",
+            "docs/runbook.md#dead-letters",
+        )
     statuses = json.loads(rule["EventPattern"]).get("detail", {}).get("JobStatus", [])
     text = named(s for s in statuses if isinstance(s, str))
     return ok(f"The rule for alerts is enabled, for {text}, with its queue.")
+
+
+def _oldest_alert(deployment: Deployment) -> float:
+    """Return for how many seconds the oldest alert has waited to be sent."""
+    metrics = [
+        Metric(
+            "AWS/SQS",
+            "ApproximateAgeOfOldestMessage",
+            (("QueueName", queue.physical_id.rpartition("/")[2]),),
+            "Minimum",
+        )
+        for queue in deployment.of_kind("AWS::SQS::Queue", "JobAlertsWaiting")
+    ]
+    values = read_values(deployment, metrics, timedelta(minutes=15)) if metrics else {}
+    return max((value for found in values.values() for value in found), default=0.0)
 
 
 def listeners(deployment: Deployment) -> Finding:

@@ -11,10 +11,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from job_ledger.doctor.deployment import Deployment
-from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
+from job_ledger.doctor.findings import (
+    Check,
+    CouldNotLook,
+    Finding,
+    Status,
+    counted,
+    named,
+    ok,
+    problem,
+)
 from job_ledger.doctor.notifications import (
     ALERTS,
     CHAT,
@@ -45,11 +55,10 @@ class Inbox:
     began: float = field(default_factory=time.monotonic)
     arrived: dict[str, float] = field(default_factory=dict)
 
-    def wait_for(self, source: str) -> float | None:
-        """Return after how many seconds the test arrived from a source; None when it did not in time."""
-        while source not in self.arrived and time.monotonic() - self.began < PATIENCE_SECONDS:
+    def wait_for(self, sources: set[str]) -> None:
+        """Wait until the test has arrived from each source, or the time is over."""
+        while sources - self.arrived.keys() and time.monotonic() - self.began < PATIENCE_SECONDS:
             self._receive()
-        return self.arrived.get(source)
 
     def _receive(self) -> None:
         answer = self.deployment.call(
@@ -59,6 +68,22 @@ class Inbox:
             if self.token in message["Body"]:
                 source = json.loads(message["Body"]).get("TopicArn", "event")
                 self.arrived.setdefault(source, time.monotonic() - self.began)
+
+
+class _NotSent(CouldNotLook):
+    """The test could not be sent, which is a problem of the deployment."""
+
+    status = Status.PROBLEM
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One thing that speaks: how it is made to, and from which topic, or `event`, that arrives."""
+
+    name: str
+    source: str
+    send: Callable[[], None]
+    found: Callable[[Deployment], Finding]
 
 
 def send_tests(deployment: Deployment, say: Callable[[str], object]) -> list[Result]:
@@ -71,57 +96,63 @@ def send_tests(deployment: Deployment, say: Callable[[str], object]) -> list[Res
             inbox = removal.enter_context(_inbox(deployment, token, topics))
         except CouldNotLook as error:
             return [Result("send test", error.finding)]
-        checks = [
-            Check(title, _topic_test(name, inbox))
-            for title, name in (("digest", DIGESTS), ("chat digest", CHAT))
-            if name in topics
+        parts = list(_parts(deployment, inbox))
+        failed = {part.name: finding for part in parts if (finding := _sent(part, say))}
+        say("Waiting for the tests to arrive")
+        inbox.wait_for({part.source for part in parts if part.name not in failed})
+        return [
+            Result(part.name, failed.get(part.name) or Check(part.name, part.found).run(deployment))
+            for part in parts
         ]
-        checks += [Check("event", _event_test(inbox)), Check("alert", _alert_test(inbox))]
-        results = []
-        for check in checks:
-            say(f"Testing: {check.name}")
-            results.append(Result(check.name, check.run(deployment)))
-        return results
 
 
-def _topic_test(output: str, inbox: Inbox) -> Callable[[Deployment], Finding]:
-    def send(deployment: Deployment) -> Finding:
-        _publish(deployment, output, inbox.token)
-        return _seen(deployment, output, inbox)
-
-    return send
-
-
-def _event_test(inbox: Inbox) -> Callable[[Deployment], Finding]:
-    def send(deployment: Deployment) -> Finding:
-        entry = {
-            "Source": event_source(deployment),
-            "DetailType": _DETAIL_TYPE,
-            "Detail": json.dumps(_detail(deployment, inbox.token)),
-        }
-        answer = deployment.call("events", "PutEvents", Entries=[entry])
-        if answer["FailedEntryCount"]:
-            code = answer["Entries"][0].get("ErrorCode", "no reason")
-            return problem(f"EventBridge refused the event: {code}.", _HELP)
-        after = inbox.wait_for("event")
-        if after is None:
-            return problem("The event did not arrive at a rule of the default bus.", _HELP)
-        return ok(
-            f"An event with Test: true arrived at a rule of the default bus after {after:.0f} s."
-        )
-
-    return send
+def _sent(part: _Part, say: Callable[[str], object]) -> Finding | None:
+    """Send a part of the test; return why it could not be sent."""
+    say(f"Sending a test: {part.name}")
+    try:
+        part.send()
+    except CouldNotLook as error:
+        return error.finding
+    return None
 
 
-def _alert_test(inbox: Inbox) -> Callable[[Deployment], Finding]:
-    """The event of the test is an alert as well; without a rule for alerts, the topic itself is tested."""
+def _parts(deployment: Deployment, inbox: Inbox) -> Iterator[_Part]:
+    def from_topic(name: str, output: str, send: Callable[[], None]) -> _Part:
+        seen = partial(_seen, output=output, inbox=inbox)
+        return _Part(name, deployment.output(output), send, seen)
 
-    def send(deployment: Deployment) -> Finding:
-        if not deployment.of_kind("AWS::Events::Rule", "JobAlerts"):
-            _publish(deployment, ALERTS, inbox.token)
-        return _seen(deployment, ALERTS, inbox)
+    for name, output in (("digest", DIGESTS), ("chat digest", CHAT)):
+        if output in deployment.outputs:
+            yield from_topic(name, output, partial(_publish, deployment, output, inbox.token))
+    put = partial(_put_event, deployment, inbox.token)
+    yield _Part("event", "event", put, partial(_event_seen, inbox=inbox))
+    # The event is an alert as well; without a rule for alerts, their topic itself is tested.
+    rules = deployment.of_kind("AWS::Events::Rule", "JobAlerts")
+    alert = partial(_publish, deployment, ALERTS, inbox.token)
+    yield from_topic("alert", ALERTS, _nothing if rules else alert)
 
-    return send
+
+def _nothing() -> None:
+    """Send nothing: the event's test is the alert's as well."""
+
+
+def _put_event(deployment: Deployment, token: str) -> None:
+    entry = {
+        "Source": event_source(deployment),
+        "DetailType": _DETAIL_TYPE,
+        "Detail": json.dumps(_detail(deployment, token)),
+    }
+    answer = deployment.call("events", "PutEvents", Entries=[entry])
+    if answer["FailedEntryCount"]:
+        code = answer["Entries"][0].get("ErrorCode", "no reason")
+        raise _NotSent(f"EventBridge refused the event: {code}.", _HELP)
+
+
+def _event_seen(_: Deployment, inbox: Inbox) -> Finding:
+    after = inbox.arrived.get("event")
+    if after is None:
+        return problem("The event did not arrive at a rule of the default bus.", _HELP)
+    return ok(f"An event with Test: true arrived at a rule of the default bus after {after:.0f} s.")
 
 
 def _publish(deployment: Deployment, output: str, token: str) -> None:
@@ -144,10 +175,10 @@ def _publish(deployment: Deployment, output: str, token: str) -> None:
     )
 
 
-def _seen(deployment: Deployment, output: str, inbox: Inbox) -> Finding:
+def _seen(deployment: Deployment, *, output: str, inbox: Inbox) -> Finding:
     """Return whether the test arrived from a topic, and who else is subscribed to it."""
     topic = deployment.output(output)
-    after = inbox.wait_for(topic)
+    after = inbox.arrived.get(topic)
     if after is None:
         return problem(f"Nothing arrived from {output} in {PATIENCE_SECONDS:.0f} seconds.", _HELP)
     others = [

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from job_ledger.doctor.deployment import Resource
 from job_ledger.doctor.findings import Status
 from job_ledger.doctor.run import ALL_CHECKS, run_checks
 from tests.unit.doctor.recorded import (
@@ -417,6 +418,15 @@ def test_a_sync_that_another_overtook_is_no_failure(name):
     overtaken = health(LastError={"Name": name, "At": "2026-11-30T11:59:00.000Z"})
     finding = CHECKS["sync errors"].run(deployed(documents={"GET /health": (200, overtaken)}))
     assert finding.status is Status.OK
+
+
+@pytest.mark.parametrize("age, status", [(600, "ok"), (3_600, "problem")])
+def test_alerts_that_wait_for_long_are_a_problem(age, status):
+    deployment = deployed(counted(ApproximateAgeOfOldestMessage=age))
+    queue = Resource("JobAlertsWaiting1", "https://sqs/1/w", "AWS::SQS::Queue", "CREATE_COMPLETE")
+    deployment.resources += (queue,)
+    finding = CHECKS["alert rule"].run(deployment)
+    assert (finding.status, "60 minutes" in finding.meaning) == (status, age == 3_600)
 
 
 def test_nobody_subscribed_is_a_choice_that_is_said_with_the_command_to_subscribe():
