@@ -59,7 +59,7 @@ def name(deployment, prefix):
 
 
 def test_the_session_of_make_local_shows_that_all_is_well_as_the_document_does(deployment):
-    session = deployment.output.split("$ jobledger doctor\n", 1)[1].split("\n\nTry: ", 1)[0]
+    session = deployment.output.split("$ jobledger doctor\n", 1)[1].split("\n\n", 1)[0]
     assert {status for status, _ in shape(session)} == {"ok", "local"}, session
     assert shape(session) == shape(documented("jobledger doctor"))
     assert max(map(len, session.splitlines())) <= 80

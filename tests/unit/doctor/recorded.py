@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from botocore.awsrequest import AWSResponse
+from botocore.loaders import create_loader
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
@@ -172,11 +173,16 @@ class RecordedApi:
         return Response(status, headers, json.dumps(document).encode())
 
 
+# It keeps the models that it has read, which takes most of the time of a test.
+_LOADER = create_loader()
+
+
 class RecordedAws(Aws):
     """Real clients, whose requests are answered before they are sent."""
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         session = Session()
+        session.register_component("data_loader", _LOADER)
         session.set_credentials("key", "secret")
         session.set_config_variable("region", REGION)
         session.register("before-call", self._answer)
