@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `wait` has more.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `wait` and `doctor` have their own.",
 )
 @click.version_option(VERSION, prog_name="jobledger")
 @connection_options

@@ -63,10 +63,12 @@ def errors(deployment: Deployment) -> Finding:
     metrics = {(n, m): _of_function(m, n) for n in names for m in ("Errors", "Throttles")}
     values = read_values(deployment, metrics.values(), _HOUR)
     sums = {key: round(sum(values[metric])) for key, metric in metrics.items()}
-    bad = [f"{name} {number} {kind}" for (name, kind), number in sums.items() if number]
+    bad = [f"{name} {number} {kind.lower()}" for (name, kind), number in sums.items() if number]
     if bad:
-        anchor = "function-throttled" if all("Throttles" in b for b in bad) else "function-errors"
-        return problem(f"In the last hour: {named(bad).lower()}.", f"docs/runbook.md#{anchor}")
+        anchor = (
+            "function-throttled" if all(b.endswith("throttles") for b in bad) else "function-errors"
+        )
+        return problem(f"In the last hour: {named(bad)}.", f"docs/runbook.md#{anchor}")
     return ok(f"{counted(len(names), 'function')} had no error and no throttle in the last hour.")
 
 

@@ -1,8 +1,8 @@
 """Sends a message that is marked as a test to each topic and the event bus, and sees what arrives.
 
 What arrives is seen by a queue and a rule that exist for the test only. A test has a subject that begins with
-`[TEST]`, the message attribute `Kind` = `Test` and the member `"Test": true`, so that no program takes it for a
-digest or a change.
+`[TEST]`, the message attributes `Kind` = `Test` and `Test` = `true`, and the member `"Test": true`, so that no program
+takes it for a digest or a change.
 """
 
 import json
@@ -171,7 +171,10 @@ def _publish(deployment: Deployment, output: str, token: str) -> None:
         Subject="[TEST] [job-ledger] a test of the notifications",
         Message=json.dumps({"default": text, "email": f"{_TEXT}\nTest {token}\n"}),
         MessageStructure="json",
-        MessageAttributes={"Kind": {"DataType": "String", "StringValue": "Test"}},
+        MessageAttributes={
+            "Kind": {"DataType": "String", "StringValue": "Test"},
+            "Test": {"DataType": "String", "StringValue": "true"},
+        },
     )
 
 
