@@ -29,7 +29,7 @@ def environment(deployment):
 def test_the_python_example_lists_jobs(environment):
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     # A name that the account of this test has.
-    example = example.replace("JobName=nightly-notes&", "")
+    example = example.replace('"JobName": "nightly-notes", ', "")
     done = subprocess.run(
         [sys.executable, "-c", example],
         env=environment,

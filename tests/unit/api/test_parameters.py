@@ -22,7 +22,7 @@ ACCEPTED = {
     "Order": ["ascending", "descending"],
     "MaxResults": ["1", "2", "99", "100", "499", "500", "001"],
     "ConsistentRead": ["true", "false"],
-    "Format": ["json", "csv", "ndjson"],
+    "Format": ["json", "csv", "csv-bom", "ndjson"],
     "SubmitTimeAfter": ["0", "1700000000", "1700000000.5", "2024-02-29", "0001-01-01"],
     "SubmitTimeBefore": ["253402300799", "9999-12-31", "2026-11-23t08:00:00z"],
     "NextToken": ["A", "A" * 512, "a-_9"],
