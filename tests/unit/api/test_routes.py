@@ -48,6 +48,11 @@ def test_an_unknown_path_is_not_found_whatever_the_method(api, path, method):
     assert status == (405 if path == "/docs/x.js" and method == "POST" else 404)
 
 
+def test_the_root_and_unknown_paths_point_to_the_documentation(api):
+    assert "/docs" in api.get("/").json["detail"]
+    assert "/docs" in api.get("/job").json["detail"]
+
+
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES), "/nowhere"])
 def test_every_answer_has_the_request_id_and_stays_out_of_caches(api, path):
     headers = api.call(path, method="POST" if path == "/digests" else "GET").headers
