@@ -4,6 +4,7 @@
 |--------|------------------------|----------------------|---------|
 | job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, the filterable attributes, the history |
 | change | `Scope#changes`        | `ObservedAt#JobId`   | one status change, written in the job row's transaction |
+| ended  | `account/region#ended` | `EndTime#JobId#Family` | a job that a first fill found ended, in the same transaction |
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
 `Scope` is `account/region/Family`. The module `pages` reads it. `counters` describes the counter rows, which
@@ -18,7 +19,16 @@ import msgspec
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import batches, increments_of
-from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row, supersedes
+from jobledger.ledger.rows import (
+    Change,
+    change_from_row,
+    change_row,
+    ended_key,
+    ended_row,
+    furthest,
+    job_row,
+    supersedes,
+)
 from jobledger.ledger.table import Check, Put, Row, Table, pause, text_of
 from jobledger.ledger.totals import LAYOUT
 from jobledger.times import parse, rfc3339
@@ -26,6 +36,8 @@ from jobledger.times import parse, rfc3339
 WRITE_ATTEMPTS = 6
 # Two functions' clocks differ by less. A state that is further ahead was written by a clock that was wrong.
 _CLOCK_SKEW = timedelta(minutes=1)
+# The first digest covers a day, and ends two minutes before its run: a fill stores what ended in that time.
+_FIRST_WINDOW = timedelta(hours=25)
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -112,9 +124,12 @@ class Ledger:
         `listed_at` is the time when the listing was requested. A job only moves forward, so repeated,
         concurrent and late calls are harmless: a row is written on the condition that it is the row that
         was read, and read again otherwise. Without `announce_new` (a first fill), new jobs are not added to
-        the change log. Raises LedgerUnavailable; rows that were written before the error remain, complete.
+        the change log; those that ended lately become `ended` rows, which only digests read. Raises
+        LedgerUnavailable; rows that were written before the error remain, complete.
         """
         pending = furthest(jobs)
+        unseen = {} if announce_new else self._ended_rows(pending)
+        logged = announce_new or bool(unseen)
         changed = transitions = 0
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
@@ -124,7 +139,7 @@ class Ledger:
             ]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in batches(newer, rows, announce_new=announce_new, one_by_one=attempt > 0):
+            for batch in batches(newer, rows, announce_new=logged, one_by_one=attempt > 0):
                 # The batch is stamped immediately before it is written.
                 checks, floor = self._settled(family, batch, rows)
                 puts = [
@@ -133,7 +148,12 @@ class Ledger:
                     for put in self._puts(job, rows, listed_at, announce_new, floor)
                 ]
                 increments = increments_of(self.scope, family, batch, rows)
-                if self.table.transact([*puts, *checks, *increments]):
+                ended = [
+                    Put(unseen[key])
+                    for key in (job.sort_key for job in batch)
+                    if key in unseen and key not in rows
+                ]
+                if self.table.transact([*puts, *ended, *checks, *increments]):
                     changed += len(batch)
                     transitions += len(puts) - len(batch)
                 else:
@@ -172,6 +192,18 @@ class Ledger:
                 ":log": {"S": f"{self.partition(family)}#changes"},
                 ":start": {"S": start},
                 # A sort key is `ObservedAt#JobId`, never a bare time, so the end is exclusive.
+                ":end": {"S": end},
+            },
+        )
+        return (change_from_row(row) for row in rows)
+
+    def ended_unseen(self, start: str, end: str) -> Iterator[Change]:
+        """Yield the jobs that first fills found ended, with start <= EndTime < end, in that order."""
+        rows = self.table.query_all(
+            KeyConditionExpression="PK = :ended AND SK BETWEEN :start AND :end",
+            ExpressionAttributeValues={
+                ":ended": {"S": ended_key(self.scope)},
+                ":start": {"S": start},
                 ":end": {"S": end},
             },
         )
@@ -220,6 +252,12 @@ class Ledger:
             "Version": following.version,
         }
         return following if self.table.put_next(row, state.version) else None
+
+    def _ended_rows(self, jobs: Mapping[str, Job]) -> dict[str, Row]:
+        """Return the `ended` rows of the jobs that ended in the window of a first digest."""
+        since = rfc3339(self._now() - _FIRST_WINDOW)
+        lately = (job for job in jobs.values() if job.ended and (job.end_time or "") >= since)
+        return {job.sort_key: ended_row(self.scope, job) for job in lately}
 
     def _rows(self, family: Family, jobs: dict[str, Job]) -> dict[str, Row]:
         keys = [{"PK": self.partition(family), "SK": key} for key in jobs]
