@@ -83,6 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
         received = Received(self.command, self.path, headers, self.rfile.read(length))
         self.server.received.append(received)
         answer = self.server.answer(received)
+        if "/execute-api/" in headers.get("authorization", "") and not received.is_signed():
+            answer = problem(403, "AccessDeniedException")
         if answer is None:
             self.close_connection = True
             return

@@ -53,17 +53,18 @@ def served(application: Application) -> Iterator[str]:
 class ServedApi:
     """The handler on a ledger in memory, and its address; `requests` are what it was sent."""
 
-    def __init__(self, api: Api, *, checks_signatures: bool = False) -> None:
+    def __init__(self, api: Api, *, needs_signature: bool = False) -> None:
         self.api = api
         self.url = ""
-        self.checks_signatures = checks_signatures
+        self.needs_signature = needs_signature
         self.requests: list[dict[str, Any]] = []
         # The handler has one current request, as in Lambda.
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.requests.append({k: v for k, v in environ.items() if isinstance(v, str)})
-        if self.checks_signatures and (reason := _refusal(environ)):
+        signed = self.needs_signature or "HTTP_AUTHORIZATION" in environ
+        if signed and (reason := _refusal(environ)):
             start_response("403 Forbidden", [("Content-Type", "application/json")])
             return [json.dumps({"message": reason}).encode()]
         with self._one_at_a_time:
@@ -83,10 +84,10 @@ def _refusal(environ: dict[str, Any]) -> str | None:
 
 
 @contextmanager
-def served_api(*, checks_signatures: bool = False) -> Iterator[ServedApi]:
-    """The API with an empty ledger."""
+def served_api(*, needs_signature: bool = False) -> Iterator[ServedApi]:
+    """The API with an empty ledger. A signature that is there must be right, as in AWS."""
     with running_api() as api:
-        made = ServedApi(api, checks_signatures=checks_signatures)
+        made = ServedApi(api, needs_signature=needs_signature)
         with served(made) as made.url:
             yield made
 

@@ -47,7 +47,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def signed_api():
-    with served_api(checks_signatures=True) as served:
+    with served_api(needs_signature=True) as served:
         fill(served.api)
         yield served
 
