@@ -135,8 +135,8 @@ class Window(TypedDict):
 class DigestRequest(TypedDict, total=False):
     """The body of `POST /digests`."""
 
-    WindowStart: str | float
-    WindowEnd: str | float
+    WindowStart: str
+    WindowEnd: str
 
 
 class DigestAnswer(TypedDict):

@@ -128,7 +128,7 @@ def documented(schema: Schema) -> dict[str, Any]:
     """Return the schema for the OpenAPI document, with our formats in its dialect."""
     own = FORMATS.get(schema.get("format", ""))
     shown = {
-        keyword: [documented(one) for one in value] if keyword == "anyOf" else value
+        keyword: value
         for keyword, value in schema.items()
         if own is None or keyword not in ("type", "format")
     }

@@ -99,10 +99,7 @@ def test_responses_accept_what_a_later_version_adds():
     """Generators take an object that does not say so for closed, and refuse a new value of an enum."""
     schemas = dict(document()["components"]["schemas"])
     request = schemas.pop("DigestRequest")
-    assert [set(each) & {"anyOf"} for each in request["properties"]["WindowStart"]["anyOf"]] == [
-        set(),
-        set(),
-    ]
+    assert {window["type"] for window in request["properties"].values()} == {"string"}
     for schema in nodes(schemas):
         assert not {"enum", "const", "propertyNames"} & schema.keys()
         if "properties" in schema:

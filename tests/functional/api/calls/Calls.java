@@ -13,8 +13,6 @@ import org.openapitools.client.api.DigestsApi;
 import org.openapitools.client.api.JobsApi;
 import org.openapitools.client.api.LedgerApi;
 import org.openapitools.client.model.DigestRequest;
-import org.openapitools.client.model.DigestRequestWindowEnd;
-import org.openapitools.client.model.DigestRequestWindowStart;
 import org.openapitools.client.model.Job;
 import org.openapitools.client.model.JobList;
 import org.openapitools.client.model.Problem;
@@ -45,8 +43,8 @@ public class Calls {
     Job later = jobs.describeJob(listed.get(0).getJobId()).getComprehendMedicalAsyncJobProperties();
     DigestRequest window =
         new DigestRequest()
-            .windowStart(new DigestRequestWindowStart("2026-11-01T00:00:00Z"))
-            .windowEnd(new DigestRequestWindowEnd("2026-11-02"));
+            .windowStart("2026-11-01T00:00:00Z")
+            .windowEnd("2026-11-02");
 
     var results = new LinkedHashMap<String, Object>();
     results.put("Listed", ids(listed));
