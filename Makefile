@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make` alone says what there is.
 # PYTHON=… picks the interpreter; the variables of `make local` are explained in docs/local.md.
 .DEFAULT_GOAL := help
-.PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak mutants clean
+.PHONY: help setup local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak mutants clean
 
 # Container images often set it; then each of the hundreds of processes of a run compiles its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,6 +13,9 @@ LOCKS := lambda/requirements.txt requirements.txt requirements-dev.txt $(wildcar
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\): .*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+setup:  ## .venv with what unit tests need; then .venv/bin/pytest FILE
+	$(SETUP) app dev
 
 local:  ## deploy to a local AWS, show a session, stay up until Ctrl-C
 	$(SETUP) app node ministack

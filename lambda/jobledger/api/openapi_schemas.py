@@ -18,7 +18,8 @@ _TIME: Schema = {
 _AS_OF: Schema = {
     **_TIME,
     "type": ["string", "null"],
-    "description": "The time of the last agreement between ledger and service; null until the first fill is complete",
+    "description": "The time of the last agreement between ledger and service; null until the first fill is complete. "
+    "It stays while the service does not say what became of a job that has not ended",
 }
 # No enum and no const in responses: a generated client would refuse what a later version adds.
 _FAMILY: Schema = {
@@ -105,7 +106,7 @@ SCHEMAS: dict[str, Schema] = {
             "ComprehendMedicalAsyncJobProperties": {"$ref": "#/components/schemas/Job"},
             "History": {
                 "type": "array",
-                "description": "Each status and the time when the ledger first observed it",
+                "description": "Each status and the time when the ledger first observed it: the first one and the last 99",
                 "items": _object({"JobStatus": _STATUS, "ObservedAt": _TIME}, ("JobStatus",)),
             },
             "ExpiredUpstream": {
