@@ -21,11 +21,9 @@ from jobledger.ledger.counters import batches, increments_of
 from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row, supersedes
 from jobledger.ledger.table import Check, Put, Row, Table, pause, text_of
 from jobledger.ledger.totals import LAYOUT
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
 WRITE_ATTEMPTS = 6
-# Two functions' clocks differ by less. A state that is further ahead was written by a clock that was wrong.
-_CLOCK_SKEW = timedelta(minutes=1)
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -56,6 +54,7 @@ class LastError(msgspec.Struct, frozen=True, rename="pascal"):
 class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """The sync state of one family. `as_of` is None until the first fill is complete.
 
+    Times that a wrong clock left in the future are None; `lost_as_of` says so of `as_of`.
     `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
     `full_walk_after` is the earliest time of the next one. `settled_at` is the time when the state was last
     written: each new job that is written later has a later FirstObservedAt. `counted` is the layout of the
@@ -64,6 +63,7 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     """
 
     as_of: str | None = None
+    lost_as_of: bool = False
     full_walk: Walk | None = None
     full_walk_after: str | None = None
     high_water_mark: str | None = None
@@ -74,6 +74,11 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     counted: int = 0
     recounted: str | None = None
     version: int = 0
+
+    @property
+    def filled(self) -> bool:
+        """Whether the first fill is complete."""
+        return self.as_of is not None or self.lost_as_of
 
     @property
     def counters_complete(self) -> bool:
@@ -118,9 +123,11 @@ class Ledger:
         changed = transitions = 0
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
-            rows = self._rows(family, pending)
+            rows, now = self._rows(family, pending), self._now()
             newer = [
-                job for key, job in pending.items() if supersedes(job, listed_at, rows.get(key))
+                job
+                for key, job in pending.items()
+                if supersedes(job, listed_at, rows.get(key), now)
             ]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
@@ -180,7 +187,7 @@ class Ledger:
     def state(self, family: Family) -> SyncState:
         """Return the family's sync state, read consistently."""
         row = self.table.get({"PK": "state", "SK": self.partition(family)})
-        return SyncState() if row is None else _state_from_row(row)
+        return SyncState() if row is None else _state_from_row(row, self._now())
 
     def states(self, *, consistent: bool = False) -> dict[Family, SyncState]:
         """Return the state of every family that was ever synced, in one query."""
@@ -192,7 +199,10 @@ class Ledger:
                 ":scope": {"S": f"{self.scope}/"},
             },
         )
-        return {Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row) for row in rows}
+        now = self._now()
+        return {
+            Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row, now) for row in rows
+        }
 
     def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
         """Return the time of each family's last agreement with the service; unsynced families are absent.
@@ -239,9 +249,7 @@ class Ledger:
         key = {"PK": "state", "SK": self.partition(family)}
         if not state.version:
             return [Check(key, "attribute_not_exists(PK)")], None
-        known = [Check(key, "Version = :read", {":read": state.version})]
-        in_reach = (state.settled_at or "") < rfc3339(self._now() + _CLOCK_SKEW)
-        return known, state.settled_at if in_reach else None
+        return [Check(key, "Version = :read", {":read": state.version})], state.settled_at
 
     def _puts(
         self,
@@ -265,12 +273,29 @@ class Ledger:
             yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
 
     def _after(self, last: str | None) -> str:
-        """Return the time of this observation: now, but always later than `last`."""
-        now = rfc3339(self._now())
-        if last is not None and now <= last:
+        """Return the time of this observation: now, but always later than `last`, if that is known."""
+        now = self._now()
+        last = known(last, now)
+        if last is not None and rfc3339(now) <= last:
             return rfc3339(parse(last) + timedelta(milliseconds=1))
-        return now
+        return rfc3339(now)
 
 
-def _state_from_row(row: Row) -> SyncState:
-    return msgspec.json.decode(str(row["Sync"]), type=SyncState)
+def _state_from_row(row: Row, now: datetime) -> SyncState:
+    """Return a stored state without what a clock wrote that was ahead."""
+    state = msgspec.json.decode(str(row["Sync"]), type=SyncState)
+    as_of = known(state.as_of, now)
+    return msgspec.structs.replace(
+        state,
+        as_of=as_of,
+        lost_as_of=state.filled and as_of is None,
+        high_water_mark=known(state.high_water_mark, now),
+        settled_at=known(state.settled_at, now),
+        walk=_known_walk(state.walk, now),
+        full_walk=_known_walk(state.full_walk, now),
+    )
+
+
+def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
+    """Return a walk; None when it is unknown when it began: it is started again."""
+    return walk if walk and known(walk.started_at, now) else None

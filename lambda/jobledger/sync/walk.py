@@ -31,7 +31,7 @@ from jobledger.observability import logger, step
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
 # The interval of the full walk, in case the service listed a job later than that.
 FULL_WALK_EVERY = timedelta(days=1)
@@ -93,7 +93,7 @@ class Sync:
         self._upstream.reset()
         try:
             self._state = self._ledger.state(self._family)
-            if self._reconcile and self._state.as_of is None:
+            if self._reconcile and not self._state.filled:
                 # Before the first fill there is nothing to count, and the counters are complete at once.
                 self._recount()
             self._run("walk")
@@ -131,13 +131,16 @@ class Sync:
 
     def _full_walk_is_due(self) -> bool:
         state = self._state
-        if state.as_of is None or (self._error and state.full_walk is None):
+        if not state.filled or (self._error and state.full_walk is None):
             return False
-        return state.full_walk is not None or rfc3339(self._now()) >= (state.full_walk_after or "")
+        now = self._now()
+        after = known(state.full_walk_after, now, ahead=FULL_WALK_EVERY)
+        return state.full_walk is not None or rfc3339(now) >= (after or "")
 
     def _new_walk(self, which: Which) -> Walk:
         state, now = self._state, self._now()
-        full = which == "full_walk" or state.as_of is None
+        listed = state.filled and (state.high_water_mark or state.as_of)
+        full = which == "full_walk" or not listed
         return Walk(
             started_at=rfc3339(now),
             after=None if full else window_start(self._ledger, self._family, state),
@@ -161,7 +164,7 @@ class Sync:
 
     def _record(self, jobs: tuple[Job, ...], listed_at: str) -> None:
         recorded = self._ledger.record(
-            self._family, jobs, listed_at, announce_new=self._state.as_of is not None
+            self._family, jobs, listed_at, announce_new=self._state.filled
         )
         self._observed += len(jobs)
         self._changed += recorded.changed
@@ -212,7 +215,7 @@ class Sync:
             if which == "walk":
                 error = LastError(self._error, rfc3339(self._now())) if self._error else None
                 as_of = later(walk.started_at, state.as_of)
-                following = replace(following, as_of=as_of, last_error=error)
+                following = replace(following, as_of=as_of, lost_as_of=False, last_error=error)
             saved = self._ledger.save_state(self._family, following)
             if saved is not None:
                 self._state = saved

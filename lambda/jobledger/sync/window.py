@@ -22,8 +22,9 @@ def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
     pages each choice takes; the one with the fewest calls is taken. Without complete counters, the walk
     lists back to the oldest active job.
     """
-    assert state.as_of is not None
-    latest = _overlapping(state.high_water_mark or state.as_of)
+    newest = state.high_water_mark or state.as_of
+    assert newest is not None
+    latest = _overlapping(newest)
     older = sorted(
         (time for time in state.active.values() if time and time <= latest), reverse=True
     )
