@@ -103,7 +103,7 @@ def _list_jobs() -> Node:
         "responses": {
             "200": {
                 "description": "A page",
-                "headers": headers_of("X-Request-Id", "Link", "X-As-Of", "X-Stale"),
+                "headers": headers_of("X-Request-Id", "Link", "X-As-Of", "X-Stale", "X-Examined"),
                 "content": {
                     "application/json": {"schema": page},
                     "text/csv": {"schema": csv},

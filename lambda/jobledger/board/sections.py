@@ -81,7 +81,7 @@ def jobs_table(jobs: Iterable[ListedJob], links: Links, empty: str) -> str:
 def freshness(as_of: str | None, now: datetime) -> str:
     """Return how recent the ledger is."""
     if as_of is None:
-        return "The first sync with Comprehend Medical is not complete."
+        return "No complete sync with Comprehend Medical is known."
     age = span(max(seconds_between(as_of, rfc3339(now)), 0.0))
     return f"Synced with Comprehend Medical {age} ago, at {time_mark(as_of)} UTC."
 

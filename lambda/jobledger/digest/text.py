@@ -96,7 +96,7 @@ def verdict_sentence(digest: Digest) -> str:
         f"{number:,} {one if number == 1 else many}" for number, one, many in counts if number
     ]
     if digest.verdict is Verdict.STALE:
-        since = "has never synced with Comprehend Medical"
+        since = "has no known sync with Comprehend Medical"
         if digest.as_of is not None:
             since = f"last synced with Comprehend Medical {_age(digest.as_of, digest)} ago"
         found = f" Until then: {', '.join(troubles)}." if troubles else ""

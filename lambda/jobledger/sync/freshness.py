@@ -116,7 +116,7 @@ class SharedSyncs:
     def _since(self, row: Row | None) -> datetime | None:
         """Return when a claim was made; None without one, and for one that a wrong clock made."""
         since = known(text_of(row, "Since"), self._now()) if row else None
-        return since and parse(since)
+        return parse(since) if since else None
 
     def _claim(self, key: Key, row: Row | None) -> Row | None:
         read = int(row["Version"]) if row else 0

@@ -107,7 +107,7 @@ def test_the_board_says_how_fresh_it_is(api):
     assert "Synced with Comprehend Medical 32 s ago" in page_of(api).text
     with running_api() as empty:
         page = page_of(empty)
-    assert "The first sync with Comprehend Medical is not complete." in page.text
+    assert "No complete sync with Comprehend Medical is known." in page.text
     assert "The ledger has no jobs yet." in page.text
 
 
