@@ -93,6 +93,12 @@ class Job(msgspec.Struct, frozen=True):
         """Return the sort key of a job from its submit time and id."""
         return f"{submit_time or _NO_SUBMIT_TIME}#{job_id}"
 
+    @staticmethod
+    def submit_time_of(sort_key: str) -> str | None:
+        """Return the submit time of a job from its sort key; None when it has none."""
+        time = sort_key.partition("#")[0]
+        return None if time == _NO_SUBMIT_TIME else time
+
     @property
     def rank(self) -> int:
         """The progress of the job, from 0 (submitted) to 3 (ended).

@@ -59,19 +59,14 @@ def counted_families(states: States, families: Collection[Family]) -> tuple[Fami
 def active_jobs(ledger: Ledger, states: States, families: Collection[Family]) -> list[JobFacts]:
     """Return the jobs that have not ended, of all that the syncs of these families follow."""
     keys = {
-        (ledger.partition(family), Job.key_of(submit_time or None, job_id)): family
+        (ledger.partition(family), job.sort_key): family
         for family in families
-        for job_id, submit_time in _followed(states.get(family, SyncState())).items()
+        if family in states
+        for job in ledger.active(family, states[family]).values()
     }
     rows = ledger.table.batch_get([{"PK": partition, "SK": key} for partition, key in keys])
     jobs = (facts_of_row(keys[str(row["PK"]), str(row["SK"])], row) for row in rows)
     return [job for job in jobs if is_active(job)]
-
-
-def _followed(state: SyncState) -> dict[str, str]:
-    """Return the jobs that were active when the service last listed them, with their submit times."""
-    walks = [walk.active for walk in (state.walk, state.full_walk) if walk]
-    return {job: time for active in (*walks, state.active) for job, time in active.items()}
 
 
 def _add_counted(

@@ -42,12 +42,15 @@ def supersedes(job: Job, listed_at: str, row: Row | None, now: datetime) -> bool
 
 
 def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
-    """Return each job once, with its latest status. A page can list a job twice, with different statuses."""
+    """Return each job once by its id, with its latest status.
+
+    A page can list a job twice, with different statuses or submit times.
+    """
     furthest: dict[str, Job] = {}
     for job in jobs:
-        known = furthest.get(job.sort_key)
+        known = furthest.get(job.job_id)
         if known is None or job.rank >= known.rank:
-            furthest[job.sort_key] = job
+            furthest[job.job_id] = job
     return furthest
 
 
