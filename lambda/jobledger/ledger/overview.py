@@ -13,14 +13,21 @@ import msgspec
 from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job
-from jobledger.ledger.counters import CounterRow, all_jobs, days, months
+from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
 from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.job_facts import JobFacts, facts_of_row, is_active
+from jobledger.ledger.job_facts import (
+    LONG_RUNNING_PERCENTILE,
+    RECENT_DAYS,
+    JobFacts,
+    facts_of_row,
+    is_active,
+)
 from jobledger.ledger.summary import Summary, Tally, expiring_soon
-from jobledger.ledger.totals import month_of
+from jobledger.ledger.totals import Totals, month_of, percentiles, submit_day
 from jobledger.ledger.writing import Ledger, SyncState
+from jobledger.times import rfc3339
 
 States = Mapping[Family, SyncState]
 
@@ -67,6 +74,44 @@ def active_jobs(ledger: Ledger, states: States, families: Collection[Family]) ->
     rows = ledger.table.batch_get([{"PK": partition, "SK": key} for partition, key in keys])
     jobs = (facts_of_row(keys[str(row["PK"]), str(row["SK"])], row) for row in rows)
     return [job for job in jobs if is_active(job)]
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """How long the ended jobs of a family took that were submitted in the last 30 days, in seconds.
+
+    Each is None when there are none.
+    """
+
+    p50: float | None
+    p95: float | None
+
+
+def read_usual(
+    ledger: Ledger,
+    states: States,
+    families: Collection[Family],
+    now: datetime,
+    go_on: Callable[[], None] = lambda: None,
+) -> dict[Family, Usual]:
+    """Return the usual durations of some families, with which their active jobs are compared.
+
+    `go_on` runs between requests and can raise to stop.
+    """
+    totals = Totals()
+    chosen = {submit_day(rfc3339(now - timedelta(days=age))) for age in range(RECENT_DAYS)}
+    counted = counted_families(states, families)
+    for family in counted:
+        for row in chosen_days(ledger.table, ledger.scope, family, chosen):
+            totals.add(family, row.counts)
+    if rest := tuple(family for family in families if family not in counted):
+        after = f"{date.fromisoformat(min(chosen)) - _ONE_DAY}T23:59:59.999Z"
+        for job in read_facts(ledger, JobQuery(rest, after=after), go_on):
+            if submit_day(Job.key_of(job.submit_time, job.job_id)) in chosen:
+                totals.add_job(job)
+    return {
+        family: Usual(*percentiles(totals.durations([family]), 50, LONG_RUNNING_PERCENTILE))
+        for family in families
+    }
 
 
 def _add_counted(
