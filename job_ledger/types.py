@@ -40,6 +40,7 @@ class ListFilters(JobFilters, total=False):
     max_results: int
     next_token: str
     consistent_read: bool
+    active: bool
 
 
 class DataConfig(TypedDict, total=False):

@@ -65,15 +65,46 @@ def counted_families(states: States, families: Collection[Family]) -> tuple[Fami
 
 def active_jobs(ledger: Ledger, states: States, families: Collection[Family]) -> list[JobFacts]:
     """Return the jobs that have not ended, of all that the syncs of these families follow."""
-    keys = {
+    return [job for job, _ in _active_rows(ledger, _followed(ledger, states, families))]
+
+
+class ActiveJobs(msgspec.Struct, frozen=True):
+    """The number of active jobs, and the oldest of them as facts and as JSON."""
+
+    total: int
+    oldest: tuple[tuple[JobFacts, str], ...]
+
+
+def oldest_active(
+    ledger: Ledger, states: States, families: Collection[Family], most: int
+) -> ActiveJobs:
+    """Return the oldest active jobs of some families, at most so many."""
+    followed = _followed(ledger, states, families)
+    first = sorted(followed, key=lambda place: place[::-1])[:most]
+    rows = _active_rows(ledger, {place: followed[place] for place in first})
+    rows.sort(key=lambda row: (row[0].submit_time or "", row[0].job_id))
+    return ActiveJobs(len(followed) - len(first) + len(rows), tuple(rows))
+
+
+_Places = dict[tuple[str, str], Family]
+"""The keys of job rows, and their families."""
+
+
+def _followed(ledger: Ledger, states: States, families: Collection[Family]) -> _Places:
+    return {
         (ledger.partition(family), job.sort_key): family
         for family in families
-        if family in states
-        for job in ledger.active(family, states[family]).values()
+        for job in ledger.active(family, states.get(family, SyncState())).values()
     }
-    rows = ledger.table.batch_get([{"PK": partition, "SK": key} for partition, key in keys])
-    jobs = (facts_of_row(keys[str(row["PK"]), str(row["SK"])], row) for row in rows)
-    return [job for job in jobs if is_active(job)]
+
+
+def _active_rows(ledger: Ledger, places: _Places) -> list[tuple[JobFacts, str]]:
+    """Return those of these jobs that are active, as facts and as JSON."""
+    rows = ledger.table.batch_get([{"PK": partition, "SK": key} for partition, key in places])
+    jobs = (
+        (facts_of_row(places[str(row["PK"]), str(row["SK"])], row), str(row["Job"])) for row in rows
+    )
+    return [job for job in jobs if is_active(job[0])]
 
 
 class Usual(msgspec.Struct, frozen=True):

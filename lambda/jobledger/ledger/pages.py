@@ -16,7 +16,9 @@ import msgspec
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
+from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.times import known, parse
 
@@ -28,6 +30,7 @@ SEARCHED_ROWS = 50_000
 # Rows that a page may leave out because the ledger learned of them after the walk began.
 LATER_ROWS = 20_000
 _FILTERED_CHUNK = 500
+_ACTIVE_CHUNK = 100
 _SMALLEST_CHUNK = 10
 
 
@@ -70,8 +73,13 @@ def read_page(
     """
     limit = _known_times(start.as_of if start else begun, now)
     read = _Reading(ledger, query, max_results, start, limit, now, consistent)
+    sources = (
+        [_walk_active(read, family) for family in query.families]
+        if query.active
+        else [_walk(read, part) for part in partition_queries(query)]
+    )
     merged = heapq.merge(
-        *(_walk(read, part) for part in partition_queries(query)),
+        *sources,
         key=lambda listed: (listed.sort_key, listed.family),
         reverse=query.descending,
     )
@@ -126,9 +134,17 @@ class _Reading(msgspec.Struct):
         """Whether rows without the prefix are read as well."""
         return self.query.name_prefix is not None
 
+    def knows(self, family: Family, row: Row) -> bool:
+        """Whether the ledger knew of a job when the walk began, as in `parameters_of`."""
+        if self.as_of is None:
+            return True
+        times = self.as_of.split(",")
+        began = times[self.query.families.index(family) if times[1:] else 0]
+        return (known(text_of(row, "FirstObservedAt"), parse(self.now)) or "") <= began
+
     def enough(self, found: int) -> bool:
         """Whether a page with so many jobs ends here, although it is not full."""
-        if self.by_prefix:
+        if self.by_prefix or self.query.active:
             return self.examined >= (PREFIX_ROWS if found else SEARCHED_ROWS)
         return self.left_out >= LATER_ROWS
 
@@ -165,6 +181,49 @@ def _first_limit(read: _Reading, part: PartitionQuery) -> int:
     if part.parts == 1:
         return read.max_results
     return min(max(_SMALLEST_CHUNK, read.max_results // part.parts), read.max_results)
+
+
+def _walk_active(read: _Reading, family: Family) -> Iterator[_Listed]:
+    """Yield a family's active jobs in order, from the rows of those that the syncs follow, as `_walk` does."""
+    query, ledger = read.query, read.ledger
+    keys = sorted(
+        (
+            job.sort_key
+            for job in ledger.active(family).values()
+            if (query.after or "") < job.sort_key.partition("#")[0] < (query.before or "~")
+            and _follows(read, (job.sort_key, family))
+        ),
+        reverse=query.descending,
+    )
+    for first in range(0, len(keys), _ACTIVE_CHUNK):
+        chunk = keys[first : first + _ACTIVE_CHUNK]
+        asked = [{"PK": ledger.partition(family), "SK": key} for key in chunk]
+        rows = {str(row["SK"]): row for row in ledger.table.batch_get(asked)}
+        read.examined += len(chunk)
+        for key in chunk:
+            row = rows.get(key)
+            if row and _is_listed(query, family, row) and read.knows(family, row):
+                yield _Listed(key, family, str(row["Job"]))
+        if chunk[-1] != keys[-1]:
+            yield _Listed(chunk[-1], family, None)
+
+
+def _follows(read: _Reading, place: tuple[str, Family]) -> bool:
+    if read.start is None:
+        return True
+    last = (read.start.sort_key, read.start.family)
+    return place < last if read.query.descending else place > last
+
+
+def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
+    """Whether a followed job is active and matches what its key does not say."""
+    name = text_of(row, "JobName") or ""
+    return (
+        is_active(facts_of_row(family, row))
+        and query.name in (None, name)
+        and name.startswith(query.name_prefix or "")
+        and (not query.statuses or row.get("JobStatus") in query.statuses)
+    )
 
 
 def _size(job: str) -> int:

@@ -94,6 +94,7 @@ GOOD: dict[str, list[str]] = {
     "MaxResults": ["1", "3", "100", "500"],
     "NextToken": ["AAAA"],
     "ConsistentRead": ["true", "false"],
+    "Active": ["true", "false"],
     "Format": ["json", "csv", "ndjson"],
     "Refresh": ["on", "off"],
 }

@@ -22,6 +22,7 @@ ACCEPTED = {
     "Order": ["ascending", "descending"],
     "MaxResults": ["1", "2", "99", "100", "499", "500", "001"],
     "ConsistentRead": ["true", "false"],
+    "Active": ["true", "false"],
     "Format": ["json", "csv", "ndjson"],
     "SubmitTimeAfter": ["0", "1700000000", "1700000000.5", "2024-02-29", "0001-01-01"],
     "SubmitTimeBefore": ["253402300799", "9999-12-31", "2026-11-23t08:00:00z"],
@@ -38,6 +39,7 @@ REFUSED = {
         "true", "null", "１", "9" * 5000,
     ],
     "ConsistentRead": ["", "True", "1", "yes"],
+    "Active": ["", "True", "1", "yes"],
     "Format": ["", "xml", "JSON", "text/csv"],
     "SubmitTimeAfter": [
         "", "yesterday", "now", "2026-11", "2026-13-01", "2026-02-30", "2023-02-29",
