@@ -95,8 +95,9 @@ GOOD: dict[str, list[str]] = {
     "NextToken": ["AAAA"],
     "ConsistentRead": ["true", "false"],
     "Active": ["true", "false"],
-    "Format": ["json", "csv", "ndjson"],
+    "Format": ["json", "csv", "ndjson", "html"],
     "Refresh": ["on", "off"],
+    "JobId": [f"{1:032x}", "none"],
 }
 NAMES = list(GOOD)
 PATHS = ["/jobs"] * 8 + [
