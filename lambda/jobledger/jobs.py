@@ -143,6 +143,13 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     )
 
 
+def job_from_json(family: Family, stored: str) -> Job | None:
+    """Return the job that was stored as `Job.json`."""
+    properties = msgspec.json.decode(stored)
+    properties.pop("Family", None)
+    return job_from_service(family, properties)
+
+
 def _time(value: object) -> str | None:
     if isinstance(value, datetime):
         return rfc3339(value)

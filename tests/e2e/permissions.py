@@ -37,6 +37,7 @@ NEEDED: dict[Permission, Use] = (
             ("WriteLedger", "dynamodb:PutItem"): uses.sync,
             ("WriteLedger", "dynamodb:UpdateItem"): uses.sync,
             ("WriteLedger", "dynamodb:ConditionCheckItem"): uses.sync,
+            ("RemoveRows", "dynamodb:DeleteItem"): uses.end_of_a_job,
         },
     )
     | _of(

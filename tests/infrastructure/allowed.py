@@ -99,6 +99,20 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "WriteLedger": Allowed(
             _service("dynamodb", "ConditionCheckItem PutItem UpdateItem"), {"Ledger.Arn"}
         ),
+        "RemoveRows": Allowed(
+            {"dynamodb:DeleteItem"},
+            {"Ledger.Arn"},
+            {
+                "ForAllValues:StringLike": {
+                    "dynamodb:LeadingKeys": [
+                        "AWS::AccountId/AWS::Region/*",
+                        "AWS::AccountId/AWS::Region#totals#*",
+                        "state",
+                    ]
+                },
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        ),
         "ReadJobs": Allowed(
             {
                 f"comprehendmedical:{action}"

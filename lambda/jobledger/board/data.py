@@ -26,10 +26,10 @@ from jobledger.ledger.job_facts import (
     duration_of,
     has_ended,
 )
-from jobledger.ledger.overview import States, Usual, oldest_active, read_usual
+from jobledger.ledger.overview import States, Usual, active_jobs, read_active_rows, read_usual
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.summary import every_status
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.sync.freshness import as_of, oldest
 from jobledger.times import parse, rfc3339
 
@@ -163,14 +163,19 @@ def read_overview(
 def _read_active(
     reader: Reader, families: tuple[Family, ...], states: States, now: datetime
 ) -> Active:
-    found = oldest_active(reader.ledger, states, families, _MOST_ACTIVE)
-    jobs = listed_jobs(job for _, job in found.oldest)
+    # A family whose first fill has just begun has no state yet.
+    begun = {family: states.get(family, SyncState()) for family in families}
+    every = active_jobs(reader.ledger, begun, families)
+    oldest = every[:_MOST_ACTIVE]
+    rows = read_active_rows(reader.ledger, oldest, lambda: None)
+    jobs = listed_jobs(str(row["Job"]) for _, row in rows)
+    total = len(every) - len(oldest) + len(jobs)
     active = {job.family for job in jobs}
     try:
         usual = read_usual(reader.ledger, states, active, now, reader.go_on)
     except TooMuchToSummarise:
         usual = {}
-    return Active(jobs, found.total, usual)
+    return Active(jobs, total, usual)
 
 
 def _read_troubles(

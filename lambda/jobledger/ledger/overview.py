@@ -6,13 +6,14 @@ index. A family whose counters are not complete yet (its rows were written by an
 rows.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
 from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.facts import read_facts
@@ -25,6 +26,7 @@ from jobledger.ledger.job_facts import (
     is_active,
 )
 from jobledger.ledger.summary import Summary, Tally, expiring_soon
+from jobledger.ledger.table import Row
 from jobledger.ledger.totals import Totals, month_of, percentiles, submit_day
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import rfc3339
@@ -34,6 +36,7 @@ States = Mapping[Family, SyncState]
 _ONE_DAY = timedelta(days=1)
 # Below the first and above the last day and month of four digits.
 _FIRST, _LAST = "0", "~"
+_ROWS_A_REQUEST = 100
 
 
 def read_summary(
@@ -63,48 +66,50 @@ def counted_families(states: States, families: Collection[Family]) -> tuple[Fami
     return tuple(f for f in families if f in states and states[f].counters_complete)
 
 
-def active_jobs(ledger: Ledger, states: States, families: Collection[Family]) -> list[JobFacts]:
-    """Return the jobs that have not ended, of all that the syncs of these families follow."""
-    return [job for job, _ in _active_rows(ledger, _followed(ledger, states, families))]
+def active_jobs(
+    ledger: Ledger, states: States, families: Collection[Family]
+) -> list[tuple[Family, ActiveJob]]:
+    """Return the jobs that have not ended, oldest first; those without a submit time come first.
 
-
-class ActiveJobs(msgspec.Struct, frozen=True):
-    """The number of active jobs, and the oldest of them as facts and as JSON."""
-
-    total: int
-    oldest: tuple[tuple[JobFacts, str], ...]
-
-
-def oldest_active(
-    ledger: Ledger, states: States, families: Collection[Family], most: int
-) -> ActiveJobs:
-    """Return the oldest active jobs of some families, at most so many."""
-    followed = _followed(ledger, states, families)
-    first = sorted(followed, key=lambda place: place[::-1])[:most]
-    rows = _active_rows(ledger, {place: followed[place] for place in first})
-    rows.sort(key=lambda row: (row[0].submit_time or "", row[0].job_id))
-    return ActiveJobs(len(followed) - len(first) + len(rows), tuple(rows))
-
-
-_Places = dict[tuple[str, str], Family]
-"""The keys of job rows, and their families."""
-
-
-def _followed(ledger: Ledger, states: States, families: Collection[Family]) -> _Places:
-    return {
-        (ledger.partition(family), job.sort_key): family
-        for family in families
-        for job in ledger.active(family, states.get(family, SyncState())).values()
-    }
-
-
-def _active_rows(ledger: Ledger, places: _Places) -> list[tuple[JobFacts, str]]:
-    """Return those of these jobs that are active, as facts and as JSON."""
-    rows = ledger.table.batch_get([{"PK": partition, "SK": key} for partition, key in places])
+    This costs one request for each family that has some, and one more for each 5,000 of them.
+    """
     jobs = (
-        (facts_of_row(places[str(row["PK"]), str(row["SK"])], row), str(row["Job"])) for row in rows
+        (family, job)
+        for family in families
+        if family in states
+        for job in ledger.active(family, states[family]).values()
     )
-    return [job for job in jobs if is_active(job[0])]
+    return sorted(jobs, key=lambda job: (job[1].submit_time, job[1].job_id, job[0]))
+
+
+def read_active(
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], go_on: Callable[[], None]
+) -> Iterator[JobFacts]:
+    """Yield the facts of active jobs, as `read_active_rows` reads them."""
+    return (job for job, _ in read_active_rows(ledger, jobs, go_on))
+
+
+def read_active_rows(
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], go_on: Callable[[], None]
+) -> Iterator[tuple[JobFacts, Row]]:
+    """Yield active jobs and their rows, in this order, as far as they are asked for: a hundred for each request.
+
+    A job that has ended since is left out. `go_on` runs before each request and can raise to stop.
+    """
+    for first in range(0, len(jobs), _ROWS_A_REQUEST):
+        go_on()
+        families = {
+            (ledger.partition(family), job.sort_key): family
+            for family, job in jobs[first : first + _ROWS_A_REQUEST]
+        }
+        rows = {
+            (str(row["PK"]), str(row["SK"])): row
+            for row in ledger.table.batch_get([{"PK": pk, "SK": sk} for pk, sk in families])
+        }
+        found = (
+            (facts_of_row(families[key], rows[key]), rows[key]) for key in families if key in rows
+        )
+        yield from (job for job in found if is_active(job[0]))
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -168,18 +173,16 @@ def _add_counted(
         go_on()
         for job in read_facts(ledger, edge, go_on):
             tally.add_job(job)
-    for job in active_jobs(ledger, states, query.families):
-        if _matches(job, query):
+    # A job without a submit time has no age.
+    active = [
+        (family, job)
+        for family, job in active_jobs(ledger, states, query.families)
+        if (query.after or "") < job.submit_time < (query.before or _LAST)
+    ]
+    for job in read_active(ledger, active, go_on):
+        if not query.statuses or job.status in query.statuses:
             tally.see_active(job)
-
-
-def _matches(job: JobFacts, query: JobQuery) -> bool:
-    time = Job.key_of(job.submit_time, "").removesuffix("#")
-    return (
-        (not query.statuses or job.status in query.statuses)
-        and (query.after is None or time > query.after)
-        and (query.before is None or time < query.before)
-    )
+            return
 
 
 class _Days(msgspec.Struct, frozen=True):

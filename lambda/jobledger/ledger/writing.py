@@ -17,21 +17,18 @@ from datetime import datetime, timedelta
 import msgspec
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Family, Job, job_from_json
 from jobledger.ledger.active import (
     ActiveJob,
     Followed,
     active_delete,
     active_mark,
-    active_put,
     read_active,
     read_followed,
 )
-from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of, plan
 from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row
 from jobledger.ledger.table import (
-    TRANSACTION_LIMIT,
     Action,
     Check,
     Delete,
@@ -168,6 +165,7 @@ class Ledger:
         *,
         announce_new: bool,
         followed: Followed | None = None,
+        search_all: bool = False,
     ) -> Recorded:
         """Write jobs that are newer than their ledger rows.
 
@@ -175,7 +173,8 @@ class Ledger:
         concurrent and late calls are harmless: a row is written on the condition that it is the row that
         was read, and read again otherwise. Without `announce_new` (a first fill), new jobs are not added to
         the change log. `followed` are the family's active jobs, as far as the caller has read them: a job
-        that is listed with another submit time is found there. Raises LedgerUnavailable; rows that were
+        that is listed with another submit time is found there. Jobs without a row are looked for by their
+        ids, with `search_all` all jobs, but not in a first fill. Raises LedgerUnavailable; rows that were
         written before the error remain, complete.
         """
         scope, pending = self.partition(family), furthest(jobs)
@@ -183,8 +182,11 @@ class Ledger:
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
             if attempt:
-                followed = read_followed(self.table, scope, pending)
-            before = self._known(family, pending, followed, search=announce_new or attempt > 0)
+                followed, search_all = read_followed(self.table, scope, pending), True
+            before = self._known(family, pending, followed)
+            if announce_new or search_all:
+                looked_for = [i for i, of in before.items() if search_all or of.row is None]
+                before |= self._searched(family, looked_for, followed)
             now = self._now()
             plans = (
                 plan(scope, job, listed_at, before[job.job_id], now) for job in pending.values()
@@ -205,20 +207,18 @@ class Ledger:
         raise LedgerUnavailable("other writers keep changing the rows")
 
     def follow(self, family: Family, jobs: Iterable[ActiveJob]) -> None:
-        """Write the active rows of jobs that an older version has stored in the state; any number of times."""
-        scope, pending = self.partition(family), {job.sort_key for job in jobs}
-        for attempt in range(WRITE_ATTEMPTS):
-            pause(min(attempt, 1))
-            found = [row for rows in self._rows(scope, pending).values() for row in rows]
-            active = [row for row in found if is_active(facts_of_row(family, row))]
-            pending = set()
-            size = 1 if attempt else TRANSACTION_LIMIT // 2
-            for batch in (active[first : first + size] for first in range(0, len(active), size)):
-                if not self.table.transact(_following(scope, batch)):
-                    pending |= {str(row["SK"]) for row in batch}
-            if not pending:
-                return
-        raise LedgerUnavailable("other writers keep changing the rows")
+        """Write the active rows of jobs that have none, if they are active; any number of times.
+
+        An older version wrote none, and could write two rows of one job: they become one.
+        """
+        scope, given = self.partition(family), {job.job_id: job for job in jobs}
+        followed = read_followed(self.table, scope, given)
+        keys = {job.sort_key for job in followed.values()}
+        missing = {job.sort_key for job in given.values()} - keys
+        rows = (row for found in self._rows(scope, missing).values() for row in found)
+        known = [job for row in rows if (job := job_from_json(family, str(row["Job"])))]
+        # As old as a listing can be: it replaces no row.
+        self.record(family, known, "", announce_new=True, followed=followed, search_all=True)
 
     def note_unknown(self, family: Family, job: ActiveJob) -> bool:
         """Note that the service does not know an active job; return whether that is the end of it.
@@ -243,12 +243,15 @@ class Ledger:
         key = {"PK": scope, "SK": Job.key_of(submit_time, job_id)}
         for _ in range(WRITE_ATTEMPTS):
             row = self.table.get(key)
-            marking: list[Action] = [active_delete(scope, ActiveJob(job_id, key["SK"]))]
-            if row is not None and not row.get("ExpiredUpstream"):
-                version = int(row["Version"])
-                marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
-                marking.append(Put(marked, "Version = :read", {":read": version}))
-            if self.table.transact(marking):
+            unfollow = active_delete(scope, ActiveJob(job_id, key["SK"]))
+            if row is None or row.get("ExpiredUpstream"):
+                # Nothing to do if the job is followed under another submit time.
+                self.table.transact([unfollow])
+                return
+            version = int(row["Version"])
+            marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
+            put = Put(marked, "Version = :read", {":read": version})
+            if self.table.transact([put, unfollow]):
                 return
         raise LedgerUnavailable("other writers keep changing the rows")
 
@@ -339,18 +342,26 @@ class Ledger:
         return following if self.table.put_next(row, state.version) else None
 
     def _known(
-        self, family: Family, jobs: Mapping[str, Job], followed: Followed | None, *, search: bool
+        self, family: Family, jobs: Mapping[str, Job], followed: Followed | None
     ) -> dict[str, Known]:
-        """Return what the ledger has of each job. With `search`, new jobs are looked for under any submit time."""
+        """Return what the ledger has of each job, under its submit time and under the one that is followed."""
         scope = self.partition(family)
         keys = {job.sort_key for job in jobs.values()}
         keys |= {followed[job_id].sort_key for job_id in jobs if followed and job_id in followed}
         rows = self._rows(scope, keys)
-        if search:
-            new = [job_id for job_id in jobs if job_id not in rows]
-            found = {str(row["SK"]) for job_id in new for row in self._by_id(job_id)}
-            rows |= self._rows(scope, found)
         return {job_id: Known.of(family, job_id, rows.get(job_id, ()), followed) for job_id in jobs}
+
+    def _searched(
+        self, family: Family, job_ids: Collection[str], followed: Followed | None
+    ) -> dict[str, Known]:
+        """Return what the ledger has of each job, under any submit time that its index has."""
+        keys = {str(row["SK"]) for job_id in job_ids for row in self._by_id(job_id)}
+        rows = self._rows(self.partition(family), keys)
+        return {
+            job_id: Known.of(family, job_id, rows[job_id], followed)
+            for job_id in job_ids
+            if job_id in rows
+        }
 
     def _rows(self, scope: str, sort_keys: Collection[str]) -> dict[str, list[Row]]:
         """Return the rows with these keys, by job id."""
@@ -403,15 +414,17 @@ class Ledger:
         """Yield the job's row and, when its status changed, its change log row; and remove its other rows."""
         job, row, replaced = write.job, write.known.row, write.replaced
         read = {":read": replaced["Version"]} if replaced else {}
-        condition = "Version = :read" if replaced else "attribute_not_exists(PK)"
         if write.replaces:
             observed_at = self._after(text_of(row, "ObservedAt") if row else floor)
             written = job_row(scope, job, row, listed_at, observed_at if write.moves else None)
-            yield Put(written, condition, read)
+            if replaced:
+                yield Put(written, "Version = :read", read)
+            else:
+                yield Put(written, "attribute_not_exists(PK)")
             if write.is_announced(announce_new=announce_new):
                 yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
         else:
-            yield Check({"PK": scope, "SK": write.key}, condition, read)
+            yield Check({"PK": scope, "SK": write.key}, "Version = :read", read)
         for other in write.removed:
             key = {"PK": scope, "SK": str(other["SK"])}
             yield Delete(key, "Version = :read", {":read": other["Version"]})
@@ -423,13 +436,6 @@ class Ledger:
         if last is not None and rfc3339(now) <= last:
             return rfc3339(parse(last) + timedelta(milliseconds=1))
         return rfc3339(now)
-
-
-def _following(scope: str, rows: Iterable[Row]) -> Iterator[Put | Check]:
-    for row in rows:
-        key = str(row["SK"])
-        yield Check({"PK": scope, "SK": key}, "Version = :read", {":read": row["Version"]})
-        yield active_put(scope, ActiveJob(key.partition("#")[2], key))
 
 
 def _state_from_row(row: Row, now: datetime) -> SyncState:

@@ -169,9 +169,7 @@ def test_the_csv_holds_all_jobs_that_match(api):
     assert "at most 5,000" in first.text
 
 
-@pytest.mark.parametrize(
-    "limit,most,jobs", [("MOST_JOBS", 100, 100), ("MAX_PAGE_BYTES", 1, 100)]
-)
+@pytest.mark.parametrize("limit,most,jobs", [("MOST_JOBS", 100, 100), ("MAX_PAGE_BYTES", 1, 100)])
 def test_a_csv_that_ends_early_says_so_in_its_name(api, monkeypatch, limit, most, jobs):
     monkeypatch.setattr(download, limit, most)
     csv = api.call("/board", {"Format": "csv"}, headers=BROWSER)
