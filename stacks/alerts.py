@@ -84,6 +84,7 @@ def _message() -> events.RuleTargetInput:
         f"seen by Job Ledger {field('$.detail.ObservedAt')}.\n"
         f"Account {field('$.detail.Account')}, region {field('$.detail.Region')}. "
         f"To look closer: GET /jobs/{field('$.detail.JobId')} on the Job Ledger API,\n"
-        f"jobledger job {field('$.detail.JobId')} in a shell, or the board in a browser: jobledger open\n"
+        f"jobledger job {field('$.detail.JobId')} in a shell, or its page in a browser:\n"
+        f"jobledger open {field('$.detail.JobId')}\n"
         "To choose what is sent here: the setting alertOn of the deployment."
     )

@@ -90,9 +90,8 @@ WIDGET_PARAMETERS = {
     )
 }
 BOARD_PARAMETERS = WIDGET_PARAMETERS | {
-    "JobId": replace(
-        JOB_ID, description="The id of a job, in place of filters: the answer is its page."
-    ),
+    # In place of filters: the answer is the page of the job.
+    "JobId": JOB_ID,
     "Format": Parameter(
         "Format",
         enumerated("html", "csv"),

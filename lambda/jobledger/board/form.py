@@ -24,7 +24,7 @@ def filter_form(
     statuses = [(status.value, STATUSES[status][0]) for status in JobStatus]
     hidden = '<input type="hidden" name="Refresh" value="off">' if paused else ""
     return (
-        f'<form class="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
+        f'<form class="filters" id="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
         f"{_choices('Status', 'JobStatus', statuses, sent)}"
         f"{_choices('Family', 'Family', [(family.value, family.value) for family in kept], sent)}"
         f"{_choices('Now', 'Active', active, sent)}"

@@ -96,9 +96,11 @@ def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -
         runs = grid_section(read_grid(reader, tuple(reader.kept), window, now), links)
         overview = overview_sections(read, {}, window, now, links, runs=runs)
     title = "Filtered jobs" if asked.filters else "Board"
+    # On a phone, the form follows the jobs.
+    change = ' <a href="#filters">Change the filters</a>' if asked.filters else ""
     head = (
         f"<h1>{title}</h1>"
-        f'<p class="fresh">{freshness(found.as_of, now)} {_refresh_control(asked)}</p>'
+        f'<p class="fresh">{freshness(found.as_of, now)} {_refresh_control(asked)}{change}</p>'
     )
     # Without the script, a reload would interrupt someone who changes the filters of a list.
     timed = "" if asked.filters or asked.paused else _TIMED_RELOAD

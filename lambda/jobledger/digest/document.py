@@ -24,9 +24,13 @@ _LISTS: dict[str, Callable[[Digest], JobList]] = {
     "Completed": lambda digest: digest.completed,
 }
 _AGED = frozenset({"Active", "LongRunning"})
+# Only their entries have the address of the job's page: it would halve the number of entries that fit.
+_FOR_A_PERSON = frozenset({"Failed", "PartialSuccess", "LongRunning"})
+
+BoardOf = Callable[[JobFacts], str | None]
 
 
-def machine_json(digest: Digest, room: int) -> str:
+def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None) -> str:
     """Return the digest as JSON of at most `room` bytes when embedded as a JSON string.
 
     MessageStructure=json embeds it that way: in UTF-8, with every quote escaped.
@@ -38,7 +42,7 @@ def machine_json(digest: Digest, room: int) -> str:
     for name, choose in _LISTS.items():
         lists[name] = []
         for job in choose(digest).jobs:
-            entry = entry_of(digest, name, job)
+            entry = entry_of(digest, name, job, board_of)
             size = _escaped_size(_dumps(entry)) + 1  # and a comma
             if size > left:
                 break
@@ -48,7 +52,7 @@ def machine_json(digest: Digest, room: int) -> str:
     return _dumps(_document(digest, lists, truncated))
 
 
-def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
+def entry_of(digest: Digest, name: str, job: JobFacts, board_of: BoardOf) -> dict[str, Any]:
     """Return one job as an entry of the list `name`, without unknown members."""
     details = digest.details.get(job)
     entry = {
@@ -62,6 +66,7 @@ def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
         "ExpirationTime": job.expiration_time if name == "ExpiringSoon" else None,
         "JobName": details and details.name,
         "Output": details and details.output,
+        "Board": board_of(job) if name in _FOR_A_PERSON else None,
     }
     return {key: value for key, value in entry.items() if value is not None}
 

@@ -4,10 +4,11 @@ Lines have at most 78 columns, except the API call, which stays on one line for 
 aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,8 +21,6 @@ from jobledger.times import parse, rfc3339, seconds_between
 
 COLUMNS = 78
 MAX_SUBJECT = 99
-OPEN_BOARD = "jobledger open"
-"""The command that opens the board in a browser."""
 _MOST_LISTED = 10
 _LABELS = {
     "COMPLETED": "completed",
@@ -42,6 +41,11 @@ class TextOptions(msgspec.Struct, frozen=True):
 
     zone: ZoneInfo
     api_url: str | None
+
+    def board_of(self, job: JobFacts) -> str | None:
+        """Return the address of the board's page of a job; None when the API's is unknown."""
+        path = quote(job.job_id, safe="", errors="replace")
+        return f"{self.api_url}/board/jobs/{path}" if self.api_url else None
 
 
 def subject(digest: Digest, reading: TextOptions) -> str:
@@ -131,6 +135,15 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
     return f'awscurl --service execute-api --region {digest.region} "{url}"'
 
 
+def open_job(digest: Digest) -> str:
+    """Return the command that opens the first troubled job on the board in a browser."""
+    job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)))
+    # Pasted into a terminal, a control character could act.
+    if not job.job_id.isprintable():
+        return "jobledger open"
+    return f"jobledger open {'-- ' if job.job_id.startswith('-') else ''}{shlex.quote(job.job_id)}"
+
+
 def span(seconds: float) -> str:
     """Return a duration in its two largest units: `3 d 4 h`, `14 min`, `45 s`."""
     whole = int(seconds)
@@ -182,7 +195,7 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
 
 def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
     call = look_closer(digest, reading)
-    return [] if call is None else ["Look closer (Message has the reason):", OPEN_BOARD, call]
+    return [] if call is None else ["Look closer (Message has the reason):", open_job(digest), call]
 
 
 def _counts(digest: Digest) -> list[str]:

@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from jobledger.digest.message import DigestMessages, render_messages
-from jobledger.digest.text import look_closer, subject
+from jobledger.digest.text import look_closer, open_job, subject
 from jobledger.jobs import Family
 from tests.digests import NOW, ZURICH, DigestWorld, a_digest, machine, published
 from tests.recounted import complete_counters
@@ -256,7 +256,11 @@ def test_the_chat_message_has_the_counts_and_after_failures_the_next_steps(name)
         "failures": (
             "ATTENTION: 3 jobs failed, 1 finished only in part, 1 runs unusually long.",
             "ATTENTION",
-            {"nextSteps": [f"Look closer: `jobledger open` or `{look_closer(digest, ZURICH)}`"]},
+            {
+                "nextSteps": [
+                    f"Look closer: `{open_job(digest)}` or `{look_closer(digest, ZURICH)}`"
+                ]
+            },
         ),
         "quiet-day": ("OK: no action is needed.", "OK", {}),
     }[name]

@@ -49,5 +49,7 @@ zoned.addEventListener("click", () => {
   localStorage.setItem("times", inZone ? "local" : "UTC");
   show(inZone);
 });
-document.querySelector(".top nav").after(zoned);
-show(localStorage.getItem("times") === "local");
+if (zone !== "UTC") {
+  document.querySelector(".top nav").after(zoned);
+  show(localStorage.getItem("times") === "local");
+}
