@@ -94,7 +94,7 @@ def test_a_failed_job_notifies_the_alert_topic_at_once(deployment):
     assert f"job {job_id} (PHI) is FAILED." in text
     assert f"GET /jobs/{job_id}" in text
     assert f"jobledger job {job_id}" in text
-    assert "jobledger open" in text
+    assert f"jobledger open {job_id}\n" in text
     assert "patient" not in text
 
 

@@ -24,8 +24,10 @@ _LISTS: dict[str, Callable[[Digest], JobList]] = {
     "Completed": lambda digest: digest.completed,
 }
 _AGED = frozenset({"Active", "LongRunning"})
-# Only their entries have the address of the job's page: it would halve the number of entries that fit.
+# The jobs whose entries have the address of their page, as many as the e-mail lists. In every entry, it would
+# nearly halve the number of entries that fit.
 _FOR_A_PERSON = frozenset({"Failed", "PartialSuccess", "LongRunning"})
+_LINKED = 10
 
 BoardOf = Callable[[JobFacts], str | None]
 
@@ -42,7 +44,9 @@ def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None
     for name, choose in _LISTS.items():
         lists[name] = []
         for job in choose(digest).jobs:
-            entry = entry_of(digest, name, job, board_of)
+            entry = entry_of(digest, name, job)
+            if name in _FOR_A_PERSON and len(lists[name]) < _LINKED and (page := board_of(job)):
+                entry["Board"] = page
             size = _escaped_size(_dumps(entry)) + 1  # and a comma
             if size > left:
                 break
@@ -52,7 +56,7 @@ def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None
     return _dumps(_document(digest, lists, truncated))
 
 
-def entry_of(digest: Digest, name: str, job: JobFacts, board_of: BoardOf) -> dict[str, Any]:
+def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
     """Return one job as an entry of the list `name`, without unknown members."""
     details = digest.details.get(job)
     entry = {
@@ -66,7 +70,6 @@ def entry_of(digest: Digest, name: str, job: JobFacts, board_of: BoardOf) -> dic
         "ExpirationTime": job.expiration_time if name == "ExpiringSoon" else None,
         "JobName": details and details.name,
         "Output": details and details.output,
-        "Board": board_of(job) if name in _FOR_A_PERSON else None,
     }
     return {key: value for key, value in entry.items() if value is not None}
 

@@ -136,10 +136,10 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
 
 
 def open_job(digest: Digest) -> str:
-    """Return the command that opens the first troubled job on the board in a browser."""
-    job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)))
+    """Return the command that opens the board in a browser, at the first troubled job."""
+    job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)), None)
     # Pasted into a terminal, a control character could act.
-    if not job.job_id.isprintable():
+    if job is None or not job.job_id.isprintable():
         return "jobledger open"
     return f"jobledger open {'-- ' if job.job_id.startswith('-') else ''}{shlex.quote(job.job_id)}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from msgspec import structs
 
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import look_closer, open_job, subject
@@ -211,6 +212,18 @@ def test_every_digest_is_as_its_schema_says(name):
     digest = machine(render_messages(TYPICAL[name](), ZURICH).digest)
     jsonschema_rs.validator_for(SCHEMA).validate(digest)
     assert digest.keys() == SCHEMA["properties"].keys()
+
+
+def test_jobs_that_need_a_person_have_the_address_of_their_page_if_the_api_s_is_known():
+    digest = TYPICAL["failures"]()
+    document = json.loads(render_messages(digest, ZURICH).digest.bodies["default"])
+    for name in ("Failed", "PartialSuccess", "LongRunning", "Completed", "Active"):
+        for entry in document[name]:
+            page = f"{ZURICH.api_url}/board/jobs/{entry['JobId']}"
+            expected = None if name in ("Completed", "Active") else page
+            assert entry.get("Board") == expected
+    unknown = render_messages(digest, structs.replace(ZURICH, api_url=None)).digest
+    assert "Board" not in unknown.bodies["default"]
 
 
 def test_the_schema_knows_what_is_wrong():
