@@ -57,6 +57,7 @@ Parameter | Value
 **JobStatus** | one of `SUBMITTED`, `IN_PROGRESS`, `STOP_REQUESTED`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED`, `STOPPED`, or a list of them
 **JobName** | the exact name of the jobs
 **JobNamePrefix** | the start of the name of the jobs
+**Active** | `true`: only jobs that have not ended and that the service still knows
 **SubmitTimeAfter**, **SubmitTimeBefore** | a range of submit times instead of the dashboard's
 **Order** | `ascending` or `descending` by submit time
 **MaxResults** | jobs on a page, 1 to 500; by default what fits into the widget
