@@ -1,6 +1,7 @@
 """Decides what a listing changes in the ledger, and divides it into transactions. No AWS calls."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -118,9 +119,9 @@ class JobWrite(msgspec.Struct, frozen=True):
         return days | {month_of(day) for day in days} | expirations
 
 
-def plan(scope: str, job: Job, listed_at: str, known: Known) -> JobWrite | None:
-    """Return what a listed job changes; None for nothing. `listed_at` as in `supersedes`."""
-    write = JobWrite(job, known, supersedes(job, listed_at, known.row))
+def plan(scope: str, job: Job, listed_at: str, known: Known, now: datetime) -> JobWrite | None:
+    """Return what a listed job changes; None for nothing. `listed_at` and `now` as in `supersedes`."""
+    write = JobWrite(job, known, supersedes(job, listed_at, known.row, now))
     return write if write.replaces or write.removed or write.active_change(scope) else None
 
 
