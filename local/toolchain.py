@@ -123,7 +123,11 @@ def main() -> int:
     LOGS.mkdir(exist_ok=True)
     # Concurrent makes must not install into the same directory.
     with (LOGS / "setup.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("waiting for the set-up of another make in this clone")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             set_up(sys.argv[1:])
         except SetupError as error:
