@@ -61,14 +61,14 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
         ),
     ),
     "Function failures": (
-        ("sync", "digest", "changes", "api", "lookup"),
+        ("sync", "digest", "changes", "alerts", "api", "lookup"),
         (
             "fields @timestamp, @log, type, record.status, record.errorType\n"
             f'| filter type = "platform.report" and record.status != "success"\n| {_LATEST}'
         ),
     ),
     "Function durations": (
-        ("sync", "digest", "changes", "api", "lookup"),
+        ("sync", "digest", "changes", "alerts", "api", "lookup"),
         (
             'filter type = "platform.report"\n'
             "| stats count() as runs, pct(record.metrics.durationMs, 99) as p99_ms, "

@@ -116,6 +116,18 @@ def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
     return change | {name: value for name, value in optional.items() if value}
 
 
+def ended_key(scope: str) -> str:
+    """Return the partition key of the jobs of an account and region that first fills found ended."""
+    return f"{scope}#ended"
+
+
+def ended_row(scope: str, job: Job) -> Row:
+    """Return the row of a job that had ended when the ledger first saw it: a change at its EndTime."""
+    ended_at = str(job.end_time)
+    key: Row = {"PK": ended_key(scope), "SK": f"{ended_at}#{job.job_id}#{job.family}"}
+    return change_row("", job, None, ended_at) | key
+
+
 def change_from_row(row: Row) -> Change:
     """Return the status change that a change log row holds."""
     return Change(
