@@ -25,7 +25,7 @@ test:  ## all checks and tests, in parallel
 	$(SETUP) app dev node ministack awscli clients audit runtime
 	@exec $(BIN)/python -m pytest $(or $(PYTEST_ARGS),--cov --cov-report= -p tests.branch_coverage)
 
-check: check-style check-types check-template check-security  ## ruff, mypy strict, cfn-lint, cdk-nag, checkov
+check: check-style check-types check-template check-security  ## ruff, mypy strict, cfn-lint, cdk-nag, checkov, policies
 
 check-style:
 	$(SETUP) app dev
@@ -42,12 +42,12 @@ check-template:
 	@echo 'cdk synth, cfn-lint'
 	@$(BIN)/cdk synth --quiet --output .local/check/cdk.out $(CDK_ARGS)
 	@# W3005: CDK writes dependencies out that CloudFormation would find by itself.
-	@$(BIN)/cfn-lint --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
+	@$(BIN)/cfn-lint --include-checks I --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
 
 check-security:
 	$(SETUP) app dev node audit
-	@echo 'cdk-nag, checkov'
-	@$(BIN)/python -m pytest tests/infrastructure/test_security_rules.py
+	@echo 'cdk-nag, checkov, policy_sentry'
+	@$(BIN)/python -m pytest tests/infrastructure/test_security_rules.py tests/infrastructure/test_policies.py
 
 audit:  ## look for known vulnerabilities in every lock (asks pypi.org)
 	$(SETUP) audit

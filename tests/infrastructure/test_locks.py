@@ -60,6 +60,13 @@ def test_a_lock_names_the_extras_that_its_packages_require(environment):
     assert required <= extras
 
 
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "local" / "clients-node"])
+def test_every_package_of_npm_has_a_hash(folder):
+    packages = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    for name, package in packages.items():
+        assert not name or package["integrity"].startswith("sha512-"), name
+
+
 @pytest.mark.row(25, count="all lock files")
 def test_make_installs_the_locks_and_nothing_else():
     parts = [environment.parts for environment in (toolchain.MAIN, *toolchain.OTHERS.values())]

@@ -100,3 +100,12 @@ def test_a_recipe_names_every_file_that_knows_such_a_thing(recipe):
     text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
     section = text.split(f"\n## {recipe}\n", 1)[1].split("\n## ", 1)[0]
     assert files_with(pattern) - others == files_with(pattern) & set(paths_in(section))
+
+
+@pytest.mark.parametrize("workflow", ["ci.yml", "nightly.yml"])
+def test_github_clones_the_history_that_a_test_needs(workflow):
+    """The test that updates an earlier release takes it from there, and fails in CI without it."""
+    text = (ROOT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
+    checkouts = re.findall(r"- uses: actions/checkout@.*\n((?: {8,}.*\n)*)", text)
+    assert checkouts
+    assert all("fetch-depth: 0" in options for options in checkouts)

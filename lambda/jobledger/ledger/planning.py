@@ -34,14 +34,17 @@ class Known(msgspec.Struct, frozen=True):
 
         Without `followed`, a job is followed when its row says that it is active.
         """
-        ordered = sorted(rows, key=lambda row: (int(row["Rank"]), str(row["ListedAt"])))
+        given = followed.get(job_id) if followed else None
+
+        def progress(row: Row) -> tuple[int, str, bool]:
+            is_given = given is not None and given.sort_key == row["SK"]
+            return int(row["Rank"]), str(row["ListedAt"]), is_given
+
+        ordered = sorted(rows, key=progress)
         row = ordered[-1] if ordered else None
-        if followed is not None:
-            active = followed.get(job_id)
-        else:
-            is_followed = row is not None and is_active(facts_of_row(family, row))
-            active = ActiveJob(job_id, str(row["SK"])) if row and is_followed else None
-        return cls(row, tuple(ordered[:-1]), active)
+        if followed is None and row and is_active(facts_of_row(family, row)):
+            given = ActiveJob(job_id, str(row["SK"]))
+        return cls(row, tuple(ordered[:-1]), given)
 
 
 class JobWrite(msgspec.Struct, frozen=True):

@@ -9,6 +9,9 @@ from jobledger.jobs import Family, Job
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.totals import LAYOUT
 
+HISTORY_LIMIT = 100
+"""The status changes that a job row keeps: the first one and the last ones. The change log has all."""
+
 
 class Change(msgspec.Struct, frozen=True):
     """One status change in the change log. `previous` is None for a job seen for the first time."""
@@ -67,6 +70,8 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
     if observed_at is not None:
         status = {} if job.status is None else {"JobStatus": job.status}
         history.append(status | {"ObservedAt": observed_at})
+        # Statuses of the service's model move forward; others can go back and forth.
+        history = history[:1] + history[1:][1 - HISTORY_LIMIT :]
     optional: dict[str, str | None] = {
         "JobName": job.name,
         "JobStatus": job.status,

@@ -78,7 +78,8 @@ def test_a_job_whose_submit_time_appears_changes_or_vanishes_stays_one_job(
 ):
     world = Ledgered()
     for status, submitted in zip(statuses, (first, second, OLD), strict=True):
-        more = {"EndTime": NOW, "ExpirationTime": NOW + DAY} if status == "COMPLETED" else {}
+        ended = status == "COMPLETED"
+        more: dict[str, Any] = {"EndTime": NOW, "ExpirationTime": NOW + DAY} if ended else {}
         world.record(a_job("job", status, submitted, **more), announce_new=announce_new)
         announce_new = True
         assert world.rows() == [(at(submitted), status)]
