@@ -162,6 +162,7 @@ class Account:
 
     def __init__(self):
         self.histories = {}
+        self.deleted = set()
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
         self._time = now
 
@@ -176,6 +177,7 @@ class Account:
                 for number, status in enumerate(self.histories[job_id])
             ]
             body = {"ComprehendMedicalAsyncJobProperties": self._job(job_id), "History": history}
+            body |= {"ExpiredUpstream": True} if job_id in self.deleted else {}
         else:
             wanted = request.query.get("JobStatus")
             jobs = [self._job(job_id) for job_id in self.histories]
@@ -210,8 +212,8 @@ def test_watch_prints_each_transition_in_a_pipe():
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
             rest = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert rest == ("", ""), lines
+    assert process.returncode == 130
+    assert rest == ("", "\n"), lines
     assert sorted(line[2:] for line in lines) == [
         ["(new)", "->", "SUBMITTED", "b", "name", "of", "b"],
         ["IN_PROGRESS", "->", "COMPLETED", "a", "name", "of", "a"],
@@ -232,5 +234,19 @@ def test_watch_shows_the_active_jobs_on_a_terminal():
         account.put("active", "SUBMITTED", "IN_PROGRESS", "FAILED")
         terminal.read_until("0 active at")
         os.killpg(terminal.process.pid, signal.SIGINT)
-        assert terminal.wait() == 0
+        assert terminal.wait() == 130
     assert "-> \x1b[1;31mFAILED" in terminal.shown
+
+
+def test_watch_leaves_out_jobs_that_the_service_has_deleted():
+    account = Account()
+    account.put("active", "SUBMITTED")
+    account.put("deleted", "IN_PROGRESS")
+    account.deleted = {"deleted"}
+    with answering(account) as server:
+        terminal = Terminal(server.url, "watch", "--interval", "0s")
+        assert "name of deleted" not in terminal.read_until("1 active at")
+        account.deleted = {"deleted", "active"}
+        assert "name of deleted" not in terminal.read_until("0 active at")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        assert terminal.wait() == 130
