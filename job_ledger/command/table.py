@@ -107,7 +107,9 @@ def _fitted(width: int, longest: int, id_length: int, *, messages: bool) -> dict
         left = width - sum(columns.values()) - _GAP * len(columns)
         if left >= min(longest, enough):
             break
-    name = max(_LEAST_NAME, min(longest, left))
-    if "MESSAGE" in columns:
-        columns["MESSAGE"] += left - name
-    return {"NAME": name, **columns}
+    if "MESSAGE" not in columns:
+        return {"NAME": max(_LEAST_NAME, min(longest, left)), **columns}
+    # Names and messages share what is left.
+    both = left + columns["MESSAGE"]
+    name = min(longest, max(enough, both // 2))
+    return {"NAME": name, **columns, "MESSAGE": both - name}

@@ -78,6 +78,17 @@ def count_in(form, text):
     return len(text.splitlines()) - (form == "table")
 
 
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_cell_can_be_longer_than_pythons_reader_takes(tmp_path, pages):
+    long = "x\r\n" * 60_000
+    paged = Paged(pages)
+    paged._csv = f'"JobId","Message"\r\n"a","{long}"\r\n"b",""""\r\n'.encode()
+    with answering(paged) as server:
+        done = run(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "jobs.csv").read_bytes().count(long.encode()) == pages
+
+
 def test_the_ending_of_the_file_is_the_default_format(tmp_path):
     file = tmp_path / "jobs.CSV"
     with answering(Paged(1)) as server:
