@@ -34,10 +34,11 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "job_ledger", *arguments]
 
 
-def start(url: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
+def start(url: str, *arguments: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(*arguments),
         env=environment(url, **more),
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -54,22 +55,24 @@ def next_line(process: subprocess.Popen[str]) -> str:
     return line
 
 
-def run(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def run(
+    url: str, *arguments: str, cwd: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
     """A run in a pipe."""
-    with start(url, *arguments, **more) as process:
+    with start(url, *arguments, cwd=cwd, **more) as process:
         out, err = process.communicate(timeout=SECONDS)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 class Terminal:
-    """A run on a terminal of 120 columns; `read` is what it shows so far."""
+    """A run on a terminal of 40 rows; `shown` is what it shows so far."""
 
-    def __init__(self, url: str, *arguments: str) -> None:
+    def __init__(self, url: str, *arguments: str, columns: int = 120, **more: str) -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
             command(*arguments),
-            env=environment(url),
+            env=environment(url, **more),
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -98,7 +101,7 @@ class Terminal:
         return ""
 
 
-def on_terminal(url: str, *arguments: str) -> tuple[int, str]:
+def on_terminal(url: str, *arguments: str, columns: int = 120, **more: str) -> tuple[int, str]:
     """The exit code of a run on a terminal, and what it shows."""
-    terminal = Terminal(url, *arguments)
+    terminal = Terminal(url, *arguments, columns=columns, **more)
     return terminal.wait(), terminal.shown
