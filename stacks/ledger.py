@@ -16,7 +16,7 @@ _INDEXES = {
     "ByNameAndStatus": "NameStatusKey",
 }
 _BY_ID = "ById"
-_ALL_INDEXES = (*_INDEXES, _BY_ID)
+INDEXES = (*_INDEXES, _BY_ID)
 
 
 class Ledger(dynamodb.Table):
@@ -62,7 +62,7 @@ class Ledger(dynamodb.Table):
         self._grant_reads(role, "Query")
 
     def _grant_reads(self, role: iam.Role, *operations: str) -> None:
-        indexes = (f"{self.table_arn}/index/{name}" for name in _ALL_INDEXES)
+        indexes = (f"{self.table_arn}/index/{name}" for name in INDEXES)
         actions = [f"dynamodb:{operation}" for operation in operations]
         allow(role, "ReadLedger", actions, [self.table_arn, *indexes])
         allow_reading_tables(role, self._key)

@@ -13,6 +13,7 @@ JobLedgerError
 ├── WalkOvertaken            another sync advanced the same walk
 ├── JobsUnconfirmed          the service has not said yet what became of some active jobs
 ├── EventRefused             EventBridge did not accept an event
+├── QueueUnavailable         SQS did not answer; what waits stays in the queue
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
@@ -29,6 +30,8 @@ JobLedgerError
 """
 
 import msgspec
+
+_LONGEST_CODE = 100
 
 
 class JobLedgerError(Exception):
@@ -104,8 +107,11 @@ class ServiceRefused(JobLedgerError):
 
     @property
     def name(self) -> str:
-        """The service's error code, or botocore's exception name when there was no response."""
-        return self._code
+        """The service's error code, or botocore's exception name when there was no response.
+
+        It is stored with the sync's state, so that it is cut where no code ends.
+        """
+        return self._code[:_LONGEST_CODE]
 
 
 class FunctionRefused(ServiceRefused):
@@ -114,6 +120,10 @@ class FunctionRefused(ServiceRefused):
 
 class FunctionThrottled(FunctionRefused):
     """Lambda throttled the invocation; the function did not run."""
+
+
+class QueueUnavailable(JobLedgerError):
+    """SQS did not answer. No event is lost."""
 
 
 class EventRefused(ServiceRefused):

@@ -211,6 +211,39 @@ def digest_after_an_error(stack: Enforced) -> None:
     assert stack.invoke("Digest/Function", **wanted).get("MessageId")
 
 
+def _alerted(stack: Enforced) -> str:
+    """The log of the function for a change that waits for an alert; none waits after it."""
+    waiting, sqs = stack.name("JobAlerts/Waiting"), stack.own.client("sqs")
+    detail = {
+        "Family": "PHI",
+        "JobId": "0" * 32,
+        "JobStatus": "FAILED",
+        "EventId": uuid.uuid4().hex,
+    }
+    sqs.send_message(QueueUrl=waiting, MessageBody=json.dumps({"detail": detail}))
+    log = stack.log_of("JobAlerts/Function")
+    # The schedule's run may have been first: then this one has sent none.
+    assert "Error" not in log, log
+    assert "not deleted" not in log, log
+    return log
+
+
+def alert(stack: Enforced) -> None:
+    _alerted(stack)
+
+
+def alert_by_role_only(stack: Enforced) -> None:
+    """An alert to a topic whose policy does not allow it as well."""
+    with stack.publishing_by_role_only("JobAlerts/Topic"):
+        _alerted(stack)
+
+
+def chat_alert_by_role_only(stack: Enforced) -> None:
+    """The same for the chat topic, on which the alert itself does not depend."""
+    with stack.publishing_by_role_only("Digest/ChatTopic"):
+        assert "ChatFailures" not in _alerted(stack)
+
+
 def widget(stack: Enforced) -> None:
     assert "Jobs by status" in stack.invoke("Widget/Function")
 

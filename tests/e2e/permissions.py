@@ -70,6 +70,15 @@ NEEDED: dict[Permission, Use] = (
             ("PutEvents", "events:PutEvents"): uses.changes,
         },
     )
+    | _of(
+        "JobAlerts/FunctionRole",
+        {
+            ("ReceiveMessages", "sqs:ReceiveMessage"): uses.alert,
+            ("ReceiveMessages", "sqs:DeleteMessage"): uses.alert,
+            ("PublishAlerts", "sns:Publish"): uses.alert_by_role_only,
+            ("PublishAlertsToChat", "sns:Publish"): uses.chat_alert_by_role_only,
+        },
+    )
     | _of("Widget/FunctionRole", {_QUERY: uses.widget})
     | _of("Lookup/OnEventRole", {("EncryptProperties", "kms:Encrypt"): uses.look_up})
     | _of(
@@ -118,8 +127,8 @@ OF_NO_USE_IN_ROLE: dict[Permission, str] = (
         for name in ("OnEvent", "IsComplete")
     }
     | {
-        (f"SchedulerRoleForTarget-{name}", "Invoke", _INVOKE): "MiniStack's schedules have no role"
-        for name in ("1b2b2b", "91eb27", "b6b93d")
+        (f"SchedulerRoleFor{name}", "Invoke", _INVOKE): "MiniStack's schedules have no role"
+        for name in ("Target-1b2b2b", "Target-91eb27", "Target-b6b93d", "Alerts")
     }
     | {
         (

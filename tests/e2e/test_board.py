@@ -96,7 +96,7 @@ def test_the_downloaded_csv_holds_all_jobs_that_match(board, downloads, deployme
     file, deadline = downloads / "jobs.csv", time.monotonic() + SECONDS
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    with file.open(newline="", encoding="utf-8") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         found = [job["JobId"] for job in csv.DictReader(lines)]
     assert len(found) == len(set(found)) == deployment.get("/summary", Family="ALL").json["Total"]
 

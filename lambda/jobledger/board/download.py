@@ -6,7 +6,7 @@ A Lambda response has a limit, so the file of a long list ends early, and its na
 from collections.abc import Mapping
 from typing import Any
 
-from jobledger.api.export import csv_text
+from jobledger.api.export import BYTE_ORDER_MARK, csv_text
 from jobledger.api.negotiation import MEDIA_TYPES
 from jobledger.api.responses import Answer
 from jobledger.board.data import Reader
@@ -23,7 +23,8 @@ _JOBS_A_PAGE = 100
 def download(reader: Reader, values: Mapping[str, Any]) -> Answer:
     """Return the file for parsed parameters. Raises LedgerUnavailable."""
     query, now = job_query(values, reader.kept), rfc3339(reader.now())
-    texts, jobs, size = [csv_text([])], 0, 0
+    # A spreadsheet reads letters outside of ASCII by the mark.
+    texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([])}"], 0, 0
     position: Position | None = None
     while True:
         page = read_page(

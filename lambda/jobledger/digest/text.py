@@ -44,8 +44,7 @@ class TextOptions(msgspec.Struct, frozen=True):
 
     def board_of(self, job: JobFacts) -> str | None:
         """Return the address of the board's page of a job; None when the API's is unknown."""
-        path = quote(job.job_id, safe="", errors="replace")
-        return f"{self.api_url}/board/jobs/{path}" if self.api_url else None
+        return board_page(self.api_url, job.job_id)
 
 
 def subject(digest: Digest, reading: TextOptions) -> str:
@@ -138,10 +137,21 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
 def open_job(digest: Digest) -> str:
     """Return the command that opens the board in a browser, at the first troubled job."""
     job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)), None)
+    return "jobledger open" if job is None else open_page(job.job_id)
+
+
+def open_page(job_id: str) -> str:
+    """Return the command that opens a job's page in a browser."""
     # Pasted into a terminal, a control character could act.
-    if job is None or not job.job_id.isprintable():
+    if not job_id.isprintable():
         return "jobledger open"
-    return f"jobledger open {'-- ' if job.job_id.startswith('-') else ''}{shlex.quote(job.job_id)}"
+    return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
+
+
+def board_page(api_url: str | None, job_id: str) -> str | None:
+    """Return the address of the board's page of a job; None when the API's is unknown."""
+    path = quote(job_id, safe="", errors="replace")
+    return f"{api_url}/board/jobs/{path}" if api_url else None
 
 
 def span(seconds: float) -> str:
@@ -204,7 +214,7 @@ def _counts(digest: Digest) -> list[str]:
     lines = [f"IN THIS WINDOW{compared}"]
     for status, number in _by_importance(digest.counts.keys() | (previous or {}).keys(), digest):
         change = "" if previous is None else f" ({number - previous[status]:+,})"
-        lines.append(f"{number:>7,}  {_label(status)}{change.replace('+0', '=')}")
+        lines.append(f"{number:>7,}  {status_label(status)}{change.replace('+0', '=')}")
     return lines if len(lines) > 1 else ["IN THIS WINDOW: no job changed its status."]
 
 
@@ -217,7 +227,7 @@ def _by_importance(statuses: Iterable[str], digest: Digest) -> list[tuple[str, i
 def _totals(digest: Digest) -> list[str]:
     counts = every_status(digest.totals)
     order = [*_LABELS, *(status for status in counts if status not in _LABELS)]
-    said = ", ".join(f"{counts[s]:,} {_label(s)}" for s in order if counts[s])
+    said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in order if counts[s])
     total = digest.totals.total()
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
 
@@ -293,5 +303,6 @@ def _jobs(number: int) -> str:
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
 
 
-def _label(status: str) -> str:
+def status_label(status: str) -> str:
+    """Return a status in words; one that is not known as it is."""
     return _LABELS.get(status, printable(status))

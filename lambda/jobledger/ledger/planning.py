@@ -85,9 +85,19 @@ class JobWrite(msgspec.Struct, frozen=True):
         row = self.known.row
         return self.replaces and (row is None or row.get("JobStatus") != self.job.status)
 
-    def is_announced(self, *, announce_new: bool) -> bool:
-        """Whether the change log has a row of it."""
-        return self.moves and (self.known.row is not None or announce_new)
+    def is_announced(self, unseen_since: str | None) -> bool:
+        """Whether the change log has a row of it. In a first fill, new jobs have none (`unseen_since`)."""
+        return self.moves and (self.known.row is not None or unseen_since is None)
+
+    def ended_unseen(self, since: str | None) -> bool:
+        """Whether a first fill finds the job ended, not before `since`."""
+        job = self.job
+        return (
+            since is not None
+            and self.known.row is None
+            and job.ended
+            and (job.end_time or "") >= since
+        )
 
     def active_change(self, scope: str) -> Put | Delete | None:
         """Return what changes in the active rows."""
@@ -116,7 +126,7 @@ def plan(scope: str, job: Job, listed_at: str, known: Known, now: datetime) -> J
 
 
 def batches(
-    scope: str, writes: Iterable[JobWrite], *, announce_new: bool, one_by_one: bool
+    scope: str, writes: Iterable[JobWrite], unseen_since: str | None, *, one_by_one: bool
 ) -> Iterator[list[JobWrite]]:
     """Split writes into transactions, in the order of submission, so that few counter rows change in each.
 
@@ -127,7 +137,8 @@ def batches(
     periods: set[str] = set()
     written = 2
     for write in sorted(writes, key=lambda write: write.key):
-        added = 1 + len(write.removed) + write.is_announced(announce_new=announce_new)
+        added = 1 + len(write.removed) + write.is_announced(unseen_since)
+        added += write.ended_unseen(unseen_since)
         added += write.active_change(scope) is not None
         touched = write.periods()
         too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT

@@ -46,10 +46,10 @@ _ROUNDS = 4
 
 
 class Put(msgspec.Struct, frozen=True):
-    """A row to write, and the condition that must hold, as a DynamoDB expression."""
+    """A row to write, and the condition that must hold, as a DynamoDB expression; none when it is empty."""
 
     row: Row
-    condition: str
+    condition: str = ""
     values: Row = msgspec.field(default_factory=dict)
 
 
@@ -196,7 +196,9 @@ class Table:
         return {"Update": self._update(action)}
 
     def _parameters(self, action: Put | Check | Delete, row: dict[str, Any]) -> dict[str, Any]:
-        parameters = {"TableName": self.name, **row, "ConditionExpression": action.condition}
+        parameters = {"TableName": self.name, **row}
+        if action.condition:
+            parameters["ConditionExpression"] = action.condition
         if action.values:
             parameters["ExpressionAttributeValues"] = encode(action.values)
         return parameters

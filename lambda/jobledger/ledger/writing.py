@@ -4,6 +4,7 @@
 |--------|------------------------|----------------------|---------|
 | job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, the filterable attributes, the history |
 | change | `Scope#changes`        | `ObservedAt#JobId`   | one status change, written in the job row's transaction |
+| ended  | `account/region#ended` | `EndTime#JobId#Family` | a job that a first fill found ended, in the same transaction |
 | active | `Scope#active`         | `JobId`              | one active job; goes in the transaction that ends it |
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
@@ -27,7 +28,15 @@ from jobledger.ledger.active import (
     read_followed,
 )
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of, plan
-from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row
+from jobledger.ledger.rows import (
+    Change,
+    change_from_row,
+    change_row,
+    ended_key,
+    ended_row,
+    furthest,
+    job_row,
+)
 from jobledger.ledger.table import (
     Action,
     Check,
@@ -42,6 +51,8 @@ from jobledger.ledger.totals import LAYOUT
 from jobledger.times import known, parse, rfc3339
 
 WRITE_ATTEMPTS = 6
+# The first digest covers a day, and ends two minutes before its run: a fill stores what ended in that time.
+_FIRST_WINDOW = timedelta(hours=25)
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -172,12 +183,13 @@ class Ledger:
         `listed_at` is the time when the listing was requested. A job only moves forward, so repeated,
         concurrent and late calls are harmless: a row is written on the condition that it is the row that
         was read, and read again otherwise. Without `announce_new` (a first fill), new jobs are not added to
-        the change log. `followed` are the family's active jobs, as far as the caller has read them: a job
-        that is listed with another submit time is found there. Jobs without a row are looked for by their
-        ids, with `search_all` all jobs, but not in a first fill. Raises LedgerUnavailable; rows that were
-        written before the error remain, complete.
+        the change log; those that ended lately become `ended` rows, which only digests read. `followed` are
+        the family's active jobs, as far as the caller has read them: a job that is listed with another submit
+        time is found there. Jobs without a row are looked for by their ids, with `search_all` all jobs, but
+        not in a first fill. Raises LedgerUnavailable; rows that were written before the error remain, complete.
         """
         scope, pending = self.partition(family), furthest(jobs)
+        unseen_since = None if announce_new else rfc3339(self._now() - _FIRST_WINDOW)
         changed = transitions = 0
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
@@ -194,12 +206,10 @@ class Ledger:
             writes = [write for write in plans if write]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in batches(scope, writes, announce_new=announce_new, one_by_one=attempt > 0):
-                if self._write(family, batch, listed_at, announce_new=announce_new):
+            for batch in batches(scope, writes, unseen_since, one_by_one=attempt > 0):
+                if self._write(family, batch, listed_at, unseen_since):
                     changed += sum(write.replaces for write in batch)
-                    transitions += sum(
-                        write.is_announced(announce_new=announce_new) for write in batch
-                    )
+                    transitions += sum(write.is_announced(unseen_since) for write in batch)
                 else:
                     pending |= {write.job.job_id: write.job for write in batch}
             if not pending:
@@ -294,6 +304,18 @@ class Ledger:
         )
         return (change_from_row(row) for row in rows)
 
+    def ended_unseen(self, start: str, end: str) -> Iterator[Change]:
+        """Yield the jobs that first fills found ended, with start <= EndTime < end, in that order."""
+        rows = self.table.query_all(
+            KeyConditionExpression="PK = :ended AND SK BETWEEN :start AND :end",
+            ExpressionAttributeValues={
+                ":ended": {"S": ended_key(self.scope)},
+                ":start": {"S": start},
+                ":end": {"S": end},
+            },
+        )
+        return (change_from_row(row) for row in rows)
+
     def state(self, family: Family) -> SyncState:
         """Return the family's sync state, read consistently."""
         row = self.table.get({"PK": "state", "SK": self.partition(family)})
@@ -371,7 +393,11 @@ class Ledger:
         return rows
 
     def _write(
-        self, family: Family, batch: Sequence[JobWrite], listed_at: str, *, announce_new: bool
+        self,
+        family: Family,
+        batch: Sequence[JobWrite],
+        listed_at: str,
+        unseen_since: str | None,
     ) -> bool:
         """Write a batch in one transaction; False when another writer was faster."""
         scope = self.partition(family)
@@ -387,7 +413,7 @@ class Ledger:
             checks, floor = settled
         actions: list[Action] = [*checks, *active]
         for write in batch:
-            actions += self._of_job(scope, write, listed_at, announce_new, floor)
+            actions += self._of_job(scope, write, listed_at, unseen_since, floor)
         return self.table.transact([*actions, *increments_of(self.scope, family, batch)])
 
     def _settled(self, family: Family, *, follows: bool) -> tuple[list[Check], str | None] | None:
@@ -409,7 +435,12 @@ class Ledger:
         return [Check(key, "Version = :read", {":read": state.version})], state.settled_at
 
     def _of_job(
-        self, scope: str, write: JobWrite, listed_at: str, announce_new: bool, floor: str | None
+        self,
+        scope: str,
+        write: JobWrite,
+        listed_at: str,
+        unseen_since: str | None,
+        floor: str | None,
     ) -> Iterator[Put | Check | Delete]:
         """Yield the job's row and, when its status changed, its change log row; and remove its other rows."""
         job, row, replaced = write.job, write.known.row, write.replaced
@@ -421,8 +452,11 @@ class Ledger:
                 yield Put(written, "Version = :read", read)
             else:
                 yield Put(written, "attribute_not_exists(PK)")
-            if write.is_announced(announce_new=announce_new):
+            if write.is_announced(unseen_since):
                 yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
+            elif write.ended_unseen(unseen_since):
+                # A fill after an erasure writes the same row again.
+                yield Put(ended_row(self.scope, job))
         else:
             yield Check({"PK": scope, "SK": write.key}, "Version = :read", read)
         for other in write.removed:

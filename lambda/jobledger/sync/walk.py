@@ -45,13 +45,16 @@ MAX_PAGES = 7_000
 PAGES_A_REPORT = 20
 # A state stays below 4 KB. A walk whose tokens are longer is not resumed.
 LONGEST_TOKEN = 1_000
-LONGEST_NAME = 100
 
 Which = Literal["walk", "full_walk"]
 
 
 class FamilySync(msgspec.Struct, frozen=True):
-    """The result of one run for one family. `active` are the jobs that it follows, `error` is an error's name."""
+    """The result of one run for one family.
+
+    `active` is the number of jobs that it follows, `error` is an error's name, and `cause` says why the ledger
+    was not available.
+    """
 
     as_of: str | None
     upstream_calls: int = 0
@@ -62,6 +65,7 @@ class FamilySync(msgspec.Struct, frozen=True):
     counters_repaired: int = 0
     active: int = 0
     error: str | None = None
+    cause: str | None = None
 
 
 class Sync:
@@ -92,6 +96,7 @@ class Sync:
         self._quiet = 0
         self._listing_failed = False
         self._error: str | None = None
+        self._cause: str | None = None
         self._observed = self._changed = self._transitions = self._repaired = 0
         self._seen_tokens: set[str] = set()
         self._empty_pages = 0
@@ -113,7 +118,7 @@ class Sync:
             # The next run, or the other one, resumes here.
             self._error = interruption.name
         except LedgerUnavailable as failure:
-            self._error = failure.name
+            self._error, self._cause = failure.name, str(failure)
         return FamilySync(
             as_of=self._state.as_of,
             upstream_calls=self._upstream.calls,
@@ -124,6 +129,7 @@ class Sync:
             counters_repaired=self._repaired,
             active=len(self._active.jobs),
             error=self._error,
+            cause=self._cause,
         )
 
     def _begin(self) -> None:
@@ -243,10 +249,13 @@ class Sync:
         if which == "full_walk":
             self._save(lambda state: self._completed(state, which, walk))
             return
-        begun, rest, confirmed = self._state.round or Round(walk.started_at), None, True
+        rest: Round | None = None
+        as_of: str | None = walk.started_at
         if walk.after is not None:
-            rest, confirmed = self._active.confirm_rest(begun, reached)
-        as_of = begun.since if confirmed and not walk.unconfirmed else None
+            begun = self._state.round
+            rest, as_of = self._active.confirm_rest(walk.started_at, begun, reached)
+        if walk.unconfirmed:
+            as_of = None
         self._error = self._active.error or (None if as_of else JobsUnconfirmed.__name__)
         self._save(lambda state: self._confirmed(self._completed(state, which, walk), rest, as_of))
 
@@ -271,7 +280,7 @@ class Sync:
             state,
             as_of=later(as_of, state.as_of),
             round=rest,
-            last_error=LastError(self._error[:LONGEST_NAME], at) if self._error else None,
+            last_error=LastError(self._error, at) if self._error else None,
             describe_refused_at=at if self._active.refused else state.describe_refused_at,
         )
         if self._quiet and state.quiet == self._quiet:
@@ -305,7 +314,7 @@ class Sync:
 
         def noted(state: SyncState) -> SyncState:
             walk = getattr(state, which)
-            failed = LastError(failure.name[:LONGEST_NAME], rfc3339(now))
+            failed = LastError(failure.name, rfc3339(now))
             if not refused and (walk is None or now - parse(walk.started_at) <= PATIENCE):
                 return replace(state, last_error=failed)
             again = {"full_walk_after": rfc3339(now + PATIENCE)} if which == "full_walk" else {}

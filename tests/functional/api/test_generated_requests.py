@@ -95,7 +95,7 @@ GOOD: dict[str, list[str]] = {
     "NextToken": ["AAAA"],
     "ConsistentRead": ["true", "false"],
     "Active": ["true", "false"],
-    "Format": ["json", "csv", "ndjson", "html"],
+    "Format": ["json", "csv", "csv-bom", "ndjson", "html"],
     "Refresh": ["on", "off"],
     "JobId": [f"{1:032x}", "none"],
 }

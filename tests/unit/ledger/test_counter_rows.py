@@ -112,9 +112,15 @@ def test_a_job_without_a_submit_time_is_counted_in_1970():
 # Transactions.
 
 
-def sizes(jobs: Sequence[Job], rows: dict[str, Row] | None = None, **how: bool) -> list[int]:
-    given = {"announce_new": True, "one_by_one": False} | how
-    found = list(batches(SCOPE, writes(jobs, rows), **given))
+def sizes(
+    jobs: Sequence[Job],
+    rows: dict[str, Row] | None = None,
+    *,
+    announce_new: bool = True,
+    one_by_one: bool = False,
+) -> list[int]:
+    unseen_since = None if announce_new else "2030"
+    found = list(batches(SCOPE, writes(jobs, rows), unseen_since, one_by_one=one_by_one))
     assert [write.job for batch in found for write in batch] == sorted(
         jobs, key=lambda job: job.sort_key
     )

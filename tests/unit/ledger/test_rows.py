@@ -8,7 +8,14 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.rows import Change, change_from_row, change_row, job_row, supersedes
+from jobledger.ledger.rows import (
+    HISTORY_LIMIT,
+    Change,
+    change_from_row,
+    change_row,
+    job_row,
+    supersedes,
+)
 from jobledger.ledger.table import Row, Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger, Recorded
@@ -92,6 +99,16 @@ def test_a_status_change_adds_to_the_history_and_keeps_the_first_observation():
         "Version": 2,
     }
     assert expected.items() <= second.items()
+
+
+def test_a_history_keeps_its_first_and_last_changes():
+    row, times = None, [rfc3339(NOW + timedelta(minutes=n)) for n in range(HISTORY_LIMIT + 20)]
+    for n, time in enumerate(times):
+        row = job_row(PHI, a_job(JobStatus=f"PAUSED-{n % 2}"), row, time, time)
+    assert row is not None
+    kept = [change["ObservedAt"] for change in json.loads(str(row["History"]))]
+    assert kept == [times[0], *times[-HISTORY_LIMIT + 1 :]]
+    assert len(kept) == HISTORY_LIMIT
 
 
 def test_a_new_property_changes_the_job_and_no_time_of_its_status():

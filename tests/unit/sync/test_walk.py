@@ -173,7 +173,9 @@ def test_a_ledger_that_cannot_be_read_or_written_is_reported(synced, monkeypatch
 
     synced.database.before = fail
     done = synced.sync()
-    assert done == FamilySync(as_of=None, error=LedgerUnavailable.__name__)
+    assert done == FamilySync(
+        as_of=None, error=LedgerUnavailable.__name__, cause="InternalServerError"
+    )
     synced.database.before = lambda operation: None
     synced.before_page = lambda: setattr(synced.database, "before", fail)
     done = synced.sync(page(a_job("a")))
