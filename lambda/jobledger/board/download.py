@@ -1,4 +1,4 @@
-"""The jobs of a filtered list as one CSV file for spreadsheets, over all pages.
+"""The jobs of a filtered list as one CSV file, over all pages.
 
 A Lambda response has a limit, so the file of a long list ends early, and its name says with how many jobs.
 """
@@ -23,7 +23,8 @@ _JOBS_A_PAGE = 100
 def download(reader: Reader, values: Mapping[str, Any]) -> Answer:
     """Return the file for parsed parameters. Raises LedgerUnavailable."""
     query, now = job_query(values, reader.kept), rfc3339(reader.now())
-    texts, jobs, size = [BYTE_ORDER_MARK, csv_text([])], 0, 0
+    # A spreadsheet reads letters outside of ASCII by the mark.
+    texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([])}"], 0, 0
     position: Position | None = None
     while True:
         page = read_page(

@@ -44,8 +44,7 @@ class TextOptions(msgspec.Struct, frozen=True):
 
     def board_of(self, job: JobFacts) -> str | None:
         """Return the address of the board's page of a job; None when the API's is unknown."""
-        path = quote(job.job_id, safe="", errors="replace")
-        return f"{self.api_url}/board/jobs/{path}" if self.api_url else None
+        return board_page(self.api_url, job.job_id)
 
 
 def subject(digest: Digest, reading: TextOptions) -> str:
@@ -135,18 +134,24 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
     return f'awscurl --service execute-api --region {digest.region} "{url}"'
 
 
-def open_job(job_id: str | None) -> str:
-    """Return the command that opens a job, or the board, in a browser."""
+def open_job(digest: Digest) -> str:
+    """Return the command that opens the board in a browser, at the first troubled job."""
+    job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)), None)
+    return "jobledger open" if job is None else open_page(job.job_id)
+
+
+def open_page(job_id: str) -> str:
+    """Return the command that opens a job's page in a browser."""
     # Pasted into a terminal, a control character could act.
-    if job_id is None or not job_id.isprintable():
+    if not job_id.isprintable():
         return "jobledger open"
     return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
 
 
-def first_troubled(digest: Digest) -> str | None:
-    """Return the id of the first listed job that needs a person."""
-    jobs = (*digest.failed.jobs, *digest.partial_success.jobs)
-    return jobs[0].job_id if jobs else None
+def board_page(api_url: str | None, job_id: str) -> str | None:
+    """Return the address of the board's page of a job; None when the API's is unknown."""
+    path = quote(job_id, safe="", errors="replace")
+    return f"{api_url}/board/jobs/{path}" if api_url else None
 
 
 def span(seconds: float) -> str:
@@ -200,11 +205,7 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
 
 def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
     call = look_closer(digest, reading)
-    return (
-        []
-        if call is None
-        else ["Look closer (Message has the reason):", open_job(first_troubled(digest)), call]
-    )
+    return [] if call is None else ["Look closer (Message has the reason):", open_job(digest), call]
 
 
 def _counts(digest: Digest) -> list[str]:
