@@ -6,7 +6,7 @@ text in UTC.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Literal, NotRequired, Required, TypedDict
+from typing import Literal, NotRequired, Required, TypedDict
 
 Family = Literal["SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI", "ALL"]
 JobStatus = Literal[
@@ -135,8 +135,8 @@ class Window(TypedDict):
 class DigestRequest(TypedDict, total=False):
     """The body of `POST /digests`."""
 
-    WindowStart: str | float
-    WindowEnd: str | float
+    WindowStart: str
+    WindowEnd: str
 
 
 class DigestAnswer(TypedDict):
@@ -145,7 +145,7 @@ class DigestAnswer(TypedDict):
     DigestId: str
     MessageId: str
     Window: Window
-    Counts: dict[str, Any]
+    Counts: dict[str, int]
 
 
 class LastError(TypedDict, total=False):

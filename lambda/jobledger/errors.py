@@ -11,7 +11,9 @@ JobLedgerError
 ├── LedgerUnavailable        DynamoDB throttled or failed after the client's retries
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync advanced the same walk
+├── JobsUnconfirmed          the service has not said yet what became of some active jobs
 ├── EventRefused             EventBridge did not accept an event
+├── QueueUnavailable         SQS did not answer; what waits stays in the queue
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
@@ -28,6 +30,8 @@ JobLedgerError
 """
 
 import msgspec
+
+_LONGEST_CODE = 100
 
 
 class JobLedgerError(Exception):
@@ -90,6 +94,10 @@ class WalkOvertaken(JobLedgerError):
     """A concurrent sync advanced the same walk and completes it."""
 
 
+class JobsUnconfirmed(JobLedgerError):
+    """The service has not said yet what became of some active jobs. The next run asks again."""
+
+
 class ServiceRefused(JobLedgerError):
     """A service returned an error or did not respond."""
 
@@ -99,8 +107,11 @@ class ServiceRefused(JobLedgerError):
 
     @property
     def name(self) -> str:
-        """The service's error code, or botocore's exception name when there was no response."""
-        return self._code
+        """The service's error code, or botocore's exception name when there was no response.
+
+        It is stored with the sync's state, so that it is cut where no code ends.
+        """
+        return self._code[:_LONGEST_CODE]
 
 
 class FunctionRefused(ServiceRefused):
@@ -109,6 +120,10 @@ class FunctionRefused(ServiceRefused):
 
 class FunctionThrottled(FunctionRefused):
     """Lambda throttled the invocation; the function did not run."""
+
+
+class QueueUnavailable(JobLedgerError):
+    """SQS did not answer. No event is lost."""
 
 
 class EventRefused(ServiceRefused):

@@ -39,6 +39,7 @@ OPERATIONS = {
     "kms": ("Decrypt", "Encrypt"),
     "lambda": ("Invoke",),
     "sns": ("Publish",),
+    "sqs": ("DeleteMessageBatch", "ReceiveMessage"),
 }
 SERVICES = tuple(OPERATIONS)
 

@@ -96,7 +96,7 @@ def test_the_downloaded_csv_holds_the_jobs_that_the_page_shows(board, downloads)
     file, deadline = downloads / "jobs.csv", time.monotonic() + SECONDS
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    with file.open(newline="", encoding="utf-8") as lines:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
         assert [job["JobId"] for job in csv.DictReader(lines)] == shown
 
 

@@ -6,10 +6,10 @@ Jobs pass through as stored JSON. Only CSV parses them.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 
+from jobledger.api.links import query_string
 from jobledger.api.parameters import DEFAULT_MAX_RESULTS
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import seal, unseal
@@ -86,9 +86,11 @@ def text_in(name: str, listing: Listing) -> str:
     if name == "json":
         return json_text(listing)
     # JSON is the default; the other formats are imported only when requested.
-    from jobledger.api.export import csv_text, ndjson_text
+    from jobledger.api.export import BYTE_ORDER_MARK, csv_text, ndjson_text
 
-    return csv_text(listing.jobs) if name == "csv" else ndjson_text(listing.jobs)
+    if name == "ndjson":
+        return ndjson_text(listing.jobs)
+    return (BYTE_ORDER_MARK if name == "csv-bom" else "") + csv_text(listing.jobs)
 
 
 def headers_of(listing: Listing, sent: Mapping[str, list[str]]) -> dict[str, str]:
@@ -101,6 +103,6 @@ def headers_of(listing: Listing, sent: Mapping[str, list[str]]) -> dict[str, str
         headers["X-Stale"] = "true"
     if listing.next_token:
         kept = {name: texts for name, texts in sent.items() if name not in _NOT_CARRIED_ON}
-        link = urlencode(kept | {"NextToken": [listing.next_token]}, doseq=True)
+        link = query_string(kept | {"NextToken": [listing.next_token]})
         headers["Link"] = f'<?{link}>; rel="next"'
     return headers

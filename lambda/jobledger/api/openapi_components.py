@@ -21,6 +21,8 @@ _ERRORS = {
     "500": "An internal error occurred",
     "503": "The ledger is unavailable or did not respond in time",
     "504": "The service did not respond in time",
+    # So that a generated client parses an error that it does not know.
+    "default": "Any other error",
 }
 HEADERS = {
     name: {"description": meaning, "schema": {"type": "string"}}
@@ -34,7 +36,7 @@ HEADERS = {
     }.items()
 }
 PAGE = {"text/html": {"schema": {"type": "string"}}}
-_ALWAYS_POSSIBLE = ("400", "403", "405", "413", "415", "429", "500", "503", "504")
+_ALWAYS_POSSIBLE = ("400", "403", "405", "413", "415", "429", "500", "503", "504", "default")
 _WITH_RETRY_AFTER = ("409", "429", "503")
 
 

@@ -10,7 +10,7 @@ from jobledger.validation import Parameter, enumerated, truth, whole_number
 
 MAX_RESULTS_LIMIT = 500
 DEFAULT_MAX_RESULTS = 100
-FORMATS = ("json", "csv", "ndjson")
+FORMATS = ("json", "csv", "csv-bom", "ndjson")
 
 LIST_PARAMETERS = FILTERS | {
     parameter.name: parameter
@@ -56,7 +56,8 @@ LIST_PARAMETERS = FILTERS | {
             "Format",
             enumerated(*FORMATS),
             f"one of {', '.join(FORMATS)}",
-            "The format of the response, for clients that cannot set the Accept header. It takes precedence.",
+            "The format of the response, for clients that cannot set the Accept header. It takes precedence. "
+            "csv-bom is csv with a byte order mark, without which Excel misreads letters outside of ASCII.",
             example="json",
         ),
     )

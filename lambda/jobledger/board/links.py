@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 
+from jobledger.api import links
 from jobledger.board.markup import escaped
 
 Filters = Mapping[str, Sequence[str]]
@@ -72,7 +73,7 @@ class WidgetLinks(msgspec.Struct, frozen=True):
 
 def query_string(filters: Filters) -> str:
     """Return filters as the query of a URL, ready for an attribute."""
-    return escaped(urlencode(filters, doseq=True, errors="replace"))
+    return escaped(links.query_string(filters))
 
 
 def _json(parameters: Mapping[str, object]) -> str:

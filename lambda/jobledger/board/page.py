@@ -133,9 +133,9 @@ def problem_page(problem: Problem, root: str) -> Answer:
 
 
 def _csv(asked: _Asked) -> str:
-    """Return the link to the same page of jobs as CSV."""
+    """Return the link to the same page of jobs as CSV, for a spreadsheet."""
     shown = {"Family": ["ALL"], "MaxResults": [str(DEFAULT_MAX_RESULTS)], **asked.filters}
-    query = query_string({**shown, "Format": ["csv"]})
+    query = query_string({**shown, "Format": ["csv-bom"]})
     return f'<a href="{asked.root}jobs?{query}" download="jobs.csv">Download as CSV</a>'
 
 

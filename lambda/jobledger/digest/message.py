@@ -9,7 +9,6 @@ import msgspec
 
 from jobledger.digest.content import Digest
 from jobledger.digest.document import VERSION, machine_json
-from jobledger.digest.sns import MAX_BYTES, Notification
 from jobledger.digest.text import (
     OPEN_BOARD,
     TextOptions,
@@ -18,6 +17,7 @@ from jobledger.digest.text import (
     text,
     verdict_sentence,
 )
+from jobledger.sns import MAX_BYTES, Notification
 
 KIND = "Digest"
 

@@ -191,7 +191,7 @@ def _counts(digest: Digest) -> list[str]:
     lines = [f"IN THIS WINDOW{compared}"]
     for status, number in _by_importance(digest.counts.keys() | (previous or {}).keys(), digest):
         change = "" if previous is None else f" ({number - previous[status]:+,})"
-        lines.append(f"{number:>7,}  {_label(status)}{change.replace('+0', '=')}")
+        lines.append(f"{number:>7,}  {status_label(status)}{change.replace('+0', '=')}")
     return lines if len(lines) > 1 else ["IN THIS WINDOW: no job changed its status."]
 
 
@@ -204,7 +204,7 @@ def _by_importance(statuses: Iterable[str], digest: Digest) -> list[tuple[str, i
 def _totals(digest: Digest) -> list[str]:
     counts = every_status(digest.totals)
     order = [*_LABELS, *(status for status in counts if status not in _LABELS)]
-    said = ", ".join(f"{counts[s]:,} {_label(s)}" for s in order if counts[s])
+    said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in order if counts[s])
     total = digest.totals.total()
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
 
@@ -280,5 +280,6 @@ def _jobs(number: int) -> str:
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
 
 
-def _label(status: str) -> str:
+def status_label(status: str) -> str:
+    """Return a status in words; one that is not known as it is."""
     return _LABELS.get(status, printable(status))

@@ -2,12 +2,12 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from jobledger import metrics
-from jobledger.errors import DeadlineReached, WalkOvertaken
+from jobledger.errors import DeadlineReached, JobsUnconfirmed, WalkOvertaken
 from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, step
@@ -25,37 +25,71 @@ Dependencies = tuple[Settings, Ledger, Upstream, Pace]
 # One upstream attempt, and writing its page to a slow table.
 _MARGIN_SECONDS = ATTEMPT_SECONDS + 35
 # With these, another run completes the walk.
-_NO_FAILURES = (None, DeadlineReached.__name__, WalkOvertaken.__name__)
+_NO_FAILURES = (
+    None,
+    DeadlineReached.__name__,
+    JobsUnconfirmed.__name__,
+    WalkOvertaken.__name__,
+)
 
 
 def sync_families(
     event: object, remaining_seconds: float, dependencies: Dependencies, now: Clock
 ) -> dict[str, Any]:
-    """Sync the requested families, one after the other. Raises InvalidParameters for another payload."""
+    """Sync the requested families, one after the other. Raises InvalidParameters for another payload.
+
+    Each has an equal share of the time that is left. A family that needs more has a second turn after the others.
+    """
     configured, ledger, upstream, pace = dependencies
-    pace.deadline = time.time() + remaining_seconds - _MARGIN_SECONDS
+    end = time.time() + remaining_seconds - _MARGIN_SECONDS
     asked = read_sync_payload(event, configured.families)
     wanted = asked.get("Families", configured.families)
     families = [family for family in configured.families if family in wanted]
     seconds = asked.get("IfOlderThanSeconds", 0)
     pace.expect(len(families))  # at rest, each family takes one call
-    answers: dict[str, dict[str, Any]] = {}
-    failures: list[Exception] = []
-    for family in families:
+
+    def sync_one(family: Family) -> dict[str, Any]:
         # Callers wait for a shared sync, so it skips the daily reconciliation.
         run = Sync(
             family, upstream, ledger, now, reconcile=not seconds, check_deadline=pace.check_deadline
         )
         sync = functools.partial(_sync, family, run, now)
         shared = SharedSyncs(ledger.table, ledger.scope, now)
+        return shared.run(family, float(seconds), sync) if seconds else sync()
+
+    answers: dict[str, dict[str, Any]] = {}
+    failures: list[Exception] = []
+    for family in _turns(families, answers, pace, end, again=not seconds):
         try:
-            answers[family] = shared.run(family, float(seconds), sync) if seconds else sync()
+            answers[family] = sync_one(family)
         except Exception as failure:
             # An error of one family must not stop the others; it is raised afterwards.
             failures.append(failure)
     if failures:
         raise failures[0]
     return {"Families": answers}
+
+
+def _turns(
+    families: Sequence[Family],
+    answers: Mapping[str, Mapping[str, Any]],
+    pace: Pace,
+    end: float,
+    *,
+    again: bool,
+) -> Iterator[Family]:
+    """Yield each family when its turn begins, and, with `again`, once more those whose time was too short."""
+    for number, family in enumerate(families):
+        started = time.time()
+        pace.deadline = started + (end - started) / (len(families) - number)
+        yield family
+    short = [
+        family
+        for family in families
+        if answers.get(family, {}).get("Error") == DeadlineReached.__name__
+    ]
+    if again and short:
+        yield from _turns(short, answers, pace, end, again=False)
 
 
 def _sync(family: Family, sync: Sync, now: Clock) -> dict[str, Any]:
@@ -80,7 +114,10 @@ def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> Non
             "observed": done.observed,
             "changed": done.changed,
             "error": done.error,
-        },
+        }
+        # What a sync at rest costs follows from the number of active jobs.
+        | ({"active": done.active} if done.active else {})
+        | ({"cause": done.cause} if done.cause else {}),
     )
     values: dict[metrics.Metric, float] = {
         metrics.UPSTREAM_CALLS: done.upstream_calls,

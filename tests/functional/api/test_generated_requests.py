@@ -94,7 +94,7 @@ GOOD: dict[str, list[str]] = {
     "MaxResults": ["1", "3", "100", "500"],
     "NextToken": ["AAAA"],
     "ConsistentRead": ["true", "false"],
-    "Format": ["json", "csv", "ndjson"],
+    "Format": ["json", "csv", "csv-bom", "ndjson"],
     "Refresh": ["on", "off"],
 }
 NAMES = list(GOOD)

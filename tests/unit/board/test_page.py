@@ -157,6 +157,8 @@ def test_the_csv_holds_what_the_page_shows(api):
     second = parsed(follow(api, links_of(first)["Next page"]).body)
     csv = follow(api, links_of(second)["Download as CSV"])
     assert csv.headers["Content-Type"].startswith("text/csv")
+    # A spreadsheet then reads letters outside of ASCII.
+    assert csv.body.startswith("\ufeff")
     shown = [
         a.attributes["href"].rpartition("/")[2] for a in second.all("table", "jobs")[0].all("a")
     ]

@@ -8,7 +8,14 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.rows import Change, change_from_row, change_row, job_row, supersedes
+from jobledger.ledger.rows import (
+    HISTORY_LIMIT,
+    Change,
+    change_from_row,
+    change_row,
+    job_row,
+    supersedes,
+)
 from jobledger.ledger.table import Row, Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger, Recorded
@@ -92,6 +99,16 @@ def test_a_status_change_adds_to_the_history_and_keeps_the_first_observation():
         "Version": 2,
     }
     assert expected.items() <= second.items()
+
+
+def test_a_history_keeps_its_first_and_last_changes():
+    row, times = None, [rfc3339(NOW + timedelta(minutes=n)) for n in range(HISTORY_LIMIT + 20)]
+    for n, time in enumerate(times):
+        row = job_row(PHI, a_job(JobStatus=f"PAUSED-{n % 2}"), row, time, time)
+    assert row is not None
+    kept = [change["ObservedAt"] for change in json.loads(str(row["History"]))]
+    assert kept == [times[0], *times[-HISTORY_LIMIT + 1 :]]
+    assert len(kept) == HISTORY_LIMIT
 
 
 def test_a_new_property_changes_the_job_and_no_time_of_its_status():
@@ -223,7 +240,8 @@ def test_a_conflict_is_met_by_reading_again_and_writing_one_by_one(written):
     written.database.forget()
     assert written.record(*(a_job(JobId=f"{n}") for n in range(3))) == Recorded(3, 3)
     assert written.database.calls["transact_write_items"] == 3
-    assert written.database.calls["batch_get_item"] == 2
+    # The rows twice, and the second time the active rows.
+    assert written.database.calls["batch_get_item"] == 3
     assert written.slept == pytest.approx([0.2])
     assert {written.row(f"{n}")["Version"] for n in range(3)} == {1}
 
@@ -241,8 +259,8 @@ def test_jobs_that_are_not_contended_are_not_written_again(written):
 
     written.database.before = refuse_the_second
     assert written.record(*jobs) == Recorded(60, 60)
-    first, again = (read["Keys"] for read in written.database.reads if "Keys" in read)
-    assert 0 < len(again) < len(first) == 60
+    first, active, again = (read["Keys"] for read in written.database.reads if "Keys" in read)
+    assert 0 < len(again) == len(active) < len(first) == 60
     assert {written.row(f"{n}")["Version"] for n in range(60)} == {1}
 
 
