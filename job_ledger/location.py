@@ -6,10 +6,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
-from botocore.session import Session
-
 from job_ledger.errors import LedgerNotFound
 
 STACK = "JobLedger"
@@ -31,8 +27,10 @@ def find_url(url: str | None, client: Callable[..., Any]) -> str:
     return found.rstrip("/")
 
 
-def open_session(profile: str | None, region: str | None) -> Session:
-    """Return a session of the profile in the region that is given or in the environment."""
+def open_session(profile: str | None, region: str | None) -> Any:
+    """Return a botocore session of the profile in the region that is given or in the environment."""
+    from botocore.session import Session  # it takes longer than a shell's completion may
+
     session = Session(profile=profile)
     # Of the two variables, botocore reads AWS_DEFAULT_REGION only.
     if chosen := region or os.environ.get("AWS_REGION"):
@@ -52,6 +50,8 @@ def signing_region(url: str, region: str | None) -> str | None:
 
 
 def _url_of_stack(client: Callable[..., Any]) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
     try:
         outputs = _outputs(client)
     except NoRegionError as error:
@@ -74,6 +74,8 @@ def _url_of_stack(client: Callable[..., Any]) -> str:
 
 
 def _outputs(client: Callable[..., Any]) -> dict[str, str]:
+    from botocore.config import Config
+
     config = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
     # botocore takes an empty answer for a success without members.
     answer = client("cloudformation", config=config).describe_stacks(StackName=STACK)

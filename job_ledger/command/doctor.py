@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from job_ledger.command.options import CONNECTION, connection_options
 from job_ledger.command.output import console, print_json, printable
 from job_ledger.location import STACK
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from job_ledger.doctor.deployment import Deployment
     from job_ledger.doctor.findings import Finding
     from job_ledger.doctor.run import Result
@@ -107,6 +108,8 @@ def _members(finding: "Finding") -> dict[str, str]:
 
 
 def _print_table(heading: str, results: "Sequence[Result]") -> None:
+    from rich.text import Text
+
     out = console()
     for line in textwrap.wrap(heading, _COLUMNS):
         out.print(Text(line, "bold"))
@@ -116,8 +119,10 @@ def _print_table(heading: str, results: "Sequence[Result]") -> None:
     out.print(Text(_summary(results), "bold"))
 
 
-def table_lines(result: "Result") -> Iterator[Text]:
+def table_lines(result: "Result") -> "Iterator[Text]":
     """Yield the lines of one check, of 80 columns at most."""
+    from rich.text import Text
+
     finding = result.finding
     status = finding.status.value
     first, *rest = textwrap.wrap(

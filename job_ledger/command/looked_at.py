@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 from job_ledger.command.options import option_of
 from job_ledger.command.output import printable, time_text
 from job_ledger.errors import JobLedgerError
+from job_ledger.filters import JOB_FILTERS
 
 if TYPE_CHECKING:
     from job_ledger.client import JobLedger
 
 _SCOPE = ("family", "submit_time_after", "submit_time_before")
-_NAMED = ("job_name", "job_name_prefix", "job_status", *_SCOPE)
+_NAMED = (*(name for name in JOB_FILTERS if name not in _SCOPE), *_SCOPE)
 
 
 def none_matches(client: "JobLedger", filters: Mapping[str, Any]) -> str:
@@ -31,6 +32,8 @@ def none_matches(client: "JobLedger", filters: Mapping[str, Any]) -> str:
         if found.get("AsOf")
         else "before the first sync"
     )
+    if not chosen:
+        return f"{text} in {families}, {as_of}."
     within = " of that time" if len(scope) > 1 else ""
     return f"{text}: none among the {found['Total']:,} jobs{within} in {families}, {as_of}."
 

@@ -34,11 +34,10 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "job_ledger", *arguments]
 
 
-def start(url: str, *arguments: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:
+def start(url: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(*arguments),
         env=environment(url, **more),
-        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -55,11 +54,9 @@ def next_line(process: subprocess.Popen[str]) -> str:
     return line
 
 
-def run(
-    url: str, *arguments: str, cwd: Path | None = None, **more: str
-) -> subprocess.CompletedProcess[str]:
+def run(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A run in a pipe."""
-    with start(url, *arguments, cwd=cwd, **more) as process:
+    with start(url, *arguments, **more) as process:
         out, err = process.communicate(timeout=SECONDS)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -236,12 +236,15 @@ def test_the_start_of_an_id_is_enough(server):
     assert "2 ids begin with 7c9 (7c9d2cd0a1f54c0f, 7c9e): write more" in several.stderr
 
 
-def test_csv_can_begin_with_a_byte_order_mark_in_a_file_and_in_a_pipe(server, tmp_path):
+def test_csv_can_begin_with_a_byte_order_mark_in_a_file_and_in_a_pipe(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "jobs.csv"
     arguments = ("jobs", "--family", "PHI", "--format", "csv", "--bom", "--output")
-    assert run(server.url, *arguments, str(file), cwd=tmp_path).stdout == ""
+    assert run(server.url, *arguments, str(file)).stdout == ""
     assert file.read_bytes().startswith(b'\xef\xbb\xbf"JobId"')
-    printed = run(server.url, *arguments, "-", cwd=tmp_path).stdout
+    printed = run(server.url, *arguments, "-").stdout
     assert printed.splitlines() == file.read_text(encoding="utf-8").splitlines()
     assert [path.name for path in tmp_path.iterdir()] == ["jobs.csv"]
 
