@@ -106,7 +106,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
                 "ForAllValues:StringLike": {
                     "dynamodb:LeadingKeys": [
                         "AWS::AccountId/AWS::Region/*",
-                        "AWS::AccountId/AWS::Region#totals#*",
+                        "AWS::AccountId/AWS::Region#*",
                         "state",
                     ]
                 },

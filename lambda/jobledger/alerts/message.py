@@ -15,7 +15,7 @@ import msgspec
 from jobledger.digest.text import (
     COLUMNS,
     MAX_SUBJECT,
-    OPEN_BOARD,
+    open_job,
     printable,
     span,
     status_label,
@@ -228,6 +228,6 @@ def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     url = f"{place.api_url or '$API_URL'}/jobs/{job_id}"
     return [
         f"jobledger job {job_id}",
-        OPEN_BOARD,
+        open_job(changes[0].job_id),
         f'awscurl --service execute-api --region {place.region} "{url}"',
     ]
