@@ -38,8 +38,8 @@ _COMMANDS = ("aws ", "sudo ", "jobledger ", "make ", "pip ")
 def doctor(ctx: click.Context, /, name: str, as_json: bool, send_test: bool) -> int:
     """Check a deployment, with your credentials; say what is wrong and what mends it.
 
-    Without --send-test it changes nothing. Exit code 0: all is well. 1: there is a problem. 2: there is none that was found,
-    but a check could not look.
+    Without --send-test it changes nothing. Exit code 0: all is well. 1: there is a problem. 2: no problem
+    was found, but a check could not look.
 
     \b
     Examples:
