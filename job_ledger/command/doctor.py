@@ -39,8 +39,8 @@ _COMMANDS = ("aws ", "sudo ", "jobledger ", "make ", "pip ")
 def doctor(ctx: click.Context, /, name: str, as_json: bool, send_test: bool) -> int:
     """Check a deployment, with your credentials; say what is wrong and what mends it.
 
-    It changes nothing. Exit code 0: all is well. 1: there is a problem. 2: there is none that was found,
-    but a check could not look.
+    Without --send-test it changes nothing. Exit code 0: all is well. 1: there is a problem. 2: no problem
+    was found, but a check could not look.
 
     \b
     Examples:
@@ -128,8 +128,8 @@ def table_lines(result: "Result") -> "Iterator[Text]":
     first, *rest = textwrap.wrap(
         printable(finding.meaning), _COLUMNS - len(_INDENT), break_on_hyphens=False
     )
-    line = Text(f"{_WORDS.get(status, status):{_STATUS}}  ", _COLOURS[status])
-    yield line.append(f"{result.check:{_NAME}}  {first}", "default")
+    line = Text().append(f"{_WORDS.get(status, status):{_STATUS}}  ", _COLOURS[status])
+    yield line.append(f"{result.check:{_NAME}}  {first}")
     for text in rest:
         yield Text(f"{_INDENT}{text}")
     for text in _mend_lines(printable(finding.mend)):
@@ -138,10 +138,11 @@ def table_lines(result: "Result") -> "Iterator[Text]":
 
 def _summary(results: "Sequence[Result]") -> str:
     statuses = [result.finding.status.value for result in results]
+    problems = statuses.count("problem")
     counts = {
         "ok": statuses.count("ok"),
         "not on a local AWS": statuses.count("local"),
-        "problems": statuses.count("problem"),
+        "problem" if problems == 1 else "problems": problems,
         "could not look": statuses.count("unknown"),
     }
     return ", ".join(f"{number} {what}" for what, number in counts.items() if number)

@@ -183,6 +183,7 @@ def test_without_a_stack_there_is_one_finding(status, body, code, meaning):
         )
         shown = run("", "doctor", "--name", "Other", AWS_ENDPOINT_URL=server.url)
         assert meaning.split()[0] in shown.stdout
+        assert shown.stdout.endswith("1 problem\n" if code == 1 else "1 could not look\n")
         assert shown.stderr == ""
 
 
