@@ -11,7 +11,6 @@ from jobledger.digest.content import Digest
 from jobledger.digest.document import VERSION, machine_json
 from jobledger.digest.text import (
     TextOptions,
-    first_troubled,
     look_closer,
     open_job,
     subject,
@@ -86,7 +85,5 @@ def _chat(digest: Digest, reading: TextOptions) -> Notification:
         },
     }
     if call is not None:
-        said["content"]["nextSteps"] = [
-            f"Look closer: `{open_job(first_troubled(digest))}` or `{call}`"
-        ]
+        said["content"]["nextSteps"] = [f"Look closer: `{open_job(digest)}` or `{call}`"]
     return Notification(bodies={"default": json.dumps(said)})

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from jobledger.digest.message import DigestMessages, render_messages
-from jobledger.digest.text import first_troubled, look_closer, open_job, subject
+from jobledger.digest.text import look_closer, open_job, subject
 from jobledger.jobs import Family
 from tests.digests import NOW, ZURICH, DigestWorld, a_digest, machine, published
 from tests.recounted import complete_counters
@@ -271,7 +271,7 @@ def test_the_chat_message_has_the_counts_and_after_failures_the_next_steps(name)
             "ATTENTION",
             {
                 "nextSteps": [
-                    f"Look closer: `{open_job(first_troubled(digest))}` or `{look_closer(digest, ZURICH)}`"
+                    f"Look closer: `{open_job(digest)}` or `{look_closer(digest, ZURICH)}`"
                 ]
             },
         ),
