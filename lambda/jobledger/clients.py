@@ -28,6 +28,7 @@ _DECODED = frozenset(
         "TransactWriteItemsOutput",
         "UpdateItemOutput",
         "PutEventsResponse",
+        "SendMessageResult",
         "ListEntitiesDetectionV2JobsResponse",
         "DescribeEntitiesDetectionV2JobResponse",
         *(f"List{name}JobsResponse" for name in _LISTS),
@@ -69,12 +70,13 @@ class ParserFactory(ResponseParserFactory):  # type: ignore[misc] # botocore has
 def session() -> Session:
     """Return the session of this process. Clients share its credentials and service descriptions.
 
-    Of botocore's handlers, nine are for every service (`before-call`), the others for one that is not called
-    here or for documentation (`before-call.s3`). To register those is a twentieth of a cold start.
+    Of botocore's handlers, nine are for every service (`before-call`), one names SQS's errors, the others are for
+    a service that is not called here or for documentation (`before-call.s3`). To register those is a twentieth of a
+    cold start.
     """
     made = Session(include_builtin_handlers=False)
     for event, handler, *_ in BUILTIN_HANDLERS:
-        if "." not in event:
+        if "." not in event or event.startswith("after-call.sqs"):
             made.register(event, handler)
     made.register_component("response_parser_factory", ParserFactory())
     return made

@@ -12,6 +12,9 @@ JobLedgerError
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync advanced the same walk
 ├── EventRefused             EventBridge did not accept an event
+│   └── EventInvalid         a retry would be rejected as well
+├── QueueRefused             SQS did not accept a message
+├── NotUnderstood            a row or record that this version cannot read
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
@@ -113,6 +116,18 @@ class FunctionThrottled(FunctionRefused):
 
 class EventRefused(ServiceRefused):
     """EventBridge did not accept an event."""
+
+
+class EventInvalid(EventRefused):
+    """EventBridge rejected the event itself. A retry would be rejected as well."""
+
+
+class QueueRefused(ServiceRefused):
+    """SQS did not accept a message."""
+
+
+class NotUnderstood(JobLedgerError):
+    """A row or a record of the stream is not as any version writes it. The text says what, and quotes nothing."""
 
 
 class InvalidWindow(JobLedgerError):

@@ -24,6 +24,9 @@ TRANSITIONS = Metric("Transitions")
 UPSTREAM_CALLS = Metric("UpstreamCalls")
 UPSTREAM_THROTTLES = Metric("UpstreamThrottles")
 
+RECORDS_PUT_ASIDE = Metric("RecordsPutAside")
+ROWS_SKIPPED = Metric("RowsSkipped")
+
 EVENT_FAILURES = Metric("EventFailures")
 EVENTS_SENT = Metric("EventsSent")
 JOB_DURATION = Metric("JobSeconds", "Seconds")

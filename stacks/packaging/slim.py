@@ -39,6 +39,7 @@ OPERATIONS = {
     "kms": ("Decrypt", "Encrypt"),
     "lambda": ("Invoke",),
     "sns": ("Publish",),
+    "sqs": ("SendMessage",),
 }
 SERVICES = tuple(OPERATIONS)
 

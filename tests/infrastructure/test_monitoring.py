@@ -28,6 +28,8 @@ WITHOUT_ALARM = {
     "LookupWaitSeconds": "a measure",
     "LookupsFailed": "the deployment that asked fails and says why",
     "LookupsFound": "a measure",
+    "RecordsPutAside": "Dead letters: each such record is in the queue",
+    "RowsSkipped": "a row that a person has damaged: Counters repaired, if it was counted",
     "SyncSeconds": "Function near its timeout",
     "Transitions": "a measure",
     "UpstreamCalls": "a measure",

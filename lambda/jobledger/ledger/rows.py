@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from jobledger.errors import NotUnderstood
 from jobledger.jobs import Family, Job
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.totals import LAYOUT
+from jobledger.times import is_time
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -20,6 +22,18 @@ class Change(msgspec.Struct, frozen=True):
     submit_time: str | None
     end_time: str | None
     observed_at: str
+
+
+# The attribute of a change row for each field of a Change.
+_CHANGE = {
+    "family": "Family",
+    "job_id": "JobId",
+    "status": "JobStatus",
+    "previous": "PreviousJobStatus",
+    "submit_time": "SubmitTime",
+    "end_time": "EndTime",
+    "observed_at": "ObservedAt",
+}
 
 
 def supersedes(job: Job, listed_at: str, row: Row | None) -> bool:
@@ -109,13 +123,12 @@ def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
 
 
 def change_from_row(row: Row) -> Change:
-    """Return the status change that a change log row holds."""
-    return Change(
-        family=Family(str(row["Family"])),
-        job_id=str(row["JobId"]),
-        status=text_of(row, "JobStatus"),
-        previous=text_of(row, "PreviousJobStatus"),
-        submit_time=text_of(row, "SubmitTime"),
-        end_time=text_of(row, "EndTime"),
-        observed_at=str(row["ObservedAt"]),
-    )
+    """Return the status change that a change log row holds. Raises NotUnderstood."""
+    try:
+        change = msgspec.convert({name: row.get(at) for name, at in _CHANGE.items()}, Change)
+    except msgspec.ValidationError as error:
+        raise NotUnderstood("a row of the change log") from error
+    times = (change.observed_at, change.submit_time, change.end_time)
+    if not all(time is None or is_time(time) for time in times):
+        raise NotUnderstood("a time of the change log")
+    return change

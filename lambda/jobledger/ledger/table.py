@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from jobledger.clients import session
 from jobledger.errors import LedgerUnavailable
 
-Value = str | int | bool
+Value = str | int | float | bool
 Row = dict[str, Value]
 Key = Mapping[str, str]
 
@@ -256,7 +256,7 @@ def encode(row: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _encode_number(value: int | bool) -> dict[str, Any]:
+def _encode_number(value: float) -> dict[str, Any]:
     return {"BOOL": value} if isinstance(value, bool) else {"N": str(value)}
 
 
@@ -268,5 +268,9 @@ def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
 
 
 def _decode_value(value: Mapping[str, Any]) -> Value:
+    """Return a value as it is written; one that no version of ours writes, as it comes."""
     ((kind, plain),) = value.items()
-    return int(plain) if kind == "N" else plain
+    try:
+        return int(plain) if kind == "N" else plain
+    except ValueError:
+        return float(plain)
