@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "digest": _SHARED | {"idempotency", "sync", "ledger"},
     "events": _SHARED | {"ledger"},
     "sync": _SHARED | {"ledger"},
-    "ledger": _BASICS,
+    "ledger": _BASICS | {"metrics", "observability"},
     "clients": set[str](),
     "init_phase": set[str](),
     "idempotency": {"errors"},

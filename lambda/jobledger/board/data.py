@@ -20,6 +20,7 @@ from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery, job_query
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, duration_of, has_ended
 from jobledger.ledger.pages import read_page
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.summary import every_status
 from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import as_of, oldest
@@ -173,7 +174,7 @@ def read_jobs(
 
 def _listed_jobs(jobs: Iterable[str]) -> tuple[ListedJob, ...]:
     """Return jobs, each given as JSON, as the values that a list shows."""
-    return tuple(_listed(json.loads(job)) for job in jobs)
+    return tuple(readable(map(json.loads, jobs), _listed))
 
 
 def _listed(job: dict[str, Any]) -> ListedJob:

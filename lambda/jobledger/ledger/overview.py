@@ -18,6 +18,7 @@ from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import JobFacts, facts_of_row, is_active
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.summary import Summary, Tally, expiring_soon
 from jobledger.ledger.totals import month_of
 from jobledger.ledger.writing import Ledger, SyncState
@@ -64,7 +65,7 @@ def active_jobs(ledger: Ledger, states: States, families: Collection[Family]) ->
         for job_id, submit_time in _followed(states.get(family, SyncState())).items()
     }
     rows = ledger.table.batch_get([{"PK": partition, "SK": key} for partition, key in keys])
-    jobs = (facts_of_row(keys[str(row["PK"]), str(row["SK"])], row) for row in rows)
+    jobs = readable(rows, lambda row: facts_of_row(keys[str(row["PK"]), str(row["SK"])], row))
     return [job for job in jobs if is_active(job)]
 
 

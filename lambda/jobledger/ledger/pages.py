@@ -8,15 +8,18 @@ position whenever it is read.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from jobledger.jobs import Family
+from jobledger.errors import NotUnderstood
+from jobledger.jobs import Family, is_object
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.writing import Ledger
 
 # A Lambda response can have 6 MB (quotas page). Each quote in the body is escaped once more.
@@ -115,8 +118,7 @@ def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
     limit, later = min(chunk, budget), LATER_ROWS
     while True:
         answer = read.ledger.table.query(**parameters, Limit=limit)
-        for item in answer["Items"]:
-            yield _Listed(item["SK"]["S"], part.family, item["Job"]["S"])
+        yield from readable(answer["Items"], partial(_listed, part.family))
         end = answer.get("LastEvaluatedKey")
         if end is None:
             return
@@ -129,6 +131,14 @@ def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
             yield _Listed(end["SK"]["S"], part.family, None)
             return
         parameters["ExclusiveStartKey"] = end
+
+
+def _listed(family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
+    """Return a row of the list. Raises NotUnderstood for damaged JSON, which would damage the whole page."""
+    job = item["Job"]["S"]
+    if not is_object(job):
+        raise NotUnderstood("a job")
+    return _Listed(item["SK"]["S"], family, job)
 
 
 def _size(job: str) -> int:

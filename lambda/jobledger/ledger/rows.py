@@ -68,6 +68,31 @@ def is_counted(row: Row) -> bool:
     return row.get("Counted") == LAYOUT
 
 
+def checked(row: Row) -> Row:
+    """Return a job row that `supersedes` and `job_row` can read. Raises NotUnderstood for another."""
+    try:
+        msgspec.convert(row, _Written)
+        msgspec.json.decode(str(row["History"]), type=list[dict[str, Any]])
+    except (msgspec.DecodeError, KeyError) as error:
+        raise NotUnderstood("a job row") from error
+    times = ("SubmitTime", "EndTime", "ExpirationTime", "ListedAt", "FirstObservedAt", "ObservedAt")
+    if not all(is_time(str(row[name])) for name in times if name in row):
+        raise NotUnderstood("a time of a job row")
+    return row
+
+
+class _Written(msgspec.Struct):
+    """The attributes that every version of ours writes in a job row."""
+
+    Job: str
+    Rank: int
+    ListedAt: str
+    FirstObservedAt: str
+    ObservedAt: str
+    History: str
+    Version: int
+
+
 def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: str | None) -> Row:
     """Return the new row of a job. `row` is its current row, or None for a new job.
 

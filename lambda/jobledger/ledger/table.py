@@ -247,6 +247,12 @@ def text_of(row: Row, name: str) -> str | None:
     return str(row[name]) if name in row else None
 
 
+def version_of(row: Row | None) -> int:
+    """Return the version of a row; 0 when there is none, or when it is damaged: then no write replaces it."""
+    version = row.get("Version") if row else 0
+    return version if isinstance(version, int) else 0
+
+
 def encode(row: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
     """Return the row in DynamoDB's typed form."""
     # Most values are text, and a page of new jobs has ten thousand of them.

@@ -18,8 +18,17 @@ import msgspec
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import batches, increments_of
-from jobledger.ledger.rows import Change, change_from_row, change_row, furthest, job_row, supersedes
-from jobledger.ledger.table import Check, Put, Row, Table, pause, text_of
+from jobledger.ledger.rows import (
+    Change,
+    change_from_row,
+    change_row,
+    checked,
+    furthest,
+    job_row,
+    supersedes,
+)
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Check, Put, Row, Table, pause, text_of, version_of
 from jobledger.ledger.totals import LAYOUT
 from jobledger.times import parse, rfc3339
 
@@ -149,7 +158,7 @@ class Ledger:
             row = self.table.get(key)
             if row is None or row.get("ExpiredUpstream"):
                 return
-            version = int(row["Version"])
+            version = version_of(row)
             marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
             if self.table.put_next(marked, version):
                 return
@@ -175,7 +184,7 @@ class Ledger:
                 ":end": {"S": end},
             },
         )
-        return (change_from_row(row) for row in rows)
+        return readable(rows, change_from_row)
 
     def state(self, family: Family) -> SyncState:
         """Return the family's sync state, read consistently."""
@@ -222,8 +231,14 @@ class Ledger:
         return following if self.table.put_next(row, state.version) else None
 
     def _rows(self, family: Family, jobs: dict[str, Job]) -> dict[str, Row]:
+        """Return the rows of jobs. A job whose row cannot be read is taken out of `jobs`: it stays as it is."""
         keys = [{"PK": self.partition(family), "SK": key} for key in jobs]
-        return {str(row["SK"]): row for row in self.table.batch_get(keys)}
+        found = list(self.table.batch_get(keys))
+        rows = {str(row["SK"]): row for row in readable(found, checked)}
+        for row in found:
+            if row["SK"] not in rows:
+                del jobs[str(row["SK"])]
+        return rows
 
     def _settled(
         self, family: Family, batch: Sequence[Job], rows: Mapping[str, Row]
