@@ -25,6 +25,7 @@ JobLedgerError
 │   └── MessageInvalid       a retry would be rejected as well
 ├── PublishUncertain         SNS failed or did not answer; the message may have been sent
 └── UpstreamError            Comprehend Medical refused or could not be reached
+    ├── InvalidResponse      its answer is not what was asked for; nothing is known
     ├── TokenRefused         it rejects its own NextToken
     ├── WalkEndless          its pages do not end
     └── JobUnknown           Describe does not know the job
@@ -160,6 +161,13 @@ class PublishUncertain(ServiceRefused):
 
 class UpstreamError(ServiceRefused):
     """Comprehend Medical rejected a call or was not reachable."""
+
+
+class InvalidResponse(UpstreamError):
+    """The service's answer is not what was asked for. Nothing follows from it."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__name__)
 
 
 class TokenRefused(UpstreamError):

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from jobledger.times import from_epoch, rfc3339
+from jobledger.fitting import Fitting, dumps, encodable
 
 
 class Family(StrEnum):
@@ -51,8 +50,6 @@ PROPERTIES = (
     "ModelVersion",
 )
 
-_TIMES = frozenset({"SubmitTime", "EndTime", "ExpirationTime"})
-
 TERMINAL = frozenset(
     {JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED, JobStatus.STOPPED}
 )
@@ -73,7 +70,8 @@ _checker = msgspec.json.Decoder(msgspec.Raw)
 class Job(msgspec.Struct, frozen=True):
     """One job: the filterable properties as fields, and the whole job as ready-made JSON.
 
-    Times are in the format of `times.rfc3339`. A property that the service omits is None.
+    Times are in the format of `times.rfc3339`. A property that the service omits is None. `altered` are the properties
+    that are not stored as the service returned them.
     """
 
     family: Family
@@ -84,6 +82,7 @@ class Job(msgspec.Struct, frozen=True):
     end_time: str | None
     expiration_time: str | None
     json: str
+    altered: tuple[str, ...] = ()
 
     @property
     def sort_key(self) -> str:
@@ -115,27 +114,27 @@ class Job(msgspec.Struct, frozen=True):
 def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | None:
     """Return the job for one entry of a List or Describe response; None when it has no JobId.
 
-    All properties are kept, including ones outside the service's model. Times (datetimes, or epoch seconds
-    as in AWS JSON) become text. An entry without a JobId cannot be identified and is not stored. Raises
-    ValueError for a time that is none.
+    All properties are kept as far as they can be stored (`fitting`), including ones outside the service's model.
+    Times (datetimes, or epoch seconds as in AWS JSON) become text. An entry without a JobId in text cannot be
+    identified and is not stored.
     """
     job = {name: properties[name] for name in PROPERTIES if name in properties}
     if len(job) < len(properties):
         job |= {name: properties[name] for name in sorted(properties) if name not in job}
-    for name, value in job.items():
-        if name in _TIMES or isinstance(value, datetime):
-            job[name] = _time(value)
+    fitting = Fitting(job)
+    job = fitting.job
     if not job.get("JobId"):
         return None
     return Job(
         family=family,
-        job_id=_encodable(job["JobId"]),
-        name=_encodable(job.get("JobName") or None),
-        status=_encodable(job.get("JobStatus") or None),
+        job_id=encodable(job["JobId"]),
+        name=encodable(job.get("JobName") or "") or None,
+        status=encodable(job.get("JobStatus") or "") or None,
         submit_time=job.get("SubmitTime"),
         end_time=job.get("EndTime"),
         expiration_time=job.get("ExpirationTime"),
-        json=_dumps(job | {"Family": family.value}),
+        json=dumps(job | {"Family": family.value}),
+        altered=tuple(fitting.altered),
     )
 
 
@@ -150,27 +149,11 @@ def is_object(text: str) -> bool:
 
 def _is_object_with_surrogates(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
+        return isinstance(json.loads(text, parse_constant=_refuse), dict)
     except ValueError:
         return False
 
 
-def _time(value: object) -> str | None:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, int | float):
-        return rfc3339(from_epoch(value))
-    return None if value is None else rfc3339(datetime.fromisoformat(str(value)))
-
-
-def _encodable(value: Any) -> Any:
-    """Return text without lone surrogates, which JSON can carry but no attribute of a row."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
-
-
-def _dumps(job: Mapping[str, Any]) -> str:
-    try:
-        return msgspec.json.encode(job).decode()
-    except UnicodeEncodeError:
-        # JSON can carry a lone surrogate, but UTF-8 cannot: it stays escaped.
-        return json.dumps(job, separators=(",", ":"))
+def _refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(constant)

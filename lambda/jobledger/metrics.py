@@ -17,6 +17,7 @@ class Metric(NamedTuple):
 
 AS_OF_AGE = Metric("AsOfAgeSeconds", "Seconds", per_family=True)
 COUNTERS_REPAIRED = Metric("CountersRepaired")
+JOBS_ALTERED = Metric("JobsAltered")
 JOBS_OBSERVED = Metric("JobsObserved")
 SYNC_FAILURES = Metric("SyncFailures")
 SYNC_TIME = Metric("SyncSeconds", "Seconds")

@@ -75,7 +75,7 @@ def _sync_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
             _graph("Duration of a sync (seconds)", each("SyncSeconds", "p50", "Maximum")),
             _graph(
                 "Failed syncs and repaired counters",
-                count("SyncFailures", "CountersRepaired", "RowsSkipped"),
+                count("SyncFailures", "CountersRepaired", "RowsSkipped", "JobsAltered"),
             ),
         ),
     ]

@@ -24,6 +24,7 @@ WITHOUT_ALARM = {
     "DigestsResumed": "a run that was killed and completed by the next one",
     "EventsSent": "a measure",
     "JobSeconds": "a measure of the service",
+    "JobsAltered": "the job says so itself, in AlteredProperties",
     "JobsObserved": "a measure",
     "LookupWaitSeconds": "a measure",
     "LookupsFailed": "the deployment that asked fails and says why",

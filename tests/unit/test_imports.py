@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "lambda"
 PACKAGE = SOURCE / "jobledger"
 
-_BASICS = {"clients", "errors", "jobs", "times"}
+_BASICS = {"clients", "errors", "fitting", "jobs", "times"}
 _SHARED = _BASICS | {
     "formats",
     "init_phase",
@@ -43,7 +43,8 @@ MAY_IMPORT = {
     "validation": {"errors", "formats"},
     "formats": {"times"},
     "settings": {"jobs"},
-    "jobs": {"times"},
+    "jobs": {"fitting"},
+    "fitting": {"times"},
     "errors": set[str](),
     "metrics": set[str](),
     "observability": {"errors", "metrics"},

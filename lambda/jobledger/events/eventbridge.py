@@ -50,8 +50,10 @@ class EventBus:
             raise _refused(error.response["Error"]["Code"]) from error
         except BotoCoreError as error:
             raise EventRefused(type(error).__name__) from error
-        if answer["FailedEntryCount"]:
-            raise _refused(answer["Entries"][0].get("ErrorCode", "unknown"))
+        entry = answer["Entries"][0] if answer["Entries"] else {}
+        if not isinstance(entry, dict) or not entry.get("EventId"):
+            code = entry.get("ErrorCode") if isinstance(entry, dict) else None
+            raise _refused(str(code or "InvalidResponse"))
 
 
 def _refused(code: str) -> EventRefused:

@@ -91,10 +91,11 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """The rows that one call of `record` wrote, and the status changes among them."""
+    """The rows that one call of `record` wrote, the status changes, and the altered jobs among them."""
 
     changed: int
     transitions: int
+    altered: int = 0
 
 
 class Ledger:
@@ -124,7 +125,7 @@ class Ledger:
         the change log. Raises LedgerUnavailable; rows that were written before the error remain, complete.
         """
         pending = furthest(jobs)
-        changed = transitions = 0
+        changed = transitions = altered = 0
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
             rows = self._rows(family, pending)
@@ -144,11 +145,12 @@ class Ledger:
                 increments = increments_of(self.scope, family, batch, rows)
                 if self.table.transact([*puts, *checks, *increments]):
                     changed += len(batch)
+                    altered += sum(bool(job.altered) for job in batch)
                     transitions += len(puts) - len(batch)
                 else:
                     pending |= {job.sort_key: job for job in batch}
             if not pending:
-                return Recorded(changed, transitions)
+                return Recorded(changed, transitions, altered)
         raise LedgerUnavailable("other writers keep changing the rows")
 
     def mark_expired(self, family: Family, job_id: str, submit_time: str | None) -> None:
