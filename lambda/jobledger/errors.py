@@ -35,12 +35,22 @@ import msgspec
 
 
 class JobLedgerError(Exception):
-    """The base of all errors of this package. `name` is safe to log and to return to a caller."""
+    """The base of all errors of this package. `name` is safe to log and to return to a caller.
+
+    Their texts leave handlers, and some texts with a lone surrogate, from a caller's JSON, end Lambda's runtime.
+    """
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__(*map(_encodable, texts))
 
     @property
     def name(self) -> str:
         """The error's name. It contains no job data."""
         return type(self).__name__
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 class BadParameter(msgspec.Struct, frozen=True):
@@ -55,7 +65,7 @@ class InvalidParameters(JobLedgerError):
 
     def __init__(self, parameters: list[BadParameter]) -> None:
         super().__init__("; ".join(f"{bad.parameter}: {bad.allowed}" for bad in parameters))
-        self.parameters = parameters
+        self.parameters = [BadParameter(_encodable(b.parameter), b.allowed) for b in parameters]
 
 
 class InvalidToken(JobLedgerError):
@@ -99,7 +109,7 @@ class ServiceRefused(JobLedgerError):
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
-        self._code = code
+        self._code: str = self.args[0]
 
     @property
     def name(self) -> str:

@@ -35,7 +35,7 @@ _LOCATION_TEXT = 1_600
 # Of all properties that the service adds to its model, and of the name of one.
 _OTHERS, _OTHER_NAME = 10_000, 100
 # A NextToken of 512 characters has a JobId; the model's have 32.
-_JOB_ID = 100
+_JOB_ID = 128
 _MOST_NAMED = 20
 
 

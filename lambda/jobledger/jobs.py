@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from jobledger.fitting import Fitting, dumps, encodable
+from jobledger.fitting import Fitting, encodable
+from jobledger.fitting import dumps as _dumps
 
 
 class Family(StrEnum):
@@ -133,7 +134,7 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
         submit_time=job.get("SubmitTime"),
         end_time=job.get("EndTime"),
         expiration_time=job.get("ExpirationTime"),
-        json=dumps(job | {"Family": family.value}),
+        json=_dumps(job | {"Family": family.value}),
         altered=tuple(fitting.altered),
     )
 

@@ -144,7 +144,7 @@ def test_a_time_of_the_calendar_is_kept(name, time):
         {"Message": "m" * 8_000},
         {"DataAccessRoleArn": "a" * 2_048, "KMSKey": "k" * 2_048},
         {"InputDataConfig": {"S3Bucket": "b" * 63, "S3Key": "\u00e9" * 512}},
-        {"JobId": "i" * 100},
+        {"JobId": "\U00020000" * 32},
         {NEW: {"a": ["x" * 9_000]}},
         {name: None for name in PROPERTIES if name != "JobId"},
     ],
@@ -174,7 +174,7 @@ def test_fifty_of_the_largest_jobs_and_their_changes_fit_into_a_transaction(text
     job = job_from_service(Family.PHI, everything_large(text))
     assert job is not None
     assert len(job.json.encode()) < MAX_JOB_BYTES
-    assert len(job.job_id.encode()) <= 100
+    assert len(job.job_id.encode()) <= 128
     row = job_row("111122223333/ap-southeast-99/ENTITIES_V2", job, None, "t", "t")
     assert size_of(encode(row)) * 50 < 4_000_000
     for name in ("NameKey", "StatusKey", "NameStatusKey"):
