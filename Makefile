@@ -1,5 +1,5 @@
 # Every target sets up what it needs, once. `make` alone says what there is.
-# PYTHON=… picks the interpreter; the variables of `make local` are explained in the README.
+# PYTHON=… picks the interpreter; the variables of `make local` are explained in docs/local.md.
 .DEFAULT_GOAL := help
 .PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak mutants clean
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m bench.cost
 
-prints the table of the README. What cannot be counted here is stated beside its price: durations of
+writes the table of docs/cost.md. What cannot be counted here is stated beside its price: durations of
 invocations, and the lines that AWS itself logs.
 """
 
@@ -19,7 +19,7 @@ os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "JobLedger")
 
 from bench.month import API_CALLS, DAYS, HOURS, SYNCS, Month, month
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
 # The most dollars of a month, by jobs a day.
 GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
 SHOWN = 1_000
@@ -105,7 +105,7 @@ def _units(name: str, units: float, price: float) -> Item:
 
 
 def table(jobs_a_day: int) -> str:
-    """Return the bill as the table of the README."""
+    """Return the bill as the table of the document."""
     made = bill(jobs_a_day)
     lines = ["| item | calculation | dollars |", "|---|---|---|"]
     lines += [f"| {item.name} | {item.calculation} | {item.dollars:.2f} |" for item in made.items]
@@ -113,7 +113,7 @@ def table(jobs_a_day: int) -> str:
 
 
 def totals() -> str:
-    """Return the sentence of the README about other numbers of jobs."""
+    """Return the sentence of the document about other numbers of jobs."""
     quiet, busy = min(GOALS), max(GOALS)
     return (
         f"With no jobs at all the month costs {bill(quiet).total:.2f} dollars, with {busy:,} jobs a day "
@@ -121,14 +121,14 @@ def totals() -> str:
     )
 
 
-def shown(readme: str) -> str:
-    """Return the README with its table of costs computed anew."""
-    start = readme.index("| item | calculation | dollars |")
-    end = readme.index("\n", readme.index("| **total** |", start))
-    computed = readme[:start] + table(SHOWN) + readme[end:]
+def shown(document: str) -> str:
+    """Return the document with its table of costs computed anew."""
+    start = document.index("| item | calculation | dollars |")
+    end = document.index("\n", document.index("| **total** |", start))
+    computed = document[:start] + table(SHOWN) + document[end:]
     return re.sub(r"With no jobs at all the\s[^.]+\.\d+ dollars[^.]+\.\d+\.", totals(), computed)
 
 
 if __name__ == "__main__":
-    README.write_text(shown(README.read_text(encoding="utf-8")), encoding="utf-8")
+    DOCUMENT.write_text(shown(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
     print(table(SHOWN), totals(), sep="\n\n")

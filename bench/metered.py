@@ -64,6 +64,13 @@ class Metered(MemoryDynamoDB):
                 self.writes += entries * _units(size, 1024)
             self.stored += bool(after) * _bytes(item) - bool(before) * _bytes(old)
 
+    def _remove(self, key: tuple[str, str]) -> None:
+        old = dict(self.items[key])
+        super()._remove(key)
+        entries = sum(attribute in old for attribute, _ in INDEXES.values())
+        self.writes += (2 + entries) * _units(_bytes(old), 1024)
+        self.stored -= (1 + entries) * _bytes(old)
+
 
 def _units(size: int, unit: int) -> int:
     return max(1, ceil(size / unit))

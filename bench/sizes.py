@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -93,20 +93,14 @@ class Sized:
         """Let a hundred jobs change their status within the digest's window; some of them are active."""
         jobs = [_new_job(number) for number in range(CHANGES)]
         self.ledger.record(FAMILY, jobs, rfc3339(self.now), announce_new=True)
-        self.follow(jobs[:ACTIVE])
-
-    def follow(self, jobs: Iterable[Job]) -> None:
-        """Store the state that a sync has with these active jobs."""
-        active = {job.job_id: str(job.submit_time) for job in jobs}
         version = self.ledger.state(FAMILY).version
-        state = SyncState(as_of=rfc3339(NOW), active=active, counted=LAYOUT, version=version)
+        state = SyncState(as_of=rfc3339(NOW), counted=LAYOUT, version=version)
         assert self.ledger.save_state(FAMILY, state)
 
     def submit_long_running(self) -> None:
         """Record a job that has been active for two days, with which recent durations are compared."""
         job = _job(CHANGES, NOW - timedelta(days=2), JobStatus="IN_PROGRESS")
         self.ledger.record(FAMILY, [job], rfc3339(self.now), announce_new=False)
-        self.follow([job, *map(_new_job, range(ACTIVE - 1))])
 
     def call(self, path: str) -> None:
         """Let the API's handler answer a request from this ledger."""
@@ -142,7 +136,9 @@ def _old_job(number: int, size: int) -> Job:
 
 def _new_job(number: int) -> Job:
     submitted = NOW - timedelta(minutes=40, seconds=number)
-    return _job(number, submitted, JobStatus="SUBMITTED")
+    if number < ACTIVE:
+        return _job(number, submitted, JobStatus="SUBMITTED")
+    return _job(number, submitted, 60, JobStatus="FAILED")
 
 
 def _job(number: int, submitted: datetime, seconds: float | None = None, **more: Any) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -64,11 +65,17 @@ class LocalAws:
     def traces(self) -> Path:
         return self.options.state_dir / "traces.jsonl"
 
-    def start_stand_in(self) -> Child:
+    @property
+    def mail(self) -> Path:
+        return self.options.state_dir / "mail"
+
+    def start_stand_in(self, *, trickle: float = 0) -> Child:
+        """Start the stand-in; with `trickle`, a sample job starts every so many seconds."""
         command = [sys.executable, "-m", "local.comprehend_medical"]
         command += ["--port", str(self.options.comprehend_port)]
         if self.options.jobs:
             command += ["--jobs", str(self.options.jobs)]
+        command += ["--trickle", str(trickle)]
         return self.children.start_server("Comprehend Medical", command, self.environment, ROOT)
 
     def start_ministack(self, *, again: bool = False) -> Child:
@@ -78,6 +85,8 @@ class LocalAws:
             shutil.rmtree(home, ignore_errors=True)
             (home / "tmp").mkdir(parents=True)
             self.traces.unlink(missing_ok=True)
+            shutil.rmtree(self.mail, ignore_errors=True)
+            self.mail.mkdir()
         settings = {
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.options.aws_port),
@@ -90,6 +99,7 @@ class LocalAws:
             "S3_DATA_DIR": str(home / "s3"),
             "TMPDIR": str(home / "tmp"),
             "TRACES_FILE": str(self.traces),
+            "MAIL_DIR": str(self.mail),
             # Otherwise MiniStack would manage containers on a running Docker.
             "DOCKER_HOST": f"unix://{home / 'no-docker'}",
         }
@@ -142,6 +152,24 @@ def reachable_api_url(deployed: str, aws_endpoint: str) -> str:
     if match is None:
         raise LocalError(f"the stack's output ApiUrl is not that of an API: {deployed}")
     return f"{aws_endpoint}/restapis/{match[1]}/{match[2]}/_user_request_"
+
+
+def write_environment(path: Path, ready: Mapping[str, Any]) -> None:
+    """Write the variables with which a shell and its AWS tools reach this deployment: `. .local/env`."""
+    variables = {
+        "API_URL": ready["ApiUrl"],
+        "JOB_LEDGER_URL": ready["ApiUrl"],
+        "AWS_ENDPOINT_URL": ready["AwsEndpoint"],
+        "AWS_ENDPOINT_URL_COMPREHENDMEDICAL": ready["ComprehendMedicalEndpoint"],
+        "AWS_REGION": ready["Region"],
+        "AWS_DEFAULT_REGION": ready["Region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SESSION_TOKEN": "test",
+    }
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    command = f'export PATH={shlex.quote(str(CDK.parent))}:"$PATH"'
+    path.write_text("\n".join(["unset AWS_PROFILE", *exports, command, ""]))
 
 
 def publish_ready(path: Path, ready: Mapping[str, Any]) -> None:

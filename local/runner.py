@@ -12,10 +12,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from local.assembly import remove_unimplemented
-from local.deployment import REGION, LocalAws, clean_environment, publish_ready, reachable_api_url
+from local.deployment import (
+    REGION,
+    LocalAws,
+    clean_environment,
+    publish_ready,
+    reachable_api_url,
+    write_environment,
+)
 from local.options import HOST, Options, read_options
 from local.processes import Children, LocalError, Stopped, StopSignals
 from local.session import Session
+from local.story import Story
+
+# A sample account stays alive: about two of its jobs are active at a time.
+TRICKLE_SECONDS = 20
 
 
 class Progress:
@@ -64,6 +75,7 @@ def only_run_of(state_dir: Path) -> Iterator[None]:
 
 def run(options: Options, signals: StopSignals, say: Progress) -> None:
     ready_file = options.state_dir / "ready.json"
+    environment_file = options.state_dir / "env"
     ready_file.unlink(missing_ok=True)
     # The runner's own clients must not use the user's profile or credentials.
     environment = clean_environment(os.environ, options)
@@ -73,9 +85,13 @@ def run(options: Options, signals: StopSignals, say: Progress) -> None:
     ready = False
     try:
         answers = deploy(LocalAws(options, children, environment), say)
+        write_environment(environment_file, answers)
         publish_ready(ready_file, answers)
         ready = True
-        say("ready; Ctrl-C ends it")
+        say(
+            f"ready; Ctrl-C ends it. For the tools of another terminal: . {shown(environment_file)}"
+        )
+        say.plain(f"The board: {answers['ApiUrl']}/board")
         stay_up(children)
     except Stopped:
         # The normal end of a run once everything is up; before that, the run was interrupted.
@@ -84,6 +100,7 @@ def run(options: Options, signals: StopSignals, say: Progress) -> None:
     finally:
         signals.ignore()
         ready_file.unlink(missing_ok=True)
+        environment_file.unlink(missing_ok=True)
         say("stopping")
         children.stop()
         shutil.rmtree(options.state_dir / "ministack", ignore_errors=True)
@@ -97,12 +114,13 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
     api_url = reachable_api_url(outputs["ApiUrl"], options.aws_endpoint)
     session = Session(api_url, options.aws_endpoint, outputs)
     session.open_methods()
+    say("waiting for the first sync")
     session.wait_for_first_sync(check)
     say(f"the first sync is done; the API is {api_url}")
-    say(f"the board is {api_url}/board")
-    for part in session.transcript(check):
+    started = options.comprehend_endpoint if is_sample(options) else None
+    for part in Story(session, aws.mail, started, check).told():
         say.plain(f"\n{part}")
-    say.plain(f"\nTry: .venv/bin/jobledger --url {api_url} jobs --status FAILED --after 7d\n")
+    say.plain("")
     return {
         "ApiUrl": api_url,
         "AwsEndpoint": options.aws_endpoint,
@@ -112,10 +130,23 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
     }
 
 
+def is_sample(options: Options) -> bool:
+    """Whether the stand-in has the sample account: jobs may be started there."""
+    return options.comprehend_port is not None and options.jobs is None
+
+
+def shown(path: Path) -> Path:
+    """Return a path as it is typed in the current directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
     """Return the stack's outputs. The slow synthesis runs while the servers start."""
     options, children = aws.options, aws.children
-    stand_in = None if options.comprehend_port is None else aws.start_stand_in()
+    say("starting the local AWS and the stand-in; cdk synth runs")
+    stand_in = None
+    if options.comprehend_port is not None:
+        stand_in = aws.start_stand_in(trickle=TRICKLE_SECONDS if is_sample(options) else 0)
     ministack = aws.start_ministack()
     synth = aws.start_synth()
     children.wait_for_port(ministack, (HOST, options.aws_port))
@@ -124,6 +155,7 @@ def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
     if stand_in and options.comprehend_port:
         children.wait_for_port(stand_in, (HOST, options.comprehend_port))
         say(f"the Comprehend Medical stand-in is up on {options.comprehend_endpoint}")
+    say("cdk bootstrap runs")
     children.finish(bootstrap)
     say("cdk bootstrap is done; waiting for cdk synth")
     children.finish(synth)

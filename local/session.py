@@ -1,15 +1,14 @@
-"""The session that `make local` prints: each line is a real request."""
+"""A caller of the local deployment: its API, and clients of its AWS services."""
 
 from __future__ import annotations
 
-import datetime
 import http.client
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -20,22 +19,21 @@ from local.processes import LocalError
 Json = Any
 LISTS_SHOWN = 3
 FIRST_SYNC_SECONDS = 60
-DIGEST_SECONDS = 60
 
 
 class Session:
-    """A caller of the deployed API and a subscriber to its digests."""
+    """A caller of the deployed API. `outputs` are those of the stack."""
 
     def __init__(self, api_url: str, aws_endpoint: str, outputs: dict[str, str]) -> None:
         self._api_url = api_url
-        self._outputs = outputs
+        self.outputs = outputs
         self._aws_endpoint = aws_endpoint
         self._common: dict[str, str] = {}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, endpoint: str | None = None) -> Any:
         return boto3.client(
             service,
-            endpoint_url=self._aws_endpoint,
+            endpoint_url=endpoint or self._aws_endpoint,
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",
@@ -63,7 +61,8 @@ class Session:
 
     def wait_for_first_sync(self, check: Callable[[], None]) -> None:
         """Verify that the deployment's first sync is done: the API reports AsOf."""
-        self._common = self._family()
+        families = self.families()
+        self._common = {} if "SNOMEDCT" in families else {"Family": families[0]}
         deadline = time.monotonic() + FIRST_SYNC_SECONDS
         while True:
             check()
@@ -74,12 +73,12 @@ class Session:
                 raise LocalError(f"no first sync: GET /jobs answers {status}, {json.dumps(answer)}")
             time.sleep(0.5)
 
-    def _family(self) -> dict[str, str]:
-        """Return no parameter for the default family, or the first family of the deployment."""
-        function = self._outputs["ApiFunctionName"]
+    def families(self) -> list[str]:
+        """Return the families of the deployment."""
+        function = self.outputs["ApiFunctionName"]
         configuration = self.client("lambda").get_function_configuration(FunctionName=function)
-        families = configuration["Environment"]["Variables"].get("FAMILIES", "SNOMEDCT").split(",")
-        return {} if "SNOMEDCT" in families else {"Family": families[0]}
+        chosen: str = configuration["Environment"]["Variables"].get("FAMILIES", "SNOMEDCT")
+        return chosen.split(",")
 
     def url(self, **parameters: str) -> str:
         query = urllib.parse.urlencode({**self._common, **parameters}, safe=":")
@@ -95,66 +94,14 @@ class Session:
         except (OSError, ValueError) as error:
             return 0, {"error": str(error)}
 
-    def transcript(self, check: Callable[[], None]) -> Iterator[str]:
-        first = {"MaxResults": "3"}
-        answer = self._request(first)
-        yield self._exchange(first, answer)
-        newest = answer["ComprehendMedicalAsyncJobPropertiesList"][:1]
-        submitted = newest[0]["SubmitTime"] if newest else "2026-01-01T00:00:00.000Z"
-        month = datetime.datetime.fromisoformat(submitted) - datetime.timedelta(days=30)
-        filtered = {"JobStatus": "FAILED", "SubmitTimeAfter": f"{month:%Y-%m-%dT%H:%M:%SZ}"}
-        filtered["MaxResults"] = "2"
-        yield self._exchange(filtered, self._request(filtered))
-        message = self.receive_digest(check)
-        yield (
-            "The digest, as a queue received it that is subscribed to DigestTopicArn:\n"
-            f"Subject: {message.get('Subject', '')}\n{shown(readable(message['Message']))}"
-        )
-
-    def _request(self, parameters: dict[str, str]) -> Json:
+    def request(self, parameters: dict[str, str]) -> Json:
         status, answer = self.get(**parameters)
         if status != http.HTTPStatus.OK:
             raise LocalError(f"{self.url(**parameters)} answers {status}: {json.dumps(answer)}")
         return answer
 
-    def _exchange(self, parameters: dict[str, str], answer: Json) -> str:
+    def exchange(self, parameters: dict[str, str], answer: Json) -> str:
         return f'$ curl "{self.url(**parameters)}"\n{shown(answer)}'
-
-    def receive_digest(self, check: Callable[[], None]) -> dict[str, str]:
-        """Subscribe a queue, publish a digest and receive it from the queue."""
-        sqs = self.client("sqs")
-        queue = sqs.create_queue(QueueName="job-digests")["QueueUrl"]
-        names = ["QueueArn"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"][
-            "QueueArn"
-        ]
-        topic = self._outputs["DigestTopicArn"]
-        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        function = self._outputs["DigestFunctionName"]
-        # The last day as a window of its own: the schedule's first digest is not affected.
-        end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
-        start = end - datetime.timedelta(days=1)
-        window = {"WindowStart": start.isoformat(), "WindowEnd": end.isoformat()}
-        payload = json.dumps(window).encode()
-        answer = self.client("lambda").invoke(FunctionName=function, Payload=payload)
-        if "FunctionError" in answer:
-            raise LocalError(f"the digest function failed: {answer['Payload'].read().decode()}")
-        deadline = time.monotonic() + DIGEST_SECONDS
-        while time.monotonic() < deadline:
-            check()
-            received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", [])
-            for message in received:
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-                envelope: dict[str, str] = json.loads(message["Body"])
-                return envelope
-        raise LocalError(f"no digest came out of {topic} within {DIGEST_SECONDS} s")
-
-
-def readable(message: str) -> Json:
-    try:
-        return json.loads(message)
-    except ValueError:
-        return message
 
 
 def shown(value: Json) -> str:

@@ -112,6 +112,13 @@ class Table:
 
     def changes(self) -> list[Change]:
         """Return the change log."""
+        return self._changes("#changes")
+
+    def digested(self) -> list[Change]:
+        """Return what digests count: the change log, and the jobs that the first fill found ended."""
+        return self.changes() + self._changes("#ended")
+
+    def _changes(self, log: str) -> list[Change]:
         return [
             Change(
                 item["Family"]["S"],
@@ -121,7 +128,7 @@ class Table:
                 item["ObservedAt"]["S"],
             )
             for (partition, _), item in self.items.items()
-            if partition.endswith("#changes")
+            if partition.endswith(log)
         ]
 
     def counters(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -65,7 +65,7 @@ def verdicts_of(remains: Remains) -> Iterator[Verdict]:
     yield Verdict(
         "Digests tile: each begins where the one before ended, and their counts are those of the log",
         f"{len({digest.digest_id for digest in remains.digests}):,} digests",
-        verdict.digest_problems(remains.digests, table.changes(), least),
+        verdict.digest_problems(remains.digests, table.digested(), least),
     )
     yield Verdict(
         "Clients saw no error, except around a redeployment or restart, or while the emulator was overloaded: there a refusal with `Retry-After`, or the emulator's own",

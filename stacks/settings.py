@@ -1,6 +1,6 @@
 """The settings of a deployment: flat CDK context keys, parsed and validated here only.
 
-They come from `cdk deploy -c key=value` (always text) or from `context` in cdk.json (any JSON). The README
+They come from `cdk deploy -c key=value` (always text) or from `context` in cdk.json (any JSON). docs/settings.md
 lists them; the error messages say what is allowed.
 """
 

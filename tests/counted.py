@@ -5,9 +5,6 @@ from typing import Any
 
 from jobledger.jobs import Family, Job, job_from_service
 from jobledger.ledger import counters
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.job_facts import is_active
 from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
 from jobledger.ledger.table import Table
 from jobledger.ledger.totals import LAYOUT
@@ -62,13 +59,15 @@ class Counted:
 
     def states(self, layout: int = LAYOUT) -> dict[Family, SyncState]:
         return {
-            family: SyncState(as_of=rfc3339(self.now), active=self._active(family), counted=layout)
+            family: SyncState(
+                as_of=rfc3339(self.now), counted=layout, idle=not self._has_active(family)
+            )
             for family in Family
         }
 
-    def _active(self, family: Family) -> dict[str, str]:
-        facts = read_facts(self.ledger, JobQuery(families=(family,)))
-        return {job.job_id: job.submit_time or "" for job in facts if is_active(job)}
+    def _has_active(self, family: Family) -> bool:
+        active = f"{self.ledger.partition(family)}#active"
+        return any(pk == active for pk, _ in self.database.items)
 
     def agree(self) -> None:
         assert stored_counters(self.database.items, SCOPE) == self.expected()

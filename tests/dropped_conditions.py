@@ -7,35 +7,38 @@ from unittest import mock
 
 from msgspec.structs import replace
 
-from jobledger.ledger.table import Check, Increment, Put, Table
-
-Action = Put | Check | Increment
+from jobledger.ledger.table import Action, Check, Delete, Increment, Put, Table
 
 # Always true; a row that was read exists.
 _ALWAYS = {
     "Version = :read": "attribute_exists(PK)",
     "attribute_not_exists(PK)": "attribute_not_exists(PK) OR attribute_exists(PK)",
     "attribute_not_exists(PK) OR Version = :read": "attribute_not_exists(PK) OR attribute_exists(PK)",
+    "attribute_not_exists(PK) OR JobKey = :known": "attribute_not_exists(PK) OR attribute_exists(PK)",
+    "JobKey = :known": "attribute_not_exists(PK) OR attribute_exists(PK)",
 }
 _VERSION = "Version = :read"
+_SAME_JOB = "attribute_not_exists(PK) OR JobKey = :known"
 _NEXT = "attribute_not_exists(PK) OR Version = :read"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One conditional write of a module, recognised by its condition and the partition of its row."""
+    """One conditional action of a module, recognised by its kind, its condition and the partition of its row."""
 
     module: str
     partition: str
     condition: str
+    kind: type[Put | Check | Delete] = Put
 
-    def is_of(self, action: Put | Check) -> bool:
+    def is_of(self, action: Put | Check | Delete) -> bool:
         key = action.row if isinstance(action, Put) else action.key
-        return action.condition == self.condition and _kind(str(key["PK"])) == self.partition
+        same = isinstance(action, self.kind) and action.condition == self.condition
+        return same and _kind(str(key["PK"])) == self.partition
 
 
 def _kind(partition: str) -> str:
-    """Return `jobs`, `changes` or `totals` for a partition of the ledger; others have their own name."""
+    """Return `jobs`, `active`, `changes` or `totals` for a partition of the ledger; others have their own name."""
     if "/" not in partition:
         return partition
     return partition.split("#")[1] if "#" in partition else "jobs"
@@ -45,10 +48,17 @@ CONDITIONS = {
     "a job row that exists": Condition("ledger/writing.py", "jobs", _VERSION),
     "a new job row": Condition("ledger/writing.py", "jobs", "attribute_not_exists(PK)"),
     "a change row": Condition("ledger/writing.py", "changes", "attribute_not_exists(PK)"),
-    "the state behind new jobs": Condition("ledger/writing.py", "state", _VERSION),
-    "no state behind new jobs": Condition("ledger/writing.py", "state", "attribute_not_exists(PK)"),
+    "a job row that stays": Condition("ledger/writing.py", "jobs", _VERSION, Check),
+    "another row of a job": Condition("ledger/writing.py", "jobs", _VERSION, Delete),
+    "the state behind new jobs": Condition("ledger/writing.py", "state", _VERSION, Check),
+    "no state behind new jobs": Condition(
+        "ledger/writing.py", "state", "attribute_not_exists(PK)", Check
+    ),
+    "an active row": Condition("ledger/active.py", "active", _SAME_JOB),
+    "an active row that is marked": Condition("ledger/active.py", "active", "JobKey = :known"),
+    "an active row that goes": Condition("ledger/active.py", "active", _SAME_JOB, Delete),
     "a state": Condition("ledger/writing.py", "state", _NEXT),
-    "the job row of a deleted job": Condition("ledger/writing.py", "jobs", _NEXT),
+    "the job row of a deleted job": Condition("ledger/writing.py", "jobs", _VERSION),
     "a job row that was not counted": Condition("ledger/recount.py", "jobs", _VERSION),
     "a counter row": Condition("ledger/recount.py", "totals", _NEXT),
     "the pace": Condition("sync/pace.py", "pace", _NEXT),

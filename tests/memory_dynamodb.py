@@ -77,7 +77,7 @@ class MemoryDynamoDB:
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         actions = [(kind, action) for each in TransactItems for kind, action in each.items()]
-        assert {kind for kind, _ in actions} <= {"Put", "Update", "ConditionCheck"}
+        assert {kind for kind, _ in actions} <= {"Put", "Update", "Delete", "ConditionCheck"}
         assert {name for _, action in actions for name in action} <= _OF_ACTIONS
         check_keys([_key(action.get("Item") or action["Key"]) for _, action in actions])
         with self._call("transact_write_items"):
@@ -89,6 +89,9 @@ class MemoryDynamoDB:
             check_rows(written, _INDEX_KEYS)
             for row in written:
                 self._put(row)
+            for kind, action in actions:
+                if kind == "Delete" and _key(action["Key"]) in self.items:
+                    self._remove(_key(action["Key"]))
             return {}
 
     def _written(self, kind: str, action: Mapping[str, Any]) -> Item | None:

@@ -8,9 +8,7 @@ from msgspec.structs import replace
 
 from jobledger.jobs import Family
 from jobledger.ledger.counters import counts_of, partition
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.job_facts import facts_of_row, is_active
+from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
 from jobledger.ledger.totals import LAYOUT, expiration_of, names_of, without_hours
@@ -50,9 +48,7 @@ def recounted(items: Items, scope: str, *, every_row: bool = False) -> Counters:
 
 
 def complete_counters(ledger: Ledger) -> None:
-    """Note in each state what a sync would: the counters are complete, and these jobs are active."""
+    """Note in each state what a sync would: the counters are complete."""
     for family in Family:
-        facts = read_facts(ledger, JobQuery(families=(family,)))
-        active = {job.job_id: job.submit_time or "" for job in facts if is_active(job)}
-        state = replace(ledger.state(family), active=active, counted=LAYOUT)
+        state = replace(ledger.state(family), counted=LAYOUT)
         assert ledger.save_state(family, state)

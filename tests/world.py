@@ -9,6 +9,7 @@ from botocore.config import Config
 
 from jobledger.clients import session
 from jobledger.jobs import Family
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table
@@ -118,6 +119,10 @@ class World:
             for (pk, sk), item in self.database.items.items()
             if pk == partition
         }
+
+    def active(self) -> dict[str, ActiveJob]:
+        """The active jobs by id; each is a row."""
+        return self.ledger.active(self.family)
 
     def statuses(self) -> dict[str, str]:
         return {job_id: job["JobStatus"] for job_id, job in self.ledger_jobs().items()}

@@ -11,6 +11,7 @@ JobLedgerError
 ├── LedgerUnavailable        DynamoDB throttled or failed after the client's retries
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync advanced the same walk
+├── JobsUnconfirmed          the service has not said yet what became of some active jobs
 ├── EventRefused             EventBridge did not accept an event
 │   └── EventInvalid         a retry would be rejected as well
 ├── QueueRefused             SQS did not accept a message
@@ -102,6 +103,10 @@ class DeadlineReached(JobLedgerError):
 
 class WalkOvertaken(JobLedgerError):
     """A concurrent sync advanced the same walk and completes it."""
+
+
+class JobsUnconfirmed(JobLedgerError):
+    """The service has not said yet what became of some active jobs. The next run asks again."""
 
 
 class ServiceRefused(JobLedgerError):

@@ -95,6 +95,12 @@ class Job(msgspec.Struct, frozen=True):
         """Return the sort key of a job from its submit time and id."""
         return f"{submit_time or _NO_SUBMIT_TIME}#{job_id}"
 
+    @staticmethod
+    def submit_time_of(sort_key: str) -> str | None:
+        """Return the submit time of a job from its sort key; None when it has none."""
+        time = sort_key.partition("#")[0]
+        return None if time == _NO_SUBMIT_TIME else time
+
     @property
     def rank(self) -> int:
         """The progress of the job, from 0 (submitted) to 3 (ended).
@@ -137,6 +143,13 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
         json=_dumps(job | {"Family": family.value}),
         altered=tuple(fitting.altered),
     )
+
+
+def job_from_json(family: Family, stored: str) -> Job | None:
+    """Return the job that was stored as `Job.json`."""
+    properties = msgspec.json.decode(stored)
+    properties.pop("Family", None)
+    return job_from_service(family, properties)
 
 
 def is_object(text: str) -> bool:

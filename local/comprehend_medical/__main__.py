@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import random
 import signal
 import sys
 import threading
@@ -14,6 +15,9 @@ from local.comprehend_medical.loading import load_jobs
 from local.comprehend_medical.sample import sample_jobs
 from local.comprehend_medical.server import Server
 from local.comprehend_medical.settings import Hostility, Settings, changed
+
+# Half a day of one job each 20 seconds.
+MOST_SAMPLE_JOBS = 2_000
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +41,13 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="NAME,NAME",
         help="turn hostilities off, or all of them with `all`",
+    )
+    parser.add_argument(
+        "--trickle",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help=f"start a sample job every so often, {MOST_SAMPLE_JOBS:,} in all (default 0: none)",
     )
     for field in fields(Settings):
         parser.add_argument(
@@ -91,7 +102,10 @@ def main() -> int:
         print(
             f"Comprehend Medical stand-in: {server.endpoint} ({server.count():,} jobs)", flush=True
         )
-        stop.wait()
+        rng, left = random.Random(), MOST_SAMPLE_JOBS
+        while not stop.wait(arguments.trickle if arguments.trickle > 0 and left else None):
+            server.start_sample_job(rng)
+            left -= 1
     return 0
 
 

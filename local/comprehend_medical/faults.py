@@ -13,31 +13,39 @@ RECENT_CALLS = 10_000
 
 @dataclass(slots=True)
 class Fault:
-    """A fault for the next `count` matching calls, after `skip` others."""
+    """A fault for the next `count` matching calls, after `skip` others.
+
+    `job_id` matches the JobId of Describe and Stop calls. `body` is sent with status 200 in place of the answer.
+    """
 
     operation: str = "*"
+    job_id: str = "*"
     error: str | None = None
     http_status: int | None = None
     message: str = "A fault injected by a test."
     delay: float = 0.0
+    body: str | None = None
     count: int = 1
     skip: int = 0
 
 
 class Taken(NamedTuple):
-    """The effect of faults on one call: a delay, then an error."""
+    """The effect of faults on one call: a delay, then an error or the body of an answer."""
 
     delay: float
     error: ServiceError | None
+    body: str | None
 
 
 # Names in JSON, the field or state that each sets, and its type.
 _FAULT_KEYS: dict[str, tuple[str, type]] = {
     "Operation": ("operation", str),
+    "JobId": ("job_id", str),
     "Error": ("error", str),
     "HttpStatus": ("http_status", int),
     "Message": ("message", str),
     "Delay": ("delay", float),
+    "Body": ("body", str),
     "Count": ("count", int),
     "Skip": ("skip", int),
 }
@@ -45,6 +53,7 @@ _STATE_KEYS: dict[str, tuple[str, type]] = {
     "TokenCycle": ("token_cycle", bool),
     "EmptyPages": ("empty_pages", int),
     "RefuseTokens": ("refuse_tokens", int),
+    "NullJobs": ("null_jobs", int),
 }
 
 
@@ -56,6 +65,7 @@ class Faults:
     token_cycle: bool = False  # tokens form a cycle until this is turned off
     empty_pages: int = 0  # the next walk starts with this many empty pages
     refuse_tokens: int = 0  # this many List calls with a token are rejected
+    null_jobs: int = 0  # this many pages hold a null among their jobs
 
     def read(self, wanted: Mapping[str, Any]) -> None:
         """Add a fault in the form of `/_control/faults`."""
@@ -69,27 +79,31 @@ class Faults:
         for key in _STATE_KEYS.keys() & wanted.keys():
             setattr(self, _STATE_KEYS[key][0], wanted[key])
         values = {_FAULT_KEYS[key][0]: wanted[key] for key in _FAULT_KEYS.keys() & wanted.keys()}
-        if not values.keys() & {"error", "delay"}:
+        if not values.keys() & {"error", "delay", "body"}:
             if values:
-                raise ControlError("a fault needs an Error, a Delay, or both")
+                raise ControlError("a fault needs an Error, a Body or a Delay")
             return
+        if {"error", "body"} <= values.keys():
+            raise ControlError("a fault has an Error or a Body, not both")
         self.pending.append(Fault(**values))
 
-    def take(self, operation: str) -> Taken:
-        """Use up one call of every matching fault. The first error is used; delays add up."""
-        delay, error = 0.0, None
+    def take(self, operation: str, job_id: str) -> Taken:
+        """Use up one call of every matching fault. The first error or body is used; delays add up."""
+        delay, chosen = 0.0, None
         for fault in list(self.pending):
-            if not fnmatchcase(operation, fault.operation):
+            if not fnmatchcase(operation, fault.operation) or not fnmatchcase(job_id, fault.job_id):
                 continue
+            answers = fault.error is not None or fault.body is not None
             if fault.skip > 0:
                 fault.skip -= 1
-            elif error is None or fault.error is None:
+            elif chosen is None or not answers:
                 delay += fault.delay
-                if fault.error is not None:
-                    error = ServiceError(fault.error, fault.message, fault.http_status)
+                chosen = fault if answers else chosen
                 fault.count -= 1
         self.pending = [fault for fault in self.pending if fault.count > 0]
-        return Taken(delay, error)
+        if chosen is None or chosen.error is None:
+            return Taken(delay, None, None if chosen is None else chosen.body)
+        return Taken(delay, ServiceError(chosen.error, chosen.message, chosen.http_status), None)
 
     def refuses_token(self) -> bool:
         """Whether to reject this token."""
@@ -101,6 +115,12 @@ class Faults:
         """Return the number of empty pages for a new walk, once."""
         pages, self.empty_pages = self.empty_pages, 0
         return pages
+
+    def nulls(self) -> list[str]:
+        """Return what stands before the jobs of a page."""
+        nulls = ["null"] if self.null_jobs > 0 else []
+        self.null_jobs -= len(nulls)
+        return nulls
 
     def shown(self) -> dict[str, Any]:
         """Return the remaining faults, as `/_control/faults` shows them."""

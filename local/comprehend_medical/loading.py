@@ -13,6 +13,7 @@ from local.comprehend_medical.model import job_shape
 
 LIST_KEY = "ComprehendMedicalAsyncJobPropertiesList"
 _FAMILIES = ", ".join(Family)
+MOST_SECONDS = 1e15
 _TIME = "an ISO 8601 time (2026-11-02T03:04:05.678Z) or epoch seconds"
 
 
@@ -104,7 +105,9 @@ def _read_time(value: object, where: str) -> float:
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return milliseconds(moment.timestamp())
         if isinstance(value, int | float) and not isinstance(value, bool):
-            datetime.fromtimestamp(value, UTC)
+            # As a service could send it: also beyond the calendar, and with milliseconds in a double.
+            if abs(value) > MOST_SECONDS:
+                raise ValueError
             return milliseconds(value)
     except (ValueError, OverflowError, OSError) as error:
         raise JobsFileError(f"{where}: {value!r} is no time; allowed is {_TIME}") from error

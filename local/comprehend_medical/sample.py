@@ -73,6 +73,11 @@ def sample_jobs(
     return jobs
 
 
+def submitted_job(rng: random.Random, family: Family, now: float) -> Properties:
+    """Return a job that is submitted now."""
+    return _job(rng, family, now, "SUBMITTED", _name(rng, family, now))
+
+
 def plan_for(properties: Properties, now: float) -> Iterator[Step]:
     """Yield the changes of an active sample job: it ends 10 seconds to 3 minutes from now."""
     rng = random.Random(properties.get("JobId"))

@@ -116,5 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the Date of an answer."""
+        skew = self.server.service.settings.date_skew_seconds
+        return super().date_time_string((timestamp or time.time()) + skew)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
         """Log nothing: the calls are counted, and the terminal belongs to the user."""

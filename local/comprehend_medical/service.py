@@ -1,6 +1,7 @@
 """The service without HTTP: the operations on jobs, and the control requests."""
 
 import json
+import random
 import secrets
 import threading
 import time
@@ -21,7 +22,7 @@ from local.comprehend_medical.jobs import (
     new_job,
 )
 from local.comprehend_medical.model import check_input
-from local.comprehend_medical.sample import plan_for
+from local.comprehend_medical.sample import ACTIVE_EACH, plan_for, submitted_job
 from local.comprehend_medical.settings import Hostility, Settings, as_dict, changed
 from local.comprehend_medical.store import Store
 from local.comprehend_medical.walks import (
@@ -71,6 +72,16 @@ class Service:
             for job in [job for job in shelf.jobs.values() if job.status in ACTIVE]:
                 self._store.schedule(family, job, plan_for(job.properties, now))
 
+    def start_sample_job(self, rng: random.Random) -> None:
+        """Start a sample job of any family, unless the family has enough active ones."""
+        with self._lock:
+            now, family = self.clock(), rng.choice(list(Family))
+            self._store.advance(now, self.hostility.expire_jobs)
+            if self._store.shelves[family].active() < ACTIVE_EACH:
+                properties = submitted_job(rng, family, now)
+                job = self._store.put(family, properties)
+                self._store.schedule(family, job, plan_for(properties, now))
+
     # Operations of the service
 
     def call(self, name: str, body: str | bytes) -> str:
@@ -80,8 +91,10 @@ class Service:
             raise ServiceError("UnknownOperationException", f"{name or 'None'} is not implemented.")
         with self._lock:
             self._calls.add(name, self.clock())
-            taken = self._faults.take(name)
+            taken = self._faults.take(name, _job_id_in(body))
         self._suffer(taken)
+        if taken.body is not None:
+            return taken.body
         with self._lock:
             now = self.clock()
             self._throttle(operation, now)
@@ -192,9 +205,8 @@ class Service:
             page = around(cursor, page)
         elif page.following is not None:
             page = page._replace(following=page.following._replace(issued=now))
-        listed = (
-            f'"ComprehendMedicalAsyncJobPropertiesList": [{", ".join(j.text for j in page.jobs)}]'
-        )
+        jobs = ", ".join([*self._faults.nulls(), *(job.text for job in page.jobs)])
+        listed = f'"ComprehendMedicalAsyncJobPropertiesList": [{jobs}]'
         if page.following is None:
             return f"{{{listed}}}"
         return f'{{{listed}, "NextToken": "{self._tokens.seal(query, page.following)}"}}'
@@ -257,6 +269,14 @@ class Service:
         """Return the number of jobs."""
         with self._lock:
             return len(self._store)
+
+
+def _job_id_in(body: str | bytes) -> str:
+    """Return the JobId of a request, empty when it has none."""
+    try:
+        return str(_parsed(body).get("JobId", ""))
+    except ServiceError:
+        return ""
 
 
 def _parsed(body: str | bytes) -> Properties:

@@ -99,6 +99,14 @@ def test_a_job_ends_as_was_set_when_it_started(
     assert described.keys() & {"ManifestFilePath", "Message"} == {property_name} - {None}
 
 
+def test_a_job_whose_name_begins_with_will_fail_fails(client: Any, clock: Clock) -> None:
+    named = MINIMAL | {"JobName": "will-fail-1"}
+    started = call(client, Verb.START, Family.PHI, **named)
+    clock.tick(13)
+    answer = call(client, Verb.DESCRIBE, Family.PHI, **started)
+    assert answer["ComprehendMedicalAsyncJobProperties"]["JobStatus"] == "FAILED"
+
+
 def test_the_same_client_request_token_starts_one_job(server: Server, client: Any) -> None:
     wanted = MINIMAL | {"ClientRequestToken": "once"}
     first = call(client, Verb.START, Family.PHI, **wanted)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +96,20 @@ def test_a_jobs_file_is_served(tmp_path: Path) -> None:
         client = client_for(endpoint(line))
         (found,) = client.list_entities_detection_v2_jobs()[LIST_KEY]
         assert found["JobStatus"] == "IN_PROGRESS"
+
+
+def test_with_a_trickle_sample_jobs_go_on_starting_and_few_are_active() -> None:
+    with running("--trickle", "0.01", "--tame", "all") as (_, line):
+        url = f"{endpoint(line)}/_control/jobs"
+        for _ in range(100):
+            with urllib.request.urlopen(url, timeout=10) as response:
+                jobs = json.load(response)
+            active = [[job["JobStatus"] in ACTIVE for job in jobs[family]] for family in Family]
+            if sum(map(len, active)) > 2_500:
+                break
+            time.sleep(0.1)
+    assert sum(map(len, active)) > 2_500
+    assert max(map(sum, active)) <= 4
 
 
 def test_a_taken_port_is_named() -> None:

@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -116,6 +117,84 @@ def test_so_many_tokens_are_refused_and_first_pages_are_not(server: Server) -> N
     assert listed(server, {"NextToken": token})[LIST_KEY]
 
 
+@pytest.mark.parametrize("body", ["", "{}", "<html>Sign in</html>", f'{{"{LIST_KEY}": [null]}}'])
+def test_an_answer_can_have_any_body_once(server: Server, body: str) -> None:
+    server.fault(Operation="List*", Body=body)
+    assert server.call("ListSNOMEDCTInferenceJobs", "{}") == body
+    assert listed(server)[LIST_KEY]
+
+
+def test_so_many_pages_hold_a_null_among_their_jobs(server: Server) -> None:
+    server.fault(NullJobs=2)
+    pages = [listed(server, {"MaxResults": 3})[LIST_KEY] for _ in range(3)]
+    assert [page[0] is None for page in pages] == [True, True, False]
+    assert [len(page) for page in pages] == [4, 4, 3]
+
+
+@pytest.mark.parametrize(
+    "effect, seen",
+    [
+        ({"Error": "AccessDeniedException"}, "AccessDeniedException"),
+        ({"Error": "InternalServerException"}, "InternalServerException"),
+        ({"Error": "ResourceNotFoundException"}, "ResourceNotFoundException"),
+        ({"Body": "{}"}, "{}"),
+        ({"Delay": 0.05}, "slow"),
+    ],
+)
+def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(
+    server: Server, effect: dict[str, Any], seen: str
+) -> None:
+    chosen, other = JOBS[0]["JobId"], JOBS[1]["JobId"]
+    server.fault(Operation="Describe*", JobId=chosen, Count=1, **effect)
+
+    def describe(job_id: str) -> str:
+        began = time.perf_counter()
+        try:
+            answer = server.call("DescribeSNOMEDCTInferenceJob", json.dumps({"JobId": job_id}))
+        except ServiceError as error:
+            return error.code
+        if job_id in answer:
+            return "slow" if time.perf_counter() - began >= 0.05 else "described"
+        return answer
+
+    assert [describe(job_id) for job_id in (other, chosen, chosen)] == [
+        "described",
+        seen,
+        "described",
+    ]
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [(None, 1_792_000_000.0), (1_792_000_000.0, None), (1_792_000_000.0, 1_791_000_000.0)],
+)
+def test_the_submit_time_of_a_job_can_appear_vanish_and_change(
+    server: Server, before: float | None, after: float | None
+) -> None:
+    for submitted in (before, after):
+        changed = {"JobId": "one", "JobStatus": "IN_PROGRESS", "SubmitTime": submitted}
+        assert ask(server, "POST", "jobs", {"Put": {"PHI": [changed]}})[0] == 200
+        (found,) = listed(server, family=Family.PHI)[LIST_KEY]
+        assert found.get("SubmitTime") == submitted
+
+
+def test_a_job_can_have_an_endless_message_and_a_time_beyond_the_calendar(server: Server) -> None:
+    odd = {"JobId": "odd", "Message": "x" * 410_000, "ExpirationTime": 1e15}
+    assert ask(server, "POST", "jobs", {"Put": {"PHI": [odd]}})[0] == 200
+    assert listed(server, family=Family.PHI)[LIST_KEY] == [odd]
+
+
+def test_the_date_of_answers_can_be_wrong(server: Server) -> None:
+    server.change(date_skew_seconds=30 * 86_400)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("GET", "/_control/calls")
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    date = parsedate_to_datetime(response.headers["Date"]).timestamp()
+    assert abs(date - time.time() - 30 * 86_400) < 60
+
+
 def test_jobs_are_put_replaced_and_deleted_whole(server: Server) -> None:
     strange = job(1, JobStatus="PAUSED", Tomorrow=[1])
     del strange["JobName"]
@@ -147,7 +226,8 @@ def test_settings_change_at_runtime_and_reset_undoes_them(server: Server) -> Non
     [
         ("faults", {"Eror": "x"}, "Eror is no part of a fault; there are Operation"),
         ("faults", {"Error": 5}, "Error is 5; allowed is a str"),
-        ("faults", {"Count": 2}, "needs an Error, a Delay, or both"),
+        ("faults", {"Count": 2}, "needs an Error, a Body or a Delay"),
+        ("faults", {"Error": "x", "Body": ""}, "an Error or a Body, not both"),
         ("settings", {"shufle": False}, "shufle is no setting; there are single_filter"),
         ("settings", {"shuffle": 0}, "shuffle is 0; allowed is a bool"),
         ("settings", {"outcome": "LOST"}, "allowed are COMPLETED, PARTIAL_SUCCESS, FAILED"),

@@ -162,12 +162,15 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployed(state_dir: Path, jobs: dict[str, list[dict]]) -> Iterator[Deployment]:
-    """A deployment; at the end it is asked to stop as Ctrl-C does, and has to leave nothing."""
+def deployed(state_dir: Path, jobs: dict[str, list[dict]] | None) -> Iterator[Deployment]:
+    """A deployment, of the sample account without jobs; at the end it is asked to stop as Ctrl-C does, and has to leave nothing."""
     state_dir.mkdir(parents=True, exist_ok=True)
-    jobs_file = state_dir / "jobs.json"
-    jobs_file.write_text(json.dumps(jobs))
-    process = start(state_dir, "--jobs", str(jobs_file))
+    chosen = []
+    if jobs is not None:
+        jobs_file = state_dir / "jobs.json"
+        jobs_file.write_text(json.dumps(jobs))
+        chosen = ["--jobs", str(jobs_file)]
+    process = start(state_dir, *chosen)
     ready_file = state_dir / "ready.json"
     try:
         wait_until(
@@ -175,7 +178,7 @@ def deployed(state_dir: Path, jobs: dict[str, list[dict]]) -> Iterator[Deploymen
         )
         assert process.poll() is None, output(state_dir)
         ready = json.loads(ready_file.read_text())
-        yield Deployment(state_dir, process, ready, jobs)
+        yield Deployment(state_dir, process, ready, jobs or {})
     finally:
         stop(process)
     assert process.returncode == 0, output(state_dir)

@@ -1,16 +1,16 @@
-"""The cost table of the README is what `bench/cost.py` computes from counted requests."""
+"""The table of docs/cost.md is what `bench/cost.py` computes from counted requests."""
 
 import pytest
 
-from bench.cost import GOALS, README, bill, shown
+from bench.cost import DOCUMENT, GOALS, bill, shown
 from bench.month import month
 
 # A month is counted once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cost")]
 
 
-def test_the_readme_shows_the_computed_bill():
-    text = README.read_text(encoding="utf-8")
+def test_the_document_shows_the_computed_bill():
+    text = DOCUMENT.read_text(encoding="utf-8")
     assert text == shown(text)
 
 

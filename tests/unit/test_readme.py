@@ -14,14 +14,19 @@ from tests.world import SCOPE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+COST = (ROOT / "docs" / "cost.md").read_text()
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def rows(heading: str) -> dict[str, str]:
-    """The first and the last column of the table below a heading."""
-    section = README.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
-    cells = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+def rows(document: str) -> dict[str, str]:
+    """The first and the last column of the first table of a document."""
+    text = (ROOT / "docs" / document).read_text()
+    cells = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
     return {row[0].strip().strip("`"): row[-1].strip().strip("`") for row in cells}
+
+
+def test_the_readme_has_120_lines_at_most():
+    assert len(README.splitlines()) <= 120
 
 
 def test_every_make_target_that_is_named_exists():
@@ -33,7 +38,7 @@ def test_every_make_target_that_is_named_exists():
 
 
 def test_the_settings_are_all_there_with_their_defaults():
-    table = rows("### Settings")
+    table = rows("settings.md")
     assert set(setting_keys()) == set(table)
     defaults = Settings()
     assert table["digestSchedule"] == defaults.digest_schedule
@@ -49,17 +54,27 @@ def test_the_settings_are_all_there_with_their_defaults():
 
 
 def test_the_variables_of_make_local_have_the_documented_defaults():
-    table = rows("## Local deployment")
+    table = rows("local.md")
     options = (ROOT / "local" / "options.py").read_text()
     for name in ("AWS_PORT", "COMPREHEND_PORT"):
         assert f'("{name}", "{table[name]}"' in options
 
 
 def test_the_sum_of_what_it_costs_is_right():
-    section = README.split("### Cost", 1)[1].split("\n## ", 1)[0]
-    costs = [line.split("|")[-2].strip() for line in section.splitlines() if line.startswith("| ")]
+    costs = [line.split("|")[-2].strip() for line in COST.splitlines() if line.startswith("| ")]
     *parts, total = [float(cost.strip("*")) for cost in costs if re.fullmatch(r"[*\d.]+", cost)]
     assert round(sum(parts), 2) == total
+    assert f"[about {total:.0f} dollars](docs/cost.md) at 1,000 jobs a day" in README
+
+
+def test_measured_ratios_and_computed_months_are_in_one_place():
+    months = re.findall(r"\d+\.\d\d(?= dollars|\.\s|\*\* \|)", COST.split("## ", 1)[0])
+    assert len(months) == 3
+    for document in DOCS:
+        text = document.read_text().split("## What pays", 1)[0]  # a history of changes
+        if document.name != "cost.md":
+            assert not re.search(r"\d ×|\d times (?:that|as long)", text), document.name
+            assert not any(month in text for month in months), document.name
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)

@@ -155,9 +155,14 @@ class Reader:
         )
 
     def _changes(self, window: Window) -> Iterable[Change]:
-        """Stream the changes of all families in the order of observation."""
+        """Stream the changes of all families in the order of observation.
+
+        A job that had ended when the ledger first saw it, in a first fill, is a change at its EndTime.
+        """
         streams = (self._ledger.changes(f, window.start, window.end) for f in self._families)
-        return heapq.merge(*streams, key=lambda change: change.observed_at)
+        unseen = self._ledger.ended_unseen(window.start, window.end)
+        ours = (change for change in unseen if change.family in self._families)
+        return heapq.merge(*streams, ours, key=lambda change: change.observed_at)
 
     def _counts(self, window: Window) -> Counter[str]:
         return Counter(change.status or NO_STATUS for change in self._changes(window))

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from jobledger.digest.totals import Shortlist, age_of
+from jobledger.digest.totals import LONGEST_LIST, Shortlist, age_of
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import all_jobs, chosen_days
 from jobledger.ledger.expirations import count_expiring, first_to_expire, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import JobFacts, expires_between, is_active
-from jobledger.ledger.overview import States, active_jobs, counted_families
+from jobledger.ledger.overview import States, active_jobs, counted_families, read_active
 from jobledger.ledger.summary import expiring_soon
 from jobledger.ledger.totals import Totals, percentile, submit_day
 from jobledger.ledger.writing import Ledger
@@ -91,8 +91,10 @@ class _Reading:
         for job in first_to_expire(self._ledger, expiring, _EXPIRING_LISTED):
             self._expiring.add(job)
         self._expiring.total = count_expiring(expiring)
-        for job in active_jobs(self._ledger, states, families):
+        active = active_jobs(self._ledger, states, families)
+        for job in read_active(self._ledger, active[:LONGEST_LIST], lambda: None):
             self._active.add(job)
+        self._active.total += len(active[LONGEST_LIST:])
 
     def result(self) -> CurrentTotals:
         """Return the totals, and the long-running among the active jobs."""

@@ -18,11 +18,10 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import Family, Job
-from jobledger.ledger.job_facts import JobFacts, facts_of_job, facts_of_row
-from jobledger.ledger.rows import is_counted
+from jobledger.jobs import Family
+from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import TRANSACTION_LIMIT, Increment, Key, Row, Table
+from jobledger.ledger.table import Increment, Key, Table
 from jobledger.ledger.totals import (
     LAYOUT,
     Counts,
@@ -30,12 +29,9 @@ from jobledger.ledger.totals import (
     is_count,
     month_of,
     names_of,
-    submit_day,
     without_hours,
 )
 
-# Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
-_JOBS_A_TRANSACTION = 50
 # After all days and months of four digits, and after all families.
 _LAST = "~"
 
@@ -118,57 +114,6 @@ class Changes:
             for key, counts in changed
             if any(counts.values())
         ]
-
-
-def batches(
-    jobs: Iterable[Job], rows: Mapping[str, Row], *, announce_new: bool, one_by_one: bool
-) -> Iterator[list[Job]]:
-    """Split jobs into transactions, in the order of submission, so that few counter rows change in each.
-
-    A job is one row, and its change another: without `announce_new`, only a job that has a row has a change.
-    Each submit day, submit month and expiration day of a transaction is a counter row, all jobs are another
-    one, and one row is left for a check.
-    """
-    batch: list[Job] = []
-    job_ids: set[str] = set()
-    periods: set[str] = set()
-    written = 2
-    for job in sorted(jobs, key=lambda job: job.sort_key):
-        row = rows.get(job.sort_key)
-        added = 1 if row is None and not announce_new else 2
-        touched = _periods_of(job, row)
-        too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
-        # Two jobs of one id have the same change row: a transaction must not write it twice.
-        repeated = job.job_id in job_ids
-        if batch and (one_by_one or len(batch) == _JOBS_A_TRANSACTION or too_many or repeated):
-            yield batch
-            batch, written, periods, job_ids = [], 2, set(), set()
-        batch.append(job)
-        job_ids.add(job.job_id)
-        written += added
-        periods |= touched
-    if batch:
-        yield batch
-
-
-def _periods_of(job: Job, row: Row | None) -> set[str]:
-    """Return the submit day and month of a job, and the days on which it expires and was to expire."""
-    day = submit_day(job.sort_key)
-    times = {job.expiration_time, row and row.get("ExpirationTime")}
-    return {day, month_of(day)} | {f"expires#{submit_day(str(time))}" for time in times if time}
-
-
-def increments_of(
-    scope: str, family: Family, jobs: Iterable[Job], rows: Mapping[str, Row]
-) -> list[Increment]:
-    """Return what jobs, in the place of their rows, change in the counters."""
-    changes = Changes(scope, family)
-    for job in jobs:
-        day, row = submit_day(job.sort_key), rows.get(job.sort_key)
-        changes.add(day, facts_of_job(job))
-        if row is not None and is_counted(row):
-            changes.add(day, facts_of_row(family, row), -1)
-    return changes.increments()
 
 
 def all_jobs(table: Table, scope: str) -> Iterator[CounterRow]:

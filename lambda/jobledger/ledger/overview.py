@@ -6,13 +6,14 @@ index. A family whose counters are not complete yet (its rows were written by an
 rows.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Family
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import CounterRow, all_jobs, days, months
 from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.facts import read_facts
@@ -20,6 +21,7 @@ from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import JobFacts, facts_of_row, is_active
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.summary import Summary, Tally, expiring_soon
+from jobledger.ledger.table import Row
 from jobledger.ledger.totals import month_of
 from jobledger.ledger.writing import Ledger, SyncState
 
@@ -28,6 +30,7 @@ States = Mapping[Family, SyncState]
 _ONE_DAY = timedelta(days=1)
 # Below the first and above the last day and month of four digits.
 _FIRST, _LAST = "0", "~"
+_ROWS_A_REQUEST = 100
 
 
 def read_summary(
@@ -57,22 +60,41 @@ def counted_families(states: States, families: Collection[Family]) -> tuple[Fami
     return tuple(f for f in families if f in states and states[f].counters_complete)
 
 
-def active_jobs(ledger: Ledger, states: States, families: Collection[Family]) -> list[JobFacts]:
-    """Return the jobs that have not ended, of all that the syncs of these families follow."""
-    keys = {
-        (ledger.partition(family), Job.key_of(submit_time or None, job_id)): family
+def active_jobs(
+    ledger: Ledger, states: States, families: Collection[Family]
+) -> list[tuple[Family, ActiveJob]]:
+    """Return the jobs that have not ended, oldest first; those without a submit time come first.
+
+    This costs one request for each family that has some, and one more for each 5,000 of them.
+    """
+    jobs = (
+        (family, job)
         for family in families
-        for job_id, submit_time in _followed(states.get(family, SyncState())).items()
-    }
-    rows = ledger.table.batch_get([{"PK": partition, "SK": key} for partition, key in keys])
-    jobs = readable(rows, lambda row: facts_of_row(keys[str(row["PK"]), str(row["SK"])], row))
-    return [job for job in jobs if is_active(job)]
+        if family in states
+        for job in ledger.active(family, states[family]).values()
+    )
+    return sorted(jobs, key=lambda job: (job[1].submit_time, job[1].job_id, job[0]))
 
 
-def _followed(state: SyncState) -> dict[str, str]:
-    """Return the jobs that were active when the service last listed them, with their submit times."""
-    walks = [walk.active for walk in (state.walk, state.full_walk) if walk]
-    return {job: time for active in (*walks, state.active) for job, time in active.items()}
+def read_active(
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], go_on: Callable[[], None]
+) -> Iterator[JobFacts]:
+    """Yield the facts of active jobs, in this order, as far as they are asked for: a hundred for each request.
+
+    A job that has ended since is left out. `go_on` runs before each request and can raise to stop.
+    """
+    for first in range(0, len(jobs), _ROWS_A_REQUEST):
+        go_on()
+        keys = [
+            (ledger.partition(family), job.sort_key)
+            for family, job in jobs[first : first + _ROWS_A_REQUEST]
+        ]
+        rows = {
+            _key_of(row): row
+            for row in ledger.table.batch_get([{"PK": pk, "SK": sk} for pk, sk in keys])
+        }
+        found = (rows[key] for key in keys if key in rows)
+        yield from filter(is_active, readable(found, _facts_of))
 
 
 def _add_counted(
@@ -98,18 +120,16 @@ def _add_counted(
         go_on()
         for job in read_facts(ledger, edge, go_on):
             tally.add_job(job)
-    for job in active_jobs(ledger, states, query.families):
-        if _matches(job, query):
+    # A job without a submit time has no age.
+    active = [
+        (family, job)
+        for family, job in active_jobs(ledger, states, query.families)
+        if (query.after or "") < job.submit_time < (query.before or _LAST)
+    ]
+    for job in read_active(ledger, active, go_on):
+        if not query.statuses or job.status in query.statuses:
             tally.see_active(job)
-
-
-def _matches(job: JobFacts, query: JobQuery) -> bool:
-    time = Job.key_of(job.submit_time, "").removesuffix("#")
-    return (
-        (not query.statuses or job.status in query.statuses)
-        and (query.after is None or time > query.after)
-        and (query.before is None or time < query.before)
-    )
+            return
 
 
 class _Days(msgspec.Struct, frozen=True):
@@ -166,3 +186,11 @@ def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
 
 def _is_last_of_month(day: str) -> bool:
     return str(date.fromisoformat(day) + _ONE_DAY).endswith("-01")
+
+
+def _facts_of(row: Row) -> JobFacts:
+    return facts_of_row(Family(str(row["PK"]).rpartition("/")[2]), row)
+
+
+def _key_of(row: Row) -> tuple[str, str]:
+    return str(row["PK"]), str(row["SK"])

@@ -2,7 +2,8 @@
 
 It runs beside writers of the same rows, as often as it likes. A row is counted in the transaction that marks
 it. A counter row is replaced only on the condition that it is the version that was read before the job rows
-were: each transaction that changes what is counted changes that version.
+were: each transaction that changes what is counted changes that version. An active job without an active row,
+which only an older version wrote, gets one.
 """
 
 from collections import Counter, defaultdict
@@ -13,6 +14,7 @@ import msgspec
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import (
     Changes,
     all_key,
@@ -23,7 +25,7 @@ from jobledger.ledger.counters import (
     month_key,
     months,
 )
-from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
+from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row, is_active
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Key, Put, Row, pause, version_of
@@ -49,10 +51,11 @@ Recounted = Counter[str]
 
 
 class _Month(msgspec.Struct, frozen=True):
-    """The counts of a month's jobs by submit day and by expiration day."""
+    """The counts of a month's jobs by submit day and by expiration day, and its active jobs."""
 
     days: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
     expirations: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
+    active: list[ActiveJob] = []
 
 
 def months_to_recount(ledger: Ledger, family: Family, after: str) -> Iterator[str]:
@@ -78,6 +81,7 @@ def recount_month(ledger: Ledger, family: Family, month: str, today: str) -> int
     LedgerUnavailable; what was written before the error remains, complete.
     """
     recounted = _count(ledger, family, month)
+    ledger.follow(family, recounted.active)
     repaired = _repair_expirations(ledger, family, month, today, recounted.expirations)
     days = [f"{month}-{number:02}" for number in range(1, 32)]
     keys = [day_key(ledger.scope, family, day) for day in days]
@@ -106,6 +110,8 @@ def _count(ledger: Ledger, family: Family, month: str) -> _Month:
         if expiration := expiration_of(job):
             day, name = expiration
             recounted.expirations[day][name] += 1
+        if is_active(job):
+            recounted.active.append(ActiveJob(job.job_id, str(row["SK"])))
         if not is_counted(row):
             uncounted.append({"PK": str(row["PK"]), "SK": str(row["SK"])})
         if len(uncounted) == _ROWS_A_TRANSACTION:

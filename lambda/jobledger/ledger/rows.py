@@ -54,12 +54,15 @@ def supersedes(job: Job, listed_at: str, row: Row | None) -> bool:
 
 
 def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
-    """Return each job once, with its latest status. A page can list a job twice, with different statuses."""
+    """Return each job once by its id, with its latest status.
+
+    A page can list a job twice, with different statuses or submit times.
+    """
     furthest: dict[str, Job] = {}
     for job in jobs:
-        known = furthest.get(job.sort_key)
+        known = furthest.get(job.job_id)
         if known is None or job.rank >= known.rank:
-            furthest[job.sort_key] = job
+            furthest[job.job_id] = job
     return furthest
 
 
@@ -145,6 +148,18 @@ def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
         "ObservedAt": observed_at,
     }
     return change | {name: value for name, value in optional.items() if value}
+
+
+def ended_key(scope: str) -> str:
+    """Return the partition key of the jobs of an account and region that first fills found ended."""
+    return f"{scope}#ended"
+
+
+def ended_row(scope: str, job: Job) -> Row:
+    """Return the row of a job that had ended when the ledger first saw it: a change at its EndTime."""
+    ended_at = str(job.end_time)
+    key: Row = {"PK": ended_key(scope), "SK": f"{ended_at}#{job.job_id}#{job.family}"}
+    return change_row("", job, None, ended_at) | key
 
 
 def change_from_row(row: Row) -> Change:

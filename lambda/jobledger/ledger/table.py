@@ -46,10 +46,10 @@ _ROUNDS = 4
 
 
 class Put(msgspec.Struct, frozen=True):
-    """A row to write, and the condition that must hold, as a DynamoDB expression."""
+    """A row to write, and the condition that must hold, as a DynamoDB expression; none when it is empty."""
 
     row: Row
-    condition: str
+    condition: str = ""
     values: Row = msgspec.field(default_factory=dict)
 
 
@@ -61,11 +61,22 @@ class Check(msgspec.Struct, frozen=True):
     values: Row = msgspec.field(default_factory=dict)
 
 
+class Delete(msgspec.Struct, frozen=True):
+    """A row to remove, if it exists, and the condition that must hold."""
+
+    key: Key
+    condition: str
+    values: Row = msgspec.field(default_factory=dict)
+
+
 class Increment(msgspec.Struct, frozen=True):
     """Numbers to add to the attributes of a row, which is created when it does not exist."""
 
     key: Key
     amounts: Mapping[str, int]
+
+
+Action = Put | Check | Delete | Increment
 
 
 class Table:
@@ -150,8 +161,8 @@ class Table:
         condition = "attribute_not_exists(PK) OR Version = :read"
         return self.put(Put(row, condition, {":read": read}))
 
-    def transact(self, actions: Iterable[Put | Check | Increment]) -> bool:
-        """Write or check up to 100 different rows in one transaction; False when a condition does not hold.
+    def transact(self, actions: Iterable[Action]) -> bool:
+        """Write, remove or check up to 100 different rows in one transaction; False when a condition does not hold.
 
         botocore sends a token with each call, so that its own retries add no increment twice.
         """
@@ -175,15 +186,19 @@ class Table:
             return False
         raise LedgerUnavailable("ThrottlingError")
 
-    def _action(self, action: Put | Check | Increment) -> dict[str, Any]:
+    def _action(self, action: Action) -> dict[str, Any]:
         if isinstance(action, Put):
             return {"Put": self._parameters(action, {"Item": encode(action.row)})}
         if isinstance(action, Check):
             return {"ConditionCheck": self._parameters(action, {"Key": encode(action.key)})}
+        if isinstance(action, Delete):
+            return {"Delete": self._parameters(action, {"Key": encode(action.key)})}
         return {"Update": self._update(action)}
 
-    def _parameters(self, action: Put | Check, row: dict[str, Any]) -> dict[str, Any]:
-        parameters = {"TableName": self.name, **row, "ConditionExpression": action.condition}
+    def _parameters(self, action: Put | Check | Delete, row: dict[str, Any]) -> dict[str, Any]:
+        parameters = {"TableName": self.name, **row}
+        if action.condition:
+            parameters["ConditionExpression"] = action.condition
         if action.values:
             parameters["ExpressionAttributeValues"] = encode(action.values)
         return parameters

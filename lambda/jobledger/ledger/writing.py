@@ -4,55 +4,91 @@
 |--------|------------------------|----------------------|---------|
 | job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, the filterable attributes, the history |
 | change | `Scope#changes`        | `ObservedAt#JobId`   | one status change, written in the job row's transaction |
+| ended  | `account/region#ended` | `EndTime#JobId#Family` | a job that a first fill found ended, in the same transaction |
+| active | `Scope#active`         | `JobId`              | one active job; goes in the transaction that ends it |
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
 `Scope` is `account/region/Family`. The module `pages` reads it. `counters` describes the counter rows, which
-change in the transaction that writes a job row.
+change in the transaction that writes a job row. No row but those of the counters grows with the number of jobs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family, Job
-from jobledger.ledger.counters import batches, increments_of
+from jobledger.jobs import Family, Job, job_from_json
+from jobledger.ledger.active import (
+    ActiveJob,
+    Followed,
+    active_delete,
+    active_mark,
+    read_active,
+    read_followed,
+)
+from jobledger.ledger.planning import JobWrite, Known, batches, increments_of, plan
 from jobledger.ledger.rows import (
     Change,
     change_from_row,
     change_row,
     checked,
+    ended_key,
+    ended_row,
     furthest,
     job_row,
-    supersedes,
 )
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Check, Put, Row, Table, pause, text_of, version_of
+from jobledger.ledger.table import (
+    Action,
+    Check,
+    Delete,
+    Put,
+    Row,
+    Table,
+    pause,
+    text_of,
+    version_of,
+)
 from jobledger.ledger.totals import LAYOUT
 from jobledger.times import parse, rfc3339
 
 WRITE_ATTEMPTS = 6
 # Two functions' clocks differ by less. A state that is further ahead was written by a clock that was wrong.
 _CLOCK_SKEW = timedelta(minutes=1)
+# The first digest covers a day, and ends two minutes before its run: a fill stores what ended in that time.
+_FIRST_WINDOW = timedelta(hours=25)
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """A walk over the service's list in progress, stored so that another run can resume it.
 
     `after` is its SubmitTimeAfter (None: all jobs), `next_token` the next page, `pages` the number of pages
-    read. `known` are the jobs that were active when it began. `missing` are those of them that are not
-    listed yet (JobId to submit time). `active` are the listed jobs that have not ended.
+    read. `reached` is the oldest submit time on them; of the active jobs that are newer, `unconfirmed` were
+    neither listed nor described. A version without active rows stored the active jobs that were listed as
+    `active`.
     """
 
     started_at: str
     after: str | None = None
     next_token: str | None = None
     pages: int = 0
+    reached: str | None = None
+    unconfirmed: int = 0
     high_water_mark: str | None = None
-    known: list[str] = []
     active: dict[str, str] = {}
-    missing: dict[str, str] = {}
+
+
+class Round(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """A round of Describe over active jobs that are not listed, of which one run describes a part.
+
+    It began with a walk at `since` and goes on with the jobs after `after`, a JobId. `failed` says that one of
+    the jobs before could not be described.
+    """
+
+    since: str
+    after: str = ""
+    failed: bool = False
 
 
 class LastError(msgspec.Struct, frozen=True, rename="pascal"):
@@ -70,6 +106,13 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     written: each new job that is written later has a later FirstObservedAt. `counted` is the layout of the
     counters that include all jobs, 0 when none does. `recounted` is the last month that the recount in
     progress has checked, empty at its start; None when no recount is due.
+
+    `round` is the round of Describe in progress. `describe_refused_at` is the time when Describe last failed:
+    for an hour, walks list as many of the active jobs as they can.
+
+    `idle` says that the family has no active rows. `quiet` is the version of the state that a run saved when it
+    saw no active job; a run that begins later and finds no row either makes the family idle. A job becomes
+    active only in a state that is neither. A version without active rows stored the active jobs as `active`.
     """
 
     as_of: str | None = None
@@ -82,12 +125,22 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     settled_at: str | None = None
     counted: int = 0
     recounted: str | None = None
+    round: Round | None = None
+    describe_refused_at: str | None = None
+    idle: bool = False
+    quiet: int = 0
     version: int = 0
 
     @property
     def counters_complete(self) -> bool:
         """Whether the counters include every job of the family, as this version counts them."""
         return self.counted == LAYOUT
+
+    @property
+    def without_rows(self) -> dict[str, str]:
+        """Active jobs that an older version has stored here, with their submit times."""
+        walks = [walk.active for walk in (self.walk, self.full_walk) if walk]
+        return {job: time for active in (*walks, self.active) for job, time in active.items()}
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -115,65 +168,128 @@ class Ledger:
         return f"{self.scope}/{family}"
 
     def record(
-        self, family: Family, jobs: Iterable[Job], listed_at: str, *, announce_new: bool
+        self,
+        family: Family,
+        jobs: Iterable[Job],
+        listed_at: str,
+        *,
+        announce_new: bool,
+        followed: Followed | None = None,
+        search_all: bool = False,
     ) -> Recorded:
         """Write jobs that are newer than their ledger rows.
 
         `listed_at` is the time when the listing was requested. A job only moves forward, so repeated,
         concurrent and late calls are harmless: a row is written on the condition that it is the row that
         was read, and read again otherwise. Without `announce_new` (a first fill), new jobs are not added to
-        the change log. Raises LedgerUnavailable; rows that were written before the error remain, complete.
+        the change log; those that ended lately become `ended` rows, which only digests read. `followed` are
+        the family's active jobs, as far as the caller has read them: a job that is listed with another submit
+        time is found there. Jobs without a row are looked for by their ids, with `search_all` all jobs, but
+        not in a first fill. Raises LedgerUnavailable; rows that were written before the error remain, complete.
         """
-        pending = furthest(jobs)
+        scope, pending = self.partition(family), furthest(jobs)
+        unseen_since = None if announce_new else rfc3339(self._now() - _FIRST_WINDOW)
         changed = transitions = altered = 0
+        damaged: set[str] = set()
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
-            rows = self._rows(family, pending)
-            newer = [
-                job for key, job in pending.items() if supersedes(job, listed_at, rows.get(key))
-            ]
+            if attempt:
+                followed, search_all = read_followed(self.table, scope, pending), True
+            known = self._known(family, pending, followed, damaged)
+            if announce_new or search_all:
+                looked_for = [i for i, of in known.items() if search_all or of.row is None]
+                known |= self._searched(family, looked_for, followed, damaged)
+            # A job with a row that cannot be read stays as it is, and the others go on.
+            sound = [job for job in pending.values() if job.job_id not in damaged]
+            plans = (plan(scope, job, listed_at, known[job.job_id]) for job in sound)
+            writes = [write for write in plans if write]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in batches(newer, rows, announce_new=announce_new, one_by_one=attempt > 0):
-                # The batch is stamped immediately before it is written.
-                checks, floor = self._settled(family, batch, rows)
-                puts = [
-                    put
-                    for job in batch
-                    for put in self._puts(job, rows, listed_at, announce_new, floor)
-                ]
-                increments = increments_of(self.scope, family, batch, rows)
-                if self.table.transact([*puts, *checks, *increments]):
-                    changed += len(batch)
-                    altered += sum(bool(job.altered) for job in batch)
-                    transitions += len(puts) - len(batch)
+            for batch in batches(scope, writes, unseen_since, one_by_one=attempt > 0):
+                if self._write(family, batch, listed_at, unseen_since):
+                    changed += sum(write.replaces for write in batch)
+                    altered += sum(bool(w.replaces and w.job.altered) for w in batch)
+                    transitions += sum(write.is_announced(unseen_since) for write in batch)
                 else:
-                    pending |= {job.sort_key: job for job in batch}
+                    pending |= {write.job.job_id: write.job for write in batch}
             if not pending:
                 return Recorded(changed, transitions, altered)
         raise LedgerUnavailable("other writers keep changing the rows")
 
+    def follow(self, family: Family, jobs: Iterable[ActiveJob]) -> None:
+        """Write the active rows of jobs that have none, if they are active; any number of times.
+
+        An older version wrote none, and could write two rows of one job: they become one.
+        """
+        scope, given = self.partition(family), {job.job_id: job for job in jobs}
+        followed = read_followed(self.table, scope, given)
+        keys = {job.sort_key for job in followed.values()}
+        missing = {job.sort_key for job in given.values()} - keys
+        rows = (row for found in self._rows(scope, missing, set()).values() for row in found)
+        known = [job for row in rows if (job := job_from_json(family, str(row["Job"])))]
+        # As old as a listing can be: it replaces no row.
+        self.record(family, known, "", announce_new=True, followed=followed, search_all=True)
+
+    def note_unknown(self, family: Family, job: ActiveJob) -> bool:
+        """Note that the service does not know an active job; return whether that is the end of it.
+
+        It is when the service said so in an earlier run, or after the job's ExpirationTime.
+        """
+        scope, at = self.partition(family), rfc3339(self._now())
+        row = self.table.get({"PK": scope, "SK": job.sort_key})
+        expires = text_of(row, "ExpirationTime") if row else at
+        if job.unknown_at or (expires and expires <= at):
+            self.mark_expired(family, job.job_id, job.submit_time or None)
+            return True
+        self.table.put(active_mark(scope, msgspec.structs.replace(job, unknown_at=at)))
+        return False
+
     def mark_expired(self, family: Family, job_id: str, submit_time: str | None) -> None:
-        """Mark a job's row as unknown to the service. The row otherwise stays as last seen."""
-        key = {"PK": self.partition(family), "SK": Job.key_of(submit_time, job_id)}
+        """Mark a job's row as unknown to the service, and follow it no longer.
+
+        The row otherwise stays as last seen.
+        """
+        scope = self.partition(family)
+        key = {"PK": scope, "SK": Job.key_of(submit_time, job_id)}
         for _ in range(WRITE_ATTEMPTS):
             row = self.table.get(key)
+            unfollow = active_delete(scope, ActiveJob(job_id, key["SK"]))
             if row is None or row.get("ExpiredUpstream"):
+                # Nothing to do if the job is followed under another submit time.
+                self.table.transact([unfollow])
                 return
             version = version_of(row)
             marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
-            if self.table.put_next(marked, version):
+            put = Put(marked, "Version = :read", {":read": version})
+            if self.table.transact([put, unfollow]):
                 return
         raise LedgerUnavailable("other writers keep changing the rows")
 
+    def active(
+        self, family: Family, state: SyncState | None = None, *, consistent: bool = False
+    ) -> dict[str, ActiveJob]:
+        """Return the family's active jobs by id. The state saves the query of a family that has none."""
+        state = state or self.state(family)
+        scope = self.partition(family)
+        jobs = {
+            job_id: ActiveJob(job_id, Job.key_of(submit_time or None, job_id))
+            for job_id, submit_time in state.without_rows.items()
+        }
+        if not state.idle:
+            rows = read_active(self.table, scope, consistent=consistent)
+            jobs |= {job.job_id: job for job in rows}
+        return jobs
+
     def find(self, job_id: str) -> Row | None:
         """Return the row of a job of any family; the latest submission when there are several."""
-        rows = self.table.query_all(
+        return max(self._by_id(job_id), key=lambda row: str(row["SK"]), default=None)
+
+    def _by_id(self, job_id: str) -> Iterator[Row]:
+        return self.table.query_all(
             IndexName="ById",
             KeyConditionExpression="IdKey = :id",
             ExpressionAttributeValues={":id": {"S": f"{self.scope}#{job_id}"}},
         )
-        return max(rows, key=lambda row: str(row["SK"]), default=None)
 
     def changes(self, family: Family, start: str, end: str) -> Iterator[Change]:
         """Yield the family's changes with start <= ObservedAt < end, in the order of observation."""
@@ -183,6 +299,18 @@ class Ledger:
                 ":log": {"S": f"{self.partition(family)}#changes"},
                 ":start": {"S": start},
                 # A sort key is `ObservedAt#JobId`, never a bare time, so the end is exclusive.
+                ":end": {"S": end},
+            },
+        )
+        return readable(rows, change_from_row)
+
+    def ended_unseen(self, start: str, end: str) -> Iterator[Change]:
+        """Yield the jobs that first fills found ended, with start <= EndTime < end, in that order."""
+        rows = self.table.query_all(
+            KeyConditionExpression="PK = :ended AND SK BETWEEN :start AND :end",
+            ExpressionAttributeValues={
+                ":ended": {"S": ended_key(self.scope)},
+                ":start": {"S": start},
                 ":end": {"S": end},
             },
         )
@@ -203,7 +331,7 @@ class Ledger:
                 ":scope": {"S": f"{self.scope}/"},
             },
         )
-        return {Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row) for row in rows}
+        return dict(readable(rows, _named_state))
 
     def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
         """Return the time of each family's last agreement with the service; unsynced families are absent.
@@ -232,27 +360,84 @@ class Ledger:
         }
         return following if self.table.put_next(row, state.version) else None
 
-    def _rows(self, family: Family, jobs: dict[str, Job]) -> dict[str, Row]:
-        """Return the rows of jobs. A job whose row cannot be read is taken out of `jobs`: it stays as it is."""
-        keys = [{"PK": self.partition(family), "SK": key} for key in jobs]
-        found = list(self.table.batch_get(keys))
-        rows = {str(row["SK"]): row for row in readable(found, checked)}
-        for row in found:
-            if row["SK"] not in rows:
-                del jobs[str(row["SK"])]
+    def _known(
+        self,
+        family: Family,
+        jobs: Mapping[str, Job],
+        followed: Followed | None,
+        damaged: set[str],
+    ) -> dict[str, Known]:
+        """Return what the ledger has of each job, under its submit time and under the one that is followed."""
+        scope = self.partition(family)
+        keys = {job.sort_key for job in jobs.values()}
+        keys |= {followed[job_id].sort_key for job_id in jobs if followed and job_id in followed}
+        rows = self._rows(scope, keys, damaged)
+        return {job_id: Known.of(family, job_id, rows.get(job_id, ()), followed) for job_id in jobs}
+
+    def _searched(
+        self,
+        family: Family,
+        job_ids: Collection[str],
+        followed: Followed | None,
+        damaged: set[str],
+    ) -> dict[str, Known]:
+        """Return what the ledger has of each job, under any submit time that its index has."""
+        keys = {str(row["SK"]) for job_id in job_ids for row in self._by_id(job_id)}
+        rows = self._rows(self.partition(family), keys, damaged)
+        return {
+            job_id: Known.of(family, job_id, rows[job_id], followed)
+            for job_id in job_ids
+            if job_id in rows
+        }
+
+    def _rows(
+        self, scope: str, sort_keys: Collection[str], damaged: set[str]
+    ) -> dict[str, list[Row]]:
+        """Return the rows with these keys, by job id; add the ids of those that cannot be read to `damaged`."""
+        found = list(self.table.batch_get([{"PK": scope, "SK": key} for key in sort_keys]))
+        rows: dict[str, list[Row]] = {}
+        for row in readable(found, checked):
+            rows.setdefault(_job_id_of(row), []).append(row)
+        damaged |= {_job_id_of(row) for row in found if row not in rows.get(_job_id_of(row), ())}
         return rows
 
-    def _settled(
-        self, family: Family, batch: Sequence[Job], rows: Mapping[str, Row]
-    ) -> tuple[list[Check], str | None]:
+    def _write(
+        self,
+        family: Family,
+        batch: Sequence[JobWrite],
+        listed_at: str,
+        unseen_since: str | None,
+    ) -> bool:
+        """Write a batch in one transaction; False when another writer was faster."""
+        scope = self.partition(family)
+        active = [change for write in batch if (change := write.active_change(scope))]
+        follows = any(isinstance(change, Put) for change in active)
+        checks: list[Check] = []
+        floor: str | None = None
+        if follows or any(write.known.row is None for write in batch):
+            # The batch is stamped immediately before it is written.
+            settled = self._settled(family, follows=follows)
+            if settled is None:
+                return False
+            checks, floor = settled
+        actions: list[Action] = [*checks, *active]
+        for write in batch:
+            actions += self._of_job(scope, write, listed_at, unseen_since, floor)
+        return self.table.transact([*actions, *increments_of(self.scope, family, batch)])
+
+    def _settled(self, family: Family, *, follows: bool) -> tuple[list[Check], str | None] | None:
         """Return the check that a batch with new jobs is written with, and the time after which it is stamped.
 
         The state must still be the one that was read. So a new job is never written behind a `settled_at`
-        that a reader has seen, however long its write takes.
+        that a reader has seen, however long its write takes; and an active job, which `follows` announces,
+        is never written in a state that says that there is none. Returns None when another writer was faster.
         """
-        if all(job.sort_key in rows for job in batch):
-            return [], None
-        state = self.state(family)
+        state: SyncState | None = self.state(family)
+        assert state is not None
+        if follows and (state.idle or state.quiet):
+            state = self.save_state(family, msgspec.structs.replace(state, idle=False, quiet=0))
+            if state is None:
+                return None
         key = {"PK": "state", "SK": self.partition(family)}
         if not state.version:
             return [Check(key, "attribute_not_exists(PK)")], None
@@ -260,26 +445,34 @@ class Ledger:
         in_reach = (state.settled_at or "") < rfc3339(self._now() + _CLOCK_SKEW)
         return known, state.settled_at if in_reach else None
 
-    def _puts(
+    def _of_job(
         self,
-        job: Job,
-        rows: Mapping[str, Row],
+        scope: str,
+        write: JobWrite,
         listed_at: str,
-        announce_new: bool,
+        unseen_since: str | None,
         floor: str | None,
-    ) -> Iterator[Put]:
-        """Yield the job's row and, when its status changed, its change log row."""
-        row = rows.get(job.sort_key)
-        scope = self.partition(job.family)
-        observed_at = self._after(text_of(row, "ObservedAt") if row else floor)
-        moved = row is None or row.get("JobStatus") != job.status
-        written = job_row(scope, job, row, listed_at, observed_at if moved else None)
-        if row is None:
-            yield Put(written, "attribute_not_exists(PK)")
+    ) -> Iterator[Put | Check | Delete]:
+        """Yield the job's row and, when its status changed, its change log row; and remove its other rows."""
+        job, row, replaced = write.job, write.known.row, write.replaced
+        read = {":read": replaced["Version"]} if replaced else {}
+        if write.replaces:
+            observed_at = self._after(text_of(row, "ObservedAt") if row else floor)
+            written = job_row(scope, job, row, listed_at, observed_at if write.moves else None)
+            if replaced:
+                yield Put(written, "Version = :read", read)
+            else:
+                yield Put(written, "attribute_not_exists(PK)")
+            if write.is_announced(unseen_since):
+                yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
+            elif write.ended_unseen(unseen_since):
+                # A fill after an erasure writes the same row again.
+                yield Put(ended_row(self.scope, job))
         else:
-            yield Put(written, "Version = :read", {":read": row["Version"]})
-        if moved and (row is not None or announce_new):
-            yield Put(change_row(scope, job, row, observed_at), "attribute_not_exists(PK)")
+            yield Check({"PK": scope, "SK": write.key}, "Version = :read", read)
+        for other in write.removed:
+            key = {"PK": scope, "SK": str(other["SK"])}
+            yield Delete(key, "Version = :read", {":read": other["Version"]})
 
     def _after(self, last: str | None) -> str:
         """Return the time of this observation: now, but always later than `last`."""
@@ -289,5 +482,13 @@ class Ledger:
         return now
 
 
+def _named_state(row: Row) -> tuple[Family, SyncState]:
+    return Family(str(row["SK"]).rpartition("/")[2]), _state_from_row(row)
+
+
 def _state_from_row(row: Row) -> SyncState:
     return msgspec.json.decode(str(row["Sync"]), type=SyncState)
+
+
+def _job_id_of(row: Row) -> str:
+    return str(row["SK"]).partition("#")[2]

@@ -11,28 +11,21 @@ def other_walk(current: Walk | None, ours: Walk) -> Walk | None:
     return None if current is None or current.started_at == ours.started_at else current
 
 
+# After every time.
+_ENDLESS = "~"
+
+
 def advanced(walk: Walk, page: UpstreamPage) -> Walk:
     """Return the walk advanced by one page."""
-    active = dict(walk.active)
-    for job in page.jobs:
-        if job.ended:
-            active.pop(job.job_id, None)
-        else:
-            active[job.job_id] = job.submit_time or ""
-    listed = {job.job_id for job in page.jobs}
     # A submit time in the future, from a clock ahead of ours, must not exclude other jobs.
-    newest = max((job.submit_time for job in page.jobs if job.submit_time), default=None)
+    times = [job.submit_time for job in page.jobs if job.submit_time]
+    newest = max(times, default=None)
     return replace(
         walk,
         next_token=page.next_token,
         pages=walk.pages + 1,
+        reached=min([*times, walk.reached or _ENDLESS]) if walk.after and times else walk.reached,
         high_water_mark=later(newest and min(newest, walk.started_at), walk.high_water_mark),
-        active=active,
-        missing={
-            job_id: submit_time
-            for job_id, submit_time in walk.missing.items()
-            if job_id not in listed
-        },
     )
 
 

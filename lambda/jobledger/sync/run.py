@@ -2,12 +2,13 @@
 
 import functools
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from jobledger import metrics
-from jobledger.errors import DeadlineReached, WalkOvertaken
+from jobledger.errors import DeadlineReached, JobsUnconfirmed, WalkOvertaken
 from jobledger.jobs import Family
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, step
@@ -25,23 +26,34 @@ Dependencies = tuple[Settings, Ledger, Upstream, Pace]
 # One upstream attempt, and writing its page to a slow table.
 _MARGIN_SECONDS = ATTEMPT_SECONDS + 35
 # With these, another run completes the walk.
-_NO_FAILURES = (None, DeadlineReached.__name__, WalkOvertaken.__name__)
+_NO_FAILURES = (
+    None,
+    DeadlineReached.__name__,
+    JobsUnconfirmed.__name__,
+    WalkOvertaken.__name__,
+)
 
 
 def sync_families(
     event: object, remaining_seconds: float, dependencies: Dependencies, now: Clock
 ) -> dict[str, Any]:
-    """Sync the requested families, one after the other. Raises InvalidParameters for another payload."""
+    """Sync the requested families, one after the other. Raises InvalidParameters for another payload.
+
+    Each has an equal share of the time that is left. A family that needs more has a second turn after the others.
+    """
     configured, ledger, upstream, pace = dependencies
-    pace.deadline = time.time() + remaining_seconds - _MARGIN_SECONDS
+    end = time.time() + remaining_seconds - _MARGIN_SECONDS
     asked = read_sync_payload(event, configured.families)
     wanted = asked.get("Families", configured.families)
-    families = [family for family in configured.families if family in wanted]
+    turns = deque(family for family in configured.families if family in wanted)
     seconds = asked.get("IfOlderThanSeconds", 0)
-    pace.expect(len(families))  # at rest, each family takes one call
+    pace.expect(len(turns))  # at rest, each family takes one call
     answers: dict[str, dict[str, Any]] = {}
     failures: list[Exception] = []
-    for family in families:
+    while turns:
+        family = turns.popleft()
+        share = (end - time.time()) / (len(turns) + 1)
+        pace.deadline = time.time() + share
         # Callers wait for a shared sync, so it skips the daily reconciliation.
         run = Sync(
             family, upstream, ledger, now, reconcile=not seconds, check_deadline=pace.check_deadline
@@ -49,10 +61,15 @@ def sync_families(
         sync = functools.partial(_sync, family, run, now)
         shared = SharedSyncs(ledger.table, ledger.scope, now)
         try:
-            answers[family] = shared.run(family, float(seconds), sync) if seconds else sync()
+            answer = shared.run(family, float(seconds), sync) if seconds else sync()
         except Exception as failure:
             # An error of one family must not stop the others; it is raised afterwards.
             failures.append(failure)
+            continue
+        unfinished = answer.get("Error") == DeadlineReached.__name__
+        if unfinished and not seconds and family not in answers:
+            turns.append(family)
+        answers[family] = answer
     if failures:
         raise failures[0]
     return {"Families": answers}
@@ -80,7 +97,9 @@ def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> Non
             "observed": done.observed,
             "changed": done.changed,
             "error": done.error,
-        },
+        }
+        # What a sync at rest costs follows from it.
+        | ({"active": done.active} if done.active else {}),
     )
     values: dict[metrics.Metric, float] = {
         metrics.UPSTREAM_CALLS: done.upstream_calls,

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from jobledger.errors import (
     DeadlineReached,
-    JobUnknown,
+    JobsUnconfirmed,
     LedgerUnavailable,
     TokenRefused,
     UpstreamError,
@@ -26,8 +26,9 @@ from jobledger.errors import (
 from jobledger.jobs import Family, Job
 from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
 from jobledger.ledger.totals import LAYOUT, submit_day
-from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
+from jobledger.ledger.writing import LastError, Ledger, Round, SyncState, Walk
 from jobledger.observability import logger, step
+from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
@@ -42,12 +43,15 @@ MAX_EMPTY_PAGES = 100
 MAX_PAGES = 7_000
 # A long walk logs its progress about every 10,000 jobs.
 PAGES_A_REPORT = 20
+# A state stays below 4 KB. A walk whose tokens are longer is not resumed.
+LONGEST_TOKEN = 1_000
+LONGEST_NAME = 100
 
 Which = Literal["walk", "full_walk"]
 
 
 class FamilySync(msgspec.Struct, frozen=True):
-    """The result of one run for one family. `error` is the error's name, if there was one."""
+    """The result of one run for one family. `active` are the jobs that it follows, `error` is an error's name."""
 
     as_of: str | None
     upstream_calls: int = 0
@@ -57,6 +61,7 @@ class FamilySync(msgspec.Struct, frozen=True):
     transitions: int = 0
     counters_repaired: int = 0
     altered: int = 0
+    active: int = 0
     error: str | None = None
 
 
@@ -84,6 +89,9 @@ class Sync:
         self._reconcile = reconcile
         self._check_deadline = check_deadline
         self._state = SyncState()
+        self._active = ActiveJobs(family, upstream, ledger, now, self._record)
+        self._quiet = 0
+        self._listing_failed = False
         self._error: str | None = None
         self._observed = self._changed = self._transitions = self._repaired = self._altered = 0
         self._seen_tokens: set[str] = set()
@@ -93,7 +101,7 @@ class Sync:
         """Sync the family. Service and ledger errors are returned, not raised."""
         self._upstream.reset()
         try:
-            self._state = self._ledger.state(self._family)
+            self._begin()
             if self._reconcile and self._state.as_of is None:
                 # Before the first fill there is nothing to count, and the counters are complete at once.
                 self._recount()
@@ -116,8 +124,36 @@ class Sync:
             transitions=self._transitions,
             counters_repaired=self._repaired,
             altered=self._altered,
+            active=len(self._active.jobs),
             error=self._error,
         )
+
+    def _begin(self) -> None:
+        """Read the state and the active jobs; give each active job of an older version its row."""
+        self._state = state = self._ledger.state(self._family)
+        if state.without_rows:
+            self._ledger.follow(self._family, self._ledger.active(self._family, state).values())
+            self._state = state = self._save(_with_rows)
+        # Only if no row was there after the state said so, there is none.
+        self._quiet = state.quiet
+        self._active.jobs = self._ledger.active(self._family, state, consistent=True)
+        if self._active.jobs:
+            self._quiet = 0
+
+    def _save(
+        self,
+        change: Callable[[SyncState], SyncState],
+        overtaken: Callable[[SyncState], bool] = lambda state: False,
+    ) -> SyncState:
+        """Change the state beside other syncs. Raises WalkOvertaken when one of them has `overtaken` this one."""
+        while True:
+            saved = self._ledger.save_state(self._family, change(self._state))
+            if saved is not None:
+                self._state = saved
+                return saved
+            self._state = self._ledger.state(self._family)
+            if overtaken(self._state):
+                raise WalkOvertaken
 
     def _run(self, which: Which) -> None:
         try:
@@ -126,6 +162,7 @@ class Sync:
             except (TokenRefused, WalkEndless):
                 # Restart once: a token can expire while a walk is interrupted.
                 self._seen_tokens.clear()
+                self._active.forget_seen()
                 self._empty_pages = 0
                 self._walk(which, self._new_walk(which))
         except UpstreamError as failure:
@@ -133,19 +170,20 @@ class Sync:
 
     def _full_walk_is_due(self) -> bool:
         state = self._state
-        if state.as_of is None or (self._error and state.full_walk is None):
+        if state.as_of is None or (self._listing_failed and state.full_walk is None):
             return False
         return state.full_walk is not None or rfc3339(self._now()) >= (state.full_walk_after or "")
 
     def _new_walk(self, which: Which) -> Walk:
         state, now = self._state, self._now()
-        full = which == "full_walk" or state.as_of is None
-        return Walk(
-            started_at=rfc3339(now),
-            after=None if full else window_start(self._ledger, self._family, state),
-            known=list(state.active),
-            missing={} if which == "full_walk" else state.active,
-        )
+        started_at = rfc3339(now)
+        if which == "full_walk" or state.as_of is None:
+            return Walk(started_at)
+        refused_at = state.describe_refused_at
+        refused = refused_at is not None and now - parse(refused_at) < PATIENCE
+        active = self._active.jobs.values()
+        after = window_start(self._ledger, self._family, state, active, describe=not refused)
+        return Walk(started_at, after)
 
     def _walk(self, which: Which, walk: Walk) -> None:
         while True:
@@ -157,15 +195,22 @@ class Sync:
                 self._altered += page.without_id
             last, walk = walk, advanced(walk, page)
             if page.next_token is None:
-                self._complete(which, walk)
+                self._complete(which, walk, last.reached)
                 return
             self._check_progress(walk, page)
+            unconfirmed = self._active.confirm_between(walk.reached, last.reached)
+            walk = replace(walk, unconfirmed=walk.unconfirmed + unconfirmed)
             self._checkpoint(which, last, walk)
 
     def _record(self, jobs: tuple[Job, ...], listed_at: str) -> None:
         recorded = self._ledger.record(
-            self._family, jobs, listed_at, announce_new=self._state.as_of is not None
+            self._family,
+            jobs,
+            listed_at,
+            announce_new=self._state.as_of is not None,
+            followed=self._active.jobs,
         )
+        self._active.see(jobs)
         self._observed += len(jobs)
         self._changed += recorded.changed
         self._transitions += recorded.transitions
@@ -184,64 +229,57 @@ class Sync:
 
     def _checkpoint(self, which: Which, last: Walk, walk: Walk) -> None:
         """Store the walk's progress. Raises WalkOvertaken when another sync advanced it."""
-        while True:
-            saved = self._ledger.save_state(self._family, replace(self._state, **{which: walk}))
-            if saved is not None:
-                self._state = saved
-                return
-            self._state = self._ledger.state(self._family)
-            current = getattr(self._state, which)
-            if current is not None and current != last:
-                raise WalkOvertaken
+        if len(msgspec.json.encode(walk.next_token)) > LONGEST_TOKEN:
+            return
+        self._save(
+            lambda state: replace(state, **{which: walk}),
+            lambda state: getattr(state, which) not in (None, last),
+        )
 
-    def _complete(self, which: Which, walk: Walk) -> None:
-        """Check the formerly active jobs that were not listed, then advance the state."""
-        active = walk.active | self._describe_missing(walk.missing)
-        ended = set(walk.known) - active.keys() if which == "walk" else set()
-        while True:
-            state = self._state
-            # Jobs that another sync found active stay active until they are seen to end.
-            others = {job: time for job, time in state.active.items() if job not in ended}
-            following = replace(
-                state,
-                high_water_mark=later(walk.high_water_mark, state.high_water_mark),
-                active=others | active,
-                **{which: other_walk(getattr(state, which), walk)},
-            )
-            if walk.after is None:
-                after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
-                following = replace(following, full_walk_after=after)
-            if which == "full_walk":
-                following = replace(following, recounted=following.recounted or "")
-            if which == "walk":
-                error = LastError(self._error, rfc3339(self._now())) if self._error else None
-                as_of = later(walk.started_at, state.as_of)
-                following = replace(following, as_of=as_of, last_error=error)
-            saved = self._ledger.save_state(self._family, following)
-            if saved is not None:
-                self._state = saved
-                return
-            self._state = self._ledger.state(self._family)
+    def _complete(self, which: Which, walk: Walk, reached: str | None) -> None:
+        """Confirm the active jobs that were not listed, then advance the state.
 
-    def _describe_missing(self, missing: dict[str, str]) -> dict[str, str]:
-        """Describe each formerly active job that was not listed; return those that may still be active."""
-        active = {}
-        for job_id, submit_time in missing.items():
-            listed_at = rfc3339(self._now())
-            try:
-                job = self._upstream.describe(self._family, job_id)
-            except JobUnknown:
-                self._ledger.mark_expired(self._family, job_id, submit_time or None)
-                continue
-            except UpstreamError as failure:
-                # One job that cannot be described does not delay the others; the next walk checks it again.
-                self._error = failure.name
-                active[job_id] = submit_time
-                continue
-            self._record((job,), listed_at)
-            if not job.ended:
-                active[job_id] = submit_time
-        return active
+        `reached` is the oldest time of the pages before the last one.
+        """
+        if which == "full_walk":
+            self._save(lambda state: self._completed(state, which, walk))
+            return
+        begun, rest, confirmed = self._state.round or Round(walk.started_at), None, True
+        if walk.after is not None:
+            rest, confirmed = self._active.confirm_rest(begun, reached)
+        as_of = begun.since if confirmed and not walk.unconfirmed else None
+        self._error = self._active.error or (None if as_of else JobsUnconfirmed.__name__)
+        self._save(lambda state: self._confirmed(self._completed(state, which, walk), rest, as_of))
+
+    def _completed(self, state: SyncState, which: Which, walk: Walk) -> SyncState:
+        """Return the state after a walk that has listed everything."""
+        following = replace(
+            state,
+            high_water_mark=later(walk.high_water_mark, state.high_water_mark),
+            **{which: other_walk(getattr(state, which), walk)},
+        )
+        if walk.after is None:
+            after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
+            following = replace(following, full_walk_after=after)
+        if which == "full_walk":
+            following = replace(following, recounted=following.recounted or "")
+        return following
+
+    def _confirmed(self, state: SyncState, rest: Round | None, as_of: str | None) -> SyncState:
+        """Return the state after a walk: AsOf moves on if every active job was confirmed."""
+        at = rfc3339(self._now())
+        following = replace(
+            state,
+            as_of=later(as_of, state.as_of),
+            round=rest,
+            last_error=LastError(self._error[:LONGEST_NAME], at) if self._error else None,
+            describe_refused_at=at if self._active.refused else state.describe_refused_at,
+        )
+        if self._quiet and state.quiet == self._quiet:
+            return replace(following, idle=True)
+        if self._active.jobs or state.idle or state.quiet:
+            return following
+        return replace(following, quiet=state.version + 1)
 
     def _recount(self) -> None:
         """Recount the counters month by month, if that is due; the next run resumes an interrupted recount."""
@@ -259,30 +297,27 @@ class Sync:
     def _save_recount(self, **changed: object) -> None:
         """Store the progress of a recount. Raises WalkOvertaken when another sync advanced it."""
         last = self._state.recounted
-        while True:
-            saved = self._ledger.save_state(self._family, replace(self._state, **changed))
-            if saved is not None:
-                self._state = saved
-                return
-            self._state = self._ledger.state(self._family)
-            if self._state.recounted != last:
-                raise WalkOvertaken
+        self._save(lambda state: replace(state, **changed), lambda state: state.recounted != last)
 
     def _note_failure(self, which: Which, failure: UpstreamError) -> None:
         """Store the error's name in the state and keep AsOf; drop a walk that cannot be resumed."""
-        self._error = failure.name
-        while True:
-            state, now = self._ledger.state(self._family), self._now()
+        self._error, self._listing_failed = failure.name, True
+        refused, now = isinstance(failure, TokenRefused | WalkEndless), self._now()
+
+        def noted(state: SyncState) -> SyncState:
             walk = getattr(state, which)
-            hopeless = isinstance(failure, TokenRefused | WalkEndless) or (
-                walk is not None and now - parse(walk.started_at) > PATIENCE
-            )
-            noted = replace(state, last_error=LastError(failure.name, rfc3339(now)))
-            if hopeless:
-                noted = replace(noted, **{which: None})
-            if hopeless and which == "full_walk":
-                noted = replace(noted, full_walk_after=rfc3339(now + PATIENCE))
-            saved = self._ledger.save_state(self._family, noted)
-            if saved is not None:
-                self._state = saved
-                return
+            failed = LastError(failure.name[:LONGEST_NAME], rfc3339(now))
+            if not refused and (walk is None or now - parse(walk.started_at) <= PATIENCE):
+                return replace(state, last_error=failed)
+            again = {"full_walk_after": rfc3339(now + PATIENCE)} if which == "full_walk" else {}
+            return replace(state, last_error=failed, **{which: None}, **again)
+
+        self._save(noted)
+
+
+def _with_rows(state: SyncState) -> SyncState:
+    """Return the state without the active jobs that have rows now."""
+    walk, full_walk = (part and replace(part, active={}) for part in (state.walk, state.full_walk))
+    if walk is not None and walk.after is not None:
+        walk = None
+    return replace(state, active={}, walk=walk, full_walk=full_walk)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from math import ceil
 
 from jobledger.jobs import Family
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import jobs_by_hour
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.sync.upstream import PAGE_SIZE
@@ -12,20 +13,30 @@ from jobledger.times import parse, rfc3339
 
 # The maximum delay between a job's submission and its first listing.
 OVERLAP = timedelta(minutes=10)
+# The most pages that are listed because jobs cannot be described: ten seconds.
+MOST_PAGES = 40
 
 
-def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
+def window_start(
+    ledger: Ledger,
+    family: Family,
+    state: SyncState,
+    active: Iterable[ActiveJob],
+    *,
+    describe: bool = True,
+) -> str:
     """Return the SubmitTimeAfter of a walk that finds everything that can have changed.
 
     New jobs are listed from the high-water mark on, less the overlap. For a job that has been active since
     before, the walk lists further back, or describes it after the list (one call). The counters say how many
     pages each choice takes; the one with the fewest calls is taken. Without complete counters, the walk
-    lists back to the oldest active job.
+    lists back to the oldest active job. Without `describe`, because Describe is refused, it lists as many of
+    the active jobs as MOST_PAGES allow.
     """
     assert state.as_of is not None
     latest = _overlapping(state.high_water_mark or state.as_of)
     older = sorted(
-        (time for time in state.active.values() if time and time <= latest), reverse=True
+        (job.submit_time for job in active if "" < job.submit_time <= latest), reverse=True
     )
     if not older:
         return latest
@@ -33,11 +44,12 @@ def window_start(ledger: Ledger, family: Family, state: SyncState) -> str:
     if not state.counters_complete:
         return starts[-1]
     hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10])
+    more = len(older) if describe else MOST_PAGES
     best, fewest = latest, float("inf")
-    for start, pages in zip(starts, _pages(hours, starts, len(older)), strict=True):
-        if pages >= fewest:
+    for start, pages in zip(starts, _pages(hours, starts, more), strict=True):
+        calls = pages + sum(time <= start for time in older) if describe else -pages
+        if pages >= (fewest if describe else MOST_PAGES):
             break
-        calls = pages + sum(time <= start for time in older)
         if calls <= fewest:
             best, fewest = start, calls
     return best

@@ -175,18 +175,12 @@ def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
     return Counter(world.database.calls), world.database.rows_read
 
 
-def states_with(**active: str) -> dict[Family, SyncState]:
-    """Return the states of syncs that have counted all jobs; the active ones are SNOMED CT's."""
-    counted = SyncState(as_of=rfc3339(NOW), counted=LAYOUT)
-    return dict.fromkeys(Family, counted) | {Family.SNOMEDCT: replace(counted, active=active)}
-
-
 def cost_of_summary(world: Counted, query: JobQuery) -> tuple[Counter[str], int]:
-    return cost(world, lambda: read_summary(world.ledger, query, states_with(), NOW))
+    return cost(world, lambda: read_summary(world.ledger, query, world.states(), NOW))
 
 
-def cost_of_digest(world: Counted, **active: str) -> tuple[Counter[str], int]:
-    states = states_with(**active)
+def cost_of_digest(world: Counted) -> tuple[Counter[str], int]:
+    states = world.states()
     return cost(world, partial(read_current_totals, world.ledger, tuple(Family), states, NOW))
 
 
@@ -225,9 +219,9 @@ def test_a_digest_with_an_old_active_job_reads_thirty_days_more(of_sizes):
     for world in of_sizes:
         submitted = NOW - 2 * HOUR
         world.record(a_job("old", "IN_PROGRESS", submitted))
-        # One request for the active job, and one for the days.
-        expected = {"query": 3, "batch_get_item": 2}, 29
-        assert cost_of_digest(world, old=rfc3339(submitted)) == expected
+        # Two requests for the active job, and one for the days.
+        expected = {"query": 4, "batch_get_item": 2}, 30
+        assert cost_of_digest(world) == expected
 
 
 def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
@@ -243,7 +237,7 @@ def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
 @pytest.mark.parametrize("an_hour", [1, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_digest_counts_all_jobs_that_expire_soon_and_lists_ten_of_the_first(an_hour):
     world, now = fill(24 * 8 * an_hour, days=8), NOW + 112 * DAY
-    found = read_current_totals(world.ledger, (Family.SNOMEDCT,), states_with(), now).expiring_soon
+    found = read_current_totals(world.ledger, (Family.SNOMEDCT,), world.states(), now).expiring_soon
     assert found.total == 24 * 7 * an_hour
     assert len(found.jobs()) == 10
     assert str(found.jobs()[0].expiration_time)[:13] == rfc3339(now)[:13]

@@ -1,7 +1,7 @@
 """Counter rows: their keys, what a transaction adds to them, and how they are read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +9,9 @@ import pytest
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger import counters
-from jobledger.ledger.counters import Changes, CounterRow, batches, counts_of, increments_of
+from jobledger.ledger.counters import Changes, CounterRow, counts_of
 from jobledger.ledger.job_facts import facts_of_job
+from jobledger.ledger.planning import JobWrite, Known, batches, increments_of
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row, Table
 from jobledger.ledger.totals import LAYOUT
@@ -31,6 +32,10 @@ def row_of(job: Job, **attributes: Any) -> Row:
     return row | attributes
 
 
+def writes(jobs: Sequence[Job], rows: Mapping[str, Row] | None = None) -> list[JobWrite]:
+    return [JobWrite(job, Known((rows or {}).get(job.sort_key)), replaces=True) for job in jobs]
+
+
 def by_key(increments: Sequence[Increment]) -> dict[str, dict[str, int]]:
     assert {increment.key["PK"] for increment in increments} == {f"{SCOPE}#totals#{LAYOUT}"}
     found = {increment.key["SK"]: dict(increment.amounts) for increment in increments}
@@ -48,7 +53,7 @@ def test_jobs_of_two_days_are_added_to_their_days_their_month_and_all():
         a_job("b", "FAILED", at + DAY, ExpirationTime=at + 120 * DAY),
         a_job("c", "IN_PROGRESS", at - DAY),
     ]
-    assert by_key(increments_of(SCOPE, SNOMEDCT, jobs, {})) == {
+    assert by_key(increments_of(SCOPE, SNOMEDCT, writes(jobs))) == {
         "all#SNOMEDCT": {"Jobs#FAILED": 2, "Jobs#IN_PROGRESS": 1, "D#856#FAILED": 1, "Version": 1},
         "month#2026-11#SNOMEDCT": {"Jobs#FAILED": 2, "D#856#FAILED": 1, "Version": 1},
         "month#2026-10#SNOMEDCT": {"Jobs#IN_PROGRESS": 1, "Version": 1},
@@ -73,7 +78,7 @@ def test_a_job_that_moves_is_taken_from_where_its_row_had_it():
     after = a_job(status="STOPPED", ExpirationTime=NOW + 11 * DAY)
     rows = {before.sort_key: row_of(before)}
     moved = {"Jobs#IN_PROGRESS": -1, "Jobs#STOPPED": 1, "Version": 1}
-    assert by_key(increments_of(SCOPE, SNOMEDCT, [after], rows)) == {
+    assert by_key(increments_of(SCOPE, SNOMEDCT, writes([after], rows))) == {
         "all#SNOMEDCT": moved,
         "month#2026-11#SNOMEDCT": moved,
         "day#2026-11-23#SNOMEDCT": moved,
@@ -88,16 +93,18 @@ def test_a_row_that_is_not_counted_is_taken_from_nowhere(counted):
     row = row_of(job)
     del row["Counted"]
     rows = {job.sort_key: row if counted is None else row | {"Counted": counted}}
-    assert increments_of(SCOPE, SNOMEDCT, [job], rows) == increments_of(SCOPE, SNOMEDCT, [job], {})
+    assert increments_of(SCOPE, SNOMEDCT, writes([job], rows)) == increments_of(
+        SCOPE, SNOMEDCT, writes([job])
+    )
 
 
 def test_a_job_that_stays_where_it_is_changes_no_counter():
     job = a_job(Message="new")
-    assert increments_of(SCOPE, SNOMEDCT, [job], {job.sort_key: row_of(a_job())}) == []
+    assert increments_of(SCOPE, SNOMEDCT, writes([job], {job.sort_key: row_of(a_job())})) == []
 
 
 def test_a_job_without_a_submit_time_is_counted_in_1970():
-    found = by_key(increments_of(SCOPE, PHI, [a_job(submitted=None, family=PHI)], {}))
+    found = by_key(increments_of(SCOPE, PHI, writes([a_job(submitted=None, family=PHI)])))
     assert found.keys() == {"all#PHI", "month#1970-01#PHI", "day#1970-01-01#PHI"}
     assert found["day#1970-01-01#PHI"] == {"Jobs#COMPLETED": 1, "Hour#00": 1, "Version": 1}
 
@@ -105,10 +112,18 @@ def test_a_job_without_a_submit_time_is_counted_in_1970():
 # Transactions.
 
 
-def sizes(jobs: Sequence[Job], rows: dict[str, Row] | None = None, **how: bool) -> list[int]:
-    given = {"announce_new": True, "one_by_one": False} | how
-    found = list(batches(jobs, rows or {}, **given))
-    assert [job for batch in found for job in batch] == sorted(jobs, key=lambda job: job.sort_key)
+def sizes(
+    jobs: Sequence[Job],
+    rows: dict[str, Row] | None = None,
+    *,
+    announce_new: bool = True,
+    one_by_one: bool = False,
+) -> list[int]:
+    unseen_since = None if announce_new else "2030"
+    found = list(batches(SCOPE, writes(jobs, rows), unseen_since, one_by_one=one_by_one))
+    assert [write.job for batch in found for write in batch] == sorted(
+        jobs, key=lambda job: job.sort_key
+    )
     return [len(batch) for batch in found]
 
 
@@ -117,7 +132,7 @@ def of_one_day(count: int, **more: Any) -> list[Job]:
 
 
 def rows_of(jobs: Sequence[Job]) -> dict[str, Row]:
-    return {job.sort_key: row_of(job) for job in jobs}
+    return {job.sort_key: row_of(job, JobStatus="FAILED") for job in jobs}
 
 
 @pytest.mark.parametrize(
@@ -158,10 +173,13 @@ def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
         for n in range(60)
     ]
     assert sizes(jobs) == [32, 28]
-    before = {job.sort_key: row_of(job, ExpirationTime="2025-01-01T00:00:00.000Z") for job in jobs}
+    before = {
+        job.sort_key: row_of(job, ExpirationTime="2025-01-01T00:00:00.000Z", JobStatus="FAILED")
+        for job in jobs
+    }
     assert sizes(jobs, before) == [31, 29]
     apart = {
-        job.sort_key: row_of(job, ExpirationTime=rfc3339(NOW - (n + 1) * DAY))
+        job.sort_key: row_of(job, ExpirationTime=rfc3339(NOW - (n + 1) * DAY), JobStatus="FAILED")
         for n, job in enumerate(jobs)
     }
     assert sizes(jobs, apart) == [24, 24, 12]
@@ -171,12 +189,6 @@ def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
 
 def test_one_by_one_is_a_transaction_for_each_job():
     assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
-
-
-def test_two_jobs_of_one_id_are_in_different_transactions():
-    jobs = [a_job("same", submitted=NOW - n * SECOND) for n in range(3)]
-    assert sizes([*jobs, a_job("other", submitted=NOW)]) == [1, 2, 1]
-    assert sizes([jobs[0], a_job("other", submitted=NOW - SECOND), jobs[2]]) == [2, 1]
 
 
 # Reads.

@@ -108,7 +108,7 @@ def test_a_counter_row_that_another_transaction_holds_is_waited_for(monkeypatch)
     world.record(a_job(), a_job("other"))
     world.agree()
     # The batch was sent again as it was: nothing was read a second time, and nothing written one by one.
-    calls = {"batch_get_item": 1, "get_item": 1, "transact_write_items": 1}
+    calls = {"batch_get_item": 1, "query": 2, "get_item": 1, "transact_write_items": 1}
     assert world.database.calls == calls
 
 

@@ -203,3 +203,14 @@ def test_an_erased_job_comes_back_as_new_only_while_the_service_lists_it(world):
     assert VICTIM not in world.ledger_jobs()
     totals = read_summary(world.ledger, world.query(), world.ledger.states(), world.clock.now())
     assert totals.total == JOBS - 1
+
+
+@pytest.mark.parametrize("sync", [{"S": "{"}, {"S": "[]"}, {"N": "5"}, None])
+def test_a_damaged_state_of_one_family_hides_no_other(world, sync):
+    row = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/PHI"}, **({"Sync": sync} if sync else {})}
+    other = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/NEW"}, "Sync": {"S": "{}"}}
+    for item in (row, other):
+        world.database.transact_write_items(
+            TransactItems=[{"Put": {"TableName": "t", "Item": item}}]
+        )
+    assert set(world.ledger.states()) == {world.family}

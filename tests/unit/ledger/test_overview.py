@@ -1,10 +1,13 @@
 """Summaries: which rows are read for a time range, and which jobs are active."""
 
 from datetime import datetime, timedelta
+from math import ceil
 
 import pytest
 from msgspec.structs import replace
 
+from jobledger.digest.current import read_current_totals
+from jobledger.digest.totals import LONGEST_LIST
 from jobledger.errors import TooMuchToSummarise
 from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
@@ -15,9 +18,10 @@ from jobledger.ledger.writing import SyncState, Walk
 from jobledger.times import rfc3339
 from tests.counted import DAY, HOUR, NOW, SCOPE, Counted, a_job
 
+SECOND = timedelta(seconds=1)
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
 BOTH = (SNOMEDCT, PHI)
-COUNTED = SyncState(as_of=rfc3339(NOW), counted=LAYOUT)
+COUNTED = SyncState(as_of=rfc3339(NOW), counted=LAYOUT, idle=True)
 ALL_COUNTED = dict.fromkeys(Family, COUNTED)
 
 
@@ -230,38 +234,50 @@ def test_a_reader_is_asked_between_all_requests_and_may_stop():
 # Active jobs.
 
 
-def test_active_jobs_are_the_unfinished_ones_of_the_state_and_its_walks():
+def test_active_jobs_are_those_with_a_row_and_those_in_a_state_of_an_older_version():
     world = Counted()
-    times = {name: NOW - n * HOUR for n, name in enumerate(["state", "walk", "full", "ended"], 1)}
     world.record(
-        *(
-            a_job(name, "COMPLETED" if name == "ended" else "IN_PROGRESS", at)
-            for name, at in times.items()
-        ),
+        a_job("old", "IN_PROGRESS", NOW - 3 * HOUR),
+        a_job("ended", "IN_PROGRESS", NOW - 4 * HOUR),
         a_job("bare", "SUBMITTED", None),
-        a_job("not followed", "SUBMITTED"),
-        a_job("state", "SUBMITTED", NOW - 9 * HOUR, PHI),
+        a_job("old", "SUBMITTED", NOW - 9 * HOUR, PHI),
     )
-    stamps = {name: rfc3339(at) for name, at in times.items()}
-    state = SyncState(
-        active={"state": stamps["state"], "ended": stamps["ended"], "gone": stamps["state"]},
-        walk=Walk("t", active={"walk": stamps["walk"], "bare": ""}),
-        full_walk=Walk("t", active={"full": stamps["full"]}),
+    world.record(a_job("ended", "COMPLETED", NOW - 4 * HOUR))
+    before = SyncState(
+        active={"old": rfc3339(NOW - 3 * HOUR), "state": rfc3339(NOW - HOUR)},
+        walk=Walk("t", active={"walk": rfc3339(NOW - 2 * HOUR), "bare": ""}),
+        full_walk=Walk("t", active={"full": rfc3339(NOW - 5 * HOUR)}),
     )
-    states = {SNOMEDCT: state, PHI: SyncState(active={"state": rfc3339(NOW - 9 * HOUR)})}
+    states = {SNOMEDCT: before, PHI: SyncState()}
     world.database.forget()
     found = active_jobs(world.ledger, states, tuple(Family))
-    assert sorted((job.job_id, job.family) for job in found) == [
+    assert [(job.job_id, family) for family, job in found] == [
         ("bare", SNOMEDCT),
+        ("old", PHI),
         ("full", SNOMEDCT),
-        ("state", PHI),
-        ("state", SNOMEDCT),
+        ("old", SNOMEDCT),
         ("walk", SNOMEDCT),
+        ("state", SNOMEDCT),
     ]
-    assert world.database.calls == {"batch_get_item": 1}
-    (only,) = active_jobs(world.ledger, states, [PHI])
-    assert (only.family, only.submit_time) == (PHI, rfc3339(NOW - 9 * HOUR))
+    assert world.database.calls == {"query": 2}
     assert active_jobs(world.ledger, {}, tuple(Family)) == []
+    assert active_jobs(world.ledger, {PHI: SyncState(idle=True)}, [PHI]) == []
+
+
+def test_of_many_active_jobs_a_summary_reads_one_hundred_and_a_digest_those_that_it_can_list():
+    world = Counted()
+    jobs = [a_job(f"{n:04}", "IN_PROGRESS", NOW - HOUR - n * SECOND) for n in range(2_000)]
+    world.record(*jobs, announce_new=False)
+    states, query = world.states(), JobQuery(families=(SNOMEDCT,))
+    world.database.forget()
+    summary = read_summary(world.ledger, query, states, NOW)
+    assert summary.oldest_active
+    assert summary.oldest_active.job_id == "1999"
+    assert world.database.calls["batch_get_item"] == 1
+    world.database.forget()
+    found = read_current_totals(world.ledger, (SNOMEDCT,), states, NOW).active
+    assert (found.total, len(found.jobs())) == (2_000, LONGEST_LIST)
+    assert world.database.calls["batch_get_item"] == ceil(LONGEST_LIST / 100) + 1
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_facts_of_jobs_that_were_submitted_at_the_same_time_are_each_read_once(t
     database = MemoryDynamoDB(largest_answer=3)
     account = Account(random.Random(3), database)
     made = [
-        job_from_service(Family.PHI, {"JobId": f"{number:04}", "SubmitTime": time})
+        job_from_service(Family.PHI, {"JobId": f"{time}-{number:04}", "SubmitTime": time})
         for time in times
         for number in range(20)
     ]

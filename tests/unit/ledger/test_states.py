@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from jobledger.jobs import Family, Job, job_from_service
 from jobledger.ledger.table import Table
 from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import LastError, Ledger, SyncState, Walk
+from jobledger.ledger.writing import LastError, Ledger, Round, SyncState, Walk
 from jobledger.times import rfc3339
 from tests.memory_dynamodb import RecordingDynamoDB
 
@@ -59,10 +59,13 @@ def test_a_family_that_was_never_synced_has_an_empty_state(states):
 def test_a_state_is_read_as_it_was_saved_with_the_next_version(states):
     state = SyncState(
         as_of="2026-11-23T11:00:00.000Z",
-        full_walk=Walk("2026-11-23T10:00:00.000Z", pages=3, known=["a"], missing={"b": "c"}),
+        full_walk=Walk("2026-11-23T10:00:00.000Z", pages=3, unconfirmed=2),
         full_walk_after="2026-11-24T00:00:00.000Z",
         high_water_mark="2026-11-23T10:30:00.000Z",
-        active={"a": "2026-11-23T10:30:00.000Z"},
+        round=Round("2026-11-23T10:00:00.000Z", "job", failed=True),
+        describe_refused_at="2026-11-23T10:00:00.000Z",
+        idle=True,
+        quiet=7,
         walk=Walk("2026-11-23T10:00:00.000Z", "2026-11-22T00:00:00.000Z", "token"),
         last_error=LastError("Throttled", "2026-11-23T10:00:00.000Z"),
         counted=LAYOUT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.session import readable, shown
+from local.session import shown
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,3 @@ from local.session import readable, shown
 )
 def test_answers_are_indented_and_long_ones_cut(value, text):
     assert shown(value) == text
-
-
-def test_a_json_digest_is_shown_as_json_and_any_other_unchanged():
-    assert readable('{"Version": "1"}') == {"Version": "1"}
-    assert readable("3 jobs failed") == "3 jobs failed"

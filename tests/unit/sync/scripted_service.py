@@ -86,6 +86,11 @@ class Service:
     def state(self) -> SyncState:
         return self.ledger.state(PHI)
 
+    @property
+    def active(self) -> dict[str, str]:
+        """The submit times of the active jobs."""
+        return {job_id: job.submit_time for job_id, job in self.ledger.active(PHI).items()}
+
     def save(self, **changed: object) -> SyncState:
         saved = self.ledger.save_state(PHI, replace(self.state, **changed))
         assert saved is not None

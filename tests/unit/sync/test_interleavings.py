@@ -14,6 +14,7 @@ from tests.dropped_conditions import CONDITIONS, dropped
 from tests.full import in_full
 from tests.interleavings import Interleavings, Overlaps, interleave
 from tests.memory_dynamodb import MemoryDynamoDB
+from tests.unit.ledger import test_active_rows as active_rows
 from tests.unit.ledger import test_counters as counters
 from tests.unit.ledger import test_rows as rows
 from tests.unit.ledger import test_writing as writing
@@ -64,6 +65,21 @@ FOUND_BY: dict[str, Callable[[], object]] = {
     "a counter row": (
         counters.test_a_wrong_row_that_is_written_while_it_is_compared_is_right_afterwards
     ),
+    "a job row that stays": (
+        active_rows.test_a_job_that_ends_while_it_is_noted_as_active_is_not_followed
+    ),
+    "another row of a job": (
+        active_rows.test_a_row_of_a_job_that_another_writer_changes_is_not_removed_as_it_was
+    ),
+    "an active row": (
+        active_rows.test_two_syncs_that_find_a_new_job_with_different_submit_times_write_one_row
+    ),
+    "an active row that is marked": (
+        active_rows.test_a_job_that_ends_while_it_is_marked_as_unknown_is_not_followed
+    ),
+    "an active row that goes": (
+        active_rows.test_a_job_that_has_moved_is_not_dropped_for_its_former_submit_time
+    ),
     "the pace": pace.test_a_call_that_another_overtakes_takes_a_slot_after_it,
     "the claim of a shared sync": (
         shared_syncs.test_of_two_callers_that_find_no_sync_one_syncs_and_both_get_its_result
@@ -91,7 +107,10 @@ def test_every_conditional_write_is_planted():
             for file in package.rglob("*.py")
             if file.name != "table.py"
             and (
-                found := re.findall(r"\b(?:Put|Check|put_next)\(", file.read_text(encoding="utf-8"))
+                found := re.findall(
+                    r"\b(?:Put|Check|Delete|put_next)\((?!ended_row)",
+                    file.read_text(encoding="utf-8"),
+                )
             )
         }
     )

@@ -28,32 +28,20 @@ def page(*jobs: Job, token: str | None = None) -> UpstreamPage:
     return UpstreamPage(jobs=jobs, next_token=token)
 
 
-def test_a_page_adds_to_the_walk_its_token_its_active_jobs_and_one_page():
-    walk = advanced(WALK, page(a_job("a", "SUBMITTED"), a_job("b", "FAILED"), token="next"))
-    assert walk == replace(
-        WALK,
-        next_token="next",
-        pages=1,
-        high_water_mark=rfc3339(NOW - HOUR),
-        active={"a": rfc3339(NOW - HOUR)},
-    )
+def test_a_page_adds_to_the_walk_its_token_the_times_it_reached_and_one_page():
+    begun = replace(WALK, after=rfc3339(NOW - 9 * HOUR))
+    walk = advanced(begun, page(a_job("a", "SUBMITTED"), a_job("b", "FAILED"), token="next"))
+    at = rfc3339(NOW - HOUR)
+    assert walk == replace(begun, next_token="next", pages=1, high_water_mark=at, reached=at)
     last = advanced(walk, page(a_job("c", "IN_PROGRESS", None)))
     assert (last.next_token, last.pages) == (None, 2)
-    assert last.active == {"a": rfc3339(NOW - HOUR), "c": ""}
-    assert last.high_water_mark == walk.high_water_mark
+    assert (last.high_water_mark, last.reached) == (at, at)
+    older = advanced(walk, page(a_job("d", "IN_PROGRESS", NOW - 2 * HOUR), a_job("a", "FAILED")))
+    assert (older.high_water_mark, older.reached) == (at, rfc3339(NOW - 2 * HOUR))
 
 
-def test_a_job_that_a_later_page_has_as_ended_is_not_active():
-    walk = advanced(WALK, page(a_job("a", "SUBMITTED"), a_job("b", "SUBMITTED"), token="next"))
-    assert advanced(walk, page(a_job("a", "COMPLETED"), a_job("x", "FAILED"))).active.keys() == {
-        "b"
-    }
-
-
-def test_jobs_that_are_listed_are_not_missing_any_more():
-    walk = replace(WALK, missing={"a": "t", "b": "u", "c": "v"})
-    jobs = a_job("a", "SUBMITTED"), a_job("c", "FAILED"), a_job("d", "FAILED")
-    assert advanced(walk, page(*jobs)).missing == {"b": "u"}
+def test_a_walk_in_no_documented_order_has_reached_no_time():
+    assert advanced(WALK, page(a_job("a", "SUBMITTED"), token="next")).reached is None
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_full_walk_neither_describes_jobs_nor_ends_those_that_it_does_not_list
     done = synced.sync(page(), page(a_job("old")))
     # The first walk describes it, the second one does not.
     assert done.upstream_calls == 3
-    assert synced.state.active.keys() == {"busy"}
+    assert synced.active.keys() == {"busy"}
 
 
 # The recount.

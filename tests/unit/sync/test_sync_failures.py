@@ -129,17 +129,19 @@ def test_a_walk_whose_token_always_fails_restarts_after_an_hour(error):
         assert world.ledger.state(world.family).walk is None
 
 
-def test_one_job_that_cannot_be_described_does_not_hold_up_the_family():
+def test_one_job_that_cannot_be_described_stops_no_other_and_as_of_says_since_when():
     with World([a_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
         first = world.sync()
         world.delete("gone")
+        world.put(a_job("new", 10))
         world.server.fault(Operation="Describe*", Error="InvalidRequestException", Count=1)
         done = world.sync()
-        assert done.error == "InvalidRequestException"
-        assert str(done.as_of) > str(first.as_of)
+        assert (done.error, done.as_of) == ("InvalidRequestException", first.as_of)
+        assert world.statuses()["new"] == "COMPLETED"
         last_error = world.ledger.state(world.family).last_error
         assert last_error is not None
-        assert world.sync().error is None
+        assert world.sync().error == "JobsUnconfirmed"
+        assert str(world.sync().as_of) > str(first.as_of)
         row = world.ledger.find("gone")
         assert row is not None
         assert row["ExpiredUpstream"]

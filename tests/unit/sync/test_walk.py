@@ -34,12 +34,12 @@ def test_a_first_fill_lists_everything_and_leaves_a_current_state(service):
         page(a_job("c", "FAILED", NOW - MINUTE)),
     )
     assert service.asked == [(None, None), (None, "2")]
-    assert done == FamilySync(as_of=rfc3339(NOW), upstream_calls=2, observed=3, changed=3)
+    assert done == FamilySync(as_of=rfc3339(NOW), upstream_calls=2, observed=3, changed=3, active=1)
+    assert service.active == {"b": rfc3339(NOW - HOUR)}
     assert service.state == SyncState(
         as_of=rfc3339(NOW),
         full_walk_after=rfc3339(NOW + DAY),
         high_water_mark=minutes(-1),
-        active={"b": rfc3339(NOW - HOUR)},
         settled_at=service.state.settled_at,
         counted=LAYOUT,
         version=3,
@@ -59,7 +59,7 @@ def test_a_later_sync_lists_from_the_newest_job_on_and_announces_what_is_new(syn
     done = synced.sync(page(a_job("old"), a_job("new", "SUBMITTED", NOW)))
     assert synced.asked == [(rfc3339(NOW - HOUR - 10 * MINUTE), None)]
     assert done == FamilySync(
-        as_of=minutes(1), upstream_calls=1, observed=2, changed=1, transitions=1
+        as_of=minutes(1), upstream_calls=1, observed=2, changed=1, transitions=1, active=1
     )
     assert synced.changes() == [("new", "SUBMITTED")]
     assert synced.state.high_water_mark == rfc3339(NOW)
@@ -86,7 +86,6 @@ def test_a_row_is_stamped_as_listed_when_its_page_was_asked_for(service):
 
 def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
     seen: list[Walk | None] = []
-    synced.save(active={"old": rfc3339(NOW - HOUR)})
     synced.before_page = lambda: seen.append(synced.state.walk)
     synced.sync(
         page(a_job("a", "SUBMITTED"), token="2"), page(token="3"), page(a_job("old", "SUBMITTED"))
@@ -97,9 +96,7 @@ def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
         next_token="2",
         pages=1,
         high_water_mark=rfc3339(NOW - HOUR),
-        known=["old"],
-        active={"a": rfc3339(NOW - HOUR)},
-        missing={"old": rfc3339(NOW - HOUR)},
+        reached=rfc3339(NOW - HOUR),
     )
     assert seen == [None, begun, replace(begun, next_token="3", pages=2)]
     assert synced.state.walk is None

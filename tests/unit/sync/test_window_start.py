@@ -6,7 +6,8 @@ from math import ceil
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.jobs import Family, Job
+from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import SyncState
 from jobledger.sync import window
@@ -32,16 +33,23 @@ def filled(jobs: dict[datetime, int]) -> Counted:
 
 
 def start(
-    world: Counted, *active: datetime | None, mark: datetime | None = NOW, counted: int = LAYOUT
+    world: Counted,
+    *active: datetime | None,
+    mark: datetime | None = NOW,
+    counted: int = LAYOUT,
+    describe: bool = True,
 ) -> datetime:
     """Return where a walk begins while these jobs are active."""
     state = SyncState(
         as_of=rfc3339(NOW),
         high_water_mark=rfc3339(mark) if mark else None,
-        active={f"{n}": rfc3339(at) if at else "" for n, at in enumerate(active)},
         counted=counted,
     )
-    return datetime.fromisoformat(window_start(world.ledger, SNOMEDCT, state))
+    jobs = [
+        ActiveJob(f"{n}", Job.key_of(at and rfc3339(at), f"{n}")) for n, at in enumerate(active)
+    ]
+    begins = window_start(world.ledger, SNOMEDCT, state, jobs, describe=describe)
+    return datetime.fromisoformat(begins)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""The rows of the active jobs: one for each job that has not ended and that the service still knows.
+
+| row    | PK             | SK      | carries |
+|--------|----------------|---------|---------|
+| active | `Scope#active` | `JobId` | the sort key of the job row; when the service first did not know the job |
+
+A row is written and removed in the transaction that writes the job row. So a job has one row here at most,
+whatever its submit time, and the rows of ended jobs are never read.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from jobledger.jobs import Job
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Delete, Key, Put, Row, Table, text_of
+
+Followed = Mapping[str, "ActiveJob"]
+"""Active jobs by their ids."""
+
+
+class ActiveJob(msgspec.Struct, frozen=True):
+    """One active job, and the sort key of its row.
+
+    `unknown_at` is the time when Describe first said that there is no such job, if that was its last answer.
+    """
+
+    job_id: str
+    sort_key: str
+    unknown_at: str | None = None
+
+    @property
+    def submit_time(self) -> str:
+        """The submit time of the job; empty when the service gives none."""
+        return Job.submit_time_of(self.sort_key) or ""
+
+
+def active_key(scope: str, job_id: str) -> Key:
+    """Return the key of the row of an active job."""
+    return {"PK": f"{scope}#active", "SK": job_id}
+
+
+def active_put(scope: str, job: ActiveJob, known: ActiveJob | None = None) -> Put:
+    """Write an active job, on the condition that it is followed as `known` is, or not at all."""
+    return Put(_row(scope, job), _SAME_JOB, {":known": (known or job).sort_key})
+
+
+def active_mark(scope: str, job: ActiveJob) -> Put:
+    """Write an active job anew, on the condition that it is still followed."""
+    return Put(_row(scope, job), "JobKey = :known", {":known": job.sort_key})
+
+
+def active_delete(scope: str, job: ActiveJob) -> Delete:
+    """Remove an active job, on the condition that it is followed under this key, or not at all."""
+    return Delete(active_key(scope, job.job_id), _SAME_JOB, {":known": job.sort_key})
+
+
+def read_active(table: Table, scope: str, *, consistent: bool) -> Iterator[ActiveJob]:
+    """Yield the active jobs of a family, in the order of their ids: one query for about 5,000 of them."""
+    rows = table.query_all(
+        KeyConditionExpression="PK = :active",
+        ExpressionAttributeValues={":active": {"S": f"{scope}#active"}},
+        ConsistentRead=consistent,
+    )
+    return readable(rows, _from_row)
+
+
+def read_followed(table: Table, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
+    """Return those of some jobs that are active, read consistently."""
+    rows = table.batch_get([active_key(scope, job_id) for job_id in job_ids])
+    return {job.job_id: job for job in readable(rows, _from_row)}
+
+
+# Two rows of one job would be two jobs: the row says which one it stands for.
+_SAME_JOB = "attribute_not_exists(PK) OR JobKey = :known"
+
+
+def _row(scope: str, job: ActiveJob) -> Row:
+    row: Row = {**active_key(scope, job.job_id), "JobKey": job.sort_key}
+    return row | ({"UnknownAt": job.unknown_at} if job.unknown_at else {})
+
+
+def _from_row(row: Row) -> ActiveJob:
+    return ActiveJob(str(row["SK"]), str(row["JobKey"]), text_of(row, "UnknownAt"))

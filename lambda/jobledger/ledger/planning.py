@@ -1,0 +1,160 @@
+"""Decides what a listing changes in the ledger, and divides it into transactions. No AWS calls."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from jobledger.jobs import Family, Job
+from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_put
+from jobledger.ledger.counters import Changes
+from jobledger.ledger.job_facts import facts_of_job, facts_of_row, is_active
+from jobledger.ledger.rows import is_counted, supersedes
+from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row
+from jobledger.ledger.totals import month_of, submit_day
+
+# Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
+_JOBS_A_TRANSACTION = 50
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the ledger has of a job: its row, and its active row.
+
+    `others` are rows of the same job under other submit times.
+    """
+
+    row: Row | None = None
+    others: tuple[Row, ...] = ()
+    active: ActiveJob | None = None
+
+    @classmethod
+    def of(
+        cls, family: Family, job_id: str, rows: Iterable[Row], followed: Followed | None
+    ) -> "Known":
+        """Return what these rows of one job say: the furthest is the job.
+
+        Without `followed`, a job is followed when its row says that it is active.
+        """
+        ordered = sorted(rows, key=lambda row: (int(row["Rank"]), str(row["ListedAt"])))
+        row = ordered[-1] if ordered else None
+        if followed is not None:
+            active = followed.get(job_id)
+        else:
+            is_followed = row is not None and is_active(facts_of_row(family, row))
+            active = ActiveJob(job_id, str(row["SK"])) if row and is_followed else None
+        return cls(row, tuple(ordered[:-1]), active)
+
+
+class JobWrite(msgspec.Struct, frozen=True):
+    """What a listed job changes; its row stays as it is unless the listing `replaces` it."""
+
+    job: Job
+    known: Known
+    replaces: bool
+
+    @property
+    def key(self) -> str:
+        """The sort key of the job row afterwards."""
+        return (
+            str(self.known.row["SK"]) if self.known.row and not self.replaces else self.job.sort_key
+        )
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows of the job before."""
+        if self.known.row:
+            yield self.known.row
+        yield from self.known.others
+
+    @property
+    def replaced(self) -> Row | None:
+        """The row with the key of the job, before."""
+        return next((row for row in self.rows if row["SK"] == self.key), None)
+
+    @property
+    def removed(self) -> list[Row]:
+        """The rows of the job under other submit times. A job is one row."""
+        return [row for row in self.rows if row["SK"] != self.key]
+
+    @property
+    def moves(self) -> bool:
+        """Whether the job's status changes."""
+        row = self.known.row
+        return self.replaces and (row is None or row.get("JobStatus") != self.job.status)
+
+    def is_announced(self, unseen_since: str | None) -> bool:
+        """Whether the change log has a row of it. In a first fill, new jobs have none (`unseen_since`)."""
+        return self.moves and (self.known.row is not None or unseen_since is None)
+
+    def ended_unseen(self, since: str | None) -> bool:
+        """Whether a first fill finds the job ended, not before `since`."""
+        job = self.job
+        return (
+            since is not None
+            and self.known.row is None
+            and job.ended
+            and (job.end_time or "") >= since
+        )
+
+    def active_change(self, scope: str) -> Put | Delete | None:
+        """Return what changes in the active rows."""
+        row, followed = self.known.row, self.known.active
+        if self.replaces or row is None:
+            active = not self.job.ended
+        else:
+            active = is_active(facts_of_row(self.job.family, row))
+        if not active:
+            return active_delete(scope, followed) if followed else None
+        following = ActiveJob(self.job.job_id, self.key)
+        return None if followed == following else active_put(scope, following, followed)
+
+    def periods(self) -> set[str]:
+        """Return the submit days and months of the job, and the days on which it expires and was to expire."""
+        days = {submit_day(str(row["SK"])) for row in self.rows} | {submit_day(self.key)}
+        times = [self.job.expiration_time, *(row.get("ExpirationTime") for row in self.rows)]
+        expirations = {f"expires#{submit_day(str(time))}" for time in times if time}
+        return days | {month_of(day) for day in days} | expirations
+
+
+def plan(scope: str, job: Job, listed_at: str, known: Known) -> JobWrite | None:
+    """Return what a listed job changes; None for nothing. `listed_at` as in `supersedes`."""
+    write = JobWrite(job, known, supersedes(job, listed_at, known.row))
+    return write if write.replaces or write.removed or write.active_change(scope) else None
+
+
+def batches(
+    scope: str, writes: Iterable[JobWrite], unseen_since: str | None, *, one_by_one: bool
+) -> Iterator[list[JobWrite]]:
+    """Split writes into transactions, in the order of submission, so that few counter rows change in each.
+
+    Each submit day, submit month and expiration day of a transaction is a counter row, all jobs are another
+    one, and one row is left for a check.
+    """
+    batch: list[JobWrite] = []
+    periods: set[str] = set()
+    written = 2
+    for write in sorted(writes, key=lambda write: write.key):
+        added = 1 + len(write.removed) + write.is_announced(unseen_since)
+        added += write.ended_unseen(unseen_since)
+        added += write.active_change(scope) is not None
+        touched = write.periods()
+        too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
+        if batch and (one_by_one or len(batch) == _JOBS_A_TRANSACTION or too_many):
+            yield batch
+            batch, written, periods = [], 2, set()
+        batch.append(write)
+        written += added
+        periods |= touched
+    if batch:
+        yield batch
+
+
+def increments_of(scope: str, family: Family, writes: Iterable[JobWrite]) -> list[Increment]:
+    """Return what writes change in the counters."""
+    changes = Changes(scope, family)
+    for write in writes:
+        if write.replaces:
+            changes.add(submit_day(write.key), facts_of_job(write.job))
+        for row in write.rows if write.replaces else write.removed:
+            if is_counted(row):
+                changes.add(submit_day(str(row["SK"])), facts_of_row(family, row), -1)
+    return changes.increments()

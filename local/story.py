@@ -1,0 +1,137 @@
+"""What `make local` shows: each line is a real request, or a real e-mail."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from botocore import xform_name
+
+from local.comprehend_medical.families import OPERATIONS, Family, Verb
+from local.processes import LocalError
+from local.session import Session
+
+ADDRESS = "you@example.org"
+MAIL_SECONDS = 60.0
+# The schedule syncs each minute, and alerts are sent once a minute.
+ALERT_SECONDS = 180.0
+SYNC_AGAIN_SECONDS = 5.0
+
+Check = Callable[[], None]
+
+
+class Story:
+    """Shows requests, a digest and an alert. `mail` is the folder of the e-mails that the local AWS sends.
+
+    `comprehend_endpoint` is that of the stand-in, or None when no jobs are to be started there.
+    """
+
+    def __init__(
+        self, session: Session, mail: Path, comprehend_endpoint: str | None, check: Check
+    ) -> None:
+        self._session = session
+        self._mail = mail
+        self._comprehend_endpoint = comprehend_endpoint
+        self._check = check
+
+    def told(self) -> Iterator[str]:
+        """Yield the parts as they happen."""
+        self._subscribe()
+        yield from self._requests()
+        if self._comprehend_endpoint:
+            yield from self._start_jobs(self._comprehend_endpoint)
+        yield f"A digest of the last day, as {ADDRESS} gets it:\n\n{self._digest()}"
+        if self._comprehend_endpoint:
+            yield f"Waiting for an alert, up to {ALERT_SECONDS:.0f} s: will-fail fails in a quarter of a minute."
+            yield self._alert()
+
+    def _subscribe(self) -> None:
+        sns = self._session.client("sns")
+        for output in ("DigestTopicArn", "JobAlertsTopicArn"):
+            arn = self._session.outputs[output]
+            sns.subscribe(TopicArn=arn, Protocol="email", Endpoint=ADDRESS)
+
+    def _requests(self) -> Iterator[str]:
+        first = {"MaxResults": "3"}
+        answer = self._session.request(first)
+        yield self._session.exchange(first, answer)
+        newest = answer["ComprehendMedicalAsyncJobPropertiesList"][:1]
+        submitted = newest[0]["SubmitTime"] if newest else "2026-01-01T00:00:00.000Z"
+        month = datetime.datetime.fromisoformat(submitted) - datetime.timedelta(days=30)
+        filtered = {"JobStatus": "FAILED", "SubmitTimeAfter": f"{month:%Y-%m-%dT%H:%M:%SZ}"}
+        filtered["MaxResults"] = "2"
+        yield self._session.exchange(filtered, self._session.request(filtered))
+
+    def _start_jobs(self, endpoint: str) -> Iterator[str]:
+        """Start four jobs with the calls of the service, in the families of the deployment."""
+        client = self._session.client("comprehendmedical", endpoint)
+        families = self._session.families()
+        names = ("my-notes-1", "my-notes-2", "my-notes-3", "will-fail")
+        lines = []
+        for number, name in enumerate(names):
+            operation = start_of(families[number % len(families)])
+            job_id = getattr(client, operation)(**job_named(name))["JobId"]
+            lines.append(f"{operation.replace('_', '-')} --job-name {name}: {job_id}")
+        yield "Four jobs are started, as with `aws comprehendmedical`:\n" + "\n".join(lines)
+
+    def _digest(self) -> str:
+        """Publish a digest of the last day, and return it as it comes by e-mail."""
+        function = self._session.outputs["DigestFunctionName"]
+        # A window of its own: the schedule's first digest is not affected.
+        end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
+        start = end - datetime.timedelta(days=1)
+        window = {"WindowStart": start.isoformat(), "WindowEnd": end.isoformat()}
+        payload = json.dumps(window).encode()
+        answer = self._session.client("lambda").invoke(FunctionName=function, Payload=payload)
+        if "FunctionError" in answer:
+            raise LocalError(f"the digest function failed: {answer['Payload'].read().decode()}")
+        text = self._mail_of("DigestTopicArn", MAIL_SECONDS, self._check)
+        if text is None:
+            raise LocalError(f"no digest came by e-mail within {MAIL_SECONDS:.0f} s")
+        return text
+
+    def _alert(self) -> str:
+        """Return the first alert, or say that there is none. It takes a sync to see that a job failed."""
+        synced = time.monotonic()
+
+        def sync_again() -> None:
+            nonlocal synced
+            self._check()
+            if time.monotonic() - synced > SYNC_AGAIN_SECONDS:
+                self._session.get(ConsistentRead="true", Family="ALL", MaxResults="1")
+                synced = time.monotonic()
+
+        text = self._mail_of("JobAlertsTopicArn", ALERT_SECONDS, sync_again)
+        if text is None:
+            return "No alert has come yet. They are sent for the statuses of the setting alertOn."
+        return f"The alert, as {ADDRESS} gets it:\n\n{text}"
+
+    def _mail_of(self, output: str, seconds: float, meanwhile: Check) -> str | None:
+        topic = self._session.outputs[output].rpartition(":")[2]
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            meanwhile()
+            for file in sorted(self._mail.glob(f"*-{topic}.txt")):
+                return file.read_text().rstrip()
+            time.sleep(0.2)
+        return None
+
+
+def start_of(family: str) -> str:
+    """Return the client's method that starts a job of a family."""
+    starts = {op.family: name for name, op in OPERATIONS.items() if op.verb is Verb.START}
+    return str(xform_name(starts[Family(family)]))
+
+
+def job_named(name: str) -> dict[str, object]:
+    """Return the parameters of a job that is started."""
+    return {
+        "JobName": name,
+        "LanguageCode": "en",
+        "InputDataConfig": {"S3Bucket": "my-notes", "S3Key": "in/"},
+        "OutputDataConfig": {"S3Bucket": "my-notes", "S3Key": "out/"},
+        "DataAccessRoleArn": "arn:aws:iam::111122223333:role/comprehend-medical",
+    }

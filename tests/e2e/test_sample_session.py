@@ -1,0 +1,109 @@
+"""`make local` as a newcomer sees it: the sample account, its session, and what a second terminal can do."""
+
+import itertools
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deployment import ROOT, Deployment, deployed, processes_of, wait_until
+
+pytestmark = [pytest.mark.xdist_group("sample"), pytest.mark.longest]
+
+LOCAL = (ROOT / "docs" / "local.md").read_text()
+AWS_CLI = ROOT / ".venv-awscli" / "bin"
+LONGEST_SILENCE = 2.0
+
+
+@pytest.fixture(scope="module")
+def sample() -> Iterator[Deployment]:
+    folder = ROOT / ".local" / "e2e-sample"
+    with deployed(folder, None) as deployment:
+        yield deployment
+    assert not (folder / "env").exists()
+    assert processes_of(folder) == []
+
+
+def mails(deployment: Deployment, topic: str) -> list[str]:
+    name = deployment.outputs[topic].rpartition(":")[2]
+    return [file.read_text() for file in (deployment.state_dir / "mail").glob(f"*-{name}.txt")]
+
+
+def test_four_jobs_are_started_and_a_digest_and_an_alert_are_shown_as_they_come_by_mail(sample):
+    started = re.findall(
+        r"^start-[\w-]+-job --job-name (\S+): ([0-9a-f]{32})$", sample.output, re.MULTILINE
+    )
+    assert [name for name, _ in started] == ["my-notes-1", "my-notes-2", "my-notes-3", "will-fail"]
+    for topic in ("DigestTopicArn", "JobAlertsTopicArn"):
+        assert any(mail.rstrip() in sample.output for mail in mails(sample, topic)), topic
+    assert re.search(r"^Subject: \[job-ledger\] .*\d+ completed", sample.output, re.MULTILINE)
+    wait_until(
+        lambda: any(
+            dict(started)["will-fail"] in mail for mail in mails(sample, "JobAlertsTopicArn")
+        ),
+        180,
+        "an alert names the job that failed",
+    )
+
+
+def test_the_digest_counts_what_ended_in_its_window_before_the_first_sync(sample):
+    window = re.search(r"^Window: (.{16}) to (.{16}) UTC$", sample.output, re.MULTILINE)
+    assert window
+    start, end = (time.replace(" ", "T") for time in window.groups())
+    ended = [
+        job["EndTime"]
+        for page in sample.pages(Family="ALL", JobStatus="COMPLETED", MaxResults=500)
+        for job in page
+        if "EndTime" in job
+    ]
+    counted = re.search(r"^ +([\d,]+)  completed", sample.output, re.MULTILINE)
+    assert counted
+    # The window is shown in whole minutes.
+    assert sum(start < time[:16] < end for time in ended) <= int(counted[1])
+    assert int(counted[1]) <= sum(start <= time[:16] <= end for time in ended)
+    assert int(counted[1]) > 0
+
+
+def test_the_last_line_is_the_address_of_the_board(sample):
+    assert sample.output.rstrip().splitlines()[-1] == f"The board: {sample.ready['ApiUrl']}/board"
+
+
+def test_what_takes_more_than_two_seconds_is_announced(sample):
+    _, *steps = re.split(r"^\[ *([\d.]+) s\] ", sample.output, flags=re.MULTILINE)
+    times, texts = [float(time) for time in steps[::2]], steps[1::2]
+    for (before, after), text in zip(itertools.pairwise(times), texts, strict=False):
+        assert after - before < LONGEST_SILENCE or re.search("runs|[Ww]aiting", text), text
+
+
+def test_jobs_go_on_starting(sample):
+    first = sample.get("/summary", Family="ALL").json["Total"]
+    wait_until(
+        lambda: sample.get("/summary", Family="ALL").json["Total"] > first,
+        150,
+        "another job is listed",
+        every=2,
+    )
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```sh\n(.*?)```", LOCAL, re.DOTALL), ids=["env", "job"]
+)
+def test_a_shell_of_the_document_lists_jobs_and_sees_a_job_of_its_own_end(sample, tmp_path, block):
+    env = sample.state_dir / "env"
+    script = f". {env}\n" + block.replace(". .local/env\n", "")
+    known = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        ["sh", "-e", "-c", script],
+        cwd=tmp_path,
+        env=known | {"PATH": f"{AWS_CLI}{os.pathsep}{known['PATH']}", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "COMPLETED" in done.stdout or "FAILED" in done.stdout
+    assert Path(env).exists()
