@@ -17,16 +17,16 @@ from jobledger.times import from_epoch, rfc3339
 
 ALTERED = "AlteredProperties"
 """The property of ours that names the properties that are not as the service returned them."""
-MAX_JOB_BYTES = 45_000
+MAX_JOB_BYTES = 58_000
 """The size of a job's JSON is below this: fifty jobs and their changes fit into a transaction of 4 MB."""
 
 TIMES = frozenset({"SubmitTime", "EndTime", "ExpirationTime"})
 _LOCATIONS = frozenset({"InputDataConfig", "OutputDataConfig"})
-# The bytes of the JSON of a text. An index key of 2,048 bytes has a name and a status.
+# The bytes of the JSON of a text.
 _TEXTS = {
-    "JobName": 1_100,
+    "JobName": 4_100,
     "JobStatus": 100,
-    "Message": 8_192,
+    "Message": 20_480,
     **dict.fromkeys(
         ("LanguageCode", "DataAccessRoleArn", "ManifestFilePath", "KMSKey", "ModelVersion"), 2_560
     ),

@@ -135,7 +135,7 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     return Job(
         family=family,
         job_id=encodable(job["JobId"]),
-        name=encodable(job.get("JobName") or "") or None,
+        name=_key_part(job.get("JobName") or "") or None,
         status=encodable(job.get("JobStatus") or "") or None,
         submit_time=job.get("SubmitTime"),
         end_time=job.get("EndTime"),
@@ -150,6 +150,11 @@ def job_from_json(family: Family, stored: str) -> Job | None:
     properties = msgspec.json.decode(stored)
     properties.pop("Family", None)
     return job_from_service(family, properties)
+
+
+def _key_part(name: str) -> str:
+    """Return a name for index keys: of 2,048 bytes, with a status. The model's names have 1,024 at most."""
+    return encodable(name).encode()[:1_800].decode(errors="ignore")
 
 
 def is_object(text: str) -> bool:

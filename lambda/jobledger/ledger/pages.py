@@ -142,8 +142,5 @@ def _listed(family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
 
 
 def _size(job: str) -> int:
-    """Return the size of a job in a Lambda response, whose body is a JSON string, in bytes.
-
-    A quote is escaped. In CSV, a quote of JSON (in OtherProperties) is doubled as well.
-    """
-    return len(job.encode()) + 3 * job.count('"') + job.count("\\")
+    """Return the size of a job in a Lambda response, whose body is a JSON string, in bytes."""
+    return len(job.encode()) + job.count('"') + job.count("\\")

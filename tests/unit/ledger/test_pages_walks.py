@@ -147,7 +147,7 @@ def test_a_page_ends_at_five_megabytes_of_answer():
     # As Lambda hands it over: each quote is escaped in the job's JSON, and both once more.
     sizes = [sum(len(job) + job.count('"') + job.count("\\") for job in page) for page in walk]
     assert max(sizes) <= MAX_PAGE_BYTES
-    assert len(sizes) == 3
+    assert len(sizes) == 5
 
 
 # Which takes some seconds to fill, so it is filled once.
