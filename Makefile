@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make` alone says what there is.
 # PYTHON=… picks the interpreter; the variables of `make local` are explained in docs/local.md.
 .DEFAULT_GOAL := help
-.PHONY: help local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak mutants clean
+.PHONY: help setup local test check check-style check-types check-template check-security audit sbom synth deploy destroy bench soak mutants clean
 
 # Container images often set it; then each of the hundreds of processes of a run compiles its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,6 +14,9 @@ LOCKS := lambda/requirements.txt requirements.txt requirements-dev.txt $(wildcar
 help:  ## this list
 	@sed -n 's/^\([a-z]*\): .*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
+setup:  ## .venv with what unit tests need; then .venv/bin/pytest FILE
+	$(SETUP) app dev
+
 local:  ## deploy to a local AWS, show a session, stay up until Ctrl-C
 	$(SETUP) app node ministack
 	@exec $(BIN)/python -m local
@@ -22,7 +25,7 @@ test:  ## all checks and tests, in parallel
 	$(SETUP) app dev node ministack awscli clients audit runtime
 	@exec $(BIN)/python -m pytest $(or $(PYTEST_ARGS),--cov --cov-report= -p tests.branch_coverage)
 
-check: check-style check-types check-template check-security  ## ruff, mypy strict, cfn-lint, cdk-nag, checkov
+check: check-style check-types check-template check-security  ## ruff, mypy strict, cfn-lint, cdk-nag, checkov, policies
 
 check-style:
 	$(SETUP) app dev
@@ -39,12 +42,12 @@ check-template:
 	@echo 'cdk synth, cfn-lint'
 	@$(BIN)/cdk synth --quiet --output .local/check/cdk.out $(CDK_ARGS)
 	@# W3005: CDK writes dependencies out that CloudFormation would find by itself.
-	@$(BIN)/cfn-lint --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
+	@$(BIN)/cfn-lint --include-checks I --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
 
 check-security:
 	$(SETUP) app dev node audit
-	@echo 'cdk-nag, checkov'
-	@$(BIN)/python -m pytest tests/infrastructure/test_security_rules.py
+	@echo 'cdk-nag, checkov, policy_sentry'
+	@$(BIN)/python -m pytest tests/infrastructure/test_security_rules.py tests/infrastructure/test_policies.py
 
 audit:  ## look for known vulnerabilities in every lock (asks pypi.org)
 	$(SETUP) audit

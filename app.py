@@ -10,7 +10,7 @@ from stacks.function import Code
 from stacks.job_ledger_stack import JobLedgerStack
 from stacks.packaging.bundle import BundleError, make_bundle
 from stacks.packaging.target import Target
-from stacks.regions import region_problem
+from stacks.regions import arn_problems, region_problem
 from stacks.settings import DEFAULT_NAME, Settings, SettingsError, setting_keys, unknown_keys
 
 HERE = Path(__file__).resolve().parent
@@ -21,14 +21,17 @@ def main() -> None:
     app = App()
     context = app.node.get_all_context()
     # The stack names no region. The CDK CLI deploys it to the region of this variable.
-    if problem := region_problem(os.environ.get("CDK_DEFAULT_REGION")):
+    region = os.environ.get("CDK_DEFAULT_REGION")
+    if problem := region_problem(region):
         sys.exit(f"job-ledger: {problem}")
     try:
         settings = Settings.from_context(context)
+        if problems := list(arn_problems(settings, region)):
+            raise SettingsError("\n".join(problems))
         target = Target.of(settings.bundle_for)
         bundle = make_bundle(HERE / "lambda", HERE / ".local" / "build", target)
-    except SettingsError as problems:
-        sys.exit("\n".join(f"job-ledger: {line}" for line in str(problems).splitlines()))
+    except SettingsError as error:
+        sys.exit("\n".join(f"job-ledger: {line}" for line in str(error).splitlines()))
     except BundleError as error:
         sys.exit(f"job-ledger: {error}")
     for key in unknown_keys(context):

@@ -23,8 +23,8 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
 # The most dollars of a month, by jobs a day.
 GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
 SHOWN = 1_000
-ALARMS = 31
-"""CloudWatch alarms in the template of a default deployment; a test counts them."""
+ALARM_METRICS = 40
+"""Metrics that the alarms of a default deployment evaluate, for which CloudWatch bills; a test counts them."""
 
 _MILLION = 1_000_000
 _GIB = 2**30
@@ -34,6 +34,7 @@ _API_GB_SECONDS = 0.1 * 1.0
 _WARM_UP_GB_SECONDS = 0.002 * 1.0
 _CHANGES_GB_SECONDS = 0.2 * 0.25
 _DIGEST_GB_SECONDS = 5 * 0.5
+_ALERTS_GB_SECONDS = 0.03 * 0.25  # one read of an empty queue
 # Lambda's own lines (JSON: start and report) and one line of API Gateway's access log.
 _PLATFORM_LOG_BYTES = 1_000
 _ACCESS_LOG_BYTES = 500
@@ -73,7 +74,8 @@ def bill(jobs_a_day: int) -> Bill:
 def _items(counted: Month) -> Iterator[Item]:
     # Several changes of a minute reach the function as one batch.
     batches = min(counted.changes, SYNCS)
-    calls = SYNCS + SYNCS + API_CALLS + batches + DAYS
+    # Syncs, warm-ups and runs for alerts: each minute.
+    calls = 3 * SYNCS + API_CALLS + batches + DAYS
     active_hours = min(1.0, counted.changes / HOURS)
     metrics = counted.sync_metrics + _CHANGES_METRICS * active_hours + _DIGEST_METRICS / 24
     yield Item("CloudWatch metrics", f"{metrics:.1f} metrics × $0.30", metrics * 0.30)
@@ -85,7 +87,8 @@ def _items(counted: Month) -> Iterator[Item]:
     stored = counted.stored_bytes / _GIB
     text = f"{stored:.2f} GB for each month kept × ($0.25 + $0.20 recovery)"
     yield Item("DynamoDB storage", text, stored * 0.45)
-    seconds = SYNCS * (_SYNC_GB_SECONDS + _WARM_UP_GB_SECONDS) + API_CALLS * _API_GB_SECONDS
+    seconds = SYNCS * (_SYNC_GB_SECONDS + _WARM_UP_GB_SECONDS + _ALERTS_GB_SECONDS)
+    seconds += API_CALLS * _API_GB_SECONDS
     seconds += batches * _CHANGES_GB_SECONDS + DAYS * _DIGEST_GB_SECONDS
     text = f"{seconds:,.0f} GB-s × $0.0000133, {calls / _MILLION:.2f} M calls × $0.20/M"
     yield Item("Lambda", text, seconds * 0.0000133334 + calls / _MILLION * 0.20)
@@ -94,9 +97,10 @@ def _items(counted: Month) -> Iterator[Item]:
     text = f"{traces / _MILLION:.2f} M traces beyond the free ones × $5/M"
     yield Item("X-Ray", text, traces / _MILLION * 5)
     yield Item("KMS", "one key, 50,000 requests × $0.03/10,000", 1 + 0.15)
-    text = f"{counted.changes:,} events × $1/M, {2 * SYNCS:,} schedules × $1/M"
-    yield Item("EventBridge", text, (counted.changes + 2 * SYNCS) / _MILLION)
-    yield Item("alarms", f"{ALARMS} × $0.10", ALARMS * 0.10)
+    text = f"{counted.changes:,} events × $1/M, {3 * SYNCS:,} schedules × $1/M"
+    yield Item("EventBridge", text, (counted.changes + 3 * SYNCS) / _MILLION)
+    yield Item("SQS", f"{SYNCS / _MILLION:.2f} M requests × $0.40/M", SYNCS / _MILLION * 0.40)
+    yield Item("alarms", f"{ALARM_METRICS} metrics × $0.10", ALARM_METRICS * 0.10)
 
 
 def _units(name: str, units: float, price: float) -> Item:

@@ -6,6 +6,9 @@
     CfnOutput(self, "Codes", value=nightly.output_s3_uri)
 
 The stack JobLedger, in the same account and region, answers. Needs the extra: `pip install job-ledger[cdk]`.
+
+Arguments are checked at synth: a wrong one is a ValueError that says what is allowed. A token of CDK, for example a
+parameter of the stack, is passed on, and checked in the deployment.
 """
 
 from collections.abc import Sequence
@@ -16,7 +19,8 @@ from aws_cdk import CustomResource, Duration, Token
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-TOKEN_PARAMETER = "/job-ledger/lookup-service-token"
+from job_ledger import cdk_arguments as read
+from job_ledger.types import Family, JobStatus
 
 # CloudFormation's limit for one resource is an hour. The look-up waits for up to 55 minutes.
 _MINUTES_A_RESOURCE = 55
@@ -34,39 +38,42 @@ class ComprehendMedicalJobLookup(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        family: str | Sequence[str] | None = None,
+        family: Family | Sequence[Family] | None = None,
         job_name: str | None = None,
         job_name_prefix: str | None = None,
-        job_status: str | Sequence[str] | None = None,
+        job_status: JobStatus | Sequence[JobStatus] | None = None,
         submit_time_after: str | datetime | None = None,
         submit_time_before: str | datetime | None = None,
         select: Literal["newest", "oldest", "only"] | None = None,
-        must_exist: bool = True,
-        wait_minutes: float = 0,
+        must_exist: bool | Literal["true", "false"] = True,
+        wait_minutes: float | str = 0,
         refresh: str | None = None,
+        name: str | None = None,
         service_token: str | None = None,
     ) -> None:
         """Look up a job by these filters. `wait_minutes`: wait up to 120 minutes for a matching job.
 
-        A new value of `refresh` looks up the job again. `service_token`: the output LookupServiceToken of
-        the stack JobLedger, if it is not to be read from its SSM parameter.
+        A new value of `refresh` looks up the job again. `name`: the setting `name` of the deployment that answers,
+        if it has one. `service_token`: its output LookupServiceToken, if that is not to be read from its SSM
+        parameter.
         """
         super().__init__(scope, construct_id)
         given = {
-            "Family": _listed(family),
-            "JobName": job_name,
-            "JobNamePrefix": job_name_prefix,
-            "JobStatus": _listed(job_status),
-            "SubmitTimeAfter": _time("submit_time_after", submit_time_after),
-            "SubmitTimeBefore": _time("submit_time_before", submit_time_before),
-            "Select": select,
+            "Family": read.choices("family", family, Family),
+            "JobName": read.job_name("job_name", job_name),
+            "JobNamePrefix": read.job_name("job_name_prefix", job_name_prefix),
+            "JobStatus": read.choices("job_status", job_status, JobStatus),
+            "SubmitTimeAfter": read.time("submit_time_after", submit_time_after),
+            "SubmitTimeBefore": read.time("submit_time_before", submit_time_before),
+            "Select": read.choice("select", select, ("newest", "oldest", "only")),
             "Refresh": refresh,
         }
-        properties = {name: value for name, value in given.items() if value is not None}
+        properties = {key: value for key, value in given.items() if value is not None}
         token = service_token or ssm.StringParameter.value_for_string_parameter(
-            self, TOKEN_PARAMETER
+            self, read.token_parameter(name)
         )
-        self._job = _chain(self, token, properties, must_exist, _waits(wait_minutes))
+        waits = _waits(read.minutes("wait_minutes", wait_minutes))
+        self._job = _chain(self, token, properties, read.truth("must_exist", must_exist), waits)
 
     @property
     def job_id(self) -> str:
@@ -133,7 +140,7 @@ def _chain(
     scope: Construct,
     token: str,
     properties: dict[str, Any],
-    must_exist: bool,
+    must_exist: str,
     waits: Sequence[float],
 ) -> CustomResource:
     """Create a resource for each wait, one after the other; return the last, which has the job."""
@@ -141,7 +148,7 @@ def _chain(
     for number, minutes in enumerate(waits, start=1):
         last = number == len(waits)
         # Only the last resource fails when no job is found.
-        found = {"MustExist": str(must_exist and last).lower(), "WaitMinutes": _text(minutes)}
+        found = {"MustExist": must_exist if last else "false", "WaitMinutes": _text(minutes)}
         resource = CustomResource(
             scope,
             "Job" if last else f"Wait{number}",
@@ -161,23 +168,9 @@ def _waits(minutes: float) -> list[float]:
     """Return the waits of the resources that together wait for the given minutes."""
     if Token.is_unresolved(minutes):
         return [minutes]
-    if not 0 <= minutes <= 120:
-        raise ValueError(f"wait_minutes is {minutes}, but must be from 0 to 120")
     whole, rest = divmod(minutes, _MINUTES_A_RESOURCE)
     return [_MINUTES_A_RESOURCE] * int(whole) + ([rest] if rest or not whole else [])
 
 
 def _text(number: float) -> str:
     return Token.as_string(number) if Token.is_unresolved(number) else f"{number:g}"
-
-
-def _listed(values: str | Sequence[str] | None) -> str | list[str] | None:
-    return values if values is None or isinstance(values, str) else list(values)
-
-
-def _time(name: str, moment: str | datetime | None) -> str | None:
-    if not isinstance(moment, datetime):
-        return moment
-    if moment.tzinfo is None:
-        raise ValueError(f"{name} needs a time zone: {moment}")
-    return moment.isoformat()

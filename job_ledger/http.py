@@ -3,7 +3,6 @@
 import gzip
 import itertools
 import json
-import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -24,12 +23,11 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 from botocore.httpsession import URLLib3Session
-from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
 from job_ledger.errors import ConnectionFailed, CredentialsUnavailable, api_error
 from job_ledger.filters import Query
-from job_ledger.location import find_url, is_loopback, one_line, signing_region
+from job_ledger.location import find_url, is_loopback, one_line, open_session, signing_region
 from job_ledger.version import VERSION
 
 CONNECT_SECONDS = 5
@@ -101,10 +99,7 @@ class Http:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Find the API. Raises LedgerNotFound and CredentialsUnavailable."""
-        self.aws = Session(profile=profile)
-        # Of the two variables, botocore reads AWS_DEFAULT_REGION only.
-        if chosen := region or os.environ.get("AWS_REGION"):
-            self.aws.set_config_variable("region", chosen)
+        self.aws = open_session(profile, region)
         try:
             self.url = find_url(url, self.aws)
             self._region = signing_region(self.url, self.aws)

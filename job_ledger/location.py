@@ -30,6 +30,15 @@ def find_url(url: str | None, session: Session) -> str:
     return found.rstrip("/")
 
 
+def open_session(profile: str | None, region: str | None) -> Session:
+    """Return a session of the profile in the region that is given or in the environment."""
+    session = Session(profile=profile)
+    # Of the two variables, botocore reads AWS_DEFAULT_REGION only.
+    if chosen := region or os.environ.get("AWS_REGION"):
+        session.set_config_variable("region", chosen)
+    return session
+
+
 def is_loopback(url: str) -> bool:
     """Whether the address is of this machine, as that of the local deployment is."""
     return urlsplit(url).hostname in _LOOPBACK

@@ -36,6 +36,7 @@ _RETURNED = (
     "X-Content-Type-Options",
     "X-Request-Id",
     "X-Stale",
+    "X-Examined",
 )
 
 

@@ -6,7 +6,7 @@ text in UTC.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Literal, NotRequired, Required, TypedDict
+from typing import Literal, NotRequired, Required, TypedDict
 
 Family = Literal["SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI", "ALL"]
 JobStatus = Literal[
@@ -40,6 +40,7 @@ class ListFilters(JobFilters, total=False):
     max_results: int
     next_token: str
     consistent_read: bool
+    active: bool
 
 
 class DataConfig(TypedDict, total=False):
@@ -71,12 +72,13 @@ class Job(TypedDict, total=False):
 
 
 class JobList(TypedDict):
-    """A page of jobs. Without NextToken it is the last."""
+    """A page of jobs. Without NextToken it is the last. Examined: of so many jobs none matches, but others follow."""
 
     ComprehendMedicalAsyncJobPropertiesList: list[Job]
     NextToken: NotRequired[str]
     AsOf: str | None
     Stale: NotRequired[bool]
+    Examined: NotRequired[int]
 
 
 class Observation(TypedDict):
@@ -136,8 +138,8 @@ class Window(TypedDict):
 class DigestRequest(TypedDict, total=False):
     """The body of `POST /digests`."""
 
-    WindowStart: str | float
-    WindowEnd: str | float
+    WindowStart: str
+    WindowEnd: str
 
 
 class DigestAnswer(TypedDict):
@@ -146,7 +148,7 @@ class DigestAnswer(TypedDict):
     DigestId: str
     MessageId: str
     Window: Window
-    Counts: dict[str, Any]
+    Counts: dict[str, int]
 
 
 class LastError(TypedDict, total=False):

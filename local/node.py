@@ -1,4 +1,4 @@
-"""Finds node and installs the pinned CDK CLI. For `local.toolchain`; standard library only."""
+"""Finds node and installs the pinned packages of npm. For `local.toolchain`; standard library only."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.environments import ROOT, VENV, run, say, write
+from local.environments import LOGS, ROOT, VENV, run, say, write
 
 OLDEST = 22
+CLIENTS = LOGS / "clients-node"
 
 LAUNCHER = """\
 #!/bin/sh
@@ -51,15 +52,28 @@ def from_wheel() -> Node:
 
 def install_cdk(node: Node) -> None:
     """Install the CDK CLI, and axe-core for a test, from the lock file."""
-    lock = (ROOT / "package-lock.json").read_text()
-    stamp = ROOT / "node_modules" / ".lock-installed"
+    _install(node, "the CDK CLI", ROOT / "package-lock.json", ROOT)
+
+
+def install_clients(node: Node) -> None:
+    """Install what `local/clients-node` locks, for the tests that run it."""
+    CLIENTS.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "local" / "clients-node" / name, CLIENTS)
+    _install(node, "clients of the API", CLIENTS / "package-lock.json", CLIENTS)
+
+
+def _install(node: Node, what: str, lock_file: Path, folder: Path) -> None:
+    lock = lock_file.read_text()
+    stamp = folder / "node_modules" / ".lock-installed"
     if stamp.exists() and stamp.read_text() == lock:
         return
-    say("installing the CDK CLI")
+    say(f"installing {what}")
     stamp.unlink(missing_ok=True)
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
     path = f"{node.executable.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    run("npm", [*node.npm, "ci", *quiet], os.environ | {"PATH": path})
+    command: list[str | Path] = [*node.npm, "ci", "--prefix", str(folder), *quiet]
+    run("npm", command, os.environ | {"PATH": path})
     write(stamp, lock)
 
 

@@ -25,7 +25,7 @@ from local.processes import Children, LocalError, Stopped, StopSignals
 from local.session import Session
 from local.story import Story
 
-# A sample account stays alive: about two of its jobs are active at a time.
+# A sample account stays alive: about five of these jobs are active at a time.
 TRICKLE_SECONDS = 20
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -14,6 +16,7 @@ from typing import Any
 import boto3
 
 from local.deployment import REGION
+from local.options import ROOT
 from local.processes import LocalError
 
 Json = Any
@@ -93,6 +96,13 @@ class Session:
                 return error.code, {"body": error.read().decode(errors="replace")}
         except (OSError, ValueError) as error:
             return 0, {"error": str(error)}
+
+    def doctor(self) -> str:
+        """Return what `jobledger doctor` prints, whatever it finds."""
+        stack = self.outputs["ApiFunctionName"].partition("-ApiFunction")[0]
+        command = [sys.executable, "-m", "job_ledger", "doctor", "--name", stack]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.rstrip() or done.stderr
 
     def request(self, parameters: dict[str, str]) -> Json:
         status, answer = self.get(**parameters)

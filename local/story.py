@@ -47,6 +47,7 @@ class Story:
         if self._comprehend_endpoint:
             yield f"Waiting for an alert, up to {ALERT_SECONDS:.0f} s: will-fail fails in a quarter of a minute."
             yield self._alert()
+        yield f"$ jobledger doctor\n{self._session.doctor()}"
 
     def _subscribe(self) -> None:
         sns = self._session.client("sns")

@@ -46,9 +46,10 @@ RUNTIME = {"runtime": [ROOT / "lambda/requirements.txt", ROOT / "local/runtime-r
 
 
 def set_up(wanted: list[str]) -> None:
-    machines = node.on_this_machine() if "node" in wanted else None
+    with_node = "node" in wanted or "clients" in wanted
+    machines = node.on_this_machine() if with_node else None
     parts = [part for part in wanted if part in ("app", "dev")]
-    if "node" in wanted and machines is None:
+    if with_node and machines is None:
         parts.append("wheel")
     missing = MAIN.missing(parts)
     if MAIN.installed() is None:
@@ -71,8 +72,10 @@ def set_up(wanted: list[str]) -> None:
     if "runtime" in wanted and (runtime := runtime_environment()) and runtime.missing(["runtime"]):
         others.append(runtime)
     in_parallel([main, cdk, *(lambda other=other: set_up_other(other) for other in others)])
-    if "node" in wanted:
+    if with_node:
         chosen = machines or node.from_wheel()
+        if "clients" in wanted:
+            node.install_clients(chosen)
         node.install_cdk(chosen)
         node.link(chosen)
 
@@ -120,7 +123,11 @@ def main() -> int:
     LOGS.mkdir(exist_ok=True)
     # Concurrent makes must not install into the same directory.
     with (LOGS / "setup.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("waiting for the set-up of another make in this clone")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             set_up(sys.argv[1:])
         except SetupError as error:

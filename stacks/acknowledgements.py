@@ -28,6 +28,7 @@ _OWN_FUNCTIONS = (
     "Api/Function",
     "Changes/Function",
     "Digest/Function",
+    "JobAlerts/Function",
     "Lookup/IsComplete",
     "Lookup/OnEvent",
     "Sync/FirstSync/Function",
@@ -124,6 +125,7 @@ ACCEPTED = (
             "Api/FunctionRole/DefaultPolicy",
             "Changes/FunctionRole/DefaultPolicy",
             "Digest/FunctionRole/DefaultPolicy",
+            "JobAlerts/FunctionRole/DefaultPolicy",
             "Lookup/IsCompleteRole/DefaultPolicy",
             "Lookup/OnEventRole/DefaultPolicy",
             "Sync/FirstSync/FunctionRole/DefaultPolicy",
@@ -150,11 +152,19 @@ ACCEPTED = (
         "A reader may read all routes of this stage. The wildcard stands for their paths, for one method.",
     ),
     Accepted(
+        ("CKV_AWS_33",),
+        ("Key",),
+        "The statement LogsOfCallers names everyone, and its condition only callers of the own account through"
+        " CloudWatch Logs. A principal of the account would leave it to IAM policies, which the account's role for"
+        " logs of API Gateway does not have.",
+    ),
+    Accepted(
         _both("IAMNoInlinePolicy"),
         (
             "Api/FunctionRole/DefaultPolicy",
             "Changes/FunctionRole/DefaultPolicy",
             "Digest/FunctionRole/DefaultPolicy",
+            "JobAlerts/FunctionRole/DefaultPolicy",
             "Lookup/FrameworkIsCompleteRole/DefaultPolicy",
             "Lookup/FrameworkOnEventRole/DefaultPolicy",
             "Lookup/IsCompleteRole/DefaultPolicy",
@@ -163,6 +173,7 @@ ACCEPTED = (
             "SchedulerRoleForTarget-1b2b2b/DefaultPolicy",
             "SchedulerRoleForTarget-91eb27/DefaultPolicy",
             "SchedulerRoleForTarget-b6b93d/DefaultPolicy",
+            "SchedulerRoleForAlerts/DefaultPolicy",
             "Sync/FirstSync/FunctionRole/DefaultPolicy",
             "Sync/FunctionRole/DefaultPolicy",
             "Widget/FunctionRole/DefaultPolicy",
@@ -194,8 +205,14 @@ ACCEPTED = (
     ),
     Accepted(
         _DEAD_LETTERS,
-        ("Api/Function", "Lookup/IsComplete", "Lookup/OnEvent", "Widget/Function"),
+        ("Lookup/IsComplete", "Lookup/OnEvent", "Widget/Function"),
         "It is invoked synchronously only: the caller receives the error. Lambda has no event to keep.",
+    ),
+    Accepted(
+        _DEAD_LETTERS,
+        ("Api/Function",),
+        "API Gateway invokes it synchronously and receives the error. Only the schedule KeepWarm invokes it"
+        " asynchronously, with an event that is always the same and starts no work: there is nothing to keep.",
     ),
     Accepted(
         _DEAD_LETTERS,
@@ -205,12 +222,12 @@ ACCEPTED = (
     ),
     Accepted(
         _DEAD_LETTERS,
-        ("Sync/Function",),
+        ("JobAlerts/Function", "Sync/Function"),
         "The scheduled event is empty, and the next run is the retry: there is nothing to keep.",
     ),
     Accepted(
         ("Serverless-LambdaAsyncFailureDestination",),
-        ("Sync/Function/EventInvokeConfig",),
+        ("JobAlerts/Function/EventInvokeConfig", "Sync/Function/EventInvokeConfig"),
         "The scheduled event is empty, and the next run is the retry: there is nothing to keep.",
     ),
     Accepted(
@@ -236,7 +253,12 @@ ACCEPTED = (
     ),
     Accepted(
         ("AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"),
-        ("Changes/Undelivered", "Digest/Undelivered", "JobAlerts/Undelivered"),
+        ("Changes/Undelivered", "Digest/Undelivered"),
+        "This is a dead-letter queue. No program receives from it, so no message fails repeatedly.",
+    ),
+    Accepted(
+        ("Serverless-SQSRedrivePolicy",),
+        ("JobAlerts/Undelivered",),
         "This is a dead-letter queue. No program receives from it, so no message fails repeatedly.",
     ),
     Accepted(

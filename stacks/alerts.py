@@ -1,25 +1,45 @@
-"""Job alerts: an EventBridge rule sends changes to selected statuses to an SNS topic, without code."""
+"""Job alerts: changes to selected statuses wait in a queue, and become one message a minute on an SNS topic.
+
+EventBridge could send them to the topic by itself: without a subject, each line of the text in quotes, and one message
+for each change. Lambda could read the queue by itself: it starts with five readers, of which each makes a message.
+"""
 
 from collections.abc import Iterable
 
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.dead_letters import dead_letter_queue
+from stacks.dead_letters import dead_letter_queue, waiting_queue
+from stacks.digest import Digest
+from stacks.function import Code, LedgerFunction, shared_environment
+from stacks.ledger import Ledger
+from stacks.permissions import allow_publishing, allow_receiving
+from stacks.scheduler_role import scheduler_role
 from stacks.settings import Settings
+
+_ROLE_ID = "SchedulerRoleForAlerts"
+_TIMEOUT = Duration.minutes(2)
+# Longer than a run. A message that SNS does not accept is sent again by the next run after that.
+_HIDDEN = Duration.seconds(150)
+# Twelve hours of runs, of which each third one reads a message again.
+_TIMES = 240
 
 
 class JobAlerts(Construct):
-    """The topic for changes to the statuses in the setting alertOn."""
+    """The topic for changes to the statuses in the setting alertOn, and for this deployment's alarms.
+
+    `function` and `undelivered` are None without alertOn.
+    """
 
     def __init__(
         self,
@@ -27,40 +47,67 @@ class JobAlerts(Construct):
         construct_id: str,
         *,
         settings: Settings,
+        code: Code,
+        ledger: Ledger,
+        digest: Digest,
+        api_url: str,
         key: kms.IKey,
     ) -> None:
-        """Create topic, rule and subscriptions."""
+        """Create the topic and its subscriptions; with alertOn also the rule, the queue and the function."""
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(
             self, "Topic", display_name="Job Ledger alerts", master_key=key, enforce_ssl=True
         )
-        for address in settings.alert_emails:
+        self.subscriptions = [
             self.topic.add_subscription(subscriptions.EmailSubscription(address))
+            for address in settings.alert_emails
+        ]
         self.undelivered: sqs.Queue | None = None
-        if settings.alert_on:
-            self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
-            events.Rule(
-                self,
-                "Rule",
-                description="Job Ledger: job status changes that need attention",
-                event_pattern=events.EventPattern(
-                    source=[settings.event_source],
-                    detail_type=["Comprehend Medical Job State Change"],
-                    detail={"JobStatus": list(settings.alert_on)},
+        self.function: LedgerFunction | None = None
+        if not settings.alert_on:
+            return
+        self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
+        waiting = waiting_queue(
+            self, "Waiting", key=key, hidden=_HIDDEN, times=_TIMES, undelivered=self.undelivered
+        )
+        rule = _rule(self, settings=settings, waiting=waiting, undelivered=self.undelivered)
+        self.function = LedgerFunction(
+            self,
+            "Function",
+            code=code,
+            handler="jobledger.handlers.alerts.handler",
+            description="Job Ledger: publishes the job status changes of a minute as one message",
+            timeout=_TIMEOUT,
+            memory_size=256,
+            settings=settings,
+            key=key,
+            environment={
+                **shared_environment(
+                    table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
                 ),
-                # CDK lets EventBridge publish to the topic, without a condition: AWS supports none there.
-                # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-                targets=[
-                    targets.SnsTopic(
-                        self.topic,
-                        message=_message(),
-                        dead_letter_queue=self.undelivered,
-                    )
-                ],
-            )
+                "ALERT_QUEUE_URL": waiting.queue_url,
+                "ALERT_TOPIC_ARN": self.topic.topic_arn,
+                "API_URL": api_url,
+            },
+        )
+        allow_receiving(self.function.own_role, waiting, key)
+        topics = {"PublishAlerts": self.topic}
+        if digest.chat_topic is not None:
+            self.function.add_environment("CHAT_TOPIC_ARN", digest.chat_topic.topic_arn)
+            topics["PublishAlertsToChat"] = digest.chat_topic
+        allow_publishing(self.function.own_role, topics, key)
+        # In an update of a deployment whose rule sends to the topic, the rule is changed before its permission ends.
+        self.topic.node.find_child("Policy").node.add_dependency(rule)
+        # The next scheduled run is the retry.
+        self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
+        _schedule(self, function=self.function)
 
-    def notify_of(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
-        """Send this deployment's own alarms to the topic as well."""
+    def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
+        """Accept notifications of this deployment's own alarms.
+
+        A new alarm notifies that it is OK once it has been evaluated. The addresses are subscribed after that, so
+        that a first deployment sends them no notification.
+        """
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="Alarms",
@@ -70,20 +117,49 @@ class JobAlerts(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
         )
-        for alarm in alarms:
-            alarm.add_alarm_action(actions.SnsAction(self.topic))
+        for subscription in self.subscriptions:
+            subscription.node.add_dependency(*alarms)
 
 
-def _message() -> events.RuleTargetInput:
-    """A short text with ids and times only, as in the event."""
-    field = events.EventField.from_path
-    return events.RuleTargetInput.from_multiline_text(
-        f"Comprehend Medical job {field('$.detail.JobId')} ({field('$.detail.Family')}) "
-        f"is {field('$.detail.JobStatus')}.\n"
-        f"Submitted {field('$.detail.SubmitTime')}, ended {field('$.detail.EndTime')}, "
-        f"seen by Job Ledger {field('$.detail.ObservedAt')}.\n"
-        f"Account {field('$.detail.Account')}, region {field('$.detail.Region')}. "
-        f"To look closer: GET /jobs/{field('$.detail.JobId')} on the Job Ledger API,\n"
-        f"jobledger job {field('$.detail.JobId')} in a shell, or the board in a browser: jobledger open\n"
-        "To choose what is sent here: the setting alertOn of the deployment."
+def _rule(
+    scope: Construct, *, settings: Settings, waiting: sqs.Queue, undelivered: sqs.Queue
+) -> events.Rule:
+    # By its ARN, CDK does not add to the queue's policy: its statement is for all rules of the account.
+    by_arn = sqs.Queue.from_queue_arn(scope, "WaitingByArn", waiting.queue_arn)
+    rule = events.Rule(
+        scope,
+        "Rule",
+        description="Job Ledger: job status changes that need attention",
+        event_pattern=events.EventPattern(
+            source=[settings.event_source],
+            detail_type=["Comprehend Medical Job State Change"],
+            detail={"JobStatus": list(settings.alert_on)},
+        ),
+        targets=[targets.SqsQueue(by_arn, dead_letter_queue=undelivered)],
+    )
+    waiting.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="Events",
+            actions=["sqs:SendMessage"],
+            principals=[iam.ServicePrincipal("events.amazonaws.com")],
+            resources=[waiting.queue_arn],
+            conditions={"ArnEquals": {"aws:SourceArn": rule.rule_arn}},
+        )
+    )
+    return rule
+
+
+def _schedule(scope: Construct, *, function: LedgerFunction) -> None:
+    scheduler.Schedule(
+        scope,
+        "Schedule",
+        description="Job Ledger: alerts",
+        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
+        target=scheduler_targets.LambdaInvoke(
+            function,
+            role=scheduler_role(scope, _ROLE_ID, function).without_policy_updates(),
+            input=scheduler.ScheduleTargetInput.from_object({}),
+            retry_attempts=0,
+            max_event_age=Duration.minutes(1),
+        ),
     )

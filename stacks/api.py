@@ -149,9 +149,9 @@ def _rest_api(
         default_method_options=apigateway.MethodOptions(
             authorization_type=apigateway.AuthorizationType.IAM
         ),
-        # API Gateway refuses access logs without this role. It belongs to the account and outlives the
-        # stack.
-        cloud_watch_role=True,
+        # API Gateway refuses access logs without a role for logs. There is one for all APIs of the account in a
+        # region: this one replaces another, and outlives the stack.
+        cloud_watch_role=settings.api_gateway_account,
         deploy_options=_stage(access_logs),
     )
     require_tls_1_2(rest)

@@ -36,10 +36,16 @@ class CallerPolicies(Construct):
 
 def endpoint(scope: Construct, settings: Settings) -> apigateway.EndpointConfiguration:
     """Return a Regional endpoint, or a private one for the setting vpcEndpointIds."""
+    # A private API has no other type, and API Gateway changes it to a Regional one of this type only:
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-ip-address-type.html
+    dual_stack = apigateway.IpAddressType.DUAL_STACK
     if not settings.vpc_endpoint_ids:
-        return apigateway.EndpointConfiguration(types=[apigateway.EndpointType.REGIONAL])
+        return apigateway.EndpointConfiguration(
+            types=[apigateway.EndpointType.REGIONAL], ip_address_type=dual_stack
+        )
     return apigateway.EndpointConfiguration(
         types=[apigateway.EndpointType.PRIVATE],
+        ip_address_type=dual_stack,
         vpc_endpoints=[
             ec2.InterfaceVpcEndpoint.from_interface_vpc_endpoint_attributes(
                 scope, endpoint_id, port=443, vpc_endpoint_id=endpoint_id

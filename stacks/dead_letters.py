@@ -1,4 +1,6 @@
-"""Queues of what could not be delivered: kept for two weeks, encrypted, TLS only."""
+"""Queues, encrypted and TLS only: of what waits, and of what could not be delivered, which is kept for two weeks."""
+
+from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
@@ -8,6 +10,26 @@ from constructs import Construct
 
 def dead_letter_queue(scope: Construct, construct_id: str, *, key: kms.IKey) -> sqs.Queue:
     """Create a queue that keeps messages for SQS's longest time."""
+    return _queue(scope, construct_id, key=key)
+
+
+def waiting_queue(
+    scope: Construct,
+    construct_id: str,
+    *,
+    key: kms.IKey,
+    hidden: Duration,
+    times: int,
+    undelivered: sqs.Queue,
+) -> sqs.Queue:
+    """Create a queue whose messages are `hidden` when read, and put aside when read so many `times`."""
+    put_aside = sqs.DeadLetterQueue(queue=undelivered, max_receive_count=times)
+    return _queue(
+        scope, construct_id, key=key, visibility_timeout=hidden, dead_letter_queue=put_aside
+    )
+
+
+def _queue(scope: Construct, construct_id: str, *, key: kms.IKey, **more: Any) -> sqs.Queue:
     return sqs.Queue(
         scope,
         construct_id,
@@ -15,4 +37,5 @@ def dead_letter_queue(scope: Construct, construct_id: str, *, key: kms.IKey) -> 
         encryption_master_key=key,
         enforce_ssl=True,
         retention_period=Duration.days(14),
+        **more,
     )

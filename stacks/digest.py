@@ -2,7 +2,6 @@
 
 from aws_cdk import Duration, RemovalPolicy, TimeZone
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_scheduler as scheduler
@@ -12,11 +11,15 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks import encryption
 from stacks.dead_letters import dead_letter_queue
 from stacks.function import Code, LedgerFunction, shared_environment
 from stacks.ledger import Ledger
-from stacks.permissions import allow, allow_dead_letters, allow_writing_tables
+from stacks.permissions import (
+    allow,
+    allow_dead_letters,
+    allow_publishing,
+    allow_writing_tables,
+)
 from stacks.scheduler_role import scheduler_role
 from stacks.settings import Settings
 
@@ -54,12 +57,11 @@ class Digest(Construct):
         ledger.grant_reading(role)
         ledger.grant_writing_partition(role, "digest")  # the state of the digest windows
         self.grant_idempotency(self.function)
-        through_sns = encryption.through("sns", self)
-        allow(role, "UseKeyOfTopics", encryption.SENDING, [key.key_arn], through_sns)
-        _let_only(self.function, publish_to=self.topic, sid="PublishDigests")
+        topics = {"PublishDigests": self.topic}
         if self.chat_topic is not None:
             self.function.add_environment("CHAT_TOPIC_ARN", self.chat_topic.topic_arn)
-            _let_only(self.function, publish_to=self.chat_topic, sid="PublishToChat")
+            topics["PublishToChat"] = self.chat_topic
+        allow_publishing(role, topics, key)
         self.undelivered = _retry_then_keep(self, self.function, key=key)
         _schedule(
             self,
@@ -135,19 +137,6 @@ def _function(
             "INCLUDE_JOB_DETAILS": "true" if settings.include_job_details else "false",
             "SYNC_MINUTES": str(settings.sync_minutes),
         },
-    )
-
-
-def _let_only(function: LedgerFunction, *, publish_to: sns.Topic, sid: str) -> None:
-    """Allow only this role to publish; a topic without a policy allows the whole account."""
-    allow(function.own_role, sid, ["sns:Publish"], [publish_to.topic_arn])
-    publish_to.add_to_resource_policy(
-        iam.PolicyStatement(
-            sid="PublishDigests",
-            actions=["sns:Publish"],
-            principals=[iam.ArnPrincipal(function.own_role.role_arn)],
-            resources=[publish_to.topic_arn],
-        )
     )
 
 

@@ -80,7 +80,7 @@ def through(service: str, scope: Construct) -> dict[str, dict[str, str]]:
 
 
 def _key_policy(stack: Stack) -> iam.PolicyDocument:
-    """Administration by the account, use through four services, and delivery by three.
+    """Administration by the account, use through four services, and delivery by three and to logs.
 
     `AccountRootPrincipal` leaves it to the account's IAM policies who may do what a statement allows. No one
     may decrypt with the key directly.
@@ -125,7 +125,7 @@ def _use_statements(stack: Stack) -> list[iam.PolicyStatement]:
 
 
 def _delivery_statements(stack: Stack) -> list[iam.PolicyStatement]:
-    """What the services that write to log groups, topics and queues of the stack may do by themselves."""
+    """What those who write to log groups, topics and queues of the stack may do without an IAM policy for it."""
     return [
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         _statement(
@@ -133,6 +133,19 @@ def _delivery_statements(stack: Stack) -> list[iam.PolicyStatement]:
             iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com"),
             (*READING, *WRITING),
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": _log_groups(stack)}},
+        ),
+        # API Gateway writes access logs with the account's role for logs, which may be another stack's and has
+        # no permission for any key. This statement is enough by itself.
+        _statement(
+            "LogsOfCallers",
+            iam.AnyPrincipal(),
+            SENDING,
+            {
+                "StringEquals": {
+                    "kms:CallerAccount": stack.account,
+                    "kms:ViaService": f"logs.{stack.region}.amazonaws.com",
+                }
+            },
         ),
         # Alerts and their dead letters. A condition on the source account or ARN is not supported for
         # encrypted topics of EventBridge, whose messages it would drop:

@@ -96,7 +96,7 @@ _ANSWERS = (
         kind=_kind.RESOURCE_NOT_FOUND,
         status=404,
         title="ResourceNotFoundException",
-        detail="This route does not exist.",
+        detail="This route does not exist. See /docs for all routes.",
     ),
     _Answer(
         kind=_kind.REQUEST_TOO_LARGE,

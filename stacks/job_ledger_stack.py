@@ -37,7 +37,6 @@ class JobLedgerStack(Stack):
         ledger = Ledger(self, "Ledger", settings=settings, key=key)
         sync = Sync(self, "Sync", settings=settings, code=code, ledger=ledger, key=key)
         changes = Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
-        alerts = JobAlerts(self, "JobAlerts", settings=settings, key=key)
         digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
         functions = {"sync": sync.function, "digest": digest.function}
         api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
@@ -45,6 +44,16 @@ class JobLedgerStack(Stack):
         digest.grant_idempotency(api.function)
         lookup = Lookup(
             self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
+        )
+        alerts = JobAlerts(
+            self,
+            "JobAlerts",
+            settings=settings,
+            code=code,
+            ledger=ledger,
+            digest=digest,
+            api_url=api.address,
+            key=key,
         )
         widget = Widget(self, "Widget", settings=settings, code=code, ledger=ledger, key=key)
         parts = Parts(
@@ -60,7 +69,7 @@ class JobLedgerStack(Stack):
         monitoring = Monitoring(
             self, "Monitoring", settings=settings, folder=self.stack_name, parts=parts
         )
-        alerts.notify_of(monitoring.alarms)
+        alerts.accept(monitoring.alarms)
         self._add_outputs(parts)
         acknowledge(self, settings)
 
@@ -80,6 +89,8 @@ class JobLedgerStack(Stack):
             "LookupServiceToken": parts.lookup.service_token,
             "WidgetFunctionName": parts.widget.function.function_name,
         }
+        if parts.alerts.function is not None:
+            values["AlertsFunctionName"] = parts.alerts.function.function_name
         if parts.digest.chat_topic is not None:
             values["ChatTopicArn"] = parts.digest.chat_topic.topic_arn
         for name, value in values.items():

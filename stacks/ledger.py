@@ -16,7 +16,7 @@ _INDEXES = {
     "ByNameAndStatus": "NameStatusKey",
 }
 _BY_ID = "ById"
-_ALL_INDEXES = (*_INDEXES, _BY_ID)
+INDEXES = (*_INDEXES, _BY_ID)
 
 
 class Ledger(dynamodb.Table):
@@ -62,15 +62,31 @@ class Ledger(dynamodb.Table):
         self._grant_reads(role, "Query")
 
     def _grant_reads(self, role: iam.Role, *operations: str) -> None:
-        indexes = (f"{self.table_arn}/index/{name}" for name in _ALL_INDEXES)
+        indexes = (f"{self.table_arn}/index/{name}" for name in INDEXES)
         actions = [f"dynamodb:{operation}" for operation in operations]
         allow(role, "ReadLedger", actions, [self.table_arn, *indexes])
         allow_reading_tables(role, self._key)
 
     def grant_recording(self, role: iam.Role) -> None:
-        """Allow transactions of puts, updates and checks, but no deletes: the ledger keeps everything."""
+        """Allow transactions of puts, updates, checks, and deletes of rows beside those that they write.
+
+        The row of an active job goes when the job ends, and a job row whose submit time changes moves. AWS does
+        not say whether the condition sees the key of the deleted row, or of all rows of the transaction: it
+        holds for both, and for no row of digests, claims and the pace.
+        """
         actions = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         allow(role, "WriteLedger", actions, [self.table_arn])
+        partitions = [f"{self.scope_name}/*", f"{self.scope_name}#*", "state"]
+        allow(
+            role,
+            "RemoveRows",
+            ["dynamodb:DeleteItem"],
+            [self.table_arn],
+            {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        )
         allow_writing_tables(role, self._key)
 
     def grant_writing_partition(self, role: iam.Role, partition: str) -> None:

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 from stacks import encryption
@@ -53,6 +54,33 @@ def allow_dead_letters(role: iam.Role, queue: sqs.Queue, key: kms.IKey) -> None:
     allow(role, "SendDeadLetters", ["sqs:SendMessage"], [queue.queue_arn])
     through = encryption.through("sqs", queue)
     allow(role, "UseKeyOfQueue", encryption.SENDING, [key.key_arn], through)
+
+
+def allow_receiving(role: iam.Role, queue: sqs.Queue, key: kms.IKey) -> None:
+    """Allow to read an encrypted queue, and to delete what was read."""
+    actions = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    allow(role, "ReceiveMessages", actions, [queue.queue_arn])
+    through = encryption.through("sqs", queue)
+    allow(role, "UseKeyOfQueue", ["kms:Decrypt"], [key.key_arn], through)
+
+
+def allow_publishing(role: iam.Role, topics: Mapping[str, sns.Topic], key: kms.IKey) -> None:
+    """Allow to publish to encrypted topics, by the names of the statements; only this role and others so allowed may.
+
+    A topic without a policy allows the whole account.
+    """
+    through = encryption.through("sns", role)
+    allow(role, "UseKeyOfTopics", encryption.SENDING, [key.key_arn], through)
+    for sid, topic in topics.items():
+        allow(role, sid, ["sns:Publish"], [topic.topic_arn])
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid=sid,
+                actions=["sns:Publish"],
+                principals=[iam.ArnPrincipal(role.role_arn)],
+                resources=[topic.topic_arn],
+            )
+        )
 
 
 def allow_reading_tables(role: iam.Role, key: kms.IKey) -> None:

@@ -1,7 +1,11 @@
-"""The regions with Amazon Comprehend Medical. A deployment elsewhere could never sync.
+"""The regions with Amazon Comprehend Medical, and the ARNs that a deployment in one of them can use.
 
-Source: https://docs.aws.amazon.com/general/latest/gr/comprehend-med.html
+A deployment elsewhere could never sync. Source: https://docs.aws.amazon.com/general/latest/gr/comprehend-med.html
 """
+
+from collections.abc import Iterator
+
+from stacks.settings import Settings
 
 REGIONS = (
     "ap-southeast-2",
@@ -23,3 +27,11 @@ def region_problem(region: str | None) -> str | None:
         f"region {region} has no Amazon Comprehend Medical; regions that have it: "
         f"{', '.join(REGIONS)}"
     )
+
+
+def arn_problems(settings: Settings, region: str | None) -> Iterator[str]:
+    """Yield what is wrong with ARNs in the settings: resources of another region cannot be used."""
+    given = {"kmsKeyArn": settings.kms_key_arn, "webAclArn": settings.web_acl_arn}
+    for key, arn in given.items():
+        if arn and region and (found := arn.split(":")[3]) != region:
+            yield f"setting {key}: {arn!r} is of the region {found}; allowed: one of {region}, the region of the deployment (AWS_REGION or the profile sets it)"

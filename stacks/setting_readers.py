@@ -34,6 +34,13 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _VPC_ENDPOINT = re.compile(r"vpce-[0-9a-f]{8,17}")
 _ARN = r"arn:aws(-[a-z]+)*:{service}:[a-z0-9-]+:[0-9]{{12}}:{resource}"
+# How the names of a partition's regions begin; all others are of `aws`.
+_PARTITIONS = {
+    "us-gov-": "aws-us-gov",
+    "cn-": "aws-cn",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+}
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KEY_ARN = re.compile(_ARN.format(service="kms", resource=f"key/({_UUID}|mrk-[0-9a-f]{{32}})"))
 _WEB_ACL_ARN = re.compile(
@@ -87,11 +94,11 @@ def vpc_endpoint_ids(value: object) -> tuple[str, ...]:
 
 def web_acl_arn(value: object) -> str:
     allowed = "the ARN of a regional web ACL of AWS WAF, arn:…:wafv2:…:regional/webacl/…"
-    return _matching(value, _WEB_ACL_ARN, allowed)
+    return _arn(value, _WEB_ACL_ARN, allowed)
 
 
 def kms_key_arn(value: object) -> str:
-    return _matching(value, _KEY_ARN, "the ARN of a KMS key (not of an alias), arn:…:kms:…:key/…")
+    return _arn(value, _KEY_ARN, "the ARN of a KMS key (not of an alias), arn:…:kms:…:key/…")
 
 
 def sync_minutes(value: object) -> int:
@@ -191,6 +198,17 @@ def _matching(value: object, pattern: re.Pattern[str], allowed: str) -> str:
     text = _text(value, allowed)
     if not pattern.fullmatch(text):
         raise InvalidValue(allowed, f"{text!r} is not valid")
+    return text
+
+
+def _arn(value: object, pattern: re.Pattern[str], allowed: str) -> str:
+    """Read an ARN whose partition and region belong together."""
+    text = _matching(value, pattern, allowed)
+    _, partition, _, region, *_ = text.split(":")
+    right = next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+    if partition != right:
+        problem = f"{text!r} is of the partition {partition}, and its region {region} of {right}"
+        raise InvalidValue(allowed, problem)
     return text
 
 

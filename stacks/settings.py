@@ -44,6 +44,7 @@ class Settings:
     backup_days: int = read.LONGEST_BACKUP_DAYS
     retain_ledger: bool = True
     keep_warm: bool = True
+    api_gateway_account: bool = True
     bundle_for: Literal["lambda", "host"] = "lambda"
 
     @classmethod
@@ -131,5 +132,6 @@ _READERS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "backupDays": ("backup_days", read.backup_days),
     "retainLedger": ("retain_ledger", read.truth),
     "keepWarm": ("keep_warm", read.truth),
+    "apiGatewayAccount": ("api_gateway_account", read.truth),
     "bundleFor": ("bundle_for", read.bundle_for),
 }

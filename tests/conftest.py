@@ -39,6 +39,7 @@ UNMEASURED = (
     "tests/unit/api/test_one_walk_per_key.py",
     "tests/unit/board/test_hostile.py",
     "tests/unit/client",
+    "tests/unit/doctor",
     "tests/unit/digest/test_hostile_text.py",
     "tests/unit/ledger/test_counted_reads.py",
     "tests/unit/ledger/test_counters.py",

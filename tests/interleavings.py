@@ -165,6 +165,22 @@ class Overlaps(RuleBasedStateMachine):
         items = self.world.database.items
         assert stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True)
 
+    @invariant()
+    def each_active_job_has_a_row_and_no_other_has(self) -> None:
+        """A state that says that there is none is right."""
+        scope = self.world.ledger.partition(self.world.family)
+        items = self.world.database.items
+        unfinished = {
+            sk
+            for (pk, sk), item in items.items()
+            if pk == scope and int(item["Rank"]["N"]) < 3 and "ExpiredUpstream" not in item
+        }
+        followed = {
+            item["JobKey"]["S"] for (pk, _), item in items.items() if pk == f"{scope}#active"
+        }
+        assert followed == unfinished
+        assert not (self.state.idle and followed)
+
     def teardown(self) -> None:
         try:
             self._converges()

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from job_ledger.command.digest import digest
+from job_ledger.command.doctor import doctor
 from job_ledger.command.health import health
 from job_ledger.command.job import job
 from job_ledger.command.jobs import jobs
@@ -24,7 +25,7 @@ INTERRUPTED = 130
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `wait` has more.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `wait` and `doctor` have their own.",
 )
 @click.version_option(VERSION, prog_name="jobledger")
 @connection_options
@@ -44,7 +45,7 @@ def jobledger() -> None:
     """
 
 
-for subcommand in (jobs, job, summary, watch, wait, digest, health, open_page):
+for subcommand in (jobs, job, summary, watch, wait, digest, health, doctor, open_page):
     jobledger.add_command(subcommand)
 
 

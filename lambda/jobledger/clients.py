@@ -35,6 +35,7 @@ _DECODED = frozenset(
         "UpdateItemOutput",
         "PutEventsResponse",
         "SendMessageResult",
+        "DeleteMessageBatchResult",
         "ListEntitiesDetectionV2JobsResponse",
         "DescribeEntitiesDetectionV2JobResponse",
         *(f"List{name}JobsResponse" for name in _LISTS),
@@ -125,13 +126,12 @@ class ParserFactory(ResponseParserFactory):  # type: ignore[misc] # botocore has
 def session() -> Session:
     """Return the session of this process. Clients share its credentials and service descriptions.
 
-    Of botocore's handlers, nine are for every service (`before-call`), one names SQS's errors, the others are for
-    a service that is not called here or for documentation (`before-call.s3`). To register those is a twentieth of a
-    cold start.
+    Of botocore's handlers, nine are for every service (`before-call`) and one for SQS, the others for a service that
+    is not called here or for documentation (`before-call.s3`). To register those is a twentieth of a cold start.
     """
     made = Session(include_builtin_handlers=False)
     for event, handler, *_ in BUILTIN_HANDLERS:
-        if "." not in event or event.startswith("after-call.sqs"):
+        if "." not in event or event == "after-call.sqs.*":
             made.register(event, handler)
     made.register("after-call.dynamodb", _check_checksum)
     made.register("after-call", _check_members)

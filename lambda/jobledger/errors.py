@@ -16,6 +16,7 @@ JobLedgerError
 │   └── EventInvalid         a retry would be rejected as well
 ├── QueueRefused             SQS did not accept a message
 ├── NotUnderstood            a row or record that this version cannot read
+├── QueueUnavailable         SQS did not answer; what waits stays in the queue
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
@@ -33,6 +34,8 @@ JobLedgerError
 """
 
 import msgspec
+
+_LONGEST_CODE = 100
 
 
 class JobLedgerError(Exception):
@@ -118,8 +121,11 @@ class ServiceRefused(JobLedgerError):
 
     @property
     def name(self) -> str:
-        """The service's error code, or botocore's exception name when there was no response."""
-        return self._code
+        """The service's error code, or botocore's exception name when there was no response.
+
+        It is stored with the sync's state, so that it is cut where no code ends.
+        """
+        return self._code[:_LONGEST_CODE]
 
 
 class FunctionRefused(ServiceRefused):
@@ -128,6 +134,10 @@ class FunctionRefused(ServiceRefused):
 
 class FunctionThrottled(FunctionRefused):
     """Lambda throttled the invocation; the function did not run."""
+
+
+class QueueUnavailable(JobLedgerError):
+    """SQS did not answer. No event is lost."""
 
 
 class EventRefused(ServiceRefused):

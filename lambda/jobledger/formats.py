@@ -53,8 +53,9 @@ def parse_time(text: str) -> datetime:
     """Return the time of RFC 3339 text (any offset), a date (midnight UTC) or epoch seconds.
 
     A space in place of the offset's sign counts as a plus: a `+` in a query string decodes to a space.
+    Digits that read as a date are refused: as epoch seconds, `20261123` would be a day of 1970.
     """
-    if not text.isascii():
+    if not text.isascii() or _reads_as_a_date(text):
         raise ValueError
     if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text):
         whole, _, fraction = text.partition(".")
@@ -69,6 +70,17 @@ def parse_time(text: str) -> datetime:
     local, utc, sign, offset = match.groups()
     zone = "Z" if utc else f"{'-' if sign == '-' else '+'}{offset}"
     return datetime.fromisoformat(f"{local}{zone}").astimezone(UTC)
+
+
+def _reads_as_a_date(text: str) -> bool:
+    """Whether text is digits of a year, a date, or a date and a time, of the years in which people use this."""
+    if not text.isdigit() or len(text) not in (4, 8, 12, 14):
+        return False
+    day, clock = f"{text}0101"[:8], text[8:] or "00"
+    try:
+        return 1900 <= datetime.fromisoformat(f"{day}T{clock}").year <= 2100
+    except ValueError:
+        return False
 
 
 def parse_upper_bound(text: str) -> datetime:
@@ -90,12 +102,14 @@ def parse_scheduled_time(text: str) -> datetime | None:
     return None if text.startswith(_PLACEHOLDER) else parse_offset_time(text)
 
 
+_DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+# One string: of a choice of schemas, most generators of clients make code that sends no time.
 _TIME: Schema = {
-    "anyOf": [
-        {"type": "string", "format": "date-time"},
-        {"type": "string", "format": "date"},
-        {"type": "string", "pattern": r"^\d{1,11}(\.\d{1,9})?$"},
-    ]
+    "type": "string",
+    "pattern": f"^({_DAY}([Tt ]{_CLOCK}:[0-5][0-9]([.][0-9]{{1,9}})?([Zz]|[+-]{_CLOCK}))?"
+    # Without those lengths of epoch seconds that may read as a date.
+    "|([0-9]{1,3}|[0-9]{5,7}|[0-9]{9,11})([.][0-9]{1,9})?)$",
 }
 _OFFSET_TIME: Schema = {"type": "string", "format": "date-time"}
 
@@ -114,7 +128,7 @@ def documented(schema: Schema) -> dict[str, Any]:
     """Return the schema for the OpenAPI document, with our formats in its dialect."""
     own = FORMATS.get(schema.get("format", ""))
     shown = {
-        keyword: [documented(one) for one in value] if keyword == "anyOf" else value
+        keyword: value
         for keyword, value in schema.items()
         if own is None or keyword not in ("type", "format")
     }

@@ -12,6 +12,7 @@ from jobledger.errors import BadParameter, InvalidParameters
 from jobledger.formats import parse_time, parse_upper_bound
 from jobledger.jobs import Family, JobStatus
 from jobledger.validation import (
+    REPEAT,
     Parameter,
     Unknown,
     enumerated,
@@ -23,7 +24,10 @@ from jobledger.validation import (
 _NAME_RULE = "1 to 256 letters, digits, spaces and _ . : / = + - % @"
 # The service's model, shape JobName.
 _NAME_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 256, "format": "job-name"}
-TIME_RULE = "an RFC 3339 time with its offset, a date (midnight UTC) or epoch seconds"
+TIME_RULE = (
+    "an RFC 3339 time with its offset, a date such as 2026-11-23 (midnight UTC) or epoch seconds"
+    " that do not read as a date"
+)
 
 FILTERS = {
     parameter.name: parameter
@@ -88,8 +92,12 @@ IDEMPOTENCY_KEY = Parameter(
 
 
 def unknown_parameter(name: str, known: Iterable[str]) -> str:
-    near = nearest(name, known)
+    # Some clients write a list as `JobStatus[]` or `JobStatus[0]`.
+    plain, bracket, _ = name.partition("[")
+    near = nearest(plain, known)
     hint = f"did you mean {near}? " if near else ""
+    if near and bracket:
+        hint = f"{REPEAT}, as in {near}=…&{near}=…; "
     all_known = f"known are {', '.join(known)}" if known else "it takes none"
     return f"not a parameter of this call; {hint}{all_known}"
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 _LENGTH = len("2026-11-23T08:00:00.000Z")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=1)
+"""The clocks of two functions differ by less. A stored time that is further ahead comes from a wrong clock."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -39,3 +41,12 @@ def is_time(text: str) -> bool:
 def seconds_between(start: str, end: str) -> float:
     """Return the seconds between two times in text form; negative when they are reversed."""
     return (parse(end) - parse(start)).total_seconds()
+
+
+def known(time: str | None, now: datetime, ahead: timedelta = timedelta(0)) -> str | None:
+    """Return a stored time; None when it is unknown, as it is more than a minute ahead of `now`.
+
+    `ahead` is how far ahead a right clock sets the time. Apply this to each stored time before it is compared
+    with the clock.
+    """
+    return None if time is None or time > rfc3339(now + ahead + CLOCK_SKEW) else time

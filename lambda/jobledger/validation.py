@@ -21,6 +21,7 @@ _CHECKERS = {name: own.accepts for name, own in FORMATS.items()}
 # Without details, an exception does not hold the value.
 _OPTIONS = {"detailed_exceptions": False, "use_default": False}
 _LONGEST_NAME = 64
+REPEAT = "repeat the parameter to give several values"
 
 Unknown = Callable[[str, Iterable[str]], str]
 
@@ -134,8 +135,10 @@ def parse_texts(
             continue
         try:
             parsed = [value_of(parameter, text) for text in texts]
-        except InvalidParameters as invalid:
-            wrong += invalid.parameters
+        except InvalidParameters:
+            lists = parameter.repeatable and any("," in text for text in texts)
+            hint = f"; {REPEAT}" if lists else ""
+            wrong.append(BadParameter(name, f"{parameter.allowed}{hint}"))
             continue
         values[name] = parsed if parameter.repeatable else parsed[0]
     return values, wrong

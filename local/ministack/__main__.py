@@ -11,12 +11,18 @@ from types import SimpleNamespace
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sns
+from ministack.services.cloudformation import provisioners
 
 from local.ministack.functions import SharedCode, retry_batches, take_turns
 from local.ministack.iam import complete_iam
 from local.ministack.logs import marking_ends, read_to_end
 from local.ministack.mail import keep_mail
-from local.ministack.observability import emitting_metrics, keep_metrics, keep_traces
+from local.ministack.observability import (
+    emitting_metrics,
+    keep_metrics,
+    keep_traces,
+    without_maths,
+)
 from local.ministack.queries import compare_ranges
 from local.ministack.streams import keep_streams
 
@@ -37,6 +43,7 @@ if __name__ == "__main__":
     lambda_svc._emit_lambda_logs = emitting_metrics(
         lambda_svc._emit_lambda_logs, keep_metrics(), cloudwatch_logs._log_groups
     )
+    provisioners._cw_metric_alarm_record = without_maths(provisioners._cw_metric_alarm_record)
     keep_traces(Path(os.environ["TRACES_FILE"]))
     sns._fanout = keep_mail(sns._fanout, Path(os.environ["MAIL_DIR"]))
     app.main()

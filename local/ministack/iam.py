@@ -16,6 +16,7 @@ def complete_iam() -> None:
     app._enforce_execute_api = refuse_as_the_api(app._enforce_execute_api)
     app.pin_request_origin = count_as_tls(app.pin_request_origin)
     iam_actions.dynamodb_service_context = add_leading_keys(iam_actions.dynamodb_service_context)
+    iam_actions.extract_iam_action = as_single_messages(iam_actions.extract_iam_action)
     iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
 
 
@@ -43,6 +44,19 @@ def leading_keys(write: dict[str, Any]) -> list[str]:
     names = [key["AttributeName"] for key in table["KeySchema"] if key["KeyType"] == "HASH"]
     row = write.get("Item") or write.get("Key") or {}
     return [text for name in names for text in row.get(name, {}).values()]
+
+
+def as_single_messages(action: Callable[..., str | None]) -> Callable[..., str | None]:
+    """Wrap MiniStack's name of a request's action: SQS's batches have no permissions of their own.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api-actions.html
+    """
+
+    def single(*rest: Any, **more: Any) -> str | None:
+        found = action(*rest, **more)
+        return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
+
+    return single
 
 
 def add_request_keys(context: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

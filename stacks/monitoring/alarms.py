@@ -1,11 +1,15 @@
 """Every alarm of the deployment, each with the section of the runbook that says what to do.
 
 Thresholds leave room for what heals itself: a sync that fails is repeated a minute later, a throttled call is
-retried. An alarm therefore means that a person should look.
+retried. An alarm therefore means that a person should look. Each notifies when it starts and when it ends.
+
+Two alarms are about a function that reports nothing. They do not treat missing data as breaching, because a first
+deployment has no data yet: CloudWatch creates each alarm in the state INSUFFICIENT_DATA, which is no change of state
+and so notifies nobody, and the alarms notify when data ends.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,23 +41,25 @@ class Alarm:
 
     title: str
     meaning: str
-    metric: cloudwatch.Metric
+    metric: cloudwatch.IMetric
     threshold: float
     periods: int = 1
     breaching: int | None = None
     below: bool = False
-    missing_is_breaching: bool = False
+    notify_without_data: bool = False
 
     @property
     def anchor(self) -> str:
         """The heading of the runbook's section, as GitHub and most renderers link it."""
         return self.title.lower().replace(" ", "-")
 
-    def create(self, scope: Construct, construct_id: str) -> cloudwatch.Alarm:
-        """Create the alarm."""
+    def create(
+        self, scope: Construct, construct_id: str, notification: cloudwatch.IAlarmAction
+    ) -> cloudwatch.Alarm:
+        """Create the alarm, which notifies when it starts and ends, and if so declared when its data ends."""
         operator = cloudwatch.ComparisonOperator
         missing = cloudwatch.TreatMissingData
-        return cloudwatch.Alarm(
+        alarm = cloudwatch.Alarm(
             scope,
             construct_id,
             alarm_description=f"Job Ledger: {self.meaning}. What to do: {RUNBOOK}#{self.anchor}",
@@ -64,10 +70,15 @@ class Alarm:
             comparison_operator=operator.LESS_THAN_THRESHOLD
             if self.below
             else operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=missing.BREACHING
-            if self.missing_is_breaching
+            treat_missing_data=missing.MISSING
+            if self.notify_without_data
             else missing.NOT_BREACHING,
         )
+        alarm.add_alarm_action(notification)
+        alarm.add_ok_action(notification)
+        if self.notify_without_data:
+            alarm.add_insufficient_data_action(notification)
+        return alarm
 
 
 def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[tuple[str, Alarm]]:
@@ -78,14 +89,14 @@ def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[tuple[s
             f"LedgerStale{family.replace('_', '')}Alarm",
             Alarm(
                 title="Ledger stale",
-                meaning=f"the ledger's {family} jobs have missed {_STALE_SYNCS} syncs",
+                meaning=f"the ledger's {family} jobs have missed {_STALE_SYNCS} syncs, or without data: the sync"
+                " reports nothing",
                 metric=emitted.metric("AsOfAgeSeconds", "Maximum", family=family).with_(
                     period=period
                 ),
                 threshold=_STALE_SYNCS * settings.sync_minutes * 60,
-                # Two periods without a word from the sync are ten missed syncs as well.
                 periods=2,
-                missing_is_breaching=True,
+                notify_without_data=True,
             ),
         )
     yield (
@@ -141,14 +152,14 @@ def digest_alarms(
             "MissedAlarm",
             Alarm(
                 title="Digest missed",
-                meaning="no digest run has ended in one and a half intervals of the schedule",
+                meaning="without data: no digest run has ended in one and a half intervals of the schedule",
                 metric=emitted.metric("DigestRuns", "Sum").with_(
                     period=Duration.seconds(int(period.total_seconds()))
                 ),
                 threshold=1,
                 periods=math.ceil(patience / period),
                 below=True,
-                missing_is_breaching=True,
+                notify_without_data=True,
             ),
         )
 
@@ -168,10 +179,14 @@ def event_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[tu
     yield "GivenUpAlarm", _dead_letters("change events were given up", undelivered)
 
 
-def alert_alarms(undelivered: sqs.Queue | None) -> Iterator[tuple[str, Alarm]]:
-    """Yield the construct id and the alarm for job alerts; without alerts there is none."""
+def alert_alarms(
+    function: lambda_.Function | None, undelivered: sqs.Queue | None
+) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for job alerts; without alerts there is none."""
     if undelivered is not None:
-        yield "GivenUpAlarm", _dead_letters("a job alert did not reach its topic", undelivered)
+        yield "GivenUpAlarm", _dead_letters("job alerts did not reach their topic", undelivered)
+    if function is not None:
+        yield "FailingAlarm", _errors(function, "alerts")
 
 
 def api_alarms(
@@ -203,16 +218,7 @@ def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str
     """Yield construct ids and alarms for one function; `name` is its name in sentences."""
     timeout = function.timeout
     assert timeout is not None  # every function of this stack has one
-    yield (
-        "ErrorsAlarm",
-        Alarm(
-            title="Function errors",
-            meaning=f"the {name} function failed in three periods of five minutes in a row",
-            metric=function.metric_errors(statistic="Sum", period=_FIVE_MINUTES),
-            threshold=1,
-            periods=3,
-        ),
-    )
+    yield "ErrorsAlarm", _errors(function, name)
     yield (
         "NearTimeoutAlarm",
         Alarm(
@@ -236,22 +242,65 @@ def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str
     )
 
 
-def table_alarms(tables: Mapping[str, dynamodb.Table]) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for tables by their names in sentences."""
+def _errors(function: lambda_.Function, name: str) -> Alarm:
+    return Alarm(
+        title="Function errors",
+        meaning=f"the {name} function failed in three periods of five minutes in a row",
+        metric=function.metric_errors(statistic="Sum", period=_FIVE_MINUTES),
+        threshold=1,
+        periods=3,
+    )
+
+
+def table_alarms(
+    tables: Mapping[str, dynamodb.Table], indexes: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, Alarm]]:
+    """Yield construct ids and alarms for tables, and their indexes, by their names in sentences."""
     for name, table in tables.items():
         for verb in ("Read", "Write"):
             yield (
                 f"{name.capitalize()}{verb}ThrottlesAlarm",
                 Alarm(
                     title="Table throttled",
-                    meaning=f"DynamoDB throttles {verb.lower()}s of the {name} table",
-                    metric=table.metric(
-                        f"{verb}ThrottleEvents", statistic="Sum", period=_FIVE_MINUTES
-                    ),
+                    meaning=f"DynamoDB throttles {verb.lower()}s of the {name} table or its indexes",
+                    metric=_throttles(table, f"{verb}ThrottleEvents", indexes.get(name, ())),
                     threshold=1,
-                    periods=3,
+                    # Of four, because the newest period has a zero in place of data that comes late:
+                    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+                    periods=4,
+                    breaching=3,
                 ),
             )
+
+
+def _throttles(
+    table: dynamodb.Table, metric: str, indexes: Sequence[str]
+) -> cloudwatch.MathExpression:
+    """Return the throttled events of a table and its indexes, with zeros where DynamoDB reports none.
+
+    An alarm on DynamoDB's metrics ignores missing data, whatever the alarm says (PutMetricAlarm): without zeros it
+    would never end. The table's own metric leaves out its indexes, which have a dimension more.
+    """
+    dimensions = [
+        {"TableName": table.table_name},
+        *({"TableName": table.table_name, "GlobalSecondaryIndexName": name} for name in indexes),
+    ]
+    metrics = {
+        f"m{number}": cloudwatch.Metric(
+            namespace="AWS/DynamoDB",
+            metric_name=metric,
+            dimensions_map=each,
+            statistic="Sum",
+            period=_FIVE_MINUTES,
+        )
+        for number, each in enumerate(dimensions)
+    }
+    return cloudwatch.MathExpression(
+        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
+        using_metrics=metrics,
+        label=metric,
+        period=_FIVE_MINUTES,
+    )
 
 
 def _dead_letters(meaning: str, queue: sqs.Queue) -> Alarm:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -15,7 +16,7 @@ from stacks.api import Api
 from stacks.changes import Changes
 from stacks.digest import Digest
 from stacks.function import METRICS_NAMESPACE
-from stacks.ledger import Ledger
+from stacks.ledger import INDEXES, Ledger
 from stacks.lookup import Lookup
 from stacks.monitoring.alarms import (
     Alarm,
@@ -64,7 +65,9 @@ class Parts:
     @property
     def functions(self) -> dict[str, lambda_.Function]:
         """All functions, by name."""
+        alerts = {"alerts": self.alerts.function} if self.alerts.function else {}
         return self.alarmed_functions | {
+            **alerts,
             "look-up validation": self.lookup.on_event,
             "look-up": self.lookup.is_complete,
             "board widget": self.widget.function,
@@ -95,6 +98,7 @@ class Parts:
             "api": [self.api.function.log_group],
             "lookup": [self.lookup.on_event.log_group, self.lookup.is_complete.log_group],
             "access": [self.api.access_logs],
+            "alerts": [self.alerts.function.log_group] if self.alerts.function else [],
         }
 
 
@@ -131,18 +135,21 @@ class Monitoring(Construct):
 def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[cloudwatch.Alarm]:
     """Create each alarm in the scope of what it watches; digests had theirs there before."""
     digest, stage = parts.digest, parts.api.stage
-    alarms = [
-        *_created(parts.sync, sync_alarms(emitted, settings)),
-        *_created(digest, digest_alarms(emitted, settings, digest.undelivered)),
-        *_created(parts.changes, event_alarms(emitted, parts.changes.undelivered)),
-        *_created(parts.alerts, alert_alarms(parts.alerts.undelivered)),
-        *_created(parts.api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
-        *_created(parts.ledger, table_alarms(parts.tables)),
+    declared: list[tuple[Construct, Iterable[tuple[str, Alarm]]]] = [
+        (parts.sync, sync_alarms(emitted, settings)),
+        (digest, digest_alarms(emitted, settings, digest.undelivered)),
+        (parts.changes, event_alarms(emitted, parts.changes.undelivered)),
+        (parts.alerts, alert_alarms(parts.alerts.function, parts.alerts.undelivered)),
+        (parts.api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
+        (parts.ledger, table_alarms(parts.tables, {"ledger": INDEXES})),
     ]
-    for name, function in parts.alarmed_functions.items():
-        alarms += _created(function, function_alarms(function, name))
-    return alarms
-
-
-def _created(scope: Construct, alarms: Iterable[tuple[str, Alarm]]) -> list[cloudwatch.Alarm]:
-    return [alarm.create(scope, construct_id) for construct_id, alarm in alarms]
+    declared += [
+        (function, function_alarms(function, name))
+        for name, function in parts.alarmed_functions.items()
+    ]
+    notification = actions.SnsAction(parts.alerts.topic)
+    return [
+        alarm.create(scope, construct_id, notification)
+        for scope, alarms in declared
+        for construct_id, alarm in alarms
+    ]

@@ -15,7 +15,7 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
     "Sync failures": (
         ("sync",),
         (
-            "fields @timestamp, family, error, as_of, upstream_calls\n"
+            "fields @timestamp, family, error, cause, as_of, upstream_calls\n"
             f'| filter message = "synced" and ispresent(error)\n| {_LATEST}'
         ),
     ),
@@ -61,14 +61,14 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
         ),
     ),
     "Function failures": (
-        ("sync", "digest", "changes", "api", "lookup"),
+        ("sync", "digest", "changes", "alerts", "api", "lookup"),
         (
             "fields @timestamp, @log, type, record.status, record.errorType\n"
             f'| filter type = "platform.report" and record.status != "success"\n| {_LATEST}'
         ),
     ),
     "Function durations": (
-        ("sync", "digest", "changes", "api", "lookup"),
+        ("sync", "digest", "changes", "alerts", "api", "lookup"),
         (
             'filter type = "platform.report"\n'
             "| stats count() as runs, pct(record.metrics.durationMs, 99) as p99_ms, "

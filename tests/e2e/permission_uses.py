@@ -44,6 +44,27 @@ def sync(stack: Enforced) -> None:
     wait_until(is_known, 20, "the new job is in the ledger")
 
 
+def end_of_a_job(stack: Enforced) -> None:
+    """Sync until no job is active: each loses its row for active jobs when it ends."""
+    sync(stack)
+
+    def has_ended() -> bool:
+        complete = is_complete(stack.invoke("Sync/Function")["Families"])
+        return complete and not has_active_job(stack)
+
+    wait_until(has_ended, 40, "all jobs have ended")
+
+
+def has_active_job(stack: Enforced) -> bool:
+    """Whether the ledger has a job of the family PHI that has not ended."""
+    found = stack.own.client("dynamodb").query(
+        TableName=stack.outputs["LedgerTableName"],
+        KeyConditionExpression="PK = :active",
+        ExpressionAttributeValues={":active": {"S": "000000000000/us-east-1/PHI#active"}},
+    )
+    return bool(found["Items"])
+
+
 def state_of_phi(stack: Enforced) -> dict[str, Any]:
     """The sync state of the family PHI, as its row has it."""
     row = stack.own.client("dynamodb").get_item(**_state_row(stack), ConsistentRead=True)["Item"]
@@ -95,8 +116,7 @@ def follow_a_job(stack: Enforced) -> None:
 
     A recount that was refused leaves the family without counters, and then all its rows are read.
     """
-    state = state_of_phi(stack)
-    if not state.get("Active") or state.get("Counted") != LAYOUT:
+    if not has_active_job(stack) or state_of_phi(stack).get("Counted") != LAYOUT:
         sync(stack)
 
 
@@ -189,6 +209,39 @@ def digest_after_an_error(stack: Enforced) -> None:
         else:
             assert "MessageId" not in answer
     assert stack.invoke("Digest/Function", **wanted).get("MessageId")
+
+
+def _alerted(stack: Enforced) -> str:
+    """The log of the function for a change that waits for an alert; none waits after it."""
+    waiting, sqs = stack.name("JobAlerts/Waiting"), stack.own.client("sqs")
+    detail = {
+        "Family": "PHI",
+        "JobId": "0" * 32,
+        "JobStatus": "FAILED",
+        "EventId": uuid.uuid4().hex,
+    }
+    sqs.send_message(QueueUrl=waiting, MessageBody=json.dumps({"detail": detail}))
+    log = stack.log_of("JobAlerts/Function")
+    # The schedule's run may have been first: then this one has sent none.
+    assert "Error" not in log, log
+    assert "not deleted" not in log, log
+    return log
+
+
+def alert(stack: Enforced) -> None:
+    _alerted(stack)
+
+
+def alert_by_role_only(stack: Enforced) -> None:
+    """An alert to a topic whose policy does not allow it as well."""
+    with stack.publishing_by_role_only("JobAlerts/Topic"):
+        _alerted(stack)
+
+
+def chat_alert_by_role_only(stack: Enforced) -> None:
+    """The same for the chat topic, on which the alert itself does not depend."""
+    with stack.publishing_by_role_only("Digest/ChatTopic"):
+        assert "ChatFailures" not in _alerted(stack)
 
 
 def widget(stack: Enforced) -> None:

@@ -37,6 +37,7 @@ NEEDED: dict[Permission, Use] = (
             ("WriteLedger", "dynamodb:PutItem"): uses.sync,
             ("WriteLedger", "dynamodb:UpdateItem"): uses.sync,
             ("WriteLedger", "dynamodb:ConditionCheckItem"): uses.sync,
+            ("RemoveRows", "dynamodb:DeleteItem"): uses.end_of_a_job,
         },
     )
     | _of(
@@ -67,6 +68,15 @@ NEEDED: dict[Permission, Use] = (
         {
             ("ReadJobName", "dynamodb:GetItem"): uses.changes,
             ("PutEvents", "events:PutEvents"): uses.changes,
+        },
+    )
+    | _of(
+        "JobAlerts/FunctionRole",
+        {
+            ("ReceiveMessages", "sqs:ReceiveMessage"): uses.alert,
+            ("ReceiveMessages", "sqs:DeleteMessage"): uses.alert,
+            ("PublishAlerts", "sns:Publish"): uses.alert_by_role_only,
+            ("PublishAlertsToChat", "sns:Publish"): uses.chat_alert_by_role_only,
         },
     )
     | _of("Widget/FunctionRole", {_QUERY: uses.widget})
@@ -117,8 +127,8 @@ OF_NO_USE_IN_ROLE: dict[Permission, str] = (
         for name in ("OnEvent", "IsComplete")
     }
     | {
-        (f"SchedulerRoleForTarget-{name}", "Invoke", _INVOKE): "MiniStack's schedules have no role"
-        for name in ("1b2b2b", "91eb27", "b6b93d")
+        (f"SchedulerRoleFor{name}", "Invoke", _INVOKE): "MiniStack's schedules have no role"
+        for name in ("Target-1b2b2b", "Target-91eb27", "Target-b6b93d", "Alerts")
     }
     | {
         (

@@ -88,7 +88,7 @@ def test_the_page_lists_every_route(page):
 
 
 def test_try_it_out_on_the_list_shows_jobs(page):
-    block = "#operations-default-ListJobs"
+    block = "#operations-Jobs-ListJobs"
     click(page, f"{block} .opblock-summary-control")
     click(page, f"{block} .execute")
     shown = answered(page, block, "JobId")
@@ -102,7 +102,7 @@ def test_try_it_out_on_the_list_shows_jobs(page):
 
 
 def test_try_it_out_publishes_a_digest(page):
-    block = "#operations-default-PublishDigest"
+    block = "#operations-Digests-PublishDigest"
     click(page, f"{block} .opblock-summary-control")
     body = wait(page, f"{block} .body-param__text")
     body.send_keys(Keys.CONTROL, "a")

@@ -1,6 +1,7 @@
 """Change events and alerts, as the systems and the people that subscribe receive them."""
 
 import json
+import re
 import time
 import uuid
 
@@ -42,7 +43,7 @@ def start_job(deployment, outcome):
     )
 
 
-def sync_until(deployment, done):
+def sync_until(deployment, done, seconds=60):
     """Sync each second, by hand: the schedule's minute is too long to see every status."""
     function = deployment.outputs["SyncFunctionName"]
 
@@ -51,7 +52,7 @@ def sync_until(deployment, done):
         deployment.client("lambda").invoke(FunctionName=function, Payload=payload)
         return done()
 
-    wait_until(synced_and_done, 60, "the events have arrived", every=0.5)
+    wait_until(synced_and_done, seconds, "the events have arrived", every=0.5)
 
 
 def test_a_queue_behind_a_rule_gets_each_transition_once_and_in_order(deployment):
@@ -80,22 +81,66 @@ def test_a_queue_behind_a_rule_gets_each_transition_once_and_in_order(deployment
     assert "patient" not in json.dumps(got)
 
 
-def test_a_failed_job_notifies_the_alert_topic_at_once(deployment):
+def test_failed_jobs_are_one_alert_that_people_and_programs_can_read(deployment):
+    queues = {raw: Queue(deployment) for raw in ("true", "false")}
+    for raw, queue in queues.items():
+        deployment.client("sns").subscribe(
+            TopicArn=deployment.outputs["JobAlertsTopicArn"],
+            Protocol="sqs",
+            Endpoint=queue.arn,
+            Attributes={"RawMessageDelivery": raw},
+        )
+    job_ids = {start_job(deployment, "FAILED") for _ in range(3)}
+
+    def alerts(queue):
+        found = [json.loads(body) for body in queue.receive()]
+        return [each for each in found if each.get("Kind") == "Alert"]
+
+    def told():
+        return {change["JobId"] for each in alerts(queues["true"]) for change in each["Changes"]}
+
+    # The schedule's minute: nobody invokes the function.
+    sync_until(deployment, lambda: job_ids <= told(), seconds=150)
+    messages = [
+        each
+        for each in alerts(queues["true"])
+        if job_ids & {change["JobId"] for change in each["Changes"]}
+    ]
+    # The minute can end between two of them.
+    assert len(messages) <= 2
+    ours = [c for each in messages for c in each["Changes"] if c["JobId"] in job_ids]
+    assert [(c["Family"], c["JobStatus"]) for c in ours] == [("PHI", "FAILED")] * 3
+    wrapped = [json.loads(body) for body in queues["false"].receive()]
+    subjects = [e["Subject"] for e in wrapped if job_ids & set(re.findall(r"\w{32}", e["Message"]))]
+    assert subjects
+    assert all(re.search(r"^\[job-ledger\] .*\d+ PHI FAILED", subject) for subject in subjects)
+    assert "patient" not in json.dumps([messages, wrapped])
+
+
+def test_a_test_event_is_an_alert_that_says_so(deployment):
     queue = Queue(deployment)
     deployment.client("sns").subscribe(
-        TopicArn=deployment.outputs["JobAlertsTopicArn"],
-        Protocol="sqs",
-        Endpoint=queue.arn,
-        Attributes={"RawMessageDelivery": "true"},
+        TopicArn=deployment.outputs["JobAlertsTopicArn"], Protocol="sqs", Endpoint=queue.arn
     )
-    job_id = start_job(deployment, "FAILED")
-    sync_until(deployment, lambda: any(job_id in body for body in queue.receive()))
-    (text,) = [body for body in queue.received if job_id in body]
-    assert f"job {job_id} (PHI) is FAILED." in text
-    assert f"GET /jobs/{job_id}" in text
-    assert f"jobledger job {job_id}" in text
-    assert "jobledger open" in text
-    assert "patient" not in text
+    event_id = uuid.uuid4().hex
+    detail = {
+        "Family": "PHI",
+        "JobId": "0" * 32,
+        "JobStatus": "FAILED",
+        "EventId": event_id,
+        "Test": True,
+    }
+    entry = {"Source": "jobledger", "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
+    deployment.client("events").put_events(Entries=[entry])
+
+    def sent():
+        function = deployment.outputs["AlertsFunctionName"]
+        deployment.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        return [json.loads(body) for body in queue.receive() if event_id in body]
+
+    (message,) = wait_until(sent, 30, "the test arrives")
+    assert message["Subject"] == "[job-ledger] TEST: 1 PHI FAILED"
+    assert json.loads(message["Message"])["Test"] is True
 
 
 def test_the_first_fill_has_raised_no_event(deployment):

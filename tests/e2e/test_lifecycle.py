@@ -6,6 +6,7 @@ The tests share one local AWS, and run in the order of the file.
 import contextlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 
@@ -160,7 +161,9 @@ def earlier_release(tmp_path_factory):
     """The earlier release's files, from this repository's history."""
     packed = subprocess.run(["git", "archive", EARLIER], cwd=ROOT, capture_output=True, check=False)
     if packed.returncode:
-        pytest.skip(f"the commit {EARLIER} is not in this clone")
+        missing = f"the commit {EARLIER} is not in this clone"
+        # Continuous integration clones in full: there, a skip would hide that nothing updates an earlier release.
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
     folder = tmp_path_factory.mktemp("earlier")
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")

@@ -99,6 +99,20 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "WriteLedger": Allowed(
             _service("dynamodb", "ConditionCheckItem PutItem UpdateItem"), {"Ledger.Arn"}
         ),
+        "RemoveRows": Allowed(
+            {"dynamodb:DeleteItem"},
+            {"Ledger.Arn"},
+            {
+                "ForAllValues:StringLike": {
+                    "dynamodb:LeadingKeys": [
+                        "AWS::AccountId/AWS::Region/*",
+                        "AWS::AccountId/AWS::Region#*",
+                        "state",
+                    ]
+                },
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        ),
         "ReadJobs": Allowed(
             {
                 f"comprehendmedical:{action}"
@@ -141,7 +155,18 @@ ROLES: dict[str, dict[str, Allowed]] = {
             {"StringEquals": {"events:source": "jobledger"}},
         ),
     },
+    "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
+    | {
+        "ReceiveMessages": Allowed(
+            _service("sqs", "DeleteMessage ReceiveMessage"), {"JobAlerts/Waiting.Arn"}
+        ),
+        "UseKeyOfQueue": Allowed({"kms:Decrypt"}, KEY, _through("sqs")),
+        "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
+        "PublishAlerts": Allowed({"sns:Publish"}, {"JobAlerts/Topic"}),
+        "PublishAlertsToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
+    },
     "SchedulerRoleForTarget-1b2b2b": _invoke("Sync/Function"),
+    "SchedulerRoleForAlerts": _invoke("JobAlerts/Function"),
     "SchedulerRoleForTarget-91eb27": _invoke("Api/Function"),
     "SchedulerRoleForTarget-b6b93d": _invoke("Digest/Function")
     | _dead_letters("Digest/Undelivered"),

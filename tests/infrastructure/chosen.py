@@ -19,6 +19,7 @@ CHOSEN = {
     "webAclArn": "arn:aws-us-gov:wafv2:us-gov-west-1:111122223333:regional/webacl/hospital/1a2b3c4d-0000-4000-8000-000000000000",
     "kmsKeyArn": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/1a2b3c4d-0000-4000-8000-000000000000",
     "keepWarm": "false",
+    "apiGatewayAccount": "false",
     "logRetentionDays": "365",
     "backupDays": "7",
     "retainLedger": "false",
@@ -68,6 +69,10 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "Changes/Undelivered": (Promise("KmsMasterKeyId", _KEY, "kmsKeyArn"),),
     _ALERTS: (Promise("KmsMasterKeyId", _KEY, "kmsKeyArn"),),
     f"{_ALERTS}/c@example.org": _email("c@example.org", _ALERTS),
+    "JobAlerts/Function": (
+        *_FUNCTION,
+        _variable("CHAT_TOPIC_ARN", "Digest/ChatTopic", "chatDigests"),
+    ),
     "JobAlerts/Undelivered": (Promise("KmsMasterKeyId", _KEY, "kmsKeyArn"),),
     "JobAlerts/Rule": (
         Promise("EventPattern.source", ["jobledger.Ward7"], "name"),
@@ -95,6 +100,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "Api/Function": (*_FUNCTION, _variable("SYNC_MINUTES", "5", "syncMinutes")),
     "Api/Rest": (
         Promise("EndpointConfiguration.Types", ["PRIVATE"], "vpcEndpointIds"),
+        Promise("EndpointConfiguration.IpAddressType", "dualstack", "vpcEndpointIds"),
         Promise(
             "EndpointConfiguration.VpcEndpointIds", [CHOSEN["vpcEndpointIds"]], "vpcEndpointIds"
         ),

@@ -120,6 +120,40 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "Changes/Undelivered": _QUEUE,
     "JobAlerts/Topic": _TOPIC,
     "JobAlerts/Undelivered": _QUEUE,
+    "JobAlerts/Waiting": (
+        *_QUEUE,
+        Promise("VisibilityTimeout", 150, "longer than a run, or two runs send the same"),
+        Promise("RedrivePolicy.maxReceiveCount", 240, "SNS may refuse for twelve hours"),
+        Promise(
+            "RedrivePolicy.deadLetterTargetArn", "JobAlerts/Undelivered.Arn", "no alert is lost"
+        ),
+    ),
+    "JobAlerts/Function": (
+        *_FULL,
+        Promise("Handler", "jobledger.handlers.alerts.handler", "the entry point"),
+        Promise("Timeout", 120, "1,000 changes in 100 reads, and two messages"),
+        Promise("MemorySize", 256, "1,000 changes"),
+        _variable("ALERT_QUEUE_URL", "JobAlerts/Waiting", "what waits"),
+        _variable("ALERT_TOPIC_ARN", "JobAlerts/Topic", "its recipients"),
+        _variable(
+            "API_URL",
+            "https://Api/Rest.execute-api.AWS::Region.AWS::URLSuffix/v1",
+            "alerts say where to look closer",
+        ),
+    ),
+    "JobAlerts/Function/EventInvokeConfig": (
+        Promise("MaximumRetryAttempts", 0, "the next run is the retry"),
+        Promise("MaximumEventAgeInSeconds", 60, "a late run would only repeat the next one"),
+    ),
+    "JobAlerts/Schedule": (
+        Promise("ScheduleExpression", "rate(1 minute)", "one message a minute"),
+        Promise("State", "ENABLED", "it runs"),
+        Promise("Target.Arn", "JobAlerts/Function.Arn", "what it runs"),
+        Promise("Target.Input", "{}", "it reads the queue"),
+        Promise("Target.RetryPolicy.MaximumRetryAttempts", 0, "the next run is the retry"),
+        Promise("Target.RetryPolicy.MaximumEventAgeInSeconds", 60, "the next run is the retry"),
+    ),
+    "JobAlerts/FunctionLogs": _LOGS,
     "JobAlerts/Rule": (
         Promise("State", "ENABLED", "it listens"),
         Promise("EventPattern.source", ["jobledger"], "this deployment's events"),
@@ -127,7 +161,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise(
             "EventPattern.detail.JobStatus", ["FAILED", "PARTIAL_SUCCESS"], "the setting alertOn"
         ),
-        Promise("Targets.0.Arn", "JobAlerts/Topic", "its recipients"),
+        Promise("Targets.0.Arn", "JobAlerts/Waiting.Arn", "a minute's changes are one message"),
         Promise("Targets.0.DeadLetterConfig.Arn", "JobAlerts/Undelivered.Arn", "no alert is lost"),
     ),
     "Digest/Topic": _TOPIC,
@@ -198,6 +232,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     ),
     "Api/Rest": (
         Promise("EndpointConfiguration.Types", ["REGIONAL"], "callers are in the region"),
+        Promise("EndpointConfiguration.IpAddressType", "dualstack", "a private API can become it"),
         Promise("SecurityPolicy", "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09", "TLS 1.2 or newer"),
         Promise("EndpointAccessMode", "STRICT", "needed by the policy, and the stricter mode"),
         Promise("BinaryMediaTypes", ["*/*"], "gzip passes unchanged"),

@@ -130,6 +130,16 @@ def test_no_answer_of_the_gateway_quotes_the_request(gateway_responses):
     assert text.count("$context.") == text.count("$context.requestId")
 
 
+@pytest.mark.parametrize("setting", ["true", "false"])
+def test_the_account_has_another_role_for_logs_only_if_the_setting_says_so(synthesise, setting):
+    template = synthesise(apiGatewayAccount=setting)
+    there = len(template.find_resources("AWS::ApiGateway::Account"))
+    roles = [name for name in template.find_resources("AWS::IAM::Role") if "CloudWatchRole" in name]
+    assert there == len(roles) == (setting == "true")
+    (stage,) = template.find_resources("AWS::ApiGateway::Stage").values()
+    assert stage["Properties"]["AccessLogSetting"]["DestinationArn"]
+
+
 def schedules_of_the_api(template):
     found = template.find_resources("AWS::Scheduler::Schedule").values()
     targets = [one["Properties"] for one in found]

@@ -70,6 +70,22 @@ def test_all_bad_settings_are_reported_at_once_in_a_line_each(synth):
     ]
 
 
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1"])
+def test_resources_of_another_region_are_refused(synth, region):
+    uuid = "1a2b3c4d-0000-4000-8000-000000000000"
+    given = {
+        "kmsKeyArn": f"arn:aws:kms:us-east-1:111122223333:key/{uuid}",
+        "webAclArn": f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{uuid}",
+    }
+    done = synth(region=region, **given)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"job-ledger: setting {key}: {arn!r} is of the region us-east-1; allowed: one of {region}, "
+        "the region of the deployment (AWS_REGION or the profile sets it)"
+        for key, arn in given.items()
+    ]
+
+
 def test_a_region_without_the_service_is_refused_with_those_that_have_it(synth):
     done = synth(region="eu-central-1")
     assert done.returncode == 1

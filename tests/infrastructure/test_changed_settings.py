@@ -25,7 +25,7 @@ HOLDS_DATA = (
 CHANGED = {key: CHOSEN[key] for key in CHOSEN if key != "name"} | {"alertOn": ""}
 # What a setting is for: there without it, or with it.
 ONLY_BEFORE = {
-    "alertOn": {"JobAlerts/Undelivered"},
+    "alertOn": {"JobAlerts/FunctionLogs", "JobAlerts/Undelivered", "JobAlerts/Waiting"},
     "kmsKeyArn": {"Key"},
 }
 ONLY_AFTER = {

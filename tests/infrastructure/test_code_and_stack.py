@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobledger import invoke, metrics
+from jobledger import invoke, metrics, sns
 from jobledger.digest import run as digest_run
-from jobledger.digest import sns
 from jobledger.events import batch, eventbridge
 from jobledger.ledger import table
 from jobledger.sync import run as sync_run
@@ -19,6 +18,7 @@ from tests.unit.test_imports import MODULES, own_modules
 # How the code names an environment variable.
 READS = re.compile(r"""(?:\brequired|\benviron\.get|\b_function)\(\s*"([A-Z_]+)\"""")
 FUNCTIONS = {
+    "JobAlerts/Function": "alerts",
     "Api/Function": "api",
     "Changes/Function": "changes",
     "Digest/Function": "digest",
@@ -136,7 +136,7 @@ def test_alarms_are_on_metrics_that_the_code_emits(full):
     own = {
         alarm["MetricName"]
         for alarm in of_type(full, "AWS::CloudWatch::Alarm").values()
-        if alarm["Namespace"] == "JobLedger"
+        if alarm.get("Namespace") == "JobLedger"
     }
     assert own
     assert own <= emitted

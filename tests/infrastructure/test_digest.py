@@ -43,7 +43,7 @@ def test_without_a_chat_there_is_no_topic_for_it(template):
     assert "ChatTopicArn" not in template.find_outputs("*")
 
 
-def test_a_chat_has_an_encrypted_topic_to_which_the_digest_role_alone_publishes(synthesise):
+def test_a_chat_has_an_encrypted_topic_to_which_digests_and_alerts_alone_publish(synthesise):
     template = synthesise(chatDigests="true", digestWhen="attention")
     environment = variables(template)
     assert environment["DIGEST_WHEN"] == "attention"
@@ -56,7 +56,8 @@ def test_a_chat_has_an_encrypted_topic_to_which_the_digest_role_alone_publishes(
         if policy["Properties"]["Topics"] == [{"Ref": chat}]
     )
     allowed = [statement for statement in policy if statement["Effect"] == "Allow"]
-    assert [statement["Action"] for statement in allowed] == ["sns:Publish"]
+    # The other is that of alerts.
+    assert [statement["Action"] for statement in allowed] == ["sns:Publish"] * 2
     assert allowed[0]["Principal"] == {"AWS": role}
     denied = [statement for statement in policy if statement["Effect"] == "Deny"]
     assert [s["Condition"] for s in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
@@ -65,7 +66,7 @@ def test_a_chat_has_an_encrypted_topic_to_which_the_digest_role_alone_publishes(
 def test_failures_to_publish_are_alarmed(template, synthesise):
     def alarmed(template: Any) -> set[str]:
         alarms = of_type(template, "AWS::CloudWatch::Alarm").values()
-        names = {alarm["Properties"]["MetricName"] for alarm in alarms}
+        names = {alarm["Properties"].get("MetricName") for alarm in alarms}
         return names & {
             "DigestFailures",
             "ChatFailures",
@@ -89,7 +90,7 @@ def test_the_metric_of_the_alarm_is_the_one_that_the_function_writes(template):
     (alarm,) = (
         alarm["Properties"]
         for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
-        if alarm["Properties"]["MetricName"] == "DigestFailures"
+        if alarm["Properties"].get("MetricName") == "DigestFailures"
     )
     environment = variables(template)
     assert alarm["Namespace"] == environment["POWERTOOLS_METRICS_NAMESPACE"]

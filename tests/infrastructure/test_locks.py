@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hatchling import build
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -59,6 +60,13 @@ def test_a_lock_names_the_extras_that_its_packages_require(environment):
     assert required <= extras
 
 
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "local" / "clients-node"])
+def test_every_package_of_npm_has_a_hash(folder):
+    packages = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    for name, package in packages.items():
+        assert not name or package["integrity"].startswith("sha512-"), name
+
+
 @pytest.mark.row(25, count="all lock files")
 def test_make_installs_the_locks_and_nothing_else():
     parts = [environment.parts for environment in (toolchain.MAIN, *toolchain.OTHERS.values())]
@@ -107,12 +115,22 @@ def test_the_bill_of_materials_names_each_package_of_the_functions_with_its_hash
         assert component["externalReferences"][0]["hashes"]
 
 
-def test_the_wheel_of_the_client_names_its_licence_and_has_its_text(tmp_path, monkeypatch):
+def test_the_wheel_of_the_client_says_what_it_is_and_has_its_licence(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     name = build.build_wheel(str(tmp_path))
     with zipfile.ZipFile(tmp_path / name) as wheel:
         folder = name.removesuffix("-py3-none-any.whl") + ".dist-info"
         metadata = wheel.read(f"{folder}/METADATA").decode()
         text = wheel.read(f"{folder}/licenses/LICENSE")
-    assert "License-Expression: Apache-2.0\nLicense-File: LICENSE\n" in metadata
+    # Raises for metadata that an index refuses.
+    described = Metadata.from_email(metadata, validate=True)
+    assert described.metadata_version in ("2.3", "2.4")  # what twine 6.2 accepts
+    assert described.description_content_type == "text/markdown"
+    assert described.description == (ROOT / "job_ledger" / "README.md").read_text()
+    assert described.summary
+    assert described.project_urls
+    assert described.author or described.author_email
+    supported = [f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)]
+    assert set(supported) < set(described.classifiers or [])
+    assert (described.license_expression, described.license_files) == ("Apache-2.0", ["LICENSE"])
     assert text == (ROOT / "LICENSE").read_bytes()

@@ -89,6 +89,16 @@ def test_every_attribute_can_be_used():
         ),
         ({"select": "only"}, {"Select": "only"}),
         ({"must_exist": False}, {"MustExist": "false"}),
+        ({"must_exist": "false"}, {"MustExist": "false"}),
+        ({"must_exist": "true"}, {"MustExist": "true"}),
+        ({"family": "PHI, RXNORM"}, {"Family": "PHI, RXNORM"}),
+        ({"family": "ALL"}, {"Family": "ALL"}),
+        ({"submit_time_after": "1764000000.5"}, {"SubmitTimeAfter": "1764000000.5"}),
+        (
+            {"submit_time_after": "2026-11-23T08:00:00+01:00"},
+            {"SubmitTimeAfter": "2026-11-23T08:00:00+01:00"},
+        ),
+        ({"wait_minutes": "30"}, {"WaitMinutes": "30"}),
         ({"wait_minutes": 30}, {"WaitMinutes": "30"}),
         ({"wait_minutes": 0.5}, {"WaitMinutes": "0.5"}),
         ({"wait_minutes": 55}, {"WaitMinutes": "55"}),
@@ -133,10 +143,110 @@ def test_what_it_says_of_the_limits_is_what_the_look_up_does():
     assert str(MOST_COUNTED) in str(ComprehendMedicalJobLookup.count.__doc__)
 
 
-@pytest.mark.parametrize("minutes", [-1, 121])
+@pytest.mark.parametrize(
+    "minutes", [-1, 121, float("nan"), float("inf"), True, None, "", "soon", "121", [5]]
+)
 def test_a_wait_beyond_what_is_allowed_is_refused_at_synth(minutes):
-    with pytest.raises(ValueError, match="must be from 0 to 120"):
+    with pytest.raises(ValueError, match=r"wait_minutes is .* must be from 0 to 120"):
         template(wait_minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    "argument, value, rule",
+    [
+        ("family", "FOO", "SNOMEDCT, ICD10CM, RXNORM, ENTITIES_V2, PHI or ALL"),
+        ("family", "phi", r"ALL; did you mean PHI\?"),
+        ("family", ["PHI", "SNOMED"], r"ALL; did you mean SNOMEDCT\?"),
+        ("family", "PHI,", "SNOMEDCT, "),
+        ("family", [], "SNOMEDCT, "),
+        ("family", "", "SNOMEDCT, "),
+        ("job_status", "DONE", "SUBMITTED, .* or STOPPED"),
+        ("job_status", "completed", r"did you mean COMPLETED\?"),
+        ("job_status", ["FAILED", 5], "SUBMITTED"),
+        ("select", "first", "newest, oldest or only"),
+        ("select", "", "newest, oldest or only"),
+        ("must_exist", "False", r"true or false; did you mean false\?"),
+        ("must_exist", "no", "true or false"),
+        ("must_exist", 1, "true or false"),
+        ("must_exist", None, "true or false"),
+        ("job_name", "", "1 to 256"),
+        ("job_name", "n" * 257, "1 to 256"),
+        ("job_name", "a*b", "1 to 256"),
+        ("job_name", 7, "1 to 256"),
+        ("job_name_prefix", "a\nb", "1 to 256"),
+        ("submit_time_after", "yesterday", "a datetime with a time zone"),
+        ("submit_time_after", "2026-02-30", "a datetime with a time zone"),
+        ("submit_time_after", "2026-11-23T25:00:00Z", "a datetime with a time zone"),
+        ("submit_time_before", "2026-11-23T08:00:00", "a datetime with a time zone"),
+        ("submit_time_before", "2026-11-23 08:00", "a datetime with a time zone"),
+        ("submit_time_before", "", "a datetime with a time zone"),
+        ("name", "1", "a letter, then up to 63"),
+        ("name", "a/b", "a letter, then up to 63"),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_synth_with_what_is_allowed(argument, value, rule):
+    with pytest.raises(ValueError, match=f"{argument} is .*must be .*{rule}"):
+        template(**{argument: value})
+
+
+@pytest.mark.parametrize(
+    "argument, name",
+    [
+        ("family", "Family"),
+        ("job_status", "JobStatus"),
+        ("job_name", "JobName"),
+        ("job_name_prefix", "JobNamePrefix"),
+        ("submit_time_after", "SubmitTimeAfter"),
+        ("submit_time_before", "SubmitTimeBefore"),
+        ("select", "Select"),
+        ("must_exist", "MustExist"),
+        ("wait_minutes", "WaitMinutes"),
+        ("refresh", "Refresh"),
+    ],
+)
+def test_a_token_is_passed_on(argument, name):
+    from aws_cdk import App, CfnParameter, Fn, Stack
+    from aws_cdk.assertions import Template
+
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
+    stack = Stack(App(), "Consumer")
+    text, several = (
+        CfnParameter(stack, "Text"),
+        CfnParameter(stack, "Several", type="CommaDelimitedList"),
+    )
+    expected: dict[str, tuple[Any, Any]] = {"Text": (text.value_as_string, {"Ref": "Text"})}
+    if argument in ("family", "job_status"):
+        known = "PHI" if argument == "family" else "FAILED"
+        expected["Mixed"] = [known, text.value_as_string], [known, {"Ref": "Text"}]
+        expected["Several"] = several.value_as_list, {"Ref": "Several"}
+    if argument == "must_exist":
+        condition = Fn.condition_if("Condition", "true", "false")
+        expected["If"] = condition, {"Fn::If": ["Condition", "true", "false"]}
+    for construct_id, (value, _) in expected.items():
+        ComprehendMedicalJobLookup(stack, f"With{construct_id}", **{argument: value})
+    made = Template.from_stack(stack).to_json()["Resources"].values()
+    assert [resource["Properties"][name] for resource in made] == [
+        rendered for _, rendered in expected.values()
+    ]
+
+
+def test_the_types_are_those_of_the_client():
+    from typing import get_args
+
+    from job_ledger.types import Family, JobStatus
+    from stacks import setting_readers
+
+    assert get_args(Family) == (*setting_readers.FAMILIES, "ALL")
+    assert get_args(JobStatus) == setting_readers.STATUSES
+
+
+@pytest.mark.parametrize("name", ["Ward7", "JobLedger"])
+def test_the_token_of_a_deployment_with_a_name_is_read_from_its_parameter(name):
+    made = template(name=name)
+    (resource,) = made["Resources"].values()
+    parameter = made["Parameters"][resource["Properties"]["ServiceToken"]["Ref"]]
+    assert parameter["Default"] == Settings(name=name).token_parameter
 
 
 def test_a_time_without_a_zone_is_refused_at_synth():

@@ -1,8 +1,12 @@
 """Every statement of every role, key, topic and queue policy of the template."""
 
+import json
+import re
+
 import pytest
 
 from tests.infrastructure.allowed import ROLES, WITHOUT_RESOURCES, Allowed
+from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
 
 
@@ -143,6 +147,10 @@ def test_the_key_has_a_policy_of_these_statements(full):
                 }
             },
         ),
+        "LogsOfCallers": (
+            {"AWS": "*"},
+            {"StringEquals": {"kms:CallerAccount": "AWS::AccountId", "kms:ViaService": via[1]}},
+        ),
         "Events": ({"Service": "events.amazonaws.com"}, {}),
         "Alarms": (
             {"Service": "cloudwatch.amazonaws.com"},
@@ -151,7 +159,8 @@ def test_the_key_has_a_policy_of_these_statements(full):
     }
     actions = {statement["Sid"]: set(listed(statement["Action"])) for statement in policy}
     assert actions["UseThroughServices"] == actions["Logs"] == use
-    assert actions["Events"] == actions["Alarms"] == {"kms:Decrypt", "kms:GenerateDataKey"}
+    sending = {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert actions["Events"] == actions["Alarms"] == actions["LogsOfCallers"] == sending
     assert actions["LookupProperties"] == {"kms:Decrypt", "kms:Encrypt"}
     assert actions["GrantsForTables"] == {"kms:CreateGrant"}
     # Who administers the key cannot decrypt with it.
@@ -159,15 +168,30 @@ def test_the_key_has_a_policy_of_these_statements(full):
     assert "kms:PutKeyPolicy" in actions["Administration"], "the key must stay manageable"
 
 
+def test_the_document_has_the_statement_for_another_key(full):
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    documented = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    written = json.dumps(
+        readable(by_path(full)["Key"]["Properties"]["KeyPolicy"]["Statement"], full)
+    )
+    statements = json.loads(
+        written.replace("AWS::AccountId", "111122223333").replace("AWS::Region", "us-east-1")
+    )
+    assert documented == [each for each in statements if each["Sid"] == "LogsOfCallers"]
+
+
 @pytest.mark.parametrize(
     "topic, allowed",
     [
         ("Digest/Topic", [("AWS", "Digest/FunctionRole.Arn", {})]),
-        ("Digest/ChatTopic", [("AWS", "Digest/FunctionRole.Arn", {})]),
+        (
+            "Digest/ChatTopic",
+            [("AWS", f"{each}/FunctionRole.Arn", {}) for each in ("Digest", "JobAlerts")],
+        ),
         (
             "JobAlerts/Topic",
             [
-                ("Service", "events.amazonaws.com", {}),
+                ("AWS", "JobAlerts/FunctionRole.Arn", {}),
                 (
                     "Service",
                     "cloudwatch.amazonaws.com",
@@ -214,4 +238,5 @@ def test_queues_want_tls_and_only_eventbridge_may_send_by_policy(full):
         "Changes/Undelivered/Policy": [],
         "Digest/Undelivered/Policy": [],
         "JobAlerts/Undelivered/Policy": [({"Service": "events.amazonaws.com"}, rule)],
+        "JobAlerts/Waiting/Policy": [({"Service": "events.amazonaws.com"}, rule)],
     }

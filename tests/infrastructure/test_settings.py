@@ -95,6 +95,7 @@ def test_without_context_everything_has_its_default():
         ("includeJobDetails", False, "include_job_details", False),
         ("retainLedger", "false", "retain_ledger", False),
         ("keepWarm", "false", "keep_warm", False),
+        ("apiGatewayAccount", "false", "api_gateway_account", False),
         ("bundleFor", "host", "bundle_for", "host"),
     ],
 )
@@ -117,6 +118,25 @@ def test_a_good_value_is_taken(key, value, field, expected):
         ("syncMinutes", "1.5", "'1.5' is not valid"),
         ("syncMinutes", True, "True is not valid"),
         ("syncMinutes", "²", "'²' is not valid"),
+        *(
+            (
+                key,
+                arn,
+                f"{arn!r} is of the partition {partition}, and its region {region} of {right}",
+            )
+            for partition, region, right in (
+                ("aws", "us-gov-west-1", "aws-us-gov"),
+                ("aws-us-gov", "us-east-1", "aws"),
+                ("aws-cn", "eu-west-1", "aws"),
+            )
+            for key, arn in (
+                ("kmsKeyArn", f"arn:{partition}:kms:{region}:111122223333:key/{UUID}"),
+                (
+                    "webAclArn",
+                    f"arn:{partition}:wafv2:{region}:111122223333:regional/webacl/a/{UUID}",
+                ),
+            )
+        ),
         ("digestSchedule", "0 8 * * ? *", "'0 8 * * ? *' is neither cron(…) nor rate(…)"),
         ("digestSchedule", "at(2026-01-01T00:00:00)", "is neither cron(…) nor rate(…)"),
         ("digestSchedule", "cron(0 8 * * *)", "has 5 fields; cron needs six"),

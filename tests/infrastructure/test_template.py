@@ -161,7 +161,8 @@ def test_cfn_lint_has_nothing_to_say_of_a_template_with_other_settings(synthesis
 
     changed = {"digestEmails": "a@example.org", "families": "PHI", "retainLedger": "false"}
     text = json.dumps(synthesise(**changed).to_json())
-    assert cfnlint.lint(text, config=ManualArgs(regions=["us-east-1"])) == []
+    everything = ManualArgs(regions=["us-east-1"], include_checks=["I"])
+    assert cfnlint.lint(text, config=everything) == []
 
 
 def test_host_bundles_get_the_runtime_of_this_interpreter(synthesise):

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from jobledger.clients import session
-from jobledger.digest.sns import Notification, Notifier
 from jobledger.errors import (
     EventRefused,
     FunctionRefused,
@@ -27,6 +26,7 @@ from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
+from jobledger.sns import Notification, Notifier
 from tests.scripted_server import Scripted, scripted
 
 KEY = {"PK": "p", "SK": "s"}

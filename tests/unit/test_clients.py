@@ -23,8 +23,12 @@ JSON_OPERATIONS = [
     for operation in operations
     if MODELS[service].resolved_protocol == "json"
 ]
-# The results of KMS are binary values, so botocore parses them.
-DECODED = [(service, operation) for service, operation in JSON_OPERATIONS if service != "kms"]
+# The results of KMS are binary values, and messages can have some, so botocore parses them.
+DECODED = [
+    (service, operation)
+    for service, operation in JSON_OPERATIONS
+    if service != "kms" and operation != "ReceiveMessage"
+]
 # What botocore emits while it makes a client and a call.
 EVENTS = (
     "provide-client-params",

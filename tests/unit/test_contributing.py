@@ -34,6 +34,16 @@ def test_every_test_that_is_named_exists():
     assert all(f"def {test}(" in (ROOT / file).read_text() for file, test in named)
 
 
+def test_the_first_thing_shown_is_one_file_of_tests_which_needs_one_environment():
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    setup, run = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[0].splitlines()
+    assert text.index(run) < text.index("make test")
+    assert setup == "make setup"
+    assert "\nsetup:  ##" in (makefile := (ROOT / "Makefile").read_text())
+    assert makefile.split("\nsetup:", 1)[1].split("\n")[1].strip() == "$(SETUP) app dev"
+    assert (ROOT / run.split()[-1]).exists()
+
+
 def test_paths_are_found():
     text = "`stacks/ledger.py`, `tests/golden/digests`, `clients.py`, `.venv/bin/python`, `a.b`, `x.py::f`"
     assert paths_in(text) == ["stacks/ledger.py", "tests/golden/digests", "clients.py", "x.py"]
@@ -90,3 +100,12 @@ def test_a_recipe_names_every_file_that_knows_such_a_thing(recipe):
     text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
     section = text.split(f"\n## {recipe}\n", 1)[1].split("\n## ", 1)[0]
     assert files_with(pattern) - others == files_with(pattern) & set(paths_in(section))
+
+
+@pytest.mark.parametrize("workflow", ["ci.yml", "nightly.yml"])
+def test_github_clones_the_history_that_a_test_needs(workflow):
+    """The test that updates an earlier release takes it from there, and fails in CI without it."""
+    text = (ROOT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
+    checkouts = re.findall(r"- uses: actions/checkout@.*\n((?: {8,}.*\n)*)", text)
+    assert checkouts
+    assert all("fetch-depth: 0" in options for options in checkouts)

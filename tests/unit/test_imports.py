@@ -26,11 +26,13 @@ _SHARED = _BASICS | {
 
 # What each package or module of `jobledger` may import from the others. A new one needs a row here.
 MAY_IMPORT = {
-    "handlers": _SHARED | {"api", "board", "lookup", "digest", "events", "sync", "ledger"},
+    "handlers": _SHARED
+    | {"alerts", "api", "board", "lookup", "digest", "events", "sync", "ledger"},
     "board": _SHARED | {"api", "sync", "ledger"},
     "api": _SHARED | {"idempotency", "sync", "ledger"},
     "lookup": _SHARED | {"sync", "ledger"},
-    "digest": _SHARED | {"idempotency", "sync", "ledger"},
+    "alerts": _SHARED | {"digest", "ledger", "sns"},
+    "digest": _SHARED | {"idempotency", "sync", "ledger", "sns"},
     "events": _SHARED | {"ledger"},
     "sync": _SHARED | {"ledger"},
     "ledger": _BASICS | {"metrics", "observability"},
@@ -43,6 +45,7 @@ MAY_IMPORT = {
     "validation": {"errors", "formats"},
     "formats": {"times"},
     "settings": {"jobs"},
+    "sns": {"clients", "errors"},
     "jobs": {"fitting"},
     "fitting": {"times"},
     "errors": set[str](),

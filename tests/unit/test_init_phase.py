@@ -12,7 +12,7 @@ import pytest
 from tests.api import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
-HANDLERS = ("api", "sync", "digest", "changes", "lookup")
+HANDLERS = ("api", "sync", "digest", "changes", "lookup", "alerts")
 # Prints the clients that the import of a handler made, and whether garbage is collected after it.
 IMPORT = """
 import gc, importlib, json, sys
@@ -48,6 +48,8 @@ def imported(handler: str, program: str = IMPORT, **environment: str) -> list[st
             "DIGEST_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:digest",
             "INCLUDE_JOB_DETAILS": "false",
             "EVENT_SOURCE": "jobledger",
+            "ALERT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/alerts",
+            "ALERT_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:alerts",
             "KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
         }
         | environment,

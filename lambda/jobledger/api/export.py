@@ -24,6 +24,8 @@ _NESTED = {
 _OTHERS = "OtherProperties"
 """The last column: properties that the service added after this list was written, as JSON."""
 
+# Excel reads a file without it as text of the machine's own encoding.
+BYTE_ORDER_MARK = "\ufeff"
 COLUMNS = (
     *(
         column

@@ -8,6 +8,8 @@ MEDIA_TYPES = {
     "json": "application/json",
     "csv": "text/csv",
     "ndjson": "application/x-ndjson",
+    # By the parameter only: a header that names text/csv chooses the first.
+    "csv-bom": "text/csv",
 }
 _QUALITY = re.compile(r"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.ASCII | re.IGNORECASE)
 # A smaller response fits into one packet with or without gzip.
@@ -17,9 +19,9 @@ _GZIP_LEVEL = 3
 
 
 def chosen_format(accept: str | None, asked: str | None) -> str:
-    """Return json, csv or ndjson: the `Format` parameter, or the Accept header's preference.
+    """Return a name of MEDIA_TYPES: the `Format` parameter, or the Accept header's preference.
 
-    A header that excludes all three gets JSON, as RFC 9110 (12.5.1) allows: `awscurl` asks for XML.
+    A header that excludes all of them gets JSON, as RFC 9110 (12.5.1) allows: `awscurl` asks for XML.
     """
     if asked:
         return asked

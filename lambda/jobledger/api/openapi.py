@@ -28,12 +28,18 @@ from jobledger.api.openapi_schemas import SCHEMAS
 from jobledger.api.parameters import BOARD_ASSET, BOARD_PARAMETERS, JOB_ID, LIST_PARAMETERS
 from jobledger.inputs import FILTERS
 
+_TAGS = {
+    "Jobs": "Lists, descriptions and counts of jobs.",
+    "Digests": "What subscribers are sent.",
+    "Ledger": "The state of this deployment.",
+    "Pages": "What a browser shows, and this document.",
+}
 # Shipped with the API function. docs/openapi.json is a symbolic link to it.
 FILE = Path(__file__).with_name("static") / "openapi.json"
 _ABOUT = """\
 Every Comprehend Medical job of this account and region, from a ledger that syncs every minute. Requests \
 do not call the service. Parameters and properties have the service's names. Times are RFC 3339 in UTC; \
-`AsOf` is the time of the last agreement between ledger and service.
+`AsOf` is the time of the last agreement between ledger and service: everything that the service had then is in the ledger as it was then, or later. It stays while the service does not say what became of a job that has not ended.
 
 Requests are signed with Signature Version 4 for `execute-api`. HEAD works where GET does. Errors are \
 RFC 9457 problems, which never quote the request.
@@ -44,10 +50,17 @@ def document() -> Node:
     """Return the OpenAPI document."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Job Ledger", "version": "1.0.0", "description": _ABOUT},
+        "info": {
+            "title": "Job Ledger",
+            "version": "1.0.0",
+            "description": _ABOUT,
+            "contact": {"name": "The team that deployed this API"},
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
         # Relative to the document, so it is correct at any address.
         "servers": [{"url": "."}],
         "security": [{"sigv4": []}],
+        "tags": [{"name": name, "description": meaning} for name, meaning in _TAGS.items()],
         "paths": {
             "/jobs": {"get": _list_jobs()},
             "/jobs/{JobId}": {"get": _get_job()},
@@ -90,6 +103,7 @@ def _list_jobs() -> Node:
     ndjson = {"type": "string", "description": "One job a line", "examples": [job]}
     return {
         "operationId": "ListJobs",
+        "tags": ["Jobs"],
         "summary": "List jobs",
         "description": "One page of jobs in submission order, with any mix of filters. The "
         "same NextToken always returns the same range of jobs. A page ends early at 5 MB; with JobNamePrefix, "
@@ -103,7 +117,7 @@ def _list_jobs() -> Node:
         "responses": {
             "200": {
                 "description": "A page",
-                "headers": headers_of("X-Request-Id", "Link", "X-As-Of", "X-Stale"),
+                "headers": headers_of("X-Request-Id", "Link", "X-As-Of", "X-Stale", "X-Examined"),
                 "content": {
                     "application/json": {"schema": page},
                     "text/csv": {"schema": csv},
@@ -118,6 +132,7 @@ def _list_jobs() -> Node:
 def _get_job() -> Node:
     return {
         "operationId": "DescribeJob",
+        "tags": ["Jobs"],
         "summary": "Describe a job",
         "description": "A job of any family with its history, including jobs that the service has deleted.",
         "parameters": [path_parameter(JOB_ID)],
@@ -128,6 +143,7 @@ def _get_job() -> Node:
 def _get_summary() -> Node:
     return {
         "operationId": "SummariseJobs",
+        "tags": ["Jobs"],
         "summary": "Count jobs",
         "description": "Counts, durations and jobs that need attention, over all jobs that match. Durations are "
         "within 1 %; all other numbers are exact.",
@@ -139,6 +155,7 @@ def _get_summary() -> Node:
 def _get_digest() -> Node:
     return {
         "operationId": "GetDigest",
+        "tags": ["Digests"],
         "summary": "The last digest",
         "description": "What the last digest of the schedule, or of a request without a window, counted.",
         "responses": json_success("DigestAnswer", "The digest") | errors("404"),
@@ -148,6 +165,7 @@ def _get_digest() -> Node:
 def _post_digest() -> Node:
     return {
         "operationId": "PublishDigest",
+        "tags": ["Digests"],
         "summary": "Publish a digest now",
         "description": "For a time window, or for the time since the last digest. The same "
         "Idempotency-Key with the same body returns the same result and publishes once; without the "
@@ -166,6 +184,7 @@ def _post_digest() -> Node:
 def _get_health() -> Node:
     return {
         "operationId": "GetHealth",
+        "tags": ["Ledger"],
         "summary": "The age of the ledger",
         "description": "503 when a family has missed ten sync intervals.",
         "responses": json_success("Health", "Every family is recent enough") | errors(),
@@ -176,7 +195,9 @@ def _get_openapi() -> Node:
     content = {"application/json": {"schema": {"type": "object"}}}
     return {
         "operationId": "GetOpenApi",
+        "tags": ["Pages"],
         "summary": "This document",
+        "description": "The OpenAPI document of the deployed version.",
         "responses": success("OpenAPI 3.1", content) | errors(),
     }
 
@@ -184,7 +205,9 @@ def _get_openapi() -> Node:
 def _get_docs() -> Node:
     return {
         "operationId": "GetDocs",
+        "tags": ["Pages"],
         "summary": "This document, to read and to try",
+        "description": "Swagger UI. In AWS, `jobledger open docs` shows it, with signed requests.",
         "responses": success("A page with Swagger UI", PAGE) | errors(),
     }
 
@@ -193,7 +216,9 @@ def _get_asset() -> Node:
     content = {media: {"schema": {"type": "string"}} for media in ("text/javascript", "text/css")}
     return {
         "operationId": "GetDocsAsset",
+        "tags": ["Pages"],
         "summary": "A file of that page",
+        "description": "Scripts and style sheets of Swagger UI.",
         "parameters": [path_parameter(ASSET)],
         "responses": success("A script or a style sheet", content) | errors("404"),
     }
@@ -202,19 +227,25 @@ def _get_asset() -> Node:
 def _get_board() -> Node:
     return {
         "operationId": "GetBoard",
+        "tags": ["Pages"],
         "summary": "The board, to read in a browser",
         "description": "Without filters an overview and the newest jobs, otherwise the jobs that match. "
         "Family is ALL by default. Parameters without a value count as not sent. The answer to a browser "
         "(Accept: text/html) is a page even when it is an error.",
         "parameters": [query_parameter(parameter) for parameter in BOARD_PARAMETERS.values()],
-        "responses": success("A page", PAGE) | page_errors(),
+        "responses": success(
+            "A page, or a file of jobs", PAGE | {"text/csv": {"schema": {"type": "string"}}}
+        )
+        | page_errors("404"),
     }
 
 
 def _get_board_job() -> Node:
     return {
         "operationId": "GetBoardJob",
+        "tags": ["Pages"],
         "summary": "The board's page of a job",
+        "description": "A job with its history and commands to copy.",
         "parameters": [path_parameter(JOB_ID)],
         "responses": success("A page", PAGE) | page_errors("404"),
     }
@@ -225,7 +256,9 @@ def _get_board_asset() -> Node:
     content = {media: {"schema": {"type": "string"}} for media in media_types}
     return {
         "operationId": "GetBoardAsset",
+        "tags": ["Pages"],
         "summary": "A file of the board",
+        "description": "The style sheets, script and icon of the board.",
         "parameters": [path_parameter(BOARD_ASSET)],
         "responses": success("A style sheet, a script or an icon", content) | page_errors("404"),
     }

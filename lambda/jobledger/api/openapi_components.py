@@ -21,6 +21,8 @@ _ERRORS = {
     "500": "An internal error occurred",
     "503": "The ledger is unavailable or did not respond in time",
     "504": "The service did not respond in time",
+    # So that a generated client parses an error that it does not know.
+    "default": "Any other error",
 }
 HEADERS = {
     name: {"description": meaning, "schema": {"type": "string"}}
@@ -28,13 +30,14 @@ HEADERS = {
         "X-Request-Id": "The request id, for finding the request in the logs",
         "Link": "RFC 8288; rel=next is the next page, relative to this one",
         "X-As-Of": "AsOf, for formats whose body has no place for it",
-        "X-Stale": "true when a ConsistentRead could not reach the service",
+        "X-Stale": "true when the AsOf of a ConsistentRead is older than the request",
+        "X-Examined": "Examined, for formats whose body has no place for it",
         "Retry-After": "Seconds",
         "Allow": "The methods that the route supports",
     }.items()
 }
 PAGE = {"text/html": {"schema": {"type": "string"}}}
-_ALWAYS_POSSIBLE = ("400", "403", "405", "413", "415", "429", "500", "503", "504")
+_ALWAYS_POSSIBLE = ("400", "403", "405", "413", "415", "429", "500", "503", "504", "default")
 _WITH_RETRY_AFTER = ("409", "429", "503")
 
 

@@ -19,9 +19,15 @@ _TIME: Schema = {
 _AS_OF: Schema = {
     **_TIME,
     "type": ["string", "null"],
-    "description": "The time of the last agreement between ledger and service; null until the first fill is complete",
+    "description": "The time of the last agreement between ledger and service; null until the first fill is complete. "
+    "It stays while the service does not say what became of a job that has not ended",
 }
-_FAMILY: Schema = {"type": "string", "enum": list(Family), "examples": ["SNOMEDCT"]}
+# No enum and no const in responses: a generated client would refuse what a later version adds.
+_FAMILY: Schema = {
+    "type": "string",
+    "description": f"One of {', '.join(Family)}, or a family that a later version adds",
+    "examples": ["SNOMEDCT"],
+}
 _STATUS: Schema = {
     "type": "string",
     "description": f"One of {', '.join(JobStatus)}, or a status that the service added later",
@@ -29,13 +35,6 @@ _STATUS: Schema = {
 }
 _COUNT: Schema = {"type": "integer", "minimum": 0, "examples": [7]}
 _SECONDS: Schema = {"type": ["number", "null"], "examples": [318.5]}
-_LOCATION: Schema = {
-    "type": "object",
-    "properties": {
-        "S3Bucket": {"type": "string", "examples": ["clinical-notes"]},
-        "S3Key": {"type": "string", "examples": ["2026/11/"]},
-    },
-}
 _ALTERED: Schema = {
     "type": "array",
     "maxItems": 20,
@@ -56,8 +55,23 @@ _EXAMPLES = {
 
 
 def _object(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
+    """Return the schema of an object in a response. It is open: generators take silence for closed."""
+    required = {"required": [name for name in properties if name not in optional]}
+    return {
+        "type": "object",
+        "properties": properties,
+        **(required if required["required"] else {}),
+        "additionalProperties": True,
+    }
+
+
+_LOCATION = _object(
+    {
+        "S3Bucket": {"type": "string", "examples": ["clinical-notes"]},
+        "S3Key": {"type": "string", "examples": ["2026/11/"]},
+    },
+    ("S3Bucket", "S3Key"),
+)
 
 
 def _property(name: str) -> Schema:
@@ -93,17 +107,22 @@ SCHEMAS: dict[str, Schema] = {
             "AsOf": _AS_OF,
             "Stale": {
                 "type": "boolean",
-                "description": "Only with ConsistentRead: the service could not be reached.",
+                "description": "Only with ConsistentRead: AsOf is older than the request.",
+            },
+            "Examined": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Only with a NextToken and no job: none of so many jobs matches; others follow.",
             },
         },
-        optional=("NextToken", "Stale"),
+        optional=("NextToken", "Stale", "Examined"),
     ),
     "JobDescription": _object(
         {
             "ComprehendMedicalAsyncJobProperties": {"$ref": "#/components/schemas/Job"},
             "History": {
                 "type": "array",
-                "description": "Each status and the time when the ledger first observed it",
+                "description": "Each status and the time when the ledger first observed it: the first one and the last 99",
                 "items": _object({"JobStatus": _STATUS, "ObservedAt": _TIME}, ("JobStatus",)),
             },
             "ExpiredUpstream": {
@@ -124,14 +143,17 @@ SCHEMAS: dict[str, Schema] = {
                 "description": "Seconds from SubmitTime to EndTime of finished jobs, within 1 %",
             },
             "OldestActive": {
+                **_object(
+                    {
+                        "JobId": _property("JobId"),
+                        "Family": _FAMILY,
+                        "JobStatus": _STATUS,
+                        "SubmitTime": _TIME,
+                        "AgeSeconds": {"type": "number"},
+                    },
+                    ("JobId", "Family", "JobStatus", "SubmitTime", "AgeSeconds"),
+                ),
                 "type": ["object", "null"],
-                "properties": {
-                    "JobId": _property("JobId"),
-                    "Family": _FAMILY,
-                    "JobStatus": _STATUS,
-                    "SubmitTime": _TIME,
-                    "AgeSeconds": {"type": "number"},
-                },
             },
             "ExpiringSoon": {
                 **_COUNT,
@@ -146,7 +168,8 @@ SCHEMAS: dict[str, Schema] = {
         "description": "The digest's window, from 2018 on and ending at least two minutes ago; "
         "by default, from the end of the last digest on",
         "properties": {
-            name: documented(member.schema)
+            # Epoch seconds as a number are left out: of a choice, generators make code that sends no time.
+            name: documented(member.schema["anyOf"][0])
             | {"description": member.description, "examples": [_A_TIME]}
             for name, member in DIGEST_BODY.members.items()
         },
@@ -156,29 +179,31 @@ SCHEMAS: dict[str, Schema] = {
             "DigestId": {"type": "string"},
             "MessageId": {"type": "string"},
             "Window": _WINDOW,
-            "Counts": {"type": "object"},
+            "Counts": {"type": "object", "additionalProperties": _COUNT},
         }
     ),
     "Health": _object(
         {
-            "Status": {"type": "string", "const": "ok"},
+            "Status": {"type": "string", "examples": ["ok"]},
             "Families": {"$ref": "#/components/schemas/FamiliesHealth"},
         }
     ),
     "FamiliesHealth": {
         "type": "object",
-        "propertyNames": {"enum": list(Family)},
         "additionalProperties": _object(
             {
                 "AsOf": _AS_OF,
                 "AgeSeconds": {"type": ["number", "null"], "minimum": 0, "examples": [42.1]},
                 "LastError": {
+                    **_object(
+                        {
+                            "Name": {"type": "string", "examples": ["TooManyRequestsException"]},
+                            "At": _TIME,
+                        },
+                        ("Name", "At"),
+                    ),
                     "type": ["object", "null"],
                     "description": "The error of the last sync; null when it succeeded",
-                    "properties": {
-                        "Name": {"type": "string", "examples": ["TooManyRequestsException"]},
-                        "At": _TIME,
-                    },
                 },
             }
         ),
@@ -186,7 +211,7 @@ SCHEMAS: dict[str, Schema] = {
     "Problem": {
         **_object(
             {
-                "type": {"type": "string", "const": "about:blank"},
+                "type": {"type": "string", "examples": ["about:blank"]},
                 "title": {"type": "string", "examples": ["ValidationException"]},
                 "status": {"type": "integer", "minimum": 400, "maximum": 599},
                 "detail": {"type": "string"},

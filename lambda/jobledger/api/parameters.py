@@ -10,7 +10,7 @@ from jobledger.validation import Parameter, enumerated, truth, whole_number
 
 MAX_RESULTS_LIMIT = 500
 DEFAULT_MAX_RESULTS = 100
-FORMATS = ("json", "csv", "ndjson")
+FORMATS = ("json", "csv", "csv-bom", "ndjson")
 
 LIST_PARAMETERS = FILTERS | {
     parameter.name: parameter
@@ -22,6 +22,15 @@ LIST_PARAMETERS = FILTERS | {
             "By submit time. Default: ascending when SubmitTimeBefore is the only time bound, as in the "
             "service, otherwise descending.",
             example="descending",
+        ),
+        Parameter(
+            "Active",
+            {"type": "boolean", "default": False},
+            "true or false",
+            "Only active jobs: those that have not ended and that the service still knows. A job that the service "
+            "has deleted keeps its last status, so JobStatus alone lists it for ever.",
+            from_text=truth,
+            example=False,
         ),
         Parameter(
             "MaxResults",
@@ -56,7 +65,8 @@ LIST_PARAMETERS = FILTERS | {
             "Format",
             enumerated(*FORMATS),
             f"one of {', '.join(FORMATS)}",
-            "The format of the response, for clients that cannot set the Accept header. It takes precedence.",
+            "The format of the response, for clients that cannot set the Accept header. It takes precedence. "
+            "csv-bom is csv with a byte order mark, without which Excel misreads letters outside of ASCII.",
             example="json",
         ),
     )
@@ -81,6 +91,15 @@ WIDGET_PARAMETERS = {
     )
 }
 BOARD_PARAMETERS = WIDGET_PARAMETERS | {
+    # In place of filters: the answer is the page of the job.
+    "JobId": JOB_ID,
+    "Format": Parameter(
+        "Format",
+        enumerated("html", "csv"),
+        "html or csv",
+        "csv: a file of the jobs that match, of all pages, at most 5,000. Default: html.",
+        example="html",
+    ),
     # WCAG 2.2.2: a reader can pause what updates by itself.
     "Refresh": Parameter(
         "Refresh",
@@ -88,7 +107,7 @@ BOARD_PARAMETERS = WIDGET_PARAMETERS | {
         "on or off",
         "Whether the page reloads by itself. Default: on.",
         example="on",
-    )
+    ),
 }
 BOARD_ASSET = Parameter(
     "Asset",

@@ -55,7 +55,9 @@ class Problem(msgspec.Struct, frozen=True):
 UNEXPECTED = Problem(
     500, "InternalServerException", "An internal error occurred. No data was lost."
 )
-NO_ROUTE = Problem(404, "ResourceNotFoundException", "This route does not exist.")
+NO_ROUTE = Problem(
+    404, "ResourceNotFoundException", "This route does not exist. See /docs for all routes."
+)
 _LEDGER_UNAVAILABLE = Problem(
     503,
     "InternalServerException",

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 
+from jobledger.api import links
 from jobledger.board.markup import escaped
 
 Filters = Mapping[str, Sequence[str]]
@@ -31,7 +32,11 @@ class PageLinks(msgspec.Struct, frozen=True):
 
     def job(self, job_id: str, inner: str) -> str:
         """Return a link to the page of a job."""
-        return f'<a href="{self.root}board/jobs/{quote(job_id, safe="", errors="replace")}">{inner}</a>'
+        return f'<a href="{self.job_address(job_id)}">{inner}</a>'
+
+    def job_address(self, job_id: str) -> str:
+        """Return the address of the page of a job, ready for an attribute."""
+        return f"{self.root}board/jobs/{quote(job_id, safe='', errors='replace')}"
 
     def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
         """Return a link to a list of jobs."""
@@ -72,7 +77,7 @@ class WidgetLinks(msgspec.Struct, frozen=True):
 
 def query_string(filters: Filters) -> str:
     """Return filters as the query of a URL, ready for an attribute."""
-    return escaped(urlencode(filters, doseq=True, errors="replace"))
+    return escaped(links.query_string(filters))
 
 
 def _json(parameters: Mapping[str, object]) -> str:

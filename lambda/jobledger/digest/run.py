@@ -16,7 +16,6 @@ from jobledger.clients import session
 from jobledger.digest.claims import DigestStateRow, Sent
 from jobledger.digest.content import Reader
 from jobledger.digest.delivery import Delivery, Topics, When
-from jobledger.digest.sns import PUBLISH_SECONDS, Notification, Notifier
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, settled
 from jobledger.errors import (
@@ -31,6 +30,7 @@ from jobledger.ledger.table import CONFIG, Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.payloads import read_digest_payload
+from jobledger.sns import PUBLISH_SECONDS, Notification, Notifier
 
 _DAY = 86_400
 # Longer than any useful schedule interval: no window is published twice within this time.

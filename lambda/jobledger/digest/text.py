@@ -4,10 +4,11 @@ Lines have at most 78 columns, except the API call, which stays on one line for 
 aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,8 +21,6 @@ from jobledger.times import parse, rfc3339, seconds_between
 
 COLUMNS = 78
 MAX_SUBJECT = 99
-OPEN_BOARD = "jobledger open"
-"""The command that opens the board in a browser."""
 _MOST_LISTED = 10
 _LABELS = {
     "COMPLETED": "completed",
@@ -42,6 +41,11 @@ class TextOptions(msgspec.Struct, frozen=True):
 
     zone: ZoneInfo
     api_url: str | None
+
+    def board_of(self, job: JobFacts) -> str | None:
+        """Return the address of the board's page of a job; None when the API's is unknown."""
+        path = quote(job.job_id, safe="", errors="replace")
+        return f"{self.api_url}/board/jobs/{path}" if self.api_url else None
 
 
 def subject(digest: Digest, reading: TextOptions) -> str:
@@ -96,7 +100,7 @@ def verdict_sentence(digest: Digest) -> str:
         f"{number:,} {one if number == 1 else many}" for number, one, many in counts if number
     ]
     if digest.verdict is Verdict.STALE:
-        since = "has never synced with Comprehend Medical"
+        since = "has no known sync with Comprehend Medical"
         if digest.as_of is not None:
             since = f"last synced with Comprehend Medical {_age(digest.as_of, digest)} ago"
         found = f" Until then: {', '.join(troubles)}." if troubles else ""
@@ -129,6 +133,20 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
     url = f"{reading.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
     return f'awscurl --service execute-api --region {digest.region} "{url}"'
+
+
+def open_job(job_id: str | None) -> str:
+    """Return the command that opens a job, or the board, in a browser."""
+    # Pasted into a terminal, a control character could act.
+    if job_id is None or not job_id.isprintable():
+        return "jobledger open"
+    return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
+
+
+def first_troubled(digest: Digest) -> str | None:
+    """Return the id of the first listed job that needs a person."""
+    jobs = (*digest.failed.jobs, *digest.partial_success.jobs)
+    return jobs[0].job_id if jobs else None
 
 
 def span(seconds: float) -> str:
@@ -182,7 +200,11 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
 
 def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
     call = look_closer(digest, reading)
-    return [] if call is None else ["Look closer (Message has the reason):", OPEN_BOARD, call]
+    return (
+        []
+        if call is None
+        else ["Look closer (Message has the reason):", open_job(first_troubled(digest)), call]
+    )
 
 
 def _counts(digest: Digest) -> list[str]:
@@ -191,7 +213,7 @@ def _counts(digest: Digest) -> list[str]:
     lines = [f"IN THIS WINDOW{compared}"]
     for status, number in _by_importance(digest.counts.keys() | (previous or {}).keys(), digest):
         change = "" if previous is None else f" ({number - previous[status]:+,})"
-        lines.append(f"{number:>7,}  {_label(status)}{change.replace('+0', '=')}")
+        lines.append(f"{number:>7,}  {status_label(status)}{change.replace('+0', '=')}")
     return lines if len(lines) > 1 else ["IN THIS WINDOW: no job changed its status."]
 
 
@@ -204,7 +226,7 @@ def _by_importance(statuses: Iterable[str], digest: Digest) -> list[tuple[str, i
 def _totals(digest: Digest) -> list[str]:
     counts = every_status(digest.totals)
     order = [*_LABELS, *(status for status in counts if status not in _LABELS)]
-    said = ", ".join(f"{counts[s]:,} {_label(s)}" for s in order if counts[s])
+    said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in order if counts[s])
     total = digest.totals.total()
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
 
@@ -280,5 +302,6 @@ def _jobs(number: int) -> str:
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
 
 
-def _label(status: str) -> str:
+def status_label(status: str) -> str:
+    """Return a status in words; one that is not known as it is."""
     return _LABELS.get(status, printable(status))

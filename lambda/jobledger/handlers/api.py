@@ -104,8 +104,9 @@ def get_jobs() -> Response[str]:
         listing = list_jobs(_ledger(), values, _invoke_sync, _now, _kept(), beginning)
         put("Jobs", len(listing.jobs))
     annotate(Jobs=len(listing.jobs), MaxResults=values.get("MaxResults", DEFAULT_MAX_RESULTS))
-    charset = "; charset=utf-8; header=present" if name == "csv" else ""
-    content_type = f"{MEDIA_TYPES[name]}{charset}"
+    media_type = MEDIA_TYPES[name]
+    charset = "; charset=utf-8; header=present" if media_type == "text/csv" else ""
+    content_type = f"{media_type}{charset}"
     return request.respond(
         Answer(text_in(name, listing), content_type, 200, headers_of(listing, request.sent))
     )
@@ -200,7 +201,8 @@ def get_board() -> Response[str]:
     """Return the board: an overview, and one page of jobs."""
     from jobledger.board.page import board
 
-    return request.respond(board(_reader(), request.sent, request.root))
+    correctable = request.is_for_a_reader
+    return request.respond(board(_reader(), request.sent, request.root, correctable=correctable))
 
 
 @app.get("/board/jobs/<job_id>")

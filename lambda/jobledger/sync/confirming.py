@@ -72,20 +72,26 @@ class ActiveJobs:
         ]
         return sum(not self._confirm(job) for job in passed)
 
-    def confirm_rest(self, begun: Round, newest: str | None) -> tuple[Round | None, bool]:
+    def confirm_rest(
+        self, started_at: str, begun: Round | None, newest: str | None
+    ) -> tuple[Round | None, str | None]:
         """Describe the unseen jobs that no page should have listed, those after the position of a round.
 
-        Returns the rest of the round, None at its end, and whether it has confirmed every job. `newest` is
-        the oldest time of the page before the last one, as in `confirm_between`.
+        The walk began at `started_at`; `newest` is the oldest time before its last page, as in
+        `confirm_between`. Returns the rest of the round, None at its end, and the time as of which all these
+        jobs are confirmed, None when they are not.
         """
-        rest = [job for job in self._unseen() if job.submit_time <= (newest or job.submit_time)]
-        for job in sorted(rest, key=lambda job: job.job_id):
+        unseen = sorted(self._unseen(), key=lambda job: job.job_id)
+        rest = [job for job in unseen if job.submit_time <= (newest or job.submit_time)]
+        if begun is None or all(job.job_id > begun.after for job in rest):
+            begun = Round(started_at)  # this run can confirm every job
+        for job in rest:
             if job.job_id > begun.after:
                 if not self._left or not self._failures_left:
-                    return begun, False
+                    return begun, None
                 failed = not self._confirm(job) or begun.failed
                 begun = Round(begun.since, job.job_id[:_LONGEST_POSITION], failed)
-        return None, not begun.failed
+        return None, None if begun.failed else begun.since
 
     def _unseen(self) -> list[ActiveJob]:
         return [job for job in self.jobs.values() if job.job_id not in self._seen]

@@ -2,8 +2,7 @@
 
 import functools
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -45,34 +44,52 @@ def sync_families(
     end = time.time() + remaining_seconds - _MARGIN_SECONDS
     asked = read_sync_payload(event, configured.families)
     wanted = asked.get("Families", configured.families)
-    turns = deque(family for family in configured.families if family in wanted)
+    families = [family for family in configured.families if family in wanted]
     seconds = asked.get("IfOlderThanSeconds", 0)
-    pace.expect(len(turns))  # at rest, each family takes one call
-    answers: dict[str, dict[str, Any]] = {}
-    failures: list[Exception] = []
-    while turns:
-        family = turns.popleft()
-        share = (end - time.time()) / (len(turns) + 1)
-        pace.deadline = time.time() + share
+    pace.expect(len(families))  # at rest, each family takes one call
+
+    def sync_one(family: Family) -> dict[str, Any]:
         # Callers wait for a shared sync, so it skips the daily reconciliation.
         run = Sync(
             family, upstream, ledger, now, reconcile=not seconds, check_deadline=pace.check_deadline
         )
         sync = functools.partial(_sync, family, run, now)
         shared = SharedSyncs(ledger.table, ledger.scope, now)
+        return shared.run(family, float(seconds), sync) if seconds else sync()
+
+    answers: dict[str, dict[str, Any]] = {}
+    failures: list[Exception] = []
+    for family in _turns(families, answers, pace, end, again=not seconds):
         try:
-            answer = shared.run(family, float(seconds), sync) if seconds else sync()
+            answers[family] = sync_one(family)
         except Exception as failure:
             # An error of one family must not stop the others; it is raised afterwards.
             failures.append(failure)
-            continue
-        unfinished = answer.get("Error") == DeadlineReached.__name__
-        if unfinished and not seconds and family not in answers:
-            turns.append(family)
-        answers[family] = answer
     if failures:
         raise failures[0]
     return {"Families": answers}
+
+
+def _turns(
+    families: Sequence[Family],
+    answers: Mapping[str, Mapping[str, Any]],
+    pace: Pace,
+    end: float,
+    *,
+    again: bool,
+) -> Iterator[Family]:
+    """Yield each family when its turn begins, and, with `again`, once more those whose time was too short."""
+    for number, family in enumerate(families):
+        started = time.time()
+        pace.deadline = started + (end - started) / (len(families) - number)
+        yield family
+    short = [
+        family
+        for family in families
+        if answers.get(family, {}).get("Error") == DeadlineReached.__name__
+    ]
+    if again and short:
+        yield from _turns(short, answers, pace, end, again=False)
 
 
 def _sync(family: Family, sync: Sync, now: Clock) -> dict[str, Any]:
@@ -98,8 +115,9 @@ def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> Non
             "changed": done.changed,
             "error": done.error,
         }
-        # What a sync at rest costs follows from it.
-        | ({"active": done.active} if done.active else {}),
+        # What a sync at rest costs follows from the number of active jobs.
+        | ({"active": done.active} if done.active else {})
+        | ({"cause": done.cause} if done.cause else {}),
     )
     values: dict[metrics.Metric, float] = {
         metrics.UPSTREAM_CALLS: done.upstream_calls,

@@ -32,7 +32,7 @@ from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
 # The interval of the full walk, in case the service listed a job later than that.
 FULL_WALK_EVERY = timedelta(days=1)
@@ -45,13 +45,16 @@ MAX_PAGES = 7_000
 PAGES_A_REPORT = 20
 # A state stays below 4 KB. A walk whose tokens are longer is not resumed.
 LONGEST_TOKEN = 1_000
-LONGEST_NAME = 100
 
 Which = Literal["walk", "full_walk"]
 
 
 class FamilySync(msgspec.Struct, frozen=True):
-    """The result of one run for one family. `active` are the jobs that it follows, `error` is an error's name."""
+    """The result of one run for one family.
+
+    `active` is the number of jobs that it follows, `error` is an error's name, and `cause` says why the ledger
+    was not available.
+    """
 
     as_of: str | None
     upstream_calls: int = 0
@@ -63,6 +66,7 @@ class FamilySync(msgspec.Struct, frozen=True):
     altered: int = 0
     active: int = 0
     error: str | None = None
+    cause: str | None = None
 
 
 class Sync:
@@ -93,6 +97,7 @@ class Sync:
         self._quiet = 0
         self._listing_failed = False
         self._error: str | None = None
+        self._cause: str | None = None
         self._observed = self._changed = self._transitions = self._repaired = self._altered = 0
         self._seen_tokens: set[str] = set()
         self._empty_pages = 0
@@ -102,7 +107,7 @@ class Sync:
         self._upstream.reset()
         try:
             self._begin()
-            if self._reconcile and self._state.as_of is None:
+            if self._reconcile and not self._state.filled:
                 # Before the first fill there is nothing to count, and the counters are complete at once.
                 self._recount()
             self._run("walk")
@@ -114,7 +119,7 @@ class Sync:
             # The next run, or the other one, resumes here.
             self._error = interruption.name
         except LedgerUnavailable as failure:
-            self._error = failure.name
+            self._error, self._cause = failure.name, str(failure)
         return FamilySync(
             as_of=self._state.as_of,
             upstream_calls=self._upstream.calls,
@@ -126,6 +131,7 @@ class Sync:
             altered=self._altered,
             active=len(self._active.jobs),
             error=self._error,
+            cause=self._cause,
         )
 
     def _begin(self) -> None:
@@ -170,14 +176,17 @@ class Sync:
 
     def _full_walk_is_due(self) -> bool:
         state = self._state
-        if state.as_of is None or (self._listing_failed and state.full_walk is None):
+        if not state.filled or (self._listing_failed and state.full_walk is None):
             return False
-        return state.full_walk is not None or rfc3339(self._now()) >= (state.full_walk_after or "")
+        now = self._now()
+        after = known(state.full_walk_after, now, ahead=FULL_WALK_EVERY)
+        return state.full_walk is not None or rfc3339(now) >= (after or "")
 
     def _new_walk(self, which: Which) -> Walk:
         state, now = self._state, self._now()
         started_at = rfc3339(now)
-        if which == "full_walk" or state.as_of is None:
+        listed = state.filled and (state.high_water_mark or state.as_of)
+        if which == "full_walk" or not listed:
             return Walk(started_at)
         refused_at = state.describe_refused_at
         refused = refused_at is not None and now - parse(refused_at) < PATIENCE
@@ -207,7 +216,7 @@ class Sync:
             self._family,
             jobs,
             listed_at,
-            announce_new=self._state.as_of is not None,
+            announce_new=self._state.filled,
             followed=self._active.jobs,
         )
         self._active.see(jobs)
@@ -244,10 +253,13 @@ class Sync:
         if which == "full_walk":
             self._save(lambda state: self._completed(state, which, walk))
             return
-        begun, rest, confirmed = self._state.round or Round(walk.started_at), None, True
+        rest: Round | None = None
+        as_of: str | None = walk.started_at
         if walk.after is not None:
-            rest, confirmed = self._active.confirm_rest(begun, reached)
-        as_of = begun.since if confirmed and not walk.unconfirmed else None
+            begun = self._state.round
+            rest, as_of = self._active.confirm_rest(walk.started_at, begun, reached)
+        if walk.unconfirmed:
+            as_of = None
         self._error = self._active.error or (None if as_of else JobsUnconfirmed.__name__)
         self._save(lambda state: self._confirmed(self._completed(state, which, walk), rest, as_of))
 
@@ -272,7 +284,7 @@ class Sync:
             state,
             as_of=later(as_of, state.as_of),
             round=rest,
-            last_error=LastError(self._error[:LONGEST_NAME], at) if self._error else None,
+            last_error=LastError(self._error, at) if self._error else None,
             describe_refused_at=at if self._active.refused else state.describe_refused_at,
         )
         if self._quiet and state.quiet == self._quiet:
@@ -306,7 +318,7 @@ class Sync:
 
         def noted(state: SyncState) -> SyncState:
             walk = getattr(state, which)
-            failed = LastError(failure.name[:LONGEST_NAME], rfc3339(now))
+            failed = LastError(failure.name, rfc3339(now))
             if not refused and (walk is None or now - parse(walk.started_at) <= PATIENCE):
                 return replace(state, last_error=failed)
             again = {"full_walk_after": rfc3339(now + PATIENCE)} if which == "full_walk" else {}

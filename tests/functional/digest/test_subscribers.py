@@ -18,10 +18,10 @@ import pytest
 
 from jobledger.digest.content import Digest
 from jobledger.digest.message import render_messages
-from jobledger.digest.sns import Notifier
 from jobledger.errors import PublishRefused
 from jobledger.handlers import digest as function
 from jobledger.jobs import Family
+from jobledger.sns import Notifier
 from tests.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
 from tests.typical_digests import TYPICAL
 

@@ -40,6 +40,16 @@ def add(pk: str, sk: str, **amounts: int) -> dict[str, Any]:
     }
 
 
+def delete(pk: str, sk: str, condition: str | None = None, **values: str) -> dict[str, Any]:
+    """One Delete."""
+    action: dict[str, Any] = {"Key": {"PK": typed(pk), "SK": typed(sk)}}
+    if condition:
+        action["ConditionExpression"] = condition
+        named = {f":{name}": typed(value) for name, value in values.items()}
+        action["ExpressionAttributeValues"] = named
+    return {"Delete": action}
+
+
 def check_version(pk: str, sk: str, version: int) -> dict[str, Any]:
     """One ConditionCheck."""
     return {
@@ -164,6 +174,28 @@ def test_an_addition_is_part_of_its_transaction(dynamo: Dynamo) -> None:
         dynamo.write(add("p", "totals", Failed=1), put("p", "s", NEW))
     assert reasons_of(refused) == ["None", "ConditionalCheckFailed"]
     assert not dynamo.get("p", "totals")
+
+
+def test_a_delete_removes_the_row_and_its_index_entries_and_needs_none(dynamo: Dynamo) -> None:
+    dynamo.write(put("p", "s", IdKey="i"))
+    for _ in range(2):
+        dynamo.write(delete("p", "s"))
+        assert not dynamo.get("p", "s")
+        assert keys_of(dynamo.query("IdKey = :i", IndexName="ById", values={":i": "i"})) == []
+
+
+def test_a_delete_is_part_of_its_transaction_and_has_a_condition(dynamo: Dynamo) -> None:
+    dynamo.write(put("p", "s", JobKey="a"))
+    for condition in ("JobKey = :known", f"{NEW} OR JobKey = :known"):
+        with pytest.raises(ClientError) as refused:
+            dynamo.write(put("p", "new"), delete("p", "s", condition, known="b"))
+        assert reasons_of(refused) == ["None", "ConditionalCheckFailed"]
+        assert not dynamo.get("p", "new")
+    dynamo.write(delete("p", "s", f"{NEW} OR JobKey = :known", known="a"))
+    dynamo.write(delete("p", "s", f"{NEW} OR JobKey = :known", known="b"))
+    with pytest.raises(ClientError) as refused:
+        dynamo.write(delete("p", "s", "JobKey = :known", known="a"))
+    assert reasons_of(refused) == ["ConditionalCheckFailed"]
 
 
 # Limits.

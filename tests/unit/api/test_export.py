@@ -146,6 +146,14 @@ def test_a_lone_surrogate_stays_the_escape_that_it_was():
     assert row["Message"] == "a\\ud800b"
 
 
+def test_excel_is_told_the_encoding_by_a_byte_order_mark_on_request():
+    with running_api() as api:
+        api.fill(a_job(1, JobName="Zürich"))
+        plain, marked = (api.get("/jobs", Format=name) for name in ("csv", "csv-bom"))
+    assert marked.content == b"\xef\xbb\xbf" + plain.content
+    assert marked.headers["Content-Type"] == plain.headers["Content-Type"]
+
+
 def test_ndjson_is_one_job_a_line_whatever_its_message_holds():
     jobs = [json_of(a_job(number, Message="a\nb\r\nc")) for number in range(3)]
     assert [json.loads(line) for line in ndjson_text(jobs).split("\n")[:-1]] == [

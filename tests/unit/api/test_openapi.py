@@ -78,3 +78,41 @@ def references(node):
 
 def test_the_document_is_plain_json():
     assert json.loads(text()) == json.loads(json.dumps(document()))
+
+
+def test_generators_find_tags_plain_time_filters_and_an_answer_for_every_status():
+    made = document()
+    tags = {tag["name"] for tag in made["tags"]}
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            assert set(operation["tags"]) <= tags
+            assert operation["description"]
+            assert "default" in operation["responses"]
+    for name in ("SubmitTimeAfter", "SubmitTimeBefore"):
+        parameters = made["paths"]["/jobs"]["get"]["parameters"]
+        (found,) = (each["schema"] for each in parameters if each["name"] == name)
+        assert found["type"] == "string"
+        assert "anyOf" not in found
+
+
+def test_responses_accept_what_a_later_version_adds():
+    """Generators take an object that does not say so for closed, and refuse a new value of an enum."""
+    schemas = dict(document()["components"]["schemas"])
+    request = schemas.pop("DigestRequest")
+    assert {window["type"] for window in request["properties"].values()} == {"string"}
+    for schema in nodes(schemas):
+        assert not {"enum", "const", "propertyNames"} & schema.keys()
+        if "properties" in schema:
+            assert schema["additionalProperties"] is True
+
+
+def nodes(node):
+    """Every object of the document whose type is stated: each schema."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str | list):
+            yield node
+        for value in node.values():
+            yield from nodes(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from nodes(value)

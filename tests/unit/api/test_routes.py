@@ -13,6 +13,7 @@ from jobledger.ledger.writing import LastError, SyncState
 from jobledger.times import rfc3339
 from tests.api import NOW, REQUEST_ID, a_job, event, logged_lines, running_api
 from tests.recounted import complete_counters
+from tests.sigv4 import canonical_query
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -45,6 +46,11 @@ def test_head_is_get_without_the_body(api, route):
 def test_an_unknown_path_is_not_found_whatever_the_method(api, path, method):
     status = api.call(path, method=method).status
     assert status == (405 if path == "/docs/x.js" and method == "POST" else 404)
+
+
+def test_the_root_and_unknown_paths_point_to_the_documentation(api):
+    assert "/docs" in api.get("/").json["detail"]
+    assert "/docs" in api.get("/job").json["detail"]
 
 
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES), "/nowhere"])
@@ -83,6 +89,16 @@ def test_other_formats_carry_the_token_in_a_link(api, form, lines):
     link = answer.headers["Link"]
     assert link.endswith('>; rel="next"')
     assert "JobStatus=COMPLETED&JobStatus=FAILED" in link
+
+
+def test_the_link_is_written_as_aws_computes_it_before_it_signs(api):
+    name = "nächtlich 1/2:a+b=c@d 夜"
+    api.fill(*(a_job(number, JobName=name) for number in (91, 92)))
+    query = {"SubmitTimeAfter": "2026-11-01T00:00:00+01:00", "JobName": name, "MaxResults": 1}
+    link = api.call("/jobs", query | {"JobStatus": ["FAILED", "COMPLETED"]}).headers["Link"]
+    written = link.removeprefix("<?").partition(">")[0]
+    assert written == canonical_query(written)
+    assert query_of(link)["JobName"] == [name]
 
 
 def test_following_the_link_walks_to_the_end(api):

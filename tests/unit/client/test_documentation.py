@@ -15,6 +15,7 @@ from tests.unit.client.commands import run
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "client.md").read_text()
 README = (ROOT / "README.md").read_text()
+PACKAGE = (ROOT / "job_ledger" / "README.md").read_text()
 
 
 def options() -> set[str]:
@@ -28,7 +29,7 @@ def test_the_table_has_every_subcommand():
     assert rows == list(jobledger.commands)
 
 
-@pytest.mark.parametrize("text", [TEXT, README], ids=["client.md", "README"])
+@pytest.mark.parametrize("text", [TEXT, README, PACKAGE], ids=["client.md", "README", "package"])
 def test_every_option_that_is_named_exists(text):
     found = re.findall(r"`(--[a-z][^`]*)`|(jobledger [^`\n]*)", text)
     lines = "\n".join(option or command for option, command in found)

@@ -18,11 +18,11 @@ from msgspec.structs import replace
 from jobledger.digest.content import Details, Reader
 from jobledger.digest.document import machine_json
 from jobledger.digest.message import render_messages
-from jobledger.digest.sns import MAX_BYTES
 from jobledger.digest.windows import Window
 from jobledger.jobs import Family
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
+from jobledger.sns import MAX_BYTES
 from jobledger.times import parse
 from tests.digests import DAY, NOW, SCOPE, ZURICH, a_digest, a_job, listed, machine
 

@@ -78,7 +78,8 @@ def test_a_job_whose_submit_time_appears_changes_or_vanishes_stays_one_job(
 ):
     world = Ledgered()
     for status, submitted in zip(statuses, (first, second, OLD), strict=True):
-        more = {"EndTime": NOW, "ExpirationTime": NOW + DAY} if status == "COMPLETED" else {}
+        ended = status == "COMPLETED"
+        more: dict[str, Any] = {"EndTime": NOW, "ExpirationTime": NOW + DAY} if ended else {}
         world.record(a_job("job", status, submitted, **more), announce_new=announce_new)
         announce_new = True
         assert world.rows() == [(at(submitted), status)]
@@ -232,6 +233,14 @@ def test_a_job_that_ends_while_it_gets_its_active_row_is_not_followed():
         )
     )
     world.ledger.follow(FAMILY, [before])
+    world.agree()
+
+
+def test_a_job_that_another_sync_has_found_since_is_followed_no_longer_when_it_ends():
+    world = Ledgered()
+    world.record(a_job("job", "IN_PROGRESS", NEW))
+    ended = a_job("job", submitted=NEW)
+    world.ledger.record(FAMILY, [ended], rfc3339(world.now), announce_new=True, followed={})
     world.agree()
 
 

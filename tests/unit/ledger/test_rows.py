@@ -8,7 +8,14 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.rows import Change, change_from_row, change_row, job_row, supersedes
+from jobledger.ledger.rows import (
+    HISTORY_LIMIT,
+    Change,
+    change_from_row,
+    change_row,
+    job_row,
+    supersedes,
+)
 from jobledger.ledger.table import Row, Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger, Recorded
@@ -94,6 +101,16 @@ def test_a_status_change_adds_to_the_history_and_keeps_the_first_observation():
     assert expected.items() <= second.items()
 
 
+def test_a_history_keeps_its_first_and_last_changes():
+    row, times = None, [rfc3339(NOW + timedelta(minutes=n)) for n in range(HISTORY_LIMIT + 20)]
+    for n, time in enumerate(times):
+        row = job_row(PHI, a_job(JobStatus=f"PAUSED-{n % 2}"), row, time, time)
+    assert row is not None
+    kept = [change["ObservedAt"] for change in json.loads(str(row["History"]))]
+    assert kept == [times[0], *times[-HISTORY_LIMIT + 1 :]]
+    assert len(kept) == HISTORY_LIMIT
+
+
 def test_a_new_property_changes_the_job_and_no_time_of_its_status():
     first = job_row(PHI, COMPLETE, None, LISTED_AT, OBSERVED_AT)
     changed = a_job(JobName="nightly", EndTime=ENDED, ExpirationTime=EXPIRES, Message="done")
@@ -149,15 +166,15 @@ def test_the_change_row_of_a_new_job_has_no_previous_status_or_absent_property()
 )
 def test_a_status_moves_forward_only_and_a_final_one_stays(before, now, replaces):
     row = job_row(PHI, a_job(JobStatus=before), None, LISTED_AT, OBSERVED_AT)
-    assert supersedes(a_job(JobStatus=now), LATER_LISTED, row) is replaces
+    assert supersedes(a_job(JobStatus=now), LATER_LISTED, row, NOW) is replaces
 
 
 def test_an_unchanged_job_is_written_only_if_it_had_expired_upstream():
     row = job_row(PHI, COMPLETE, None, LISTED_AT, OBSERVED_AT)
-    assert supersedes(COMPLETE, LATER_LISTED, row) is False
-    assert supersedes(COMPLETE, LATER_LISTED, row | {"ExpiredUpstream": True}) is True
-    assert supersedes(COMPLETE, LISTED_AT, row | {"ExpiredUpstream": True}) is False
-    assert supersedes(COMPLETE, LISTED_AT, None) is True
+    assert supersedes(COMPLETE, LATER_LISTED, row, NOW) is False
+    assert supersedes(COMPLETE, LATER_LISTED, row | {"ExpiredUpstream": True}, NOW) is True
+    assert supersedes(COMPLETE, LISTED_AT, row | {"ExpiredUpstream": True}, NOW) is False
+    assert supersedes(COMPLETE, LISTED_AT, None, NOW) is True
 
 
 # Written and read by the ledger.

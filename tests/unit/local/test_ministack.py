@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.ministack.functions import MOST_AT_ONCE, SharedCode, retry_batches, take_turns
-from local.ministack.observability import emitting_metrics, metrics_in
+from local.ministack.observability import emitting_metrics, metrics_in, without_maths
 
 SECONDS = 10
 
@@ -157,3 +157,18 @@ def test_a_call_that_ends_late_creates_no_log_group_anew(groups, written):
     emit = emitting_metrics(lambda func, request_id, log, *_: logs.append(log), print, groups)
     emit({"LoggingConfig": {"LogGroup": "of-it"}}, "1", "a line", False, 3)
     assert logs == written
+
+
+def test_an_alarm_of_an_expression_is_one_of_its_first_metric():
+    metric = {"MetricName": "Errors", "Namespace": "AWS/Lambda", "Dimensions": []}
+    given = {
+        "Threshold": 1,
+        "Metrics": [
+            {"Id": "sum", "Expression": "FILL(m0, 0)"},
+            {"Id": "m0", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"}},
+        ],
+    }
+    record = without_maths(lambda name, properties: {"AlarmName": name, **properties})
+    plain = {"Threshold": 1, "Period": 300, "Statistic": "Sum", **metric}
+    assert record("a", given) == {"AlarmName": "a", **plain}
+    assert record("a", plain) == {"AlarmName": "a", **plain}

@@ -150,6 +150,40 @@ def test_the_slots_of_all_families_are_reserved_with_one_write(function):
     assert function.world.ledger.table.get({"PK": "pace", "SK": SCOPE})["Version"] == 1
 
 
+def test_each_family_has_its_share_of_the_time_and_one_that_needs_more_a_second_turn(
+    function, monkeypatch
+):
+    clock = [1_000_000.0]
+    monkeypatch.setattr("jobledger.sync.run.time.time", lambda: clock[0])
+    took = {Family.SNOMEDCT: 1e9, Family.PHI: 1e9, Family.RXNORM: 1}
+    turns: list[tuple[str, float]] = []
+
+    def run(sync):
+        share = function.pace.deadline - clock[0]
+        turns.append((sync._family.value, round(share)))
+        clock[0] += min(share, took[sync._family])
+        error = DeadlineReached.__name__ if took[sync._family] > share else None
+        return FamilySync(as_of=rfc3339(NOW), error=error)
+
+    monkeypatch.setattr(Sync, "run", run)
+    answers = function.invoke(seconds=345)
+    assert turns == [
+        ("SNOMEDCT", 100),
+        ("PHI", 100),
+        ("RXNORM", 100),
+        ("SNOMEDCT", 50),
+        ("PHI", 50),
+    ]
+    assert [family for family, answer in answers.items() if "Error" in answer] == [
+        "SNOMEDCT",
+        "PHI",
+    ]
+    turns.clear()
+    clock[0] = 1_000_000.0
+    function.invoke({"IfOlderThanSeconds": 2}, 345)  # callers wait: no second turn
+    assert len(turns) == 3
+
+
 # Its metrics.
 
 
@@ -169,7 +203,9 @@ def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
             changed=4,
             transitions=3,
             counters_repaired=2,
-            error="ThrottlingException",
+            active=50_000,
+            error="LedgerUnavailable",
+            cause="ThrottlingError",
         ),
     )
     with logged_lines() as lines:
@@ -191,7 +227,9 @@ def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
         "upstream_calls": 7,
         "observed": 5,
         "changed": 4,
-        "error": "ThrottlingException",
+        "active": 50_000,
+        "error": "LedgerUnavailable",
+        "cause": "ThrottlingError",
     }
     assert expected.items() <= line.items()
 

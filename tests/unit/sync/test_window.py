@@ -133,6 +133,7 @@ def test_active_jobs_that_another_sync_found_meanwhile_stay_active():
     with World([a_job("job", 50, "IN_PROGRESS")], hostile=False) as world:
         world.sync()
         found = job_from_service(world.family, a_job("other", 0, "SUBMITTED"))
+        assert found is not None
 
         def another_sync() -> None:
             world.upstream._before_call = lambda: None

@@ -46,7 +46,8 @@ def start(
         counted=counted,
     )
     jobs = [
-        ActiveJob(f"{n}", Job.key_of(at and rfc3339(at), f"{n}")) for n, at in enumerate(active)
+        ActiveJob(f"{n}", Job.key_of(rfc3339(at) if at else None, f"{n}"))
+        for n, at in enumerate(active)
     ]
     begins = window_start(world.ledger, SNOMEDCT, state, jobs, describe=describe)
     return datetime.fromisoformat(begins)

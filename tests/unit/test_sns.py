@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobledger.digest.sns import Notification
+from jobledger.sns import Notification
 
 BARE = Notification({"default": "é"})
 FULL = Notification(

@@ -1,0 +1,291 @@
+"""A deployment as CloudFormation describes it, and the calls with which checks look at it."""
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+)
+from botocore.session import Session
+
+from job_ledger.doctor.findings import CouldNotLook, Gone
+from job_ledger.errors import ApiError, JobLedgerError
+from job_ledger.http import JSON, Http, Request, Response
+from job_ledger.location import is_loopback, one_line, open_session
+
+# One check has 30 seconds: two attempts of one call fit.
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=20,
+)
+_DENIED = re.compile(r"AccessDenied|AuthorizationError|UnauthorizedOperation|NotAuthorized")
+_ABSENT = re.compile(r"NotFound|NonExistent|DoesNotExist|NoSuch")
+_AGAIN = "jobledger doctor   (again, later)"
+_RENEW = "aws sso login   (or renew the credentials of the profile)"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of the stack."""
+
+    logical_id: str
+    physical_id: str
+    kind: str
+    status: str
+
+
+class Aws:
+    """AWS's own APIs with one person's credentials. Safe to use from several threads."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service; a session is not safe to make several at once."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self.session.create_client(service, config=_CONFIG)
+            return self._clients[service]
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Any:
+        """Return an answer. Raises CouldNotLook, with the permission when that is what is missing."""
+        try:
+            return getattr(self.client(service), xform_name(operation))(**parameters)
+        except ClientError as error:
+            raise _refusal(service, operation, error.response["Error"]["Code"]) from error
+        except NoCredentialsError as error:
+            raise CouldNotLook("There are no AWS credentials.", _RENEW) from error
+        except NoRegionError as error:
+            raise CouldNotLook("No region is set.", "export AWS_REGION=…") from error
+        except ProfileNotFound as error:
+            raise CouldNotLook(f"{one_line(error)}.", "aws configure list-profiles") from error
+        except BotoCoreError as error:
+            raise CouldNotLook(
+                f"{service}:{operation} got no answer ({one_line(error)}).",
+                "Check the network, the proxy and the region",
+            ) from error
+
+    def pages(self, service: str, operation: str, result: str, **parameters: Any) -> Iterator[Any]:
+        """Yield the items of all pages of a list."""
+        token: dict[str, Any] = {}
+        while True:
+            answer = self.call(service, operation, **parameters, **token)
+            yield from answer.get(result, ())
+            if not answer.get("NextToken"):
+                return
+            token = {"NextToken": answer["NextToken"]}
+
+
+def permission_for(service: str, operation: str) -> str:
+    """Return the IAM action of a call."""
+    if service == "apigateway":
+        return "apigateway:GET"
+    if (service, operation) == ("lambda", "Invoke"):
+        return "lambda:InvokeFunction"
+    return f"{service}:{operation}"
+
+
+def _refusal(service: str, operation: str, code: str) -> CouldNotLook:
+    """Return what an error of AWS means."""
+    action = permission_for(service, operation)
+    if "Expired" in code or code in ("InvalidClientTokenId", "UnrecognizedClientException"):
+        return CouldNotLook(f"AWS refuses the credentials ({code}).", _RENEW)
+    if _DENIED.search(code):
+        needed = "docs/operations.md#what-the-doctor-needs"
+        return CouldNotLook(f"These credentials may not look: {action} is missing.", needed, action)
+    if _ABSENT.search(code):
+        return Gone(
+            f"A resource of the stack does not exist ({operation}: {code}).",
+            "aws cloudformation detect-stack-drift   (names it), then restore it",
+        )
+    return CouldNotLook(f"AWS answers {operation} with {code}.", _AGAIN)
+
+
+@dataclass
+class Deployment:
+    """One stack. What several checks read is read once."""
+
+    aws: Aws
+    name: str
+    stack: dict[str, Any]
+    resources: tuple[Resource, ...]
+    http: Http | None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the stack."""
+        return {o["OutputKey"]: o["OutputValue"] for o in self.stack.get("Outputs", ())}
+
+    @property
+    def partition(self) -> str:
+        """The partition of the stack: aws, or that of a government or a country."""
+        return str(self.stack["StackId"].split(":")[1])
+
+    @property
+    def region(self) -> str:
+        """The region of the stack."""
+        return str(self.stack["StackId"].split(":")[3])
+
+    @property
+    def account(self) -> str:
+        """The account of the stack."""
+        return str(self.stack["StackId"].split(":")[4])
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a local AWS, by its address."""
+        return is_loopback(self.aws.client("cloudformation").meta.endpoint_url)
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Any:
+        """Return an answer of AWS. Raises CouldNotLook."""
+        return self.aws.call(service, operation, **parameters)
+
+    def of_kind(self, kind: str, prefix: str = "") -> list[Resource]:
+        """Return the resources of a CloudFormation type whose logical id has this prefix."""
+        return [r for r in self.resources if r.kind == kind and r.logical_id.startswith(prefix)]
+
+    def one(self, kind: str, prefix: str) -> str:
+        """Return the physical id of the one resource of a type with this prefix. Raises CouldNotLook."""
+        found = self.of_kind(kind, prefix)
+        if not found:
+            raise CouldNotLook(f"The stack has no {kind} {prefix}.", "docs/operations.md#diagnosis")
+        return found[0].physical_id
+
+    def output(self, name: str) -> str:
+        """Return an output. Raises CouldNotLook."""
+        if name not in self.outputs:
+            raise CouldNotLook(f"The stack has no output {name}.", "make deploy")
+        return self.outputs[name]
+
+    @cached_property
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """The configurations of the stack's functions by logical id."""
+        return {
+            r.logical_id: self.call(
+                "lambda", "GetFunctionConfiguration", FunctionName=r.physical_id
+            )
+            for r in self.of_kind("AWS::Lambda::Function")
+        }
+
+    @cached_property
+    def variables(self) -> dict[str, str]:
+        """The environment variables of the API function: the settings of the deployment."""
+        name = self.output("ApiFunctionName")
+        answer = self.call("lambda", "GetFunctionConfiguration", FunctionName=name)
+        found: dict[str, str] = answer.get("Environment", {}).get("Variables", {})
+        return found
+
+    @property
+    def sync_minutes(self) -> int:
+        """The interval of syncs."""
+        return int(self.variables.get("SYNC_MINUTES", "1"))
+
+    def send(self, request: Request) -> Response:
+        """Return the API's answer, whatever its status. Raises CouldNotLook when there is none."""
+        if self.http is None:
+            raise CouldNotLook("The stack has no output ApiUrl.", "make deploy")
+        try:
+            return self.http.send(request)
+        except JobLedgerError as error:
+            raise CouldNotLook(str(error), "docs/api.md#calling-the-api") from error
+
+    def document(self, path: str, *more: int) -> dict[str, Any]:
+        """Return the API's document at a path, with the status 200 or one of `more`."""
+        answer = self.send(Request("GET", path, headers={"Accept": JSON}))
+        if answer.status == 403:
+            meaning = f"The API refuses GET {path} to these credentials."
+            raise CouldNotLook(meaning, "docs/security.md#access", "execute-api:Invoke")
+        try:
+            found = answer.json
+        except ApiError:
+            found = None
+        if answer.status not in (200, *more) or not isinstance(found, dict):
+            raise CouldNotLook(f"GET {path} answers {answer.status}.", "docs/runbook.md#api-errors")
+        return found
+
+    @cached_property
+    def health(self) -> dict[str, Any]:
+        """The answer of GET /health, which is a problem with the status 503 when the ledger is stale."""
+        return self.document("/health", 503)
+
+    @property
+    def families(self) -> dict[str, dict[str, Any]]:
+        """AsOf, age and last error of each family. Raises CouldNotLook."""
+        found = self.health.get("Families")
+        if not isinstance(found, dict):
+            raise CouldNotLook("GET /health has no families.", "docs/runbook.md#api-errors")
+        return found
+
+
+def find_deployment(
+    name: str, url: str | None, profile: str | None, region: str | None
+) -> Deployment:
+    """Return the deployment of a stack. Raises CouldNotLook, and Gone when there is no such stack."""
+    aws = Aws(open_session(profile, region))
+    stack = _stack(aws, name)
+    resources = tuple(
+        Resource(
+            found["LogicalResourceId"],
+            found.get("PhysicalResourceId", ""),
+            found["ResourceType"],
+            found["ResourceStatus"],
+        )
+        for found in aws.pages(
+            "cloudformation", "ListStackResources", "StackResourceSummaries", StackName=name
+        )
+    )
+    deployment = Deployment(aws, name, stack, resources, None)
+    address = url or os.environ.get("JOB_LEDGER_URL") or _address(deployment)
+    if address:
+        try:
+            deployment.http = Http(address, profile, region)
+        except JobLedgerError as error:
+            raise CouldNotLook(str(error), "jobledger doctor --url …") from error
+    return deployment
+
+
+def _stack(aws: Aws, name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = aws.call("cloudformation", "DescribeStacks", StackName=name)[
+            "Stacks"
+        ][0]
+    except CouldNotLook as error:
+        cause = error.__cause__
+        code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else ""
+        if code != "ValidationError":
+            raise
+        where = aws.client("cloudformation").meta.region_name
+        raise Gone(
+            f"There is no stack {name} in {where} of this account.",
+            "make deploy   (or choose with --name, --profile and --region)",
+        ) from error
+    return found
+
+
+def _address(deployment: Deployment) -> str | None:
+    """Return the API's address; the local AWS serves an API below its own address."""
+    address = deployment.outputs.get("ApiUrl")
+    if address is None or not deployment.is_local:
+        return address
+    parts = urlsplit(address)
+    endpoint = deployment.aws.client("cloudformation").meta.endpoint_url.rstrip("/")
+    api = (parts.hostname or "").split(".")[0]
+    return f"{endpoint}/restapis/{api}{parts.path}/_user_request_"

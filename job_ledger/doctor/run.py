@@ -1,0 +1,74 @@
+"""Runs the checks side by side, each within a bounded time."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from job_ledger.doctor import api, cost, functions, monitoring, notifications, stack, sync, table
+from job_ledger.doctor.deployment import Deployment
+from job_ledger.doctor.findings import Check, Finding, Status
+
+# In the order of the table: what others depend on comes first.
+ALL_CHECKS: tuple[Check, ...] = (
+    *stack.CHECKS,
+    *api.CHECKS,
+    *sync.CHECKS,
+    *functions.CHECKS,
+    *notifications.CHECKS,
+    *monitoring.CHECKS,
+    *table.CHECKS,
+    *cost.CHECKS,
+)
+LONGEST_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A check and what it found."""
+
+    check: str
+    finding: Finding
+
+
+def run_checks(
+    deployment: Deployment,
+    checks: Sequence[Check] = ALL_CHECKS,
+    *,
+    seconds: float = LONGEST_SECONDS,
+    progress: Callable[[int], object] = lambda done: None,
+) -> list[Result]:
+    """Return the result of each check, in their order; all begin at once.
+
+    `progress` is called with the number of checks that have ended.
+    """
+    found: dict[int, Finding] = {}
+    ended = threading.Condition()
+
+    def look(number: int, check: Check) -> None:
+        finding = check.run(deployment)
+        with ended:
+            found[number] = finding
+            ended.notify()
+
+    # Of threads that hang nobody waits: they end with the process.
+    for number, check in enumerate(checks):
+        threading.Thread(target=look, args=(number, check), daemon=True).start()
+    deadline = time.monotonic() + seconds
+    with ended:
+        while len(found) < len(checks) and (left := deadline - time.monotonic()) > 0:
+            progress(len(found))
+            ended.wait(left)
+        progress(len(found))
+        done = dict(found)
+    return list(_in_order(checks, done, seconds))
+
+
+def _in_order(
+    checks: Sequence[Check], done: dict[int, Finding], seconds: float
+) -> Iterator[Result]:
+    late = Finding(
+        Status.UNKNOWN, f"No answer within {seconds:.0f} seconds.", "jobledger doctor   (again)"
+    )
+    for number, check in enumerate(checks):
+        yield Result(check.name, done.get(number, late))

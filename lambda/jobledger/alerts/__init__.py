@@ -1,0 +1,1 @@
+"""Job alerts: the changes of a minute as one message."""

@@ -1,0 +1,233 @@
+"""The message of one or more job status changes: subject and text for people, JSON for programs.
+
+docs/events.md shows one.
+"""
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from jobledger.digest.text import (
+    COLUMNS,
+    MAX_SUBJECT,
+    open_job,
+    printable,
+    span,
+    status_label,
+)
+from jobledger.ledger.job_facts import duration_of
+from jobledger.sns import MAX_BYTES, Notification
+from jobledger.times import rfc3339, seconds_between
+
+VERSION = "1"
+KIND = "Alert"
+_MOST_LISTED = 10
+_LONGEST = 256
+# Then any others, in the order of the alphabet.
+_MOST_URGENT = ("FAILED", "PARTIAL_SUCCESS", "STOPPED")
+_SHORT_LABELS = {"PARTIAL_SUCCESS": "in part"}
+
+
+class Change(msgspec.Struct, frozen=True, rename="pascal"):
+    """The members of an event's `detail` that the text needs. `detail` is the whole of it."""
+
+    event_id: str
+    family: str
+    job_id: str
+    job_status: str
+    submit_time: str | None = None
+    end_time: str | None = None
+    observed_at: str = ""
+    job_name: str | None = None
+    test: bool = False
+    detail: dict[str, Any] = msgspec.field(default_factory=dict, name="detail")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the jobs are; `api_url` is None when unknown."""
+
+    account: str
+    region: str
+    api_url: str | None
+
+
+def parse_event(body: str) -> Change | None:
+    """Return the change in an event of EventBridge; None when it is not one."""
+    try:
+        detail = json.loads(body)["detail"]
+        # JSON can carry a lone surrogate, which no message can.
+        json.dumps(detail, ensure_ascii=False).encode()
+        return msgspec.convert({**detail, "detail": detail}, Change)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def render(changes: Sequence[Change], place: Place, now: datetime) -> Notification:
+    """Return the message, within the size limit of SNS: JSON leaves changes out, and says how many."""
+    email = _text(changes, place, now)
+    kept = list(changes)
+    while True:
+        notification = _notification(changes, kept, place, email)
+        if notification.size() <= MAX_BYTES or not kept:
+            return notification
+        # In proportion, and at least one.
+        del kept[min(len(kept) - 1, len(kept) * MAX_BYTES // notification.size()) :]
+
+
+def render_chat(changes: Sequence[Change], place: Place) -> Notification:
+    """Return the message as an Amazon Q Developer custom notification.
+
+    https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+    """
+    title = _subject(changes)
+    said = {
+        "version": "1.0",
+        "source": "custom",
+        "id": changes[0].event_id,
+        "content": {
+            "textType": "client-markdown",
+            "title": title,
+            "description": _verdict(changes),
+            "keywords": [KIND, *_unique(change.family for change in changes)],
+            "nextSteps": [f"Look closer: `{line}`" for line in _closer_look(changes, place)],
+        },
+        "metadata": {"summary": title, "eventType": KIND},
+    }
+    return Notification(bodies={"default": json.dumps(said)})
+
+
+def _notification(
+    changes: Sequence[Change], kept: Sequence[Change], place: Place, email: str
+) -> Notification:
+    document: dict[str, Any] = {
+        "Version": VERSION,
+        "Kind": KIND,
+        "Account": place.account,
+        "Region": place.region,
+        "Counts": Counter(change.job_status for change in changes),
+        "Changes": [change.detail for change in kept],
+        "Truncated": {"Changes": len(changes) - len(kept)} if len(kept) < len(changes) else {},
+    }
+    attributes: dict[str, str | tuple[str, ...]] = {
+        "Kind": KIND,
+        "Version": VERSION,
+        "Families": _unique(change.family for change in changes),
+        "JobStatuses": _unique(change.job_status for change in changes),
+    }
+    if changes[0].test:
+        document["Test"] = True
+        attributes["Test"] = "true"
+    return Notification(
+        bodies={
+            "default": json.dumps(document, ensure_ascii=False, separators=(",", ":")),
+            "email": email,
+        },
+        subject=_subject(changes),
+        attributes=attributes,
+    )
+
+
+def _unique(values: Iterator[str]) -> tuple[str, ...]:
+    return tuple(sorted({_line(value) for value in values})[:_MOST_LISTED])
+
+
+def _subject(changes: Sequence[Change]) -> str:
+    """Return families, statuses and numbers, in printable ASCII."""
+    groups = Counter((change.job_status, change.family) for change in changes)
+    statuses = Counter(change.job_status for change in changes)
+    mark = "TEST: " if changes[0].test else ""
+    detailed = [
+        f"{groups[status, family]} {printable(family)} {_short(status)}"
+        for status in _by_urgency(statuses)
+        for family in sorted(family for found, family in groups if found == status)
+    ]
+    plain = [f"{statuses[status]} {_short(status)}" for status in _by_urgency(statuses)]
+    for parts in (detailed, plain, [f"{len(changes)} changes"]):
+        said = f"[job-ledger] {mark}{', '.join(parts)}".encode("ascii", "replace").decode()
+        if len(said) <= MAX_SUBJECT:
+            break
+    return said
+
+
+def _by_urgency(statuses: Iterable[str]) -> list[str]:
+    rest = len(_MOST_URGENT)
+    urgency = {status: place for place, status in enumerate(_MOST_URGENT)}
+    return sorted(statuses, key=lambda status: (urgency.get(status, rest), status))
+
+
+def _short(status: str) -> str:
+    return _SHORT_LABELS.get(status, status_label(status))
+
+
+def _verdict(changes: Sequence[Change]) -> str:
+    if changes[0].test:
+        return "TEST: this message shows that alerts arrive. It is about no job."
+    statuses = Counter(change.job_status for change in changes)
+    said = (
+        f"{number:,} {'job' if number == 1 else 'jobs'} {status_label(status)}"
+        for status, number in ((each, statuses[each]) for each in _by_urgency(statuses))
+    )
+    return f"{', '.join(said)}."
+
+
+def _text(changes: Sequence[Change], place: Place, now: datetime) -> str:
+    statuses = _by_urgency(Counter(change.job_status for change in changes))
+    paragraphs = [
+        _verdict(changes),
+        *("\n".join(_section(status, changes, rfc3339(now))) for status in statuses),
+        "\n".join(["Look closer (Message has the reason):", *_closer_look(changes, place)]),
+        "Or in the AWS console: the dashboard of this deployment in CloudWatch.",
+        textwrap.fill(
+            f"Job Ledger of account {place.account} in {place.region}. One e-mail a minute at most, for all changes"
+            " of that minute. To choose the statuses, or none: cdk deploy with -c alertOn=... To stop these"
+            " e-mails, use the link below.",
+            COLUMNS,
+            break_on_hyphens=False,
+        ),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _section(status: str, changes: Sequence[Change], now: str) -> Iterator[str]:
+    listed = [change for change in changes if change.job_status == status]
+    yield f"{status_label(status).upper()}: {len(listed):,}"
+    for change in listed[:_MOST_LISTED]:
+        yield f"- {_line(change.family)} {_line(change.job_id)}{_ended(change, now)}"
+        if change.job_name:
+            yield f"  name: {_line(change.job_name)}"
+    if len(listed) > _MOST_LISTED:
+        yield f"- and {len(listed) - _MOST_LISTED:,} more"
+
+
+def _line(foreign: str) -> str:
+    """Return a text of an event, at most as long as the longest job name."""
+    return printable(foreign)[:_LONGEST]
+
+
+def _ended(change: Change, now: str) -> str:
+    try:
+        ago = "" if change.end_time is None else f", {_since(change.end_time, now)} ago"
+        seconds = duration_of(change.submit_time, change.end_time)
+    except (ValueError, OverflowError):
+        return ""
+    return ago + ("" if seconds is None else f" after {span(seconds)}")
+
+
+def _since(time: str, now: str) -> str:
+    return span(max(seconds_between(time, now), 0.0))
+
+
+def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
+    """Return commands for the first job: in a shell, in a browser, and over HTTPS."""
+    job_id = _line(changes[0].job_id)
+    url = f"{place.api_url or '$API_URL'}/jobs/{job_id}"
+    return [
+        f"jobledger job {job_id}",
+        open_job(changes[0].job_id),
+        f'awscurl --service execute-api --region {place.region} "{url}"',
+    ]

@@ -1,0 +1,82 @@
+"""One run of the alerts function: all events that wait become one message."""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from jobledger import metrics, settings
+from jobledger.alerts.message import Change, Place, parse_event, render, render_chat
+from jobledger.alerts.queue import AlertQueue
+from jobledger.errors import JobLedgerError
+from jobledger.observability import logger, publish_metrics, step
+from jobledger.sns import Notifier
+
+
+class Dependencies(msgspec.Struct, frozen=True):
+    """The dependencies of a run; `chat_topic` is None without chatDigests."""
+
+    queue: AlertQueue
+    notifier: Notifier
+    topic: str
+    chat_topic: str | None
+    place: Place
+    now: Callable[[], datetime]
+
+
+def connect() -> Dependencies:
+    """Return the dependencies with clients of their own."""
+    account, _, region = settings.load().scope.partition("/")
+    return Dependencies(
+        queue=AlertQueue.connect(settings.required("ALERT_QUEUE_URL")),
+        notifier=Notifier.connect(),
+        topic=settings.required("ALERT_TOPIC_ARN"),
+        chat_topic=os.environ.get("CHAT_TOPIC_ARN"),
+        place=Place(account, region, os.environ.get("API_URL")),
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def send_alerts(dependencies: Dependencies) -> dict[str, Any]:
+    """Send what waits. Raises PublishRefused or PublishUncertain when SNS does not accept it: the queue keeps it.
+
+    Tests of the delivery (`"Test": true` in the event's detail) are a message of their own.
+    """
+    waiting = [(each.receipt, parse_event(each.body)) for each in dependencies.queue.receive()]
+    strange = sum(change is None for _, change in waiting)
+    if strange:
+        # The queue puts them aside.
+        logger.error("events not understood", extra={"events": strange})
+    sent = 0
+    for is_test in (False, True):
+        known = [(r, change) for r, change in waiting if change and change.test is is_test]
+        if known:
+            # EventBridge can deliver an event more than once, and SQS in any order.
+            unique = {change.event_id: change for _, change in known}
+            changes = sorted(unique.values(), key=lambda each: (each.observed_at, each.event_id))
+            _publish(dependencies, changes)
+            sent += len(changes)
+            remaining = dependencies.queue.delete([receipt for receipt, _ in known])
+            if remaining:
+                logger.error("sent events not deleted", extra={"events": remaining})
+    if sent:
+        logger.info("alerts sent", extra={"changes": sent})
+    return {"Changes": sent}
+
+
+def _publish(dependencies: Dependencies, changes: Sequence[Change]) -> None:
+    with step("Publish") as put:
+        put("Jobs", len(changes))
+        notification = render(changes, dependencies.place, dependencies.now())
+        dependencies.notifier.publish(dependencies.topic, notification)
+    if dependencies.chat_topic is None:
+        return
+    try:
+        chat = render_chat(changes, dependencies.place)
+        dependencies.notifier.publish(dependencies.chat_topic, chat)
+    except JobLedgerError as error:
+        # The message is published, and a repetition would publish it again.
+        logger.error("chat alert not published", extra={"error": error.name})
+        publish_metrics({metrics.CHAT_FAILURES: 1})

@@ -1,0 +1,19 @@
+"""The query of a link to the API, in the one form that signers leave as it is."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+
+def query_string(parameters: Mapping[str, Sequence[str]]) -> str:
+    """Return parameters as Signature Version 4 has them: percent-encoded, sorted by name, then value.
+
+    A signer that signs what it is given then signs what AWS computes (docs/signing.md).
+    """
+    encoded = [
+        (_encoded(name), _encoded(text)) for name, texts in parameters.items() for text in texts
+    ]
+    return "&".join(f"{name}={text}" for name, text in sorted(encoded))
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="", errors="replace")

@@ -1,0 +1,122 @@
+"""Change events, and the alerts function on a queue and topics in memory."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from jobledger.alerts.message import Place
+from jobledger.alerts.queue import AlertQueue
+from jobledger.alerts.run import Dependencies
+from jobledger.sns import Notifier
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+PLACE = Place("111122223333", "us-east-1", "https://a1b2c3.execute-api.us-east-1.amazonaws.com/v1")
+TOPIC = "arn:aws:sns:us-east-1:111122223333:alerts"
+CHAT = "arn:aws:sns:us-east-1:111122223333:chat"
+
+
+def detail(number: int = 0, **more: Any) -> dict[str, Any]:
+    """Return the detail of a change event."""
+    return {
+        "Version": "1",
+        "Account": "111122223333",
+        "Region": "us-east-1",
+        "Family": "SNOMEDCT",
+        "JobId": f"{0x8BD184B74B7EB4B375F54E55E65756FB + number:032x}",
+        "JobStatus": "FAILED",
+        "PreviousJobStatus": "IN_PROGRESS",
+        "SubmitTime": "2026-11-24T07:54:00.000Z",
+        "EndTime": "2026-11-24T07:57:30.000Z",
+        "ObservedAt": f"2026-11-24T07:58:{number % 60:02}.{number % 1000:03}Z",
+        "EventId": f"{number:032x}",
+    } | more
+
+
+def event(number: int = 0, **more: Any) -> str:
+    """Return a change event as EventBridge sends it to a queue."""
+    return json.dumps(
+        {
+            "version": "0",
+            "id": f"envelope-{number}",
+            "source": "jobledger",
+            "detail-type": "Comprehend Medical Job State Change",
+            "detail": detail(number, **more),
+        }
+    )
+
+
+def received(parameters: dict[str, Any], protocol: str) -> str:
+    """Return the text that a subscriber gets of a message: its protocol's, or the default."""
+    if parameters.get("MessageStructure") != "json":
+        return str(parameters["Message"])
+    bodies = json.loads(parameters["Message"])
+    return str(bodies.get(protocol, bodies["default"]))
+
+
+def refusal(code: str, status: int = 400) -> ClientError:
+    """Return an error of a service."""
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "Publish")
+
+
+class World:
+    """The function's clients: a queue, and topics with what was published. `sns_errors` come first, by topic."""
+
+    def __init__(self, bodies: Iterable[str] = (), *, chat: bool = False) -> None:
+        self.waiting = {f"receipt-{number}": body for number, body in enumerate(bodies)}
+        self.hidden: dict[str, str] = {}
+        self.published: list[dict[str, Any]] = []
+        self.sns_errors: dict[str, list[Exception]] = {}
+        self.sqs_calls_until_failure = 1_000_000
+        self.undeletable: set[str] = set()
+        self.dependencies = Dependencies(
+            queue=AlertQueue(self, "https://queue"),
+            notifier=Notifier(self),
+            topic=TOPIC,
+            chat_topic=CHAT if chat else None,
+            place=PLACE,
+            now=lambda: NOW,
+        )
+
+    def receive_message(self, **parameters: Any) -> dict[str, Any]:
+        self._call()
+        receipts = list(self.waiting)[: parameters["MaxNumberOfMessages"]]
+        self.hidden |= {receipt: self.waiting.pop(receipt) for receipt in receipts}
+        messages = [{"Body": self.hidden[r], "ReceiptHandle": r} for r in receipts]
+        return {"Messages": messages} if messages else {}
+
+    def delete_message_batch(self, **parameters: Any) -> dict[str, Any]:
+        self._call()
+        assert len(parameters["Entries"]) <= 10
+        failed = []
+        for entry in parameters["Entries"]:
+            if entry["ReceiptHandle"] in self.undeletable:
+                failed.append({"Id": entry["Id"]})
+            else:
+                del self.hidden[entry["ReceiptHandle"]]
+        return {"Failed": failed} if failed else {}
+
+    def publish(self, **parameters: Any) -> dict[str, Any]:
+        errors = self.sns_errors.get(parameters["TopicArn"])
+        if errors:
+            raise errors.pop(0)
+        self.published.append(parameters)
+        return {"MessageId": f"message-{len(self.published)}"}
+
+    def show_again(self) -> None:
+        """Return to the queue what was read and not deleted, as SQS does after a while."""
+        self.waiting |= self.hidden
+        self.hidden = {}
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return what a queue got of each message to the alerts topic."""
+        texts = [received(p, "sqs") for p in self.published if p["TopicArn"] == TOPIC]
+        return [json.loads(text) for text in texts]
+
+    def _call(self) -> None:
+        if not self.sqs_calls_until_failure:
+            raise EndpointConnectionError(endpoint_url="https://queue")
+        self.sqs_calls_until_failure -= 1

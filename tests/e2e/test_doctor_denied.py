@@ -1,0 +1,93 @@
+"""What `jobledger doctor` says to a person who may not do everything, with IAM enforced."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.e2e.deployment import ROOT
+from tests.unit.client.commands import environment
+
+pytestmark = pytest.mark.xdist_group("enforced")
+COMMAND = str(ROOT / ".venv" / "bin" / "jobledger")
+
+
+def policy(name):
+    """A documented policy, for what the local AWS calls by another name: the action that reads a mapping, and rules."""
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    text = text.replace("lambda:GetEventSourceMapping", "lambda:ListEventSourceMappings")
+    return json.loads(text.replace("arn:aws:events:*:*:rule/jobledger-test-*", "*"))
+
+
+def doctor(enforced, document, *policies, option="--json"):
+    """The exit code, and the findings by check, for a new user with this policy and these managed ones."""
+    credentials = enforced.caller(*policies)
+    iam = enforced.own.client("iam")
+    user = iam.get_access_key_last_used(AccessKeyId=credentials.access_key)["UserName"]
+    if document:
+        iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=json.dumps(document))
+    keys = {
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+    }
+    endpoint = {"AWS_ENDPOINT_URL": enforced.own.aws.options.aws_endpoint, "PYTHONPATH": ""}
+    done = subprocess.run(
+        [COMMAND, "doctor", "--json", option],
+        env=environment("", **keys, **endpoint),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=180,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, {c["Check"]: c for c in json.loads(done.stdout)["Checks"]}, user
+
+
+def not_ok(checks):
+    return {name: c["Status"] for name, c in checks.items() if c["Status"] not in ("ok", "local")}
+
+
+def test_the_documented_policy_and_those_of_callers_are_enough(enforced):
+    both = (enforced.outputs["ReaderPolicyArn"], enforced.outputs["PublisherPolicyArn"])
+    code, checks, _ = doctor(enforced, policy("doctor-policy.json"), *both)
+    assert (code, not_ok(checks)) == (0, {}), checks
+
+
+@pytest.mark.parametrize(
+    "check, given, missing",
+    [
+        ("publish digests", "ReaderPolicyArn", "PublisherPolicyArn"),
+        ("read the API", "PublisherPolicyArn", "ReaderPolicyArn"),
+    ],
+)
+def test_a_denied_caller_learns_which_policy_is_missing(enforced, check, given, missing):
+    code, checks, user = doctor(enforced, policy("doctor-policy.json"), enforced.outputs[given])
+    assert code == 1
+    assert checks[check]["Status"] == "problem"
+    assert f"the policy {missing} is missing" in checks[check]["Meaning"]
+    arn = enforced.outputs[missing]
+    command = f"aws iam attach-user-policy --user-name {user} --policy-arn {arn}"
+    assert checks[check]["Mend"] == command
+
+
+def test_a_missing_permission_is_named_and_the_other_checks_look(enforced):
+    less = policy("doctor-policy.json")
+    less["Statement"][0]["Action"].remove("scheduler:GetSchedule")
+    both = (enforced.outputs["ReaderPolicyArn"], enforced.outputs["PublisherPolicyArn"])
+    code, checks, _ = doctor(enforced, less, *both)
+    assert (code, not_ok(checks)) == (2, {"schedules": "unknown", "digests": "unknown"})
+    assert checks["schedules"]["Permission"] == "scheduler:GetSchedule"
+
+
+def test_a_person_without_any_permission_learns_the_first(enforced):
+    code, checks, _ = doctor(enforced, None)
+    assert (code, list(checks)) == (2, ["stack"])
+    assert checks["stack"]["Permission"] == "cloudformation:DescribeStacks"
+
+
+def test_the_documented_policy_is_enough_to_send_a_test(enforced):
+    both = policy("doctor-policy.json")
+    both["Statement"] += policy("send-test-policy.json")["Statement"]
+    reader = enforced.outputs["ReaderPolicyArn"]
+    code, checks, _ = doctor(enforced, both, reader, option="--send-test")
+    assert (code, list(checks)) == (0, ["digest", "chat digest", "event", "alert"]), checks

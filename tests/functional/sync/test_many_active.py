@@ -1,0 +1,106 @@
+"""Very many jobs active at once: no row grows with them, and each end is recorded."""
+
+import re
+from collections import defaultdict
+from math import ceil
+from pathlib import Path
+
+import pytest
+
+from tests.dynamodb_limits import size_of
+from tests.full import in_full
+from tests.world import SCOPE, START, World, a_job
+
+ACTIVE = in_full(3_000, 50_000)
+NAME = "ä" * 256  # the longest name, of letters of two bytes
+ARCHITECTURE = Path(__file__).resolve().parents[3] / "docs" / "architecture.md"
+
+
+def many(number: int) -> list[dict]:
+    """Jobs of a month, with the longest names; each expires after 120 days."""
+    apart = 30 * 86_400 / number
+    return [
+        a_job(
+            f"{n:032x}",
+            100 + n * apart,
+            "IN_PROGRESS",
+            JobName=NAME,
+            ExpirationTime=round(START - 100 - n * apart + 120 * 86_400, 3),
+        )
+        for n in range(number)
+    ]
+
+
+def ended(job: dict) -> dict:
+    return job | {"JobStatus": "FAILED", "EndTime": START, "Message": "why"}
+
+
+def kind(key: tuple[str, str]) -> str:
+    """The name of a row in the table of docs/architecture.md."""
+    pk, sk = key
+    if pk == f"{SCOPE}#totals#2":
+        names = {"all": "all-jobs counter", "expires": "expiration counter"}
+        return names.get(sk.partition("#")[0], f"{sk.partition('#')[0]} counter")
+    return (
+        {"": "job", "changes": "change", "active": "active", "ended": "ended"}.get(
+            pk.partition("#")[2], pk
+        )
+        if "/" in pk
+        else pk
+    )
+
+
+def bounds() -> dict[str, int]:
+    """The largest size of each kind of row, in KB, as the architecture document says."""
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    table = text.partition("### The size of a row")[2].partition("\n##")[0]
+    return {
+        name: int(number) * 1_024
+        for name, number in re.findall(r"^\| ([\w -]+) \| (\d+) KB \|", table, re.MULTILINE)
+    }
+
+
+def check_sizes(world: World) -> None:
+    largest: dict[str, int] = defaultdict(int)
+    for key, item in world.database.items.items():
+        largest[kind(key)] = max(largest[kind(key)], size_of(item))
+    documented = bounds()
+    assert {name: size for name, size in largest.items() if size > documented[name]} == {}
+
+
+def at_rest(world: World) -> tuple[dict[str, int], int, int]:
+    """The calls of a sync to the table and to the service, and the rows that it reads by queries."""
+    for _ in range(3):
+        world.sync()
+    world.database.calls.clear()
+    world.database.rows_read = 0
+    done = world.sync()
+    assert done.error is None
+    return dict(world.database.calls), world.database.rows_read, done.upstream_calls
+
+
+@pytest.mark.full
+@pytest.mark.longest
+@pytest.mark.row(29, count="{ACTIVE} jobs active at once in a family")
+def test_of_very_many_active_jobs_each_end_is_recorded_and_no_row_grows_with_them():
+    jobs = many(ACTIVE)
+    with World(jobs, hostile=False) as world:
+        first = world.sync()
+        assert (first.error, first.active) == (None, ACTIVE)
+        check_sizes(world)
+        done = world.sync()
+        assert (done.error, done.active) == (None, ACTIVE)
+        assert done.upstream_calls == ceil(ACTIVE / 500)
+        half = ACTIVE // 2
+        world.put(*map(ended, jobs[:half]))
+        done = world.sync()
+        assert (done.error, done.transitions, done.active) == (None, half, ACTIVE - half)
+        check_sizes(world)
+        world.put(*map(ended, jobs[half:]))
+        assert world.sync().error is None
+        assert world.truth() == world.statuses()
+        assert world.active() == {}
+        check_sizes(world)
+        calls = at_rest(world)
+    with World([ended(job) for job in many(600)], hostile=False) as world:
+        assert calls == at_rest(world)

@@ -1,0 +1,157 @@
+"""Each alarm over time: nothing at a good first deployment, one notification an incident, one at its end, and again.
+
+`tests/alarm_rules.py` evaluates the template's alarms as CloudWatch documents it.
+"""
+
+import pytest
+
+from tests.alarm_rules import metrics_of, next_state, notifications
+
+# A metric that is sent in each period, by its value in good times. All others are sent when something happens.
+STEADY = {"AsOfAgeSeconds": 60.0}
+# The periods of an incident and of good times: longer than any alarm looks back.
+LONG = 60
+
+
+def of(alarm, kind):
+    return next(iter(metrics_of(alarm).values()))["MetricName"] == kind
+
+
+@pytest.fixture(scope="module")
+def alarms(synthesise):
+    resources = synthesise(chatDigests="true").to_json()["Resources"]
+    return {
+        name: resource["Properties"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+
+def good(alarm, periods):
+    """Return the values of one metric in good times."""
+    if of(alarm, "DigestRuns"):  # a run a day, in periods of an hour
+        return [1.0 if period % 24 == 20 else None for period in range(periods)]
+    steady = next((value for name, value in STEADY.items() if of(alarm, name)), None)
+    return [steady] * periods
+
+
+def bad(alarm):
+    """Return the values of one metric in an incident."""
+    return [None if of(alarm, "DigestRuns") else alarm["Threshold"] + 0.0] * LONG
+
+
+def timeline(alarm, *parts):
+    """Return the points of the alarm's metrics: an incident is one of its first, or of its last metric."""
+    names = list(metrics_of(alarm))
+    for affected in {names[0], names[-1]}:
+        joined = [value for part, incident in parts for value in part]
+        calm = [v for part, incident in parts for v in (good(alarm, LONG) if incident else part)]
+        yield {name: joined if name == affected else calm for name in names}
+
+
+def states(alarm, points):
+    return [state for _, state in notifications(alarm, points)]
+
+
+def is_bad(state):
+    return state != "OK"
+
+
+@pytest.mark.row(36, count="every alarm")
+def test_a_good_first_deployment_rings_no_alarm(alarms):
+    for name, alarm in alarms.items():
+        # Data begins late: the first sync takes ten minutes, and a digest comes once a day.
+        points = [None] * 3 + good(alarm, 2 * LONG)
+        found = states(alarm, dict.fromkeys(metrics_of(alarm), points))
+        assert not [state for state in found if is_bad(state)], name
+
+
+@pytest.mark.row(36, count="every alarm, two incidents")
+def test_an_incident_rings_once_says_when_it_ends_and_the_next_one_rings_again(alarms):
+    for name, alarm in alarms.items():
+        calm = (good(alarm, LONG), False)
+        incident = (bad(alarm), True)
+        for points in timeline(alarm, calm, incident, calm, incident, calm):
+            found = states(alarm, points)
+            rings = [is_bad(state) for state in found]
+            # The first is the end of the state in which an alarm is created.
+            assert rings == [False, True, False, True, False], (name, found)
+
+
+@pytest.mark.row(36, count="2 kinds of missing data, 6 alarms")
+def test_a_function_that_reports_nothing_is_noticed_and_its_return_too(alarms):
+    found = set()
+    for name, alarm in alarms.items():
+        points = [*good(alarm, LONG), *([None] * LONG), *good(alarm, LONG)]
+        got = states(alarm, dict.fromkeys(metrics_of(alarm), points))
+        if any(map(is_bad, got)):
+            assert [is_bad(state) for state in got] == [False, True, False], name
+            found.add(next(iter(metrics_of(alarm).values()))["MetricName"])
+    assert found == {"AsOfAgeSeconds", "DigestRuns"}
+
+
+def test_late_data_of_the_newest_period_hides_no_incident(alarms):
+    """DynamoDB's data of the newest period is not there yet, and FILL has a zero in its place."""
+    filled = {name: alarm for name, alarm in alarms.items() if "Metrics" in alarm}
+    assert len(filled) == 4
+    for name, alarm in filled.items():
+        recent = [1.0] * (alarm["EvaluationPeriods"] - 1) + [0.0]
+        assert next_state(alarm, "OK", recent) == "ALARM", name
+
+
+def test_every_alarm_says_when_it_ends(alarms):
+    assert [name for name, a in alarms.items() if a.get("OKActions") != a["AlarmActions"]] == []
+
+
+def test_throttles_are_those_of_the_table_and_of_each_index(alarms, synthesise):
+    resources = synthesise(chatDigests="true").to_json()["Resources"]
+    ledger = next(
+        r["Properties"] for name, r in resources.items() if name.startswith("LedgerB7379752")
+    )
+    indexes = {index["IndexName"] for index in ledger["GlobalSecondaryIndexes"]}
+    watched: dict[tuple[str, str], set[str | None]] = {}
+    for alarm in alarms.values():
+        for metric in metrics_of(alarm).values():
+            if metric["Namespace"] == "AWS/DynamoDB":
+                of_metric = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
+                key = metric["MetricName"], of_metric["TableName"]["Ref"]
+                watched.setdefault(key, set()).add(of_metric.get("GlobalSecondaryIndexName"))
+    assert {key: names for key, names in watched.items() if names != {None}} == {
+        (f"{verb}ThrottleEvents", "LedgerB7379752"): {None, *indexes} for verb in ("Read", "Write")
+    }
+    assert len(watched) == 4
+
+
+# As in the tables of the page: X breaches, 0 does not, - is missing, the newest last. None: the state is kept.
+@pytest.mark.parametrize(
+    "recent, needed, missing, ignore, breaching, not_breaching",
+    [
+        ("0 - X - X", 3, "OK", "OK", "OK", "OK"),
+        ("0 - - - -", 3, "OK", "OK", "OK", "OK"),
+        ("- - - - -", 3, "INSUFFICIENT_DATA", None, "ALARM", "OK"),
+        ("0 X X - X", 3, "ALARM", "ALARM", "ALARM", "ALARM"),
+        ("- - X - -", 3, "ALARM", None, "ALARM", "OK"),
+        ("0 - X - X", 2, "ALARM", "ALARM", "ALARM", "ALARM"),
+        ("0 0 X 0 X", 2, "ALARM", "ALARM", "ALARM", "ALARM"),
+        ("- - - - X", 2, "ALARM", None, "ALARM", "OK"),
+    ],
+)
+def test_the_rules_are_those_of_cloudwatch(
+    recent, needed, missing, ignore, breaching, not_breaching
+):
+    points = [{"X": 1.0, "0": 0.0, "-": None}[letter] for letter in recent.split()]
+    alarm = {
+        "EvaluationPeriods": 3,
+        "DatapointsToAlarm": needed,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    }
+    treatments = {
+        "missing": missing,
+        "ignore": ignore,
+        "breaching": breaching,
+        "notBreaching": not_breaching,
+    }
+    for treatment, expected in treatments.items():
+        found = next_state(alarm | {"TreatMissingData": treatment}, "before", points)
+        assert found == (expected or "before"), treatment

@@ -1,0 +1,86 @@
+"""The look-up in other tools, as docs/lookup.md has it: CloudFormation, CDK in TypeScript, Terraform."""
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+
+from tests.infrastructure.test_lookup_construct import sent
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "lookup.md").read_text(encoding="utf-8")
+# CDK for Python carries CDK's own packages for node.
+PACKAGES = sorted((ROOT / ".venv").glob("lib/python*/site-packages/**/_jsii/*.jsii.tgz"))
+SYNTH = """
+import { App } from 'aws-cdk-lib';
+import { Pipeline } from './pipeline.ts';
+const app = new App({ outdir: 'cdk.out' });
+new Pipeline(app, 'Pipeline');
+app.synth();
+"""
+
+
+def block(language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    return str(found)
+
+
+def test_cfn_lint_accepts_the_template(tmp_path):
+    template = tmp_path / "lookup.yaml"
+    template.write_text(block("yaml"))
+    command = [ROOT / ".venv" / "bin" / "cfn-lint", template]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.slow
+def test_the_typescript_makes_the_resource_that_the_construct_makes(tmp_path):
+    unpack(tmp_path / "node_modules")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "pipeline.ts").write_text(block("typescript"))
+    (tmp_path / "synth.ts").write_text(SYNTH)
+    own = ROOT / ".venv" / "bin" / "node"
+    node = str(own) if own.exists() else shutil.which("node")
+    assert node
+    command = [node, "--experimental-strip-types", "--no-warnings", "synth.ts"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = json.loads((tmp_path / "cdk.out" / "Pipeline.template.json").read_text())
+    (resource,) = made["Resources"].values()
+    token = made["Parameters"][resource["Properties"].pop("ServiceToken")["Ref"]]
+    assert token["Default"] == "/job-ledger/lookup-service-token"
+    assert resource["Type"] == "Custom::ComprehendMedicalJob"
+    assert resource["Properties"].pop("ServiceTimeout") == "3600"
+    made_by_construct = sent(job_name="nightly-notes", wait_minutes=30)
+    assert {n: str(v) for n, v in resource["Properties"].items()} == {
+        n: str(v) for n, v in made_by_construct.items() if n in ("JobName", "WaitMinutes")
+    }
+
+
+def unpack(folder: Path) -> None:
+    """Install the packages, without their types and documents."""
+    for package in PACKAGES:
+        with tarfile.open(package) as archive:
+            described = archive.extractfile("package/package.json")
+            assert described
+            target = folder / json.load(described)["name"]
+            for member in archive:
+                member.name = member.name.removeprefix("package/")
+                if not member.name.endswith((".d.ts", ".md", ".gz")):
+                    archive.extract(member, target, filter="data")
+
+
+def test_the_terraform_deploys_the_template_and_reads_its_output():
+    read: dict[str, Any] = hcl2.loads(block("hcl"))
+    text = json.dumps(read)
+    assert "aws_cloudformation_stack" in text
+    assert re.search(r"file\(.*?/lookup\.yaml", text)
+    named = re.findall(r"aws_cloudformation_stack\.(\w+)\.outputs\[.*?(\w+)", text)
+    assert named == [("nightly", "Codes")]
+    assert "  Codes:\n" in block("yaml").split("Outputs:\n")[1]

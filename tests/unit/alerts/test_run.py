@@ -1,0 +1,171 @@
+"""The alerts function: one message for what waits, and nothing is lost whatever fails."""
+
+import json
+import logging
+
+import pytest
+
+from jobledger.alerts.queue import MOST
+from jobledger.alerts.run import connect, send_alerts
+from jobledger.errors import JobLedgerError, PublishRefused, QueueUnavailable
+from tests.alerts import CHAT, TOPIC, World, event, refusal
+
+
+def job_ids(document):
+    return [change["JobId"] for change in document["Changes"]]
+
+
+@pytest.mark.parametrize("number", [1, 10, 11, 300])
+def test_a_burst_of_changes_is_one_message(number):
+    world = World(event(n) for n in range(number))
+    assert send_alerts(world.dependencies) == {"Changes": number}
+    (document,) = world.documents()
+    assert len(set(job_ids(document))) == document["Counts"]["FAILED"] == number
+    assert not world.waiting
+    assert not world.hidden
+
+
+def test_without_changes_nothing_is_published():
+    world = World()
+    assert send_alerts(world.dependencies) == {"Changes": 0}
+    assert world.published == []
+
+
+def test_a_run_leaves_what_is_too_much_to_the_next():
+    world = World(event(n) for n in range(MOST + 5))
+    sent = [send_alerts(world.dependencies)["Changes"] for _ in range(3)]
+    assert sent == [MOST, 5, 0]
+
+
+def test_repeated_deliveries_of_a_change_are_one_and_the_order_is_that_of_the_ledger():
+    world = World([event(2), event(1), event(2), event(1, JobName="again")])
+    assert send_alerts(world.dependencies) == {"Changes": 2}
+    (document,) = world.documents()
+    assert [change["EventId"][-1] for change in document["Changes"]] == ["1", "2"]
+    assert not world.hidden
+
+
+@pytest.mark.row(8, count="4 errors of SNS, 2 chats")
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("Throttling", 429),
+        refusal("AuthorizationError", 403),
+        refusal("InternalError", 500),
+        refusal("InvalidParameter"),
+    ],
+    ids=lambda error: error.response["Error"]["Code"],
+)
+def test_what_sns_refuses_is_sent_by_a_later_run(error, chat):
+    world = World([event(1), event(2)], chat=chat)
+    world.sns_errors[TOPIC] = [error]
+    with pytest.raises(JobLedgerError):
+        send_alerts(world.dependencies)
+    assert len(world.hidden) == 2
+    assert world.published == []
+    world.show_again()
+    assert send_alerts(world.dependencies) == {"Changes": 2}
+    assert len(world.documents()) == 1
+
+
+def test_what_cannot_be_deleted_is_sent_again_rather_than_lost(caplog):
+    world = World([event(1), event(2)])
+    world.undeletable = {"receipt-1"}
+    send_alerts(world.dependencies)
+    world.show_again()
+    assert send_alerts(world.dependencies) == {"Changes": 1}
+
+
+@pytest.mark.parametrize("calls, sent", [(1, 10), (3, 15)])
+def test_what_was_read_before_sqs_fails_is_sent(calls, sent):
+    world = World(event(n) for n in range(15))
+    world.sqs_calls_until_failure = calls
+    assert send_alerts(world.dependencies) == {"Changes": sent}
+    (document,) = world.documents()
+    assert len(job_ids(document)) == sent
+    assert len(world.hidden) == sent, "nothing was deleted: it comes again"
+
+
+def test_a_queue_that_does_not_answer_fails_the_run():
+    world = World([event()])
+    world.sqs_calls_until_failure = 0
+    with pytest.raises(QueueUnavailable):
+        send_alerts(world.dependencies)
+
+
+@pytest.mark.row(8, count="12 events that are not understood")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "text",
+        "null",
+        "[]",
+        "{}",
+        '{"detail": null}',
+        '{"detail": []}',
+        '{"detail": {}}',
+        event(JobId=5),
+        event(Family=None),
+        event(Test="true"),
+        event(JobName="\ud800"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_event_that_is_not_understood_stays_for_the_dead_letters_and_the_others_are_sent(
+    body, place
+):
+    bodies = [event(1), event(2)]
+    bodies.insert(place, body)
+    world = World(bodies)
+    assert send_alerts(world.dependencies) == {"Changes": 2}
+    assert list(world.hidden.values()) == [body]
+
+
+def test_a_test_of_the_delivery_is_a_message_of_its_own():
+    world = World([event(1), event(2, Test=True), event(3)], chat=True)
+    assert send_alerts(world.dependencies) == {"Changes": 3}
+    real, test = world.documents()
+    assert (real["Counts"], "Test" in real) == ({"FAILED": 2}, False)
+    assert (test["Counts"], test["Test"]) == ({"FAILED": 1}, True)
+    subjects = [p["Subject"] for p in world.published if p["TopicArn"] == TOPIC]
+    assert ["TEST" in subject for subject in subjects] == [False, True]
+    chats = [json.loads(p["Message"]) for p in world.published if p["TopicArn"] == CHAT]
+    assert ["TEST" in chat["content"]["title"] for chat in chats] == [False, True]
+
+
+def test_a_chat_that_fails_repeats_no_message(capsys):
+    world = World([event(1)], chat=True)
+    world.sns_errors[CHAT] = [refusal("NotFound", 404)]
+    assert send_alerts(world.dependencies) == {"Changes": 1}
+    assert not world.hidden
+    assert '"ChatFailures"' in capsys.readouterr().out
+
+
+def test_no_log_line_has_a_name(capsys, caplog):
+    caplog.set_level(logging.DEBUG)
+    world = World([event(1, JobName="ward-7 Mrs Miller"), '{"detail": "Mrs Miller"}'], chat=True)
+    world.sns_errors[TOPIC] = [refusal("InvalidParameter")]
+    with pytest.raises(PublishRefused):
+        send_alerts(world.dependencies)
+    world.show_again()
+    send_alerts(world.dependencies)
+    assert "Miller" not in capsys.readouterr().out + caplog.text
+
+
+def test_the_environment_names_queue_topic_and_place(monkeypatch):
+    values = {
+        "LEDGER_TABLE_NAME": "table",
+        "LEDGER_SCOPE": "111122223333/us-east-1",
+        "FAMILIES": "PHI",
+        "ALERT_QUEUE_URL": "https://queue",
+        "ALERT_TOPIC_ARN": TOPIC,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    made = connect()
+    assert (made.topic, made.chat_topic) == (TOPIC, None)
+    assert (made.place.account, made.place.region) == ("111122223333", "us-east-1")
+    assert made.now().tzinfo is not None

@@ -1,0 +1,198 @@
+"""How the checks are run, and what a person and a program get to see."""
+
+import json
+import re
+import shlex
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from job_ledger.command.doctor import table_lines
+from job_ledger.doctor.cost import PRICES
+from job_ledger.doctor.findings import Check, CouldNotLook, Finding, Status, exit_code, ok, problem
+from job_ledger.doctor.run import ALL_CHECKS, Result, run_checks
+from tests.scripted_server import Scripted, scripted
+from tests.unit.client.commands import run
+from tests.unit.doctor.recorded import calls, deployed
+from tests.unit.doctor.test_checks import BROKEN, CHECKS
+
+ROOT = Path(__file__).parents[3]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def hang(deployment):
+    threading.Event().wait(60)
+    return ok("late")
+
+
+def fail(deployment):
+    raise KeyError("notes of Ms Miller")
+
+
+def test_a_check_that_hangs_or_breaks_stops_no_other():
+    checks = [Check("hangs", hang), Check("breaks", fail), Check("works", lambda d: ok("fine"))]
+    began = time.monotonic()
+    results = run_checks(deployed(), checks, seconds=0.5)
+    assert time.monotonic() - began < 10
+    assert [(r.check, r.finding.status.value) for r in results] == [
+        ("hangs", "unknown"),
+        ("breaks", "unknown"),
+        ("works", "ok"),
+    ]
+    assert "Miller" not in str(results)
+    assert "KeyError" in results[1].finding.meaning
+
+
+def test_checks_run_side_by_side_and_report_their_progress():
+    together = threading.Barrier(3)
+    checks = [Check(str(n), lambda d: ok(str(together.wait(30)))) for n in range(3)]
+    seen: list[int] = []
+    results = run_checks(deployed(), checks, progress=seen.append)
+    assert {r.finding.status for r in results} == {Status.OK}
+    assert seen[-1] == 3
+
+
+@pytest.mark.parametrize(
+    "statuses, code",
+    [
+        ([], 0),
+        (["ok", "local"], 0),
+        (["ok", "problem"], 1),
+        (["ok", "unknown"], 2),
+        (["unknown", "problem"], 1),
+    ],
+)
+def test_a_problem_counts_more_than_a_check_that_could_not_look(statuses, code):
+    assert exit_code(map(Status, statuses)) == code
+
+
+def test_what_the_local_aws_drops_is_ok_there_and_a_problem_in_aws():
+    check = Check("recovery", lambda d: problem("off", "on"), dropped_locally="recovery")
+    deployment = deployed()
+    assert check.run(deployment).status is Status.PROBLEM
+    deployment.aws._clients["cloudformation"] = deployment.aws.session.create_client(
+        "cloudformation", endpoint_url="http://127.0.0.1:4566"
+    )
+    assert check.run(deployment).status is Status.LOCAL
+
+
+@pytest.mark.parametrize(
+    "code, meaning",
+    [
+        ("ExpiredToken", "refuses the credentials"),
+        ("ThrottlingException", "with ThrottlingException"),
+        ("AuthorizationError", "sns:ListSubscriptionsByTopic"),
+    ],
+)
+def test_an_answer_of_aws_that_says_nothing_of_the_deployment_is_no_problem_of_it(code, meaning):
+    finding = CHECKS["digest subscribers"].run(deployed({"sns.ListSubscriptionsByTopic": code}))
+    assert (finding.status, meaning in finding.meaning) == (Status.UNKNOWN, True)
+
+
+def test_a_resource_that_somebody_deleted_is_a_problem():
+    finding = CHECKS["schedules"].run(
+        deployed({"scheduler.GetSchedule": "ResourceNotFoundException"})
+    )
+    assert (finding.status, "does not exist" in finding.meaning) == (Status.PROBLEM, True)
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=[f"{case[0]}: {case[3]}" for case in BROKEN])
+def test_a_line_has_80_columns_and_a_command_can_be_copied_from_its_lines(case):
+    name, answers, documents, _, _ = case
+    finding = CHECKS[name].run(deployed(answers, documents))
+    lines = [text.plain for text in table_lines(Result(name, finding))]
+    assert max(map(len, lines)) <= 80
+    start = next(n for n, line in enumerate(lines) if "-> " in line)
+    printed = "\n".join(lines[start:]).replace("-> ", "", 1)
+    if finding.mend.startswith("aws "):
+        script = f"aws() {{ printf '%s\\n' \"$@\"; }}\n{printed}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+        assert ["aws", *done.stdout.split("\n")[:-1]] == shlex.split(finding.mend)
+    else:
+        assert printed.split() == finding.mend.split()
+
+
+def test_every_document_that_a_finding_names_has_its_section():
+    sources = [*(ROOT / "job_ledger" / "doctor").glob("*.py")]
+    named = {m for s in sources for m in re.findall(r"(docs/\w+\.md)#([\w-]+)", s.read_text())}
+    assert len(named) > 10
+    for path, anchor in named:
+        headings = re.findall(r"^#+ (.*)", (ROOT / path).read_text(), re.MULTILINE)
+        assert anchor in {h.lower().replace(" ", "-") for h in headings}, (path, anchor)
+
+
+def test_the_document_has_every_check():
+    rows = re.findall(r"^\| ([a-zA-Z ,]+) \| (?!is a problem|\|)", OPERATIONS, re.MULTILINE)
+    named = {name for row in rows for name in row.split(", ")}
+    assert {check.name for check in ALL_CHECKS} <= named
+
+
+def test_the_policy_has_each_action_of_the_checks_and_no_other():
+    deployment = deployed()
+    run_checks(deployment)
+    made = {call.replace(".", ":") for call in calls(deployment)}
+    made = {"apigateway:GET" if "apigateway" in name else name for name in made}
+    made |= {"cloudformation:DescribeStacks", "cloudformation:ListStackResources"}
+    made |= {"cloudformation:GetTemplate"}  # of a table without protection
+    made = {name.replace("lambda:Invoke", "lambda:InvokeFunction") for name in made}
+    assert actions("doctor-policy.json") == made
+
+
+def actions(name):
+    statements = json.loads((ROOT / "docs" / name).read_text())["Statement"]
+    listed = (s["Action"] if isinstance(s["Action"], list) else [s["Action"]] for s in statements)
+    return {action for several in listed for action in several}
+
+
+def test_the_prices_are_those_of_the_table_of_costs():
+    bench = (ROOT / "bench" / "cost.py").read_text()
+    for name, price in PRICES.items():
+        text = re.escape(f"{price:.10f}".rstrip("0").rstrip("."))
+        assert re.search(rf"\b{text}0*\b", bench), name
+
+
+ABSENT = """<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>
+<Message>Stack with id Other does not exist</Message></Error></ErrorResponse>"""
+
+
+@pytest.mark.parametrize(
+    "status, body, code, meaning",
+    [
+        (400, ABSENT, 1, "There is no stack Other in us-east-1"),
+        (
+            403,
+            ABSENT.replace("ValidationError", "AccessDenied"),
+            2,
+            "cloudformation:DescribeStacks",
+        ),
+        (403, ABSENT.replace("ValidationError", "ExpiredToken"), 2, "refuses the credentials"),
+    ],
+)
+def test_without_a_stack_there_is_one_finding(status, body, code, meaning):
+    headers = {"Content-Type": "text/xml"}
+    with scripted(Scripted(status, headers, body.encode())) as server:
+        more = {"AWS_ENDPOINT_URL": server.url}
+        done = run("", "doctor", "--name", "Other", "--json", **more)
+        (check,) = json.loads(done.stdout)["Checks"]
+        assert (done.returncode, check["Check"], meaning in check["Meaning"]) == (
+            code,
+            "stack",
+            True,
+        )
+        shown = run("", "doctor", "--name", "Other", **more)
+        assert meaning.split()[0] in shown.stdout
+        assert shown.stderr == ""
+
+
+def test_without_credentials_it_cannot_look():
+    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"}
+    done = run("", "doctor", AWS_EC2_METADATA_DISABLED="true", **nothing)
+    assert (done.returncode, "no look" in done.stdout) == (2, True), done
+
+
+def test_a_finding_that_could_not_look_names_the_permission():
+    error = CouldNotLook("no", "docs", "sns:Publish")
+    assert error.finding == Finding(Status.UNKNOWN, "no", "docs", "sns:Publish")

@@ -1,0 +1,176 @@
+"""The test of the notifications, on recorded answers: what is sent, what is said, and that nothing of it stays."""
+
+import json
+from typing import Any
+
+import pytest
+
+from job_ledger.doctor import send_test
+from job_ledger.doctor.send_test import send_tests
+from tests.unit.doctor.recorded import (
+    ACCOUNT,
+    ARN,
+    OUTPUTS,
+    ROOT,
+    Answer,
+    calls,
+    deployed,
+    subscription,
+)
+
+QUEUE = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:jobledger-test"
+REMOVALS = {"sqs.DeleteQueue", "sns.Unsubscribe", "events.RemoveTargets", "events.DeleteRule"}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(send_test, "PATIENCE_SECONDS", 0.3)
+
+
+class Bus:
+    """Topics and a bus that deliver what they are sent, but for what is in `lost`."""
+
+    def __init__(self, *lost: str) -> None:
+        self.lost = lost
+        self.published: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.waiting: list[str] = []
+
+    def publish(self, parameters):
+        self.published.append(parameters)
+        self._deliver(parameters["TopicArn"], json.loads(parameters["Message"])["default"])
+        return {"MessageId": "m"}
+
+    def put(self, parameters):
+        (entry,) = parameters["Entries"]
+        detail = json.loads(entry["Detail"])
+        self.events.append(entry)
+        if "event" not in self.lost:
+            self.waiting.append(json.dumps({"detail": detail}))
+        self._deliver(
+            OUTPUTS["JobAlertsTopicArn"], f"[TEST] {detail['JobId']} {detail['JobStatus']}"
+        )
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}
+
+    def _deliver(self, topic, text):
+        if topic.rpartition(":")[2] not in self.lost:
+            self.waiting.append(json.dumps({"TopicArn": topic, "Message": text}))
+
+    def receive(self, parameters):
+        bodies, self.waiting = self.waiting, []
+        return {"Messages": [{"Body": body} for body in bodies]}
+
+    def answers(self, **changed: Answer) -> dict[str, Answer]:
+        usual: dict[str, Answer] = {
+            "sqs.CreateQueue": {"QueueUrl": "https://sqs/q"},
+            "sqs.GetQueueAttributes": {"Attributes": {"QueueArn": QUEUE}},
+            "sqs.SetQueueAttributes": {},
+            "sqs.ReceiveMessage": self.receive,
+            "sqs.DeleteQueue": {},
+            "sns.Subscribe": {"SubscriptionArn": f"{ARN}digests:2"},
+            "sns.Unsubscribe": {},
+            "sns.Publish": self.publish,
+            "events.PutRule": {},
+            "events.PutTargets": {"FailedEntryCount": 0},
+            "events.RemoveTargets": {},
+            "events.DeleteRule": {},
+            "events.PutEvents": self.put,
+        }
+        return usual | {name.replace("_", "."): answer for name, answer in changed.items()}
+
+
+def sent(answers, **outputs):
+    """The status and the sentence of each test, and the calls that were made."""
+    deployment = deployed(answers, **outputs)
+    results = send_tests(deployment, lambda step: None)
+    found = {r.check: (r.finding.status.value, r.finding.meaning) for r in results}
+    return found, calls(deployment)
+
+
+def test_it_says_what_arrived_where_and_removes_what_it_made():
+    bus = Bus()
+    found, made = sent(bus.answers(), ChatTopicArn=f"{ARN}chat")
+    assert list(found) == ["digest", "chat digest", "event", "alert"]
+    assert {status for status, _ in found.values()} == {"ok"}
+    assert "was sent to a@example.org" in found["digest"][1]
+    assert made >= REMOVALS
+
+
+def test_no_program_takes_a_test_for_a_digest_or_a_change():
+    bus = Bus()
+    sent(bus.answers())
+    (digest,) = bus.published
+    assert digest["Subject"].startswith("[TEST] ")
+    assert digest["MessageAttributes"]["Kind"]["StringValue"] == "Test"
+    bodies = json.loads(digest["Message"])
+    machine = json.loads(bodies["default"])
+    assert (machine["Test"], "DigestId" in machine) == (True, False)
+    assert "This is a test" in bodies["email"]
+    (event,) = bus.events
+    detail = json.loads(event["Detail"])
+    assert (event["Source"], detail["Test"], detail["JobStatus"]) == ("jobledger", True, "FAILED")
+
+
+@pytest.mark.parametrize(
+    "lost, check",
+    [("digests", "digest"), ("event", "event"), ("alerts", "alert")],
+)
+def test_what_does_not_arrive_is_a_problem_and_nothing_stays(lost, check):
+    found, made = sent(Bus(lost).answers())
+    assert {name for name, (status, _) in found.items() if status != "ok"} == {check}
+    assert found[check][0] == "problem"
+    assert made >= REMOVALS
+
+
+def test_an_address_that_did_not_confirm_gets_no_test():
+    pending = subscription("email", "b@example.org", "PendingConfirmation")
+    answer: Answer = {"Subscriptions": [pending]}
+    found, _ = sent(Bus().answers(sns_ListSubscriptionsByTopic=answer))
+    assert found["digest"][0] == "problem"
+    assert "1 address that did not confirm" in found["digest"][1]
+
+
+def test_an_event_that_the_bus_refuses_is_a_problem():
+    refused: Answer = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
+    found, _ = sent(Bus().answers(events_PutEvents=refused))
+    assert found["event"] == ("problem", "EventBridge refused the event: InternalFailure.")
+
+
+def test_without_alerts_their_topic_is_tested_by_itself():
+    bus = Bus()
+    deployment = deployed(bus.answers())
+    kept = tuple(r for r in deployment.resources if r.kind != "AWS::Events::Rule")
+    deployment.resources = kept
+    results = send_tests(deployment, lambda step: None)
+    assert {r.finding.status.value for r in results} == {"ok"}
+    assert [p["TopicArn"] for p in bus.published] == [f"{ARN}digests", f"{ARN}alerts"]
+
+
+@pytest.mark.parametrize(
+    "refused, permission, checks",
+    [
+        ("sns_Publish", "sns:Publish", ["digest"]),
+        ("events_PutEvents", "events:PutEvents", ["event"]),  # so that no alert arrives either
+        ("sqs_CreateQueue", "sqs:CreateQueue", ["send test"]),
+        ("events_PutTargets", "events:PutTargets", ["send test"]),
+    ],
+)
+def test_a_missing_permission_is_named_and_what_was_made_is_removed(refused, permission, checks):
+    answer: Answer = "AccessDeniedException"
+    found, made = sent(Bus().answers(**{refused: answer}))
+    missing = [name for name, (status, _) in found.items() if status == "unknown"]
+    assert missing == checks
+    assert permission in found[checks[0]][1]
+    assert ("sqs.DeleteQueue" in made) == (refused != "sqs_CreateQueue")
+
+
+def test_the_policy_has_each_action_of_the_test():
+    _, made = sent(Bus().answers())
+    statements = json.loads((ROOT / "docs" / "send-test-policy.json").read_text(encoding="utf-8"))[
+        "Statement"
+    ]
+    allowed = {action for statement in statements for action in statement["Action"]}
+    looking = {"sns:ListSubscriptionsByTopic", "events:DescribeRule"}
+    # The key of the topics is used by SNS on the person's behalf.
+    through_sns = {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert {name.replace(".", ":") for name in made} == allowed - through_sns | looking

@@ -1,0 +1,168 @@
+"""AsOf says only what was confirmed: active jobs that the list omits, in bounded work for each run."""
+
+import pytest
+from msgspec.structs import replace
+
+from jobledger.errors import DeadlineReached, JobUnknown, UpstreamError
+from jobledger.jobs import Job
+from jobledger.ledger.writing import Round
+from jobledger.sync import confirming, window
+from jobledger.times import rfc3339
+from tests.unit.sync.scripted_service import DAY, HOUR, MINUTE, NOW, SECOND, Service, a_job, page
+
+REFUSED = UpstreamError("AccessDeniedException")
+UNKNOWN = JobUnknown("ResourceNotFoundException")
+
+
+def old(number: int) -> Job:
+    return a_job(f"{number:03}", "IN_PROGRESS", NOW - 40 * DAY + number * SECOND)
+
+
+def filled(service: Service, number: int) -> Service:
+    """Active jobs so old, with so many jobs after them, that describing them takes fewer calls."""
+    recent = [a_job(f"n{n:05}", submitted=NOW - 4 * DAY + n * MINUTE) for n in range(5_000)]
+    service.sync(page(*recent, *map(old, range(number))))
+    service.described = {old(n).job_id: old(n) for n in range(number)}
+    service.now += MINUTE
+    return service
+
+
+def described(service: Service) -> list[str]:
+    """Run a sync; return the jobs that it described."""
+    asked: list[str] = []
+    describe = service.describe
+
+    def remember(family, job_id):
+        asked.append(job_id)
+        return describe(family, job_id)
+
+    service.describe = remember  # type: ignore[method-assign]
+    try:
+        service.sync(page())
+    finally:
+        service.describe = describe  # type: ignore[method-assign]
+    service.now += MINUTE
+    return asked
+
+
+@pytest.mark.parametrize("answer", [REFUSED, UNKNOWN])
+def test_as_of_stays_while_a_job_is_unconfirmed_and_moves_on_when_it_is_listed(answer, service):
+    filled(service, 1)
+    as_of = service.state.as_of
+    service.described["000"] = answer
+    done = service.sync(page(a_job("new", submitted=service.now)))
+    assert (done.as_of, service.state.as_of) == (as_of, as_of)
+    assert service.state.last_error.name == done.error
+    assert service.ledger.find("new") is not None
+    service.now += MINUTE
+    at = service.now
+    done = service.sync(page(old(0)))
+    assert (done.error, done.as_of, service.state.last_error) == (None, rfc3339(at), None)
+
+
+def test_after_a_refused_describe_walks_list_the_old_jobs_for_an_hour(service):
+    filled(service, 5)
+    service.described = dict.fromkeys(service.described, REFUSED)
+    assert len(described(service)) == confirming.FAILURES_A_RUN
+    jobs = [old(n) for n in range(5)]
+    done = service.sync(page(*jobs))
+    ((after, _),) = service.asked
+    assert str(after) < str(old(0).submit_time)
+    assert (done.error, done.as_of) == (None, rfc3339(service.now - SECOND))
+    service.now += HOUR
+    service.sync(page())
+    ((after, _),) = service.asked
+    assert str(after) > str(old(4).submit_time)
+
+
+def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service, monkeypatch):
+    monkeypatch.setattr(window, "MOST_PAGES", 3)
+    filled(service, 4)
+    service.described["001"] = REFUSED
+    for _ in range(2):
+        assert described(service) == ["000", "001", "002", "003"]
+        ((after, _),) = service.asked
+        assert str(after) > str(old(3).submit_time)
+
+
+def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
+    service, monkeypatch
+):
+    monkeypatch.setattr(window, "MOST_PAGES", 1)
+    filled(service, 7)
+    as_of = service.state.as_of
+    service.described = dict.fromkeys(service.described, UpstreamError("ReadTimeoutError"))
+    turns = [described(service) for _ in range(4)]
+    assert turns == [["000", "001", "002"], ["003", "004", "005"], ["006"], ["000", "001", "002"]]
+    assert service.state.as_of == as_of
+    # The round in progress has failed already; the next one confirms all.
+    service.described = {f"{n:03}": old(n) for n in range(7)}
+    assert described(service) == ["003", "004", "005", "006"]
+    at = service.now
+    assert len(described(service)) == 7
+    assert service.state.as_of == rfc3339(at)
+
+
+def test_more_jobs_than_a_run_describes_are_confirmed_as_of_the_first_run_of_their_round(
+    service, monkeypatch
+):
+    monkeypatch.setattr(confirming, "DESCRIBES_A_RUN", 3)
+    filled(service, 7)
+    as_of, begun = service.state.as_of, service.now
+    assert described(service) == ["000", "001", "002"]
+    assert (service.state.as_of, service.state.last_error.name) == (as_of, "JobsUnconfirmed")
+    assert service.state.round == Round(rfc3339(begun), "002")
+    service.described["000"] = a_job("000", "FAILED", NOW - 40 * DAY)
+    assert described(service) == ["003", "004", "005"]
+    assert described(service) == ["006"]
+    assert (service.state.as_of, service.state.round) == (rfc3339(begun), None)
+    assert described(service) == ["000", "001", "002"]
+    assert "000" not in service.active
+
+
+def test_when_time_runs_out_within_describes_the_walk_is_complete_and_the_position_kept(service):
+    filled(service, 3)
+    service.described["001"] = DeadlineReached()
+    assert described(service) == ["000", "001"]
+    assert service.state.walk is None
+    assert service.state.round == Round(rfc3339(service.now - MINUTE - SECOND), "001", failed=True)
+    service.described["001"] = old(1)
+    assert described(service) == ["002"]
+
+
+def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(service):
+    times = [NOW - n * MINUTE for n in range(1, 7)]
+    jobs = [a_job(f"{n}", "SUBMITTED", at) for n, at in enumerate(times)]
+    service.sync(page(*jobs))
+    service.described = {job.job_id: job for job in jobs}
+    service.now += MINUTE
+    service.save(active={})
+    done = service.sync(page(jobs[0], jobs[2], token="2"), DeadlineReached())
+    assert done.upstream_calls == 3  # two pages, and job 1
+    # The run that goes on has not seen the jobs of the first page, and does not have to.
+    done = service.sync(page(jobs[3], jobs[5]))
+    # Of job 2, the last of that page, and of job 4 it asks.
+    assert (done.error, done.upstream_calls) == (None, 3)
+    assert done.as_of == rfc3339(NOW + MINUTE + SECOND)
+
+
+def test_a_walk_with_an_unconfirmed_job_on_an_earlier_page_moves_no_as_of(service):
+    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 4)]
+    service.sync(page(*jobs))
+    service.now += MINUTE
+    service.described["1"] = REFUSED
+    done = service.sync(page(jobs[1], token="2"), DeadlineReached())
+    assert service.state.walk.unconfirmed == 1
+    service.described["2"] = jobs[1]
+    done = service.sync(page(jobs[2]))
+    assert (done.error, done.as_of) == ("JobsUnconfirmed", rfc3339(NOW))
+
+
+def test_a_token_that_is_too_long_for_the_state_is_not_kept(service):
+    service.sync(page(a_job("old")))
+    tokens = ["x" * 998, "y" * 999]
+    service.now += MINUTE
+    service.sync(page(token=tokens[0]), page(token=tokens[1]), DeadlineReached())
+    assert service.state.walk.next_token == tokens[0]
+    service.save(walk=replace(service.state.walk, next_token=None, pages=0))
+    assert service.sync(page(token=tokens[1]), page()).error is None

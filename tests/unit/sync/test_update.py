@@ -1,0 +1,163 @@
+"""An update of a deployment whose version stored active jobs in the state, and not in rows of their own."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jobledger.errors import DeadlineReached
+from jobledger.ledger.totals import LAYOUT
+from jobledger.times import from_epoch, rfc3339
+from tests.world import START, World, a_job
+
+OLD = 40 * 86_400
+# DynamoDB's limit for a row; the older version stored some 160 bytes for each job in a walk.
+LARGEST_ROW = 400 * 1024
+
+
+def before_the_update(world: World, **state: Any) -> None:
+    """Leave the rows that the older version wrote, with this state of its own."""
+    active = f"{world.ledger.partition(world.family)}#active"
+    for key in [key for key in world.database.items if key[0] == active]:
+        world.database._remove(key)
+    written = {
+        "AsOf": "2026-11-23T12:00:00.000Z",
+        "FullWalkAfter": "2026-11-24T12:00:00.000Z",
+        "HighWaterMark": "2026-11-23T11:00:00.000Z",
+        "SettledAt": "2026-11-23T12:00:00.100Z",
+        "Counted": LAYOUT,
+        "Version": 7,
+        **state,
+    }
+    row = {
+        "PK": {"S": "state"},
+        "SK": {"S": world.ledger.partition(world.family)},
+        "Sync": {"S": json.dumps(written, separators=(",", ":"))},
+        "Version": {"N": "7"},
+    }
+    assert len(json.dumps(row)) < LARGEST_ROW
+    world.database._put(row)
+
+
+def state_of(world: World) -> dict[str, Any]:
+    row = world.database.items["state", world.ledger.partition(world.family)]
+    assert len(json.dumps(row)) < 4_096
+    state: dict[str, Any] = json.loads(row["Sync"]["S"])
+    return state
+
+
+def submitted(job: dict[str, Any]) -> str:
+    return rfc3339(from_epoch(job["SubmitTime"]))
+
+
+@pytest.mark.parametrize("number", [3, 300, 2_000])
+@pytest.mark.parametrize("walking", ["walk", "full walk", "recount", "nothing"])
+def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(number, walking):
+    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(number)]
+    with World([*jobs, a_job("ended", 100)], hostile=False) as world:
+        world.sync()
+        active = {job["JobId"]: submitted(job) for job in jobs}
+        in_progress = {
+            "StartedAt": "2026-11-23T12:00:00.000Z",
+            "After": "2026-10-01T00:00:00.000Z",
+            "NextToken": "of the older version",
+            "Pages": 1,
+            "Known": [*active],
+            "Active": dict([*active.items()][: number // 3]),
+            "Missing": dict([*active.items()][number // 3 :]),
+        }
+        full_walk = {name: in_progress[name] for name in ("StartedAt", "Pages", "Active")}
+        states: dict[str, dict[str, Any]] = {
+            "walk": {"Active": active, "Walk": in_progress},
+            "full walk": {"Active": active, "FullWalk": full_walk},
+            "recount": {"Active": active, "Counted": 1, "Recounted": "2026-09"},
+            "nothing": {"Active": active},
+        }
+        before_the_update(world, **states[walking])
+        assert world.active().keys() == active.keys()
+        world.sync_until_current()
+        assert state_of(world).keys().isdisjoint({"Active", "Walk"})
+        assert world.active().keys() == active.keys()
+        world.put(*(job | {"JobStatus": "FAILED", "EndTime": START} for job in jobs))
+        for _ in range(3):
+            world.sync_until_current()
+        assert world.truth() == world.statuses()
+        assert world.active() == {}
+        assert state_of(world)["Idle"]
+
+
+def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
+    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(200)]
+    with World(jobs, hostile=False) as world:
+        world.sync()
+        active = {job["JobId"]: submitted(job) for job in jobs}
+        before_the_update(world, Active=active)
+        writes = 0
+
+        def die(operation: str) -> None:
+            nonlocal writes
+            writes += operation == "transact_write_items"
+            if writes == 3:
+                raise DeadlineReached
+
+        world.database.before = die
+        assert world.sync().error == "DeadlineReached"
+        assert "Active" in json.loads(
+            world.database.items["state", world.ledger.partition(world.family)]["Sync"]["S"]
+        )
+        world.database.before = lambda operation: None
+        assert world.active().keys() == active.keys()
+        assert world.sync().error is None
+        assert world.active().keys() == active.keys()
+
+
+def test_a_first_fill_of_the_older_version_is_gone_on_with_after_the_update():
+    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(1_200)]
+    with World(jobs, hostile=False) as world:
+        calls = 0
+
+        def stop() -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                raise DeadlineReached
+
+        world.upstream._before_call = stop
+        assert world.sync().error == "DeadlineReached"
+        walk = state_of(world)["Walk"]
+        listed = {job_id: job.submit_time for job_id, job in world.active().items()}
+        before_the_update(
+            world, AsOf=None, HighWaterMark=None, Walk=walk | {"Active": listed, "Pages": 2}
+        )
+        done = world.sync()
+        assert (done.error, done.upstream_calls) == (None, 1)
+        assert len(world.active()) == 1_200
+
+
+def test_the_older_version_that_runs_again_is_followed_by_another_update():
+    """It stores its active jobs in the state again, and does not know the rows."""
+    with World(
+        [a_job("job", OLD, "IN_PROGRESS"), a_job("new", OLD, "COMPLETED")], hostile=False
+    ) as world:
+        world.sync()
+        rows = [dict(item) for key, item in world.database.items.items() if "#active" in key[0]]
+        before_the_update(world, Active={"new": "2026-10-14T12:00:00.000Z"})
+        for row in rows:
+            world.database._put(row)
+        for _ in range(2):
+            world.sync_until_current()
+        assert world.active().keys() == {"job"}
+
+
+def test_a_family_with_no_job_at_rest_reads_one_row_a_minute():
+    with World([a_job("ended", 100)], hostile=False) as world:
+        for _ in range(3):
+            world.sync()
+        assert state_of(world)["Idle"]
+        world.database.calls.clear()
+        world.sync()
+        assert world.database.calls == {
+            "get_item": 1,
+            "batch_get_item": 1,
+            "transact_write_items": 1,
+        }
