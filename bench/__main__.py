@@ -42,6 +42,7 @@ def main() -> int:
 
 def _rows(place: Place) -> Iterator[Row]:
     yield from measures.cold_starts(place)
+    yield from measures.command_line(place)
     yield from measures.warm_pages(place)
     yield from measures.handlers_alone(place)
     yield from measures.bundle_sizes()

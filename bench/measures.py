@@ -78,6 +78,30 @@ def cold_starts(place: Place) -> Iterator[Row]:
         yield _ratio(f"cold start, {label}", seconds[name], seconds["bare"], None)
 
 
+def command_line(place: Place) -> Iterator[Row]:
+    """Measure what a shell waits for beside `aws --version`: help, and the completion of a word."""
+    aws = [str(ROOT / ".venv-awscli" / "bin" / "aws"), "--version"]
+    command = [sys.executable, "-P", "-m", "job_ledger"]
+    words = {"COMP_WORDS": "jobledger jobs --st", "COMP_CWORD": "2"}
+    completion = {"_JOBLEDGER_COMPLETE": "bash_complete", **words}
+    cases: dict[str, tuple[list[str], dict[str, str]]] = {
+        "aws": (aws, {}),
+        "`jobledger --help`": ([*command, "--help"], {}),
+        "completion of `jobledger`": (command, completion),
+    }
+    say("the command's help and completion")
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(STARTS):
+        for name, (line, variables) in cases.items():
+            settings = {**place.environment, "PYTHONPATH": str(ROOT), **variables}
+            began = time.perf_counter()
+            subprocess.run(line, env=settings, capture_output=True, check=True)
+            seconds[name].append(time.perf_counter() - began)
+    version = f"`aws --version` {median(seconds['aws']) * 1000:.0f} ms"
+    for name in list(cases)[1:]:
+        yield Row(f"{name}, a whole process", median(seconds[name]), 0.15, "s", detail=version)
+
+
 def warm_pages(place: Place) -> Iterator[Row]:
     """Measure the processor time of the whole process for a warm page, and its peak memory."""
     goals = {500: 0.30, 100: 0.45, 10: 0.90}

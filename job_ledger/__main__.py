@@ -1,5 +1,5 @@
 """`python -m job_ledger` is the command `jobledger`."""
 
-from job_ledger.command.main import main
+from job_ledger.command.entry import main
 
 main()

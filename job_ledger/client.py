@@ -8,10 +8,22 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, Unpack, cast
 from urllib.parse import parse_qs, quote
 
+from job_ledger.account import ClientArguments
+from job_ledger.answers import (
+    DESCRIPTION,
+    DIGEST,
+    HEALTH,
+    JOBS,
+    MEDIA_TYPES,
+    PAGE,
+    SUMMARY,
+    csv_rows,
+    ndjson_rows,
+)
 from job_ledger.comprehend_medical import ComprehendMedicalCalls
-from job_ledger.errors import job_not_found
+from job_ledger.errors import invalid_answer, job_not_found
 from job_ledger.filters import JOB_FILTERS, query_of, text_of
-from job_ledger.http import Http, Request
+from job_ledger.http import Http, Request, Response
 from job_ledger.proxy import Proxy
 from job_ledger.types import (
     DigestAnswer,
@@ -28,15 +40,16 @@ from job_ledger.types import (
 
 LARGEST_PAGE = 500
 _KEY = re.compile("[ -~]{1,255}")
-MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+_NEXT = re.compile(r'<[^<>]*\?([^<>]*)>;\s*rel="?next"?')
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedPage:
-    """A page in another format. Without a token it is the last."""
+    """A page in another format, with how many jobs it has. Without a token it is the last."""
 
     body: bytes
     next_token: str | None
+    jobs: int
 
 
 class JobLedger(ComprehendMedicalCalls):
@@ -48,10 +61,20 @@ class JobLedger(ComprehendMedicalCalls):
     """
 
     def __init__(
-        self, url: str | None = None, profile: str | None = None, region: str | None = None
+        self,
+        url: str | None = None,
+        profile: str | None = None,
+        region: str | None = None,
+        *,
+        service: Any = None,
+        **given: Unpack[ClientArguments],
     ) -> None:
-        """Find the API. Raises LedgerNotFound and CredentialsUnavailable."""
-        super().__init__(Http(url, profile, region))
+        """Find the API; the other arguments are those of `boto3.client`, and `session`.
+
+        Calls that are not the ledger's go to `service`, a boto3 client of Comprehend Medical.
+        Raises LedgerNotFound and CredentialsUnavailable.
+        """
+        super().__init__(Http(url, profile, region, **given), service)
 
     @property
     def url(self) -> str:
@@ -61,7 +84,7 @@ class JobLedger(ComprehendMedicalCalls):
     def jobs(self, **filters: Unpack[ListFilters]) -> Iterator[Job]:
         """Iterate over all jobs that match, one page in memory at a time; `max_results` is the page's size."""
         for page in self.pages(**filters):
-            yield from page["ComprehendMedicalAsyncJobPropertiesList"]
+            yield from page[JOBS]
 
     def pages(self, **filters: Unpack[ListFilters]) -> Iterator[JobList]:
         """Iterate over the pages of all jobs that match."""
@@ -75,7 +98,7 @@ class JobLedger(ComprehendMedicalCalls):
 
     def page(self, **filters: Unpack[ListFilters]) -> JobList:
         """Return one page of jobs."""
-        return cast(JobList, self._http.get("/jobs", query_of(filters)).json)
+        return cast(JobList, self._http.get("/jobs", query_of(filters)).object(PAGE))
 
     def exported(
         self, form: Literal["csv", "ndjson"], **filters: Unpack[ListFilters]
@@ -94,21 +117,29 @@ class JobLedger(ComprehendMedicalCalls):
     ) -> ExportedPage:
         """Return one page of jobs as CSV with a header line, or as one JSON object a line."""
         response = self._http.get("/jobs", query_of(filters), MEDIA_TYPES[form])
-        return ExportedPage(response.body, _next_token(response.headers.get("link", "")))
+        jobs = (csv_rows if form == "csv" else ndjson_rows)(response.body)
+        # Without a line, only its headers tell the API's answer from none.
+        if jobs is None or not (response.body or response.request_id):
+            raise invalid_answer(response.status, response.request_id)
+        return ExportedPage(response.body, _next_token(response), jobs)
 
     def job(self, job_id: str) -> JobDescription:
         """Return a job of any family with its history."""
         if not job_id.strip("."):
             raise job_not_found()  # in a URL, such a path would be another one
-        return cast(JobDescription, self._http.get(f"/jobs/{quote(job_id, safe='')}").json)
+        return cast(
+            JobDescription, self._http.get(f"/jobs/{quote(job_id, safe='')}").object(DESCRIPTION)
+        )
 
     def summary(self, **filters: Unpack[JobFilters]) -> Summary:
         """Return counts and durations of all jobs that match."""
-        return cast(Summary, self._http.get("/summary", query_of(filters, JOB_FILTERS)).json)
+        return cast(
+            Summary, self._http.get("/summary", query_of(filters, JOB_FILTERS)).object(SUMMARY)
+        )
 
     def last_digest(self) -> DigestAnswer:
         """Return the last digest of the schedule, or of a call without a window."""
-        return cast(DigestAnswer, self._http.get("/digests").json)
+        return cast(DigestAnswer, self._http.get("/digests").object(DIGEST))
 
     def publish_digest(
         self,
@@ -133,13 +164,12 @@ class JobLedger(ComprehendMedicalCalls):
             "Idempotency-Key": str(uuid.uuid4()) if idempotency_key is None else idempotency_key,
         }
         body = json.dumps(window).encode()
-        return cast(
-            DigestAnswer, self._http.answer(Request("POST", "/digests", [], headers, body)).json
-        )
+        answer = self._http.answer(Request("POST", "/digests", [], headers, body))
+        return cast(DigestAnswer, answer.object(DIGEST))
 
     def health(self) -> Health:
         """Return the age of the ledger. Raises ApiError (503, with Families) when it is too old."""
-        return cast(Health, self._http.get("/health").json)
+        return cast(Health, self._http.get("/health").object(HEALTH))
 
     def proxy(self) -> Proxy:
         """Return a server on 127.0.0.1 that signs a browser's requests to the API."""
@@ -158,17 +188,22 @@ class JobLedger(ComprehendMedicalCalls):
         self.close()
 
 
-def _next_token(link: str) -> str | None:
-    """Return the NextToken of a Link header with rel=next."""
-    target, _, rest = link.partition(">")
-    if "next" not in rest:
+def _next_token(response: Response) -> str | None:
+    """Return the NextToken of a Link header with rel=next. Raises ApiError when it has none."""
+    link = response.headers.get("link", "")
+    if "next" not in link:
         return None
-    tokens = parse_qs(target.partition("?")[2]).get("NextToken")
-    return tokens[0] if tokens else None
+    target = _NEXT.search(link)
+    tokens = parse_qs(target[1]).get("NextToken") if target else None
+    if not tokens:
+        raise invalid_answer(response.status, response.request_id)
+    return str(tokens[0])
 
 
 def _next(filters: ListFilters, token: str) -> ListFilters:
     """Return the filters of the page after; it continues the walk of the first, without another sync."""
+    if token == filters.get("next_token"):
+        raise invalid_answer(200, "")  # the same page for ever
     following: dict[str, Any] = {**filters, "next_token": token}
     following.pop("consistent_read", None)
     return cast(ListFilters, following)

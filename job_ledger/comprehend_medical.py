@@ -10,23 +10,30 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import OperationNotPageableError
+from botocore.exceptions import ClientError, NoCredentialsError, OperationNotPageableError
 from botocore.paginate import Paginator
-from botocore.waiter import NormalizedOperationMethod, SingleWaiterConfig, Waiter
+from botocore.waiter import Waiter
 
-from job_ledger.errors import ApiError, ConnectionFailed, job_not_found
+from job_ledger.answers import DESCRIPTION, JOB, JOBS, PAGE
+from job_ledger.client_errors import as_every_clients
+from job_ledger.errors import ApiError, CredentialsUnavailable, JobLedgerError, job_not_found
 from job_ledger.filters import Query
 from job_ledger.http import Http, Response
+from job_ledger.waiter import job_completed
+
+if TYPE_CHECKING:
+    # Type checkers see the methods of the client that this one stands in for.
+    from mypy_boto3_comprehendmedical import ComprehendMedicalClient
+else:
+    ComprehendMedicalClient = object
 
 SERVICE = "comprehendmedical"
-JOBS = "ComprehendMedicalAsyncJobPropertiesList"
-JOB = "ComprehendMedicalAsyncJobProperties"
 NOUNS = {
     "SNOMEDCT": "SNOMEDCTInferenceJob",
     "ICD10CM": "ICD10CMInferenceJob",
@@ -38,6 +45,7 @@ _LISTS = {f"List{noun}s": family for family, noun in NOUNS.items()}
 _DESCRIBES = {f"Describe{noun}": family for family, noun in NOUNS.items()}
 _BOUNDS = ("SubmitTimeAfter", "SubmitTimeBefore")
 _TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
+_BAD_GATEWAY = 502
 
 _PAGES = {
     "input_token": "NextToken",
@@ -45,93 +53,91 @@ _PAGES = {
     "limit_key": "MaxResults",
     "result_key": JOBS,
 }
-_STATUS = {"matcher": "path", "argument": f"{JOB}.JobStatus"}
-JOB_COMPLETED = {
-    "description": "Waits until a job of any family is COMPLETED.",
-    "operation": "DescribeSNOMEDCTInferenceJob",
-    "delay": 30,
-    "maxAttempts": 120,
-    "acceptors": [
-        {**_STATUS, "expected": "COMPLETED", "state": "success"},
-        *(
-            {**_STATUS, "expected": status, "state": "failure"}
-            for status in ("PARTIAL_SUCCESS", "FAILED", "STOPPED")
-        ),
-        # The ledger learns of a new job at the next sync.
-        {"matcher": "error", "expected": "ResourceNotFoundException", "state": "retry"},
-    ],
-}
 
 
-class ComprehendMedicalCalls:
+class ComprehendMedicalCalls(ComprehendMedicalClient):
     """The methods, exceptions, paginators and the waiter of a botocore client."""
 
-    def __init__(self, http: Http) -> None:
-        """Answer from the ledger behind `http`."""
+    def __init__(self, http: Http, service: Any = None) -> None:
+        """Answer from the ledger behind `http`; other calls of Comprehend Medical go to `service`."""
         self._http = http
+        self._service = service
 
-    def list_snomedct_inference_jobs(self, **parameters: Any) -> dict[str, Any]:
-        """List SNOMED CT jobs."""
-        return self._call("list_snomedct_inference_jobs", parameters)
+    if not TYPE_CHECKING:
 
-    def list_icd10_cm_inference_jobs(self, **parameters: Any) -> dict[str, Any]:
-        """List ICD-10-CM jobs."""
-        return self._call("list_icd10_cm_inference_jobs", parameters)
+        def list_snomedct_inference_jobs(self, **parameters: Any) -> dict[str, Any]:
+            """List SNOMED CT jobs."""
+            return self._call("list_snomedct_inference_jobs", parameters)
 
-    def list_rx_norm_inference_jobs(self, **parameters: Any) -> dict[str, Any]:
-        """List RxNorm jobs."""
-        return self._call("list_rx_norm_inference_jobs", parameters)
+        def list_icd10_cm_inference_jobs(self, **parameters: Any) -> dict[str, Any]:
+            """List ICD-10-CM jobs."""
+            return self._call("list_icd10_cm_inference_jobs", parameters)
 
-    def list_entities_detection_v2_jobs(self, **parameters: Any) -> dict[str, Any]:
-        """List jobs that detect medical entities."""
-        return self._call("list_entities_detection_v2_jobs", parameters)
+        def list_rx_norm_inference_jobs(self, **parameters: Any) -> dict[str, Any]:
+            """List RxNorm jobs."""
+            return self._call("list_rx_norm_inference_jobs", parameters)
 
-    def list_phi_detection_jobs(self, **parameters: Any) -> dict[str, Any]:
-        """List jobs that detect protected health information."""
-        return self._call("list_phi_detection_jobs", parameters)
+        def list_entities_detection_v2_jobs(self, **parameters: Any) -> dict[str, Any]:
+            """List jobs that detect medical entities."""
+            return self._call("list_entities_detection_v2_jobs", parameters)
 
-    def describe_snomedct_inference_job(self, **parameters: Any) -> dict[str, Any]:
-        """Describe a SNOMED CT job."""
-        return self._call("describe_snomedct_inference_job", parameters)
+        def list_phi_detection_jobs(self, **parameters: Any) -> dict[str, Any]:
+            """List jobs that detect protected health information."""
+            return self._call("list_phi_detection_jobs", parameters)
 
-    def describe_icd10_cm_inference_job(self, **parameters: Any) -> dict[str, Any]:
-        """Describe an ICD-10-CM job."""
-        return self._call("describe_icd10_cm_inference_job", parameters)
+        def describe_snomedct_inference_job(self, **parameters: Any) -> dict[str, Any]:
+            """Describe a SNOMED CT job."""
+            return self._call("describe_snomedct_inference_job", parameters)
 
-    def describe_rx_norm_inference_job(self, **parameters: Any) -> dict[str, Any]:
-        """Describe an RxNorm job."""
-        return self._call("describe_rx_norm_inference_job", parameters)
+        def describe_icd10_cm_inference_job(self, **parameters: Any) -> dict[str, Any]:
+            """Describe an ICD-10-CM job."""
+            return self._call("describe_icd10_cm_inference_job", parameters)
 
-    def describe_entities_detection_v2_job(self, **parameters: Any) -> dict[str, Any]:
-        """Describe a job that detects medical entities."""
-        return self._call("describe_entities_detection_v2_job", parameters)
+        def describe_rx_norm_inference_job(self, **parameters: Any) -> dict[str, Any]:
+            """Describe an RxNorm job."""
+            return self._call("describe_rx_norm_inference_job", parameters)
 
-    def describe_phi_detection_job(self, **parameters: Any) -> dict[str, Any]:
-        """Describe a job that detects protected health information."""
-        return self._call("describe_phi_detection_job", parameters)
+        def describe_entities_detection_v2_job(self, **parameters: Any) -> dict[str, Any]:
+            """Describe a job that detects medical entities."""
+            return self._call("describe_entities_detection_v2_job", parameters)
 
-    @property
-    def exceptions(self) -> Any:
-        """The client's exception classes by name."""
-        return self._client.exceptions
+        def describe_phi_detection_job(self, **parameters: Any) -> dict[str, Any]:
+            """Describe a job that detects protected health information."""
+            return self._call("describe_phi_detection_job", parameters)
 
-    @property
-    def meta(self) -> Any:
-        """The botocore client's `meta`: its service model and its events."""
-        return self._client.meta
+        @property
+        def exceptions(self) -> Any:
+            """The client's exception classes by name."""
+            return self._client.exceptions
 
-    def can_paginate(self, operation_name: str) -> bool:
-        """Whether `get_paginator` has a paginator for the method."""
-        return self.meta.method_to_api_mapping.get(operation_name) in _LISTS
+        @property
+        def meta(self) -> Any:
+            """The botocore client's `meta`: its service model and its events."""
+            return self._client.meta
 
-    def get_paginator(self, operation_name: str) -> Paginator:
-        """Return botocore's paginator for a list method."""
-        if not self.can_paginate(operation_name):
-            raise OperationNotPageableError(operation_name=operation_name)
-        model = self.meta.service_model.operation_model(
-            self.meta.method_to_api_mapping[operation_name]
-        )
-        return Paginator(getattr(self, operation_name), _PAGES, model)
+        def can_paginate(self, operation_name: str) -> bool:
+            """Whether `get_paginator` has a paginator for the method."""
+            return self.meta.method_to_api_mapping.get(operation_name) in _LISTS
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a call of the service that is not the ledger's, or say which client has it."""
+            if name.startswith("_") or not hasattr(self._client, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            if self._service is None:
+                raise AttributeError(
+                    f"The ledger only lists and describes jobs: call {name} of boto3.client({SERVICE!r}), "
+                    f"or pass that client as JobLedger(service=…)."
+                )
+            return getattr(self._service, name)
+
+        def get_paginator(self, operation_name: str) -> Paginator:
+            """Return botocore's paginator for a list method."""
+            if not self.can_paginate(operation_name):
+                raise OperationNotPageableError(operation_name=operation_name)
+            model = self.meta.service_model.operation_model(
+                self.meta.method_to_api_mapping[operation_name]
+            )
+            return Paginator(getattr(self, operation_name), _PAGES, model)
 
     @property
     def waiter_names(self) -> list[str]:
@@ -141,32 +147,39 @@ class ComprehendMedicalCalls:
     def get_waiter(self, waiter_name: str) -> Waiter:
         """Return botocore's waiter `job_completed`, which waits for `JobId` in any family.
 
-        It describes the job every 30 seconds, up to 120 times. PARTIAL_SUCCESS, FAILED and STOPPED raise
-        WaiterError. An unknown job is waited for.
+        It describes the job every 30 seconds, up to 120 times. PARTIAL_SUCCESS, FAILED, STOPPED and an error that
+        stays raise WaiterError. An unknown job is waited for, and so is the end of a transient failure.
         """
         if waiter_name not in self.waiter_names:
             raise ValueError(f"Waiter does not exist: {waiter_name}")
-        method = NormalizedOperationMethod(self._describe_in_its_family)
-        return Waiter("JobCompleted", SingleWaiterConfig(JOB_COMPLETED), method)
+        return job_completed(self._describe_in_its_family)
 
     def _describe_in_its_family(self, **parameters: Any) -> dict[str, Any]:
         family = "SNOMEDCT"
         if isinstance(job_id := parameters.get("JobId"), str) and job_id:
-            with suppress(ApiError):  # botocore raises it in its own form below
-                found = self._http.get(_path_of(job_id)).json
-                family = found[JOB]["Family"]
+            try:
+                # An ApiError is raised below, in botocore's form.
+                with suppress(ApiError):
+                    family = self._http.get(_path_of(job_id)).object(DESCRIPTION)[JOB]["Family"]
+            except JobLedgerError as error:
+                raise _of_botocore(error) from None
         methods = {api: name for name, api in self.meta.method_to_api_mapping.items()}
-        return self._call(methods[f"Describe{NOUNS[family]}"], parameters)
+        return self._call(methods[f"Describe{NOUNS.get(family, NOUNS['SNOMEDCT'])}"], parameters)
 
     def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = getattr(self._client, method)(**parameters)
+        try:
+            answer: dict[str, Any] = getattr(self._client, method)(**parameters)
+        except ClientError as error:
+            raise as_every_clients(error, self.exceptions) from error.__cause__
         return answer
 
     @cached_property
     def _client(self) -> Any:
         """A client that sends nothing, so its region and signature do not matter."""
         config = Config(signature_version=UNSIGNED)
-        client: Any = self._http.aws.create_client(SERVICE, region_name="us-east-1", config=config)
+        client: Any = self._http.account.session.create_client(
+            SERVICE, region_name="us-east-1", config=config
+        )
         # The API's client has retried already.
         retries = {"unique_id": f"retry-config-{SERVICE}"}
         client.meta.events.unregister(f"needs-retry.{SERVICE}", **retries)
@@ -180,16 +193,25 @@ class ComprehendMedicalCalls:
         try:
             if operation in _LISTS:
                 response = self._http.get("/jobs", _list_query(_LISTS[operation], parameters))
-                body = _listed(response.json)
+                body = _listed(response.object(PAGE))
             else:
                 response = self._http.get(_path_of(parameters["JobId"]))
                 body = _described(response, _DESCRIBES[operation])
         except ApiError as error:
             problem = {"__type": error.title, "Message": error.reason}
-            return _service_response(error.status, problem, error.request_id)
-        except ConnectionFailed as error:
-            raise error.__cause__ or error from None
+            # For botocore an error has a status above 300.
+            status = error.status if error.status >= 400 else _BAD_GATEWAY
+            return _service_response(status, problem, error.request_id)
+        except JobLedgerError as error:
+            raise _of_botocore(error) from None
         return _service_response(200, body, response.request_id)
+
+
+def _of_botocore(error: JobLedgerError) -> BaseException:
+    """Return what a botocore client raises where this package raises an error that is no answer."""
+    if error.__cause__ is not None:
+        return error.__cause__
+    return NoCredentialsError() if isinstance(error, CredentialsUnavailable) else error
 
 
 def _path_of(job_id: str) -> str:
@@ -212,7 +234,7 @@ def _listed(page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _described(response: Response, family: str) -> dict[str, Any]:
-    job = response.json[JOB]
+    job = response.object(DESCRIPTION)[JOB]
     if job["Family"] != family:
         raise job_not_found(response.request_id)
     return {JOB: _job(job)}
@@ -220,10 +242,15 @@ def _described(response: Response, family: str) -> dict[str, Any]:
 
 def _job(job: dict[str, Any]) -> dict[str, Any]:
     """Return a job with times as the service sends them."""
-    times = {
-        name: datetime.fromisoformat(job[name]).timestamp() for name in _TIMES if job.get(name)
-    }
-    return job | times
+    return job | {name: _seconds(job[name]) for name in _TIMES if job.get(name)}
+
+
+def _seconds(time: Any) -> float | None:
+    """Return a time as epoch seconds; botocore leaves out what is None, such as a year that Python lacks."""
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 class _Body(io.BytesIO):

@@ -4,7 +4,7 @@ JobLedgerError
 ├── LedgerNotFound           no URL was given, and no stack has one
 ├── CredentialsUnavailable   AWS credentials are missing or have expired
 ├── ConnectionFailed         no answer from the API
-└── ApiError                 the API answered with an error, which `problem` has
+└── ApiError                 the API answered with an error, which `problem` has; or something else answered
 
 Each message is one line that says what is wrong and what to do.
 """
@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from job_ledger.types import Problem
 
+INVALID = "InvalidResponse"
 _WHAT_TO_DO: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "Check that these credentials may call execute-api:Invoke on the API.",
     HTTPStatus.TOO_MANY_REQUESTS: "Try again later.",
@@ -62,10 +63,10 @@ class ApiError(JobLedgerError):
 
     @property
     def reason(self) -> str:
-        """What is wrong, and for each parameter that is not valid what is allowed."""
+        """What is wrong: for each parameter that is not valid, what is allowed."""
         errors = self.problem.get("errors", [])
         allowed = "; ".join(f"{error['parameter']}: {error['allowed']}" for error in errors)
-        return f"{self.problem['detail']} {allowed}." if allowed else self.problem["detail"]
+        return f"{allowed}." if allowed else self.problem["detail"]
 
     def _text(self) -> str:
         text = f"{self.title} ({self.status}): {self.reason}"
@@ -78,13 +79,27 @@ def api_error(status: int, body: bytes, request_id: str) -> ApiError:
     try:
         sent: dict[str, Any] = json.loads(body)
         title, detail = str(sent["title"]), str(sent["detail"])
-    except (ValueError, LookupError, TypeError):
+        if "errors" in sent:
+            _ = [(error["parameter"], error["allowed"]) for error in sent["errors"]]
+    except (ValueError, LookupError, TypeError, RecursionError):
         sent = {}
         title = _phrase(status)
         detail = "The answer is not from Job Ledger's API. Check its URL."
     problem = {"type": "about:blank", "instance": f"urn:request:{request_id}", **sent}
     problem |= {"title": title, "status": status, "detail": detail}
     return ApiError(cast(Problem, problem), request_id)
+
+
+def invalid_answer(status: int, request_id: str) -> ApiError:
+    """Return the error for an answer that is no error, but not what was asked for either."""
+    problem: Problem = {
+        "type": "about:blank",
+        "title": INVALID,
+        "status": status,
+        "detail": "The answer is damaged, or not from Job Ledger's API. Check its URL and the network.",
+        "instance": f"urn:request:{request_id}",
+    }
+    return ApiError(problem, request_id)
 
 
 def job_not_found(request_id: str = "") -> ApiError:

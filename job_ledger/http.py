@@ -2,9 +2,9 @@
 
 import gzip
 import itertools
-import json
 import random
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,20 +20,22 @@ from botocore.exceptions import (
     BotoCoreError,
     ConnectionError,  # noqa: A004 - botocore's name for what is no HTTPClientError
     HTTPClientError,
-    ProfileNotFound,
 )
 from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
 
-from job_ledger.errors import ConnectionFailed, CredentialsUnavailable, api_error
+from job_ledger.account import Account
+from job_ledger.answers import JSON, Shape, parsed
+from job_ledger.errors import (
+    ApiError,
+    ConnectionFailed,
+    CredentialsUnavailable,
+    api_error,
+    invalid_answer,
+)
 from job_ledger.filters import Query
-from job_ledger.location import find_url, is_loopback, one_line, open_session, signing_region
+from job_ledger.location import find_url, is_loopback, one_line, signing_region
 from job_ledger.version import VERSION
 
-CONNECT_SECONDS = 5
-# API Gateway answers within 29 seconds.
-READ_SECONDS = 35
-MOST_ATTEMPTS = 4
 # A client whose Retry-After is longer reports the error at once.
 LONGEST_WAIT = 30.0
 _FIRST_WAIT = 0.5
@@ -45,7 +47,7 @@ _TRANSIENT = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-JSON = "application/json"
+MOST_ATTEMPTS = 4
 PROBLEM = "application/problem+json"
 
 
@@ -74,17 +76,23 @@ class Response:
     body: bytes
 
     @property
+    def media_type(self) -> str:
+        """The type of the body, without its parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
     def request_id(self) -> str:
         """The id that finds the request in the API's logs."""
         return self.headers.get("x-request-id", "")
 
     @property
     def json(self) -> Any:
-        """The body, decoded. Raises ApiError when another server has answered."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            raise api_error(self.status, b"", self.request_id) from None
+        """The body, decoded. Raises ApiError when it is no JSON object."""
+        return self.object({})
+
+    def object(self, shape: Shape) -> Any:
+        """Return the body, decoded. Raises ApiError when it is no JSON object of this shape."""
+        return parsed(self.body, shape, self.request_id)
 
 
 class Http:
@@ -97,20 +105,18 @@ class Http:
         region: str | None = None,
         *,
         sleep: Callable[[float], object] = time.sleep,
+        **given: Any,
     ) -> None:
-        """Find the API. Raises LedgerNotFound and CredentialsUnavailable."""
-        self.aws = open_session(profile, region)
-        try:
-            self.url = find_url(url, self.aws)
-            self._region = signing_region(self.url, self.aws)
-            bundle = self.aws.get_config_variable("ca_bundle")
-        except ProfileNotFound as error:
-            raise CredentialsUnavailable(f"{one_line(error)}.") from error
+        """Find the API; `given` is as for `boto3.client`. Raises LedgerNotFound and CredentialsUnavailable."""
+        self.account = Account(profile, region, **given)
+        self.url = find_url(url or given.get("endpoint_url"), self.account.client)
+        self._region = signing_region(self.url, self.account.region)
+        self._attempts = self.account.attempts or MOST_ATTEMPTS
         self._sleep = sleep
         self._session = URLLib3Session(
-            verify=bundle or True,
-            proxies=get_environ_proxies(self.url),
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            verify=self.account.verify,
+            proxies=self.account.proxies(self.url),
+            timeout=(self.account.config.connect_timeout, self.account.config.read_timeout),
         )
 
     def get(self, path: str, query: Query | None = None, accept: str = JSON) -> Response:
@@ -118,19 +124,25 @@ class Http:
         return self.answer(Request("GET", path, query or [], {"Accept": accept}))
 
     def answer(self, request: Request) -> Response:
-        """Return the answer to a request. Raises ApiError when it is an error."""
+        """Return the answer to a request: status 200 and the media type of its Accept header, or none.
+
+        Raises ApiError for any other, such as the page of a proxy that asks to sign in. Callers check the body.
+        """
         response = self.send(request)
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise api_error(response.status, response.body, response.request_id)
+        expected = (request.headers["Accept"], "")
+        if response.status != HTTPStatus.OK or response.media_type not in expected:
+            raise invalid_answer(response.status, response.request_id)
         return response
 
     def send(self, request: Request) -> Response:
         """Return the answer, whatever its status. Retries a repeatable request where that can help.
 
-        Raises ConnectionFailed and CredentialsUnavailable.
+        Raises ConnectionFailed, CredentialsUnavailable, and ApiError for a damaged body.
         """
         for attempt in itertools.count(1):
-            last = attempt == MOST_ATTEMPTS or not request.repeatable
+            last = attempt >= self._attempts or not request.repeatable
             wait = random.uniform(0.5, 1) * _FIRST_WAIT * 2**attempt
             try:
                 response = self._send_once(request)
@@ -140,6 +152,9 @@ class Http:
                     raise ConnectionFailed(
                         f"The API did not answer ({one_line(failure)}). Check its URL and the network."
                     ) from failure
+            except ApiError:
+                if last:
+                    raise
             else:
                 asked = retry_after(response)
                 wait = wait if asked is None else asked
@@ -163,11 +178,8 @@ class Http:
         self._sign(signed)
         sent = self._session.send(signed.prepare())
         answered = {name.lower(): value for name, value in sent.headers.items()}
-        body: bytes = sent.content
-        if answered.get("content-encoding") == "gzip" and body:
-            body = gzip.decompress(body)
-        answered.pop("content-encoding", None)
-        return Response(sent.status_code, answered, body)
+        response = Response(sent.status_code, answered, sent.content)
+        return response if request.method == "HEAD" else _whole(response)
 
     def _without_query(self, error: Any) -> Exception:
         """Return botocore's exception without the query, because that can contain a job name."""
@@ -190,7 +202,7 @@ class Http:
     @cached_property
     def _credentials(self) -> Any:
         """What signs; None for unsigned requests, which the local deployment takes."""
-        credentials = self.aws.get_credentials()
+        credentials = self.account.credentials()
         if is_loopback(self.url) and not (credentials and self._region):
             return None
         if credentials is None:
@@ -204,6 +216,25 @@ class Http:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _whole(response: Response) -> Response:
+    """Return an answer with its body decompressed. Raises ApiError for a body that is damaged or cut off.
+
+    urllib3 takes a body for whole when the connection ends within it.
+    """
+    headers = dict(response.headers)
+    length, encoding = headers.get("content-length"), headers.pop("content-encoding", "")
+    try:
+        if length is not None and len(response.body) != int(length):
+            raise ValueError
+        if encoding.strip().lower() in ("", "identity"):
+            return response
+        if encoding.strip().lower() != "gzip" or not response.body:
+            raise ValueError
+        return Response(response.status, headers, gzip.decompress(response.body))
+    except (ValueError, OSError, EOFError, zlib.error):
+        raise invalid_answer(response.status, response.request_id) from None
 
 
 def retry_after(response: Response) -> float | None:

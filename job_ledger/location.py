@@ -2,12 +2,9 @@
 
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
-
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
-from botocore.session import Session
 
 from job_ledger.errors import LedgerNotFound
 
@@ -16,12 +13,12 @@ _GIVE_URL = "pass --url (url=…) or set JOB_LEDGER_URL to its ApiUrl"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def find_url(url: str | None, session: Session) -> str:
+def find_url(url: str | None, client: Callable[..., Any]) -> str:
     """Return the API's address without a trailing slash: given, in the environment, or of the stack.
 
-    Raises LedgerNotFound.
+    `client` makes a botocore client. Raises LedgerNotFound.
     """
-    found = url or os.environ.get("JOB_LEDGER_URL") or _url_of_stack(session)
+    found = url or os.environ.get("JOB_LEDGER_URL") or _url_of_stack(client)
     parts = urlsplit(found)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise LedgerNotFound(f"The URL of the API is not a web address: {_GIVE_URL}.")
@@ -30,8 +27,10 @@ def find_url(url: str | None, session: Session) -> str:
     return found.rstrip("/")
 
 
-def open_session(profile: str | None, region: str | None) -> Session:
-    """Return a session of the profile in the region that is given or in the environment."""
+def open_session(profile: str | None, region: str | None) -> Any:
+    """Return a botocore session of the profile in the region that is given or in the environment."""
+    from botocore.session import Session  # it takes longer than a shell's completion may
+
     session = Session(profile=profile)
     # Of the two variables, botocore reads AWS_DEFAULT_REGION only.
     if chosen := region or os.environ.get("AWS_REGION"):
@@ -44,16 +43,17 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in _LOOPBACK
 
 
-def signing_region(url: str, session: Session) -> str | None:
-    """Return the region of an API Gateway address; of another one (a custom domain), the session's."""
+def signing_region(url: str, region: str | None) -> str | None:
+    """Return the region of an API Gateway address; of another one (a custom domain), the given one."""
     match = re.search(r"\.execute-api\.([a-z0-9-]+)\.", urlsplit(url).hostname or "")
-    region: str | None = match[1] if match else session.get_config_variable("region")
-    return region
+    return match[1] if match else region
 
 
-def _url_of_stack(session: Session) -> str:
+def _url_of_stack(client: Callable[..., Any]) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
     try:
-        outputs = _outputs(session)
+        outputs = _outputs(client)
     except NoRegionError as error:
         raise LedgerNotFound(
             f"No region is set to look for the stack {STACK} in: {_GIVE_URL}, or set AWS_REGION."
@@ -73,11 +73,14 @@ def _url_of_stack(session: Session) -> str:
     return outputs["ApiUrl"]
 
 
-def _outputs(session: Session) -> dict[str, str]:
+def _outputs(client: Callable[..., Any]) -> dict[str, str]:
+    from botocore.config import Config
+
     config = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
-    client: Any = session.create_client("cloudformation", config=config)
-    (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    # botocore takes an empty answer for a success without members.
+    answer = client("cloudformation", config=config).describe_stacks(StackName=STACK)
+    outputs = [output for stack in answer.get("Stacks", []) for output in stack.get("Outputs", [])]
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
 def one_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from job_ledger.errors import JobLedgerError
+from job_ledger.errors import JobLedgerError, invalid_answer
 from job_ledger.http import Http, Request, Response
 
 ADDRESS = "127.0.0.1"
@@ -36,6 +36,7 @@ _RETURNED = (
     "X-Content-Type-Options",
     "X-Request-Id",
     "X-Stale",
+    "X-Examined",
 )
 
 
@@ -97,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         try:
-            self._respond(self.server.http.send(self._checked()))
+            self._respond(_from_the_api(self.server.http.send(self._checked())))
         except RefusedError as refused:
             # A body that was not read would be the next request.
             self.close_connection = True
@@ -158,6 +159,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(response.body)
+
+
+def _from_the_api(response: Response) -> Response:
+    """Return an answer of the API. Raises ApiError for another, such as a page that asks to sign in.
+
+    In the browser, such a page could use this proxy. All of the API's pages have a policy.
+    """
+    foreign_page = (
+        response.media_type == "text/html" and "content-security-policy" not in response.headers
+    )
+    redirect = response.status < HTTPStatus.BAD_REQUEST and response.status != HTTPStatus.OK
+    if foreign_page or redirect:
+        raise invalid_answer(response.status, response.request_id)
+    return response
 
 
 def _text(status: HTTPStatus, reason: str) -> Response:

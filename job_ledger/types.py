@@ -40,6 +40,7 @@ class ListFilters(JobFilters, total=False):
     max_results: int
     next_token: str
     consistent_read: bool
+    active: bool
 
 
 class DataConfig(TypedDict, total=False):
@@ -70,12 +71,13 @@ class Job(TypedDict, total=False):
 
 
 class JobList(TypedDict):
-    """A page of jobs. Without NextToken it is the last."""
+    """A page of jobs. Without NextToken it is the last. Examined: of so many jobs none matches, but others follow."""
 
     ComprehendMedicalAsyncJobPropertiesList: list[Job]
     NextToken: NotRequired[str]
     AsOf: str | None
     Stale: NotRequired[bool]
+    Examined: NotRequired[int]
 
 
 class Observation(TypedDict):

@@ -76,7 +76,7 @@ class Ledger(dynamodb.Table):
         """
         actions = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         allow(role, "WriteLedger", actions, [self.table_arn])
-        partitions = [f"{self.scope_name}/*", f"{self.scope_name}#totals#*", "state"]
+        partitions = [f"{self.scope_name}/*", f"{self.scope_name}#*", "state"]
         allow(
             role,
             "RemoveRows",

@@ -42,4 +42,4 @@ class Widget(Construct):
                 table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
             ),
         )
-        ledger.grant_querying(self.function.own_role)
+        ledger.grant_reading(self.function.own_role)

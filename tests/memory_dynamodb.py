@@ -165,10 +165,7 @@ class MemoryDynamoDB:
     def _holds(self, action: Mapping[str, Any]) -> bool:
         item = self.items.get(_key(action.get("Item") or action["Key"]), {})
         values = action.get("ExpressionAttributeValues", {})
-        if "ConditionExpression" not in action:
-            return True
-        alternatives = action["ConditionExpression"].split(" OR ")
-        return any(_all_hold(alternative, values, item) for alternative in alternatives)
+        return _all_hold(action.get("ConditionExpression"), values, item)
 
     def _call(self, operation: str) -> "_Call":
         return _Call(self, operation, self._lock)
@@ -290,7 +287,8 @@ def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str
 
 
 def _all_hold(expression: str | None, values: Item, item: Item) -> bool:
-    return all(_holds(term, values, item) for term in _terms(expression or ""))
+    alternatives = (expression or "").split(" OR ")
+    return any(all(_holds(term, values, item) for term in _terms(one)) for one in alternatives)
 
 
 def _holds(term: re.Match[str], values: Item, item: Item) -> bool:

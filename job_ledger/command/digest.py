@@ -3,10 +3,9 @@
 from typing import get_args
 
 import click
-from rich.text import Text
 
 from job_ledger.command.options import Time, connection_options, format_option, ledger
-from job_ledger.command.output import console, print_json, time_text
+from job_ledger.command.output import console, print_json, printable, time_text
 from job_ledger.types import JobStatus
 
 
@@ -47,13 +46,15 @@ def digest(
     if form == "json":
         print_json(published)
         return
+    from rich.text import Text  # it takes longer to import than a shell's completion may
+
     out, window = console(), published["Window"]
-    out.print(Text(f"digest {published['DigestId']}", "bold"))
+    out.print(Text(f"digest {printable(published['DigestId'])}", "bold"))
     out.print(Text(f"{time_text(window['Start'])} to {time_text(window['End'])} UTC"))
     counts = published["Counts"]
     # A repeated answer has the statuses in another order, and a newer API can have more of them.
     for status in sorted(counts, key=_place):
-        out.print(Text(f"{status:16} {counts[status]:>9,}"))
+        out.print(Text(f"{printable(status):16} {counts[status]:>9,}"))
 
 
 def _place(status: str) -> tuple[int, str]:

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from job_ledger.command.options import CONNECTION, connection_options
 from job_ledger.command.output import console, print_json, printable
 from job_ledger.location import STACK
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from job_ledger.doctor.deployment import Deployment
     from job_ledger.doctor.findings import Finding
     from job_ledger.doctor.run import Result
@@ -38,8 +39,8 @@ _COMMANDS = ("aws ", "sudo ", "jobledger ", "make ", "pip ")
 def doctor(ctx: click.Context, /, name: str, as_json: bool, send_test: bool) -> int:
     """Check a deployment, with your credentials; say what is wrong and what mends it.
 
-    It changes nothing. Exit code 0: all is well. 1: there is a problem. 2: there is none that was found,
-    but a check could not look.
+    Without --send-test it changes nothing. Exit code 0: all is well. 1: there is a problem. 2: no problem
+    was found, but a check could not look.
 
     \b
     Examples:
@@ -107,6 +108,8 @@ def _members(finding: "Finding") -> dict[str, str]:
 
 
 def _print_table(heading: str, results: "Sequence[Result]") -> None:
+    from rich.text import Text
+
     out = console()
     for line in textwrap.wrap(heading, _COLUMNS):
         out.print(Text(line, "bold"))
@@ -116,15 +119,17 @@ def _print_table(heading: str, results: "Sequence[Result]") -> None:
     out.print(Text(_summary(results), "bold"))
 
 
-def table_lines(result: "Result") -> Iterator[Text]:
+def table_lines(result: "Result") -> "Iterator[Text]":
     """Yield the lines of one check, of 80 columns at most."""
+    from rich.text import Text
+
     finding = result.finding
     status = finding.status.value
     first, *rest = textwrap.wrap(
         printable(finding.meaning), _COLUMNS - len(_INDENT), break_on_hyphens=False
     )
-    line = Text(f"{_WORDS.get(status, status):{_STATUS}}  ", _COLOURS[status])
-    yield line.append(f"{result.check:{_NAME}}  {first}", "default")
+    line = Text().append(f"{_WORDS.get(status, status):{_STATUS}}  ", _COLOURS[status])
+    yield line.append(f"{result.check:{_NAME}}  {first}")
     for text in rest:
         yield Text(f"{_INDENT}{text}")
     for text in _mend_lines(printable(finding.mend)):
@@ -133,10 +138,11 @@ def table_lines(result: "Result") -> Iterator[Text]:
 
 def _summary(results: "Sequence[Result]") -> str:
     statuses = [result.finding.status.value for result in results]
+    problems = statuses.count("problem")
     counts = {
         "ok": statuses.count("ok"),
         "not on a local AWS": statuses.count("local"),
-        "problems": statuses.count("problem"),
+        "problem" if problems == 1 else "problems": problems,
         "could not look": statuses.count("unknown"),
     }
     return ", ".join(f"{number} {what}" for what, number in counts.items() if number)

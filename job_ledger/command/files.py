@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,20 @@ import click
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that gets its name only when the block ends without an exception.
 
-    It is readable by its owner alone, because job names can identify patients.
+    It is readable by its owner alone, because job names can identify patients. Errors name it, not the file
+    that is written before.
     """
+    try:
+        with _part_of(path) as file:
+            yield file
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[BinaryIO]:
+    import tempfile  # it takes longer to import than a shell's completion may
+
     target = path.resolve()
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
         raise click.ClickException(f"{path} is not a regular file: name another, or use a pipe.")

@@ -3,10 +3,10 @@
 from typing import Any
 
 import click
-from rich.text import Text
 
+from job_ledger.answers import FAMILIES, fits
 from job_ledger.command.options import connection_options, format_option, ledger
-from job_ledger.command.output import console, duration_text, print_json, time_text
+from job_ledger.command.output import console, duration_text, print_json, printable, time_text
 from job_ledger.errors import ApiError
 
 UNHEALTHY = 1
@@ -28,7 +28,7 @@ def health(ctx: click.Context, /, form: str) -> int:
     try:
         answer = ledger(ctx).health()
     except ApiError as error:
-        if "Families" not in error.problem:
+        if not fits(error.problem, {"Families": FAMILIES}):
             raise
         healthy, answer = False, error.problem
     if form == "json":
@@ -39,13 +39,17 @@ def health(ctx: click.Context, /, form: str) -> int:
 
 
 def _print_table(healthy: bool, families: dict[str, Any]) -> None:
+    from rich.text import Text  # it takes longer to import than a shell's completion may
+
     out = console()
     word, colour = ("ok", "green") if healthy else ("stale", "bold red")
     out.print(Text(word, colour))
     out.print(Text(f"{'FAMILY':12} {'AS OF (UTC)':20} {'AGE':>8}  LAST ERROR", "bold"))
     for family, state in families.items():
-        error = state["LastError"]
-        line = (
-            f"{family:12} {time_text(state['AsOf']):20} {duration_text(state['AgeSeconds']):>8}  "
+        error = state.get("LastError")
+        age = duration_text(state.get("AgeSeconds"))
+        line = f"{printable(family):12} {time_text(state.get('AsOf')):20} {age:>8}  "
+        name_and_time = (
+            f"{printable(error.get('Name'))} at {time_text(error.get('At'))}" if error else "-"
         )
-        out.print(Text(line + (f"{error['Name']} at {time_text(error['At'])}" if error else "-")))
+        out.print(Text(line + name_and_time))

@@ -1,10 +1,12 @@
 """`jobledger job ID`: a job's properties, and its history as a timeline."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
 
+from job_ledger.answers import JOB
+from job_ledger.command.ids import find_job
 from job_ledger.command.options import connection_options, format_option, ledger
 from job_ledger.command.output import (
     COLOURS,
@@ -17,6 +19,9 @@ from job_ledger.command.output import (
 )
 from job_ledger.types import JobDescription, Observation
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 
 @click.command()
 @click.argument("job_id", metavar="ID")
@@ -24,13 +29,14 @@ from job_ledger.types import JobDescription, Observation
 @connection_options
 @click.pass_context
 def job(ctx: click.Context, /, job_id: str, form: str) -> None:
-    """Show a job of any family with its history.
+    """Show a job of any family with its history. The start of an ID is enough, if no other new job has it.
 
     \b
-    Example:
+    Examples:
       jobledger job 7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b
+      jobledger job 7c9d2cd0
     """
-    described = ledger(ctx).job(job_id)
+    described = find_job(ledger(ctx), job_id)
     if form == "json":
         print_json(described)
     else:
@@ -38,8 +44,10 @@ def job(ctx: click.Context, /, job_id: str, form: str) -> None:
 
 
 def _print_job(described: JobDescription) -> None:
+    from rich.text import Text
+
     out = console()
-    rows = properties(described["ComprehendMedicalAsyncJobProperties"])
+    rows = properties(described[JOB])
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         style = COLOURS.get(text, "") if name == "JobStatus" else ""
@@ -52,8 +60,10 @@ def _print_job(described: JobDescription) -> None:
         out.print(Text("The service has deleted this job; the ledger keeps it.", "yellow"))
 
 
-def timeline(history: list[Observation]) -> list[Text]:
+def timeline(history: list[Observation]) -> "list[Text]":
     """Return a line for each status, with the time since the one before."""
+    from rich.text import Text
+
     lines = []
     before: datetime | None = None
     for entry in history:

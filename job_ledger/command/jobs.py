@@ -1,29 +1,43 @@
 """`jobledger jobs`: lists jobs, or writes them to a file."""
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from job_ledger.client import ExportedPage, JobLedger
+from job_ledger.answers import JOBS
 from job_ledger.command.files import whole_file
+from job_ledger.command.looked_at import none_matches
 from job_ledger.command.options import connection_options, filter_options, ledger, set_filters
-from job_ledger.command.output import console, job_lines
+from job_ledger.command.output import console
+from job_ledger.command.table import JobTable, tab_separated
 from job_ledger.errors import JobLedgerError
 from job_ledger.filters import JOB_FILTERS
 from job_ledger.types import Job, JobList
 
+if TYPE_CHECKING:
+    from job_ledger.client import ExportedPage, JobLedger
+
 FORMATS = ("table", "json", "csv", "ndjson")
+_ENDINGS = {
+    "": "table",
+    ".txt": "table",
+    ".tsv": "table",
+    ".json": "json",
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+}
 Count = Callable[[int], None]
 _NEXT = b",\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# The API's own, not the client's for all pages.
+_DEFAULT_SIZE = {"max_results": None}
+_STANDARD_OUTPUT = Path("-")
 
 
 @click.command()
@@ -47,77 +61,119 @@ _NEXT = b",\n"
     type=click.Choice(FORMATS),
     help="How to print.  [default: by the ending of --output, otherwise table]",
 )
+@click.option("--bom", is_flag=True, help="Begin CSV with a byte order mark, for Excel.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; it appears when it is complete.",
+    help="File to write; it appears when it is complete. - is standard output.",
 )
 @connection_options
 @click.pass_context
 def jobs(
-    ctx: click.Context, /, everything: bool, form: str | None, output: Path | None, **filters: Any
+    ctx: click.Context,
+    /,
+    everything: bool,
+    form: str | None,
+    bom: bool,
+    output: Path | None,
+    **filters: Any,
 ) -> None:
-    """List jobs by any mix of filters.
+    """List jobs by any mix of filters, of every family unless --family names some.
+
+    A table has the columns that fit on a terminal. In a pipe it has all, whole, with tabs between them.
 
     \b
     Examples:
       jobledger jobs --status FAILED --after 7d
-      jobledger jobs --family ALL --name-prefix nightly- --format json | jq .
-      jobledger jobs --family ALL --after 2026-01-01 --all --output jobs.csv
+      jobledger jobs --name-prefix nightly- --format json | jq .
+      jobledger jobs --after 2026-01-01 --all --output jobs.csv
     """
+    to_file = output not in (None, _STANDARD_OUTPUT)
+    form = form or (_format_of(cast(Path, output)) if to_file else "table")
+    if bom and form != "csv":
+        raise click.UsageError("--bom is for --format csv.")
     client, chosen = ledger(ctx), set_filters(**filters)
-    if output is None:
-        listing = Listing(client, chosen, everything, form or "table")
-        more = listing.write(sys.stdout.buffer, lambda _: None)
-    else:
-        ending = output.suffix.removeprefix(".").lower()
-        form = form or (ending if ending in FORMATS else "table")
-        listing = Listing(client, chosen, everything, form)
-        with whole_file(output) as file, _progress(client, chosen, everything) as count:
+    listing = Listing(client, chosen, everything, form, _BYTE_ORDER_MARK if bom else b"")
+    if to_file:
+        with (
+            whole_file(cast(Path, output)) as file,
+            _progress(client, chosen, everything) as count,
+        ):
             more = listing.write(file, count)
-    if more and form != "json":
+    else:
+        more = listing.write(sys.stdout.buffer, lambda _: None)
+    if not listing.written:
+        click.echo(none_matches(client, chosen), err=True)
+    elif more and sys.stderr.isatty():
+        click.echo("There are more jobs: use --all.", err=True)
+    elif more and form != "json":
         click.echo(f"There are more jobs: use --all, or --next-token {more}", err=True)
 
 
+def _format_of(path: Path) -> str:
+    """Return the format for a file's ending. Raises UsageError for one that is none of a format."""
+    if form := _ENDINGS.get(path.suffix.lower()):
+        return form
+    hint = " Excel opens --output jobs.csv --bom." if path.suffix.lower().startswith(".xls") else ""
+    raise click.UsageError(
+        f"No format has the ending {path.suffix}: use .csv, .json, .ndjson or .txt, or add --format.{hint}"
+    )
+
+
 class Listing:
-    """One page or all pages of a list, in one of the formats."""
+    """One page or all pages of a list, in one of the formats. A page without jobs is read over."""
 
     def __init__(
-        self, client: JobLedger, filters: dict[str, Any], everything: bool, form: str
+        self,
+        client: "JobLedger",
+        filters: dict[str, Any],
+        everything: bool,
+        form: str,
+        mark: bytes = b"",
     ) -> None:
-        """Take what to list."""
+        """Take what to list, and what its text begins with."""
         self._client = client
         self._filters = filters
         self._everything = everything
         self._form = form
+        self._mark = mark
+        self.written = 0
 
     def write(self, stream: BinaryIO, count: Count) -> str | None:
         """Write the list page by page; return the token of the page after the last written."""
+
+        def counted(number: int) -> None:
+            self.written += number
+            count(number)
+
         write = {"table": self._write_table, "json": self._write_json}
-        more = write.get(self._form, self._write_exported)(stream, count)
+        more = write.get(self._form, self._write_exported)(stream, counted)
         stream.flush()
         return more
 
     def _pages(self) -> Iterator[JobList]:
-        if self._everything:
-            return self._client.pages(**self._filters)
-        return iter([self._client.page(**self._filters)])
+        # A page can be empty and have more after it: the API searches a part of the ledger at a time.
+        size = {} if self._everything else _DEFAULT_SIZE
+        for page in self._client.pages(**cast(Any, size | self._filters)):
+            yield page
+            if page[JOBS] and not self._everything:
+                return
 
     def _write_table(self, stream: BinaryIO, count: Count) -> str | None:
-        to_terminal = stream is sys.stdout.buffer
-        text = sys.stdout if to_terminal else io.TextIOWrapper(stream, "utf-8", "backslashreplace")
-        out = console(text)
-        families = set(self._filters.get("family", ()))
-        several = len(families) > 1 or "ALL" in families
+        terminal = stream is sys.stdout.buffer and stream.isatty()
+        out = console() if terminal else None
+        table = JobTable(out.width) if out else None
         page: JobList | None = None
-        for number, page in enumerate(self._pages()):
-            found = page["ComprehendMedicalAsyncJobPropertiesList"]
-            lines = job_lines(found, datetime.now(UTC), families=several, heading=number == 0)
-            for line in lines:
-                out.print(line)
+        for page in self._pages():
+            found, now = page[JOBS], datetime.now(UTC)
+            heading = bool(found) and not self.written
+            if out and table:
+                for row in table.lines(found, now, heading=heading):
+                    out.print(row)
+            else:
+                lines = tab_separated(found, now, heading=heading)
+                stream.writelines(f"{line}\n".encode(errors="backslashreplace") for line in lines)
             count(len(found))
-        if not to_terminal:
-            text.detach()  # type: ignore[union-attr] # it is the wrapper, whose stream stays open
         return page.get("NextToken") if page else None
 
     def _write_json(self, stream: BinaryIO, count: Count) -> str | None:
@@ -125,33 +181,34 @@ class Listing:
         separator = b'{"ComprehendMedicalAsyncJobPropertiesList": [\n'
         rest: dict[str, Any] = {}
         for page in self._pages():
-            listed = page["ComprehendMedicalAsyncJobPropertiesList"]
+            listed = page[JOBS]
             for job in listed:
                 stream.write(separator + _line_of(job))
                 separator = _NEXT
             # As old as its oldest page.
-            rest = {"AsOf": page["AsOf"]} | rest if self._everything else dict(page)
+            rest = {"AsOf": page.get("AsOf")} | rest if self._everything else dict(page)
             rest |= {"Stale": True} if page.get("Stale") else {}
             count(len(listed))
-        rest.pop("ComprehendMedicalAsyncJobPropertiesList", None)
+        rest.pop(JOBS, None)
         begin = b"" if separator == _NEXT else separator
         stream.write(begin + f"\n],\n{json.dumps(rest)[1:]}\n".encode())
         return rest.get("NextToken")
 
     def _write_exported(self, stream: BinaryIO, count: Count) -> str | None:
         form = cast(Literal["csv", "ndjson"], self._form)
-        pages: Iterator[ExportedPage] = (
-            self._client.exported(form, **self._filters)
-            if self._everything
-            else iter([self._client.exported_page(form, **self._filters)])
-        )
+        size = {} if self._everything else _DEFAULT_SIZE
         page: ExportedPage | None = None
-        for number, page in enumerate(pages):
+        stream.write(self._mark)
+        for number, page in enumerate(
+            self._client.exported(form, **cast(Any, size | self._filters))
+        ):
             body = page.body
             if form == "csv" and number:
                 body = body.partition(b"\r\n")[2]  # the header again
             stream.write(body)
-            count(_rows(form, page.body))
+            count(page.jobs)
+            if page.jobs and not self._everything:
+                break
         return page.next_token if page else None
 
 
@@ -160,26 +217,21 @@ def _line_of(job: Job) -> bytes:
     return json.dumps(job, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def _rows(form: str, body: bytes) -> int:
-    if form == "ndjson":
-        return body.count(b"\n")
-    return sum(1 for _ in csv.reader(io.StringIO(body.decode(), newline=""))) - 1
-
-
 @contextmanager
-def _progress(client: JobLedger, filters: dict[str, Any], everything: bool) -> Iterator[Count]:
+def _progress(client: "JobLedger", filters: dict[str, Any], everything: bool) -> Iterator[Count]:
     """Show a bar on a terminal while a file is written."""
-    err = console(stderr=True)
-    if not err.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda _: None
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
     columns = (BarColumn(), MofNCompleteColumn(), "jobs", TimeElapsedColumn())
-    with Progress(*columns, console=err) as progress:
+    with Progress(*columns, console=console(stderr=True)) as progress:
         task = progress.add_task("", total=_total(client, filters, everything))
         yield lambda number: progress.advance(task, number)
 
 
-def _total(client: JobLedger, filters: dict[str, Any], everything: bool) -> int | None:
+def _total(client: "JobLedger", filters: dict[str, Any], everything: bool) -> int | None:
     """Return how many jobs there are to write; None if that takes too long to count."""
     if not everything or "next_token" in filters:
         return None

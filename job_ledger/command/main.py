@@ -8,19 +8,20 @@ import click
 
 from job_ledger.command.digest import digest
 from job_ledger.command.doctor import doctor
+from job_ledger.command.entry import INTERRUPTED, end_at_once
 from job_ledger.command.health import health
 from job_ledger.command.job import job
 from job_ledger.command.jobs import jobs
 from job_ledger.command.open import open_page
-from job_ledger.command.options import connection_options
+from job_ledger.command.options import connection_options, in_words_of_the_options
+from job_ledger.command.output import printable
 from job_ledger.command.summary import summary
 from job_ledger.command.wait import wait
 from job_ledger.command.watch import watch
-from job_ledger.errors import JobLedgerError
+from job_ledger.errors import ApiError, JobLedgerError
 from job_ledger.version import VERSION
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 @click.group(
@@ -35,7 +36,7 @@ def jobledger() -> None:
     \b
     Examples:
       jobledger jobs --status FAILED --after 7d
-      jobledger jobs --family ALL --all --output jobs.csv
+      jobledger jobs --all --output jobs.csv
       jobledger wait --job-name nightly --after 1h && ./load.sh
 
     The API is at --url, at JOB_LEDGER_URL, or at the output ApiUrl of the stack JobLedger. Requests are
@@ -58,23 +59,38 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # both are text files
     try:
+        if signal.getsignal(signal.SIGINT) == end_at_once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = _run()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, end_at_once)
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
         code: Any = jobledger.main(prog_name="jobledger", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "jobledger"
-        message = error.format_message().removesuffix(".")
-        _fail(f"{message}. See `{command} --help`.", error.exit_code)
+        message = error.format_message()
+        message = message if message.endswith("?") else f"{message.removesuffix('.')}."
+        return _failed(f"{message} See `{command} --help`.", error.exit_code)
     except click.ClickException as error:
-        _fail(error.format_message())
+        return _failed(error.format_message())
+    except ApiError as error:
+        return _failed(in_words_of_the_options(str(error)))
     except (JobLedgerError, ValueError) as error:
-        _fail(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(INTERRUPTED)
+        return _failed(str(error))
+    except click.Abort:
+        return INTERRUPTED
     except OSError as error:
-        _fail(f"{error.strerror}: {error.filename or 'the output'}")
-    sys.exit(code if isinstance(code, int) else 0)
+        return _failed(f"{error.strerror}: {error.filename or 'the output'}")
+    return code if isinstance(code, int) else 0
 
 
 def _stop(number: int, _: object) -> NoReturn:
@@ -82,6 +98,6 @@ def _stop(number: int, _: object) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _fail(text: str, code: int = FAILED) -> NoReturn:
-    click.echo(f"error: {' '.join(text.split())}", err=True)
-    sys.exit(code)
+def _failed(text: str, code: int = FAILED) -> int:
+    click.echo(f"error: {printable(' '.join(text.split()))}", err=True)
+    return code

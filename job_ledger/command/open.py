@@ -1,20 +1,23 @@
 """`jobledger open`: the API's pages in a browser, through a signing proxy."""
 
 import threading
-import webbrowser
-from typing import Literal
+from urllib.parse import quote
 
 import click
 
+from job_ledger.answers import JOB
+from job_ledger.command.ids import find_job
 from job_ledger.command.options import connection_options, ledger
+
+PAGES = ("board", "docs")
 
 
 @click.command(name="open")
-@click.argument("page", type=click.Choice(("board", "docs")), default="board")
+@click.argument("page", metavar="[board|docs|ID]", default="board")
 @connection_options
 @click.pass_context
-def open_page(ctx: click.Context, /, page: Literal["board", "docs"]) -> None:
-    """Open the board or the API's documentation in a browser, until Ctrl-C.
+def open_page(ctx: click.Context, /, page: str) -> None:
+    """Open the board, its page of a job, or the API's documentation in a browser, until Ctrl-C.
 
     A browser cannot sign requests. A proxy on this machine does, with your credentials, for the browser's
     user only. Keep the address to yourself: it ends with the command.
@@ -23,17 +26,20 @@ def open_page(ctx: click.Context, /, page: Literal["board", "docs"]) -> None:
     Examples:
       jobledger open
       jobledger open docs
+      jobledger open 7c9d2cd0
     """
+    import webbrowser  # it takes longer to import than a shell's completion may
+
     with ledger(ctx) as client, client.proxy() as proxy:
+        if page not in PAGES:
+            job_id = find_job(client, page)[JOB]["JobId"]
+            page = f"board/jobs/{quote(job_id, safe='')}"
         # A browser in the terminal returns only at its end, so another thread serves it.
         serving = threading.Thread(target=proxy.serve_forever, daemon=True)
         serving.start()
         address = proxy.address(page)
         click.echo(address)
-        try:
-            if not webbrowser.open(address):
-                click.echo("No browser was found: open the address in one.", err=True)
-            click.echo("Ctrl-C ends it.", err=True)
-            serving.join()
-        except KeyboardInterrupt:
-            return
+        if not webbrowser.open(address):
+            click.echo("No browser was found: open the address in one.", err=True)
+        click.echo("Ctrl-C ends it.", err=True)
+        serving.join()

@@ -2,18 +2,30 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, get_args
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from job_ledger.client import JobLedger
+from job_ledger.filters import LIST_FILTERS, api_name
 from job_ledger.types import Family, JobStatus
+
+if TYPE_CHECKING:  # it takes longer to import than a shell's completion may
+    from job_ledger.client import JobLedger
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
-# What the API may take for a time: a date with or without a time, or epoch seconds.
-_ABSOLUTE = re.compile(r"\d{4}-.*|[\d.+-]+", re.ASCII)
+_TIME_RULE = (
+    "a time is how long ago (90s, 60m, 12h, 7d, 2w), a date (2026-11-29, midnight UTC), an RFC 3339 time "
+    "with its offset (2026-11-29T10:00:00Z), or epoch seconds"
+)
+_EPOCH = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+# Digits that a person takes for a date, and the API for epoch seconds.
+_DATES = {4: "%Y", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_YEARS = range(1900, 2200)
 CONNECTION = ("url", "profile", "region")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -41,21 +53,42 @@ class Time(click.ParamType[str]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the time as the API reads it; the API checks the dates."""
+        """Return the time as the API reads it."""
         seconds = _seconds(value)
-        if seconds is None:
-            if not _ABSOLUTE.fullmatch(value):
-                self.fail(
-                    "a time is how long ago (90s, 60m, 12h, 7d, 2w), a date (midnight UTC), an RFC 3339 time "
-                    "with its offset, or epoch seconds",
-                    param,
-                    ctx,
-                )
-            return str(value)
-        try:
-            return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
-        except OverflowError:
-            self.fail("that is longer ago than any calendar reaches", param, ctx)
+        if seconds is not None:
+            try:
+                return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+            except OverflowError:
+                self.fail("that is longer ago than any calendar reaches", param, ctx)
+        if hint := _date_in_digits(value):
+            self.fail(f"{value} would be epoch seconds: did you mean {hint}?", param, ctx)
+        if not _is_absolute(value):
+            self.fail(_TIME_RULE, param, ctx)
+        # The API's times have seconds.
+        return _MOMENT.sub(lambda found: f"{found[1]}{found[2] or ':00'}{found[3]}", value)
+
+
+def _is_absolute(text: str) -> bool:
+    if _EPOCH.fullmatch(text):
+        return True
+    try:
+        if _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).tzinfo is not None
+        return text.isascii() and text[4:5] == "-" and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _date_in_digits(text: str) -> str | None:
+    """Return how a date that is written in digits alone is written for the API."""
+    form = _DATES.get(len(text)) if text.isascii() and text.isdigit() else None
+    try:
+        found = datetime.strptime(text, form).replace(tzinfo=UTC) if form else None
+    except ValueError:
+        return None
+    if found is None or found.year not in _YEARS:
+        return None
+    return f"{found:%Y-%m-%d}" if len(text) <= 8 else f"{found:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _seconds(text: str) -> int | None:
@@ -63,8 +96,10 @@ def _seconds(text: str) -> int | None:
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 
-def ledger(ctx: click.Context) -> JobLedger:
+def ledger(ctx: click.Context) -> "JobLedger":
     """Return the client for the connection options of the command line."""
+    from job_ledger.client import JobLedger
+
     return JobLedger(**{name: ctx.find_root().ensure_object(dict).get(name) for name in CONNECTION})
 
 
@@ -110,7 +145,7 @@ _JOB_FILTERS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "type": _Choice(Family),
             "multiple": True,
-            "help": "Kind of job; repeat for several.  [default: SNOMEDCT]",
+            "help": "Kind of job; repeat for several.  [default: all of the deployment]",
         },
     ),
     (("--name", "--job-name", "job_name"), {"help": "Exact job name."}),
@@ -156,5 +191,27 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 
 def set_filters(**values: Any) -> dict[str, Any]:
-    """Return the filters that the command line sets."""
-    return {name: value for name, value in values.items() if value not in (None, (), False)}
+    """Return the filters of the command line: people look at every family unless they name some."""
+    chosen = {name: value for name, value in values.items() if value not in (None, (), False)}
+    return {"family": ("ALL",), **chosen}
+
+
+def option_of(name: str) -> str:
+    """Return the option of a filter: --after for submit_time_after."""
+    rows = (*_JOB_FILTERS, _STATUS)
+    known = {names[-1].lstrip("-").replace("-", "_"): names[0] for names, _ in rows}
+    return known.get(name, f"--{name.replace('_', '-')}")
+
+
+def in_words_of_the_options(text: str) -> str:
+    """Return an API's text with the options in place of its parameters."""
+    for name in _PARAMETERS:
+        text = re.sub(rf"\b{re.escape(name)}\b", _PARAMETERS[name], text)
+    return text
+
+
+_PARAMETERS = {api_name(name): option_of(name) for name in LIST_FILTERS} | {
+    "WindowStart": "--start",
+    "WindowEnd": "--end",
+    "Idempotency-Key": "--idempotency-key",
+}

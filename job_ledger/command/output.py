@@ -1,17 +1,17 @@
-"""What the subcommands print: columns, times, colours. Pipes get plain text."""
+"""What the subcommands print: times, colours, properties. Colours are for terminals."""
 
 import json
+import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import IO, Any
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
+from typing import IO, TYPE_CHECKING, Any
 
 from job_ledger.types import Job
+
+if TYPE_CHECKING:  # it takes longer to import than a shell's completion may
+    from rich.console import Console
 
 COLOURS = {
     "SUBMITTED": "cyan",
@@ -22,19 +22,36 @@ COLOURS = {
     "FAILED": "bold red",
     "STOPPED": "magenta",
 }
-_STATUS_WIDTH = max(map(len, COLOURS))
-_NO_VALUE = "-"
+NO_VALUE = "-"
+_NO_COLOUR = ("0", "false")
 
 
-def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
-    """Return a console that does not restyle what it prints. Colours are for terminals."""
+def console(file: IO[str] | None = None, *, stderr: bool = False) -> "Console":
+    """Return a console that does not restyle what it prints.
+
+    It has colours on a terminal, unless NO_COLOR is set or FORCE_COLOR is 0, and where FORCE_COLOR asks for them.
+    """
+    from rich.console import Console
+
+    stream = file or (sys.stderr if stderr else sys.stdout)
+    forced = os.environ.get("FORCE_COLOR", "").lower()
+    colours = not os.environ.get("NO_COLOR") and forced not in _NO_COLOUR
     return Console(
-        file=file, stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True
+        file=file,
+        stderr=stderr,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+        force_terminal=stream.isatty() or bool(forced and colours),
+        color_system="auto" if colours else None,
     )
 
 
-def printable(text: str) -> str:
+def printable(text: object) -> str:
     """Return text of a job as one line that cannot control the terminal."""
+    if not isinstance(text, str):
+        return NO_VALUE if text is None else printable(json.dumps(text))
     return "".join(c if _is_shown(c) else c.encode("unicode-escape").decode() for c in text)
 
 
@@ -50,15 +67,15 @@ def print_json(value: Any) -> None:
     sys.stdout.buffer.flush()
 
 
-def time_text(time: str | None) -> str:
+def time_text(time: object) -> str:
     """Return a time of the API to the second: 2026-11-24 08:00:00."""
-    return time[:19].replace("T", " ") if time else _NO_VALUE
+    return printable(time)[:19].replace("T", " ") if time else NO_VALUE
 
 
 def duration_text(seconds: float | None) -> str:
     """Return seconds as the two largest units: 2h 05m."""
     if seconds is None:
-        return _NO_VALUE
+        return NO_VALUE
     whole = int(seconds)
     for unit, size, below, part in (
         ("d", 86_400, "h", 3_600),
@@ -71,47 +88,13 @@ def duration_text(seconds: float | None) -> str:
 
 
 def seconds_of(job: Job, now: datetime) -> float | None:
-    """Return how long a job took, or has been running."""
-    if "SubmitTime" not in job:
+    """Return how long a job took, or has been running; None when its times do not say."""
+    try:
+        start = datetime.fromisoformat(job["SubmitTime"])
+        end = datetime.fromisoformat(job["EndTime"]) if job.get("EndTime") else now
+        return max(0.0, (end - start).total_seconds())
+    except (LookupError, ValueError, TypeError):
         return None
-    start = datetime.fromisoformat(job["SubmitTime"])
-    end = datetime.fromisoformat(job["EndTime"]) if job.get("EndTime") else now
-    return max(0.0, (end - start).total_seconds())
-
-
-def job_lines(jobs: Iterable[Job], now: datetime, *, families: bool, heading: bool) -> list[Text]:
-    """Return a line for each job; names and messages, of any width, are last."""
-    listed = list(jobs)
-    names = [printable(job.get("JobName", _NO_VALUE)) for job in listed]
-    width = max([4, *map(cell_len, names)])
-    lines = []
-    if heading:
-        messages = any("Message" in job for job in listed)
-        lines.append(
-            _line("SUBMITTED (UTC)", "STATUS", "TOOK", "FAMILY" if families else None, "JOB ID")
-            .append("NAME".ljust(width + 2) if messages else "NAME")
-            .append("MESSAGE" if messages else "")
-        )
-        lines[0].stylize("bold")
-    for job, name in zip(listed, names, strict=True):
-        took = duration_text(seconds_of(job, now))
-        status = printable(job.get("JobStatus", _NO_VALUE))
-        family = job["Family"] if families else None
-        job_id = printable(job.get("JobId", _NO_VALUE))
-        line = _line(time_text(job.get("SubmitTime")), status, took, family, job_id)
-        message = printable(job.get("Message", ""))
-        lines.append(line.append(name))
-        if message:
-            line.append(" " * (width - cell_len(name) + 2)).append(message, "dim")
-    return lines
-
-
-def _line(submitted: str, status: str, took: str, family: str | None, job_id: str) -> Text:
-    line = Text(f"{submitted:19}  ").append(f"{status:{_STATUS_WIDTH}}", COLOURS.get(status, ""))
-    line.append(f"  {took:>7}  ")
-    if family is not None:
-        line.append(f"{family:11}  ")
-    return line.append(f"{job_id:32}  ")
 
 
 def properties(job: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -122,5 +105,5 @@ def properties(job: Mapping[str, Any]) -> list[tuple[str, str]]:
             text = f"s3://{value['S3Bucket']}/{value.get('S3Key', '')}"
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        rows.append((name, printable(text)))
+        rows.append((printable(name), printable(text)))
     return rows

@@ -1,11 +1,12 @@
 """`jobledger summary`: counts as bars, durations, and what needs attention."""
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
+from job_ledger.answers import SUMMARY_IN_FULL, required
+from job_ledger.command.looked_at import options_text
 from job_ledger.command.options import (
     connection_options,
     filter_options,
@@ -13,8 +14,18 @@ from job_ledger.command.options import (
     ledger,
     set_filters,
 )
-from job_ledger.command.output import COLOURS, console, duration_text, print_json, time_text
+from job_ledger.command.output import (
+    COLOURS,
+    console,
+    duration_text,
+    print_json,
+    printable,
+    time_text,
+)
 from job_ledger.types import Summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _BAR = 40
 
@@ -25,36 +36,43 @@ _BAR = 40
 @connection_options
 @click.pass_context
 def summary(ctx: click.Context, /, form: str, **filters: Any) -> None:
-    """Count the jobs that match, by status and family.
+    """Count the jobs that match, by status and family; of every family unless --family names some.
 
     \b
     Examples:
-      jobledger summary --family ALL --after 30d
+      jobledger summary --after 30d
       jobledger summary --name-prefix nightly- --format json
     """
-    found = ledger(ctx).summary(**set_filters(**filters))
+    chosen = set_filters(**filters)
+    found = required(ledger(ctx).summary(**chosen), SUMMARY_IN_FULL)
     if form == "json":
         print_json(found)
         return
+    from rich.text import Text  # it takes longer to import than a shell's completion may
+
     out = console()
-    out.print(
-        Text(f"{found['Total']:,} jobs", "bold").append(f"  as of {time_text(found['AsOf'])} UTC")
-    )
+    matching = f" match {text}" if (text := options_text(chosen)) else ""
+    heading = Text(f"{found['Total']:,} jobs{matching}", "bold")
+    out.print(heading.append(f"  as of {time_text(found.get('AsOf'))} UTC"))
     _print_counts(out, "BY STATUS", found["ByStatus"], found["Total"])
     _print_counts(out, "BY FAMILY", found["ByFamily"], found["Total"])
-    for name, text in _facts(found):
-        out.print(Text(f"{name:18} ", "dim").append(text, "default"))
+    out.print()
+    for name, fact in _facts(found):
+        out.print(Text(f"{name:18} ", "dim").append(fact, "default"))
 
 
-def _print_counts(out: Console, title: str, counts: dict[str, int], total: int) -> None:
+def _print_counts(out: "Console", title: str, counts: dict[str, int], total: int) -> None:
+    from rich.text import Text
+
     out.print()
     out.print(Text(title, "bold"))
+    # As wide as the terminal lets it be.
+    most = min(_BAR, max(0, out.width - 28))
     for name, count in counts.items():
-        line = Text(f"{name:16} {count:>9,}")
-        if out.is_terminal and total:
-            line.append(f"  {'█' * round(_BAR * count / total)}", COLOURS.get(name, "blue"))
+        line = Text(f"{printable(name):16} {count:>9,}")
+        if sys.stdout.isatty() and total:
+            line.append(f"  {'█' * round(most * count / total)}", COLOURS.get(name, "blue"))
         out.print(line)
-    out.print() if title == "BY FAMILY" else None
 
 
 def _facts(found: Summary) -> list[tuple[str, str]]:
@@ -62,9 +80,8 @@ def _facts(found: Summary) -> list[tuple[str, str]]:
     half, most, longest = (duration_text(durations[key]) for key in ("p50", "p90", "max"))
     active = "none"
     if oldest:
-        active = (
-            f"{oldest['JobId']} {oldest['JobStatus']}, {duration_text(oldest.get('AgeSeconds'))}"
-        )
+        names = f"{printable(oldest.get('JobId'))} {printable(oldest.get('JobStatus'))}"
+        active = f"{names}, {duration_text(oldest.get('AgeSeconds'))}"
     return [
         ("Durations", f"half within {half}, 90% within {most}, longest {longest}"),
         ("Oldest active job", active),

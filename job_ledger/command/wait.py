@@ -1,14 +1,17 @@
 """`jobledger wait`: waits for the end of a job, for shell pipelines."""
 
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from job_ledger.client import JobLedger
+from job_ledger.answers import JOB, JOBS
+from job_ledger.command.ids import find_job
+from job_ledger.command.looked_at import none_matches
 from job_ledger.command.options import (
     Duration,
     connection_options,
@@ -16,15 +19,20 @@ from job_ledger.command.options import (
     ledger,
     set_filters,
 )
-from job_ledger.command.output import console, job_lines
+from job_ledger.command.output import console, printable
+from job_ledger.command.table import JobTable, tab_separated
 from job_ledger.errors import ApiError, ConnectionFailed
 from job_ledger.types import Job
+
+if TYPE_CHECKING:
+    from job_ledger.client import JobLedger
 
 TIMED_OUT = 5
 EXIT_CODES = {"COMPLETED": 0, "PARTIAL_SUCCESS": 3, "FAILED": 4, "STOPPED": 4}
 
 
 @click.command()
+@click.argument("job_id", metavar="[ID]", required=False)
 @job_options
 @click.option(
     "--timeout", type=Duration(), default="60m", show_default=True, help="How long to wait."
@@ -34,10 +42,17 @@ EXIT_CODES = {"COMPLETED": 0, "PARTIAL_SUCCESS": 3, "FAILED": 4, "STOPPED": 4}
 )
 @connection_options
 @click.pass_context
-def wait(ctx: click.Context, /, timeout: timedelta, interval: timedelta, **filters: Any) -> int:
-    """Wait until the newest job that matches has ended.
+def wait(
+    ctx: click.Context,
+    /,
+    job_id: str | None,
+    timeout: timedelta,
+    interval: timedelta,
+    **filters: Any,
+) -> int:
+    """Wait until a job has ended: the one with this ID, or the newest of any family that matches.
 
-    If there is none, wait for one. If it has ended already, return at once: with --after, older runs do not
+    If none matches, wait for one. If it has ended already, return at once: with --after, older runs do not
     count. Each look syncs with the service.
 
     \b
@@ -48,16 +63,22 @@ def wait(ctx: click.Context, /, timeout: timedelta, interval: timedelta, **filte
       5  the time is over
 
     \b
-    Example:
+    Examples:
       jobledger wait --job-name nightly --after 1h --timeout 60m && ./load.sh
+      jobledger wait 7c9d2cd0
     """
     chosen = set_filters(**filters)
-    if not chosen.keys() - {"family"}:
-        raise click.UsageError("Name the job: use --job-name, --name-prefix or --after.")
-    out = console()
+    named = chosen.keys() - {"family"}
+    if job_id is not None and any(filters.values()):
+        raise click.UsageError("An ID names the job: use it without filters.")
+    if job_id is None and not named:
+        raise click.UsageError("Name the job: use --job-name, --name-prefix, --after or its ID.")
+    client = ledger(ctx)
     deadline = time.monotonic() + timeout.total_seconds()
-    with console(stderr=True).status("waiting") as status:
-        watched = _Watched(ledger(ctx), chosen)
+    with _waiting() as show:
+        watched = _Watched(client, chosen)
+        if job_id is not None:
+            watched.follow(find_job(client, job_id)[JOB])
         while True:
             job = watched.look()
             if job and (code := exit_code(job)) is not None:
@@ -66,9 +87,13 @@ def wait(ctx: click.Context, /, timeout: timedelta, interval: timedelta, **filte
             if left <= 0:
                 code = TIMED_OUT
                 break
-            status.update(f"waiting for {watched.shown()}")
+            show(f"waiting for {watched.shown()}")
             time.sleep(min(left, max(interval.total_seconds(), 0.1)))
-    _report(out, job, code)
+    if code == TIMED_OUT:
+        state = "the job is still active." if job else _lower(none_matches(client, chosen))
+        click.echo(f"The time is over; {state}", err=True)
+    if job:
+        _print_job(job)
     return code
 
 
@@ -84,14 +109,22 @@ def exit_code(job: Job) -> int | None:
 class _Watched:
     """The newest job that matches at the first look that finds one."""
 
-    def __init__(self, client: JobLedger, filters: dict[str, Any]) -> None:
+    def __init__(self, client: "JobLedger", filters: dict[str, Any]) -> None:
         self._client = client
         self._filters = filters | {"order": "descending", "max_results": 1, "consistent_read": True}
         self._job: Job | None = None
         self._looked = False
 
+    def follow(self, job: Job) -> None:
+        """Wait for this job, whatever the newest is. Reading the newest syncs its family."""
+        self._job = job
+        self._filters["family"] = (job["Family"],)
+
     def shown(self) -> str:
-        return f"{self._job['JobId']} ({self._job.get('JobStatus')})" if self._job else "a job"
+        """Return the job in words."""
+        if self._job is None:
+            return "a job"
+        return f"{printable(self._job.get('JobId'))} ({printable(self._job.get('JobStatus'))})"
 
     def look(self) -> Job | None:
         """Return the job as it is now, or as it was when the API cannot tell.
@@ -108,25 +141,40 @@ class _Watched:
 
     def _read(self) -> Job | None:
         newest = self._newest()
-        if self._job is None or (newest and newest.get("JobId") == self._job["JobId"]):
+        if self._job is None or (newest and newest.get("JobId") == self._job.get("JobId")):
             return newest
-        return self._client.job(self._job["JobId"])["ComprehendMedicalAsyncJobProperties"]
+        return self._client.job(self._job["JobId"])[JOB]
 
     def _newest(self) -> Job | None:
-        for page in self._client.pages(**self._filters):
-            for job in page["ComprehendMedicalAsyncJobPropertiesList"]:
+        # The API searches for a name prefix a part of the ledger at a time.
+        for page in self._client.pages(**cast(Any, self._filters)):
+            for job in page[JOBS]:
                 return job
         return None
 
 
-def _report(out: Console, job: Job | None, code: int) -> None:
-    if code == TIMED_OUT:
-        text = (
-            "The time is over; the job is still active."
-            if job
-            else "The time is over; no job matches."
-        )
-        click.echo(text, err=True)
-    if job:
-        for line in job_lines([job], datetime.now(UTC), families=True, heading=False):
-            out.print(Text.assemble(line))
+@contextmanager
+def _waiting() -> Iterator[Callable[[str], None]]:
+    """Show what is waited for, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with console(stderr=True).status("waiting") as status:
+        yield status.update
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def _print_job(job: Job) -> None:
+    now = datetime.now(UTC)
+    if not sys.stdout.isatty():
+        for text in tab_separated([job], now, heading=False):
+            click.echo(text)
+        return
+    out = console()
+    for line in JobTable(out.width).lines([job], now, heading=True):
+        out.print(line)
+    if "Message" in job:
+        out.print(printable(job["Message"]))

@@ -5,9 +5,10 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from job_ledger.answers import JSON
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
-from job_ledger.http import JSON, Request, Response
+from job_ledger.http import Request, Response
 
 # Of each route one request that is cheap; the job and the digest may not exist, which says 404.
 ROUTES = (

@@ -21,9 +21,10 @@ from botocore.exceptions import (
 )
 from botocore.session import Session
 
+from job_ledger.answers import JSON
 from job_ledger.doctor.findings import CouldNotLook, Gone
 from job_ledger.errors import ApiError, JobLedgerError
-from job_ledger.http import JSON, Http, Request, Response
+from job_ledger.http import Http, Request, Response
 from job_ledger.location import is_loopback, one_line, open_session
 
 # One check has 30 seconds: two attempts of one call fit.

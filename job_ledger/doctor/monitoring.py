@@ -99,7 +99,7 @@ def access_logs(deployment: Deployment) -> Finding:
     if not account.get("cloudwatchRoleArn"):
         return problem(
             "API Gateway has no role to write logs in this account and region.",
-            "docs/operations.md#access-logs",
+            "docs/security.md#access-logs",
         )
     group = deployment.one("AWS::Logs::LogGroup", "ApiAccessLogs")
     streams = deployment.call(
@@ -117,7 +117,7 @@ def access_logs(deployment: Deployment) -> Finding:
     if count:
         return problem(
             f"{counted(round(count), 'request')} in the last day, and no line in the access log.",
-            "docs/operations.md#access-logs",
+            "docs/security.md#access-logs",
         )
     raise CouldNotLook(
         "No request has been logged or counted yet.", "jobledger doctor   (again, in five minutes)"

@@ -6,6 +6,8 @@ In this format, text order is time order from year 1 to year 9999, so sort keys 
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=1)
+"""The clocks of two functions differ by less. A stored time that is further ahead comes from a wrong clock."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -30,3 +32,12 @@ def parse(text: str) -> datetime:
 def seconds_between(start: str, end: str) -> float:
     """Return the seconds between two times in text form; negative when they are reversed."""
     return (parse(end) - parse(start)).total_seconds()
+
+
+def known(time: str | None, now: datetime, ahead: timedelta = timedelta(0)) -> str | None:
+    """Return a stored time; None when it is unknown, as it is more than a minute ahead of `now`.
+
+    `ahead` is how far ahead a right clock sets the time. Apply this to each stored time before it is compared
+    with the clock.
+    """
+    return None if time is None or time > rfc3339(now + ahead + CLOCK_SKEW) else time

@@ -248,6 +248,12 @@ def widget(stack: Enforced) -> None:
     assert "Jobs by status" in stack.invoke("Widget/Function")
 
 
+def widget_of_active_jobs(stack: Enforced) -> None:
+    """The widget's list of active jobs, which reads their rows."""
+    follow_a_job(stack)
+    assert "on this page" in stack.invoke("Widget/Function", Action="List", Active="true")
+
+
 def changes(stack: Enforced) -> None:
     """Send a change as Lambda hands it over from the stream."""
     row = _change_row(stack)

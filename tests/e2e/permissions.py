@@ -79,7 +79,14 @@ NEEDED: dict[Permission, Use] = (
             ("PublishAlertsToChat", "sns:Publish"): uses.chat_alert_by_role_only,
         },
     )
-    | _of("Widget/FunctionRole", {_QUERY: uses.widget})
+    | _of(
+        "Widget/FunctionRole",
+        {
+            _QUERY: uses.widget,
+            _GET: uses.widget_of_active_jobs,
+            _GET_MANY: uses.widget_of_active_jobs,
+        },
+    )
     | _of("Lookup/OnEventRole", {("EncryptProperties", "kms:Encrypt"): uses.look_up})
     | _of(
         "Lookup/IsCompleteRole",

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from selenium import webdriver
@@ -89,15 +90,73 @@ def test_a_reader_filters_pages_on_and_opens_a_job(board):
     assert board.find_element(By.ID, "totals")
 
 
-def test_the_downloaded_csv_holds_the_jobs_that_the_page_shows(board, downloads):
+def test_the_downloaded_csv_holds_all_jobs_that_match(board, downloads, deployment):
     follow(board, "a[rel=next]")
-    shown = job_ids(board)
     board.find_element(By.LINK_TEXT, "Download as CSV").click()
     file, deadline = downloads / "jobs.csv", time.monotonic() + SECONDS
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        assert [job["JobId"] for job in csv.DictReader(lines)] == shown
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        found = [job["JobId"] for job in csv.DictReader(lines)]
+    assert len(found) == len(set(found)) == deployment.get("/summary", Family="ALL").json["Total"]
+
+
+def test_a_mistyped_date_keeps_the_form_with_the_message_beside_the_field(board):
+    board.find_element(By.NAME, "JobNamePrefix").send_keys("night")
+    board.find_element(By.NAME, "SubmitTimeAfter").send_keys("yesterday")
+    follow(board, "form button[type=submit]")
+    wait(board, "input[aria-invalid]")
+    wrong = board.find_element(By.ID, "wrong-SubmitTimeAfter")
+    field = board.find_element(By.NAME, "SubmitTimeAfter")
+    assert field.get_attribute("value") == "yesterday"
+    assert 0 < wrong.location["y"] - field.location["y"] < 3 * field.size["height"]
+    assert board.find_element(By.NAME, "JobNamePrefix").get_attribute("value") == "night"
+    board.get_log("browser")  # the page of an error is one
+
+
+def test_on_a_phone_a_filtered_list_has_its_jobs_before_the_form(browser, deployment):
+    browser.get(f"{deployment.ready['ApiUrl']}/board?JobStatus=FAILED")
+    tops = "return ['.jobs', '.filters'].map(s => document.querySelector(s).getBoundingClientRect().top)"
+    for width, jobs_first in ((390, True), (1280, False)):
+        emulate(browser, width)
+        jobs, form = browser.execute_script(tops)
+        assert (jobs < form) is jobs_first
+    emulate(browser)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_background_goes_on_below_a_short_page(browser, deployment, theme):
+    emulate(browser, 1280, theme)
+    browser.get(f"{deployment.ready['ApiUrl']}/board?JobNamePrefix=none-such")
+    wait(browser, "h1")
+    bottom = "return document.body.getBoundingClientRect().bottom"
+    assert browser.execute_script(bottom) < 890
+    beside_the_card, below_the_page = (pixel(browser, 5, y) for y in (400, 895))
+    assert beside_the_card == below_the_page != pixel(browser, 640, 300)
+    emulate(browser)
+
+
+def pixel(browser, x, y):
+    """A pixel as a picture."""
+    clip = {"x": x, "y": y, "width": 1, "height": 1, "scale": 1}
+    return browser.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip})["data"]
+
+
+def test_times_are_shown_in_the_reader_s_zone_on_request_and_stay_so(browser, deployment):
+    zone = {"timezoneId": "America/Phoenix"}
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", zone)
+    browser.get(f"{deployment.ready['ApiUrl']}/board?JobStatus=FAILED")
+    utc = wait(browser, ".jobs time").text
+    follow_in_place = browser.find_element(By.CSS_SELECTOR, ".top button")
+    follow_in_place.click()
+    for _ in range(2):
+        shown = datetime.fromisoformat(wait(browser, ".jobs time").text)
+        assert shown - datetime.fromisoformat(utc) == timedelta(hours=-7)
+        assert "Submitted (America/Phoenix)" in browser.find_element(By.TAG_NAME, "thead").text
+        browser.refresh()
+    wait(browser, ".top button").click()
+    assert wait(browser, ".jobs time").text == utc
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
 
 def test_the_totals_are_those_of_the_account(board, deployment):

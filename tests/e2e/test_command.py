@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import re
 import signal
 import subprocess
 import urllib.error
 import urllib.request
 
 import pytest
+from rich.cells import cell_len
 
 from tests.e2e.account import listed, start_phi_job
 from tests.e2e.deployment import ROOT
@@ -35,10 +37,11 @@ def run(deployment, *arguments, cwd="/"):
 @pytest.mark.parametrize("form", ["table", "json", "csv", "ndjson"])
 def test_every_format_lists_every_job_in_order(deployment, form, tmp_path):
     expected = [job["JobId"] for job in listed(deployment.jobs["SNOMEDCT"], {})]
-    printed = run(deployment, "jobs", "--all", "--format", form)
+    arguments = ("jobs", "--family", "SNOMEDCT", "--all", "--format", form)
+    printed = run(deployment, *arguments)
     assert printed.returncode == 0, printed.stderr
     file = tmp_path / f"jobs.{form}"
-    written = run(deployment, "jobs", "--all", "--format", form, "--output", str(file))
+    written = run(deployment, *arguments, "--output", str(file))
     assert written.returncode == 0, written.stderr
     for text in (printed.stdout, file.read_text(encoding="utf-8")):
         assert ids_in(form, text) == expected
@@ -46,7 +49,7 @@ def test_every_format_lists_every_job_in_order(deployment, form, tmp_path):
 
 def ids_in(form, text):
     if form == "table":
-        return [line[47:79].strip() for line in text.splitlines()[1:]]
+        return [line.split("\t")[5] for line in text.splitlines()[1:]]
     if form == "json":
         return [job["JobId"] for job in json.loads(text)[LIST]]
     if form == "ndjson":
@@ -57,7 +60,8 @@ def ids_in(form, text):
 def test_filters_choose_as_the_api_does(deployment):
     filters = {"JobName": "=1+1", "JobStatus": "FAILED"}
     expected = [job["JobId"] for job in listed(deployment.jobs["SNOMEDCT"], filters)]
-    done = run(deployment, "jobs", "--name", "=1+1", "--status", "FAILED", "--after", "120d")
+    arguments = ("--family", "SNOMEDCT", "--name", "=1+1", "--status", "FAILED", "--after", "120d")
+    done = run(deployment, "jobs", *arguments)
     assert ids_in("table", done.stdout) == expected
 
 
@@ -111,7 +115,7 @@ def start_job(deployment, name, outcome):
 def test_wait_follows_a_job_that_boto3_starts_and_watch_prints_it(deployment, outcome, code):
     name = f"waited-for-{outcome}"
     watch = subprocess.Popen(
-        [COMMAND, "watch", "--family", "PHI", "--interval", "1s"],
+        [COMMAND, "watch", "--interval", "1s"],
         env=environment(deployment.ready["ApiUrl"], PYTHONPATH="", PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -119,7 +123,7 @@ def test_wait_follows_a_job_that_boto3_starts_and_watch_prints_it(deployment, ou
     )
     with watch:
         job_id = start_job(deployment, name, outcome)
-        arguments = ("--family", "PHI", "--interval", "1s", "--timeout", "2m")
+        arguments = ("--interval", "1s", "--timeout", "2m")
         done = run(deployment, "wait", "--job-name", name, *arguments)
         assert done.returncode == code, done.stderr
         assert (job_id in done.stdout, outcome in done.stdout) == (True, True)
@@ -127,13 +131,35 @@ def test_wait_follows_a_job_that_boto3_starts_and_watch_prints_it(deployment, ou
         while not any(f"-> {outcome}  {job_id}" in line for line in lines):
             lines.append(next_line(watch))
         watch.send_signal(signal.SIGINT)
-        assert watch.wait(30) == 0
+        assert watch.wait(30) == 130
+    # A job that has ended is found at once, by name and by the start of its id.
+    for named in (("--job-name", name), (job_id[:12],)):
+        assert run(deployment, "wait", *named).returncode == code
 
 
 def test_wait_gives_up_in_time(deployment):
     start_job(deployment, "too-slow", "COMPLETED")
-    done = run(deployment, "wait", "--job-name", "too-slow", "--family", "PHI", "--timeout", "1s")
+    done = run(deployment, "wait", "--job-name", "too-slow", "--timeout", "1s")
     assert done.returncode == 5
+
+
+def test_an_empty_list_says_what_was_looked_at(deployment):
+    done = run(deployment, "jobs", "--name-prefix", "nothing-has-this")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert re.fullmatch(
+        r"No job matches --name-prefix nothing-has-this: none among the [\d,]+ jobs in SNOMEDCT, ICD10CM, "
+        r"RXNORM, ENTITIES_V2, PHI, as of [\d-]+ [\d:]+ UTC\.\n",
+        done.stderr,
+    )
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_a_list_fits_the_terminal(deployment, columns):
+    code, shown = on_terminal(deployment.ready["ApiUrl"], "jobs", "--all", columns=columns)
+    lines = re.sub(r"\x1b\[[\d;?]*\w", "", shown).splitlines()
+    assert (code, lines[0].split()[:2]) == (0, ["NAME", "STATUS"])
+    assert len(lines) > 500
+    assert max(map(cell_len, lines)) <= columns
 
 
 def test_open_serves_the_pages_through_its_address_until_it_is_stopped(deployment):
@@ -154,7 +180,7 @@ def test_open_serves_the_pages_through_its_address_until_it_is_stopped(deploymen
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(f"{base[:-1]}/docs", timeout=30)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(30) == 130
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=30)
 

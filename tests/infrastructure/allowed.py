@@ -91,7 +91,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | IDEMPOTENCY
     | _invoke("Sync/Function", "InvokeSync")
     | _invoke("Digest/Function", "InvokeDigest"),
-    "Widget/FunctionRole": _logs("Widget/Function") | QUERY,
+    "Widget/FunctionRole": _logs("Widget/Function") | READ,
     "Sync/FunctionRole": _logs("Sync/Function")
     | READ
     | WRITE
@@ -106,7 +106,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
                 "ForAllValues:StringLike": {
                     "dynamodb:LeadingKeys": [
                         "AWS::AccountId/AWS::Region/*",
-                        "AWS::AccountId/AWS::Region#totals#*",
+                        "AWS::AccountId/AWS::Region#*",
                         "state",
                     ]
                 },

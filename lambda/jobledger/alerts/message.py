@@ -15,7 +15,8 @@ import msgspec
 from jobledger.digest.text import (
     COLUMNS,
     MAX_SUBJECT,
-    OPEN_BOARD,
+    board_page,
+    open_page,
     printable,
     span,
     status_label,
@@ -110,7 +111,7 @@ def _notification(
         "Account": place.account,
         "Region": place.region,
         "Counts": Counter(change.job_status for change in changes),
-        "Changes": [change.detail for change in kept],
+        "Changes": [_entry(number, change, place) for number, change in enumerate(kept)],
         "Truncated": {"Changes": len(changes) - len(kept)} if len(kept) < len(changes) else {},
     }
     attributes: dict[str, str | tuple[str, ...]] = {
@@ -130,6 +131,12 @@ def _notification(
         subject=_subject(changes),
         attributes=attributes,
     )
+
+
+def _entry(number: int, change: Change, place: Place) -> dict[str, Any]:
+    """Return a change of the list; the first ones have the address of the job's page, as many as the e-mail lists."""
+    page = board_page(place.api_url, change.job_id) if number < _MOST_LISTED else None
+    return dict(change.detail) | ({"Board": page} if page else {})
 
 
 def _unique(values: Iterator[str]) -> tuple[str, ...]:
@@ -228,6 +235,6 @@ def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     url = f"{place.api_url or '$API_URL'}/jobs/{job_id}"
     return [
         f"jobledger job {job_id}",
-        OPEN_BOARD,
+        open_page(job_id),
         f'awscurl --service execute-api --region {place.region} "{url}"',
     ]

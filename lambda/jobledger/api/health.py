@@ -7,11 +7,9 @@ from typing import Any
 import msgspec
 
 from jobledger.jobs import Family
+from jobledger.ledger.job_facts import is_stale
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.times import parse
-
-# A few failed syncs are harmless: the next one recovers.
-TOO_OLD_AFTER_SYNCS = 10
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -27,9 +25,8 @@ def read_health(
     """Return the ledger's health at `now`. Raises LedgerUnavailable."""
     states = ledger.states()
     result = {family.value: _status_of(states.get(family, SyncState()), now) for family in families}
-    limit = TOO_OLD_AFTER_SYNCS * sync_minutes * 60
-    ages = [family["AgeSeconds"] for family in result.values()]
-    return Health(all(age is not None and age <= limit for age in ages), result)
+    stale = any(is_stale(family["AsOf"], sync_minutes, now) for family in result.values())
+    return Health(not stale, result)
 
 
 def _status_of(state: SyncState, now: datetime) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from jobledger.errors import RequestInProgress
 from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.cursor import canonical
 from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.table import CONFIG
+from jobledger.ledger.table import CONFIG, SETTLING
 from jobledger.ledger.writing import Ledger
+from jobledger.times import parse, rfc3339
 
 REMEMBER_SECONDS = 86_400
 _PAUSE_SECONDS = 0.1
@@ -62,12 +63,15 @@ class KeyedWalks:
 def settled_times(ledger: Ledger, query: JobQuery, now: str) -> str:
     """Return the time of each family up to which no job can be added to the ledger any more.
 
-    For a family that was never synced, that is `now`.
+    For a family that was never synced, that is `now`; when the time is unknown, two minutes ago.
     """
     # An older state would leave out the jobs that a ConsistentRead has just synced.
     states = ledger.states(consistent=True)
-    times = [states[family].settled_at if family in states else None for family in query.families]
-    return ",".join(settled or now for settled in times)
+    times = [
+        (states[family].settled_at or rfc3339(parse(now) - SETTLING)) if family in states else now
+        for family in query.families
+    ]
+    return ",".join(times)
 
 
 @functools.cache

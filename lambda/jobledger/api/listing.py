@@ -4,7 +4,7 @@ Jobs pass through as stored JSON. Only CSV parses them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,17 +19,23 @@ from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import as_of, oldest, recent_as_of, refreshed
 from jobledger.times import rfc3339
 
+# For which a page searches a name prefix, of the 29 seconds of API Gateway.
+SEARCH_TIME = timedelta(seconds=10)
 # The NextToken replaces these: the next page continues the walk of the first.
 _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A page of jobs, each as JSON. `stale`: a ConsistentRead could not reach the service."""
+    """A page of jobs, each as JSON. `stale`: a ConsistentRead could not reach the service.
+
+    `examined`: the rows that were searched for a page that ends without a job, and that others follow.
+    """
 
     jobs: list[str]
     next_token: str | None
     as_of: str | None
     stale: bool
+    examined: int | None = None
 
 
 def list_jobs(
@@ -57,6 +63,7 @@ def list_jobs(
     # The walk begins after the sync, so that it includes what the sync found.
     time = rfc3339(now())
     max_results = values.get("MaxResults", DEFAULT_MAX_RESULTS)
+    until = now() + SEARCH_TIME
     stored = beginning(query, time) if beginning and start is None else None
     page = read_page(
         ledger,
@@ -67,9 +74,11 @@ def list_jobs(
         begun=stored,
         # A job that an eventually consistent read does not show yet would be missing only once.
         consistent=consistent or stored is not None,
+        time_left=lambda: now() < until,
     )
     next_token = seal(page.position, query, ledger.table.name) if page.position else None
-    return Listing(page.jobs, next_token, oldest(times, query.families), stale)
+    examined = None if page.jobs or next_token is None else page.examined
+    return Listing(page.jobs, next_token, oldest(times, query.families), stale, examined)
 
 
 def json_text(listing: Listing) -> str:
@@ -77,8 +86,9 @@ def json_text(listing: Listing) -> str:
     token = f',"NextToken":"{listing.next_token}"' if listing.next_token else ""
     time = f'"{listing.as_of}"' if listing.as_of else "null"
     stale = ',"Stale":true' if listing.stale else ""
+    examined = f',"Examined":{listing.examined}' if listing.examined is not None else ""
     jobs = ",".join(listing.jobs)
-    return f'{{"ComprehendMedicalAsyncJobPropertiesList":[{jobs}]{token},"AsOf":{time}{stale}}}'
+    return f'{{"ComprehendMedicalAsyncJobPropertiesList":[{jobs}]{token},"AsOf":{time}{stale}{examined}}}'
 
 
 def text_in(name: str, listing: Listing) -> str:
@@ -101,6 +111,8 @@ def headers_of(listing: Listing, sent: Mapping[str, list[str]]) -> dict[str, str
     headers = {"X-As-Of": listing.as_of} if listing.as_of else {}
     if listing.stale:
         headers["X-Stale"] = "true"
+    if listing.examined is not None:
+        headers["X-Examined"] = str(listing.examined)
     if listing.next_token:
         kept = {name: texts for name, texts in sent.items() if name not in _NOT_CARRIED_ON}
         link = query_string(kept | {"NextToken": [listing.next_token]})

@@ -117,7 +117,7 @@ def _list_jobs() -> Node:
         "responses": {
             "200": {
                 "description": "A page",
-                "headers": headers_of("X-Request-Id", "Link", "X-As-Of", "X-Stale"),
+                "headers": headers_of("X-Request-Id", "Link", "X-As-Of", "X-Stale", "X-Examined"),
                 "content": {
                     "application/json": {"schema": page},
                     "text/csv": {"schema": csv},
@@ -233,7 +233,10 @@ def _get_board() -> Node:
         "Family is ALL by default. Parameters without a value count as not sent. The answer to a browser "
         "(Accept: text/html) is a page even when it is an error.",
         "parameters": [query_parameter(parameter) for parameter in BOARD_PARAMETERS.values()],
-        "responses": success("A page", PAGE) | page_errors(),
+        "responses": success(
+            "A page, or a file of jobs", PAGE | {"text/csv": {"schema": {"type": "string"}}}
+        )
+        | page_errors("404"),
     }
 
 

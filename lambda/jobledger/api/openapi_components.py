@@ -30,7 +30,8 @@ HEADERS = {
         "X-Request-Id": "The request id, for finding the request in the logs",
         "Link": "RFC 8288; rel=next is the next page, relative to this one",
         "X-As-Of": "AsOf, for formats whose body has no place for it",
-        "X-Stale": "true when a ConsistentRead could not reach the service",
+        "X-Stale": "true when the AsOf of a ConsistentRead is older than the request",
+        "X-Examined": "Examined, for formats whose body has no place for it",
         "Retry-After": "Seconds",
         "Allow": "The methods that the route supports",
     }.items()

@@ -96,10 +96,15 @@ SCHEMAS: dict[str, Schema] = {
             "AsOf": _AS_OF,
             "Stale": {
                 "type": "boolean",
-                "description": "Only with ConsistentRead: the service could not be reached.",
+                "description": "Only with ConsistentRead: AsOf is older than the request.",
+            },
+            "Examined": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Only with a NextToken and no job: none of so many jobs matches; others follow.",
             },
         },
-        optional=("NextToken", "Stale"),
+        optional=("NextToken", "Stale", "Examined"),
     ),
     "JobDescription": _object(
         {

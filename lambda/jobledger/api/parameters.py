@@ -24,6 +24,15 @@ LIST_PARAMETERS = FILTERS | {
             example="descending",
         ),
         Parameter(
+            "Active",
+            {"type": "boolean", "default": False},
+            "true or false",
+            "Only active jobs: those that have not ended and that the service still knows. A job that the service "
+            "has deleted keeps its last status, so JobStatus alone lists it for ever.",
+            from_text=truth,
+            example=False,
+        ),
+        Parameter(
             "MaxResults",
             {
                 "type": "integer",
@@ -82,6 +91,15 @@ WIDGET_PARAMETERS = {
     )
 }
 BOARD_PARAMETERS = WIDGET_PARAMETERS | {
+    # In place of filters: the answer is the page of the job.
+    "JobId": JOB_ID,
+    "Format": Parameter(
+        "Format",
+        enumerated("html", "csv"),
+        "html or csv",
+        "csv: a file of the jobs that match, of all pages, at most 5,000. Default: html.",
+        example="html",
+    ),
     # WCAG 2.2.2: a reader can pause what updates by itself.
     "Refresh": Parameter(
         "Refresh",
@@ -89,7 +107,7 @@ BOARD_PARAMETERS = WIDGET_PARAMETERS | {
         "on or off",
         "Whether the page reloads by itself. Default: on.",
         example="on",
-    )
+    ),
 }
 BOARD_ASSET = Parameter(
     "Asset",

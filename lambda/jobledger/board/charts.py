@@ -97,12 +97,11 @@ def durations_axis(durations: Durations) -> str:
     return f'<svg class="axis" aria-hidden="true">{labels}</svg>'
 
 
-def age_bar(age: float, durations: Durations | None) -> str:
+def age_bar(age: float, usual: float | None, *, long: bool) -> str:
     """Return a job's age as a bar that ends where 95 of 100 jobs of its family have ended."""
-    usual = durations.p95 if durations else None
     if not usual:
         return ""
-    css = "fail" if durations and durations.is_long(age) else "ok"
+    css = "fail" if long else "ok"
     share = min(100 * age / usual, 100)
     return (
         '<svg class="age" aria-hidden="true"><rect class="rest" width="100%" height="100%"/>'

@@ -18,16 +18,23 @@ from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.cursor import seal, unseal
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery, job_query
-from jobledger.ledger.job_facts import NO_STATUS, JobFacts, duration_of, has_ended
+from jobledger.ledger.job_facts import (
+    LONG_RUNNING_PERCENTILE,
+    NO_STATUS,
+    RECENT_DAYS,
+    JobFacts,
+    duration_of,
+    has_ended,
+)
+from jobledger.ledger.overview import States, Usual, active_jobs, read_active_rows, read_usual
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.summary import every_status
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.sync.freshness import as_of, oldest
 from jobledger.times import parse, rfc3339
 
-DAYS = 30
+DAYS = RECENT_DAYS
 TROUBLE_DAYS = 7
-ACTIVE = (JobStatus.SUBMITTED, JobStatus.IN_PROGRESS, JobStatus.STOP_REQUESTED)
 TROUBLES = (JobStatus.FAILED, JobStatus.PARTIAL_SUCCESS)
 # The service runs at most 10 jobs of a family at a time (quotas page).
 _MOST_ACTIVE = 50
@@ -36,9 +43,8 @@ _MOST_TROUBLES = 10
 _MOST_COUNTED = 100_000
 # Durations are counted in half octaves from 16 seconds to 18 hours.
 _FIRST_BIN, _BINS = 8, 24
-_LONG_RUNNING_PERCENTILE = 95
-# A job is never long-running in its first hour, as in the digest.
-_LONG_RUNNING_SECONDS = 3600.0
+# For which a page searches a name prefix.
+_SEARCH_TIME = timedelta(seconds=10)
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -77,10 +83,6 @@ class Durations(msgspec.Struct, frozen=True):
     p95: float | None
     longest: float | None
 
-    def is_long(self, age: float) -> bool:
-        """Whether an active job of this age takes unusually long."""
-        return age > max(self.p95 or 0.0, _LONG_RUNNING_SECONDS)
-
 
 class Day(msgspec.Struct, frozen=True):
     """The jobs that were submitted on one day (UTC), by status."""
@@ -97,12 +99,29 @@ class Counts(msgspec.Struct, frozen=True):
     durations: dict[Family, Durations]
 
 
+class Active(msgspec.Struct, frozen=True):
+    """The oldest active jobs, the number of all, and what their families' jobs usually take.
+
+    `usual` is empty when there are too many jobs to find out.
+    """
+
+    jobs: tuple[ListedJob, ...]
+    total: int
+    usual: Mapping[Family, Usual]
+
+
+class Troubles(msgspec.Struct, frozen=True):
+    """The newest jobs with one of `TROUBLES`, and whether there are more."""
+
+    jobs: tuple[ListedJob, ...]
+    more: bool
+
+
 class Overview(msgspec.Struct, frozen=True):
     """What needs attention now, and the counts; `counts` is None when there are too many jobs to count."""
 
-    active: tuple[ListedJob, ...]
-    troubles: tuple[ListedJob, ...]
-    more_troubles: bool
+    active: Active
+    troubles: dict[JobStatus, Troubles]
     counts: Counts | None
 
 
@@ -134,24 +153,51 @@ def read_overview(
 ) -> Overview:
     """Return the overview of some families. Raises LedgerUnavailable."""
     kept = tuple(families)
-    active = JobQuery(kept, statuses=ACTIVE, order="ascending")
-    troubles = JobQuery(kept, statuses=TROUBLES, after=window.troubles_after, before=window.before)
-    at = rfc3339(now)
-    found = read_page(reader.ledger, troubles, _MOST_TROUBLES, None, at)
     return Overview(
-        active=_listed_jobs(read_page(reader.ledger, active, _MOST_ACTIVE, None, at).jobs),
-        troubles=_listed_jobs(found.jobs),
-        more_troubles=found.position is not None,
+        active=_read_active(reader, kept, reader.ledger.states(), now),
+        troubles={status: _read_troubles(reader, kept, status, window, now) for status in TROUBLES},
         counts=_read_counts(reader, kept, window),
     )
 
 
+def _read_active(
+    reader: Reader, families: tuple[Family, ...], states: States, now: datetime
+) -> Active:
+    # A family whose first fill has just begun has no state yet.
+    begun = {family: states.get(family, SyncState()) for family in families}
+    every = active_jobs(reader.ledger, begun, families)
+    oldest = every[:_MOST_ACTIVE]
+    rows = read_active_rows(reader.ledger, oldest, lambda: None)
+    jobs = listed_jobs(str(row["Job"]) for _, row in rows)
+    total = len(every) - len(oldest) + len(jobs)
+    active = {job.family for job in jobs}
+    try:
+        usual = read_usual(reader.ledger, states, active, now, reader.go_on)
+    except TooMuchToSummarise:
+        usual = {}
+    return Active(jobs, total, usual)
+
+
+def _read_troubles(
+    reader: Reader, families: tuple[Family, ...], status: JobStatus, window: Window, now: datetime
+) -> Troubles:
+    query = JobQuery(
+        families, statuses=(status,), after=window.troubles_after, before=window.before
+    )
+    found = read_page(reader.ledger, query, _MOST_TROUBLES, None, rfc3339(now))
+    return Troubles(listed_jobs(found.jobs), found.position is not None)
+
+
 class JobsPage(msgspec.Struct, frozen=True):
-    """One page of the list; `as_of` is the time of the last agreement with the service."""
+    """One page of the list; `as_of` is the time of the last agreement with the service.
+
+    `examined` is the number of jobs that were searched for it.
+    """
 
     jobs: tuple[ListedJob, ...]
     next_token: str | None
     as_of: str | None
+    examined: int
 
 
 def read_jobs(
@@ -166,12 +212,19 @@ def read_jobs(
     start = unseal(token, query, ledger.table.name) if token else None
     # Read AsOf before the page: the page is then at least this recent.
     time = oldest(as_of(ledger), query.families)
-    page = read_page(ledger, query, max_results, start, rfc3339(now))
+    page = read_page(
+        ledger,
+        query,
+        max_results,
+        start,
+        rfc3339(now),
+        time_left=lambda: reader.now() < now + _SEARCH_TIME,
+    )
     next_token = seal(page.position, query, ledger.table.name) if page.position else None
-    return JobsPage(_listed_jobs(page.jobs), next_token, time)
+    return JobsPage(listed_jobs(page.jobs), next_token, time, page.examined)
 
 
-def _listed_jobs(jobs: Iterable[str]) -> tuple[ListedJob, ...]:
+def listed_jobs(jobs: Iterable[str]) -> tuple[ListedJob, ...]:
     """Return jobs, each given as JSON, as the values that a list shows."""
     return tuple(_listed(json.loads(job)) for job in jobs)
 
@@ -243,6 +296,6 @@ def _durations(seconds: "array[float]") -> Durations:
         total=len(ordered),
         bins=tuple((2 ** ((_FIRST_BIN + number) / 2), count) for number, count in enumerate(bins)),
         p50=_percentile(ordered, 50),
-        p95=_percentile(ordered, _LONG_RUNNING_PERCENTILE),
+        p95=_percentile(ordered, LONG_RUNNING_PERCENTILE),
         longest=_percentile(ordered, 100),
     )

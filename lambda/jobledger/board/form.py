@@ -1,31 +1,40 @@
 """The filters of the API as the form of the page."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from jobledger.board.markup import STATUSES, escaped
 from jobledger.jobs import Family, JobStatus
 
 Sent = Mapping[str, Sequence[str]]
+Wrong = Mapping[str, str]
+"""What is allowed, by the name of each parameter that is not valid."""
+NOTHING_WRONG: Wrong = MappingProxyType({})
 
 DEFAULT_MAX_RESULTS = 50
 _PAGE_SIZES = ("25", "50", "100", "500")
 _A_DATE = "2026-11-01"
 
 
-def filter_form(root: str, sent: Sent, kept: Sequence[Family], *, paused: bool) -> str:
-    """Return the form with the values that were sent. It needs no script."""
+def filter_form(
+    root: str, sent: Sent, kept: Sequence[Family], *, paused: bool, wrong: Wrong = NOTHING_WRONG
+) -> str:
+    """Return the form with the values that were sent, and what is wrong with them. It needs no script."""
+    active = [("true", "Active only")]
     statuses = [(status.value, STATUSES[status][0]) for status in JobStatus]
     hidden = '<input type="hidden" name="Refresh" value="off">' if paused else ""
     return (
-        f'<form class="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
+        f'<form class="filters" id="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
         f"{_choices('Status', 'JobStatus', statuses, sent)}"
         f"{_choices('Family', 'Family', [(family.value, family.value) for family in kept], sent)}"
+        f"{_choices('Now', 'Active', active, sent)}"
         '<div class="fields">'
-        f"{_text_field('Name', 'JobName', 'exact name', sent)}"
-        f"{_text_field('Name starts with', 'JobNamePrefix', 'nightly-', sent)}"
-        f"{_text_field('Submitted after', 'SubmitTimeAfter', _A_DATE, sent)}"
-        f"{_text_field('Submitted before', 'SubmitTimeBefore', _A_DATE, sent)}"
-        f"{_order(sent)}{_page_size(sent)}</div>"
+        f"{_text_field('Name', 'JobName', 'exact name', sent, wrong)}"
+        f"{_text_field('Name starts with', 'JobNamePrefix', 'nightly-', sent, wrong)}"
+        f"{_text_field('Submitted after', 'SubmitTimeAfter', _A_DATE, sent, wrong)}"
+        f"{_text_field('Submitted before', 'SubmitTimeBefore', _A_DATE, sent, wrong)}"
+        f"{_text_field('Job ID', 'JobId', 'opens the job', sent, wrong)}"
+        f"{_order(sent)}{_page_size(sent)}</div>{_other_errors(wrong)}"
         f'<div class="buttons"><button type="submit">Apply filters</button>'
         f'<a href="{root}board">Clear</a><small>Times: a date (midnight UTC), or 2026-11-01T08:00:00Z.</small></div></form>'
     )
@@ -56,11 +65,26 @@ def _choices(legend: str, name: str, options: Sequence[tuple[str, str]], sent: S
     return f"<fieldset><legend>{legend}</legend>{boxes}</fieldset>"
 
 
-def _text_field(label: str, name: str, hint: str, sent: Sent) -> str:
+_FIELDS = ("JobName", "JobNamePrefix", "SubmitTimeAfter", "SubmitTimeBefore", "JobId")
+
+
+def _text_field(label: str, name: str, hint: str, sent: Sent, wrong: Wrong = NOTHING_WRONG) -> str:
     value = escaped("".join(sent.get(name, ())[:1]))
+    field = f'<input name="{name}" value="{value}" placeholder="{hint}" dir="auto" autocomplete="off" spellcheck="false"'
+    if name not in wrong:
+        return f"<label>{label}{field}></label>"
     return (
-        f'<label>{label}<input name="{name}" value="{value}" placeholder="{hint}" dir="auto"'
-        ' autocomplete="off" spellcheck="false"></label>'
+        f'<div><label>{label}{field} aria-invalid="true" aria-describedby="wrong-{name}"></label>'
+        f'<p class="wrong" id="wrong-{name}">Not valid. Allowed: {escaped(wrong[name])}.</p></div>'
+    )
+
+
+def _other_errors(wrong: Wrong) -> str:
+    """Return what is wrong with parameters that are no text fields of the form."""
+    return "".join(
+        f'<p class="wrong"><code>{escaped(name)}</code>: {escaped(allowed)}</p>'
+        for name, allowed in wrong.items()
+        if name not in _FIELDS
     )
 
 

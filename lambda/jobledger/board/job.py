@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jobledger.board.markup import escaped, foreign, shortened, span, status_mark, time_mark
+from jobledger.board.markup import UTC, escaped, foreign, shortened, span, status_mark, time_mark
 from jobledger.jobs import PROPERTIES, Family
 from jobledger.ledger.job_facts import duration_of
 
@@ -23,9 +23,9 @@ _LABELS = {
     "JobId": "Job ID",
     "JobName": "Name",
     "JobStatus": "Status",
-    "SubmitTime": "Submitted (UTC)",
-    "EndTime": "Ended (UTC)",
-    "ExpirationTime": "Expires in the service (UTC)",
+    "SubmitTime": f"Submitted ({UTC})",
+    "EndTime": f"Ended ({UTC})",
+    "ExpirationTime": f"Expires in the service ({UTC})",
     "InputDataConfig": "Input",
     "OutputDataConfig": "Output",
     "LanguageCode": "Language",
@@ -51,7 +51,7 @@ def job_sections(described: Mapping[str, Any], region: str) -> str:
         f'<div class="pair"><section class="card" aria-labelledby="properties"><h2 id="properties">'
         f"Properties</h2><dl>{''.join(_properties(job))}</dl></section><div>"
         '<section class="card" aria-labelledby="history"><h2 id="history">History'
-        f' <small>UTC</small></h2><ol class="timeline">{"".join(_timeline(job, described["History"]))}</ol>'
+        f' <small>{UTC}</small></h2><ol class="timeline">{"".join(_timeline(job, described["History"]))}</ol>'
         f'</section><section class="card" aria-labelledby="commands"><h2 id="commands">Commands</h2>'
         f"{''.join(_commands(job, region, expired=expired))}</section></div></div>"
     )
@@ -87,14 +87,16 @@ def _s3_path(location: Any) -> str | None:
 
 
 def _timeline(job: Job, history: list[dict[str, str]]) -> Iterator[str]:
-    yield f"<li>Submitted<small>{time_mark(job.get('SubmitTime'))}, in the service</small></li>"
-    for seen in history:
-        yield (
-            f"<li>{status_mark(seen.get('JobStatus'))}"
-            f"<small>{time_mark(seen['ObservedAt'])}, observed by the ledger</small></li>"
-        )
+    """Yield what is known of a job in the order of time: the ledger can learn of an end long after it."""
+    steps = [(job.get("SubmitTime") or "", "Submitted", "in the service")]
     if job.get("EndTime"):
-        yield f"<li>Ended<small>{time_mark(job['EndTime'])}, in the service</small></li>"
+        steps.append((job["EndTime"], "Ended", "in the service"))
+    steps += [
+        (seen["ObservedAt"], status_mark(seen.get("JobStatus")), "observed by the ledger")
+        for seen in history
+    ]
+    for time, what, where in sorted(steps, key=lambda step: step[0]):
+        yield f"<li>{what}<small>{time_mark(time)}, {where}</small></li>"
 
 
 def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:

@@ -32,7 +32,11 @@ class PageLinks(msgspec.Struct, frozen=True):
 
     def job(self, job_id: str, inner: str) -> str:
         """Return a link to the page of a job."""
-        return f'<a href="{self.root}board/jobs/{quote(job_id, safe="", errors="replace")}">{inner}</a>'
+        return f'<a href="{self.job_address(job_id)}">{inner}</a>'
+
+    def job_address(self, job_id: str) -> str:
+        """Return the address of the page of a job, ready for an attribute."""
+        return f"{self.root}board/jobs/{quote(job_id, safe='', errors='replace')}"
 
     def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
         """Return a link to a list of jobs."""

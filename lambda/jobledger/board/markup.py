@@ -66,7 +66,12 @@ def time_mark(time: str | None) -> str:
     """Return a time of the ledger as HTML, to the second and in UTC."""
     if not time:
         return '<span class="none">unknown</span>'
-    return f"<time>{escaped(time[:19].replace('T', ' '))}</time>"
+    # The attribute is for the script that shows times in the reader's zone.
+    return f'<time datetime="{escaped(time)}">{escaped(time[:19].replace("T", " "))}</time>'
+
+
+UTC = '<span class="zone">UTC</span>'
+"""The zone of the times beside it, which the script replaces with the reader's."""
 
 
 def number(value: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -11,11 +12,19 @@ from jobledger.api.parameters import BOARD_PARAMETERS, JOB_ID
 from jobledger.api.problems import Problem
 from jobledger.api.responses import Answer
 from jobledger.board.data import JobsPage, Reader, last_days, read_jobs, read_overview
-from jobledger.board.form import DEFAULT_MAX_RESULTS, filter_form
+from jobledger.board.form import DEFAULT_MAX_RESULTS, Wrong, filter_form
+from jobledger.board.grid import grid_section, read_grid
 from jobledger.board.job import job_sections, job_title
 from jobledger.board.links import PageLinks, query_string
 from jobledger.board.markup import escaped, foreign, number
-from jobledger.board.sections import freshness, jobs_table, overview_sections, problem_text
+from jobledger.board.sections import (
+    freshness,
+    jobs_table,
+    nothing_found,
+    overview_sections,
+    problem_text,
+)
+from jobledger.errors import InvalidParameters, JobNotFound
 from jobledger.inputs import parse_parameters
 from jobledger.jobs import Family
 from jobledger.validation import value_of
@@ -31,9 +40,12 @@ _HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"
 
 Sent = Mapping[str, Sequence[str]]
 
+# Parameters of the page that select no jobs.
+_NO_FILTERS = ("Refresh", "Format")
+
 
 class _Asked(msgspec.Struct, frozen=True):
-    """What a request asks the board for. `filters` are its parameters without Refresh."""
+    """What a request asks the board for. `filters` are its parameters without Refresh and Format."""
 
     root: str
     filters: Sent
@@ -48,13 +60,31 @@ class _Asked(msgspec.Struct, frozen=True):
         return f"{self.root}board{query and '?'}{query}"
 
 
-def board(reader: Reader, sent: Sent, root: str) -> Answer:
+def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -> Answer:
     """Return the board: an overview unless jobs are filtered, and one page of jobs.
 
-    `root` is the relative path to the API's root. Raises InvalidParameters, InvalidToken and
+    `root` is the relative path to the API's root. With `correctable`, parameters that are not valid are
+    answered by the form with what is wrong. Raises InvalidParameters, InvalidToken, JobNotFound and
     LedgerUnavailable.
     """
-    asked = _asked(sent, root, reader.kept)
+    try:
+        asked = _asked(sent, root, reader.kept)
+        if "JobId" in asked.values:
+            return job_page(reader, asked.values["JobId"], root)
+    except InvalidParameters as invalid:
+        if not correctable:
+            raise
+        wrong = {bad.parameter: bad.allowed for bad in invalid.parameters}
+        return _correction(reader, sent, root, wrong, HTTPStatus.BAD_REQUEST)
+    except JobNotFound:
+        if not correctable:
+            raise
+        wrong = {"JobId": "the id of a job in the ledger, in full"}
+        return _correction(reader, sent, root, wrong, HTTPStatus.NOT_FOUND)
+    if asked.values.get("Format") == "csv":
+        from jobledger.board.download import download
+
+        return download(reader, asked.values)
     now = reader.now()
     limit = asked.values.get("MaxResults", DEFAULT_MAX_RESULTS)
     found = read_jobs(reader, asked.values, limit, now)
@@ -62,11 +92,15 @@ def board(reader: Reader, sent: Sent, root: str) -> Answer:
     if not asked.filters:
         window = last_days(now)
         read = read_overview(reader, reader.kept, window, now)
-        overview = overview_sections(read, {}, window, now, PageLinks(root))
+        links = PageLinks(root)
+        runs = grid_section(read_grid(reader, tuple(reader.kept), window, now), links)
+        overview = overview_sections(read, {}, window, now, links, runs=runs)
     title = "Filtered jobs" if asked.filters else "Board"
+    # On a phone, the form follows the jobs.
+    change = ' <a href="#filters">Change the filters</a>' if asked.filters else ""
     head = (
         f"<h1>{title}</h1>"
-        f'<p class="fresh">{freshness(found.as_of, now)} {_refresh_control(asked)}</p>'
+        f'<p class="fresh">{freshness(found.as_of, now)} {_refresh_control(asked)}{change}</p>'
     )
     # Without the script, a reload would interrupt someone who changes the filters of a list.
     timed = "" if asked.filters or asked.paused else _TIMED_RELOAD
@@ -81,13 +115,29 @@ def board(reader: Reader, sent: Sent, root: str) -> Answer:
     )
 
 
-def _asked(sent: Sent, root: str, kept: Sequence[Family]) -> _Asked:
-    # A form sends its empty fields.
+def _correction(reader: Reader, sent: Sent, root: str, wrong: Wrong, status: HTTPStatus) -> Answer:
+    """Return the form as it was sent, with what is wrong beside its fields."""
+    asked = _Asked(root, _given(sent), {}, paused=True)
+    body = (
+        '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs</h2>'
+        f"{filter_form(root, asked.filters, reader.kept, paused=False, wrong=wrong)}</section>"
+    )
+    head = '<h1>Filtered jobs</h1><p class="fresh">Correct the marked fields to list jobs.</p>'
+    page = _page(root, "Filtered jobs", head, body, reader.ledger.scope)
+    return Answer(page.body, page.content_type, status, page.headers)
+
+
+def _given(sent: Sent) -> dict[str, list[str]]:
+    """Return the parameters that have a value: a form sends its empty fields."""
     filled = {name: [text for text in texts if text] for name, texts in sent.items()}
-    given = {name: texts for name, texts in filled.items() if texts}
+    return {name: texts for name, texts in filled.items() if texts}
+
+
+def _asked(sent: Sent, root: str, kept: Sequence[Family]) -> _Asked:
+    given = _given(sent)
     values = {"Family": ["ALL"], **parse_parameters(given, BOARD_PARAMETERS, kept)}
     paused = values.pop("Refresh", "on") == "off"
-    filters = {name: texts for name, texts in given.items() if name != "Refresh"}
+    filters = {name: texts for name, texts in given.items() if name not in _NO_FILTERS}
     return _Asked(root, filters, values, paused)
 
 
@@ -98,9 +148,10 @@ def _jobs_section(asked: _Asked, found: JobsPage, kept: Sequence[Family]) -> str
     if found.next_token:
         following = asked.url(NextToken=[found.next_token])
         controls.append(f'<a rel="next" class="next" href="{following}#jobs">Next page</a>')
-    empty = "No job matches." if asked.filters else "The ledger has no jobs yet."
+    empty = nothing_found(found) if asked.filters else "The ledger has no jobs yet."
+    css = "card filtered" if asked.filters else "card"
     return (
-        '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs'
+        f'<section class="{css}" aria-labelledby="jobs"><h2 id="jobs">Jobs'
         f" <small>{number(len(found.jobs))} on this page</small></h2>"
         f"{filter_form(asked.root, asked.filters, kept, paused=asked.paused)}"
         f"{jobs_table(found.jobs, PageLinks(asked.root), empty)}"
@@ -133,10 +184,12 @@ def problem_page(problem: Problem, root: str) -> Answer:
 
 
 def _csv(asked: _Asked) -> str:
-    """Return the link to the same page of jobs as CSV, for a spreadsheet."""
-    shown = {"Family": ["ALL"], "MaxResults": [str(DEFAULT_MAX_RESULTS)], **asked.filters}
-    query = query_string({**shown, "Format": ["csv-bom"]})
-    return f'<a href="{asked.root}jobs?{query}" download="jobs.csv">Download as CSV</a>'
+    """Return the link to the jobs of all pages as CSV."""
+    address = asked.url(NextToken=[], MaxResults=[], Format=["csv"])
+    return (
+        f'<span><a href="{address}" download>Download as CSV</a>'
+        " <small>all that match, at most 5,000: the name of the file says when there are more</small></span>"
+    )
 
 
 def _refresh_control(asked: _Asked) -> str:

@@ -29,7 +29,13 @@ from jobledger.board.form import widget_form
 from jobledger.board.job import job_sections, job_title
 from jobledger.board.links import WidgetLinks
 from jobledger.board.markup import number
-from jobledger.board.sections import freshness, jobs_table, overview_sections, problem_text
+from jobledger.board.sections import (
+    freshness,
+    jobs_table,
+    nothing_found,
+    overview_sections,
+    problem_text,
+)
 from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
 from jobledger.inputs import parse_parameters
 from jobledger.ledger.filters import job_query
@@ -51,6 +57,7 @@ Parameter | Value
 **JobStatus** | one of `SUBMITTED`, `IN_PROGRESS`, `STOP_REQUESTED`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED`, `STOPPED`, or a list of them
 **JobName** | the exact name of the jobs
 **JobNamePrefix** | the start of the name of the jobs
+**Active** | `true`: only jobs that have not ended and that the service still knows
 **SubmitTimeAfter**, **SubmitTimeBefore** | a range of submit times instead of the dashboard's
 **Order** | `ascending` or `descending` by submit time
 **MaxResults** | jobs on a page, 1 to 500; by default what fits into the widget
@@ -152,7 +159,7 @@ def _jobs(sent: Sent, window: Sent, context: _Context, links: WidgetLinks, reade
         '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs'
         f" <small>{number(len(found.jobs))} on this page</small></h2>"
         f"{widget_form(_entered(context), reader.kept)}{links.button('Apply filters', {'Action': 'Filter'}, 'btn btn-primary')}"
-        f"{jobs_table(found.jobs, links, 'No job matches.')}"
+        f"{jobs_table(found.jobs, links, nothing_found(found))}"
         f'<div class="pages">{controls}</div><p class="fresh">{freshness(found.as_of, now)}</p></section>'
     )
 

@@ -9,6 +9,7 @@ A claim holds the finished messages. The run that finds a claim publishes those 
 After a run is killed at any step, the next one therefore completes it with the same id and content.
 """
 
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 
 from jobledger.digest.windows import Window
 from jobledger.ledger.table import Row, Table
-from jobledger.times import seconds_between
+from jobledger.times import known, seconds_between
 
 # The number of remembered intervals: two weeks of a daily schedule, including weekends.
 _REMEMBERED = 14
@@ -70,6 +71,23 @@ class DigestState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=Tr
     schedule: str = ""
     scheduled_end: str | None = None
     usual: tuple[int, ...] = ()
+
+    def known_at(self, now: datetime) -> "DigestState":
+        """Return the state without the times of its own that a wrong clock left in the future."""
+        return replace(
+            self,
+            first_start=known(self.first_start, now),
+            scheduled_end=known(self.scheduled_end, now),
+        )
+
+    def covered_until(self, now: datetime) -> str | None:
+        """Return the time up to which digests cover all changes: the end of the last one, or its start.
+
+        A wrong clock can have set the end ahead. The window is then covered again, as far as it is over.
+        """
+        if self.last is None:
+            return None
+        return known(self.last.end, now) or known(self.last.start, now)
 
     def after_run(self, schedule: str, end: str) -> "DigestState":
         """Return the state with another run of the schedule recorded."""

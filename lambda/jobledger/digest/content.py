@@ -4,7 +4,7 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -13,14 +13,11 @@ from jobledger.digest.current import CurrentTotals, read_current_totals
 from jobledger.digest.totals import Changes
 from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import Family, Job
-from jobledger.ledger.job_facts import NO_STATUS, JobFacts
+from jobledger.ledger.job_facts import NO_STATUS, JobFacts, is_stale
 from jobledger.ledger.rows import Change
 from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import oldest
-from jobledger.times import parse, rfc3339
-
-# As in GET /health: a ledger that missed ten syncs is not reliable.
-_STALE_SYNCS = 10
+from jobledger.times import rfc3339
 
 
 class Verdict(StrEnum):
@@ -114,7 +111,7 @@ class Reader:
     ) -> None:
         self._ledger = ledger
         self._families = families
-        self._stale_after = timedelta(minutes=sync_minutes * _STALE_SYNCS)
+        self._sync_minutes = sync_minutes
         self._include_details = include_details
 
     def earliest_change(self, end: str) -> str | None:
@@ -142,7 +139,7 @@ class Reader:
             window=window,
             now=rfc3339(now),
             as_of=as_of,
-            stale=as_of is None or now - parse(as_of) > self._stale_after,
+            stale=is_stale(as_of, self._sync_minutes, now),
             covers_gap=covers_gap,
             counts=changes.counts,
             previous=self._counts(before) if comparable else None,

@@ -88,8 +88,8 @@ class Delivery(msgspec.Struct, frozen=True):
         waiting = _Waiting(self.patience, self.sleep)
         claimed = settled = None
         while True:
-            state = rows.load()
-            last = state.last
+            state = rows.load().known_at(self.now())
+            last, covered = state.last, state.covered_until(self.now())
             if state.claim is not None:
                 key = state.claim.digest_id
                 if self._settle(rows, state, key, waiting, fresh=key == claimed):
@@ -97,12 +97,12 @@ class Delivery(msgspec.Struct, frozen=True):
                 continue
             if last is not None:
                 repeated = request is not None and request == last.request
-                if end <= last.end or repeated or last.digest_id == claimed:
+                if end <= (covered or "") or repeated or last.digest_id == claimed:
                     if scheduled and end > (state.scheduled_end or ""):
                         # A digest on demand covers this run's window, so the run was not missed.
                         rows.save(state.after_run(self.schedule, end))
                     return Outcome(last, published=last.digest_id == settled)
-            digest = self._read_next(state, end, scheduled=scheduled)
+            digest = self._read_next(state, covered, end, scheduled=scheduled)
             if last is not None and not when.wants(digest):
                 if scheduled:
                     rows.save(state.after_run(self.schedule, end))
@@ -129,11 +129,10 @@ class Delivery(msgspec.Struct, frozen=True):
             claim = self._claim(digest, request, scheduled=False)
             claimed = rows.save(replace(state, claim=claim)) is not None
 
-    def _read_next(self, state: DigestState, end: str, *, scheduled: bool) -> Digest:
-        if state.last is not None:
-            start = state.last.end
-        else:
-            start = first_start(end, self.reader.earliest_change(end))
+    def _read_next(
+        self, state: DigestState, covered: str | None, end: str, *, scheduled: bool
+    ) -> Digest:
+        start = covered or first_start(end, self.reader.earliest_change(end))
         return self._read(
             Window(start, end),
             first_start=state.first_start,

@@ -24,9 +24,15 @@ _LISTS: dict[str, Callable[[Digest], JobList]] = {
     "Completed": lambda digest: digest.completed,
 }
 _AGED = frozenset({"Active", "LongRunning"})
+# The jobs whose entries have the address of their page, as many as the e-mail lists. In every entry, it would
+# nearly halve the number of entries that fit.
+_FOR_A_PERSON = frozenset({"Failed", "PartialSuccess", "LongRunning"})
+_LINKED = 10
+
+BoardOf = Callable[[JobFacts], str | None]
 
 
-def machine_json(digest: Digest, room: int) -> str:
+def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None) -> str:
     """Return the digest as JSON of at most `room` bytes when embedded as a JSON string.
 
     MessageStructure=json embeds it that way: in UTF-8, with every quote escaped.
@@ -39,6 +45,8 @@ def machine_json(digest: Digest, room: int) -> str:
         lists[name] = []
         for job in choose(digest).jobs:
             entry = entry_of(digest, name, job)
+            if name in _FOR_A_PERSON and len(lists[name]) < _LINKED and (page := board_of(job)):
+                entry["Board"] = page
             size = _escaped_size(_dumps(entry)) + 1  # and a comma
             if size > left:
                 break

@@ -10,9 +10,9 @@ import msgspec
 from jobledger.digest.content import Digest
 from jobledger.digest.document import VERSION, machine_json
 from jobledger.digest.text import (
-    OPEN_BOARD,
     TextOptions,
     look_closer,
+    open_job,
     subject,
     text,
     verdict_sentence,
@@ -42,7 +42,7 @@ def render_messages(digest: Digest, reading: TextOptions) -> DigestMessages:
     """Return the messages of a digest, within the size limit of SNS."""
     email = text(digest, reading)
     empty = _notification(digest, reading, "", email)
-    machine = machine_json(digest, MAX_BYTES - empty.size())
+    machine = machine_json(digest, MAX_BYTES - empty.size(), reading.board_of)
     return DigestMessages(_notification(digest, reading, machine, email), _chat(digest, reading))
 
 
@@ -85,5 +85,5 @@ def _chat(digest: Digest, reading: TextOptions) -> Notification:
         },
     }
     if call is not None:
-        said["content"]["nextSteps"] = [f"Look closer: `{OPEN_BOARD}` or `{call}`"]
+        said["content"]["nextSteps"] = [f"Look closer: `{open_job(digest)}` or `{call}`"]
     return Notification(bodies={"default": json.dumps(said)})

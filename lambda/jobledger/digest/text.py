@@ -4,10 +4,11 @@ Lines have at most 78 columns, except the API call, which stays on one line for 
 aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,8 +21,6 @@ from jobledger.times import parse, rfc3339, seconds_between
 
 COLUMNS = 78
 MAX_SUBJECT = 99
-OPEN_BOARD = "jobledger open"
-"""The command that opens the board in a browser."""
 _MOST_LISTED = 10
 _LABELS = {
     "COMPLETED": "completed",
@@ -42,6 +41,10 @@ class TextOptions(msgspec.Struct, frozen=True):
 
     zone: ZoneInfo
     api_url: str | None
+
+    def board_of(self, job: JobFacts) -> str | None:
+        """Return the address of the board's page of a job; None when the API's is unknown."""
+        return board_page(self.api_url, job.job_id)
 
 
 def subject(digest: Digest, reading: TextOptions) -> str:
@@ -96,7 +99,7 @@ def verdict_sentence(digest: Digest) -> str:
         f"{number:,} {one if number == 1 else many}" for number, one, many in counts if number
     ]
     if digest.verdict is Verdict.STALE:
-        since = "has never synced with Comprehend Medical"
+        since = "has no known sync with Comprehend Medical"
         if digest.as_of is not None:
             since = f"last synced with Comprehend Medical {_age(digest.as_of, digest)} ago"
         found = f" Until then: {', '.join(troubles)}." if troubles else ""
@@ -129,6 +132,26 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
     url = f"{reading.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
     return f'awscurl --service execute-api --region {digest.region} "{url}"'
+
+
+def open_job(digest: Digest) -> str:
+    """Return the command that opens the board in a browser, at the first troubled job."""
+    job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)), None)
+    return "jobledger open" if job is None else open_page(job.job_id)
+
+
+def open_page(job_id: str) -> str:
+    """Return the command that opens a job's page in a browser."""
+    # Pasted into a terminal, a control character could act.
+    if not job_id.isprintable():
+        return "jobledger open"
+    return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
+
+
+def board_page(api_url: str | None, job_id: str) -> str | None:
+    """Return the address of the board's page of a job; None when the API's is unknown."""
+    path = quote(job_id, safe="", errors="replace")
+    return f"{api_url}/board/jobs/{path}" if api_url else None
 
 
 def span(seconds: float) -> str:
@@ -182,7 +205,7 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
 
 def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
     call = look_closer(digest, reading)
-    return [] if call is None else ["Look closer (Message has the reason):", OPEN_BOARD, call]
+    return [] if call is None else ["Look closer (Message has the reason):", open_job(digest), call]
 
 
 def _counts(digest: Digest) -> list[str]:

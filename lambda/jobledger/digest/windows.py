@@ -12,10 +12,8 @@ import msgspec
 
 from jobledger.errors import InvalidWindow
 from jobledger.ledger.table import SETTLING
-from jobledger.times import parse, rfc3339, seconds_between
+from jobledger.times import CLOCK_SKEW, parse, rfc3339, seconds_between
 
-# The schedule's clock can be ahead by this much, and the window is still closed.
-_MAX_SKEW = timedelta(minutes=1)
 FIRST = timedelta(hours=24)
 _SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
 
@@ -48,7 +46,7 @@ def end_of_run(scheduled: datetime | None, now: datetime) -> str:
     is used in whole minutes, so that repeated deliveries of an event have the same end as well. A time too
     far ahead of the clock is ignored, and the clock is used.
     """
-    if scheduled is None or scheduled > now + _MAX_SKEW:
+    if scheduled is None or scheduled > now + CLOCK_SKEW:
         scheduled = now.replace(second=0, microsecond=0)
     return settled(scheduled)
 

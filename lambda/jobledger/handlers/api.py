@@ -201,7 +201,8 @@ def get_board() -> Response[str]:
     """Return the board: an overview, and one page of jobs."""
     from jobledger.board.page import board
 
-    return request.respond(board(_reader(), request.sent, request.root))
+    correctable = request.is_for_a_reader
+    return request.respond(board(_reader(), request.sent, request.root, correctable=correctable))
 
 
 @app.get("/board/jobs/<job_id>")

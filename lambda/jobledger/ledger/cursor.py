@@ -65,7 +65,10 @@ def _seal_of(body: bytes, query: JobQuery, key: str) -> bytes:
 @functools.lru_cache(maxsize=16)
 def canonical(query: JobQuery) -> bytes:
     """Return the bytes that identify a query: what tokens and idempotency keys are bound to."""
-    return json.dumps(asdict(query), sort_keys=True).encode()
+    named = asdict(query)
+    if not query.active:
+        del named["active"]  # tokens that were issued before there was this filter stay valid
+    return json.dumps(named, sort_keys=True).encode()
 
 
 def _to_text(raw: bytes) -> str:

@@ -14,7 +14,8 @@ Order = Literal["ascending", "descending"]
 class JobQuery(msgspec.Struct, frozen=True):
     """The validated filters and order of a list.
 
-    Bounds are exclusive and in the format of `times.rfc3339`: `after` < SubmitTime < `before`.
+    Bounds are exclusive and in the format of `times.rfc3339`: `after` < SubmitTime < `before`. `active`: only jobs
+    that have not ended and that the service still knows.
     """
 
     families: tuple[Family, ...] = (Family.SNOMEDCT,)
@@ -24,6 +25,7 @@ class JobQuery(msgspec.Struct, frozen=True):
     after: str | None = None
     before: str | None = None
     order: Order = "descending"
+    active: bool = False
 
     @property
     def descending(self) -> bool:
@@ -49,4 +51,5 @@ def job_query(values: Mapping[str, Any], kept: Sequence[Family] = tuple(Family))
         after=after and rfc3339(after),
         before=before and rfc3339(before),
         order=values.get("Order", "ascending" if oldest_first else "descending"),
+        active=values.get("Active", False),
     )

@@ -12,16 +12,24 @@ from datetime import date, datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from jobledger.jobs import Family
+from jobledger.jobs import Family, Job
 from jobledger.ledger.active import ActiveJob
-from jobledger.ledger.counters import CounterRow, all_jobs, days, months
+from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
 from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.facts import read_facts
 from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.job_facts import JobFacts, facts_of_row, is_active
+from jobledger.ledger.job_facts import (
+    LONG_RUNNING_PERCENTILE,
+    RECENT_DAYS,
+    JobFacts,
+    facts_of_row,
+    is_active,
+)
 from jobledger.ledger.summary import Summary, Tally, expiring_soon
-from jobledger.ledger.totals import month_of
+from jobledger.ledger.table import Row
+from jobledger.ledger.totals import Totals, month_of, percentiles, submit_day
 from jobledger.ledger.writing import Ledger, SyncState
+from jobledger.times import rfc3339
 
 States = Mapping[Family, SyncState]
 
@@ -77,7 +85,14 @@ def active_jobs(
 def read_active(
     ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], go_on: Callable[[], None]
 ) -> Iterator[JobFacts]:
-    """Yield the facts of active jobs, in this order, as far as they are asked for: a hundred for each request.
+    """Yield the facts of active jobs, as `read_active_rows` reads them."""
+    return (job for job, _ in read_active_rows(ledger, jobs, go_on))
+
+
+def read_active_rows(
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], go_on: Callable[[], None]
+) -> Iterator[tuple[JobFacts, Row]]:
+    """Yield active jobs and their rows, in this order, as far as they are asked for: a hundred for each request.
 
     A job that has ended since is left out. `go_on` runs before each request and can raise to stop.
     """
@@ -91,8 +106,48 @@ def read_active(
             (str(row["PK"]), str(row["SK"])): row
             for row in ledger.table.batch_get([{"PK": pk, "SK": sk} for pk, sk in families])
         }
-        found = (facts_of_row(families[key], rows[key]) for key in families if key in rows)
-        yield from filter(is_active, found)
+        found = (
+            (facts_of_row(families[key], rows[key]), rows[key]) for key in families if key in rows
+        )
+        yield from (job for job in found if is_active(job[0]))
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """How long the ended jobs of a family took that were submitted in the last 30 days, in seconds.
+
+    Each is None when there are none.
+    """
+
+    p50: float | None
+    p95: float | None
+
+
+def read_usual(
+    ledger: Ledger,
+    states: States,
+    families: Collection[Family],
+    now: datetime,
+    go_on: Callable[[], None] = lambda: None,
+) -> dict[Family, Usual]:
+    """Return the usual durations of some families, with which their active jobs are compared.
+
+    `go_on` runs between requests and can raise to stop.
+    """
+    totals = Totals()
+    chosen = {submit_day(rfc3339(now - timedelta(days=age))) for age in range(RECENT_DAYS)}
+    counted = counted_families(states, families)
+    for family in counted:
+        for row in chosen_days(ledger.table, ledger.scope, family, chosen):
+            totals.add(family, row.counts)
+    if rest := tuple(family for family in families if family not in counted):
+        after = f"{date.fromisoformat(min(chosen)) - _ONE_DAY}T23:59:59.999Z"
+        for job in read_facts(ledger, JobQuery(rest, after=after), go_on):
+            if submit_day(Job.key_of(job.submit_time, job.job_id)) in chosen:
+                totals.add_job(job)
+    return {
+        family: Usual(*percentiles(totals.durations([family]), 50, LONG_RUNNING_PERCENTILE))
+        for family in families
+    }
 
 
 def _add_counted(

@@ -1,14 +1,14 @@
 """Reads keyset pages of jobs and joins them from the ready-made JSON of their rows.
 
 A page of one family with at most one status is one Query that reads only what it returns. Several families
-or statuses are merged from one Query each. A name prefix filters the rows that were read; after a bounded
-number of rows, the page ends short and has a position. Rows of jobs that the ledger learned of after the walk
-began are left out, and more are read in their place: a page of a walk has the same jobs and the same
-position whenever it is read.
+or statuses are merged from one Query each. A name prefix filters the rows that were read: a page ends short after
+a bounded number of rows, and one without jobs after a larger number, or when the caller has no time left. Rows of
+jobs that the ledger learned of after the walk began are left out, and more are read in their place: a page of a
+walk has the same jobs and the same position whenever it is read.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -16,28 +16,37 @@ import msgspec
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
+from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.writing import Ledger
+from jobledger.times import known, parse
 
 # A Lambda response can have 6 MB (quotas page). Each quote in the body is escaped once more.
 MAX_PAGE_BYTES = 5_000_000
-# Rows that one page may read to find a name prefix, over all merged queries.
+# Rows that a page reads to find a name prefix, over all merged queries: with jobs on it, and without.
 PREFIX_ROWS = 2_000
-# Rows that one Query of a page may leave out because the ledger learned of them after the walk began.
+SEARCHED_ROWS = 50_000
+# Rows that a page may leave out because the ledger learned of them after the walk began.
 LATER_ROWS = 20_000
 _FILTERED_CHUNK = 500
+_ACTIVE_CHUNK = 100
 _SMALLEST_CHUNK = 10
 
 
 class JobsPage(msgspec.Struct, frozen=True):
-    """One page of jobs as ready-made JSON; `position` is None on the last page."""
+    """One page of jobs as ready-made JSON; `position` is None on the last page.
+
+    `examined` is the number of rows that were read for it.
+    """
 
     jobs: list[str]
     position: Position | None
+    examined: int = 0
 
 
 class _Listed(NamedTuple):
-    """A row in the merged order; or, with job None, the position where a query stopped."""
+    """A row in the merged order; or, with job None, the last row that a query has read so far."""
 
     sort_key: str
     family: Family
@@ -53,17 +62,24 @@ def read_page(
     *,
     begun: str | None = None,
     consistent: bool = False,
+    time_left: Callable[[], bool] = lambda: True,
 ) -> JobsPage:
     """Return the page of a query that follows `start`. Raises LedgerUnavailable.
 
     `now` is the time of the read, and the start of a new walk when `start` is None. `begun` is the start of
     an earlier walk, in the form of `Position.as_of`, whose first page is read again. `consistent` requests a
-    consistent read where DynamoDB supports it: on the table, not on its indexes.
+    consistent read where DynamoDB supports it: on the table, not on its indexes. Without `time_left`, the page
+    ends.
     """
-    limit = start.as_of if start else begun
-    read = _Reading(ledger, query, max_results, start, limit, consistent)
+    limit = _known_times(start.as_of if start else begun, now)
+    read = _Reading(ledger, query, max_results, start, limit, now, consistent)
+    sources = (
+        [_walk_active(read, family) for family in query.families]
+        if query.active
+        else [_walk(read, part) for part in partition_queries(query)]
+    )
     merged = heapq.merge(
-        *(_walk(read, part) for part in partition_queries(query)),
+        *sources,
         key=lambda listed: (listed.sort_key, listed.family),
         reverse=query.descending,
     )
@@ -74,8 +90,10 @@ def read_page(
     end: _Listed | None = None
     for listed in merged:
         if listed.job is None:
-            end = listed
-            break
+            if len(jobs) == max_results or read.enough(len(jobs)) or not time_left():
+                end = listed
+                break
+            continue
         if last is not None and (listed.sort_key, listed.family) == (last.sort_key, last.family):
             continue  # its status changed between the queries of two statuses
         size += _size(listed.job)
@@ -86,49 +104,126 @@ def read_page(
         last = listed
     if len(jobs) == max_results and (end or limit):
         end = last  # whether rows follow that are left out must not make a difference
-    return JobsPage(jobs, Position(end.sort_key, end.family, as_of) if end else None)
+    position = Position(end.sort_key, end.family, as_of) if end else None
+    return JobsPage(jobs, position, read.examined)
 
 
-class _Reading(msgspec.Struct, frozen=True):
-    """What the queries of one page have in common. `as_of` as in `Position`; None for the newest rows."""
+def _known_times(times: str | None, now: str) -> str | None:
+    """Return the beginning of a walk, and now in place of what a wrong clock set ahead."""
+    return times and ",".join(known(time, parse(now)) or now for time in times.split(","))
+
+
+class _Reading(msgspec.Struct):
+    """What the queries of one page have in common, and the rows that they have read and left out.
+
+    `as_of` as in `Position`; None for the newest rows.
+    """
 
     ledger: Ledger
     query: JobQuery
     max_results: int
     start: Position | None
     as_of: str | None
+    now: str
     consistent: bool
+    examined: int = 0
+    left_out: int = 0
+
+    @property
+    def by_prefix(self) -> bool:
+        """Whether rows without the prefix are read as well."""
+        return self.query.name_prefix is not None
+
+    def knows(self, family: Family, row: Row) -> bool:
+        """Whether the ledger knew of a job when the walk began, as in `parameters_of`."""
+        if self.as_of is None:
+            return True
+        times = self.as_of.split(",")
+        began = times[self.query.families.index(family) if times[1:] else 0]
+        return (known(text_of(row, "FirstObservedAt"), parse(self.now)) or "") <= began
+
+    def enough(self, found: int) -> bool:
+        """Whether a page with so many jobs ends here, although it is not full."""
+        if self.by_prefix or self.query.active:
+            return self.examined >= (PREFIX_ROWS if found else SEARCHED_ROWS)
+        return self.left_out >= LATER_ROWS
 
 
 def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
-    """Yield the jobs of one query in order, and last the position where it stopped before its end."""
-    parameters = parameters_of(read.ledger, read.query, part, read.start, read.as_of)
+    """Yield the jobs of one query in order, and after each answer but the last the last row that was read."""
+    parameters = parameters_of(read.ledger, read.query, part, read.start, read.as_of, read.now)
     if read.consistent and "IndexName" not in parameters:
         parameters["ConsistentRead"] = True
-    by_prefix = read.query.name_prefix is not None
-    if by_prefix:
-        chunk, budget = _FILTERED_CHUNK, PREFIX_ROWS // part.parts
-    elif part.parts == 1:
-        chunk = budget = read.max_results
-    else:
-        chunk, budget = max(_SMALLEST_CHUNK, read.max_results // part.parts), read.max_results
-    limit, later = min(chunk, budget), LATER_ROWS
+    limit, found = _first_limit(read, part), 0
     while True:
         answer = read.ledger.table.query(**parameters, Limit=limit)
+        found += len(answer["Items"])
+        left_out = answer["ScannedCount"] - len(answer["Items"])
+        read.examined += answer["ScannedCount"]
+        read.left_out += left_out
         for item in answer["Items"]:
             yield _Listed(item["SK"]["S"], part.family, item["Job"]["S"])
         end = answer.get("LastEvaluatedKey")
         if end is None:
             return
-        left_out = answer["ScannedCount"] - len(answer["Items"])
-        later -= left_out
-        # Rows without the prefix count as well: they are what the budget is for.
-        budget -= answer["ScannedCount"] if by_prefix else len(answer["Items"])
-        limit = _FILTERED_CHUNK if left_out and not by_prefix else min(chunk, budget)
-        if budget <= 0 or later <= 0:
-            yield _Listed(end["SK"]["S"], part.family, None)
-            return
+        yield _Listed(end["SK"]["S"], part.family, None)
         parameters["ExclusiveStartKey"] = end
+        if read.by_prefix:
+            limit = _FILTERED_CHUNK if read.examined >= PREFIX_ROWS else limit
+        else:
+            limit = _FILTERED_CHUNK if left_out else min(limit, max(read.max_results - found, 1))
+
+
+def _first_limit(read: _Reading, part: PartitionQuery) -> int:
+    """Return the number of rows to ask for first: few, as the other queries may have the page's jobs."""
+    if read.by_prefix:
+        return min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
+    if part.parts == 1:
+        return read.max_results
+    return min(max(_SMALLEST_CHUNK, read.max_results // part.parts), read.max_results)
+
+
+def _walk_active(read: _Reading, family: Family) -> Iterator[_Listed]:
+    """Yield a family's active jobs in order, from the rows of those that the syncs follow, as `_walk` does."""
+    query, ledger = read.query, read.ledger
+    keys = sorted(
+        (
+            job.sort_key
+            for job in ledger.active(family).values()
+            if (query.after or "") < job.sort_key.partition("#")[0] < (query.before or "~")
+            and _follows(read, (job.sort_key, family))
+        ),
+        reverse=query.descending,
+    )
+    for first in range(0, len(keys), _ACTIVE_CHUNK):
+        chunk = keys[first : first + _ACTIVE_CHUNK]
+        asked = [{"PK": ledger.partition(family), "SK": key} for key in chunk]
+        rows = {str(row["SK"]): row for row in ledger.table.batch_get(asked)}
+        read.examined += len(chunk)
+        for key in chunk:
+            row = rows.get(key)
+            if row and _is_listed(query, family, row) and read.knows(family, row):
+                yield _Listed(key, family, str(row["Job"]))
+        if chunk[-1] != keys[-1]:
+            yield _Listed(chunk[-1], family, None)
+
+
+def _follows(read: _Reading, place: tuple[str, Family]) -> bool:
+    if read.start is None:
+        return True
+    last = (read.start.sort_key, read.start.family)
+    return place < last if read.query.descending else place > last
+
+
+def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
+    """Whether a followed job is active and matches what its key does not say."""
+    name = text_of(row, "JobName") or ""
+    return (
+        is_active(facts_of_row(family, row))
+        and query.name in (None, name)
+        and name.startswith(query.name_prefix or "")
+        and (not query.statuses or row.get("JobStatus") in query.statuses)
+    )
 
 
 def _size(job: str) -> int:

@@ -1,6 +1,7 @@
 """Decides what a listing changes in the ledger, and divides it into transactions. No AWS calls."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -101,14 +102,15 @@ class JobWrite(msgspec.Struct, frozen=True):
     def active_change(self, scope: str) -> Put | Delete | None:
         """Return what changes in the active rows."""
         row, followed = self.known.row, self.known.active
-        if self.replaces or row is None:
-            active = not self.job.ended
-        else:
-            active = is_active(facts_of_row(self.job.family, row))
-        if not active:
-            return active_delete(scope, followed) if followed else None
-        following = ActiveJob(self.job.job_id, self.key)
-        return None if followed == following else active_put(scope, following, followed)
+        was_active = row is not None and is_active(facts_of_row(self.job.family, row))
+        is_active_now = not self.job.ended if self.replaces else was_active
+        if is_active_now:
+            following = ActiveJob(self.job.job_id, self.key)
+            return None if followed == following else active_put(scope, following, followed)
+        if row is not None and was_active:
+            # Another sync may have followed it since this one has read the active jobs.
+            followed = followed or ActiveJob(self.job.job_id, str(row["SK"]))
+        return active_delete(scope, followed) if followed else None
 
     def periods(self) -> set[str]:
         """Return the submit days and months of the job, and the days on which it expires and was to expire."""
@@ -118,9 +120,9 @@ class JobWrite(msgspec.Struct, frozen=True):
         return days | {month_of(day) for day in days} | expirations
 
 
-def plan(scope: str, job: Job, listed_at: str, known: Known) -> JobWrite | None:
-    """Return what a listed job changes; None for nothing. `listed_at` as in `supersedes`."""
-    write = JobWrite(job, known, supersedes(job, listed_at, known.row))
+def plan(scope: str, job: Job, listed_at: str, known: Known, now: datetime) -> JobWrite | None:
+    """Return what a listed job changes; None for nothing. `listed_at` and `now` as in `supersedes`."""
+    write = JobWrite(job, known, supersedes(job, listed_at, known.row, now))
     return write if write.replaces or write.removed or write.active_change(scope) else None
 
 

@@ -11,6 +11,7 @@ from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.writing import Ledger
+from jobledger.times import CLOCK_SKEW, parse, rfc3339
 
 
 class PartitionQuery(msgspec.Struct, frozen=True):
@@ -35,8 +36,9 @@ def parameters_of(
     part: PartitionQuery,
     start: Position | None,
     as_of: str | None = None,
+    now: str = "",
 ) -> dict[str, Any]:
-    """Return the parameters of one Query: starting after `start`, of jobs known at `as_of` (`Position`)."""
+    """Return the parameters of one Query at `now`: after `start`, of jobs known at `as_of` (`Position`)."""
     index = _index(ledger, query, part)
     low = (
         f"{query.after}$" if query.after else "0"
@@ -45,7 +47,7 @@ def parameters_of(
         f"{query.before}#" if query.before else ":"
     )  # below all keys of that time; ":" follows the digits
     values = {":key": index.value, ":low": low, ":high": high}
-    filters = []
+    filters = [""]
     parameters: dict[str, Any] = {
         "KeyConditionExpression": f"{index.attribute} = :key AND SK BETWEEN :low AND :high",
         "ProjectionExpression": "SK, Job",
@@ -54,20 +56,26 @@ def parameters_of(
     if index.name:
         parameters["IndexName"] = index.name
     if query.name_prefix is not None:
-        filters.append("begins_with(JobName, :prefix)")
+        filters = ["begins_with(JobName, :prefix) AND "]
         values[":prefix"] = query.name_prefix
     if as_of is not None:
-        # Jobs that the ledger learned of after the walk began would shift its pages.
-        filters.append("FirstObservedAt <= :as_of")
+        # Jobs that the ledger learned of after the walk began would shift its pages. When it learned of a job
+        # that a wrong clock dated ahead is unknown.
+        filters = [
+            f"{also}FirstObservedAt {when}"
+            for also in filters
+            for when in ("<= :as_of", "> :ahead")
+        ]
         times = as_of.split(",")
         values[":as_of"] = times[query.families.index(part.family)] if times[1:] else as_of
+        values[":ahead"] = rfc3339(parse(now) + CLOCK_SKEW)
     if start is not None:
         if _comes_later(part.family, start, descending=query.descending):
             values[":high" if query.descending else ":low"] = start.sort_key
         else:
             parameters["ExclusiveStartKey"] = _start_key(ledger, index, part, start)
-    if filters:
-        parameters["FilterExpression"] = " AND ".join(filters)
+    if filters != [""]:
+        parameters["FilterExpression"] = " OR ".join(filters).removesuffix(" AND ")
     return parameters | {
         "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()}
     }

@@ -1,6 +1,7 @@
 """The rows of jobs and changes, and the rule for when a listed job replaces its row."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from jobledger.jobs import Family, Job
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.totals import LAYOUT
+from jobledger.times import known
 
 HISTORY_LIMIT = 100
 """The status changes that a job row keeps: the first one and the last ones. The change log has all."""
@@ -25,11 +27,11 @@ class Change(msgspec.Struct, frozen=True):
     observed_at: str
 
 
-def supersedes(job: Job, listed_at: str, row: Row | None) -> bool:
+def supersedes(job: Job, listed_at: str, row: Row | None, now: datetime) -> bool:
     """Whether a listed job is newer than its row: a later status, or the same one listed later.
 
     A status only moves forward, and a final status does not change. `listed_at` is the time when the
-    listing was requested.
+    listing was requested. A row that a wrong clock dated after `now` is superseded as well.
     """
     if row is None:
         return True
@@ -39,7 +41,7 @@ def supersedes(job: Job, listed_at: str, row: Row | None) -> bool:
         return job.rank > int(row["Rank"])
     if job.ended and job.status != row.get("JobStatus"):
         return False
-    return listed_at > str(row["ListedAt"])
+    return listed_at > (known(text_of(row, "ListedAt"), now) or "")
 
 
 def furthest(jobs: Iterable[Job]) -> dict[str, Job]:

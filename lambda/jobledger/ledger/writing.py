@@ -48,11 +48,9 @@ from jobledger.ledger.table import (
     text_of,
 )
 from jobledger.ledger.totals import LAYOUT
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
 WRITE_ATTEMPTS = 6
-# Two functions' clocks differ by less. A state that is further ahead was written by a clock that was wrong.
-_CLOCK_SKEW = timedelta(minutes=1)
 # The first digest covers a day, and ends two minutes before its run: a fill stores what ended in that time.
 _FIRST_WINDOW = timedelta(hours=25)
 
@@ -98,6 +96,7 @@ class LastError(msgspec.Struct, frozen=True, rename="pascal"):
 class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """The sync state of one family. `as_of` is None until the first fill is complete.
 
+    Times that a wrong clock left in the future are None; `lost_as_of` says so of `as_of`.
     `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
     `full_walk_after` is the earliest time of the next one. `settled_at` is the time when the state was last
     written: each new job that is written later has a later FirstObservedAt. `counted` is the layout of the
@@ -113,6 +112,7 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     """
 
     as_of: str | None = None
+    lost_as_of: bool = False
     full_walk: Walk | None = None
     full_walk_after: str | None = None
     high_water_mark: str | None = None
@@ -127,6 +127,11 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     idle: bool = False
     quiet: int = 0
     version: int = 0
+
+    @property
+    def filled(self) -> bool:
+        """Whether the first fill is complete."""
+        return self.as_of is not None or self.lost_as_of
 
     @property
     def counters_complete(self) -> bool:
@@ -190,11 +195,14 @@ class Ledger:
             pause(min(attempt, 1))
             if attempt:
                 followed, search_all = read_followed(self.table, scope, pending), True
-            known = self._known(family, pending, followed)
+            before = self._known(family, pending, followed)
             if announce_new or search_all:
-                looked_for = [i for i, of in known.items() if search_all or of.row is None]
-                known |= self._searched(family, looked_for, followed)
-            plans = (plan(scope, job, listed_at, known[job.job_id]) for job in pending.values())
+                looked_for = [i for i, of in before.items() if search_all or of.row is None]
+                before |= self._searched(family, looked_for, followed)
+            now = self._now()
+            plans = (
+                plan(scope, job, listed_at, before[job.job_id], now) for job in pending.values()
+            )
             writes = [write for write in plans if write]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
@@ -311,7 +319,7 @@ class Ledger:
     def state(self, family: Family) -> SyncState:
         """Return the family's sync state, read consistently."""
         row = self.table.get({"PK": "state", "SK": self.partition(family)})
-        return SyncState() if row is None else _state_from_row(row)
+        return SyncState() if row is None else _state_from_row(row, self._now())
 
     def states(self, *, consistent: bool = False) -> dict[Family, SyncState]:
         """Return the state of every family that was ever synced, in one query."""
@@ -323,7 +331,10 @@ class Ledger:
                 ":scope": {"S": f"{self.scope}/"},
             },
         )
-        return {Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row) for row in rows}
+        now = self._now()
+        return {
+            Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row, now) for row in rows
+        }
 
     def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
         """Return the time of each family's last agreement with the service; unsynced families are absent.
@@ -421,9 +432,7 @@ class Ledger:
         key = {"PK": "state", "SK": self.partition(family)}
         if not state.version:
             return [Check(key, "attribute_not_exists(PK)")], None
-        known = [Check(key, "Version = :read", {":read": state.version})]
-        in_reach = (state.settled_at or "") < rfc3339(self._now() + _CLOCK_SKEW)
-        return known, state.settled_at if in_reach else None
+        return [Check(key, "Version = :read", {":read": state.version})], state.settled_at
 
     def _of_job(
         self,
@@ -455,12 +464,31 @@ class Ledger:
             yield Delete(key, "Version = :read", {":read": other["Version"]})
 
     def _after(self, last: str | None) -> str:
-        """Return the time of this observation: now, but always later than `last`."""
-        now = rfc3339(self._now())
-        if last is not None and now <= last:
+        """Return the time of this observation: now, but always later than `last`, if that is known."""
+        now = self._now()
+        last = known(last, now)
+        if last is not None and rfc3339(now) <= last:
             return rfc3339(parse(last) + timedelta(milliseconds=1))
-        return now
+        return rfc3339(now)
 
 
-def _state_from_row(row: Row) -> SyncState:
-    return msgspec.json.decode(str(row["Sync"]), type=SyncState)
+def _state_from_row(row: Row, now: datetime) -> SyncState:
+    """Return a stored state without what a clock wrote that was ahead."""
+    state = msgspec.json.decode(str(row["Sync"]), type=SyncState)
+    as_of = known(state.as_of, now)
+    return msgspec.structs.replace(
+        state,
+        as_of=as_of,
+        lost_as_of=state.filled and as_of is None,
+        high_water_mark=known(state.high_water_mark, now),
+        settled_at=known(state.settled_at, now),
+        round=state.round if state.round and known(state.round.since, now) else None,
+        describe_refused_at=known(state.describe_refused_at, now),
+        walk=_known_walk(state.walk, now),
+        full_walk=_known_walk(state.full_walk, now),
+    )
+
+
+def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
+    """Return a walk; None when it is unknown when it began: it is started again."""
+    return walk if walk and known(walk.started_at, now) else None

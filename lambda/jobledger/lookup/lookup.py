@@ -20,7 +20,7 @@ from jobledger.ledger.pages import read_page
 from jobledger.ledger.writing import Ledger
 from jobledger.lookup.request import LookupRequest
 from jobledger.sync.freshness import as_of, oldest
-from jobledger.times import rfc3339, seconds_between
+from jobledger.times import CLOCK_SKEW, rfc3339, seconds_between
 
 Attributes = dict[str, str]
 
@@ -44,8 +44,6 @@ ATTRIBUTES = (
 NOTHING_FOUND: Attributes = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}
 
 _ENDED_BADLY = (JobStatus.FAILED, JobStatus.STOPPED)
-# Clocks differ, and a wait of over an hour is split over several resources in sequence.
-_SKEW = timedelta(minutes=1)
 
 
 def find(ledger: Ledger, request: LookupRequest, now: datetime) -> Attributes | None:
@@ -76,7 +74,8 @@ def check_still_possible(
     if job is None or job.get("JobStatus") not in _ENDED_BADLY:
         return
     ended = job.get("EndTime") or rfc3339(now)
-    if request.query.after is not None or ended >= rfc3339(started - _SKEW):
+    # Clocks differ, and a wait of over an hour is split over several resources in sequence.
+    if request.query.after is not None or ended >= rfc3339(started - CLOCK_SKEW):
         raise LookupFailed(f"JobName: the job waited for {_status_of(job)}.")
 
 
@@ -161,7 +160,7 @@ def _status_of(job: Mapping[str, Any]) -> str:
 def _freshness(ledger: Ledger, request: LookupRequest) -> str:
     oldest_time = oldest(as_of(ledger), request.query.families)
     if oldest_time is None:
-        return "The first sync of the ledger is not complete."
+        return "No complete sync of the ledger is known."
     return f"The ledger is as of {oldest_time}."
 
 

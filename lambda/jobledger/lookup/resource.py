@@ -26,7 +26,7 @@ from jobledger.lookup.lookup import (
 from jobledger.lookup.request import LookupRequest, read_request
 from jobledger.observability import described, logger, publish_metrics, step
 from jobledger.sync.freshness import as_of, refreshed
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
 ANSWER_BYTES = 4096
 """CloudFormation's limit for the whole response (custom resource request and response reference)."""
@@ -85,7 +85,7 @@ def check(event: Mapping[str, Any], cipher: Cipher, connect: Connect, now: Clock
     """Look up the job. Not complete while a matching job can still appear."""
     if event["RequestType"] == "Delete":
         return {"IsComplete": True}
-    started = parse(event["StartedAt"])
+    started = _started(event, now())
     waited = now() - started
     patience = _LEDGER_PATIENCE
     try:
@@ -147,8 +147,13 @@ def _ids(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _waited(event: Mapping[str, Any], now: datetime) -> float:
     """Return the seconds since the look-up began."""
-    started = event.get("StartedAt")
-    return (now - parse(started)).total_seconds() if started else 0.0
+    return (now - _started(event, now)).total_seconds()
+
+
+def _started(event: Mapping[str, Any], now: datetime) -> datetime:
+    """Return when the look-up began: now, when that is unknown."""
+    started = known(event.get("StartedAt"), now)
+    return parse(started) if started else now
 
 
 def _answer_size(event: Mapping[str, Any], attributes: Attributes) -> int:

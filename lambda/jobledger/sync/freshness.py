@@ -13,9 +13,9 @@ from typing import Any
 
 from jobledger.errors import FunctionRefused
 from jobledger.jobs import Family
-from jobledger.ledger.table import Key, Row, Table
+from jobledger.ledger.table import Key, Row, Table, text_of
 from jobledger.ledger.writing import Ledger
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
 SHARED_SECONDS = 2
 _POLL_SECONDS = 0.2
@@ -44,30 +44,33 @@ def oldest(times: AsOf, families: Iterable[Family]) -> str | None:
 
 
 def refreshed(
-    known: AsOf,
+    times: AsOf,
     families: Iterable[Family],
     sync: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     now: datetime,
 ) -> tuple[AsOf, bool]:
     """Sync the families that are older than two seconds; return their times, and whether one is stale.
 
-    A family is stale when it could not be updated; it keeps its older time.
+    `now` is the time of the request. A family is stale when it is still older than that after the sync, less the
+    two seconds: the sync failed, or completed a walk that began before. Without a newer time it keeps its own.
     """
     recent = rfc3339(now - timedelta(seconds=SHARED_SECONDS))
-    older = [family for family in families if (known.get(family) or "") < recent]
+    older = [family for family in families if (times.get(family) or "") < recent]
     if not older:
-        return known, False
+        return times, False
     try:
         answer = sync({"Families": older, "IfOlderThanSeconds": SHARED_SECONDS})
     except FunctionRefused:
-        return known, True
+        return times, True
     result = answer.get("Families", {})
-    fresh = {
-        family: result[family]["AsOf"]
+    synced = {
+        family: time
         for family in older
-        if "Error" not in result.get(family, {"Error": ""}) and result[family].get("AsOf")
+        if "Error" not in result.get(family, {"Error": ""})
+        and (time := known(result[family].get("AsOf"), now))
     }
-    return {**known, **fresh}, len(fresh) < len(older)
+    stale = any(synced.get(family, "") < recent for family in older)
+    return {**times, **synced}, stale
 
 
 class SharedSyncs:
@@ -91,22 +94,29 @@ class SharedSyncs:
     def run(
         self, family: Family, seconds: float, sync: Callable[[], Mapping[str, Any]]
     ) -> dict[str, Any]:
-        """Return the result of a sync that began within `seconds`, or that this call waited for."""
+        """Return the result of a sync that began at most `seconds` before this call, or since.
+
+        A sync that began earlier is waited for, and then followed by another one.
+        """
         key = {"PK": "claim", "SK": f"{self._scope}/{family}"}
-        waited = False
+        earliest = self._now() - timedelta(seconds=seconds)
         while True:
             row = self._table.get(key)
-            age = self._now() - parse(str(row["Since"])) if row else None
-            if row and "Answer" in row and (waited or _within(age, timedelta(seconds=seconds))):
+            since = self._since(row)
+            if row and since and "Answer" in row and since > earliest:
                 shared: dict[str, Any] = json.loads(str(row["Answer"]))
                 return shared | {"UpstreamCalls": 0, "Changed": 0}
-            if row and "Answer" not in row and _within(age, _GIVEN_UP_AFTER):
-                waited = True
+            if row and since and "Answer" not in row and self._now() - since < _GIVEN_UP_AFTER:
                 self._sleep(_POLL_SECONDS)
                 continue
             claimed = self._claim(key, row)
             if claimed:
                 return self._finish(claimed, sync)
+
+    def _since(self, row: Row | None) -> datetime | None:
+        """Return when a claim was made; None without one, and for one that a wrong clock made."""
+        since = known(text_of(row, "Since"), self._now()) if row else None
+        return parse(since) if since else None
 
     def _claim(self, key: Key, row: Row | None) -> Row | None:
         read = int(row["Version"]) if row else 0
@@ -123,7 +133,3 @@ class SharedSyncs:
             # Leave a claim that another caller made after this one expired.
             self._table.put_next(claimed | result, version)
         return dict(answer)
-
-
-def _within(age: timedelta | None, limit: timedelta) -> bool:
-    return age is not None and age < limit

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from jobledger.errors import DeadlineReached, LedgerUnavailable
 from jobledger.ledger.table import Row, Table
+from jobledger.times import CLOCK_SKEW
 
 MILLISECONDS_BETWEEN_CALLS = 250
 # A reservation further ahead comes from a wrong clock and is ignored.
-_FURTHEST_AHEAD = 60_000
+_FURTHEST_AHEAD = int(CLOCK_SKEW.total_seconds() * 1000)
 _ATTEMPTS = 50
 
 

@@ -32,7 +32,7 @@ from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
 # The interval of the full walk, in case the service listed a job later than that.
 FULL_WALK_EVERY = timedelta(days=1)
@@ -106,7 +106,7 @@ class Sync:
         self._upstream.reset()
         try:
             self._begin()
-            if self._reconcile and self._state.as_of is None:
+            if self._reconcile and not self._state.filled:
                 # Before the first fill there is nothing to count, and the counters are complete at once.
                 self._recount()
             self._run("walk")
@@ -174,14 +174,17 @@ class Sync:
 
     def _full_walk_is_due(self) -> bool:
         state = self._state
-        if state.as_of is None or (self._listing_failed and state.full_walk is None):
+        if not state.filled or (self._listing_failed and state.full_walk is None):
             return False
-        return state.full_walk is not None or rfc3339(self._now()) >= (state.full_walk_after or "")
+        now = self._now()
+        after = known(state.full_walk_after, now, ahead=FULL_WALK_EVERY)
+        return state.full_walk is not None or rfc3339(now) >= (after or "")
 
     def _new_walk(self, which: Which) -> Walk:
         state, now = self._state, self._now()
         started_at = rfc3339(now)
-        if which == "full_walk" or state.as_of is None:
+        listed = state.filled and (state.high_water_mark or state.as_of)
+        if which == "full_walk" or not listed:
             return Walk(started_at)
         refused_at = state.describe_refused_at
         refused = refused_at is not None and now - parse(refused_at) < PATIENCE
@@ -210,7 +213,7 @@ class Sync:
             self._family,
             jobs,
             listed_at,
-            announce_new=self._state.as_of is not None,
+            announce_new=self._state.filled,
             followed=self._active.jobs,
         )
         self._active.see(jobs)

@@ -33,8 +33,9 @@ def window_start(
     lists back to the oldest active job. Without `describe`, because Describe is refused, it lists as many of
     the active jobs as MOST_PAGES allow.
     """
-    assert state.as_of is not None
-    latest = _overlapping(state.high_water_mark or state.as_of)
+    newest = state.high_water_mark or state.as_of
+    assert newest is not None
+    latest = _overlapping(newest)
     older = sorted(
         (job.submit_time for job in active if "" < job.submit_time <= latest), reverse=True
     )

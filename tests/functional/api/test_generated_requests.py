@@ -94,8 +94,10 @@ GOOD: dict[str, list[str]] = {
     "MaxResults": ["1", "3", "100", "500"],
     "NextToken": ["AAAA"],
     "ConsistentRead": ["true", "false"],
-    "Format": ["json", "csv", "csv-bom", "ndjson"],
+    "Active": ["true", "false"],
+    "Format": ["json", "csv", "csv-bom", "ndjson", "html"],
     "Refresh": ["on", "off"],
+    "JobId": [f"{1:032x}", "none"],
 }
 NAMES = list(GOOD)
 PATHS = ["/jobs"] * 8 + [

@@ -99,7 +99,7 @@ def test_a_failure_ends_with_what_was_searched_and_how_fresh_it_is(stack, monkey
     stack.sync_error = FunctionRefused("ReadTimeoutError")
     sentence = stack.refused(JobName="no-such-job", Family="ALL", WaitMinutes="1")
     assert sentence.endswith(
-        " Searched: SNOMEDCT, PHI. The first sync of the ledger is not complete."
+        " Searched: SNOMEDCT, PHI. No complete sync of the ledger is known."
         " Comprehend Medical could not be reached."
     )
 

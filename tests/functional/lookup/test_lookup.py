@@ -234,4 +234,4 @@ def test_attributes_fit_up_to_the_last_byte(stack):
 def test_a_ledger_that_was_never_filled_says_so(stack, monkeypatch):
     with World(hostile=False) as empty:
         monkeypatch.setattr(handlers, "_connect", lambda: (empty.ledger, empty.sync))
-        assert "The first sync of the ledger is not complete." in stack.refused(JobName="once")
+        assert "No complete sync of the ledger is known." in stack.refused(JobName="once")

@@ -42,7 +42,9 @@ def kind(key: tuple[str, str]) -> str:
         names = {"all": "all-jobs counter", "expires": "expiration counter"}
         return names.get(sk.partition("#")[0], f"{sk.partition('#')[0]} counter")
     return (
-        {"": "job", "changes": "change", "active": "active"}.get(pk.partition("#")[2], pk)
+        {"": "job", "changes": "change", "active": "active", "ended": "ended"}.get(
+            pk.partition("#")[2], pk
+        )
         if "/" in pk
         else pk
     )

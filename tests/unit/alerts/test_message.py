@@ -110,7 +110,10 @@ def test_a_name_is_shown_only_when_the_event_has_it():
 def test_a_program_gets_the_events_details_and_attributes_to_filter_by():
     notification = render(changes(*TWO_FAILED), PLACE, NOW)
     document = json.loads(notification.bodies["default"])
-    assert document["Changes"] == TWO_FAILED
+    page = f"{PLACE.api_url}/board/jobs/"
+    assert document["Changes"] == [c | {"Board": page + c["JobId"]} for c in TWO_FAILED]
+    unknown = render(changes(*TWO_FAILED), replace(PLACE, api_url=None), NOW)
+    assert json.loads(unknown.bodies["default"])["Changes"] == TWO_FAILED
     assert document["Counts"] == {"FAILED": 2, "PARTIAL_SUCCESS": 1}
     assert notification.attributes == {
         "Kind": "Alert",

@@ -22,6 +22,7 @@ ACCEPTED = {
     "Order": ["ascending", "descending"],
     "MaxResults": ["1", "2", "99", "100", "499", "500", "001"],
     "ConsistentRead": ["true", "false"],
+    "Active": ["true", "false"],
     "Format": ["json", "csv", "csv-bom", "ndjson"],
     "SubmitTimeAfter": [
         "0",
@@ -53,6 +54,7 @@ REFUSED = {
         "true", "null", "１", "9" * 5000,
     ],
     "ConsistentRead": ["", "True", "1", "yes"],
+    "Active": ["", "True", "1", "yes"],
     "Format": ["", "xml", "JSON", "text/csv"],
     "SubmitTimeAfter": [
         "", "yesterday", "now", "2026-11", "2026-13-01", "2026-02-30", "2023-02-29",

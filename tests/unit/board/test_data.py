@@ -10,6 +10,7 @@ from jobledger.board.data import DAYS, Reader, Window, last_days, read_overview
 from jobledger.board.markup import about, span
 from jobledger.errors import TooMuchToSummarise
 from jobledger.jobs import Family
+from jobledger.ledger.job_facts import runs_long
 from jobledger.times import rfc3339
 from tests.api import NOW, a_job, running_api
 from tests.boards import parsed
@@ -30,6 +31,10 @@ def reader(api, go_on=lambda: None):
 
 def overview(api, window=None, **more):
     return read_overview(reader(api, **more), tuple(Family), window or last_days(api.now), api.now)
+
+
+def running(number, submitted):
+    return a_job(number, JobStatus="IN_PROGRESS", EndTime=None, SubmitTime=submitted)
 
 
 def ended(number, seconds, **more):
@@ -68,12 +73,18 @@ def test_durations_are_counted_by_family_on_a_logarithmic_scale(api):
     assert counts.durations[Family.RXNORM].p50 is None
 
 
+@pytest.mark.parametrize("days", [30, 90])
 @pytest.mark.parametrize("age, is_long", [(3_600, False), (3_601, True), (100, False)])
-def test_an_active_job_is_long_above_its_family_and_an_hour(api, age, is_long):
-    api.fill(ended(1, 60))
-    counts = overview(api).counts
-    assert counts is not None
-    assert counts.durations[Family.SNOMEDCT].is_long(age) is is_long
+def test_an_active_job_is_long_above_its_family_and_an_hour_whatever_the_window(
+    api, age, is_long, days
+):
+    # In the last 30 days one minute, and before that ten hours.
+    api.fill(ended(1, 60), *(ended(24 * 40 + n, 36_000) for n in range(20)))
+    api.fill(running(500, TODAY - age))
+    after = rfc3339(NOW - timedelta(days=days))
+    found = overview(api, Window(after, None, after, NOW)).active
+    (job,) = found.jobs
+    assert runs_long(age, found.usual[job.family].p95) is is_long
 
 
 def test_active_jobs_are_listed_oldest_first_whenever_they_were_submitted(api):
@@ -82,15 +93,41 @@ def test_active_jobs_are_listed_oldest_first_whenever_they_were_submitted(api):
     ):
         job = a_job(number, JobStatus=status, EndTime=None, SubmitTime=TODAY - 90 * DAY + number)
         api.fill(job, family=family)
-    assert [job.job_id for job in overview(api).active] == [f"{number:032x}" for number in range(3)]
+    found = overview(api).active
+    assert [job.job_id for job in found.jobs] == [f"{number:032x}" for number in range(3)]
+    assert found.total == 3
+
+
+def test_jobs_that_the_service_has_deleted_push_no_active_job_out(api):
+    api.fill(*(running(number, TODAY - 90 * DAY + number) for number in range(60)))
+    for number in range(60):
+        job_id, submitted = f"{number:032x}", NOW + timedelta(days=-90, seconds=number)
+        api.ledger.mark_expired(Family.SNOMEDCT, job_id, rfc3339(submitted))
+    api.fill(running(100, TODAY - 60))
+    found = overview(api).active
+    assert [job.job_id for job in found.jobs] == [f"{100:032x}"]
+    page = api.get("/jobs", Active="true")
+    assert [job["JobId"] for job in page.jobs] == [f"{100:032x}"]
+    assert len(api.get("/jobs", JobStatus="IN_PROGRESS").jobs) == 61
+
+
+def test_of_many_active_jobs_the_oldest_are_listed_with_the_number_of_all(api):
+    api.fill(*(running(number, TODAY - number) for number in range(60)))
+    api.mark_synced()
+    found = overview(api).active
+    assert (len(found.jobs), found.total) == (50, 60)
+    assert found.jobs[0].job_id == f"{59:032x}"
+    assert "the oldest 50 of 60" in parsed(api.get("/board").body).text
 
 
 def test_ten_troubles_are_listed_and_more_are_announced(api):
     api.fill(*(ended(number, 60, JobStatus="FAILED", Message="no") for number in range(1, 12)))
     api.fill(ended(400, 60, JobStatus="FAILED"), family=Family.PHI)  # 17 days old
-    found = overview(api)
-    assert [job.job_id for job in found.troubles] == [f"{number:032x}" for number in range(1, 11)]
-    assert found.more_troubles
+    api.fill(ended(500, 60, JobStatus="PARTIAL_SUCCESS", SubmitTime=TODAY - 60))
+    failed, partial = overview(api).troubles.values()
+    assert [job.job_id for job in failed.jobs] == [f"{number:032x}" for number in range(1, 11)]
+    assert ([job.job_id for job in partial.jobs], partial.more) == ([f"{500:032x}"], False)
+    assert failed.more
 
 
 def test_too_many_jobs_are_not_counted(api, monkeypatch):

@@ -11,9 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.session import Session
 
+from jobledger.board import download, grid
 from jobledger.board.data import DAYS
 from jobledger.board.job import _DESCRIBE
 from jobledger.jobs import Family
+from jobledger.ledger import pages
 from jobledger.times import rfc3339
 from tests.api import NOW, a_job, logged_lines, running_api
 from tests.boards import parsed
@@ -73,7 +75,9 @@ def test_the_board_shows_totals_active_jobs_failures_days_durations_and_jobs(api
     assert [heading.text for heading in page.all("h2")] == [
         "Jobs by status 122 jobs submitted in the last 30 days",
         "Active now",
-        "Failed or partly successful submitted in the last 7 days",
+        "Failed submitted in the last 7 days",
+        "Partial success submitted in the last 7 days",
+        "Runs by name names that repeat in the last 30 days",
         "Jobs a day by day of submission, UTC",
         "Durations from submission to end of finished jobs, logarithmic",
         "Jobs 50 on this page",
@@ -85,7 +89,7 @@ def test_the_board_shows_totals_active_jobs_failures_days_durations_and_jobs(api
     (active,) = page.all("table", "active")
     assert "Running long" in active.text
     assert "2 h 30 min" in active.text
-    (troubles,) = page.all("ul", "troubles")
+    (troubles,) = page.all("ul", "troubles")  # the other list is empty
     assert "No input." in troubles.text
     assert len(page.all("svg", "days")[0].all("g")) > 1
     assert names_in(page)[0] == "pathology"
@@ -107,7 +111,7 @@ def test_the_board_says_how_fresh_it_is(api):
     assert "Synced with Comprehend Medical 32 s ago" in page_of(api).text
     with running_api() as empty:
         page = page_of(empty)
-    assert "The first sync with Comprehend Medical is not complete." in page.text
+    assert "No complete sync with Comprehend Medical is known." in page.text
     assert "The ledger has no jobs yet." in page.text
 
 
@@ -119,7 +123,7 @@ def test_the_form_has_every_filter_and_shows_what_was_asked(api):
     form = page.one("form", role="search")
     fields = {node.attributes["name"] for tag in ("input", "select") for node in form.all(tag)}
     assert fields == {"Family", "JobName", "JobNamePrefix", "JobStatus", "SubmitTimeAfter",
-                      "SubmitTimeBefore", "Order", "MaxResults"}  # fmt: skip
+                      "SubmitTimeBefore", "Order", "MaxResults", "Active", "JobId"}  # fmt: skip
     checked = {n.attributes["value"] for n in form.all("input") if "checked" in n.attributes}
     assert checked == {"FAILED", "COMPLETED", "PHI"}
     assert form.one("input", name="JobNamePrefix").attributes["value"] == "path"
@@ -152,19 +156,138 @@ def test_a_filtered_list_reads_no_more_than_its_page(api):
     assert api.database.rows_read - read == 25 + len(Family)  # and the states of the syncs
 
 
-def test_the_csv_holds_what_the_page_shows(api):
-    first = page_of(api, JobStatus="COMPLETED", MaxResults="25")
+def test_the_csv_holds_all_jobs_that_match(api):
+    first = page_of(api, JobStatus="COMPLETED", MaxResults="25", Order="ascending")
     second = parsed(follow(api, links_of(first)["Next page"]).body)
     csv = follow(api, links_of(second)["Download as CSV"])
     assert csv.headers["Content-Type"].startswith("text/csv")
-    # A spreadsheet then reads letters outside of ASCII.
-    assert csv.body.startswith("\ufeff")
-    shown = [
-        a.attributes["href"].rpartition("/")[2] for a in second.all("table", "jobs")[0].all("a")
-    ]
-    assert re.findall(r'^"([0-9a-f]{32})"', csv.body, re.MULTILINE) == shown
+    assert csv.headers["Content-Disposition"] == 'attachment; filename="jobs.csv"'
+    listed = [f"{number:032x}" for number in range(120, 0, -1)]
+    assert re.findall(r'^"([0-9a-f]{32})"', csv.body, re.MULTILINE) == listed
     everything = follow(api, links_of(page_of(api))["Download as CSV"])
-    assert len(everything.body.splitlines()) == 51
+    assert len(everything.body.splitlines()) == 123
+    assert "at most 5,000" in first.text
+
+
+@pytest.mark.parametrize("limit,most,jobs", [("MOST_JOBS", 100, 100), ("MAX_PAGE_BYTES", 1, 100)])
+def test_a_csv_that_ends_early_says_so_in_its_name(api, monkeypatch, limit, most, jobs):
+    monkeypatch.setattr(download, limit, most)
+    csv = api.call("/board", {"Format": "csv"}, headers=BROWSER)
+    name = f"jobs-first-{jobs}.csv"
+    assert csv.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert len(csv.body.splitlines()) == jobs + 1
+
+
+def test_a_csv_ends_early_when_time_runs_out(api):
+    api.context.milliseconds = 2_000
+    csv = api.call("/board", {"Format": "csv", "Family": "SNOMEDCT"}, headers=BROWSER)
+    assert "jobs-first-100.csv" in csv.headers["Content-Disposition"]
+
+
+def test_a_prefix_search_says_how_far_it_came_and_not_that_no_job_matches(api, monkeypatch):
+    monkeypatch.setattr(pages, "SEARCHED_ROWS", 50)
+    monkeypatch.setattr(pages, "PREFIX_ROWS", 50)
+    api.fill(a_job(999, JobName="weekly-1", SubmitTime=TODAY - 130 * 3_600))
+    query = {"JobNamePrefix": "weekly", "Family": "SNOMEDCT"}
+    page = page_of(api, **query)
+    assert "No job matches." not in page.text
+    assert "None of the 50 jobs that were searched for this page matches." in page.text
+    answer = api.get("/jobs", **query)
+    assert (answer.jobs, answer.json["Examined"]) == ([], 50)
+    assert api.get("/jobs", Format="csv", **query).headers["X-Examined"] == "50"
+    last = parsed(follow(api, links_of(page)["Next page"]).body)
+    last = parsed(follow(api, links_of(last)["Next page"]).body)
+    assert names_in(last) == ["weekly-1"]
+    monkeypatch.undo()
+    assert names_in(page_of(api, **query)) == ["weekly-1"]
+    found = api.get("/jobs", **query)
+    assert ([job["JobName"] for job in found.jobs], "Examined" in found.json) == (
+        ["weekly-1"],
+        False,
+    )
+    assert "No job matches." in page_of(api, JobNamePrefix="none such").text
+
+
+def test_a_mistyped_field_keeps_the_form_and_says_what_is_wrong_beside_it(api):
+    query = {"SubmitTimeAfter": "yesterday<", "SubmitTimeBefore": "2026-11-01", "JobStatus": "FAILED",
+             "JobNamePrefix": "night", "Refresh": "off", "Colour": "red"}  # fmt: skip
+    answer = api.call("/board", query, headers=BROWSER)
+    page = parsed(answer.body)
+    assert answer.status == 400
+    form = page.one("form", role="search")
+    field = form.one("input", name="SubmitTimeAfter")
+    assert (field.attributes["value"], field.attributes["aria-invalid"]) == ("yesterday<", "true")
+    said = form.one("p", id=field.attributes["aria-describedby"])
+    assert "RFC 3339" in said.text
+    assert form.one("input", name="JobNamePrefix").attributes["value"] == "night"
+    assert form.one("input", name="JobStatus", value="FAILED").attributes["checked"] == ""
+    assert "Colour: not a parameter of this call" in form.text
+    # A program gets the problem as before.
+    assert api.get("/board", **query).wrong.keys() == {"SubmitTimeAfter", "Colour"}
+
+
+def test_an_id_in_the_form_opens_the_job_and_an_unknown_one_is_said_beside_it(api):
+    page = page_of(api, JobId=f"{201:032x}", JobStatus="COMPLETED")
+    assert page.one("h1").text == "pathology"
+    answer = api.call("/board", {"JobId": "none"}, headers=BROWSER)
+    assert answer.status == 404
+    form = parsed(answer.body).one("form", role="search")
+    assert form.one("input", name="JobId").attributes["value"] == "none"
+    assert "the id of a job in the ledger" in form.one("p", id="wrong-JobId").text
+    assert api.get("/board", JobId="none").status == 404
+
+
+def test_names_that_repeat_have_a_row_of_runs(api):
+    api.fill(
+        *(a_job(700 + n, JobName="weekly <x>", SubmitTime=TODAY - n * 86_400) for n in range(1, 50)),
+        a_job(790, JobName="once", SubmitTime=TODAY - 50),
+    )  # fmt: skip
+    api.fill(
+        a_job(800, JobName="nightly", SubmitTime=TODAY - 10, JobStatus="FAILED"),
+        a_job(801, JobName="nightly", SubmitTime=TODAY - 20),
+        family=Family.PHI,
+    )
+    (table,) = page_of(api).all("table", "runs")
+    rows = table.all("tbody")[0].all("tr")
+    runs = {row.all("th")[0].text: row.all("a", "square") for row in rows}
+    by_name = {name.partition("PHI")[0].partition("SNOMEDCT")[0]: run for name, run in runs.items()}
+    assert "once" not in by_name
+    nightly = [square.attributes["class"] for square in by_name["nightly"]]
+    assert nightly == ["square ok", "square fail"]
+    assert by_name["nightly"][1].attributes["href"].endswith(f"{800:032x}")
+    assert "Failed" in by_name["nightly"][1].attributes["title"]
+    assert len(by_name["weekly <x>"]) == 29  # the last 30 days
+    assert "pathology" not in table.text
+
+
+def test_the_runs_are_those_of_a_bounded_number_of_jobs_and_say_so(api, monkeypatch):
+    monkeypatch.setattr(grid, "_MOST_JOBS", 20)
+    monkeypatch.setattr(grid, "_MOST_RUNS", 5)
+    api.fill(*(a_job(n, JobName="same", SubmitTime=TODAY - n) for n in range(1_000, 1_030)))
+    page = page_of(api)
+    (table,) = page.all("table", "runs")
+    assert len(table.all("a", "square")) == 5
+    assert "the newest 5 shown" in table.text
+    assert "names that repeat among the newest 20 jobs, since" in page.text
+
+
+def test_the_head_cells_of_every_table_say_what_they_head(api):
+    api.fill(*(a_job(n, JobName="same", SubmitTime=TODAY - n) for n in range(1_000, 1_003)))
+    for path in ("/board", "/board?JobStatus=FAILED"):
+        page = parsed(follow(api, path.removeprefix("/")).body)
+        heads = page.all("th")
+        assert heads
+        assert {cell.attributes.get("scope") for cell in heads} <= {"col", "row"}
+
+
+def test_each_time_has_its_machine_form_for_the_reader_s_zone(api):
+    for page in (page_of(api), page_of(api, f"/board/jobs/{201:032x}")):
+        times = page.all("time")
+        assert times
+        for time in times:
+            exact = time.attributes["datetime"]
+            assert exact.endswith("Z")
+            assert exact[:19].replace("T", " ") == time.text
 
 
 @pytest.mark.parametrize(
@@ -230,7 +353,8 @@ def test_a_job_has_its_properties_history_and_commands(api):
     assert properties["Added"] == '{"x": [1]}'
     (timeline,) = page.all("ol", "timeline")
     assert re.findall(r"Submitted|In progress|Partial success|Ended", timeline.text) == [
-        "Submitted", "In progress", "Partial success", "Ended",
+        # The end in the service is before the ledger's first look.
+        "Submitted", "Ended", "In progress", "Partial success",
     ]  # fmt: skip
     assert [code.text for code in page.all("pre")] == [
         f"jobledger job {301:032x}",

@@ -126,7 +126,7 @@ def test_the_widget_shows_the_board_in_html_that_cloudwatch_keeps(ask):
     html = ask(widgetContext=context())
     page = parsed(html)
     assert [heading.attributes["id"] for heading in page.all("h2")] == [
-        "totals", "active", "troubles", "days", "durations", "jobs",
+        "totals", "active", "fail", "part", "days", "durations", "jobs",
     ]  # fmt: skip
     assert not [tag for tag in REMOVED if page.all(tag)]
     assert not re.search(r"\son\w+=|javascript:|https?://|@import|url\(", html)

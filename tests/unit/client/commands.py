@@ -62,14 +62,14 @@ def run(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[s
 
 
 class Terminal:
-    """A run on a terminal of 120 columns; `read` is what it shows so far."""
+    """A run on a terminal of 40 rows; `shown` is what it shows so far."""
 
-    def __init__(self, url: str, *arguments: str) -> None:
+    def __init__(self, url: str, *arguments: str, columns: int = 120, **more: str) -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
             command(*arguments),
-            env=environment(url),
+            env=environment(url, **more),
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -98,7 +98,7 @@ class Terminal:
         return ""
 
 
-def on_terminal(url: str, *arguments: str) -> tuple[int, str]:
+def on_terminal(url: str, *arguments: str, columns: int = 120, **more: str) -> tuple[int, str]:
     """The exit code of a run on a terminal, and what it shows."""
-    terminal = Terminal(url, *arguments)
+    terminal = Terminal(url, *arguments, columns=columns, **more)
     return terminal.wait(), terminal.shown

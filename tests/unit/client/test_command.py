@@ -3,27 +3,38 @@
 import csv
 import io
 import json
+import re
+import signal
 import subprocess
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 import pytest
 
-from tests.scripted_server import Scripted, problem, scripted
+from job_ledger.command.table import COLUMNS
+from tests.scripted_server import Scripted, answering, problem, scripted
 from tests.served_api import JOBS
-from tests.unit.client.commands import command, environment, on_terminal, run
+from tests.unit.client.commands import (
+    command,
+    environment,
+    next_line,
+    on_terminal,
+    run,
+    start,
+)
 
 ESCAPE = "\x1b["
 PHI = f"{9_001:032x}"
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 
 
-def test_the_table_has_a_line_for_each_job(server):
+def test_in_a_pipe_the_table_has_tabs_between_whole_values(server):
     done = run(server.url, "jobs", "--family", "phi")
-    heading, first, second = done.stdout.splitlines()
-    assert heading.split("  ")[0] == "SUBMITTED (UTC)"
-    assert [second.split()[index] for index in (2, 5, 6)] == ["FAILED", PHI, "夜"]
-    assert "STOPPED" in first
+    heading, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert heading == list(COLUMNS)
+    assert [row[:2] for row in rows] == [["nightly-notes", "STOPPED"], ["夜 =1+1", "FAILED"]]
+    assert rows[1][3:6] == ["2026-11-23T08:00:01.000Z", "PHI", PHI] or rows[1][4:6] == ["PHI", PHI]
+    assert all(len(row) == len(COLUMNS) for row in rows)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -36,31 +47,64 @@ def test_a_pipe_is_plain_and_a_terminal_has_colour(server):
     assert f"{ESCAPE}1;31mFAILED" in coloured
     # What the service's message could do to the terminal is text.
     assert r"\x1b[31mno" in plain
-    assert r"\x1b[31mno" in coloured
+    assert ESCAPE + "31mno" not in coloured
 
 
-@pytest.mark.parametrize("family, has_it", [("PHI", False), ("ALL", True)])
-def test_the_family_is_shown_when_several_are_listed(server, family, has_it):
-    done = run(server.url, "jobs", "--family", family, "--max-results", "1")
-    assert ("FAMILY" in done.stdout) == has_it
+@pytest.mark.parametrize("subcommand", ["jobs", "summary", "health"])
+@pytest.mark.parametrize(
+    "variables, pipe, terminal",
+    [
+        ({"FORCE_COLOR": "0"}, False, False),
+        ({"FORCE_COLOR": "false"}, False, False),
+        ({"FORCE_COLOR": ""}, False, True),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+    ],
+    ids=str,
+)
+def test_colours_are_for_terminals_and_where_they_are_asked_for(
+    server, subcommand, variables, pipe, terminal
+):
+    if subcommand != "jobs":  # its table in a pipe is data
+        assert (ESCAPE in run(server.url, subcommand, **variables).stdout) == pipe
+    shown = on_terminal(server.url, subcommand, **variables)[1]
+    assert bool(re.search(r"\x1b\[[\d;]*3\dm|\x1b\[1m", shown)) == terminal
 
 
 def test_one_page_says_how_to_get_the_next(server):
-    done = run(server.url, "jobs", "--max-results", "2", "--format", "ndjson")
+    arguments = ("--family", "SNOMEDCT", "--max-results", "2")
+    done = run(server.url, "jobs", *arguments, "--format", "ndjson")
     token = done.stderr.split()[-1]
     assert "use --all" in done.stderr
-    rest = run(server.url, "jobs", "--max-results", "2", "--next-token", token, "--format", "json")
+    rest = run(server.url, "jobs", *arguments, "--next-token", token, "--format", "json")
     ids = [json.loads(line)["JobId"] for line in done.stdout.splitlines()]
     ids += [job["JobId"] for job in json.loads(rest.stdout)[LIST]]
     assert ids == [f"{JOBS - n:032x}" for n in (1, 2, 3, 4)]
     assert json.loads(rest.stdout)["NextToken"]
 
 
+def test_on_a_terminal_no_token_follows_a_page(server):
+    shown = on_terminal(server.url, "jobs", "--max-results", "2")[1]
+    assert "There are more jobs: use --all.\r\n" in shown
+    assert "--next-token" not in shown
+
+
+def test_people_see_every_family_unless_they_name_some(server):
+    families = {
+        line.split("\t")[4] for line in run(server.url, "jobs", "--all").stdout.splitlines()
+    }
+    assert families == {"FAMILY", "SNOMEDCT", "PHI"}
+    assert run(server.url, "summary").stdout.startswith("1,205 jobs")
+    done = run(server.url, "wait", "--job-name", "夜 =1+1")
+    assert (done.returncode, done.stdout.split("\t")[:2]) == (4, ["夜 =1+1", "FAILED"])
+
+
 @pytest.mark.parametrize("everything", [True, False])
 @pytest.mark.parametrize("form", ["table", "json", "csv", "ndjson"])
 def test_every_format_has_the_same_jobs(server, form, everything):
     chosen = ["--all", "--max-results", "400"] if everything else ["--max-results", "7"]
-    done = run(server.url, "jobs", *chosen, "--format", form)
+    done = run(server.url, "jobs", "--family", "SNOMEDCT", *chosen, "--format", form)
     assert done.returncode == 0, done.stderr
     count = JOBS if everything else 7
     assert ids_in(form, done.stdout) == [f"{n:032x}" for n in range(JOBS - 1, JOBS - 1 - count, -1)]
@@ -68,7 +112,7 @@ def test_every_format_has_the_same_jobs(server, form, everything):
 
 def ids_in(form, text):
     if form == "table":
-        return [line.split()[5] for line in text.splitlines()[1:]]
+        return [line.split("\t")[5] for line in text.splitlines()[1:]]
     if form == "json":
         document = json.loads(text)
         assert document["AsOf"]
@@ -99,13 +143,19 @@ def test_json_of_no_job_is_the_empty_list(server):
         (["--next-token", "abc"], "NextToken=abc"),
         (["--consistent-read"], "ConsistentRead=true"),
         (["--family", "ICD10CM", "--family", "PHI"], "Family=ICD10CM&Family=PHI"),
+        (
+            ["--after", "2026-11-29T10:00+02:00"],
+            "SubmitTimeAfter=2026-11-29T10%3A00%3A00%2B02%3A00",
+        ),
+        (["--after", "1795334400.5"], "SubmitTimeAfter=1795334400.5"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_every_filter_of_the_api_is_an_option(server, arguments, sent):
     server.requests.clear()
     run(server.url, "jobs", *arguments)
-    assert server.requests[0]["QUERY_STRING"] == sent
+    parameters = server.requests[0]["QUERY_STRING"].split("&")
+    assert [each for each in parameters if each != "Family=ALL"] == sent.split("&")
 
 
 def test_a_relative_time_is_that_long_ago(server):
@@ -114,6 +164,89 @@ def test_a_relative_time_is_that_long_ago(server):
     (text,) = parse_qs(server.requests[0]["QUERY_STRING"])["SubmitTimeAfter"]
     ago = datetime.now(UTC) - datetime.fromisoformat(text)
     assert 7 * 86_400 <= ago.total_seconds() < 7 * 86_400 + 60
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (
+            ["--name", "absent"],
+            "No job matches --name absent: none among the 1,205 jobs in SNOMEDCT, ",
+        ),
+        (["--family", "RXNORM"], "No job matches --family RXNORM: none among the 0 jobs in RXNORM"),
+        (["--name-prefix", "absent", "--all"], "--name-prefix absent: none among the 1,205 jobs"),
+        (["--status", "FAILED", "--before", "2020-01-01"], "among the 0 jobs of that time in"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", ["table", "json", "csv", "ndjson"])
+def test_an_empty_list_says_what_was_looked_at(server, arguments, words, form):
+    done = run(server.url, "jobs", *arguments, "--format", form)
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
+    assert words in done.stderr
+    assert done.stderr.endswith(", as of 2026-11-23 12:00:00 UTC.\n")
+    assert "more jobs" not in done.stderr
+    if form == "table":
+        assert done.stdout == ""
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "ndjson"])
+def test_a_page_without_jobs_is_read_over(form):
+    """The API searches for a prefix a part of the ledger at a time."""
+    page = {"json": (f'{{"{LIST}":[]', "}"), "csv": ('"JobId"\r\n', ""), "ndjson": ("", "")}
+
+    def answer(request):
+        kind = "json" if form == "table" else form
+        empty, end = page[kind]
+        number = int(request.query.get("NextToken", ["0"])[0])
+        job = {"json": f'{{"{LIST}":[{{"JobId":"a","Family":"PHI"}}]', "csv": '"JobId"\r\n"a"\r\n'}
+        body = empty if number < 3 else job.get(kind, '{"JobId":"a","Family":"PHI"}\n')
+        token = f',"NextToken":"{number + 1}"' if kind == "json" else ""
+        headers = {"Link": f'<?NextToken={number + 1}>; rel="next"', "X-Request-Id": "r"}
+        return Scripted(headers=headers, body=(body + token + end).encode())
+
+    with answering(answer) as server:
+        done = run(server.url, "jobs", "--name-prefix", "a", "--format", form)
+    assert (done.returncode, len(server.received)) == (0, 4)
+    assert "a" in done.stdout
+    assert "No job matches" not in done.stderr
+
+
+def test_the_start_of_an_id_is_enough(server):
+    job = {"JobId": "7c9d2cd0a1f54c0f", "JobStatus": "FAILED", "Family": "PHI"}
+    other = {"JobId": "7c9e", "JobStatus": "COMPLETED", "Family": "PHI"}
+    described = json.dumps({"ComprehendMedicalAsyncJobProperties": job, "History": []}).encode()
+
+    def answer(request):
+        if request.path == "/jobs":
+            return Scripted(body=json.dumps({LIST: [job, other], "AsOf": None}).encode())
+        known = request.path == "/jobs/7c9d2cd0a1f54c0f"
+        return Scripted(body=described) if known else problem(404, "ResourceNotFoundException")
+
+    with answering(answer) as served:
+        assert job["JobId"] in run(served.url, "job", "7c9d").stdout
+        assert run(served.url, "wait", "7c9d").returncode == 4
+        process = start(served.url, "open", "7c9d", BROWSER="true")
+        with process:
+            assert next_line(process).endswith("/board/jobs/7c9d2cd0a1f54c0f\n")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        several = run(served.url, "job", "7c9")
+    assert several.returncode == 1
+    assert "2 ids begin with 7c9 (7c9d2cd0a1f54c0f, 7c9e): write more" in several.stderr
+
+
+def test_csv_can_begin_with_a_byte_order_mark_in_a_file_and_in_a_pipe(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "jobs.csv"
+    arguments = ("jobs", "--family", "PHI", "--format", "csv", "--bom", "--output")
+    assert run(server.url, *arguments, str(file)).stdout == ""
+    assert file.read_bytes().startswith(b'\xef\xbb\xbf"JobId"')
+    printed = run(server.url, *arguments, "-").stdout
+    assert printed.splitlines() == file.read_text(encoding="utf-8").splitlines()
+    assert [path.name for path in tmp_path.iterdir()] == ["jobs.csv"]
 
 
 def test_a_job_has_its_properties_and_its_history(server):
@@ -126,12 +259,13 @@ def test_a_job_has_its_properties_and_its_history(server):
 
 
 def test_a_summary_has_bars_on_a_terminal(server):
-    plain = run(server.url, "summary", "--family", "ALL").stdout
-    code, shown = on_terminal(server.url, "summary", "--family", "ALL")
+    plain = run(server.url, "summary").stdout
+    code, shown = on_terminal(server.url, "summary")
     assert plain.startswith("1,205 jobs")
     assert "█" not in plain
     assert (code, "█" * 13 in shown) == (0, True), "a third of forty"
-    assert json.loads(run(server.url, "summary", "--format", "json").stdout)["Total"] == JOBS
+    arguments = ("summary", "--family", "SNOMEDCT", "--format", "json")
+    assert json.loads(run(server.url, *arguments).stdout)["Total"] == JOBS
 
 
 def test_a_digest_is_published_and_shown(server):
@@ -200,6 +334,7 @@ def test_wait_follows_the_first_job_it_finds_to_its_end():
     assert done.returncode == 4
     assert [request.path for request in server.received] == ["/jobs"] * 3 + ["/jobs/first"]
     assert server.received[0].query == {
+        "Family": ["ALL"],
         "JobName": ["nightly"],
         "Order": ["descending"],
         "MaxResults": ["1"],
@@ -226,14 +361,34 @@ def test_wait_ends_when_its_time_is_over():
     page = Scripted(body=json.dumps({LIST: [], "AsOf": None}).encode())
     with scripted(page) as server:
         done = run(server.url, "wait", "--job-name", "nightly", "--timeout", "0s")
-    assert (done.returncode, done.stderr) == (5, "The time is over; no job matches.\n")
+    expected = "The time is over; no job matches --job-name nightly in all families.\n"
+    assert (done.returncode, done.stderr) == (5, expected.replace("--job-name", "--name"))
 
 
 @pytest.mark.parametrize(
     "arguments, code, words",
     [
         (["job", "absent"], 1, "ResourceNotFoundException (404)"),
-        (["jobs", "--after", "2026-13-01"], 1, "SubmitTimeAfter: an RFC 3339 time"),
+        (["jobs", "--after", "2026-13-01"], 2, "an RFC 3339 time with its offset"),
+        (["jobs", "--after", "2026-11-29T10:00"], 2, "2026-11-29T10:00:00Z"),
+        (["jobs", "--after", "2026-11-29 10:00:00"], 2, "2026-11-29T10:00:00Z"),
+        (["jobs", "--before", "2026"], 2, "did you mean 2026-01-01?"),
+        (["jobs", "--after", "20261123"], 2, "did you mean 2026-11-23?"),
+        (["jobs", "--after", "202611230800"], 2, "did you mean 2026-11-23T08:00:00Z?"),
+        (["jobs", "--after", "20261123080000"], 2, "did you mean 2026-11-23T08:00:00Z?"),
+        (["digest", "--start", "20261123"], 2, "did you mean 2026-11-23?"),
+        (
+            ["jobs", "--after", "2026-11-20", "--before", "2026-11-19"],
+            1,
+            "--after: a time earlier than --before",
+        ),
+        (["jobs", "--name", "no*stars"], 1, "--name: 1 to 256 letters"),
+        (["jobs", "--output", "jobs.xlsx"], 2, "Excel opens --output jobs.csv --bom"),
+        (["jobs", "--output", "jobs.parquet"], 2, "use .csv, .json, .ndjson or .txt"),
+        (["jobs", "--bom"], 2, "--bom is for --format csv"),
+        (["wait", "x", "--after", "1d"], 2, "use it without filters"),
+        (["job", "000000000"], 1, "ids begin with 000000000"),
+        (["job", "absent"], 1, "Of the newest 1,205 jobs, no id begins with it"),
         (["jobs", "--after", "yesterday"], 2, "how long ago (90s, 60m, 12h, 7d, 2w)"),
         (["jobs", "--after", "7x"], 2, "epoch seconds. See `jobledger jobs --help`."),
         (["jobs", "--status", "DONE"], 2, "SUBMITTED, IN_PROGRESS"),
@@ -243,7 +398,11 @@ def test_wait_ends_when_its_time_is_over():
         (["jobs", "--url", "http://example.org"], 1, "needs https"),
         (["jobs", "--url", "http://127.0.0.1:1"], 1, "Check its URL"),
         (["jobs", "--profile", "absent"], 1, "absent"),
-        (["jobs", "--output", "/nonexistent/x.csv"], 1, "No such file or directory"),
+        (
+            ["jobs", "--output", "/nonexistent/x.csv"],
+            1,
+            "No such file or directory: /nonexistent/x.csv",
+        ),
         (["jobs", "--output", "/dev/null"], 1, "not a regular file"),
         (["job"], 2, "--help"),
         (["jobs", "--name", "\udcff"], 1, "not valid Unicode"),
@@ -259,6 +418,8 @@ def test_an_error_is_one_line_that_says_what_to_do(server, arguments, code, word
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert words in line
+    assert ".part" not in line
+    assert "See errors" not in line
 
 
 def test_a_digest_lists_statuses_in_one_order_whatever_the_answer_has():

@@ -1,8 +1,10 @@
 """boto3's list and describe methods on the ledger, against a real botocore client and its model."""
 
 import inspect
+import json
 from datetime import UTC, datetime
 
+import boto3
 import pytest
 from botocore.exceptions import (
     ClientError,
@@ -16,7 +18,7 @@ from botocore.session import Session
 from job_ledger import JobLedger
 from job_ledger.comprehend_medical import NOUNS, ComprehendMedicalCalls
 from tests.contract.shapes import check
-from tests.scripted_server import problem, scripted
+from tests.scripted_server import Scripted, problem, scripted
 from tests.served_api import JOBS
 
 LIST = "list_snomedct_inference_jobs"
@@ -94,6 +96,48 @@ def test_arguments_are_checked_as_botocore_does(ledger, real, server, method, pa
         getattr(ledger, method)(**parameters)
     assert str(ours.value) == str(theirs.value)
     assert server.requests == []
+
+
+def clients_of_the_service():
+    boto3.setup_default_session(region_name="us-east-1")
+    yield "before", boto3.client("comprehendmedical")
+    yield "boto3.Session", boto3.Session(region_name="eu-west-1").client("comprehendmedical")
+    yield "botocore", Session().create_client("comprehendmedical", region_name="us-east-1")
+
+
+def test_the_exceptions_of_every_boto3_client_catch_the_ledgers(ledger):
+    for name, client in clients_of_the_service():
+        with pytest.raises(client.exceptions.ResourceNotFoundException) as caught:
+            ledger.describe_phi_detection_job(JobId="absent")
+        assert isinstance(caught.value, ledger.exceptions.ResourceNotFoundException), name
+        with pytest.raises(client.exceptions.ValidationException):
+            ledger.list_phi_detection_jobs(Filter={"JobStatus": "BOGUS"})
+        assert not isinstance(caught.value, client.exceptions.ValidationException)
+
+
+OTHERS = [
+    "start_phi_detection_job",
+    "stop_phi_detection_job",
+    "detect_entities_v2",
+    "infer_rx_norm",
+]
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_a_call_that_is_not_the_ledgers_says_which_client_has_it(ledger, server, method):
+    with pytest.raises(
+        AttributeError, match=rf"call {method} of boto3.client\('comprehendmedical'"
+    ):
+        getattr(ledger, method)
+    with pytest.raises(AttributeError, match="no attribute 'start_no_job'"):
+        _ = ledger.start_no_job
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_a_call_that_is_not_the_ledgers_goes_to_the_service_on_request(server, real, method):
+    with JobLedger(server.url, service=real) as ledger:
+        assert getattr(ledger, method) == getattr(real, method)
+        assert ledger.list_phi_detection_jobs()["ComprehendMedicalAsyncJobPropertiesList"]
 
 
 def test_only_keyword_arguments_are_taken(ledger, real):
@@ -198,7 +242,7 @@ def test_the_waiter_waits_for_a_job_that_the_ledger_does_not_know_yet(ledger, se
     assert len(server.requests) == 6, "the family, then the job, three times"
 
 
-def test_the_waiter_ends_at_an_error():
+def test_the_waiter_ends_at_an_error_that_stays():
     denied = problem(403, "AccessDeniedException")
     with (
         scripted(denied) as server,
@@ -206,6 +250,39 @@ def test_the_waiter_ends_at_an_error():
         pytest.raises(WaiterError, match="AccessDeniedException"),
     ):
         wait(ledger, "x", attempts=5)
+
+
+JOB = {"JobId": "a", "JobStatus": "COMPLETED", "Family": "PHI"}
+COMPLETED = Scripted(
+    body=json.dumps({"ComprehendMedicalAsyncJobProperties": JOB, "History": []}).encode()
+)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        problem(429, "TooManyRequestsException", Retry_After="60"),
+        problem(500, Retry_After="60"),
+        problem(503, Retry_After="60"),
+        problem(504, Retry_After="60"),
+        Scripted(502, {"Retry-After": "60"}, b"<html>"),
+        None,
+    ],
+    ids=lambda failure: str(failure and failure.status),
+)
+def test_the_waiter_outlives_a_transient_failure(failure):
+    """As `jobledger wait` does; only a connection must have been there once."""
+    working = [COMPLETED.__class__(body=COMPLETED.body.replace(b"COMPLETED", b"IN_PROGRESS"))] * 2
+    with scripted(*working, *[failure] * 8, COMPLETED) as server, JobLedger(server.url) as ledger:
+        ledger._http._sleep = lambda _: None
+        wait(ledger, "a", attempts=7)
+
+
+def test_the_waiter_raises_what_a_waiter_of_boto3_raises_without_a_connection(real):
+    ledger = JobLedger("http://127.0.0.1:1")
+    ledger._http._sleep = lambda _: None
+    with pytest.raises(EndpointConnectionError):
+        wait(ledger, "a", attempts=5)
 
 
 def test_the_waiter_checks_its_argument_and_its_name(ledger):

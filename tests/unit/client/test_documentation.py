@@ -1,6 +1,8 @@
 """docs/client.md and the README say what the client and the command are."""
 
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import click
@@ -10,7 +12,7 @@ from job_ledger import JobLedger
 from job_ledger.command.main import jobledger
 from job_ledger.command.wait import EXIT_CODES, TIMED_OUT
 from job_ledger.http import MOST_ATTEMPTS
-from tests.unit.client.commands import run
+from tests.unit.client.commands import command, environment
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "client.md").read_text()
@@ -71,11 +73,14 @@ def test_the_python_of_the_documentation_runs(server, monkeypatch, capsys, block
     assert len(capsys.readouterr().out.splitlines()) >= 2
 
 
-def test_the_readme_shows_what_the_command_prints(server):
-    shown = re.search(r"\$ jobledger jobs --status FAILED --after 7d\n(.*?)```", README, re.DOTALL)
+def test_the_document_shows_what_the_command_prints(server):
+    shown = re.search(
+        r"\$ jobledger (jobs --status FAILED) --after 7d (\| cut [^\n]*)\n(.*?)```", TEXT, re.DOTALL
+    )
     assert shown
-    heading, *jobs = shown[1].splitlines()
-    printed = run(server.url, "jobs", "--family", "PHI", "--status", "FAILED").stdout.splitlines()
-    assert heading.split() == printed[0].split()
-    line = re.compile(r"[\d-]{10} [\d:]{8}  FAILED {11}[\dhms ]{7}  [0-9a-f]{32}  \S.*")
-    assert all(line.fullmatch(job) for job in (*jobs, printed[1]))
+    line = f"{shlex.join(command(*shown[1].split(), '--family', 'PHI'))} {shown[2]}"
+    printed = subprocess.check_output(["sh", "-c", line], env=environment(server.url), text=True)
+    heading, job = (line.strip().split("\t") for line in shown[3].strip().splitlines())
+    first, *jobs = (line.split("\t") for line in printed.splitlines())
+    assert first == heading
+    assert all(len(row) == len(job) and row[1:3] == job[1:3] for row in jobs)

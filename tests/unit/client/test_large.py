@@ -78,6 +78,17 @@ def count_in(form, text):
     return len(text.splitlines()) - (form == "table")
 
 
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_cell_can_be_longer_than_pythons_reader_takes(tmp_path, pages):
+    long = "x\r\n" * 60_000
+    paged = Paged(pages)
+    paged._csv = f'"JobId","Message"\r\n"a","{long}"\r\n"b",""""\r\n'.encode()
+    with answering(paged) as server:
+        done = run(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "jobs.csv").read_bytes().count(long.encode()) == pages
+
+
 def test_the_ending_of_the_file_is_the_default_format(tmp_path):
     file = tmp_path / "jobs.CSV"
     with answering(Paged(1)) as server:
@@ -162,6 +173,7 @@ class Account:
 
     def __init__(self):
         self.histories = {}
+        self.deleted = set()
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
         self._time = now
 
@@ -176,6 +188,7 @@ class Account:
                 for number, status in enumerate(self.histories[job_id])
             ]
             body = {"ComprehendMedicalAsyncJobProperties": self._job(job_id), "History": history}
+            body |= {"ExpiredUpstream": True} if job_id in self.deleted else {}
         else:
             wanted = request.query.get("JobStatus")
             jobs = [self._job(job_id) for job_id in self.histories]
@@ -210,8 +223,8 @@ def test_watch_prints_each_transition_in_a_pipe():
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
             rest = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert rest == ("", ""), lines
+    assert process.returncode == 130
+    assert rest == ("", "\n"), lines
     assert sorted(line[2:] for line in lines) == [
         ["(new)", "->", "SUBMITTED", "b", "name", "of", "b"],
         ["IN_PROGRESS", "->", "COMPLETED", "a", "name", "of", "a"],
@@ -232,5 +245,19 @@ def test_watch_shows_the_active_jobs_on_a_terminal():
         account.put("active", "SUBMITTED", "IN_PROGRESS", "FAILED")
         terminal.read_until("0 active at")
         os.killpg(terminal.process.pid, signal.SIGINT)
-        assert terminal.wait() == 0
+        assert terminal.wait() == 130
     assert "-> \x1b[1;31mFAILED" in terminal.shown
+
+
+def test_watch_leaves_out_jobs_that_the_service_has_deleted():
+    account = Account()
+    account.put("active", "SUBMITTED")
+    account.put("deleted", "IN_PROGRESS")
+    account.deleted = {"deleted"}
+    with answering(account) as server:
+        terminal = Terminal(server.url, "watch", "--interval", "0s")
+        assert "name of deleted" not in terminal.read_until("1 active at")
+        account.deleted = {"deleted", "active"}
+        assert "name of deleted" not in terminal.read_until("0 active at")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        assert terminal.wait() == 130

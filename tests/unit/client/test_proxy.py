@@ -223,6 +223,26 @@ def test_an_error_of_the_api_is_passed_on(browser, upstream):
     assert b"ResourceNotFoundException" in content
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Scripted(302, {"Location": "https://sign-in.example/"}),
+        Scripted(204, body=b""),
+        Scripted(200, {"Content-Type": "text/html"}, b"<title>Sign in</title>"),
+        Scripted(403, {"Content-Type": "text/html"}, b"<title>Sign in</title>"),
+        Scripted(200, {"Content-Type": "text/html", "Content-Encoding": "gzip"}, b"no gzip"),
+        Scripted(200, {**PAGE.headers, "Content-Length": "99"}, b"<!doctype"),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.headers}",
+)
+def test_an_answer_that_is_not_the_apis_never_reaches_the_browser(browser, upstream, answer):
+    upstream.answer = lambda _: answer
+    browser.proxy.http._sleep = lambda _: None
+    response, content = browser.send("GET", "/board")
+    assert (response.status, response.headers["Content-Type"]) == (502, "text/plain; charset=utf-8")
+    assert b"not from Job Ledger's API" in content
+
+
 def test_it_listens_on_loopback_only_and_each_has_its_own_port_and_token(upstream):
     with JobLedger(upstream.url) as ledger, ledger.proxy() as one, ledger.proxy() as other:
         assert one.server_address[0] == "127.0.0.1"

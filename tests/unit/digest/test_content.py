@@ -7,9 +7,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from msgspec import structs
 
 from jobledger.digest.message import DigestMessages, render_messages
-from jobledger.digest.text import look_closer, subject
+from jobledger.digest.text import look_closer, open_job, subject
 from jobledger.jobs import Family
 from tests.digests import NOW, ZURICH, DigestWorld, a_digest, machine, published
 from tests.recounted import complete_counters
@@ -213,6 +214,18 @@ def test_every_digest_is_as_its_schema_says(name):
     assert digest.keys() == SCHEMA["properties"].keys()
 
 
+def test_jobs_that_need_a_person_have_the_address_of_their_page_if_the_api_s_is_known():
+    digest = TYPICAL["failures"]()
+    document = json.loads(render_messages(digest, ZURICH).digest.bodies["default"])
+    for name in ("Failed", "PartialSuccess", "LongRunning", "Completed", "Active"):
+        for entry in document[name]:
+            page = f"{ZURICH.api_url}/board/jobs/{entry['JobId']}"
+            expected = None if name in ("Completed", "Active") else page
+            assert entry.get("Board") == expected
+    unknown = render_messages(digest, structs.replace(ZURICH, api_url=None)).digest
+    assert "Board" not in unknown.bodies["default"]
+
+
 def test_the_schema_knows_what_is_wrong():
     digest = machine(render_messages(TYPICAL["failures"](), ZURICH).digest)
     validator = jsonschema_rs.validator_for(SCHEMA)
@@ -256,7 +269,11 @@ def test_the_chat_message_has_the_counts_and_after_failures_the_next_steps(name)
         "failures": (
             "ATTENTION: 3 jobs failed, 1 finished only in part, 1 runs unusually long.",
             "ATTENTION",
-            {"nextSteps": [f"Look closer: `jobledger open` or `{look_closer(digest, ZURICH)}`"]},
+            {
+                "nextSteps": [
+                    f"Look closer: `{open_job(digest)}` or `{look_closer(digest, ZURICH)}`"
+                ]
+            },
         ),
         "quiet-day": ("OK: no action is needed.", "OK", {}),
     }[name]

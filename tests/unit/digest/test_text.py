@@ -71,7 +71,7 @@ def test_no_line_is_longer_than_78_columns_but_the_one_to_copy(name):
         (
             {"stale": True, "as_of": None, "failed": 1, "partial_success": 1},
             (
-                "STALE: the ledger has never synced with Comprehend Medical; it may not include"
+                "STALE: the ledger has no known sync with Comprehend Medical; it may not include"
                 " recent changes. Until then: 1 job failed, 1 finished only in part."
             ),
         ),

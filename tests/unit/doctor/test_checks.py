@@ -404,6 +404,7 @@ def test_a_region_without_the_service_is_a_problem_until_it_has_answered():
     [
         ("succeeded", health(), "ok"),
         ("failed: PHI AccessDeniedException", health(), "ok"),
+        ("unfinished: PHI DeadlineReached", health(**NEVER), "problem"),
         ("failed: PHI AccessDeniedException", health(**NEVER), "problem"),
     ],
 )

@@ -174,22 +174,28 @@ ABSENT = """<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code
 def test_without_a_stack_there_is_one_finding(status, body, code, meaning):
     headers = {"Content-Type": "text/xml"}
     with scripted(Scripted(status, headers, body.encode())) as server:
-        more = {"AWS_ENDPOINT_URL": server.url}
-        done = run("", "doctor", "--name", "Other", "--json", **more)
+        done = run("", "doctor", "--name", "Other", "--json", AWS_ENDPOINT_URL=server.url)
         (check,) = json.loads(done.stdout)["Checks"]
         assert (done.returncode, check["Check"], meaning in check["Meaning"]) == (
             code,
             "stack",
             True,
         )
-        shown = run("", "doctor", "--name", "Other", **more)
+        shown = run("", "doctor", "--name", "Other", AWS_ENDPOINT_URL=server.url)
         assert meaning.split()[0] in shown.stdout
+        assert shown.stdout.endswith("1 problem\n" if code == 1 else "1 could not look\n")
         assert shown.stderr == ""
 
 
 def test_without_credentials_it_cannot_look():
-    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"}
-    done = run("", "doctor", AWS_EC2_METADATA_DISABLED="true", **nothing)
+    done = run(
+        "",
+        "doctor",
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_ACCESS_KEY_ID="",
+        AWS_SECRET_ACCESS_KEY="",
+        HOME="/nonexistent",
+    )
     assert (done.returncode, "no look" in done.stdout) == (2, True), done
 
 

@@ -137,7 +137,7 @@ def all_inputs() -> Iterator[Input]:
     yield Input("/jobs Family of the ledger", kept, send, text=True, beyond=others)
     yield Input("path JobId", parameters.JOB_ID, Handlers.job_id, text=True)
     yield Input("path Asset", docs.ASSET, Handlers.asset, text=True)
-    for name in ("Family", "Refresh"):  # the others are those of /jobs
+    for name in ("Family", "Refresh", "Format"):  # the others are those of /jobs
         declared, send = parameters.BOARD_PARAMETERS[name], _query("/board", name)
         # A form sends its empty fields: they are left out.
         yield Input(f"/board {name}", declared, send, text=True, beyond=("x", "ON", "all"))

@@ -236,6 +236,14 @@ def test_a_job_that_ends_while_it_gets_its_active_row_is_not_followed():
     world.agree()
 
 
+def test_a_job_that_another_sync_has_found_since_is_followed_no_longer_when_it_ends():
+    world = Ledgered()
+    world.record(a_job("job", "IN_PROGRESS", NEW))
+    ended = a_job("job", submitted=NEW)
+    world.ledger.record(FAMILY, [ended], rfc3339(world.now), announce_new=True, followed={})
+    world.agree()
+
+
 def test_a_job_that_has_moved_is_not_dropped_for_its_former_submit_time():
     world = Ledgered()
     world.record(a_job("job", "IN_PROGRESS", None))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Family, Job, JobStatus, job_from_service
 from jobledger.ledger import pages
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.filters import JobQuery
@@ -53,7 +53,9 @@ class Paged:
     ) -> JobsPage:
         self.database.forget()
         now = rfc3339(self.now)
-        return read_page(self.ledger, query, size, start, now, begun=begun, consistent=consistent)
+        page = read_page(self.ledger, query, size, start, now, begun=begun, consistent=consistent)
+        assert page.examined == self.database.rows_read
+        return replace(page, examined=0)
 
     def limits(self) -> list[int]:
         return [query["Limit"] for query in self.database.queries]
@@ -213,25 +215,50 @@ def test_a_prefix_page_ends_short_after_2000_rows_and_the_next_one_begins_there(
 def test_a_full_page_ends_with_its_last_job_not_the_last_row_read(begun):
     paged = Paged(*prefixed(range(3_000), every=1_000))
     page = paged.page(PREFIX, 2, begun=begun)
-    assert (len(page.jobs), paged.database.rows_read) == (2, 2_000)
+    assert (len(page.jobs), paged.database.rows_read) == (2, 1_500)
     assert page.position == at(a_job(1_000))
 
 
-def test_the_2000_rows_are_divided_among_the_queries_of_a_page():
-    jobs = [job for family in BOTH for job in some(range(3_000), family, JobName="other")]
+def test_a_prefix_search_without_a_job_so_far_reads_on_until_it_has_one():
+    paged = Paged(*prefixed(range(1, 20_001), every=7_000))
+    page = paged.page(PREFIX, 8)
+    assert (len(page.jobs), paged.database.rows_read) == (1, 7_000)
+    assert page.position == at(a_job(7_000))
+    assert len(paged.page(PREFIX, 8, page.position).jobs) == 1
+
+
+@pytest.mark.parametrize("order,last", [("ascending", 2_999), ("descending", 1_000)])
+def test_a_prefix_page_without_jobs_ends_after_a_number_of_rows_of_all_families(
+    order, last, monkeypatch
+):
+    monkeypatch.setattr(pages, "SEARCHED_ROWS", 6_000)
+    jobs = [job for family in BOTH for job in some(range(4_000), family, JobName="other")]
     paged = Paged(*jobs)
-    page = paged.page(replace(PREFIX, families=BOTH), 8)
-    assert page.jobs == []
-    assert page.position == at(a_job(999))  # PHI is before SNOMEDCT
-    assert sorted(paged.limits()) == [500] * 4
-    assert paged.database.rows_read == 2_000
+    page = paged.page(replace(PREFIX, families=BOTH, order=order), 8)
+    assert (page.jobs, paged.database.rows_read) == ([], 6_000)
+    # Both families' rows up to there were read once.
+    assert page.position is not None
+    assert page.position.sort_key == a_job(last).sort_key
 
 
-def test_the_last_chunk_of_a_prefix_page_is_what_is_left_of_its_rows(monkeypatch):
-    monkeypatch.setattr(pages, "PREFIX_ROWS", 1_200)
-    paged = Paged(*some(range(2_000), JobName="other"))
-    assert paged.page(PREFIX, 8).position == at(a_job(1_199))
-    assert paged.limits() == [500, 500, 200]
+def test_a_prefix_page_ends_when_no_time_is_left():
+    paged = Paged(*some(range(20_000), JobName="other"))
+    left = iter([True, True, False])
+    page = read_page(
+        paged.ledger, PREFIX, 8, None, rfc3339(paged.now), time_left=lambda: next(left)
+    )
+    assert (page.jobs, page.examined, page.position) == ([], 1_500, at(a_job(1_499)))
+
+
+@pytest.mark.parametrize("families", [1, 5])
+@pytest.mark.parametrize("statuses", [(), tuple(JobStatus)])
+def test_a_prefix_that_no_job_has_is_found_out_by_reading_each_row_once(families, statuses):
+    chosen = tuple(Family)[:families]
+    paged = Paged(*(a_job(n, family, JobName="other") for family in chosen for n in range(3_000)))
+    query = replace(PREFIX, families=chosen, statuses=statuses)
+    page = paged.page(query, 8)
+    assert (page.jobs, page.position) == ([], None)
+    assert paged.database.rows_read == families * 3_000
 
 
 # Rows that the ledger learned of after the walk began.

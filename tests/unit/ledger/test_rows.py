@@ -166,15 +166,15 @@ def test_the_change_row_of_a_new_job_has_no_previous_status_or_absent_property()
 )
 def test_a_status_moves_forward_only_and_a_final_one_stays(before, now, replaces):
     row = job_row(PHI, a_job(JobStatus=before), None, LISTED_AT, OBSERVED_AT)
-    assert supersedes(a_job(JobStatus=now), LATER_LISTED, row) is replaces
+    assert supersedes(a_job(JobStatus=now), LATER_LISTED, row, NOW) is replaces
 
 
 def test_an_unchanged_job_is_written_only_if_it_had_expired_upstream():
     row = job_row(PHI, COMPLETE, None, LISTED_AT, OBSERVED_AT)
-    assert supersedes(COMPLETE, LATER_LISTED, row) is False
-    assert supersedes(COMPLETE, LATER_LISTED, row | {"ExpiredUpstream": True}) is True
-    assert supersedes(COMPLETE, LISTED_AT, row | {"ExpiredUpstream": True}) is False
-    assert supersedes(COMPLETE, LISTED_AT, None) is True
+    assert supersedes(COMPLETE, LATER_LISTED, row, NOW) is False
+    assert supersedes(COMPLETE, LATER_LISTED, row | {"ExpiredUpstream": True}, NOW) is True
+    assert supersedes(COMPLETE, LISTED_AT, row | {"ExpiredUpstream": True}, NOW) is False
+    assert supersedes(COMPLETE, LISTED_AT, None, NOW) is True
 
 
 # Written and read by the ledger.

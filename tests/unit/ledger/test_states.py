@@ -128,9 +128,9 @@ def test_each_saved_state_is_settled_later_than_the_one_before_whatever_the_cloc
     [
         (timedelta(0), MILLISECOND),
         (-timedelta(hours=1), timedelta(0)),
-        (timedelta(seconds=59.999), timedelta(seconds=60)),
+        (timedelta(seconds=60), timedelta(seconds=60.001)),
         # Such a state was written by a clock that was wrong.
-        (timedelta(seconds=60), timedelta(0)),
+        (timedelta(seconds=60.001), timedelta(0)),
         (timedelta(days=365), timedelta(0)),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_job_ranks_by_its_status_and_an_unknown_status_by_its_end_time(status,
 @pytest.mark.parametrize("later,replaces", [(-SECOND, False), (0 * SECOND, False), (SECOND, True)])
 def test_of_one_status_only_a_later_listing_replaces_the_row(later, replaces):
     job = a_job(Message="new")
-    assert supersedes(job, rfc3339(NOW + later), a_row(a_job(), NOW)) is replaces
+    assert supersedes(job, rfc3339(NOW + later), a_row(a_job(), NOW), NOW) is replaces
 
 
 def test_a_job_listed_twice_counts_by_its_latest_status_and_later_entry():
@@ -192,7 +192,7 @@ def test_a_change_is_never_written_over_another():
     at = written.now
     (key,) = (key for key, item in written.database.items.items() if "Job" in item)
     written.database._remove(key)  # an operator erases the job
-    written.now = at - timedelta(milliseconds=1)  # another clock, at the same millisecond
+    written.now = at - timedelta(milliseconds=2)  # another clock, at the same millisecond
     written.record(a_job("COMPLETED"))
     assert len(written.changes()) == 2
 

@@ -189,6 +189,15 @@ def test_a_family_that_could_not_be_synced_is_stale_and_keeps_its_time(answer):
     }
 
 
+@pytest.mark.parametrize("age,is_stale", [(2, False), (2.001, True), (600, True)])
+def test_a_family_that_is_older_than_the_request_after_its_sync_is_stale(age, is_stale):
+    """The sync completed a walk that began before, or was that of an earlier request."""
+    synced = rfc3339(NOW - timedelta(seconds=age))
+    answer = {"Families": {"PHI": {"AsOf": synced}}}
+    times, stale = refreshed({Family.PHI: EARLY}, [Family.PHI], lambda _: answer, NOW)
+    assert (times, stale) == ({Family.PHI: synced}, is_stale)
+
+
 def test_a_function_that_refuses_leaves_every_family_as_it_was_and_stale():
     def refuse(payload):
         raise FunctionRefused("Throttled")

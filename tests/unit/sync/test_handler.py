@@ -104,7 +104,7 @@ def test_a_family_that_fails_for_any_reason_does_not_stop_the_others(world, monk
     monkeypatch.setattr("jobledger.sync.walk.Sync.run", _fail_for_snomedct(Sync.run))
     with pytest.raises(UnexpectedError, match="ZeroDivisionError"):
         invoke({})
-    assert world.ledger.state(Family.PHI).as_of
+    assert world.ledger.state(Family.PHI).filled
 
 
 def test_a_sync_that_is_younger_than_asked_for_is_shared(world):

@@ -186,7 +186,7 @@ def test_a_recount_is_kept_after_each_month_and_stops_when_there_is_no_time(serv
 
 
 @pytest.mark.parametrize(
-    "changed,error", [({"as_of": minutes(9)}, None), ({"recounted": "2026-10"}, "WalkOvertaken")]
+    "changed,error", [({"as_of": minutes(1)}, None), ({"recounted": "2026-10"}, "WalkOvertaken")]
 )
 def test_a_recount_runs_beside_a_walk_but_not_beside_another_recount(
     changed, error, service, monkeypatch

@@ -159,7 +159,7 @@ def test_a_result_is_shared_until_it_is_as_old_as_asked_for(seconds):
     assert len(runs) == 2
 
 
-def test_a_waiting_request_polls_five_times_a_second_and_takes_the_result_at_any_age():
+def test_a_waiting_request_polls_five_times_a_second_and_takes_the_result_however_long_it_takes():
     syncs = Stepped()
     key = {"PK": "claim", "SK": f"{SCOPE}/PHI"}
     claimed = syncs.syncs._claim(key, None)
@@ -175,6 +175,26 @@ def test_a_waiting_request_polls_five_times_a_second_and_takes_the_result_at_any
     syncs.syncs._sleep = sleep
     assert syncs.run(dict) == {"AsOf": "slow", "UpstreamCalls": 0, "Changed": 0}
     assert slept == [0.2] * 200
+
+
+@pytest.mark.parametrize("age,runs", [(1.999, 0), (2, 1), (30, 1)])
+def test_a_sync_that_began_before_the_request_is_awaited_and_followed_by_another(age, runs):
+    syncs, own = Stepped(), []
+    claimed = syncs.syncs._claim({"PK": "claim", "SK": f"{SCOPE}/PHI"}, None)
+    assert claimed
+    syncs.now += timedelta(seconds=age)
+
+    def sleep(seconds: float) -> None:
+        syncs.now += timedelta(seconds=seconds)
+        syncs.syncs._finish(claimed, lambda: {"AsOf": "old"})
+
+    def sync():
+        own.append(1)
+        return {"AsOf": "new"}
+
+    syncs.syncs._sleep = sleep
+    assert syncs.run(sync)["AsOf"] == ("new" if runs else "old")
+    assert len(own) == runs
 
 
 def test_each_claim_and_each_result_is_the_next_version_of_one_row():

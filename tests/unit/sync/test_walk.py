@@ -113,7 +113,7 @@ def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(synced):
 
 
 def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
-    ahead = Walk(started_at="other", pages=9)
+    ahead = Walk(started_at=rfc3339(NOW), pages=9)
     pages = 0
 
     def another() -> None:
@@ -136,12 +136,12 @@ def test_a_state_that_changes_beside_the_walk_does_not_stop_it(at_page, synced):
         nonlocal pages
         pages += 1
         if pages == at_page:
-            synced.save(full_walk_after="later")
+            synced.save(full_walk_after=minutes(9))
 
     synced.before_page = another
     done = synced.sync(page(a_job("a"), token="2"), page(token="3"), page(a_job("b")))
     assert (done.error, done.as_of) == (None, minutes(1))
-    assert (synced.state.full_walk_after, synced.state.walk) == ("later", None)
+    assert (synced.state.full_walk_after, synced.state.walk) == (minutes(9), None)
 
 
 def test_a_walk_that_another_sync_has_completed_is_completed_again(synced):
@@ -151,13 +151,13 @@ def test_a_walk_that_another_sync_has_completed_is_completed_again(synced):
         nonlocal pages
         pages += 1
         if pages == 2:
-            synced.save(walk=None, as_of=minutes(5), high_water_mark=minutes(4))
+            synced.save(walk=None, as_of=minutes(2), high_water_mark=minutes(2))
 
     synced.before_page = another
     done = synced.sync(page(a_job("a"), token="2"), page(token="3"), page())
     # Neither time goes back.
-    assert (done.error, done.as_of) == (None, minutes(5))
-    assert (synced.state.as_of, synced.state.high_water_mark) == (minutes(5), minutes(4))
+    assert (done.error, done.as_of) == (None, minutes(2))
+    assert (synced.state.as_of, synced.state.high_water_mark) == (minutes(2), minutes(2))
 
 
 def test_a_walk_of_another_sync_that_is_in_progress_is_kept(synced):
@@ -268,13 +268,13 @@ def test_a_failure_does_not_undo_what_another_sync_saves_at_the_same_time(synced
         def another(operation: str) -> None:
             if operation == "transact_write_items":
                 synced.database.before = lambda operation: None
-                synced.save(as_of=minutes(5))
+                synced.save(as_of=minutes(2))
 
         synced.database.before = another
 
     synced.before_page = fail_beside_another
     done = synced.sync(UpstreamError("AccessDeniedException"))
-    assert done.as_of == synced.state.as_of == minutes(5)
+    assert done.as_of == synced.state.as_of == minutes(2)
     assert synced.state.last_error.name == "AccessDeniedException"
 
 

@@ -1,0 +1,344 @@
+"""An answer is what was asked for, or an error: each damaged answer, for each method and each command."""
+
+import gzip
+import json
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
+from job_ledger import ApiError, JobLedger
+from job_ledger.command.main import _run
+from job_ledger.http import Http
+from tests.scripted_server import Scripted, answering
+
+LIST = "ComprehendMedicalAsyncJobPropertiesList"
+JOB = {
+    "JobId": "a",
+    "JobName": "n",
+    "JobStatus": "COMPLETED",
+    "Family": "SNOMEDCT",
+    "SubmitTime": "2026-11-23T08:00:00.000Z",
+}
+DESCRIPTION = {
+    "ComprehendMedicalAsyncJobProperties": JOB,
+    "History": [{"JobStatus": "COMPLETED", "ObservedAt": "2026-11-23T08:00:00.000Z"}],
+    "AsOf": None,
+}
+SUMMARY = {
+    "Total": 1,
+    "ByStatus": {"COMPLETED": 1},
+    "ByFamily": {"SNOMEDCT": 1},
+    "Durations": {"p50": None, "p90": None, "max": None},
+    "OldestActive": None,
+    "ExpiringSoon": 0,
+    "FailureRate": None,
+    "AsOf": None,
+}
+TIME = "2026-11-23T08:00:00.000Z"
+DIGEST = {
+    "DigestId": "d",
+    "MessageId": "m",
+    "Window": {"Start": TIME, "End": TIME},
+    "Counts": {"COMPLETED": 1},
+}
+HEALTH = {"Status": "ok", "Families": {"PHI": {"AsOf": TIME, "AgeSeconds": 1, "LastError": None}}}
+TYPES = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
+HTML = b"<!doctype html><title>Sign in</title>"
+
+
+def sound(request):
+    """What the API answers; a list has three pages."""
+    if request.path != "/jobs":
+        documents = {"/summary": SUMMARY, "/digests": DIGEST, "/health": HEALTH}
+        body = json.dumps(documents.get(request.path, DESCRIPTION)).encode()
+        return Scripted(headers={"Content-Type": "application/json"}, body=body)
+    kind = next((k for k, v in TYPES.items() if v == request.headers["accept"]), "json")
+    number = int(request.query.get("NextToken", ["1"])[0])
+    more = number < 3
+    page = {LIST: [JOB], "AsOf": None} | ({"NextToken": str(number + 1)} if more else {})
+    bodies = {
+        "json": json.dumps(page).encode(),
+        "csv": b'"JobId","JobName"\r\n"a","n"\r\n',
+        "ndjson": json.dumps(JOB).encode() + b"\n",
+    }
+    link = {"Link": f'<?NextToken={number + 1}>; rel="next"'} if more else {}
+    return Scripted(headers={"Content-Type": TYPES[kind], **link}, body=bodies[kind])
+
+
+def with_body(answer, body, **headers):
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Scripted(answer.status, {**answer.headers, **names}, body)
+
+
+def half(body):
+    return body[: len(body) // 2]
+
+
+DAMAGES = {
+    "302": lambda a: Scripted(302, {"Location": "https://sign-in.example/"}),
+    "302 with the page": lambda a: Scripted(302, {**a.headers, "Location": "/"}, a.body),
+    "200 of a sign-in page": lambda a: with_body(a, HTML, Content_Type="text/html"),
+    "200 of a page that says it is data": lambda a: with_body(a, HTML),
+    "data that says it is a page": lambda a: with_body(a, a.body, Content_Type="text/html"),
+    "202": lambda a: Scripted(202, a.headers, a.body),
+    "203": lambda a: Scripted(203, a.headers, a.body),
+    "204": lambda a: Scripted(204, body=b""),
+    "206": lambda a: Scripted(206, a.headers, half(a.body)),
+    "304": lambda a: Scripted(304, body=b""),
+    "empty": lambda a: with_body(a, b""),
+    "half": lambda a: with_body(a, half(a.body)),
+    "all but the end": lambda a: with_body(a, a.body[:-1]) if a.body[-1:] == b"}" else None,
+    "not UTF-8": lambda a: with_body(a, a.body.replace(b"n", b"\xff")),
+    "gzip cut off": lambda a: with_body(a, half(gzip.compress(a.body)), Content_Encoding="gzip"),
+    "gzip that is none": lambda a: with_body(a, a.body, Content_Encoding="gzip"),
+    "gzip with another checksum": lambda a: with_body(
+        a, gzip.compress(a.body)[:-8] + b"\0" * 8, Content_Encoding="gzip"
+    ),
+    "gzip of nothing": lambda a: with_body(a, b"", Content_Encoding="gzip"),
+    "an encoding that was not asked for": lambda a: with_body(a, a.body, Content_Encoding="br"),
+    "a body shorter than its length": lambda a: with_body(
+        a, a.body, Content_Length=str(len(a.body) + 9)
+    ),
+    "a body longer than its length": lambda a: with_body(
+        a, a.body, Content_Length=str(len(a.body) - 4)
+    ),
+    "{}": lambda a: with_body(a, b"{}"),
+    "null": lambda a: with_body(a, b"null"),
+    "[]": lambda a: with_body(a, b"[]"),
+    "a text": lambda a: with_body(a, b'"text"'),
+    "deep": lambda a: with_body(a, b"[" * 100_000),
+}
+OF_JSON = {
+    "a list of null": lambda d: d | {LIST: None},
+    "a list with null": lambda d: d | {LIST: [None]},
+    "a list of text": lambda d: d | {LIST: "text"},
+    "an empty token": lambda d: d | {"NextToken": ""},
+    "a token that is a number": lambda d: d | {"NextToken": 5},
+    "a job of null": lambda d: d | {"ComprehendMedicalAsyncJobProperties": None},
+    "a job without family": lambda d: d | {"ComprehendMedicalAsyncJobProperties": {"JobId": "a"}},
+    "no history": lambda d: d | {"History": None},
+    "a history without times": lambda d: d | {"History": [{"JobStatus": "FAILED"}]},
+    "a total that is text": lambda d: d | {"Total": "1"},
+    "counts that are text": lambda d: d | {"Counts": {"FAILED": "1"}},
+    "a window of null": lambda d: d | {"Window": None},
+    "families of null": lambda d: d | {"Families": None},
+}
+CSV_OF = {
+    "a cell too few": b'"JobId","JobName"\r\n"a"\r\n',
+    "half a row": b'"JobId","JobName"\r\n"a","n"\r\n"b","',
+    "a cell without quotes": b'"JobId","JobName"\r\na,n\r\n',
+}
+NDJSON_OF = {
+    "half a line": json.dumps(JOB).encode() + b'\n{"JobId":"',
+    "a line without its end": json.dumps(JOB).encode(),
+    "a line of null": b"null\n",
+    "an empty line": b"\n",
+}
+
+METHODS = {
+    "jobs": lambda ledger: list(ledger.jobs()),
+    "pages": lambda ledger: list(ledger.pages()),
+    "page": lambda ledger: ledger.page(next_token="2"),
+    "exported csv": lambda ledger: list(ledger.exported("csv")),
+    "exported ndjson": lambda ledger: list(ledger.exported("ndjson")),
+    "job": lambda ledger: ledger.job("a"),
+    "summary": lambda ledger: ledger.summary(),
+    "last_digest": lambda ledger: ledger.last_digest(),
+    "publish_digest": lambda ledger: ledger.publish_digest(),
+    "health": lambda ledger: ledger.health(),
+}
+CALLS = {
+    "list": lambda ledger: ledger.list_snomedct_inference_jobs(NextToken="2"),
+    "describe": lambda ledger: ledger.describe_snomedct_inference_job(JobId="a"),
+    "paginate": lambda ledger: (
+        ledger.get_paginator("list_snomedct_inference_jobs").paginate().build_full_result()
+    ),
+    "wait": lambda ledger: ledger.get_waiter("job_completed").wait(JobId="a"),
+}
+COMMANDS = {
+    "jobs": ("jobs", "--all"),
+    "jobs of one page": ("jobs", "--next-token", "2"),
+    "jobs as json": ("jobs", "--all", "--format", "json"),
+    "jobs as csv": ("jobs", "--all", "--format", "csv"),
+    "jobs as ndjson": ("jobs", "--all", "--format", "ndjson"),
+    "job": ("job", "a"),
+    "summary": ("summary",),
+    "wait": ("wait", "--job-name", "n"),
+    "wait for an id": ("wait", "a"),
+    "digest": ("digest",),
+    "last digest": ("digest", "--last"),
+    "health": ("health",),
+}
+# These end with an error only.
+ENDLESS = {"watch": ("watch",), "open a job": ("open", "a")}
+IN_EVERY_ANSWER = (
+    "302",
+    "200 of a sign-in page",
+    "204",
+    "empty",
+    "half",
+    "gzip cut off",
+    "{}",
+    "null",
+)
+
+
+class Damaged:
+    """The API, one of whose answers is damaged: all, or those of the second page."""
+
+    def __init__(self, damage, page=None):
+        self.damage, self.page = damage, page
+        self.times = 0
+
+    def __call__(self, request):
+        answer = sound(request)
+        listing = request.path == "/jobs"
+        number = request.query.get("NextToken", ["1"])[0]
+        if self.page is not None and (not listing or number != self.page):
+            return answer
+        damaged = self.damage(answer)
+        self.times += damaged is not None
+        return damaged or answer
+
+
+@pytest.fixture(scope="module")
+def server():
+    with answering(sound) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ledger(server):
+    with JobLedger(server.url) as ledger:
+        ledger._http._sleep = lambda _: None
+        yield ledger
+
+
+def all_damages():
+    """Name, damage and the formats that it is one of."""
+    for name, damage in DAMAGES.items():
+        yield name, damage
+    for name, change in OF_JSON.items():
+        yield name, lambda a, change=change: _changed(a, change)
+    for kind, bodies in (("csv", CSV_OF), ("ndjson", NDJSON_OF)):
+        for name, body in bodies.items():
+            yield (
+                f"{kind}: {name}",
+                lambda a, kind=kind, body=body: (
+                    with_body(a, body) if a.headers["Content-Type"] == TYPES[kind] else None
+                ),
+            )
+
+
+def _changed(answer, change):
+    """The answer with another member; None when it has no such member, so that it is as good."""
+    if answer.headers["Content-Type"] != TYPES["json"]:
+        return None
+    before = json.loads(answer.body)
+    after = change(before)
+    known = after.keys() <= before.keys() | ({"NextToken"} if LIST in before else set())
+    return with_body(answer, json.dumps(after).encode()) if known else None
+
+
+DAMAGED = dict(all_damages())
+
+
+def raised(call, ledger, api):
+    """What a call raises, if it has got a damaged answer."""
+    api.times = 0
+    try:
+        call(ledger)
+    except Exception as error:
+        return error
+    assert not api.times, "a damaged answer was taken for a good one"
+    return None
+
+
+@pytest.mark.parametrize("page", [None, "2"])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_method_raises_for_an_answer_that_is_not_what_was_asked_for(server, ledger, damage, page):
+    server.answer = api = Damaged(DAMAGED[damage], page)
+    for name, method in METHODS.items():
+        error = raised(method, ledger, api)
+        assert isinstance(error, ApiError | None), name
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_call_of_boto3_raises_what_boto3_raises(server, ledger, damage):
+    server.answer = api = Damaged(DAMAGED[damage])
+    for name, call in CALLS.items():
+        error = raised(call, ledger, api)
+        expected = WaiterError if name == "wait" else ClientError
+        assert isinstance(error, expected | None), name
+
+
+def test_a_page_that_leads_to_itself_ends_the_walk_with_an_error(server, ledger):
+    page = {LIST: [JOB], "NextToken": "2"}
+    server.answer = lambda _: Scripted(body=json.dumps(page).encode())
+    with pytest.raises(ApiError):
+        list(ledger.jobs())
+    with pytest.raises(BotoCoreError):
+        CALLS["paginate"](ledger)
+    link = {"Link": '<?NextToken=2>; rel="next"'}
+    for form, body in (("csv", b'"JobId"\r\n"a"\r\n'), ("ndjson", b"{}\n")):
+        server.answer = lambda _, body=body: Scripted(headers=link, body=body)
+        with pytest.raises(ApiError):
+            list(ledger.exported(form))
+
+
+@pytest.mark.parametrize("link", ["<?x=1>; rel=next", "next", '<https://a.example>; rel="next"'])
+def test_a_link_without_a_token_is_not_the_end(server, ledger, link):
+    server.answer = lambda _: Scripted(headers={"Link": link}, body=b'"JobId"\r\n"a"\r\n')
+    with pytest.raises(ApiError):
+        list(ledger.exported("csv"))
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Run a command within this process: its exit code, what it prints and its errors."""
+    monkeypatch.setitem(Http.__init__.__kwdefaults__, "sleep", lambda _: None)
+
+    def run(url, *arguments):
+        monkeypatch.setattr("sys.argv", ["jobledger", "--url", url, *arguments])
+        return _run(), *capfd.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_every_command_says_in_one_line_that_an_answer_is_none(server, run, damage):
+    server.answer = api = Damaged(DAMAGED[damage])
+    for name, arguments in (COMMANDS | (ENDLESS if damage in IN_EVERY_ANSWER else {})).items():
+        api.times = 0
+        code, _, errors = run(server.url, *arguments)
+        if api.times:
+            (line,) = errors.splitlines()
+            assert (code, line[:7]) == (1, "error: "), name
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "json", "table"])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_no_file_has_the_name_of_an_export_that_failed(server, run, tmp_path, damage, form):
+    for page in (None, "2", "3"):
+        server.answer = api = Damaged(DAMAGED[damage], page)
+        arguments = ("--format", form, "--output", str(tmp_path / "jobs"))
+        code, printed, errors = run(server.url, "jobs", "--all", *arguments)
+        if api.times:
+            assert (code, printed, len(errors.splitlines())) == (1, "", 1), page
+            assert list(tmp_path.iterdir()) == []
+        else:
+            (tmp_path / "jobs").unlink()
+
+
+def test_what_a_sound_api_answers_is_taken_by_every_caller(server, ledger, run):
+    server.answer = sound
+    for each in (*METHODS.values(), *CALLS.values()):
+        each(ledger)
+    for name, arguments in COMMANDS.items():
+        code, printed, errors = run(server.url, *arguments)
+        assert (code, errors.partition(":")[0]) == (
+            0,
+            "There are more jobs" if "one page" in name else "",
+        ), name
+        assert printed

@@ -1,0 +1,168 @@
+"""The command on a real terminal of several widths, and Ctrl-C at any time."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from tests.scripted_server import Scripted, answering, problem
+from tests.unit.client.commands import Terminal, command, environment, on_terminal, run
+
+LIST = "ComprehendMedicalAsyncJobPropertiesList"
+WIDTHS = (60, 80, 120, 200)
+IDS = [f"{n:08x}" + "0123456789abcdef01234567" for n in (7, 0x7C9D2CD0, 0xFFFFFFFF)]
+JOBS = [
+    {
+        "JobId": job_id,
+        "JobName": name,
+        "JobStatus": status,
+        "Family": family,
+        "SubmitTime": "2026-11-23T08:00:00.000Z",
+        "EndTime": "2026-11-23T10:05:00.000Z",
+    }
+    | message
+    for job_id, name, status, family, message in zip(
+        IDS,
+        ("short", "夜間の診療記録" * 30, "a-name-of-thirty-letters-or-so"),
+        ("PARTIAL_SUCCESS", "FAILED", "IN_PROGRESS"),
+        ("ENTITIES_V2", "PHI", "SNOMEDCT"),
+        ({}, {"Message": "The role cannot read the bucket. " * 9}, {}),
+        strict=True,
+    )
+]
+
+
+def listing(request):
+    """A list of three jobs, whose page has a token; each described."""
+    if request.path == "/jobs":
+        body: dict[str, Any] = {LIST: JOBS, "NextToken": "t" * 160, "AsOf": None}
+        if request.query.get("NextToken") or request.query.get("JobStatus"):
+            body.pop("NextToken")
+    else:
+        found = [job for job in JOBS if job["JobId"] == request.path.rpartition("/")[2]]
+        if not found:
+            return problem(404, "ResourceNotFoundException")
+        body = {"ComprehendMedicalAsyncJobProperties": found[0], "History": []}
+    return Scripted(body=json.dumps(body).encode())
+
+
+def plain(shown):
+    return re.sub(r"\x1b\[[\d;?]*\w", "", shown).replace("\r", "")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with answering(listing) as server:
+        yield server
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_list_fits_the_terminal_with_names_and_statuses_first(server, columns):
+    code, shown = on_terminal(server.url, "jobs", columns=columns)
+    heading, *rows, note = plain(shown).splitlines()
+    assert (code, note) == (0, "There are more jobs: use --all.")
+    assert max(map(cell_len, (heading, *rows))) <= columns
+    assert heading.split()[:2] == ["NAME", "STATUS"]
+    assert [job["JobStatus"] in row for job, row in zip(JOBS, rows, strict=True)] == [True] * 3
+    assert [row.split()[0][:5] for row in rows] == [job["JobName"][:5] for job in JOBS]
+    assert all(
+        job_id[:8] in row and job_id not in row for job_id, row in zip(IDS, rows, strict=True)
+    )
+    assert all(job["Family"] in row for job, row in zip(JOBS, rows, strict=True))
+    assert ("SUBMITTED" in heading, "MESSAGE" in heading) == (columns >= 120, columns >= 120)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_watch_fits_the_terminal(server, columns):
+    terminal = Terminal(server.url, "watch", "--interval", "0s", columns=columns)
+    lines = plain(terminal.read_until("SNOMEDCT")).splitlines()
+    os.killpg(terminal.process.pid, signal.SIGINT)
+    assert terminal.wait() == 130
+    assert all(cell_len(line) <= columns for line in lines)
+    assert lines[1].startswith("1 active at ")
+    assert lines[1].endswith(" UTC in all families")
+    assert lines[2].split()[:2] == ["NAME", "STATUS"]
+    assert lines[3].startswith("a-name-of-thirty"[: columns // 5])
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_job_of_many_words_has_its_message_whole(server, columns):
+    arguments = ("wait", IDS[1][:8])
+    code, shown = on_terminal(server.url, *arguments, columns=columns)
+    assert code == 4
+    assert "The role cannot read the bucket. " * 8 in plain(shown).replace("\n", " ")
+
+
+def test_in_a_pipe_one_long_name_pads_no_other_line(server):
+    lines = run(server.url, "jobs").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == [job["JobName"] for job in JOBS]
+    assert [line.split("\t")[5] for line in lines[1:]] == IDS
+    assert "  " not in lines[1]
+
+
+def test_short_ids_are_as_long_as_tells_them_apart():
+    alike = [f"{'0' * 30}{n:02}" for n in range(3)]
+    jobs = [{"JobId": job_id, "Family": "PHI"} for job_id in alike]
+    page = Scripted(body=json.dumps({LIST: jobs}).encode())
+    with answering(lambda _: page) as server:
+        shown = plain(on_terminal(server.url, "jobs", columns=60)[1])
+    assert all(job_id in shown for job_id in alike)
+    assert max(map(len, shown.splitlines())) <= 60
+
+
+# Sends itself the signal of Ctrl-C at one of its imports, or at its first pause.
+INTERRUPTED = """
+import builtins, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+left, stop = int(sys.argv.pop(1)), lambda: os.kill(os.getpid(), signal.SIGINT)
+real = builtins.__import__
+def counting(*arguments, **more):
+    global left
+    left -= 1
+    if left == 0:
+        stop()
+    return real(*arguments, **more)
+builtins.__import__, time.sleep = counting, lambda _: stop()
+from job_ledger.command.entry import main
+main()
+"""
+COMPLETION = {
+    "_JOBLEDGER_COMPLETE": "bash_complete",
+    "COMP_WORDS": "jobledger j",
+    "COMP_CWORD": "1",
+}
+
+
+@pytest.mark.parametrize("moment", [12, 50, 150, 400, 1_000, 3_000, 100_000])
+@pytest.mark.parametrize("variables", [{}, COMPLETION], ids=["watch", "completion"])
+def test_ctrl_c_prints_no_traceback_at_any_time(server, moment, variables):
+    arguments = () if variables else ("watch",)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", INTERRUPTED, str(moment), *arguments],
+        env=environment(server.url, **variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr.strip() == ""
+    assert done.returncode == 130 or (variables and done.returncode == 0)
+
+
+def test_what_the_shell_waits_for_imports_neither_botocore_nor_rich():
+    for arguments, variables in (((), COMPLETION), (("--help",), {}), (("jobs", "--help"), {})):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", *command(*arguments)[1:]],
+            env=environment("", **variables),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert not imported & {"botocore", "rich", "rich.console", "urllib3", "job_ledger.client"}

@@ -1,0 +1,197 @@
+"""A clock that was ahead for one run: every reader counts its times as unknown, and the next sync corrects them."""
+
+import json
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from msgspec.structs import replace
+
+from jobledger.api.keyed_walks import settled_times
+from jobledger.jobs import Family
+from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.table import SETTLING, Row, Table
+from jobledger.ledger.writing import Walk
+from jobledger.lookup.resource import _waited
+from jobledger.sync.freshness import SharedSyncs, refreshed
+from jobledger.sync.walk import FULL_WALK_EVERY
+from jobledger.times import known, rfc3339
+from tests.api import running_api
+from tests.digests import DigestWorld, sent, windows
+from tests.world import DAY, MINUTE, SCOPE, Clock, World, a_job
+
+AHEAD = 30 * DAY
+FAMILY = Family.SNOMEDCT
+
+
+@pytest.fixture
+def world():
+    """A ledger whose last run had a clock that was 30 days ahead."""
+    with World([a_job("old", 900), a_job("running", 300, "IN_PROGRESS")], hostile=False) as world:
+        world.sync_until_current()
+        world.clock.forward(MINUTE)
+        world.put(a_job("seen-ahead", 5))
+        world.clock.forward(AHEAD)
+        assert world.sync().as_of == rfc3339(world.clock.now())
+        world.clock.forward(-AHEAD)
+        yield world
+
+
+@pytest.mark.parametrize(
+    "ahead,is_known",
+    [(-AHEAD, True), (0, True), (60, True), (60.001, False), (AHEAD, False)],
+)
+def test_a_time_more_than_a_minute_ahead_is_unknown(ahead, is_known):
+    now = Clock().now()
+    time = rfc3339(now + timedelta(seconds=ahead))
+    assert known(time, now) == (time if is_known else None)
+    day = rfc3339(now + timedelta(seconds=ahead) + FULL_WALK_EVERY)
+    assert known(day, now, FULL_WALK_EVERY) == (day if is_known else None)
+
+
+@pytest.mark.row(34, count="7 readers")
+def test_no_reader_takes_the_time_for_known(world):
+    with running_api(world.database) as api:
+        api.now = world.clock.now()
+        health = api.get("/health")
+        assert health.status == 503
+        assert health.json["Families"]["SNOMEDCT"]["AsOf"] is None
+        assert health.json["Families"]["SNOMEDCT"]["AgeSeconds"] is None
+        for path in ("/jobs", "/jobs/old", "/summary"):
+            assert api.get(path).json["AsOf"] is None
+        assert "No complete sync with Comprehend Medical is known." in api.get("/board").body
+        # A request that must be current syncs, and says so when that is not possible.
+        assert api.get("/jobs", ConsistentRead="true").json["Stale"] is True
+        assert api.asked == [
+            ("SYNC_FUNCTION_NAME", {"Families": ["SNOMEDCT"], "IfOlderThanSeconds": 2})
+        ]
+
+
+@pytest.mark.row(34, count="the next sync")
+def test_the_next_sync_corrects_the_state_and_lists_what_is_new(world):
+    world.put(a_job("new", -1, "FAILED"), a_job("running", 300, "COMPLETED", Message="done"))
+    done = world.sync()
+    now = rfc3339(world.clock.now())
+    state = world.ledger.state(FAMILY)
+    assert (done.as_of, state.as_of, state.lost_as_of) == (now, now, False)
+    assert (state.settled_at or "") <= rfc3339(world.clock.now() + timedelta(seconds=1))
+    assert world.statuses() == world.truth()
+    # Each new status is in the change log, at its own time.
+    observed = {change.job_id: change.observed_at for change in world.changes()}
+    assert observed.keys() == {"seen-ahead", "new", "running"}
+    assert max(observed["new"], observed["running"]) <= now
+    # The daily walk is not put off for a month.
+    world.clock.forward(DAY + MINUTE)
+    world.sync()
+    tomorrow = rfc3339(world.clock.now() + timedelta(days=1))
+    assert world.ledger.state(FAMILY).full_walk_after == tomorrow
+
+
+def test_a_property_that_changes_after_a_run_ahead_is_written(world):
+    world.put(a_job("seen-ahead", 5, Message="changed"))
+    world.sync()
+    assert world.ledger_jobs()["seen-ahead"]["Message"] == "changed"
+
+
+def test_a_ledger_without_jobs_is_filled_after_a_run_ahead():
+    with World(hostile=False) as world:
+        world.clock.forward(AHEAD)
+        world.sync()
+        world.clock.forward(-AHEAD)
+        world.put(a_job("new", 5))
+        world.sync()
+        assert world.statuses() == {"new": "COMPLETED"}
+        assert [change.job_id for change in world.changes()] == ["new"]
+
+
+def test_a_walk_that_began_ahead_begins_again():
+    with World([a_job(f"{n:03}", n) for n in range(600)], hostile=False) as world:
+        world.clock.forward(AHEAD)
+        state = world.ledger.state(FAMILY)
+        begun = Walk(started_at=rfc3339(world.clock.now()), next_token="refused", pages=1)
+        assert world.ledger.save_state(FAMILY, replace(state, walk=begun))
+        world.clock.forward(-AHEAD)
+        done = world.sync()
+        assert (done.error, done.as_of) == (None, rfc3339(world.clock.now()))
+        assert len(world.statuses()) == 600
+
+
+def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
+    with running_api(world.database) as api:
+        api.now = world.clock.now()
+        listed = [job["JobId"] for page in api.walk(MaxResults=1) for job in page]
+        assert sorted(listed) == ["old", "running", "seen-ahead"]
+        begun = settled_times(api.ledger, JobQuery(), rfc3339(api.now))
+        assert begun == rfc3339(api.now - SETTLING)
+
+
+def test_a_token_that_was_issued_ahead_gives_the_other_jobs_once(world):
+    world.sync()
+    with running_api(world.database) as api:
+        api.now = world.clock.now() + timedelta(seconds=AHEAD)
+        first = api.get("/jobs", MaxResults=1)
+        api.now = world.clock.now()
+        rest = api.get("/jobs", MaxResults=1, NextToken=first.json["NextToken"])
+        last = api.get("/jobs", MaxResults=1, NextToken=rest.json["NextToken"])
+        found = [job["JobId"] for page in (first, rest, last) for job in page.jobs]
+        assert sorted(found) == ["old", "running", "seen-ahead"]
+
+
+@pytest.mark.parametrize("answer", [None, '{"AsOf": "ahead"}'])
+def test_a_claim_that_was_made_ahead_neither_answers_nor_blocks(answer, world):
+    table = Table(world.database, "ledger")
+    since = rfc3339(world.clock.now() + timedelta(seconds=AHEAD))
+    row: Row = {"PK": "claim", "SK": f"{SCOPE}/PHI", "Since": since, "Version": 1}
+    assert table.put_next(row | ({"Answer": answer} if answer else {}), 0)
+    syncs = SharedSyncs(table, SCOPE, world.clock.now, world.clock.forward)
+    before = world.clock.seconds
+    assert syncs.run(Family.PHI, 2, lambda: {"AsOf": "own"}) == {"AsOf": "own"}
+    assert world.clock.seconds == before
+
+
+def test_a_sync_that_answers_with_a_time_ahead_leaves_the_list_stale(world):
+    ahead = rfc3339(world.clock.now() + timedelta(seconds=AHEAD))
+    times, stale = refreshed(
+        {}, [FAMILY], lambda _: {"Families": {"SNOMEDCT": {"AsOf": ahead}}}, world.clock.now()
+    )
+    assert (times, stale) == ({}, True)
+
+
+def test_a_look_up_that_began_ahead_has_waited_no_time(world):
+    now = world.clock.now()
+    event = {"StartedAt": rfc3339(now + timedelta(seconds=AHEAD))}
+    assert _waited(event, now) == 0
+
+
+@pytest.mark.row(34, count="digests")
+def test_digests_go_on_after_one_that_was_made_ahead_and_miss_no_change():
+    world = DigestWorld()
+    world.run()
+    world.observe("before", "FAILED")
+    world.now += timedelta(seconds=AHEAD)
+    world.run({})  # by hand, so its clock decides where the window ends
+    world.now -= timedelta(seconds=AHEAD)
+    world.agree()
+    world.observe("after", "FAILED")
+    for _ in range(3):
+        world.forward(days=1)
+        assert world.run()["Published"] is True
+    (_, ahead, *others) = windows(world)
+    assert others[0][0] == ahead[0]
+    for earlier, later in pairwise(others):
+        assert earlier[1] == later[0]
+    failed = [{job["JobId"] for job in digest["Failed"]} for digest in sent(world)]
+    assert failed == [set(), {"before"}, {"before", "after"}, set(), set()]
+    assert not any(digest["CoversGap"] for digest in sent(world))
+
+
+def test_a_digest_says_that_the_last_sync_is_not_known():
+    digests = DigestWorld()
+    digests.now += timedelta(seconds=AHEAD)
+    digests.agree()
+    digests.now -= timedelta(seconds=AHEAD)
+    digests.run()
+    (digest,) = sent(digests)
+    assert (digest["AsOf"], digest["Verdict"]) == (None, "STALE")
+    text = json.loads(digests.topic.taken[0]["Message"])["email"]
+    assert text.startswith("STALE: the ledger has no known sync with Comprehend Medical;")
