@@ -126,6 +126,8 @@ ODD_MEMBERS: dict[str, list[dict[str, Any]]] = {
         {"FailedEntryCount": 0, "Entries": [{}]},
         {"FailedEntryCount": 0, "Entries": [None]},
         {"FailedEntryCount": None, "Entries": [{"EventId": "e"}]},
+        {"FailedEntryCount": 1, "Entries": [{"EventId": "e"}]},
+        {"FailedEntryCount": 0, "Entries": [{"EventId": "e", "ErrorCode": "InternalFailure"}]},
     ],
     "publish": [{}],
     "send message": [{}, {"MessageId": None}, {"MessageId": 7}],
