@@ -7,7 +7,7 @@ which only an older version wrote, gets one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -158,31 +158,16 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
 def _repair_expirations(
     ledger: Ledger, family: Family, month: str, today: str, recounted: dict[str, Recounted]
 ) -> int:
-    """Replace what the rows of expiration days have of one submit month, where the rows of a day differ.
-
-    An older version counted every job that expires on a day in the day's one row: added up, they are right.
-    """
+    """Replace what the rows of expiration days have of one submit month, where it differs."""
     rows = expirations(ledger.table, ledger.scope, today)
-    stored = {row.period: _of_month(row.counts, month) for row in rows if row.family is family}
-    expected = {period: counts for period, counts in recounted.items() if period >= today}
-    right, found = _by_day(expected), _by_day(stored)
+    stored = {row.period: row.counts for row in rows if row.family is family}
     repaired = 0
-    for period in sorted(stored.keys() | expected.keys()):
-        day = submit_day(period)
-        wrong = right.get(day, {}) != found.get(day, {})
-        if wrong and stored.get(period, {}) != expected.get(period, {}):
-            key = expiration_key(ledger.scope, family, period)
-            recount = partial(_with_expirations, ledger, family, month, period)
+    for day in sorted(stored.keys() | {day for day in recounted if day >= today}):
+        if _of_month(stored.get(day, {}), month) != recounted.get(day, {}):
+            key = expiration_key(ledger.scope, family, day)
+            recount = partial(_with_expirations, ledger, family, month, day)
             repaired += _repair(ledger, key, recount)
     return repaired
-
-
-def _by_day(periods: Mapping[str, Counts]) -> dict[str, dict[str, int]]:
-    """Return the sums of the expiration periods of each day, without zeros."""
-    days: dict[str, Counter[str]] = defaultdict(Counter)
-    for period, counts in periods.items():
-        days[submit_day(period)].update(counts)
-    return {day: {name: n for name, n in counts.items() if n} for day, counts in days.items()}
 
 
 def _repair(ledger: Ledger, key: Key, recount: Callable[[Counts], Recounted]) -> int:
@@ -217,11 +202,11 @@ def _sum_of_jobs(ledger: Ledger, family: Family, day: str, _: Counts) -> Recount
 
 
 def _with_expirations(
-    ledger: Ledger, family: Family, month: str, period: str, stored: Counts
+    ledger: Ledger, family: Family, month: str, day: str, stored: Counts
 ) -> Recounted:
-    """Return the counts of an expiration period, with those of one submit month from its job rows."""
+    """Return the counts of an expiration day, with those of one submit month from its job rows."""
     found = (expiration_of(job) for job in _counted_jobs(ledger, family, month))
-    of_month = Counter(name for expires, name in filter(None, found) if expires == period)
+    of_month = Counter(name for expires, name in filter(None, found) if expires == day)
     others = stored.keys() - _of_month(stored, month).keys()
     return of_month + Counter({name: stored[name] for name in others})
 

@@ -8,7 +8,6 @@ import pytest
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.expirations import count_expiring, read_expiring
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.overview import read_summary
@@ -178,25 +177,6 @@ def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
     key = counters.partition(SCOPE), "expires#2027-02-01~2026-11-23#SNOMEDCT"
     world.database._put(more.database.items[key])
     assert world.recount() == 1
-    world.agree()
-
-
-def test_a_row_of_an_older_version_for_all_jobs_that_expire_on_a_day_stays_and_is_added_up():
-    world = Counted()
-    jobs = [a_job(f"{n}", status="IN_PROGRESS", ExpirationTime=NOW + DAY) for n in range(3)]
-    world.record(*jobs)
-    partition, own = counters.partition(SCOPE), "expires#2026-11-24~2026-11-23#SNOMEDCT"
-    older = world.database.items[partition, own] | {"SK": {"S": "expires#2026-11-24#SNOMEDCT"}}
-    world.falsify(own, None)
-    world.database._put(older)
-    assert world.recount() == 0
-    world.record(a_job("0", EndTime=NOW, ExpirationTime=NOW + DAY))
-    assert world.recount() == 0
-    rows = read_expiring(world.ledger, [Family.SNOMEDCT], TODAY, "2026-11-30T00")
-    assert count_expiring(rows) == 3
-    assert count_expiring(rows, ["COMPLETED"]) == 1
-    world.falsify("expires#2026-11-24#SNOMEDCT", {"12#2026-11-23T11#IN_PROGRESS": 7})
-    assert world.recount() == 2
     world.agree()
 
 
