@@ -221,7 +221,7 @@ class Http:
 def _whole(response: Response) -> Response:
     """Return an answer with its body decompressed. Raises ApiError for a body that is damaged or cut off.
 
-    urllib3 takes a body for whole when the connection ends within it.
+    botocore takes a body for whole when the connection ends within it.
     """
     headers = dict(response.headers)
     length, encoding = headers.get("content-length"), headers.pop("content-encoding", "")

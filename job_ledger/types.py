@@ -68,6 +68,7 @@ class Job(TypedDict, total=False):
     ManifestFilePath: str
     KMSKey: str
     ModelVersion: str
+    AlteredProperties: list[str]
 
 
 class JobList(TypedDict):

@@ -36,6 +36,7 @@ class Story:
         self._mail = mail
         self._comprehend_endpoint = comprehend_endpoint
         self._check = check
+        self._failing = ""
 
     def told(self) -> Iterator[str]:
         """Yield the parts as they happen."""
@@ -76,6 +77,7 @@ class Story:
             operation = start_of(families[number % len(families)])
             job_id = getattr(client, operation)(**job_named(name))["JobId"]
             lines.append(f"{operation.replace('_', '-')} --job-name {name}: {job_id}")
+        self._failing = job_id
         yield "Four jobs are started, as with `aws comprehendmedical`:\n" + "\n".join(lines)
 
     def _digest(self) -> str:
@@ -89,13 +91,13 @@ class Story:
         answer = self._session.client("lambda").invoke(FunctionName=function, Payload=payload)
         if "FunctionError" in answer:
             raise LocalError(f"the digest function failed: {answer['Payload'].read().decode()}")
-        text = self._mail_of("DigestTopicArn", MAIL_SECONDS, self._check)
+        text = self._mail_of("DigestTopicArn", "", MAIL_SECONDS, self._check)
         if text is None:
             raise LocalError(f"no digest came by e-mail within {MAIL_SECONDS:.0f} s")
         return text
 
     def _alert(self) -> str:
-        """Return the first alert, or say that there is none. It takes a sync to see that a job failed."""
+        """Return the alert about will-fail, or say that there is none. A sync has to see that it failed."""
         synced = time.monotonic()
 
         def sync_again() -> None:
@@ -105,18 +107,20 @@ class Story:
                 self._session.get(ConsistentRead="true", Family="ALL", MaxResults="1")
                 synced = time.monotonic()
 
-        text = self._mail_of("JobAlertsTopicArn", ALERT_SECONDS, sync_again)
+        text = self._mail_of("JobAlertsTopicArn", self._failing, ALERT_SECONDS, sync_again)
         if text is None:
             return "No alert has come yet. They are sent for the statuses of the setting alertOn."
         return f"The alert, as {ADDRESS} gets it:\n\n{text}"
 
-    def _mail_of(self, output: str, seconds: float, meanwhile: Check) -> str | None:
+    def _mail_of(self, output: str, text: str, seconds: float, meanwhile: Check) -> str | None:
+        """Return the first e-mail of a topic that has a text; alarms send e-mails to the alerts' topic as well."""
         topic = self._session.outputs[output].rpartition(":")[2]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             meanwhile()
             for file in sorted(self._mail.glob(f"*-{topic}.txt")):
-                return file.read_text().rstrip()
+                if text in (mail := file.read_text()):
+                    return mail.rstrip()
             time.sleep(0.2)
         return None
 

@@ -33,6 +33,8 @@ class Changes(Construct):
         """Create the function, its stream source and its dead-letter queue."""
         super().__init__(scope, construct_id)
         details = settings.include_job_details
+        # Contains positions in the stream and keys of rows, not data.
+        self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
         environment = shared_environment(
             table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
         )
@@ -50,10 +52,9 @@ class Changes(Construct):
                 **environment,
                 "EVENT_SOURCE": settings.event_source,
                 "INCLUDE_JOB_DETAILS": "true" if details else "false",
+                "UNDELIVERED_QUEUE_URL": self.undelivered.queue_url,
             },
         )
-        # Contains positions in the stream, not data.
-        self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
         allow_dead_letters(self.function.own_role, self.undelivered, key)
         _allow(self.function.own_role, ledger, settings=settings)
         self.function.add_event_source(_stream(ledger, self.undelivered))
@@ -73,7 +74,7 @@ def _allow(role: iam.Role, ledger: Ledger, *, settings: Settings) -> None:
 def _stream(ledger: Ledger, undelivered: sqs.Queue) -> event_sources.DynamoEventSource:
     """Deliver only new change log rows, in order, and retry from the first failed one."""
     is_change = lambda_.FilterCriteria.filter(
-        {"dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#changes"}]}}}}
+        {"eventName": ["INSERT"], "dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#changes"}]}}}}
     )
     return event_sources.DynamoEventSource(
         ledger,

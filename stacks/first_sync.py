@@ -59,5 +59,6 @@ class FirstSync(Construct):
                 "Reason": hashlib.sha256(f"{code.digest} {settings.families}".encode()).hexdigest(),
             },
         )
+        self.outcome = run.get_att_string("Outcome")
         # The role's policy is part of the role: the permission is there before the call.
         run.node.add_dependency(caller.own_role, sync)

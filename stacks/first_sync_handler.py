@@ -1,8 +1,8 @@
 """Custom resource: runs a sync during the deployment. Inline code, so it has no imports of ours.
 
 It always reports success to CloudFormation. A service that is unreachable for a minute must not roll back a
-deployment (and then fail the rollback, which syncs as well). The sync function's log has the error, and the
-schedule tries again within a minute.
+deployment (and then fail the rollback, which syncs as well). How the sync ended, with the errors of all families,
+is in the log, in the resource's data and in the stack's output FirstSync; the schedule tries again within a minute.
 """
 
 import itertools
@@ -18,23 +18,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 # New IAM permissions can take a minute to be effective everywhere.
 _ATTEMPTS = 12
 _PAUSE_SECONDS = 5
+# The schedule's next run goes on where these stopped.
+_INTERRUPTIONS = {"DeadlineReached", "WalkOvertaken"}
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
     """Respond to CloudFormation; `Delete` does nothing."""
-    outcome = "not asked to" if event["RequestType"] == "Delete" else "failed"
+    outcome = "not asked to" if event["RequestType"] == "Delete" else "failed: UnexpectedError"
     try:
         if event["RequestType"] != "Delete":
             outcome = _sync(event["ResourceProperties"]["FunctionName"], context)
-    except (BotoCoreError, ClientError) as error:
-        print(
-            json.dumps(
-                {
-                    "level": "ERROR",
-                    "message": f"the first sync did not start or did not respond: {error}",
-                }
-            )
-        )
+    except ClientError as error:
+        outcome = f"failed: {error.response['Error']['Code']}"
+    except BotoCoreError as error:
+        outcome = f"failed: {type(error).__name__}"
     finally:
         _answer(event, outcome)
 
@@ -53,11 +50,29 @@ def _sync(function_name: str, context: Any) -> str:
             if not denied or attempt == _ATTEMPTS:
                 raise
             time.sleep(_PAUSE_SECONDS)
-    return "failed" if reply.get("FunctionError") else "succeeded"
+    return _outcome(reply)
+
+
+def _outcome(reply: dict[str, Any]) -> str:
+    """Return in words how the sync ended, with the names of all errors."""
+    try:
+        result = json.loads(reply["Payload"].read())
+        if reply.get("FunctionError"):
+            return f"failed: {result['errorType']}"
+        errors = {
+            name: done["Error"] for name, done in result["Families"].items() if "Error" in done
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return "failed: InvalidResponse"
+    if not errors:
+        return "succeeded"
+    word = "unfinished" if set(errors.values()) <= _INTERRUPTIONS else "failed"
+    return f"{word}: {', '.join(f'{name} {error}' for name, error in errors.items())}"
 
 
 def _answer(event: dict[str, Any], outcome: str) -> None:
-    print(json.dumps({"level": "INFO", "message": f"first sync {outcome}"}))
+    level = "ERROR" if outcome.startswith("failed") else "INFO"
+    print(json.dumps({"level": level, "message": f"first sync {outcome}"}))
     body = {
         "Status": "SUCCESS",
         "PhysicalResourceId": "first-sync",

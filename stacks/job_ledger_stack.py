@@ -84,6 +84,7 @@ class JobLedgerStack(Stack):
             "LedgerTableName": parts.ledger.table_name,
             "ApiFunctionName": parts.api.function.function_name,
             "SyncFunctionName": parts.sync.function.function_name,
+            "FirstSync": parts.sync.first.outcome,
             "DigestFunctionName": parts.digest.function.function_name,
             "LookupServiceToken": parts.lookup.service_token,
             "WidgetFunctionName": parts.widget.function.function_name,

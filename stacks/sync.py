@@ -64,12 +64,12 @@ class Sync(Construct):
         allow(self.function.own_role, "ReadJobs", _actions(settings.families), ["*"])
         # The next scheduled run is the retry.
         self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
-        first = FirstSync(
+        self.first = FirstSync(
             self, "FirstSync", settings=settings, code=code, sync=self.function, key=key
         )
         schedule = _schedule(self, settings=settings, function=self.function)
         # Two concurrent first fills would list every job twice.
-        schedule.node.add_dependency(first)
+        schedule.node.add_dependency(self.first)
 
 
 def _schedule(

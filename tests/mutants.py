@@ -51,7 +51,9 @@ PACKAGES = {
         ),
     ),
     "sync": Package(("sync/*.py",), ("tests/unit/sync", CONNECTIONS)),
-    "digest": Package(("digest/*.py",), ("tests/unit/digest", CONNECTIONS)),
+    "digest": Package(
+        ("digest/*.py", "sns.py"), ("tests/unit/digest", "tests/unit/test_sns.py", CONNECTIONS)
+    ),
     "ledger": Package(("ledger/*.py",), ("tests/unit/ledger", CONNECTIONS)),
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.

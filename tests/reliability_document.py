@@ -19,7 +19,7 @@ SECTIONS: dict[str, Sequence[int]] = {
     "Input": range(14, 21),
     "Secrecy and access": range(21, 26),
     "Load": range(26, 29),
-    "One failure stops nothing else, and only what is known is claimed": (29, 34, 36),
+    "One failure stops nothing else, and only what is known is claimed": (29, 33, 34, 35, 36),
 }
 ROWS = {
     1: "Comprehend Medical throttles: the sync retries a bounded number of times; readers get the ledger with its `AsOf`",
@@ -50,8 +50,10 @@ ROWS = {
     26: "The first fill of 100,000 jobs: nothing lost or repeated, less than 50 MB of memory more",
     27: "1,000 API calls, 50 at a time, while syncs run: no error",
     28: "A page of a ledger of 100,000 rows: one query, as many rows read as returned; the exceptions are bounded",
-    29: "50,000 jobs are active at once in a family: each one and each end is recorded, and no row grows with their number",
+    29: "Very many jobs are active at once: each end is recorded, and no row grows with their number",
+    33: "Describe is refused, hangs, or does not know a job once: `AsOf` stays, other jobs go on, work is bounded and shared",
     34: "A clock was ahead for one run: its times count as unknown to every reader, and the next sync corrects them",
+    35: "A job's submit time appears or changes: one job, one row, right counters",
     36: "Alarms over time (first deployment, missing data, incident, recovery, second incident): each rings once an incident and says when it ends, none at a good first deployment",
 }
 LIMITS = {

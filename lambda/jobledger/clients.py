@@ -4,16 +4,22 @@ Two thirds of a large page was the time of that parser. It converts times and bi
 members outside the service's model. The operations in `_DECODED` need none of that: DynamoDB's rows hold
 text, numbers (as text) and booleans, and a ledger must keep properties that Comprehend Medical adds, with
 times as the epoch seconds of AWS JSON 1.1. Errors and all other operations stay botocore's.
+
+An answer is what was asked for, or an error: botocore takes an empty body, `{}` or a sign-in page with status 200 for
+a success without members, and returns an answer of DynamoDB that still fails its checksum after the last attempt.
+Here, for every client, both are errors of botocore's kind (`BotoCoreError`), which each caller knows.
 """
 
 import functools
 import json
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from botocore.exceptions import BotoCoreError
 from botocore.handlers import BUILTIN_HANDLERS
-from botocore.parsers import JSONParser, ResponseParserFactory
+from botocore.parsers import JSONParser, ResponseParserError, ResponseParserFactory
 from botocore.session import Session
 
 _LISTS = ("SNOMEDCTInference", "ICD10CMInference", "RxNormInference", "PHIDetection")
@@ -28,6 +34,7 @@ _DECODED = frozenset(
         "TransactWriteItemsOutput",
         "UpdateItemOutput",
         "PutEventsResponse",
+        "SendMessageResult",
         "DeleteMessageBatchResult",
         "ListEntitiesDetectionV2JobsResponse",
         "DescribeEntitiesDetectionV2JobResponse",
@@ -35,13 +42,43 @@ _DECODED = frozenset(
         *(f"Describe{name}JobResponse" for name in _LISTS),
     }
 )
+_LISTED, _DESCRIBED = (
+    "ComprehendMedicalAsyncJobPropertiesList",
+    "ComprehendMedicalAsyncJobProperties",
+)
+# The members without which the answer of an operation is none. GetItem and TransactWriteItems may answer `{}`.
+_REQUIRED: Mapping[str, Mapping[str, type]] = {
+    "BatchGetItem": {"Responses": dict},
+    "Query": {"Items": list, "ScannedCount": int},
+    "PutEvents": {"FailedEntryCount": int, "Entries": list},
+    "Publish": {"MessageId": str},
+    "SendMessage": {"MessageId": str},
+    "Encrypt": {"CiphertextBlob": bytes},
+    "Decrypt": {"Plaintext": bytes},
+}
+# Members that may be absent, or null, which botocore takes for absent.
+_OPTIONAL: Mapping[str, type] = {
+    "Item": dict,
+    "LastEvaluatedKey": dict,
+    "UnprocessedKeys": dict,
+    "NextToken": str,
+}
+# What botocore's parsers raise for a body of another form.
+_UNPARSABLE = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
+_CHECKSUM = "x-amz-crc32"
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class InvalidResponse(BotoCoreError):  # type: ignore[misc] # botocore has no types
-    """The body of a successful response is not a JSON object."""
+    """A successful response is not what the operation returns."""
 
-    fmt = "the response is not a JSON object"
+    fmt = "the response is not what the operation returns"
+
+
+class InvalidChecksum(BotoCoreError):  # type: ignore[misc] # botocore has no types
+    """A response is not the one that the service sent."""
+
+    fmt = "the response does not match its checksum"
 
 
 class DecodedJSONParser(JSONParser):  # type: ignore[misc] # botocore has no types
@@ -56,6 +93,25 @@ class DecodedJSONParser(JSONParser):  # type: ignore[misc] # botocore has no typ
         return body
 
 
+class CheckedParser:
+    """A parser whose failure is InvalidResponse: botocore's raise several errors of other kinds."""
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+
+    def parse(self, response: Mapping[str, Any], shape: Any) -> Any:
+        """Return the parsed response."""
+        if not response["headers"].get(_CHECKSUM, "0").isdecimal():
+            raise InvalidResponse  # botocore's own check would raise a ValueError
+        try:
+            parsed = self._parser.parse(response, shape)
+        except _UNPARSABLE as error:
+            raise InvalidResponse from error
+        if parsed is None:
+            raise InvalidResponse
+        return parsed
+
+
 class ParserFactory(ResponseParserFactory):  # type: ignore[misc] # botocore has no types
     """Chooses the response parser by the service's protocol."""
 
@@ -63,7 +119,7 @@ class ParserFactory(ResponseParserFactory):  # type: ignore[misc] # botocore has
         """Return the parser of a protocol; Lambda and SNS have others than JSON."""
         if protocol_name == "json":
             return _json_parser()
-        return super().create_parser(protocol_name)
+        return CheckedParser(super().create_parser(protocol_name))
 
 
 @functools.cache
@@ -77,18 +133,48 @@ def session() -> Session:
     for event, handler, *_ in BUILTIN_HANDLERS:
         if "." not in event or event == "after-call.sqs.*":
             made.register(event, handler)
+    made.register("after-call.dynamodb", _check_checksum)
+    made.register("after-call", _check_members)
     made.register_component("response_parser_factory", ParserFactory())
     return made
 
 
 @functools.cache
-def _json_parser() -> DecodedJSONParser:
-    return DecodedJSONParser()
+def _json_parser() -> CheckedParser:
+    return CheckedParser(DecodedJSONParser())
+
+
+def _check_checksum(http_response: Any, **_: Any) -> None:
+    """Raise InvalidChecksum for an answer of DynamoDB, also an error, that is not as it was sent."""
+    sent = http_response.headers.get(_CHECKSUM)
+    if sent is not None and zlib.crc32(http_response.content) != int(sent):
+        raise InvalidChecksum
+
+
+def _check_members(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    """Raise InvalidResponse when a member is missing that every such answer has, or has another type."""
+    if http_response.status_code >= 300:
+        return
+    for name, kind in _required(model.name).items():
+        if not isinstance(parsed.get(name), kind):
+            raise InvalidResponse
+    for name, kind in _OPTIONAL.items():
+        if name in parsed and not isinstance(parsed[name], kind):
+            if parsed[name] is not None:
+                raise InvalidResponse
+            del parsed[name]
+
+
+@functools.cache
+def _required(operation: str) -> Mapping[str, type]:
+    if operation.startswith("List"):
+        return {_LISTED: list}
+    if operation.startswith("Describe"):
+        return {_DESCRIBED: dict}
+    return _REQUIRED.get(operation, {})
 
 
 def _decode(body: bytes) -> dict[str, Any]:
-    if not body:
-        return {}
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError:

@@ -13,6 +13,9 @@ JobLedgerError
 ├── WalkOvertaken            another sync advanced the same walk
 ├── JobsUnconfirmed          the service has not said yet what became of some active jobs
 ├── EventRefused             EventBridge did not accept an event
+│   └── EventInvalid         a retry would be rejected as well
+├── QueueRefused             SQS did not accept a message
+├── NotUnderstood            a row or record that this version cannot read
 ├── QueueUnavailable         SQS did not answer; what waits stays in the queue
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
@@ -24,6 +27,7 @@ JobLedgerError
 │   └── MessageInvalid       a retry would be rejected as well
 ├── PublishUncertain         SNS failed or did not answer; the message may have been sent
 └── UpstreamError            Comprehend Medical refused or could not be reached
+    ├── InvalidResponse      its answer is not what was asked for; nothing is known
     ├── TokenRefused         it rejects its own NextToken
     ├── WalkEndless          its pages do not end
     └── JobUnknown           Describe does not know the job
@@ -35,12 +39,22 @@ _LONGEST_CODE = 100
 
 
 class JobLedgerError(Exception):
-    """The base of all errors of this package. `name` is safe to log and to return to a caller."""
+    """The base of all errors of this package. `name` is safe to log and to return to a caller.
+
+    Their texts leave handlers, and some texts with a lone surrogate, from a caller's JSON, end Lambda's runtime.
+    """
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__(*map(_encodable, texts))
 
     @property
     def name(self) -> str:
         """The error's name. It contains no job data."""
         return type(self).__name__
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 class BadParameter(msgspec.Struct, frozen=True):
@@ -55,7 +69,7 @@ class InvalidParameters(JobLedgerError):
 
     def __init__(self, parameters: list[BadParameter]) -> None:
         super().__init__("; ".join(f"{bad.parameter}: {bad.allowed}" for bad in parameters))
-        self.parameters = parameters
+        self.parameters = [BadParameter(_encodable(b.parameter), b.allowed) for b in parameters]
 
 
 class InvalidToken(JobLedgerError):
@@ -103,7 +117,7 @@ class ServiceRefused(JobLedgerError):
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
-        self._code = code
+        self._code: str = self.args[0]
 
     @property
     def name(self) -> str:
@@ -128,6 +142,18 @@ class QueueUnavailable(JobLedgerError):
 
 class EventRefused(ServiceRefused):
     """EventBridge did not accept an event."""
+
+
+class EventInvalid(EventRefused):
+    """EventBridge rejected the event itself. A retry would be rejected as well."""
+
+
+class QueueRefused(ServiceRefused):
+    """SQS did not accept a message."""
+
+
+class NotUnderstood(JobLedgerError):
+    """A row or a record of the stream is not as any version writes it. The text says what, and quotes nothing."""
 
 
 class InvalidWindow(JobLedgerError):
@@ -160,6 +186,13 @@ class PublishUncertain(ServiceRefused):
 
 class UpstreamError(ServiceRefused):
     """Comprehend Medical rejected a call or was not reachable."""
+
+
+class InvalidResponse(UpstreamError):
+    """The service's answer is not what was asked for. Nothing follows from it."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__name__)
 
 
 class TokenRefused(UpstreamError):

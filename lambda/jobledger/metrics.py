@@ -17,12 +17,16 @@ class Metric(NamedTuple):
 
 AS_OF_AGE = Metric("AsOfAgeSeconds", "Seconds", per_family=True)
 COUNTERS_REPAIRED = Metric("CountersRepaired")
+JOBS_ALTERED = Metric("JobsAltered")
 JOBS_OBSERVED = Metric("JobsObserved")
 SYNC_FAILURES = Metric("SyncFailures")
 SYNC_TIME = Metric("SyncSeconds", "Seconds")
 TRANSITIONS = Metric("Transitions")
 UPSTREAM_CALLS = Metric("UpstreamCalls")
 UPSTREAM_THROTTLES = Metric("UpstreamThrottles")
+
+RECORDS_PUT_ASIDE = Metric("RecordsPutAside")
+ROWS_SKIPPED = Metric("RowsSkipped")
 
 EVENT_FAILURES = Metric("EventFailures")
 EVENTS_SENT = Metric("EventsSent")

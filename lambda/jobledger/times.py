@@ -5,6 +5,7 @@ In this format, text order is time order from year 1 to year 9999, so sort keys 
 
 from datetime import UTC, datetime, timedelta
 
+_LENGTH = len("2026-11-23T08:00:00.000Z")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=1)
 """The clocks of two functions differ by less. A stored time that is further ahead comes from a wrong clock."""
@@ -27,6 +28,14 @@ def from_epoch(seconds: float) -> datetime:
 def parse(text: str) -> datetime:
     """Return the datetime of text that `rfc3339` wrote."""
     return datetime.fromisoformat(text)
+
+
+def is_time(text: str) -> bool:
+    """Whether `rfc3339` could have written the text."""
+    try:
+        return len(text) == _LENGTH and text.endswith("Z") and bool(parse(text))
+    except ValueError:
+        return False
 
 
 def seconds_between(start: str, end: str) -> float:

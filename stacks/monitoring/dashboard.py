@@ -73,7 +73,10 @@ def _sync_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
         _row(
             _graph("Calls of Comprehend Medical", count("UpstreamCalls", "UpstreamThrottles")),
             _graph("Duration of a sync (seconds)", each("SyncSeconds", "p50", "Maximum")),
-            _graph("Failed syncs and repaired counters", count("SyncFailures", "CountersRepaired")),
+            _graph(
+                "Failed syncs and repaired counters",
+                count("SyncFailures", "CountersRepaired", "RowsSkipped", "JobsAltered"),
+            ),
         ),
     ]
 
@@ -99,7 +102,7 @@ def _answer_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
         ),
         _row(
             _graph("Digests", count(*digests)),
-            _graph("Change events", count("EventsSent", "EventFailures")),
+            _graph("Change events", count("EventsSent", "EventFailures", "RecordsPutAside")),
             _graph("Undelivered", undelivered),
         ),
     ]

@@ -39,7 +39,7 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
     ),
     "Event failures": (
         ("changes",),
-        f'fields @timestamp, error, job_id\n| filter message = "event not sent"\n| {_LATEST}',
+        f'fields @timestamp, message, error, job_id, sequence_number\n| filter level = "ERROR"\n| {_LATEST}',
     ),
     "API failures": (
         ("api",),

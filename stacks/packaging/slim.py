@@ -39,7 +39,7 @@ OPERATIONS = {
     "kms": ("Decrypt", "Encrypt"),
     "lambda": ("Invoke",),
     "sns": ("Publish",),
-    "sqs": ("DeleteMessageBatch", "ReceiveMessage"),
+    "sqs": ("DeleteMessageBatch", "ReceiveMessage", "SendMessage"),
 }
 SERVICES = tuple(OPERATIONS)
 

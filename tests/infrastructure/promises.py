@@ -97,6 +97,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise("MemorySize", 256, "a batch has at most 100 changes"),
         _variable("EVENT_SOURCE", "jobledger", "the source of the events"),
         _variable("INCLUDE_JOB_DETAILS", "false", "no names unless they are asked for"),
+        _variable("UNDELIVERED_QUEUE_URL", "Changes/Undelivered", "where a bad record goes alone"),
     ),
     "Changes/Function/DynamoDBEventSource:JobLedger832BA82A": (
         Promise("EventSourceArn", "Ledger.StreamArn", "the change log"),
@@ -104,11 +105,11 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise("FunctionResponseTypes", ["ReportBatchItemFailures"], "no event is sent twice"),
         Promise(
             "FilterCriteria.Filters.0.Pattern",
-            '{"dynamodb":{"Keys":{"PK":{"S":[{"suffix":"#changes"}]}}}}',
-            "other rows start no function",
+            '{"eventName":["INSERT"],"dynamodb":{"Keys":{"PK":{"S":[{"suffix":"#changes"}]}}}}',
+            "other rows start no function, nor does a row that is deleted",
         ),
         Promise("StartingPosition", "TRIM_HORIZON", "changes before the mapping are sent as well"),
-        Promise("MaximumRecordAgeInSeconds", 43_200, "a bad record blocks the others for 12 hours"),
+        Promise("MaximumRecordAgeInSeconds", 43_200, "what the bus refuses is tried for 12 hours"),
         Promise("BatchSize", 100, "a batch ends within the timeout"),
         Promise(
             "DestinationConfig.OnFailure.Destination",

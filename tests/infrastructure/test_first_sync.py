@@ -1,6 +1,7 @@
 """The first sync answers CloudFormation in every case: a deployment never hangs or fails on it."""
 
 import http.server
+import io
 import json
 import threading
 import time
@@ -33,6 +34,28 @@ class Lambda:
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+
+ODD_RESULTS: list[object] = [b"", b"<html>", None, [], 7, {}, {"Families": None}, {"Families": [1]}]
+
+
+def replied(payload, **more):
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    return {"StatusCode": 200, "Payload": io.BytesIO(body), **more}
+
+
+def done(**errors):
+    """The sync function's result: each family with its error, or with none."""
+    families = {
+        name: {
+            "AsOf": None,
+            "UpstreamCalls": 1,
+            "Changed": 0,
+            **({"Error": error} if error else {}),
+        }
+        for name, error in errors.items()
+    }
+    return replied({"Families": families})
 
 
 def refused(code):
@@ -79,7 +102,7 @@ def run(monkeypatch):
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
 def test_it_syncs_every_family_and_says_that_it_did(run, request_type):
-    client = Lambda({"StatusCode": 200})
+    client = Lambda(done(SNOMEDCT=None, PHI=None))
     answer = run(client, request_type)
     assert client.calls == [{"FunctionName": "sync", "Payload": b"{}"}]
     expected = {
@@ -100,25 +123,56 @@ def test_deleting_the_stack_syncs_nothing(run):
 
 
 @pytest.mark.parametrize(
-    "replies",
+    "replies, outcome",
     [
-        [{"StatusCode": 200, "FunctionError": "Unhandled"}],
-        [refused("TooManyRequestsException")],
-        [refused("AccessDeniedException")] * 12,
-        [ReadTimeoutError(endpoint_url="https://lambda")],
+        (
+            [replied({"errorType": "LedgerUnavailable"}, FunctionError="Unhandled")],
+            "LedgerUnavailable",
+        ),
+        ([refused("TooManyRequestsException")], "TooManyRequestsException"),
+        ([refused("AccessDeniedException")] * 12, "AccessDeniedException"),
+        ([ReadTimeoutError(endpoint_url="https://lambda")], "ReadTimeoutError"),
+        ([done(SNOMEDCT="AccessDeniedException", PHI=None)], "SNOMEDCT AccessDeniedException"),
+        (
+            [done(SNOMEDCT="AccessDeniedException", ICD10CM=None, PHI="DeadlineReached")],
+            "SNOMEDCT AccessDeniedException, PHI DeadlineReached",
+        ),
+        *(([replied(odd)], "InvalidResponse") for odd in ODD_RESULTS),
+        ([replied({"Families": {"PHI": None}})], "InvalidResponse"),
+        ([replied([], FunctionError="Unhandled")], "InvalidResponse"),
+        ([{"StatusCode": 200}], "InvalidResponse"),
     ],
 )
-def test_a_failed_sync_fails_no_deployment(run, replies):
+def test_a_failed_sync_fails_no_deployment_and_is_reported_by_the_names_of_its_errors(
+    run, replies, outcome, capsys
+):
     client = Lambda(*replies)
     answer = run(client)
-    assert (answer["Status"], answer["Data"]["Outcome"]) == ("SUCCESS", "failed")
+    assert (answer["Status"], answer["Data"]) == ("SUCCESS", {"Outcome": f"failed: {outcome}"})
     assert client.replies == []
+    line = json.loads(capsys.readouterr().out)
+    assert line == {"level": "ERROR", "message": f"first sync failed: {outcome}"}
+
+
+def test_a_first_fill_that_the_next_run_goes_on_with_is_not_finished_and_has_not_failed(run):
+    answer = run(Lambda(done(SNOMEDCT="DeadlineReached", PHI=None, RXNORM="WalkOvertaken")))
+    expected = "unfinished: SNOMEDCT DeadlineReached, RXNORM WalkOvertaken"
+    assert answer["Data"] == {"Outcome": expected}
+
+
+def test_an_output_of_the_stack_shows_how_it_ended(template):
+    (value,) = (
+        output["Value"]
+        for name, output in template.to_json()["Outputs"].items()
+        if name == "FirstSync"
+    )
+    resource, attribute = value["Fn::GetAtt"]
+    assert template.to_json()["Resources"][resource]["Type"] == "Custom::JobLedgerFirstSync"
+    assert attribute == "Outcome"
 
 
 def test_a_permission_that_takes_a_moment_is_waited_for(run):
     answer = run(
-        Lambda(
-            refused("AccessDeniedException"), refused("AccessDeniedException"), {"StatusCode": 200}
-        )
+        Lambda(refused("AccessDeniedException"), refused("AccessDeniedException"), done(PHI=None))
     )
     assert answer["Data"]["Outcome"] == "succeeded"

@@ -83,10 +83,10 @@ def jobs_in(parsed: dict[str, Any]) -> list[Any]:
 @pytest.mark.parametrize("service, operation", JSON_OPERATIONS)
 def test_both_parsers_give_the_same_result_on_every_operation_in_use(service, operation):
     shape = MODELS[service].operation_model(operation).output_shape
-    for body in (json.dumps(body_of(shape)).encode(), b"{}", b""):
+    for body in (json.dumps(body_of(shape)).encode(), b"{}"):
         theirs = ResponseParserFactory().create_parser("json").parse(answer(body), shape)
         ours = ParserFactory().create_parser("json").parse(answer(body), shape)
-        if service == "comprehendmedical" and body not in (b"{}", b""):
+        if service == "comprehendmedical" and body != b"{}":
             # Only the form of the times differs, and the ledger reads both.
             assert jobs_in(ours) == jobs_in(theirs)
             ours[LISTED] = theirs.get(LISTED)
@@ -126,10 +126,10 @@ def test_an_error_is_parsed_by_botocore(service, status, body):
 def test_other_protocols_keep_botocores_parser(protocol):
     """SNS answers XML, and the payload of Lambda's Invoke is a stream."""
     theirs = ResponseParserFactory().create_parser(protocol)
-    assert type(ParserFactory().create_parser(protocol)) is type(theirs)
+    assert type(ParserFactory().create_parser(protocol)._parser) is type(theirs)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b"<html>", b"{", b"\xff", b'"text"'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"{", b"\xff", b'"text"'])
 def test_a_successful_response_that_is_no_object_is_an_error_of_the_ledger(body):
     shape = MODELS["dynamodb"].operation_model("Query").output_shape
     with pytest.raises(InvalidResponse):
@@ -149,12 +149,6 @@ def test_a_lone_surrogate_is_read():
     assert parsed["a"] == "\ud800"
 
 
-@pytest.mark.parametrize("time", ["yesterday", "", [], {}])
-def test_a_time_that_is_none_is_refused(time):
-    with pytest.raises(ValueError, match="isoformat"):
-        job_from_service(Family.PHI, {"JobId": "1", "SubmitTime": time})
-
-
 def test_a_time_in_text_is_a_time():
     job = job_from_service(Family.PHI, {"JobId": "1", "SubmitTime": "2026-11-23T01:00:00+01:00"})
     assert job is not None
@@ -164,9 +158,8 @@ def test_a_time_in_text_is_a_time():
 def test_all_clients_share_one_session():
     assert session() is session()
     client = session().create_client("dynamodb")
-    assert isinstance(
-        client._endpoint._response_parser_factory.create_parser("json"), DecodedJSONParser
-    )
+    parser = client._endpoint._response_parser_factory.create_parser("json")
+    assert isinstance(parser._parser, DecodedJSONParser)
     assert issubclass(client.exceptions.ConditionalCheckFailedException, ClientError)
 
 
@@ -176,7 +169,9 @@ def test_a_client_has_all_handlers_that_botocore_has_for_its_events(service):
     ours, complete = (
         made.create_client(service, region_name="us-east-1") for made in (session(), Session())
     )
-    assert handlers(ours) == handlers(complete)
+    own = {"_check_members", "_check_checksum"}
+    without = {name: sorted(set(found) - own) for name, found in handlers(ours).items()}
+    assert without == {name: sorted(set(found)) for name, found in handlers(complete).items()}
 
 
 def handlers(client: Any) -> dict[str, list[str]]:

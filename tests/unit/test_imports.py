@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "lambda"
 PACKAGE = SOURCE / "jobledger"
 
-_BASICS = {"clients", "errors", "jobs", "times"}
+_BASICS = {"clients", "errors", "fitting", "jobs", "times"}
 _SHARED = _BASICS | {
     "formats",
     "init_phase",
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "digest": _SHARED | {"idempotency", "sync", "ledger", "sns"},
     "events": _SHARED | {"ledger"},
     "sync": _SHARED | {"ledger"},
-    "ledger": _BASICS,
+    "ledger": _BASICS | {"metrics", "observability"},
     "clients": set[str](),
     "init_phase": set[str](),
     "idempotency": {"errors"},
@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "formats": {"times"},
     "settings": {"jobs"},
     "sns": {"clients", "errors"},
-    "jobs": {"times"},
+    "jobs": {"fitting"},
+    "fitting": {"times"},
     "errors": set[str](),
     "metrics": set[str](),
     "observability": {"errors", "metrics"},

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from jobledger.errors import JobNotFound
-from jobledger.jobs import Family
+from jobledger.errors import JobNotFound, NotUnderstood
+from jobledger.jobs import Family, is_object
+from jobledger.ledger.rows import checked
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import recent_as_of
@@ -11,10 +12,12 @@ from jobledger.times import rfc3339
 
 
 def describe(ledger: Ledger, job_id: str, now: datetime) -> str:
-    """Return a job of any family as a JSON response body. Raises JobNotFound."""
+    """Return a job of any family as a JSON response body. Raises JobNotFound, and NotUnderstood for a damaged row."""
     row = ledger.find(job_id)
     if row is None:
         raise JobNotFound
+    if not is_object(str(checked(row)["Job"])):
+        raise NotUnderstood("a job")
     family = Family(str(row["PK"]).rpartition("/")[2])
     time = recent_as_of(ledger).get(family)
     expired = ',"ExpiredUpstream":true' if _is_expired(row, rfc3339(now)) else ""

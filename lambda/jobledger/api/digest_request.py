@@ -47,6 +47,8 @@ def invoke_digest(
         _raise_correctable_error(refusal.name)
         raise
     _raise_correctable_error(answer.get("Error"))
+    if not isinstance(answer.get("DigestId"), str):
+        raise FunctionRefused("InvalidResponse")
     return answer
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobledger.fitting import ALTERED
 from jobledger.formats import documented
 from jobledger.jobs import PROPERTIES, Family, JobStatus
 from jobledger.payloads import DIGEST_BODY
@@ -34,6 +35,13 @@ _STATUS: Schema = {
 }
 _COUNT: Schema = {"type": "integer", "minimum": 0, "examples": [7]}
 _SECONDS: Schema = {"type": ["number", "null"], "examples": [318.5]}
+_ALTERED: Schema = {
+    "type": "array",
+    "maxItems": 20,
+    "items": {"type": "string"},
+    "description": "Only if there are any: the properties that are not as the service returned them, because they "
+    "could not be stored. A text was cut or made of a value of another type; another property was left out.",
+}
 _EXAMPLES = {
     "JobId": "7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b",
     "JobName": "nightly-notes",
@@ -77,7 +85,10 @@ def _property(name: str) -> Schema:
 
 
 _JOB = {
-    **_object({name: _property(name) for name in PROPERTIES} | {"Family": _FAMILY}, PROPERTIES),
+    **_object(
+        {name: _property(name) for name in PROPERTIES} | {ALTERED: _ALTERED, "Family": _FAMILY},
+        (*PROPERTIES, ALTERED),
+    ),
     "description": "All properties of a job as the service lists them, and its Family. Properties that the service "
     "adds later are passed through.",
 }

@@ -19,6 +19,7 @@ from jobledger.errors import (
     InvalidToken,
     JobLedgerError,
     JobNotFound,
+    NotUnderstood,
     RequestInProgress,
     TooMuchToSummarise,
 )
@@ -75,6 +76,11 @@ _PROBLEMS: Mapping[type[JobLedgerError], Problem] = {
     ),
     JobNotFound: Problem(
         404, "ResourceNotFoundException", "The ledger has no job with this JobId."
+    ),
+    NotUnderstood: Problem(
+        500,
+        "InternalServerException",
+        "The ledger's row of this job is damaged. No other is affected.",
     ),
     DigestNotFound: Problem(404, "ResourceNotFoundException", "No digest has been published yet."),
     DigestInProgress: Problem(

@@ -28,6 +28,7 @@ from jobledger.ledger.job_facts import (
 )
 from jobledger.ledger.overview import States, Usual, active_jobs, read_active_rows, read_usual
 from jobledger.ledger.pages import read_page
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.summary import every_status
 from jobledger.ledger.writing import Ledger, SyncState
 from jobledger.sync.freshness import as_of, oldest
@@ -226,7 +227,7 @@ def read_jobs(
 
 def listed_jobs(jobs: Iterable[str]) -> tuple[ListedJob, ...]:
     """Return jobs, each given as JSON, as the values that a list shows."""
-    return tuple(_listed(json.loads(job)) for job in jobs)
+    return tuple(readable(map(json.loads, jobs), _listed))
 
 
 def _listed(job: dict[str, Any]) -> ListedJob:

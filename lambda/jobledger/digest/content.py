@@ -15,6 +15,8 @@ from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import Family, Job
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, is_stale
 from jobledger.ledger.rows import Change
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Row
 from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import oldest
 from jobledger.times import rfc3339
@@ -170,10 +172,7 @@ class Reader:
             for job in listed.jobs
         }
         wanted = [{"PK": partition, "SK": key} for partition, key in dict.fromkeys(keys.values())]
-        found = {
-            (str(row["PK"]), str(row["SK"])): _details_of(str(row["Job"]))
-            for row in self._ledger.table.batch_get(wanted)
-        }
+        found = dict(readable(self._ledger.table.batch_get(wanted), _details_of))
         return {job: found[key] for job, key in keys.items() if key in found}
 
 
@@ -189,11 +188,12 @@ def _lists(changes: Changes, current: CurrentTotals) -> dict[str, JobList]:
     return {name: JobList(s.total, tuple(s.jobs())) for name, s in shortlists.items()}
 
 
-def _details_of(text: str) -> Details:
-    job = json.loads(text)
+def _details_of(row: Row) -> tuple[tuple[str, str], Details]:
+    """Return the key of a row, and the details in its JSON."""
+    job = json.loads(str(row["Job"]))
     output = job.get("OutputDataConfig") or {}
     bucket, key = output.get("S3Bucket"), output.get("S3Key") or ""
-    return Details(
+    return (str(row["PK"]), str(row["SK"])), Details(
         name=_encodable(job.get("JobName")),
         output=_encodable(f"s3://{bucket}/{key}" if bucket else None),
     )

@@ -8,7 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobledger.clients import session
-from jobledger.errors import EventRefused
+from jobledger.errors import EventInvalid, EventRefused
 from jobledger.ledger.rows import Change
 
 DETAIL_TYPE = "Comprehend Medical Job State Change"
@@ -18,6 +18,10 @@ CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 4},
+)
+# The error codes for an event that no retry makes acceptable (API reference, PutEvents).
+_INVALID = frozenset(
+    {"InvalidArgument", "MalformedDetail", "RedactionFailure", "ValidationException"}
 )
 
 
@@ -34,7 +38,7 @@ class EventBus:
         return cls(session().create_client("events", config=CONFIG), source)
 
     def put(self, change: Change, scope: str, job_name: str | None) -> None:
-        """Send one change. Raises EventRefused when the bus does not accept it."""
+        """Send one change. Raises EventRefused, or EventInvalid when a retry would be rejected as well."""
         entry = {
             "Source": self._source,
             "DetailType": DETAIL_TYPE,
@@ -43,11 +47,17 @@ class EventBus:
         try:
             answer = self._client.put_events(Entries=[entry])
         except ClientError as error:
-            raise EventRefused(error.response["Error"]["Code"]) from error
+            raise _refused(error.response["Error"]["Code"]) from error
         except BotoCoreError as error:
             raise EventRefused(type(error).__name__) from error
-        if answer["FailedEntryCount"]:
-            raise EventRefused(answer["Entries"][0].get("ErrorCode", "unknown"))
+        entry = answer["Entries"][0] if answer["Entries"] else {}
+        if not isinstance(entry, dict) or not entry.get("EventId"):
+            code = entry.get("ErrorCode") if isinstance(entry, dict) else None
+            raise _refused(str(code or "InvalidResponse"))
+
+
+def _refused(code: str) -> EventRefused:
+    return EventInvalid(code) if code in _INVALID else EventRefused(code)
 
 
 def detail_of(change: Change, scope: str, job_name: str | None) -> dict[str, str | None]:

@@ -1,7 +1,7 @@
 """The changes function: sends each change from the table's stream to EventBridge.
 
 The result names the first record that could not be sent. Lambda retries from there, so earlier records are
-not sent twice and the order is kept.
+not sent twice and the order is kept. A record that no retry can send is put aside in the queue Undelivered.
 """
 
 import functools
@@ -11,6 +11,7 @@ from typing import Any
 from jobledger import settings
 from jobledger.events.batch import Dependencies, send_changes
 from jobledger.events.eventbridge import EventBus
+from jobledger.events.undelivered import Undelivered
 from jobledger.init_phase import finish
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
@@ -29,10 +30,18 @@ def _connect() -> Dependencies:
     )
 
 
+@functools.cache
+def _undelivered() -> Undelivered:
+    """Return the queue, which almost no batch needs."""
+    return Undelivered.connect(settings.required("UNDELIVERED_QUEUE_URL"))
+
+
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Send the batch's changes in order, up to the first that fails."""
-    return send_changes(event["Records"], context.get_remaining_time_in_millis, _connect())
+    return send_changes(
+        event["Records"], context.get_remaining_time_in_millis, _connect(), _undelivered
+    )
 
 
 finish(_connect)

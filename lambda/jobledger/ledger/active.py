@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from jobledger.jobs import Job
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Delete, Key, Put, Row, Table, text_of
 
 Followed = Mapping[str, "ActiveJob"]
@@ -62,13 +63,13 @@ def read_active(table: Table, scope: str, *, consistent: bool) -> Iterator[Activ
         ExpressionAttributeValues={":active": {"S": f"{scope}#active"}},
         ConsistentRead=consistent,
     )
-    return map(_from_row, rows)
+    return readable(rows, _from_row)
 
 
 def read_followed(table: Table, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
     """Return those of some jobs that are active, read consistently."""
     rows = table.batch_get([active_key(scope, job_id) for job_id in job_ids])
-    return {job.job_id: job for job in map(_from_row, rows)}
+    return {job.job_id: job for job in readable(rows, _from_row)}
 
 
 # Two rows of one job would be two jobs: the row says which one it stands for.

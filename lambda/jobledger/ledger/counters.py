@@ -20,11 +20,13 @@ import msgspec
 
 from jobledger.jobs import Family
 from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Increment, Key, Table
 from jobledger.ledger.totals import (
     LAYOUT,
     Counts,
     expiration_of,
+    is_count,
     month_of,
     names_of,
     without_hours,
@@ -128,7 +130,8 @@ def chosen_days(
     table: Table, scope: str, family: Family, chosen: Iterable[str]
 ) -> Iterator[CounterRow]:
     """Yield the rows of one family for some days, in no order."""
-    return map(_from_item, table.batch_get_items([day_key(scope, family, day) for day in chosen]))
+    keys = [day_key(scope, family, day) for day in chosen]
+    return readable(table.batch_get_items(keys), _from_item)
 
 
 def expirations(table: Table, scope: str, first: str, last: str = _LAST) -> Iterator[CounterRow]:
@@ -174,12 +177,15 @@ def _rows(
         ScanIndexForward=not newest_first,
         ConsistentRead=consistent,
     )
-    return map(_from_item, items)
+    return readable(items, _from_item)
 
 
 def _from_item(item: Mapping[str, Mapping[str, Any]]) -> CounterRow:
-    """Read a row with some hundred numbers."""
-    counts = {name: int(value["N"]) for name, value in item.items() if "N" in value}
-    counts.pop("Version", None)
+    """Read a row with some hundred numbers; what else a person has written into it is no count."""
+    counts = {
+        name: int(value["N"])
+        for name, value in item.items()
+        if is_count(name) and value.get("N", "").lstrip("-").isdecimal()
+    }
     period, _, family = item["SK"]["S"].partition("#")[2].rpartition("#")
     return CounterRow(Family(family), period, counts)

@@ -3,6 +3,9 @@
 A token is `version | seal | position` in URL-safe base64. The seal is a keyed hash of the version, the
 query and the position. An altered byte, another query or another deployment's token is rejected. The
 position is the submit time and id of the last job of a page; it is not secret. A token does not expire.
+
+The seal's key is the table's name, which a caller may know: a token gives no access. It is there for mistakes, not
+for attackers: whoever seals a position of their own gets a page that they may read without it, or 400.
 """
 
 import base64
@@ -18,9 +21,11 @@ from msgspec.structs import asdict
 from jobledger.errors import InvalidToken
 from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
+from jobledger.times import is_time
 
 _VERSION = b"\x01"
 _SEAL_BYTES = 16
+_LONGEST_KEY = 1_024  # of a sort key of DynamoDB
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -53,8 +58,27 @@ def unseal(token: str, query: JobQuery, key: str) -> Position:
         raise InvalidToken
     if not hmac.compare_digest(sealed, _seal_of(body, query, key)):
         raise InvalidToken
-    as_of, family, sort_key = body.decode().split(";", 2)
-    return Position(sort_key, Family(family), as_of)
+    return _position(body, query)
+
+
+def _position(body: bytes, query: JobQuery) -> Position:
+    """Return the position in a sealed body. Raises InvalidToken unless it is one of the query."""
+    try:
+        as_of, family, sort_key = body.decode().split(";", 2)
+        position = Position(sort_key, Family(family), as_of)
+    except ValueError as error:
+        raise InvalidToken from error
+    times = as_of.split(",")
+    low = f"{query.after}$" if query.after else "0"
+    high = f"{query.before}#" if query.before else ":"
+    if (
+        len(times) not in (1, len(query.families))
+        or not all(map(is_time, times))
+        or not low <= sort_key <= high
+        or len(sort_key.encode()) > _LONGEST_KEY
+    ):
+        raise InvalidToken
+    return position
 
 
 def _seal_of(body: bytes, query: JobQuery, key: str) -> bytes:

@@ -6,6 +6,7 @@ jobs are found by their submit hours.
 """
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from jobledger.jobs import Family
 from jobledger.ledger.counters import CounterRow, expirations
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row, decode
 from jobledger.ledger.totals import Counts, expiration_parts, submit_day
 from jobledger.ledger.writing import Ledger
@@ -111,11 +113,12 @@ class _Submitted:
         if not self._first <= hour <= self._last:
             self._read_from(hour)
         rows = [row for row in self._rows if str(row["SK"]).startswith(hour)]
-        yield from (facts_of_row(self._family, row) for row in rows)
+        facts = partial(facts_of_row, self._family)
+        yield from readable(rows, facts)
         if self._last < (end := f"{hour}{_LAST}"):
             start = {"PK": {"S": self._partition}, "SK": {"S": self._last}}
             rest = self._table.query_all(**self._query(hour, end), ExclusiveStartKey=start)
-            yield from (facts_of_row(self._family, row) for row in rest)
+            yield from readable(rest, facts)
 
     def _read_from(self, hour: str) -> None:
         answer = self._table.query(**self._query(hour, _LAST), Limit=self._few)

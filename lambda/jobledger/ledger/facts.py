@@ -1,6 +1,7 @@
 """Reads the few attributes of each job that counts and durations need, in parallel."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import decode
 from jobledger.ledger.writing import Ledger
 from jobledger.times import parse, rfc3339
@@ -44,7 +46,8 @@ def read_facts(
                 stretch, answer = waiting.pop(future), future.result()
                 go_on()
                 pending += _following(ledger, stretch, answer.get("LastEvaluatedKey"))
-                yield from (facts_of_row(stretch.family, decode(item)) for item in answer["Items"])
+                read = partial(facts_of_row, stretch.family)
+                yield from readable(map(decode, answer["Items"]), read)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -90,6 +93,9 @@ def _last_key(ledger: Ledger, asked: dict[str, Any]) -> str | None:
 
 def _cuts(first: str, last: str) -> list[str]:
     """Return times that split the time between two keys evenly, excluding both ends."""
-    start, end = (parse(key.partition("#")[0]) for key in (first, last))
+    try:
+        start, end = (parse(key.partition("#")[0]) for key in (first, last))
+    except ValueError:  # a row whose key is not ours
+        return []
     times = [rfc3339(start + (end - start) * share / _SHARES) for share in range(1, _SHARES)]
     return sorted({time for time in times if first.partition("#")[0] < time < last})

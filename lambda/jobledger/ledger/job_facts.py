@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from jobledger.errors import NotUnderstood
 from jobledger.jobs import TERMINAL, Family, Job, JobStatus
 from jobledger.ledger.table import Row, text_of
-from jobledger.times import parse, seconds_between
+from jobledger.times import is_time, parse, seconds_between
 
 # The service's model requires no property. Jobs without a status are counted under this name.
 NO_STATUS = "UNKNOWN"
@@ -43,8 +44,8 @@ class JobFacts(msgspec.Struct, frozen=True):
 
 
 def facts_of_row(family: Family, row: Row) -> JobFacts:
-    """Return the facts of a job row."""
-    return JobFacts(
+    """Return the facts of a job row. Raises NotUnderstood."""
+    facts = JobFacts(
         family=family,
         job_id=str(row["SK"]).partition("#")[2],
         status=text_of(row, "JobStatus"),
@@ -53,6 +54,10 @@ def facts_of_row(family: Family, row: Row) -> JobFacts:
         expiration_time=text_of(row, "ExpirationTime"),
         expired=bool(row.get("ExpiredUpstream")),
     )
+    times = (facts.submit_time, facts.end_time, facts.expiration_time)
+    if not all(time is None or is_time(time) for time in times):
+        raise NotUnderstood("a time of a job row")
+    return facts
 
 
 def facts_of_job(job: Job) -> JobFacts:

@@ -25,6 +25,7 @@ from jobledger.ledger.job_facts import (
     facts_of_row,
     is_active,
 )
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.summary import Summary, Tally, expiring_soon
 from jobledger.ledger.table import Row
 from jobledger.ledger.totals import Totals, month_of, percentiles, submit_day
@@ -98,18 +99,17 @@ def read_active_rows(
     """
     for first in range(0, len(jobs), _ROWS_A_REQUEST):
         go_on()
-        families = {
-            (ledger.partition(family), job.sort_key): family
+        keys = [
+            (ledger.partition(family), job.sort_key)
             for family, job in jobs[first : first + _ROWS_A_REQUEST]
-        }
+        ]
         rows = {
-            (str(row["PK"]), str(row["SK"])): row
-            for row in ledger.table.batch_get([{"PK": pk, "SK": sk} for pk, sk in families])
+            _key_of(row): row
+            for row in ledger.table.batch_get([{"PK": pk, "SK": sk} for pk, sk in keys])
         }
-        found = (
-            (facts_of_row(families[key], rows[key]), rows[key]) for key in families if key in rows
-        )
-        yield from (job for job in found if is_active(job[0]))
+        found = (rows[key] for key in keys if key in rows)
+        facts = readable(found, lambda row: (_facts_of(row), row))
+        yield from (job for job in facts if is_active(job[0]))
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -239,3 +239,11 @@ def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
 
 def _is_last_of_month(day: str) -> bool:
     return str(date.fromisoformat(day) + _ONE_DAY).endswith("-01")
+
+
+def _facts_of(row: Row) -> JobFacts:
+    return facts_of_row(Family(str(row["PK"]).rpartition("/")[2]), row)
+
+
+def _key_of(row: Row) -> tuple[str, str]:
+    return str(row["PK"]), str(row["SK"])

@@ -8,16 +8,19 @@ walk has the same jobs and the same position whenever it is read.
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from jobledger.jobs import Family
+from jobledger.errors import NotUnderstood
+from jobledger.jobs import Family, is_object
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.times import known, parse
@@ -161,8 +164,7 @@ def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
         left_out = answer["ScannedCount"] - len(answer["Items"])
         read.examined += answer["ScannedCount"]
         read.left_out += left_out
-        for item in answer["Items"]:
-            yield _Listed(item["SK"]["S"], part.family, item["Job"]["S"])
+        yield from readable(answer["Items"], partial(_listed, part.family))
         end = answer.get("LastEvaluatedKey")
         if end is None:
             return
@@ -224,6 +226,14 @@ def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
         and name.startswith(query.name_prefix or "")
         and (not query.statuses or row.get("JobStatus") in query.statuses)
     )
+
+
+def _listed(family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
+    """Return a row of the list. Raises NotUnderstood for damaged JSON, which would damage the whole page."""
+    job = item["Job"]["S"]
+    if not is_object(job):
+        raise NotUnderstood("a job")
+    return _Listed(item["SK"]["S"], family, job)
 
 
 def _size(job: str) -> int:

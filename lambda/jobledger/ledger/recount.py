@@ -27,7 +27,8 @@ from jobledger.ledger.counters import (
 )
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row, is_active
 from jobledger.ledger.rows import is_counted
-from jobledger.ledger.table import Key, Put, Row, pause
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Key, Put, Row, pause, version_of
 from jobledger.ledger.totals import (
     LAYOUT,
     Counts,
@@ -103,8 +104,8 @@ def _count(ledger: Ledger, family: Family, month: str) -> _Month:
     """Count the uncounted rows of a month; return the counts of all its rows."""
     recounted = _Month()
     uncounted: list[Key] = []
-    for row in ledger.table.query_all(**_job_rows(ledger, family, month, f"{month}{_LAST}")):
-        job = facts_of_row(family, row)
+    rows = ledger.table.query_all(**_job_rows(ledger, family, month, f"{month}{_LAST}"))
+    for row, job in readable(rows, lambda row: (row, facts_of_row(family, row))):
         recounted.days[submit_day(str(row["SK"]))].update(names_of(job))
         if expiration := expiration_of(job):
             day, name = expiration
@@ -142,7 +143,7 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
     changes = Changes(ledger.scope, family)
     puts = []
     for row in rows:
-        version = int(row["Version"])
+        version = version_of(row)
         marked: Row = row | {"Counted": LAYOUT, "Version": version + 1}
         puts.append(Put(marked, "Version = :read", {":read": version}))
         changes.add(submit_day(str(row["SK"])), facts_of_row(family, row))
@@ -173,7 +174,7 @@ def _repair(ledger: Ledger, key: Key, recount: Callable[[Counts], Recounted]) ->
     for attempt in range(WRITE_ATTEMPTS):
         pause(min(attempt, 1))
         row = ledger.table.get(key)
-        version = int(row["Version"]) if row else 0
+        version = version_of(row)
         stored = counts_of(row)
         recounted = recount(stored)
         if recounted == stored:
@@ -233,7 +234,7 @@ def _counted_jobs(ledger: Ledger, family: Family, period: str) -> Iterator[JobFa
     """Yield the counted jobs of a day or month, read consistently."""
     query = _job_rows(ledger, family, period, f"{period}{_LAST}") | {"ConsistentRead": True}
     rows = filter(is_counted, ledger.table.query_all(**query))
-    return (facts_of_row(family, row) for row in rows)
+    return readable(rows, partial(facts_of_row, family))
 
 
 def _job_rows(ledger: Ledger, family: Family, low: str, high: str) -> dict[str, object]:

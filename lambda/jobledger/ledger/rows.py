@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from jobledger.errors import NotUnderstood
 from jobledger.jobs import Family, Job
 from jobledger.ledger.table import Row, text_of
 from jobledger.ledger.totals import LAYOUT
-from jobledger.times import known
+from jobledger.times import is_time, known
 
 HISTORY_LIMIT = 100
 """The status changes that a job row keeps: the first one and the last ones. The change log has all."""
@@ -25,6 +26,18 @@ class Change(msgspec.Struct, frozen=True):
     submit_time: str | None
     end_time: str | None
     observed_at: str
+
+
+# The attribute of a change row for each field of a Change.
+_CHANGE = {
+    "family": "Family",
+    "job_id": "JobId",
+    "status": "JobStatus",
+    "previous": "PreviousJobStatus",
+    "submit_time": "SubmitTime",
+    "end_time": "EndTime",
+    "observed_at": "ObservedAt",
+}
 
 
 def supersedes(job: Job, listed_at: str, row: Row | None, now: datetime) -> bool:
@@ -60,6 +73,31 @@ def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
 def is_counted(row: Row) -> bool:
     """Whether the counters of this layout include the job. A row of an older version says nothing."""
     return row.get("Counted") == LAYOUT
+
+
+def checked(row: Row) -> Row:
+    """Return a job row that `supersedes` and `job_row` can read. Raises NotUnderstood for another."""
+    try:
+        msgspec.convert(row, _Written)
+        msgspec.json.decode(str(row["History"]), type=list[dict[str, Any]])
+    except (msgspec.DecodeError, KeyError) as error:
+        raise NotUnderstood("a job row") from error
+    times = ("SubmitTime", "EndTime", "ExpirationTime", "ListedAt", "FirstObservedAt", "ObservedAt")
+    if not all(is_time(str(row[name])) for name in times if name in row):
+        raise NotUnderstood("a time of a job row")
+    return row
+
+
+class _Written(msgspec.Struct):
+    """The attributes that every version of ours writes in a job row."""
+
+    Job: str
+    Rank: int
+    ListedAt: str
+    FirstObservedAt: str
+    ObservedAt: str
+    History: str
+    Version: int
 
 
 def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: str | None) -> Row:
@@ -131,13 +169,12 @@ def ended_row(scope: str, job: Job) -> Row:
 
 
 def change_from_row(row: Row) -> Change:
-    """Return the status change that a change log row holds."""
-    return Change(
-        family=Family(str(row["Family"])),
-        job_id=str(row["JobId"]),
-        status=text_of(row, "JobStatus"),
-        previous=text_of(row, "PreviousJobStatus"),
-        submit_time=text_of(row, "SubmitTime"),
-        end_time=text_of(row, "EndTime"),
-        observed_at=str(row["ObservedAt"]),
-    )
+    """Return the status change that a change log row holds. Raises NotUnderstood."""
+    try:
+        change = msgspec.convert({name: row.get(at) for name, at in _CHANGE.items()}, Change)
+    except msgspec.ValidationError as error:
+        raise NotUnderstood("a row of the change log") from error
+    times = (change.observed_at, change.submit_time, change.end_time)
+    if not all(time is None or is_time(time) for time in times):
+        raise NotUnderstood("a time of the change log")
+    return change

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from jobledger.clients import session
 from jobledger.errors import LedgerUnavailable
 
-Value = str | int | bool
+Value = str | int | float | bool
 Row = dict[str, Value]
 Key = Mapping[str, str]
 
@@ -262,6 +262,12 @@ def text_of(row: Row, name: str) -> str | None:
     return str(row[name]) if name in row else None
 
 
+def version_of(row: Row | None) -> int:
+    """Return the version of a row; 0 when there is none, or when it is damaged: then no write replaces it."""
+    version = row.get("Version") if row else 0
+    return version if isinstance(version, int) else 0
+
+
 def encode(row: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
     """Return the row in DynamoDB's typed form."""
     # Most values are text, and a page of new jobs has ten thousand of them.
@@ -271,7 +277,7 @@ def encode(row: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _encode_number(value: int | bool) -> dict[str, Any]:
+def _encode_number(value: float) -> dict[str, Any]:
     return {"BOOL": value} if isinstance(value, bool) else {"N": str(value)}
 
 
@@ -283,5 +289,9 @@ def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
 
 
 def _decode_value(value: Mapping[str, Any]) -> Value:
+    """Return a value as it is written; one that no version of ours writes, as it comes."""
     ((kind, plain),) = value.items()
-    return int(plain) if kind == "N" else plain
+    try:
+        return int(plain) if kind == "N" else plain
+    except ValueError:
+        return float(plain)

@@ -18,6 +18,7 @@ Days, months and hours are in UTC. A status comes last, because it can be any te
 """
 
 import functools
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -34,6 +35,9 @@ LAYOUT = 2
 # differ by at most 1 %.
 _GROWTH = 1.01
 _ZERO = -1
+_COUNT = re.compile(
+    r"Jobs#.*|Hour#\d\d|D#-?\d+#.*|\d\d#\d{4}-\d\d-\d\dT\d\d#.*", re.ASCII | re.DOTALL
+)
 _DAY, _HOUR = len("2027-03-23"), len("2027-03-23T08")
 
 Counts = Mapping[str, int]
@@ -69,8 +73,15 @@ def expiration_of(job: JobFacts) -> tuple[str, str] | None:
 
 def expiration_parts(name: str) -> tuple[str, str, str]:
     """Return the expiration hour, the submit hour and the status of such a name."""
-    hour, submitted, status = name.split("#", 2)
+    hour, _, rest = name.partition("#")
+    submitted, _, status = rest.partition("#")
     return hour, submitted, status
+
+
+@functools.lru_cache(maxsize=10_000)
+def is_count(name: str) -> bool:
+    """Whether an attribute of a counter row has a name of these tables."""
+    return _COUNT.fullmatch(name) is not None
 
 
 def without_hours(counts: Counts) -> dict[str, int]:

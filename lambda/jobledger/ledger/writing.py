@@ -32,11 +32,13 @@ from jobledger.ledger.rows import (
     Change,
     change_from_row,
     change_row,
+    checked,
     ended_key,
     ended_row,
     furthest,
     job_row,
 )
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import (
     Action,
     Check,
@@ -46,6 +48,7 @@ from jobledger.ledger.table import (
     Table,
     pause,
     text_of,
+    version_of,
 )
 from jobledger.ledger.totals import LAYOUT
 from jobledger.times import known, parse, rfc3339
@@ -146,10 +149,11 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """The rows that one call of `record` wrote, and the status changes among them."""
+    """The rows that one call of `record` wrote, the status changes, and the altered jobs among them."""
 
     changed: int
     transitions: int
+    altered: int = 0
 
 
 class Ledger:
@@ -190,30 +194,32 @@ class Ledger:
         """
         scope, pending = self.partition(family), furthest(jobs)
         unseen_since = None if announce_new else rfc3339(self._now() - _FIRST_WINDOW)
-        changed = transitions = 0
+        changed = transitions = altered = 0
+        damaged: set[str] = set()
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
             if attempt:
                 followed, search_all = read_followed(self.table, scope, pending), True
-            before = self._known(family, pending, followed)
+            before = self._known(family, pending, followed, damaged)
             if announce_new or search_all:
                 looked_for = [i for i, of in before.items() if search_all or of.row is None]
-                before |= self._searched(family, looked_for, followed)
+                before |= self._searched(family, looked_for, followed, damaged)
             now = self._now()
-            plans = (
-                plan(scope, job, listed_at, before[job.job_id], now) for job in pending.values()
-            )
+            # A job with a row that cannot be read stays as it is, and the others go on.
+            sound = [job for job in pending.values() if job.job_id not in damaged]
+            plans = (plan(scope, job, listed_at, before[job.job_id], now) for job in sound)
             writes = [write for write in plans if write]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
             for batch in batches(scope, writes, unseen_since, one_by_one=attempt > 0):
                 if self._write(family, batch, listed_at, unseen_since):
                     changed += sum(write.replaces for write in batch)
+                    altered += sum(bool(w.replaces and w.job.altered) for w in batch)
                     transitions += sum(write.is_announced(unseen_since) for write in batch)
                 else:
                     pending |= {write.job.job_id: write.job for write in batch}
             if not pending:
-                return Recorded(changed, transitions)
+                return Recorded(changed, transitions, altered)
         raise LedgerUnavailable("other writers keep changing the rows")
 
     def follow(self, family: Family, jobs: Iterable[ActiveJob]) -> None:
@@ -225,7 +231,7 @@ class Ledger:
         followed = read_followed(self.table, scope, given)
         keys = {job.sort_key for job in followed.values()}
         missing = {job.sort_key for job in given.values()} - keys
-        rows = (row for found in self._rows(scope, missing).values() for row in found)
+        rows = (row for found in self._rows(scope, missing, set()).values() for row in found)
         known = [job for row in rows if (job := job_from_json(family, str(row["Job"])))]
         # As old as a listing can be: it replaces no row.
         self.record(family, known, "", announce_new=True, followed=followed, search_all=True)
@@ -258,7 +264,7 @@ class Ledger:
                 # Nothing to do if the job is followed under another submit time.
                 self.table.transact([unfollow])
                 return
-            version = int(row["Version"])
+            version = version_of(row)
             marked: Row = row | {"ExpiredUpstream": True, "Version": version + 1}
             put = Put(marked, "Version = :read", {":read": version})
             if self.table.transact([put, unfollow]):
@@ -302,7 +308,7 @@ class Ledger:
                 ":end": {"S": end},
             },
         )
-        return (change_from_row(row) for row in rows)
+        return readable(rows, change_from_row)
 
     def ended_unseen(self, start: str, end: str) -> Iterator[Change]:
         """Yield the jobs that first fills found ended, with start <= EndTime < end, in that order."""
@@ -314,7 +320,7 @@ class Ledger:
                 ":end": {"S": end},
             },
         )
-        return (change_from_row(row) for row in rows)
+        return readable(rows, change_from_row)
 
     def state(self, family: Family) -> SyncState:
         """Return the family's sync state, read consistently."""
@@ -332,9 +338,7 @@ class Ledger:
             },
         )
         now = self._now()
-        return {
-            Family(str(row["SK"]).rpartition("/")[2]): _state_from_row(row, now) for row in rows
-        }
+        return dict(readable(rows, lambda row: _named_state(row, now)))
 
     def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
         """Return the time of each family's last agreement with the service; unsynced families are absent.
@@ -364,32 +368,44 @@ class Ledger:
         return following if self.table.put_next(row, state.version) else None
 
     def _known(
-        self, family: Family, jobs: Mapping[str, Job], followed: Followed | None
+        self,
+        family: Family,
+        jobs: Mapping[str, Job],
+        followed: Followed | None,
+        damaged: set[str],
     ) -> dict[str, Known]:
         """Return what the ledger has of each job, under its submit time and under the one that is followed."""
         scope = self.partition(family)
         keys = {job.sort_key for job in jobs.values()}
         keys |= {followed[job_id].sort_key for job_id in jobs if followed and job_id in followed}
-        rows = self._rows(scope, keys)
+        rows = self._rows(scope, keys, damaged)
         return {job_id: Known.of(family, job_id, rows.get(job_id, ()), followed) for job_id in jobs}
 
     def _searched(
-        self, family: Family, job_ids: Collection[str], followed: Followed | None
+        self,
+        family: Family,
+        job_ids: Collection[str],
+        followed: Followed | None,
+        damaged: set[str],
     ) -> dict[str, Known]:
         """Return what the ledger has of each job, under any submit time that its index has."""
         keys = {str(row["SK"]) for job_id in job_ids for row in self._by_id(job_id)}
-        rows = self._rows(self.partition(family), keys)
+        rows = self._rows(self.partition(family), keys, damaged)
         return {
             job_id: Known.of(family, job_id, rows[job_id], followed)
             for job_id in job_ids
             if job_id in rows
         }
 
-    def _rows(self, scope: str, sort_keys: Collection[str]) -> dict[str, list[Row]]:
-        """Return the rows with these keys, by job id."""
+    def _rows(
+        self, scope: str, sort_keys: Collection[str], damaged: set[str]
+    ) -> dict[str, list[Row]]:
+        """Return the rows with these keys, by job id; add the ids of those that cannot be read to `damaged`."""
+        found = list(self.table.batch_get([{"PK": scope, "SK": key} for key in sort_keys]))
         rows: dict[str, list[Row]] = {}
-        for row in self.table.batch_get([{"PK": scope, "SK": key} for key in sort_keys]):
-            rows.setdefault(str(row["SK"]).partition("#")[2], []).append(row)
+        for row in readable(found, checked):
+            rows.setdefault(_job_id_of(row), []).append(row)
+        damaged |= {_job_id_of(row) for row in found if row not in rows.get(_job_id_of(row), ())}
         return rows
 
     def _write(
@@ -472,6 +488,10 @@ class Ledger:
         return rfc3339(now)
 
 
+def _named_state(row: Row, now: datetime) -> tuple[Family, SyncState]:
+    return Family(str(row["SK"]).rpartition("/")[2]), _state_from_row(row, now)
+
+
 def _state_from_row(row: Row, now: datetime) -> SyncState:
     """Return a stored state without what a clock wrote that was ahead."""
     state = msgspec.json.decode(str(row["Sync"]), type=SyncState)
@@ -492,3 +512,7 @@ def _state_from_row(row: Row, now: datetime) -> SyncState:
 def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
     """Return a walk; None when it is unknown when it began: it is started again."""
     return walk if walk and known(walk.started_at, now) else None
+
+
+def _job_id_of(row: Row) -> str:
+    return str(row["SK"]).partition("#")[2]

@@ -130,6 +130,7 @@ def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> Non
         metrics.JOBS_OBSERVED: done.observed,
         metrics.TRANSITIONS: done.transitions,
         metrics.COUNTERS_REPAIRED: done.counters_repaired,
+        metrics.JOBS_ALTERED: done.altered,
         metrics.SYNC_FAILURES: int(done.error not in _NO_FAILURES),
     }
     # CloudWatch bills a metric for each hour in which it is sent: zeros would cost 1.50 dollars a month.

@@ -8,9 +8,11 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from jobledger import clients
 from jobledger.clients import session
-from jobledger.errors import JobUnknown, TokenRefused, UpstreamError
+from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
 from jobledger.jobs import Family, Job, job_from_service
+from jobledger.observability import logger
 
 PAGE_SIZE = 500
 """The maximum MaxResults of the List calls (API reference, ListSNOMEDCTInferenceJobs)."""
@@ -36,10 +38,14 @@ _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
 
 
 class UpstreamPage(msgspec.Struct, frozen=True):
-    """One List response; `next_token` is None at the end of the walk."""
+    """One List response; `next_token` is None at the end of the walk.
+
+    `without_id` entries cannot be identified, and so cannot be stored.
+    """
 
     jobs: tuple[Job, ...]
     next_token: str | None
+    without_id: int = 0
 
 
 class Upstream:
@@ -81,20 +87,25 @@ class Upstream:
             parameters["NextToken"] = next_token
         with _our_errors(dict.fromkeys(_INVALID, TokenRefused) if next_token else {}):
             answer = getattr(self._client, _OPERATIONS[family][0])(**parameters)
-            listed = answer.get("ComprehendMedicalAsyncJobPropertiesList") or []
-            jobs = [job_from_service(family, properties) for properties in listed]
+        listed = answer["ComprehendMedicalAsyncJobPropertiesList"]
+        if not all(isinstance(properties, dict) for properties in listed):
+            raise InvalidResponse
+        jobs = [job_from_service(family, properties) for properties in listed]
+        for position in (n for n, job in enumerate(jobs) if job is None):
+            logger.error("job without an id", extra={"family": family.value, "position": position})
         return UpstreamPage(
             jobs=tuple(job for job in jobs if job is not None),
             next_token=answer.get("NextToken") or None,
+            without_id=jobs.count(None),
         )
 
     def describe(self, family: Family, job_id: str) -> Job:
-        """Return one job. Raises UpstreamError; JobUnknown when the service has no such job."""
+        """Return one job. Raises UpstreamError; JobUnknown when the service says that it has no such job."""
         with _our_errors({"ResourceNotFoundException": JobUnknown}):
             answer = getattr(self._client, _OPERATIONS[family][1])(JobId=job_id)
-            job = job_from_service(family, answer.get("ComprehendMedicalAsyncJobProperties") or {})
-        if job is None:
-            raise JobUnknown("ResourceNotFoundException")
+        job = job_from_service(family, answer["ComprehendMedicalAsyncJobProperties"])
+        if job is None or job.job_id != job_id:
+            raise InvalidResponse
         return job
 
     def _count_call(self, **_: Any) -> None:
@@ -114,6 +125,7 @@ def _our_errors(meanings: Mapping[str, type[UpstreamError]]) -> Iterator[None]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         raise meanings.get(code, UpstreamError)(code) from error
-    except (BotoCoreError, ValueError, OverflowError, RuntimeError) as error:
-        # The last three: a response whose times are not valid.
+    except clients.InvalidResponse as error:
+        raise InvalidResponse from error
+    except BotoCoreError as error:
         raise UpstreamError(type(error).__name__) from error

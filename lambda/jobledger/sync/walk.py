@@ -63,6 +63,7 @@ class FamilySync(msgspec.Struct, frozen=True):
     changed: int = 0
     transitions: int = 0
     counters_repaired: int = 0
+    altered: int = 0
     active: int = 0
     error: str | None = None
     cause: str | None = None
@@ -97,7 +98,7 @@ class Sync:
         self._listing_failed = False
         self._error: str | None = None
         self._cause: str | None = None
-        self._observed = self._changed = self._transitions = self._repaired = 0
+        self._observed = self._changed = self._transitions = self._repaired = self._altered = 0
         self._seen_tokens: set[str] = set()
         self._empty_pages = 0
 
@@ -127,6 +128,7 @@ class Sync:
             changed=self._changed,
             transitions=self._transitions,
             counters_repaired=self._repaired,
+            altered=self._altered,
             active=len(self._active.jobs),
             error=self._error,
             cause=self._cause,
@@ -199,6 +201,7 @@ class Sync:
                 page = self._upstream.page(self._family, walk.after, walk.next_token)
                 put("Jobs", len(page.jobs))
                 self._record(page.jobs, listed_at)
+                self._altered += page.without_id
             last, walk = walk, advanced(walk, page)
             if page.next_token is None:
                 self._complete(which, walk, last.reached)
@@ -220,6 +223,7 @@ class Sync:
         self._observed += len(jobs)
         self._changed += recorded.changed
         self._transitions += recorded.transitions
+        self._altered += recorded.altered
 
     def _check_progress(self, walk: Walk, page: UpstreamPage) -> None:
         """Raise WalkEndless for a repeated token, too many pages, or too many empty pages in a row."""

@@ -1,5 +1,6 @@
 """The command as a process of its own, in a pipe or on a terminal."""
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -76,6 +77,8 @@ class Terminal:
             start_new_session=True,
         )
         os.close(slave)
+        # A part can end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.shown = ""
 
     def read_until(self, text: str) -> str:
@@ -94,7 +97,9 @@ class Terminal:
     def _read(self) -> str:
         # A terminal whose other end is closed is an error of reading.
         with contextlib.suppress(OSError):
-            return os.read(self._master, 65_536).decode(errors="replace")
+            while part := os.read(self._master, 65_536):
+                if text := self._decoder.decode(part):
+                    return text
         return ""
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from jobledger.errors import InvalidToken
 from jobledger.jobs import Family, JobStatus
-from jobledger.ledger.cursor import Position, seal, unseal
+from jobledger.ledger.cursor import Position, _seal_of, seal, unseal
 from jobledger.ledger.filters import JobQuery
 from tests.full import in_full
 
@@ -134,3 +134,40 @@ POSITION = Position(
     Family.SNOMEDCT,
     "2026-11-23T09:00:00.000Z",
 )
+
+
+TIME = "2026-11-23T08:00:00.000Z"
+MALFORMED = [
+    *(b"", b";", b";;", b";;;", b"\xff", b"\xff;PHI;2", TIME.encode(), f"{TIME};SNOMEDCT".encode()),
+    *(
+        f"{as_of};{family};{sort_key}".encode()
+        for as_of, family, sort_key in [
+            ("", "SNOMEDCT", f"{TIME}#job"),
+            ("yesterday", "SNOMEDCT", f"{TIME}#job"),
+            (f"{TIME},", "SNOMEDCT", f"{TIME}#job"),
+            (",".join([TIME] * 3), "SNOMEDCT", f"{TIME}#job"),
+            (TIME, "NEW", f"{TIME}#job"),
+            (TIME, "", f"{TIME}#job"),
+            (TIME, "SNOMEDCT", ""),
+            (TIME, "SNOMEDCT", "~"),
+            (TIME, "SNOMEDCT", f"{TIME}#{'j' * 1_024}"),
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize("body", MALFORMED)
+def test_a_body_of_any_form_is_refused_whatever_its_seal(body):
+    raw = b"\x01" + _seal_of(body, QUERY, KEY) + body
+    token = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    with pytest.raises(InvalidToken):
+        unseal(token, QUERY, KEY)
+
+
+@pytest.mark.parametrize("bound", ["after", "before"])
+def test_a_position_outside_the_time_range_of_the_query_is_refused(bound):
+    query = replace(QUERY, **{bound: "2026-11-01T00:00:00.000Z"})
+    outside = "2026-10-31T00:00:00.000Z" if bound == "after" else TIME
+    position = Position(f"{outside}#job", Family.SNOMEDCT, TIME)
+    with pytest.raises(InvalidToken):
+        unseal(seal(position, query, KEY), query, KEY)

@@ -45,6 +45,7 @@ def described(service: Service) -> list[str]:
     return asked
 
 
+@pytest.mark.row(33, count="refused, unknown once")
 @pytest.mark.parametrize("answer", [REFUSED, UNKNOWN])
 def test_as_of_stays_while_a_job_is_unconfirmed_and_moves_on_when_it_is_listed(answer, service):
     filled(service, 1)
@@ -85,6 +86,7 @@ def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service
         assert str(after) > str(old(3).submit_time)
 
 
+@pytest.mark.row(33, count="7 jobs, 4 runs")
 def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
     service, monkeypatch
 ):

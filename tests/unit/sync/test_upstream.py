@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from jobledger.clients import session
-from jobledger.errors import JobUnknown, TokenRefused, UpstreamError
+from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
 from jobledger.jobs import Family
 from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
 from tests.scripted_server import Scripted, ScriptedServer, scripted
+from tests.world import START, World
 
 OPERATIONS = {
     Family.SNOMEDCT: "SNOMEDCTInferenceJob",
@@ -77,7 +78,7 @@ def test_each_family_is_listed_and_described_by_its_own_operations(family):
     ],
 )
 def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(after, token, parameters):
-    with service(answer(NextToken="next")) as (upstream, server):
+    with service(answer(**{LIST: [], "NextToken": "next"})) as (upstream, server):
         assert upstream.page(Family.PHI, after, token).next_token == "next"
     assert asked(server)[0][1] == {"MaxResults": 500} | parameters
 
@@ -85,10 +86,9 @@ def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(after, token, paramete
 @pytest.mark.parametrize(
     "members",
     [
-        {},
-        {LIST: None},
+        {LIST: []},
         {LIST: [], "NextToken": None},
-        {LIST: [{"JobStatus": "X"}], "NextToken": ""},
+        {LIST: [], "NextToken": ""},
     ],
 )
 def test_a_page_without_jobs_and_token_is_the_end(members):
@@ -96,10 +96,14 @@ def test_a_page_without_jobs_and_token_is_the_end(members):
         assert upstream.page(Family.PHI, None, None) == UpstreamPage(jobs=(), next_token=None)
 
 
-def test_entries_without_an_id_are_left_out_of_a_page():
-    with service(answer(**{LIST: [JOB, {"JobStatus": "FAILED"}, JOB]})) as (upstream, _):
+@pytest.mark.parametrize("job_id", [None, "", 7, ["job"], {}, True])
+def test_entries_without_an_id_are_left_out_of_a_page_and_counted(job_id, caplog):
+    listed = [JOB, {"JobStatus": "FAILED"}, JOB | {"JobId": job_id}, JOB]
+    with service(answer(**{LIST: listed})) as (upstream, _):
         page = upstream.page(Family.PHI, None, None)
     assert [job.job_id for job in page.jobs] == ["job", "job"]
+    assert page.without_id == 2
+    assert [record.position for record in caplog.records] == [1, 2]
 
 
 @pytest.mark.parametrize("code", ["InvalidRequestException", "ValidationException"])
@@ -127,28 +131,68 @@ def test_another_error_with_a_token_is_none_of_the_token():
     assert type(failed.value) is UpstreamError
 
 
-@pytest.mark.parametrize(
-    "found", [problem("ResourceNotFoundException"), answer(), answer(**{ONE: None})]
-)
-def test_a_job_that_is_not_described_is_unknown(found):
+def test_a_job_that_the_service_does_not_find_is_unknown():
+    found = problem("ResourceNotFoundException")
     with service(found) as (upstream, _), pytest.raises(JobUnknown) as unknown:
         upstream.describe(Family.PHI, "job")
     assert unknown.value.name == "ResourceNotFoundException"
 
 
+NO_ANSWERS = [b"", b"{}", b"null", b"[]", b'"text"', b"7", b"{", b"<html>Sign in</html>", b"\xff"]
+ODD = [None, "text", 7, True, {"S3Bucket": "b"}]
+
+
+def every(*bodies: Any) -> list[Scripted]:
+    return [Scripted(body=body) for body in NO_ANSWERS] + [answer(**body) for body in bodies]
+
+
 @pytest.mark.parametrize(
-    "given,name",
-    [
-        (Scripted(body=b"[]"), "InvalidResponse"),
-        (answer(**{LIST: [JOB | {"SubmitTime": "yesterday"}]}), "ValueError"),
-        (answer(**{LIST: [JOB | {"SubmitTime": 1e20}]}), "OverflowError"),
-    ],
+    "given",
+    every(
+        *({LIST: odd} for odd in ODD),
+        *({LIST: [JOB, odd]} for odd in [*ODD[:4], [], [JOB]]),
+        *({LIST: [JOB], "NextToken": odd} for odd in [7, True, ["next"], {}]),
+        {"NextToken": "next"},
+        {ONE: JOB},
+    ),
 )
-def test_an_answer_that_is_not_valid_is_an_error_of_the_service(given, name):
-    with service(given) as (upstream, _), pytest.raises(UpstreamError) as failed:
+def test_a_page_that_is_none_is_an_error_and_nothing_follows_from_it(given):
+    with service(given) as (upstream, _), pytest.raises(InvalidResponse) as failed:
         upstream.page(Family.PHI, None, None)
-    assert failed.value.name == name
-    assert failed.value.__cause__ is not None
+    assert failed.value.name == "InvalidResponse"
+
+
+@pytest.mark.parametrize(
+    "given",
+    every(
+        *({ONE: odd} for odd in ODD),
+        {ONE: []},
+        {ONE: {}},
+        {ONE: JOB | {"JobId": 7}},
+        {ONE: JOB | {"JobId": "another"}},
+        {LIST: [JOB]},
+    ),
+)
+def test_a_description_that_is_none_says_nothing_of_the_job(given):
+    with service(given) as (upstream, _), pytest.raises(InvalidResponse):
+        upstream.describe(Family.PHI, "job")
+
+
+@pytest.mark.parametrize("body", NO_ANSWERS)
+@pytest.mark.parametrize("status", [200, 204, 302, 403])
+def test_a_sync_of_no_answers_marks_and_writes_nothing(body, status):
+    times = {"SubmitTime": START - 1}
+    jobs = [{"JobId": f"job{n}", "JobStatus": "IN_PROGRESS", **times} for n in range(3)]
+    with World(jobs, hostile=False) as world:
+        world.sync_until_current()
+        before = {key: dict(row) for key, row in world.database.items.items() if key[0] != "state"}
+        as_of = world.ledger.state(world.family).as_of
+        with service(Scripted(status, body=body if status != 204 else b"")) as (upstream, _):
+            world.upstream = upstream
+            assert world.sync().error is not None
+        assert world.ledger.state(world.family).as_of == as_of
+        rows = {key: row for key, row in world.database.items.items() if key[0] != "state"}
+        assert rows == before
 
 
 def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
@@ -181,7 +225,7 @@ def test_each_attempt_is_counted_and_so_is_each_throttle(code, throttles):
 
 
 def test_what_is_called_before_each_attempt_can_keep_it_from_being_made():
-    with scripted(answer()) as server:
+    with scripted(answer(**{LIST: []})) as server:
         client = session().create_client(
             "comprehendmedical", config=CONFIG, endpoint_url=server.url
         )

@@ -1,0 +1,116 @@
+"""The runbook's script sends again what is in the queue, from the queue's entries alone."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import boto3
+import pytest
+
+from jobledger.events.eventbridge import EventBus
+from jobledger.events.undelivered import Undelivered
+from jobledger.handlers import changes
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from tests.memory_dynamodb import MemoryDynamoDB
+from tests.unit.events.test_changes import CONTEXT, Bus
+from tests.unit.events.test_put_aside import NOW, SIZE, Queue, a_row
+from tests.world import SCOPE
+
+RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
+(SCRIPT,) = re.findall(r"```python\n(.*?)```", RUNBOOK.read_text(encoding="utf-8"), re.DOTALL)
+# As Lambda sends it to an on-failure destination; "Using Lambda with DynamoDB", developer guide.
+GIVEN_UP = {
+    "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 900},
+    "DDBStreamBatchInfo": {
+        "shardId": "shardId-00000001573689847184-864758bb",
+        "startSequenceNumber": "800000000003126276362",
+        "endSequenceNumber": "800000000003126276362",
+        "approximateArrivalOfFirstRecord": "2026-11-23T12:00:00Z",
+        "approximateArrivalOfLastRecord": "2026-11-23T12:00:00Z",
+        "batchSize": SIZE,
+        "streamArn": "arn:aws:dynamodb:us-east-1:111122223333:table/ledger/stream/2026-11-14T00",
+    },
+}
+
+
+class Messages(Queue):
+    """A queue that gives its messages, and forgets those that are deleted."""
+
+    def __init__(self, *entries):
+        super().__init__()
+        self.entries, self._seen = list(entries), 0
+
+    def receive_message(self, *, QueueUrl):  # noqa: N803 - botocore's name
+        self._seen += 1
+        found = list(enumerate(self.entries))[self._seen - 1 : self._seen]
+        named = [{"Body": json.dumps(entry), "ReceiptHandle": str(n)} for n, entry in found]
+        return {"Messages": named} if found else {}
+
+    def delete_message(self, *, QueueUrl, ReceiptHandle):  # noqa: N803 - botocore's names
+        self.entries[int(ReceiptHandle)] = None
+
+
+class Database(MemoryDynamoDB):
+    """With a paginator."""
+
+    def get_paginator(self, operation):
+        assert operation == "query"
+        return self
+
+    def paginate(self, **asked):
+        yield self.query(**asked)
+
+
+class Functions:
+    """Runs the handler for an invocation."""
+
+    def invoke(self, *, FunctionName, Payload):  # noqa: N803 - botocore's names
+        answer = changes.handler(json.loads(Payload), CONTEXT)
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+
+@pytest.fixture
+def replay(monkeypatch):
+    def replay(bus, queue):
+        database = Database()
+        for number in range(SIZE):
+            database.transact_write_items(
+                TransactItems=[{"Put": {"TableName": "ledger", "Item": a_row(number)}}]
+            )
+        ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: NOW)
+        monkeypatch.setattr(
+            changes, "_connect", lambda: (ledger, EventBus(bus, "jobledger"), False)
+        )
+        monkeypatch.setattr(changes, "_undelivered", lambda: Undelivered(queue, "url"))
+        clients = {"sqs": queue, "lambda": Functions(), "dynamodb": database}
+        monkeypatch.setattr(boto3, "client", clients.__getitem__)
+        exec(compile(SCRIPT, str(RUNBOOK), "exec"), {})
+        return [detail["JobId"] for detail in bus.details]
+
+    return replay
+
+
+def entry_of(number, event_name="INSERT"):
+    row = a_row(number)
+    keys = {"PK": row["PK"]["S"], "SK": row["SK"]["S"]}
+    return {"Error": "MalformedDetail", "EventName": event_name, "SequenceNumber": "7", **keys}
+
+
+def test_all_changes_of_a_batch_that_was_given_up_are_sent_again(replay):
+    queue = Messages(GIVEN_UP)
+    assert replay(Bus(), queue) == [f"job{number:03}" for number in range(SIZE)]
+    assert queue.entries == [None]
+
+
+def test_a_record_that_was_put_aside_is_sent_again_alone(replay):
+    queue = Messages(entry_of(3), entry_of(4, "REMOVE"), entry_of(5))
+    assert replay(Bus(), queue) == ["job003", "job005"]
+    assert queue.entries == [None] * 3
+
+
+def test_a_message_stays_until_its_events_are_sent(replay):
+    queue = Messages(GIVEN_UP, entry_of(5))
+    assert replay(Bus(refuse=[50]), queue) == [*(f"job{n:03}" for n in range(49)), "job005"]
+    assert queue.entries == [GIVEN_UP, None]

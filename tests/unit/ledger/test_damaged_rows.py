@@ -1,0 +1,216 @@
+"""One damaged row is skipped, counted and logged by its key, by every reader; the others are read as before."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from jobledger.api.describe import describe
+from jobledger.api.export import csv_text
+from jobledger.board.data import Reader, read_jobs
+from jobledger.digest.current import read_current_totals
+from jobledger.digest.totals import Changes
+from jobledger.errors import NotUnderstood
+from jobledger.ledger.counters import partition
+from jobledger.ledger.facts import read_facts
+from jobledger.ledger.overview import read_summary
+from jobledger.ledger.pages import read_page
+from jobledger.times import rfc3339
+from tests.world import DAY, FAR_FUTURE, FAR_PAST, SCOPE, START, World, a_job
+
+JOBS, VICTIM = 6, "job3"
+CANARY = "a text that may tell of a patient"
+ODD = {
+    "a number": {"N": "5"},
+    "a fraction": {"N": "0.5"},
+    "null": {"NULL": True},
+    "a list": {"L": [{"S": CANARY}]},
+    "a text": {"S": CANARY},
+    "missing": None,
+}
+CHANGE_ATTRIBUTES = ("Family", "JobId", "ObservedAt", "SubmitTime")
+WRITTEN = ("Rank", "ListedAt", "FirstObservedAt", "ObservedAt", "History", "Version")
+TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
+
+
+def is_damage(attribute, value):
+    """A change without a SubmitTime is as good as any; a JobId can be any text."""
+    return (attribute, value) not in {("SubmitTime", "missing"), ("JobId", "a text")} and not (
+        attribute in ("Rank", "Version") and value == "a number"
+    )
+
+
+@pytest.fixture
+def world():
+    """A ledger of six jobs that have ended, with their changes."""
+    with World(hostile=False) as world:
+        world.sync()
+        more = {"ExpirationTime": START + 5 * DAY, "JobName": "name"}
+        for status in ("IN_PROGRESS", "COMPLETED"):
+            world.put(*(a_job(f"job{n}", 60 * n, status, **more) for n in range(JOBS)))
+            assert world.sync().error is None
+        yield world
+
+
+def damage(world, kind, attribute, value):
+    """Damage the victim's row of a kind."""
+    ((key, row),) = [
+        (key, row)
+        for key, row in world.database.items.items()
+        if key[0].endswith(kind) and key[1].endswith(f"#{VICTIM}") and row_is_last(row)
+    ]
+    row.pop(attribute, None)
+    if value is not None:
+        row[attribute] = value
+    return key
+
+
+def row_is_last(row):
+    return row.get("JobStatus", {}).get("S") == "COMPLETED"
+
+
+@pytest.fixture
+def skipped(caplog, capsys):
+    """Return the keys of the rows that were skipped; log and metrics quote no value."""
+
+    def skipped():
+        records = [r for r in caplog.records if r.message == "row skipped"]
+        counted = [line for line in capsys.readouterr().out.splitlines() if "RowsSkipped" in line]
+        assert len(counted) == len(records)
+        assert CANARY not in f"{[vars(record) for record in records]} {counted}"
+        return {(record.partition_key, record.sort_key) for record in records}
+
+    return skipped
+
+
+@pytest.mark.parametrize("attribute", CHANGE_ATTRIBUTES)
+@pytest.mark.parametrize("value", ODD)
+def test_a_digest_counts_the_changes_beside_a_damaged_one(world, attribute, value, skipped):
+    if not is_damage(attribute, value):
+        return
+    key = damage(world, "#changes", attribute, ODD[value])
+    changes = Changes.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
+    assert changes.counts == {"IN_PROGRESS": JOBS, "COMPLETED": JOBS - 1}
+    assert skipped() == {key}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"JobId":', "null", "[]", "5", '{"a":1}{"b":2}', f'"{CANARY}"']
+)
+def test_a_page_in_every_format_has_the_jobs_beside_one_of_damaged_json(world, text, skipped):
+    key = damage(world, "/SNOMEDCT", "Job", {"S": text})
+    now = world.clock.now()
+    others = [f"job{n}" for n in range(JOBS) if f"job{n}" != VICTIM]
+    page = read_page(world.ledger, world.query(), 500, None, rfc3339(now))
+    assert [json.loads(job)["JobId"] for job in page.jobs] == others
+    assert csv_text(page.jobs).count("\r\n") == JOBS
+    reader = Reader(world.ledger, [world.family], world.clock.now, lambda: None)
+    board = read_jobs(reader, {}, 50, now)
+    assert [job.job_id for job in board.jobs] == others
+    # A page reads no partition keys.
+    assert skipped() == {(None, key[1])}
+    with pytest.raises(NotUnderstood):
+        describe(world.ledger, VICTIM, now)
+
+
+@pytest.mark.parametrize("attribute", TIMES)
+@pytest.mark.parametrize("value", ["a number", "a text", "a list"])
+def test_counts_have_the_jobs_beside_one_with_a_damaged_time(world, attribute, value, skipped):
+    key = damage(world, "/SNOMEDCT", attribute, ODD[value])
+    now = world.clock.now()
+    assert len(list(read_facts(world.ledger, world.query()))) == JOBS - 1
+    states = world.ledger.states()
+    families = (world.family,)
+    assert read_summary(world.ledger, world.query(name="name"), {}, now).total == JOBS - 1
+    # The counters know that it is there.
+    assert read_summary(world.ledger, world.query(), states, now).total == JOBS
+    assert read_current_totals(world.ledger, families, states, now).totals == {"COMPLETED": JOBS}
+    assert {sort_key for _, sort_key in skipped()} == {key[1]}
+
+
+@pytest.mark.parametrize("attribute", WRITTEN)
+@pytest.mark.parametrize("value", ODD)
+def test_a_sync_records_the_jobs_beside_one_with_a_damaged_row(world, attribute, value, skipped):
+    if not is_damage(attribute, value):
+        return
+    key = damage(world, "/SNOMEDCT", attribute, ODD[value])
+    changed = [f"job{number}" for number in range(JOBS)]
+    world.put(*(a_job(job, 60 * n, Message="m") for n, job in enumerate(changed)))
+    world.clock.forward(2 * DAY)
+    assert world.sync().error is None
+    jobs = {job_id for job_id, job in world.ledger_jobs().items() if "Message" in job}
+    assert jobs == set(changed) - {VICTIM}
+    assert key in skipped()
+
+
+@pytest.mark.parametrize("attribute", [*TIMES, *WRITTEN])
+@pytest.mark.parametrize("value", ["a text", "missing"])
+def test_a_damaged_row_stops_no_recount(world, attribute, value):
+    damage(world, "/SNOMEDCT", attribute, ODD[value])
+    others = [key for key in world.database.items if key[0] == partition(SCOPE)]
+    for key in others:
+        world.database.items[key]["Jobs#COMPLETED"] = {"N": "77"}
+    world.clock.forward(2 * DAY)
+    for _ in range(3):
+        assert world.sync().error is None
+    totals = read_summary(world.ledger, world.query(), world.ledger.states(), world.clock.now())
+    assert totals.total in (JOBS, JOBS - 1)
+
+
+@pytest.mark.parametrize("name", ["odd", "D#x#COMPLETED", "Hour#x", "D#", "#", "##", "Note"])
+@pytest.mark.parametrize("value", ODD)
+def test_what_a_person_adds_to_a_counter_row_is_no_count(world, name, value):
+    now = world.clock.now()
+    states = world.ledger.states()
+    before = read_summary(world.ledger, world.query(), states, now)
+    counters = [key for key in world.database.items if key[0] == partition(SCOPE)]
+    assert len(counters) == 4
+    for key in counters:
+        world.database.items[key][name] = ODD[value] or {"N": "1"}
+    assert read_summary(world.ledger, world.query(), states, now) == before
+    after = now - timedelta(days=3)
+    recent = world.query(after=rfc3339(after))
+    assert read_summary(world.ledger, recent, states, now).total == JOBS
+    world.clock.forward(2 * DAY)
+    assert world.sync().error is None
+
+
+@pytest.mark.parametrize("key", ["all#NEW", "month#2026-11#NEW", "day#2026-11-23#NEW", "all#"])
+def test_a_counter_row_of_an_unknown_family_is_skipped(world, key):
+    now = world.clock.now()
+    row = {"PK": {"S": partition(SCOPE)}, "SK": {"S": key}, "Jobs#COMPLETED": {"N": "1"}}
+    world.database.transact_write_items(TransactItems=[{"Put": {"TableName": "t", "Item": row}}])
+    after = rfc3339(now - timedelta(days=40))
+    for query in (world.query(), world.query(after=after)):
+        assert read_summary(world.ledger, query, world.ledger.states(), now).total == JOBS
+
+
+def test_an_erased_job_comes_back_as_new_only_while_the_service_lists_it(world):
+    """As docs/security.md says to whoever erases a job."""
+
+    def erased_and_two_days_later():
+        for key in [key for key in world.database.items if key[1].endswith(f"#{VICTIM}")]:
+            world.database._remove(key)
+        world.clock.forward(2 * DAY)
+        assert world.sync().error is None
+        changes = world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE)
+        return [change.previous for change in changes if change.job_id == VICTIM]
+
+    assert erased_and_two_days_later() == [None]
+    assert VICTIM in world.ledger_jobs()
+    world.delete(VICTIM)
+    assert erased_and_two_days_later() == []
+    assert VICTIM not in world.ledger_jobs()
+    totals = read_summary(world.ledger, world.query(), world.ledger.states(), world.clock.now())
+    assert totals.total == JOBS - 1
+
+
+@pytest.mark.parametrize("sync", [{"S": "{"}, {"S": "[]"}, {"N": "5"}, None])
+def test_a_damaged_state_of_one_family_hides_no_other(world, sync):
+    row = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/PHI"}, **({"Sync": sync} if sync else {})}
+    other = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/NEW"}, "Sync": {"S": "{}"}}
+    for item in (row, other):
+        world.database.transact_write_items(
+            TransactItems=[{"Put": {"TableName": "t", "Item": item}}]
+        )
+    assert set(world.ledger.states()) == {world.family}

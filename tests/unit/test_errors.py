@@ -1,0 +1,47 @@
+"""What an error says leaves a handler: it is text that UTF-8 can carry, whatever a caller has sent."""
+
+import pytest
+
+from jobledger import errors
+from jobledger.errors import InvalidParameters, JobLedgerError, LookupFailed
+from jobledger.inputs import FILTERS, parse_parameters
+from jobledger.jobs import Family
+from jobledger.lookup.request import read_request
+from jobledger.payloads import read_digest_payload, read_sync_payload
+
+NAMES = ["\ud800", "a\udfff", "\ud83d" * 100, "SubmitTimeAfter\udc00"]
+ALL = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, JobLedgerError)
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda name: read_sync_payload({name: 1}, tuple(Family)),
+        lambda name: read_sync_payload({"Families": [name]}, tuple(Family)),
+        lambda name: read_digest_payload({name: 1}),
+        lambda name: read_digest_payload({"ScheduledTime": "2026-11-23T08:00:00Z", name: 1}),
+        lambda name: read_request({name: "1"}, tuple(Family)),
+        lambda name: read_request({"Select": name, name: [name]}, tuple(Family)),
+        lambda name: parse_parameters({name: ["1"]}, FILTERS, tuple(Family)),
+        lambda name: parse_parameters({"Family": [name], name: [name]}, FILTERS, tuple(Family)),
+    ],
+)
+def test_an_error_about_a_name_of_any_text_can_be_encoded(read, name):
+    with pytest.raises((InvalidParameters, LookupFailed)) as refused:
+        read(name)
+    assert str(refused.value).encode()
+    for bad in getattr(refused.value, "parameters", []):
+        assert f"{bad.parameter} {bad.allowed}".encode()
+
+
+@pytest.mark.parametrize("kind", sorted(set(ALL) - {InvalidParameters}, key=str))
+def test_every_error_can_be_encoded(kind):
+    if kind is errors.InvalidResponse:
+        return
+    error = kind("a\ud800")
+    assert (str(error), error.name.isascii()) == ("a\\ud800", True)
