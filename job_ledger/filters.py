@@ -7,7 +7,7 @@ from typing import Any
 from job_ledger.types import JobFilters, ListFilters
 
 JOB_FILTERS = tuple(JobFilters.__annotations__)
-LIST_FILTERS = (*JOB_FILTERS, *ListFilters.__annotations__)
+LIST_FILTERS = tuple(ListFilters.__annotations__)  # with those it inherits
 
 Query = list[tuple[str, str]]
 

@@ -72,7 +72,7 @@ def last_digest(deployment: Deployment) -> Finding:
     if sum(read_values(deployment, [failures], timedelta(days=1))[failures]):
         return problem("A digest failed in the last day.", "docs/runbook.md#digest-failed")
     if "Window" not in found:
-        return ok(f"No digest has been published yet. {due}")
+        return ok(f"The schedule has published no digest yet. {due}")
     end = found["Window"]["End"][:16].replace("T", " ")
     return ok(f"The last digest covers the time to {end} UTC. {due}")
 
