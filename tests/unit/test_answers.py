@@ -19,7 +19,6 @@ from jobledger.errors import (
     RequestInProgress,
 )
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.idempotency import IdempotentOperation
 from jobledger.invoke import Function
 from jobledger.jobs import Family
@@ -27,6 +26,7 @@ from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
 from jobledger.sns import Notification, Notifier
+from jobledger.sqs import Undelivered
 from tests.scripted_server import Scripted, scripted
 
 KEY = {"PK": "p", "SK": "s"}
