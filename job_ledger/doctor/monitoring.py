@@ -23,7 +23,10 @@ def alarms(deployment: Deployment) -> Finding:
         return problem(f"In ALARM: {titles}.", named(sections))
     missing = len(deployment.of_kind("AWS::CloudWatch::Alarm")) - len(found)
     if missing:
-        return problem(f"{counted(missing, 'alarm')} of the stack do not exist.", "make deploy")
+        return problem(
+            f"{counted(missing, 'alarm')} of the stack {'does' if missing == 1 else 'do'} not exist.",
+            "make deploy",
+        )
     silent = [name for name, alarm in found.items() if not alarm.get("ActionsEnabled", True)]
     if silent:
         return problem(
