@@ -135,8 +135,9 @@ def listeners(deployment: Deployment) -> Finding:
         if listens and rule["Name"] not in own:
             disabled = "" if rule["State"] != "DISABLED" else " (disabled)"
             names.append(rule["Name"] + disabled)
-    others = f"listened to by {named(names)}" if names else "listened to by no rule of others"
-    return ok(f"Change events of {source} are {others}.")
+    if not names:
+        return ok(f"No other rule receives the change events of {source}.")
+    return ok(f"Other rules that receive the change events of {source}: {named(names)}.")
 
 
 def event_source(deployment: Deployment) -> str:
