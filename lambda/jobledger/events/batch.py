@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobledger import metrics
-from jobledger.errors import EventInvalid, JobLedgerError, NotUnderstood
+from jobledger.errors import EventInvalid, JobLedgerError, LedgerUnavailable, NotUnderstood
 from jobledger.events.eventbridge import EventBus
 from jobledger.jobs import TERMINAL, Job
 from jobledger.ledger.rows import Change, change_from_row
@@ -98,7 +98,7 @@ def _read(record: Any) -> Change:
         raise NotUnderstood("not a new row")
     try:
         row = decode(_member(record, "NewImage"))
-    except (AttributeError, TypeError, ValueError) as error:
+    except LedgerUnavailable as error:
         raise NotUnderstood("not a row") from error
     return change_from_row(row)
 

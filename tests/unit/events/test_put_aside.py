@@ -96,6 +96,8 @@ ODDITIES = {
     "an attribute of no type": with_image(JobStatus={}),
     "an attribute that is none": with_image(JobStatus=CANARY),
     "an unknown family": with_image(Family={"S": CANARY}),
+    "a family that is no Unicode": with_image(Family={"S": "\ud800"}),
+    "an id that is no Unicode": with_image(JobId={"S": "\ud800"}),
     **{
         f"{name} {what}": with_image(**{name: value})
         for name in ("Family", "JobId", "ObservedAt")

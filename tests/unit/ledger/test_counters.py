@@ -174,7 +174,7 @@ def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
     world.record(a_job())
     more = Counted()
     more.record(a_job(), a_job("other", ExpirationTime=EXPIRED[0]))
-    key = counters.partition(SCOPE), "expires#2027-02-01#SNOMEDCT"
+    key = counters.partition(SCOPE), "expires#2027-02-01~2026-11-23#SNOMEDCT"
     world.database._put(more.database.items[key])
     assert world.recount() == 1
     world.agree()
@@ -182,7 +182,7 @@ def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
 
 def test_rows_of_past_expiration_days_are_not_compared():
     world = Counted()
-    world.record(a_job(submitted=NOW - 130 * DAY, ExpirationTime=NOW - DAY))
+    world.record(a_job(submitted=NOW - 121 * DAY, ExpirationTime=NOW - DAY))
     world.falsify("expires#2026-11-22#SNOMEDCT", {"12#2026-07-16T12#COMPLETED": 7})
     assert world.recount() == 0
 
