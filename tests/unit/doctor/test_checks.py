@@ -481,7 +481,7 @@ def test_each_alarm_that_rings_has_its_section_of_the_runbook():
         alarm(str(n), StateValue="ALARM", AlarmDescription=f"What to do: docs/runbook.md#{title}")
         for n, title in enumerate(titles)
     ]
-    answer = {"cloudwatch.DescribeAlarms": {"MetricAlarms": ringing}}
+    answer: dict[str, Answer] = {"cloudwatch.DescribeAlarms": {"MetricAlarms": ringing}}
     mend = CHECKS["alarms"].run(deployed(answer)).mend
     assert mend == "docs/runbook.md#sync-failing, docs/runbook.md#api-slow"
 
