@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from jobledger.jobs import Family
-from jobledger.ledger.job_facts import MODELLED, NO_STATUS, OTHER_STATUS, JobFacts
+from jobledger.ledger.job_facts import MODELLED, MOST_NAMED, NO_STATUS, OTHER_STATUS, JobFacts
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Increment, Key, Table
 from jobledger.ledger.totals import (
@@ -37,7 +37,6 @@ from jobledger.ledger.totals import (
 
 # After all days and months of four digits, and after all families.
 _LAST = "~"
-_MOST_NAMED = 20
 _STATUS = "Jobs#"
 
 
@@ -94,7 +93,7 @@ def counted_together(
     row = table.get(all_key(scope, family)) or {}
     counted = {name.removeprefix(_STATUS) for name in row if name.startswith(_STATUS)}
     named = counted - MODELLED - {NO_STATUS, OTHER_STATUS}
-    return sorted(asked - counted)[max(_MOST_NAMED - len(named), 0) :]
+    return sorted(asked - counted)[max(MOST_NAMED - len(named), 0) :]
 
 
 class Changes:

@@ -16,7 +16,8 @@ from jobledger.times import is_time, parse, seconds_between
 # The service's model requires no property. Jobs without a status are counted under this name.
 NO_STATUS = "UNKNOWN"
 OTHER_STATUS = "OTHER"
-"""The name under which statuses outside the model are counted together when there are too many of them."""
+"""The name under which statuses outside the model are counted together when there are more than `MOST_NAMED`."""
+MOST_NAMED = 20
 PROJECTION = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime, ExpiredUpstream, CountedAs"
 """The attributes of a job row that `facts_of_row` reads."""
 
