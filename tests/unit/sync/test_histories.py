@@ -71,13 +71,16 @@ class Damages:
         self.random, self.left = chance, 0
         kinds: tuple[Damage, ...] = (self._changed, self._nothing, self._cut)
         kinds += (self._without_members, self._foreign)
-        self._kinds, self._kind = kinds, kinds[0]
+        self._kinds, self._kind, self._of = kinds, kinds[0], ""
 
     def begin(self) -> None:
         self.left, self._kind = self.random.randint(1, 12), self.random.choice(self._kinds)
+        self._of = self.random.choice(
+            ["Query", "BatchGetItem", "GetItem", "TransactWriteItems", ""]
+        )
 
     def __call__(self, operation: str, answer: Scripted) -> Scripted | None:
-        if not self.left:
+        if not self.left or self._of not in ("", operation):
             return answer
         self.left -= 1
         return self._kind(operation, answer)
@@ -128,16 +131,15 @@ class History:
         events.register("before-send.comprehendmedical", self._hang)
 
     def step(self) -> None:
-        jobs: list[Callable[[], object]] = [
-            self.submit,
-            self.move_on,
-            self.change_submit_time,
-            self.vanish,
-            self.come_back,
-        ]
-        calls = [self.fail, self.lose, self.answer_otherwise, self.hang, self.damage_answers]
-        rows = [self.submit_odd, self.damage_row, self.damage_active_row]
-        self.random.choice([*jobs, *jobs, *calls, *rows, self.wait, self.be_ahead])()
+        """The service changes, time passes, and every other time something goes wrong."""
+        jobs: list[Callable[[], object]] = [self.submit, self.submit, self.move_on, self.vanish]
+        jobs += [self.change_submit_time, self.come_back]
+        faults = [self.fail, self.lose, self.answer_otherwise, self.hang, self.damage_answers]
+        faults += [self.submit_odd, self.damage_row, self.damage_active_row, self.be_ahead]
+        self.random.choice(jobs)()
+        if self.random.random() < 0.5:
+            self.random.choice(faults)()
+        self.world.clock.forward(self.random.choice([1, 60, 700, 5_000]))
 
     def sync(self, family: Family | None = None) -> FamilySync:
         """One run, a second later, with its own clients; its clock may be ahead."""
@@ -230,9 +232,6 @@ class History:
         if keys:
             row, name = rows[self.random.choice(keys)], self.random.choice(["JobKey", "UnknownAt"])
             row[name] = self.random.choice([{"N": "5"}, {"NULL": True}, {"S": "a text"}])
-
-    def wait(self) -> None:
-        self.world.clock.forward(self.random.choice([1, 60, 5_000]))
 
     def be_ahead(self) -> None:
         self.ahead = timedelta(days=self.random.choice([1, 30]))
