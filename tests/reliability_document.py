@@ -73,8 +73,8 @@ What Job Ledger survives, and the tests that show it. `python -m tests.reliabili
 the markers `row` of the tests, and a test compares the two. *Runs* is what `make test` runs; where `make soak` runs
 more, it says so.
 
-`make soak` also runs the local deployment under 50 readers for 20 minutes, with faults, redeployments and restarts,
-and judges what is left: [its results](../soak/RESULTS.md).
+`make soak` also runs the local deployment under 50 readers for 20 minutes, with faults, odd answers
+and jobs, deleted rows, redeployments and restarts, and judges what is left: [its results](../soak/RESULTS.md).
 """
 
 

@@ -18,6 +18,7 @@ from jobledger.fitting import ALTERED, MAX_JOB_BYTES
 from jobledger.jobs import Family
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
+from jobledger.sync import window
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import from_epoch, rfc3339
 from tests.api import Api, running_api
@@ -25,13 +26,13 @@ from tests.dynamodb_limits import size_of
 from tests.full import in_full
 from tests.recounted import recounted, stored_counters
 from tests.scripted_server import Scripted
-from tests.wired_dynamodb import Wire, signed, wired
+from tests.wired_dynamodb import Damage, Wire, signed, wired
 from tests.world import DAY, SCOPE, START, World, a_job
 
 HISTORIES = in_full(30, 500)
 STEPS = 40
 FORWARD = {"SUBMITTED": "IN_PROGRESS", "IN_PROGRESS": "COMPLETED"}
-ERRORS = ("ResourceNotFoundException", "AccessDeniedException", "InternalServerException")
+ERRORS = ("AccessDeniedException", "InternalServerException", "ThrottlingException")
 LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
 # Answers of the service with status 200 that are not what was asked for.
 FOREIGN = ["", "{}", "null", "[]", '"text"', "{", "<html>Sign in</html>", '{"Message": "no"}']
@@ -57,34 +58,55 @@ ODD: dict[str, Any] = {
 OTHER = Family.PHI
 
 
+NOTHING = {
+    "Query": {"Items": [], "Count": 0, "ScannedCount": 0},
+    "BatchGetItem": {"Responses": {"ledger": []}, "UnprocessedKeys": {}},
+}
+
+
 class Damages:
-    """What is done to the next answers of DynamoDB."""
+    """What is done to the next answers of DynamoDB: botocore takes the last of some attempts for a success."""
 
     def __init__(self, chance: random.Random) -> None:
         self.random, self.left = chance, 0
+        kinds: tuple[Damage, ...] = (self._changed, self._nothing, self._cut)
+        kinds += (self._without_members, self._foreign)
+        self._kinds, self._kind, self._of = kinds, kinds[0], ""
+
+    def begin(self) -> None:
+        self.left, self._kind = self.random.randint(1, 12), self.random.choice(self._kinds)
+        self._of = self.random.choice(
+            ["Query", "BatchGetItem", "GetItem", "TransactWriteItems", ""]
+        )
 
     def __call__(self, operation: str, answer: Scripted) -> Scripted | None:
-        if not self.left:
+        if not self.left or self._of not in ("", operation):
             return answer
         self.left -= 1
-        position = self.random.randrange(len(answer.body))
-        changed = bytearray(answer.body)
-        changed[position] ^= 1 << self.random.randrange(8)
-        choices = [
-            replace(answer, body=bytes(changed)),
-            replace(answer, body=b"{}") if answer.body != b"{}" else None,
-            replace(answer, body=b""),
-            replace(answer, body=answer.body[:position]),
-            Scripted(body=b"<html>Sign in</html>"),
-            Scripted(body=b"null"),
-            signed({"__type": "InternalServerError"}, 500),
-            signed({"__type": "ProvisionedThroughputExceededException"}, 400),
-            signed({} if operation in ("Query", "BatchGetItem") else {"Item": 7, "Items": 7}),
-            None,
-        ]
-        if operation == "TransactWriteItems":
-            del choices[-2]  # it has no members
-        return self.random.choice(choices)
+        return self._kind(operation, answer)
+
+    def _changed(self, operation: str, answer: Scripted) -> Scripted:
+        body = bytearray(answer.body)
+        body[self.random.randrange(len(body))] ^= 1 << self.random.randrange(8)
+        return replace(answer, body=bytes(body))
+
+    def _nothing(self, operation: str, answer: Scripted) -> Scripted:
+        """An answer as there is one, with the checksum of another."""
+        body = json.dumps(NOTHING.get(operation, {})).encode()
+        checksum = answer.headers["x-amz-crc32"] + "1"
+        return replace(answer, body=body, headers={"x-amz-crc32": checksum})
+
+    def _cut(self, operation: str, answer: Scripted) -> Scripted:
+        return replace(answer, body=answer.body[: self.random.randrange(len(answer.body))])
+
+    def _without_members(self, operation: str, answer: Scripted) -> Scripted:
+        wrong = {"GetItem": {"Item": 7}, "TransactWriteItems": None}.get(operation, {})
+        return Scripted(body=json.dumps(wrong).encode())
+
+    def _foreign(self, operation: str, answer: Scripted) -> Scripted | None:
+        html = Scripted(body=b"<html>Sign in</html>")
+        failed = signed({"__type": "InternalServerError"}, 500)
+        return self.random.choice([html, failed, Scripted(body=b""), Scripted(302), None])
 
 
 class History:
@@ -102,22 +124,22 @@ class History:
         self.damaged: dict[tuple[str, str], dict[str, Any]] = {}
         self.returned: set[str] = set()
         self.submitted = self.hangs = 0
+        self.lost = False
         self.ahead = timedelta(0)
         wire.damage = self.damages = Damages(self.random)
         events = world.upstream._client.meta.events
         events.register("before-send.comprehendmedical", self._hang)
 
     def step(self) -> None:
-        jobs: list[Callable[[], object]] = [
-            self.submit,
-            self.move_on,
-            self.change_submit_time,
-            self.vanish,
-            self.come_back,
-        ]
-        calls = [self.fail, self.answer_otherwise, self.hang, self.damage_answers]
-        rows = [self.submit_odd, self.damage_row, self.damage_active_row]
-        self.random.choice([*jobs, *jobs, *calls, *rows, self.wait, self.be_ahead])()
+        """The service changes, time passes, and every other time something goes wrong."""
+        jobs: list[Callable[[], object]] = [self.submit, self.submit, self.move_on, self.vanish]
+        jobs += [self.change_submit_time, self.come_back]
+        faults = [self.fail, self.lose, self.answer_otherwise, self.hang, self.damage_answers]
+        faults += [self.submit_odd, self.damage_row, self.damage_active_row, self.be_ahead]
+        self.random.choice(jobs)()
+        if self.random.random() < 0.5:
+            self.random.choice(faults)()
+        self.world.clock.forward(self.random.choice([1, 60, 700, 5_000]))
 
     def sync(self, family: Family | None = None) -> FamilySync:
         """One run, a second later, with its own clients; its clock may be ahead."""
@@ -163,9 +185,15 @@ class History:
             self._put(self.gone.pop(job_id))
 
     def fail(self) -> None:
-        operation = self.random.choice(["Describe", "List"])
-        error = self.random.choice(ERRORS[operation == "List" :])
-        self._fault(operation, Error=error)
+        verb = self.random.choice(["Describe", "List"])
+        self._fault(verb, Error=self.random.choice(ERRORS))
+
+    def lose(self) -> None:
+        """Once, Describe does not find a job."""
+        if not self.lost:
+            self.lost = True
+            fault = {"Operation": "DescribeSNOMEDCT*", "Error": "ResourceNotFoundException"}
+            self.world.server.fault(**fault)
 
     def answer_otherwise(self) -> None:
         operation = self.random.choice(["Describe", "List"])
@@ -186,7 +214,7 @@ class History:
             raise ReadTimeoutError(endpoint_url="")
 
     def damage_answers(self) -> None:
-        self.damages.left = self.random.randint(1, 12)
+        self.damages.begin()
 
     def damage_row(self) -> None:
         rows = self.world.database.items
@@ -204,9 +232,6 @@ class History:
         if keys:
             row, name = rows[self.random.choice(keys)], self.random.choice(["JobKey", "UnknownAt"])
             row[name] = self.random.choice([{"N": "5"}, {"NULL": True}, {"S": "a text"}])
-
-    def wait(self) -> None:
-        self.world.clock.forward(self.random.choice([1, 60, 5_000]))
 
     def be_ahead(self) -> None:
         self.ahead = timedelta(days=self.random.choice([1, 30]))
@@ -281,8 +306,9 @@ def check_step(history: History, api: Api, before: str | None, done: FamilySync)
     truth = world.truth()
     for job_id in filter(history.untouched, active):
         assert active[job_id] == truth.get(job_id)
-    missing = truth.keys() - world.statuses().keys() - history.returned
-    assert not any(map(history.untouched, missing))
+    unfinished = {job_id for job_id, status in truth.items() if status in FORWARD}
+    missing = (truth.keys() - world.statuses().keys()) | (unfinished - active.keys())
+    assert not any(map(history.untouched, missing - history.returned))
 
 
 def check_neighbour(history: History) -> None:
@@ -319,6 +345,8 @@ def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_t
     seed, monkeypatch
 ):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    # A job is described as soon as other jobs were submitted after it.
+    monkeypatch.setattr(window, "PAGE_SIZE", 1)
     with (
         World(hostile=False) as world,
         wired(world.database) as (client, wire),
