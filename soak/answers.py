@@ -14,6 +14,8 @@ from typing import Any
 JOBS = "ComprehendMedicalAsyncJobPropertiesList"
 _ENDED = ("COMPLETED", "PARTIAL_SUCCESS", "FAILED", "STOPPED")
 RANKS = {"SUBMITTED": 0, "IN_PROGRESS": 1, "STOP_REQUESTED": 2} | dict.fromkeys(_ENDED, 3)
+ODD = "0dd"
+"""The ids of `soak.oddities` begin so."""
 _OLDEST_CONSISTENT = timedelta(seconds=60)
 
 Job = Mapping[str, Any]

@@ -11,9 +11,10 @@ from soak import verdict
 from soak.calls import CONNECTION_LOST, Failure
 from soak.changes import Changes
 from soak.evidence import Table
+from soak.oddities import KINDS, Oddities
 from soak.readers import READERS
 from soak.results import Verdict, percentile
-from soak.verdict import Absence, Digest, Event, Ledger
+from soak.verdict import Absence, Change, Digest, Event, Ledger
 from soak.watched import Peaks
 
 # A function's memory in AWS is 512 MB or more; the emulator's Python has its own modules beside.
@@ -36,8 +37,20 @@ class Remains:
     changes: Changes
     bursts: int
     faults: Counter[str]
+    oddities: Oddities
     peaks: Peaks
     silences: Sequence[Absence]
+
+    @property
+    def started(self) -> dict[str, str]:
+        """The jobs that were started after the first fill, with their families."""
+        return {**self.writer["Started"], **self.oddities.started}
+
+    @property
+    def changes_made(self) -> list[Change]:
+        """The change log, and the rows that were deleted from it."""
+        changes = self.table.changes()
+        return changes + sorted(set(self.oddities.erased) - set(changes), key=_observed)
 
     @property
     def failures(self) -> list[Failure]:
@@ -45,14 +58,18 @@ class Remains:
         return [Failure(**failure) for failure in self.readers["Failures"]]
 
 
+def _observed(change: Change) -> str:
+    return change.observed_at
+
+
 def verdicts_of(remains: Remains) -> Iterator[Verdict]:
     """Judge all that must hold."""
-    table, started = remains.table, remains.writer["Started"]
+    table, started = remains.table, remains.started
     jobs = sum(len(jobs) for jobs in remains.truth.values())
     yield Verdict(
-        "The ledger has every job of the service, with every property",
-        f"{jobs:,} jobs",
-        verdict.ledger_problems(remains.truth, table.ledger(), started),
+        "The ledger has every job of the service, with every property that can be stored, and names the others",
+        f"{jobs:,} jobs, {len(remains.oddities.altered):,} of them not as they are",
+        verdict.ledger_problems(remains.truth, table.ledger(), started, remains.oddities.altered),
     )
     stored, recounted = table.counters()
     yield Verdict(
@@ -65,7 +82,13 @@ def verdicts_of(remains: Remains) -> Iterator[Verdict]:
     yield Verdict(
         "Digests tile: each begins where the one before ended, and their counts are those of the log",
         f"{len({digest.digest_id for digest in remains.digests}):,} digests",
-        verdict.digest_problems(remains.digests, table.digested(), least),
+        verdict.digest_problems(remains.digests, table.digested(), least, remains.oddities.erased),
+    )
+    counts = remains.oddities.counts
+    yield Verdict(
+        "Each kind of odd answer, job and row was met",
+        ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS),
+        verdict.met_problems(KINDS, counts),
     )
     yield Verdict(
         "Clients saw no error, except around a redeployment or restart, or while the emulator was overloaded: there a refusal with `Retry-After`, or the emulator's own",
@@ -80,8 +103,8 @@ def verdicts_of(remains: Remains) -> Iterator[Verdict]:
 
 
 def _transitions(remains: Remains) -> Iterator[Verdict]:
-    table, started = remains.table, remains.writer["Started"]
-    changes, histories = table.changes(), table.histories()
+    table, started = remains.table, remains.started
+    changes, histories = remains.changes_made, table.histories()
     statuses = {
         job_id: str(job["JobStatus"])
         for jobs in remains.truth.values()
@@ -93,8 +116,8 @@ def _transitions(remains: Remains) -> Iterator[Verdict]:
         verdict.history_problems(histories, statuses, started, remains.writer["Stopped"]),
     )
     yield Verdict(
-        "The change log has every transition once",
-        f"{len(changes):,} changes",
+        "The change log has every transition once, but those whose rows were deleted",
+        f"{len(changes):,} changes, {len(changes) - len(table.changes()):,} of them deleted",
         verdict.log_problems(changes, histories, started),
     )
     again = len(remains.events) - len({event.event_id for event in remains.events})

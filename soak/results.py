@@ -13,8 +13,8 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 _HEAD = """# Results of `make soak`
 
 Written by `make soak`; do not edit. The local deployment under 50 readers, while jobs start and end, faults come
-between the sync and the service, the stack is redeployed with other settings, and the emulator is restarted with
-its state. All on loopback.
+between the sync and the service, answers and jobs of the service are odd, rows of the change log are deleted, the
+stack is redeployed with other settings, and the emulator is restarted with its state. All on loopback.
 
 """
 

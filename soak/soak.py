@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from soak.evidence import (
 )
 from soak.faults import Bursts
 from soak.judgement import Remains
+from soak.oddities import Oddities
 from soak.place import Place
 from soak.watched import Peaks, Silences
 
@@ -40,6 +41,8 @@ class Soak:
         self._say = say
         self._dir = place.aws.options.state_dir
         self._bursts = Bursts(place.proxy_endpoint)
+        self._oddities = Oddities(place)
+        self._table = ""
         self._changes = Changes(place, say)
         self._peaks = Peaks()
         self._silences = Silences(place.aws.options.aws_endpoint)
@@ -49,9 +52,11 @@ class Soak:
     def run(self, minutes: float) -> Remains:
         """Deploy, disturb for so many minutes, and return what remains when all is quiet again."""
         place = self._place
+        self._oddities.begin()
         events = subscribe_to_events(place)
         outputs = place.deploy(FIRST)
         digests = subscribe_to_digests(place, outputs["DigestTopicArn"])
+        self._table = outputs["LedgerTableName"]
         self._say("deployed; the load begins")
         began = time.monotonic()
         self._start_load(place.api_url(outputs))
@@ -65,11 +70,13 @@ class Soak:
         self._say("no more jobs, faults and changes")
         writer = self._stop("soak.writer")
         self._bursts.end()
+        self._oddities.end()
         place.tick = self._watch
-        self._wait_for_ended(set(writer["Started"]))
+        self._wait_for_ended({**writer["Started"], **self._oddities.started})
         readers = self._stop("soak.readers")
         truth, table = read_at_rest(place, outputs)
-        received = self._settled(lambda: list(events_in(events.received())), len(table.changes()))
+        expected = len(set(table.changes()) | set(self._oddities.erased))
+        received = self._settled(lambda: list(events_in(events.received())), expected)
         return Remains(
             minutes=loaded / 60,
             truth=truth,
@@ -81,6 +88,7 @@ class Soak:
             changes=self._changes,
             bursts=self._bursts.number,
             faults=self._bursts.counts(),
+            oddities=self._oddities,
             peaks=self._peaks,
             silences=self._silences.absences,
         )
@@ -98,6 +106,7 @@ class Soak:
 
     def _tick(self) -> None:
         self._bursts.tick()
+        self._oddities.tick(self._table)
         self._watch()
 
     def _watch(self) -> None:
@@ -135,7 +144,7 @@ class Soak:
         self._place.children.finish(child)
         return self._seen(name)
 
-    def _wait_for_ended(self, started: set[str]) -> None:
+    def _wait_for_ended(self, started: Collection[str]) -> None:
         deadline = time.monotonic() + _QUIET_SECONDS
         while time.monotonic() < deadline:
             jobs = [job for jobs in truth_of(self._place).values() for job in jobs.values()]

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from soak.answers import RANKS
 from soak.calls import CONNECTION_LOST, Failure
 
+_ALTERED = "AlteredProperties"
 Ledger = dict[str, dict[str, dict[str, Any]]]
 # 409: the request with this Idempotency-Key is in progress; its function was ended, or its row written twice.
 _REFUSALS = (409, 429, 503)
@@ -77,8 +79,16 @@ class Absence:
         return failure.began < self.ended + settling and failure.ended > self.began
 
 
-def ledger_problems(truth: Ledger, ledger: Ledger, started: Collection[str]) -> list[str]:
-    """Compare every job and property with the service's. A job that the service has deleted stays."""
+def ledger_problems(
+    truth: Ledger,
+    ledger: Ledger,
+    started: Collection[str],
+    altered: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> list[str]:
+    """Compare every job and property with the service's. A job that the service has deleted stays.
+
+    `altered` are the properties of a job that cannot be stored: the ledger has to name them, and no others.
+    """
     problems = []
     for family, jobs in truth.items():
         kept = ledger.get(family, {})
@@ -88,10 +98,17 @@ def ledger_problems(truth: Ledger, ledger: Ledger, started: Collection[str]) -> 
         other = Counter(
             name
             for job_id in jobs.keys() & kept.keys()
-            for name in jobs[job_id].keys() | kept[job_id].keys()
-            if jobs[job_id].get(name) != kept[job_id].get(name)
+            for name in jobs[job_id].keys() | kept[job_id].keys() - {_ALTERED}
+            if name not in altered.get(job_id, ())
+            and jobs[job_id].get(name) != kept[job_id].get(name)
         )
-        problems += [f"{family}: {name} differs in {n} jobs" for name, n in sorted(other.items())]
+        other[_ALTERED] = sum(
+            set(kept[job_id].get(_ALTERED, ())) != set(altered.get(job_id, ()))
+            for job_id in jobs.keys() & kept.keys()
+        )
+        problems += [
+            f"{family}: {name} differs in {n} jobs" for name, n in sorted((+other).items())
+        ]
     kept_ids = {job_id for jobs in ledger.values() for job_id in jobs}
     if lost := set(started) - kept_ids:
         problems.append(f"{len(lost)} jobs that were started are not in the ledger")
@@ -178,8 +195,13 @@ def event_problems(events: Iterable[Event], changes: Sequence[Change]) -> list[s
     ]
 
 
-def digest_problems(digests: Sequence[Digest], changes: Sequence[Change], least: int) -> list[str]:
-    """Check that the windows tile, and that all counts together are those of the change log."""
+def digest_problems(
+    digests: Sequence[Digest], changes: Sequence[Change], least: int, erased: Sequence[Change] = ()
+) -> list[str]:
+    """Check that the windows tile, and that all counts together are those of the change log.
+
+    A change whose row was `erased` may have been counted before.
+    """
     by_id = {digest.digest_id: digest for digest in digests}
     ordered = sorted(by_id.values(), key=lambda digest: digest.window)
     if len(ordered) < least:
@@ -192,11 +214,14 @@ def digest_problems(digests: Sequence[Digest], changes: Sequence[Change], least:
         problems.append(f"{gaps} windows do not begin where the one before ended")
     whole = Window(ordered[0].window.start, ordered[-1].window.end)
     counted = sum((Counter(digest.counts) for digest in ordered), Counter[str]())
-    logged = Counter(c.status for c in changes if whole.start <= c.observed_at < whole.end)
+    logged, gone = (
+        Counter(c.status for c in log if whole.start <= c.observed_at < whole.end)
+        for log in (changes, set(erased) - set(changes))
+    )
     problems += [
         f"digests count {counted[status]} changes to {status}, the log has {logged[status]}"
         for status in sorted(counted.keys() | logged.keys())
-        if counted[status] != logged[status]
+        if not logged[status] <= counted[status] <= logged[status] + gone[status]
     ]
     return problems
 
@@ -229,3 +254,8 @@ def bound_problems(peaks: Mapping[str, int], bounds: Mapping[str, int], foreign:
         if peaks.get(name, 0) > most
     ]
     return problems + ([f"{foreign} connections left this machine"] if foreign else [])
+
+
+def met_problems(kinds: Iterable[str], counts: Mapping[str, int]) -> list[str]:
+    """Check that each kind of oddity was met: what was not there shows nothing."""
+    return [f"there were no {kind}" for kind in kinds if not counts.get(kind)]

@@ -55,6 +55,15 @@ PACKAGES = {
         ("digest/*.py", "sns.py"), ("tests/unit/digest", "tests/unit/test_sns.py", CONNECTIONS)
     ),
     "ledger": Package(("ledger/*.py",), ("tests/unit/ledger", CONNECTIONS)),
+    "events": Package(
+        ("events/*.py", "fitting.py"),
+        (
+            "tests/unit/events",
+            "tests/unit/test_fitting.py",
+            "tests/unit/test_answers.py",
+            CONNECTIONS,
+        ),
+    ),
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
 _CODE = {"lambda/jobledger": "jobledger"}

@@ -19,7 +19,6 @@ from jobledger.errors import (
     RequestInProgress,
 )
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.idempotency import IdempotentOperation
 from jobledger.invoke import Function
 from jobledger.jobs import Family
@@ -27,6 +26,7 @@ from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
 from jobledger.sns import Notification, Notifier
+from jobledger.sqs import Undelivered
 from tests.scripted_server import Scripted, scripted
 
 KEY = {"PK": "p", "SK": "s"}
@@ -170,6 +170,7 @@ def checked(body: bytes, status: int = 200, *, right: bool = True) -> Scripted:
     return Scripted(status, {"x-amz-crc32": str(checksum)}, body)
 
 
+@pytest.mark.row(31, count="12 calls of AWS, 8 bodies")
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("body", NOT_JSON)
 def test_an_answer_that_is_no_object_is_an_error_with_a_name(name, body):
@@ -178,6 +179,7 @@ def test_an_answer_that_is_no_object_is_an_error_with_a_name(name, body):
     assert failed.name
 
 
+@pytest.mark.row(31, count="27 answers of AWS without their members")
 @pytest.mark.parametrize(
     "name, members", [(name, odd) for name, odds in ODD_MEMBERS.items() for odd in odds]
 )
@@ -185,6 +187,7 @@ def test_an_answer_without_its_members_is_an_error_with_a_name(name, members):
     assert isinstance(outcome(name, Scripted(body=json.dumps(members).encode())), JobLedgerError)
 
 
+@pytest.mark.row(31, count="12 calls of AWS, 3 statuses, 3 bodies")
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("status", [302, 404, 500])
 @pytest.mark.parametrize(
@@ -202,6 +205,7 @@ def test_an_answer_that_matches_its_checksum_is_read(name):
     assert not isinstance(given, Exception)
 
 
+@pytest.mark.row(31, count="6 calls of DynamoDB")
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_answer_that_fails_its_checksum_at_every_attempt_is_an_error(name):
     failed = outcome(name, checked(json.dumps(RIGHT[name]).encode(), right=False))

@@ -88,6 +88,7 @@ def a_job(job_id: str, **more: Any) -> dict[str, Any]:
     return {"JobId": job_id, "JobName": "n", "JobStatus": "COMPLETED", **times, **more}
 
 
+@pytest.mark.row(32, count="170 properties with a value that cannot be stored")
 @pytest.mark.parametrize(
     "name, what, value", ODDITIES, ids=[f"{name[:20]!a}: {what}" for name, what, _ in ODDITIES]
 )
@@ -169,6 +170,7 @@ def everything_large(text: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.row(32, count="5 texts of 60 to 410 KB in each property")
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
 def test_fifty_of_the_largest_jobs_and_their_changes_fit_into_a_transaction(text):
     job = job_from_service(Family.PHI, everything_large(text))

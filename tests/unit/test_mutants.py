@@ -47,6 +47,7 @@ def test_the_results_of_a_package_replace_its_row_and_no_other(tmp_path, monkeyp
         "| `sync` | 1,000 | 1,000 | 0 | 100.0% |",
         "| `digest` | | | | not run |",
         "| `ledger` | | | | not run |",
+        "| `events` | | | | not run |",
     ]
 
 

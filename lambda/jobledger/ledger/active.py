@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Delete, Key, Put, Row, Table, text_of
+from jobledger.times import is_time
 
 Followed = Mapping[str, "ActiveJob"]
 """Active jobs by their ids."""
@@ -43,12 +45,12 @@ def active_key(scope: str, job_id: str) -> Key:
 
 def active_put(scope: str, job: ActiveJob, known: ActiveJob | None = None) -> Put:
     """Write an active job, on the condition that it is followed as `known` is, or not at all."""
-    return Put(_row(scope, job), _SAME_JOB, {":known": (known or job).sort_key})
+    return Put(active_row(scope, job), _SAME_JOB, {":known": (known or job).sort_key})
 
 
 def active_mark(scope: str, job: ActiveJob) -> Put:
     """Write an active job anew, on the condition that it is still followed."""
-    return Put(_row(scope, job), "JobKey = :known", {":known": job.sort_key})
+    return Put(active_row(scope, job), "JobKey = :known", {":known": job.sort_key})
 
 
 def active_delete(scope: str, job: ActiveJob) -> Delete:
@@ -56,30 +58,36 @@ def active_delete(scope: str, job: ActiveJob) -> Delete:
     return Delete(active_key(scope, job.job_id), _SAME_JOB, {":known": job.sort_key})
 
 
-def read_active(table: Table, scope: str, *, consistent: bool) -> Iterator[ActiveJob]:
-    """Yield the active jobs of a family, in the order of their ids: one query for about 5,000 of them."""
-    rows = table.query_all(
+def read_active(table: Table, scope: str, *, consistent: bool) -> Iterator[Row]:
+    """Yield the active rows of a family, in the order of their ids: one query for about 5,000 of them."""
+    return table.query_all(
         KeyConditionExpression="PK = :active",
         ExpressionAttributeValues={":active": {"S": f"{scope}#active"}},
         ConsistentRead=consistent,
     )
-    return readable(rows, _from_row)
 
 
 def read_followed(table: Table, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
     """Return those of some jobs that are active, read consistently."""
     rows = table.batch_get([active_key(scope, job_id) for job_id in job_ids])
-    return {job.job_id: job for job in readable(rows, _from_row)}
+    return {job.job_id: job for job in readable(rows, active_from_row)}
 
 
 # Two rows of one job would be two jobs: the row says which one it stands for.
 _SAME_JOB = "attribute_not_exists(PK) OR JobKey = :known"
 
 
-def _row(scope: str, job: ActiveJob) -> Row:
+def active_row(scope: str, job: ActiveJob) -> Row:
+    """Return the row of an active job."""
     row: Row = {**active_key(scope, job.job_id), "JobKey": job.sort_key}
     return row | ({"UnknownAt": job.unknown_at} if job.unknown_at else {})
 
 
-def _from_row(row: Row) -> ActiveJob:
-    return ActiveJob(str(row["SK"]), str(row["JobKey"]), text_of(row, "UnknownAt"))
+def active_from_row(row: Row) -> ActiveJob:
+    """Return the active job of its row. Raises NotUnderstood."""
+    key, unknown_at = row.get("JobKey"), row.get("UnknownAt")
+    if not isinstance(key, str) or not is_time(key.partition("#")[0]):
+        raise NotUnderstood("the key of an active job")
+    if unknown_at is not None and not is_time(str(unknown_at)):
+        raise NotUnderstood("a time of an active job")
+    return ActiveJob(str(row["SK"]), key, text_of(row, "UnknownAt"))

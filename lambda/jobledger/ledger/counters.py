@@ -2,12 +2,12 @@
 
 | row        | PK                         | SK                            |
 |------------|----------------------------|-------------------------------|
-| all jobs   | `account/region#totals#2`  | `all#SNOMEDCT`                |
-| day        | `account/region#totals#2`  | `day#2026-11-23#SNOMEDCT`     |
-| expiration | `account/region#totals#2`  | `expires#2027-03-23#SNOMEDCT`, or `expires#2027-03-23~2026-11-01#SNOMEDCT` |
-| month      | `account/region#totals#2`  | `month#2026-11#SNOMEDCT`      |
+| all jobs   | `account/region#totals#3`  | `all#SNOMEDCT`                |
+| day        | `account/region#totals#3`  | `day#2026-11-23#SNOMEDCT`     |
+| expiration | `account/region#totals#3`  | `expires#2027-03-23~2026-11-23#SNOMEDCT`, with the submit day |
+| month      | `account/region#totals#3`  | `month#2026-11#SNOMEDCT`      |
 
-An attribute is a count with its name from `totals`; `Version` is the number of writes. The `2` is `totals.LAYOUT`.
+An attribute is a count with its name from `totals`; `Version` is the number of writes. The `3` is `totals.LAYOUT`.
 Rows change in the transaction that writes a job, by increments: these commute, so that concurrent writers
 need no condition on them.
 

@@ -23,7 +23,6 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, timedelta
 from itertools import accumulate
 from math import ceil, log
 
@@ -37,15 +36,13 @@ from jobledger.ledger.job_facts import (
     has_ended,
 )
 
-LAYOUT = 2
+LAYOUT = 3
 """The version of these names and of the counter rows. Job rows say under which one they are counted."""
 
 # Durations in bucket n are over _GROWTH ** (n - 1) and up to _GROWTH ** n milliseconds, so that any two of them
 # differ by at most 1 %.
 _GROWTH = 1.01
 _ZERO = -1
-# How long the service keeps a job.
-_KEPT = timedelta(days=120)
 _COUNT = re.compile(
     r"Jobs#.*|Hour#\d\d|D#-?\d+#.*|\d\d#\d{4}-\d\d-\d\dT\d\d#.*", re.ASCII | re.DOTALL
 )
@@ -84,13 +81,11 @@ def expiration_of(job: JobFacts) -> tuple[str, str] | None:
 
 
 def expiration_period(expiration_time: str, submitted: str) -> str:
-    """Return the expiration day of a job, with another submit day than 120 days before as well.
+    """Return the expiration day and the submit day of a job.
 
     So each period has jobs of one submit day, whatever the number of jobs that expire on one day.
     """
-    day, submit = expiration_time[:_DAY], submitted[:_DAY]
-    usual = date.fromisoformat(day) - date.fromisoformat(submit) == _KEPT
-    return day if usual else f"{day}~{submit}"
+    return f"{expiration_time[:_DAY]}~{submitted[:_DAY]}"
 
 
 def _kind_of(job: JobFacts) -> str:

@@ -23,7 +23,10 @@ from jobledger.ledger.active import (
     ActiveJob,
     Followed,
     active_delete,
+    active_from_row,
+    active_key,
     active_mark,
+    active_row,
     read_active,
     read_followed,
 )
@@ -276,7 +279,10 @@ class Ledger:
     def active(
         self, family: Family, state: SyncState | None = None, *, consistent: bool = False
     ) -> dict[str, ActiveJob]:
-        """Return the family's active jobs by id. The state saves the query of a family that has none."""
+        """Return the family's active jobs by id. The state saves the query of a family that has none.
+
+        A `consistent` read is a sync's: it mends the rows that cannot be read.
+        """
         state = state or self.state(family)
         scope = self.partition(family)
         jobs = {
@@ -284,9 +290,25 @@ class Ledger:
             for job_id, submit_time in state.without_rows.items()
         }
         if not state.idle:
-            rows = read_active(self.table, scope, consistent=consistent)
-            jobs |= {job.job_id: job for job in rows}
+            rows = list(read_active(self.table, scope, consistent=consistent))
+            jobs |= {job.job_id: job for job in readable(rows, active_from_row)}
+            if consistent and (damaged := {str(row["SK"]) for row in rows} - jobs.keys()):
+                jobs |= self._mended(scope, damaged)
         return jobs
+
+    def _mended(self, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
+        """Write active rows anew, from the job rows: no condition on a damaged one ever holds."""
+        mended: dict[str, ActiveJob] = {}
+        for job_id in job_ids:
+            keys = [str(row["SK"]) for row in self._by_id(job_id) if row["PK"] == scope]
+            if keys:
+                mended[job_id] = ActiveJob(job_id, max(keys))
+                anew = active_row(scope, mended[job_id])
+                self.table.put(Put(anew))
+            else:
+                damaged = active_key(scope, job_id)
+                self.table.transact([Delete(damaged, "")])
+        return mended
 
     def find(self, job_id: str) -> Row | None:
         """Return the row of a job of any family; the latest submission when there are several."""

@@ -75,7 +75,7 @@ class ActiveJobs:
     def confirm_rest(
         self, started_at: str, begun: Round | None, newest: str | None
     ) -> tuple[Round | None, str | None]:
-        """Describe the unseen jobs that no page should have listed, those after the position of a round.
+        """Describe the unseen jobs that no page should have listed: all, or those after the position of a round.
 
         The walk began at `started_at`; `newest` is the oldest time before its last page, as in
         `confirm_between`. Returns the rest of the round, None at its end, and the time as of which all these
@@ -83,14 +83,20 @@ class ActiveJobs:
         """
         unseen = sorted(self._unseen(), key=lambda job: job.job_id)
         rest = [job for job in unseen if job.submit_time <= (newest or job.submit_time)]
-        if begun is None or all(job.job_id > begun.after for job in rest):
-            begun = Round(started_at)  # this run can confirm every job
+        after = begun.after if begun else ""
+        if len(rest) <= self._left:
+            # This run can confirm every job, beginning with those that the last one did not come to.
+            begun = Round(started_at, after)
+            rest.sort(key=lambda job: job.job_id <= after)
+        else:
+            if begun is None or rest[0].job_id > after:
+                begun = Round(started_at)
+            rest = [job for job in rest if job.job_id > after]
         for job in rest:
-            if job.job_id > begun.after:
-                if not self._left or not self._failures_left:
-                    return begun, None
-                failed = not self._confirm(job) or begun.failed
-                begun = Round(begun.since, job.job_id[:_LONGEST_POSITION], failed)
+            if not self._left or not self._failures_left:
+                return begun, None
+            failed = not self._confirm(job) or begun.failed
+            begun = Round(begun.since, job.job_id[:_LONGEST_POSITION], failed)
         return None, None if begun.failed else begun.since
 
     def _unseen(self) -> list[ActiveJob]:

@@ -7,12 +7,12 @@ import pytest
 
 from jobledger.errors import QueueRefused
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.handlers import changes
 from jobledger.jobs import Family, job_from_service
 from jobledger.ledger.rows import change_row
 from jobledger.ledger.table import Table, encode
 from jobledger.ledger.writing import Ledger
+from jobledger.sqs import Undelivered
 from tests.memory_dynamodb import MemoryDynamoDB, error
 from tests.unit.events.test_changes import CONTEXT, Bus
 from tests.world import SCOPE
@@ -151,6 +151,7 @@ def logged(caplog, capsys):
     return logged
 
 
+@pytest.mark.row(30, count="50 kinds of record, at 4 positions in a batch of 100")
 @pytest.mark.parametrize("oddity", ODDITIES)
 @pytest.mark.parametrize("position", [0, 1, 57, SIZE - 1])
 def test_a_record_that_is_not_understood_is_put_aside_alone(handle, oddity, position, logged):
@@ -187,6 +188,7 @@ def test_a_batch_of_nothing_else_is_put_aside_whole(handle, logged):
     assert logged()[1] == [[len(ODDITIES)]]
 
 
+@pytest.mark.row(30, count="4 failures of the queue")
 @pytest.mark.parametrize(
     "refusal", [error("AccessDenied", 403), error("InternalError", 500), OSError(), KeyError()]
 )
@@ -200,6 +202,7 @@ def test_a_queue_that_refuses_stops_nothing_and_the_log_has_the_position(handle,
     assert (aside["message"], lost["message"]) == ("record put aside", "record not in the queue")
 
 
+@pytest.mark.row(30, count="4 errors of EventBridge, 2 ways")
 @pytest.mark.parametrize(
     "code", ["MalformedDetail", "InvalidArgument", "RedactionFailure", "ValidationException"]
 )

@@ -65,7 +65,7 @@ def test_jobs_of_two_days_are_added_to_their_days_their_month_and_all():
         },
         "day#2026-11-02#SNOMEDCT": {"Jobs#FAILED": 1, "Hour#07": 1, "Version": 1},
         "day#2026-10-31#SNOMEDCT": {"Jobs#IN_PROGRESS": 1, "Hour#07": 1, "Version": 1},
-        "expires#2027-03-01#SNOMEDCT": {
+        "expires#2027-03-01~2026-11-01#SNOMEDCT": {
             "07#2026-11-01T07#FAILED": 1,
             "Version": 1,
         },

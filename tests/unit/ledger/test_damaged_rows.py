@@ -143,6 +143,34 @@ def test_a_sync_records_the_jobs_beside_one_with_a_damaged_row(world, attribute,
     assert key in skipped()
 
 
+@pytest.mark.parametrize("attribute", ["JobKey", "UnknownAt"])
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("then", ["ends", "goes on", "moves", "is deleted", "is erased"])
+def test_a_sync_mends_a_damaged_active_row_and_the_job_is_followed_on(attribute, value, then):
+    """No condition on such a row holds: unless it is mended, each sync of the family fails."""
+    with World([a_job(f"job{n}", 60 * n, "IN_PROGRESS") for n in range(3)], hostile=False) as world:
+        world.sync_until_current()
+        rows, scope = world.database.items, world.ledger.partition(world.family)
+        active = rows[f"{scope}#active", "job1"]
+        key = (scope, active["JobKey"]["S"])
+        active.pop(attribute, None)
+        active |= {attribute: ODD[value]} if ODD[value] else {}
+        submitted = 120 if then == "moves" else 60
+        if then == "is deleted":
+            world.delete("job1")
+        elif then == "is erased":
+            world.delete("job1")
+            world.database._remove(key)
+        else:
+            world.put(a_job("job1", submitted, "COMPLETED" if then == "ends" else "IN_PROGRESS"))
+        for _ in range(2):
+            done = world.sync()
+        assert done.error is None
+        followed = {"job0", "job2"} | ({"job1"} if then in ("goes on", "moves") else set())
+        assert {sk for pk, sk in rows if pk == f"{scope}#active"} == followed
+        assert len(world.ledger_jobs()) == (2 if then == "is erased" else 3)
+
+
 @pytest.mark.parametrize("attribute", [*TIMES, *WRITTEN])
 @pytest.mark.parametrize("value", ["a text", "missing"])
 def test_a_damaged_row_stops_no_recount(world, attribute, value):

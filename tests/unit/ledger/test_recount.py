@@ -325,9 +325,9 @@ def test_an_expiration_day_of_today_is_compared_and_one_of_yesterday_is_not():
     for day in (TODAY, "2026-11-22"):
         at = datetime.fromisoformat(f"{day}T12:00Z")
         world.record(a_job(day, submitted=at - 120 * DAY, ExpirationTime=at))
-        world.falsify(f"expires#{day}#SNOMEDCT", None)
+        world.falsify(f"expires#{day}~{at - 120 * DAY:%Y-%m-%d}#SNOMEDCT", None)
     assert recount(world, "2026-07") == 1
-    assert f"expires#{TODAY}#SNOMEDCT" in stored_counters(world.database.items, SCOPE)
+    assert f"expires#{TODAY}~2026-07-26#SNOMEDCT" in stored_counters(world.database.items, SCOPE)
 
 
 def test_a_counter_row_that_changes_at_each_look_is_left_to_the_next_recount(slept):

@@ -71,7 +71,7 @@ def test_a_job_is_counted_by_status_hour_and_duration(job, names):
         (facts(expiration_time=""), None),
         (
             facts(expiration_time="2027-03-23T08:15:00.000Z"),
-            ("2027-03-23", "08#2026-11-23T07#COMPLETED"),
+            ("2027-03-23~2026-11-23", "08#2026-11-23T07#COMPLETED"),
         ),
         (
             facts("PAUSED", expiration_time="2027-03-22T08:15:00.000Z"),

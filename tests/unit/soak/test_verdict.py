@@ -187,3 +187,37 @@ def test_memory_above_its_bound_and_foreign_connections_are_problems():
     assert verdict.bound_problems({"a function": 90}, {"a function": 100}, 0) == []
     assert verdict.bound_problems({"a function": 101}, {"a function": 100}, 0)
     assert verdict.bound_problems({}, {}, 1)
+
+
+def test_a_property_that_cannot_be_stored_is_named_and_no_other():
+    truth = {"PHI": {"a": JOB | {"Message": "m" * 9}}}
+    cut = JOB | {"Message": "m", "AlteredProperties": ["Message"]}
+
+    def problems(kept, altered):
+        return verdict.ledger_problems(truth, {"PHI": {"a": kept}}, [], altered)
+
+    assert problems(cut, {"a": ("Message",)}) == []
+    assert problems(cut, {}) == [
+        "PHI: AlteredProperties differs in 1 jobs",
+        "PHI: Message differs in 1 jobs",
+    ]
+    unmarked = {name: value for name, value in cut.items() if name != "AlteredProperties"}
+    assert problems(unmarked, {"a": ("Message",)}) == ["PHI: AlteredProperties differs in 1 jobs"]
+    other = cut | {"JobName": "another"}
+    assert problems(other, {"a": ("Message",)}) == ["PHI: JobName differs in 1 jobs"]
+
+
+@pytest.mark.parametrize("erased, good", [(CHANGES[:1], True), (CHANGES[1:2], False), ([], False)])
+def test_a_change_whose_row_was_deleted_may_have_been_in_a_digest(erased, good):
+    left = CHANGES[1:]
+    for digests in (DIGESTS, [replace(DIGESTS[0], counts={}), DIGESTS[1]]):
+        found = verdict.digest_problems(digests, left, 2, erased)
+        assert (found == []) is (good or digests is not DIGESTS)
+
+
+def test_a_kind_of_oddity_that_was_not_met_is_a_problem():
+    assert verdict.met_problems(("a", "b"), {"a": 1, "b": 2}) == []
+    assert verdict.met_problems(("a", "b", "c"), {"a": 1, "b": 0}) == [
+        "there were no b",
+        "there were no c",
+    ]

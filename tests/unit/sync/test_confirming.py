@@ -95,14 +95,30 @@ def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_t
     as_of = service.state.as_of
     service.described = dict.fromkeys(service.described, UpstreamError("ReadTimeoutError"))
     turns = [described(service) for _ in range(4)]
-    assert turns == [["000", "001", "002"], ["003", "004", "005"], ["006"], ["000", "001", "002"]]
+    assert [job for turn in turns for job in turn] == [f"{n % 7:03}" for n in range(12)]
     assert service.state.as_of == as_of
-    # The round in progress has failed already; the next one confirms all.
     service.described = {f"{n:03}": old(n) for n in range(7)}
-    assert described(service) == ["003", "004", "005", "006"]
     at = service.now
-    assert len(described(service)) == 7
-    assert service.state.as_of == rfc3339(at)
+    assert described(service) == ["005", "006", "000", "001", "002", "003", "004"]
+    assert (service.state.as_of, service.state.round) == (rfc3339(at), None)
+
+
+@pytest.mark.row(33, count="3 deleted jobs, of which failures hid 1 to 3 in the run before")
+@pytest.mark.parametrize("failed", [1, 2, 3])
+def test_after_failures_two_runs_find_out_that_jobs_were_deleted(service, monkeypatch, failed):
+    """A run that goes on with a round of failures asks of the jobs before its position too."""
+    monkeypatch.setattr(confirming, "FAILURES_A_RUN", failed)
+    filled(service, 3)
+    service.described = dict.fromkeys(service.described, REFUSED)
+    described(service)
+    service.described = dict.fromkeys(service.described, UNKNOWN)
+    assert (described(service), len(service.active)) == (
+        sorted(service.described)[failed:] + sorted(service.described)[:failed],
+        3,
+    )
+    at = service.now
+    described(service)
+    assert (service.state.as_of, service.active) == (rfc3339(at), {})
 
 
 def test_more_jobs_than_a_run_describes_are_confirmed_as_of_the_first_run_of_their_round(
@@ -129,7 +145,7 @@ def test_when_time_runs_out_within_describes_the_walk_is_complete_and_the_positi
     assert service.state.walk is None
     assert service.state.round == Round(rfc3339(service.now - MINUTE - SECOND), "001", failed=True)
     service.described["001"] = old(1)
-    assert described(service) == ["002"]
+    assert described(service) == ["002", "000", "001"]
 
 
 def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(service):

@@ -1,40 +1,171 @@
-"""Random histories: jobs appear, change, vanish and come back, while calls fail; against what the service holds."""
+"""Random histories: jobs appear, change, vanish and come back, while calls, answers, rows and clocks go wrong.
 
+The model is what the service holds, and of each fault what it may touch. A history of one family runs beside another
+family, which no fault is in.
+"""
+
+import json
 import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
+from jobledger.fitting import ALTERED, MAX_JOB_BYTES
+from jobledger.jobs import Family
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.sync import window
+from jobledger.sync.walk import FamilySync, Sync
+from jobledger.times import from_epoch, rfc3339
+from tests.api import Api, running_api
+from tests.dynamodb_limits import size_of
 from tests.full import in_full
 from tests.recounted import recounted, stored_counters
+from tests.scripted_server import Scripted
+from tests.wired_dynamodb import Damage, Wire, signed, wired
 from tests.world import DAY, SCOPE, START, World, a_job
 
 HISTORIES = in_full(30, 500)
+STEPS = 40
 FORWARD = {"SUBMITTED": "IN_PROGRESS", "IN_PROGRESS": "COMPLETED"}
-ERRORS = ("ResourceNotFoundException", "AccessDeniedException", "InternalServerException")
+ERRORS = ("AccessDeniedException", "InternalServerException", "ThrottlingException")
+LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
+# Answers of the service with status 200 that are not what was asked for.
+FOREIGN = ["", "{}", "null", "[]", '"text"', "{", "<html>Sign in</html>", '{"Message": "no"}']
+LISTS: list[Any] = [None, {}, "text", 7, [None], ["job"], [[]]]
+ONES: list[Any] = [None, [], "text", {}, {"JobId": "another"}]
+OF_LIST = [json.dumps({LIST: value}) for value in LISTS]
+OF_LIST.append(json.dumps({LIST: [], "NextToken": 7}))
+OF_ONE = [json.dumps({ONE: value}) for value in ONES]
+# Properties that are not stored as they are. The stand-in sorts by the others.
+ODD: dict[str, Any] = {
+    "Message": "m" * 410_000,
+    "ExpirationTime": 1e15,
+    "EndTime": -1e15,
+    "KMSKey": ["a", {"b": 1}],
+    "LanguageCode": 10**30,
+    "ModelVersion": True,
+    "ManifestFilePath": "\x01" * 1_000,
+    "DataAccessRoleArn": {"a": "b"},
+    "InputDataConfig": {"S3Bucket": 7},
+    "OutputDataConfig": "text",
+    "AddedLater": list(range(5_000)),
+}
+OTHER = Family.PHI
+
+
+NOTHING = {
+    "Query": {"Items": [], "Count": 0, "ScannedCount": 0},
+    "BatchGetItem": {"Responses": {"ledger": []}, "UnprocessedKeys": {}},
+}
+
+
+class Damages:
+    """What is done to the next answers of DynamoDB: botocore takes the last of some attempts for a success."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.random, self.left = chance, 0
+        kinds: tuple[Damage, ...] = (self._changed, self._nothing, self._cut)
+        kinds += (self._without_members, self._foreign)
+        self._kinds, self._kind, self._of = kinds, kinds[0], ""
+
+    def begin(self) -> None:
+        self.left, self._kind = self.random.randint(1, 12), self.random.choice(self._kinds)
+        self._of = self.random.choice(
+            ["Query", "BatchGetItem", "GetItem", "TransactWriteItems", ""]
+        )
+
+    def __call__(self, operation: str, answer: Scripted) -> Scripted | None:
+        if not self.left or self._of not in ("", operation):
+            return answer
+        self.left -= 1
+        return self._kind(operation, answer)
+
+    def _changed(self, operation: str, answer: Scripted) -> Scripted:
+        body = bytearray(answer.body)
+        body[self.random.randrange(len(body))] ^= 1 << self.random.randrange(8)
+        return replace(answer, body=bytes(body))
+
+    def _nothing(self, operation: str, answer: Scripted) -> Scripted:
+        """An answer as there is one, with the checksum of another."""
+        body = json.dumps(NOTHING.get(operation, {})).encode()
+        checksum = answer.headers["x-amz-crc32"] + "1"
+        return replace(answer, body=body, headers={"x-amz-crc32": checksum})
+
+    def _cut(self, operation: str, answer: Scripted) -> Scripted:
+        return replace(answer, body=answer.body[: self.random.randrange(len(answer.body))])
+
+    def _without_members(self, operation: str, answer: Scripted) -> Scripted:
+        wrong = {"GetItem": {"Item": 7}, "TransactWriteItems": None}.get(operation, {})
+        return Scripted(body=json.dumps(wrong).encode())
+
+    def _foreign(self, operation: str, answer: Scripted) -> Scripted | None:
+        html = Scripted(body=b"<html>Sign in</html>")
+        failed = signed({"__type": "InternalServerError"}, 500)
+        return self.random.choice([html, failed, Scripted(body=b""), Scripted(302), None])
 
 
 class History:
-    """A service whose jobs change at random; `gone` are jobs that it does not list."""
+    """A service whose jobs change at random; `gone` are jobs that it does not list.
 
-    def __init__(self, world: World, seed: int) -> None:
-        self.world, self.random = world, random.Random(seed)
-        self.jobs: dict[str, dict] = {}
-        self.gone: dict[str, dict] = {}
-        self.submitted = 0
+    `odd` are the properties of a job that cannot be stored as they are. `damaged` are job rows, and what they had;
+    `returned` are jobs that only the daily walk may find.
+    """
+
+    def __init__(self, world: World, seed: int, client: Any, wire: Wire) -> None:
+        self.world, self.random, self._client = world, random.Random(seed), client
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.gone: dict[str, dict[str, Any]] = {}
+        self.odd: dict[str, list[str]] = {}
+        self.damaged: dict[tuple[str, str], dict[str, Any]] = {}
+        self.returned: set[str] = set()
+        self.submitted = self.hangs = 0
+        self.lost = False
+        self.ahead = timedelta(0)
+        wire.damage = self.damages = Damages(self.random)
+        events = world.upstream._client.meta.events
+        events.register("before-send.comprehendmedical", self._hang)
 
     def step(self) -> None:
-        acts = [self.submit, self.move_on, self.change_submit_time, self.vanish, self.come_back]
-        self.random.choice([*acts, self.fail, self.wait])()
+        """The service changes, time passes, and every other time something goes wrong."""
+        jobs: list[Callable[[], object]] = [self.submit, self.submit, self.move_on, self.vanish]
+        jobs += [self.change_submit_time, self.come_back]
+        faults = [self.fail, self.lose, self.answer_otherwise, self.hang, self.damage_answers]
+        faults += [self.submit_odd, self.damage_row, self.damage_active_row, self.be_ahead]
+        self.random.choice(jobs)()
+        if self.random.random() < 0.5:
+            self.random.choice(faults)()
+        self.world.clock.forward(self.random.choice([1, 60, 700, 5_000]))
 
-    def submit(self) -> None:
+    def sync(self, family: Family | None = None) -> FamilySync:
+        """One run, a second later, with its own clients; its clock may be ahead."""
+        self.world.clock.forward(1)
+        ledger = Ledger(Table(self._client, "ledger"), SCOPE, self._now)
+        family = family or self.world.family
+        return Sync(family, self.world.upstream, ledger, self._now).run()
+
+    def _now(self) -> datetime:
+        return self.world.clock.now() + self.ahead
+
+    def submit(self, **more: Any) -> str:
         self.submitted += 1
         ago = START - self.world.clock.seconds + self.random.randrange(300)
-        self._put(a_job(f"{self.submitted:032x}", ago, "SUBMITTED"))
+        job = a_job(f"{self.submitted:032x}", ago, "SUBMITTED", **more)
+        self._put(job)
+        return str(job["JobId"])
+
+    def submit_odd(self) -> None:
+        names = self.random.sample(sorted(ODD), self.random.randint(1, 3))
+        self.odd[self.submit(**{name: ODD[name] for name in names})] = names
 
     def move_on(self) -> None:
         if job := self._any(FORWARD):
             job["JobStatus"] = FORWARD[job["JobStatus"]]
-            if job["JobStatus"] == "COMPLETED":
+            if job["JobStatus"] == "COMPLETED" and "EndTime" not in self.odd.get(job["JobId"], ()):
                 job["EndTime"] = round(self.world.clock.seconds, 3)
             self._put(job)
 
@@ -49,17 +180,82 @@ class History:
 
     def come_back(self) -> None:
         if self.gone:
-            self._put(self.gone.pop(self.random.choice(sorted(self.gone))))
+            job_id = self.random.choice(sorted(self.gone))
+            self.returned.add(job_id)
+            self._put(self.gone.pop(job_id))
 
     def fail(self) -> None:
-        operation = self.random.choice(["Describe*", "List*"])
-        error = self.random.choice(ERRORS[operation == "List*" :])
-        self.world.server.fault(Operation=operation, Error=error, Count=self.random.randint(1, 3))
+        verb = self.random.choice(["Describe", "List"])
+        self._fault(verb, Error=self.random.choice(ERRORS))
 
-    def wait(self) -> None:
-        self.world.clock.forward(self.random.choice([1, 60, 5_000]))
+    def lose(self) -> None:
+        """Once, Describe does not find a job."""
+        if not self.lost:
+            self.lost = True
+            fault = {"Operation": "DescribeSNOMEDCT*", "Error": "ResourceNotFoundException"}
+            self.world.server.fault(**fault)
 
-    def _any(self, statuses: object = None) -> dict | None:
+    def answer_otherwise(self) -> None:
+        operation = self.random.choice(["Describe", "List"])
+        own = OF_LIST if operation == "List" else OF_ONE
+        self._fault(operation, Body=self.random.choice([*FOREIGN, *own]))
+
+    def _fault(self, verb: str, **effect: Any) -> None:
+        operation = f"{verb}SNOMEDCT*"
+        self.world.server.fault(Operation=operation, Count=self.random.randint(1, 3), **effect)
+
+    def hang(self) -> None:
+        self.hangs = self.random.randint(1, 5)
+
+    def _hang(self, request: Any, **_: Any) -> None:
+        if self.hangs and b"SNOMEDCT" in request.headers["X-Amz-Target"]:
+            self.hangs -= 1
+            self.world.clock.forward(8)
+            raise ReadTimeoutError(endpoint_url="")
+
+    def damage_answers(self) -> None:
+        self.damages.begin()
+
+    def damage_row(self) -> None:
+        rows = self.world.database.items
+        keys = [
+            key for key in sorted(rows) if key[0] == self._partition and key not in self.damaged
+        ]
+        if keys:
+            key = self.random.choice(keys)
+            name = self.random.choice(["History", "ListedAt", "FirstObservedAt"])
+            self.damaged[key] = {name: rows[key].pop(name)}
+
+    def damage_active_row(self) -> None:
+        rows = self.world.database.items
+        keys = [key for key in sorted(rows) if key[0] == f"{self._partition}#active"]
+        if keys:
+            row, name = rows[self.random.choice(keys)], self.random.choice(["JobKey", "UnknownAt"])
+            row[name] = self.random.choice([{"N": "5"}, {"NULL": True}, {"S": "a text"}])
+
+    def be_ahead(self) -> None:
+        self.ahead = timedelta(days=self.random.choice([1, 30]))
+
+    def end(self) -> None:
+        """End all faults, and mend the rows that a person damaged."""
+        self.world.server.reset()
+        self.hangs = self.damages.left = 0
+        self.ahead = timedelta(0)
+        for key, had in self.damaged.items():
+            self.world.database.items.get(key, {}).update(had)
+        self.damaged.clear()
+
+    @property
+    def _partition(self) -> str:
+        return self.world.ledger.partition(self.world.family)
+
+    @property
+    def untouched(self) -> Callable[[str], bool]:
+        """Whether no row of a job was damaged."""
+        touched = {sk.partition("#")[2] for _, sk in self.damaged}
+        return lambda job_id: job_id not in touched
+
+    def _any(self, statuses: object = None) -> dict[str, Any] | None:
         ids = sorted(
             job_id
             for job_id, job in self.jobs.items()
@@ -67,51 +263,113 @@ class History:
         )
         return self.jobs[self.random.choice(ids)] if ids else None
 
-    def _put(self, job: dict) -> None:
+    def _put(self, job: dict[str, Any]) -> None:
         self.jobs[job["JobId"]] = job
         self.world.put(job)
 
 
 def check(world: World) -> None:
-    """One row for each job, right counters, and an active row for each job that is active."""
+    """One row for each job, right counters, bounded rows, and an active row for each job that is active."""
     items, scope = world.database.items, world.ledger.partition(world.family)
     assert stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True)
     unfinished = {
-        sk
+        sk.partition("#")[2]
         for (pk, sk), item in items.items()
         if pk == scope and int(item["Rank"]["N"]) < 3 and "ExpiredUpstream" not in item
     }
-    assert {job.sort_key for job in world.active().values()} == unfinished
+    assert {sk for pk, sk in items if pk == f"{scope}#active"} == unfinished
     assert len(world.ledger_jobs()) == sum(pk == scope for pk, _ in items)
+    assert all(size_of(item) < 4_096 for (pk, _), item in items.items() if pk == "state")
+    assert max(map(size_of, items.values())) < 2 * MAX_JOB_BYTES
+
+
+def told(api: Api, world: World) -> tuple[str | None, dict[str, str]]:
+    """What readers are told: the time as of which, and the active jobs. All are told the same."""
+    api.now = world.clock.now()
+    page = api.get("/jobs", Active="true", MaxResults=500)
+    health = api.get("/health").json["Families"]["SNOMEDCT"]
+    as_of = health["AsOf"]
+    assert (as_of or "") <= rfc3339(world.clock.now() + timedelta(minutes=1))
+    # From memory: a few seconds old.
+    assert all((told.json["AsOf"] or "") <= (as_of or "~") for told in (page, api.get("/summary")))
+    assert (health["AgeSeconds"] is None) == (as_of is None)
+    return as_of, {job["JobId"]: job["JobStatus"] for job in page.jobs}
+
+
+def check_step(history: History, api: Api, before: str | None, done: FamilySync) -> None:
+    """AsOf moves on to what is confirmed, and stays where something is not."""
+    world = history.world
+    as_of, active = told(api, world)
+    if as_of == before:
+        assert done.error is not None or as_of is None  # a clock was ahead, again
+        return
+    truth = world.truth()
+    for job_id in filter(history.untouched, active):
+        assert active[job_id] == truth.get(job_id)
+    unfinished = {job_id for job_id, status in truth.items() if status in FORWARD}
+    missing = (truth.keys() - world.statuses().keys()) | (unfinished - active.keys())
+    assert not any(map(history.untouched, missing - history.returned))
+
+
+def check_neighbour(history: History) -> None:
+    """A fault in one family is in no other."""
+    if not history.damages.left:
+        done = history.sync(OTHER)
+        assert (done.error, done.as_of) == (None, rfc3339(history.world.clock.now()))
+
+
+def check_equal(history: History) -> None:
+    """The ledger has each job and property of the service, and marks what it cannot store as it is."""
+    world, stored = history.world, history.world.ledger_jobs()
+    assert world.active().keys() == {
+        i for i, job in history.jobs.items() if job["JobStatus"] in FORWARD
+    }
+    for job_id, job in history.jobs.items():
+        odd = history.odd.get(job_id, [])
+        assert sorted(stored[job_id].get(ALTERED, [])) == sorted(odd)
+        for name in job.keys() - set(odd):
+            value = job[name]
+            time = rfc3339(from_epoch(value)) if name.endswith("Time") else value
+            assert stored[job_id][name] == time
 
 
 @pytest.mark.full
+@pytest.mark.row(29, count="{HISTORIES} histories: the size of every row")
+@pytest.mark.row(31, count="{HISTORIES} histories: answers of the service and of DynamoDB")
+@pytest.mark.row(32, count="{HISTORIES} histories: 11 properties that cannot be stored")
+@pytest.mark.row(33, count="{HISTORIES} histories: refused, hanging, unknown")
+@pytest.mark.row(34, count="{HISTORIES} histories: a day or 30 days ahead")
 @pytest.mark.row(35, count="{HISTORIES} histories of 40 steps")
 @pytest.mark.parametrize("seed", range(HISTORIES))
-def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_the_service(seed):
-    with World(hostile=False) as world:
-        world.sync()
-        history = History(world, seed)
-        for _ in range(40):
+def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_the_service(
+    seed, monkeypatch
+):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    # A job is described as soon as other jobs were submitted after it.
+    monkeypatch.setattr(window, "PAGE_SIZE", 1)
+    with (
+        World(hostile=False) as world,
+        wired(world.database) as (client, wire),
+        running_api(world.database) as api,
+    ):
+        history = History(world, seed, client, wire)
+        history.sync()
+        history.sync(OTHER)
+        for _ in range(STEPS):
             history.step()
-            before = world.ledger.state(world.family).as_of
-            done = world.sync()
+            before, _ = told(api, world)
+            done = history.sync()
+            history.ahead = timedelta(0)
             check(world)
-            if done.as_of != before:
-                truth, known = world.truth(), world.statuses()
-                active = world.active()
-                assert {job: known[job] for job in active} == {
-                    job: truth.get(job) for job in active
-                }
-            else:
-                assert done.error is not None
-        world.server.change(late_jobs=False)
-        for _ in range(20):
-            world.sync()  # the faults that are left
+            check_step(history, api, before, done)
+            check_neighbour(history)
+        history.end()
+        for _ in range(2):
+            done = history.sync()
+        assert done.error is None
+        check_step(history, api, None, done)
         world.clock.forward(DAY)
         for _ in range(2):
-            world.sync()
+            assert history.sync().error is None
         check(world)
-        truth, known = world.truth(), world.statuses()
-        assert truth == {job_id: known.get(job_id) for job_id in truth}
-        assert world.active().keys() <= truth.keys()
+        check_equal(history)

@@ -1,0 +1,153 @@
+"""Random batches of a stream: records that are not understood, at any position, and a bus and a queue that refuse.
+
+The model is a shard as Lambda reads it: a batch goes on from the record that the answer names, and any part of it may
+come again. Each change is sent, in the order of its shard; each other record is put aside, alone.
+"""
+
+import random
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobledger.events.eventbridge import EventBus
+from jobledger.handlers import changes
+from jobledger.ledger.table import Table
+from jobledger.ledger.writing import Ledger
+from jobledger.sqs import Undelivered
+from tests.full import in_full
+from tests.memory_dynamodb import MemoryDynamoDB, error
+from tests.unit.events.test_changes import CONTEXT, Bus
+from tests.unit.events.test_put_aside import NOW, ODDITIES, Queue, a_record
+from tests.world import SCOPE
+
+HISTORIES = in_full(30, 1_000)
+RECORDS = 60
+# Lambda names a record by its sequence number: without one, it would have sent none.
+ODD = sorted(ODDITIES.keys() - {"null", "text", "no dynamodb"})
+ODD = [name for name in ODD if "sequence number" not in name]
+FOR_NOW = ("ThrottlingException", "InternalFailure", "InvalidResponse", "KeyError", "late")
+FOR_EVER = ("MalformedDetail", "InvalidArgument", "RedactionFailure", "ValidationException")
+
+
+class RefusingBus(Bus):
+    """Refuses some jobs for ever, and others for now."""
+
+    def __init__(self, chance: random.Random, never: dict[str, str]) -> None:
+        super().__init__()
+        self.random, self.never, self.works = chance, never, False
+
+    def put_events(self, *, Entries: Any) -> Any:  # noqa: N803 - botocore's name
+        for job, code in self.never.items():
+            if job in Entries[0]["Detail"]:
+                return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": code}]}
+        if not self.works and self.random.random() < 0.1:
+            code = self.random.choice(FOR_NOW)
+            if code == "KeyError":
+                raise KeyError
+            if code == "late":  # it was sent, and nobody knows
+                super().put_events(Entries=Entries)
+            if code == "InvalidResponse":
+                return {"FailedEntryCount": 0, "Entries": self.random.choice([[], [{}], [None]])}
+            raise error(code, 500)
+        return super().put_events(Entries=Entries)
+
+
+class RefusingQueue(Queue):
+    """Refuses for now."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self.random, self.works = chance, False
+
+    def send_message(self, **message: Any) -> Any:
+        if not self.works and self.random.random() < 0.3:
+            raise self.random.choice([error("AccessDenied", 403), OSError(), KeyError()])
+        return super().send_message(**message)
+
+
+@dataclass
+class Shard:
+    """Records in order. `odd` are the numbers of those that are not understood."""
+
+    records: list[Any] = field(default_factory=list)
+    odd: set[int] = field(default_factory=set)
+    position: int = 0
+
+
+def shards(chance: random.Random) -> list[Shard]:
+    """Two shards; a quarter of their records is odd."""
+    made = [Shard(), Shard()]
+    for number in range(RECORDS):
+        shard, record = chance.choice(made), a_record(number)
+        if chance.random() < 0.25:
+            record = ODDITIES[chance.choice(ODD)](record)
+            shard.odd.add(number)
+        shard.records.append(record)
+    return made
+
+
+def number_of(record: Any) -> int:
+    return int(record["dynamodb"]["SequenceNumber"])
+
+
+@pytest.mark.full
+@pytest.mark.row(
+    30, count="{HISTORIES} histories of 60 records, with a bus and a queue that refuse"
+)
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_each_change_is_sent_in_order_and_each_other_record_is_put_aside(seed, monkeypatch, caplog):
+    chance = random.Random(seed)
+    streams = shards(chance)
+    odd = set().union(*(shard.odd for shard in streams))
+    never = {
+        f"job{n:03}": chance.choice(FOR_EVER)
+        for n in range(RECORDS)
+        if n not in odd and chance.random() < 0.05
+    }
+    bus, queue = RefusingBus(chance, never), RefusingQueue(chance)
+    ledger = Ledger(Table(MemoryDynamoDB(), "ledger"), SCOPE, lambda: NOW)
+    monkeypatch.setattr(changes, "_connect", lambda: (ledger, EventBus(bus, "jobledger"), False))
+    monkeypatch.setattr(changes, "_undelivered", lambda: Undelivered(queue, "url"))
+    context = SimpleNamespace(**vars(CONTEXT))
+    context.get_remaining_time_in_millis = lambda: 180_000 if chance.random() < 0.97 else 1_000
+
+    def deliver(shard: Shard, most: int) -> None:
+        """One batch, which may have come before."""
+        start = max(0, shard.position - chance.randrange(4))
+        batch = shard.records[start : start + most]
+        answer = changes.handler({"Records": batch}, context)
+        failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
+        numbers = [number_of(record) for record in batch]
+        shard.position = start + (numbers.index(failed[0]) if failed else len(batch))
+
+    for _ in range(200):
+        shard = chance.choice(streams)
+        if shard.position < len(shard.records):
+            deliver(shard, chance.randint(1, 20))
+    bus.works = queue.works = True
+    for shard in streams:
+        while shard.position < len(shard.records):
+            deliver(shard, 100)
+
+    sent = [int(detail["JobId"][3:]) for detail in bus.details]
+    aside = {int(entry["SequenceNumber"]) for entry in queue.entries}
+    logged = {
+        int(vars(line)["sequence_number"]) for line in caplog.records if "queue" in line.message
+    }
+    never_sent = odd | {int(job[3:]) for job in never}
+    assert set(sent) == set(range(RECORDS)) - never_sent
+    for shard in streams:
+        firsts = list(dict.fromkeys(n for n in sent if n in map(number_of, shard.records)))
+        assert firsts == [n for n in map(number_of, shard.records) if n not in never_sent]
+    assert aside <= never_sent <= aside | logged
+    for entry in queue.entries:
+        (record,) = (
+            record
+            for shard in streams
+            for record in shard.records
+            if number_of(record) == int(entry["SequenceNumber"])
+        )
+        keys = record["dynamodb"].get("Keys") or record["dynamodb"].get("NewImage")
+        assert (entry["PK"], entry["SK"]) == (keys["PK"]["S"], keys["SK"]["S"]) if keys else True
