@@ -38,7 +38,7 @@ def test_of_very_many_unknown_statuses_some_are_counted_by_name_and_the_others_t
         assert world.sync().error is None
         assert world.truth() == world.statuses()
         check_counters(world)
-        assert largest_counter_row(world) < 8_000
+        assert largest_counter_row(world) < 20_000  # most of it are durations
         summary = read_summary(
             world.ledger, world.query(), world.ledger.states(), world.clock.now()
         )
