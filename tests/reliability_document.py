@@ -52,7 +52,7 @@ ROWS = {
     28: "A page of a ledger of 100,000 rows: one query, as many rows read as returned; the exceptions are bounded",
     29: "Very many jobs are active at once: each end is recorded, and no row grows with their number",
     30: "A record of the table's stream is not understood, such as that of a row that an operator deletes: it is put aside alone, and those after it are sent in order",
-    31: "An answer is not what was asked for (a redirect, a sign-in page, an empty body, `{}`, `null`, a failed checksum): an error with a name; no file, no mark, no \"nothing there\"",
+    31: 'An answer is not what was asked for (a redirect, a sign-in page, an empty body, `{}`, `null`, a failed checksum): an error with a name; no file, no mark, no "nothing there"',
     32: "A job cannot be stored as it is (too large, a time beyond the calendar, other types): it is stored as far as it fits, marked and counted, and its page goes on",
     33: "Describe is refused, hangs, or does not know a job once: `AsOf` stays, other jobs go on, work is bounded and shared",
     34: "A clock was ahead for one run: its times count as unknown to every reader, and the next sync corrects them",
