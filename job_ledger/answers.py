@@ -41,7 +41,7 @@ def _object_or_null(value: Any) -> bool:
 
 
 def _token(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and value.isascii()
 
 
 _HEALTH_OF_FAMILY = {

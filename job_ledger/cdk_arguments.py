@@ -13,6 +13,8 @@ from typing import Any, get_args
 
 from aws_cdk import Token
 
+from job_ledger.filters import date_in_digits
+
 _MOST_MINUTES = 120
 _LONGEST_NAME = 256
 _TIME = re.compile(
@@ -70,12 +72,13 @@ def time(argument: str, moment: Any) -> str | None:
     if moment is None or is_token(moment):
         return moment  # type: ignore[no-any-return] # a token
     text = str(moment)
-    if _EPOCH_SECONDS.fullmatch(text) or (_TIME.fullmatch(text) and _exists(text)):
+    right = date_in_digits(text)
+    if not right and (_EPOCH_SECONDS.fullmatch(text) or (_TIME.fullmatch(text) and _exists(text))):
         return text
     allowed = (
         "a datetime with a time zone, an RFC 3339 time, a date (midnight UTC) or epoch seconds"
     )
-    raise _wrong(argument, moment, [allowed])
+    raise _wrong(argument, moment, [allowed], right)
 
 
 def truth(argument: str, value: Any) -> str:
@@ -123,10 +126,12 @@ def _exists(text: str) -> bool:
     return True
 
 
-def _wrong(argument: str, value: object, allowed: Sequence[str]) -> ValueError:
+def _wrong(
+    argument: str, value: object, allowed: Sequence[str], near: str | None = None
+) -> ValueError:
     *most, last = allowed
     rule = f"{', '.join(most)} or {last}" if most else last
-    near = next((one for one in allowed if one.lower() == str(value).lower()), None)
+    near = near or next((one for one in allowed if one.lower() == str(value).lower()), None)
     near = near or next(iter(get_close_matches(str(value), allowed, n=1)), None)
     hint = f"; did you mean {near}?" if near else ""
     return ValueError(f"{argument} is {value!r}, but must be {rule}{hint}")

@@ -1,13 +1,17 @@
 """Filters in Python style as query parameters of the API."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from job_ledger.types import JobFilters, ListFilters
 
 JOB_FILTERS = tuple(JobFilters.__annotations__)
-LIST_FILTERS = (*JOB_FILTERS, *ListFilters.__annotations__)
+LIST_FILTERS = tuple(ListFilters.__annotations__)  # with those it inherits
+
+# Digits that a person takes for a date. The API refuses them, because they are epoch seconds as well.
+_DATES = {4: "%Y", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_YEARS = range(1900, 2101)
 
 Query = list[tuple[str, str]]
 
@@ -51,3 +55,15 @@ def text_of(name: str, value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6f}"
     return str(value)
+
+
+def date_in_digits(text: str) -> str | None:
+    """Return how a date that is written in digits alone is written for the API; None for any other text."""
+    form = _DATES.get(len(text)) if text.isascii() and text.isdigit() else None
+    try:
+        found = datetime.strptime(text, form).replace(tzinfo=UTC) if form else None
+    except ValueError:
+        return None
+    if found is None or found.year not in _YEARS:
+        return None
+    return f"{found:%Y-%m-%d}" if len(text) <= 8 else f"{found:%Y-%m-%dT%H:%M:%SZ}"

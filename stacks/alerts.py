@@ -105,8 +105,8 @@ class JobAlerts(Construct):
     def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
         """Accept notifications of this deployment's own alarms.
 
-        A new alarm notifies that it is OK once it has been evaluated. The addresses are subscribed after that, so
-        that a first deployment sends them no notification.
+        A new alarm notifies once that it is OK. The addresses are subscribed after the alarms exist, so that they
+        do not get the notifications of a first deployment, except of alarms whose first data comes later.
         """
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(

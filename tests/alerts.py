@@ -8,9 +8,9 @@ from typing import Any
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from jobledger.alerts.message import Place
-from jobledger.alerts.queue import AlertQueue
 from jobledger.alerts.run import Dependencies
 from jobledger.sns import Notifier
+from jobledger.sqs import AlertQueue
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 PLACE = Place("111122223333", "us-east-1", "https://a1b2c3.execute-api.us-east-1.amazonaws.com/v1")

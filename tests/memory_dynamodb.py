@@ -147,12 +147,12 @@ class MemoryDynamoDB:
         return answer
 
     def _put(self, item: Item) -> None:
-        self._order_row(self.items.get(_key(item)), list.remove)
+        self._order_row(self.items.get(_key(item)), _take)
         self._order_row(item, bisect.insort)
         self.items[_key(item)] = dict(item)
 
     def _remove(self, key: tuple[str, str]) -> None:
-        self._order_row(self.items.pop(key), list.remove)
+        self._order_row(self.items.pop(key), _take)
 
     def _order_row(self, row: Item | None, change: Callable[..., None]) -> None:
         attributes: dict[str | None, str] = {name: key for name, (key, _) in INDEXES.items()}
@@ -309,6 +309,11 @@ def _terms(expression: str) -> Iterator[re.Match[str]]:
     rest = _TERM.sub("", expression).replace("AND", "").replace("(", "").replace(")", "").strip()
     assert not rest, f"not understood: {expression}"
     return _TERM.finditer(expression)
+
+
+def _take(entries: list[Any], entry: Any) -> None:
+    """Remove an entry of an ordered list."""
+    del entries[bisect.bisect_left(entries, entry)]
 
 
 def _key(item: Item) -> tuple[str, str]:

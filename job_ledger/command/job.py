@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @connection_options
 @click.pass_context
 def job(ctx: click.Context, /, job_id: str, form: str) -> None:
-    """Show a job of any family with its history. The start of an ID is enough, if no other new job has it.
+    """Show a job of any family with its history. The start of an ID is enough, if only one of the newest 5,000 jobs
+    has it.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from job_ledger.filters import LIST_FILTERS, api_name
+from job_ledger.filters import LIST_FILTERS, api_name, date_in_digits
 from job_ledger.types import Family, JobStatus
 
 if TYPE_CHECKING:  # it takes longer to import than a shell's completion may
@@ -23,9 +23,6 @@ _EPOCH = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-# Digits that a person takes for a date, and the API for epoch seconds.
-_DATES = {4: "%Y", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-_YEARS = range(1900, 2200)
 CONNECTION = ("url", "profile", "region")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -57,10 +54,11 @@ class Time(click.ParamType[str]):
         seconds = _seconds(value)
         if seconds is not None:
             try:
-                return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+                ago = datetime.now(UTC) - timedelta(seconds=seconds)
+                return ago.isoformat(timespec="seconds").replace("+00:00", "Z")
             except OverflowError:
                 self.fail("that is longer ago than any calendar reaches", param, ctx)
-        if hint := _date_in_digits(value):
+        if hint := date_in_digits(value):
             self.fail(f"{value} would be epoch seconds: did you mean {hint}?", param, ctx)
         if not _is_absolute(value):
             self.fail(_TIME_RULE, param, ctx)
@@ -77,18 +75,6 @@ def _is_absolute(text: str) -> bool:
         return text.isascii() and text[4:5] == "-" and bool(date.fromisoformat(text))
     except ValueError:
         return False
-
-
-def _date_in_digits(text: str) -> str | None:
-    """Return how a date that is written in digits alone is written for the API."""
-    form = _DATES.get(len(text)) if text.isascii() and text.isdigit() else None
-    try:
-        found = datetime.strptime(text, form).replace(tzinfo=UTC) if form else None
-    except ValueError:
-        return None
-    if found is None or found.year not in _YEARS:
-        return None
-    return f"{found:%Y-%m-%d}" if len(text) <= 8 else f"{found:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _seconds(text: str) -> int | None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from job_ledger.client import JobLedger
 
-ACTIVE = ("SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED")
 # A job can be new and over between two looks. The service lists a new one some seconds late, and the ledger
 # up to a sync later.
 _RECENT = timedelta(hours=1)
@@ -137,18 +136,15 @@ class Watched:
         self._client = client
         self._filters = filters
         self._statuses: dict[str, str] | None = None
-        self._looks = 0
-        self._asked: dict[str, int] = {}
-        self._deleted: set[str] = set()
         self.active: list[Job] = []
 
     def changes(self, now: datetime) -> list[Change]:
         """Look, and return each transition since the last look, in the ledger's order."""
-        found = self._found(now)
+        recent = self._recent(now)
+        active = self._by_id(self._client.jobs(**self._active()))
+        found = recent | active
         before = self._statuses
-        ended = {
-            job_id for job_id, status in (before or {}).items() if status in ACTIVE
-        } - found.keys()
+        ended = {job["JobId"] for job in self.active} - found.keys()
         statuses = {job_id: job.get("JobStatus", "-") for job_id, job in found.items()}
         changed = {i for i, s in statuses.items() if before is not None and before.get(i) != s}
         length = unique_length(list(found))
@@ -157,54 +153,34 @@ class Watched:
             for job_id in changed | ended
             for change in self._transitions(job_id, (before or {}).get(job_id), job_id[:length])
         ]
-        listed = [job for job in found.values() if job.get("JobStatus") in ACTIVE]
-        active = self._known_to_the_service(listed, now)
         # Only now, so that a look that fails is repeated as a whole.
-        self._statuses, self.active = statuses, active
+        self._statuses, self.active = statuses, list(active.values())
         return sorted(changes, key=lambda change: change.at)
 
-    def _found(self, now: datetime) -> dict[str, Job]:
-        """Return the active and the recently submitted jobs by id, newest first."""
+    def _active(self) -> Any:
+        """Return the filters of the active jobs, newest first. The API knows which ones the service has deleted."""
+        chosen = {name: value for name, value in self._filters.items() if name != "job_status"}
+        return chosen | {"order": "descending", "active": True}
+
+    def _recent(self, now: datetime) -> dict[str, Job]:
+        """Return the recently submitted jobs by id, newest first."""
         since = f"{now - _RECENT:%Y-%m-%dT%H:%M:%S}"
         newest: dict[str, Any] = self._filters | {"order": "descending", "max_results": 100}
-        recent = takewhile(
-            lambda job: job.get("SubmitTime", "") >= since, self._client.jobs(**newest)
-        )
-        active: dict[str, Any] = self._filters | {"order": "descending", "job_status": ACTIVE}
-        return {
-            job["JobId"]: job for job in (*recent, *self._client.jobs(**active)) if "JobId" in job
-        }
+        listed = self._client.jobs(**newest)
+        return self._by_id(takewhile(lambda job: job.get("SubmitTime", "") >= since, listed))
 
-    def _known_to_the_service(self, jobs: Iterable[Job], now: datetime) -> list[Job]:
-        """Return the jobs that the service has not deleted: those keep the status that they had.
-
-        A description says it, a list does not. A look asks about new jobs, and again about the one that was
-        asked about longest ago.
-        """
-        time = f"{now:%Y-%m-%dT%H:%M:%S}"
-        left = [job for job in jobs if job["JobId"] not in self._deleted]
-        left = [job for job in left if job.get("ExpirationTime", time) >= time]
-        self._looks += 1
-        asked = [job["JobId"] for job in left if job["JobId"] in self._asked]
-        due = {min(asked, key=lambda job_id: self._asked[job_id])} if asked else set()
-        for job in left:
-            if job["JobId"] in due or job["JobId"] not in self._asked:
-                self._asked[job["JobId"]] = self._looks
-                if self._is_deleted(job["JobId"]):
-                    self._deleted.add(job["JobId"])
-        return [job for job in left if job["JobId"] not in self._deleted]
-
-    def _is_deleted(self, job_id: str) -> bool:
-        try:
-            return bool(self._client.job(job_id).get("ExpiredUpstream"))
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
-            return True
+    @staticmethod
+    def _by_id(jobs: Iterable[Job]) -> dict[str, Job]:
+        return {job["JobId"]: job for job in jobs if "JobId" in job}
 
     def _transitions(self, job_id: str, before: str | None, short_id: str) -> list[Change]:
         """Return a job's transitions since the status `before`."""
-        described = self._client.job(job_id)
+        try:
+            described = self._client.job(job_id)
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return []  # an operator has erased it
         name = described[JOB].get("JobName", "-")
         changes = []
         known = before is not None

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from job_ledger.doctor.deployment import Deployment
-from job_ledger.doctor.findings import Check, Finding, counted, named, ok
+from job_ledger.doctor.findings import Check, Finding, named, ok
 from job_ledger.doctor.metrics import Metric, read_values
 from job_ledger.doctor.monitoring import api_dimensions
 from job_ledger.doctor.notifications import service_name
@@ -47,8 +47,9 @@ def last_month(deployment: Deployment) -> Finding:
     }
     parts = named(f"{name} {dollars:.2f}" for name, dollars in items.items())
     days = min(_DAYS, (deployment.now - deployment.stack["CreationTime"]).days + 1)
+    last = "day" if days == 1 else f"{days} days"
     return ok(
-        f"About ${sum(items.values()):.2f} for the last {counted(days, 'day')} at us-east-1 list"
+        f"About ${sum(items.values()):.2f} for the last {last} at us-east-1 list"
         f" prices, with a month's metrics, alarms and key: {parts}."
     )
 

@@ -16,14 +16,17 @@ _PATIENCE = timedelta(hours=1)
 def alarms(deployment: Deployment) -> Finding:
     """Which alarms ring."""
     found = _alarms(deployment)
-    ringing = [_title(alarm) for alarm in found.values() if alarm["StateValue"] == "ALARM"]
+    ringing = [alarm for alarm in found.values() if alarm["StateValue"] == "ALARM"]
     if ringing:
-        first = next(a for a in found.values() if a["StateValue"] == "ALARM")
-        document = first.get("AlarmDescription", "").rpartition("What to do: ")[2]
-        return problem(f"In ALARM: {named(ringing)}.", document or "docs/runbook.md")
+        titles = named(_title(alarm) for alarm in ringing)
+        sections = dict.fromkeys(_section(alarm) for alarm in ringing)
+        return problem(f"In ALARM: {titles}.", named(sections))
     missing = len(deployment.of_kind("AWS::CloudWatch::Alarm")) - len(found)
     if missing:
-        return problem(f"{counted(missing, 'alarm')} of the stack do not exist.", "make deploy")
+        return problem(
+            f"{counted(missing, 'alarm')} of the stack {'does' if missing == 1 else 'do'} not exist.",
+            "make deploy",
+        )
     silent = [name for name, alarm in found.items() if not alarm.get("ActionsEnabled", True)]
     if silent:
         return problem(
@@ -37,7 +40,7 @@ def alarm_data(deployment: Deployment) -> Finding:
     """Which alarms have no data."""
     found = _alarms(deployment)
     without = [a for a in found.values() if a["StateValue"] == "INSUFFICIENT_DATA"]
-    old = [a for a in without if deployment.now - _since(a) > _PATIENCE]
+    old = [alarm for alarm in without if _is_overdue(alarm, deployment.now)]
     if old:
         return problem(
             f"Without data for over an hour: {named(_title(a) for a in old)}.",
@@ -68,9 +71,23 @@ def _title(alarm: dict[str, Any]) -> str:
     return text.removeprefix("Job Ledger: ").partition(". What to do")[0]
 
 
-def _since(alarm: dict[str, Any]) -> datetime:
-    moment: datetime = alarm["StateUpdatedTimestamp"]
-    return moment
+def _section(alarm: dict[str, Any]) -> str:
+    """Return the section of the runbook that an alarm's description names."""
+    return alarm.get("AlarmDescription", "").rpartition("What to do: ")[2] or "docs/runbook.md"
+
+
+def _is_overdue(alarm: dict[str, Any], now: datetime) -> bool:
+    """Whether an alarm that is about missing data has had none for an hour, and could have had some.
+
+    A new one can wait for as long as it evaluates: the alarm of missed digests for one and a half intervals. The
+    local AWS leaves the other alarms in this state.
+    """
+    if alarm.get("TreatMissingData", "missing") != "missing":
+        return False
+    since: datetime = alarm["StateUpdatedTimestamp"]
+    configured: datetime = alarm.get("AlarmConfigurationUpdatedTimestamp", since)
+    evaluated = timedelta(seconds=alarm.get("Period", 0) * alarm.get("EvaluationPeriods", 0))
+    return now - since > _PATIENCE and now - configured > evaluated
 
 
 def metrics(deployment: Deployment) -> Finding:

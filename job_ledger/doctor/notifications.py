@@ -72,7 +72,7 @@ def last_digest(deployment: Deployment) -> Finding:
     if sum(read_values(deployment, [failures], timedelta(days=1))[failures]):
         return problem("A digest failed in the last day.", "docs/runbook.md#digest-failed")
     if "Window" not in found:
-        return ok(f"No digest has been published yet. {due}")
+        return ok(f"The schedule has published no digest yet. {due}")
     end = found["Window"]["End"][:16].replace("T", " ")
     return ok(f"The last digest covers the time to {end} UTC. {due}")
 
@@ -135,8 +135,9 @@ def listeners(deployment: Deployment) -> Finding:
         if listens and rule["Name"] not in own:
             disabled = "" if rule["State"] != "DISABLED" else " (disabled)"
             names.append(rule["Name"] + disabled)
-    others = f"listened to by {named(names)}" if names else "listened to by no rule of others"
-    return ok(f"Change events of {source} are {others}.")
+    if not names:
+        return ok(f"No other rule receives the change events of {source}.")
+    return ok(f"Other rules that receive the change events of {source}: {named(names)}.")
 
 
 def event_source(deployment: Deployment) -> str:

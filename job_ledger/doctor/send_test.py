@@ -40,8 +40,8 @@ _HELP = "docs/operations.md#send-a-test"
 # An alert takes a queue and a function; alerts are sent once a minute.
 PATIENCE_SECONDS = 120.0
 _TEXT = (
-    "This is a test of Job Ledger, which a person has sent with jobledger doctor --send-test.\n"
-    "Nothing has happened to a job. That you read this shows that the notification arrives here."
+    "This is a test, sent with jobledger doctor --send-test. It is about no job.\n"
+    "It shows that notifications of Job Ledger arrive here."
 )
 
 

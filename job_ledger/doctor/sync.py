@@ -72,7 +72,7 @@ def refused(deployment: Deployment) -> Finding:
     if found:
         return problem(f"Refused to the functions: {named(found)}.", "docs/runbook.md#sync-failing")
     return ok(
-        f"No service control policy, boundary or other denial meets {counted(len(needed), 'role')}."
+        f"No service control policy, boundary or other denial affects {counted(len(needed), 'role')}."
     )
 
 

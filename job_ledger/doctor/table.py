@@ -34,7 +34,7 @@ def protection(deployment: Deployment) -> Finding:
     if table.get("DeletionProtectionEnabled"):
         return ok("The ledger is protected against deletion.")
     if not _asked_for_protection(deployment):
-        return ok("The ledger goes with the stack: it was deployed with retainLedger=false.")
+        return ok("Deleting the stack deletes the ledger: it has retainLedger=false.")
     return problem(
         "The ledger can be deleted by mistake.",
         f"aws dynamodb update-table --table-name {table['TableName']} --deletion-protection-enabled",

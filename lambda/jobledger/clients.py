@@ -64,7 +64,14 @@ _OPTIONAL: Mapping[str, type] = {
     "NextToken": str,
 }
 # What botocore's parsers raise for a body of another form.
-_UNPARSABLE = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
+_UNPARSABLE = (
+    AttributeError,
+    LookupError,
+    RecursionError,
+    ResponseParserError,
+    TypeError,
+    ValueError,
+)
 _CHECKSUM = "x-amz-crc32"
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
@@ -107,7 +114,7 @@ class CheckedParser:
             parsed = self._parser.parse(response, shape)
         except _UNPARSABLE as error:
             raise InvalidResponse from error
-        if parsed is None:
+        if parsed is None or not isinstance(parsed.get("Error", {}).get("Code", ""), str):
             raise InvalidResponse
         return parsed
 

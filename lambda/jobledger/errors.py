@@ -14,9 +14,8 @@ JobLedgerError
 ├── JobsUnconfirmed          the service has not said yet what became of some active jobs
 ├── EventRefused             EventBridge did not accept an event
 │   └── EventInvalid         a retry would be rejected as well
-├── QueueRefused             SQS did not accept a message
+├── QueueRefused             SQS did not accept a call; what waits stays in the queue
 ├── NotUnderstood            a row or record that this version cannot read
-├── QueueUnavailable         SQS did not answer; what waits stays in the queue
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
@@ -136,10 +135,6 @@ class FunctionThrottled(FunctionRefused):
     """Lambda throttled the invocation; the function did not run."""
 
 
-class QueueUnavailable(JobLedgerError):
-    """SQS did not answer. No event is lost."""
-
-
 class EventRefused(ServiceRefused):
     """EventBridge did not accept an event."""
 
@@ -149,7 +144,7 @@ class EventInvalid(EventRefused):
 
 
 class QueueRefused(ServiceRefused):
-    """SQS did not accept a message."""
+    """SQS did not accept a call. What waits stays in the queue."""
 
 
 class NotUnderstood(JobLedgerError):

@@ -39,7 +39,7 @@ class Function:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise (FunctionThrottled if code in _THROTTLES else FunctionRefused)(code) from error
-        except (BotoCoreError, ValueError) as error:
+        except (BotoCoreError, OverflowError, RecursionError, ValueError) as error:
             raise FunctionRefused(type(error).__name__) from error
         if "FunctionError" in answer or not isinstance(result, dict):
             raise FunctionRefused(_error_type(result))

@@ -89,8 +89,8 @@ def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[tuple[s
             f"LedgerStale{family.replace('_', '')}Alarm",
             Alarm(
                 title="Ledger stale",
-                meaning=f"the ledger's {family} jobs have missed {_STALE_SYNCS} syncs, or without data: the sync"
-                " reports nothing",
+                meaning=f"the ledger's {family} jobs have missed {_STALE_SYNCS} syncs, or the sync reports nothing"
+                " (no data)",
                 metric=emitted.metric("AsOfAgeSeconds", "Maximum", family=family).with_(
                     period=period
                 ),
@@ -152,7 +152,7 @@ def digest_alarms(
             "MissedAlarm",
             Alarm(
                 title="Digest missed",
-                meaning="without data: no digest run has ended in one and a half intervals of the schedule",
+                meaning="no digest run has ended in one and a half intervals of the schedule (no data)",
                 metric=emitted.metric("DigestRuns", "Sum").with_(
                     period=Duration.seconds(int(period.total_seconds()))
                 ),

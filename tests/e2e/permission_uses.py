@@ -260,7 +260,7 @@ def changes(stack: Enforced) -> None:
     if row is None:
         sync(stack)  # the job that it starts is a change
         row = _change_row(stack)
-    record = {"dynamodb": {"SequenceNumber": "1", "NewImage": row}}
+    record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": row}}
     assert stack.invoke("Changes/Function", Records=[record]) == {"batchItemFailures": []}
 
 

@@ -224,6 +224,11 @@ def test_reasons_of_look_ups_name_the_job_by_its_id(driven):
 
 @pytest.mark.row(21, count="20 canaries")
 def test_no_log_line_has_a_canary(deployment, driven):
+    def alerts_are_sent():
+        deployment.client("lambda").invoke(FunctionName=deployment.outputs["AlertsFunctionName"])
+        return any("alerts sent" in text for _, text in observed.log_lines(deployment))
+
+    wait_until(alerts_are_sent, 60, "the alerts function has sent something")
     lines = list(observed.log_lines(deployment))
     # The widget writes no line unless it fails.
     silent = ("WidgetFunctionName",)

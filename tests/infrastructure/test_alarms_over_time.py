@@ -59,11 +59,16 @@ def is_bad(state):
 
 @pytest.mark.row(36, count="every alarm")
 def test_a_good_first_deployment_rings_no_alarm(alarms):
+    late = set()
     for name, alarm in alarms.items():
         # Data begins late: the first sync takes ten minutes, and a digest comes once a day.
         points = [None] * 3 + good(alarm, 2 * LONG)
-        found = states(alarm, dict.fromkeys(metrics_of(alarm), points))
-        assert not [state for state in found if is_bad(state)], name
+        found = list(notifications(alarm, dict.fromkeys(metrics_of(alarm), points)))
+        # OKActions run at the end of INSUFFICIENT_DATA as well: of most alarms before an address is confirmed.
+        assert [state for _, state in found] == ["OK"], name
+        if found[0][0]:
+            late.add(next(iter(metrics_of(alarm).values()))["MetricName"])
+    assert late == {"AsOfAgeSeconds", "DigestRuns"}  # as the runbook says
 
 
 @pytest.mark.row(36, count="every alarm, two incidents")

@@ -175,6 +175,8 @@ def test_a_wait_beyond_what_is_allowed_is_refused_at_synth(minutes):
         ("job_name", 7, "1 to 256"),
         ("job_name_prefix", "a\nb", "1 to 256"),
         ("submit_time_after", "yesterday", "a datetime with a time zone"),
+        ("submit_time_after", "20261123", "did you mean 2026-11-23."),
+        ("submit_time_before", 202611230800, "did you mean 2026-11-23T08:00:00Z."),
         ("submit_time_after", "2026-02-30", "a datetime with a time zone"),
         ("submit_time_after", "2026-11-23T25:00:00Z", "a datetime with a time zone"),
         ("submit_time_before", "2026-11-23T08:00:00", "a datetime with a time zone"),

@@ -19,7 +19,6 @@ from jobledger.errors import (
     RequestInProgress,
 )
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.idempotency import IdempotentOperation
 from jobledger.invoke import Function
 from jobledger.jobs import Family
@@ -27,12 +26,23 @@ from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
 from jobledger.sns import Notification, Notifier
+from jobledger.sqs import Undelivered
 from tests.scripted_server import Scripted, scripted
 
 KEY = {"PK": "p", "SK": "s"}
 CHANGE = Change(Family.PHI, "job", "FAILED", None, None, None, "2026-11-23T12:00:00.000Z")
 IDS = {"StackId": "s", "LogicalResourceId": "l", "RequestId": "r"}
-NOT_JSON = [b"", b"null", b"[]", b'"text"', b"7", b"{", b"<html>Sign in</html>", b"\xff"]
+NOT_JSON = [
+    b"",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"7",
+    b"{",
+    b"<html>Sign in</html>",
+    b"\xff",
+    b"[" * 100_000,
+]
 ROW = {"PK": {"S": "p"}, "SK": {"S": "s"}}
 
 
@@ -91,13 +101,22 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any], type[JobLedgerError]]] = {
 }
 # Objects that have not the members, or not of their type.
 ODD_MEMBERS: dict[str, list[dict[str, Any]]] = {
-    "get": [{"Item": 7}, {"Item": [ROW]}],
-    "batch get": [{}, {"Responses": None}, {"Responses": []}, {"UnprocessedKeys": {}}],
+    "get": [{"Item": 7}, {"Item": [ROW]}, {"Item": {"PK": None}}],
+    "batch get": [
+        *({}, {"Responses": None}, {"Responses": []}, {"UnprocessedKeys": {}}),
+        {"Responses": {"t": None}},
+        {"Responses": {"t": [None]}},
+        {"Responses": {"t": []}, "UnprocessedKeys": {"t": 7}},
+        {"Responses": {"t": []}, "UnprocessedKeys": {"t": {"Keys": 7}}},
+    ],
     "query": [
         {},
         {"Count": 0, "ScannedCount": 0},
         {"Items": None, "ScannedCount": 0},
         {"Items": {}, "ScannedCount": 0},
+        {"Items": [None], "ScannedCount": 1},
+        {"Items": [{"PK": {}}], "ScannedCount": 1},
+        {"Items": [{"PK": {"N": "x"}}], "ScannedCount": 1},
         {"Items": [ROW], "ScannedCount": 1, "LastEvaluatedKey": "k"},
     ],
     "put event": [
@@ -107,6 +126,8 @@ ODD_MEMBERS: dict[str, list[dict[str, Any]]] = {
         {"FailedEntryCount": 0, "Entries": [{}]},
         {"FailedEntryCount": 0, "Entries": [None]},
         {"FailedEntryCount": None, "Entries": [{"EventId": "e"}]},
+        {"FailedEntryCount": 1, "Entries": [{"EventId": "e"}]},
+        {"FailedEntryCount": 0, "Entries": [{"EventId": "e", "ErrorCode": "InternalFailure"}]},
     ],
     "publish": [{}],
     "send message": [{}, {"MessageId": None}, {"MessageId": 7}],
@@ -169,7 +190,9 @@ def test_an_answer_without_its_members_is_an_error_with_a_name(name, members):
 @pytest.mark.row(31, count="12 calls of AWS, 3 statuses, 3 bodies")
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("status", [302, 404, 500])
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>Sign in</html>"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"<html>Sign in</html>", b'{"__type":["x"]}', b'{"code":7}']
+)
 def test_another_status_is_an_error_with_a_name(name, status, body):
     if name == "publish" and status < 500:
         return  # nothing was sent: another of its errors

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobledger import invoke, sns
-from jobledger.alerts import queue
+from jobledger import invoke, sns, sqs
 from jobledger.digest import run
 from jobledger.events import eventbridge
 from jobledger.ledger import table
@@ -21,7 +20,7 @@ CONNECTED: list[tuple[str, ModuleType, Callable[[], object]]] = [
     ("sns", sns, sns.Notifier.connect),
     ("events", eventbridge, lambda: eventbridge.EventBus.connect("name")),
     ("kms", encryption, lambda: encryption.PropertyCipher.connect("name")),
-    ("sqs", queue, lambda: queue.AlertQueue.connect("name")),
+    ("sqs", sqs, lambda: sqs.AlertQueue.connect("name")),
     ("lambda", invoke, lambda: invoke.Function.connect("name")),
 ]
 

@@ -27,13 +27,13 @@ _SHARED = _BASICS | {
 # What each package or module of `jobledger` may import from the others. A new one needs a row here.
 MAY_IMPORT = {
     "handlers": _SHARED
-    | {"alerts", "api", "board", "lookup", "digest", "events", "sync", "ledger"},
+    | {"alerts", "api", "board", "lookup", "digest", "events", "sqs", "sync", "ledger"},
     "board": _SHARED | {"api", "sync", "ledger"},
     "api": _SHARED | {"idempotency", "sync", "ledger"},
     "lookup": _SHARED | {"sync", "ledger"},
-    "alerts": _SHARED | {"digest", "ledger", "sns"},
+    "alerts": _SHARED | {"digest", "ledger", "sns", "sqs"},
     "digest": _SHARED | {"idempotency", "sync", "ledger", "sns"},
-    "events": _SHARED | {"ledger"},
+    "events": _SHARED | {"ledger", "sqs"},
     "sync": _SHARED | {"ledger"},
     "ledger": _BASICS | {"metrics", "observability"},
     "clients": set[str](),
@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "formats": {"times"},
     "settings": {"jobs"},
     "sns": {"clients", "errors"},
+    "sqs": {"clients", "errors"},
     "jobs": {"fitting"},
     "fitting": {"times"},
     "errors": set[str](),

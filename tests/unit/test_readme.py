@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from job_ledger.command.table import COLUMNS
 from jobledger.events.eventbridge import detail_of
 from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
@@ -27,6 +28,11 @@ def rows(document: str) -> dict[str, str]:
 
 def test_the_readme_has_120_lines_at_most():
     assert len(README.splitlines()) <= 120
+
+
+def test_the_table_of_jobs_in_the_readme_is_that_of_the_command():
+    heading = README.split("$ jobledger jobs", 1)[1].splitlines()[1].split()
+    assert heading == list(COLUMNS[: len(heading)])
 
 
 def test_every_make_target_that_is_named_exists():

@@ -95,7 +95,7 @@ def render_chat(changes: Sequence[Change], place: Place) -> Notification:
             "title": title,
             "description": _verdict(changes),
             "keywords": [KIND, *_unique(change.family for change in changes)],
-            "nextSteps": [f"Look closer: `{line}`" for line in _closer_look(changes, place)],
+            **({} if changes[0].test else {"nextSteps": _next_steps(changes, place)}),
         },
         "metadata": {"summary": title, "eventType": KIND},
     }
@@ -187,8 +187,7 @@ def _text(changes: Sequence[Change], place: Place, now: datetime) -> str:
     paragraphs = [
         _verdict(changes),
         *("\n".join(_section(status, changes, rfc3339(now))) for status in statuses),
-        "\n".join(["Look closer (Message has the reason):", *_closer_look(changes, place)]),
-        "Or in the AWS console: the dashboard of this deployment in CloudWatch.",
+        *([] if changes[0].test else _where_to_look(changes, place)),
         textwrap.fill(
             f"Job Ledger of account {place.account} in {place.region}. One e-mail a minute at most, for all changes"
             " of that minute. To choose the statuses, or none: cdk deploy with -c alertOn=... To stop these"
@@ -198,6 +197,13 @@ def _text(changes: Sequence[Change], place: Place, now: datetime) -> str:
         ),
     ]
     return "\n\n".join(paragraphs) + "\n"
+
+
+def _where_to_look(changes: Sequence[Change], place: Place) -> list[str]:
+    return [
+        "\n".join(["Look closer (Message has the reason):", *_closer_look(changes, place)]),
+        "Or in the AWS console: the dashboard of this deployment in CloudWatch.",
+    ]
 
 
 def _section(status: str, changes: Sequence[Change], now: str) -> Iterator[str]:
@@ -227,6 +233,10 @@ def _ended(change: Change, now: str) -> str:
 
 def _since(time: str, now: str) -> str:
     return span(max(seconds_between(time, now), 0.0))
+
+
+def _next_steps(changes: Sequence[Change], place: Place) -> list[str]:
+    return [f"Look closer: `{line}`" for line in _closer_look(changes, place)]
 
 
 def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:

@@ -9,10 +9,10 @@ import msgspec
 
 from jobledger import metrics, settings
 from jobledger.alerts.message import Change, Place, parse_event, render, render_chat
-from jobledger.alerts.queue import AlertQueue
 from jobledger.errors import JobLedgerError
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notifier
+from jobledger.sqs import AlertQueue
 
 
 class Dependencies(msgspec.Struct, frozen=True):

@@ -97,7 +97,7 @@ def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -
         overview = overview_sections(read, {}, window, now, links, runs=runs)
     title = "Filtered jobs" if asked.filters else "Board"
     # On a phone, the form follows the jobs.
-    change = ' <a href="#filters">Change the filters</a>' if asked.filters else ""
+    change = ' <a class="to-form" href="#filters">Change the filters</a>' if asked.filters else ""
     head = (
         f"<h1>{title}</h1>"
         f'<p class="fresh">{freshness(found.as_of, now)} {_refresh_control(asked)}{change}</p>'

@@ -16,6 +16,7 @@ from jobledger.jobs import Family, Job
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, is_stale
 from jobledger.ledger.rows import Change
 from jobledger.ledger.skipping import readable
+from jobledger.ledger.summary import few_statuses
 from jobledger.ledger.table import Row
 from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import oldest
@@ -143,9 +144,9 @@ class Reader:
             as_of=as_of,
             stale=is_stale(as_of, self._sync_minutes, now),
             covers_gap=covers_gap,
-            counts=changes.counts,
+            counts=few_statuses(changes.counts),
             previous=self._counts(before) if comparable else None,
-            totals=current.totals,
+            totals=few_statuses(current.totals),
             changed_families=tuple(f for f in self._families if f in changes.families),
             details=self._details(lists.values()) if self._include_details else {},
             **lists,
@@ -162,7 +163,7 @@ class Reader:
         return heapq.merge(*streams, ours, key=lambda change: change.observed_at)
 
     def _counts(self, window: Window) -> Counter[str]:
-        return Counter(change.status or NO_STATUS for change in self._changes(window))
+        return few_statuses(Counter(change.status or NO_STATUS for change in self._changes(window)))
 
     def _details(self, lists: Iterable[JobList]) -> dict[JobFacts, Details]:
         """Return the details of the listed jobs whose rows exist, from the rows' JSON."""

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobledger import metrics
-from jobledger.errors import EventInvalid, JobLedgerError, NotUnderstood
+from jobledger.errors import EventInvalid, JobLedgerError, LedgerUnavailable, NotUnderstood
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.jobs import TERMINAL, Job
 from jobledger.ledger.rows import Change, change_from_row
 from jobledger.ledger.table import decode, text_of
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, step
+from jobledger.sqs import Undelivered
 from jobledger.times import seconds_between
 
 Dependencies = tuple[Ledger, EventBus, bool]
@@ -98,7 +98,7 @@ def _read(record: Any) -> Change:
         raise NotUnderstood("not a new row")
     try:
         row = decode(_member(record, "NewImage"))
-    except (AttributeError, TypeError, ValueError) as error:
+    except LedgerUnavailable as error:
         raise NotUnderstood("not a row") from error
     return change_from_row(row)
 

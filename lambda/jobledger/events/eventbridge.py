@@ -50,9 +50,10 @@ class EventBus:
             raise _refused(error.response["Error"]["Code"]) from error
         except BotoCoreError as error:
             raise EventRefused(type(error).__name__) from error
-        entry = answer["Entries"][0] if answer["Entries"] else {}
-        if not isinstance(entry, dict) or not entry.get("EventId"):
-            code = entry.get("ErrorCode") if isinstance(entry, dict) else None
+        taken = answer["Entries"][0] if answer["Entries"] else {}
+        taken = taken if isinstance(taken, dict) else {}
+        code = taken.get("ErrorCode")
+        if answer["FailedEntryCount"] or code or not taken.get("EventId"):
             raise _refused(str(code or "InvalidResponse"))
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from jobledger import settings
 from jobledger.events.batch import Dependencies, send_changes
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.init_phase import finish
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.observability import observed
+from jobledger.sqs import Undelivered
 
 
 @functools.cache

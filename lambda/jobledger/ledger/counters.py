@@ -2,24 +2,27 @@
 
 | row        | PK                         | SK                            |
 |------------|----------------------------|-------------------------------|
-| all jobs   | `account/region#totals#2`  | `all#SNOMEDCT`                |
-| day        | `account/region#totals#2`  | `day#2026-11-23#SNOMEDCT`     |
-| expiration | `account/region#totals#2`  | `expires#2027-03-23#SNOMEDCT` |
-| month      | `account/region#totals#2`  | `month#2026-11#SNOMEDCT`      |
+| all jobs   | `account/region#totals#3`  | `all#SNOMEDCT`                |
+| day        | `account/region#totals#3`  | `day#2026-11-23#SNOMEDCT`     |
+| expiration | `account/region#totals#3`  | `expires#2027-03-23~2026-11-23#SNOMEDCT`, with the submit day |
+| month      | `account/region#totals#3`  | `month#2026-11#SNOMEDCT`      |
 
-An attribute is a count with its name from `totals`; `Version` is the number of writes. The `2` is `totals.LAYOUT`.
+An attribute is a count with its name from `totals`; `Version` is the number of writes. The `3` is `totals.LAYOUT`.
 Rows change in the transaction that writes a job, by increments: these commute, so that concurrent writers
 need no condition on them.
+
+A row counts statuses outside the service's model by name, as long as the row of all jobs has at most 20 of them. Jobs with
+further ones are counted as `OTHER`, and their rows say so (`CountedAs`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from jobledger.jobs import Family
-from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.job_facts import MODELLED, MOST_NAMED, NO_STATUS, OTHER_STATUS, JobFacts
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Increment, Key, Table
 from jobledger.ledger.totals import (
@@ -34,6 +37,7 @@ from jobledger.ledger.totals import (
 
 # After all days and months of four digits, and after all families.
 _LAST = "~"
+_STATUS = "Jobs#"
 
 
 class CounterRow(msgspec.Struct, frozen=True):
@@ -59,9 +63,9 @@ def day_key(scope: str, family: Family, day: str) -> Key:
     return {"PK": partition(scope), "SK": f"day#{day}#{family}"}
 
 
-def expiration_key(scope: str, family: Family, day: str) -> Key:
-    """Return the key of an expiration day's counter row."""
-    return {"PK": partition(scope), "SK": f"expires#{day}#{family}"}
+def expiration_key(scope: str, family: Family, period: str) -> Key:
+    """Return the key of the counter row of an expiration period, as `totals.expiration_period` names it."""
+    return {"PK": partition(scope), "SK": f"expires#{period}#{family}"}
 
 
 def month_key(scope: str, family: Family, month: str) -> Key:
@@ -76,6 +80,20 @@ def counts_of(row: Mapping[str, object] | None) -> Counter[str]:
         if isinstance(number, int) and number and name != "Version":
             counts[name] = number
     return counts
+
+
+def counted_together(
+    table: Table, scope: str, family: Family, statuses: Iterable[str | None]
+) -> Collection[str | None]:
+    """Return those of some statuses that are counted as OTHER_STATUS. Only unmodelled ones cost a request."""
+    asked = {status for status in statuses if status and status not in MODELLED}
+    if not asked:
+        return ()
+    # A count that has become zero takes as much room.
+    row = table.get(all_key(scope, family)) or {}
+    counted = {name.removeprefix(_STATUS) for name in row if name.startswith(_STATUS)}
+    named = counted - MODELLED - {NO_STATUS, OTHER_STATUS}
+    return sorted(asked - counted)[max(MOST_NAMED - len(named), 0) :]
 
 
 class Changes:
@@ -136,7 +154,7 @@ def chosen_days(
 
 def expirations(table: Table, scope: str, first: str, last: str = _LAST) -> Iterator[CounterRow]:
     """Yield the rows of all families of one expiration day to another, inclusive."""
-    return _rows(table, scope, f"expires#{first}#", f"expires#{last}#{_LAST}")
+    return _rows(table, scope, f"expires#{first}#", f"expires#{last}{_LAST}{_LAST}")
 
 
 def months(

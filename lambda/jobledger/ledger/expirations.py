@@ -8,7 +8,6 @@ jobs are found by their submit hours.
 from collections.abc import Collection, Iterator
 from functools import partial
 from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from jobledger.jobs import Family
@@ -74,22 +73,26 @@ def first_to_expire(ledger: Ledger, rows: Collection[CounterRow], most: int) -> 
 
 def _between(row: CounterRow, start: str, end: str) -> Counts:
     counts = row.counts
-    if row.period == start[:_DAY]:
+    if row.period[:_DAY] == start[:_DAY]:
         counts = {name: n for name, n in counts.items() if name[:2] >= start[_HOUR]}
-    if row.period == end[:_DAY]:
+    if row.period[:_DAY] == end[:_DAY]:
         counts = {name: n for name, n in counts.items() if name[:2] < end[_HOUR]}
     return counts
 
 
 def _in_order(rows: Collection[CounterRow]) -> Iterator[tuple[str, str, Family]]:
     """Yield the expiration hours with the submit hours and families of their jobs, in the order of time."""
-    for day, families in groupby(sorted(rows, key=attrgetter("period")), attrgetter("period")):
+    for day, families in groupby(sorted(rows, key=_day_of), _day_of):
         names = sorted(
             (name, row.family) for row in families for name, n in row.counts.items() if n
         )
         for name, family in names:
             hour, submitted, _ = expiration_parts(name)
             yield f"{day}T{hour}", submitted, family
+
+
+def _day_of(row: CounterRow) -> str:
+    return row.period[:_DAY]
 
 
 class _Submitted:

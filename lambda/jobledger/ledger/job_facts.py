@@ -15,7 +15,10 @@ from jobledger.times import is_time, parse, seconds_between
 
 # The service's model requires no property. Jobs without a status are counted under this name.
 NO_STATUS = "UNKNOWN"
-PROJECTION = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime, ExpiredUpstream"
+OTHER_STATUS = "OTHER"
+"""The name under which statuses outside the model are counted together when there are more than `MOST_NAMED`."""
+MOST_NAMED = 20
+PROJECTION = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime, ExpiredUpstream, CountedAs"
 """The attributes of a job row that `facts_of_row` reads."""
 
 STALE_SYNCS = 10
@@ -25,13 +28,14 @@ LONG_RUNNING_PERCENTILE = 95
 RECENT_DAYS = 30
 """Days of submission, in UTC and with today, whose jobs an active job is compared with."""
 
-_MODELLED = frozenset(JobStatus)
+MODELLED: frozenset[str] = frozenset(JobStatus)
 
 
 class JobFacts(msgspec.Struct, frozen=True):
     """The attributes of a job that counts and durations need. A time that the service omits is None.
 
-    `expired` marks a job that the service no longer knew when it was described.
+    `expired` marks a job that the service no longer knew when it was described. `counted_as` is the status under
+    which it is counted, if that is another one.
     """
 
     family: Family
@@ -41,6 +45,7 @@ class JobFacts(msgspec.Struct, frozen=True):
     end_time: str | None
     expiration_time: str | None
     expired: bool = False
+    counted_as: str | None = None
 
 
 def facts_of_row(family: Family, row: Row) -> JobFacts:
@@ -53,6 +58,7 @@ def facts_of_row(family: Family, row: Row) -> JobFacts:
         end_time=text_of(row, "EndTime"),
         expiration_time=text_of(row, "ExpirationTime"),
         expired=bool(row.get("ExpiredUpstream")),
+        counted_as=text_of(row, "CountedAs"),
     )
     times = (facts.submit_time, facts.end_time, facts.expiration_time)
     if not all(time is None or is_time(time) for time in times):
@@ -74,7 +80,7 @@ def facts_of_job(job: Job) -> JobFacts:
 
 def has_ended(job: JobFacts) -> bool:
     """Whether the job's status is final. A status outside the model is final when the job has an EndTime."""
-    if job.status in _MODELLED:
+    if job.status in MODELLED:
         return job.status in TERMINAL
     return job.end_time is not None
 

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_put
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.job_facts import facts_of_job, facts_of_row, is_active
 from jobledger.ledger.rows import is_counted, supersedes
-from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row
-from jobledger.ledger.totals import month_of, submit_day
+from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row, text_of
+from jobledger.ledger.totals import expiration_period, month_of, submit_day
 
 # Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
 _JOBS_A_TRANSACTION = 50
@@ -49,11 +50,15 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class JobWrite(msgspec.Struct, frozen=True):
-    """What a listed job changes; its row stays as it is unless the listing `replaces` it."""
+    """What a listed job changes; its row stays as it is unless the listing `replaces` it.
+
+    `counted_as` is as in `JobFacts`.
+    """
 
     job: Job
     known: Known
     replaces: bool
+    counted_as: str | None = None
 
     @property
     def key(self) -> str:
@@ -113,10 +118,11 @@ class JobWrite(msgspec.Struct, frozen=True):
         return active_delete(scope, followed) if followed else None
 
     def periods(self) -> set[str]:
-        """Return the submit days and months of the job, and the days on which it expires and was to expire."""
+        """Return the submit days and months of the job, and the periods in which it expires and was to expire."""
         days = {submit_day(str(row["SK"])) for row in self.rows} | {submit_day(self.key)}
-        times = [self.job.expiration_time, *(row.get("ExpirationTime") for row in self.rows)]
-        expirations = {f"expires#{submit_day(str(time))}" for time in times if time}
+        expiring = [(self.job.expiration_time, self.job.sort_key)]
+        expiring += [(text_of(row, "ExpirationTime"), str(row["SK"])) for row in self.rows]
+        expirations = {f"expires#{expiration_period(time, key)}" for time, key in expiring if time}
         return days | {month_of(day) for day in days} | expirations
 
 
@@ -158,7 +164,8 @@ def increments_of(scope: str, family: Family, writes: Iterable[JobWrite]) -> lis
     changes = Changes(scope, family)
     for write in writes:
         if write.replaces:
-            changes.add(submit_day(write.key), facts_of_job(write.job))
+            facts = replace(facts_of_job(write.job), counted_as=write.counted_as)
+            changes.add(submit_day(write.key), facts)
         for row in write.rows if write.replaces else write.removed:
             if is_counted(row):
                 changes.add(submit_day(str(row["SK"])), facts_of_row(family, row), -1)

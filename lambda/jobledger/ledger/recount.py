@@ -18,6 +18,7 @@ from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import (
     Changes,
     all_key,
+    counted_together,
     counts_of,
     day_key,
     expiration_key,
@@ -25,10 +26,10 @@ from jobledger.ledger.counters import (
     month_key,
     months,
 )
-from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row, is_active
+from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts_of_row, is_active
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Put, Row, pause, version_of
+from jobledger.ledger.table import Key, Put, Row, pause, text_of, version_of
 from jobledger.ledger.totals import (
     LAYOUT,
     Counts,
@@ -142,11 +143,15 @@ def _count_rows(ledger: Ledger, family: Family, keys: Sequence[Key]) -> None:
 def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
     changes = Changes(ledger.scope, family)
     puts = []
-    for row in rows:
+    statuses = [text_of(row, "JobStatus") for row in rows]
+    together = counted_together(ledger.table, ledger.scope, family, statuses)
+    for row, status in zip(rows, statuses, strict=True):
         version = version_of(row)
         marked: Row = row | {"Counted": LAYOUT, "Version": version + 1}
+        if status in together:
+            marked["CountedAs"] = OTHER_STATUS
         puts.append(Put(marked, "Version = :read", {":read": version}))
-        changes.add(submit_day(str(row["SK"])), facts_of_row(family, row))
+        changes.add(submit_day(str(row["SK"])), facts_of_row(family, marked))
     return ledger.table.transact([*puts, *changes.increments()])
 
 

@@ -172,7 +172,8 @@ def change_from_row(row: Row) -> Change:
     """Return the status change that a change log row holds. Raises NotUnderstood."""
     try:
         change = msgspec.convert({name: row.get(at) for name, at in _CHANGE.items()}, Change)
-    except msgspec.ValidationError as error:
+        msgspec.json.encode(change)  # only of Unicode
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise NotUnderstood("a row of the change log") from error
     times = (change.observed_at, change.submit_time, change.end_time)
     if not all(time is None or is_time(time) for time in times):

@@ -12,12 +12,19 @@ from typing import Any
 import msgspec
 
 from jobledger.jobs import Family, JobStatus
-from jobledger.ledger.job_facts import NO_STATUS, JobFacts, expires_between, is_active
+from jobledger.ledger.job_facts import (
+    MODELLED,
+    MOST_NAMED,
+    NO_STATUS,
+    OTHER_STATUS,
+    JobFacts,
+    expires_between,
+    is_active,
+)
 from jobledger.ledger.totals import Counts, Totals, percentiles, readable
 from jobledger.times import rfc3339, seconds_between
 
 _EXPIRING_SOON = timedelta(days=7)
-_MODELLED = frozenset(JobStatus)
 _DECIDED = (JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED)
 
 
@@ -135,10 +142,21 @@ def expiring_soon(now: datetime) -> tuple[str, str]:
     return rfc3339(hour), rfc3339(hour + _EXPIRING_SOON)
 
 
+def few_statuses(counted: Counter[str]) -> Counter[str]:
+    """Return the counts with the 20 most frequent statuses outside the model; OTHER counts the rest."""
+    unmodelled = counted.keys() - MODELLED - {NO_STATUS, OTHER_STATUS}
+    rest = sorted(unmodelled, key=lambda status: (-counted[status], status))[MOST_NAMED:]
+    if not rest:
+        return counted
+    kept = Counter({status: counted[status] for status in counted.keys() - set(rest)})
+    return kept + Counter({OTHER_STATUS: sum(counted[status] for status in rest)})
+
+
 def every_status(counted: Counter[str]) -> dict[str, int]:
     """Return the counts with a zero for each modelled status that is absent; other statuses come last."""
+    counted = few_statuses(counted)
     modelled = {status.value: counted[status.value] for status in JobStatus}
-    return modelled | {status: counted[status] for status in sorted(counted.keys() - _MODELLED)}
+    return modelled | {status: counted[status] for status in sorted(counted.keys() - MODELLED)}
 
 
 def _readable(seconds: float | None) -> float | None:

@@ -14,7 +14,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobledger.clients import session
+from jobledger.clients import InvalidResponse, session
 from jobledger.errors import LedgerUnavailable
 
 Value = str | int | float | bool
@@ -123,8 +123,9 @@ class Table:
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
                     )
-                yield from answer["Responses"].get(self.name, ())
-                wanted = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+                yield from _rows(answer["Responses"].get(self.name, []))
+                rest = answer.get("UnprocessedKeys", {}).get(self.name, {"Keys": []})
+                wanted = _rows(rest.get("Keys") if isinstance(rest, dict) else None)
                 if not wanted:
                     break
             else:
@@ -134,6 +135,7 @@ class Table:
         """Run one Query and return DynamoDB's response unchanged, for paths where speed matters."""
         with _our_errors():
             answer: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
+        _rows(answer["Items"])
         return answer
 
     def query_all(self, **parameters: Any) -> Iterator[Row]:
@@ -257,6 +259,13 @@ def _our_errors() -> Iterator[None]:
         raise LedgerUnavailable(type(error).__name__) from error
 
 
+def _rows(items: Any) -> list[dict[str, Any]]:
+    """Return rows or keys in DynamoDB's typed form. Raises LedgerUnavailable for what is none."""
+    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+        return items
+    raise LedgerUnavailable(InvalidResponse.__name__)
+
+
 def text_of(row: Row, name: str) -> str | None:
     """Return a text attribute of the row; None when it is absent."""
     return str(row[name]) if name in row else None
@@ -282,10 +291,14 @@ def _encode_number(value: float) -> dict[str, Any]:
 
 
 def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
-    """Return the row for an item in DynamoDB's typed form."""
-    return {
-        name: value["S"] if "S" in value else _decode_value(value) for name, value in item.items()
-    }
+    """Return the row for an item in DynamoDB's typed form. Raises LedgerUnavailable for what is none."""
+    try:
+        return {
+            name: value["S"] if "S" in value else _decode_value(value)
+            for name, value in item.items()
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise LedgerUnavailable(InvalidResponse.__name__) from error
 
 
 def _decode_value(value: Mapping[str, Any]) -> Value:

@@ -4,17 +4,18 @@ Counts are numbers by name. Jobs are counted by submit day, by submit month and 
 
 | name              | counts |
 |-------------------|--------|
-| `Jobs#STATUS`     | jobs with this status |
+| `Jobs#STATUS`     | jobs with this status; of statuses outside the model, `OTHER` counts all but some (`counters`) |
 | `D#BUCKET#STATUS` | ended jobs by the bucket of their duration |
 | `Hour#07`         | by day only: jobs by submit hour |
 
-and by expiration day under these:
+and by expiration period under these:
 
 | name                      | counts |
 |---------------------------|--------|
 | `08#2026-11-23T07#STATUS` | jobs by expiration hour and submit hour |
 
-Days, months and hours are in UTC. A status comes last, because it can be any text.
+Days, months and hours are in UTC. A status comes last, because it can be any text. Durations and expirations
+have only those of the model, `UNKNOWN` and `OTHER`, so that their number is bounded whatever the service returns.
 """
 
 import functools
@@ -26,9 +27,16 @@ from itertools import accumulate
 from math import ceil, log
 
 from jobledger.jobs import Family, Job
-from jobledger.ledger.job_facts import NO_STATUS, JobFacts, duration_of, has_ended
+from jobledger.ledger.job_facts import (
+    MODELLED,
+    NO_STATUS,
+    OTHER_STATUS,
+    JobFacts,
+    duration_of,
+    has_ended,
+)
 
-LAYOUT = 2
+LAYOUT = 3
 """The version of these names and of the counter rows. Job rows say under which one they are counted."""
 
 # Durations in bucket n are over _GROWTH ** (n - 1) and up to _GROWTH ** n milliseconds, so that any two of them
@@ -55,20 +63,35 @@ def month_of(day: str) -> str:
 
 def names_of(job: JobFacts) -> list[str]:
     """Return the names under which a job is counted in its submit day."""
-    status = job.status or NO_STATUS
+    status = job.counted_as or job.status or NO_STATUS
     names = [f"Jobs#{status}", f"Hour#{Job.key_of(job.submit_time, '')[11:13]}"]
     if has_ended(job) and (seconds := duration_of(job.submit_time, job.end_time)) is not None:
-        names.append(f"D#{bucket_of(seconds)}#{status}")
+        names.append(f"D#{bucket_of(seconds)}#{_kind_of(job)}")
     return names
 
 
 def expiration_of(job: JobFacts) -> tuple[str, str] | None:
-    """Return a job's expiration day, and the name under which it is counted there."""
+    """Return a job's expiration period, and the name under which it is counted there."""
     if not job.expiration_time:
         return None
     submitted = Job.key_of(job.submit_time, "")[:_HOUR]
     hour = job.expiration_time[11:13]
-    return job.expiration_time[:_DAY], f"{hour}#{submitted}#{job.status or NO_STATUS}"
+    period = expiration_period(job.expiration_time, submitted)
+    return period, f"{hour}#{submitted}#{_kind_of(job)}"
+
+
+def expiration_period(expiration_time: str, submitted: str) -> str:
+    """Return the expiration day and the submit day of a job.
+
+    So each period has jobs of one submit day, whatever the number of jobs that expire on one day.
+    """
+    return f"{expiration_time[:_DAY]}~{submitted[:_DAY]}"
+
+
+def _kind_of(job: JobFacts) -> str:
+    """Return the job's status, if it is one of the few that are always counted by name."""
+    status = job.status or NO_STATUS
+    return status if status in MODELLED or status == NO_STATUS else OTHER_STATUS
 
 
 def expiration_parts(name: str) -> tuple[str, str, str]:

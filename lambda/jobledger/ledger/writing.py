@@ -30,6 +30,8 @@ from jobledger.ledger.active import (
     read_active,
     read_followed,
 )
+from jobledger.ledger.counters import counted_together
+from jobledger.ledger.job_facts import OTHER_STATUS
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of, plan
 from jobledger.ledger.rows import (
     Change,
@@ -439,6 +441,7 @@ class Ledger:
     ) -> bool:
         """Write a batch in one transaction; False when another writer was faster."""
         scope = self.partition(family)
+        batch = self._counted(family, batch)
         active = [change for write in batch if (change := write.active_change(scope))]
         follows = any(isinstance(change, Put) for change in active)
         checks: list[Check] = []
@@ -453,6 +456,17 @@ class Ledger:
         for write in batch:
             actions += self._of_job(scope, write, listed_at, unseen_since, floor)
         return self.table.transact([*actions, *increments_of(self.scope, family, batch)])
+
+    def _counted(self, family: Family, batch: Sequence[JobWrite]) -> Sequence[JobWrite]:
+        """Return a batch that says which jobs are counted under another status than theirs."""
+        statuses = [write.job.status for write in batch if write.replaces]
+        together = counted_together(self.table, self.scope, family, statuses)
+        return [
+            msgspec.structs.replace(write, counted_as=OTHER_STATUS)
+            if write.job.status in together
+            else write
+            for write in batch
+        ]
 
     def _settled(self, family: Family, *, follows: bool) -> tuple[list[Check], str | None] | None:
         """Return the check that a batch with new jobs is written with, and the time after which it is stamped.
@@ -486,6 +500,8 @@ class Ledger:
         if write.replaces:
             observed_at = self._after(text_of(row, "ObservedAt") if row else floor)
             written = job_row(scope, job, row, listed_at, observed_at if write.moves else None)
+            if write.counted_as:
+                written["CountedAs"] = write.counted_as
             if replaced:
                 yield Put(written, "Version = :read", read)
             else:

@@ -23,6 +23,7 @@ from jobledger.errors import (
     WalkEndless,
     WalkOvertaken,
 )
+from jobledger.fitting import encodable
 from jobledger.jobs import Family, Job
 from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
 from jobledger.ledger.totals import LAYOUT, submit_day
@@ -43,7 +44,7 @@ MAX_EMPTY_PAGES = 100
 MAX_PAGES = 7_000
 # A long walk logs its progress about every 10,000 jobs.
 PAGES_A_REPORT = 20
-# A state stays below 4 KB. A walk whose tokens are longer is not resumed.
+# A state stays below 4 KB. A walk whose tokens are longer, or not Unicode, is not resumed.
 LONGEST_TOKEN = 1_000
 
 Which = Literal["walk", "full_walk"]
@@ -238,7 +239,8 @@ class Sync:
 
     def _checkpoint(self, which: Which, last: Walk, walk: Walk) -> None:
         """Store the walk's progress. Raises WalkOvertaken when another sync advanced it."""
-        if len(msgspec.json.encode(walk.next_token)) > LONGEST_TOKEN:
+        token = walk.next_token or ""
+        if token != encodable(token) or len(msgspec.json.encode(token)) > LONGEST_TOKEN:
             return
         self._save(
             lambda state: replace(state, **{which: walk}),

@@ -1,5 +1,6 @@
 """Decides how far back a walk lists, from the number of upstream calls that each choice costs."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from math import ceil
@@ -36,19 +37,17 @@ def window_start(
     newest = state.high_water_mark or state.as_of
     assert newest is not None
     latest = _overlapping(newest)
-    older = sorted(
-        (job.submit_time for job in active if "" < job.submit_time <= latest), reverse=True
-    )
+    older = sorted(job.submit_time for job in active if "" < job.submit_time <= latest)
     if not older:
         return latest
-    starts = [latest, *map(_overlapping, older)]
+    starts = [latest, *map(_overlapping, reversed(older))]
     if not state.counters_complete:
         return starts[-1]
     hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10])
     more = len(older) if describe else MOST_PAGES
     best, fewest = latest, float("inf")
     for start, pages in zip(starts, _pages(hours, starts, more), strict=True):
-        calls = pages + sum(time <= start for time in older) if describe else -pages
+        calls = pages + bisect_right(older, start) if describe else -pages
         if pages >= (fewest if describe else MOST_PAGES):
             break
         if calls <= fewest:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobledger.ledger.totals import LAYOUT
 from tests.dynamodb_limits import size_of
 from tests.full import in_full
 from tests.world import SCOPE, START, World, a_job
@@ -38,7 +39,7 @@ def ended(job: dict) -> dict:
 def kind(key: tuple[str, str]) -> str:
     """The name of a row in the table of docs/architecture.md."""
     pk, sk = key
-    if pk == f"{SCOPE}#totals#2":
+    if pk == f"{SCOPE}#totals#{LAYOUT}":
         names = {"all": "all-jobs counter", "expires": "expiration counter"}
         return names.get(sk.partition("#")[0], f"{sk.partition('#')[0]} counter")
     return (

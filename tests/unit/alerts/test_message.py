@@ -74,6 +74,14 @@ def test_a_subject_says_how_many_jobs_of_which_family_and_status(details, subjec
     assert found.isprintable()
 
 
+def test_a_test_gives_no_commands_for_a_job_that_does_not_exist():
+    (tested,) = changes(*of(1, Test=True))
+    text, chat = render([tested], PLACE, NOW).bodies["email"], render_chat([tested], PLACE).bodies
+    assert "It is about no job." in text
+    for said in (text, chat["default"]):
+        assert f"jobledger job {tested.job_id}" not in said
+
+
 def test_a_text_lists_ten_jobs_of_a_status_and_counts_the_others():
     text = render(changes(*of(1_234)), PLACE, NOW).bodies["email"]
     assert "1,234 jobs FAILED." in text

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from jobledger.alerts.queue import MOST
 from jobledger.alerts.run import connect, send_alerts
-from jobledger.errors import JobLedgerError, PublishRefused, QueueUnavailable
+from jobledger.errors import JobLedgerError, PublishRefused, QueueRefused
+from jobledger.sqs import MOST
 from tests.alerts import CHAT, TOPIC, World, event, refusal
 
 
@@ -90,7 +90,7 @@ def test_what_was_read_before_sqs_fails_is_sent(calls, sent):
 def test_a_queue_that_does_not_answer_fails_the_run():
     world = World([event()])
     world.sqs_calls_until_failure = 0
-    with pytest.raises(QueueUnavailable):
+    with pytest.raises(QueueRefused):
         send_alerts(world.dependencies)
 
 

@@ -114,6 +114,7 @@ OF_JSON = {
     "a list of text": lambda d: d | {LIST: "text"},
     "an empty token": lambda d: d | {"NextToken": ""},
     "a token that is a number": lambda d: d | {"NextToken": 5},
+    "a token that is no Unicode": lambda d: d | {"NextToken": "\ud800"},
     "a job of null": lambda d: d | {"ComprehendMedicalAsyncJobProperties": None},
     "a job without family": lambda d: d | {"ComprehendMedicalAsyncJobProperties": {"JobId": "a"}},
     "no history": lambda d: d | {"History": None},

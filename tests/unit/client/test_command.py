@@ -162,6 +162,7 @@ def test_a_relative_time_is_that_long_ago(server):
     server.requests.clear()
     run(server.url, "jobs", "--after", "7d")
     (text,) = parse_qs(server.requests[0]["QUERY_STRING"])["SubmitTimeAfter"]
+    assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}Z", text)
     ago = datetime.now(UTC) - datetime.fromisoformat(text)
     assert 7 * 86_400 <= ago.total_seconds() < 7 * 86_400 + 60
 

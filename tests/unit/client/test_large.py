@@ -190,11 +190,15 @@ class Account:
             body = {"ComprehendMedicalAsyncJobProperties": self._job(job_id), "History": history}
             body |= {"ExpiredUpstream": True} if job_id in self.deleted else {}
         else:
-            wanted = request.query.get("JobStatus")
+            only_active = request.query.get("Active") == ["true"]
             jobs = [self._job(job_id) for job_id in self.histories]
-            listed = [job for job in jobs if not wanted or job["JobStatus"] in wanted]
+            listed = [job for job in jobs if not only_active or self._is_active(job)]
             body = {"ComprehendMedicalAsyncJobPropertiesList": listed, "AsOf": None}
         return Scripted(body=json.dumps(body).encode())
+
+    def _is_active(self, job):
+        active = ("SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED")
+        return job["JobStatus"] in active and job["JobId"] not in self.deleted
 
     def _job(self, job_id):
         status = self.histories[job_id][-1]

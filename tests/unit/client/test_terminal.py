@@ -44,6 +44,8 @@ def listing(request):
         body: dict[str, Any] = {LIST: JOBS, "NextToken": "t" * 160, "AsOf": None}
         if request.query.get("NextToken") or request.query.get("JobStatus"):
             body.pop("NextToken")
+        if request.query.get("Active"):
+            body = {LIST: [job for job in JOBS if job["JobStatus"] == "IN_PROGRESS"], "AsOf": None}
     else:
         found = [job for job in JOBS if job["JobId"] == request.path.rpartition("/")[2]]
         if not found:

@@ -24,7 +24,18 @@ from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
 from jobledger.sns import MAX_BYTES
 from jobledger.times import parse
-from tests.digests import DAY, NOW, SCOPE, ZURICH, a_digest, a_job, listed, machine
+from tests.digests import (
+    DAY,
+    NOW,
+    SCOPE,
+    ZURICH,
+    DigestWorld,
+    a_digest,
+    a_job,
+    listed,
+    machine,
+    published,
+)
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "digest.schema.json").read_text())
@@ -209,3 +220,14 @@ def test_the_size_is_that_of_the_request_whatever_the_letters(letter):
     assert size > MAX_BYTES - 4_000
     packed = render_messages(digest, ZURICH).pack()
     assert len(packed) < 380_000
+
+
+def test_a_digest_of_very_many_unknown_statuses_names_some_and_fits():
+    world = DigestWorld()
+    for number in range(3_000):
+        world.observe(f"{number}", f"{number:04}{'S' * 90}")
+    world.forward(minutes=5)
+    digest = published(world)
+    for counts in (digest["Counts"], digest["Totals"]):
+        assert sum(counts.values()) == 3_000
+        assert counts["OTHER"] == 2_980

@@ -453,6 +453,39 @@ def test_a_log_without_lines_and_without_requests_says_nothing_yet():
     assert finding.status is Status.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "hours, treatment, status",
+    [
+        (2, "missing", Status.OK),
+        (35, "missing", Status.OK),
+        (37, "missing", Status.PROBLEM),
+        (37, "notBreaching", Status.OK),
+    ],
+)
+def test_a_new_alarm_may_wait_for_data_as_long_as_it_evaluates(hours, treatment, status):
+    created = NOW - timedelta(hours=hours)
+    new = alarms(
+        StateValue="INSUFFICIENT_DATA",
+        StateUpdatedTimestamp=created,
+        AlarmConfigurationUpdatedTimestamp=created,
+        TreatMissingData=treatment,
+        Period=3_600,
+        EvaluationPeriods=36,
+    )
+    assert CHECKS["alarm data"].run(deployed({"cloudwatch.DescribeAlarms": new})).status is status
+
+
+def test_each_alarm_that_rings_has_its_section_of_the_runbook():
+    titles = ["sync-failing", "api-slow", "sync-failing"]
+    ringing = [
+        alarm(str(n), StateValue="ALARM", AlarmDescription=f"What to do: docs/runbook.md#{title}")
+        for n, title in enumerate(titles)
+    ]
+    answer: dict[str, Answer] = {"cloudwatch.DescribeAlarms": {"MetricAlarms": ringing}}
+    mend = CHECKS["alarms"].run(deployed(answer)).mend
+    assert mend == "docs/runbook.md#sync-failing, docs/runbook.md#api-slow"
+
+
 def test_the_next_digest_is_due_at_the_time_of_the_schedule_in_its_zone():
     meaning = CHECKS["digests"].run(deployed()).meaning
     assert meaning == (

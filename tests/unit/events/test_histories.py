@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.handlers import changes
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
+from jobledger.sqs import Undelivered
 from tests.full import in_full
 from tests.memory_dynamodb import MemoryDynamoDB, error
 from tests.unit.events.test_changes import CONTEXT, Bus

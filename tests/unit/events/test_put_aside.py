@@ -7,12 +7,12 @@ import pytest
 
 from jobledger.errors import QueueRefused
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.handlers import changes
 from jobledger.jobs import Family, job_from_service
 from jobledger.ledger.rows import change_row
 from jobledger.ledger.table import Table, encode
 from jobledger.ledger.writing import Ledger
+from jobledger.sqs import Undelivered
 from tests.memory_dynamodb import MemoryDynamoDB, error
 from tests.unit.events.test_changes import CONTEXT, Bus
 from tests.world import SCOPE
@@ -96,6 +96,8 @@ ODDITIES = {
     "an attribute of no type": with_image(JobStatus={}),
     "an attribute that is none": with_image(JobStatus=CANARY),
     "an unknown family": with_image(Family={"S": CANARY}),
+    "a family that is no Unicode": with_image(Family={"S": "\ud800"}),
+    "an id that is no Unicode": with_image(JobId={"S": "\ud800"}),
     **{
         f"{name} {what}": with_image(**{name: value})
         for name in ("Family", "JobId", "ObservedAt")

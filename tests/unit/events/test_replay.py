@@ -9,10 +9,10 @@ import boto3
 import pytest
 
 from jobledger.events.eventbridge import EventBus
-from jobledger.events.undelivered import Undelivered
 from jobledger.handlers import changes
 from jobledger.ledger.table import Table
 from jobledger.ledger.writing import Ledger
+from jobledger.sqs import Undelivered
 from tests.memory_dynamodb import MemoryDynamoDB
 from tests.unit.events.test_changes import CONTEXT, Bus
 from tests.unit.events.test_put_aside import NOW, SIZE, Queue, a_row

@@ -65,11 +65,11 @@ def test_jobs_of_two_days_are_added_to_their_days_their_month_and_all():
         },
         "day#2026-11-02#SNOMEDCT": {"Jobs#FAILED": 1, "Hour#07": 1, "Version": 1},
         "day#2026-10-31#SNOMEDCT": {"Jobs#IN_PROGRESS": 1, "Hour#07": 1, "Version": 1},
-        "expires#2027-03-01#SNOMEDCT": {
+        "expires#2027-03-01~2026-11-01#SNOMEDCT": {
             "07#2026-11-01T07#FAILED": 1,
-            "07#2026-11-02T07#FAILED": 1,
             "Version": 1,
         },
+        "expires#2027-03-01~2026-11-02#SNOMEDCT": {"07#2026-11-02T07#FAILED": 1, "Version": 1},
     }
 
 
@@ -82,8 +82,11 @@ def test_a_job_that_moves_is_taken_from_where_its_row_had_it():
         "all#SNOMEDCT": moved,
         "month#2026-11#SNOMEDCT": moved,
         "day#2026-11-23#SNOMEDCT": moved,
-        "expires#2026-12-03#SNOMEDCT": {"12#2026-11-23T11#IN_PROGRESS": -1, "Version": 1},
-        "expires#2026-12-04#SNOMEDCT": {"12#2026-11-23T11#STOPPED": 1, "Version": 1},
+        "expires#2026-12-03~2026-11-23#SNOMEDCT": {
+            "12#2026-11-23T11#IN_PROGRESS": -1,
+            "Version": 1,
+        },
+        "expires#2026-12-04~2026-11-23#SNOMEDCT": {"12#2026-11-23T11#STOPPED": 1, "Version": 1},
     }
 
 
@@ -230,15 +233,17 @@ def test_days_are_read_from_the_first_to_the_last_of_all_families(first, last, e
     families = ("PHI", "SNOMEDCT")
     assert found == [(DAYS[n - 1], family, n) for n in expected for family in families]
     expirations = counters.expirations(stored.table, SCOPE, first, last)
-    assert [(row.period, row.family) for row in expirations] == [f[:2] for f in found]
+    assert [(row.period, row.family) for row in expirations] == [
+        (f"{day}~{day}", family) for day, family, _ in found
+    ]
     assert list(counters.days(stored.table, "other", first, last)) == []
 
 
 def test_expirations_without_a_last_day_are_all_from_the_first_on():
     stored = Stored(*DAYS)
     rows = list(counters.expirations(stored.table, SCOPE, "2026-10-31"))
-    assert rows[0] == CounterRow(PHI, "2026-10-31", {"08#2026-10-31T08#COMPLETED": 3})
-    assert [row.period for row in rows] == [day for day in DAYS[2:] for _ in range(2)]
+    assert rows[0] == CounterRow(PHI, "2026-10-31~2026-10-31", {"08#2026-10-31T08#COMPLETED": 3})
+    assert [row.period[:10] for row in rows] == [day for day in DAYS[2:] for _ in range(2)]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_a_job_is_counted_in_its_day_month_total_and_expiration_day():
         "all#SNOMEDCT": counts,
         "month#2026-11#SNOMEDCT": counts,
         "day#2026-11-23#SNOMEDCT": counts | {"Hour#11": 1},
-        "expires#2027-03-23#SNOMEDCT": {"12#2026-11-23T11#COMPLETED": 1},
+        "expires#2027-03-23~2026-11-23#SNOMEDCT": {"12#2026-11-23T11#COMPLETED": 1},
     }
 
 
@@ -163,7 +163,7 @@ def test_a_counter_row_of_an_expiration_day_that_is_wrong_is_replaced(wrong):
         a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=EXPIRED[n % 2]) for n in range(60)
     )
     world.record(*jobs)
-    world.falsify("expires#2027-02-01#SNOMEDCT", wrong)
+    world.falsify("expires#2027-02-01~2026-11-23#SNOMEDCT", wrong)
     assert world.recount() >= 1
     world.agree()
     assert world.recount() == 0
@@ -174,7 +174,7 @@ def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
     world.record(a_job())
     more = Counted()
     more.record(a_job(), a_job("other", ExpirationTime=EXPIRED[0]))
-    key = counters.partition(SCOPE), "expires#2027-02-01#SNOMEDCT"
+    key = counters.partition(SCOPE), "expires#2027-02-01~2026-11-23#SNOMEDCT"
     world.database._put(more.database.items[key])
     assert world.recount() == 1
     world.agree()
@@ -182,8 +182,8 @@ def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
 
 def test_rows_of_past_expiration_days_are_not_compared():
     world = Counted()
-    world.record(a_job(submitted=NOW - 130 * DAY, ExpirationTime=NOW - DAY))
-    world.falsify("expires#2026-11-22#SNOMEDCT", {"12#2026-07-16T12#COMPLETED": 7})
+    world.record(a_job(submitted=NOW - 121 * DAY, ExpirationTime=NOW - DAY))
+    world.falsify("expires#2026-11-22~2026-07-25#SNOMEDCT", {"12#2026-07-16T12#COMPLETED": 7})
     assert world.recount() == 0
 
 

@@ -66,7 +66,8 @@ def test_the_facts_of_a_job_are_its_times_and_its_status():
     ]
     (query,) = database.queries
     assert set(query["ProjectionExpression"].split(", ")) == {
-        *("SK", "JobStatus", "SubmitTime", "EndTime", "ExpirationTime", "ExpiredUpstream")
+        *("SK", "JobStatus", "SubmitTime", "EndTime", "ExpirationTime", "ExpiredUpstream"),
+        "CountedAs",
     }
 
 

@@ -37,7 +37,7 @@ def ranges(world: Counted) -> tuple[list[tuple[str, str]], list[tuple[str, str]]
     return counters, jobs
 
 
-SOON = ("expires#2026-11-23#", "expires#2026-11-30#~")
+SOON = ("expires#2026-11-23#", "expires#2026-11-30~~")
 ALL = ("all#", "all#~")
 
 

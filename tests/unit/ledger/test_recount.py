@@ -197,7 +197,7 @@ def test_a_recount_of_counters_that_are_right_reads_each_row_once_and_writes_not
     # The jobs of the month, and the expiration days from today on.
     assert list(bounds(world)) == [
         ("2026-11", "2026-11~"),
-        (f"expires#{TODAY}#", "expires#~#~"),
+        (f"expires#{TODAY}#", "expires#~~~"),
     ]
     # The days of the month at once, the row of the month, and its days again to add them up.
     days, month, again = world.database.reads
@@ -213,7 +213,7 @@ def test_what_is_compared_with_a_counter_row_is_read_consistently():
     world = Counted()
     world.record(a_job(ExpirationTime=NOW + DAY))
     world.falsify("day#2026-11-23#SNOMEDCT", {"Jobs#COMPLETED": 7})
-    world.falsify("expires#2026-11-24#SNOMEDCT", {"12#2026-11-23T11#COMPLETED": 7})
+    world.falsify("expires#2026-11-24~2026-11-23#SNOMEDCT", {"12#2026-11-23T11#COMPLETED": 7})
     world.falsify("month#2026-11#SNOMEDCT", {"Jobs#COMPLETED": 7})
     world.database.forget()
     assert recount(world) == 3
@@ -235,14 +235,16 @@ def test_what_is_compared_with_a_counter_row_is_read_consistently():
     assert all(read["ConsistentRead"] for read in world.database.reads)
 
 
-@pytest.mark.parametrize("key", ["day#2026-11-23", "month#2026-11", "all", "expires#2026-11-24"])
+@pytest.mark.parametrize(
+    "key", ["day#2026-11-23", "month#2026-11", "all", "expires#2026-11-24~2026-11-23"]
+)
 def test_a_row_that_is_replaced_has_the_next_version_and_the_counts_alone(key):
     world = Counted()
     world.record(a_job(ExpirationTime=NOW + DAY))
     at = counters.partition(SCOPE), f"{key}#SNOMEDCT"
     right = dict(world.database.items[at])
     world.falsify(at[1], {"Jobs#LOST": 3, "Version": 7})
-    if key == "expires#2026-11-24":
+    if key == "expires#2026-11-24~2026-11-23":
         world.falsify(at[1], {"Jobs#LOST": 0, "12#2026-11-22T11#LOST": 3})
     assert recount(world) + recount_all(world.ledger, SNOMEDCT) == 1
     assert world.database.items[at] == right | {"Version": {"N": "8"}}
@@ -266,7 +268,12 @@ def test_every_row_that_is_replaced_is_counted():
         *(a_job(f"{n}", ExpirationTime=NOW + n * DAY) for n in (1, 2)),
         a_job("3", submitted=NOW - 2 * DAY),
     )
-    for key in ("expires#2026-11-24", "expires#2026-11-25", "day#2026-11-23", "day#2026-11-21"):
+    for key in (
+        "expires#2026-11-24~2026-11-23",
+        "expires#2026-11-25~2026-11-23",
+        "day#2026-11-23",
+        "day#2026-11-21",
+    ):
         world.falsify(f"{key}#SNOMEDCT", None)
     assert recount(world) == 4
     world.agree()
@@ -277,7 +284,7 @@ def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     world = Counted()
     world.record(a_job(ExpirationTime=NOW + DAY))
     world.falsify("day#2026-11-23#SNOMEDCT", {"Jobs#COMPLETED": 7})
-    world.falsify("expires#2026-11-24#SNOMEDCT", {"12#2026-11-23T11#COMPLETED": 7})
+    world.falsify("expires#2026-11-24~2026-11-23#SNOMEDCT", {"12#2026-11-23T11#COMPLETED": 7})
     other = Counted()
     other.record(a_job("uncounted", ExpirationTime=NOW + DAY))
     (item,) = [i for (pk, _), i in other.database.items.items() if pk.endswith("/SNOMEDCT")]
@@ -291,7 +298,7 @@ def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     assert recount(world) == 2
     found = stored_counters(world.database.items, SCOPE)
     assert found["day#2026-11-23#SNOMEDCT"] == {"Jobs#COMPLETED": 1, "Hour#11": 1}
-    assert found["expires#2026-11-24#SNOMEDCT"] == {"12#2026-11-23T11#COMPLETED": 1}
+    assert found["expires#2026-11-24~2026-11-23#SNOMEDCT"] == {"12#2026-11-23T11#COMPLETED": 1}
     assert recount(world) == 0
     recount_all(world.ledger, SNOMEDCT)
     world.agree()
@@ -304,7 +311,7 @@ def test_what_an_expiration_day_has_of_other_months_stays_when_one_month_is_repl
         a_job("here", ExpirationTime=expires),
         a_job("before", submitted=NOW - 40 * DAY, ExpirationTime=expires),
     )
-    key = "expires#2026-11-24#SNOMEDCT"
+    key = "expires#2026-11-24~2026-11-23#SNOMEDCT"
     world.falsify(key, {"12#2026-11-23T11#COMPLETED": 5, "12#2026-10-14T12#COMPLETED": 6})
     assert recount(world) == 1
     found: Any = stored_counters(world.database.items, SCOPE)[key]
@@ -317,10 +324,10 @@ def test_an_expiration_day_of_today_is_compared_and_one_of_yesterday_is_not():
     world = Counted()
     for day in (TODAY, "2026-11-22"):
         at = datetime.fromisoformat(f"{day}T12:00Z")
-        world.record(a_job(day, submitted=NOW - 5 * DAY, ExpirationTime=at))
-        world.falsify(f"expires#{day}#SNOMEDCT", None)
-    assert recount(world) == 1
-    assert f"expires#{TODAY}#SNOMEDCT" in stored_counters(world.database.items, SCOPE)
+        world.record(a_job(day, submitted=at - 120 * DAY, ExpirationTime=at))
+        world.falsify(f"expires#{day}~{at - 120 * DAY:%Y-%m-%d}#SNOMEDCT", None)
+    assert recount(world, "2026-07") == 1
+    assert f"expires#{TODAY}~2026-07-26#SNOMEDCT" in stored_counters(world.database.items, SCOPE)
 
 
 def test_a_counter_row_that_changes_at_each_look_is_left_to_the_next_recount(slept):
@@ -347,6 +354,6 @@ def test_rows_of_other_families_are_neither_compared_nor_added():
         a_job(ExpirationTime=NOW + DAY),
         a_job(family=Family.PHI, ExpirationTime=NOW + DAY),
     )
-    for key in ("expires#2026-11-24#PHI", "month#2026-11#PHI", "all#PHI"):
+    for key in ("expires#2026-11-24~2026-11-23#PHI", "month#2026-11#PHI", "all#PHI"):
         world.falsify(key, {"12#2026-11-23T11#LOST": 1, "Jobs#COMPLETED": 7})
     assert recount(world) + recount_all(world.ledger, SNOMEDCT) == 0

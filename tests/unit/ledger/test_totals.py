@@ -56,7 +56,7 @@ def facts(
             ["Jobs#COMPLETED", "Hour#07", "D#695#COMPLETED"],
         ),
         (facts("IN_PROGRESS", end_time=SUBMITTED), ["Jobs#IN_PROGRESS", "Hour#07"]),
-        (facts("PAUSED", end_time=SUBMITTED), ["Jobs#PAUSED", "Hour#07", "D#-1#PAUSED"]),
+        (facts("PAUSED", end_time=SUBMITTED), ["Jobs#PAUSED", "Hour#07", "D#-1#OTHER"]),
         (facts(end_time="2026-11-23T07:59:59.998Z"), ["Jobs#COMPLETED", "Hour#07"]),
     ],
 )
@@ -71,15 +71,19 @@ def test_a_job_is_counted_by_status_hour_and_duration(job, names):
         (facts(expiration_time=""), None),
         (
             facts(expiration_time="2027-03-23T08:15:00.000Z"),
-            ("2027-03-23", "08#2026-11-23T07#COMPLETED"),
+            ("2027-03-23~2026-11-23", "08#2026-11-23T07#COMPLETED"),
+        ),
+        (
+            facts("PAUSED", expiration_time="2027-03-22T08:15:00.000Z"),
+            ("2027-03-22~2026-11-23", "08#2026-11-23T07#OTHER"),
         ),
         (
             facts(None, None, expiration_time="2027-03-23T23:59:59.999Z"),
-            ("2027-03-23", "23#1970-01-01T00#UNKNOWN"),
+            ("2027-03-23~1970-01-01", "23#1970-01-01T00#UNKNOWN"),
         ),
     ],
 )
-def test_a_job_is_counted_in_its_expiration_day_by_hour_submit_hour_and_status(job, expected):
+def test_a_job_is_counted_in_its_expiration_period_by_hour_submit_hour_and_status(job, expected):
     assert expiration_of(job) == expected
 
 

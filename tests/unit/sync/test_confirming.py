@@ -176,11 +176,12 @@ def test_a_walk_with_an_unconfirmed_job_on_an_earlier_page_moves_no_as_of(servic
     assert (done.error, done.as_of) == ("JobsUnconfirmed", rfc3339(NOW))
 
 
-def test_a_token_that_is_too_long_for_the_state_is_not_kept(service):
+def test_a_token_that_the_state_cannot_hold_is_not_kept(service):
     service.sync(page(a_job("old")))
     tokens = ["x" * 998, "y" * 999]
     service.now += MINUTE
     service.sync(page(token=tokens[0]), page(token=tokens[1]), DeadlineReached())
     assert service.state.walk.next_token == tokens[0]
     service.save(walk=replace(service.state.walk, next_token=None, pages=0))
-    assert service.sync(page(token=tokens[1]), page()).error is None
+    for token in (tokens[1], "\ud800"):  # JSON can carry a lone surrogate, a row cannot
+        assert service.sync(page(token=token), page()).error is None

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from jobledger.errors import DeadlineReached
-from jobledger.ledger.totals import LAYOUT
 from jobledger.times import from_epoch, rfc3339
 from tests.world import START, World, a_job
 
@@ -25,7 +24,7 @@ def before_the_update(world: World, **state: Any) -> None:
         "FullWalkAfter": "2026-11-24T12:00:00.000Z",
         "HighWaterMark": "2026-11-23T11:00:00.000Z",
         "SettledAt": "2026-11-23T12:00:00.100Z",
-        "Counted": LAYOUT,
+        "Counted": 2,
         "Version": 7,
         **state,
     }

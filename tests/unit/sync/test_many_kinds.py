@@ -1,0 +1,86 @@
+"""What the service returns can be as various as it likes: counter rows stay small, and right."""
+
+import pytest
+
+from jobledger.ledger.overview import read_summary
+from tests.dynamodb_limits import size_of
+from tests.full import in_full
+from tests.recounted import recounted, stored_counters
+from tests.world import DAY, SCOPE, START, World, a_job
+
+MANY = in_full(600, 5_000)
+
+
+def largest_counter_row(world: World) -> int:
+    rows = world.database.items.items()
+    return max(size_of(item) for (pk, _), item in rows if "#totals#" in pk)
+
+
+def check_counters(world: World) -> None:
+    items = world.database.items
+    assert recounted(items, SCOPE) == stored_counters(items, SCOPE)
+
+
+@pytest.mark.full
+@pytest.mark.row(29, count="{MANY} statuses outside the model")
+def test_of_very_many_unknown_statuses_some_are_counted_by_name_and_the_others_together():
+    jobs = [
+        a_job(
+            f"{n:032x}",
+            100 + n,
+            f"{n:05}{'S' * 90}",
+            EndTime=START + n**2,
+            ExpirationTime=START + 120 * DAY,
+        )
+        for n in range(MANY)
+    ]
+    with World(jobs, hostile=False) as world:
+        assert world.sync().error is None
+        assert world.truth() == world.statuses()
+        check_counters(world)
+        assert largest_counter_row(world) < 8_000
+        summary = read_summary(
+            world.ledger, world.query(), world.ledger.states(), world.clock.now()
+        )
+        assert summary.total == MANY
+        by_status = {name: number for name, number in summary.by_status.items() if number}
+        assert (len(by_status), by_status["OTHER"]) == (21, MANY - 20)
+
+
+def test_a_status_outside_the_model_that_is_counted_by_name_stays_so():
+    jobs = [a_job(f"{n}", n, f"S{n:02}") for n in range(20)]
+    with World(jobs, hostile=False) as world:
+        world.sync()
+        world.put(a_job("20", -1, "S20"), a_job("21", -1, "S19"), a_job("0", 0, "S20"))
+        world.sync()
+        counted = stored_counters(world.database.items, SCOPE)["all#SNOMEDCT"]
+        assert (counted["Jobs#S19"], counted["Jobs#OTHER"]) == (2, 2)
+        assert not {"Jobs#S20", "Jobs#S00"} & counted.keys()
+        check_counters(world)
+
+
+def test_a_job_that_changes_between_very_many_statuses_is_counted_once():
+    with World(hostile=False) as world:
+        for n in range(100):
+            world.put(a_job("one", 0, f"{n:03}{'S' * 90}"))
+            world.sync()
+        check_counters(world)
+        assert stored_counters(world.database.items, SCOPE)["all#SNOMEDCT"] == {"Jobs#OTHER": 1}
+        assert largest_counter_row(world) < 3_000
+
+
+def test_jobs_that_expire_on_one_day_have_a_counter_row_for_each_submit_day():
+    """Their submit hours would be names in one row, without end."""
+    apart = 30 * DAY / MANY
+    jobs = [
+        a_job(f"{n:032x}", n * apart, "IN_PROGRESS", ExpirationTime=START + DAY)
+        for n in range(MANY)
+    ]
+    with World(jobs, hostile=False) as world:
+        assert world.sync().error is None
+        check_counters(world)
+        assert largest_counter_row(world) < 1_000
+        summary = read_summary(
+            world.ledger, world.query(), world.ledger.states(), world.clock.now()
+        )
+        assert summary.expiring_soon == MANY
