@@ -7,7 +7,6 @@ family, which no fault is in.
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,11 +24,10 @@ from tests.api import Api, running_api
 from tests.dynamodb_limits import size_of
 from tests.full import in_full
 from tests.recounted import recounted, stored_counters
-from tests.scripted_server import Scripted
-from tests.wired_dynamodb import Damage, Wire, signed, wired
+from tests.wired_dynamodb import Damages, Wire, wired
 from tests.world import DAY, SCOPE, START, World, a_job
 
-HISTORIES = in_full(30, 500)
+HISTORIES = in_full(20, 500)
 STEPS = 40
 FORWARD = {"SUBMITTED": "IN_PROGRESS", "IN_PROGRESS": "COMPLETED"}
 ERRORS = ("AccessDeniedException", "InternalServerException", "ThrottlingException")
@@ -56,57 +54,6 @@ ODD: dict[str, Any] = {
     "AddedLater": list(range(5_000)),
 }
 OTHER = Family.PHI
-
-
-NOTHING = {
-    "Query": {"Items": [], "Count": 0, "ScannedCount": 0},
-    "BatchGetItem": {"Responses": {"ledger": []}, "UnprocessedKeys": {}},
-}
-
-
-class Damages:
-    """What is done to the next answers of DynamoDB: botocore takes the last of some attempts for a success."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self.random, self.left = chance, 0
-        kinds: tuple[Damage, ...] = (self._changed, self._nothing, self._cut)
-        kinds += (self._without_members, self._foreign)
-        self._kinds, self._kind, self._of = kinds, kinds[0], ""
-
-    def begin(self) -> None:
-        self.left, self._kind = self.random.randint(1, 12), self.random.choice(self._kinds)
-        self._of = self.random.choice(
-            ["Query", "BatchGetItem", "GetItem", "TransactWriteItems", ""]
-        )
-
-    def __call__(self, operation: str, answer: Scripted) -> Scripted | None:
-        if not self.left or self._of not in ("", operation):
-            return answer
-        self.left -= 1
-        return self._kind(operation, answer)
-
-    def _changed(self, operation: str, answer: Scripted) -> Scripted:
-        body = bytearray(answer.body)
-        body[self.random.randrange(len(body))] ^= 1 << self.random.randrange(8)
-        return replace(answer, body=bytes(body))
-
-    def _nothing(self, operation: str, answer: Scripted) -> Scripted:
-        """An answer as there is one, with the checksum of another."""
-        body = json.dumps(NOTHING.get(operation, {})).encode()
-        checksum = answer.headers["x-amz-crc32"] + "1"
-        return replace(answer, body=body, headers={"x-amz-crc32": checksum})
-
-    def _cut(self, operation: str, answer: Scripted) -> Scripted:
-        return replace(answer, body=answer.body[: self.random.randrange(len(answer.body))])
-
-    def _without_members(self, operation: str, answer: Scripted) -> Scripted:
-        wrong = {"GetItem": {"Item": 7}, "TransactWriteItems": None}.get(operation, {})
-        return Scripted(body=json.dumps(wrong).encode())
-
-    def _foreign(self, operation: str, answer: Scripted) -> Scripted | None:
-        html = Scripted(body=b"<html>Sign in</html>")
-        failed = signed({"__type": "InternalServerError"}, 500)
-        return self.random.choice([html, failed, Scripted(body=b""), Scripted(302), None])
 
 
 class History:
@@ -171,6 +118,8 @@ class History:
 
     def change_submit_time(self) -> None:
         if job := self._any():
+            if job["JobId"] not in self.world.statuses():
+                self.returned.add(job["JobId"])  # further back than a walk lists, if it is new
             self._put(job | {"SubmitTime": job["SubmitTime"] + self.random.choice([-400, -1, 1])})
 
     def vanish(self) -> None:
