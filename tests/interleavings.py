@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.writing import SyncState
+from jobledger.ledger.states import SyncState
 from jobledger.sync.upstream import Upstream
 from tests.memory_dynamodb import MemoryDynamoDB
 from tests.recounted import recounted, stored_counters

@@ -29,8 +29,9 @@ from jobledger.ledger.job_facts import (
 from jobledger.ledger.overview import States, Usual, active_jobs, read_active_rows, read_usual
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
+from jobledger.ledger.states import SyncState
 from jobledger.ledger.summary import every_status
-from jobledger.ledger.writing import Ledger, SyncState
+from jobledger.ledger.writing import Ledger
 from jobledger.sync.freshness import as_of, oldest
 from jobledger.times import parse, rfc3339
 

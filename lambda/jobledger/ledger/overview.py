@@ -26,10 +26,11 @@ from jobledger.ledger.job_facts import (
     is_active,
 )
 from jobledger.ledger.skipping import readable
+from jobledger.ledger.states import SyncState
 from jobledger.ledger.summary import Summary, Tally, expiring_soon
 from jobledger.ledger.table import Row
 from jobledger.ledger.totals import Totals, month_of, percentiles, submit_day
-from jobledger.ledger.writing import Ledger, SyncState
+from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 
 States = Mapping[Family, SyncState]

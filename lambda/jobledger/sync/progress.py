@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from jobledger.ledger.writing import Walk
+from jobledger.ledger.states import Walk
 from jobledger.sync.upstream import UpstreamPage
 
 

@@ -26,8 +26,9 @@ from jobledger.errors import (
 from jobledger.fitting import encodable
 from jobledger.jobs import Family, Job
 from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
+from jobledger.ledger.states import LastError, Round, SyncState, Walk
 from jobledger.ledger.totals import LAYOUT, submit_day
-from jobledger.ledger.writing import LastError, Ledger, Round, SyncState, Walk
+from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, step
 from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import advanced, later, other_walk

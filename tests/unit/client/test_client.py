@@ -10,7 +10,7 @@ import pytest
 from job_ledger import ApiError, JobLedger
 from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.jobs import Family
-from jobledger.ledger.writing import SyncState
+from jobledger.ledger.states import SyncState
 from jobledger.times import rfc3339
 from tests.api import NOW
 from tests.served_api import JOBS

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.active import ActiveJob
-from jobledger.ledger.writing import SyncState
+from jobledger.ledger.states import SyncState
 from jobledger.times import rfc3339
 from tests.counted import DAY, HOUR, NOW, Counted, a_job
 

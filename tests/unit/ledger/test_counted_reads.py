@@ -14,8 +14,8 @@ from jobledger.digest.current import read_current_totals
 from jobledger.jobs import Family, Job, JobStatus
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.overview import read_summary
+from jobledger.ledger.states import SyncState
 from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import SyncState
 from jobledger.times import rfc3339
 from tests.bulk import bulk_rows
 from tests.counted import DAY, HOUR, NOW, Counted, a_job

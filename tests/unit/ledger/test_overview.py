@@ -13,8 +13,8 @@ from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
 from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.overview import active_jobs, counted_families, read_summary
+from jobledger.ledger.states import SyncState, Walk
 from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import SyncState, Walk
 from jobledger.times import rfc3339
 from tests.counted import DAY, HOUR, NOW, SCOPE, Counted, a_job
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jobledger.errors import JobUnknown, UpstreamError
-from jobledger.ledger.writing import LastError
+from jobledger.ledger.states import LastError
 from jobledger.times import rfc3339
 from tests.unit.sync.scripted_service import HOUR, MINUTE, NOW, PHI, SECOND, a_job, minutes, page
 

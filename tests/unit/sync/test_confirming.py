@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached, JobUnknown, UpstreamError
 from jobledger.jobs import Job
-from jobledger.ledger.writing import Round
+from jobledger.ledger.states import Round
 from jobledger.sync import confirming, window
 from jobledger.times import rfc3339
 from tests.unit.sync.scripted_service import DAY, HOUR, MINUTE, NOW, SECOND, Service, a_job, page

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.writing import Walk
+from jobledger.ledger.states import Walk
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import UpstreamPage
 from jobledger.times import rfc3339

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from jobledger.api.keyed_walks import settled_times
 from jobledger.jobs import Family
 from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.states import Walk
 from jobledger.ledger.table import SETTLING, Row, Table
-from jobledger.ledger.writing import Walk
 from jobledger.lookup.resource import _waited
 from jobledger.sync.freshness import SharedSyncs, refreshed
 from jobledger.sync.walk import FULL_WALK_EVERY

@@ -1,0 +1,126 @@
+"""The sync state of a family, as its row holds it. No AWS calls."""
+
+from datetime import datetime
+
+import msgspec
+
+from jobledger.jobs import Family
+from jobledger.ledger.table import Row
+from jobledger.ledger.totals import LAYOUT
+from jobledger.times import known
+
+
+class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """A walk over the service's list in progress, stored so that another run can resume it.
+
+    `after` is its SubmitTimeAfter (None: all jobs), `next_token` the next page, `pages` the number of pages
+    read. `reached` is the oldest submit time on them; of the active jobs that are newer, `unconfirmed` were
+    neither listed nor described. A version without active rows stored the active jobs that were listed as
+    `active`.
+    """
+
+    started_at: str
+    after: str | None = None
+    next_token: str | None = None
+    pages: int = 0
+    reached: str | None = None
+    unconfirmed: int = 0
+    high_water_mark: str | None = None
+    active: dict[str, str] = {}
+
+
+class Round(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """A round of Describe over active jobs that are not listed, of which one run describes a part.
+
+    It began with a walk at `since` and goes on with the jobs after `after`, a JobId. `failed` says that one of
+    the jobs before could not be described.
+    """
+
+    since: str
+    after: str = ""
+    failed: bool = False
+
+
+class LastError(msgspec.Struct, frozen=True, rename="pascal"):
+    """The name and time of the error that ended the last sync of a family."""
+
+    name: str
+    at: str
+
+
+class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """The sync state of one family. `as_of` is None until the first fill is complete.
+
+    Times that a wrong clock left in the future are None; `lost_as_of` says so of `as_of`.
+    `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
+    `full_walk_after` is the earliest time of the next one. `settled_at` is the time when the state was last
+    written: each new job that is written later has a later FirstObservedAt. `counted` is the layout of the
+    counters that include all jobs, 0 when none does. `recounted` is the last month that the recount in
+    progress has checked, empty at its start; None when no recount is due.
+
+    `round` is the round of Describe in progress. `describe_refused_at` is the time when Describe last failed:
+    for an hour, walks list as many of the active jobs as they can.
+
+    `idle` says that the family has no active rows. `quiet` is the version of the state that a run saved when it
+    saw no active job; a run that begins later and finds no row either makes the family idle. A job becomes
+    active only in a state that is neither. A version without active rows stored the active jobs as `active`.
+    """
+
+    as_of: str | None = None
+    lost_as_of: bool = False
+    full_walk: Walk | None = None
+    full_walk_after: str | None = None
+    high_water_mark: str | None = None
+    active: dict[str, str] = {}
+    walk: Walk | None = None
+    last_error: LastError | None = None
+    settled_at: str | None = None
+    counted: int = 0
+    recounted: str | None = None
+    round: Round | None = None
+    describe_refused_at: str | None = None
+    idle: bool = False
+    quiet: int = 0
+    version: int = 0
+
+    @property
+    def filled(self) -> bool:
+        """Whether the first fill is complete."""
+        return self.as_of is not None or self.lost_as_of
+
+    @property
+    def counters_complete(self) -> bool:
+        """Whether the counters include every job of the family, as this version counts them."""
+        return self.counted == LAYOUT
+
+    @property
+    def without_rows(self) -> dict[str, str]:
+        """Active jobs that an older version has stored here, with their submit times."""
+        walks = [walk.active for walk in (self.walk, self.full_walk) if walk]
+        return {job: time for active in (*walks, self.active) for job, time in active.items()}
+
+
+def named_state(row: Row, now: datetime) -> tuple[Family, SyncState]:
+    return Family(str(row["SK"]).rpartition("/")[2]), state_from_row(row, now)
+
+
+def state_from_row(row: Row, now: datetime) -> SyncState:
+    """Return a stored state without what a clock wrote that was ahead."""
+    state = msgspec.json.decode(str(row["Sync"]), type=SyncState)
+    as_of = known(state.as_of, now)
+    return msgspec.structs.replace(
+        state,
+        as_of=as_of,
+        lost_as_of=state.filled and as_of is None,
+        high_water_mark=known(state.high_water_mark, now),
+        settled_at=known(state.settled_at, now),
+        round=state.round if state.round and known(state.round.since, now) else None,
+        describe_refused_at=known(state.describe_refused_at, now),
+        walk=_known_walk(state.walk, now),
+        full_walk=_known_walk(state.full_walk, now),
+    )
+
+
+def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
+    """Return a walk; None when it is unknown when it began: it is started again."""
+    return walk if walk and known(walk.started_at, now) else None
