@@ -86,8 +86,9 @@ def _screen(watched: "Watched", width: int, filters: dict[str, Any], problem: st
     from rich.text import Text
 
     now = datetime.now(UTC)
-    where = " ".join(text for text in (families_text(filters), options_text(filters)) if text)
-    title = Text(f"\n{len(watched.active)} active at {now:%H:%M:%S} UTC in {where}", "bold")
+    others = options_text({**filters, "family": ("ALL",)})
+    where = f"in {families_text(filters)}" + (f", {others}" if others else "")
+    title = Text(f"\n{len(watched.active)} active at {now:%H:%M:%S} UTC {where}", "bold")
     lines = JobTable(width).lines(watched.active, now, heading=bool(watched.active))
     for line in (title, *lines):
         line.no_wrap, line.overflow = True, "ellipsis"
