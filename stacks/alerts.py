@@ -71,15 +71,10 @@ class JobAlerts(Construct):
             self, "Waiting", key=key, hidden=_HIDDEN, times=_TIMES, undelivered=self.undelivered
         )
         rule = _rule(self, settings=settings, waiting=waiting, undelivered=self.undelivered)
-        self.function = LedgerFunction(
+        self.function = _function(
             self,
-            "Function",
-            code=code,
-            handler="jobledger.handlers.alerts.handler",
-            description="Job Ledger: publishes the job status changes of a minute as one message",
-            timeout=_TIMEOUT,
-            memory_size=256,
             settings=settings,
+            code=code,
             key=key,
             environment={
                 **shared_environment(
@@ -98,8 +93,6 @@ class JobAlerts(Construct):
         allow_publishing(self.function.own_role, topics, key)
         # In an update of a deployment whose rule sends to the topic, the rule is changed before its permission ends.
         self.topic.node.find_child("Policy").node.add_dependency(rule)
-        # The next scheduled run is the retry.
-        self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
         _schedule(self, function=self.function)
 
     def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
@@ -119,6 +112,31 @@ class JobAlerts(Construct):
         )
         for subscription in self.subscriptions:
             subscription.node.add_dependency(*alarms)
+
+
+def _function(
+    scope: Construct,
+    *,
+    settings: Settings,
+    code: Code,
+    key: kms.IKey,
+    environment: dict[str, str],
+) -> LedgerFunction:
+    function = LedgerFunction(
+        scope,
+        "Function",
+        code=code,
+        handler="jobledger.handlers.alerts.handler",
+        description="Job Ledger: publishes the job status changes of a minute as one message",
+        timeout=_TIMEOUT,
+        memory_size=256,
+        settings=settings,
+        key=key,
+        environment=environment,
+    )
+    # The next scheduled run is the retry.
+    function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
+    return function
 
 
 def _rule(

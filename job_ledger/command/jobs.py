@@ -111,7 +111,7 @@ def jobs(
 
 
 def _format_of(path: Path) -> str:
-    """Return the format for a file's ending. Raises UsageError for one that is none of a format."""
+    """Return the format for a file's ending. Raises UsageError when no format has this ending."""
     if form := _ENDINGS.get(path.suffix.lower()):
         return form
     hint = " Excel opens --output jobs.csv --bom." if path.suffix.lower().startswith(".xls") else ""

@@ -30,7 +30,7 @@ def alarms(deployment: Deployment) -> Finding:
     silent = [name for name, alarm in found.items() if not alarm.get("ActionsEnabled", True)]
     if silent:
         return problem(
-            f"{counted(len(silent), 'alarm')} would notify nobody: their actions are off.",
+            f"{counted(len(silent), 'alarm')} would send no notification: their actions are switched off.",
             f"aws cloudwatch enable-alarm-actions --alarm-names {' '.join(silent)}",
         )
     return ok(f"None of {counted(len(found), 'alarm')} is in ALARM, and each notifies its topic.")

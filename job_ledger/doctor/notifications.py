@@ -41,7 +41,7 @@ def _subscribers(deployment: Deployment, output: str) -> Finding:
         )
     if not found:
         return ok(
-            f"{output} exists. Nobody is subscribed to it.",
+            f"{output} exists. It has no subscribers.",
             f"aws sns subscribe --topic-arn {deployment.output(output)} --protocol email"
             " --notification-endpoint ADDRESS",
         )

@@ -51,7 +51,7 @@ def run_checks(
             found[number] = finding
             ended.notify()
 
-    # Of threads that hang nobody waits: they end with the process.
+    # Daemon threads: a check that hangs ends with the process.
     for number, check in enumerate(checks):
         threading.Thread(target=look, args=(number, check), daemon=True).start()
     deadline = time.monotonic() + seconds

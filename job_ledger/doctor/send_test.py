@@ -190,9 +190,11 @@ def _seen(deployment: Deployment, *, output: str, inbox: Inbox) -> Finding:
         if not s["Endpoint"].endswith(_name(inbox.token))
     ]
     pending = [s["Endpoint"] for s in others if is_pending(s)]
-    told = [s["Endpoint"] for s in others if not is_pending(s)]
+    received = [s["Endpoint"] for s in others if not is_pending(s)]
     text = f"It arrived from {output} after {after:.0f} s"
-    text += f", and was sent to {named(told)}." if told else "; nobody else is subscribed."
+    text += (
+        f", and was sent to {named(received)}." if received else "; there are no other subscribers."
+    )
     if pending:
         return problem(
             f"{text} Not to {counted(len(pending), 'address', 'addresses')} that did not confirm.",

@@ -11,7 +11,7 @@ JobLedgerError
 ├── LedgerUnavailable        DynamoDB throttled or failed after the client's retries
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync advanced the same walk
-├── JobsUnconfirmed          the service has not said yet what became of some active jobs
+├── JobsUnconfirmed          the service has not reported the status of some active jobs yet
 ├── EventRefused             EventBridge did not accept an event
 │   └── EventInvalid         a retry would be rejected as well
 ├── QueueRefused             SQS did not accept a call; what waits stays in the queue
@@ -108,7 +108,7 @@ class WalkOvertaken(JobLedgerError):
 
 
 class JobsUnconfirmed(JobLedgerError):
-    """The service has not said yet what became of some active jobs. The next run asks again."""
+    """The service has not reported the status of some active jobs yet. The next run asks again."""
 
 
 class ServiceRefused(JobLedgerError):

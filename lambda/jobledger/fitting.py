@@ -1,7 +1,7 @@
 """What of a job's properties can be stored, so that each job of the service has a row, of a bounded size.
 
 The service's model bounds few properties, and no answer is guaranteed to follow it. A text that is too long is
-cut, a known property of another type becomes text, and a time that is none, or a value that is too large, is left
+cut, a known property of another type becomes text, and a time that cannot be parsed, or a value that is too large, is left
 out. `Altered` names these properties in the job.
 """
 

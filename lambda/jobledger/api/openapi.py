@@ -39,7 +39,7 @@ FILE = Path(__file__).with_name("static") / "openapi.json"
 _ABOUT = """\
 Every Comprehend Medical job of this account and region, from a ledger that syncs every minute. Requests \
 do not call the service. Parameters and properties have the service's names. Times are RFC 3339 in UTC; \
-`AsOf` is the time of the last agreement between ledger and service: everything that the service had then is in the ledger as it was then, or later. It stays while the service does not say what became of a job that has not ended.
+`AsOf` is the time of the last agreement between ledger and service: everything that the service had then is in the ledger as it was then, or later. It stays while the service does not report the status of a job that has not ended.
 
 Requests are signed with Signature Version 4 for `execute-api`. HEAD works where GET does. Errors are \
 RFC 9457 problems, which never quote the request.

@@ -20,7 +20,7 @@ _AS_OF: Schema = {
     **_TIME,
     "type": ["string", "null"],
     "description": "The time of the last agreement between ledger and service; null until the first fill is complete. "
-    "It stays while the service does not say what became of a job that has not ended",
+    "It stays while the service does not report the status of a job that has not ended",
 }
 # No enum and no const in responses: a generated client would refuse what a later version adds.
 _FAMILY: Schema = {

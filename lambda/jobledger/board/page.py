@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -88,13 +89,7 @@ def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -
     now = reader.now()
     limit = asked.values.get("MaxResults", DEFAULT_MAX_RESULTS)
     found = read_jobs(reader, asked.values, limit, now)
-    overview = ""
-    if not asked.filters:
-        window = last_days(now)
-        read = read_overview(reader, reader.kept, window, now)
-        links = PageLinks(root)
-        runs = grid_section(read_grid(reader, tuple(reader.kept), window, now), links)
-        overview = overview_sections(read, {}, window, now, links, runs=runs)
+    overview = "" if asked.filters else _overview(reader, root, now)
     title = "Filtered jobs" if asked.filters else "Board"
     # On a phone, the form follows the jobs.
     change = ' <a class="to-form" href="#filters">Change the filters</a>' if asked.filters else ""
@@ -113,6 +108,14 @@ def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -
         timed,
         live=not asked.paused,
     )
+
+
+def _overview(reader: Reader, root: str, now: datetime) -> str:
+    """Return the sections above the jobs of a list without filters."""
+    window, links = last_days(now), PageLinks(root)
+    read = read_overview(reader, reader.kept, window, now)
+    runs = grid_section(read_grid(reader, tuple(reader.kept), window, now), links)
+    return overview_sections(read, {}, window, now, links, runs=runs)
 
 
 def _correction(reader: Reader, sent: Sent, root: str, wrong: Wrong, status: HTTPStatus) -> Answer:

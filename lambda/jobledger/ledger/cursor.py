@@ -5,7 +5,7 @@ query and the position. An altered byte, another query or another deployment's t
 position is the submit time and id of the last job of a page; it is not secret. A token does not expire.
 
 The seal's key is the table's name, which a caller may know: a token gives no access. It is there for mistakes, not
-for attackers: whoever seals a position of their own gets a page that they may read without it, or 400.
+for attackers: a caller who seals a position of their own gets a page that they may read without it, or 400.
 """
 
 import base64

@@ -104,7 +104,7 @@ class ActiveJobs:
         return [job for job in self.jobs.values() if job.job_id not in self._seen]
 
     def _confirm(self, job: ActiveJob) -> bool:
-        """Describe a job; return whether the service says what became of it."""
+        """Describe a job; return whether the service reports its status."""
         if not self._left or not self._failures_left:
             return False
         self._left -= 1

@@ -93,4 +93,4 @@ def test_half_of_a_key_and_an_unknown_argument_are_refused():
     with pytest.raises(CredentialsUnavailable, match="belong together"):
         JobLedger("http://127.0.0.1:1", aws_access_key_id="mine")
     with pytest.raises(TypeError, match="unexpected keyword argument 'regionname'"):
-        JobLedger("http://127.0.0.1:1", regionname="us-east-1")  # type: ignore[call-arg]
+        JobLedger("http://127.0.0.1:1", regionname="us-east-1")  # type: ignore[call-arg] # an unknown argument is the test

@@ -264,7 +264,7 @@ BROKEN = [
         "alarms",
         {"cloudwatch.DescribeAlarms": alarms(ActionsEnabled=False)},
         {},
-        "notify nobody",
+        "send no notification",
         "aws cloudwatch enable-alarm-actions --alarm-names ",
     ),
     (
@@ -434,7 +434,7 @@ def test_nobody_subscribed_is_a_choice_that_is_said_with_the_command_to_subscrib
     finding = CHECKS["alert subscribers"].run(
         deployed({"sns.ListSubscriptionsByTopic": {"Subscriptions": []}})
     )
-    assert (finding.status, "Nobody" in finding.meaning) == (Status.OK, True)
+    assert (finding.status, "no subscribers" in finding.meaning) == (Status.OK, True)
     assert finding.mend.startswith("aws sns subscribe")
 
 

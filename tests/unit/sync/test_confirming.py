@@ -36,11 +36,11 @@ def described(service: Service) -> list[str]:
         asked.append(job_id)
         return describe(family, job_id)
 
-    service.describe = remember  # type: ignore[method-assign]
+    service.describe = remember  # type: ignore[method-assign] # records the calls
     try:
         service.sync(page())
     finally:
-        service.describe = describe  # type: ignore[method-assign]
+        service.describe = describe  # type: ignore[method-assign] # as it was
     service.now += MINUTE
     return asked
 
