@@ -40,7 +40,7 @@ _LONGEST_CODE = 100
 class JobLedgerError(Exception):
     """The base of all errors of this package. `name` is safe to log and to return to a caller.
 
-    Their texts leave handlers, and some texts with a lone surrogate, from a caller's JSON, end Lambda's runtime.
+    Their texts leave handlers, so they are made encodable here: Lambda's runtime cannot send every text.
     """
 
     def __init__(self, *texts: str) -> None:
