@@ -158,6 +158,19 @@ def test_what_the_model_allows_is_stored_as_it_is(more):
     assert {**properties, "Family": "PHI"}.keys() == json.loads(job.json).keys()
 
 
+def test_of_a_large_location_the_bucket_and_the_beginning_of_the_key_are_kept():
+    whole = {"S3Bucket": "b" * 63, "S3Key": "k" * 3_102}
+    fits = {"S3Bucket": "b" * 63, "S3Key": "k" * 1_000, "New": "n" * 2_000}
+    for location, expected, altered in (
+        (fits, fits, ()),
+        (whole | {"New": "n"}, {"S3Bucket": "b" * 63, "S3Key": "k" * 1_598}, ("InputDataConfig",)),
+    ):
+        properties = {"JobId": "job", "InputDataConfig": location}
+        job = job_from_service(Family.PHI, properties)
+        assert job is not None
+        assert (json.loads(job.json)["InputDataConfig"], job.altered) == (expected, altered)
+
+
 def everything_large(text: str) -> dict[str, Any]:
     location = {"S3Bucket": text, "S3Key": text}
     others = {f"New{number:03}": text for number in range(50)}

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from jobledger import metrics
+from jobledger.events import batch
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
 from jobledger.jobs import Family
@@ -26,13 +28,14 @@ class Bus:
     """An EventBridge client that refuses the entries of some calls."""
 
     def __init__(self, refuse=()):
-        self.refuse, self.calls, self.details = set(refuse), 0, []
+        self.refuse, self.calls, self.details, self.kinds = set(refuse), 0, [], set()
 
     def put_events(self, *, Entries):  # noqa: N803 - botocore's name
         self.calls += 1
         if self.calls in self.refuse:
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
         self.details += [json.loads(entry["Detail"]) for entry in Entries]
+        self.kinds |= {(entry["Source"], entry["DetailType"]) for entry in Entries}
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}
 
 
@@ -104,6 +107,30 @@ def test_an_event_has_what_its_version_promises(handle):
         "SubmitTime",
         "EndTime",
     }
+
+
+def test_an_event_says_which_deployment_and_what_it_is_about(handle):
+    bus = Bus()
+    handle(bus)
+    assert bus.kinds == {("jobledger", "Comprehend Medical Job State Change")}
+    assert {len(detail["EventId"]) for detail in bus.details} == {32}
+
+
+def test_the_metrics_have_what_was_sent_and_how_long_ended_jobs_took(handle, monkeypatch):
+    published = []
+    monkeypatch.setattr(batch, "publish_metrics", published.append)
+    handle(Bus())
+    handle(Bus(refuse=[2]))
+    handle(
+        Bus(),
+        context=SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 45_000}),
+    )
+    names = (metrics.JOB_DURATION, metrics.EVENTS_SENT, metrics.EVENT_FAILURES)
+    assert [[values[name] for name in names] for values in published] == [
+        [[60.0], 3, 0],
+        [[], 1, 1],
+        [[60.0], 3, 0],
+    ]
 
 
 @pytest.mark.parametrize("refused", [1, 2, 3])

@@ -190,9 +190,17 @@ def test_a_batch_of_nothing_else_is_put_aside_whole(handle, logged):
 
 @pytest.mark.row(30, count="4 failures of the queue")
 @pytest.mark.parametrize(
-    "refusal", [error("AccessDenied", 403), error("InternalError", 500), OSError(), KeyError()]
+    "refusal,name",
+    [
+        (error("AccessDenied", 403), "AccessDenied"),
+        (error("InternalError", 500), "InternalError"),
+        (OSError(), "OSError"),
+        (KeyError(), "KeyError"),
+    ],
 )
-def test_a_queue_that_refuses_stops_nothing_and_the_log_has_the_position(handle, refusal, logged):
+def test_a_queue_that_refuses_stops_nothing_and_the_log_has_the_position(
+    handle, refusal, name, logged
+):
     bus = Bus()
     records = [ODDITIES["no image"](a_record(0)), a_record(1)]
     assert handle(records, bus, Queue(refusal)) == {"batchItemFailures": []}
@@ -200,6 +208,7 @@ def test_a_queue_that_refuses_stops_nothing_and_the_log_has_the_position(handle,
     aside, lost = logged()[0]
     assert (aside["sequence_number"], lost["sequence_number"]) == ("000", "000")
     assert (aside["message"], lost["message"]) == ("record put aside", "record not in the queue")
+    assert lost["error"] == name
 
 
 @pytest.mark.row(30, count="4 errors of EventBridge, 2 ways")
