@@ -160,9 +160,12 @@ def test_what_the_model_allows_is_stored_as_it_is(more):
 
 def test_of_a_large_location_the_bucket_and_the_beginning_of_the_key_are_kept():
     whole = {"S3Bucket": "b" * 63, "S3Key": "k" * 3_102}
+    edge = {"S3Bucket": "b" * 63, "S3Key": "k" * 3_111}
+    assert len(json.dumps(edge, separators=(",", ":"))) == 3_200
     fits = {"S3Bucket": "b" * 63, "S3Key": "k" * 1_000, "New": "n" * 2_000}
     for location, expected, altered in (
         (fits, fits, ()),
+        (edge, edge, ()),
         (whole | {"New": "n"}, {"S3Bucket": "b" * 63, "S3Key": "k" * 1_598}, ("InputDataConfig",)),
     ):
         properties = {"JobId": "job", "InputDataConfig": location}

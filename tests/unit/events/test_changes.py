@@ -4,12 +4,15 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from jobledger import metrics
+from jobledger.errors import EventRefused
 from jobledger.events import batch
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
 from jobledger.jobs import Family
+from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table, encode
 from jobledger.ledger.writing import Ledger
 from tests.memory_dynamodb import error
@@ -196,3 +199,48 @@ def test_a_family_is_part_of_what_an_event_is_known_by():
         for family in Family
     }
     assert len(ids) == 5
+
+
+@pytest.mark.parametrize(
+    "status,submit_time,end_time,expected",
+    [
+        ("COMPLETED", "2026-11-23T12:00:00.000Z", "2026-11-23T12:01:00.000Z", [60.0]),
+        ("COMPLETED", None, "2026-11-23T12:01:00.000Z", []),
+        ("COMPLETED", "2026-11-23T12:00:00.000Z", None, []),
+        ("IN_PROGRESS", "2026-11-23T12:00:00.000Z", "2026-11-23T12:01:00.000Z", []),
+    ],
+)
+def test_a_duration_is_of_a_job_that_ended_and_has_both_times(
+    status, submit_time, end_time, expected
+):
+    change = Change(Family.PHI, "job", status, None, submit_time, end_time, "")
+    assert batch._durations([change]) == expected
+
+
+def test_the_event_of_a_job_that_was_erased_has_no_name(world, handle):
+    for key in [key for key in world.database.items if key[1].endswith("#job")]:
+        if "#changes" not in key[0]:
+            world.database._remove(key)
+    bus = Bus()
+    assert handle(bus, with_names=True) == {"batchItemFailures": []}
+    assert [detail.get("JobName", "none") for detail in bus.details] == ["none"] * 3
+
+
+@pytest.mark.parametrize(
+    "answer,name",
+    [
+        (ReadTimeoutError(endpoint_url="https://events"), "ReadTimeoutError"),
+        ({"FailedEntryCount": 0, "Entries": []}, "InvalidResponse"),
+        ({"FailedEntryCount": 1, "Entries": [{}]}, "InvalidResponse"),
+    ],
+)
+def test_a_refused_event_has_the_name_of_its_error(answer, name):
+    def put_events(**_):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    change = Change(Family.PHI, "job", "FAILED", None, None, None, "2026-11-23T12:00:00.000Z")
+    with pytest.raises(EventRefused) as refused:
+        EventBus(SimpleNamespace(put_events=put_events), "jobledger").put(change, SCOPE, None)
+    assert refused.value.args == (name,)

@@ -188,6 +188,12 @@ def test_a_batch_of_nothing_else_is_put_aside_whole(handle, logged):
     assert logged()[1] == [[len(ODDITIES)]]
 
 
+def test_an_entry_has_text_only(handle):
+    queue = Queue()
+    handle([ODDITIES["a sequence number that is none"](a_record(0))], Bus(), queue)
+    assert [entry["SequenceNumber"] for entry in queue.entries] == [None]
+
+
 @pytest.mark.row(30, count="4 failures of the queue")
 @pytest.mark.parametrize(
     "refusal,name",
