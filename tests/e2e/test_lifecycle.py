@@ -109,7 +109,8 @@ class Kept:
 
     def jobs(self):
         """The job rows, without what the sync keeps beside a job's own properties."""
-        rows = {key: row for key, row in self.rows().items() if not key[0].endswith("#changes")}
+        others = ("#changes", "#ended")
+        rows = {key: row for key, row in self.rows().items() if not key[0].endswith(others)}
         return {key: row["JobStatus"] for key, row in rows.items() if "JobStatus" in row}
 
     def changes(self):

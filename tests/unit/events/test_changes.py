@@ -120,7 +120,7 @@ def test_an_event_says_which_deployment_and_what_it_is_about(handle):
 
 
 def test_the_metrics_have_what_was_sent_and_how_long_ended_jobs_took(handle, monkeypatch):
-    published = []
+    published: list[dict] = []
     monkeypatch.setattr(batch, "publish_metrics", published.append)
     handle(Bus())
     handle(Bus(refuse=[2]))
