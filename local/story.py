@@ -38,7 +38,7 @@ class Story:
         self._check = check
         self._failing = ""
 
-    def told(self) -> Iterator[str]:
+    def parts(self) -> Iterator[str]:
         """Yield the parts as they happen."""
         self._subscribe()
         yield from self._requests()

@@ -1,6 +1,6 @@
 """What is odd in the service and in the table, beside the faults on the way: answers, jobs, and rows that a person deletes.
 
-The stand-in is told by its control paths. Odd jobs have ids that begin with `ODD`; readers leave them out of lists,
+The control paths of the stand-in switch them on. Odd jobs have ids that begin with `ODD`; readers leave them out of lists,
 because a job whose submit time changes has another place on each page.
 """
 

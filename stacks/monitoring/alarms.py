@@ -5,7 +5,7 @@ retried. An alarm therefore means that a person should look. Each notifies when 
 
 Two alarms are about a function that reports nothing. They do not treat missing data as breaching, because a first
 deployment has no data yet: CloudWatch creates each alarm in the state INSUFFICIENT_DATA, which is no change of state
-and so notifies nobody, and the alarms notify when data ends.
+and so sends no notification, and the alarms notify when data ends.
 """
 
 import math
