@@ -10,7 +10,7 @@ from jobledger.api.export import csv_text
 from jobledger.api.listing import Listing, json_text
 from jobledger.clients import session
 from jobledger.digest.totals import Changes
-from jobledger.fitting import ALTERED, MAX_JOB_BYTES
+from jobledger.fitting import ALTERED, MAX_JOB_BYTES, Fitting, fitted
 from jobledger.jobs import PROPERTIES, Family, job_from_service
 from jobledger.ledger.overview import read_summary
 from jobledger.ledger.pages import read_page
@@ -110,6 +110,21 @@ def test_a_job_that_cannot_be_stored_as_it_is_stops_nothing_of_its_page(name, wh
         assert name not in odd
     if name in TEXTS:
         assert isinstance(odd[name], str)
+
+
+LENGTHS = (1, 32, 33, 42, 43, 128, 260, 270, 424, 440, 700, 3_500)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_the_quick_way_of_usual_jobs_stores_what_the_slow_one_does(name):
+    values = [value for at, _, value in ODDITIES if at == name] + [None, 0, 1.0005, -1.5, True]
+    for letter in ("x", "\x01", "\U0001f600", "\ud800"):
+        texts = [letter * length for length in LENGTHS]
+        values += texts + [{"S3Bucket": text, "S3Key": text} for text in texts]
+    for value in values:
+        job = a_job("a") | {name: value}
+        fitting = Fitting(job)
+        assert fitted(job) == (fitting.job, tuple(fitting.altered))
 
 
 def read_jobs(world: World) -> list[dict[str, Any]]:
