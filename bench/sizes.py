@@ -33,7 +33,7 @@ from jobledger.ledger.table import CONFIG, Table
 from jobledger.ledger.totals import LAYOUT
 from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
-from tests.bulk import bulk_rows
+from testing.bulk import bulk_rows
 
 SCOPE = "111122223333/us-east-1"
 FAMILY = Family.SNOMEDCT

@@ -9,7 +9,7 @@ from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
 from jobledger.ledger.totals import submit_day
 from jobledger.ledger.writing import Ledger
-from tests.dynamodb_limits import Item
+from testing.dynamodb_limits import Item
 
 
 def bulk_rows(ledger: Ledger, family: Family, jobs: Iterable[Job]) -> Iterator[Item]:

@@ -13,7 +13,7 @@ from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
 from jobledger.ledger.totals import LAYOUT, expiration_of, names_of, without_hours
 from jobledger.ledger.writing import Ledger
-from tests.dynamodb_limits import Item
+from testing.dynamodb_limits import Item
 
 Items = Mapping[tuple[str, str], Item]
 Counters = dict[str, dict[str, int]]
