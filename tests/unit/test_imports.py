@@ -57,14 +57,16 @@ MAY_NOT_IMPORT = {
         "constructs",
         "stacks",
         "local",
+        "testing",
         "tests",
         "boto3",
         "job_ledger",
     },
-    "stacks": {"jobledger", "local", "tests", "job_ledger", "job_ledger_lookup"},
-    "local": {"jobledger", "stacks", "tests", "aws_cdk", "job_ledger"},
-    "job_ledger": {"jobledger", "stacks", "local", "tests", "boto3"},
-    "job_ledger_lookup": {"jobledger", "stacks", "local", "tests"},
+    "stacks": {"jobledger", "local", "testing", "tests", "job_ledger", "job_ledger_lookup"},
+    "local": {"jobledger", "stacks", "testing", "tests", "aws_cdk", "job_ledger"},
+    "job_ledger": {"jobledger", "stacks", "local", "testing", "tests", "boto3"},
+    "job_ledger_lookup": {"jobledger", "stacks", "local", "testing", "tests"},
+    "testing": {"tests"},
 }
 # It needs the standard library only, and finds an interpreter for the setup as for the bundle.
 ALSO = {"local": "stacks.packaging.target"}

@@ -12,8 +12,8 @@ from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.jobs import Family
 from jobledger.ledger.states import SyncState
 from jobledger.times import rfc3339
-from tests.api import NOW
-from tests.served_api import JOBS
+from testing.builders import NOW
+from testing.served_api import JOBS
 
 ANSWER: dict[str, Any] = {
     "DigestId": "d" * 32,

@@ -13,7 +13,7 @@ from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
-from tests.dynamodb_limits import Item
+from testing.dynamodb_limits import Item
 
 Items = Mapping[tuple[str, str], Item]
 Counters = dict[str, dict[str, int]]
