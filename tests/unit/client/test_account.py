@@ -47,11 +47,7 @@ def test_what_signs_can_be_given_as_to_boto3(given, key, region, token):
     if given.get("session") == "botocore":
         given = {"session": botocore.session.Session()}
     # The server refuses any key and region but its own.
-    with (
-        scripted(HEALTHY) as server,
-        JobLedger(server.url, **given) as ledger,
-        suppress(ApiError),
-    ):
+    with scripted(HEALTHY) as server, JobLedger(server.url, **given) as ledger, suppress(ApiError):
         ledger.health()
     headers = server.received[0].headers
     assert f"Credential={key}/" in headers["authorization"]
