@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from tests.memory_dynamodb import RecordingDynamoDB

@@ -10,7 +10,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from tests.api import Api, a_job, running_api, wsgi
 from tests.sigv4 import refusal
 

@@ -8,7 +8,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from tests.api import NOW, a_job, running_api, wsgi
 from tests.boards import hostile_texts
 from tests.e2e.browsers import asked_elsewhere, chromium, errors_of, needs_chromium, wait

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from local import node
 from tests.api import a_job
 from tests.recounted import complete_counters

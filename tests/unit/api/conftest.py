@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from tests.api import a_job, running_api
 from tests.unit.api.last_digest import A_DIGEST, put_last_digest
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from jobledger.api.keyed_walks import KeyedWalks
-from jobledger.jobs import Family
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from tests.api import SCOPE, Answer, Api, a_job, logged_lines, running_api
 from tests.digests import REMEMBERED
 from tests.memory_dynamodb import MemoryDynamoDB, error

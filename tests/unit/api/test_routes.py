@@ -8,8 +8,8 @@ import pytest
 
 from jobledger.api.routes import ROUTES
 from jobledger.handlers import api as api_module
-from jobledger.jobs import Family
 from jobledger.ledger.states import LastError, SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from tests.api import NOW, REQUEST_ID, a_job, event, logged_lines, running_api
 from tests.recounted import complete_counters

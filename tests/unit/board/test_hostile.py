@@ -5,7 +5,7 @@ import re
 import pytest
 
 from jobledger.board.markup import escaped, shortened
-from jobledger.jobs import Family
+from jobledger.service import Family
 from tests.api import NOW, a_job, running_api
 from tests.boards import hostile_texts, parsed, shape
 

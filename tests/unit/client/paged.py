@@ -2,7 +2,8 @@
 
 import json
 
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from tests.api import a_job
 from tests.scripted_server import Received, Scripted
 

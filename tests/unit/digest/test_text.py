@@ -18,7 +18,7 @@ from jobledger.digest.text import (
     text,
     verdict_sentence,
 )
-from jobledger.jobs import Family
+from jobledger.service import Family
 from tests.digests import ZURICH, a_digest, a_job, ago, listed
 from tests.typical_digests import TYPICAL
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE, a_job, running_api
 
