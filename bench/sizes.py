@@ -34,7 +34,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import CONFIG, Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.bulk import bulk_rows
+from testing.bulk import bulk_rows
 
 SCOPE = "111122223333/us-east-1"
 FAMILY = Family.SNOMEDCT

@@ -19,9 +19,10 @@ from jobledger.service import PROPERTIES, Family
 from jobledger.sync.upstream import Upstream
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
-from tests.dynamodb_limits import size_of
-from tests.scripted_server import Scripted, scripted
-from tests.world import FAR_FUTURE, FAR_PAST, START, World
+from testing.builders import FAR_FUTURE, FAR_PAST, START
+from testing.dynamodb_limits import size_of
+from testing.scripted_server import Scripted, scripted
+from testing.world import World
 
 TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
 LOCATIONS = ("InputDataConfig", "OutputDataConfig")

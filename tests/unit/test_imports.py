@@ -62,15 +62,17 @@ MAY_NOT_IMPORT = {
         "constructs",
         "stacks",
         "local",
+        "testing",
         "tests",
         "boto3",
         "job_ledger",
     },
-    "stacks": {"jobledger", "local", "tests", "job_ledger", "job_ledger_lookup"},
-    "openapi": {"stacks", "local", "tests", "job_ledger", "job_ledger_lookup"},
-    "local": {"jobledger", "stacks", "tests", "aws_cdk", "job_ledger"},
-    "job_ledger": {"jobledger", "stacks", "local", "tests", "boto3"},
-    "job_ledger_lookup": {"jobledger", "stacks", "local", "tests"},
+    "stacks": {"jobledger", "local", "testing", "tests", "job_ledger", "job_ledger_lookup"},
+    "openapi": {"stacks", "local", "testing", "tests", "job_ledger", "job_ledger_lookup"},
+    "local": {"jobledger", "stacks", "testing", "tests", "aws_cdk", "job_ledger"},
+    "job_ledger": {"jobledger", "stacks", "local", "testing", "tests", "boto3"},
+    "job_ledger_lookup": {"jobledger", "stacks", "local", "testing", "tests"},
+    "testing": {"tests"},
 }
 # They need the standard library only: facts of the service and the metrics, and the interpreter of the bundle.
 ALSO = {

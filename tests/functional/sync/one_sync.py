@@ -13,7 +13,7 @@ from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import Sync
-from tests.world import SCOPE
+from testing.builders import SCOPE
 
 # Forks find the descriptions of the services read.
 for _service in ("dynamodb", "comprehendmedical"):

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from job_ledger import ApiError, JobLedger
 from job_ledger.command.main import _run
 from job_ledger.http import Http
-from tests.scripted_server import Scripted, answering
+from testing.scripted_server import Scripted, answering
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 JOB = {

@@ -12,8 +12,8 @@ from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW
-from tests.served_api import JOBS
+from testing.builders import NOW
+from testing.served_api import JOBS
 
 ANSWER: dict[str, Any] = {
     "DigestId": "d" * 32,

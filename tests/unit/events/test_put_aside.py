@@ -14,9 +14,9 @@ from jobledger.ledger.rows import change_row
 from jobledger.ledger.table import Table, encode
 from jobledger.service import Family
 from jobledger.sqs import Undelivered
-from tests.memory_dynamodb import MemoryDynamoDB, error
+from testing.builders import SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB, error
 from tests.unit.events.test_changes import CONTEXT, Bus
-from tests.world import SCOPE
 
 CANARY = "a text that may tell of a patient"
 WITHOUT = object()

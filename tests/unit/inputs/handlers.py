@@ -19,9 +19,10 @@ from jobledger.observability import logger
 from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
-from tests.api import Api, Context, running_api
-from tests.digests import ENVIRONMENT, DigestWorld
-from tests.world import SCOPE, World
+from testing.api import Api, Context, running_api
+from testing.builders import SCOPE
+from testing.digests import ENVIRONMENT, DigestWorld
+from testing.world import World
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)

@@ -18,9 +18,10 @@ from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
-from tests.bulk import bulk_rows
-from tests.counted import DAY, HOUR, NOW, Counted, a_job
-from tests.full import in_full
+from testing.builders import DAY, HOUR, NOW, a_job
+from testing.bulk import bulk_rows
+from testing.counted import Counted
+from testing.full import in_full
 
 # What it says.
 

@@ -17,8 +17,9 @@ from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row, Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.counted import DAY, NOW, SCOPE, Counted, a_job
-from tests.memory_dynamodb import RecordingDynamoDB
+from testing.builders import DAY, NOW, SCOPE, a_job
+from testing.counted import Counted
+from testing.memory_dynamodb import RecordingDynamoDB
 
 SECOND = timedelta(seconds=1)
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT

@@ -10,7 +10,7 @@ from jobledger.errors import InvalidToken
 from jobledger.ledger.cursor import Position, _seal_of, seal, unseal
 from jobledger.ledger.job_query import JobQuery
 from jobledger.service import Family, JobStatus
-from tests.full import in_full
+from testing.full import in_full
 
 TOKENS = in_full(10, 100)
 KEY = "JobLedger-Ledger-1"

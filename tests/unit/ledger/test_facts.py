@@ -24,7 +24,7 @@ from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.scan import read_facts
-from tests.memory_dynamodb import RecordingDynamoDB, error
+from testing.memory_dynamodb import RecordingDynamoDB, error
 
 SCOPE = "111122223333/us-east-1"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -16,7 +16,8 @@ from jobledger.ledger.states import SyncState, Walk
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.read import active_jobs, counted_families, read_summary
-from tests.counted import DAY, HOUR, NOW, SCOPE, Counted, a_job
+from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
+from testing.counted import Counted
 
 SECOND = timedelta(seconds=1)
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT

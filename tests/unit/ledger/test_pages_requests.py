@@ -15,7 +15,7 @@ from jobledger.ledger.pages import JobsPage, read_page
 from jobledger.ledger.table import Table
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import RecordingDynamoDB
+from testing.memory_dynamodb import RecordingDynamoDB
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -18,9 +18,9 @@ from jobledger.ledger.table import Table
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from jobledger.totals.scan import read_facts
-from tests.api import NOW, SCOPE
-from tests.full import in_full
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.builders import NOW, SCOPE
+from testing.full import in_full
+from testing.memory_dynamodb import MemoryDynamoDB
 
 WALKS = in_full(1_000, 10_000)
 BATCHES = 20

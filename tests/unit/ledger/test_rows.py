@@ -21,8 +21,8 @@ from jobledger.ledger.rows import (
 from jobledger.ledger.table import Row, Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import RecordingDynamoDB, cancelled
-from tests.world import FAR_FUTURE, FAR_PAST
+from testing.builders import FAR_FUTURE, FAR_PAST
+from testing.memory_dynamodb import RecordingDynamoDB, cancelled
 
 SCOPE = "111122223333/us-east-1"
 PHI = f"{SCOPE}/PHI"

@@ -15,8 +15,8 @@ from jobledger.service import Family
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import RecordingDynamoDB
-from tests.world import FAR_FUTURE, FAR_PAST
+from testing.builders import FAR_FUTURE, FAR_PAST
+from testing.memory_dynamodb import RecordingDynamoDB
 
 SCOPE = "111122223333/us-east-1"
 PHI = Family.PHI

@@ -13,7 +13,7 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
 from jobledger.service import Family
-from tests.dynamodb_limits import Item
+from testing.dynamodb_limits import Item
 
 Items = Mapping[tuple[str, str], Item]
 Counters = dict[str, dict[str, int]]

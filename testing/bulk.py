@@ -10,7 +10,7 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
 from jobledger.service import Family
-from tests.dynamodb_limits import Item
+from testing.dynamodb_limits import Item
 
 
 def bulk_rows(ledger: Ledger, family: Family, jobs: Iterable[Job]) -> Iterator[Item]:
