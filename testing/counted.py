@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import SCOPE, SECOND, MemoryLedger

@@ -22,7 +22,8 @@ from botocore.handlers import BUILTIN_HANDLERS
 from botocore.parsers import JSONParser, ResponseParserError, ResponseParserFactory
 from botocore.session import Session
 
-_LISTS = ("SNOMEDCTInference", "ICD10CMInference", "RxNormInference", "PHIDetection")
+from jobledger import service
+
 # The output shapes of the operations whose decoded body is the result.
 _DECODED = frozenset(
     {
@@ -36,10 +37,7 @@ _DECODED = frozenset(
         "PutEventsResponse",
         "SendMessageResult",
         "DeleteMessageBatchResult",
-        "ListEntitiesDetectionV2JobsResponse",
-        "DescribeEntitiesDetectionV2JobResponse",
-        *(f"List{name}JobsResponse" for name in _LISTS),
-        *(f"Describe{name}JobResponse" for name in _LISTS),
+        *(f"{name}Response" for name in service.operations(service.Family)),
     }
 )
 _LISTED, _DESCRIBED = (

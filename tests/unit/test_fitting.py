@@ -11,10 +11,11 @@ from jobledger.api.listing import Listing, json_text
 from jobledger.clients import session
 from jobledger.digest.totals import Changes
 from jobledger.fitting import ALTERED, MAX_JOB_BYTES
-from jobledger.jobs import PROPERTIES, Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
+from jobledger.service import PROPERTIES, Family
 from jobledger.sync.upstream import Upstream
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import Family
 from jobledger.ledger.job_facts import is_stale
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import parse
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.counts import Counts, Totals, percentiles, readable
 from jobledger.ledger.job_facts import (
     MODELLED,
@@ -22,6 +21,7 @@ from jobledger.ledger.job_facts import (
     expires_between,
     is_active,
 )
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339, seconds_between
 
 _EXPIRING_SOON = timedelta(days=7)

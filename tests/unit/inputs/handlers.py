@@ -14,9 +14,9 @@ from jobledger.handlers import api as api_handler
 from jobledger.handlers import digest, lookup, sync
 from jobledger.inputs import filters, payloads
 from jobledger.inputs.validation import JsonObject, Parameter, value_of
-from jobledger.jobs import Family
 from jobledger.lookup import request as lookup_request
 from jobledger.observability import logger
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
 from testing.api import Api, Context, running_api

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, NOW, SECOND, a_job
 from testing.counted import Counted

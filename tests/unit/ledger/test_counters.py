@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family
 from jobledger.ledger import counters
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.job_query import JobQuery
+from jobledger.service import Family
 from jobledger.totals.read import read_summary
 from jobledger.totals.recount import recount_month
 from testing.builders import DAY, HOUR, NOW, SCOPE, a_job

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.counters import CounterRow
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
 from testing.builders import DAY, HOUR, NOW, a_job

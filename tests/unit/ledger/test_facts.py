@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable, TooMuchToSummarise
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_facts import (
     JobFacts,
     duration_of,
@@ -21,6 +21,7 @@ from jobledger.ledger.job_facts import (
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.scan import read_facts
 from testing.memory_dynamodb import RecordingDynamoDB, error

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job, JobStatus, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger import pages
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import JobsPage, read_page
 from jobledger.ledger.table import Table
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from testing.memory_dynamodb import RecordingDynamoDB
 

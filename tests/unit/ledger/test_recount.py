@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
+from jobledger.service import Family
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
 from testing.counted import TODAY, Counted

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change, furthest, job_row, supersedes
 from jobledger.ledger.table import Row, Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import FAR_FUTURE, FAR_PAST
 from testing.memory_dynamodb import MemoryDynamoDB

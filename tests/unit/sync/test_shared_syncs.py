@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobledger.errors import FunctionRefused
-from jobledger.jobs import Family
 from jobledger.ledger.table import Row, Table
+from jobledger.service import Family
 from jobledger.sync.shared import SharedSyncs
 from jobledger.times import rfc3339
 from testing.builders import NOW, SCOPE
