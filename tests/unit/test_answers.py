@@ -27,7 +27,7 @@ from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
 from jobledger.sns import Notification, Notifier
 from jobledger.sqs import Undelivered
-from tests.scripted_server import Scripted, scripted
+from testing.scripted_server import Scripted, scripted
 
 KEY = {"PK": "p", "SK": "s"}
 CHANGE = Change(Family.PHI, "job", "FAILED", None, None, None, "2026-11-23T12:00:00.000Z")

@@ -11,7 +11,7 @@ from jobledger.events.eventbridge import detail_of
 from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
 from stacks.settings import Settings, setting_keys
-from tests.world import SCOPE
+from testing.builders import SCOPE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -16,8 +16,10 @@ SECONDS = 60
 
 
 def environment(url: str, **more: str) -> dict[str, str]:
-    names = ("PATH", "HOME", "LANG", "NO_PROXY", "no_proxy")
-    names += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_CONFIG_FILE")
+    names = (
+        *("PATH", "HOME", "LANG", "NO_PROXY", "no_proxy"),
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_CONFIG_FILE"),
+    )
     kept = {name: os.environ[name] for name in names if name in os.environ}
     own = {"JOB_LEDGER_URL": url, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
     return {**kept, **own, **more}

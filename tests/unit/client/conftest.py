@@ -8,7 +8,7 @@ import pytest
 from job_ledger import JobLedger
 from job_ledger.command.main import _run
 from job_ledger.http import Http
-from tests.served_api import ServedApi, fill, served_api
+from testing.served_api import ServedApi, fill, served_api
 
 Done = subprocess.CompletedProcess[str]
 

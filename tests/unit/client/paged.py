@@ -3,8 +3,8 @@
 import json
 
 from jobledger.jobs import Family, job_from_service
-from tests.api import a_job
-from tests.scripted_server import Received, Scripted
+from testing.builders import full_job
+from testing.scripted_server import Received, Scripted
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 SIZE = 500
@@ -16,7 +16,7 @@ class Paged:
     def __init__(self, pages: int) -> None:
         self.pages = pages
         self.served = 0
-        job = job_from_service(Family.PHI, a_job())
+        job = job_from_service(Family.PHI, full_job())
         assert job
         text = job.json
         self._ndjson = f"{text}\n".encode() * SIZE

@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 
 from job_ledger import ApiError, ConnectionFailed, CredentialsUnavailable, JobLedger
-from tests.scripted_server import Scripted, problem, scripted
+from testing.scripted_server import Scripted, problem, scripted
 
 HEALTHY = Scripted(body=b'{"Status": "ok", "Families": {}}')
 KEYS = {"aws_access_key_id": "mine", "aws_secret_access_key": "secret"}

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from job_ledger import ApiError, JobLedger
-from tests.scripted_server import Scripted, answering
+from testing.scripted_server import Scripted, answering
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 TIME = "2026-11-23T08:00:00.000Z"

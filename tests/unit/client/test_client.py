@@ -11,8 +11,8 @@ from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.jobs import Family
 from jobledger.ledger.states import SyncState
 from jobledger.times import rfc3339
-from tests.api import NOW
-from tests.served_api import JOBS
+from testing.builders import NOW
+from testing.served_api import JOBS
 
 WINDOW = {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"}
 COUNTS = {"COMPLETED": 1}

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from job_ledger.command.table import COLUMNS
-from tests.scripted_server import Scripted, answering, problem, scripted
-from tests.served_api import JOBS
+from testing.scripted_server import Scripted, answering, problem, scripted
+from testing.served_api import JOBS
 from tests.unit.client.commands import command, environment, next_line, on_terminal, start
 from tests.unit.client.commands import run as run_process
 

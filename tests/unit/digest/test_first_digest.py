@@ -8,7 +8,7 @@ import pytest
 
 from jobledger.jobs import Family, job_from_service
 from jobledger.times import rfc3339
-from tests.digests import NOW, DigestWorld, published, sent
+from testing.digests import NOW, DigestWorld, published, sent
 
 HOURS = timedelta(hours=1)
 

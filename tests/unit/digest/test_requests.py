@@ -14,7 +14,7 @@ from jobledger.errors import (
     InvalidParameters,
 )
 from jobledger.jobs import Family
-from tests.digests import (
+from testing.digests import (
     ENVIRONMENT,
     SCOPE,
     WINDOW,

@@ -14,7 +14,7 @@ from job_ledger.command.doctor import table_lines
 from job_ledger.doctor.cost import PRICES
 from job_ledger.doctor.findings import Check, Status, exit_code, ok, problem
 from job_ledger.doctor.run import ALL_CHECKS, Result, run_checks
-from tests.scripted_server import Scripted, scripted
+from testing.scripted_server import Scripted, scripted
 from tests.unit.client.commands import run
 from tests.unit.doctor.recorded import actions, calls, deployed
 from tests.unit.doctor.test_checks import NAMED, found

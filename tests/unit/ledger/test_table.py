@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from jobledger.clients import session
 from jobledger.errors import LedgerUnavailable
 from jobledger.ledger.table import CONFIG, Check, Increment, Put, Table, encode
-from tests.memory_dynamodb import cancelled, error
-from tests.scripted_server import Scripted, scripted
+from testing.memory_dynamodb import cancelled, error
+from testing.scripted_server import Scripted, scripted
 
 KEY = {"PK": "state", "SK": "PHI"}
 TYPED_KEY = {"PK": {"S": "state"}, "SK": {"S": "PHI"}}
