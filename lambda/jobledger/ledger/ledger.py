@@ -14,10 +14,11 @@ change in the transaction that writes a job row. No row but those of the counter
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
-from jobledger.errors import LedgerUnavailable
+from jobledger.errors import LedgerUnavailable, WalkOvertaken
 from jobledger.jobs import Job, job_from_json
 from jobledger.ledger.active import (
     ActiveJob,
@@ -31,7 +32,7 @@ from jobledger.ledger.active import (
     read_followed,
 )
 from jobledger.ledger.counters import counted_together
-from jobledger.ledger.job_facts import OTHER_STATUS
+from jobledger.ledger.job_facts import MODELLED, OTHER_STATUS, facts_of_row
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of, plan
 from jobledger.ledger.rows import (
     Change,
@@ -42,6 +43,7 @@ from jobledger.ledger.rows import (
     ended_row,
     furthest,
     job_row,
+    observed_at_of,
 )
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState, named_state, state_from_row
@@ -53,7 +55,6 @@ from jobledger.ledger.table import (
     Row,
     Table,
     pause,
-    text_of,
     version_of,
 )
 from jobledger.service import Family
@@ -95,6 +96,7 @@ class Ledger:
         listed_at: str,
         *,
         announce_new: bool,
+        counted: bool = True,
         followed: Followed | None = None,
         search_all: bool = False,
     ) -> Recorded:
@@ -107,6 +109,9 @@ class Ledger:
         the family's active jobs, as far as the caller has read them: a job that is listed with another submit
         time is found there. Jobs without a row are looked for by their ids, with `search_all` all jobs, but
         not in a first fill. Raises LedgerUnavailable; rows that were written before the error remain, complete.
+
+        Without `counted`, the counters stay as they are: the fill of a family that was never synced, whose jobs
+        are counted once, afterwards. Raises WalkOvertaken when another sync has completed the fill.
         """
         scope, pending = self.partition(family), furthest(jobs)
         unseen_since = None if announce_new else rfc3339(self._now() - _FIRST_WINDOW)
@@ -127,8 +132,10 @@ class Ledger:
             writes = [write for write in plans if write]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in batches(scope, writes, unseen_since, one_by_one=attempt > 0):
-                if self._write(family, batch, listed_at, unseen_since):
+            for batch in batches(
+                scope, writes, unseen_since, counted=counted, one_by_one=attempt > 0
+            ):
+                if self._write(family, batch, listed_at, unseen_since, counted=counted):
                     changed += sum(write.replaces for write in batch)
                     altered += sum(bool(w.replaces and w.job.altered) for w in batch)
                     transitions += sum(write.is_announced(unseen_since) for write in batch)
@@ -159,7 +166,9 @@ class Ledger:
         """
         scope, at = self.partition(family), rfc3339(self._now())
         row = self.table.get({"PK": scope, "SK": job.sort_key})
-        expires = text_of(row, "ExpirationTime") if row else at
+        facts = partial(facts_of_row, family)
+        job_facts = next(readable([row] if row else [], facts), None)
+        expires = job_facts.expiration_time if job_facts else at
         if job.unknown_at or (expires and expires <= at):
             self.mark_expired(family, job.job_id, job.submit_time or None)
             return True
@@ -349,25 +358,30 @@ class Ledger:
         batch: Sequence[JobWrite],
         listed_at: str,
         unseen_since: str | None,
+        *,
+        counted: bool,
     ) -> bool:
         """Write a batch in one transaction; False when another writer was faster."""
         scope = self.partition(family)
-        batch = self._counted(family, batch)
+        batch = self._counted(family, batch) if counted else batch
         active = [change for write in batch if (change := write.active_change(scope))]
         follows = any(isinstance(change, Put) for change in active)
         checks: list[Check] = []
         floor: str | None = None
-        if follows or any(write.known.row is None for write in batch):
+        if not counted or follows or any(write.known.row is None for write in batch):
             # The batch is stamped immediately before it is written.
-            settled = self._settled(family, follows=follows)
+            settled = self._settled(family, follows=follows, counted=counted)
             if settled is None:
                 return False
             checks, floor = settled
         actions: list[Action] = [*checks, *active]
         first_observed_at = self._after(floor)
         for write in batch:
-            actions += self._of_job(scope, write, listed_at, unseen_since, first_observed_at)
-        return self.table.transact([*actions, *increments_of(self.scope, family, batch)])
+            actions += self._of_job(
+                scope, write, listed_at, unseen_since, first_observed_at, counted=counted
+            )
+        increments = increments_of(self.scope, family, batch) if counted else []
+        return self.table.transact([*actions, *increments])
 
     def _counted(self, family: Family, batch: Sequence[JobWrite]) -> Sequence[JobWrite]:
         """Return a batch that says which jobs are counted under another status than theirs."""
@@ -380,15 +394,20 @@ class Ledger:
             for write in batch
         ]
 
-    def _settled(self, family: Family, *, follows: bool) -> tuple[list[Check], str | None] | None:
+    def _settled(
+        self, family: Family, *, follows: bool, counted: bool
+    ) -> tuple[list[Check], str | None] | None:
         """Return the check that a batch with new jobs is written with, and the time after which it is stamped.
 
         The state must still be the one that was read. So a new job is never written behind a `settled_at`
         that a reader has seen, however long its write takes; and an active job, which `follows` announces,
-        is never written in a state that says that there is none. Returns None when another writer was faster.
+        is never written in a state that says that there is none; and a job that is not `counted` is never
+        written after the fill. Returns None when another writer was faster.
         """
         state: SyncState | None = self.state(family)
         assert state is not None
+        if state.filled and not counted:
+            raise WalkOvertaken
         if follows and (state.idle or state.quiet):
             state = self.save_state(family, msgspec.structs.replace(state, idle=False, quiet=0))
             if state is None:
@@ -405,15 +424,20 @@ class Ledger:
         listed_at: str,
         unseen_since: str | None,
         first_observed_at: str,
+        *,
+        counted: bool,
     ) -> Iterator[Put | Check | Delete]:
         """Yield the job's row and, when its status changed, its change log row; and remove its other rows."""
         job, row, replaced = write.job, write.known.row, write.replaced
         read = {":read": replaced["Version"]} if replaced else {}
         if write.replaces:
-            observed_at = self._after(str(row["ObservedAt"])) if row else first_observed_at
+            observed_at = self._after(observed_at_of(row)) if row else first_observed_at
             written = job_row(scope, job, row, listed_at, observed_at if write.moves else None)
             if write.counted_as:
                 written["CountedAs"] = write.counted_as
+            if not counted and job.status and job.status not in MODELLED:
+                # How many of these are counted by name depends on the counters.
+                del written["Counted"]
             if replaced:
                 yield Put(written, "Version = :read", read)
             else:

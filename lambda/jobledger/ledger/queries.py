@@ -56,8 +56,8 @@ def parameters_of(
     if index.name:
         parameters["IndexName"] = index.name
     if query.name_prefix is not None:
-        filters = ["begins_with(JobName, :prefix) AND "]
-        values[":prefix"] = query.name_prefix
+        filters = ["begins_with(NameKey, :prefix) AND "]
+        values[":prefix"] = f"{ledger.partition(part.family)}#{query.name_prefix}"
     if as_of is not None:
         # Jobs that the ledger learned of after the walk began would shift its pages. When it learned of a job
         # that a wrong clock dated ahead is unknown.

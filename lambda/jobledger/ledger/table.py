@@ -40,9 +40,11 @@ CONFIG = Config(
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _CONFLICTS = frozenset({_CONDITION_FAILED, "TransactionConflict"})
 # botocore does not retry throttling inside a transaction: it is a cancellation reason, not an error (API
-# reference, TransactWriteItems). Four rounds still end well before SETTLING.
+# reference, TransactWriteItems). A writer that is alone on a partition key waits a second at most; the rounds of a
+# throttled transaction take 30 seconds at most, which is well before SETTLING.
 _THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"})
 _ROUNDS = 4
+_THROTTLED_ROUNDS = 40
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -169,24 +171,24 @@ class Table:
         botocore sends a token with each call, so that its own retries add no increment twice.
         """
         items = [self._action(action) for action in actions]
-        busy = False
-        for round_number in range(_ROUNDS):
-            pause(round_number)
+        busy = throttled = 0
+        while True:
+            pause(busy or min(throttled, 2))
             try:
                 with _our_errors():
                     self._client.transact_write_items(TransactItems=items)
             except _ConditionFailed:
                 return False
             except _Busy:
-                busy = True
-                continue
-            except _Throttled:
-                busy = False
-                continue
-            return True
-        if busy:
-            return False
-        raise LedgerUnavailable("ThrottlingError")
+                busy += 1
+                if busy == _ROUNDS:
+                    return False
+            except _Throttled as error:
+                throttled += 1
+                if throttled == _THROTTLED_ROUNDS:
+                    raise LedgerUnavailable("ThrottlingError") from error
+            else:
+                return True
 
     def _action(self, action: Action) -> dict[str, Any]:
         if isinstance(action, Put):
@@ -220,9 +222,9 @@ class Table:
 
 
 def pause(round_number: int) -> None:
-    """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds."""
+    """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds each."""
     if round_number:
-        time.sleep(random.random() * 0.05 * 4**round_number)
+        time.sleep(random.random() * 0.05 * 4 ** min(round_number, 3))
 
 
 def _refuse_retry(request: Any, **_: Any) -> None:

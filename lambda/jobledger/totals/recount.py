@@ -27,9 +27,7 @@ from jobledger.ledger.counters import (
 )
 from jobledger.ledger.counts import (
     LAYOUT,
-    Counts,
     expiration_of,
-    expiration_parts,
     month_of,
     names_of,
     submit_day,
@@ -37,9 +35,9 @@ from jobledger.ledger.counts import (
 )
 from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts_of_row, is_active
 from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger
-from jobledger.ledger.rows import is_counted
+from jobledger.ledger.rows import is_counted, status_of
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Put, Row, pause, text_of, version_of
+from jobledger.ledger.table import Key, Put, Row, pause, version_of
 from jobledger.service import Family
 
 # With as many expiration days and some of a month's days, no more than the 100 rows of a transaction.
@@ -143,7 +141,7 @@ def _count_rows(ledger: Ledger, family: Family, keys: Sequence[Key]) -> None:
 def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
     changes = Changes(ledger.scope, family)
     puts = []
-    statuses = [text_of(row, "JobStatus") for row in rows]
+    statuses = [status_of(row) for row in rows]
     together = counted_together(ledger.table, ledger.scope, family, statuses)
     for row, status in zip(rows, statuses, strict=True):
         version = version_of(row)
@@ -160,28 +158,33 @@ def _repair_expirations(
 ) -> int:
     """Replace what the rows of expiration days have of one submit month, where it differs."""
     rows = expirations(ledger.table, ledger.scope, today)
-    stored = {row.period: row.counts for row in rows if row.family is family}
+    stored = {
+        row.period: {name: number for name, number in row.counts.items() if number}
+        for row in rows
+        if row.family is family and month_of(_submitted(row.period)) == month
+    }
     repaired = 0
-    for day in sorted(stored.keys() | {day for day in recounted if day >= today}):
-        if _of_month(stored.get(day, {}), month) != recounted.get(day, {}):
-            key = expiration_key(ledger.scope, family, day)
-            recount = partial(_with_expirations, ledger, family, month, day)
-            repaired += _repair(ledger, key, recount)
+    for period in sorted(stored.keys() | {period for period in recounted if period >= today}):
+        if stored.get(period, {}) != recounted.get(period, {}):
+            key = expiration_key(ledger.scope, family, period)
+            repaired += _repair(ledger, key, partial(_expirations_of, ledger, family, period))
     return repaired
 
 
-def _repair(ledger: Ledger, key: Key, recount: Callable[[Counts], Recounted]) -> int:
-    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0.
+def _submitted(period: str) -> str:
+    """Return the submit day of an expiration period."""
+    return period.partition("~")[2]
 
-    `recount` is given the counts of the row.
-    """
+
+def _repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
+    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
     last = None
     for attempt in range(WRITE_ATTEMPTS):
         pause(min(attempt, 1))
         row = ledger.table.get(key)
         version = version_of(row)
         stored = counts_of(row)
-        recounted = recount(stored)
+        recounted = recount()
         if recounted == stored:
             return 0
         # A Query can see a transaction in part: the job rows may be older than the counter row that was read
@@ -194,40 +197,26 @@ def _repair(ledger: Ledger, key: Key, recount: Callable[[Counts], Recounted]) ->
     return 0  # too busy to compare: the next recount will
 
 
-def _sum_of_jobs(ledger: Ledger, family: Family, day: str, _: Counts) -> Recounted:
+def _sum_of_jobs(ledger: Ledger, family: Family, day: str) -> Recounted:
     total: Recounted = Counter()
     for job in _counted_jobs(ledger, family, day):
         total.update(names_of(job))
     return total
 
 
-def _with_expirations(
-    ledger: Ledger, family: Family, month: str, day: str, stored: Counts
-) -> Recounted:
-    """Return the counts of an expiration day, with those of one submit month from its job rows."""
-    found = (expiration_of(job) for job in _counted_jobs(ledger, family, month))
-    of_month = Counter(name for expires, name in filter(None, found) if expires == day)
-    others = stored.keys() - _of_month(stored, month).keys()
-    return of_month + Counter({name: stored[name] for name in others})
+def _expirations_of(ledger: Ledger, family: Family, period: str) -> Recounted:
+    found = map(expiration_of, _counted_jobs(ledger, family, _submitted(period)))
+    return Counter(name for expires, name in filter(None, found) if expires == period)
 
 
-def _of_month(counts: Counts, month: str) -> dict[str, int]:
-    """Return the counts of an expiration day that are of jobs of one submit month, without zeros."""
-    return {
-        name: number
-        for name, number in counts.items()
-        if number and month_of(expiration_parts(name)[1]) == month
-    }
-
-
-def _sum_of_days(ledger: Ledger, keys: Sequence[Key], _: Counts) -> Recounted:
+def _sum_of_days(ledger: Ledger, keys: Sequence[Key]) -> Recounted:
     total: Recounted = Counter()
     for row in ledger.table.batch_get(keys):
         total.update(without_hours(counts_of(row)))
     return +total
 
 
-def _sum_of_months(ledger: Ledger, family: Family, _: Counts) -> Recounted:
+def _sum_of_months(ledger: Ledger, family: Family) -> Recounted:
     total: Recounted = Counter()
     for row in months(ledger.table, ledger.scope, consistent=True):
         if row.family is family:
