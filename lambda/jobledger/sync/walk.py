@@ -303,13 +303,17 @@ class Sync:
         state = self._state
         if not state.filled or (state.counters_complete and state.recounted is None):
             return
-        begun = self._state.recounted or ""
+        begun = state.recounted or ""
+        # Rows that are counted for the first time are not repaired.
+        verifies = state.counters_complete
         for month in months_to_recount(self._ledger, self._family, begun):
             self._check_deadline()
             today = submit_day(rfc3339(self._now()))
-            self._repaired += recount_month(self._ledger, self._family, month, today)
+            repaired = recount_month(self._ledger, self._family, month, today, self._check_deadline)
+            self._repaired += repaired if verifies else 0
             self._save_recount(recounted=month)
-        self._repaired += recount_all(self._ledger, self._family)
+        repaired = recount_all(self._ledger, self._family)
+        self._repaired += repaired if verifies else 0
         self._save_recount(recounted=None, counted=LAYOUT)
 
     def _save_recount(self, **changed: object) -> None:

@@ -73,21 +73,31 @@ def months_to_recount(ledger: Ledger, family: Family, after: str) -> Iterator[st
         yield after
 
 
-def recount_month(ledger: Ledger, family: Family, month: str, today: str) -> int:
+def recount_month(
+    ledger: Ledger,
+    family: Family,
+    month: str,
+    today: str,
+    check_deadline: Callable[[], None] = lambda: None,
+) -> int:
     """Count what is not counted, and replace counter rows that differ; return how many were replaced.
 
     Rows of expiration days before `today` are not compared: nothing reads them any more. Raises
-    LedgerUnavailable; what was written before the error remains, complete.
+    LedgerUnavailable, and what `check_deadline` raises before each row that differs; what was written before
+    remains, complete.
     """
     recounted = _count(ledger, family, month)
     ledger.follow(family, recounted.active)
-    repaired = _repair_expirations(ledger, family, month, today, recounted.expirations)
+    repaired = _repair_expirations(
+        ledger, family, month, today, recounted.expirations, check_deadline
+    )
     days = [f"{month}-{number:02}" for number in range(1, 32)]
     keys = [day_key(ledger.scope, family, day) for day in days]
     stored = {str(row["SK"]): counts_of(row) for row in ledger.table.batch_get(keys)}
     for day, key in zip(days, keys, strict=True):
         # Writers change rows between the two reads: a difference is only the reason to look again.
         if stored.get(key["SK"], Counter()) != recounted.days[day]:
+            check_deadline()
             repaired += _repair(ledger, key, partial(_sum_of_jobs, ledger, family, day))
     key = month_key(ledger.scope, family, month)
     return repaired + _repair(ledger, key, partial(_sum_of_days, ledger, keys))
@@ -154,7 +164,12 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
 
 
 def _repair_expirations(
-    ledger: Ledger, family: Family, month: str, today: str, recounted: dict[str, Recounted]
+    ledger: Ledger,
+    family: Family,
+    month: str,
+    today: str,
+    recounted: dict[str, Recounted],
+    check_deadline: Callable[[], None],
 ) -> int:
     """Replace what the rows of expiration days have of one submit month, where it differs."""
     rows = expirations(ledger.table, ledger.scope, today)
@@ -166,6 +181,7 @@ def _repair_expirations(
     repaired = 0
     for period in sorted(stored.keys() | {period for period in recounted if period >= today}):
         if stored.get(period, {}) != recounted.get(period, {}):
+            check_deadline()
             key = expiration_key(ledger.scope, family, period)
             repaired += _repair(ledger, key, partial(_expirations_of, ledger, family, period))
     return repaired

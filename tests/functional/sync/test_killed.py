@@ -31,8 +31,8 @@ PROCESSES.set_forkserver_preload([one_sync.__name__])
 BEGAN = time.time()
 OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 # More than a run has, which the tests below make sure of.
-STEPS, RECOUNT_STEPS = 30, 45
-KILLS = in_full(6, 30)
+STEPS, RECOUNT_STEPS = 66, 45
+KILLS = in_full(6, 66)
 RECOUNT_KILLS = in_full(9, 45)
 
 
@@ -131,7 +131,7 @@ def _job(number, status):
 
 
 @pytest.mark.full
-@pytest.mark.row(7, count="{KILLS} kills, over 30 steps")
+@pytest.mark.row(7, count="{KILLS} kills, over 66 steps")
 @pytest.mark.parametrize("step", range(STEPS // KILLS, STEPS + 1, STEPS // KILLS))
 def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step):
     account.sync(kill_at=step)
@@ -142,7 +142,7 @@ def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step
 
 
 @pytest.mark.full
-@pytest.mark.row(7, count="{KILLS} kills, over 30 steps")
+@pytest.mark.row(7, count="{KILLS} kills, over 66 steps")
 @pytest.mark.parametrize("step", range(1, STEPS + 1, STEPS // KILLS))
 def test_a_killed_sync_loses_no_transition_and_repeats_none(account, step):
     account.sync()

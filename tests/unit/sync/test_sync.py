@@ -4,6 +4,7 @@ import pytest
 
 from jobledger.errors import DeadlineReached
 from jobledger.jobs import job_from_service
+from jobledger.ledger.rows import status_of
 from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
 from testing.builders import listed_job
@@ -124,7 +125,7 @@ def test_an_active_job_that_vanished_is_kept_marked_and_asked_for_twice():
         assert [world.sync().upstream_calls for _ in range(3)] == [2, 2, 1]  # List, Describe
         row = world.ledger.find("gone")
         assert row is not None
-        assert (row["JobStatus"], row["ExpiredUpstream"]) == ("IN_PROGRESS", True)
+        assert (status_of(row), row["ExpiredUpstream"]) == ("IN_PROGRESS", True)
 
 
 def test_an_active_job_that_is_only_not_listed_is_described_and_stays_active():

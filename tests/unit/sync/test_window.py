@@ -201,7 +201,7 @@ def test_an_upgraded_ledger_is_counted_by_the_first_sync_and_verified_each_day(o
 
 def recount_due(world: World, after: str) -> None:
     state = world.ledger.state(world.family)
-    assert world.ledger.save_state(world.family, replace(state, counted=0, recounted=after))
+    assert world.ledger.save_state(world.family, replace(state, recounted=after))
 
 
 def test_a_recount_is_resumed_after_the_month_where_it_stopped():
