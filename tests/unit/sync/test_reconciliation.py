@@ -182,7 +182,7 @@ def test_a_recount_is_kept_after_each_month_and_stops_when_there_is_no_time(serv
         2,
         ["2026-09", "2026-10"],
     )
-    assert (service.state.recounted, service.state.counted) == ("2026-10", 0)
+    assert (service.state.recounted, service.state.counted) == ("2026-10", LAYOUT)
     assert service.sync(page()).error is None
     assert months[2:] == ["2026-11"]
 
