@@ -307,7 +307,7 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.fill(full_job(1), family=Family.RXNORM)
     api.fill(full_job(2), family=Family.PHI)
     api.mark_synced([Family.RXNORM])
-    monkeypatch.setattr("jobledger.handlers.api._kept", lambda: (Family.RXNORM,))
+    monkeypatch.setattr("jobledger.handlers.api._families", lambda: (Family.RXNORM,))
     for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
         answer = api.get(**query)
         assert [job["Family"] for job in answer.jobs] == ["RXNORM"]

@@ -15,7 +15,7 @@ import jsonschema_rs
 import pytest
 from msgspec.structs import replace
 
-from jobledger.digest.content import Details, Reader
+from jobledger.digest.content import Details, DigestReader
 from jobledger.digest.document import machine_json
 from jobledger.digest.message import render_messages
 from jobledger.digest.windows import Window
@@ -155,7 +155,7 @@ def measure() -> None:
 
 def read(changes: int, status: str) -> Any:
     ledger = Ledger(Table(Streams(changes, status), "ledger"), SCOPE, lambda: NOW)
-    reader = Reader(ledger, tuple(Family), sync_minutes=1, include_details=False)
+    reader = DigestReader(ledger, tuple(Family), sync_minutes=1, include_details=False)
     window = Window("2026-11-22T00:00:00.000Z", DAY.end)
     return reader.read(window, parse(DAY.end), first_start=None, covers_gap=False)
 

@@ -189,7 +189,7 @@ def running_handlers() -> Iterator[Handlers]:
         stack.enter_context(
             mock.patch.dict("os.environ", ENVIRONMENT | {"FAMILIES": "SNOMEDCT,PHI"})
         )
-        stack.enter_context(mock.patch.object(api_handler, "_kept", return_value=KEPT))
+        stack.enter_context(mock.patch.object(api_handler, "_families", return_value=KEPT))
         running.answer_of_function = {"DigestId": "d"}
         digests = DigestWorld()
         stack.enter_context(

@@ -7,9 +7,9 @@ import pytest
 
 from jobledger.api.describe import describe
 from jobledger.api.export import csv_text
-from jobledger.board.data import Reader, read_jobs
+from jobledger.board.data import BoardReader, listed_jobs, read_jobs
 from jobledger.digest.current import read_current_totals
-from jobledger.digest.totals import Changes
+from jobledger.digest.shortlists import WindowChanges
 from jobledger.errors import NotUnderstood
 from jobledger.ledger.counters import partition
 from jobledger.ledger.pages import read_page
@@ -90,7 +90,7 @@ def test_a_digest_counts_the_changes_beside_a_damaged_one(world, attribute, valu
     if not is_damage(attribute, value):
         return
     key = damage(world, "#changes", attribute, ODD[value])
-    changes = Changes.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
+    changes = WindowChanges.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
     assert changes.counts == {"IN_PROGRESS": JOBS, "COMPLETED": JOBS - 1}
     assert skipped() == {key}
 
@@ -105,9 +105,9 @@ def test_a_page_in_every_format_has_the_jobs_beside_one_of_damaged_json(world, t
     page = read_page(world.ledger, world.query(), 500, None, rfc3339(now))
     assert [json.loads(job)["JobId"] for job in page.jobs] == others
     assert csv_text(page.jobs).count("\r\n") == JOBS
-    reader = Reader(world.ledger, [world.family], world.clock.now, lambda: None)
-    board = read_jobs(reader, {}, 50, now)
-    assert [job.job_id for job in board.jobs] == others
+    reader = BoardReader(world.ledger, [world.family], world.clock.now, lambda: None)
+    board = read_jobs(reader, {}, 50)
+    assert [job.job_id for job in listed_jobs(board.jobs)] == others
     # A page reads no partition keys.
     assert skipped() == {(None, key[1])}
     with pytest.raises(NotUnderstood):

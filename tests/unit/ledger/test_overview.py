@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.digest.current import read_current_totals
-from jobledger.digest.totals import LONGEST_LIST
+from jobledger.digest.shortlists import LONGEST_LIST
 from jobledger.errors import TooMuchToSummarise
 from jobledger.ledger.counters import partition
 from jobledger.ledger.counts import LAYOUT

@@ -14,7 +14,6 @@ from jobledger.ledger.counts import (
     expiration_parts,
     month_of,
     names_of,
-    percentile,
     percentiles,
     readable,
     seconds_of,
@@ -130,13 +129,13 @@ def test_no_duration_is_exactly_zero_seconds():
 )
 def test_a_percentile_is_the_nearest_rank(percent, bucket):
     buckets = {7: 2, 1: 5, 2: 3}
-    assert percentile(buckets, percent) == seconds_of(bucket)
+    assert percentiles(buckets, percent) == [seconds_of(bucket)]
     assert percentiles(buckets, 50, percent) == [seconds_of(1), seconds_of(bucket)]
 
 
 @pytest.mark.parametrize("buckets", [{}, {5: 0}, {5: 0, 6: 0}])
 def test_no_durations_have_no_percentile(buckets):
-    assert percentile(buckets, 50) is None
+    assert percentiles(buckets, 50) == [None]
     assert percentiles(buckets, 50, 90, 100) == [None, None, None]
 
 

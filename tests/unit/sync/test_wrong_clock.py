@@ -11,12 +11,12 @@ from jobledger.api.keyed_walks import settled_times
 from jobledger.ledger.as_of import refreshed
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
-from jobledger.ledger.table import SETTLING, Row, Table
+from jobledger.ledger.table import Row, Table
 from jobledger.lookup.resource import _waited
 from jobledger.service import Family
 from jobledger.sync.shared import SharedSyncs
 from jobledger.sync.walk import FULL_WALK_EVERY
-from jobledger.times import known, rfc3339
+from jobledger.times import SETTLING, known, rfc3339
 from testing.api import running_api
 from testing.builders import SCOPE, listed_job
 from testing.digests import DigestWorld, sent, windows
