@@ -76,10 +76,9 @@ WHEN = {
 
 def rings(alarm: dict[str, Any], resources: dict[str, Any]) -> Rings:
     """Read an alarm as the table above has it."""
-    # The metrics of an expression differ in their dimensions only.
     first, *others = metrics_of(alarm).values()
     threshold, metric = alarm["Threshold"], first["MetricName"]
-    assert {other["MetricName"] for other in others} <= {metric}
+    assert {other["MetricName"] for other in others} <= {"ThrottledRequests"}
     if metric == "Duration":
         (function,) = (d["Value"]["Ref"] for d in alarm["Dimensions"])
         threshold /= resources[function]["Properties"]["Timeout"] * 1000

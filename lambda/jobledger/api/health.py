@@ -1,4 +1,4 @@
-"""GET /health: the age of the ledger for each family, and the reason."""
+"""GET /health: for each family, the age of the ledger and the last error."""
 
 from collections.abc import Iterable
 from datetime import datetime

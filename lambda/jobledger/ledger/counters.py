@@ -106,7 +106,7 @@ class Changes:
         self._expirations: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, day: str, job: JobFacts, number: int = 1) -> None:
-        """Count a job once more, or with -1 no more."""
+        """Add a job to the counters; `number=-1` removes it."""
         counts = self._days[day]
         for name in names_of(job):
             counts[name] += number

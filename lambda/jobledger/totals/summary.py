@@ -103,7 +103,7 @@ class Tally:
         self.see_active(job)
 
     def see_active(self, job: JobFacts) -> None:
-        """Consider a job that was added before as the oldest active one."""
+        """Keep a job as the oldest active one if it is. It must already be counted."""
         if is_active(job) and (self._oldest is None or _before(job, self._oldest)):
             self._oldest = job
 
