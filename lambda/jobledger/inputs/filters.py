@@ -11,7 +11,6 @@ from typing import Any
 from jobledger.errors import BadParameter, InvalidParameters
 from jobledger.inputs.formats import parse_time, parse_upper_bound
 from jobledger.inputs.validation import (
-    REPEAT,
     Parameter,
     Unknown,
     enumerated,
@@ -95,11 +94,10 @@ def unknown_parameter(name: str, known: Iterable[str]) -> str:
     # Some clients write a list as `JobStatus[]` or `JobStatus[0]`.
     plain, bracket, _ = name.partition("[")
     near = nearest(plain, known)
-    hint = f"did you mean {near}? " if near else ""
+    hint = f" Did you mean {near}?" if near else ""
     if near and bracket:
-        hint = f"{REPEAT}, as in {near}=…&{near}=…; "
-    all_known = f"known are {', '.join(known)}" if known else "it takes none"
-    return f"not a parameter of this call; {hint}{all_known}"
+        hint = f" To give several values, repeat the parameter: {near}=…&{near}=…."
+    return f"Unknown parameter.{hint} This call accepts {', '.join(known) or 'none'}"
 
 
 def parse_parameters(

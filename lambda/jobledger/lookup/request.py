@@ -101,8 +101,8 @@ def _split(name: str, texts: Sequence[str]) -> list[str]:
 
 def _unknown(name: str, _: object) -> str:
     near = nearest(name, PROPERTIES)
-    hint = f", did you mean {near}?" if near else "."
-    return f"not a property of this resource{hint} The properties are {', '.join(PROPERTIES)}"
+    hint = f" Did you mean {near}?" if near else ""
+    return f"not a property of this resource.{hint} The properties are {', '.join(PROPERTIES)}"
 
 
 def _sentence(bad: BadParameter) -> str:

@@ -122,7 +122,7 @@ def test_refresh_may_be_anything_and_changes_nothing(value):
         ({"WaitMinutes": "٥"}, "WaitMinutes must be a number from 0 to 120."),
         (
             {"jobName": "a"},
-            f"jobName is not a property of this resource, did you mean JobName? The properties are {NAMES}.",
+            f"jobName is not a property of this resource. Did you mean JobName? The properties are {NAMES}.",
         ),
         (
             {"MaxResults": "1"},

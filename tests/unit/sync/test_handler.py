@@ -62,7 +62,7 @@ FAMILIES_RULE = "Families: a list of one or more families in this ledger: SNOMED
         ([], "payload: {}, or a JSON object with Families, IfOlderThanSeconds, or both"),
         (
             {"Family": ["PHI"]},
-            "Family: not a member of this payload; did you mean Families? known members are Families, IfOlderThanSeconds",
+            "Family: Unknown member. Did you mean Families? This payload accepts Families, IfOlderThanSeconds",
         ),
         ({"Families": ["RXNORM", "PHI"]}, FAMILIES_RULE),
         ({"Families": "PHI"}, FAMILIES_RULE),
