@@ -14,7 +14,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row, Table
 from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
-from testing.memory_dynamodb import MemoryDynamoDB, RecordingDynamoDB, cancelled
+from testing.memory_dynamodb import RecordingDynamoDB, cancelled
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -86,13 +86,12 @@ class MemoryLedger:
     The jobs that it begins with are no changes, and `database` begins to count after them.
     """
 
-    def __init__(self, *jobs: Job, now: datetime = NOW, database: MemoryDynamoDB | None = None):
+    def __init__(self, *jobs: Job, now: datetime = NOW, database: RecordingDynamoDB | None = None):
         self.now = now
         self.database = database or RecordingDynamoDB()
         self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, self.time)
         self.record(*jobs, announce_new=False)
-        if isinstance(self.database, RecordingDynamoDB):
-            self.database.forget()
+        self.database.forget()
 
     def time(self) -> datetime:
         """The ledger's clock."""

@@ -9,7 +9,6 @@ from jobledger.ledger.states import SyncState
 from jobledger.ledger.totals import LAYOUT
 from jobledger.times import rfc3339
 from testing.builders import SCOPE, SECOND, MemoryLedger
-from testing.memory_dynamodb import RecordingDynamoDB
 from testing.recounted import recounted, stored_counters
 
 TODAY = "2026-11-23"
@@ -18,8 +17,6 @@ EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
 
 class Counted(MemoryLedger):
     """A ledger in memory. `record` lists jobs one second later; `states` are those of syncs that have counted them."""
-
-    database: RecordingDynamoDB
 
     def record(
         self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True

@@ -18,7 +18,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.ledger.totals import LAYOUT
 from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, NOW, a_job
-from testing.bulk import bulk_rows
+from testing.bulk import fill
 from testing.counted import Counted
 from testing.full import in_full
 
@@ -140,7 +140,7 @@ def test_a_job_that_the_service_no_longer_knows_is_counted_and_not_active():
 # What it costs.
 
 
-def fill(number: int, days: int = 730) -> Counted:
+def filled(number: int, days: int = 730) -> Counted:
     """Return a ledger with jobs that were submitted over some days, the last one an hour ago."""
     world, step = Counted(), days * DAY / number
     jobs = (
@@ -153,8 +153,7 @@ def fill(number: int, days: int = 730) -> Counted:
         )
         for n in range(number)
     )
-    for row in bulk_rows(world.ledger, Family.SNOMEDCT, jobs):
-        world.database._put(row)
+    fill(world, jobs)
     return world
 
 
@@ -166,7 +165,7 @@ on_one_worker = pytest.mark.xdist_group("counted-ledgers")
 @pytest.fixture(scope="module")
 def of_sizes() -> list[Counted]:
     """Two years with few and with many jobs."""
-    return [fill(number) for number in (1_000, MANY)]
+    return [filled(number) for number in (1_000, MANY)]
 
 
 def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
@@ -187,7 +186,7 @@ def cost_of_digest(world: Counted) -> tuple[Counter[str], int]:
 
 @pytest.mark.slow
 def test_rows_that_are_made_in_bulk_are_those_of_the_ledger():
-    world = fill(200)
+    world = filled(200)
     world.agree()
     assert len(world.expected()) > 300
 
@@ -226,7 +225,7 @@ def test_a_digest_with_an_old_active_job_reads_thirty_days_more(of_sizes):
 
 
 def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
-    world = fill(1_000)
+    world = filled(1_000)
     query = JobQuery(after=rfc3339(NOW - 400 * DAY), before=rfc3339(NOW - 2 * DAY))
     calls, rows = cost_of_summary(world, query)
     counter_rows, job_rows = 12 + 31 + 31 + 8, 2 * 2
@@ -237,7 +236,7 @@ def test_a_time_range_reads_the_rows_of_its_first_and_last_day_only():
 # More jobs than one request reads of an hour: tests/unit/ledger/test_expirations.py has fewer of them.
 @pytest.mark.parametrize("an_hour", [1, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_digest_counts_all_jobs_that_expire_soon_and_lists_ten_of_the_first(an_hour):
-    world, now = fill(24 * 8 * an_hour, days=8), NOW + 112 * DAY
+    world, now = filled(24 * 8 * an_hour, days=8), NOW + 112 * DAY
     found = read_current_totals(world.ledger, (Family.SNOMEDCT,), world.states(), now).expiring_soon
     assert found.total == 24 * 7 * an_hour
     assert len(found.jobs()) == 10
