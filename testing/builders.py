@@ -7,12 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from jobledger.jobs import TERMINAL, Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row, Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import TERMINAL, Family
 from jobledger.times import rfc3339
 from testing.memory_dynamodb import RecordingDynamoDB, cancelled
 
@@ -95,11 +96,6 @@ class MemoryLedger:
 
     def time(self) -> datetime:
         """The ledger's clock."""
-        return self.now
-
-    def forward(self, time: timedelta) -> datetime:
-        """Move the clock, and return its time."""
-        self.now += time
         return self.now
 
     def record(

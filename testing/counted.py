@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger import counters
-from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.totals import LAYOUT
+from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import SCOPE, SECOND, MemoryLedger
 from testing.recounted import recounted, stored_counters
 

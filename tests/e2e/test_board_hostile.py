@@ -8,7 +8,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.api import running_api, wsgi
 from testing.boards import hostile_texts
 from testing.builders import NOW, full_job

@@ -21,10 +21,10 @@ from jobledger.errors import (
 from jobledger.events.eventbridge import EventBus
 from jobledger.idempotency import IdempotentOperation
 from jobledger.invoke import Function
-from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
+from jobledger.service import Family
 from jobledger.sns import Notification, Notifier
 from jobledger.sqs import Undelivered
 from testing.scripted_server import Scripted, scripted

@@ -8,8 +8,8 @@ import pytest
 
 from job_ledger.command.table import COLUMNS
 from jobledger.events.eventbridge import detail_of
-from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
+from jobledger.service import Family
 from stacks.settings import Settings, setting_keys
 from testing.builders import SCOPE
 

@@ -23,9 +23,7 @@ pytestmark = pytest.mark.xdist_group("microburst")
 PAGES = 10
 PAGE_SIZE = 20
 CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=1,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2}
 )
 FAULTS: dict[str, dict[str, object]] = {
     "error 500": {"error": {"code": "InternalServerException", "status": 500}},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.counts import LAYOUT
 from testing.builders import SCOPE, START, listed_job
 from testing.dynamodb_limits import size_of
 from testing.full import in_full

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.api import running_api
 from testing.builders import full_job
 from tests.unit.api.last_digest import A_DIGEST, put_last_digest

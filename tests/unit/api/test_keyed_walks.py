@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from jobledger.api.keyed_walks import KeyedWalks
-from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from testing.api import Answer, Api, logged_lines, running_api
 from testing.builders import SCOPE, full_job
 from testing.digests import REMEMBERED
@@ -251,7 +251,7 @@ from unittest import mock
 from testing.memory_dynamodb import MemoryDynamoDB
 from jobledger.handlers import api
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.ledger import Ledger
 
 def event(headers):
     return {"path": "/jobs", "resource": "/jobs", "httpMethod": "GET", "multiValueHeaders": headers, "headers": {},

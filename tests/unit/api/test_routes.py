@@ -8,8 +8,8 @@ import pytest
 
 from jobledger.api.routes import ROUTES
 from jobledger.handlers import api as api_module
-from jobledger.jobs import Family
 from jobledger.ledger.states import LastError, SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import REQUEST_ID, event, logged_lines, running_api
 from testing.builders import NOW, full_job

@@ -9,8 +9,8 @@ from jobledger.board.charts import _round_up, status_bar
 from jobledger.board.data import DAYS, Reader, Window, last_days, read_overview
 from jobledger.board.markup import about, span
 from jobledger.errors import TooMuchToSummarise
-from jobledger.jobs import Family
 from jobledger.ledger.job_facts import runs_long
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import running_api
 from testing.boards import parsed

@@ -9,13 +9,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from botocore.session import Session
 
 from jobledger.board import download, grid
 from jobledger.board.data import DAYS
-from jobledger.board.job import _DESCRIBE
-from jobledger.jobs import Family
 from jobledger.ledger import pages
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import logged_lines, running_api
 from testing.boards import parsed
@@ -363,15 +361,6 @@ def test_a_job_has_its_properties_history_and_commands(api):
         "s3://codes/out's/ü",
     ]
     assert page.one("title").text == "Job - Job Ledger"
-
-
-def test_the_commands_exist_in_the_aws_cli():
-    from botocore import xform_name
-
-    model = Session().get_service_model("comprehendmedical")
-    existing = {xform_name(name, "-") for name in model.operation_names}
-    assert set(_DESCRIBE.values()) <= existing
-    assert _DESCRIBE.keys() == set(Family)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable, UnexpectedError
 from jobledger.handlers import widget
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from testing.api import ENVIRONMENT, Context, logged_lines, running_api
 from testing.boards import hostile_texts, parsed
 from testing.builders import NOW, SCOPE, full_job

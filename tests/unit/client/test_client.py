@@ -9,8 +9,8 @@ import pytest
 
 from job_ledger import ApiError, JobLedger
 from jobledger.digest.claims import DigestState, DigestStateRow, Sent
-from jobledger.jobs import Family
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import NOW
 from testing.served_api import JOBS

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import look_closer, open_job, subject
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.digests import NOW, ZURICH, DigestWorld, a_digest, machine, published
 from testing.recounted import complete_counters
 from testing.typical_digests import TYPICAL

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.digests import NOW, DigestWorld, published, sent
 

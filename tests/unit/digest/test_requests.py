@@ -13,7 +13,7 @@ from jobledger.digest.windows import Window
 from jobledger.errors import (
     InvalidParameters,
 )
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.digests import (
     ENVIRONMENT,
     SCOPE,

@@ -18,7 +18,7 @@ from jobledger.digest.text import (
     text,
     verdict_sentence,
 )
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.builders import job_facts
 from testing.digests import ZURICH, a_digest, ago, listed
 from testing.typical_digests import TYPICAL

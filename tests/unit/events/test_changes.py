@@ -11,10 +11,10 @@ from jobledger.errors import EventRefused
 from jobledger.events import batch
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table, encode
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from testing.builders import SCOPE, listed_job
 from testing.memory_dynamodb import error
 from testing.world import World

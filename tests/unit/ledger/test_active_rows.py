@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, NOW, SECOND, a_job
 from testing.counted import Counted

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import running_api
 from testing.builders import NOW, SCOPE, full_job

@@ -3,19 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.counters import Changes, CounterRow, counts_of
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row, Table
-from jobledger.ledger.totals import LAYOUT
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import DAY, NOW, SCOPE, a_job
 from testing.counted import Counted
@@ -238,8 +240,12 @@ def test_expirations_without_a_last_day_are_all_from_the_first_on():
 )
 def test_months_are_read_from_the_first_to_the_last_and_consistently_on_demand(bounds, expected):
     stored = Stored(*DAYS)
-    for more in ({"consistent": True}, {"consistent": False}, {}):
-        rows = counters.months(stored.table, SCOPE, *bounds, **more)
+    for months in (
+        partial(counters.months, consistent=True),
+        partial(counters.months, consistent=False),
+        counters.months,
+    ):
+        rows = months(stored.table, SCOPE, *bounds)
         assert [row.counts["Jobs#COMPLETED"] for row in rows if row.family is PHI] == expected
     assert [query["ConsistentRead"] for query in stored.database.queries] == [True, False, False]
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_job
-from jobledger.ledger.overview import read_summary
-from jobledger.ledger.recount import recount_month
+from jobledger.ledger.job_query import JobQuery
+from jobledger.service import Family
+from jobledger.totals.read import read_summary
+from jobledger.totals.recount import recount_month
 from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
 from testing.counted import EXPIRED, TODAY, Counted
 from testing.recounted import stored_counters
@@ -160,7 +160,8 @@ def test_a_wrong_row_that_is_written_while_it_is_compared_is_right_afterwards():
 
 def test_a_recount_that_sees_a_transaction_in_part_replaces_nothing(monkeypatch):
     """The counter row is the new one; the job rows of the month, and then of the day, are still the old ones."""
-    world, old, left = Counted(), [], 0
+    world, left = Counted(), 0
+    old: list[Any] = []
     world.record(a_job())
     query = world.database.query
 

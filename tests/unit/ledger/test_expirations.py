@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.counters import CounterRow
-from jobledger.ledger.expirations import count_expiring, first_to_expire, read_expiring
 from jobledger.ledger.job_facts import facts_of_job
+from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
 from testing.builders import DAY, HOUR, MINUTE, NOW, a_job
 from testing.counted import Counted
 

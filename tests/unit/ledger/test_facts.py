@@ -11,9 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.errors import LedgerUnavailable, TooMuchToSummarise
-from jobledger.jobs import Family, Job
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
+from jobledger.jobs import Job
 from jobledger.ledger.job_facts import (
     JobFacts,
     duration_of,
@@ -21,8 +19,11 @@ from jobledger.ledger.job_facts import (
     facts_of_job,
     is_active,
 )
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.scan import read_facts
 from testing.builders import DAY, MILLISECOND, MINUTE, NOW, SECOND, MemoryLedger, a_job
 from testing.memory_dynamodb import RecordingDynamoDB, error
 
@@ -47,15 +48,15 @@ def every_minute(count: int) -> list[Job]:
 
 
 def test_the_facts_of_a_job_are_its_times_and_its_status():
-    times = {"EndTime": NOW + MINUTE, "ExpirationTime": NOW + 120 * DAY}
-    known = a_job("known", "FAILED", NOW, PHI, **times)
+    end, expiration = NOW + MINUTE, NOW + 120 * DAY
+    known = a_job("known", "FAILED", NOW, PHI, EndTime=end, ExpirationTime=expiration)
     ledger, database = a_ledger(known, midnight("bare", None))
     ledger.mark_expired(PHI, "bare", None)
     database.forget()
     facts = sorted(read_facts(ledger, QUERY), key=lambda job: job.job_id)
     assert facts == [
         JobFacts(PHI, "bare", None, None, None, None, expired=True),
-        JobFacts(PHI, "known", "FAILED", *map(rfc3339, (NOW, *times.values()))),
+        JobFacts(PHI, "known", "FAILED", rfc3339(NOW), rfc3339(end), rfc3339(expiration)),
     ]
     assert facts[1] == facts_of_job(known)
     (query,) = database.queries
@@ -209,7 +210,9 @@ def test_an_error_in_one_range_is_an_error_of_the_read():
 def test_jobs_of_any_time_and_without_one_are_each_read_once_by_any_filter(seed):
     """Their ids may have what separates them from the time in a key."""
     source = random.Random(seed)
-    filters = source.choice([{}, {"name": "a"}, {"statuses": ("FAILED", "COMPLETED")}])
+    filters: dict[str, Any] = source.choice(
+        [{}, {"name": "a"}, {"statuses": ("FAILED", "COMPLETED")}]
+    )
     apart = [timedelta(0), MILLISECOND, MINUTE, 50 * DAY]
     jobs = [midnight(f"bare-{n}", None) for n in range(source.randint(0, 12))]
     for number in range(source.randint(0, 60)):

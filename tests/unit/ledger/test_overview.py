@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from jobledger.digest.current import read_current_totals
 from jobledger.digest.totals import LONGEST_LIST
 from jobledger.errors import TooMuchToSummarise
-from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.overview import active_jobs, counted_families, read_summary
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import SyncState, Walk
-from jobledger.ledger.totals import LAYOUT
+from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.read import active_jobs, counted_families, read_summary
 from testing.builders import DAY, HOUR, MILLISECOND, NOW, SCOPE, SECOND, a_job
 from testing.counted import Counted
 
@@ -110,8 +110,8 @@ def test_a_range_without_a_whole_day_is_read_from_rows(after, before, jobs):
 def read_ranges(after: str | None, before: str | None) -> tuple[Any, Any]:
     """What a summary from 08:00 of one day to 08:00 of another reads."""
     world = Counted()
-    bounds = (day and f"{day}T08:00:00.000Z" for day in (after, before))
-    query = JobQuery((SNOMEDCT,), **dict(zip(("after", "before"), bounds, strict=True)))
+    first, last = (day and f"{day}T08:00:00.000Z" for day in (after, before))
+    query = JobQuery((SNOMEDCT,), after=first, before=last)
     read_summary(world.ledger, query, ALL_COUNTED, NOW)
     return ranges(world)
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job, JobStatus
+from jobledger.jobs import Job
 from jobledger.ledger import pages
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.pages import JobsPage, read_page
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from testing.builders import MINUTE, NOW, SECOND, MemoryLedger, a_job
 from testing.bulk import fill

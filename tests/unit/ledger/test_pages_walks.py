@@ -7,11 +7,12 @@ from functools import partial
 
 import pytest
 
-from jobledger.jobs import Family, Job, JobStatus
+from jobledger.jobs import Job
 from jobledger.ledger import pages as module
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.pages import MAX_PAGE_BYTES, PREFIX_ROWS, read_page
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job
 from testing.bulk import fill

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
-from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.counts import LAYOUT
+from jobledger.service import Family
+from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
 from testing.counted import TODAY, Counted
 from testing.recounted import stored_counters

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Round, SyncState, Walk
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, MILLISECOND, NOW, SECOND, MemoryLedger, a_job
 

@@ -254,7 +254,7 @@ def test_a_block_of_single_attempts_makes_one_and_what_follows_is_retried_again(
         table = Table(client, "ledger")
         with table.single_attempts():
             assert table.get(KEY) is None
-            with pytest.raises(LedgerUnavailable, match=r"^no attempt but the first$"):
+            with pytest.raises(LedgerUnavailable, match=r"^retries are turned off$"):
                 table.get(KEY)
             assert len(server.received) == 1 + 1
         with pytest.raises(LedgerUnavailable, match="InternalServerError"):

@@ -6,7 +6,9 @@ from datetime import datetime
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger, Recorded
 from jobledger.ledger.rows import (
     HISTORY_LIMIT,
     Change,
@@ -17,8 +19,7 @@ from jobledger.ledger.rows import (
     supersedes,
 )
 from jobledger.ledger.table import Row
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger, Recorded
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import (
     DAY,
@@ -347,14 +348,17 @@ def test_a_change_at_a_boundary_belongs_to_the_window_that_begins_there(written)
     assert written.changes(start=FAR_PAST, end=change.observed_at) == []
 
 
-def test_a_change_is_never_written_over_another(written, monkeypatch):
+def test_a_change_is_never_written_over_another(written):
+    def tick(operation: str) -> None:
+        if operation == "transact_write_items":
+            written.now += MILLISECOND
+
     written.record(a_job())
     (key,) = (key for key, item in written.database.items.items() if "Job" in item)
     written.database._remove(
         key
     )  # an operator erases the job, and it is listed in the same millisecond
-    written.now -= MILLISECOND
-    monkeypatch.setattr(written.ledger, "_now", lambda: written.forward(MILLISECOND))
+    written.database.before = tick
     written.record(a_job())
     assert len(written.changes()) == 2
 

@@ -7,10 +7,11 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from jobledger.errors import JobUnknown
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import rfc3339

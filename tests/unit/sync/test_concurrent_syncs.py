@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from testing.builders import START, listed_job
 from testing.world import World
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from jobledger.errors import FunctionRefused
-from jobledger.jobs import Family
+from jobledger.ledger.as_of import as_of, oldest, recent_as_of, refreshed
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import as_of, oldest, recent_as_of, refreshed
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import running_api
 from testing.builders import NOW, SCOPE, full_job

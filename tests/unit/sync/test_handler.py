@@ -6,8 +6,8 @@ import pytest
 
 from jobledger.errors import InvalidParameters, UnexpectedError
 from jobledger.handlers import sync
-from jobledger.jobs import Family
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
 from jobledger.sync.upstream import Upstream

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from jobledger.errors import DeadlineReached
-from jobledger.jobs import JobStatus
 from jobledger.ledger.table import Table
+from jobledger.service import JobStatus
 from jobledger.sync.pace import Pace
 from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
 from testing.builders import SCOPE, listed_job

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobledger.ledger.overview import read_summary
+from jobledger.totals.read import read_summary
 from testing.builders import SCOPE, START, listed_job
 from testing.dynamodb_limits import size_of
 from testing.full import in_full

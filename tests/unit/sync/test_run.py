@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from jobledger import metrics
 from jobledger.errors import DeadlineReached, UpstreamError
-from jobledger.jobs import Family
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync import run as module
 from jobledger.sync.pace import Pace

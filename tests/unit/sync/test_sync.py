@@ -3,7 +3,8 @@
 import pytest
 
 from jobledger.errors import DeadlineReached
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
 from testing.builders import listed_job
 from testing.full import in_full
