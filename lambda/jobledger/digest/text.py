@@ -51,7 +51,7 @@ def subject(digest: Digest, reading: TextOptions) -> str:
     """Return a subject of counts and dates only, in printable ASCII."""
     counts = [
         (digest.failed.total, "FAILED"),
-        (digest.partial_success.total, "in part"),
+        (digest.partial_success.total, "partial"),
         (digest.long_running.total, "running long"),
         (digest.completed.total, "completed"),
     ]

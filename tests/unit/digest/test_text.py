@@ -294,7 +294,7 @@ def test_a_subject_of_more_than_99_characters_loses_what_is_least_urgent(complet
     many = dict.fromkeys(("failed", "partial_success", "long_running"), listed([], total=1_000))
     digest = a_digest(**many, completed=listed([], total=completed), covers_gap=True)
     assert subject(digest, ZURICH) == (
-        f"[job-ledger] 1000 FAILED, 1000 in part, 1000 running long{said}, 2026-11-22 to 2026-11-23"
+        f"[job-ledger] 1000 FAILED, 1000 partial, 1000 running long{said}, 2026-11-22 to 2026-11-23"
     )
 
 
