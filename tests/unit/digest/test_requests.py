@@ -9,8 +9,8 @@ from jobledger.digest.claims import DigestStateRow
 from jobledger.digest.delivery import When
 from jobledger.digest.windows import Window
 from jobledger.errors import InvalidParameters
+from jobledger.inputs.payloads import read_digest_payload
 from jobledger.jobs import Family
-from jobledger.payloads import read_digest_payload
 from tests.digests import ENVIRONMENT, SCOPE, WINDOW, DigestWorld, a_digest, refusal, sent, windows
 
 CHAT: dict[str, Any] = {"CHAT_TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:chat"}

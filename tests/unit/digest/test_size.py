@@ -17,8 +17,8 @@ from jobledger.digest.document import machine_json
 from jobledger.digest.message import render_messages
 from jobledger.digest.windows import Window
 from jobledger.jobs import Family, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.sns import MAX_BYTES
 from jobledger.times import parse, rfc3339
 from tests.digests import DAY, NOW, SCOPE, ZURICH, a_digest, a_job, listed, machine, published
