@@ -31,6 +31,7 @@ GIVEN_UP = {
         "approximateArrivalOfFirstRecord": "2026-11-23T12:00:00Z",
         "approximateArrivalOfLastRecord": "2026-11-23T12:00:00Z",
         "batchSize": SIZE,
+        "streamArn": "arn:aws:dynamodb:us-east-1:111122223333:table/ledger/stream/2026-11-14T00",
     },
 }
 
