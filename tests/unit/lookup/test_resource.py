@@ -71,14 +71,13 @@ def test_a_pending_delete_carries_only_its_id():
 
 
 def test_a_key_that_cannot_be_used_is_tried_again_for_a_minute():
+    def check_after(seconds):
+        return check(event, cipher, connect, lambda: NOW + timedelta(seconds=seconds))
+
     event = {**REQUEST, **begin(REQUEST, cipher, NOW)}
-    for seconds in (0, 59):
-        checked = check(
-            event, cipher, connect, lambda after=seconds: NOW + timedelta(seconds=after)
-        )
-        assert checked == {"IsComplete": False}
+    assert check_after(0) == check_after(59) == {"IsComplete": False}
     with pytest.raises(LookupFailed) as failed:
-        check(event, cipher, connect, lambda: NOW + timedelta(seconds=60))
+        check_after(60)
     assert str(failed.value) == (
         "The ledger is temporarily unavailable (ThrottlingException). No data was lost. Try again."
     )
