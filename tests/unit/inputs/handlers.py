@@ -74,8 +74,8 @@ def lookup_property(name: str, _: Api, value: object) -> Refusals:
     try:
         lookup.on_event(event, Context())
     except LookupFailed as failed:
-        property_name, allowed = str(failed).split(" must be ", 1)
-        return {(property_name, allowed.removesuffix("."))}
+        sentence = str(failed).partition(" must be ")
+        return {(sentence[0], sentence[2].removesuffix("."))}
     return set()
 
 
