@@ -5,7 +5,7 @@
 
 import pytest
 
-from tests.alarm_rules import metrics_of, next_state, notifications
+from tests.infrastructure.alarm_rules import metrics_of, next_state, notifications
 
 # A metric that is sent in each period, by its value in good times. All others are sent when something happens.
 STEADY = {"AsOfAgeSeconds": 60.0}

@@ -9,7 +9,7 @@ import pytest
 
 from jobledger import metrics
 from stacks.schedule_gaps import longest_gap
-from tests.alarm_rules import metrics_of
+from tests.infrastructure.alarm_rules import metrics_of
 from tests.infrastructure.conftest import ROOT
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

@@ -21,14 +21,14 @@ from jobledger.errors import (
 from jobledger.events.eventbridge import EventBus
 from jobledger.idempotency import IdempotentOperation
 from jobledger.invoke import Function
-from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
+from jobledger.service import Family
 from jobledger.sns import Notification, Notifier
 from jobledger.sqs import Undelivered
-from tests.api import Context
-from tests.scripted_server import Scripted, scripted
+from testing.api import Context
+from testing.scripted_server import Scripted, scripted
 
 KEY = {"PK": "p", "SK": "s"}
 ROW = {"PK": {"S": "p"}, "SK": {"S": "s"}}
@@ -85,7 +85,7 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any], type[JobLedgerError]]] = {
     ),
 }
 # Objects that have not the members, or not of their type.
-ODD_MEMBERS: dict[str, list[dict[str, Any]]] = {
+ODD_MEMBERS: dict[str, list[Any]] = {
     "get": [{"Item": 7}, {"Item": [ROW]}, {"Item": {"PK": None}}],
     "batch get": [
         *({}, {"Responses": None}, {"Responses": []}, {"UnprocessedKeys": {}}),
@@ -96,13 +96,18 @@ ODD_MEMBERS: dict[str, list[dict[str, Any]]] = {
     "query": [
         *({}, {"Count": 0, "ScannedCount": 0}, {"Items": None, "ScannedCount": 0}),
         *({"Items": {}, "ScannedCount": 0}, {"Items": [None], "ScannedCount": 1}),
-        *({"Items": [row], "ScannedCount": 1} for row in ({"PK": {}}, {"PK": {"N": "x"}})),
+        *(
+            {"Items": [{"PK": {}}], "ScannedCount": 1},
+            {"Items": [{"PK": {"N": "x"}}], "ScannedCount": 1},
+        ),
         {"Items": [ROW], "ScannedCount": 1, "LastEvaluatedKey": "k"},
     ],
     "put event": [
         *({}, {"FailedEntryCount": 0}),
-        *({"FailedEntryCount": 0, "Entries": entries} for entries in ([], [{}], [None])),
-        *({"FailedEntryCount": n, "Entries": [{"EventId": "e"}]} for n in (None, 1)),
+        *({"FailedEntryCount": 0, "Entries": []}, {"FailedEntryCount": 0, "Entries": [{}]}),
+        {"FailedEntryCount": 0, "Entries": [None]},
+        {"FailedEntryCount": None, "Entries": [{"EventId": "e"}]},
+        {"FailedEntryCount": 1, "Entries": [{"EventId": "e"}]},
         {"FailedEntryCount": 0, "Entries": [{"EventId": "e", "ErrorCode": "InternalFailure"}]},
     ],
     "publish": [{}],

@@ -12,8 +12,8 @@ from jobledger.api.responses import Answer, Caller, response
 from jobledger.errors import BadParameter, InvalidParameters, TooMuchToSummarise
 from jobledger.inputs.filters import parse_parameters
 from jobledger.inputs.validation import Parameter
-from jobledger.jobs import Family
 from jobledger.observability import annotate
+from jobledger.service import Family
 
 # Time reserved for the response when a summary runs out of time.
 _TO_RESPOND = timedelta(seconds=3)

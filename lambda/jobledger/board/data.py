@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from jobledger.errors import TooMuchToSummarise
-from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.as_of import as_of, oldest
 from jobledger.ledger.cursor import seal, unseal
 from jobledger.ledger.job_facts import (
@@ -30,6 +29,7 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family, JobStatus
 from jobledger.times import parse, rfc3339
 from jobledger.totals.read import States, Usual, active_jobs, read_active_rows, read_usual
 from jobledger.totals.scan import read_facts

@@ -28,7 +28,7 @@ from jobledger.board.sections import (
 from jobledger.errors import InvalidParameters, JobNotFound
 from jobledger.inputs.filters import parse_parameters
 from jobledger.inputs.validation import value_of
-from jobledger.jobs import Family
+from jobledger.service import Family
 
 REFRESH_SECONDS = 60
 _TIMED_RELOAD = f'<noscript><meta http-equiv="refresh" content="{REFRESH_SECONDS}"></noscript>'

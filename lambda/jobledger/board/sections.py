@@ -30,8 +30,8 @@ from jobledger.board.markup import (
     status_mark,
     time_mark,
 )
-from jobledger.jobs import JobStatus
 from jobledger.ledger.job_facts import duration_of, runs_long
+from jobledger.service import JobStatus
 from jobledger.times import rfc3339, seconds_between
 from jobledger.totals.read import Usual
 

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from jobledger.digest.content import Details, Digest, JobList, Verdict
-from jobledger.jobs import JobStatus
 from jobledger.ledger.job_facts import JobFacts, duration_of
+from jobledger.service import JobStatus
 from jobledger.times import parse, rfc3339, seconds_between
 from jobledger.totals.summary import every_status
 

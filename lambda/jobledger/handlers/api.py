@@ -27,11 +27,11 @@ from jobledger.init_phase import finish
 from jobledger.inputs.filters import FILTERS
 from jobledger.inputs.validation import value_of
 from jobledger.invoke import Function
-from jobledger.jobs import Family
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.observability import annotate, described, logger, observed, step
+from jobledger.service import Family
 
 if TYPE_CHECKING:
     from jobledger.board.data import Reader

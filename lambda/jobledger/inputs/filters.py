@@ -19,7 +19,7 @@ from jobledger.inputs.validation import (
     parse_texts,
     value_of,
 )
-from jobledger.jobs import Family, JobStatus
+from jobledger.service import Family, JobStatus
 
 _NAME_RULE = "1 to 256 letters, digits, spaces and _ . : / = + - % @"
 # The service's model, shape JobName.

@@ -11,7 +11,7 @@ from jobledger.errors import InvalidParameters
 from jobledger.inputs.filters import TIME_RULE
 from jobledger.inputs.formats import Schema, parse_offset_time, parse_scheduled_time, parse_time
 from jobledger.inputs.validation import JsonObject, Parameter, enumerated, is_valid, parse_members
-from jobledger.jobs import Family
+from jobledger.service import Family
 from jobledger.times import from_epoch
 
 MOST_SECONDS = 86_400

@@ -26,7 +26,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import accumulate
 from math import ceil, log
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.job_facts import (
     MODELLED,
     NO_STATUS,
@@ -35,6 +35,7 @@ from jobledger.ledger.job_facts import (
     duration_of,
     has_ended,
 )
+from jobledger.service import Family
 
 LAYOUT = 3
 """The version of these names and of the counter rows. Job rows say under which one they are counted."""

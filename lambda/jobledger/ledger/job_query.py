@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from jobledger.jobs import Family, JobStatus
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 
 Order = Literal["ascending", "descending"]

@@ -20,8 +20,8 @@ from jobledger.inputs.validation import (
     truth,
     whole_number,
 )
-from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.job_query import JobQuery, job_query
+from jobledger.service import Family, JobStatus
 
 MOST_WAIT_MINUTES = 120
 # CloudFormation's limit is an hour, or the ServiceTimeout. Part of it is needed to notice the timeout and

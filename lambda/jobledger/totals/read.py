@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
 from jobledger.ledger.counts import Totals, month_of, percentiles, submit_day
@@ -28,6 +28,7 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, read_expiring
 from jobledger.totals.scan import read_facts

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from job_ledger import JobLedger
-from tests.served_api import ServedApi, fill, served_api
+from testing.served_api import ServedApi, fill, served_api
 
 
 @pytest.fixture(scope="module")

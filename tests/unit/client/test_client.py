@@ -9,11 +9,11 @@ import pytest
 
 from job_ledger import ApiError, JobLedger
 from jobledger.digest.claims import DigestState, DigestStateRow, Sent
-from jobledger.jobs import Family
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW
-from tests.served_api import JOBS
+from testing.builders import NOW
+from testing.served_api import JOBS
 
 ANSWER: dict[str, Any] = {
     "DigestId": "d" * 32,

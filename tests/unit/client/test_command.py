@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from job_ledger.command.table import COLUMNS
-from tests.scripted_server import Scripted, answering, problem, scripted
-from tests.served_api import JOBS
+from testing.scripted_server import Scripted, answering, problem, scripted
+from testing.served_api import JOBS
 from tests.unit.client.commands import (
     command,
     environment,
@@ -304,10 +304,7 @@ def test_health_is_a_table_and_an_exit_code(server):
         assert (as_json.returncode, json.loads(as_json.stdout)["status"]) == (1, 503)
 
 
-@pytest.mark.parametrize(
-    "name, code",
-    [(f"{0:032x}", 0), (f"{2:032x}", 3), (f"{1:032x}", 4)],
-)
+@pytest.mark.parametrize("name, code", [(f"{0:032x}", 0), (f"{2:032x}", 3), (f"{1:032x}", 4)])
 def test_wait_ends_with_a_code_for_each_outcome(server, name, code):
     number = int(name, 16)
     job = {

@@ -17,9 +17,9 @@ from botocore.session import Session
 
 from job_ledger import JobLedger
 from job_ledger.comprehend_medical import NOUNS, ComprehendMedicalCalls
+from testing.scripted_server import Scripted, problem, scripted
+from testing.served_api import JOBS
 from tests.contract.shapes import check
-from tests.scripted_server import Scripted, problem, scripted
-from tests.served_api import JOBS
 
 LIST = "list_snomedct_inference_jobs"
 DESCRIBE = "describe_snomedct_inference_job"

@@ -7,14 +7,9 @@ from email.utils import format_datetime
 import pytest
 from botocore.exceptions import ConnectionError as NotConnectedError
 
-from job_ledger.errors import (
-    ApiError,
-    ConnectionFailed,
-    CredentialsUnavailable,
-    LedgerNotFound,
-)
+from job_ledger.errors import ApiError, ConnectionFailed, CredentialsUnavailable, LedgerNotFound
 from job_ledger.http import LONGEST_WAIT, MOST_ATTEMPTS, Http, Request
-from tests.scripted_server import Scripted, problem, scripted
+from testing.scripted_server import Scripted, problem, scripted
 
 GET = Request("GET", "/jobs")
 POST = Request("POST", "/digests", body=b"{}")

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from job_ledger import JobLedger
-from tests.scripted_server import Scripted, problem, scripted
+from testing.scripted_server import Scripted, problem, scripted
 
 PAGE = Scripted(
     headers={

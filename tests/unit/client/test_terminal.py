@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from tests.scripted_server import Scripted, answering, problem
+from testing.scripted_server import Scripted, answering, problem
 from tests.unit.client.commands import Terminal, command, environment, on_terminal, run
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.digest.run import run
 from jobledger.errors import DigestInProgress
-from tests.digests import WINDOW, Context, DigestWorld, sent, windows
-from tests.full import in_full
+from testing.digests import WINDOW, Context, DigestWorld, sent, windows
+from testing.full import in_full
 
 RACES = in_full(10, 100)
 SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}

@@ -7,7 +7,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from jobledger.digest.claims import DigestState
 from jobledger.errors import PublishUncertain
-from tests.digests import sent
+from testing.digests import sent
 
 
 def gaps(world):

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.digests import ENVIRONMENT, Context, DigestWorld
-from tests.processes import run_python
+from testing.digests import ENVIRONMENT, Context, DigestWorld
+from testing.processes import run_python
 
 CHAT = "arn:aws:sns:eu-central-1:111122223333:chat"
 # One worker kills for all of them.

@@ -4,8 +4,8 @@ import pytest
 
 from jobledger.digest.claims import DigestStateRow
 from jobledger.errors import IdempotencyKeyReused
-from tests.digests import SCOPE, WINDOW, Context, DigestWorld, sent, windows
-from tests.memory_dynamodb import error
+from testing.digests import SCOPE, WINDOW, Context, DigestWorld, sent, windows
+from testing.memory_dynamodb import error
 
 
 @pytest.mark.parametrize("payload", [{}, WINDOW])

@@ -10,8 +10,17 @@ from jobledger.digest.delivery import When
 from jobledger.digest.windows import Window
 from jobledger.errors import InvalidParameters
 from jobledger.inputs.payloads import read_digest_payload
-from jobledger.jobs import Family
-from tests.digests import ENVIRONMENT, SCOPE, WINDOW, DigestWorld, a_digest, refusal, sent, windows
+from jobledger.service import Family
+from testing.digests import (
+    ENVIRONMENT,
+    SCOPE,
+    WINDOW,
+    DigestWorld,
+    a_digest,
+    refusal,
+    sent,
+    windows,
+)
 
 CHAT: dict[str, Any] = {"CHAT_TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:chat"}
 

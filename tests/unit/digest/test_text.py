@@ -23,9 +23,10 @@ from jobledger.digest.text import (
     verdict_sentence,
 )
 from jobledger.digest.windows import Window
-from jobledger.jobs import Family
-from tests.digests import ZURICH, a_digest, a_job, ago, listed
-from tests.typical_digests import TYPICAL
+from jobledger.service import Family
+from testing.builders import job_facts
+from testing.digests import ZURICH, a_digest, ago, listed
+from testing.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "digests"
@@ -110,7 +111,7 @@ def test_a_reader_in_utc_gets_the_window_once():
 
 
 def test_a_job_without_a_status_that_runs_unusually_long_is_active():
-    job = replace(a_job(1, "IN_PROGRESS", submit_time=ago(31)), status=None)
+    job = replace(job_facts(1, "IN_PROGRESS", submit_time=ago(31)), status=None)
     assert lines_of(long_running=listed([job]))[4].endswith(", active for 1 d 7 h")
 
 
@@ -126,7 +127,7 @@ def test_a_job_without_a_status_that_runs_unusually_long_is_active():
     ],
 )
 def test_a_failure_is_shown_with_the_times_that_are_known(submitted, ended, said):
-    job = a_job(1, "FAILED", submit_time=submitted, end_time=ended)
+    job = job_facts(1, "FAILED", submit_time=submitted, end_time=ended)
     assert f"- SNOMEDCT {job.job_id}, {said}" in lines_of(failed=listed([job]))
 
 
@@ -137,7 +138,7 @@ def test_without_a_preceding_window_the_counts_stand_alone():
 
 
 def test_what_is_too_long_for_a_line_is_broken_at_spaces_alone_and_indented():
-    job = replace(a_job(1, "FAILED", end_time=ago(2)), job_id="f" * 64)
+    job = replace(job_facts(1, "FAILED", end_time=ago(2)), job_id="f" * 64)
     details = Details("nightly " * 20, f"s3://results/{'notes-of-the-ward-' * 6}")
     lines = lines_of(failed=listed([job]), details={job: details})
     first = lines.index(f"- SNOMEDCT {job.job_id}, 2")
@@ -171,23 +172,23 @@ EARLY, LATE = "2026-11-23T05:00:00.000Z", "2026-11-23T06:00:00.500Z"
     "failed, partial_success, parameters",
     [
         (
-            listed([a_job(1, "FAILED", submit_time=LATE)]),
-            listed([a_job(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
+            listed([job_facts(1, "FAILED", submit_time=LATE)]),
+            listed([job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
             "Family=ALL&JobStatus=FAILED&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
         ),
         (
             listed([]),
-            listed([a_job(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
+            listed([job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
             "Family=PHI&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
         ),
         # Not all times are known, or not all jobs.
         (
-            listed([a_job(1, "FAILED", submit_time=LATE), a_job(2, "FAILED")]),
+            listed([job_facts(1, "FAILED", submit_time=LATE), job_facts(2, "FAILED")]),
             listed([]),
             "Family=SNOMEDCT&JobStatus=FAILED",
         ),
         (
-            listed([a_job(1, "FAILED", submit_time=LATE)], total=2),
+            listed([job_facts(1, "FAILED", submit_time=LATE)], total=2),
             listed([]),
             "Family=SNOMEDCT&JobStatus=FAILED",
         ),
@@ -209,7 +210,7 @@ def test_the_api_call_asks_for_the_jobs_that_failed_completely_or_in_part(
     "number, more", [(10, []), (11, ["- and 1 more"]), (1_011, ["- and 1,001 more"])]
 )
 def test_ten_jobs_of_a_kind_are_listed_and_the_others_counted(number, more):
-    lines = lines_of(failed=listed([a_job(n, "FAILED") for n in range(1, number + 1)]))
+    lines = lines_of(failed=listed([job_facts(n, "FAILED") for n in range(1, number + 1)]))
     assert f"FAILED: {number:,}" in lines
     items = [line for line in lines if line.startswith("- ")]
     assert len(items) == 10 + len(more)
@@ -246,7 +247,7 @@ def test_statuses_are_listed_by_importance_and_new_ones_last():
     [("UTC", "Tue 24 Nov"), ("Pacific/Kiritimati", "Wed 25 Nov"), ("Etc/GMT+12", "Mon 23 Nov")],
 )
 def test_one_job_that_expires_soon_shows_the_date_in_the_digest_zone(zone, said):
-    job = a_job(1, "COMPLETED", expiration_time="2026-11-24T11:00:00.000Z")
+    job = job_facts(1, "COMPLETED", expiration_time="2026-11-24T11:00:00.000Z")
     digest = a_digest(expiring_soon=listed([job]), totals=Counter(COMPLETED=1))
     lines = text(digest, TextOptions(ZoneInfo(zone), None)).splitlines()
     assert "In the ledger now: 1 job: 1 completed." in lines
@@ -327,7 +328,7 @@ INJECTIONS = [
 @pytest.mark.row(19, count="20 strings")
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_names_that_would_break_a_line_or_turn_it_around_are_inert(injection):
-    job = a_job(1, "FAILED", submit_time=ago(2), end_time=ago(1))
+    job = job_facts(1, "FAILED", submit_time=ago(2), end_time=ago(1))
     failed = replace(job, job_id=f"id{injection}")
     details = {failed: Details(f"nightly{injection}", f"s3://{injection}")}
     digest = a_digest(failed=listed([failed]), details=details)

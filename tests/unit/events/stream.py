@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 from jobledger.events.batch import send_changes
 from jobledger.events.eventbridge import EventBus
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import change_row
 from jobledger.ledger.table import Table, encode
+from jobledger.service import Family
 from jobledger.sqs import Undelivered
-from tests.memory_dynamodb import MemoryDynamoDB
-from tests.world import SCOPE
+from testing.builders import SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB
 
 CANARY = "a text that may tell of a patient"
 WITHOUT = object()

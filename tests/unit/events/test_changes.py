@@ -10,12 +10,13 @@ from jobledger import metrics
 from jobledger.errors import EventRefused
 from jobledger.events import batch
 from jobledger.events.eventbridge import EventBus, detail_of
-from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import encode
-from tests.memory_dynamodb import error
+from jobledger.service import Family
+from testing.builders import SCOPE, listed_job
+from testing.memory_dynamodb import error
+from testing.world import World
 from tests.unit.events.stream import SENT, Bus, a_record, failed_at, send
-from tests.world import SCOPE, World, a_job
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def world():
     with World(hostile=False) as world:
         world.sync()
         for status in ("SUBMITTED", "IN_PROGRESS", "COMPLETED"):
-            world.put(a_job("job", 30, status, JobName="a name"))
+            world.put(listed_job("job", 30, status, JobName="a name"))
             world.sync()
         yield world
 

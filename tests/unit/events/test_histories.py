@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.full import in_full
-from tests.memory_dynamodb import error
+from testing.full import in_full
+from testing.memory_dynamodb import error
 from tests.unit.events.stream import ODDITIES, Bus, Queue, a_record, send
 
 HISTORIES = in_full(30, 1_000)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.memory_dynamodb import error
+from testing.builders import SCOPE
+from testing.memory_dynamodb import error
 from tests.unit.events.stream import (
     CANARY,
     ODDITIES,
@@ -15,7 +16,6 @@ from tests.unit.events.stream import (
     failed_at,
     send,
 )
-from tests.world import SCOPE
 
 SIZE = 100
 

@@ -14,10 +14,10 @@ from jobledger.handlers import changes
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.sqs import Undelivered
-from tests.api import Context
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.api import Context
+from testing.builders import SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB
 from tests.unit.events.stream import NOW, Bus, Queue, a_row
-from tests.world import SCOPE
 
 SIZE = 100
 

@@ -15,14 +15,15 @@ from jobledger.handlers import api as api_handler
 from jobledger.handlers import digest, lookup, sync
 from jobledger.inputs import filters, payloads
 from jobledger.inputs.validation import JsonObject, Parameter, value_of
-from jobledger.jobs import Family
 from jobledger.lookup import request as lookup_request
 from jobledger.observability import logger
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
-from tests.api import Answer, Api, Context, running_api
-from tests.digests import ENVIRONMENT, DigestWorld
-from tests.world import SCOPE, World
+from testing.api import Answer, Api, Context, running_api
+from testing.builders import SCOPE
+from testing.digests import ENVIRONMENT, DigestWorld
+from testing.world import World
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable, TooMuchToSummarise
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_facts import (
     JobFacts,
     duration_of,
@@ -21,9 +21,10 @@ from jobledger.ledger.job_facts import (
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.scan import read_facts
-from tests.memory_dynamodb import RecordingDynamoDB, error
+from testing.memory_dynamodb import RecordingDynamoDB, error
 
 SCOPE = "111122223333/us-east-1"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

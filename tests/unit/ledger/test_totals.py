@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobledger.jobs import Family
 from jobledger.ledger.counts import (
     Totals,
     bucket_of,
@@ -23,6 +22,7 @@ from jobledger.ledger.counts import (
     without_hours,
 )
 from jobledger.ledger.job_facts import JobFacts
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.summary import Tally, every_status, expiring_soon, summarise
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.counts import submit_day
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
-from tests.dynamodb_limits import Item
+from jobledger.service import Family
+from testing.dynamodb_limits import Item
 
 
 def bulk_rows(ledger: Ledger, family: Family, jobs: Iterable[Job]) -> Iterator[Item]:
