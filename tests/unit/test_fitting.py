@@ -108,12 +108,19 @@ def check_readers(world: World, number: int) -> None:
     assert max(map(size_of, world.database.items.values())) < 2 * MAX_JOB_BYTES
 
 
-@pytest.mark.parametrize("time", [-1, -62_135_596_800, 253_402_300_799, 0, "2026-11-23T01:00:00Z"])
+@pytest.mark.parametrize(
+    "time, kept",
+    [
+        (-1, "1969-12-31T23:59:59.000Z"),
+        (-62_135_596_800, "0001-01-01T00:00:00.000Z"),
+        (253_402_300_799, "9999-12-31T23:59:59.000Z"),
+        ("2026-11-23T01:00:00+01:00", "2026-11-23T00:00:00.000Z"),
+    ],
+)
 @pytest.mark.parametrize("name", TIMES)
-def test_a_time_of_the_calendar_is_kept(name, time):
+def test_a_time_of_the_calendar_is_kept(name, time, kept):
     job = fitted(a_job("job", **{name: time}))
-    assert job.altered == ()
-    assert name in json.loads(job.json)
+    assert (json.loads(job.json)[name], job.altered) == (kept, ())
 
 
 @pytest.mark.parametrize(
