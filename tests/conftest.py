@@ -40,7 +40,6 @@ UNMEASURED = (
     "tests/unit/board/test_hostile.py",
     "tests/unit/client",
     "tests/unit/doctor",
-    "tests/unit/digest/test_hostile_text.py",
     "tests/unit/ledger/test_counted_reads.py",
     "tests/unit/ledger/test_counters.py",
     "tests/unit/ledger/test_cursor.py",

@@ -32,8 +32,7 @@ def counts(digest: dict[str, Any]) -> dict[str, int]:
     return {status: count for status, count in digest["Counts"].items() if count}
 
 
-def test_the_first_digest_has_what_ended_in_its_window_before_the_first_fill():
-    world = DigestWorld()
+def test_the_first_digest_has_what_ended_in_its_window_before_the_first_fill(world):
     fill(
         world,
         Family.SNOMEDCT,
@@ -53,9 +52,8 @@ def test_the_first_digest_has_what_ended_in_its_window_before_the_first_fill():
 
 
 @pytest.mark.parametrize("first_after", [0, 1, 3, 60, 1_400])
-def test_each_end_around_a_first_fill_is_in_one_digest(first_after):
+def test_each_end_around_a_first_fill_is_in_one_digest(world, first_after):
     """However long after the fill the first digest is, and with a job that the fill saw run."""
-    world = DigestWorld()
     ends = {f"job-{m}": ("COMPLETED", timedelta(minutes=m)) for m in range(5)}
     fill(world, Family.SNOMEDCT, {**ends, "runs": ("IN_PROGRESS", None)})
     world.observe("runs", "FAILED", SubmitTime=NOW - 90 * 24 * HOURS)
@@ -69,8 +67,7 @@ def test_each_end_around_a_first_fill_is_in_one_digest(first_after):
     assert sorted(listed) == sorted(ends)
 
 
-def test_a_fill_is_not_announced_and_can_be_repeated():
-    world = DigestWorld()
+def test_a_fill_is_not_announced_and_can_be_repeated(world):
     for _ in range(2):
         fill(world, Family.SNOMEDCT, {"failed": ("FAILED", 2 * HOURS)})
         world.forward(minutes=5)
@@ -79,14 +76,12 @@ def test_a_fill_is_not_announced_and_can_be_repeated():
     assert counts(published(world)) == {"FAILED": 1}
 
 
-def test_a_page_whose_jobs_all_ended_lately_fits_into_transactions():
-    world = DigestWorld()
+def test_a_page_whose_jobs_all_ended_lately_fits_into_transactions(world):
     fill(world, Family.SNOMEDCT, {f"{n:032x}": ("COMPLETED", HOURS) for n in range(500)})
     assert counts(published(world)) == {"COMPLETED": 500}
 
 
-def test_a_digest_of_a_window_before_the_deployment_counts_what_the_fill_found():
-    world = DigestWorld()
+def test_a_digest_of_a_window_before_the_deployment_counts_what_the_fill_found(world):
     fill(world, Family.SNOMEDCT, {"a": ("FAILED", 2 * HOURS), "b": ("FAILED", 4 * HOURS)})
     window = {"WindowStart": rfc3339(NOW - 3 * HOURS), "WindowEnd": rfc3339(NOW - HOURS)}
     world.run(window)
