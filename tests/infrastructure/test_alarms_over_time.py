@@ -6,6 +6,7 @@
 import pytest
 
 from tests.alarm_rules import metrics_of, next_state, notifications
+from tests.infrastructure.template_reading import of_type
 
 # A metric that is sent in each period, by its value in good times. All others are sent when something happens.
 STEADY = {"AsOfAgeSeconds": 60.0}
@@ -18,13 +19,8 @@ def of(alarm, kind):
 
 
 @pytest.fixture(scope="module")
-def alarms(synthesise):
-    resources = synthesise(chatDigests="true").to_json()["Resources"]
-    return {
-        name: resource["Properties"]
-        for name, resource in resources.items()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    }
+def alarms(full):
+    return of_type(full, "AWS::CloudWatch::Alarm")
 
 
 def good(alarm, periods):
@@ -108,11 +104,8 @@ def test_every_alarm_says_when_it_ends(alarms):
     assert [name for name, a in alarms.items() if a.get("OKActions") != a["AlarmActions"]] == []
 
 
-def test_throttles_are_those_of_the_table_and_of_each_index(alarms, synthesise):
-    resources = synthesise(chatDigests="true").to_json()["Resources"]
-    ledger = next(
-        r["Properties"] for name, r in resources.items() if name.startswith("LedgerB7379752")
-    )
+def test_throttles_are_those_of_the_table_and_of_each_index(alarms, resources):
+    ledger = resources["LedgerB7379752"]["Properties"]
     indexes = {index["IndexName"] for index in ledger["GlobalSecondaryIndexes"]}
     watched: dict[tuple[str, str], set[str | None]] = {}
     for alarm in alarms.values():
