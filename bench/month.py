@@ -19,10 +19,10 @@ from jobledger.api.listing import list_jobs
 from jobledger.clients import session
 from jobledger.digest.content import Reader
 from jobledger.digest.windows import Window
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
 from jobledger.sync.run import sync_families

@@ -27,13 +27,14 @@ from jobledger.clients import session
 from jobledger.digest.content import Reader
 from jobledger.digest.windows import Window
 from jobledger.handlers import api
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import CONFIG, Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.bulk import bulk_rows
+from testing.bulk import bulk_rows
 
 SCOPE = "111122223333/us-east-1"
 FAMILY = Family.SNOMEDCT

@@ -8,18 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from importlib import resources
 
+from jobledger.service import Family, JobStatus
 from stacks.schedules import schedule_problem
 
-STATUSES = (
-    "SUBMITTED",
-    "IN_PROGRESS",
-    "STOP_REQUESTED",
-    "COMPLETED",
-    "PARTIAL_SUCCESS",
-    "FAILED",
-    "STOPPED",
-)
-FAMILIES = ("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI")
+# Plain text: CDK takes the members of an enumeration for its own.
+STATUSES = tuple(status.value for status in JobStatus)
+FAMILIES = tuple(family.value for family in Family)
 BUNDLE_TARGETS = ("lambda", "host")
 DIGEST_WHEN = ("always", "changes", "attention")
 _LONGEST_EMAIL = 254  # RFC 5321, as corrected by RFC 3696's erratum 1690

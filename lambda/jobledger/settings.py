@@ -4,7 +4,7 @@ import os
 
 import msgspec
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -71,13 +71,13 @@ def test_all_bad_settings_are_reported_at_once_in_a_line_each(synth):
 @pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1"])
 def test_resources_of_another_region_are_refused(region):
     arns = {
-        "kms_key_arn": f"arn:aws:kms:us-east-1:111122223333:key/{UUID}",
-        "web_acl_arn": f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}",
+        "kmsKeyArn": f"arn:aws:kms:us-east-1:111122223333:key/{UUID}",
+        "webAclArn": f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}",
     }
-    assert list(arn_problems(Settings(**arns), region)) == [
+    assert list(arn_problems(Settings.from_context(arns), region)) == [
         f"setting {key}: {arn!r} is of the region us-east-1; allowed: one of {region}, "
         "the region of the deployment (AWS_REGION or the profile sets it)"
-        for key, arn in zip(("kmsKeyArn", "webAclArn"), arns.values(), strict=True)
+        for key, arn in arns.items()
     ]
 
 

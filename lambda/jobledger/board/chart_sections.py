@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from jobledger.board.charts import days_chart, durations_axis, durations_plot, ordered
 from jobledger.board.data import Counts, Day, Durations
 from jobledger.board.markup import label_of, number, span, status_mark
-from jobledger.jobs import Family
+from jobledger.service import Family
 
 
 def chart_sections(counts: Counts) -> str:

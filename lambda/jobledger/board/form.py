@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from jobledger.board.markup import STATUSES, escaped
-from jobledger.jobs import Family, JobStatus
+from jobledger.service import Family, JobStatus
 
 Sent = Mapping[str, Sequence[str]]
 Wrong = Mapping[str, str]

@@ -6,18 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jobledger.board.markup import UTC, escaped, foreign, shortened, span, status_mark, time_mark
-from jobledger.jobs import PROPERTIES, Family
 from jobledger.ledger.job_facts import duration_of
+from jobledger.service import PROPERTIES, Family, describe_command
 
 _MOST_BYTES = 16_384
-_DESCRIBE = {
-    Family.SNOMEDCT: "describe-snomedct-inference-job",
-    Family.ICD10CM: "describe-icd10-cm-inference-job",
-    Family.RXNORM: "describe-rx-norm-inference-job",
-    Family.ENTITIES_V2: "describe-entities-detection-v2-job",
-    Family.PHI: "describe-phi-detection-job",
-}
-"""The AWS CLI's command for each family."""
 
 _LABELS = {
     "JobId": "Job ID",
@@ -105,7 +97,7 @@ def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
     argument = f"-- {shlex.quote(job_id)}" if job_id.startswith("-") else shlex.quote(job_id)
     yield _command("Job Ledger", f"jobledger job {argument}")
     note = "AWS CLI (the service no longer has this job)" if expired else "AWS CLI"
-    describe = _DESCRIBE[Family(job["Family"])]
+    describe = describe_command(Family(job["Family"]))
     yield _command(
         note,
         f"aws comprehendmedical {describe} --job-id={shlex.quote(job_id)} --region {region}",

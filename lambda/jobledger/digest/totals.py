@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts
 from jobledger.ledger.rows import Change
+from jobledger.service import Family, JobStatus
 from jobledger.times import seconds_between
 
 # More than fit into a message: a list entry has at least 150 bytes.

@@ -227,7 +227,7 @@ def pause(round_number: int) -> None:
 
 def _refuse_retry(request: Any, **_: Any) -> None:
     if b"attempt=1" not in request.headers.get("amz-sdk-request", b""):
-        raise LedgerUnavailable("no attempt but the first")
+        raise LedgerUnavailable("retries are turned off")
 
 
 class _ConditionFailed(Exception):

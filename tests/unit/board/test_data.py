@@ -9,11 +9,12 @@ from jobledger.board.charts import _round_up, status_bar
 from jobledger.board.data import DAYS, Reader, Window, last_days, read_overview
 from jobledger.board.markup import about, span
 from jobledger.errors import TooMuchToSummarise
-from jobledger.jobs import Family
 from jobledger.ledger.job_facts import runs_long
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW, a_job, running_api
-from tests.boards import parsed
+from testing.api import running_api
+from testing.boards import parsed
+from testing.builders import NOW, full_job
 
 TODAY = NOW.timestamp()
 DAY = 86_400
@@ -34,21 +35,21 @@ def overview(api, window=None, **more):
 
 
 def running(number, submitted):
-    return a_job(number, JobStatus="IN_PROGRESS", EndTime=None, SubmitTime=submitted)
+    return full_job(number, JobStatus="IN_PROGRESS", EndTime=None, SubmitTime=submitted)
 
 
 def ended(number, seconds, **more):
     times = {"SubmitTime": TODAY - number * 3_600, "EndTime": TODAY - number * 3_600 + seconds}
-    return a_job(number, **times | more)
+    return full_job(number, **times | more)
 
 
 def test_days_are_counted_in_utc_with_the_first_day_whole(api):
     midnight = NOW.replace(hour=0).timestamp()
     api.fill(
-        a_job(1, SubmitTime=midnight),
-        a_job(2, SubmitTime=midnight - 0.001, JobStatus="FAILED"),
-        a_job(3, SubmitTime=midnight - 29 * DAY),
-        a_job(4, SubmitTime=midnight - 29 * DAY - 0.001),
+        full_job(1, SubmitTime=midnight),
+        full_job(2, SubmitTime=midnight - 0.001, JobStatus="FAILED"),
+        full_job(3, SubmitTime=midnight - 29 * DAY),
+        full_job(4, SubmitTime=midnight - 29 * DAY - 0.001),
     )
     counts = overview(api).counts
     assert counts is not None
@@ -91,7 +92,7 @@ def test_active_jobs_are_listed_oldest_first_whenever_they_were_submitted(api):
     for number, (family, status) in enumerate(
         [(Family.PHI, "SUBMITTED"), (Family.RXNORM, "STOP_REQUESTED"), (Family.PHI, "IN_PROGRESS")]
     ):
-        job = a_job(number, JobStatus=status, EndTime=None, SubmitTime=TODAY - 90 * DAY + number)
+        job = full_job(number, JobStatus=status, EndTime=None, SubmitTime=TODAY - 90 * DAY + number)
         api.fill(job, family=family)
     found = overview(api).active
     assert [job.job_id for job in found.jobs] == [f"{number:032x}" for number in range(3)]

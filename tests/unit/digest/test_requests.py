@@ -13,8 +13,8 @@ from jobledger.digest.windows import Window
 from jobledger.errors import (
     InvalidParameters,
 )
-from jobledger.jobs import Family
-from tests.digests import (
+from jobledger.service import Family
+from testing.digests import (
     ENVIRONMENT,
     SCOPE,
     WINDOW,

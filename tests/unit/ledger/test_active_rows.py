@@ -1,18 +1,20 @@
 """Active jobs are rows of their own, which come and go with the job's row; and a job is one row."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.counted import DAY, HOUR, NOW, Counted, a_job
+from testing.builders import DAY, HOUR, NOW, SECOND, a_job
+from testing.counted import Counted
 
 FAMILY = Family.SNOMEDCT
 OLD, NEW = NOW - 40 * DAY, NOW - 2 * DAY
@@ -21,10 +23,12 @@ OLD, NEW = NOW - 40 * DAY, NOW - 2 * DAY
 class Ledgered(Counted):
     """A ledger in memory; `record` knows the active jobs, as a sync does."""
 
-    def record(self, *jobs: Job, announce_new: bool = True, late: float = 0) -> None:
-        self.now += timedelta(seconds=1)
-        listed_at, followed = rfc3339(self.now - timedelta(seconds=late)), self.active()
-        self.ledger.record(FAMILY, jobs, listed_at, announce_new=announce_new, followed=followed)
+    def record(
+        self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True
+    ) -> None:
+        self.now += SECOND
+        time, followed = rfc3339(listed_at or self.now), self.active()
+        self.ledger.record(FAMILY, jobs, time, announce_new=announce_new, followed=followed)
 
     def active(self) -> dict[str, ActiveJob]:
         return self.ledger.active(FAMILY, consistent=True)
@@ -95,7 +99,7 @@ def test_an_older_listing_does_not_move_a_job_back_to_another_submit_time():
     world = Ledgered()
     world.record(a_job("job", "SUBMITTED", None))
     world.record(a_job("job", "SUBMITTED", NEW))
-    world.record(a_job("job", "SUBMITTED", None), late=5)
+    world.record(a_job("job", "SUBMITTED", None), listed_at=world.now - 4 * SECOND)
     assert world.rows() == [(at(NEW), "SUBMITTED")]
     world.agree()
 

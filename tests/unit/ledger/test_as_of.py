@@ -4,18 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW, SCOPE, a_job, running_api
+from testing.api import running_api
+from testing.builders import NOW, SCOPE, full_job
 
 
 @pytest.fixture
 def api():
     with running_api() as running:
-        running.fill(a_job(1))
+        running.fill(full_job(1))
         running.mark_synced()
         yield running
 

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobledger.digest.current import read_current_totals
-from jobledger.jobs import Family, Job, JobStatus
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.overview import read_summary
+from jobledger.jobs import Job
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.totals import LAYOUT
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from tests.bulk import bulk_rows
-from tests.counted import DAY, HOUR, NOW, Counted, a_job
-from tests.full import in_full
+from jobledger.totals.read import read_summary
+from testing.builders import DAY, HOUR, NOW, a_job
+from testing.bulk import bulk_rows
+from testing.counted import Counted
+from testing.full import in_full
 
 # What it says.
 

@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.counters import Changes, CounterRow, counts_of
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row, Table
-from jobledger.ledger.totals import LAYOUT
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.counted import DAY, NOW, SCOPE, Counted, a_job
-from tests.memory_dynamodb import RecordingDynamoDB
+from testing.builders import DAY, NOW, SCOPE, a_job
+from testing.counted import Counted
+from testing.memory_dynamodb import RecordingDynamoDB
 
 SECOND = timedelta(seconds=1)
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT

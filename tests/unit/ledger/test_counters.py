@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_job
-from jobledger.ledger.overview import read_summary
-from jobledger.ledger.recount import recount_month
-from tests.counted import DAY, EXPIRED, HOUR, NOW, SCOPE, TODAY, Counted, a_job
-from tests.memory_dynamodb import cancelled
-from tests.recounted import stored_counters
+from jobledger.ledger.job_query import JobQuery
+from jobledger.service import Family
+from jobledger.totals.read import read_summary
+from jobledger.totals.recount import recount_month
+from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
+from testing.counted import EXPIRED, TODAY, Counted
+from testing.memory_dynamodb import cancelled
+from testing.recounted import stored_counters
 
 # Written with the jobs.
 

@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.counters import CounterRow
-from jobledger.ledger.expirations import count_expiring, first_to_expire, read_expiring
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.counted import DAY, HOUR, NOW, Counted, a_job
+from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
+from testing.builders import DAY, HOUR, NOW, a_job
+from testing.counted import Counted
 
 KEPT = 120 * DAY
 # Jobs are submitted in the hour that begins then, and those of one minute expire together.

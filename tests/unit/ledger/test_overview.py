@@ -9,14 +9,15 @@ from msgspec.structs import replace
 from jobledger.digest.current import read_current_totals
 from jobledger.digest.totals import LONGEST_LIST
 from jobledger.errors import TooMuchToSummarise
-from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.overview import active_jobs, counted_families, read_summary
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import SyncState, Walk
-from jobledger.ledger.totals import LAYOUT
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.counted import DAY, HOUR, NOW, SCOPE, Counted, a_job
+from jobledger.totals.read import active_jobs, counted_families, read_summary
+from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
+from testing.counted import Counted
 
 SECOND = timedelta(seconds=1)
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT

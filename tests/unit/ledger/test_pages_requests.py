@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job, JobStatus, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger import pages
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import JobsPage, read_page
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import RecordingDynamoDB
+from testing.memory_dynamodb import RecordingDynamoDB
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
-from jobledger.ledger.totals import LAYOUT
-from tests.counted import DAY, HOUR, NOW, SCOPE, TODAY, Counted, a_job
-from tests.memory_dynamodb import cancelled
-from tests.recounted import stored_counters
+from jobledger.ledger.counts import LAYOUT
+from jobledger.service import Family
+from jobledger.totals.recount import months_to_recount, recount_all, recount_month
+from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
+from testing.counted import TODAY, Counted
+from testing.memory_dynamodb import cancelled
+from testing.recounted import stored_counters
 
 SNOMEDCT = Family.SNOMEDCT
 SECOND = timedelta(seconds=1)

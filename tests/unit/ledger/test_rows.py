@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger, Recorded
 from jobledger.ledger.rows import (
     HISTORY_LIMIT,
     Change,
@@ -17,11 +19,10 @@ from jobledger.ledger.rows import (
     supersedes,
 )
 from jobledger.ledger.table import Row, Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger, Recorded
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import RecordingDynamoDB, cancelled
-from tests.world import FAR_FUTURE, FAR_PAST
+from testing.builders import FAR_FUTURE, FAR_PAST
+from testing.memory_dynamodb import RecordingDynamoDB, cancelled
 
 SCOPE = "111122223333/us-east-1"
 PHI = f"{SCOPE}/PHI"

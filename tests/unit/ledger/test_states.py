@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Round, SyncState, Walk
 from jobledger.ledger.table import Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import RecordingDynamoDB
+from testing.memory_dynamodb import RecordingDynamoDB
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change, furthest, job_row, supersedes
 from jobledger.ledger.table import Row, Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import MemoryDynamoDB
-from tests.world import FAR_FUTURE, FAR_PAST
+from testing.builders import FAR_FUTURE, FAR_PAST
+from testing.memory_dynamodb import MemoryDynamoDB
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

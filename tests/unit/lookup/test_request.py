@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.errors import LookupFailed
-from jobledger.jobs import Family, JobStatus
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
 from jobledger.lookup.request import read_request
+from jobledger.service import Family, JobStatus
 
 KEPT = [Family.SNOMEDCT, Family.PHI]
 NAMES = (

@@ -6,20 +6,21 @@ import pytest
 
 from jobledger.errors import InvalidParameters, UnexpectedError
 from jobledger.handlers import sync
-from jobledger.jobs import Family
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import Sync
-from tests.world import SCOPE, World, a_job
+from testing.builders import SCOPE, listed_job
+from testing.world import World
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 
 
 @pytest.fixture
 def world(monkeypatch):
-    with World([a_job("job", 5_000)], hostile=False) as world:
+    with World([listed_job("job", 5_000)], hostile=False) as world:
         pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
         world.upstream = Upstream(world.client(), pace)
         parts = (Settings("ledger", SCOPE, KEPT), world.ledger, world.upstream, pace)

@@ -10,10 +10,10 @@ import pytest
 import jobledger
 from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.ledger.table import Table
-from tests.dropped_conditions import CONDITIONS, dropped
-from tests.full import in_full
-from tests.interleavings import Interleavings, Overlaps, interleave
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.dropped_conditions import CONDITIONS, dropped
+from testing.full import in_full
+from testing.interleavings import Interleavings, Overlaps, interleave
+from testing.memory_dynamodb import MemoryDynamoDB
 from tests.unit.ledger import test_active_rows as active_rows
 from tests.unit.ledger import test_counters as counters
 from tests.unit.ledger import test_rows as rows
