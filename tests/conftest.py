@@ -45,7 +45,6 @@ UNMEASURED = (
     "tests/unit/sync/test_interleavings.py",
     "tests/unit/sync/test_limits.py",
     "tests/unit/sync/test_sync.py",
-    "tests/unit/sync/test_window.py",
 )
 LOOPBACK_NAMES = ("localhost", "")
 
