@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached
+from jobledger.ledger import counters
+from jobledger.ledger.counts import LAYOUT
 from jobledger.times import from_epoch, rfc3339
-from testing.builders import START, listed_job
-from testing.world import World
+from testing.builders import SCOPE, START, listed_job
+from testing.world import DAY, World
 
 OLD = 40 * 86_400
 # DynamoDB's limit for a row; the older version stored some 160 bytes for each job in a walk.
@@ -161,3 +164,31 @@ def test_a_family_with_no_job_at_rest_reads_one_row_a_minute():
             "batch_get_item": 1,
             "transact_write_items": 1,
         }
+
+
+@pytest.mark.parametrize("older_layout", [None, LAYOUT - 1])
+def test_an_upgraded_ledger_is_counted_by_the_first_sync_and_verified_each_day(older_layout):
+    with World([listed_job(f"{n}", n * DAY / 3) for n in range(300)], hostile=False) as world:
+        world.sync()
+        partition, totals = world.ledger.partition(world.family), counters.partition(SCOPE)
+        for key, item in list(world.database.items.items()):
+            if key[0] == totals:
+                del world.database.items[key]
+                world.database._order[None, key[0]].clear()
+            if item.pop("Counted", None) and older_layout:
+                item["Counted"] = {"N": str(older_layout)}
+        state = world.ledger.state(world.family)
+        world.ledger.save_state(world.family, replace(state, counted=older_layout or 0))
+        assert not world.ledger.state(world.family).counters_complete
+        done = world.sync()
+        assert (done.error, done.counters_repaired) == (None, 0)
+        assert world.ledger.state(world.family).counters_complete
+        rows = [item for (pk, _), item in world.database.items.items() if pk == partition]
+        assert {item["Counted"]["N"] for item in rows} == {str(LAYOUT)}
+        key = next(key for key in world.database.items if key[1].startswith("month#2026-10"))
+        world.database.items[key]["Jobs#COMPLETED"] = {"N": "1"}
+        assert world.sync().counters_repaired == 0
+        world.clock.forward(DAY)
+        assert world.sync().counters_repaired == 1
+        world.clock.forward(DAY)
+        assert world.sync().counters_repaired == 0
