@@ -15,8 +15,8 @@ from typing import Any
 
 from jobledger.clients import session
 from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import Sync
 

@@ -20,8 +20,8 @@ from jobledger.clients import session
 from jobledger.digest.content import Reader
 from jobledger.digest.windows import Window
 from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace

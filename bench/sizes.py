@@ -28,10 +28,10 @@ from jobledger.digest.content import Reader
 from jobledger.digest.windows import Window
 from jobledger.handlers import api
 from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import CONFIG, Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.bulk import bulk_rows
 

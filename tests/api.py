@@ -17,9 +17,9 @@ from jobledger.api import keyed_walks
 from jobledger.api.keyed_walks import KeyedWalks
 from jobledger.handlers import api
 from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger
 from jobledger.times import rfc3339
 from tests.digests import REMEMBERED, MemoryTables

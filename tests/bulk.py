@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import Changes
+from jobledger.ledger.counts import submit_day
 from jobledger.ledger.job_facts import facts_of_job
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
-from jobledger.ledger.totals import submit_day
-from jobledger.ledger.writing import Ledger
 from tests.dynamodb_limits import Item
 
 

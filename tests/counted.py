@@ -5,12 +5,12 @@ from typing import Any
 
 from jobledger.jobs import Family, Job, job_from_service
 from jobledger.ledger import counters
-from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
+from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from tests.memory_dynamodb import RecordingDynamoDB
 from tests.recounted import recounted, stored_counters
 

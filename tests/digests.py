@@ -19,9 +19,9 @@ from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window
 from jobledger.jobs import Family, job_from_service
 from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.sns import Notification, Notifier
 from jobledger.times import rfc3339
 from tests.memory_dynamodb import MemoryDynamoDB, error

@@ -45,25 +45,25 @@ def _kind(partition: str) -> str:
 
 
 CONDITIONS = {
-    "a job row that exists": Condition("ledger/writing.py", "jobs", _VERSION),
-    "a new job row": Condition("ledger/writing.py", "jobs", "attribute_not_exists(PK)"),
-    "a change row": Condition("ledger/writing.py", "changes", "attribute_not_exists(PK)"),
-    "a job row that stays": Condition("ledger/writing.py", "jobs", _VERSION, Check),
-    "another row of a job": Condition("ledger/writing.py", "jobs", _VERSION, Delete),
-    "the state behind new jobs": Condition("ledger/writing.py", "state", _VERSION, Check),
+    "a job row that exists": Condition("ledger/ledger.py", "jobs", _VERSION),
+    "a new job row": Condition("ledger/ledger.py", "jobs", "attribute_not_exists(PK)"),
+    "a change row": Condition("ledger/ledger.py", "changes", "attribute_not_exists(PK)"),
+    "a job row that stays": Condition("ledger/ledger.py", "jobs", _VERSION, Check),
+    "another row of a job": Condition("ledger/ledger.py", "jobs", _VERSION, Delete),
+    "the state behind new jobs": Condition("ledger/ledger.py", "state", _VERSION, Check),
     "no state behind new jobs": Condition(
-        "ledger/writing.py", "state", "attribute_not_exists(PK)", Check
+        "ledger/ledger.py", "state", "attribute_not_exists(PK)", Check
     ),
     "an active row": Condition("ledger/active.py", "active", _SAME_JOB),
     "an active row that is marked": Condition("ledger/active.py", "active", "JobKey = :known"),
     "an active row that goes": Condition("ledger/active.py", "active", _SAME_JOB, Delete),
-    "a state": Condition("ledger/writing.py", "state", _NEXT),
-    "the job row of a deleted job": Condition("ledger/writing.py", "jobs", _VERSION),
-    "a job row that was not counted": Condition("ledger/recount.py", "jobs", _VERSION),
-    "a counter row": Condition("ledger/recount.py", "totals", _NEXT),
+    "a state": Condition("ledger/ledger.py", "state", _NEXT),
+    "the job row of a deleted job": Condition("ledger/ledger.py", "jobs", _VERSION),
+    "a job row that was not counted": Condition("totals/recount.py", "jobs", _VERSION),
+    "a counter row": Condition("totals/recount.py", "totals", _NEXT),
     "the pace": Condition("sync/pace.py", "pace", _NEXT),
-    "the claim of a shared sync": Condition("sync/freshness.py", "claim", _NEXT),
-    "the result of a shared sync": Condition("sync/freshness.py", "claim", _NEXT),
+    "the claim of a shared sync": Condition("sync/shared.py", "claim", _NEXT),
+    "the result of a shared sync": Condition("sync/shared.py", "claim", _NEXT),
     "a digest's state": Condition("digest/claims.py", "digest", _NEXT),
 }
 

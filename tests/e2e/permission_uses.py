@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.counts import LAYOUT
 from tests.e2e.deployment import is_complete, wait_until
 from tests.e2e.enforced import Enforced
 from tests.e2e.local_aws import OwnAws

@@ -12,12 +12,12 @@ from jobledger.clients import session
 from jobledger.digest.totals import Changes
 from jobledger.fitting import ALTERED, MAX_JOB_BYTES
 from jobledger.jobs import PROPERTIES, Family, job_from_service
-from jobledger.ledger.overview import read_summary
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
 from jobledger.sync.upstream import Upstream
 from jobledger.times import rfc3339
+from jobledger.totals.read import read_summary
 from tests.dynamodb_limits import size_of
 from tests.scripted_server import Scripted, scripted
 from tests.world import FAR_FUTURE, FAR_PAST, START, World

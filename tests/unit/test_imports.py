@@ -1,4 +1,4 @@
-"""The direction of imports: handlers → capabilities → sync → ledger → the plain modules below them."""
+"""The direction of imports: handlers → capabilities → totals → ledger → the plain modules below them."""
 
 import ast
 from collections.abc import Iterator
@@ -13,37 +13,32 @@ PACKAGE = SOURCE / "jobledger"
 
 _BASICS = {"clients", "errors", "fitting", "jobs", "times"}
 _SHARED = _BASICS | {
-    "formats",
     "init_phase",
     "inputs",
     "invoke",
     "metrics",
     "observability",
-    "payloads",
     "settings",
-    "validation",
 }
 
 # What each package or module of `jobledger` may import from the others. A new one needs a row here.
 MAY_IMPORT = {
     "handlers": _SHARED
-    | {"alerts", "api", "board", "lookup", "digest", "events", "sqs", "sync", "ledger"},
-    "board": _SHARED | {"api", "sync", "ledger"},
-    "api": _SHARED | {"idempotency", "sync", "ledger"},
-    "lookup": _SHARED | {"sync", "ledger"},
+    | {"alerts", "api", "board", "lookup", "digest", "events", "sqs", "sync", "totals", "ledger"},
+    "board": _SHARED | {"api", "totals", "ledger"},
+    "api": _SHARED | {"idempotency", "ledger"},
+    "lookup": _SHARED | {"totals", "ledger"},
     "alerts": _SHARED | {"digest", "ledger", "sns", "sqs"},
-    "digest": _SHARED | {"idempotency", "sync", "ledger", "sns"},
+    "digest": _SHARED | {"idempotency", "totals", "ledger", "sns"},
     "events": _SHARED | {"ledger", "sqs"},
-    "sync": _SHARED | {"ledger"},
+    "sync": _SHARED | {"totals", "ledger"},
+    "totals": _BASICS | {"ledger"},
     "ledger": _BASICS | {"metrics", "observability"},
     "clients": set[str](),
     "init_phase": set[str](),
     "idempotency": {"errors"},
     "invoke": {"clients", "errors", "observability"},
-    "payloads": {"errors", "formats", "inputs", "jobs", "times", "validation"},
-    "inputs": {"errors", "formats", "jobs", "validation"},
-    "validation": {"errors", "formats"},
-    "formats": {"times"},
+    "inputs": {"errors", "jobs", "times"},
     "settings": {"jobs"},
     "sns": {"clients", "errors"},
     "sqs": {"clients", "errors"},

@@ -14,10 +14,10 @@ from jobledger.errors import (
     IdempotencyKeyReused,
     InvalidParameters,
 )
+from jobledger.inputs.payloads import DIGEST_BODY
+from jobledger.inputs.validation import parse_members
 from jobledger.ledger.table import SETTLING
-from jobledger.payloads import DIGEST_BODY
 from jobledger.times import rfc3339
-from jobledger.validation import parse_members
 
 _WINDOW_RULE = "a time at least two minutes ago, so that no change can be added to the window"
 # The year of the service's first release. No job is older, and far times would overflow arithmetic.

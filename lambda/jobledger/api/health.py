@@ -8,8 +8,8 @@ import msgspec
 
 from jobledger.jobs import Family
 from jobledger.ledger.job_facts import is_stale
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.writing import Ledger
 from jobledger.times import parse
 
 

@@ -12,11 +12,11 @@ import msgspec
 from jobledger.api.links import query_string
 from jobledger.api.parameters import DEFAULT_MAX_RESULTS
 from jobledger.jobs import Family
+from jobledger.ledger.as_of import as_of, oldest, recent_as_of, refreshed
 from jobledger.ledger.cursor import seal, unseal
-from jobledger.ledger.filters import JobQuery, job_query
+from jobledger.ledger.job_query import JobQuery, job_query
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import read_page
-from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import as_of, oldest, recent_as_of, refreshed
 from jobledger.times import rfc3339
 
 # For which a page searches a name prefix, of the 29 seconds of API Gateway.

@@ -5,8 +5,8 @@ The OpenAPI document is generated from the same declarations.
 
 from msgspec.structs import replace
 
-from jobledger.inputs import FILTERS
-from jobledger.validation import Parameter, enumerated, truth, whole_number
+from jobledger.inputs.filters import FILTERS
+from jobledger.inputs.validation import Parameter, enumerated, truth, whole_number
 
 MAX_RESULTS_LIMIT = 500
 DEFAULT_MAX_RESULTS = 100

@@ -10,10 +10,10 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from jobledger.api.idempotency_key import parse_key
 from jobledger.api.responses import Answer, Caller, response
 from jobledger.errors import BadParameter, InvalidParameters, TooMuchToSummarise
-from jobledger.inputs import parse_parameters
+from jobledger.inputs.filters import parse_parameters
+from jobledger.inputs.validation import Parameter
 from jobledger.jobs import Family
 from jobledger.observability import annotate
-from jobledger.validation import Parameter
 
 # Time reserved for the response when a summary runs out of time.
 _TO_RESPOND = timedelta(seconds=3)

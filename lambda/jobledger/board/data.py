@@ -15,9 +15,8 @@ import msgspec
 
 from jobledger.errors import TooMuchToSummarise
 from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.as_of import as_of, oldest
 from jobledger.ledger.cursor import seal, unseal
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery, job_query
 from jobledger.ledger.job_facts import (
     LONG_RUNNING_PERCENTILE,
     NO_STATUS,
@@ -26,14 +25,15 @@ from jobledger.ledger.job_facts import (
     duration_of,
     has_ended,
 )
-from jobledger.ledger.overview import States, Usual, active_jobs, read_active_rows, read_usual
+from jobledger.ledger.job_query import JobQuery, job_query
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.summary import every_status
-from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import as_of, oldest
 from jobledger.times import parse, rfc3339
+from jobledger.totals.read import States, Usual, active_jobs, read_active_rows, read_usual
+from jobledger.totals.scan import read_facts
+from jobledger.totals.summary import every_status
 
 DAYS = RECENT_DAYS
 TROUBLE_DAYS = 7

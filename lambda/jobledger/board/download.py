@@ -12,7 +12,7 @@ from jobledger.api.responses import Answer
 from jobledger.board.data import Reader
 from jobledger.errors import TooMuchToSummarise
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import job_query
+from jobledger.ledger.job_query import job_query
 from jobledger.ledger.pages import MAX_PAGE_BYTES, read_page
 from jobledger.times import rfc3339
 

@@ -12,8 +12,8 @@ from jobledger.board.data import DAYS, ListedJob, Reader, Window, listed_jobs
 from jobledger.board.links import PageLinks
 from jobledger.board.markup import STATUSES, label_of, number, shortened, span, time_mark
 from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import duration_of
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.pages import read_page
 from jobledger.times import rfc3339
 

@@ -26,9 +26,9 @@ from jobledger.board.sections import (
     problem_text,
 )
 from jobledger.errors import InvalidParameters, JobNotFound
-from jobledger.inputs import parse_parameters
+from jobledger.inputs.filters import parse_parameters
+from jobledger.inputs.validation import value_of
 from jobledger.jobs import Family
-from jobledger.validation import value_of
 
 REFRESH_SECONDS = 60
 _TIMED_RELOAD = f'<noscript><meta http-equiv="refresh" content="{REFRESH_SECONDS}"></noscript>'

@@ -32,8 +32,8 @@ from jobledger.board.markup import (
 )
 from jobledger.jobs import JobStatus
 from jobledger.ledger.job_facts import duration_of, runs_long
-from jobledger.ledger.overview import Usual
 from jobledger.times import rfc3339, seconds_between
+from jobledger.totals.read import Usual
 
 # Bytes of a name and of a message in a list: a page of 500 jobs stays below 400 KB whatever they hold.
 _NAME_BYTES = 120

@@ -37,10 +37,10 @@ from jobledger.board.sections import (
     problem_text,
 )
 from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
-from jobledger.inputs import parse_parameters
-from jobledger.ledger.filters import job_query
+from jobledger.inputs.filters import parse_parameters
+from jobledger.inputs.validation import value_of
+from jobledger.ledger.job_query import job_query
 from jobledger.times import EPOCH, from_epoch, rfc3339
-from jobledger.validation import value_of
 
 DESCRIPTION = """\
 ## Job Ledger

@@ -13,14 +13,14 @@ from jobledger.digest.current import CurrentTotals, read_current_totals
 from jobledger.digest.totals import Changes
 from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import Family, Job
+from jobledger.ledger.as_of import oldest
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, is_stale
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.summary import few_statuses
 from jobledger.ledger.table import Row
-from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import oldest
 from jobledger.times import rfc3339
+from jobledger.totals.summary import few_statuses
 
 
 class Verdict(StrEnum):

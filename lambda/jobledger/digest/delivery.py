@@ -20,9 +20,9 @@ from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, first_start
 from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused
-from jobledger.ledger.summary import every_status
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notification
+from jobledger.totals.summary import every_status
 
 # Less than a week by the maximum clock adjustment, so that it stays the same run of the day.
 _HEARTBEAT = timedelta(days=7) - timedelta(hours=2)

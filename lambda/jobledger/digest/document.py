@@ -10,7 +10,7 @@ from typing import Any
 from jobledger.digest.content import Digest, JobList
 from jobledger.digest.totals import age_of
 from jobledger.ledger.job_facts import JobFacts, duration_of
-from jobledger.ledger.summary import every_status
+from jobledger.totals.summary import every_status
 
 VERSION = "1"
 

@@ -26,10 +26,10 @@ from jobledger.errors import (
     JobLedgerError,
 )
 from jobledger.idempotency import IdempotentOperation
+from jobledger.inputs.payloads import read_digest_payload
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import CONFIG, Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, publish_metrics, step
-from jobledger.payloads import read_digest_payload
 from jobledger.sns import PUBLISH_SECONDS, Notification, Notifier
 
 _DAY = 86_400

@@ -16,8 +16,8 @@ import msgspec
 from jobledger.digest.content import Details, Digest, JobList, Verdict
 from jobledger.jobs import JobStatus
 from jobledger.ledger.job_facts import JobFacts, duration_of
-from jobledger.ledger.summary import every_status
 from jobledger.times import parse, rfc3339, seconds_between
+from jobledger.totals.summary import every_status
 
 COLUMNS = 78
 MAX_SUBJECT = 99
@@ -51,7 +51,7 @@ def subject(digest: Digest, reading: TextOptions) -> str:
     """Return a subject of counts and dates only, in printable ASCII."""
     counts = [
         (digest.failed.total, "FAILED"),
-        (digest.partial_success.total, "in part"),
+        (digest.partial_success.total, "partial"),
         (digest.long_running.total, "running long"),
         (digest.completed.total, "completed"),
     ]

@@ -24,14 +24,14 @@ from jobledger.api.responses import JSON, Answer, json_answer, problem_answer
 from jobledger.api.routes import allowed_methods
 from jobledger.errors import JobLedgerError
 from jobledger.init_phase import finish
-from jobledger.inputs import FILTERS
+from jobledger.inputs.filters import FILTERS
+from jobledger.inputs.validation import value_of
 from jobledger.invoke import Function
 from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import annotate, described, logger, observed, step
-from jobledger.validation import value_of
 
 if TYPE_CHECKING:
     from jobledger.board.data import Reader
@@ -124,9 +124,9 @@ def get_job(job_id: str) -> Response[str]:
 @app.get("/summary")
 def get_summary() -> Response[str]:
     """Summarize all jobs that match."""
-    from jobledger.ledger.filters import job_query
-    from jobledger.ledger.overview import read_summary
-    from jobledger.sync.freshness import oldest
+    from jobledger.ledger.as_of import oldest
+    from jobledger.ledger.job_query import job_query
+    from jobledger.totals.read import read_summary
 
     query = job_query(request.parameters(FILTERS, _kept()), _kept())
     states = _ledger().states()
@@ -264,7 +264,7 @@ def _on_unknown_route(_: Exception) -> Response[str]:
 
 def _first_read() -> None:
     """Make the client and its connection, and read what the first page needs."""
-    from jobledger.sync.freshness import recent_as_of
+    from jobledger.ledger.as_of import recent_as_of
 
     with _ledger().table.single_attempts():
         recent_as_of(_ledger())

@@ -12,8 +12,8 @@ from jobledger import settings
 from jobledger.events.batch import Dependencies, send_changes
 from jobledger.events.eventbridge import EventBus
 from jobledger.init_phase import finish
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import observed
 from jobledger.sqs import Undelivered
 

@@ -12,8 +12,8 @@ from typing import Any
 from jobledger import settings
 from jobledger.init_phase import finish
 from jobledger.invoke import Function
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.resource import begin, check, with_one_reason
 from jobledger.observability import observed

@@ -13,8 +13,8 @@ from typing import Any
 
 from jobledger import settings
 from jobledger.init_phase import finish
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import observed
 from jobledger.sync.pace import Pace
 from jobledger.sync.run import Dependencies, sync_families

@@ -12,8 +12,8 @@ from jobledger import settings
 from jobledger.board.data import Reader
 from jobledger.board.widget import respond
 from jobledger.errors import TooMuchToSummarise
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import observed
 
 # Time reserved for the response when counting runs out of time.

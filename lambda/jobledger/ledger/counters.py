@@ -22,10 +22,7 @@ from typing import Any
 import msgspec
 
 from jobledger.jobs import Family
-from jobledger.ledger.job_facts import MODELLED, MOST_NAMED, NO_STATUS, OTHER_STATUS, JobFacts
-from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Increment, Key, Table
-from jobledger.ledger.totals import (
+from jobledger.ledger.counts import (
     LAYOUT,
     Counts,
     expiration_of,
@@ -34,6 +31,9 @@ from jobledger.ledger.totals import (
     names_of,
     without_hours,
 )
+from jobledger.ledger.job_facts import MODELLED, MOST_NAMED, NO_STATUS, OTHER_STATUS, JobFacts
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Increment, Key, Table
 
 # After all days and months of four digits, and after all families.
 _LAST = "~"

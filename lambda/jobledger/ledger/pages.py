@@ -17,12 +17,12 @@ import msgspec
 from jobledger.errors import NotUnderstood
 from jobledger.jobs import Family, is_object
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_row, is_active
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row, text_of
-from jobledger.ledger.writing import Ledger
 from jobledger.times import known, parse
 
 # A Lambda response can have 6 MB (quotas page). Each quote in the body is escaped once more.

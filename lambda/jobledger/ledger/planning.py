@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from jobledger.jobs import Family, Job
 from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_put
 from jobledger.ledger.counters import Changes
+from jobledger.ledger.counts import expiration_period, month_of, submit_day
 from jobledger.ledger.job_facts import facts_of_job, facts_of_row, is_active
 from jobledger.ledger.rows import is_counted, supersedes
 from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row, text_of
-from jobledger.ledger.totals import expiration_period, month_of, submit_day
 
 # Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
 _JOBS_A_TRANSACTION = 50

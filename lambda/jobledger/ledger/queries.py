@@ -9,8 +9,8 @@ import msgspec
 
 from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.times import CLOCK_SKEW, parse, rfc3339
 
 

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from jobledger.errors import LookupFailed
 from jobledger.jobs import JobStatus
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.as_of import as_of, oldest
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import read_page
-from jobledger.ledger.writing import Ledger
 from jobledger.lookup.request import LookupRequest
-from jobledger.sync.freshness import as_of, oldest
 from jobledger.times import CLOCK_SKEW, rfc3339, seconds_between
+from jobledger.totals.scan import read_facts
 
 Attributes = dict[str, str]
 

@@ -11,10 +11,8 @@ from typing import Any
 import msgspec
 
 from jobledger.errors import BadParameter, InvalidParameters, LookupFailed
-from jobledger.inputs import FILTERS, parse_parameters
-from jobledger.jobs import Family, JobStatus
-from jobledger.ledger.filters import JobQuery, job_query
-from jobledger.validation import (
+from jobledger.inputs.filters import FILTERS, parse_parameters
+from jobledger.inputs.validation import (
     Parameter,
     enumerated,
     nearest,
@@ -22,6 +20,8 @@ from jobledger.validation import (
     truth,
     whole_number,
 )
+from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.job_query import JobQuery, job_query
 
 MOST_WAIT_MINUTES = 120
 # CloudFormation's limit is an hour, or the ServiceTimeout. Part of it is needed to notice the timeout and

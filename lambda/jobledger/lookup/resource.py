@@ -13,7 +13,8 @@ from jobledger import metrics, settings
 from jobledger.errors import LedgerUnavailable, LookupFailed
 from jobledger.invoke import Function
 from jobledger.jobs import Family
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.as_of import as_of, refreshed
+from jobledger.ledger.ledger import Ledger
 from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.lookup import (
     NOTHING_FOUND,
@@ -25,7 +26,6 @@ from jobledger.lookup.lookup import (
 )
 from jobledger.lookup.request import LookupRequest, read_request
 from jobledger.observability import described, logger, publish_metrics, step
-from jobledger.sync.freshness import as_of, refreshed
 from jobledger.times import known, parse, rfc3339
 
 ANSWER_BYTES = 4096

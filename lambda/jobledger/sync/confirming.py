@@ -11,8 +11,8 @@ from datetime import datetime
 from jobledger.errors import DeadlineReached, JobUnknown, UpstreamError
 from jobledger.jobs import Family, Job
 from jobledger.ledger.active import ActiveJob
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import Round
-from jobledger.ledger.writing import Ledger
 from jobledger.sync.upstream import Upstream
 from jobledger.times import rfc3339
 

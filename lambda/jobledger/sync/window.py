@@ -8,8 +8,8 @@ from math import ceil
 from jobledger.jobs import Family
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import jobs_by_hour
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.writing import Ledger
 from jobledger.sync.upstream import PAGE_SIZE
 from jobledger.times import parse, rfc3339
 

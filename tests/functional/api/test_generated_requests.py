@@ -19,11 +19,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from jobledger.api.openapi import document
 from jobledger.handlers.api import handler
 from jobledger.jobs import Family, JobStatus
 from jobledger.observability import logger
 from jobledger.times import rfc3339
+from openapi.document import document
 from tests.api import NOW, Api, a_job, answer_of, event, running_api, wsgi
 from tests.full import in_full
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.totals.scan import read_facts
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Server
 from tests.full import in_full

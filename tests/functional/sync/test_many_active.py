@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.counts import LAYOUT
 from tests.dynamodb_limits import size_of
 from tests.full import in_full
 from tests.world import SCOPE, START, World, a_job

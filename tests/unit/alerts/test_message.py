@@ -41,7 +41,7 @@ def test_the_document_shows_an_alert():
     "details, subject",
     [
         (of(1), "[job-ledger] 1 SNOMEDCT FAILED"),
-        (TWO_FAILED, "[job-ledger] 2 SNOMEDCT FAILED, 1 PHI in part"),
+        (TWO_FAILED, "[job-ledger] 2 SNOMEDCT FAILED, 1 PHI partial"),
         (
             [*of(1, JobStatus="STOPPED"), *of(1, 1)],
             "[job-ledger] 1 SNOMEDCT FAILED, 1 SNOMEDCT stopped",
@@ -57,7 +57,7 @@ def test_the_document_shows_an_alert():
                     for status in ("FAILED", "PARTIAL_SUCCESS")
                 )
             ],
-            "[job-ledger] 5 FAILED, 5 in part",
+            "[job-ledger] 5 FAILED, 5 partial",
         ),
         (
             [detail(n, JobStatus=f"STATUS_{n}_{'X' * 20}") for n in range(9)],
@@ -159,7 +159,7 @@ def test_a_message_is_within_the_limit_and_says_how_many_changes_are_left_out(de
 def test_a_chat_gets_a_notification_of_its_own_form():
     said = json.loads(render_chat(changes(*TWO_FAILED), PLACE).bodies["default"])
     assert (said["version"], said["source"]) == ("1.0", "custom")
-    assert said["content"]["title"] == "[job-ledger] 2 SNOMEDCT FAILED, 1 PHI in part"
+    assert said["content"]["title"] == "[job-ledger] 2 SNOMEDCT FAILED, 1 PHI partial"
     assert said["content"]["description"] == "2 jobs FAILED, 1 job finished in part."
     assert any("jobledger job " in step for step in said["content"]["nextSteps"])
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.api.export import COLUMNS, csv_text, ndjson_text, plain_cell, safe_cell
-from jobledger.formats import parse_name
+from jobledger.inputs.formats import parse_name
 from jobledger.jobs import Family, job_from_service
 from tests.api import Api, a_job, running_api
 

@@ -13,9 +13,9 @@ import pytest
 
 from jobledger.api.keyed_walks import KeyedWalks
 from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from tests.api import SCOPE, Answer, Api, a_job, logged_lines, running_api
 from tests.digests import REMEMBERED
 from tests.memory_dynamodb import MemoryDynamoDB, error
@@ -250,7 +250,7 @@ from unittest import mock
 from tests.memory_dynamodb import MemoryDynamoDB
 from jobledger.handlers import api
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.ledger import Ledger
 
 def event(headers):
     return {"path": "/jobs", "resource": "/jobs", "httpMethod": "GET", "multiValueHeaders": headers, "headers": {},

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobledger.jobs import Family, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE, Api, a_job, running_api
 from tests.full import in_full

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from jobledger.api.parameters import LIST_PARAMETERS
 from jobledger.errors import InvalidParameters
-from jobledger.formats import parse_time
-from jobledger.inputs import FILTERS, parse_parameters
-from jobledger.ledger.filters import job_query
+from jobledger.inputs.filters import FILTERS, parse_parameters
+from jobledger.inputs.formats import parse_time
+from jobledger.ledger.job_query import job_query
 from jobledger.times import rfc3339
 
 ACCEPTED = {

@@ -9,8 +9,8 @@ import pytest
 from jobledger.errors import LedgerUnavailable, UnexpectedError
 from jobledger.handlers import widget
 from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from tests.api import ENVIRONMENT, NOW, SCOPE, Context, a_job, logged_lines, running_api
 from tests.boards import hostile_texts, parsed
 

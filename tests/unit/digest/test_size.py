@@ -20,8 +20,8 @@ from jobledger.digest.document import machine_json
 from jobledger.digest.message import render_messages
 from jobledger.digest.windows import Window
 from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.sns import MAX_BYTES
 from jobledger.times import parse
 from tests.digests import (

@@ -57,7 +57,7 @@ def test_a_subject_of_more_than_99_characters_loses_what_is_least_urgent(complet
         covers_gap=True,
     )
     expected = (
-        f"[job-ledger] 1000 FAILED, 1000 in part, 1000 running long{said}, 2026-11-22 to 2026-11-23"
+        f"[job-ledger] 1000 FAILED, 1000 partial, 1000 running long{said}, 2026-11-22 to 2026-11-23"
     )
     assert subject(digest, ZURICH) == expected
     assert len(expected) <= 99

@@ -15,7 +15,7 @@ from jobledger.digest.content import Digest
 from jobledger.digest.delivery import Delivery, Topics, When
 from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, first_start
 from jobledger.errors import InvalidWindow
-from jobledger.formats import parse_scheduled_time
+from jobledger.inputs.formats import parse_scheduled_time
 from jobledger.sns import Notification
 from jobledger.times import parse
 from tests.digests import ZURICH, a_digest

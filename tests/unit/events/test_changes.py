@@ -12,9 +12,9 @@ from jobledger.events import batch
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
 from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table, encode
-from jobledger.ledger.writing import Ledger
 from tests.memory_dynamodb import error
 from tests.world import SCOPE, World, a_job
 

@@ -13,8 +13,8 @@ import pytest
 
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.sqs import Undelivered
 from tests.full import in_full
 from tests.memory_dynamodb import MemoryDynamoDB, error

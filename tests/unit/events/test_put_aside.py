@@ -9,9 +9,9 @@ from jobledger.errors import QueueRefused
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
 from jobledger.jobs import Family, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import change_row
 from jobledger.ledger.table import Table, encode
-from jobledger.ledger.writing import Ledger
 from jobledger.sqs import Undelivered
 from tests.memory_dynamodb import MemoryDynamoDB, error
 from tests.unit.events.test_changes import CONTEXT, Bus

@@ -10,8 +10,8 @@ import pytest
 
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.sqs import Undelivered
 from tests.memory_dynamodb import MemoryDynamoDB
 from tests.unit.events.test_changes import CONTEXT, Bus

@@ -8,24 +8,24 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-from jobledger import inputs, payloads
 from jobledger.api import docs, parameters
 from jobledger.errors import InvalidParameters, LookupFailed
 from jobledger.handlers import api as api_handler
 from jobledger.handlers import digest, lookup, sync
+from jobledger.inputs import filters, payloads
+from jobledger.inputs.validation import JsonObject, Parameter, value_of
 from jobledger.jobs import Family
 from jobledger.lookup import request as lookup_request
 from jobledger.observability import logger
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
-from jobledger.validation import JsonObject, Parameter, value_of
 from tests.api import Api, Context, running_api
 from tests.digests import ENVIRONMENT, DigestWorld
 from tests.world import SCOPE, World
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)
-MODULES: list[ModuleType] = [inputs, docs, parameters, payloads, lookup_request]
+MODULES: list[ModuleType] = [filters, docs, parameters, payloads, lookup_request]
 
 Refusals = set[tuple[str, str]]
 """The names of refused inputs, each with what the schema's rule allows."""
@@ -128,10 +128,10 @@ class Input:
 
 def all_inputs() -> Iterator[Input]:
     """Yield every input of the deployment."""
-    for path, known in (("/jobs", parameters.LIST_PARAMETERS), ("/summary", inputs.FILTERS)):
+    for path, known in (("/jobs", parameters.LIST_PARAMETERS), ("/summary", filters.FILTERS)):
         for name, one in known.items():
             yield Input(f"{path} {name}", one, _query(path, name), text=True)
-    kept = inputs.family_in_ledger(KEPT)
+    kept = filters.family_in_ledger(KEPT)
     others = tuple(family.value for family in Family if family not in KEPT)
     send = _query("/jobs", "Family")
     yield Input("/jobs Family of the ledger", kept, send, text=True, beyond=others)
@@ -142,7 +142,7 @@ def all_inputs() -> Iterator[Input]:
         # A form sends its empty fields: they are left out.
         yield Input(f"/board {name}", declared, send, text=True, beyond=("x", "ON", "all"))
     yield Input("path Asset of the board", parameters.BOARD_ASSET, Handlers.board_asset, text=True)
-    yield Input("header Idempotency-Key", inputs.IDEMPOTENCY_KEY, Handlers.key, text=True)
+    yield Input("header Idempotency-Key", filters.IDEMPOTENCY_KEY, Handlers.key, text=True)
     yield from _object("body", payloads.DIGEST_BODY, Handlers.body)
     yield from _object("by hand", payloads.DIGEST_ON_DEMAND, Handlers.digest)
     yield from _object("from the schedule", payloads.DIGEST_SCHEDULED, Handlers.digest)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import force_setattr
 
 from jobledger.errors import UnexpectedError
-from jobledger.validation import JsonObject, Parameter, value_of
+from jobledger.inputs.validation import JsonObject, Parameter, value_of
 from tests.unit.inputs.edges import edges
 from tests.unit.inputs.handlers import (
     MODULES,

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE, a_job, running_api
 

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from jobledger.digest.current import read_current_totals
 from jobledger.jobs import Family, Job, JobStatus
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.overview import read_summary
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.totals import LAYOUT
 from jobledger.times import rfc3339
+from jobledger.totals.read import read_summary
 from tests.bulk import bulk_rows
 from tests.counted import DAY, HOUR, NOW, Counted, a_job
 from tests.full import in_full

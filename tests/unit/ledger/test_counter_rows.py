@@ -10,11 +10,11 @@ import pytest
 from jobledger.jobs import Family, Job
 from jobledger.ledger import counters
 from jobledger.ledger.counters import Changes, CounterRow, counts_of
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row, Table
-from jobledger.ledger.totals import LAYOUT
 from jobledger.times import rfc3339
 from tests.counted import DAY, NOW, SCOPE, Counted, a_job
 from tests.memory_dynamodb import RecordingDynamoDB

@@ -8,10 +8,10 @@ import pytest
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import facts_of_job
-from jobledger.ledger.overview import read_summary
-from jobledger.ledger.recount import recount_month
+from jobledger.ledger.job_query import JobQuery
+from jobledger.totals.read import read_summary
+from jobledger.totals.recount import recount_month
 from tests.counted import DAY, EXPIRED, HOUR, NOW, SCOPE, TODAY, Counted, a_job
 from tests.memory_dynamodb import cancelled
 from tests.recounted import stored_counters

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from jobledger.errors import InvalidToken
 from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.cursor import Position, _seal_of, seal, unseal
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
 from tests.full import in_full
 
 TOKENS = in_full(10, 100)

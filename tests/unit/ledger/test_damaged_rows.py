@@ -12,10 +12,10 @@ from jobledger.digest.current import read_current_totals
 from jobledger.digest.totals import Changes
 from jobledger.errors import NotUnderstood
 from jobledger.ledger.counters import partition
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.overview import read_summary
 from jobledger.ledger.pages import read_page
 from jobledger.times import rfc3339
+from jobledger.totals.read import read_summary
+from jobledger.totals.scan import read_facts
 from tests.world import DAY, FAR_FUTURE, FAR_PAST, SCOPE, START, World, a_job
 
 JOBS, VICTIM = 6, "job3"

@@ -6,8 +6,8 @@ import pytest
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.counters import CounterRow
-from jobledger.ledger.expirations import count_expiring, first_to_expire, read_expiring
 from jobledger.times import rfc3339
+from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
 from tests.counted import DAY, HOUR, NOW, Counted, a_job
 
 KEPT = 120 * DAY

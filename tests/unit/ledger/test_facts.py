@@ -11,8 +11,6 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable, TooMuchToSummarise
 from jobledger.jobs import Family, Job, job_from_service
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import (
     JobFacts,
     duration_of,
@@ -20,9 +18,11 @@ from jobledger.ledger.job_facts import (
     facts_of_job,
     is_active,
 )
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
+from jobledger.totals.scan import read_facts
 from tests.memory_dynamodb import RecordingDynamoDB, error
 
 SCOPE = "111122223333/us-east-1"

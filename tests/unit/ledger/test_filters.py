@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jobledger.jobs import Family, JobStatus
-from jobledger.ledger.filters import JobQuery, job_query
+from jobledger.ledger.job_query import JobQuery, job_query
 
 EARLY = datetime(2026, 11, 1, 8, 30, tzinfo=UTC)
 LATE = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)

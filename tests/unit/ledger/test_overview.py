@@ -11,11 +11,11 @@ from jobledger.digest.totals import LONGEST_LIST
 from jobledger.errors import TooMuchToSummarise
 from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.overview import active_jobs, counted_families, read_summary
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import SyncState, Walk
-from jobledger.ledger.totals import LAYOUT
 from jobledger.times import rfc3339
+from jobledger.totals.read import active_jobs, counted_families, read_summary
 from tests.counted import DAY, HOUR, NOW, SCOPE, Counted, a_job
 
 SECOND = timedelta(seconds=1)

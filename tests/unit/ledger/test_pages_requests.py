@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from jobledger.jobs import Family, Job, JobStatus, job_from_service
 from jobledger.ledger import pages
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import JobsPage, read_page
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.memory_dynamodb import RecordingDynamoDB
 

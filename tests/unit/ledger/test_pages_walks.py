@@ -11,12 +11,12 @@ import pytest
 from jobledger.jobs import Family, Job, JobStatus, job_from_service
 from jobledger.ledger import pages as module
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import MAX_PAGE_BYTES, PREFIX_ROWS, read_page
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
+from jobledger.totals.scan import read_facts
 from tests.api import NOW, SCOPE
 from tests.full import in_full
 from tests.memory_dynamodb import MemoryDynamoDB

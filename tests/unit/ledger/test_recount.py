@@ -9,8 +9,8 @@ import pytest
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family
 from jobledger.ledger import counters
-from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
-from jobledger.ledger.totals import LAYOUT
+from jobledger.ledger.counts import LAYOUT
+from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from tests.counted import DAY, HOUR, NOW, SCOPE, TODAY, Counted, a_job
 from tests.memory_dynamodb import cancelled
 from tests.recounted import stored_counters

@@ -8,6 +8,8 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger, Recorded
 from jobledger.ledger.rows import (
     HISTORY_LIMIT,
     Change,
@@ -17,8 +19,6 @@ from jobledger.ledger.rows import (
     supersedes,
 )
 from jobledger.ledger.table import Row, Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger, Recorded
 from jobledger.times import rfc3339
 from tests.memory_dynamodb import RecordingDynamoDB, cancelled
 from tests.world import FAR_FUTURE, FAR_PAST

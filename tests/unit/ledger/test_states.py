@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Round, SyncState, Walk
 from jobledger.ledger.table import Table
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.memory_dynamodb import RecordingDynamoDB
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.jobs import TERMINAL, Family, JobStatus
+from jobledger.ledger.counts import bucket_of, percentile, readable, seconds_of
 from jobledger.ledger.job_facts import JobFacts
-from jobledger.ledger.summary import summarise
-from jobledger.ledger.totals import bucket_of, percentile, readable, seconds_of
+from jobledger.totals.summary import summarise
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.jobs import Family
-from jobledger.ledger.job_facts import JobFacts
-from jobledger.ledger.summary import Tally, every_status, expiring_soon, summarise
-from jobledger.ledger.totals import (
+from jobledger.ledger.counts import (
     Totals,
     bucket_of,
     expiration_of,
@@ -24,7 +22,9 @@ from jobledger.ledger.totals import (
     submit_day,
     without_hours,
 )
+from jobledger.ledger.job_facts import JobFacts
 from jobledger.times import rfc3339
+from jobledger.totals.summary import Tally, every_status, expiring_soon, summarise
 
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
 SUBMITTED = "2026-11-23T07:59:59.999Z"

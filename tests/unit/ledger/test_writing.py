@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change, furthest, job_row, supersedes
 from jobledger.ledger.table import Row, Table
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
 from tests.memory_dynamodb import MemoryDynamoDB
 from tests.world import FAR_FUTURE, FAR_PAST

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobledger.errors import LookupFailed
 from jobledger.jobs import Family, JobStatus
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
 from jobledger.lookup.request import read_request
 
 KEPT = [Family.SNOMEDCT, Family.PHI]

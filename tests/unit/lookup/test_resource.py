@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from jobledger.errors import LookupFailed
 from jobledger.invoke import Function
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.ledger import Ledger
 from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.resource import begin, check
 

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from jobledger.errors import JobUnknown
 from jobledger.jobs import Family, Job, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import rfc3339

@@ -6,9 +6,9 @@ import pytest
 
 from jobledger.errors import FunctionRefused
 from jobledger.jobs import Family
+from jobledger.ledger.as_of import as_of, oldest, recent_as_of, refreshed
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
-from jobledger.sync.freshness import as_of, oldest, recent_as_of, refreshed
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE, a_job, running_api
 from tests.memory_dynamodb import MemoryDynamoDB

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobledger.ledger.overview import read_summary
+from jobledger.totals.read import read_summary
 from tests.dynamodb_limits import size_of
 from tests.full import in_full
 from tests.recounted import recounted, stored_counters

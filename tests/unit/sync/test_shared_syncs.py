@@ -9,7 +9,7 @@ import pytest
 from jobledger.errors import FunctionRefused
 from jobledger.jobs import Family
 from jobledger.ledger.table import Row, Table
-from jobledger.sync.freshness import SharedSyncs
+from jobledger.sync.shared import SharedSyncs
 from jobledger.times import rfc3339
 from tests.api import NOW, SCOPE
 from tests.memory_dynamodb import MemoryDynamoDB

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from jobledger.errors import DeadlineReached
 from jobledger.jobs import Family, job_from_service
 from jobledger.ledger import counters
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import Walk
-from jobledger.ledger.totals import LAYOUT
 from jobledger.sync.walk import Sync
 from jobledger.sync.window import window_start
 from jobledger.times import rfc3339

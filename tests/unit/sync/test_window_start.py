@@ -8,8 +8,8 @@ import pytest
 
 from jobledger.jobs import Family, Job
 from jobledger.ledger.active import ActiveJob
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.totals import LAYOUT
 from jobledger.sync import window
 from jobledger.sync.window import window_start
 from jobledger.times import rfc3339

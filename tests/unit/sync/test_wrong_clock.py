@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from jobledger.api.keyed_walks import settled_times
 from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.as_of import refreshed
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
 from jobledger.ledger.table import SETTLING, Row, Table
 from jobledger.lookup.resource import _waited
-from jobledger.sync.freshness import SharedSyncs, refreshed
+from jobledger.sync.shared import SharedSyncs
 from jobledger.sync.walk import FULL_WALK_EVERY
 from jobledger.times import known, rfc3339
 from tests.api import running_api

@@ -2,7 +2,7 @@
 
 Generate it before committing; it is not generated at run time:
 
-PYTHONPATH=lambda python -m jobledger.api.openapi
+PYTHONPATH=lambda python -m openapi.document
 """
 
 import json
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from jobledger.api.docs import ASSET
 from jobledger.api.export import COLUMNS
-from jobledger.api.openapi_components import (
+from jobledger.api.parameters import BOARD_ASSET, BOARD_PARAMETERS, JOB_ID, LIST_PARAMETERS
+from jobledger.inputs.filters import FILTERS
+from openapi.components import (
     HEADERS,
     PAGE,
     RESPONSES,
@@ -24,9 +26,7 @@ from jobledger.api.openapi_components import (
     query_parameter,
     success,
 )
-from jobledger.api.openapi_schemas import SCHEMAS
-from jobledger.api.parameters import BOARD_ASSET, BOARD_PARAMETERS, JOB_ID, LIST_PARAMETERS
-from jobledger.inputs import FILTERS
+from openapi.schemas import SCHEMAS
 
 _TAGS = {
     "Jobs": "Lists, descriptions and counts of jobs.",
@@ -35,7 +35,7 @@ _TAGS = {
     "Pages": "What a browser shows, and this document.",
 }
 # Shipped with the API function. docs/openapi.json is a symbolic link to it.
-FILE = Path(__file__).with_name("static") / "openapi.json"
+FILE = Path(__file__).parents[1] / "lambda/jobledger/api/static/openapi.json"
 _ABOUT = """\
 Every Comprehend Medical job of this account and region, from a ledger that syncs every minute. Requests \
 do not call the service. Parameters and properties have the service's names. Times are RFC 3339 in UTC; \

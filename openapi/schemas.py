@@ -3,9 +3,9 @@
 from typing import Any
 
 from jobledger.fitting import ALTERED
-from jobledger.formats import documented
+from jobledger.inputs.formats import documented
+from jobledger.inputs.payloads import DIGEST_BODY
 from jobledger.jobs import PROPERTIES, Family, JobStatus
-from jobledger.payloads import DIGEST_BODY
 
 Schema = dict[str, Any]
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from jobledger.errors import InvalidParameters
-from jobledger.formats import Schema, parse_offset_time, parse_scheduled_time, parse_time
-from jobledger.inputs import TIME_RULE
+from jobledger.inputs.filters import TIME_RULE
+from jobledger.inputs.formats import Schema, parse_offset_time, parse_scheduled_time, parse_time
+from jobledger.inputs.validation import JsonObject, Parameter, enumerated, is_valid, parse_members
 from jobledger.jobs import Family
 from jobledger.times import from_epoch
-from jobledger.validation import JsonObject, Parameter, enumerated, is_valid, parse_members
 
 MOST_SECONDS = 86_400
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from jobledger.jobs import Family, JobStatus
+from jobledger.ledger.counts import Counts, Totals, percentiles, readable
 from jobledger.ledger.job_facts import (
     MODELLED,
     MOST_NAMED,
@@ -21,7 +22,6 @@ from jobledger.ledger.job_facts import (
     expires_between,
     is_active,
 )
-from jobledger.ledger.totals import Counts, Totals, percentiles, readable
 from jobledger.times import rfc3339, seconds_between
 
 _EXPIRING_SOON = timedelta(days=7)

@@ -15,7 +15,7 @@ import msgspec
 from aws_lambda_powertools.utilities.validation import SchemaValidationError, validate
 
 from jobledger.errors import BadParameter, InvalidParameters
-from jobledger.formats import FORMATS, Schema
+from jobledger.inputs.formats import FORMATS, Schema
 
 _CHECKERS = {name: own.accepts for name, own in FORMATS.items()}
 # Without details, an exception does not hold the value.

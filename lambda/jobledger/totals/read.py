@@ -15,9 +15,7 @@ from msgspec.structs import replace
 from jobledger.jobs import Family, Job
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
-from jobledger.ledger.expirations import count_expiring, read_expiring
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.counts import Totals, month_of, percentiles, submit_day
 from jobledger.ledger.job_facts import (
     LONG_RUNNING_PERCENTILE,
     RECENT_DAYS,
@@ -25,13 +23,15 @@ from jobledger.ledger.job_facts import (
     facts_of_row,
     is_active,
 )
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.summary import Summary, Tally, expiring_soon
 from jobledger.ledger.table import Row
-from jobledger.ledger.totals import Totals, month_of, percentiles, submit_day
-from jobledger.ledger.writing import Ledger
 from jobledger.times import rfc3339
+from jobledger.totals.expirations import count_expiring, read_expiring
+from jobledger.totals.scan import read_facts
+from jobledger.totals.summary import Summary, Tally, expiring_soon
 
 States = Mapping[Family, SyncState]
 

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobledger.errors import BadParameter, InvalidParameters
-from jobledger.formats import parse_time, parse_upper_bound
-from jobledger.jobs import Family, JobStatus
-from jobledger.validation import (
+from jobledger.inputs.formats import parse_time, parse_upper_bound
+from jobledger.inputs.validation import (
     REPEAT,
     Parameter,
     Unknown,
@@ -20,6 +19,7 @@ from jobledger.validation import (
     parse_texts,
     value_of,
 )
+from jobledger.jobs import Family, JobStatus
 
 _NAME_RULE = "1 to 256 letters, digits, spaces and _ . : / = + - % @"
 # The service's model, shape JobName.

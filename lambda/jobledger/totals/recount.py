@@ -26,11 +26,7 @@ from jobledger.ledger.counters import (
     month_key,
     months,
 )
-from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts_of_row, is_active
-from jobledger.ledger.rows import is_counted
-from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Put, Row, pause, text_of, version_of
-from jobledger.ledger.totals import (
+from jobledger.ledger.counts import (
     LAYOUT,
     Counts,
     expiration_of,
@@ -40,7 +36,11 @@ from jobledger.ledger.totals import (
     submit_day,
     without_hours,
 )
-from jobledger.ledger.writing import WRITE_ATTEMPTS, Ledger
+from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts_of_row, is_active
+from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger
+from jobledger.ledger.rows import is_counted
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Key, Put, Row, pause, text_of, version_of
 
 # With as many expiration days and some of a month's days, no more than the 100 rows of a transaction.
 _ROWS_A_TRANSACTION = 33

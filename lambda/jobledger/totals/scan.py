@@ -9,12 +9,12 @@ import msgspec
 from msgspec.structs import replace
 
 from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import decode
-from jobledger.ledger.writing import Ledger
 from jobledger.times import parse, rfc3339
 
 # Parallel requests, and the number of time ranges into which the rest of a partition is split.

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from jobledger.formats import documented
-from jobledger.inputs import IDEMPOTENCY_KEY
-from jobledger.validation import Parameter
+from jobledger.inputs.filters import IDEMPOTENCY_KEY
+from jobledger.inputs.formats import documented
+from jobledger.inputs.validation import Parameter
 
 Node = dict[str, Any]
 
