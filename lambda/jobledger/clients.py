@@ -22,6 +22,8 @@ from botocore.handlers import BUILTIN_HANDLERS
 from botocore.parsers import JSONParser, ResponseParserError, ResponseParserFactory
 from botocore.session import Session
 
+from jobledger.roots import use_amazon_roots
+
 _LISTS = ("SNOMEDCTInference", "ICD10CMInference", "RxNormInference", "PHIDetection")
 # The output shapes of the operations whose decoded body is the result.
 _DECODED = frozenset(
@@ -143,6 +145,7 @@ def session() -> Session:
     made.register("after-call.dynamodb", _check_checksum)
     made.register("after-call", _check_members)
     made.register_component("response_parser_factory", ParserFactory())
+    use_amazon_roots(made)
     return made
 
 

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "sync": _SHARED | {"totals", "ledger"},
     "totals": _BASICS | {"ledger"},
     "ledger": _BASICS | {"metrics", "observability"},
-    "clients": set[str](),
+    "clients": {"roots"},
     "init_phase": set[str](),
     "idempotency": {"errors"},
     "invoke": {"clients", "errors", "observability"},
@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "metrics": set[str](),
     "observability": {"errors", "metrics"},
+    "roots": set[str](),
     "times": set[str](),
 }
 
