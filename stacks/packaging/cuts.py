@@ -64,6 +64,10 @@ LEFT_OUT = (
     "aws_xray_sdk/core/async_context.py",
     "aws_xray_sdk/core/async_recorder.py",
     f"{_POWERTOOLS}/metrics/provider/datadog",
+    *(
+        f"msgspec/{name}.py"
+        for name in ("_json_schema", "_typing_utils", "inspect", "msgpack", "toml", "yaml")
+    ),
     "s3transfer",
     "urllib3/contrib/emscripten",
     # Its own time zones, read only for a named zone that the machine lacks. The functions use zoneinfo and tzdata.
@@ -76,10 +80,15 @@ EDITED: Mapping[str, Mapping[str, str]] = {
         "from .async_recorder import AsyncAWSXRayRecorder\n": "",
         "xray_recorder = AsyncAWSXRayRecorder()\n": "xray_recorder = AWSXRayRecorder()\n",
     },
-    # Only to synchronize coroutines, to find import hooks that other packages declare, and for HTTP/2.
+    # For files of tokens, import hooks that other packages declare, coroutines, and HTTP/2.
     "wrapt/synchronization.py": {"import asyncio\n": ""},
+    "botocore/utils.py": {"import tempfile\n": ""},
     "wrapt/importer.py": {"import importlib.metadata\n": ""},
     "urllib3/http2/__init__.py": {"from importlib.metadata import version\n": ""},
+    "msgspec/__init__.py": {
+        "from . import inspect, json, msgpack, structs, toml, yaml\n": "from . import json, structs\n"
+    },
+    "msgspec/json.py": {"from ._json_schema import schema, schema_components\n": ""},
     "boto3/__init__.py": {
         "from boto3.compat import _warn_deprecated_python\n": "",
         "from boto3.session import Session\n": "",
@@ -138,7 +147,7 @@ def cut(packages: Path) -> None:
     for name in LEFT_OUT:
         _remove(packages / name)
     for name, changes in EDITED.items():
-        if (packages / name).parent.exists():
+        if (packages / name).exists():
             _edit(packages / name, changes)
     for name, text in WRITTEN.items():
         if (packages / name).parent.exists():
