@@ -80,9 +80,8 @@ EDITED: Mapping[str, Mapping[str, str]] = {
         "from .async_recorder import AsyncAWSXRayRecorder\n": "",
         "xray_recorder = AsyncAWSXRayRecorder()\n": "xray_recorder = AWSXRayRecorder()\n",
     },
-    # For files of tokens, import hooks that other packages declare, coroutines, and HTTP/2.
+    # For coroutines, import hooks that other packages declare, and HTTP/2.
     "wrapt/synchronization.py": {"import asyncio\n": ""},
-    "botocore/utils.py": {"import tempfile\n": ""},
     "wrapt/importer.py": {"import importlib.metadata\n": ""},
     "urllib3/http2/__init__.py": {"from importlib.metadata import version\n": ""},
     "msgspec/__init__.py": {

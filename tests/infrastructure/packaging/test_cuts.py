@@ -51,7 +51,6 @@ REFERENCES = {
 # How often a name whose import is left out is used, each time inside a function that is not reached.
 USES = {
     ("aws_xray_sdk/core/__init__.py", "AsyncAWSXRayRecorder"): 0,
-    ("botocore/utils.py", "tempfile"): 1,
     ("msgspec/__init__.py", "inspect"): 0,
     ("msgspec/__init__.py", "msgpack"): 0,
     ("msgspec/__init__.py", "toml"): 0,
@@ -77,7 +76,6 @@ ABSENT = (
     "importlib.metadata",
     "multiprocessing",
     "s3transfer",
-    "tempfile",
     "zipfile",
 )
 # SHA-256 of the five certificates, from https://www.amazontrust.com/repository/
