@@ -13,22 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobledger.service import Family, operations
 from stacks.packaging.cuts import cut
 
 # Every operation that the code calls, by service. botocore in the bundle knows no others.
 OPERATIONS = {
-    "comprehendmedical": (
-        "DescribeEntitiesDetectionV2Job",
-        "DescribeICD10CMInferenceJob",
-        "DescribePHIDetectionJob",
-        "DescribeRxNormInferenceJob",
-        "DescribeSNOMEDCTInferenceJob",
-        "ListEntitiesDetectionV2Jobs",
-        "ListICD10CMInferenceJobs",
-        "ListPHIDetectionJobs",
-        "ListRxNormInferenceJobs",
-        "ListSNOMEDCTInferenceJobs",
-    ),
+    "comprehendmedical": operations(Family),
     "dynamodb": (
         "BatchGetItem",
         "DeleteItem",  # this and the next two: Powertools' idempotency

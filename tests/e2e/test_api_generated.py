@@ -14,8 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from testing.full import in_full
 from tests.e2e.deployment import opened
-from tests.full import in_full
 
 EXAMPLES = in_full(20, 60)
 CHECKS = [

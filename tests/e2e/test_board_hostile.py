@@ -8,9 +8,10 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from jobledger.jobs import Family
-from tests.api import NOW, a_job, running_api, wsgi
-from tests.boards import hostile_texts
+from jobledger.service import Family
+from testing.api import running_api, wsgi
+from testing.boards import hostile_texts
+from testing.builders import NOW, full_job
 from tests.e2e.browsers import asked_elsewhere, chromium, errors_of, needs_chromium, wait
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("board-hostile")]
@@ -29,7 +30,7 @@ def home() -> Iterator[str]:
     """The API's handler behind a real server, with 1,000 hostile jobs."""
     with running_api() as api:
         jobs = [
-            a_job(number, JobName=text, Message=text, SubmitTime=NOW.timestamp() - 60 - number,
+            full_job(number, JobName=text, Message=text, SubmitTime=NOW.timestamp() - 60 - number,
                   JobStatus="IN_PROGRESS" if number % 25 == 0 else "FAILED",
                   OutputDataConfig={"S3Bucket": text, "S3Key": text * 10})
             for number, text in enumerate(HOSTILE)

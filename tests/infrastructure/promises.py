@@ -21,8 +21,11 @@ def _variable(name: str, value: Any, why: str) -> Promise:
 _SCOPE = "AWS::AccountId/AWS::Region"
 _ACCESS_LOGS = "arn:AWS::Partition:logs:AWS::Region:AWS::AccountId:log-group:Api/AccessLogs"
 _ALL_FAMILIES = "SNOMEDCT,ICD10CM,RXNORM,ENTITIES_V2,PHI"
-_EVERY_FUNCTION = (
-    Promise("TracingConfig.Mode", "Active", "each request is one trace"),
+_TRACED = Promise("TracingConfig.Mode", "Active", "each run is one trace")
+_TRACED_BY_CALLERS = Promise(
+    "TracingConfig.Mode", "PassThrough", "runs of its schedule cost no trace"
+)
+_COMMON = (
     Promise("LoggingConfig.LogFormat", "JSON", "Lambda's own records are as readable as ours"),
     _variable("POWERTOOLS_LOG_LEVEL", "INFO", "DEBUG would log events"),
     _variable("POWERTOOLS_SERVICE_NAME", "job-ledger", "the dimension of the metrics"),
@@ -39,7 +42,9 @@ _LEDGER = (
     _variable("LEDGER_TABLE_NAME", "Ledger", "where the rows are"),
     _variable("LEDGER_SCOPE", _SCOPE, "part of the keys of all rows"),
 )
+_EVERY_FUNCTION = (_TRACED, *_COMMON)
 _FULL = (*_EVERY_FUNCTION, *_BUNDLED, *_LEDGER)
+_FULL_BY_CALLERS = (_TRACED_BY_CALLERS, *_COMMON, *_BUNDLED, *_LEDGER)
 
 
 _ENCRYPTED_TABLE = (
@@ -129,7 +134,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         ),
     ),
     "JobAlerts/Function": (
-        *_FULL,
+        *_FULL_BY_CALLERS,
         Promise("Handler", "jobledger.handlers.alerts.handler", "the entry point"),
         Promise("Timeout", 120, "1,000 changes in 100 reads, and two messages"),
         Promise("MemorySize", 256, "1,000 changes"),
@@ -215,7 +220,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     ),
     "Digest/Undelivered": _QUEUE,
     "Api/Function": (
-        *_FULL,
+        *_FULL_BY_CALLERS,
         Promise("Handler", "jobledger.handlers.api.handler", "the entry point"),
         Promise("Timeout", 29, "API Gateway's limit"),
         Promise("MemorySize", 1024, "processor time, which a page needs"),

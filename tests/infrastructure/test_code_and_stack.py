@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jobledger import invoke, metrics, sns
+from jobledger import invoke, metrics, sns, times
 from jobledger.digest import run as digest_run
 from jobledger.events import batch, eventbridge
-from jobledger.ledger import table
 from jobledger.sync import run as sync_run
 from tests.infrastructure.allowed import ROLES
 from tests.infrastructure.template_reading import by_path, of_type
@@ -102,7 +101,7 @@ def test_a_sync_has_time_beyond_its_margin(resources):
 
 
 def test_a_digest_has_time_to_wait_for_another_run_and_to_publish_twice(resources):
-    needed = digest_run._PATIENCE + 2 * sns.PUBLISH_SECONDS + table.SETTLING.total_seconds()
+    needed = digest_run._PATIENCE + 2 * sns.PUBLISH_SECONDS + times.SETTLING.total_seconds()
     assert seconds(resources, "Digest/Function") >= needed
 
 

@@ -67,12 +67,16 @@ def test_the_ledger_has_the_indexes_that_pages_are_queried_from(resources):
 
 def test_every_function_is_traced_and_has_its_own_log(resources):
     # Those of the look-up must write neither traces nor logs: test_lookup.py.
-    functions = [
-        function["Properties"]
+    by_path = {
+        path(function): function["Properties"]
         for function in of_type(resources, "AWS::Lambda::Function").values()
         if not path(function).startswith("Lookup/")
-    ]
-    assert {"Active"} == {function["TracingConfig"]["Mode"] for function in functions}
+    }
+    functions = by_path.values()
+    # API Gateway begins the API's traces, so runs of keepWarm have none; most runs for alerts find nothing.
+    modes = {name: function["TracingConfig"]["Mode"] for name, function in by_path.items()}
+    begun_elsewhere = dict.fromkeys(("Api/Function", "JobAlerts/Function"), "PassThrough")
+    assert modes == dict.fromkeys(modes, "Active") | begun_elsewhere
     logs = {json.dumps(function["LoggingConfig"]["LogGroup"]) for function in functions}
     assert len(logs) == len(functions)
     captures = ("POWERTOOLS_TRACER_CAPTURE_RESPONSE", "POWERTOOLS_TRACER_CAPTURE_ERROR")

@@ -21,13 +21,13 @@ from jobledger.errors import (
 from jobledger.events.eventbridge import EventBus
 from jobledger.idempotency import IdempotentOperation
 from jobledger.invoke import Function
-from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Increment, Put, Table
 from jobledger.lookup.encryption import ENCRYPTED, PropertyCipher
+from jobledger.service import Family
 from jobledger.sns import Notification, Notifier
 from jobledger.sqs import Undelivered
-from tests.scripted_server import Scripted, scripted
+from testing.scripted_server import Scripted, scripted
 
 KEY = {"PK": "p", "SK": "s"}
 CHANGE = Change(Family.PHI, "job", "FAILED", None, None, None, "2026-11-23T12:00:00.000Z")

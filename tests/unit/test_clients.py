@@ -10,8 +10,9 @@ from botocore.session import Session
 
 from jobledger.clients import DecodedJSONParser, InvalidResponse, ParserFactory, session
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from stacks.packaging.slim import OPERATIONS
 
 LISTED = "ComprehendMedicalAsyncJobPropertiesList"

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # What make writes, and the local deployment.
 MADE = (".venv/", ".venv-", ".local/", "cdk.out")
-FOLDERS = "lambda|stacks|local|tests|docs|bench|soak|examples|job_ledger|job_ledger_lookup|openapi"
+FOLDERS = "lambda|stacks|local|testing|tests|docs|bench|soak|examples|job_ledger|job_ledger_lookup|openapi"
 PATH = re.compile(
     rf"`((?:{FOLDERS})(?:/[\w.-]+)+/?"  # from the root
     r"|\w[\w/-]*\.(?:py|md|toml|json|txt|sh))(?:::\w+)?`"  # a file, from the root or the functions' package

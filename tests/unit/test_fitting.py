@@ -9,18 +9,20 @@ import pytest
 from jobledger.api.export import csv_text
 from jobledger.api.listing import Listing, json_text
 from jobledger.clients import session
-from jobledger.digest.totals import Changes
+from jobledger.digest.shortlists import WindowChanges
 from jobledger.fitting import ALTERED, MAX_JOB_BYTES
-from jobledger.jobs import PROPERTIES, Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
+from jobledger.service import PROPERTIES, Family
 from jobledger.sync.upstream import Upstream
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
-from tests.dynamodb_limits import size_of
-from tests.scripted_server import Scripted, scripted
-from tests.world import FAR_FUTURE, FAR_PAST, START, World
+from testing.builders import FAR_FUTURE, FAR_PAST, START
+from testing.dynamodb_limits import size_of
+from testing.scripted_server import Scripted, scripted
+from testing.world import World
 
 TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
 LOCATIONS = ("InputDataConfig", "OutputDataConfig")
@@ -124,7 +126,7 @@ def check_readers(world: World) -> None:
     assert csv_text(page.jobs).encode().count(b"\r\n") >= 4
     states, now = world.ledger.states(), world.clock.now()
     assert read_summary(world.ledger, world.query(), states, now).total == 3
-    changes = Changes.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
+    changes = WindowChanges.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
     assert sum(changes.counts.values()) == 3
     assert max(map(size_of, world.database.items.values())) < 2 * MAX_JOB_BYTES
 

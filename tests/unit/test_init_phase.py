@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api import ENVIRONMENT
+from testing.api import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 HANDLERS = ("api", "sync", "digest", "changes", "lookup", "alerts")
@@ -25,7 +25,7 @@ print(json.dumps({"clients": made, "collects": gc.isenabled(), "frozen": gc.get_
 HEALTH = (
     IMPORT
     + """
-from tests.api import Context, event
+from testing.api import (Context, event)
 print(json.dumps(module.handler(event("/health"), Context())["statusCode"]))
 """
 )

@@ -54,7 +54,7 @@ def test_the_results_of_a_package_replace_its_row_and_no_other(tmp_path, monkeyp
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """An empty project, and a mutmut that does nothing."""
-    for folder in ("lambda/jobledger", "tests", "local", "docs"):
+    for folder in ("lambda/jobledger", "tests", "testing", "local", "docs"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text(
         "[tool.pytest.ini_options]\nfilterwarnings = []\nmarkers = []\n"

@@ -8,10 +8,10 @@ import pytest
 
 from job_ledger.command.table import COLUMNS
 from jobledger.events.eventbridge import detail_of
-from jobledger.jobs import Family
 from jobledger.ledger.rows import Change
+from jobledger.service import Family
 from stacks.settings import Settings, setting_keys
-from tests.world import SCOPE
+from testing.builders import SCOPE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
+from testing.full import in_full
 from tests import reliability_document
-from tests.full import in_full
 from tests.reliability_document import DOCUMENT, LIMITS, ROOT, ROWS, SECTIONS, document, shown_in
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sigv4 import canonical_query, canonical_request, refusal, signature
+from testing.sigv4 import canonical_query, canonical_request, refusal, signature
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 TIME = "20150830T123600Z"

@@ -170,5 +170,5 @@ def parse_members(sent: Any, known: JsonObject) -> tuple[dict[str, Any], list[Ba
 
 def _unknown_member(name: str, known: JsonObject) -> str:
     near = nearest(name, known.members)
-    hint = f"did you mean {near}? " if near else ""
-    return f"not a member of this {known.kind}; {hint}known members are {', '.join(known.members)}"
+    hint = f" Did you mean {near}?" if near else ""
+    return f"Unknown member.{hint} This {known.kind} accepts {', '.join(known.members)}"

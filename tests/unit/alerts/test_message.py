@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jobledger.alerts.message import parse_event, render, render_chat
 from jobledger.sns import MAX_BYTES
-from tests.alerts import NOW, PLACE, detail, event
+from tests.unit.alerts.world import NOW, PLACE, detail, event
 
 DOCS = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
 

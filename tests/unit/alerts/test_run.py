@@ -8,7 +8,7 @@ import pytest
 from jobledger.alerts.run import connect, send_alerts
 from jobledger.errors import JobLedgerError, PublishRefused, QueueRefused
 from jobledger.sqs import MOST
-from tests.alerts import CHAT, TOPIC, World, event, refusal
+from tests.unit.alerts.world import CHAT, TOPIC, World, event, refusal
 
 
 def job_ids(document):

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.digests import ENVIRONMENT, Context, DigestWorld
+from testing.digests import ENVIRONMENT, Context, DigestWorld
 
 CHAT = "arn:aws:sns:eu-central-1:111122223333:chat"
 

@@ -11,10 +11,10 @@ from msgspec import structs
 
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import look_closer, open_job, subject
-from jobledger.jobs import Family
-from tests.digests import NOW, ZURICH, DigestWorld, a_digest, machine, published
-from tests.recounted import complete_counters
-from tests.typical_digests import TYPICAL
+from jobledger.service import Family
+from testing.digests import NOW, ZURICH, DigestWorld, a_digest, machine, published
+from testing.recounted import complete_counters
+from testing.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "digest.schema.json").read_text())

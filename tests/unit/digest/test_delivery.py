@@ -15,8 +15,8 @@ from jobledger.errors import (
     DigestInProgress,
 )
 from jobledger.times import rfc3339
-from tests.digests import Context, DigestWorld, sent, windows
-from tests.full import in_full
+from testing.digests import Context, DigestWorld, sent, windows
+from testing.full import in_full
 
 RACES = in_full(10, 100)
 

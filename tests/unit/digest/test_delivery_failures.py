@@ -15,8 +15,8 @@ from jobledger.errors import (
     PublishUncertain,
 )
 from jobledger.times import rfc3339
-from tests.digests import refusal, sent, windows
-from tests.memory_dynamodb import error
+from testing.digests import refusal, sent, windows
+from testing.memory_dynamodb import error
 
 # Every error in the service's model of Publish, with its status.
 REFUSALS = {

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.digests import NOW, DigestWorld, published, sent
+from testing.digests import NOW, DigestWorld, published, sent
 
 HOURS = timedelta(hours=1)
 

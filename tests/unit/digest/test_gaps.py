@@ -9,7 +9,7 @@ from jobledger.digest.claims import DigestState
 from jobledger.errors import (
     PublishUncertain,
 )
-from tests.digests import sent, windows
+from testing.digests import sent, windows
 
 
 def test_a_digest_after_missed_runs_covers_them_and_says_so(world):

@@ -11,7 +11,8 @@ from jobledger.digest.text import (
     subject,
     text,
 )
-from tests.digests import ZURICH, a_digest, a_job, ago, listed
+from testing.builders import job_facts
+from testing.digests import ZURICH, a_digest, ago, listed
 
 # What has broken subjects, logs and mail readers elsewhere.
 _BREAKS = [
@@ -60,7 +61,7 @@ def test_there_are_enough_injections():
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_names_that_would_break_a_line_or_turn_it_around_are_inert(injection):
     failed = replace(
-        a_job(1, "FAILED", submit_time=ago(2), end_time=ago(1)), job_id=f"id{injection}"
+        job_facts(1, "FAILED", submit_time=ago(2), end_time=ago(1)), job_id=f"id{injection}"
     )
     digest = a_digest(
         failed=listed([failed]), details={failed: Details(injection, f"s3://{injection}")}

@@ -11,16 +11,8 @@ from jobledger.errors import (
     PublishUncertain,
 )
 from jobledger.times import rfc3339
-from tests.digests import (
-    SCOPE,
-    WINDOW,
-    Context,
-    DigestWorld,
-    refusal,
-    sent,
-    windows,
-)
-from tests.memory_dynamodb import error
+from testing.digests import SCOPE, WINDOW, Context, DigestWorld, refusal, sent, windows
+from testing.memory_dynamodb import error
 
 
 @pytest.mark.parametrize("payload", [{}, WINDOW])

@@ -7,7 +7,8 @@ import pytest
 
 from jobledger.digest.content import Details
 from jobledger.digest.message import render_messages
-from tests.digests import ZURICH, DigestWorld, a_digest, a_job, listed, machine, published
+from testing.builders import job_facts
+from testing.digests import ZURICH, DigestWorld, a_digest, listed, machine, published
 
 # What a job carries that must not appear in a digest, a log, a metric or a record of what was sent.
 SENSITIVE = (
@@ -86,7 +87,7 @@ def test_a_thousand_legal_names_come_through_as_they_are():
     names = [
         f"{first}{second}{third}x" for first in LETTERS for second in LETTERS for third in LETTERS
     ]
-    jobs = [a_job(number, "FAILED") for number in range(1, 1_001)]
+    jobs = [job_facts(number, "FAILED") for number in range(1, 1_001)]
     details = dict(zip(jobs, (Details(name, None) for name in names), strict=True))
     digest = a_digest(failed=listed(jobs), details=details)
     notification = render_messages(digest, ZURICH).digest

@@ -15,23 +15,23 @@ import jsonschema_rs
 import pytest
 from msgspec.structs import replace
 
-from jobledger.digest.content import Details, Reader
+from jobledger.digest.content import Details, DigestReader
 from jobledger.digest.document import machine_json
 from jobledger.digest.message import render_messages
 from jobledger.digest.windows import Window
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sns import MAX_BYTES
 from jobledger.times import parse
-from tests.digests import (
+from testing.builders import job_facts
+from testing.digests import (
     DAY,
     NOW,
     SCOPE,
     ZURICH,
     DigestWorld,
     a_digest,
-    a_job,
     listed,
     machine,
     published,
@@ -155,14 +155,14 @@ def measure() -> None:
 
 def read(changes: int, status: str) -> Any:
     ledger = Ledger(Table(Streams(changes, status), "ledger"), SCOPE, lambda: NOW)
-    reader = Reader(ledger, tuple(Family), sync_minutes=1, include_details=False)
+    reader = DigestReader(ledger, tuple(Family), sync_minutes=1, include_details=False)
     window = Window("2026-11-22T00:00:00.000Z", DAY.end)
     return reader.read(window, parse(DAY.end), first_start=None, covers_gap=False)
 
 
 def test_failures_are_the_last_to_be_cut():
     times: dict[str, Any] = {"submit_time": DAY.start, "expiration_time": DAY.end}
-    many = [a_job(number, "FAILED", **times) for number in range(1, 1_751)]
+    many = [job_facts(number, "FAILED", **times) for number in range(1, 1_751)]
     digest = a_digest(
         **{
             name: listed(many)
@@ -187,7 +187,7 @@ def test_failures_are_the_last_to_be_cut():
 
 
 def test_a_job_is_listed_if_it_just_fits():
-    job = a_job(1, "FAILED")
+    job = job_facts(1, "FAILED")
     digest = a_digest(failed=listed([job]), details={job: Details('"é"', None)})
     without, complete = machine_json(digest, 0), machine_json(digest, MAX_BYTES)
     (entry,) = json.loads(complete)["Failed"]
@@ -206,7 +206,7 @@ def in_a_message(text: str) -> int:
 
 @pytest.mark.parametrize("letter", ['"', "\\", "\u2028", "\U0001d400", "é", "\x01"])
 def test_the_size_is_that_of_the_request_whatever_the_letters(letter):
-    jobs = [a_job(number, "FAILED") for number in range(1, 1_501)]
+    jobs = [job_facts(number, "FAILED") for number in range(1, 1_501)]
     details = {job: Details(letter * 256, f"s3://{letter * 99}") for job in jobs}
     digest = a_digest(failed=listed(jobs), details=details, counts=Counter(FAILED=1_500))
     notification = render_messages(digest, ZURICH).digest

@@ -10,7 +10,7 @@ from jobledger.digest.text import (
     subject,
 )
 from jobledger.digest.windows import Window
-from tests.digests import ZURICH, a_digest, listed
+from testing.digests import ZURICH, a_digest, listed
 
 
 @pytest.mark.parametrize("stale", [False, True])

@@ -18,9 +18,10 @@ from jobledger.digest.text import (
     text,
     verdict_sentence,
 )
-from jobledger.jobs import Family
-from tests.digests import ZURICH, a_digest, a_job, ago, listed
-from tests.typical_digests import TYPICAL
+from jobledger.service import Family
+from testing.builders import job_facts
+from testing.digests import ZURICH, a_digest, ago, listed
+from testing.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "digests"
@@ -113,7 +114,7 @@ def test_a_reader_in_utc_gets_the_window_once():
 
 
 def test_without_its_address_the_api_call_has_a_variable_to_fill_in():
-    failed = a_job(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
+    failed = job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
     said = text(a_digest(failed=listed([failed])), TextOptions(ZoneInfo("UTC"), None))
     expected = (
         'awscurl --service execute-api --region eu-central-1 "$API_URL/jobs?'
@@ -123,7 +124,7 @@ def test_without_its_address_the_api_call_has_a_variable_to_fill_in():
 
 
 def test_a_job_without_a_status_that_runs_unusually_long_is_active():
-    long_running = a_job(1, "IN_PROGRESS", submit_time=ago(31))
+    long_running = job_facts(1, "IN_PROGRESS", submit_time=ago(31))
     said = text(a_digest(long_running=listed([replace(long_running, status=None)])), ZURICH)
     assert said.splitlines()[4].endswith(", active for 1 d 7 h")
 
@@ -140,7 +141,7 @@ def test_a_job_without_a_status_that_runs_unusually_long_is_active():
     ],
 )
 def test_a_failure_is_shown_with_the_times_that_are_known(submitted, ended, said):
-    job = a_job(1, "FAILED", submit_time=submitted, end_time=ended)
+    job = job_facts(1, "FAILED", submit_time=submitted, end_time=ended)
     lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
     assert f"- SNOMEDCT {job.job_id}, {said}" in lines
 
@@ -152,13 +153,13 @@ def test_without_a_preceding_window_the_counts_stand_alone():
 
 
 def test_a_job_with_a_long_id_takes_two_lines_the_second_indented():
-    job = replace(a_job(1, "FAILED", end_time=ago(2)), job_id="f" * 64)
+    job = replace(job_facts(1, "FAILED", end_time=ago(2)), job_id="f" * 64)
     lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
     assert lines[lines.index(f"- SNOMEDCT {job.job_id}, 2") + 1] == "  h ago"
 
 
 def test_names_and_outputs_that_are_too_long_for_a_line_are_indented():
-    job = a_job(1, "FAILED")
+    job = job_facts(1, "FAILED")
     details = Details("nightly " * 20, f"s3://results/{'notes ' * 20}")
     lines = text(a_digest(failed=listed([job]), details={job: details}), ZURICH).splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("  name: nightly"))
@@ -190,17 +191,20 @@ def test_jobs_that_expire_soon_are_counted_when_none_of_their_rows_was_found():
     [
         ([], [], None),
         (
-            [a_job(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")],
-            [a_job(2, "PARTIAL_SUCCESS", Family.PHI, submit_time="2026-11-23T05:00:00.000Z")],
+            [job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")],
+            [job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time="2026-11-23T05:00:00.000Z")],
             "Family=ALL&JobStatus=FAILED&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
         ),
         (
             [],
-            [a_job(2, "PARTIAL_SUCCESS", Family.PHI, submit_time="2026-11-23T05:00:00.000Z")],
+            [job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time="2026-11-23T05:00:00.000Z")],
             "Family=PHI&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
         ),
         (
-            [a_job(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z"), a_job(2, "FAILED")],
+            [
+                job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z"),
+                job_facts(2, "FAILED"),
+            ],
             [],
             "Family=SNOMEDCT&JobStatus=FAILED",
         ),
@@ -221,7 +225,7 @@ def test_the_api_call_asks_for_the_jobs_that_failed_completely_or_in_part(
     "number,more", [(10, []), (11, ["- and 1 more"]), (1_011, ["- and 1,001 more"])]
 )
 def test_ten_jobs_of_a_kind_are_listed_and_the_others_counted(number, more):
-    failed = [a_job(n, "FAILED") for n in range(1, number + 1)]
+    failed = [job_facts(n, "FAILED") for n in range(1, number + 1)]
     lines = text(a_digest(failed=listed(failed)), ZURICH).splitlines()
     assert f"FAILED: {number:,}" in lines
     items = [line for line in lines if line.startswith("- ")]
@@ -260,7 +264,7 @@ def test_statuses_are_listed_by_importance_and_new_ones_last():
     [("UTC", "Tue 24 Nov"), ("Pacific/Kiritimati", "Wed 25 Nov"), ("Etc/GMT+12", "Mon 23 Nov")],
 )
 def test_one_job_that_expires_soon_shows_the_date_in_the_digest_zone(zone, said):
-    job = a_job(1, "COMPLETED", expiration_time="2026-11-24T11:00:00.000Z")
+    job = job_facts(1, "COMPLETED", expiration_time="2026-11-24T11:00:00.000Z")
     digest = a_digest(expiring_soon=listed([job]), totals=Counter(COMPLETED=1))
     lines = text(digest, TextOptions(ZoneInfo(zone), None)).splitlines()
     assert "In the ledger now: 1 job: 1 completed." in lines
@@ -272,7 +276,7 @@ def test_one_job_that_expires_soon_shows_the_date_in_the_digest_zone(zone, said)
 
 
 def test_names_and_outputs_are_never_broken_but_at_spaces():
-    job = a_job(1, "FAILED")
+    job = job_facts(1, "FAILED")
     name, output = "nightly-notes-" * 15, f"s3://results/{'notes-of-the-ward-' * 6}"
     said = text(a_digest(failed=listed([job]), details={job: Details(name, output)}), ZURICH)
     assert name in said.split()
@@ -280,6 +284,6 @@ def test_names_and_outputs_are_never_broken_but_at_spaces():
 
 
 def test_when_not_all_failures_are_known_the_api_call_asks_for_all_of_them():
-    failed = a_job(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
+    failed = job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
     said = text(a_digest(failed=listed([failed], total=2)), ZURICH)
     assert "SubmitTimeAfter" not in said

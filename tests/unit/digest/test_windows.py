@@ -18,7 +18,7 @@ from jobledger.errors import InvalidWindow
 from jobledger.inputs.formats import parse_scheduled_time
 from jobledger.sns import Notification
 from jobledger.times import parse
-from tests.digests import ZURICH, a_digest
+from testing.digests import ZURICH, a_digest
 
 NOW = datetime(2026, 11, 23, 8, 0, 4, 250_000, tzinfo=UTC)
 ZONES = (resources.files("tzdata") / "zones").read_text(encoding="utf-8").split()
@@ -46,22 +46,30 @@ def test_a_window_ends_two_minutes_before_the_scheduled_time_or_the_clock(schedu
 @pytest.mark.parametrize(
     "start,end,allowed",
     [
-        ("2026-11-23T00:00:00Z", "2026-11-22T00:00:00Z", "WindowStart before WindowEnd"),
-        ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z", "WindowStart before WindowEnd"),
+        (
+            "2026-11-23T00:00:00Z",
+            "2026-11-22T00:00:00Z",
+            "WindowStart: a time earlier than WindowEnd",
+        ),
+        (
+            "2026-11-23T00:00:00Z",
+            "2026-11-23T00:00:00Z",
+            "WindowStart: a time earlier than WindowEnd",
+        ),
         (
             "2026-11-23T00:00:00.0001Z",
             "2026-11-23T00:00:00.0002Z",
-            "a window of at least a millisecond",
+            "WindowStart: a time earlier than WindowEnd",
         ),
         (
             "2017-12-31T23:59:59.999Z",
             "2026-11-23T00:00:00Z",
-            "WindowStart in or after 2018, when the service began",
+            "WindowStart: a time since 2018",
         ),
         (
             "2026-11-23T00:00:00Z",
             "2026-11-23T07:58:04.251Z",
-            "WindowEnd at least two minutes ago, so that no change can be added to the window",
+            "WindowEnd: a time at least two minutes ago, so that no change can be added to the window",
         ),
     ],
 )
@@ -187,7 +195,7 @@ def windows_of(arrivals: list[tuple[datetime, datetime]]) -> list[Window]:
 
     delivery = Delivery(
         reader=WindowsOnly(),  # type: ignore[arg-type] # of its two methods no more is needed
-        reading=ZURICH,
+        options=ZURICH,
         topics=Topics(publish, None),
         now=lambda: clock[0],
         patience=0,

@@ -11,12 +11,13 @@ from jobledger.errors import EventRefused
 from jobledger.events import batch
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table, encode
-from tests.memory_dynamodb import error
-from tests.world import SCOPE, World, a_job
+from jobledger.service import Family
+from testing.builders import SCOPE, listed_job
+from testing.memory_dynamodb import error
+from testing.world import World
 
 CONTEXT = SimpleNamespace(
     function_name="changes",
@@ -47,7 +48,7 @@ def world():
     with World(hostile=False) as world:
         world.sync()
         for status in ("SUBMITTED", "IN_PROGRESS", "COMPLETED"):
-            world.put(a_job("job", 30, status, JobName="a name"))
+            world.put(listed_job("job", 30, status, JobName="a name"))
             world.sync()
         yield world
 

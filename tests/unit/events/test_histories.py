@@ -16,11 +16,11 @@ from jobledger.handlers import changes
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.sqs import Undelivered
-from tests.full import in_full
-from tests.memory_dynamodb import MemoryDynamoDB, error
+from testing.builders import SCOPE
+from testing.full import in_full
+from testing.memory_dynamodb import MemoryDynamoDB, error
 from tests.unit.events.test_changes import CONTEXT, Bus
 from tests.unit.events.test_put_aside import NOW, ODDITIES, Queue, a_record
-from tests.world import SCOPE
 
 HISTORIES = in_full(30, 1_000)
 RECORDS = 60

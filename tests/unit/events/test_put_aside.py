@@ -8,14 +8,15 @@ import pytest
 from jobledger.errors import QueueRefused
 from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import change_row
 from jobledger.ledger.table import Table, encode
+from jobledger.service import Family
 from jobledger.sqs import Undelivered
-from tests.memory_dynamodb import MemoryDynamoDB, error
+from testing.builders import SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB, error
 from tests.unit.events.test_changes import CONTEXT, Bus
-from tests.world import SCOPE
 
 CANARY = "a text that may tell of a patient"
 WITHOUT = object()

@@ -13,10 +13,10 @@ from jobledger.handlers import changes
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.sqs import Undelivered
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.builders import SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB
 from tests.unit.events.test_changes import CONTEXT, Bus
 from tests.unit.events.test_put_aside import NOW, SIZE, Queue, a_row
-from tests.world import SCOPE
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 (SCRIPT,) = re.findall(r"```python\n(.*?)```", RUNBOOK.read_text(encoding="utf-8"), re.DOTALL)

@@ -14,14 +14,15 @@ from jobledger.handlers import api as api_handler
 from jobledger.handlers import digest, lookup, sync
 from jobledger.inputs import filters, payloads
 from jobledger.inputs.validation import JsonObject, Parameter, value_of
-from jobledger.jobs import Family
 from jobledger.lookup import request as lookup_request
 from jobledger.observability import logger
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
-from tests.api import Api, Context, running_api
-from tests.digests import ENVIRONMENT, DigestWorld
-from tests.world import SCOPE, World
+from testing.api import Api, Context, running_api
+from testing.builders import SCOPE
+from testing.digests import ENVIRONMENT, DigestWorld
+from testing.world import World
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)
@@ -188,7 +189,7 @@ def running_handlers() -> Iterator[Handlers]:
         stack.enter_context(
             mock.patch.dict("os.environ", ENVIRONMENT | {"FAMILIES": "SNOMEDCT,PHI"})
         )
-        stack.enter_context(mock.patch.object(api_handler, "_kept", return_value=KEPT))
+        stack.enter_context(mock.patch.object(api_handler, "_families", return_value=KEPT))
         running.answer_of_function = {"DigestId": "d"}
         digests = DigestWorld()
         stack.enter_context(

@@ -7,7 +7,7 @@ import pytest
 
 from jobledger.inputs.formats import documented, parse_offset_time, parse_scheduled_time, parse_time
 from jobledger.inputs.validation import enumerated, is_valid
-from jobledger.jobs import Family
+from jobledger.service import Family
 
 _TIME = documented({"type": "string", "format": "time"})
 _DATE_TIME = {"type": "string", "format": "date-time"}

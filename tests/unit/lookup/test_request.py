@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.errors import LookupFailed
-from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.job_query import JobQuery
 from jobledger.lookup.request import read_request
+from jobledger.service import Family, JobStatus
 
 KEPT = [Family.SNOMEDCT, Family.PHI]
 NAMES = (
@@ -122,7 +122,7 @@ def test_refresh_may_be_anything_and_changes_nothing(value):
         ({"WaitMinutes": "٥"}, "WaitMinutes must be a number from 0 to 120."),
         (
             {"jobName": "a"},
-            f"jobName is not a property of this resource, did you mean JobName? The properties are {NAMES}.",
+            f"jobName is not a property of this resource. Did you mean JobName? The properties are {NAMES}.",
         ),
         (
             {"MaxResults": "1"},

@@ -5,19 +5,20 @@ from datetime import timedelta
 import pytest
 
 from jobledger.errors import FunctionRefused
-from jobledger.jobs import Family
 from jobledger.ledger.as_of import as_of, oldest, recent_as_of, refreshed
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW, SCOPE, a_job, running_api
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.api import running_api
+from testing.builders import NOW, SCOPE, full_job
+from testing.memory_dynamodb import MemoryDynamoDB
 
 
 @pytest.fixture
 def api():
     with running_api() as running:
-        running.fill(*(a_job(number) for number in range(3)))
+        running.fill(*(full_job(number) for number in range(3)))
         running.mark_synced()
         running.now = NOW + timedelta(minutes=1)
         yield running
@@ -95,7 +96,7 @@ def test_one_stale_family_makes_the_answer_stale(api):
 def test_what_the_sync_found_is_on_every_page(api):
     def sync(payload):
         api.now += timedelta(seconds=1)
-        api.fill(a_job(10), a_job(-10))
+        api.fill(full_job(10), full_job(-10))
         api.now += timedelta(milliseconds=1)
         return answering(api)(payload)
 

@@ -6,20 +6,21 @@ import pytest
 
 from jobledger.errors import InvalidParameters, UnexpectedError
 from jobledger.handlers import sync
-from jobledger.jobs import Family
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import Sync
-from tests.world import SCOPE, World, a_job
+from testing.builders import SCOPE, listed_job
+from testing.world import World
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 
 
 @pytest.fixture
 def world(monkeypatch):
-    with World([a_job("job", 5_000)], hostile=False) as world:
+    with World([listed_job("job", 5_000)], hostile=False) as world:
         pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
         world.upstream = Upstream(world.client(), pace)
         parts = (Settings("ledger", SCOPE, KEPT), world.ledger, world.upstream, pace)
@@ -61,7 +62,7 @@ FAMILIES_RULE = "Families: a list of one or more families in this ledger: SNOMED
         ([], "payload: {}, or a JSON object with Families, IfOlderThanSeconds, or both"),
         (
             {"Family": ["PHI"]},
-            "Family: not a member of this payload; did you mean Families? known members are Families, IfOlderThanSeconds",
+            "Family: Unknown member. Did you mean Families? This payload accepts Families, IfOlderThanSeconds",
         ),
         ({"Families": ["RXNORM", "PHI"]}, FAMILIES_RULE),
         ({"Families": "PHI"}, FAMILIES_RULE),

@@ -9,8 +9,9 @@ import pytest
 from jobledger.errors import DeadlineReached, LedgerUnavailable
 from jobledger.ledger.table import Table
 from jobledger.sync.pace import Pace
-from tests.memory_dynamodb import MemoryDynamoDB, cancelled
-from tests.world import SCOPE, START, Clock
+from testing.builders import SCOPE, START
+from testing.memory_dynamodb import MemoryDynamoDB, cancelled
+from testing.world import Clock
 
 
 class Timeline:

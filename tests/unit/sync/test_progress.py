@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.states import Walk
+from jobledger.service import Family
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import UpstreamPage
 from jobledger.times import rfc3339

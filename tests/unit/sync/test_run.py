@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from jobledger import metrics
 from jobledger.errors import DeadlineReached, UpstreamError
-from jobledger.jobs import Family
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync import run as module
 from jobledger.sync.pace import Pace
@@ -17,8 +17,9 @@ from jobledger.sync.run import sync_families
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import rfc3339
-from tests.api import logged_lines
-from tests.world import SCOPE, START, World, a_job
+from testing.api import logged_lines
+from testing.builders import SCOPE, START, listed_job
+from testing.world import World
 
 KEPT = (Family.SNOMEDCT, Family.PHI, Family.RXNORM)
 NOW = datetime.fromtimestamp(START, UTC)
@@ -40,7 +41,7 @@ class Function:
 
 @pytest.fixture
 def function(monkeypatch):
-    with World([a_job("job", 5_000)], hostile=False) as world:
+    with World([listed_job("job", 5_000)], hostile=False) as world:
         pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
         world.upstream = Upstream(world.client(), pace)
         made = Function(world, pace)
@@ -281,7 +282,7 @@ def test_a_run_counts_what_the_service_answers(function):
     """From end to end: a new job, the last one before it once more, and one call for each family."""
     function.invoke()
     function.published.clear()
-    function.world.put(a_job("new", 10))
+    function.world.put(listed_job("new", 10))
     function.world.clock.forward(60)
     answers = function.invoke()
     assert {family: answer["UpstreamCalls"] for family, answer in answers.items()} == dict.fromkeys(

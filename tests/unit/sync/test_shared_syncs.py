@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobledger.errors import FunctionRefused
-from jobledger.jobs import Family
 from jobledger.ledger.table import Row, Table
+from jobledger.service import Family
 from jobledger.sync.shared import SharedSyncs
 from jobledger.times import rfc3339
-from tests.api import NOW, SCOPE
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.builders import NOW, SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB
 
 
 def shared(database: MemoryDynamoDB) -> SharedSyncs:

@@ -3,10 +3,12 @@
 import pytest
 
 from jobledger.errors import DeadlineReached
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
-from tests.full import in_full
-from tests.world import DAY, MINUTE, World, a_job, old_jobs
+from testing.builders import listed_job
+from testing.full import in_full
+from testing.world import DAY, MINUTE, World, old_jobs
 
 MANY = in_full(10_000, 100_000)
 
@@ -61,10 +63,10 @@ def test_a_started_job_is_seen_in_each_status_once_and_in_order():
 def test_changes_are_stamped_in_the_order_of_observation():
     with World(hostile=False) as world:
         world.sync()
-        world.put(a_job("a", 10, "SUBMITTED"))
+        world.put(listed_job("a", 10, "SUBMITTED"))
         world.sync()
         world.clock.forward(-30)  # another function's clock
-        world.put(a_job("a", 10, "IN_PROGRESS"))
+        world.put(listed_job("a", 10, "IN_PROGRESS"))
         world.sync()
         times = [change.observed_at for change in world.changes()]
         assert len(times) == 2
@@ -73,20 +75,20 @@ def test_changes_are_stamped_in_the_order_of_observation():
 
 def test_a_job_that_the_service_lists_late_is_found():
     with World(hostile=False) as world:
-        world.put(a_job("old", 1_000))
+        world.put(listed_job("old", 1_000))
         world.sync()
-        world.put(a_job("newer", 10))
+        world.put(listed_job("newer", 10))
         world.sync()
-        world.put(a_job("late", 600))
+        world.put(listed_job("late", 600))
         world.sync()
         assert {"old", "newer", "late"} == world.statuses().keys()
 
 
 def test_a_job_that_was_listed_far_too_late_is_found_by_the_daily_walk():
     with World(hostile=False) as world:
-        world.put(a_job("newer", 10))
+        world.put(listed_job("newer", 10))
         world.sync()
-        world.put(a_job("far too late", 50_000))
+        world.put(listed_job("far too late", 50_000))
         world.sync()
         assert {"newer"} == world.statuses().keys()
         world.clock.forward(DAY)
@@ -95,9 +97,11 @@ def test_a_job_that_was_listed_far_too_late_is_found_by_the_daily_walk():
 
 
 def test_an_old_job_that_is_still_active_is_followed_to_its_end():
-    with World([a_job("slow", 30 * DAY, "IN_PROGRESS"), *old_jobs(2_000)], hostile=False) as world:
+    with World(
+        [listed_job("slow", 30 * DAY, "IN_PROGRESS"), *old_jobs(2_000)], hostile=False
+    ) as world:
         world.sync()
-        world.put(a_job("slow", 30 * DAY, "FAILED", Message="why"))
+        world.put(listed_job("slow", 30 * DAY, "FAILED", Message="why"))
         world.sync()
         assert world.statuses()["slow"] == "FAILED"
         assert world.sync().upstream_calls == 1
@@ -114,7 +118,7 @@ def test_a_job_that_the_service_has_deleted_stays():
 
 
 def test_an_active_job_that_vanished_is_kept_marked_and_asked_for_twice():
-    with World([a_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
+    with World([listed_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
         world.sync()
         world.delete("gone")
         assert [world.sync().upstream_calls for _ in range(3)] == [2, 2, 1]  # List, Describe
@@ -126,10 +130,10 @@ def test_an_active_job_that_vanished_is_kept_marked_and_asked_for_twice():
 def test_an_active_job_that_is_only_not_listed_is_described_and_stays_active():
     with World(hostile=False) as world:
         world.sync()
-        world.put(a_job("shy", 5, "SUBMITTED"))
+        world.put(listed_job("shy", 5, "SUBMITTED"))
         world.sync()
         world.server.change(late_jobs=True, late_seconds=3_600)
-        world.put(a_job("shy", 5, "IN_PROGRESS"))
+        world.put(listed_job("shy", 5, "IN_PROGRESS"))
         world.sync()
         assert world.statuses()["shy"] == "IN_PROGRESS"
         assert {"shy"} == world.active().keys()
@@ -137,17 +141,17 @@ def test_an_active_job_that_is_only_not_listed_is_described_and_stays_active():
 
 @pytest.mark.row(11, count="1")
 def test_a_status_and_a_property_of_tomorrow_pass_through():
-    tomorrow = a_job("new", 50, "PAUSED", Priority={"Level": 3})
+    tomorrow = listed_job("new", 50, "PAUSED", Priority={"Level": 3})
     with World([tomorrow], hostile=False) as world:
         world.sync()
         world.sync()
         job = world.ledger_jobs()["new"]
         assert (job["JobStatus"], job["Priority"]) == ("PAUSED", {"Level": 3})
-        world.put(a_job("new", 50, "IN_PROGRESS"))
+        world.put(listed_job("new", 50, "IN_PROGRESS"))
         world.sync()
-        world.put(a_job("new", 50, "PAUSED"))
+        world.put(listed_job("new", 50, "PAUSED"))
         world.sync()
-        world.put(a_job("new", 50))
+        world.put(listed_job("new", 50))
         world.sync()
         assert [
             "PAUSED",
@@ -172,9 +176,9 @@ def test_an_entry_without_an_id_is_passed_over():
 
 @pytest.mark.parametrize("stale", ["SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED", "FAILED"])
 def test_an_ended_job_never_moves_again(stale):
-    with World([a_job("done", 50)], hostile=False) as world:
+    with World([listed_job("done", 50)], hostile=False) as world:
         world.sync()
-        world.put(a_job("done", 50, stale))
+        world.put(listed_job("done", 50, stale))
         world.clock.forward(DAY)
         world.sync()
         assert world.statuses()["done"] == "COMPLETED"
@@ -182,9 +186,9 @@ def test_an_ended_job_never_moves_again(stale):
 
 
 def test_a_message_that_comes_later_is_taken_up_without_a_transition():
-    with World([a_job("done", 50, "FAILED")], hostile=False) as world:
+    with World([listed_job("done", 50, "FAILED")], hostile=False) as world:
         world.sync()
-        world.put(a_job("done", 50, "FAILED", Message="why"))
+        world.put(listed_job("done", 50, "FAILED", Message="why"))
         assert world.sync().changed == 1
         assert world.ledger_jobs()["done"]["Message"] == "why"
         assert world.changes() == []
@@ -218,19 +222,19 @@ def test_as_of_is_when_the_walk_began_and_not_when_it_ended():
 
 
 def test_a_submit_time_in_the_future_does_not_close_the_window_on_others():
-    with World([a_job("tomorrow", -DAY)], hostile=False) as world:
+    with World([listed_job("tomorrow", -DAY)], hostile=False) as world:
         world.sync()
-        world.put(a_job("today", 0))
+        world.put(listed_job("today", 0))
         world.sync()
         assert {"tomorrow", "today"} == world.statuses().keys()
 
 
 def test_a_job_that_is_listed_again_is_not_expired_any_more():
-    with World([a_job("job", 5_000, "IN_PROGRESS")], hostile=False) as world:
+    with World([listed_job("job", 5_000, "IN_PROGRESS")], hostile=False) as world:
         world.sync()
         world.delete("job")
         world.sync()
-        world.put(a_job("job", 5_000, "IN_PROGRESS"))
+        world.put(listed_job("job", 5_000, "IN_PROGRESS"))
         world.clock.forward(DAY)
         world.sync()
         row = world.ledger.find("job")

@@ -7,9 +7,10 @@ import pytest
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import MAX_EMPTY_PAGES
 from jobledger.times import parse
-from tests.memory_dynamodb import cancelled
-from tests.memory_dynamodb import error as error_of
-from tests.world import DAY, World, a_job, old_jobs
+from testing.builders import listed_job
+from testing.memory_dynamodb import cancelled
+from testing.memory_dynamodb import error as error_of
+from testing.world import DAY, World, old_jobs
 
 
 # What it does at each page of them is in tests/unit/sync/test_walk.py.
@@ -107,7 +108,7 @@ def test_a_daily_walk_that_fails_does_not_hold_up_the_others():
         failed = world.sync()
         assert failed.error == "InvalidRequestException"
         assert world.clock.now() - parse(str(failed.as_of)) < timedelta(seconds=5)
-        world.put(a_job("new", -DAY - 10, "SUBMITTED"))
+        world.put(listed_job("new", -DAY - 10, "SUBMITTED"))
         done = world.sync()  # the daily walk waits an hour before it tries again
         assert (done.error, done.upstream_calls) == (None, 1)
         assert "new" in world.statuses()
@@ -130,10 +131,10 @@ def test_a_walk_whose_token_always_fails_restarts_after_an_hour(error):
 
 
 def test_one_job_that_cannot_be_described_stops_no_other_and_as_of_says_since_when():
-    with World([a_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
+    with World([listed_job("gone", 5_000, "IN_PROGRESS")], hostile=False) as world:
         first = world.sync()
         world.delete("gone")
-        world.put(a_job("new", 10))
+        world.put(listed_job("new", 10))
         world.server.fault(Operation="Describe*", Error="InvalidRequestException", Count=1)
         done = world.sync()
         assert (done.error, done.as_of) == ("InvalidRequestException", first.as_of)

@@ -7,7 +7,8 @@ import pytest
 
 from jobledger.errors import DeadlineReached
 from jobledger.times import from_epoch, rfc3339
-from tests.world import START, World, a_job
+from testing.builders import START, listed_job
+from testing.world import World
 
 OLD = 40 * 86_400
 # DynamoDB's limit for a row; the older version stored some 160 bytes for each job in a walk.
@@ -52,8 +53,8 @@ def submitted(job: dict[str, Any]) -> str:
 @pytest.mark.parametrize("number", [3, 300, 2_000])
 @pytest.mark.parametrize("walking", ["walk", "full walk", "recount", "nothing"])
 def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(number, walking):
-    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(number)]
-    with World([*jobs, a_job("ended", 100)], hostile=False) as world:
+    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(number)]
+    with World([*jobs, listed_job("ended", 100)], hostile=False) as world:
         world.sync()
         active = {job["JobId"]: submitted(job) for job in jobs}
         in_progress = {
@@ -86,7 +87,7 @@ def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(number, w
 
 
 def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
-    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(200)]
+    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(200)]
     with World(jobs, hostile=False) as world:
         world.sync()
         active = {job["JobId"]: submitted(job) for job in jobs}
@@ -111,7 +112,7 @@ def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
 
 
 def test_a_first_fill_of_the_older_version_is_gone_on_with_after_the_update():
-    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(1_200)]
+    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(1_200)]
     with World(jobs, hostile=False) as world:
         calls = 0
 
@@ -136,7 +137,7 @@ def test_a_first_fill_of_the_older_version_is_gone_on_with_after_the_update():
 def test_the_older_version_that_runs_again_is_followed_by_another_update():
     """It stores its active jobs in the state again, and does not know the rows."""
     with World(
-        [a_job("job", OLD, "IN_PROGRESS"), a_job("new", OLD, "COMPLETED")], hostile=False
+        [listed_job("job", OLD, "IN_PROGRESS"), listed_job("new", OLD, "COMPLETED")], hostile=False
     ) as world:
         world.sync()
         rows = [dict(item) for key, item in world.database.items.items() if "#active" in key[0]]
@@ -149,7 +150,7 @@ def test_the_older_version_that_runs_again_is_followed_by_another_update():
 
 
 def test_a_family_with_no_job_at_rest_reads_one_row_a_minute():
-    with World([a_job("ended", 100)], hostile=False) as world:
+    with World([listed_job("ended", 100)], hostile=False) as world:
         for _ in range(3):
             world.sync()
         assert state_of(world)["Idle"]

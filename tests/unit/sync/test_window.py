@@ -8,14 +8,16 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import Walk
+from jobledger.service import Family
 from jobledger.sync.walk import Sync
 from jobledger.sync.window import window_start
 from jobledger.times import rfc3339
-from tests.world import SCOPE, World, a_job
+from testing.builders import SCOPE, listed_job
+from testing.world import World
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
@@ -23,7 +25,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 def spread(number: int, days: float, active: set[int]) -> list[dict]:
     """Jobs at even distances; those in `active` have not ended."""
     return [
-        a_job(
+        listed_job(
             f"{n:05}",
             HOUR + n * days * DAY / number,
             "IN_PROGRESS" if n in active else "COMPLETED",
@@ -99,7 +101,9 @@ def test_without_complete_counters_a_walk_lists_back_to_the_oldest_active_job():
 
 
 def test_deciding_reads_nothing_when_every_active_job_is_listed_anyway():
-    with World([a_job("new", 30, "IN_PROGRESS"), a_job("old", DAY)], hostile=False) as world:
+    with World(
+        [listed_job("new", 30, "IN_PROGRESS"), listed_job("old", DAY)], hostile=False
+    ) as world:
         world.sync()
         state = world.ledger.state(world.family)
         active = world.active().values()
@@ -130,9 +134,9 @@ def test_pages_without_an_end_are_given_up_at_a_limit(monkeypatch):
 
 
 def test_active_jobs_that_another_sync_found_meanwhile_stay_active():
-    with World([a_job("job", 50, "IN_PROGRESS")], hostile=False) as world:
+    with World([listed_job("job", 50, "IN_PROGRESS")], hostile=False) as world:
         world.sync()
-        found = job_from_service(world.family, a_job("other", 0, "SUBMITTED"))
+        found = job_from_service(world.family, listed_job("other", 0, "SUBMITTED"))
         assert found is not None
 
         def another_sync() -> None:

@@ -6,14 +6,16 @@ from math import ceil
 
 import pytest
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.sync import window
 from jobledger.sync.window import window_start
 from jobledger.times import rfc3339
-from tests.counted import DAY, HOUR, NOW, Counted, a_job
+from testing.builders import DAY, HOUR, NOW, a_job
+from testing.counted import Counted
 
 OVERLAP, SECOND = timedelta(minutes=10), timedelta(seconds=1)
 LATEST = NOW - OVERLAP

@@ -1,12 +1,17 @@
-"""moto's DynamoDB with a ledger table, in the place of `tests.memory_dynamodb`."""
+"""moto's DynamoDB with a ledger table, in the place of `testing.memory_dynamodb`."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from tests.dynamodb_limits import Item
-from tests.functional.conftest import create_ledger_table, shared_session
+from botocore.session import Session
+
+from testing.dynamodb_limits import Item
+from testing.memory_dynamodb import INDEXES
 
 TABLE = "ledger"
+# One for all clients of a process: each session reads the descriptions of its services anew, which takes half a second.
+shared_session = functools.cache(Session)
 
 
 class MotoDynamoDB:
@@ -38,3 +43,29 @@ class MotoDynamoDB:
             return called(**request)
 
         return call
+
+
+def create_ledger_table(client: Any, name: str) -> None:
+    """Make a table with the keys and the indexes of the deployed one."""
+    attributes = {"PK", "SK", *(key for key, _ in INDEXES.values())}
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=_keys("PK", "SK"),
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": "S"} for attribute in sorted(attributes)
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": _keys(*keys),
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index, keys in INDEXES.items()
+        ],
+    )
+
+
+def _keys(partition: str, sort: str | None) -> list[dict[str, str]]:
+    keys = [{"AttributeName": partition, "KeyType": "HASH"}]
+    return keys + ([{"AttributeName": sort, "KeyType": "RANGE"}] if sort else [])

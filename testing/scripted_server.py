@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.sigv4 import refusal
+from testing.sigv4 import refusal
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,15 @@ from jobledger.digest.content import Digest, JobList
 from jobledger.digest.run import Dependencies, assemble, run
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sns import Notification, Notifier
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import MemoryDynamoDB, error
+from testing.memory_dynamodb import MemoryDynamoDB, error
 
 SCOPE = "111122223333/eu-central-1"
 NOW = datetime(2026, 11, 23, 8, 0, 4, tzinfo=UTC)
@@ -233,19 +234,6 @@ DAY = Window("2026-11-22T06:58:00.000Z", "2026-11-23T06:58:00.000Z")
 def ago(hours: float, *, now: datetime | None = None) -> str:
     """A written time that many hours before the digests' own."""
     return rfc3339((now or datetime(2026, 11, 23, 7, 0, 4, tzinfo=UTC)) - timedelta(hours=hours))
-
-
-def a_job(number: int, status: str, family: Family = Family.SNOMEDCT, **more: Any) -> JobFacts:
-    """A job with an id that looks like one of the service's."""
-    job_id = f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC834:032x}"[-32:]
-    return JobFacts(
-        family=family,
-        job_id=job_id,
-        status=status,
-        submit_time=more.get("submit_time"),
-        end_time=more.get("end_time"),
-        expiration_time=more.get("expiration_time"),
-    )
 
 
 def listed(jobs: Iterable[JobFacts], total: int | None = None) -> JobList:

@@ -3,7 +3,7 @@
 import threading
 
 from jobledger.sync.walk import Sync
-from tests.world import World
+from testing.world import World
 
 STEP_SECONDS = 30
 

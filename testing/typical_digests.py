@@ -6,26 +6,27 @@ from msgspec.structs import replace
 
 from jobledger.digest.content import Details, Digest
 from jobledger.digest.windows import Window
-from jobledger.jobs import Family
-from tests.digests import a_digest, a_job, ago, listed
+from jobledger.service import Family
+from testing.builders import job_facts
+from testing.digests import a_digest, ago, listed
 
 _COMPLETED = [
-    a_job(n, "COMPLETED", submit_time=ago(n % 20 + 1.5), end_time=ago(n % 20 + 1.2))
+    job_facts(n, "COMPLETED", submit_time=ago(n % 20 + 1.5), end_time=ago(n % 20 + 1.2))
     for n in range(1, 42)
 ]
 _ACTIVE = [
-    a_job(90, "IN_PROGRESS", submit_time=ago(0.4)),
-    a_job(91, "SUBMITTED", Family.PHI, submit_time=ago(0.1)),
+    job_facts(90, "IN_PROGRESS", submit_time=ago(0.4)),
+    job_facts(91, "SUBMITTED", Family.PHI, submit_time=ago(0.1)),
 ]
 _TOTALS = Counter(
     COMPLETED=11_204, FAILED=187, PARTIAL_SUCCESS=42, STOPPED=9, IN_PROGRESS=1, SUBMITTED=1
 )
 _FAILED = [
-    a_job(71, "FAILED", submit_time=ago(2.6), end_time=ago(2.4)),
-    a_job(72, "FAILED", Family.PHI, submit_time=ago(9), end_time=ago(7.2)),
-    a_job(73, "FAILED", Family.ICD10CM, submit_time=ago(21), end_time=ago(20.99)),
+    job_facts(71, "FAILED", submit_time=ago(2.6), end_time=ago(2.4)),
+    job_facts(72, "FAILED", Family.PHI, submit_time=ago(9), end_time=ago(7.2)),
+    job_facts(73, "FAILED", Family.ICD10CM, submit_time=ago(21), end_time=ago(20.99)),
 ]
-_LONG = [a_job(80, "IN_PROGRESS", Family.ENTITIES_V2, submit_time=ago(31.3))]
+_LONG = [job_facts(80, "IN_PROGRESS", Family.ENTITIES_V2, submit_time=ago(31.3))]
 
 
 def _quiet() -> Digest:
@@ -37,7 +38,7 @@ def _quiet() -> Digest:
         completed=listed(_COMPLETED),
         active=listed(_ACTIVE),
         expiring_soon=listed(
-            [a_job(5, "COMPLETED", expiration_time="2026-11-24T17:00:00.000Z")], total=264
+            [job_facts(5, "COMPLETED", expiration_time="2026-11-24T17:00:00.000Z")], total=264
         ),
     )
 
@@ -48,7 +49,7 @@ def _attention() -> Digest:
         counts=Counter(COMPLETED=41, FAILED=3, PARTIAL_SUCCESS=1, IN_PROGRESS=2, SUBMITTED=1),
         failed=listed(_FAILED),
         partial_success=listed(
-            [a_job(60, "PARTIAL_SUCCESS", submit_time=ago(6), end_time=ago(5.1))]
+            [job_facts(60, "PARTIAL_SUCCESS", submit_time=ago(6), end_time=ago(5.1))]
         ),
         totals=_TOTALS + Counter(IN_PROGRESS=1),
         active=listed([*_LONG, *_ACTIVE]),
@@ -58,7 +59,7 @@ def _attention() -> Digest:
 
 def _many() -> Digest:
     failed = [
-        a_job(n, "FAILED", submit_time=ago(1 + n / 20), end_time=ago(0.5 + n / 20))
+        job_facts(n, "FAILED", submit_time=ago(1 + n / 20), end_time=ago(0.5 + n / 20))
         for n in range(1, 1_271)
     ]
     return replace(

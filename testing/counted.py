@@ -1,39 +1,29 @@
 """A ledger in memory whose jobs are counted, and what its counters have to be."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
-from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
-from tests.memory_dynamodb import RecordingDynamoDB
-from tests.recounted import recounted, stored_counters
+from testing.builders import SCOPE, SECOND, MemoryLedger
+from testing.recounted import recounted, stored_counters
 
-SCOPE = "111122223333/us-east-1"
-NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 TODAY = "2026-11-23"
 EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
-class Counted:
-    """A ledger in memory. `record` lists jobs now; `states` are those of syncs that have counted them."""
+class Counted(MemoryLedger):
+    """A ledger in memory. `record` lists jobs one second later; `states` are those of syncs that have counted them."""
 
-    def __init__(self) -> None:
-        self.database = RecordingDynamoDB()
-        self.now = NOW
-        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, lambda: self.now)
-
-    def record(self, *jobs: Job, announce_new: bool = True) -> None:
-        self.now += timedelta(seconds=1)
-        for family in {job.family for job in jobs}:
-            listed = [job for job in jobs if job.family is family]
-            self.ledger.record(family, listed, rfc3339(self.now), announce_new=announce_new)
+    def record(
+        self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True
+    ) -> None:
+        self.now += SECOND
+        super().record(*jobs, listed_at=listed_at, announce_new=announce_new)
 
     def recount(self, family: Family = Family.SNOMEDCT) -> int:
         months = months_to_recount(self.ledger, family, "")
@@ -75,16 +65,3 @@ class Counted:
 
     def expected(self) -> dict[str, dict[str, int]]:
         return recounted(self.database.items, SCOPE, every_row=True)
-
-
-def a_job(
-    job_id: str = "job",
-    status: str | None = "COMPLETED",
-    submitted: datetime | None = NOW - HOUR,
-    family: Family = Family.SNOMEDCT,
-    **more: Any,
-) -> Job:
-    properties = {"JobId": job_id, "JobStatus": status, "SubmitTime": submitted} | more
-    job = job_from_service(family, {k: v for k, v in properties.items() if v is not None})
-    assert job is not None
-    return job

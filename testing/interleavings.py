@@ -8,13 +8,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
-from tests.memory_dynamodb import MemoryDynamoDB
-from tests.recounted import recounted, stored_counters
-from tests.stepped_sync import Stepped
-from tests.world import SCOPE, START, World, a_job
+from testing.builders import SCOPE, START, listed_job
+from testing.memory_dynamodb import MemoryDynamoDB
+from testing.recounted import recounted, stored_counters
+from testing.stepped_sync import Stepped
+from testing.world import World
 
 NEXT = {
     "SUBMITTED": ["IN_PROGRESS", "STOP_REQUESTED", "FAILED"],
@@ -39,7 +41,7 @@ class Overlaps(RuleBasedStateMachine):
         self.syncs: list[Stepped] = []
         self.world.database.before = self._halt
         self.world.upstream = Upstream(self.world.client(self.world._config), self._halt)
-        self.jobs: dict[str, dict] = {}
+        self.jobs: dict[str, dict[str, Any]] = {}
         self.submitted = 0
         self.ranks: dict[str, int] = {}
         self.repaired = 0
@@ -54,7 +56,9 @@ class Overlaps(RuleBasedStateMachine):
         self.submitted += 1
         before_start = START - self.world.clock.seconds + ago
         expiration = round(self.world.clock.seconds - ago + 120 * 86_400, 3)
-        job = a_job(f"job-{self.submitted}", before_start, "SUBMITTED", ExpirationTime=expiration)
+        job = listed_job(
+            f"job-{self.submitted}", before_start, "SUBMITTED", ExpirationTime=expiration
+        )
         self.jobs[job["JobId"]] = job
         self.world.put(job)
         return str(job["JobId"])
@@ -244,7 +248,7 @@ class Interleavings(Overlaps):
             self.syncs[choice].crash()
 
 
-def rank_of(properties: dict) -> int:
+def rank_of(properties: dict[str, Any]) -> int:
     job = job_from_service(Family.SNOMEDCT, properties)
     assert isinstance(job, Job)
     return job.rank

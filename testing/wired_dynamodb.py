@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from jobledger.clients import session
 from jobledger.ledger.table import CONFIG
-from tests.memory_dynamodb import MemoryDynamoDB
-from tests.scripted_server import Received, Scripted, answering
+from testing.memory_dynamodb import MemoryDynamoDB
+from testing.scripted_server import Received, Scripted, answering
 
 Damage = Callable[[str, Scripted], Scripted | None]
 

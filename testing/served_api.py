@@ -10,9 +10,10 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from jobledger.jobs import Family
-from tests.api import Api, a_job, running_api, wsgi
-from tests.sigv4 import refusal
+from jobledger.service import Family
+from testing.api import Api, running_api, wsgi
+from testing.builders import full_job
+from testing.sigv4 import refusal
 
 JOBS = 1_203
 """The number of SNOMED CT jobs that `fill` makes."""
@@ -95,10 +96,10 @@ def served_api(*, needs_signature: bool = False) -> Iterator[ServedApi]:
 def fill(api: Api) -> None:
     """Record SNOMED CT jobs 0 to JOBS, of three outcomes in turn, and two PHI jobs."""
     statuses = ("COMPLETED", "FAILED", "PARTIAL_SUCCESS")
-    api.fill(*(a_job(number, JobStatus=statuses[number % 3]) for number in range(JOBS)))
+    api.fill(*(full_job(number, JobStatus=statuses[number % 3]) for number in range(JOBS)))
     api.fill(
-        a_job(9_001, JobName="夜 =1+1", JobStatus="FAILED", Message="\x1b[31mno"),
-        a_job(9_002, JobStatus="STOPPED"),
+        full_job(9_001, JobName="夜 =1+1", JobStatus="FAILED", Message="\x1b[31mno"),
+        full_job(9_002, JobStatus="STOPPED"),
         family=Family.PHI,
     )
     api.mark_synced()

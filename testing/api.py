@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from unittest import mock
@@ -16,17 +16,17 @@ from urllib.parse import parse_qs
 from jobledger.api import keyed_walks
 from jobledger.api.keyed_walks import KeyedWalks
 from jobledger.handlers import api
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
 from jobledger.observability import logger
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.digests import REMEMBERED, MemoryTables
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.builders import NOW, SCOPE
+from testing.digests import REMEMBERED, MemoryTables
+from testing.memory_dynamodb import MemoryDynamoDB
 
-SCOPE = "111122223333/us-east-1"
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 ENVIRONMENT = {
     "LEDGER_TABLE_NAME": "ledger",
@@ -247,23 +247,6 @@ def answer_of(response: Mapping[str, Any]) -> Answer:
     content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
     headers = {name: ", ".join(values) for name, values in response["multiValueHeaders"].items()}
     return Answer(response["statusCode"], headers, content)
-
-
-def a_job(number: int = 1, **more: Any) -> dict[str, Any]:
-    """A job as the service lists it; a higher number was submitted later."""
-    return {
-        "JobId": f"{number:032x}",
-        "JobName": "nightly-notes",
-        "JobStatus": "COMPLETED",
-        "SubmitTime": NOW.timestamp() - 100_000 + number,
-        "EndTime": NOW.timestamp() - 99_000 + number,
-        "ExpirationTime": NOW.timestamp() + 100 * 86_400,
-        "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/"},
-        "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/"},
-        "LanguageCode": "en",
-        "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
-        "ModelVersion": "3.0.0",
-    } | more
 
 
 def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.dynamodb_limits import PAGE_BYTES, Item, check_keys, check_rows, refused, size_of
+from testing.dynamodb_limits import PAGE_BYTES, Item, check_keys, check_rows, refused, size_of
 
 INDEXES = {
     "ByStatus": ("StatusKey", "SK"),

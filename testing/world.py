@@ -8,21 +8,19 @@ import msgspec
 from botocore.config import Config
 
 from jobledger.clients import session
-from jobledger.jobs import Family
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import FamilySync, Sync
 from local.comprehend_medical import Hostility, Server
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job
+from testing.memory_dynamodb import MemoryDynamoDB
 
-SCOPE = "111122223333/us-east-1"
-START = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 MINUTE, DAY = 60, 86_400
-FAR_PAST, FAR_FUTURE = "1970-01-01T00:00:00.000Z", "9999-01-01T00:00:00.000Z"
 
 
 class Clock:
@@ -156,14 +154,8 @@ def local_family(family: Family) -> Any:
     return LocalFamily(family.value)
 
 
-def a_job(job_id: str, submitted: float, status: str = "COMPLETED", **more: Any) -> dict[str, Any]:
-    """A job as the service lists it, `submitted` seconds before START."""
-    times: dict[str, Any] = {"SubmitTime": round(START - submitted, 3)}
-    if status in {"COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"}:
-        times["EndTime"] = round(START - submitted + 60, 3)
-    return {"JobId": job_id, "JobStatus": status, **times, **more}
-
-
 def old_jobs(count: int, apart: float = 600) -> list[dict[str, Any]]:
     """Jobs that were submitted a day or more before START, `apart` seconds after each other."""
-    return [a_job(f"{number:032x}", DAY + number * apart, JobName="n") for number in range(count)]
+    return [
+        listed_job(f"{number:032x}", DAY + number * apart, JobName="n") for number in range(count)
+    ]
