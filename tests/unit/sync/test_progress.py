@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from jobledger.ledger.states import Walk
 from jobledger.service import Family
-from jobledger.sync.progress import advanced, other_walk
+from jobledger.sync.progress import advanced
 from jobledger.sync.upstream import UpstreamPage
 from jobledger.times import rfc3339
 from testing.builders import HOUR, NOW, a_job
@@ -39,10 +39,3 @@ def test_a_page_is_one_page_more_and_reaches_its_oldest_job_in_the_documented_or
     for after, reached in ((rfc3339(NOW - 9 * HOUR), rfc3339(NOW - HOUR)), (None, None)):
         walk = advanced(replace(WALK, after=after, pages=2), UpstreamPage(jobs, "next"))
         assert (walk.next_token, walk.pages, walk.reached) == ("next", 3, reached)
-
-
-def test_a_walk_of_another_sync_is_kept_when_ours_is_complete():
-    other = Walk(started_at=rfc3339(NOW + HOUR))
-    assert other_walk(other, WALK) == other
-    assert other_walk(replace(WALK, pages=3), WALK) is None
-    assert other_walk(None, WALK) is None
