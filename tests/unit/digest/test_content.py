@@ -136,13 +136,11 @@ def test_previous_are_the_counts_of_the_stretch_before_if_the_ledger_was_there(w
     assert published(world)["Previous"] == second["Counts"]
 
 
-@pytest.mark.parametrize("minutes, verdict", [(10, "OK"), (11, "STALE")])
-def test_a_ledger_is_stale_after_ten_sync_intervals(world, minutes, verdict):
-    world.now += timedelta(minutes=minutes)
-    assert published(world)["Verdict"] == verdict
-
-
-def test_a_ledger_that_never_agreed_with_the_service_is_stale(world):
+def test_a_ledger_is_stale_after_ten_sync_intervals_or_without_any_sync(world):
+    world.now += timedelta(minutes=10)
+    assert published(world)["Verdict"] == "OK"
+    world.now += timedelta(minutes=1)
+    assert published(world)["Verdict"] == "STALE"
     world.tables.items.clear()
     world.tables._order.clear()
     digest = published(world)
@@ -157,22 +155,6 @@ def test_every_digest_is_as_its_schema_says(name):
     digest = machine(render_messages(TYPICAL[name](), ZURICH).digest)
     jsonschema_rs.validator_for(SCHEMA).validate(digest)
     assert digest.keys() == SCHEMA["properties"].keys()
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"Version": "2"},
-        {"Window": {"Start": "now"}},
-        {"Verdict": "FINE"},
-        {"Failed": [{"JobId": "one"}]},
-        {"Counts": {}},
-        {"DigestId": None},
-    ],
-)
-def test_the_schema_knows_what_is_wrong(wrong):
-    digest = machine(render_messages(TYPICAL["failures"](), ZURICH).digest) | wrong
-    assert not jsonschema_rs.validator_for(SCHEMA).is_valid(digest)
 
 
 def test_jobs_that_need_a_person_have_the_address_of_their_page_if_the_api_s_is_known():
