@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tests.dynamodb_limits import Item
-from tests.memory_dynamodb import MemoryDynamoDB, _all_hold, _range
+from testing.dynamodb_limits import Item
+from testing.memory_dynamodb import MemoryDynamoDB, _all_hold, _range
 
 _MEGABYTE = 1_000_000
 

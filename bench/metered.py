@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from tests.dynamodb_limits import Item
-from tests.memory_dynamodb import INDEXES, MemoryDynamoDB
+from testing.dynamodb_limits import Item
+from testing.memory_dynamodb import INDEXES, MemoryDynamoDB
 
 
 class Metered(MemoryDynamoDB):

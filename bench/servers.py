@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.comprehend_medical import Family, Hostility, Service, sample_jobs
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.memory_dynamodb import MemoryDynamoDB
 
 _READS = {"GetItem": "get_item", "Query": "query", "BatchGetItem": "batch_get_item"}
 _ACCEPTED = {"PutItem", "UpdateItem", "DeleteItem"}  # of the idempotency table, which is not kept

@@ -12,8 +12,8 @@ from typing import Any
 from local.deployment import ACCOUNT, REGION
 from soak.place import Place
 from soak.verdict import Change, Digest, Event, Ledger, Window
-from tests.dynamodb_limits import Item
-from tests.recounted import recounted, stored_counters
+from testing.dynamodb_limits import Item
+from testing.recounted import recounted, stored_counters
 
 SCOPE = f"{ACCOUNT}/{REGION}"
 _TIMES = ("SubmitTime", "EndTime", "ExpirationTime")

@@ -43,7 +43,7 @@ PACKAGES = {
     ),
     # `api/parameters.py` only declares; these are the functions that read what it declares.
     "parameters": Package(
-        ("inputs.py", "validation.py", "formats.py"),
+        ("inputs/filters.py", "inputs/validation.py", "inputs/formats.py"),
         (
             *("tests/unit/api/test_parameters.py", "tests/unit/inputs/test_documents.py"),
             *("tests/unit/inputs/test_formats.py", "tests/unit/digest/test_requests.py"),
@@ -54,7 +54,7 @@ PACKAGES = {
     "digest": Package(
         ("digest/*.py", "sns.py"), ("tests/unit/digest", "tests/unit/test_sns.py", CONNECTIONS)
     ),
-    "ledger": Package(("ledger/*.py",), ("tests/unit/ledger", CONNECTIONS)),
+    "ledger": Package(("ledger/*.py", "totals/*.py"), ("tests/unit/ledger", CONNECTIONS)),
     "events": Package(
         ("events/*.py", "fitting.py"),
         (
@@ -67,7 +67,7 @@ PACKAGES = {
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
 _CODE = {"lambda/jobledger": "jobledger"}
-_TESTS = {"tests": "tests", "local": "local", "docs": "docs"}
+_TESTS = {name: name for name in ("tests", "testing", "local", "docs", "openapi")}
 _NO_ROW = "| | | | not run |"
 # Exit codes of mutmut: every other one is a test that failed, or a test run that did not end.
 _NOT_RUN, _SURVIVED, _UNTESTED = (None, 2), (0,), (5, 33)
@@ -171,7 +171,7 @@ def _configuration(package: Package, ignored: Mapping[str, str]) -> str:
     mutmut = {
         "source_paths": ["jobledger"],
         "only_mutate": [f"jobledger/{modules}" for modules in package.modules],
-        "also_copy": ["local", "docs"],
+        "also_copy": ["testing", "local", "docs"],
         "do_not_mutate_patterns": [*ignored],
         # These plugins collect all garbage after each run, which takes longer than most tests.
         "pytest_add_cli_args": [

@@ -12,20 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobledger.service import Family, operations
+
 # Every operation that the code calls, by service. botocore in the bundle knows no others.
 OPERATIONS = {
-    "comprehendmedical": (
-        "DescribeEntitiesDetectionV2Job",
-        "DescribeICD10CMInferenceJob",
-        "DescribePHIDetectionJob",
-        "DescribeRxNormInferenceJob",
-        "DescribeSNOMEDCTInferenceJob",
-        "ListEntitiesDetectionV2Jobs",
-        "ListICD10CMInferenceJobs",
-        "ListPHIDetectionJobs",
-        "ListRxNormInferenceJobs",
-        "ListSNOMEDCTInferenceJobs",
-    ),
+    "comprehendmedical": operations(Family),
     "dynamodb": (
         "BatchGetItem",
         "DeleteItem",  # this and the next two: Powertools' idempotency

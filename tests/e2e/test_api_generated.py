@@ -14,10 +14,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from testing.full import in_full
 from tests.e2e.deployment import opened
-from tests.full import in_full
 
-EXAMPLES = in_full(20, 60)
+EXAMPLES = in_full(12, 60)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

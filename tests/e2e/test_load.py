@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from testing.full import in_full
 from tests.e2e.deployment import is_complete, opened
-from tests.full import in_full
 
 pytestmark = pytest.mark.xdist_group("deployment")
 

@@ -1,6 +1,5 @@
 """A real emulator of AWS for tests that want more than a fake: one MiniStack for each worker."""
 
-import functools
 import os
 import socket
 import subprocess
@@ -10,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.session import Session
 
 from local.deployment import MINISTACK
-from tests.memory_dynamodb import INDEXES
+from testing.moto_dynamodb import create_ledger_table, shared_session
 
 START_SECONDS = 60
-
-# One for all clients of a worker: each session reads the descriptions of its services anew, which takes half a second.
-shared_session = functools.cache(Session)
 
 
 class Aws:
@@ -34,27 +29,6 @@ class Aws:
         """Make a table with the keys and the indexes of the deployed one."""
         create_ledger_table(self.client("dynamodb"), name)
         return name
-
-
-def create_ledger_table(client: Any, name: str) -> None:
-    """Make a table with the keys and the indexes of the deployed one."""
-    attributes = {"PK", "SK", *(key for key, _ in INDEXES.values())}
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=_keys("PK", "SK"),
-        AttributeDefinitions=[
-            {"AttributeName": attribute, "AttributeType": "S"} for attribute in sorted(attributes)
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": _keys(*keys),
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index, keys in INDEXES.items()
-        ],
-    )
 
 
 @pytest.fixture(scope="session")
@@ -88,11 +62,6 @@ def _settings(home: Path, port: int) -> dict[str, str]:
         "TMPDIR": str(home),
         "DOCKER_HOST": f"unix://{home / 'no-docker'}",
     }
-
-
-def _keys(partition: str, sort: str | None) -> list[dict[str, str]]:
-    keys = [{"AttributeName": partition, "KeyType": "HASH"}]
-    return keys + ([{"AttributeName": sort, "KeyType": "RANGE"}] if sort else [])
 
 
 def _free_port() -> int:

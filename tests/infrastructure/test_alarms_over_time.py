@@ -1,11 +1,12 @@
 """Each alarm over time: nothing at a good first deployment, one notification an incident, one at its end, and again.
 
-`tests/alarm_rules.py` evaluates the template's alarms as CloudWatch documents it.
+`alarm_rules.py` evaluates the template's alarms as CloudWatch documents it.
 """
 
 import pytest
 
-from tests.alarm_rules import metrics_of, next_state, notifications
+from tests.infrastructure.alarm_rules import metrics_of, next_state, notifications
+from tests.infrastructure.template_reading import of_type
 
 # A metric that is sent in each period, by its value in good times. All others are sent when something happens.
 STEADY = {"AsOfAgeSeconds": 60.0}
@@ -18,13 +19,8 @@ def of(alarm, kind):
 
 
 @pytest.fixture(scope="module")
-def alarms(synthesise):
-    resources = synthesise(chatDigests="true").to_json()["Resources"]
-    return {
-        name: resource["Properties"]
-        for name, resource in resources.items()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    }
+def alarms(full):
+    return of_type(full, "AWS::CloudWatch::Alarm")
 
 
 def good(alarm, periods):

@@ -1,7 +1,7 @@
 """The bill of `bench/cost.py` has the metrics of the alarms that the template has."""
 
 from bench.cost import ALARM_METRICS
-from tests.alarm_rules import metrics_of
+from tests.infrastructure.alarm_rules import metrics_of
 
 
 def test_the_bill_has_the_alarms_of_a_default_deployment(template):

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # What make writes, and the local deployment.
 MADE = (".venv/", ".venv-", ".local/", "cdk.out")
-FOLDERS = "lambda|stacks|local|tests|docs|bench|soak|examples|job_ledger|job_ledger_lookup"
+FOLDERS = "lambda|stacks|local|testing|tests|docs|bench|soak|examples|job_ledger|job_ledger_lookup|openapi"
 PATH = re.compile(
     rf"`((?:{FOLDERS})(?:/[\w.-]+)+/?"  # from the root
     r"|\w[\w/-]*\.(?:py|md|toml|json|txt|sh))(?:::\w+)?`"  # a file, from the root or the functions' package
@@ -66,7 +66,7 @@ KNOWN = {
         {
             "docs/cookbook.md",
             "docs/runbook.md",
-            "lambda/jobledger/api/openapi.py",
+            "openapi/document.py",
         },  # examples, costs
     ),
     "Add a section to digests": (
@@ -74,7 +74,7 @@ KNOWN = {
         set(),
     ),
 }
-SOURCES = ("lambda", "stacks", "local", "job_ledger", "docs", "README.md")
+SOURCES = ("lambda", "openapi", "stacks", "local", "job_ledger", "docs", "README.md")
 GENERATED = {"docs/openapi.json", "lambda/jobledger/api/static/openapi.json"}
 
 

@@ -4,10 +4,10 @@ import pytest
 
 from jobledger import errors
 from jobledger.errors import InvalidParameters, JobLedgerError, LookupFailed
-from jobledger.inputs import FILTERS, parse_parameters
-from jobledger.jobs import Family
+from jobledger.inputs.filters import FILTERS, parse_parameters
+from jobledger.inputs.payloads import read_digest_payload, read_sync_payload
 from jobledger.lookup.request import read_request
-from jobledger.payloads import read_digest_payload, read_sync_payload
+from jobledger.service import Family
 
 NAMES = ["\ud800", "a\udfff", "\ud83d" * 100, "SubmitTimeAfter\udc00"]
 ALL = [

@@ -31,7 +31,7 @@ _MOST_LISTED = 10
 _LONGEST = 256
 # Then any others, in the order of the alphabet.
 _MOST_URGENT = ("FAILED", "PARTIAL_SUCCESS", "STOPPED")
-_SHORT_LABELS = {"PARTIAL_SUCCESS": "in part"}
+_SHORT_LABELS = {"PARTIAL_SUCCESS": "partial"}
 
 
 class Change(msgspec.Struct, frozen=True, rename="pascal"):

@@ -6,7 +6,7 @@ Powertools ships the Swagger UI assets. They are read on request.
 from importlib import resources
 
 from jobledger.api.responses import Answer
-from jobledger.validation import Parameter, enumerated, is_valid
+from jobledger.inputs.validation import Parameter, enumerated, is_valid
 
 # Only the page's own files, and requests to this API.
 _POLICY = (

@@ -1,8 +1,8 @@
 """The header Idempotency-Key, for every route that supports it."""
 
 from jobledger.errors import BadParameter, InvalidParameters
-from jobledger.inputs import IDEMPOTENCY_KEY
-from jobledger.validation import value_of
+from jobledger.inputs.filters import IDEMPOTENCY_KEY
+from jobledger.inputs.validation import value_of
 
 
 def parse_key(sent: str | None, wrong: list[BadParameter]) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from jobledger.errors import DigestNotFound
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.ledger import Ledger
 
 
 class _Sent(msgspec.Struct, rename="pascal"):

@@ -5,12 +5,12 @@ The OpenAPI document is generated from the same declarations.
 
 from msgspec.structs import replace
 
-from jobledger.inputs import FILTERS
-from jobledger.validation import Parameter, enumerated, truth, whole_number
+from jobledger.inputs.filters import FILTERS
+from jobledger.inputs.validation import Parameter, enumerated, truth, whole_number
 
 MAX_RESULTS_LIMIT = 500
 DEFAULT_MAX_RESULTS = 100
-FORMATS = ("json", "csv", "csv-bom", "ndjson")
+RESPONSE_FORMATS = ("json", "csv", "csv-bom", "ndjson")
 
 LIST_PARAMETERS = FILTERS | {
     parameter.name: parameter
@@ -63,8 +63,8 @@ LIST_PARAMETERS = FILTERS | {
         ),
         Parameter(
             "Format",
-            enumerated(*FORMATS),
-            f"one of {', '.join(FORMATS)}",
+            enumerated(*RESPONSE_FORMATS),
+            f"one of {', '.join(RESPONSE_FORMATS)}",
             "The format of the response, for clients that cannot set the Accept header. It takes precedence. "
             "csv-bom is csv with a byte order mark, without which Excel misreads letters outside of ASCII.",
             example="json",

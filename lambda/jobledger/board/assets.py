@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jobledger.api.parameters import BOARD_ASSET
 from jobledger.api.responses import Answer
-from jobledger.validation import is_valid
+from jobledger.inputs.validation import is_valid
 
 _STATIC = Path(__file__).with_name("static")
 _MEDIA_TYPES = {

@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from jobledger import metrics
 from jobledger.digest.claims import Claim, DigestState, Rows, Sent
-from jobledger.digest.content import Digest, Reader, Verdict
+from jobledger.digest.content import Digest, DigestReader, Verdict
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, first_start
 from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused
-from jobledger.ledger.summary import every_status
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notification
+from jobledger.totals.summary import every_status
 
 # Less than a week by the maximum clock adjustment, so that it stays the same run of the day.
 _HEARTBEAT = timedelta(days=7) - timedelta(hours=2)
@@ -69,8 +69,8 @@ class Topics(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct, frozen=True):
     """Runs of the digest function. `patience` is the time to wait for another run, in seconds."""
 
-    reader: Reader
-    reading: TextOptions
+    reader: DigestReader
+    options: TextOptions
     topics: Topics
     now: Callable[[], datetime]
     patience: float
@@ -153,7 +153,7 @@ class Delivery(msgspec.Struct, frozen=True):
             start=digest.window.start,
             end=digest.window.end,
             counts=every_status(digest.counts),
-            messages=render_messages(digest, self.reading).pack(),
+            messages=render_messages(digest, self.options).pack(),
             request=request,
             scheduled=scheduled,
         )

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from jobledger.digest.content import Digest, JobList
-from jobledger.digest.totals import age_of
+from jobledger.digest.shortlists import age_of
 from jobledger.ledger.job_facts import JobFacts, duration_of
-from jobledger.ledger.summary import every_status
+from jobledger.totals.summary import every_status
 
 VERSION = "1"
 

@@ -19,8 +19,8 @@ import msgspec
 from msgspec.structs import asdict
 
 from jobledger.errors import InvalidToken
-from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.service import Family
 from jobledger.times import is_time
 
 _VERSION = b"\x01"

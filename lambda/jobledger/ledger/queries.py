@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import Family
 from jobledger.ledger.cursor import Position
-from jobledger.ledger.filters import JobQuery
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
+from jobledger.service import Family
 from jobledger.times import CLOCK_SKEW, parse, rfc3339
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from jobledger import metrics
 from jobledger.errors import DeadlineReached, JobsUnconfirmed, WalkOvertaken
-from jobledger.jobs import Family
-from jobledger.ledger.writing import Ledger
+from jobledger.inputs.payloads import read_sync_payload
+from jobledger.ledger.ledger import Ledger
 from jobledger.observability import logger, publish_metrics, step
-from jobledger.payloads import read_sync_payload
+from jobledger.service import Family
 from jobledger.settings import Settings
-from jobledger.sync.freshness import SharedSyncs
 from jobledger.sync.pace import Pace
+from jobledger.sync.shared import SharedSyncs
 from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import parse

@@ -24,17 +24,18 @@ from jobledger.errors import (
     WalkOvertaken,
 )
 from jobledger.fitting import encodable
-from jobledger.jobs import Family, Job
-from jobledger.ledger.recount import months_to_recount, recount_all, recount_month
+from jobledger.jobs import Job
+from jobledger.ledger.counts import LAYOUT, submit_day
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Round, SyncState, Walk
-from jobledger.ledger.totals import LAYOUT, submit_day
-from jobledger.ledger.writing import Ledger
 from jobledger.observability import logger, step
+from jobledger.service import Family
 from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
 from jobledger.times import known, parse, rfc3339
+from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 
 # The interval of the full walk, in case the service listed a job later than that.
 FULL_WALK_EVERY = timedelta(days=1)

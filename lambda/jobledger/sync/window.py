@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from math import ceil
 
-from jobledger.jobs import Family
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import jobs_by_hour
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.sync.upstream import PAGE_SIZE
 from jobledger.times import parse, rfc3339
 
@@ -62,7 +62,8 @@ def _pages(
     """Yield the number of pages with the jobs after each start, latest start first.
 
     The hour of a start counts in full, so that a walk has no more pages than this. Counting ends at `more`
-    pages beyond those of the latest start, so that a job that is active for a year costs no year of counters.
+    pages beyond those of the latest start, so one job that has been active for a year does not make us read a year
+    of counters.
     """
     jobs, most = 0, float("inf")
     hour, number = next(newest_first, ("", 0))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from local import node
-from tests.api import a_job
-from tests.recounted import complete_counters
-from tests.served_api import served_api
+from testing.builders import full_job
+from testing.recounted import complete_counters
+from testing.served_api import served_api
 
 ROOT = Path(__file__).parents[3]
 CALLS = Path(__file__).with_name("calls")
@@ -40,12 +40,12 @@ def url():
     with served_api() as served:
         api = served.api
         statuses = ("COMPLETED", "FAILED", "STOPPED", "IN_PROGRESS")
-        api.fill(*(a_job(number, JobStatus=statuses[number % 4]) for number in range(8)))
+        api.fill(*(full_job(number, JobStatus=statuses[number % 4]) for number in range(8)))
         name = "nightly notes: 1/2+3"
         api.fill(
-            *(a_job(20 + n, JobName=name, JobStatus=status) for n, status in enumerate(statuses))
+            *(full_job(20 + n, JobName=name, JobStatus=status) for n, status in enumerate(statuses))
         )
-        api.fill(a_job(99, JobStatus="ARCHIVED", Quality="high"), family=Family.PHI)
+        api.fill(full_job(99, JobStatus="ARCHIVED", Quality="high"), family=Family.PHI)
         api.mark_synced()
         complete_counters(api.ledger)
         api.answer_of_function = {

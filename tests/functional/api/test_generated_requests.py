@@ -19,13 +19,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from jobledger.api.openapi import document
 from jobledger.handlers.api import handler
-from jobledger.jobs import Family, JobStatus
 from jobledger.observability import logger
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from tests.api import NOW, Api, a_job, answer_of, event, running_api, wsgi
-from tests.full import in_full
+from openapi.document import document
+from testing.api import Api, answer_of, event, running_api, wsgi
+from testing.builders import NOW, full_job
+from testing.full import in_full
 
 EXAMPLES = in_full(25, 150)
 GENERATED = in_full(5_000, 100_000)
@@ -53,7 +54,10 @@ def fill(api: Api) -> None:
     for family in Family:
         statuses = [*JobStatus]
         api.fill(
-            *(a_job(n, JobStatus=statuses[n % 7], JobName=f"nightly-{n % 3}") for n in range(40)),
+            *(
+                full_job(n, JobStatus=statuses[n % 7], JobName=f"nightly-{n % 3}")
+                for n in range(40)
+            ),
             family=family,
         )
     api.mark_synced()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api import a_job
-from tests.served_api import served_api
+from testing.builders import full_job
+from testing.served_api import served_api
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
@@ -26,12 +26,12 @@ NAMES = [
 def files(tmp_path_factory):
     """A ledger of these names, its address, and a folder with what it exports."""
     folder = tmp_path_factory.mktemp("exports")
-    jobs = [a_job(number, JobName=name) for number, name in enumerate(NAMES)]
+    jobs = [full_job(number, JobName=name) for number, name in enumerate(NAMES)]
     # An id that is a number too large for any, and a property that the first rows lack.
     jobs[0]["JobId"] = "1e40" + "0" * 28
     jobs[-1]["JobId"] = "9" * 32
     with served_api() as served:
-        served.api.fill(*jobs, a_job(-1, JobName="late", Message="No document could be read."))
+        served.api.fill(*jobs, full_job(-1, JobName="late", Message="No document could be read."))
         for name in ("csv", "ndjson"):
             answer = served.api.get("/jobs", Format=name, Order="ascending", MaxResults=500)
             (folder / f"jobs.{name}").write_bytes(answer.content)

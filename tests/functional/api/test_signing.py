@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from local import node
-from tests.served_api import fill, served_api
+from testing.served_api import fill, served_api
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent

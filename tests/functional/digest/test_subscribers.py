@@ -20,10 +20,10 @@ from jobledger.digest.content import Digest
 from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
 from jobledger.handlers import digest as function
-from jobledger.jobs import Family
+from jobledger.service import Family
 from jobledger.sns import Notifier
-from tests.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
-from tests.typical_digests import TYPICAL
+from testing.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
+from testing.typical_digests import TYPICAL
 
 DOCS = Path(__file__).parents[3] / "docs" / "digests.md"
 SECONDS = 20

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from tests.functional.conftest import Aws, create_ledger_table, shared_session
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.memory_dynamodb import MemoryDynamoDB
+from testing.moto_dynamodb import create_ledger_table, shared_session
+from tests.functional.conftest import Aws
 
 # Where an implementation does not do what AWS documents; the contract's tests state what AWS documents.
 # A difference that goes away fails its test, so that this list stays true.

@@ -345,10 +345,7 @@ def test_pages_of_a_limit_tile_and_the_last_one_may_be_empty(dynamo: Dynamo, for
 def test_a_limit_counts_rows_before_the_filter(dynamo: Dynamo) -> None:
     dynamo.write(*(put("p", f"{n}", Kind="ab"[n % 2]) for n in range(6)))
     answer = dynamo.query(
-        "PK = :p",
-        values={":p": "p", ":kind": "b"},
-        FilterExpression="Kind = :kind",
-        Limit=4,
+        "PK = :p", values={":p": "p", ":kind": "b"}, FilterExpression="Kind = :kind", Limit=4
     )
     assert (keys_of(answer), answer["Count"], answer["ScannedCount"]) == (["1", "3"], 2, 4)
     assert answer["LastEvaluatedKey"]["SK"] == {"S": "3"}

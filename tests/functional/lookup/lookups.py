@@ -9,8 +9,9 @@ import pytest
 
 from jobledger.handlers import lookup as handlers
 from jobledger.lookup.encryption import PropertyCipher
+from testing.builders import listed_job
+from testing.world import World
 from tests.functional.lookup.provider import Provider
-from tests.world import World, a_job
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -24,13 +25,15 @@ TOO_LONG: dict[str, Any] = {
     "ManifestFilePath": "m" * 1024,
 }
 JOBS = [
-    a_job("a" * 32, 3 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
-    a_job("b" * 32, 2 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
-    a_job("c" * 32, 1 * DAY, "FAILED", JobName="nightly-notes", Message="No documents."),
-    a_job("d" * 32, 5 * HOUR, JobName="once", **PLACES),
-    a_job("e" * 32, 4 * HOUR, "PARTIAL_SUCCESS", JobName="part", ManifestFilePath="out/Manifest")
+    listed_job("a" * 32, 3 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
+    listed_job("b" * 32, 2 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
+    listed_job("c" * 32, 1 * DAY, "FAILED", JobName="nightly-notes", Message="No documents."),
+    listed_job("d" * 32, 5 * HOUR, JobName="once", **PLACES),
+    listed_job(
+        "e" * 32, 4 * HOUR, "PARTIAL_SUCCESS", JobName="part", ManifestFilePath="out/Manifest"
+    )
     | {"OutputDataConfig": {"S3Bucket": "codes"}},
-    a_job("f" * 32, 3 * HOUR, JobName="too-long", **TOO_LONG),
+    listed_job("f" * 32, 3 * HOUR, JobName="too-long", **TOO_LONG),
 ]
 
 

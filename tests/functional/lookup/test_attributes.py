@@ -6,8 +6,8 @@ import pytest
 
 from jobledger.errors import FunctionRefused
 from jobledger.ledger import pages
+from testing.builders import START, listed_job
 from tests.functional.lookup.lookups import DAY, deployed
-from tests.world import START, a_job
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def stack():
 def test_attributes_of_absent_properties_are_empty_and_the_others_unchanged(
     stack, properties, attributes
 ):
-    job = a_job("9" * 32, 60, JobName="sparse") | properties
+    job = listed_job("9" * 32, 60, JobName="sparse") | properties
     stack.world.put({name: value for name, value in job.items() if value is not None})
     stack.world.clock.forward(DAY)  # only a full walk lists a job without a submit time
     stack.world.sync()
@@ -67,7 +67,7 @@ def test_of_attributes_that_are_too_long_the_three_longest_are_named(stack):
 
 
 def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
-    job = a_job("9" * 32, 60, "FAILED", JobName="endless")
+    job = listed_job("9" * 32, 60, "FAILED", JobName="endless")
     del job["EndTime"]
     stack.world.put(job)
     stack.world.sync()

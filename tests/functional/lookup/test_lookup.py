@@ -9,10 +9,11 @@ import pytest
 from jobledger.handlers import lookup as handlers
 from jobledger.lookup.lookup import ATTRIBUTES
 from jobledger.observability import logger
+from testing.builders import START, listed_job
+from testing.memory_dynamodb import error
+from testing.world import World
 from tests.functional.lookup.lookups import DAY, HOUR, deployed
 from tests.functional.lookup.provider import CREATE_FAILED, LOGICAL_ID, STACK
-from tests.memory_dynamodb import error
-from tests.world import START, World, a_job
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ def test_an_unexpected_error_is_reported_as_a_sentence(stack, monkeypatch):
 @pytest.mark.parametrize("letter", ["x", "診", "\U00020000"])
 def test_the_longest_sentences_fit_into_an_answer(stack, letter):
     # `Provider` refuses an answer that is too long.
-    stack.world.put(a_job("8" * 32, 60, "FAILED", JobName=letter * 256, Message='"\\' * 2000))
+    stack.world.put(listed_job("8" * 32, 60, "FAILED", JobName=letter * 256, Message='"\\' * 2000))
     stack.world.sync()
     assert stack.refused(JobName=letter * 256).startswith(
         "JobName: no COMPLETED job has this name; the newest"
@@ -215,7 +216,9 @@ def test_attributes_fit_up_to_the_last_byte(stack):
 
     def fails_with_a_manifest_path_of(length):
         place = {"S3Bucket": "codes", "S3Key": "k" * 1024}
-        job = a_job("6" * 32, 60, JobName="fits", InputDataConfig=place, OutputDataConfig=place)
+        job = listed_job(
+            "6" * 32, 60, JobName="fits", InputDataConfig=place, OutputDataConfig=place
+        )
         stack.world.put(job | {"ManifestFilePath": "m" * length})
         stack.world.sync()
         answer = stack.create(JobName="fits")

@@ -3,9 +3,9 @@
 import pytest
 
 from jobledger.errors import FunctionRefused
+from testing.builders import START, listed_job
+from testing.memory_dynamodb import error
 from tests.functional.lookup.lookups import HOUR, MINUTE, deployed
-from tests.memory_dynamodb import error
-from tests.world import START, a_job
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def stack():
 
 
 def test_a_look_up_that_does_not_wait_reads_the_ledger_only(stack):
-    stack.world.put(a_job("9" * 32, 60, JobName="nightly-notes"))
+    stack.world.put(listed_job("9" * 32, 60, JobName="nightly-notes"))
     assert stack.found(JobName="nightly-notes")["JobId"] == "b" * 32
     assert stack.syncs == []
     assert stack.found(JobName="nightly-notes", WaitMinutes="1")["JobId"] == "9" * 32
@@ -43,14 +43,14 @@ def test_a_wait_ends_when_the_job_is_stopped(stack):
 
 
 def test_a_job_that_failed_long_ago_does_not_end_the_wait(stack):
-    stack.world.put(a_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
+    stack.world.put(listed_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
     assert "5 minutes have passed" in stack.refused(JobName="tonight", WaitMinutes="5")
     job_id = stack.start_job()
     assert stack.found(JobName="tonight", WaitMinutes="5")["JobId"] == job_id
 
 
 def test_a_job_that_failed_in_the_time_asked_for_ends_the_wait_at_once(stack):
-    stack.world.put(a_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
+    stack.world.put(listed_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
     after = str(int(START - 2 * HOUR))
     assert "is FAILED" in stack.refused(JobName="tonight", WaitMinutes="5", SubmitTimeAfter=after)
     assert stack.seconds < 10
@@ -128,14 +128,14 @@ def test_a_ledger_that_cannot_be_read_is_tried_for_a_minute_or_while_waiting(
 def test_a_job_that_failed_a_minute_before_the_wait_at_the_earliest_ends_it(
     stack, seconds_before, ends_the_wait
 ):
-    job = a_job("9" * 32, HOUR, "FAILED", JobName="tonight")
+    job = listed_job("9" * 32, HOUR, "FAILED", JobName="tonight")
     stack.world.put(job | {"EndTime": stack.world.clock.seconds - seconds_before})
     reason = stack.refused(JobName="tonight", WaitMinutes="2")
     assert reason.startswith("JobName: the job waited for is FAILED") is ends_the_wait
 
 
 def test_a_failed_job_without_an_end_time_ends_the_wait(stack):
-    job = a_job("9" * 32, HOUR, "FAILED", JobName="tonight")
+    job = listed_job("9" * 32, HOUR, "FAILED", JobName="tonight")
     del job["EndTime"]
     stack.world.put(job)
     assert "JobName: the job waited for is FAILED; " in stack.refused(
@@ -144,8 +144,8 @@ def test_a_failed_job_without_an_end_time_ends_the_wait(stack):
 
 
 def test_a_wait_for_the_oldest_job_ends_when_the_newest_fails(stack):
-    stack.world.put(a_job("7" * 32, 2 * HOUR, "STOPPED", JobName="tonight"))
-    stack.world.put(a_job("9" * 32, HOUR, "FAILED", JobName="tonight"))
+    stack.world.put(listed_job("7" * 32, 2 * HOUR, "STOPPED", JobName="tonight"))
+    stack.world.put(listed_job("9" * 32, HOUR, "FAILED", JobName="tonight"))
     after = str(int(START - 3 * HOUR))
     reason = stack.refused(
         JobName="tonight", WaitMinutes="2", Select="oldest", SubmitTimeAfter=after

@@ -12,13 +12,13 @@ from typing import Any
 
 from jobledger.clients import session
 from jobledger.errors import DeadlineReached
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import Sync
-from tests.memory_dynamodb import MemoryDynamoDB
-from tests.world import SCOPE
+from testing.builders import SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from jobledger.clients import session
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import Sync
-from tests.world import SCOPE
+from testing.builders import SCOPE
 
 # Forks find the descriptions of the services read.
 for _service in ("dynamodb", "comprehendmedical"):

@@ -14,7 +14,8 @@ from botocore.config import Config
 
 from jobledger.clients import session
 from jobledger.sync.upstream import Upstream
-from tests.world import World, a_job
+from testing.builders import listed_job
+from testing.world import World
 
 # A proxy for each worker would take seconds to start.
 pytestmark = pytest.mark.xdist_group("microburst")
@@ -22,9 +23,7 @@ pytestmark = pytest.mark.xdist_group("microburst")
 PAGES = 10
 PAGE_SIZE = 20
 CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=1,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2}
 )
 FAULTS: dict[str, dict[str, object]] = {
     "error 500": {"error": {"code": "InternalServerException", "status": 500}},
@@ -70,7 +69,7 @@ class Proxy:
 
 @pytest.fixture(scope="module")
 def world():
-    jobs = [a_job(f"job-{number:05}", 1_000 + number) for number in range(PAGE_SIZE * PAGES)]
+    jobs = [listed_job(f"job-{number:05}", 1_000 + number) for number in range(PAGE_SIZE * PAGES)]
     with World(jobs, hostile=False) as world:
         yield world
 

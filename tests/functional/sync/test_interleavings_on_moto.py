@@ -3,10 +3,10 @@
 import pytest
 from moto import mock_aws
 
-from tests.dropped_conditions import dropped
-from tests.full import in_full
-from tests.interleavings import Interleavings, Overlaps, interleave
-from tests.moto_dynamodb import MotoDynamoDB
+from testing.dropped_conditions import dropped
+from testing.full import in_full
+from testing.interleavings import Interleavings, Overlaps, interleave
+from testing.moto_dynamodb import MotoDynamoDB
 
 INTERLEAVINGS = in_full(1, 20)
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
+from jobledger.totals.scan import read_facts
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Server
-from tests.full import in_full
+from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job
+from testing.full import in_full
+from testing.recounted import recounted, stored_counters
 from tests.functional.sync import one_sync
-from tests.recounted import recounted, stored_counters
-from tests.world import FAR_FUTURE, FAR_PAST, SCOPE, START, a_job
 
 # Forked from a server that has imported everything: a run costs milliseconds, not a start of Python.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -127,7 +127,7 @@ def account(aws):
 
 def _job(number, status):
     """A job of some minutes before these tests began: whatever day that is."""
-    return a_job(f"job-{number:02}", START - BEGAN + 100 + number, status)
+    return listed_job(f"job-{number:02}", START - BEGAN + 100 + number, status)
 
 
 @pytest.mark.full

@@ -7,9 +7,9 @@ from multiprocessing.connection import Connection
 import pytest
 
 from local.comprehend_medical import Family, Hostility, Server
-from tests.full import in_full
+from testing.builders import START, listed_job
+from testing.full import in_full
 from tests.functional.sync import large_fill
-from tests.world import START, a_job
 
 JOBS = in_full(10_000, 100_000)
 STOP_AFTER_CALLS = JOBS // 1_250  # of the 500 jobs that a call lists
@@ -24,7 +24,7 @@ PROCESSES.set_forkserver_preload([large_fill.__name__])
 def test_a_fill_of_many_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_path):
     began = time.time()
     jobs = [
-        a_job(f"{number:032x}", START - began + 100 + number * 100, JobName="nightly-notes")
+        listed_job(f"{number:032x}", START - began + 100 + number * 100, JobName="nightly-notes")
         for number in range(JOBS)
     ]
     hostility = Hostility(throttle=False, expire_jobs=False)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.ledger.totals import LAYOUT
-from tests.dynamodb_limits import size_of
-from tests.full import in_full
-from tests.world import SCOPE, START, World, a_job
+from jobledger.ledger.counts import LAYOUT
+from testing.builders import SCOPE, START, listed_job
+from testing.dynamodb_limits import size_of
+from testing.full import in_full
+from testing.world import World
 
 ACTIVE = in_full(3_000, 50_000)
 NAME = "ä" * 256  # the longest name, of letters of two bytes
@@ -21,7 +22,7 @@ def many(number: int) -> list[dict]:
     """Jobs of a month, with the longest names; each expires after 120 days."""
     apart = 30 * 86_400 / number
     return [
-        a_job(
+        listed_job(
             f"{n:032x}",
             100 + n * apart,
             "IN_PROGRESS",

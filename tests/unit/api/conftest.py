@@ -2,16 +2,17 @@
 
 import pytest
 
-from jobledger.jobs import Family
-from tests.api import a_job, running_api
+from jobledger.service import Family
+from testing.api import running_api
+from testing.builders import full_job
 from tests.unit.api.last_digest import A_DIGEST, put_last_digest
 
 
 @pytest.fixture
 def api():
     with running_api() as running:
-        running.fill(*(a_job(number) for number in range(1, 8)))
-        running.fill(a_job(8, JobStatus="FAILED", Message="no"), family=Family.PHI)
+        running.fill(*(full_job(number) for number in range(1, 8)))
+        running.fill(full_job(8, JobStatus="FAILED", Message="no"), family=Family.PHI)
         running.mark_synced()
         running.answer_of_function = A_DIGEST
         put_last_digest(running)

@@ -4,7 +4,7 @@ import pytest
 
 from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.errors import FunctionRefused, FunctionThrottled
-from tests.api import running_api
+from testing.api import running_api
 from tests.unit.api.last_digest import A_DIGEST
 
 

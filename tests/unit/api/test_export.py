@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.api.export import COLUMNS, csv_text, ndjson_text, plain_cell, safe_cell
-from jobledger.formats import parse_name
-from jobledger.jobs import Family, job_from_service
-from tests.api import Api, a_job, running_api
+from jobledger.inputs.formats import parse_name
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
+from testing.api import Api, running_api
+from testing.builders import full_job
 
 LEADERS = ("=", "+", "-", "@", "\t", "\r")
 BLANKS = ("", " ", "\u00a0", "\n", "\r\n")
@@ -52,7 +54,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_a_thousand_legal_names_survive_ledger_json_csv_and_ndjson():
     names = legal_names()
     with running_api() as api:
-        api.fill(*(a_job(number, JobName=name) for number, name in enumerate(names)))
+        api.fill(*(full_job(number, JobName=name) for number, name in enumerate(names)))
         pages = {form: [*names_of_pages(api, form)] for form in ("json", "csv", "ndjson")}
         for name in names:
             assert [job["JobName"] for job in api.get("/jobs", JobName=name).jobs] == [name]
@@ -61,7 +63,7 @@ def test_a_thousand_legal_names_survive_ledger_json_csv_and_ndjson():
 
 def names_of_pages(api: Api, form: str) -> Iterator[str]:
     """The names of both pages of 500, oldest first."""
-    for bounds in ({}, {"SubmitTimeAfter": f"{a_job(499)['SubmitTime']:.3f}"}):
+    for bounds in ({}, {"SubmitTimeAfter": f"{full_job(499)['SubmitTime']:.3f}"}):
         query = {"Format": form, "MaxResults": 500, "Order": "ascending", **bounds}
         yield from names_in(form, api.get("/jobs", **query).body)
 
@@ -82,7 +84,7 @@ def names_in(form: str, body: str) -> list[str]:
 def test_no_cell_begins_with_what_a_spreadsheet_runs(leader, blank, column):
     text = f"{blank}{leader}HYPERLINK(1)"
     name, _, member = column.partition(".")
-    job = a_job() | {name: {member: text} if member else text}
+    job = full_job() | {name: {member: text} if member else text}
     made = csv_text([json_of(job)])
     (row,) = csv.DictReader(io.StringIO(made, newline=""))
     assert row[column] == f"'{text}"
@@ -127,7 +129,7 @@ def test_the_columns_are_the_properties_of_the_service_and_then_ours():
 def test_what_the_service_adds_is_kept_in_the_last_column():
     location = {"S3Bucket": "notes", "S3Key": "in/", "Region": "=eu"}
     added = {"Priority": 7, "Tags": [{"Key": "a"}], "InputDataConfig": location}
-    (row,) = rows_of(csv_text([json_of(a_job() | added)]))
+    (row,) = rows_of(csv_text([json_of(full_job() | added)]))
     assert row["InputDataConfig.S3Key"] == "in/"
     others = json.loads(row["OtherProperties"])
     assert others == {"Priority": 7, "Tags": [{"Key": "a"}], "InputDataConfig": {"Region": "=eu"}}
@@ -142,20 +144,20 @@ def test_a_job_of_its_id_alone_has_empty_cells():
 
 
 def test_a_lone_surrogate_stays_the_escape_that_it_was():
-    (row,) = rows_of(csv_text([json_of(a_job(Message="a\ud800b"))]))
+    (row,) = rows_of(csv_text([json_of(full_job(Message="a\ud800b"))]))
     assert row["Message"] == "a\\ud800b"
 
 
 def test_excel_is_told_the_encoding_by_a_byte_order_mark_on_request():
     with running_api() as api:
-        api.fill(a_job(1, JobName="Zürich"))
+        api.fill(full_job(1, JobName="Zürich"))
         plain, marked = (api.get("/jobs", Format=name) for name in ("csv", "csv-bom"))
     assert marked.content == b"\xef\xbb\xbf" + plain.content
     assert marked.headers["Content-Type"] == plain.headers["Content-Type"]
 
 
 def test_ndjson_is_one_job_a_line_whatever_its_message_holds():
-    jobs = [json_of(a_job(number, Message="a\nb\r\nc")) for number in range(3)]
+    jobs = [json_of(full_job(number, Message="a\nb\r\nc")) for number in range(3)]
     assert [json.loads(line) for line in ndjson_text(jobs).split("\n")[:-1]] == [
         json.loads(job) for job in jobs
     ]

@@ -3,8 +3,9 @@
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from tests.api import a_job, running_api
-from tests.memory_dynamodb import error
+from testing.api import running_api
+from testing.builders import full_job
+from testing.memory_dynamodb import error
 
 ERRORS = [
     error("ProvisionedThroughputExceededException"),
@@ -26,7 +27,7 @@ READS = ["/jobs", f"/jobs/{1:032x}", "/summary", "/health"]
 @pytest.mark.parametrize("nth", [1, 2])
 def test_a_read_that_fails_is_a_503_with_retry_after(path, failure, nth):
     with running_api() as api:
-        api.fill(a_job())
+        api.fill(full_job())
         api.mark_synced()
         before = api.database.calls["query"]
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.api import a_job, logged_lines, running_api
+from testing.api import logged_lines, running_api
+from testing.builders import full_job
 
 BREAKS = (
     "\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029",
@@ -36,7 +37,7 @@ def test_there_are_two_hundred_of_them():
 @pytest.fixture(scope="module")
 def api():
     with running_api() as running:
-        running.fill(a_job(1), a_job(2))
+        running.fill(full_job(1), full_job(2))
         running.mark_synced()
         yield running
 
@@ -84,7 +85,7 @@ def test_a_string_stays_data_wherever_it_is_sent(api, logged, text):
 def test_a_name_in_a_link_is_percent_encoded(name):
     legal = name.replace(";", "").replace('"', "")
     with running_api() as api:
-        api.fill(a_job(1, JobName=legal), a_job(2, JobName=legal))
+        api.fill(full_job(1, JobName=legal), full_job(2, JobName=legal))
         link = api.get("/jobs", JobName=legal, MaxResults=1).headers["Link"]
     target = link.removeprefix("<").removesuffix('>; rel="next"')
     assert link == f'<{target}>; rel="next"'

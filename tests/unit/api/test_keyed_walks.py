@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from jobledger.api.keyed_walks import KeyedWalks
-from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
-from tests.api import SCOPE, Answer, Api, a_job, logged_lines, running_api
-from tests.digests import REMEMBERED
-from tests.memory_dynamodb import MemoryDynamoDB, error
+from jobledger.service import Family
+from testing.api import Answer, Api, logged_lines, running_api
+from testing.builders import SCOPE, full_job
+from testing.digests import REMEMBERED
+from testing.memory_dynamodb import MemoryDynamoDB, error
 
 KEY = "canary-key-4711"
 
@@ -27,7 +28,7 @@ KEY = "canary-key-4711"
 def api() -> Iterator[Api]:
     with running_api() as api:
         for number in range(1, 31):
-            api.fill(a_job(number), family=Family.SNOMEDCT if number % 2 else Family.PHI)
+            api.fill(full_job(number), family=Family.SNOMEDCT if number % 2 else Family.PHI)
         api.mark_synced()
         yield api
 
@@ -52,7 +53,7 @@ def submit(api: Api, *numbers: int) -> None:
     api.now += timedelta(minutes=1)
     for number in numbers:
         for family in (Family.SNOMEDCT, Family.PHI):
-            api.fill(a_job(number, JobId=f"{family}-{number}"), family=family)
+            api.fill(full_job(number, JobId=f"{family}-{number}"), family=family)
     api.mark_synced()
 
 
@@ -247,10 +248,10 @@ def test_without_a_key_idempotency_is_neither_imported_nor_called():
     program = """
 import sys
 from unittest import mock
-from tests.memory_dynamodb import MemoryDynamoDB
+from testing.memory_dynamodb import MemoryDynamoDB
 from jobledger.handlers import api
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.ledger.ledger import Ledger
 
 def event(headers):
     return {"path": "/jobs", "resource": "/jobs", "httpMethod": "GET", "multiValueHeaders": headers, "headers": {},

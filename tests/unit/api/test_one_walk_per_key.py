@@ -8,12 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW, SCOPE, Api, a_job, running_api
-from tests.full import in_full
+from testing.api import Api, running_api
+from testing.builders import NOW, SCOPE, full_job
+from testing.full import in_full
 
 EXAMPLES = in_full(40, 150)
 KEPT = (Family.SNOMEDCT, Family.PHI)
@@ -51,7 +53,7 @@ class World:
         """A sync writes a new job; `during` runs after the job was stamped and before it is written."""
         number = len(self.jobs) + 1
         times = {"SubmitTime": NOW.timestamp() - age, "JobStatus": "IN_PROGRESS"}
-        self.jobs.append(a_job(number, JobName=name, **times) | {"Family": family})
+        self.jobs.append(full_job(number, JobName=name, **times) | {"Family": family})
         self.record(self.jobs[-1], during)
 
     def record(self, job: dict[str, Any], during: Callable[[], None] = lambda: None) -> None:
@@ -204,7 +206,7 @@ def test_many_later_jobs_cost_few_queries_and_do_not_shorten_the_page(api):
     world.settle(Family.PHI)
     first = world.walk("one-family", 10)
     made = [
-        job_from_service(Family.PHI, a_job(number, SubmitTime=NOW.timestamp()))
+        job_from_service(Family.PHI, full_job(number, SubmitTime=NOW.timestamp()))
         for number in range(100, 1300)
     ]
     api.ledger.record(Family.PHI, filter(None, made), rfc3339(NOW), announce_new=False)

@@ -8,12 +8,13 @@ import pytest
 
 from jobledger.api.routes import ROUTES
 from jobledger.handlers import api as api_module
-from jobledger.jobs import Family
 from jobledger.ledger.states import LastError, SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW, REQUEST_ID, a_job, event, logged_lines, running_api
-from tests.recounted import complete_counters
-from tests.sigv4 import canonical_query
+from testing.api import REQUEST_ID, event, logged_lines, running_api
+from testing.builders import NOW, full_job
+from testing.recounted import complete_counters
+from testing.sigv4 import canonical_query
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -67,7 +68,7 @@ def test_every_answer_has_the_request_id_and_stays_out_of_caches(api, path):
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES)])
 def test_every_route_refuses_parameters_that_it_does_not_know(api, path):
     answer = api.call(path, {"bogus": "1"}, method="POST" if path == "/digests" else "GET")
-    assert "not a parameter of this call" in answer.wrong["bogus"]
+    assert "Unknown parameter." in answer.wrong["bogus"]
 
 
 def test_a_problem_is_as_rfc_9457_has_it(api):
@@ -78,7 +79,7 @@ def test_a_problem_is_as_rfc_9457_has_it(api):
     assert (problem["title"], problem["status"]) == ("ValidationException", 400)
     assert problem["instance"] == f"urn:request:{REQUEST_ID}"
     assert answer.wrong["MaxResults"] == "a whole number from 1 to 500"
-    assert "did you mean JobName?" in answer.wrong["jobname"]
+    assert "Did you mean JobName?" in answer.wrong["jobname"]
 
 
 @pytest.mark.parametrize("form, lines", [("csv", 4), ("ndjson", 3)])
@@ -93,7 +94,7 @@ def test_other_formats_carry_the_token_in_a_link(api, form, lines):
 
 def test_the_link_is_written_as_aws_computes_it_before_it_signs(api):
     name = "nächtlich 1/2:a+b=c@d 夜"
-    api.fill(*(a_job(number, JobName=name) for number in (91, 92)))
+    api.fill(*(full_job(number, JobName=name) for number in (91, 92)))
     query = {"SubmitTimeAfter": "2026-11-01T00:00:00+01:00", "JobName": name, "MaxResults": 1}
     link = api.call("/jobs", query | {"JobStatus": ["FAILED", "COMPLETED"]}).headers["Link"]
     written = link.removeprefix("<?").partition(">")[0]
@@ -202,7 +203,7 @@ def test_a_summary_counts_what_the_filters_match(api):
 
 @pytest.mark.parametrize("filters", [{}, {"Family": "ALL"}, {"JobName": "nightly-notes"}], ids=str)
 def test_a_summary_from_the_counters_says_the_same(api, filters):
-    api.fill(a_job(20, JobStatus="IN_PROGRESS", EndTime=None), family=Family.PHI)
+    api.fill(full_job(20, JobStatus="IN_PROGRESS", EndTime=None), family=Family.PHI)
     received = api.get("/summary", **filters).json
     complete_counters(api.ledger)
     assert api.get("/summary", **filters).json == received
@@ -303,10 +304,10 @@ def test_a_path_that_leads_nowhere_is_not_called_a_wrong_method(api, path):
 
 
 def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
-    api.fill(a_job(1), family=Family.RXNORM)
-    api.fill(a_job(2), family=Family.PHI)
+    api.fill(full_job(1), family=Family.RXNORM)
+    api.fill(full_job(2), family=Family.PHI)
     api.mark_synced([Family.RXNORM])
-    monkeypatch.setattr("jobledger.handlers.api._kept", lambda: (Family.RXNORM,))
+    monkeypatch.setattr("jobledger.handlers.api._families", lambda: (Family.RXNORM,))
     for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
         answer = api.get(**query)
         assert [job["Family"] for job in answer.jobs] == ["RXNORM"]

@@ -3,7 +3,7 @@
 from unittest import mock
 
 from jobledger.handlers import api as handlers
-from tests.api import Context, logged_lines, running_api
+from testing.api import Context, logged_lines, running_api
 
 # What the schedule sends: tests/infrastructure/test_api.py holds it against the template.
 WARM_UP = {"WarmUp": True}

@@ -6,14 +6,15 @@ import pytest
 
 from jobledger.board import data
 from jobledger.board.charts import _round_up, status_bar
-from jobledger.board.data import DAYS, Reader, Window, last_days, read_overview
+from jobledger.board.data import DAYS, BoardReader, SubmitTimes, last_days, read_overview
 from jobledger.board.markup import about, span
 from jobledger.errors import TooMuchToSummarise
-from jobledger.jobs import Family
 from jobledger.ledger.job_facts import runs_long
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW, a_job, running_api
-from tests.boards import parsed
+from testing.api import running_api
+from testing.boards import parsed
+from testing.builders import NOW, full_job
 
 TODAY = NOW.timestamp()
 DAY = 86_400
@@ -26,7 +27,7 @@ def api():
 
 
 def reader(api, go_on=lambda: None):
-    return Reader(api.ledger, tuple(Family), lambda: api.now, go_on)
+    return BoardReader(api.ledger, tuple(Family), lambda: api.now, go_on)
 
 
 def overview(api, window=None, **more):
@@ -34,21 +35,21 @@ def overview(api, window=None, **more):
 
 
 def running(number, submitted):
-    return a_job(number, JobStatus="IN_PROGRESS", EndTime=None, SubmitTime=submitted)
+    return full_job(number, JobStatus="IN_PROGRESS", EndTime=None, SubmitTime=submitted)
 
 
 def ended(number, seconds, **more):
     times = {"SubmitTime": TODAY - number * 3_600, "EndTime": TODAY - number * 3_600 + seconds}
-    return a_job(number, **times | more)
+    return full_job(number, **times | more)
 
 
 def test_days_are_counted_in_utc_with_the_first_day_whole(api):
     midnight = NOW.replace(hour=0).timestamp()
     api.fill(
-        a_job(1, SubmitTime=midnight),
-        a_job(2, SubmitTime=midnight - 0.001, JobStatus="FAILED"),
-        a_job(3, SubmitTime=midnight - 29 * DAY),
-        a_job(4, SubmitTime=midnight - 29 * DAY - 0.001),
+        full_job(1, SubmitTime=midnight),
+        full_job(2, SubmitTime=midnight - 0.001, JobStatus="FAILED"),
+        full_job(3, SubmitTime=midnight - 29 * DAY),
+        full_job(4, SubmitTime=midnight - 29 * DAY - 0.001),
     )
     counts = overview(api).counts
     assert counts is not None
@@ -82,7 +83,7 @@ def test_an_active_job_is_long_above_its_family_and_an_hour_whatever_the_window(
     api.fill(ended(1, 60), *(ended(24 * 40 + n, 36_000) for n in range(20)))
     api.fill(running(500, TODAY - age))
     after = rfc3339(NOW - timedelta(days=days))
-    found = overview(api, Window(after, None, after, NOW)).active
+    found = overview(api, SubmitTimes(after, None, after, NOW)).active
     (job,) = found.jobs
     assert runs_long(age, found.usual[job.family].p95) is is_long
 
@@ -91,7 +92,7 @@ def test_active_jobs_are_listed_oldest_first_whenever_they_were_submitted(api):
     for number, (family, status) in enumerate(
         [(Family.PHI, "SUBMITTED"), (Family.RXNORM, "STOP_REQUESTED"), (Family.PHI, "IN_PROGRESS")]
     ):
-        job = a_job(number, JobStatus=status, EndTime=None, SubmitTime=TODAY - 90 * DAY + number)
+        job = full_job(number, JobStatus=status, EndTime=None, SubmitTime=TODAY - 90 * DAY + number)
         api.fill(job, family=family)
     found = overview(api).active
     assert [job.job_id for job in found.jobs] == [f"{number:032x}" for number in range(3)]
@@ -153,7 +154,7 @@ def test_counting_stops_when_time_runs_out(api):
 @pytest.mark.parametrize("hours, days", [(1, 1), (13, 2), (48, 3), (24 * 90, DAYS), (-5, 1)])
 def test_a_shorter_window_has_fewer_days(api, hours, days):
     after = rfc3339(NOW - timedelta(hours=hours))
-    counts = overview(api, Window(after, None, after, NOW)).counts
+    counts = overview(api, SubmitTimes(after, None, after, NOW)).counts
     assert counts is not None
     assert len(counts.days) == days
     assert counts.days[-1].date == rfc3339(NOW)[:10]

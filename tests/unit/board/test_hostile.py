@@ -5,9 +5,10 @@ import re
 import pytest
 
 from jobledger.board.markup import escaped, shortened
-from jobledger.jobs import Family
-from tests.api import NOW, a_job, running_api
-from tests.boards import hostile_texts, parsed, shape
+from jobledger.service import Family
+from testing.api import running_api
+from testing.boards import hostile_texts, parsed, shape
+from testing.builders import NOW, full_job
 
 HOSTILE = hostile_texts()
 PAGE = 500
@@ -16,7 +17,7 @@ ALLOWED_BYTES = 400_000
 
 def jobs_with(texts):
     return [
-        a_job(
+        full_job(
             number,
             JobName=text,
             Message=text,
@@ -61,7 +62,9 @@ def test_the_page_has_the_same_elements_whatever_the_jobs_are_called(start):
 def test_the_page_of_a_job_and_the_overview_show_hostile_text_as_text(text):
     with running_api() as api:
         api.fill(*jobs_with([text]))
-        api.fill(a_job(7, JobName=text, JobStatus="IN_PROGRESS", EndTime=None), family=Family.PHI)
+        api.fill(
+            full_job(7, JobName=text, JobStatus="IN_PROGRESS", EndTime=None), family=Family.PHI
+        )
         page, overview = api.get(f"/board/jobs/{0:032x}"), api.get("/board")
     assert page.status == overview.status == 200
     tree = parsed(page.body)
@@ -78,7 +81,7 @@ def test_500_jobs_stay_below_400_kilobytes_whatever_they_hold(letter):
     with running_api() as api:
         api.fill(
             *(
-                a_job(number, JobId=f"{number:04}" + "漢" * 28, JobName=letter * 256, JobStatus="PARTIAL_SUCCESS",
+                full_job(number, JobId=f"{number:04}" + "漢" * 28, JobName=letter * 256, JobStatus="PARTIAL_SUCCESS",
                       Message=letter * 9_000)
                 for number in range(PAGE)
             )

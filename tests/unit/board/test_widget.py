@@ -8,11 +8,12 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable, UnexpectedError
 from jobledger.handlers import widget
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
-from tests.api import ENVIRONMENT, NOW, SCOPE, Context, a_job, logged_lines, running_api
-from tests.boards import hostile_texts, parsed
+from jobledger.service import Family
+from testing.api import ENVIRONMENT, Context, logged_lines, running_api
+from testing.boards import hostile_texts, parsed
+from testing.builders import NOW, SCOPE, full_job
 
 ARN = "arn:aws:lambda:us-east-1:111122223333:function:widget:live"
 TODAY = NOW.timestamp()
@@ -39,9 +40,9 @@ class Asker:
 @pytest.fixture
 def ask():
     with running_api() as api:
-        api.fill(*(a_job(number, SubmitTime=TODAY - number * 3_600) for number in range(1, 101)))
+        api.fill(*(full_job(number, SubmitTime=TODAY - number * 3_600) for number in range(1, 101)))
         api.fill(
-            a_job(
+            full_job(
                 201,
                 JobStatus="FAILED",
                 JobName="pathology",
@@ -254,7 +255,7 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
     [
         ({"Action": "Delete"}, "one of Filter, List, Job"),
         ({"JobStatus": "BOGUS"}, "one of SUBMITTED"),
-        ({"jobname": "x"}, "did you mean JobName?"),
+        ({"jobname": "x"}, "Did you mean JobName?"),
         ({"JobName": {"a": 1}}, "text, or a list of texts"),
         ({"JobName": [None]}, "text, or a list of texts"),
         ({"Action": "Job"}, "the JobId alone"),
@@ -262,7 +263,7 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
         ({"Action": "Job", "JobId": "none"}, "no job with this JobId"),
         ({"Action": "List", "NextToken": "AAAA"}, "does not belong to this query"),
         ({"MaxResults": 501}, "a whole number from 1 to 500"),
-        ({"Format": "csv"}, "not a parameter of this call"),
+        ({"Format": "csv"}, "Unknown parameter."),
         ({"Family": "DENTAL"}, "one of SNOMEDCT"),
         # Before the dashboard's range: its start is then the other bound.
         ({"SubmitTimeBefore": "2020-01-01"}, "a time earlier than SubmitTimeBefore"),
@@ -319,7 +320,9 @@ def test_no_name_gets_into_a_log(ask):
 @pytest.mark.parametrize("text", hostile_texts()[:40])
 def test_hostile_names_and_forms_stay_text(ask, text):
     with running_api(ask.database) as api:
-        api.fill(a_job(500, JobName=text, Message=text, JobStatus="FAILED", SubmitTime=TODAY - 5))
+        api.fill(
+            full_job(500, JobName=text, Message=text, JobStatus="FAILED", SubmitTime=TODAY - 5)
+        )
     html = ask(widgetContext=context(form={"JobName": text}))
     for shown in (html, ask(widgetContext=context())):
         page = parsed(shown)

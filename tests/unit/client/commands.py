@@ -16,19 +16,13 @@ SECONDS = 60
 
 
 def environment(url: str, **more: str) -> dict[str, str]:
-    names = ("PATH", "HOME", "LANG", "NO_PROXY", "no_proxy")
+    names = (
+        *("PATH", "HOME", "LANG", "NO_PROXY", "no_proxy"),
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_CONFIG_FILE"),
+    )
     kept = {name: os.environ[name] for name in names if name in os.environ}
-    return {
-        **kept,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": "/nonexistent/config",
-        "JOB_LEDGER_URL": url,
-        "PYTHONPATH": str(ROOT),
-        "TERM": "xterm-256color",
-        **more,
-    }
+    own = {"JOB_LEDGER_URL": url, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+    return {**kept, **own, **more}
 
 
 def command(*arguments: str) -> list[str]:

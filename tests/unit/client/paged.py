@@ -2,9 +2,10 @@
 
 import json
 
-from jobledger.jobs import Family, job_from_service
-from tests.api import a_job
-from tests.scripted_server import Received, Scripted
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
+from testing.builders import full_job
+from testing.scripted_server import Received, Scripted
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 SIZE = 500
@@ -16,7 +17,7 @@ class Paged:
     def __init__(self, pages: int) -> None:
         self.pages = pages
         self.served = 0
-        job = job_from_service(Family.PHI, a_job())
+        job = job_from_service(Family.PHI, full_job())
         assert job
         text = job.json
         self._ndjson = f"{text}\n".encode() * SIZE
@@ -32,8 +33,7 @@ class Paged:
         headers = {"Link": f'<?NextToken={number}>; rel="next"'} if more else {}
         if request.headers["accept"] == "application/json":
             token = f',"NextToken":"{number}"' if more else ""
-            return Scripted(
-                200, headers, f'{{"{LIST}":[{self._jobs}]{token},"AsOf":null}}'.encode()
-            )
+            page = f'{{"{LIST}":[{self._jobs}]{token},"AsOf":null}}'
+            return Scripted(200, headers, page.encode())
         csv = request.headers["accept"] == "text/csv"
         return Scripted(200, headers, self._csv if csv else self._ndjson)

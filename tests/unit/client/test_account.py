@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 
 from job_ledger import ApiError, ConnectionFailed, CredentialsUnavailable, JobLedger
-from tests.scripted_server import Scripted, problem, scripted
+from testing.scripted_server import Scripted, problem, scripted
 
 HEALTHY = Scripted(body=b'{"Status": "ok", "Families": {}}')
 KEYS = {"aws_access_key_id": "mine", "aws_secret_access_key": "secret"}
@@ -24,34 +24,17 @@ KEYS = {"aws_access_key_id": "mine", "aws_secret_access_key": "secret"}
         (KEYS, "mine", "us-east-1", None),
         (KEYS | {"aws_session_token": "t"}, "mine", "us-east-1", "t"),
         ({"session": boto3.Session(**KEYS, region_name="eu-west-1")}, "mine", "eu-west-1", None),
-        (
-            {
-                "session": boto3.Session(**KEYS, region_name="eu-west-1"),
-                "region_name": "eu-north-1",
-            },
-            "mine",
-            "eu-north-1",
-            None,
-        ),
+        ({"session": boto3.Session(**KEYS), "region_name": "eu-north-1"}, "mine", "eu-north-1", None),
         ({"session": "botocore"}, "test", "us-east-1", None),
-        (
-            {"verify": False, "use_ssl": True, "api_version": "2018-10-30"},
-            "test",
-            "us-east-1",
-            None,
-        ),
+        ({"verify": False, "use_ssl": True, "api_version": "2018-10-30"}, "test", "us-east-1", None),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
-)
+)  # fmt: skip
 def test_what_signs_can_be_given_as_to_boto3(given, key, region, token):
     if given.get("session") == "botocore":
         given = {"session": botocore.session.Session()}
     # The server refuses any key and region but its own.
-    with (
-        scripted(HEALTHY) as server,
-        JobLedger(server.url, **given) as ledger,
-        suppress(ApiError),
-    ):
+    with scripted(HEALTHY) as server, JobLedger(server.url, **given) as ledger, suppress(ApiError):
         ledger.health()
     headers = server.received[0].headers
     assert f"Credential={key}/" in headers["authorization"]

@@ -7,40 +7,22 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from job_ledger import ApiError, JobLedger
-from job_ledger.command.main import _run
-from job_ledger.http import Http
-from tests.scripted_server import Scripted, answering
+from testing.scripted_server import Scripted, answering
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
-JOB = {
-    "JobId": "a",
-    "JobName": "n",
-    "JobStatus": "COMPLETED",
-    "Family": "SNOMEDCT",
-    "SubmitTime": "2026-11-23T08:00:00.000Z",
-}
+TIME = "2026-11-23T08:00:00.000Z"
+JOB = {"JobId": "a", "JobName": "n", "JobStatus": "COMPLETED", "Family": "SNOMEDCT", "SubmitTime": TIME}  # fmt: skip
 DESCRIPTION = {
     "ComprehendMedicalAsyncJobProperties": JOB,
-    "History": [{"JobStatus": "COMPLETED", "ObservedAt": "2026-11-23T08:00:00.000Z"}],
+    "History": [{"JobStatus": "COMPLETED", "ObservedAt": TIME}],
     "AsOf": None,
 }
 SUMMARY = {
-    "Total": 1,
-    "ByStatus": {"COMPLETED": 1},
-    "ByFamily": {"SNOMEDCT": 1},
-    "Durations": {"p50": None, "p90": None, "max": None},
-    "OldestActive": None,
-    "ExpiringSoon": 0,
-    "FailureRate": None,
-    "AsOf": None,
-}
-TIME = "2026-11-23T08:00:00.000Z"
-DIGEST = {
-    "DigestId": "d",
-    "MessageId": "m",
-    "Window": {"Start": TIME, "End": TIME},
-    "Counts": {"COMPLETED": 1},
-}
+    "Total": 1, "ByStatus": {"COMPLETED": 1}, "ByFamily": {"SNOMEDCT": 1}, "OldestActive": None, "AsOf": None,
+    "Durations": {"p50": None, "p90": None, "max": None}, "ExpiringSoon": 0, "FailureRate": None,
+}  # fmt: skip
+WINDOW = {"Start": TIME, "End": TIME}
+DIGEST = {"DigestId": "d", "MessageId": "m", "Window": WINDOW, "Counts": {"COMPLETED": 1}}
 HEALTH = {"Status": "ok", "Families": {"PHI": {"AsOf": TIME, "AgeSeconds": 1, "LastError": None}}}
 TYPES = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
 HTML = b"<!doctype html><title>Sign in</title>"
@@ -74,6 +56,11 @@ def half(body):
     return body[: len(body) // 2]
 
 
+def zipped(answer, body):
+    return with_body(answer, body, Content_Encoding="gzip")
+
+
+# fmt: off
 DAMAGES = {
     "302": lambda a: Scripted(302, {"Location": "https://sign-in.example/"}),
     "302 with the page": lambda a: Scripted(302, {**a.headers, "Location": "/"}, a.body),
@@ -89,51 +76,69 @@ DAMAGES = {
     "half": lambda a: with_body(a, half(a.body)),
     "all but the end": lambda a: with_body(a, a.body[:-1]) if a.body[-1:] == b"}" else None,
     "not UTF-8": lambda a: with_body(a, a.body.replace(b"n", b"\xff")),
-    "gzip cut off": lambda a: with_body(a, half(gzip.compress(a.body)), Content_Encoding="gzip"),
-    "gzip that is none": lambda a: with_body(a, a.body, Content_Encoding="gzip"),
-    "gzip with another checksum": lambda a: with_body(
-        a, gzip.compress(a.body)[:-8] + b"\0" * 8, Content_Encoding="gzip"
-    ),
-    "gzip of nothing": lambda a: with_body(a, b"", Content_Encoding="gzip"),
+    "gzip cut off": lambda a: zipped(a, half(gzip.compress(a.body))),
+    "gzip that is none": lambda a: zipped(a, a.body),
+    "gzip with another checksum": lambda a: zipped(a, gzip.compress(a.body)[:-8] + b"\0" * 8),
+    "gzip of nothing": lambda a: zipped(a, b""),
     "an encoding that was not asked for": lambda a: with_body(a, a.body, Content_Encoding="br"),
-    "a body shorter than its length": lambda a: with_body(
-        a, a.body, Content_Length=str(len(a.body) + 9)
-    ),
-    "a body longer than its length": lambda a: with_body(
-        a, a.body, Content_Length=str(len(a.body) - 4)
-    ),
+    "a body shorter than its length": lambda a: with_body(a, a.body, Content_Length=str(len(a.body) + 9)),
+    "a body longer than its length": lambda a: with_body(a, a.body, Content_Length=str(len(a.body) - 4)),
     "{}": lambda a: with_body(a, b"{}"),
     "null": lambda a: with_body(a, b"null"),
     "[]": lambda a: with_body(a, b"[]"),
     "a text": lambda a: with_body(a, b'"text"'),
     "deep": lambda a: with_body(a, b"[" * 100_000),
 }
+# Members that another one replaces.
 OF_JSON = {
-    "a list of null": lambda d: d | {LIST: None},
-    "a list with null": lambda d: d | {LIST: [None]},
-    "a list of text": lambda d: d | {LIST: "text"},
-    "an empty token": lambda d: d | {"NextToken": ""},
-    "a token that is a number": lambda d: d | {"NextToken": 5},
-    "a token that is no Unicode": lambda d: d | {"NextToken": "\ud800"},
-    "a job of null": lambda d: d | {"ComprehendMedicalAsyncJobProperties": None},
-    "a job without family": lambda d: d | {"ComprehendMedicalAsyncJobProperties": {"JobId": "a"}},
-    "no history": lambda d: d | {"History": None},
-    "a history without times": lambda d: d | {"History": [{"JobStatus": "FAILED"}]},
-    "a total that is text": lambda d: d | {"Total": "1"},
-    "counts that are text": lambda d: d | {"Counts": {"FAILED": "1"}},
-    "a window of null": lambda d: d | {"Window": None},
-    "families of null": lambda d: d | {"Families": None},
+    "a list of null": {LIST: None},
+    "a list with null": {LIST: [None]},
+    "a list of text": {LIST: "text"},
+    "an empty token": {"NextToken": ""},
+    "a token that is a number": {"NextToken": 5},
+    "a token that is no Unicode": {"NextToken": "\ud800"},
+    "a job of null": {"ComprehendMedicalAsyncJobProperties": None},
+    "a job without family": {"ComprehendMedicalAsyncJobProperties": {"JobId": "a"}},
+    "no history": {"History": None},
+    "a history without times": {"History": [{"JobStatus": "FAILED"}]},
+    "a total that is text": {"Total": "1"},
+    "counts that are text": {"Counts": {"FAILED": "1"}},
+    "a window of null": {"Window": None},
+    "families of null": {"Families": None},
 }
-CSV_OF = {
-    "a cell too few": b'"JobId","JobName"\r\n"a"\r\n',
-    "half a row": b'"JobId","JobName"\r\n"a","n"\r\n"b","',
-    "a cell without quotes": b'"JobId","JobName"\r\na,n\r\n',
+OF_FORMAT = {
+    ("csv", "a cell too few"): b'"JobId","JobName"\r\n"a"\r\n',
+    ("csv", "half a row"): b'"JobId","JobName"\r\n"a","n"\r\n"b","',
+    ("csv", "a cell without quotes"): b'"JobId","JobName"\r\na,n\r\n',
+    ("ndjson", "half a line"): json.dumps(JOB).encode() + b'\n{"JobId":"',
+    ("ndjson", "a line without its end"): json.dumps(JOB).encode(),
+    ("ndjson", "a line of null"): b"null\n",
+    ("ndjson", "an empty line"): b"\n",
 }
-NDJSON_OF = {
-    "half a line": json.dumps(JOB).encode() + b'\n{"JobId":"',
-    "a line without its end": json.dumps(JOB).encode(),
-    "a line of null": b"null\n",
-    "an empty line": b"\n",
+# fmt: on
+
+
+def with_member(change):
+    """Damage a JSON answer that has such a member; another one is as good as before: None."""
+
+    def damage(answer):
+        if answer.headers["Content-Type"] != TYPES["json"]:
+            return None
+        before = json.loads(answer.body)
+        known = change.keys() <= before.keys() | ({"NextToken"} if LIST in before else set())
+        return with_body(answer, json.dumps(before | change).encode()) if known else None
+
+    return damage
+
+
+def with_text(kind, body):
+    return lambda a: with_body(a, body) if a.headers["Content-Type"] == TYPES[kind] else None
+
+
+DAMAGED = {
+    **DAMAGES,
+    **{name: with_member(change) for name, change in OF_JSON.items()},
+    **{f"{kind}: {name}": with_text(kind, body) for (kind, name), body in OF_FORMAT.items()},
 }
 
 METHODS = {
@@ -172,16 +177,7 @@ COMMANDS = {
 }
 # These end with an error only.
 ENDLESS = {"watch": ("watch",), "open a job": ("open", "a")}
-IN_EVERY_ANSWER = (
-    "302",
-    "200 of a sign-in page",
-    "204",
-    "empty",
-    "half",
-    "gzip cut off",
-    "{}",
-    "null",
-)
+IN_EVERY_ANSWER = ("302", "200 of a sign-in page", "204", "empty", "half", "gzip cut off", "{}", "null")  # fmt: skip
 
 
 class Damaged:
@@ -213,35 +209,6 @@ def ledger(server):
     with JobLedger(server.url) as ledger:
         ledger._http._sleep = lambda _: None
         yield ledger
-
-
-def all_damages():
-    """Name, damage and the formats that it is one of."""
-    for name, damage in DAMAGES.items():
-        yield name, damage
-    for name, change in OF_JSON.items():
-        yield name, lambda a, change=change: _changed(a, change)
-    for kind, bodies in (("csv", CSV_OF), ("ndjson", NDJSON_OF)):
-        for name, body in bodies.items():
-            yield (
-                f"{kind}: {name}",
-                lambda a, kind=kind, body=body: (
-                    with_body(a, body) if a.headers["Content-Type"] == TYPES[kind] else None
-                ),
-            )
-
-
-def _changed(answer, change):
-    """The answer with another member; None when it has no such member, so that it is as good."""
-    if answer.headers["Content-Type"] != TYPES["json"]:
-        return None
-    before = json.loads(answer.body)
-    after = change(before)
-    known = after.keys() <= before.keys() | ({"NextToken"} if LIST in before else set())
-    return with_body(answer, json.dumps(after).encode()) if known else None
-
-
-DAMAGED = dict(all_damages())
 
 
 def raised(call, ledger, api):
@@ -296,28 +263,16 @@ def test_a_link_without_a_token_is_not_the_end(server, ledger, link):
         list(ledger.exported("csv"))
 
 
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Run a command within this process: its exit code, what it prints and its errors."""
-    monkeypatch.setitem(Http.__init__.__kwdefaults__, "sleep", lambda _: None)
-
-    def run(url, *arguments):
-        monkeypatch.setattr("sys.argv", ["jobledger", "--url", url, *arguments])
-        return _run(), *capfd.readouterr()
-
-    return run
-
-
 @pytest.mark.row(31, count="46 answers to each command")
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_every_command_says_in_one_line_that_an_answer_is_none(server, run, damage):
     server.answer = api = Damaged(DAMAGED[damage])
     for name, arguments in (COMMANDS | (ENDLESS if damage in IN_EVERY_ANSWER else {})).items():
         api.times = 0
-        code, _, errors = run(server.url, *arguments)
+        done = run(server.url, *arguments)
         if api.times:
-            (line,) = errors.splitlines()
-            assert (code, line[:7]) == (1, "error: "), name
+            (line,) = done.stderr.splitlines()
+            assert (done.returncode, line[:7]) == (1, "error: "), name
 
 
 @pytest.mark.row(31, count="46 answers, 4 formats, on any page or one of two")
@@ -327,9 +282,9 @@ def test_no_file_has_the_name_of_an_export_that_failed(server, run, tmp_path, da
     for page in (None, "2", "3"):
         server.answer = api = Damaged(DAMAGED[damage], page)
         arguments = ("--format", form, "--output", str(tmp_path / "jobs"))
-        code, printed, errors = run(server.url, "jobs", "--all", *arguments)
+        done = run(server.url, "jobs", "--all", *arguments)
         if api.times:
-            assert (code, printed, len(errors.splitlines())) == (1, "", 1), page
+            assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), page
             assert list(tmp_path.iterdir()) == []
         else:
             (tmp_path / "jobs").unlink()
@@ -340,9 +295,7 @@ def test_what_a_sound_api_answers_is_taken_by_every_caller(server, ledger, run):
     for each in (*METHODS.values(), *CALLS.values()):
         each(ledger)
     for name, arguments in COMMANDS.items():
-        code, printed, errors = run(server.url, *arguments)
-        assert (code, errors.partition(":")[0]) == (
-            0,
-            "There are more jobs" if "one page" in name else "",
-        ), name
-        assert printed
+        done = run(server.url, *arguments)
+        note = "There are more jobs" if "one page" in name else ""
+        assert (done.returncode, done.stderr.partition(":")[0]) == (0, note), name
+        assert done.stdout

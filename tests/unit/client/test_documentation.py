@@ -43,18 +43,14 @@ def test_every_option_of_a_filter_is_named():
     assert {name for name in listing if f"`{name}" not in TEXT and name not in TEXT} == set()
 
 
-def test_the_exit_codes_of_wait_are_those_of_the_table():
+def test_the_exit_codes_and_attempts_are_those_of_the_document():
     rows = re.findall(r"^\| (\d) \| ([^|]*) \|$", TEXT, re.MULTILINE)
     documented = {
         status: int(code) for code, text in rows for status in re.findall("`([A-Z_]+)`", text)
     }
     assert documented == EXIT_CODES
     assert rows[-1][0] == str(TIMED_OUT)
-
-
-def test_the_attempts_are_those_of_the_client():
-    assert MOST_ATTEMPTS == 4
-    assert "sent up to four times" in TEXT
+    assert (MOST_ATTEMPTS, "sent up to four times" in TEXT) == (4, True)
 
 
 def test_every_method_that_is_named_exists():

@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from tests.full import in_full
-from tests.scripted_server import Scripted, answering, problem
+from testing.full import in_full
+from testing.scripted_server import Scripted, answering, problem
 from tests.unit.client.commands import (
     ROOT,
     Terminal,

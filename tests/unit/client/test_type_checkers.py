@@ -1,6 +1,7 @@
 """Type checkers take the client where types of mypy-boto3-comprehendmedical are asked for."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,43 +61,36 @@ JobLedger(regionname="us-east-1")
 
 def mypy(folder, *options):
     command = [str(BIN / "mypy"), "--strict", "--follow-imports=silent", *options, "code.py"]
-    settings = {
-        "MYPYPATH": str(ROOT),
-        "PATH": str(BIN),
-        "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache/client"),
-    }
-    return subprocess.run(
-        [*command, "--config-file", "/dev/null", "--show-error-end", "--no-pretty"],
-        cwd=folder,
-        env=settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+    command += ["--config-file", "/dev/null", "--show-error-end", "--no-pretty"]
+    cache = str(ROOT / ".mypy_cache/client")
+    return printed(
+        command, folder, {"MYPYPATH": str(ROOT), "PATH": str(BIN), "MYPY_CACHE_DIR": cache}
+    )
 
 
 def pyright(folder):
     settings = {"include": ["code.py"], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     command = [str(BIN / "basedpyright"), "--pythonpath", sys.executable, "--project", str(folder)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+    return printed(command, folder)
 
 
-def wrong_lines(printed):
+def printed(command, folder, environment=None):
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    ).stdout
+
+
+def wrong_lines(said):
     """The numbers of the lines of code.py with an error."""
-    found = [
-        line.split("code.py:")[1]
-        for line in printed.splitlines()
-        if "code.py:" in line and "error" in line
-    ]
-    return sorted({int(text.split(":")[0]) for text in found})
+    return sorted({int(number) for number in re.findall(r"code\.py:(\d+).*error", said)})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_a_type_checker_takes_the_client_for_that_of_the_service(tmp_path, checker):
     (tmp_path / "code.py").write_text(RIGHT)
-    assert wrong_lines(checker(tmp_path)) == [], checker(tmp_path)
+    assert wrong_lines(said := checker(tmp_path)) == [], said
     (tmp_path / "code.py").write_text(WRONG)
     assert wrong_lines(checker(tmp_path)) == [10, 11, 12, 13]
 

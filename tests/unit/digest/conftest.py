@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.digests import ENVIRONMENT, DigestWorld
+from testing.digests import ENVIRONMENT, DigestWorld
 
 
 @pytest.fixture(autouse=True)

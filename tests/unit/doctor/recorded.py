@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,13 +38,8 @@ Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def subscription(protocol: str, endpoint: str, arn: str = f"{ARN}digests:1") -> dict[str, Any]:
-    return {
-        "SubscriptionArn": arn,
-        "Owner": ACCOUNT,
-        "Protocol": protocol,
-        "Endpoint": endpoint,
-        "TopicArn": f"{ARN}digests",
-    }
+    listed = {"SubscriptionArn": arn, "Owner": ACCOUNT, "Protocol": protocol, "Endpoint": endpoint}
+    return listed | {"TopicArn": f"{ARN}digests"}
 
 
 def alarm(name: str, **changed: Any) -> dict[str, Any]:
@@ -75,25 +70,24 @@ def table(name: str, **changed: Any) -> dict[str, Any]:
 
 
 def function(name: str, **changed: Any) -> dict[str, Any]:
-    usual = {
-        "FunctionName": name,
-        "Handler": "jobledger.handlers.x.handler",
-        "CodeSha256": "one",
-        "MemorySize": 512,
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
-        "Environment": {"Variables": {"SYNC_MINUTES": "1"}},
-    }
-    return usual | changed
+    usual = {"Handler": "jobledger.handlers.x.handler", "CodeSha256": "one", "MemorySize": 512}
+    usual |= {"Environment": {"Variables": {"SYNC_MINUTES": "1"}}}
+    return (
+        usual
+        | {"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful"}
+        | changed
+    )
 
 
 def template(**ledger: Any) -> dict[str, Any]:
     """The template's table with these properties."""
-    resources = {"LedgerB7379752": {"Properties": ledger}}
-    return {"TemplateBody": json.dumps({"Resources": resources})}
+    return {"TemplateBody": json.dumps({"Resources": {"LedgerB7379752": {"Properties": ledger}}})}
 
 
 PATTERN = {"source": ["jobledger"], "detail": {"JobStatus": ["FAILED"]}}
+RULE = {"State": "ENABLED", "EventPattern": json.dumps(PATTERN)}
+RECOVERY = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": 35}
+BACKUPS = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": RECOVERY}
 HEALTHY: dict[str, Answer] = {
     "apigateway.GetAccount": {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/logs"},
     "apigateway.GetRestApi": {"name": "Rest"},
@@ -103,28 +97,16 @@ HEALTHY: dict[str, Answer] = {
     "cloudwatch.DescribeAlarms": lambda p: {"MetricAlarms": [alarm(n) for n in p["AlarmNames"]]},
     "cloudwatch.GetMetricData": metrics(),
     "cloudwatch.ListMetrics": {"Metrics": [{"MetricName": "AsOfAgeSeconds"}] * 14},
-    "dynamodb.DescribeContinuousBackups": {
-        "ContinuousBackupsDescription": {
-            "ContinuousBackupsStatus": "ENABLED",
-            "PointInTimeRecoveryDescription": {
-                "PointInTimeRecoveryStatus": "ENABLED",
-                "RecoveryPeriodInDays": 35,
-            },
-        }
-    },
+    "dynamodb.DescribeContinuousBackups": {"ContinuousBackupsDescription": BACKUPS},
     "dynamodb.DescribeTable": lambda p: table(p["TableName"]),
     "dynamodb.DescribeTimeToLive": {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED"}},
-    "events.DescribeRule": {"State": "ENABLED", "EventPattern": json.dumps(PATTERN)},
-    "events.ListRules": {
-        "Rules": [{"Name": "loads", "State": "ENABLED", "EventPattern": json.dumps(PATTERN)}]
-    },
+    "events.DescribeRule": RULE,
+    "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
     "events.ListTargetsByRule": {
         "Targets": [{"Id": "1", "Arn": f"{ARN}alerts", "DeadLetterConfig": {"Arn": f"{ARN}q"}}]
     },
     "iam.SimulatePrincipalPolicy": lambda p: {
-        "EvaluationResults": [
-            {"EvalActionName": name, "EvalDecision": "allowed"} for name in p["ActionNames"]
-        ]
+        "EvaluationResults": [{"EvalActionName": n, "EvalDecision": "allowed"} for n in p["ActionNames"]]
     },
     "kms.DescribeKey": {"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}},
     "lambda.GetAccountSettings": {"AccountLimit": {"UnreservedConcurrentExecutions": 1000}},
@@ -133,16 +115,14 @@ HEALTHY: dict[str, Answer] = {
     "lambda.Invoke": {"StatusCode": 204},
     "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
     "scheduler.GetSchedule": {
-        "State": "ENABLED",
-        "ScheduleExpression": "cron(0 8 * * ? *)",
-        "ScheduleExpressionTimezone": "Europe/Zurich",
-        "CreationDate": NOW,
+        "State": "ENABLED", "ScheduleExpression": "cron(0 8 * * ? *)",
+        "ScheduleExpressionTimezone": "Europe/Zurich", "CreationDate": NOW,
     },
     "sns.GetTopicAttributes": {"Attributes": {"SubscriptionsPending": "0"}},
     "sns.ListSubscriptionsByTopic": {"Subscriptions": [subscription("email", "a@example.org")]},
     "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
     "sts.GetCallerIdentity": {"Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/analyst/me"},
-}
+}  # fmt: skip
 PROBLEM = {"title": "AccessDeniedException", "status": 403}
 DENIED = (403, PROBLEM | {"detail": "The caller is not authorized to make this request."})
 
@@ -214,30 +194,28 @@ class RecordedAws(Aws):
 
 
 def deployed(
-    answers: dict[str, Answer] | None = None,
-    documents: dict[str, tuple[int, Any]] | None = None,
-    *,
-    clock: timedelta = timedelta(),
-    **outputs: str,
+    answers: Mapping[str, Any] | None = None, *, clock: timedelta = timedelta(), **outputs: str
 ) -> Deployment:
-    """A deployment in AWS that works, but for these answers of AWS and of its API."""
+    """A deployment in AWS that works, but for these answers of AWS (`sns.Publish`) and of its API (`GET /jobs`)."""
+    of_api = {name: answer for name, answer in (answers or {}).items() if " " in name}
+    of_aws = {name: answer for name, answer in (answers or {}).items() if " " not in name}
     ids = json.loads((ROOT / "tests/infrastructure/logical_ids.json").read_text())["default"]
-    resources = tuple(Resource(name, _physical(name), ids[name], "CREATE_COMPLETE") for name in ids)
+    names = {"LedgerB7379752": "ledger"}  # as the output says; the others are called by their ids
+    resources = tuple(Resource(n, names.get(n, n), ids[n], "CREATE_COMPLETE") for n in ids)
     listed = [{"OutputKey": k, "OutputValue": v} for k, v in (OUTPUTS | outputs).items()]
-    stack = {
-        "StackId": STACK,
-        "StackStatus": "UPDATE_COMPLETE",
-        "Outputs": listed,
-        "CreationTime": NOW - timedelta(days=400),
-    }
-    api = RecordedApi(DOCUMENTS | (documents or {}), datetime.now(UTC) + clock)
-    aws = RecordedAws(HEALTHY | (answers or {}))
-    return Deployment(aws, "JobLedger", stack, resources, cast(Http, api), NOW)
+    stack: dict[str, Any] = {"StackId": STACK, "StackStatus": "UPDATE_COMPLETE", "Outputs": listed}
+    stack |= {"CreationTime": NOW - timedelta(days=400)}
+    api = RecordedApi(DOCUMENTS | of_api, datetime.now(UTC) + clock)
+    return Deployment(
+        RecordedAws(HEALTHY | of_aws), "JobLedger", stack, resources, cast(Http, api), NOW
+    )
 
 
-def _physical(logical_id: str) -> str:
-    """The name of a resource: that of an output, for the ledger; otherwise its logical id."""
-    return "ledger" if logical_id == "LedgerB7379752" else logical_id
+def actions(policy: str) -> set[str]:
+    """The actions that a documented policy allows."""
+    statements = json.loads((ROOT / "docs" / policy).read_text(encoding="utf-8"))["Statement"]
+    listed = (s["Action"] if isinstance(s["Action"], list) else [s["Action"]] for s in statements)
+    return {action for several in listed for action in several}
 
 
 def calls(deployment: Deployment) -> set[str]:

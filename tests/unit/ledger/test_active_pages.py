@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from jobledger.times import rfc3339
-from tests.api import NOW, a_job, running_api
+from testing.api import running_api
+from testing.builders import NOW, full_job
 
 FAMILIES = (Family.SNOMEDCT, Family.PHI)
 
@@ -19,7 +20,9 @@ def api():
 
 def fill(api, numbers, family=Family.SNOMEDCT, **more):
     running = {"JobStatus": "IN_PROGRESS", "EndTime": None} | more
-    api.fill(*(a_job(n, SubmitTime=NOW.timestamp() - n, **running) for n in numbers), family=family)
+    api.fill(
+        *(full_job(n, SubmitTime=NOW.timestamp() - n, **running) for n in numbers), family=family
+    )
 
 
 def ids(jobs):

@@ -7,16 +7,17 @@ import pytest
 
 from jobledger.api.describe import describe
 from jobledger.api.export import csv_text
-from jobledger.board.data import Reader, read_jobs
+from jobledger.board.data import BoardReader, listed_jobs, read_jobs
 from jobledger.digest.current import read_current_totals
-from jobledger.digest.totals import Changes
+from jobledger.digest.shortlists import WindowChanges
 from jobledger.errors import NotUnderstood
 from jobledger.ledger.counters import partition
-from jobledger.ledger.facts import read_facts
-from jobledger.ledger.overview import read_summary
 from jobledger.ledger.pages import read_page
 from jobledger.times import rfc3339
-from tests.world import DAY, FAR_FUTURE, FAR_PAST, SCOPE, START, World, a_job
+from jobledger.totals.read import read_summary
+from jobledger.totals.scan import read_facts
+from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job
+from testing.world import DAY, World
 
 JOBS, VICTIM = 6, "job3"
 CANARY = "a text that may tell of a patient"
@@ -47,7 +48,7 @@ def world():
         world.sync()
         more = {"ExpirationTime": START + 5 * DAY, "JobName": "name"}
         for status in ("IN_PROGRESS", "COMPLETED"):
-            world.put(*(a_job(f"job{n}", 60 * n, status, **more) for n in range(JOBS)))
+            world.put(*(listed_job(f"job{n}", 60 * n, status, **more) for n in range(JOBS)))
             assert world.sync().error is None
         yield world
 
@@ -89,7 +90,7 @@ def test_a_digest_counts_the_changes_beside_a_damaged_one(world, attribute, valu
     if not is_damage(attribute, value):
         return
     key = damage(world, "#changes", attribute, ODD[value])
-    changes = Changes.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
+    changes = WindowChanges.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
     assert changes.counts == {"IN_PROGRESS": JOBS, "COMPLETED": JOBS - 1}
     assert skipped() == {key}
 
@@ -104,9 +105,9 @@ def test_a_page_in_every_format_has_the_jobs_beside_one_of_damaged_json(world, t
     page = read_page(world.ledger, world.query(), 500, None, rfc3339(now))
     assert [json.loads(job)["JobId"] for job in page.jobs] == others
     assert csv_text(page.jobs).count("\r\n") == JOBS
-    reader = Reader(world.ledger, [world.family], world.clock.now, lambda: None)
-    board = read_jobs(reader, {}, 50, now)
-    assert [job.job_id for job in board.jobs] == others
+    reader = BoardReader(world.ledger, [world.family], world.clock.now, lambda: None)
+    board = read_jobs(reader, {}, 50)
+    assert [job.job_id for job in listed_jobs(board.jobs)] == others
     # A page reads no partition keys.
     assert skipped() == {(None, key[1])}
     with pytest.raises(NotUnderstood):
@@ -135,7 +136,7 @@ def test_a_sync_records_the_jobs_beside_one_with_a_damaged_row(world, attribute,
         return
     key = damage(world, "/SNOMEDCT", attribute, ODD[value])
     changed = [f"job{number}" for number in range(JOBS)]
-    world.put(*(a_job(job, 60 * n, Message="m") for n, job in enumerate(changed)))
+    world.put(*(listed_job(job, 60 * n, Message="m") for n, job in enumerate(changed)))
     world.clock.forward(2 * DAY)
     assert world.sync().error is None
     jobs = {job_id for job_id, job in world.ledger_jobs().items() if "Message" in job}
@@ -148,7 +149,9 @@ def test_a_sync_records_the_jobs_beside_one_with_a_damaged_row(world, attribute,
 @pytest.mark.parametrize("then", ["ends", "goes on", "moves", "is deleted", "is erased"])
 def test_a_sync_mends_a_damaged_active_row_and_the_job_is_followed_on(attribute, value, then):
     """No condition on such a row holds: unless it is mended, each sync of the family fails."""
-    with World([a_job(f"job{n}", 60 * n, "IN_PROGRESS") for n in range(3)], hostile=False) as world:
+    with World(
+        [listed_job(f"job{n}", 60 * n, "IN_PROGRESS") for n in range(3)], hostile=False
+    ) as world:
         world.sync_until_current()
         rows, scope = world.database.items, world.ledger.partition(world.family)
         active = rows[f"{scope}#active", "job1"]
@@ -162,7 +165,9 @@ def test_a_sync_mends_a_damaged_active_row_and_the_job_is_followed_on(attribute,
             world.delete("job1")
             world.database._remove(key)
         else:
-            world.put(a_job("job1", submitted, "COMPLETED" if then == "ends" else "IN_PROGRESS"))
+            world.put(
+                listed_job("job1", submitted, "COMPLETED" if then == "ends" else "IN_PROGRESS")
+            )
         for _ in range(2):
             done = world.sync()
         assert done.error is None

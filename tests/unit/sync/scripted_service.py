@@ -7,15 +7,16 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from jobledger.errors import JobUnknown
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import rfc3339
-from tests.memory_dynamodb import RecordingDynamoDB
-from tests.world import FAR_FUTURE, FAR_PAST
+from testing.builders import FAR_FUTURE, FAR_PAST
+from testing.memory_dynamodb import RecordingDynamoDB
 
 SCOPE = "111122223333/us-east-1"
 PHI = Family.PHI

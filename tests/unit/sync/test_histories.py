@@ -14,18 +14,19 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from jobledger.fitting import ALTERED, MAX_JOB_BYTES
-from jobledger.jobs import Family
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.sync import window
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import from_epoch, rfc3339
-from tests.api import Api, running_api
-from tests.dynamodb_limits import size_of
-from tests.full import in_full
-from tests.recounted import recounted, stored_counters
-from tests.wired_dynamodb import Damages, Wire, wired
-from tests.world import DAY, SCOPE, START, World, a_job
+from testing.api import Api, running_api
+from testing.builders import SCOPE, START, listed_job
+from testing.dynamodb_limits import size_of
+from testing.full import in_full
+from testing.recounted import recounted, stored_counters
+from testing.wired_dynamodb import Damages, Wire, wired
+from testing.world import DAY, World
 
 HISTORIES = in_full(20, 500)
 STEPS = 40
@@ -101,7 +102,7 @@ class History:
     def submit(self, **more: Any) -> str:
         self.submitted += 1
         ago = START - self.world.clock.seconds + self.random.randrange(300)
-        job = a_job(f"{self.submitted:032x}", ago, "SUBMITTED", **more)
+        job = listed_job(f"{self.submitted:032x}", ago, "SUBMITTED", **more)
         self._put(job)
         return str(job["JobId"])
 

@@ -6,12 +6,13 @@ import random
 import pytest
 
 from jobledger.errors import DeadlineReached
-from jobledger.jobs import JobStatus
 from jobledger.ledger.table import Table
+from jobledger.service import JobStatus
 from jobledger.sync.pace import Pace
 from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
-from tests.memory_dynamodb import error
-from tests.world import SCOPE, World, a_job
+from testing.builders import SCOPE, listed_job
+from testing.memory_dynamodb import error
+from testing.world import World
 
 SWITCHES = (
     "single_filter",
@@ -35,11 +36,11 @@ FORWARD = list(JobStatus)
 @pytest.mark.row(11, count="57 mixes of 9 properties of the service")
 @pytest.mark.parametrize("mix", MIXES)
 def test_the_ledger_converges_to_what_the_service_holds_under_any_mix_of_hostility(mix):
-    jobs = [a_job(f"old-{number:03}", 5_000 + number) for number in range(700)]
+    jobs = [listed_job(f"old-{number:03}", 5_000 + number) for number in range(700)]
     with World(jobs) as world:
         world.server.change(**{switch: switch in mix.split("+") for switch in SWITCHES})
         world.sync_until_current()
-        active = [a_job(f"new-{number}", -2 - number, "SUBMITTED") for number in range(8)]
+        active = [listed_job(f"new-{number}", -2 - number, "SUBMITTED") for number in range(8)]
         for status in ("SUBMITTED", "IN_PROGRESS", "COMPLETED"):
             world.put(*(job | {"JobStatus": status} for job in active))
             world.clock.forward(20)
@@ -61,7 +62,7 @@ def test_the_ledger_converges_to_what_the_service_holds_under_any_mix_of_hostili
 def test_a_failure_at_any_call_leaves_the_ledger_whole_and_the_next_run_completes_it(
     operation, code, call
 ):
-    with World([a_job(f"{n:03}", 5_000 + n) for n in range(300)], hostile=False) as world:
+    with World([listed_job(f"{n:03}", 5_000 + n) for n in range(300)], hostile=False) as world:
         calls = 0
 
         def fail_once(name: str) -> None:
@@ -91,7 +92,7 @@ SECONDS = [
 @pytest.mark.row(5, count="0 to 30 seconds left")
 @pytest.mark.parametrize("remaining", SECONDS)
 def test_a_sync_with_too_little_time_stops_before_its_deadline_and_loses_nothing(remaining):
-    with World([a_job(f"{n:05}", 5_000 + n) for n in range(2_000)], hostile=False) as world:
+    with World([listed_job(f"{n:05}", 5_000 + n) for n in range(2_000)], hostile=False) as world:
         clock = world.clock
         pace = Pace(Table(world.database, "ledger"), SCOPE, clock.time, clock.forward)
         last_start = clock.time() + remaining - ATTEMPT_SECONDS

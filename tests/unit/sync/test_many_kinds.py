@@ -2,11 +2,12 @@
 
 import pytest
 
-from jobledger.ledger.overview import read_summary
-from tests.dynamodb_limits import size_of
-from tests.full import in_full
-from tests.recounted import recounted, stored_counters
-from tests.world import DAY, SCOPE, START, World, a_job
+from jobledger.totals.read import read_summary
+from testing.builders import SCOPE, START, listed_job
+from testing.dynamodb_limits import size_of
+from testing.full import in_full
+from testing.recounted import recounted, stored_counters
+from testing.world import DAY, World
 
 MANY = in_full(600, 5_000)
 
@@ -25,7 +26,7 @@ def check_counters(world: World) -> None:
 @pytest.mark.row(29, count="{MANY} statuses outside the model")
 def test_of_very_many_unknown_statuses_some_are_counted_by_name_and_the_others_together():
     jobs = [
-        a_job(
+        listed_job(
             f"{n:032x}",
             100 + n,
             f"{n:05}{'S' * 90}",
@@ -48,10 +49,12 @@ def test_of_very_many_unknown_statuses_some_are_counted_by_name_and_the_others_t
 
 
 def test_a_status_outside_the_model_that_is_counted_by_name_stays_so():
-    jobs = [a_job(f"{n}", n, f"S{n:02}") for n in range(20)]
+    jobs = [listed_job(f"{n}", n, f"S{n:02}") for n in range(20)]
     with World(jobs, hostile=False) as world:
         world.sync()
-        world.put(a_job("20", -1, "S20"), a_job("21", -1, "S19"), a_job("0", 0, "S20"))
+        world.put(
+            listed_job("20", -1, "S20"), listed_job("21", -1, "S19"), listed_job("0", 0, "S20")
+        )
         world.sync()
         counted = stored_counters(world.database.items, SCOPE)["all#SNOMEDCT"]
         assert (counted["Jobs#S19"], counted["Jobs#OTHER"]) == (2, 2)
@@ -62,7 +65,7 @@ def test_a_status_outside_the_model_that_is_counted_by_name_stays_so():
 def test_a_job_that_changes_between_very_many_statuses_is_counted_once():
     with World(hostile=False) as world:
         for n in range(100):
-            world.put(a_job("one", 0, f"{n:03}{'S' * 90}"))
+            world.put(listed_job("one", 0, f"{n:03}{'S' * 90}"))
             world.sync()
         check_counters(world)
         assert stored_counters(world.database.items, SCOPE)["all#SNOMEDCT"] == {"Jobs#OTHER": 1}
@@ -73,7 +76,7 @@ def test_jobs_that_expire_on_one_day_have_a_counter_row_for_each_submit_day():
     """Their submit hours would be names in one row, without end."""
     apart = 30 * DAY / MANY
     jobs = [
-        a_job(f"{n:032x}", n * apart, "IN_PROGRESS", ExpirationTime=START + DAY)
+        listed_job(f"{n:032x}", n * apart, "IN_PROGRESS", ExpirationTime=START + DAY)
         for n in range(MANY)
     ]
     with World(jobs, hostile=False) as world:

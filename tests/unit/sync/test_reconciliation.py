@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from jobledger.errors import DeadlineReached, TokenRefused, UpstreamError
-from jobledger.jobs import Family
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Walk
-from jobledger.ledger.totals import LAYOUT
-from jobledger.ledger.writing import Ledger
+from jobledger.service import Family
 from jobledger.sync import walk as module
 from jobledger.times import rfc3339
 from tests.unit.sync.scripted_service import (

@@ -4,10 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached
+from jobledger.ledger import counters
+from jobledger.ledger.counts import LAYOUT
 from jobledger.times import from_epoch, rfc3339
-from tests.world import START, World, a_job
+from testing.builders import SCOPE, START, listed_job
+from testing.world import DAY, World
 
 OLD = 40 * 86_400
 # DynamoDB's limit for a row; the older version stored some 160 bytes for each job in a walk.
@@ -52,8 +56,8 @@ def submitted(job: dict[str, Any]) -> str:
 @pytest.mark.parametrize("number", [3, 300, 2_000])
 @pytest.mark.parametrize("walking", ["walk", "full walk", "recount", "nothing"])
 def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(number, walking):
-    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(number)]
-    with World([*jobs, a_job("ended", 100)], hostile=False) as world:
+    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(number)]
+    with World([*jobs, listed_job("ended", 100)], hostile=False) as world:
         world.sync()
         active = {job["JobId"]: submitted(job) for job in jobs}
         in_progress = {
@@ -86,7 +90,7 @@ def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(number, w
 
 
 def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
-    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(200)]
+    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(200)]
     with World(jobs, hostile=False) as world:
         world.sync()
         active = {job["JobId"]: submitted(job) for job in jobs}
@@ -111,7 +115,7 @@ def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
 
 
 def test_a_first_fill_of_the_older_version_is_gone_on_with_after_the_update():
-    jobs = [a_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(1_200)]
+    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(1_200)]
     with World(jobs, hostile=False) as world:
         calls = 0
 
@@ -136,7 +140,7 @@ def test_a_first_fill_of_the_older_version_is_gone_on_with_after_the_update():
 def test_the_older_version_that_runs_again_is_followed_by_another_update():
     """It stores its active jobs in the state again, and does not know the rows."""
     with World(
-        [a_job("job", OLD, "IN_PROGRESS"), a_job("new", OLD, "COMPLETED")], hostile=False
+        [listed_job("job", OLD, "IN_PROGRESS"), listed_job("new", OLD, "COMPLETED")], hostile=False
     ) as world:
         world.sync()
         rows = [dict(item) for key, item in world.database.items.items() if "#active" in key[0]]
@@ -149,7 +153,7 @@ def test_the_older_version_that_runs_again_is_followed_by_another_update():
 
 
 def test_a_family_with_no_job_at_rest_reads_one_row_a_minute():
-    with World([a_job("ended", 100)], hostile=False) as world:
+    with World([listed_job("ended", 100)], hostile=False) as world:
         for _ in range(3):
             world.sync()
         assert state_of(world)["Idle"]
@@ -160,3 +164,31 @@ def test_a_family_with_no_job_at_rest_reads_one_row_a_minute():
             "batch_get_item": 1,
             "transact_write_items": 1,
         }
+
+
+@pytest.mark.parametrize("older_layout", [None, LAYOUT - 1])
+def test_an_upgraded_ledger_is_counted_by_the_first_sync_and_verified_each_day(older_layout):
+    with World([listed_job(f"{n}", n * DAY / 3) for n in range(300)], hostile=False) as world:
+        world.sync()
+        partition, totals = world.ledger.partition(world.family), counters.partition(SCOPE)
+        for key, item in list(world.database.items.items()):
+            if key[0] == totals:
+                del world.database.items[key]
+                world.database._order[None, key[0]].clear()
+            if item.pop("Counted", None) and older_layout:
+                item["Counted"] = {"N": str(older_layout)}
+        state = world.ledger.state(world.family)
+        world.ledger.save_state(world.family, replace(state, counted=older_layout or 0))
+        assert not world.ledger.state(world.family).counters_complete
+        done = world.sync()
+        assert (done.error, done.counters_repaired) == (None, 0)
+        assert world.ledger.state(world.family).counters_complete
+        rows = [item for (pk, _), item in world.database.items.items() if pk == partition]
+        assert {item["Counted"]["N"] for item in rows} == {str(LAYOUT)}
+        key = next(key for key in world.database.items if key[1].startswith("month#2026-10"))
+        world.database.items[key]["Jobs#COMPLETED"] = {"N": "1"}
+        assert world.sync().counters_repaired == 0
+        world.clock.forward(DAY)
+        assert world.sync().counters_repaired == 1
+        world.clock.forward(DAY)
+        assert world.sync().counters_repaired == 0

@@ -9,10 +9,11 @@ import pytest
 
 from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
-from jobledger.jobs import Family
+from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
-from tests.scripted_server import Scripted, ScriptedServer, scripted
-from tests.world import START, World
+from testing.builders import START
+from testing.scripted_server import Scripted, ScriptedServer, scripted
+from testing.world import World
 
 OPERATIONS = {
     Family.SNOMEDCT: "SNOMEDCTInferenceJob",

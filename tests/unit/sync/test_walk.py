@@ -7,13 +7,13 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached, LedgerUnavailable, TokenRefused, UpstreamError
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import LastError, SyncState, Walk
-from jobledger.ledger.totals import LAYOUT
 from jobledger.sync import walk as module
 from jobledger.sync.walk import FamilySync
 from jobledger.times import rfc3339
-from tests.api import logged_lines
-from tests.memory_dynamodb import error
+from testing.api import logged_lines
+from testing.memory_dynamodb import error
 from tests.unit.sync.scripted_service import (
     DAY,
     HOUR,

@@ -8,17 +8,19 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.api.keyed_walks import settled_times
-from jobledger.jobs import Family
-from jobledger.ledger.filters import JobQuery
+from jobledger.ledger.as_of import refreshed
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
-from jobledger.ledger.table import SETTLING, Row, Table
+from jobledger.ledger.table import Row, Table
 from jobledger.lookup.resource import _waited
-from jobledger.sync.freshness import SharedSyncs, refreshed
+from jobledger.service import Family
+from jobledger.sync.shared import SharedSyncs
 from jobledger.sync.walk import FULL_WALK_EVERY
-from jobledger.times import known, rfc3339
-from tests.api import running_api
-from tests.digests import DigestWorld, sent, windows
-from tests.world import DAY, MINUTE, SCOPE, Clock, World, a_job
+from jobledger.times import SETTLING, known, rfc3339
+from testing.api import running_api
+from testing.builders import SCOPE, listed_job
+from testing.digests import DigestWorld, sent, windows
+from testing.world import DAY, MINUTE, Clock, World
 
 AHEAD = 30 * DAY
 FAMILY = Family.SNOMEDCT
@@ -27,10 +29,12 @@ FAMILY = Family.SNOMEDCT
 @pytest.fixture
 def world():
     """A ledger whose last run had a clock that was 30 days ahead."""
-    with World([a_job("old", 900), a_job("running", 300, "IN_PROGRESS")], hostile=False) as world:
+    with World(
+        [listed_job("old", 900), listed_job("running", 300, "IN_PROGRESS")], hostile=False
+    ) as world:
         world.sync_until_current()
         world.clock.forward(MINUTE)
-        world.put(a_job("seen-ahead", 5))
+        world.put(listed_job("seen-ahead", 5))
         world.clock.forward(AHEAD)
         assert world.sync().as_of == rfc3339(world.clock.now())
         world.clock.forward(-AHEAD)
@@ -69,7 +73,9 @@ def test_no_reader_takes_the_time_for_known(world):
 
 @pytest.mark.row(34, count="the next sync")
 def test_the_next_sync_corrects_the_state_and_lists_what_is_new(world):
-    world.put(a_job("new", -1, "FAILED"), a_job("running", 300, "COMPLETED", Message="done"))
+    world.put(
+        listed_job("new", -1, "FAILED"), listed_job("running", 300, "COMPLETED", Message="done")
+    )
     done = world.sync()
     now = rfc3339(world.clock.now())
     state = world.ledger.state(FAMILY)
@@ -88,7 +94,7 @@ def test_the_next_sync_corrects_the_state_and_lists_what_is_new(world):
 
 
 def test_a_property_that_changes_after_a_run_ahead_is_written(world):
-    world.put(a_job("seen-ahead", 5, Message="changed"))
+    world.put(listed_job("seen-ahead", 5, Message="changed"))
     world.sync()
     assert world.ledger_jobs()["seen-ahead"]["Message"] == "changed"
 
@@ -98,14 +104,14 @@ def test_a_ledger_without_jobs_is_filled_after_a_run_ahead():
         world.clock.forward(AHEAD)
         world.sync()
         world.clock.forward(-AHEAD)
-        world.put(a_job("new", 5))
+        world.put(listed_job("new", 5))
         world.sync()
         assert world.statuses() == {"new": "COMPLETED"}
         assert [change.job_id for change in world.changes()] == ["new"]
 
 
 def test_a_walk_that_began_ahead_begins_again():
-    with World([a_job(f"{n:03}", n) for n in range(600)], hostile=False) as world:
+    with World([listed_job(f"{n:03}", n) for n in range(600)], hostile=False) as world:
         world.clock.forward(AHEAD)
         state = world.ledger.state(FAMILY)
         begun = Walk(started_at=rfc3339(world.clock.now()), next_token="refused", pages=1)

@@ -1,0 +1,55 @@
+"""The validated filters and order of a list or a summary. This module calls no AWS service."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from jobledger.service import Family, JobStatus
+from jobledger.times import rfc3339
+
+Order = Literal["ascending", "descending"]
+
+
+class JobQuery(msgspec.Struct, frozen=True):
+    """The validated filters and order of a list.
+
+    Bounds are exclusive and in the format of `times.rfc3339`: `after` < SubmitTime < `before`. `active`: only jobs
+    that have not ended and that the service still knows.
+    """
+
+    families: tuple[Family, ...] = (Family.SNOMEDCT,)
+    name: str | None = None
+    name_prefix: str | None = None
+    statuses: tuple[str, ...] = ()
+    after: str | None = None
+    before: str | None = None
+    order: Order = "descending"
+    active: bool = False
+
+    @property
+    def descending(self) -> bool:
+        """Whether the newest job comes first."""
+        return self.order == "descending"
+
+
+def job_query(values: Mapping[str, Any], families: Sequence[Family] = tuple(Family)) -> JobQuery:
+    """Return the query for valid values of the filters.
+
+    `families` are those in the ledger. ALL selects all of them. The default is SNOMEDCT, or the first one
+    when SNOMEDCT is not among them.
+    """
+    after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
+    default = Family.SNOMEDCT if Family.SNOMEDCT in families else families[0]
+    asked = values.get("Family", [default])
+    oldest_first = before is not None and after is None
+    return JobQuery(
+        families=tuple(family for family in families if "ALL" in asked or family in asked),
+        name=values.get("JobName"),
+        name_prefix=values.get("JobNamePrefix"),
+        statuses=tuple(status for status in JobStatus if status in values.get("JobStatus", ())),
+        after=after and rfc3339(after),
+        before=before and rfc3339(before),
+        order=values.get("Order", "ascending" if oldest_first else "descending"),
+        active=values.get("Active", False),
+    )

@@ -1,0 +1,251 @@
+"""Reads the summary of a query and the active jobs, at the same cost whatever the number of jobs.
+
+Without a time range, the counters of all jobs are read. Of a time range, whole days come from the counters,
+months where possible; its first and last day from the job rows. A query by name reads the rows of that name's
+index. A family whose counters are not complete yet (its rows were written by an older version) is read from its
+rows.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from jobledger.jobs import Job
+from jobledger.ledger.active import ActiveJob
+from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
+from jobledger.ledger.counts import Totals, month_of, percentiles, submit_day
+from jobledger.ledger.job_facts import (
+    LONG_RUNNING_PERCENTILE,
+    RECENT_DAYS,
+    JobFacts,
+    facts_of_row,
+    is_active,
+)
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.states import SyncState
+from jobledger.ledger.table import Row
+from jobledger.service import Family
+from jobledger.times import rfc3339
+from jobledger.totals.expirations import count_expiring, read_expiring
+from jobledger.totals.scan import read_facts
+from jobledger.totals.summary import Summary, Tally, expiring_soon
+
+States = Mapping[Family, SyncState]
+
+_ONE_DAY = timedelta(days=1)
+# Below the first and above the last day and month of four digits.
+_FIRST, _LAST = "0", "~"
+_ROWS_A_REQUEST = 100
+
+
+def read_summary(
+    ledger: Ledger,
+    query: JobQuery,
+    states: States,
+    now: datetime,
+    check_time: Callable[[], None] = lambda: None,
+) -> Summary:
+    """Return the summary of the jobs that match a query. Raises LedgerUnavailable.
+
+    `check_time` runs between requests and can raise to stop.
+    """
+    tally = Tally(now, query.statuses)
+    by_name = query.name is not None or query.name_prefix is not None
+    counted = () if by_name else counted_families(states, query.families)
+    _add_counted(ledger, replace(query, families=counted), states, tally, now, check_time)
+    rest = tuple(family for family in query.families if family not in counted)
+    if rest:
+        for job in read_facts(ledger, replace(query, families=rest), check_time):
+            tally.add_job(job)
+    return tally.summary(query.families)
+
+
+def counted_families(states: States, families: Collection[Family]) -> tuple[Family, ...]:
+    """Return the families whose counters include every job."""
+    return tuple(f for f in families if f in states and states[f].counters_complete)
+
+
+def active_jobs(
+    ledger: Ledger, states: States, families: Collection[Family]
+) -> list[tuple[Family, ActiveJob]]:
+    """Return the jobs that have not ended, oldest first; those without a submit time come first.
+
+    This costs one request for each family that has some, and one more for each 5,000 of them.
+    """
+    jobs = (
+        (family, job)
+        for family in families
+        if family in states
+        for job in ledger.active(family, states[family]).values()
+    )
+    return sorted(jobs, key=lambda job: (job[1].submit_time, job[1].job_id, job[0]))
+
+
+def read_active(
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], check_time: Callable[[], None]
+) -> Iterator[JobFacts]:
+    """Yield the facts of active jobs, as `read_active_rows` reads them."""
+    return (job for job, _ in read_active_rows(ledger, jobs, check_time))
+
+
+def read_active_rows(
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], check_time: Callable[[], None]
+) -> Iterator[tuple[JobFacts, Row]]:
+    """Yield active jobs and their rows, in this order, as far as they are asked for: a hundred for each request.
+
+    A job that has ended since is left out. `check_time` runs before each request and can raise to stop.
+    """
+    for first in range(0, len(jobs), _ROWS_A_REQUEST):
+        check_time()
+        keys = [
+            (ledger.partition(family), job.sort_key)
+            for family, job in jobs[first : first + _ROWS_A_REQUEST]
+        ]
+        rows = {
+            _key_of(row): row
+            for row in ledger.table.batch_get([{"PK": pk, "SK": sk} for pk, sk in keys])
+        }
+        found = (rows[key] for key in keys if key in rows)
+        facts = readable(found, lambda row: (_facts_of(row), row))
+        yield from (job for job in facts if is_active(job[0]))
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """How long the ended jobs of a family took that were submitted in the last 30 days, in seconds.
+
+    Each is None when there are none.
+    """
+
+    p50: float | None
+    p95: float | None
+
+
+def read_usual(
+    ledger: Ledger,
+    states: States,
+    families: Collection[Family],
+    now: datetime,
+    check_time: Callable[[], None] = lambda: None,
+) -> dict[Family, Usual]:
+    """Return the usual durations of some families, with which their active jobs are compared.
+
+    `check_time` runs between requests and can raise to stop.
+    """
+    totals = Totals()
+    chosen = {submit_day(rfc3339(now - timedelta(days=age))) for age in range(RECENT_DAYS)}
+    counted = counted_families(states, families)
+    for family in counted:
+        for row in chosen_days(ledger.table, ledger.scope, family, chosen):
+            totals.add(family, row.counts)
+    if rest := tuple(family for family in families if family not in counted):
+        after = f"{date.fromisoformat(min(chosen)) - _ONE_DAY}T23:59:59.999Z"
+        for job in read_facts(ledger, JobQuery(rest, after=after), check_time):
+            if submit_day(Job.key_of(job.submit_time, job.job_id)) in chosen:
+                totals.add_job(job)
+    return {
+        family: Usual(*percentiles(totals.durations([family]), 50, LONG_RUNNING_PERCENTILE))
+        for family in families
+    }
+
+
+def _add_counted(
+    ledger: Ledger,
+    query: JobQuery,
+    states: States,
+    tally: Tally,
+    now: datetime,
+    check_time: Callable[[], None],
+) -> None:
+    """Add the jobs of families whose counters are complete."""
+    if not query.families:
+        return
+    counted, edges = _divide(query)
+    if counted is not None:
+        for row in _counter_rows(ledger, counted):
+            if row.family in query.families:
+                tally.add_counts(row.family, row.counts)
+        check_time()
+        expiring = read_expiring(ledger, query.families, *expiring_soon(now))
+        tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
+    for edge in edges:
+        check_time()
+        for job in read_facts(ledger, edge, check_time):
+            tally.add_job(job)
+    # A job without a submit time has no age.
+    active = [
+        (family, job)
+        for family, job in active_jobs(ledger, states, query.families)
+        if (query.after or "") < job.submit_time < (query.before or _LAST)
+    ]
+    for job in read_active(ledger, active, check_time):
+        if not query.statuses or job.status in query.statuses:
+            tally.see_active(job)
+            return
+
+
+class _Days(msgspec.Struct, frozen=True):
+    """The days from one to another, inclusive; None means without limit."""
+
+    first: str | None
+    last: str | None
+
+
+def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
+    """Return the whole days of a query's time range, and queries for what remains at its ends."""
+    try:
+        first = query.after and str(date.fromisoformat(query.after[:10]) + _ONE_DAY)
+        last = query.before and str(date.fromisoformat(query.before[:10]) - _ONE_DAY)
+    except OverflowError:  # a bound on the last or first day of the calendar
+        return None, [query]
+    if first and last and first > last:
+        return None, [query]
+    edges = []
+    if first:
+        edges.append(replace(query, before=f"{first}T00:00:00.000Z"))
+    if last:
+        edges.append(replace(query, after=f"{last}T23:59:59.999Z"))
+    return _Days(first, last), edges
+
+
+def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
+    """Yield the month rows of whole months, and the day rows of the days before and after them.
+
+    Without a first and a last day, yield the rows of all jobs.
+    """
+    table, scope = ledger.table, ledger.scope
+    if counted.first is None and counted.last is None:
+        yield from all_jobs(table, scope)
+        return
+    first, last = counted.first or _FIRST, counted.last or _LAST
+    first_month, last_month = month_of(first), month_of(last)
+    starts_whole = counted.first is None or first.endswith("-01")
+    ends_whole = counted.last is None or _is_last_of_month(last)
+    if first_month == last_month and not (starts_whole and ends_whole):
+        yield from days(table, scope, first, last)
+        return
+    if not starts_whole:
+        yield from days(table, scope, first, f"{first_month}-31")
+    if not ends_whole:
+        yield from days(table, scope, f"{last_month}-01", last)
+    for row in months(table, scope, first_month, last_month):
+        partial = (row.period == first_month and not starts_whole) or (
+            row.period == last_month and not ends_whole
+        )
+        if not partial:
+            yield row
+
+
+def _is_last_of_month(day: str) -> bool:
+    return str(date.fromisoformat(day) + _ONE_DAY).endswith("-01")
+
+
+def _facts_of(row: Row) -> JobFacts:
+    return facts_of_row(Family(str(row["PK"]).rpartition("/")[2]), row)
+
+
+def _key_of(row: Row) -> tuple[str, str]:
+    return str(row["PK"]), str(row["SK"])

@@ -1,0 +1,1 @@
+"""The OpenAPI document of the API. It writes `openapi.json`, and is not deployed."""

@@ -1,0 +1,268 @@
+"""The API in this process: its handler as Lambda calls it, on a ledger in memory."""
+
+import base64
+import gzip
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qs
+
+from jobledger.api import keyed_walks
+from jobledger.api.keyed_walks import KeyedWalks
+from jobledger.handlers import api
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.states import SyncState
+from jobledger.ledger.table import Table
+from jobledger.observability import logger
+from jobledger.service import Family
+from jobledger.times import rfc3339
+from testing.builders import NOW, SCOPE
+from testing.digests import REMEMBERED, MemoryTables
+from testing.memory_dynamodb import MemoryDynamoDB
+
+REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+ENVIRONMENT = {
+    "LEDGER_TABLE_NAME": "ledger",
+    "LEDGER_SCOPE": SCOPE,
+    "FAMILIES": ",".join(Family),
+    "SYNC_MINUTES": "1",
+    "SYNC_FUNCTION_NAME": "sync",
+    "DIGEST_FUNCTION_NAME": "digest",
+    "IDEMPOTENCY_TABLE_NAME": REMEMBERED,
+    "POWERTOOLS_TRACE_DISABLED": "1",
+    "POWERTOOLS_SERVICE_NAME": "job-ledger",
+    "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+}
+
+
+class Context:
+    """What Lambda passes beside the event."""
+
+    function_name = "api"
+    memory_limit_in_mb = 1024
+    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:api"
+    aws_request_id = "r"
+    milliseconds = 29_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What API Gateway makes of the handler's answer, for a client that can read gzip."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    """As it goes over the wire."""
+
+    @property
+    def body(self) -> str:
+        zipped = self.headers.get("Content-Encoding") == "gzip"
+        return (gzip.decompress(self.content) if zipped else self.content).decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def jobs(self) -> list[dict[str, Any]]:
+        assert self.status == 200, self.body
+        found: list[dict[str, Any]] = self.json["ComprehendMedicalAsyncJobPropertiesList"]
+        return found
+
+    @property
+    def wrong(self) -> dict[str, str]:
+        """What a 400 says of each parameter."""
+        assert self.status == 400, self.body
+        return {error["parameter"]: error["allowed"] for error in self.json["errors"]}
+
+
+class Api:
+    """The handler on one database. `ask` is what the other functions are asked with."""
+
+    def __init__(self, database: MemoryDynamoDB) -> None:
+        self.database = database
+        self.now = NOW
+        self.ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: self.now)
+        self.context = Context()
+        self.idempotency = MemoryTables()
+        self.slept = 0.0
+        self.walks = KeyedWalks(self.idempotency, REMEMBERED, self.sleep)
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.answer_of_function: Any = {}
+
+    def call(
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
+    ) -> Answer:
+        """Send one request; a list in the query is a parameter that is repeated."""
+        repeated = {
+            name: [str(text) for text in (value if isinstance(value, list) else [value])]
+            for name, value in (query or {}).items()
+        }
+        return self.send(event(path, repeated, method=method, headers=headers, body=body))
+
+    def send(self, request: dict[str, Any]) -> Answer:
+        """Hand an event of API Gateway to the handler."""
+        return answer_of(api.handler(request, self.context))
+
+    def get(self, path: str = "/jobs", **query: object) -> Answer:
+        return self.call(path, query)
+
+    def walk(self, **query: object) -> Iterator[list[dict[str, Any]]]:
+        """Yield page after page."""
+        while True:
+            answer = self.get("/jobs", **query)
+            yield answer.jobs
+            if "NextToken" not in answer.json:
+                return
+            query["NextToken"] = answer.json["NextToken"]
+
+    def fill(self, *jobs: Mapping[str, Any], family: Family = Family.SNOMEDCT) -> list[Job]:
+        """Record jobs as the service would list them."""
+        made = [job for job in (job_from_service(family, each) for each in jobs) if job]
+        self.ledger.record(family, made, rfc3339(self.now), announce_new=False)
+        return made
+
+    def mark_synced(
+        self, families: Iterable[Family] = Family, as_of: datetime | None = None
+    ) -> None:
+        """Note that the ledger agrees with the service."""
+        for family in families:
+            state = self.ledger.state(family)
+            state = SyncState(as_of=rfc3339(as_of or self.now), version=state.version)
+            assert self.ledger.save_state(family, state)
+
+    def its_ledger(self) -> Ledger:
+        """Stand in for `api._ledger`."""
+        return self.ledger
+
+    def its_time(self) -> datetime:
+        """Stand in for `api._now`."""
+        return self.now
+
+    def its_walks(self) -> KeyedWalks:
+        """Stand in for `keyed_walks.keyed_walks`."""
+        return self.walks
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+    def function(self, variable: str) -> Any:
+        """Stand in for `api._function`."""
+
+        def ask(payload: Mapping[str, Any]) -> Any:
+            self.asked.append((variable, payload))
+            if isinstance(self.answer_of_function, Exception):
+                raise self.answer_of_function
+            if callable(self.answer_of_function):
+                return self.answer_of_function(payload)
+            return self.answer_of_function
+
+        return ask
+
+
+@contextmanager
+def running_api(database: MemoryDynamoDB | None = None) -> Iterator[Api]:
+    """The handler, with a database in memory behind it and a clock that stands still."""
+    made = Api(database or MemoryDynamoDB())
+    with (
+        mock.patch.dict("os.environ", ENVIRONMENT),
+        mock.patch.object(api, "_ledger", made.its_ledger),
+        mock.patch.object(api, "_function", made.function),
+        mock.patch.object(api, "_now", made.its_time),
+        mock.patch.object(keyed_walks, "keyed_walks", made.its_walks),
+    ):
+        yield made
+
+
+@contextmanager
+def logged_lines() -> Iterator[list[str]]:
+    """Every line that the functions log meanwhile, at every level, as it goes to the log."""
+    lines: list[str] = []
+    (own,) = logger.handlers
+    assert own.formatter
+    as_logged = own.formatter.format
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(as_logged(record))
+
+    keep, level = Keep(), logger.log_level
+    logger.setLevel("DEBUG")
+    logger.addHandler(keep)
+    yield lines
+    logger.handlers.remove(keep)
+    logger.setLevel(level)
+
+
+def event(
+    path: str,
+    query: Mapping[str, list[str]] | None = None,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: str | None = None,
+) -> dict[str, Any]:
+    """What API Gateway's REST proxy integration sends."""
+    sent = dict(headers or {})
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": sent or None,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()} or None,
+        "queryStringParameters": {name: texts[-1] for name, texts in (query or {}).items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "requestId": REQUEST_ID,
+            "stage": "v1",
+            "path": f"/v1{path}",
+            "httpMethod": method,
+        },
+        "body": None if body is None else base64.b64encode(body.encode()).decode(),
+        "isBase64Encoded": body is not None,
+    }
+
+
+def answer_of(response: Mapping[str, Any]) -> Answer:
+    body = response["body"]
+    content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
+    headers = {name: ", ".join(values) for name, values in response["multiValueHeaders"].items()}
+    return Answer(response["statusCode"], headers, content)
+
+
+def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The handler as a WSGI application, for tools that want one."""
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="replace")
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").title(): text
+        for name, text in environ.items()
+        if name.startswith("HTTP_") and name != "HTTP_ACCEPT_ENCODING"  # the tools cannot decode
+    }
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length) if length else b""
+    request = event(path, query, method=environ["REQUEST_METHOD"], headers=headers)
+    if body:
+        request |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    answer = answer_of(api.handler(request, Context()))
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", [*answer.headers.items()])
+    return [answer.content]

@@ -1,0 +1,94 @@
+"""The conditions on which the rows of the ledger's table are written, and how to write without one of them."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from unittest import mock
+
+from msgspec.structs import replace
+
+from jobledger.ledger.table import Action, Check, Delete, Increment, Put, Table
+
+# Always true; a row that was read exists.
+_ALWAYS = {
+    "Version = :read": "attribute_exists(PK)",
+    "attribute_not_exists(PK)": "attribute_not_exists(PK) OR attribute_exists(PK)",
+    "attribute_not_exists(PK) OR Version = :read": "attribute_not_exists(PK) OR attribute_exists(PK)",
+    "attribute_not_exists(PK) OR JobKey = :known": "attribute_not_exists(PK) OR attribute_exists(PK)",
+    "JobKey = :known": "attribute_not_exists(PK) OR attribute_exists(PK)",
+}
+_VERSION = "Version = :read"
+_SAME_JOB = "attribute_not_exists(PK) OR JobKey = :known"
+_NEXT = "attribute_not_exists(PK) OR Version = :read"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One conditional action of a module, recognised by its kind, its condition and the partition of its row."""
+
+    module: str
+    partition: str
+    condition: str
+    kind: type[Put | Check | Delete] = Put
+
+    def is_of(self, action: Put | Check | Delete) -> bool:
+        key = action.row if isinstance(action, Put) else action.key
+        same = isinstance(action, self.kind) and action.condition == self.condition
+        return same and _kind(str(key["PK"])) == self.partition
+
+
+def _kind(partition: str) -> str:
+    """Return `jobs`, `active`, `changes` or `totals` for a partition of the ledger; others have their own name."""
+    if "/" not in partition:
+        return partition
+    return partition.split("#")[1] if "#" in partition else "jobs"
+
+
+CONDITIONS = {
+    "a job row that exists": Condition("ledger/ledger.py", "jobs", _VERSION),
+    "a new job row": Condition("ledger/ledger.py", "jobs", "attribute_not_exists(PK)"),
+    "a change row": Condition("ledger/ledger.py", "changes", "attribute_not_exists(PK)"),
+    "a job row that stays": Condition("ledger/ledger.py", "jobs", _VERSION, Check),
+    "another row of a job": Condition("ledger/ledger.py", "jobs", _VERSION, Delete),
+    "the state behind new jobs": Condition("ledger/ledger.py", "state", _VERSION, Check),
+    "no state behind new jobs": Condition(
+        "ledger/ledger.py", "state", "attribute_not_exists(PK)", Check
+    ),
+    "an active row": Condition("ledger/active.py", "active", _SAME_JOB),
+    "an active row that is marked": Condition("ledger/active.py", "active", "JobKey = :known"),
+    "an active row that goes": Condition("ledger/active.py", "active", _SAME_JOB, Delete),
+    "a state": Condition("ledger/ledger.py", "state", _NEXT),
+    "the job row of a deleted job": Condition("ledger/ledger.py", "jobs", _VERSION),
+    "a job row that was not counted": Condition("totals/recount.py", "jobs", _VERSION),
+    "a counter row": Condition("totals/recount.py", "totals", _NEXT),
+    "the pace": Condition("sync/pace.py", "pace", _NEXT),
+    "the claim of a shared sync": Condition("sync/shared.py", "claim", _NEXT),
+    "the result of a shared sync": Condition("sync/shared.py", "claim", _NEXT),
+    "a digest's state": Condition("digest/claims.py", "digest", _NEXT),
+}
+
+
+@contextmanager
+def dropped(name: str) -> Iterator[None]:
+    """Plant a bug: every write on this condition is one on a condition that always holds."""
+    condition, transact, put_alone = CONDITIONS[name], Table.transact, Table.put_alone
+    always = _ALWAYS[condition.condition]
+
+    def without(action: Action) -> Action:
+        if isinstance(action, Increment) or not condition.is_of(action):
+            return action
+        return replace(action, condition=always, values={})
+
+    def planted(table: Table, actions: Iterable[Action]) -> bool:
+        return transact(table, map(without, actions))
+
+    def planted_alone(table: Table, put: Put) -> bool:
+        changed = without(put)
+        assert isinstance(changed, Put)
+        return put_alone(table, changed)
+
+    with (
+        mock.patch.object(Table, "transact", planted),
+        mock.patch.object(Table, "put_alone", planted_alone),
+    ):
+        yield
