@@ -300,7 +300,7 @@ class Ledger:
             "Sync": msgspec.json.encode(following).decode(),
             "Version": following.version,
         }
-        return following if self.table.put_next(row, state.version) else None
+        return following if self.table.put_next_alone(row, state.version) else None
 
     def _known(
         self,
