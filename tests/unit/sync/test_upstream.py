@@ -1,7 +1,7 @@
 """What is asked of Comprehend Medical, and what is made of its answers and errors."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -146,7 +146,8 @@ def test_a_page_that_is_none_is_an_error_and_nothing_follows_from_it(given):
 @pytest.mark.parametrize(
     "given",
     every(
-        *({ONE: odd} for odd in [*ODD, [], {}, JOB | {"JobId": 7}, JOB | {"JobId": "another"}]),
+        *({ONE: odd} for odd in ODD),
+        *({ONE: []}, {ONE: {}}, {ONE: JOB | {"JobId": 7}}, {ONE: JOB | {"JobId": "another"}}),
         {LIST: [JOB]},
     ),
 )
@@ -187,7 +188,7 @@ def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
 )
 def test_each_attempt_is_counted_and_so_is_each_throttle(code, throttles):
     with service(problem(code, 500)) as (upstream, server):
-        asks = (
+        asks: tuple[Callable[[], object], ...] = (
             partial(upstream.page, Family.PHI, None, None),
             partial(upstream.describe, Family.PHI, "job"),
         )
