@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from jobledger.clients import session
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import Sync
 

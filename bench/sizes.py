@@ -24,14 +24,15 @@ from bench.alone import Raw
 from bench.events import request
 from bench.large_table import LargeTable
 from jobledger.clients import session
-from jobledger.digest.content import Reader
+from jobledger.digest.content import DigestReader
 from jobledger.digest.windows import Window
 from jobledger.handlers import api
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import CONFIG, Table
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.bulk import bulk_rows
 
@@ -114,7 +115,7 @@ class Sized:
     def digest(self) -> None:
         """Read the contents of a digest."""
         window = Window(rfc3339(NOW - timedelta(hours=1)), rfc3339(NOW - timedelta(minutes=2)))
-        reader = Reader(self.ledger, (FAMILY,), sync_minutes=1, include_details=False)
+        reader = DigestReader(self.ledger, (FAMILY,), sync_minutes=1, include_details=False)
         found = reader.read(window, NOW, first_start=None, covers_gap=False)
         assert (found.counts.total(), found.active.total) == (CHANGES, self.active)
 

@@ -254,7 +254,7 @@ def retry_after(response: Response) -> float | None:
 def _may_pass(response: Response, asked: float | None) -> bool:
     """Whether a retry can help: the answer asks for it, or is a transient error.
 
-    The API's own 503 without Retry-After is one that stays: it says to narrow the filters.
+    A retry does not help after the API's own 503 without Retry-After: it asks to narrow the filters.
     """
     if asked is not None:
         return response.status >= HTTPStatus.BAD_REQUEST

@@ -5,7 +5,7 @@ from typing import Any
 from jobledger.fitting import ALTERED
 from jobledger.inputs.formats import documented
 from jobledger.inputs.payloads import DIGEST_BODY
-from jobledger.jobs import PROPERTIES, Family, JobStatus
+from jobledger.service import PROPERTIES, Family, JobStatus
 
 Schema = dict[str, Any]
 

@@ -6,12 +6,12 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
+from jobledger.service import Family, actions
 from stacks.first_sync import FirstSync
 from stacks.function import Code, LedgerFunction, shared_environment
 from stacks.ledger import Ledger
 from stacks.permissions import allow
 from stacks.scheduler_role import scheduler_role
-from stacks.setting_readers import FAMILIES
 from stacks.settings import Settings
 
 # A minute less than Lambda's limit, so that a waiting function receives the result.
@@ -19,14 +19,6 @@ TIMEOUT = Duration.minutes(14)
 
 # The id that CDK gave the role in the first release.
 _ROLE_ID = "SchedulerRoleForTarget-1b2b2b"
-
-_OPERATIONS = (
-    "SNOMEDCTInference",
-    "ICD10CMInference",
-    "RxNormInference",
-    "EntitiesDetectionV2",
-    "PHIDetection",
-)
 
 
 class Sync(Construct):
@@ -61,7 +53,7 @@ class Sync(Construct):
         ledger.grant_reading(self.function.own_role)
         ledger.grant_recording(self.function.own_role)
         # Comprehend Medical has no resources to name.
-        allow(self.function.own_role, "ReadJobs", _actions(settings.families), ["*"])
+        allow(self.function.own_role, "ReadJobs", actions(map(Family, settings.families)), ["*"])
         # The next scheduled run is the retry.
         self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
         self.first = FirstSync(
@@ -88,11 +80,3 @@ def _schedule(
             max_event_age=Duration.minutes(1),
         ),
     )
-
-
-def _actions(families: tuple[str, ...]) -> list[str]:
-    """Return the actions that list and describe this deployment's families."""
-    operations = [_OPERATIONS[FAMILIES.index(family)] for family in families]
-    return [f"comprehendmedical:List{name}Jobs" for name in operations] + [
-        f"comprehendmedical:Describe{name}Job" for name in operations
-    ]

@@ -16,11 +16,12 @@ from urllib.parse import parse_qs
 from jobledger.api import keyed_walks
 from jobledger.api.keyed_walks import KeyedWalks
 from jobledger.handlers import api
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
 from jobledger.observability import logger
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import NOW, SCOPE
 from testing.digests import REMEMBERED, MemoryTables

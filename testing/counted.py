@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import SCOPE, SECOND, MemoryLedger
-from testing.memory_dynamodb import RecordingDynamoDB
 from testing.recounted import recounted, stored_counters
 
 TODAY = "2026-11-23"
@@ -18,8 +18,6 @@ EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
 
 class Counted(MemoryLedger):
     """A ledger in memory. `record` lists jobs one second later; `states` are those of syncs that have counted them."""
-
-    database: RecordingDynamoDB
 
     def record(
         self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True

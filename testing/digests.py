@@ -17,11 +17,12 @@ from jobledger.digest.content import Digest, JobList
 from jobledger.digest.run import Dependencies, assemble, run
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
 from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sns import Notification, Notifier
 from jobledger.times import rfc3339
 from testing.memory_dynamodb import MemoryDynamoDB, error

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
 from testing.builders import SCOPE, START, listed_job
 from testing.memory_dynamodb import MemoryDynamoDB

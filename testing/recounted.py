@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from jobledger.jobs import Family
 from jobledger.ledger.counters import counts_of, partition
 from jobledger.ledger.counts import LAYOUT, expiration_of, names_of, without_hours
 from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
+from jobledger.service import Family
 from testing.dynamodb_limits import Item
 
 Items = Mapping[tuple[str, str], Item]

@@ -10,7 +10,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.api import Api, running_api, wsgi
 from testing.builders import full_job
 from testing.sigv4 import refusal

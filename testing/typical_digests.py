@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from jobledger.digest.content import Details, Digest
 from jobledger.digest.windows import Window
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.builders import job_facts
 from testing.digests import a_digest, ago, listed
 

@@ -8,12 +8,12 @@ import msgspec
 from botocore.config import Config
 
 from jobledger.clients import session
-from jobledger.jobs import Family
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import FamilySync, Sync
 from local.comprehend_medical import Hostility, Server

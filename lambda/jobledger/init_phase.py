@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 
 def begin() -> None:
-    """Import without garbage collection: what a module defines is no garbage."""
+    """Turn garbage collection off for the imports, which create almost no garbage."""
     if _running():
         gc.disable()
 
 
 def finish(step: Callable[[], object] = lambda: None) -> None:
-    """Run a step and end the init phase. The step's failure is no failure of the function.
+    """Run a step and end the init phase. If the step fails, the function still starts.
 
-    The first request repeats the step, and reports the failure if it still fails.
+    The first request repeats the step, and reports the failure if it fails again.
     """
     if not _running():
         return

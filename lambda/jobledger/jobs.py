@@ -1,59 +1,14 @@
-"""A job as the service lists it, and the order of its statuses."""
+"""A job as the ledger has it, and its progress by status."""
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from jobledger.fitting import Fitting, encodable
 from jobledger.fitting import dumps as _dumps
-
-
-class Family(StrEnum):
-    """The five kinds of batch job in Comprehend Medical."""
-
-    SNOMEDCT = "SNOMEDCT"
-    ICD10CM = "ICD10CM"
-    RXNORM = "RXNORM"
-    ENTITIES_V2 = "ENTITIES_V2"
-    PHI = "PHI"
-
-
-class JobStatus(StrEnum):
-    """The statuses of the service's model, in the order in which a job passes through them."""
-
-    SUBMITTED = "SUBMITTED"
-    IN_PROGRESS = "IN_PROGRESS"
-    STOP_REQUESTED = "STOP_REQUESTED"
-    COMPLETED = "COMPLETED"
-    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"
-    FAILED = "FAILED"
-    STOPPED = "STOPPED"
-
-
-# The service's ComprehendMedicalAsyncJobProperties, in the order of its API page.
-PROPERTIES = (
-    "JobId",
-    "JobName",
-    "JobStatus",
-    "Message",
-    "SubmitTime",
-    "EndTime",
-    "ExpirationTime",
-    "InputDataConfig",
-    "OutputDataConfig",
-    "LanguageCode",
-    "DataAccessRoleArn",
-    "ManifestFilePath",
-    "KMSKey",
-    "ModelVersion",
-)
-
-TERMINAL = frozenset(
-    {JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS, JobStatus.FAILED, JobStatus.STOPPED}
-)
+from jobledger.service import PROPERTIES, TERMINAL, Family, JobStatus
 
 _RANK_TERMINAL = 3
 _RANKS: dict[str, int] = {
@@ -150,6 +105,13 @@ def job_from_json(family: Family, stored: str) -> Job | None:
     properties = msgspec.json.decode(stored)
     properties.pop("Family", None)
     return job_from_service(family, properties)
+
+
+def s3_uri(location: object) -> str | None:
+    """Return `s3://bucket/key` of a job's InputDataConfig or OutputDataConfig; None without a bucket."""
+    if not isinstance(location, dict) or not location.get("S3Bucket"):
+        return None
+    return f"s3://{location['S3Bucket']}/{location.get('S3Key') or ''}"
 
 
 def _key_part(name: str) -> str:

@@ -109,8 +109,8 @@ def described(error: Exception) -> dict[str, Any]:
 def _without_correlation_id(event: Any, context: Any) -> tuple[str, Any]:
     """Return the id that connects the log lines of one request, and the event as its sender made it.
 
-    API Gateway's request id, in the functions that the API invokes as well; CloudFormation's for look-ups;
-    otherwise, and for an id that is none, the invocation's own.
+    It is API Gateway's request id, also in the functions that the API invokes, and CloudFormation's for look-ups.
+    Without a valid id, it is the invocation's own.
     """
     own = str(context.aws_request_id)
     if not isinstance(event, dict):

@@ -9,6 +9,8 @@ _LENGTH = len("2026-11-23T08:00:00.000Z")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=1)
 """The clocks of two functions differ by less. A stored time that is further ahead comes from a wrong clock."""
+SETTLING = timedelta(minutes=2)
+"""The age at which the change log is closed: no earlier write can still be pending."""
 
 
 def rfc3339(moment: datetime) -> str:

@@ -3,21 +3,17 @@
 A name that no function emits ends the synthesis, so no alarm can wait for a metric that never comes.
 """
 
-import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-_SOURCE = Path(__file__).resolve().parents[2] / "lambda" / "jobledger" / "metrics.py"
+from jobledger import metrics
 
 
 def emitted_metrics() -> Mapping[str, bool]:
     """Return the names of all metrics that the functions emit, and whether each family has its own."""
-    module = runpy.run_path(str(_SOURCE))
-    metric = module["Metric"]
-    emitted = (value for value in module.values() if isinstance(value, metric))
+    emitted = (value for value in vars(metrics).values() if isinstance(value, metrics.Metric))
     return {value.name: value.per_family for value in emitted}
 
 

@@ -17,11 +17,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.packaging.slim import slim
+from stacks.packaging.slim import OPERATIONS, slim
 from stacks.packaging.target import Target, interpreter_for
 
 _FOLDER = Path(__file__).resolve().parent
-_RECIPE = ("bundle.py", "slim.py", "target.py")
+_RECIPE = ("bundle.py", "cuts.py", "slim.py", "target.py")
 _KEPT_BUILDS = 6  # enough to switch between settings and branches; each is about 5 MiB
 _ZIP_DATE = (
     1980,
@@ -56,6 +56,7 @@ def make_bundle(
     recipe = [
         target.identity(),
         f"bytecode={bool(compiler)}",
+        f"operations={OPERATIONS}",
         *_file_hashes(_FOLDER, _recipe_files()),
     ]
     wanted = _digest([*recipe, *_file_hashes(source, [locked])])

@@ -1,55 +1,45 @@
 """Facts that exist in processes which cannot share code: all of them agree.
 
-The functions, the CDK app and the stand-in do not import each other. The service's own facts come from
-botocore's model.
+The client and the stand-in do not import the functions. The service's own facts come from botocore's model.
 """
 
+from typing import get_args
+
+import pytest
 from botocore import xform_name
 from botocore.session import Session
 
-from jobledger import jobs
+from job_ledger import comprehend_medical, types
+from jobledger import service
 from jobledger.api.routes import ROUTES
-from jobledger.sync import upstream
 from local.comprehend_medical import families as local
-from stacks import regions, setting_readers
+from stacks import regions
 
 MODEL = Session().get_service_model("comprehendmedical")
 
 
-def test_all_processes_have_the_same_families():
-    assert list(jobs.Family) == list(setting_readers.FAMILIES) == list(local.Family)
+def test_the_client_and_the_stand_in_have_the_families_and_nouns_of_the_service():
+    assert [*service.Family, "ALL"] == list(get_args(types.Family))
+    for nouns in (local.NOUNS, comprehend_medical.NOUNS):
+        assert [f"{family}" for family in nouns] == [family.value for family in service.Family]
+        names = [f"Describe{noun}" for noun in nouns.values()]
+        assert names == [service.operations([family])[1] for family in service.Family]
 
 
-def test_all_processes_have_the_statuses_of_the_service_model():
-    assert list(jobs.JobStatus) == list(setting_readers.STATUSES)
-    assert set(jobs.JobStatus) == set(MODEL.shape_for("JobStatus").enum)
-
-
-def test_the_functions_know_all_properties_of_the_service_model():
+def test_the_statuses_and_properties_are_those_of_the_service_model():
     job = MODEL.shape_for("ComprehendMedicalAsyncJobProperties")
-    assert set(jobs.PROPERTIES) == set(job.members)
+    assert set(service.JobStatus) == set(MODEL.shape_for("JobStatus").enum)
+    assert set(service.PROPERTIES) == set(job.members)
+    assert list(service.JobStatus) == list(get_args(types.JobStatus))
 
 
-def test_the_role_allows_the_operations_that_the_sync_calls():
-    from stacks import sync
-
-    allowed = {
-        family: (f"List{name}Jobs", f"Describe{name}Job")
-        for family, name in zip(setting_readers.FAMILIES, sync._OPERATIONS, strict=True)
-    }
-    called = {
-        family: tuple(
-            next(name for name in MODEL.operation_names if xform_name(name) == method)
-            for method in methods
-        )
-        for family, methods in upstream._OPERATIONS.items()
-    }
-    assert called == allowed
-
-
-def test_the_stand_in_has_the_operations_that_the_sync_calls():
-    offered = {xform_name(name) for name in local.OPERATIONS}
-    assert {name for names in upstream._OPERATIONS.values() for name in names} <= offered
+@pytest.mark.parametrize("family", service.Family)
+def test_the_operations_have_botocores_names(family):
+    listed, described = service.operations([family])
+    assert {listed, described} <= set(MODEL.operation_names)
+    assert service.list_method(family) == xform_name(listed)
+    assert service.describe_method(family) == xform_name(described)
+    assert service.describe_command(family) == xform_name(described, "-")
 
 
 def test_api_gateway_has_the_routes_that_the_function_answers():

@@ -6,8 +6,8 @@ from jobledger import errors
 from jobledger.errors import InvalidParameters, JobLedgerError, LookupFailed
 from jobledger.inputs.filters import FILTERS, parse_parameters
 from jobledger.inputs.payloads import read_digest_payload, read_sync_payload
-from jobledger.jobs import Family
 from jobledger.lookup.request import read_request
+from jobledger.service import Family
 
 NAMES = ["\ud800", "a\udfff", "\ud83d" * 100, "SubmitTimeAfter\udc00"]
 ALL = [

@@ -1,6 +1,7 @@
-"""The direction of imports: handlers → capabilities → totals → ledger → the plain modules below them."""
+"""The direction of imports: handlers → (board → api), digest, lookup, events, sync → totals → ledger → jobs → service."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -11,44 +12,16 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "lambda"
 PACKAGE = SOURCE / "jobledger"
 
-_BASICS = {"clients", "errors", "fitting", "jobs", "times"}
-_SHARED = _BASICS | {
-    "init_phase",
-    "inputs",
-    "invoke",
-    "metrics",
-    "observability",
-    "settings",
-}
-
-# What each package or module of `jobledger` may import from the others. A new one needs a row here.
-MAY_IMPORT = {
-    "handlers": _SHARED
-    | {"alerts", "api", "board", "lookup", "digest", "events", "sqs", "sync", "totals", "ledger"},
-    "board": _SHARED | {"api", "totals", "ledger"},
-    "api": _SHARED | {"idempotency", "ledger"},
-    "lookup": _SHARED | {"totals", "ledger"},
-    "alerts": _SHARED | {"digest", "ledger", "sns", "sqs"},
-    "digest": _SHARED | {"idempotency", "totals", "ledger", "sns"},
-    "events": _SHARED | {"ledger", "sqs"},
-    "sync": _SHARED | {"totals", "ledger"},
-    "totals": _BASICS | {"ledger"},
-    "ledger": _BASICS | {"metrics", "observability"},
-    "clients": set[str](),
-    "init_phase": set[str](),
-    "idempotency": {"errors"},
-    "invoke": {"clients", "errors", "observability"},
-    "inputs": {"errors", "jobs", "times"},
-    "settings": {"jobs"},
-    "sns": {"clients", "errors"},
-    "sqs": {"clients", "errors"},
-    "jobs": {"fitting"},
-    "fitting": {"times"},
-    "errors": set[str](),
-    "metrics": set[str](),
-    "observability": {"errors", "metrics"},
-    "times": set[str](),
-}
+# A package or module imports only from the layers below its own.
+LAYERS = (
+    {"handlers"},
+    {"alerts", "api", "board", "digest", "events", "lookup", "sync"},
+    {"totals"},
+    {"idempotency", "inputs", "invoke", "ledger", "sns", "sqs"},
+    {"clients", "fitting", "jobs", "observability", "settings"},
+    {"errors", "init_phase", "metrics", "roots", "service", "times"},
+)
+WITHIN_A_LAYER = {("board", "api"), ("alerts", "digest"), ("jobs", "fitting")}
 
 # The same for the folders of the project: `lambda` is what runs in AWS, and nothing else may.
 MAY_NOT_IMPORT = {
@@ -63,13 +36,17 @@ MAY_NOT_IMPORT = {
         "job_ledger",
     },
     "stacks": {"jobledger", "local", "testing", "tests", "job_ledger", "job_ledger_lookup"},
+    "openapi": {"stacks", "local", "testing", "tests", "job_ledger", "job_ledger_lookup"},
     "local": {"jobledger", "stacks", "testing", "tests", "aws_cdk", "job_ledger"},
     "job_ledger": {"jobledger", "stacks", "local", "testing", "tests", "boto3"},
     "job_ledger_lookup": {"jobledger", "stacks", "local", "testing", "tests"},
     "testing": {"tests"},
 }
-# It needs the standard library only, and finds an interpreter for the setup as for the bundle.
-ALSO = {"local": "stacks.packaging.target"}
+# They need the standard library only: facts of the service and the metrics, and the interpreter of the bundle.
+ALSO = {
+    "local": {"stacks.packaging.target"},
+    "stacks": {"jobledger.service", "jobledger.metrics"},
+}
 
 
 def imported_modules(file: Path) -> Iterator[str]:
@@ -87,7 +64,7 @@ def module_name(file: Path) -> str:
     return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = {module_name(file): file for file in PACKAGE.rglob("*.py")}
+MODULES = {module_name(file): file for file in PACKAGE.rglob("*.py") if file.parent != SOURCE}
 
 
 def own_modules(file: Path) -> set[str]:
@@ -96,15 +73,25 @@ def own_modules(file: Path) -> set[str]:
     return {name if name in MODULES else name.rpartition(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"jobledger"}))
-def test_a_module_imports_only_what_its_package_may_import(module):
-    package = module.split(".")[1]
-    imported = {name.split(".")[1] for name in own_modules(MODULES[module])} - {package}
-    assert imported <= MAY_IMPORT[package]
+def package_of(module: str) -> str:
+    return module.split(".")[1]
 
 
-def test_the_table_of_imports_has_each_package_once():
-    assert MAY_IMPORT.keys() == {name.split(".")[1] for name in MODULES if name != "jobledger"}
+def test_every_package_is_in_one_of_the_six_layers():
+    packages = {package_of(name) for name in MODULES if "." in name}
+    assert sorted(name for layer in LAYERS for name in layer) == sorted(packages)
+    assert len(LAYERS) == 6
+
+
+def test_a_package_imports_only_from_the_layers_below_its_own():
+    layer = {name: number for number, names in enumerate(LAYERS) for name in names}
+    arrows = {
+        (package_of(name), package_of(other))
+        for name, file in MODULES.items()
+        for other in own_modules(file)
+    }
+    others = {(above, below) for above, below in arrows if layer[above] >= layer[below]}
+    assert {arrow for arrow in others if arrow[0] != arrow[1]} == WITHIN_A_LAYER
 
 
 def test_no_module_imports_itself_through_others():
@@ -118,6 +105,12 @@ def test_a_folder_of_the_project_imports_none_that_runs_elsewhere(folder):
         (file.name, name.split(".")[0])
         for file in (ROOT / folder).rglob("*.py")
         for name in imported_modules(file)
-        if name.rpartition(".")[0] != ALSO.get(folder)
+        if not {name, name.rpartition(".")[0]} & ALSO.get(folder, set())
     }
     assert not {found for found in roots if found[1] in MAY_NOT_IMPORT[folder]}
+
+
+@pytest.mark.parametrize("module", sorted(ALSO["stacks"]))
+def test_what_the_stack_imports_of_the_functions_needs_only_the_standard_library(module):
+    found = {name.split(".")[0] for name in imported_modules(MODULES[module])}
+    assert found <= sys.stdlib_module_names

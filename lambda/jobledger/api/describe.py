@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from jobledger.errors import JobNotFound, NotUnderstood
-from jobledger.jobs import Family, is_object
+from jobledger.jobs import is_object
 from jobledger.ledger.as_of import recent_as_of
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import checked
 from jobledger.ledger.table import Row, text_of
+from jobledger.service import Family
 from jobledger.times import rfc3339
 
 

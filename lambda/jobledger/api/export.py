@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import PROPERTIES
+from jobledger.service import PROPERTIES
 
 _NESTED = {
     "InputDataConfig": ("S3Bucket", "S3Key"),

@@ -1,4 +1,4 @@
-"""GET /health: the age of the ledger for each family, and the reason."""
+"""GET /health: for each family, the age of the ledger and the last error."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import Family
 from jobledger.ledger.job_facts import is_stale
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
+from jobledger.service import Family
 from jobledger.times import parse
 
 

@@ -1,6 +1,6 @@
 """Text, times and numbers as HTML. Every value from outside passes `escaped` or `foreign`."""
 
-from jobledger.jobs import JobStatus
+from jobledger.service import JobStatus
 
 # Characters that HTML does not allow, not even as references (HTML standard, "Preprocessing the input
 # stream"): controls, and the surrogates that JSON can carry. U+FFFD replaces them.

@@ -11,11 +11,12 @@ from typing import Any
 from jobledger import metrics
 from jobledger.errors import EventInvalid, JobLedgerError, LedgerUnavailable, NotUnderstood
 from jobledger.events.eventbridge import EventBus
-from jobledger.jobs import TERMINAL, Job
+from jobledger.jobs import Job
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change, change_from_row
 from jobledger.ledger.table import decode, text_of
 from jobledger.observability import logger, publish_metrics, step
+from jobledger.service import TERMINAL
 from jobledger.sqs import Undelivered
 from jobledger.times import seconds_between
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jobledger.errors import FunctionRefused
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
+from jobledger.service import Family
 from jobledger.times import known, rfc3339
 
 SHARED_SECONDS = 2

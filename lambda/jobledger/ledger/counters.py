@@ -21,7 +21,6 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import Family
 from jobledger.ledger.counts import (
     LAYOUT,
     Counts,
@@ -34,6 +33,7 @@ from jobledger.ledger.counts import (
 from jobledger.ledger.job_facts import MODELLED, MOST_NAMED, NO_STATUS, OTHER_STATUS, JobFacts
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Increment, Key, Table
+from jobledger.service import Family
 
 # After all days and months of four digits, and after all families.
 _LAST = "~"
@@ -106,7 +106,7 @@ class Changes:
         self._expirations: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, day: str, job: JobFacts, number: int = 1) -> None:
-        """Count a job once more, or with -1 no more."""
+        """Add a job to the counters; `number=-1` removes it."""
         counts = self._days[day]
         for name in names_of(job):
             counts[name] += number

@@ -19,8 +19,8 @@ import msgspec
 from msgspec.structs import asdict
 
 from jobledger.errors import InvalidToken
-from jobledger.jobs import Family
 from jobledger.ledger.job_query import JobQuery
+from jobledger.service import Family
 from jobledger.times import is_time
 
 _VERSION = b"\x01"
@@ -38,6 +38,12 @@ class Position(msgspec.Struct, frozen=True):
     sort_key: str
     family: Family
     as_of: str
+
+
+def beginning(as_of: str, query: JobQuery, family: Family) -> str:
+    """Return the time of `Position.as_of` for a family of the query."""
+    times = as_of.split(",")
+    return times[query.families.index(family)] if times[1:] else as_of
 
 
 def seal(position: Position, query: JobQuery, key: str) -> str:
@@ -69,8 +75,7 @@ def _position(body: bytes, query: JobQuery) -> Position:
     except ValueError as error:
         raise InvalidToken from error
     times = as_of.split(",")
-    low = f"{query.after}$" if query.after else "0"
-    high = f"{query.before}#" if query.before else ":"
+    low, high = query.key_range
     if (
         len(times) not in (1, len(query.families))
         or not all(map(is_time, times))

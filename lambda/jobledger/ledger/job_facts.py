@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from jobledger.errors import NotUnderstood
-from jobledger.jobs import TERMINAL, Family, Job, JobStatus
+from jobledger.jobs import Job
 from jobledger.ledger.table import Row, text_of
+from jobledger.service import TERMINAL, Family, JobStatus
 from jobledger.times import is_time, parse, seconds_between
 
 # The service's model requires no property. Jobs without a status are counted under this name.

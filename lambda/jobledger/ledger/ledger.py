@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family, Job, job_from_json
+from jobledger.jobs import Job, job_from_json
 from jobledger.ledger.active import (
     ActiveJob,
     Followed,
@@ -56,6 +56,7 @@ from jobledger.ledger.table import (
     text_of,
     version_of,
 )
+from jobledger.service import Family
 from jobledger.times import known, parse, rfc3339
 
 WRITE_ATTEMPTS = 6

@@ -6,13 +6,14 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_put
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.counts import expiration_period, month_of, submit_day
 from jobledger.ledger.job_facts import facts_of_job, facts_of_row, is_active
 from jobledger.ledger.rows import is_counted, supersedes
 from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row, text_of
+from jobledger.service import Family
 
 # Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
 _JOBS_A_TRANSACTION = 50

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from jobledger.errors import NotUnderstood
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.table import Row, text_of
+from jobledger.service import Family
 from jobledger.times import is_time, known
 
 HISTORY_LIMIT = 100

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-from jobledger.jobs import Family
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.table import Row
+from jobledger.service import Family
 from jobledger.times import known
 
 

@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -25,9 +24,7 @@ TRANSACTION_LIMIT = 100
 """Actions in one TransactWriteItems call (API reference)."""
 _BATCH_GET_LIMIT = 100
 
-SETTLING = timedelta(minutes=2)
-"""The age at which the change log is closed: no earlier write can still be pending."""
-# Four attempts of at most 4 seconds: far below SETTLING.
+# Four attempts of at most 4 seconds: far below `times.SETTLING`.
 CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,
@@ -103,7 +100,7 @@ class Table:
 
     def get(self, key: Key) -> Row | None:
         """Read one row consistently; None when there is none."""
-        with _our_errors():
+        with _ledger_errors():
             answer = self._client.get_item(
                 TableName=self.name, Key=encode(key), ConsistentRead=True
             )
@@ -119,7 +116,7 @@ class Table:
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
             for round_number in range(_ROUNDS):
                 pause(round_number)
-                with _our_errors():
+                with _ledger_errors():
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
                     )
@@ -133,7 +130,7 @@ class Table:
 
     def query(self, **parameters: Any) -> dict[str, Any]:
         """Run one Query and return DynamoDB's response unchanged, for paths where speed matters."""
-        with _our_errors():
+        with _ledger_errors():
             answer: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
         _rows(answer["Items"])
         return answer
@@ -173,7 +170,7 @@ class Table:
         for round_number in range(_ROUNDS):
             pause(round_number)
             try:
-                with _our_errors():
+                with _ledger_errors():
                     self._client.transact_write_items(TransactItems=items)
             except _ConditionFailed:
                 return False
@@ -227,7 +224,7 @@ def pause(round_number: int) -> None:
 
 def _refuse_retry(request: Any, **_: Any) -> None:
     if b"attempt=1" not in request.headers.get("amz-sdk-request", b""):
-        raise LedgerUnavailable("no attempt but the first")
+        raise LedgerUnavailable("retries are turned off")
 
 
 class _ConditionFailed(Exception):
@@ -243,7 +240,7 @@ class _Throttled(Exception):
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def _ledger_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:

@@ -12,7 +12,6 @@ from typing import Any
 from jobledger import metrics, settings
 from jobledger.errors import LedgerUnavailable, LookupFailed
 from jobledger.invoke import Function
-from jobledger.jobs import Family
 from jobledger.ledger.as_of import as_of, refreshed
 from jobledger.ledger.ledger import Ledger
 from jobledger.lookup.encryption import PropertyCipher
@@ -136,8 +135,7 @@ def _look_up(
 
 
 def _request(properties: Mapping[str, Any]) -> LookupRequest:
-    kept = [Family(name) for name in settings.required("FAMILIES").split(",")]
-    return read_request(properties, kept)
+    return read_request(properties, settings.families())
 
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:

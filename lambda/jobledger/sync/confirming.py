@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from jobledger.errors import DeadlineReached, JobUnknown, UpstreamError
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import Round
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
 from jobledger.times import rfc3339
 

@@ -9,9 +9,9 @@ from typing import Any
 from jobledger import metrics
 from jobledger.errors import DeadlineReached, JobsUnconfirmed, WalkOvertaken
 from jobledger.inputs.payloads import read_sync_payload
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.observability import logger, publish_metrics, step
+from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
 from jobledger.sync.shared import SharedSyncs

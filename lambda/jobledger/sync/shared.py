@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobledger.jobs import Family
 from jobledger.ledger.table import Key, Row, Table, text_of
+from jobledger.service import Family
 from jobledger.times import known, parse, rfc3339
 
 _POLL_SECONDS = 0.2

@@ -11,8 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from jobledger import clients
 from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
-from jobledger.jobs import Family, Job, job_from_service
+from jobledger.jobs import Job, job_from_service
 from jobledger.observability import logger
+from jobledger.service import Family, describe_method, list_method
 
 PAGE_SIZE = 500
 """The maximum MaxResults of the List calls (API reference, ListSNOMEDCTInferenceJobs)."""
@@ -25,13 +26,6 @@ CONFIG = Config(
 )
 ATTEMPT_SECONDS = 10.0
 
-_OPERATIONS = {
-    Family.SNOMEDCT: ("list_snomedct_inference_jobs", "describe_snomedct_inference_job"),
-    Family.ICD10CM: ("list_icd10_cm_inference_jobs", "describe_icd10_cm_inference_job"),
-    Family.RXNORM: ("list_rx_norm_inference_jobs", "describe_rx_norm_inference_job"),
-    Family.ENTITIES_V2: ("list_entities_detection_v2_jobs", "describe_entities_detection_v2_job"),
-    Family.PHI: ("list_phi_detection_jobs", "describe_phi_detection_job"),
-}
 # The error codes for a NextToken that the service rejects.
 _INVALID = frozenset({"InvalidRequestException", "ValidationException"})
 _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException"})
@@ -85,8 +79,8 @@ class Upstream:
             parameters["Filter"] = {"SubmitTimeAfter": after}
         if next_token is not None:
             parameters["NextToken"] = next_token
-        with _our_errors(dict.fromkeys(_INVALID, TokenRefused) if next_token else {}):
-            answer = getattr(self._client, _OPERATIONS[family][0])(**parameters)
+        with _upstream_errors(dict.fromkeys(_INVALID, TokenRefused) if next_token else {}):
+            answer = getattr(self._client, list_method(family))(**parameters)
         listed = answer["ComprehendMedicalAsyncJobPropertiesList"]
         if not all(isinstance(properties, dict) for properties in listed):
             raise InvalidResponse
@@ -101,8 +95,8 @@ class Upstream:
 
     def describe(self, family: Family, job_id: str) -> Job:
         """Return one job. Raises UpstreamError; JobUnknown when the service says that it has no such job."""
-        with _our_errors({"ResourceNotFoundException": JobUnknown}):
-            answer = getattr(self._client, _OPERATIONS[family][1])(JobId=job_id)
+        with _upstream_errors({"ResourceNotFoundException": JobUnknown}):
+            answer = getattr(self._client, describe_method(family))(JobId=job_id)
         job = job_from_service(family, answer["ComprehendMedicalAsyncJobProperties"])
         if job is None or job.job_id != job_id:
             raise InvalidResponse
@@ -118,7 +112,7 @@ class Upstream:
 
 
 @contextmanager
-def _our_errors(meanings: Mapping[str, type[UpstreamError]]) -> Iterator[None]:
+def _upstream_errors(meanings: Mapping[str, type[UpstreamError]]) -> Iterator[None]:
     """Convert botocore's errors to this package's; `meanings` maps codes to specific error classes."""
     try:
         yield

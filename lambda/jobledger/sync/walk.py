@@ -24,11 +24,12 @@ from jobledger.errors import (
     WalkOvertaken,
 )
 from jobledger.fitting import encodable
-from jobledger.jobs import Family, Job
+from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT, submit_day
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Round, SyncState, Walk
 from jobledger.observability import logger, step
+from jobledger.service import Family
 from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import advanced, later, other_walk
 from jobledger.sync.upstream import Upstream, UpstreamPage

@@ -10,13 +10,13 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from jobledger.jobs import Family
 from jobledger.ledger.counters import CounterRow, expirations
 from jobledger.ledger.counts import Counts, expiration_parts, submit_day
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row, decode
+from jobledger.service import Family
 
 _DAY, _HOUR = len("2027-03-23"), slice(len("2027-03-23T"), len("2027-03-23T08"))
 # Below the first and above the last day, and above every key that begins with the text before it.

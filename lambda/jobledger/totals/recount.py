@@ -13,7 +13,6 @@ from functools import partial
 import msgspec
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.jobs import Family
 from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import (
     Changes,
@@ -41,6 +40,7 @@ from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Key, Put, Row, pause, text_of, version_of
+from jobledger.service import Family
 
 # With as many expiration days and some of a month's days, no more than the 100 rows of a transaction.
 _ROWS_A_TRANSACTION = 33

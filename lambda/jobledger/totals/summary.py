@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from jobledger.jobs import Family, JobStatus
 from jobledger.ledger.counts import Counts, Totals, percentiles, readable
 from jobledger.ledger.job_facts import (
     MODELLED,
@@ -22,6 +21,7 @@ from jobledger.ledger.job_facts import (
     expires_between,
     is_active,
 )
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339, seconds_between
 
 _EXPIRING_SOON = timedelta(days=7)
@@ -103,7 +103,7 @@ class Tally:
         self.see_active(job)
 
     def see_active(self, job: JobFacts) -> None:
-        """Consider a job that was added before as the oldest active one."""
+        """Keep a job as the oldest active one if it is. It must already be counted."""
         if is_active(job) and (self._oldest is None or _before(job, self._oldest)):
             self._oldest = job
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from local import node
 from testing.builders import full_job
 from testing.recounted import complete_counters

@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from jobledger.handlers.api import handler
-from jobledger.jobs import Family, JobStatus
 from jobledger.observability import logger
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from openapi.document import document
 from testing.api import Api, answer_of, event, running_api, wsgi

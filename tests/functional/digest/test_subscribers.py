@@ -17,7 +17,7 @@ from jobledger.digest.content import Digest
 from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
 from jobledger.handlers import digest as function
-from jobledger.jobs import Family
+from jobledger.service import Family
 from jobledger.sns import Notifier
 from testing.api import Context
 from testing.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest

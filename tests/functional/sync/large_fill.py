@@ -12,9 +12,9 @@ from typing import Any
 
 from jobledger.clients import session
 from jobledger.errors import DeadlineReached
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import Sync
 from testing.builders import SCOPE

@@ -8,9 +8,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from jobledger.clients import session
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import Sync
 from testing.builders import SCOPE

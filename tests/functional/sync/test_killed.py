@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Family
 from jobledger.ledger.counters import partition
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.totals.scan import read_facts
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Server

@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.session import Session
 
-from jobledger.sync import upstream
+from jobledger.service import Family, describe_method, list_method
 from stacks.packaging.slim import OPERATIONS, slim
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,7 +73,7 @@ def test_the_operations_are_those_that_the_code_calls():
     sources = [file.read_text() for file in (ROOT / "lambda" / "jobledger").rglob("*.py")]
     called = set[str]().union(*map(called_by, [*sources, inspect.getsource(powertools)]))
     called |= set[str]().union(*(re.findall(r'self\._call\("(\w+)"', text) for text in sources))
-    called |= {name for names in upstream._OPERATIONS.values() for name in names}
+    called |= {method(family) for method in (list_method, describe_method) for family in Family}
     assert called == {xform_name(operation) for _, operation in CALLS}
 
 

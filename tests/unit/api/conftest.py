@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jobledger.digest.claims import DigestState, DigestStateRow, Sent
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.api import running_api
 from testing.builders import full_job
 

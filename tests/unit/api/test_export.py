@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from jobledger.api.export import COLUMNS, csv_text, ndjson_text, plain_cell, safe_cell
 from jobledger.inputs.formats import parse_name
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from testing.api import running_api
 from testing.builders import full_job
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from jobledger.api.keyed_walks import KeyedWalks
-from jobledger.jobs import Family
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from testing.api import Answer, Api, logged_lines, running_api
 from testing.builders import SCOPE, full_job
 from testing.digests import REMEMBERED

@@ -8,8 +8,8 @@ import pytest
 
 from jobledger.api.routes import ROUTES
 from jobledger.handlers import api as api_module
-from jobledger.jobs import Family
 from jobledger.ledger.states import LastError, SyncState
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import REQUEST_ID, event, logged_lines, running_api
 from testing.builders import NOW, full_job
@@ -59,7 +59,7 @@ def test_every_answer_has_the_same_headers_and_no_route_takes_a_parameter_it_doe
     assert headers["Cache-Control"] == ("private, max-age=3600" if is_asset else "no-store")
     assert headers["X-Content-Type-Options"] == "nosniff"
     refused = api.call(path, {"bogus": "1"}, method=method)
-    assert path == "/nowhere" or "not a parameter of this call" in refused.wrong["bogus"]
+    assert path == "/nowhere" or "Unknown parameter." in refused.wrong["bogus"]
 
 
 def test_a_problem_is_as_rfc_9457_has_it(api):
@@ -70,7 +70,7 @@ def test_a_problem_is_as_rfc_9457_has_it(api):
     assert (problem["title"], problem["status"]) == ("ValidationException", 400)
     assert problem["instance"] == f"urn:request:{REQUEST_ID}"
     assert answer.wrong["MaxResults"] == "a whole number from 1 to 500"
-    assert "did you mean JobName?" in answer.wrong["jobname"]
+    assert "Did you mean JobName?" in answer.wrong["jobname"]
 
 
 @pytest.mark.parametrize("form, lines", [("csv", 4), ("ndjson", 3)])
@@ -265,7 +265,7 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.fill(full_job(1), family=Family.RXNORM)
     api.fill(full_job(2), family=Family.PHI)
     api.mark_synced([Family.RXNORM])
-    monkeypatch.setattr("jobledger.handlers.api._kept", lambda: (Family.RXNORM,))
+    monkeypatch.setattr("jobledger.handlers.api._families", lambda: (Family.RXNORM,))
     for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
         answer = api.get(**query)
         assert [job["Family"] for job in answer.jobs] == ["RXNORM"]

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from jobledger.board.markup import escaped, shortened
-from jobledger.jobs import Family
+from jobledger.service import Family
 from testing.api import running_api
 from testing.boards import hostile_texts, parsed, shape
 from testing.builders import NOW, full_job

@@ -2,7 +2,8 @@
 
 import json
 
-from jobledger.jobs import Family, job_from_service
+from jobledger.jobs import job_from_service
+from jobledger.service import Family
 from testing.builders import full_job
 from testing.scripted_server import Received, Scripted
 

@@ -7,8 +7,8 @@ import pytest
 
 from jobledger.inputs.filters import IDEMPOTENCY_KEY
 from jobledger.inputs.payloads import DIGEST_ON_DEMAND, DIGEST_SCHEDULED, sync_payload
-from jobledger.jobs import Family
 from jobledger.lookup.request import PROPERTIES
+from jobledger.service import Family
 
 DOCS = Path(__file__).parents[3] / "docs"
 BOUNDS = ("minimum", "maximum", "minLength", "maxLength")

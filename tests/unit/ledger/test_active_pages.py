@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobledger.jobs import Family
+from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import running_api
 from testing.builders import NOW, full_job

@@ -14,9 +14,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from jobledger.fitting import ALTERED, MAX_JOB_BYTES
-from jobledger.jobs import Family
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sync import window
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import from_epoch, rfc3339
