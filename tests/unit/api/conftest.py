@@ -26,7 +26,8 @@ def api():
         running.mark_synced()
         running.answer_of_function = A_DIGEST
         # As a run of the digest function leaves it.
-        sent = Sent(A_DIGEST["DigestId"], *WINDOW.values(), A_DIGEST["Counts"], "m")
+        window = WINDOW["Start"], WINDOW["End"]
+        sent = Sent(A_DIGEST["DigestId"], *window, A_DIGEST["Counts"], "m")
         rows = DigestStateRow(running.ledger.table, running.ledger.scope)
         assert rows.save(DigestState(last=sent))
         yield running

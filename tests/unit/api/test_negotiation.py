@@ -36,8 +36,8 @@ def test_the_parameter_wins_over_the_header():
 def test_gzip_is_used_when_it_is_named():
     for header in ("gzip", "GZIP", "gzip, deflate, br", "deflate, gzip;q=0.5"):
         assert takes_gzip(header), header
-    for header in (None, "", "gzip;q=0", "gzip; q=0.0", "br", "*", "gzipped"):
-        assert not takes_gzip(header), header
+    for refused in (None, "", "gzip;q=0", "gzip; q=0.0", "br", "*", "gzipped"):
+        assert not takes_gzip(refused), refused
 
 
 def test_only_a_long_answer_is_compressed_and_is_the_same_bytes_every_time():
