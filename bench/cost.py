@@ -23,11 +23,16 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
 # The most dollars of a month, by jobs a day.
 GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
 SHOWN = 1_000
-ALARM_METRICS = 40
+ALARM_METRICS = 34
 """Metrics that the alarms of a default deployment evaluate, for which CloudWatch bills; a test counts them."""
 
 _MILLION = 1_000_000
 _GIB = 2**30
+_SCHEDULES = 3  # each minute: syncs, warm-ups and runs for alerts
+# Free in each month, of an account: https://aws.amazon.com/xray/pricing/ and
+# https://aws.amazon.com/eventbridge/pricing/ (Scheduler).
+_FREE_TRACES = 100_000
+_FREE_SCHEDULED = 14_000_000
 # Seconds and gigabytes of an invocation.
 _SYNC_GB_SECONDS = 1.5 * 0.5  # five upstream calls, a quarter of a second apart
 _API_GB_SECONDS = 0.1 * 1.0
@@ -42,7 +47,6 @@ _API_LOG_BYTES = 0  # a request that succeeds writes no line
 # Metrics are billed for the hours in which they are sent: changes with each change, digests once a day.
 _CHANGES_METRICS = 3
 _DIGEST_METRICS = 2
-_FREE_TRACES = 100_000
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,8 @@ def bill(jobs_a_day: int) -> Bill:
 def _items(counted: Month) -> Iterator[Item]:
     # Several changes of a minute reach the function as one batch.
     batches = min(counted.changes, SYNCS)
-    # Syncs, warm-ups and runs for alerts: each minute.
-    calls = 3 * SYNCS + API_CALLS + batches + DAYS
+    scheduled = _SCHEDULES * SYNCS
+    calls = scheduled + API_CALLS + batches + DAYS
     active_hours = min(1.0, counted.changes / HOURS)
     metrics = counted.sync_metrics + _CHANGES_METRICS * active_hours + _DIGEST_METRICS / 24
     yield Item("CloudWatch metrics", f"{metrics:.1f} metrics × $0.30", metrics * 0.30)
@@ -93,12 +97,14 @@ def _items(counted: Month) -> Iterator[Item]:
     text = f"{seconds:,.0f} GB-s × $0.0000133, {calls / _MILLION:.2f} M calls × $0.20/M"
     yield Item("Lambda", text, seconds * 0.0000133334 + calls / _MILLION * 0.20)
     yield Item("API Gateway", f"{API_CALLS:,} calls × $3.50/M", API_CALLS / _MILLION * 3.50)
-    traces = max(0, calls - _FREE_TRACES)
+    # Warm-ups and runs for alerts are not traced.
+    traces = max(0, SYNCS + API_CALLS + batches + DAYS - _FREE_TRACES)
     text = f"{traces / _MILLION:.2f} M traces beyond the free ones × $5/M"
     yield Item("X-Ray", text, traces / _MILLION * 5)
     yield Item("KMS", "one key, 50,000 requests × $0.03/10,000", 1 + 0.15)
-    text = f"{counted.changes:,} events × $1/M, {3 * SYNCS:,} schedules × $1/M"
-    yield Item("EventBridge", text, (counted.changes + 3 * SYNCS) / _MILLION)
+    text = f"{counted.changes:,} events × $1/M, {scheduled:,} scheduled runs (14 M are free)"
+    paid = counted.changes + max(0, scheduled - _FREE_SCHEDULED)
+    yield Item("EventBridge", text, paid / _MILLION)
     yield Item("SQS", f"{SYNCS / _MILLION:.2f} M requests × $0.40/M", SYNCS / _MILLION * 0.40)
     yield Item("alarms", f"{ALARM_METRICS} metrics × $0.10", ALARM_METRICS * 0.10)
 

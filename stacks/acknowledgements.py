@@ -247,6 +247,18 @@ ACCEPTED = (
         "A function of CDK's provider framework, which has no setting for tracing.",
     ),
     Accepted(
+        ("Serverless-LambdaTracing",),
+        ("Api/Function",),
+        "It is traced with the requests that API Gateway samples. Active tracing would also record each run of"
+        " KeepWarm, and X-Ray bills for each record.",
+    ),
+    Accepted(
+        ("Serverless-LambdaTracing",),
+        ("JobAlerts/Function",),
+        "It runs each minute and finds an empty queue most of the time. Active tracing would record each run, and"
+        " X-Ray bills for each record.",
+    ),
+    Accepted(
         ("AwsSolutions-SF1", "AwsSolutions-SF2", "Serverless-StepFunctionStateMachineXray"),
         (_WAITER,),
         "Its input is the request of CloudFormation, with a URL that is signed. Logs would contain it.",

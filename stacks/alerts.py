@@ -12,6 +12,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
@@ -133,6 +134,8 @@ def _function(
         settings=settings,
         key=key,
         environment=environment,
+        # X-Ray would record each run, most of which find the queue empty.
+        tracing=lambda_.Tracing.PASS_THROUGH,
     )
     # The next scheduled run is the retry.
     function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))

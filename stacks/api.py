@@ -3,6 +3,7 @@
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
@@ -106,6 +107,8 @@ def _function(
             ),
             "SYNC_MINUTES": str(settings.sync_minutes),
         },
+        # API Gateway samples the requests, and the function traces those. The runs of keepWarm are not traced.
+        tracing=lambda_.Tracing.PASS_THROUGH,
     )
 
 

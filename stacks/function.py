@@ -74,6 +74,7 @@ class LedgerFunction(lambda_.Function):
         settings: Settings,
         key: kms.IKey,
         environment: Mapping[str, str],
+        tracing: lambda_.Tracing = lambda_.Tracing.ACTIVE,
     ) -> None:
         """Create role, log group and function; callers allow further actions."""
         # CDK's default role has a managed policy that may write to every log group.
@@ -99,7 +100,7 @@ class LedgerFunction(lambda_.Function):
             log_group=log_group,
             # Lambda's own start, end and crash records as JSON, like Powertools' records.
             logging_format=lambda_.LoggingFormat.JSON,
-            tracing=lambda_.Tracing.ACTIVE,
+            tracing=tracing,
             environment={
                 **_POWERTOOLS,
                 "POWERTOOLS_SERVICE_NAME": settings.service_name,

@@ -29,12 +29,8 @@ UNMEASURED = (
     "tests/functional/ledger",
     "tests/functional/local",
     "tests/functional/sync",
-    "tests/infrastructure/test_api.py",
     "tests/infrastructure/test_changed_settings.py",
-    "tests/infrastructure/test_code_and_stack.py",
-    "tests/infrastructure/test_roles.py",
     "tests/infrastructure/test_security_rules.py",
-    "tests/infrastructure/test_template.py",
     "tests/unit/api/test_injection.py",
     "tests/unit/api/test_one_walk_per_key.py",
     "tests/unit/board/test_hostile.py",
@@ -49,7 +45,6 @@ UNMEASURED = (
     "tests/unit/sync/test_interleavings.py",
     "tests/unit/sync/test_limits.py",
     "tests/unit/sync/test_sync.py",
-    "tests/unit/sync/test_window.py",
 )
 LOOPBACK_NAMES = ("localhost", "")
 

@@ -9,7 +9,7 @@ and so sends no notification, and the alarms notify when data ends.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -253,17 +253,22 @@ def _errors(function: lambda_.Function, name: str) -> Alarm:
 
 
 def table_alarms(
-    tables: Mapping[str, dynamodb.Table], indexes: Mapping[str, Sequence[str]]
+    ledger: dynamodb.Table, idempotency: dynamodb.Table
 ) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for tables, and their indexes, by their names in sentences."""
-    for name, table in tables.items():
-        for verb in ("Read", "Write"):
+    """Yield construct ids and alarms for the two tables."""
+    # The only operations of the functions that reach indexes.
+    through_indexes = {"Read": "Query", "Write": "TransactWriteItems"}
+    for name, table in {"ledger": ledger, "idempotency": idempotency}.items():
+        for verb, operation in through_indexes.items():
+            metrics = [_of_table(table, f"{verb}ThrottleEvents")]
+            if table is ledger:
+                metrics.append(_of_table(table, "ThrottledRequests", Operation=operation))
             yield (
                 f"{name.capitalize()}{verb}ThrottlesAlarm",
                 Alarm(
                     title="Table throttled",
                     meaning=f"DynamoDB throttles {verb.lower()}s of the {name} table or its indexes",
-                    metric=_throttles(table, f"{verb}ThrottleEvents", indexes.get(name, ())),
+                    metric=_filled_sum(f"{verb}ThrottleEvents", metrics),
                     threshold=1,
                     # Of four, because the newest period has a zero in place of data that comes late:
                     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
@@ -273,32 +278,34 @@ def table_alarms(
             )
 
 
-def _throttles(
-    table: dynamodb.Table, metric: str, indexes: Sequence[str]
-) -> cloudwatch.MathExpression:
-    """Return the throttled events of a table and its indexes, with zeros where DynamoDB reports none.
+def _of_table(table: dynamodb.Table, name: str, **dimensions: str) -> cloudwatch.Metric:
+    """Return a metric of DynamoDB.
+
+    `…ThrottleEvents` of a table leave out its indexes, each of which has a metric of its own that CloudWatch bills for.
+    `ThrottledRequests` of an operation count a request once if the table or any index throttles it; of a batch only
+    if all of its parts are throttled.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TroubleshootingThrottling-cloudwatch.html
+    """
+    return cloudwatch.Metric(
+        namespace="AWS/DynamoDB",
+        metric_name=name,
+        dimensions_map={"TableName": table.table_name, **dimensions},
+        statistic="Sum",
+        period=_FIVE_MINUTES,
+    )
+
+
+def _filled_sum(label: str, metrics: Sequence[cloudwatch.Metric]) -> cloudwatch.MathExpression:
+    """Return the sum of metrics, with zeros where there is no data.
 
     An alarm on DynamoDB's metrics ignores missing data, whatever the alarm says (PutMetricAlarm): without zeros it
-    would never end. The table's own metric leaves out its indexes, which have a dimension more.
+    would never end.
     """
-    dimensions = [
-        {"TableName": table.table_name},
-        *({"TableName": table.table_name, "GlobalSecondaryIndexName": name} for name in indexes),
-    ]
-    metrics = {
-        f"m{number}": cloudwatch.Metric(
-            namespace="AWS/DynamoDB",
-            metric_name=metric,
-            dimensions_map=each,
-            statistic="Sum",
-            period=_FIVE_MINUTES,
-        )
-        for number, each in enumerate(dimensions)
-    }
+    by_id = {f"m{number}": metric for number, metric in enumerate(metrics)}
     return cloudwatch.MathExpression(
-        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
-        using_metrics=metrics,
-        label=metric,
+        expression=" + ".join(f"FILL({name}, 0)" for name in by_id),
+        using_metrics=by_id,
+        label=label,
         period=_FIVE_MINUTES,
     )
 

@@ -16,7 +16,7 @@ from stacks.api import Api
 from stacks.changes import Changes
 from stacks.digest import Digest
 from stacks.function import METRICS_NAMESPACE
-from stacks.ledger import INDEXES, Ledger
+from stacks.ledger import Ledger
 from stacks.lookup import Lookup
 from stacks.monitoring.alarms import (
     Alarm,
@@ -141,7 +141,7 @@ def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[c
         (parts.changes, event_alarms(emitted, parts.changes.undelivered)),
         (parts.alerts, alert_alarms(parts.alerts.function, parts.alerts.undelivered)),
         (parts.api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
-        (parts.ledger, table_alarms(parts.tables, {"ledger": INDEXES})),
+        (parts.ledger, table_alarms(parts.ledger, digest.idempotency_table)),
     ]
     declared += [
         (function, function_alarms(function, name))

@@ -135,7 +135,6 @@ def test_so_many_pages_hold_a_null_among_their_jobs(server: Server) -> None:
     "effect, seen",
     [
         ({"Error": "AccessDeniedException"}, "AccessDeniedException"),
-        ({"Error": "InternalServerException"}, "InternalServerException"),
         ({"Error": "ResourceNotFoundException"}, "ResourceNotFoundException"),
         ({"Body": "{}"}, "{}"),
         ({"Delay": 0.05}, "slow"),
@@ -157,31 +156,8 @@ def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(
             return "slow" if time.perf_counter() - began >= 0.05 else "described"
         return answer
 
-    assert [describe(job_id) for job_id in (other, chosen, chosen)] == [
-        "described",
-        seen,
-        "described",
-    ]
-
-
-@pytest.mark.parametrize(
-    "before, after",
-    [(None, 1_792_000_000.0), (1_792_000_000.0, None), (1_792_000_000.0, 1_791_000_000.0)],
-)
-def test_the_submit_time_of_a_job_can_appear_vanish_and_change(
-    server: Server, before: float | None, after: float | None
-) -> None:
-    for submitted in (before, after):
-        changed = {"JobId": "one", "JobStatus": "IN_PROGRESS", "SubmitTime": submitted}
-        assert ask(server, "POST", "jobs", {"Put": {"PHI": [changed]}})[0] == 200
-        (found,) = listed(server, family=Family.PHI)[LIST_KEY]
-        assert found.get("SubmitTime") == submitted
-
-
-def test_a_job_can_have_an_endless_message_and_a_time_beyond_the_calendar(server: Server) -> None:
-    odd = {"JobId": "odd", "Message": "x" * 410_000, "ExpirationTime": 1e15}
-    assert ask(server, "POST", "jobs", {"Put": {"PHI": [odd]}})[0] == 200
-    assert listed(server, family=Family.PHI)[LIST_KEY] == [odd]
+    found = [describe(job_id) for job_id in (other, chosen, chosen)]
+    assert found == ["described", seen, "described"]
 
 
 def test_the_date_of_answers_can_be_wrong(server: Server) -> None:
@@ -225,16 +201,12 @@ def test_settings_change_at_runtime_and_reset_undoes_them(server: Server) -> Non
     "path, body, words",
     [
         ("faults", {"Eror": "x"}, "Eror is no part of a fault; there are Operation"),
-        ("faults", {"Error": 5}, "Error is 5; allowed is a str"),
         ("faults", {"Count": 2}, "needs an Error, a Body or a Delay"),
-        ("faults", {"Error": "x", "Body": ""}, "an Error or a Body, not both"),
         ("settings", {"shufle": False}, "shufle is no setting; there are single_filter"),
-        ("settings", {"shuffle": 0}, "shuffle is 0; allowed is a bool"),
         ("settings", {"outcome": "LOST"}, "allowed are COMPLETED, PARTIAL_SUCCESS, FAILED"),
         ("jobs", {"Put": {"SNOMED": []}}, "'SNOMED' is no family; allowed are SNOMEDCT"),
         ("jobs", {"Add": {}}, "Add is unknown; there are Replace, Delete, Put"),
         ("jobs", {"Delete": {"PHI": "id"}}, "allowed is an object of SNOMEDCT"),
-        ("jobs", [], "no JSON object"),
         ("nothing", {}, "there are GET or POST /_control/faults"),
     ],
 )

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 from testing.full import in_full
 from tests.e2e.deployment import opened
 
-EXAMPLES = in_full(20, 60)
+EXAMPLES = in_full(12, 60)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

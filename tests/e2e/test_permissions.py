@@ -52,7 +52,7 @@ def test_without_a_permission_its_use_fails(enforced, permission):
 @pytest.mark.row(22, count="the condition on the partition key")
 def test_the_digest_function_may_not_write_rows_of_others(enforced):
     """What `dynamodb:LeadingKeys` is for, with the digest function's own credentials."""
-    iam = enforced.own.client("iam")
+    iam = enforced.client("iam")
     name = enforced.name("Digest/FunctionRole")
     (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
     given = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]

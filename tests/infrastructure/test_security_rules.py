@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.infrastructure.template_reading import path_of
+
 if TYPE_CHECKING:
     from aws_cdk import App
 
@@ -49,15 +51,11 @@ def findings(app: "App") -> set[tuple[str, str]]:
     used = {pack["pluginName"] for pack in report["pluginReports"]}
     assert {"AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "Serverless"} <= used
     return {
-        (violation["ruleName"], path_of(construct["constructPath"]))
+        (violation["ruleName"], below_the_stack(construct["constructPath"]))
         for pack in report["pluginReports"]
         for violation in pack["violations"]
         for construct in violation["violatingConstructs"]
     }
-
-
-def path_of(construct_path: str) -> str:
-    return construct_path.removeprefix("JobLedger/").removesuffix("/Resource")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +63,10 @@ def acknowledgements():
     from stacks import acknowledgements
 
     return acknowledgements
+
+
+def below_the_stack(construct_path: str) -> str:
+    return construct_path.removeprefix("JobLedger/").removesuffix("/Resource")
 
 
 def accepted(acknowledgements, *, checkov: bool) -> set[tuple[str, str]]:
@@ -104,11 +106,7 @@ def failed_checks(synthesise, tmp_path_factory) -> dict[str, set[tuple[str, str]
     report = json.loads(done.stdout)
     assert report["summary"]["parsing_errors"] == 0
     assert report["summary"]["passed"] > 200, "it checked both templates"
-    paths = {
-        name: path_of(resource["Metadata"]["aws:cdk:path"])
-        for name, resource in template["Resources"].items()
-        if "aws:cdk:path" in resource.get("Metadata", {})
-    }
+    paths = {name: path_of(resource) for name, resource in template["Resources"].items()}
     return {
         name: {
             (check["check_id"], paths[check["resource"].rpartition(".")[2]])

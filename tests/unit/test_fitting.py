@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from jobledger import fitting
 from jobledger.api.export import csv_text
 from jobledger.api.listing import Listing, json_text
 from jobledger.clients import session
-from jobledger.digest.totals import Changes
+from jobledger.digest.shortlists import WindowChanges
 from jobledger.fitting import ALTERED, MAX_JOB_BYTES
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_query import JobQuery
@@ -91,6 +92,21 @@ def test_a_job_that_cannot_be_stored_as_it_is_stops_nothing_of_its_page(name):
         assert name not in TEXTS or isinstance(job[name], str)
 
 
+LENGTHS = (1, 32, 33, 42, 43, 128, 260, 270, 424, 440, 700, 3_500)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_the_quick_way_of_usual_jobs_stores_what_the_slow_one_does(name):
+    values = [*ODDITIES.get(name, ()), None, 0, 1.0005, -1.5, True]
+    for letter in ("x", "\x01", "\U0001f600", "\ud800"):
+        texts = [letter * length for length in LENGTHS]
+        values += [*texts, *({"S3Bucket": text, "S3Key": text} for text in texts)]
+    for value in values:
+        job = a_job("a") | {name: value}
+        slow = fitting.Fitting(job)
+        assert fitting.fitted(job) == (slow.job, tuple(slow.altered))
+
+
 def read_jobs(world: World) -> list[dict[str, Any]]:
     page = read_page(world.ledger, world.query(), 500, None, rfc3339(world.clock.now()))
     listing = Listing(page.jobs, None, None, False)
@@ -103,7 +119,7 @@ def check_readers(world: World, number: int) -> None:
     assert csv_text(page.jobs).encode().count(b"\r\n") > number
     states, now = world.ledger.states(), world.clock.now()
     assert read_summary(world.ledger, world.query(), states, now).total == number
-    changes = Changes.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
+    changes = WindowChanges.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
     assert sum(changes.counts.values()) == number
     assert max(map(size_of, world.database.items.values())) < 2 * MAX_JOB_BYTES
 

@@ -7,8 +7,6 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from job_ledger import ApiError, JobLedger
-from job_ledger.command.main import _run
-from job_ledger.http import Http
 from testing.scripted_server import Scripted, answering
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
@@ -265,28 +263,16 @@ def test_a_link_without_a_token_is_not_the_end(server, ledger, link):
         list(ledger.exported("csv"))
 
 
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Run a command within this process: its exit code, what it prints and its errors."""
-    monkeypatch.setitem(Http.__init__.__kwdefaults__, "sleep", lambda _: None)
-
-    def run(url, *arguments):
-        monkeypatch.setattr("sys.argv", ["jobledger", "--url", url, *arguments])
-        return _run(), *capfd.readouterr()
-
-    return run
-
-
 @pytest.mark.row(31, count="46 answers to each command")
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_every_command_says_in_one_line_that_an_answer_is_none(server, run, damage):
     server.answer = api = Damaged(DAMAGED[damage])
     for name, arguments in (COMMANDS | (ENDLESS if damage in IN_EVERY_ANSWER else {})).items():
         api.times = 0
-        code, _, errors = run(server.url, *arguments)
+        done = run(server.url, *arguments)
         if api.times:
-            (line,) = errors.splitlines()
-            assert (code, line[:7]) == (1, "error: "), name
+            (line,) = done.stderr.splitlines()
+            assert (done.returncode, line[:7]) == (1, "error: "), name
 
 
 @pytest.mark.row(31, count="46 answers, 4 formats, on any page or one of two")
@@ -296,9 +282,9 @@ def test_no_file_has_the_name_of_an_export_that_failed(server, run, tmp_path, da
     for page in (None, "2", "3"):
         server.answer = api = Damaged(DAMAGED[damage], page)
         arguments = ("--format", form, "--output", str(tmp_path / "jobs"))
-        code, printed, errors = run(server.url, "jobs", "--all", *arguments)
+        done = run(server.url, "jobs", "--all", *arguments)
         if api.times:
-            assert (code, printed, len(errors.splitlines())) == (1, "", 1), page
+            assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), page
             assert list(tmp_path.iterdir()) == []
         else:
             (tmp_path / "jobs").unlink()
@@ -309,7 +295,7 @@ def test_what_a_sound_api_answers_is_taken_by_every_caller(server, ledger, run):
     for each in (*METHODS.values(), *CALLS.values()):
         each(ledger)
     for name, arguments in COMMANDS.items():
-        code, printed, errors = run(server.url, *arguments)
+        done = run(server.url, *arguments)
         note = "There are more jobs" if "one page" in name else ""
-        assert (code, errors.partition(":")[0]) == (0, note), name
-        assert printed
+        assert (done.returncode, done.stderr.partition(":")[0]) == (0, note), name
+        assert done.stdout

@@ -2,12 +2,11 @@
 
 import itertools
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
-from job_ledger import ApiError, JobLedger
+from job_ledger import ApiError
 from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family
@@ -15,12 +14,9 @@ from jobledger.times import rfc3339
 from testing.builders import NOW
 from testing.served_api import JOBS
 
-ANSWER: dict[str, Any] = {
-    "DigestId": "d" * 32,
-    "MessageId": "m",
-    "Window": {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"},
-    "Counts": {"COMPLETED": 1},
-}
+WINDOW = {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"}
+COUNTS = {"COMPLETED": 1}
+ANSWER = {"DigestId": "d" * 32, "MessageId": "m", "Window": WINDOW, "Counts": COUNTS}
 
 
 def queries(server):
@@ -65,19 +61,12 @@ def test_a_time_without_a_zone_is_refused(ledger, server):
 
 def test_every_filter_becomes_a_parameter(ledger, server):
     page = ledger.page(
-        family=["PHI", "RXNORM"],
-        job_name="夜 =1+1",
-        job_name_prefix=None,
-        job_status="FAILED",
-        submit_time_after=NOW - timedelta(days=9),
-        submit_time_before=NOW + timedelta(days=9),
-        order="ascending",
-        max_results=5,
+        family=["PHI", "RXNORM"], job_name="夜 =1+1", job_name_prefix=None, job_status="FAILED", order="ascending",
+        submit_time_after=NOW - timedelta(days=9), submit_time_before=NOW + timedelta(days=9), max_results=5,
         consistent_read=False,
-    )
-    assert [job["JobId"] for job in page["ComprehendMedicalAsyncJobPropertiesList"]] == [
-        f"{9_001:032x}"
-    ]
+    )  # fmt: skip
+    (job,) = page["ComprehendMedicalAsyncJobPropertiesList"]
+    assert job["JobId"] == f"{9_001:032x}"
     (sent,) = queries(server)
     assert sent["Family"] == ["PHI", "RXNORM"]
     assert sent["ConsistentRead"] == ["false"]
@@ -85,11 +74,10 @@ def test_every_filter_becomes_a_parameter(ledger, server):
 
 
 def test_an_unknown_filter_is_refused_with_the_known_ones(ledger):
-    with pytest.raises(
-        TypeError, match="jobstatus is not a filter; known are family, job_name"
-    ) as e:
+    said = "jobstatus is not a filter; this call accepts family, job_name"
+    with pytest.raises(TypeError, match=said) as e:
         ledger.page(jobstatus="FAILED")
-    known = str(e.value).split("known are ")[1].split(", ")
+    known = str(e.value).split("this call accepts ")[1].split(", ")
     assert len(known) == len(set(known))
     with pytest.raises(TypeError, match="max_results is not a filter"):
         ledger.summary(max_results=5)
@@ -143,19 +131,15 @@ def test_a_digest_has_a_key_so_that_retries_publish_once(ledger, server):
     ledger.publish_digest(start, end, idempotency_key="mine")
     (_, first), (_, second) = server.api.asked
     assert len(first["IdempotencyKey"]) == 36
-    assert second == {
-        "IdempotencyKey": "mine",
-        "WindowStart": rfc3339(start),
-        "WindowEnd": rfc3339(end),
-    }
+    window = {"WindowStart": rfc3339(start), "WindowEnd": rfc3339(end)}
+    assert second == {"IdempotencyKey": "mine", **window}
 
 
 def test_the_last_digest_is_shown(ledger, server):
     with pytest.raises(ApiError, match="No digest has been published yet"):
         ledger.last_digest()
     api = server.api.ledger
-    window = ANSWER["Window"]
-    sent = Sent("d" * 32, window["Start"], window["End"], ANSWER["Counts"], "m")
+    sent = Sent("d" * 32, WINDOW["Start"], WINDOW["End"], COUNTS, "m")
     DigestStateRow(api.table, api.scope).save(DigestState(last=sent))
     assert ledger.last_digest() == ANSWER
 
@@ -166,8 +150,3 @@ def test_an_export_has_the_apis_own_bytes(ledger, server, form):
     assert [page.next_token is None for page in pages] == [False, False, True], "the last is empty"
     answer = server.api.call("/jobs", {"Family": "PHI", "MaxResults": 1, "Format": form})
     assert pages[0].body == answer.content
-
-
-def test_a_closed_client_has_no_connection(server):
-    with JobLedger(server.url) as ledger:
-        ledger.health()

@@ -156,15 +156,15 @@ SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
     [
         (None, "payload: {}, or a JSON object with WindowStart and WindowEnd, IdempotencyKey, or"),
         ([SCHEDULED], "payload: {}, or a JSON object with WindowStart and WindowEnd"),
-        ({"windowStart": "x"}, "windowStart: not a member of this payload; did you mean WindowStart?"),
+        ({"windowStart": "x"}, "windowStart: Unknown member. Did you mean WindowStart?"),
         ({"WindowStart": WINDOW["WindowStart"]}, "WindowEnd: both or neither"),
         (WINDOW | {"WindowEnd": "2026-11-21"}, "WindowEnd: an RFC 3339 time with its offset"),
         ({"IdempotencyKey": 5}, "IdempotencyKey: 1 to 255 printable ASCII characters"),
-        (SCHEDULED | WINDOW, "WindowStart: not a member of this payload; known members are Sch"),
+        (SCHEDULED | WINDOW, "WindowStart: Unknown member. This payload accepts Sch"),
         ({"ScheduledTime": None}, "ScheduledTime: an RFC 3339 time with its offset, or a placeh"),
         (
             {"ScheduledTime": "soon", "ScheduleArn": 5, "Window": 1},
-            "ScheduledTime: an RFC 3339 time with its offset, or a placeholder of EventBridge Scheduler; ScheduleArn: text; Window: not a member of this payload",
+            "ScheduledTime: an RFC 3339 time with its offset, or a placeholder of EventBridge Scheduler; ScheduleArn: text; Window: Unknown member.",
         ),
     ],
 )  # fmt: skip

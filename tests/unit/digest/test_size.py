@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from msgspec.structs import replace
 
-from jobledger.digest.content import Details, Reader
+from jobledger.digest.content import Details, DigestReader
 from jobledger.digest.document import machine_json
 from jobledger.digest.message import render_messages
 from jobledger.digest.windows import Window
@@ -125,7 +125,7 @@ def measure() -> None:
 
 def read(changes: int, status: str, client: Streams | None = None) -> Any:
     table = Table(client or Streams(changes, status), "ledger")
-    reader = Reader(
+    reader = DigestReader(
         Ledger(table, SCOPE, lambda: NOW), tuple(Family), sync_minutes=1, include_details=False
     )
     window = Window("2026-11-22T00:00:00.000Z", DAY.end)

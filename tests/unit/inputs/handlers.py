@@ -167,7 +167,7 @@ def running_handlers() -> Iterator[Api]:
     with ExitStack() as stack, running_api() as api, World(hostile=False) as world:
         settings, pace = Settings("ledger", SCOPE, KEPT), Pace(world.ledger.table, SCOPE)
         for module, name, returned in (
-            (api_handler, "_kept", KEPT),
+            (api_handler, "_families", KEPT),
             (digest, "_dependencies", DigestWorld().dependencies),
             (sync, "_connect", (settings, world.ledger, world.upstream, pace)),
             (payloads, "sync_payload", SYNC),

@@ -119,7 +119,7 @@ STATUS = "JobStatus must be one of SUBMITTED, "
         ({"WaitMinutes": "-1"}, MINUTES),
         ({"WaitMinutes": "1e1"}, MINUTES),
         ({"WaitMinutes": "٥"}, MINUTES),
-        ({"jobName": "a"}, f"jobName {UNKNOWN}, did you mean JobName? {KNOWN}."),
+        ({"jobName": "a"}, f"jobName {UNKNOWN}. Did you mean JobName? {KNOWN}."),
         ({"MaxResults": "1"}, f"MaxResults {UNKNOWN}. {KNOWN}."),
         # All that is wrong is reported at once.
         (
