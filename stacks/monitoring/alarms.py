@@ -10,7 +10,6 @@ and so sends no notification, and the alarms notify when data ends.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from aws_cdk import Duration
@@ -18,13 +17,11 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
 
+from stacks.monitoring.alarm import Alarm
 from stacks.monitoring.metrics import EmittedMetrics
 from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
-
-RUNBOOK = "docs/runbook.md"
 
 _FIVE_MINUTES = Duration.minutes(5)
 # The missed syncs after which GET /health reports a stale ledger.
@@ -33,52 +30,6 @@ _STALE_SYNCS = 10
 _NEAR_TIMEOUT = 0.8
 # The longest time over which CloudWatch evaluates an alarm with periods of an hour or more (PutMetricAlarm).
 _LONGEST_EVALUATION = timedelta(days=7)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alarm:
-    """One alarm: when `metric` is `beyond` the threshold in `breaching` of `periods` periods."""
-
-    title: str
-    meaning: str
-    metric: cloudwatch.IMetric
-    threshold: float
-    periods: int = 1
-    breaching: int | None = None
-    below: bool = False
-    notify_without_data: bool = False
-
-    @property
-    def anchor(self) -> str:
-        """The heading of the runbook's section, as GitHub and most renderers link it."""
-        return self.title.lower().replace(" ", "-")
-
-    def create(
-        self, scope: Construct, construct_id: str, notification: cloudwatch.IAlarmAction
-    ) -> cloudwatch.Alarm:
-        """Create the alarm, which notifies when it starts and ends, and if so declared when its data ends."""
-        operator = cloudwatch.ComparisonOperator
-        missing = cloudwatch.TreatMissingData
-        alarm = cloudwatch.Alarm(
-            scope,
-            construct_id,
-            alarm_description=f"Job Ledger: {self.meaning}. What to do: {RUNBOOK}#{self.anchor}",
-            metric=self.metric,
-            threshold=self.threshold,
-            evaluation_periods=self.periods,
-            datapoints_to_alarm=self.breaching,
-            comparison_operator=operator.LESS_THAN_THRESHOLD
-            if self.below
-            else operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=missing.MISSING
-            if self.notify_without_data
-            else missing.NOT_BREACHING,
-        )
-        alarm.add_alarm_action(notification)
-        alarm.add_ok_action(notification)
-        if self.notify_without_data:
-            alarm.add_insufficient_data_action(notification)
-        return alarm
 
 
 def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[tuple[str, Alarm]]:

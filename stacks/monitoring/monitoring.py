@@ -18,8 +18,8 @@ from stacks.digest import Digest
 from stacks.function import METRICS_NAMESPACE
 from stacks.ledger import Ledger
 from stacks.lookup import Lookup
+from stacks.monitoring.alarm import Alarm
 from stacks.monitoring.alarms import (
-    Alarm,
     alert_alarms,
     api_alarms,
     digest_alarms,
