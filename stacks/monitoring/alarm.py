@@ -10,7 +10,10 @@ RUNBOOK = "docs/runbook.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """One alarm: when `metric` is `beyond` the threshold in `breaching` of `periods` periods."""
+    """One alarm: it fires when `metric` reaches the threshold in `breaching` (or all) of `periods` periods.
+
+    With `below`, it fires when the metric is below the threshold. `notify_without_data`: also when data ends.
+    """
 
     title: str
     meaning: str
@@ -29,7 +32,7 @@ class Alarm:
     def create(
         self, scope: Construct, construct_id: str, notification: cloudwatch.IAlarmAction
     ) -> cloudwatch.Alarm:
-        """Create the alarm, which notifies when it starts and ends, and if so declared when its data ends."""
+        """Create the alarm."""
         operator = cloudwatch.ComparisonOperator
         missing = cloudwatch.TreatMissingData
         alarm = cloudwatch.Alarm(
