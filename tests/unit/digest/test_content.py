@@ -123,7 +123,7 @@ def test_of_the_jobs_that_expire_within_a_week_ten_are_listed_and_the_others_cou
     assert digest["Truncated"]["ExpiringSoon"] == 2
 
 
-def test_previous_are_the_counts_of_the_stretch_before_if_the_ledger_was_there(world):
+def test_previous_has_the_counts_of_the_preceding_window(world):
     world.observe("one", "COMPLETED")
     world.forward(hours=1)
     assert published(world)["Previous"] is None
@@ -157,7 +157,7 @@ def test_every_digest_is_as_its_schema_says(name):
     assert digest.keys() == SCHEMA["properties"].keys()
 
 
-def test_jobs_that_need_a_person_have_the_address_of_their_page_if_the_api_s_is_known():
+def test_jobs_that_need_a_person_link_to_their_page_when_its_address_is_known():
     digest = TYPICAL["failures"]()
     document = machine(render_messages(digest, ZURICH).digest)
     for name in ("Failed", "PartialSuccess", "LongRunning", "Completed", "Active"):
