@@ -59,7 +59,8 @@ def test_every_folder_of_the_project_can_be_named():
 KNOWN: dict[str, tuple[str, set[str]]] = {
     "Add a family": (
         "ENTITIES_V2|EntitiesDetectionV2|entities_detection_v2|entities-detection-v2",
-        {"docs/digests.md"},  # an example
+        # examples
+        {"docs/digests.md", "docs/operations.md", "local/comprehend_medical/sample.py"},
     ),
     "Add a filter": (
         "JobNamePrefix|name_prefix",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from jobledger import fitting
 from jobledger.api.export import csv_text
 from jobledger.api.listing import Listing, json_text
 from jobledger.clients import session
@@ -89,6 +90,21 @@ def test_a_job_that_cannot_be_stored_as_it_is_stops_nothing_of_its_page(name):
         assert len(kept) in (5, 6)
         assert name not in TIMES or name not in job
         assert name not in TEXTS or isinstance(job[name], str)
+
+
+LENGTHS = (1, 32, 33, 42, 43, 128, 260, 270, 424, 440, 700, 3_500)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_the_quick_way_of_usual_jobs_stores_what_the_slow_one_does(name):
+    values = [*ODDITIES.get(name, ()), None, 0, 1.0005, -1.5, True]
+    for letter in ("x", "\x01", "\U0001f600", "\ud800"):
+        texts = [letter * length for length in LENGTHS]
+        values += [*texts, *({"S3Bucket": text, "S3Key": text} for text in texts)]
+    for value in values:
+        job = a_job("a") | {name: value}
+        slow = fitting.Fitting(job)
+        assert fitting.fitted(job) == (slow.job, tuple(slow.altered))
 
 
 def read_jobs(world: World) -> list[dict[str, Any]]:

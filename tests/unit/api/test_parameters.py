@@ -12,10 +12,11 @@ from jobledger.errors import InvalidParameters
 from jobledger.inputs.filters import FILTERS, parse_parameters
 from jobledger.inputs.formats import parse_time
 from jobledger.ledger.job_query import job_query
+from jobledger.service import Family
 from jobledger.times import rfc3339
 
 ACCEPTED = {
-    "Family": ["SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI", "ALL"],
+    "Family": [*(family.value for family in Family), "ALL"],
     "JobName": ["a", "=1+1", "a b", " ", "\u2028", "\u00a0", "ש", "x" * 256, "_.:/=+-%@", "٣"],
     "JobNamePrefix": ["a", "診", "%41"],
     "JobStatus": ["SUBMITTED", "IN_PROGRESS", "COMPLETED", "PARTIAL_SUCCESS", "FAILED", "STOPPED"],

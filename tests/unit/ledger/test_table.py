@@ -30,7 +30,7 @@ class Client:
             raise answer
         return answer
 
-    get_item = batch_get_item = query = transact_write_items = _answer
+    get_item = batch_get_item = query = transact_write_items = put_item = _answer
 
 
 def a_table(*answers: dict[str, Any] | Exception) -> tuple[Table, Client]:
@@ -114,8 +114,8 @@ def test_a_query_is_read_page_by_page_until_there_is_no_more():
     )
     assert list(table.query_all(Limit=2)) == [*keys(2), *keys(1, 6)]
     asked = {"TableName": "ledger", "Limit": 2}
-    starts = ({}, {"ExclusiveStartKey": first}, {"ExclusiveStartKey": second})
-    assert client.asked == [asked | start for start in starts]
+    starts = ({"ExclusiveStartKey": key} for key in (first, second))
+    assert client.asked == [asked, *(asked | start for start in starts)]
 
 
 # Writes.
@@ -167,6 +167,38 @@ def test_a_row_is_written_only_over_the_version_that_was_read(read):
     condition = "attribute_not_exists(PK) OR Version = :read"
     assert action["Put"]["ConditionExpression"] == condition
     assert action["Put"]["ExpressionAttributeValues"] == {":read": {"N": str(read)}}
+
+
+@pytest.mark.parametrize(
+    "answers,written,calls",
+    [
+        (({},), True, 1),
+        (("ConditionalCheckFailedException",), False, 1),
+        (("TransactionConflictException", {}), True, 2),
+        (("TransactionConflictException",) * 4, False, 4),
+    ],
+)
+def test_a_row_is_written_outside_a_transaction_beside_transactions(answers, written, calls):
+    table, client = a_table(*(error(each) if isinstance(each, str) else each for each in answers))
+    assert table.put_next_alone({**KEY, "Version": 5}, 4) is written
+    assert (
+        client.asked
+        == [
+            {
+                "TableName": "ledger",
+                "Item": {**TYPED_KEY, "Version": {"N": "5"}},
+                "ConditionExpression": "attribute_not_exists(PK) OR Version = :read",
+                "ExpressionAttributeValues": {":read": {"N": "4"}},
+            }
+        ]
+        * calls
+    )
+
+
+def test_a_throttled_write_outside_a_transaction_makes_the_ledger_unavailable():
+    table, _ = a_table(error("ProvisionedThroughputExceededException"))
+    with pytest.raises(LedgerUnavailable, match=r"^ProvisionedThroughputExceededException$"):
+        table.put_next_alone({**KEY, "Version": 5}, 4)
 
 
 FAILED, BUSY = "ConditionalCheckFailed", "TransactionConflict"

@@ -78,7 +78,9 @@ def test_a_failed_sync_leaves_as_of_where_it_was_and_says_why(error):
         world.server.fault(Operation="List*", Error=error, HttpStatus=500, Count=10)
         failed = world.sync()
         assert (failed.error, failed.as_of) == (error, first.as_of)
-        assert world.ledger.state(world.family).last_error.name == error
+        last_error = world.ledger.state(world.family).last_error
+        assert last_error is not None
+        assert last_error.name == error
         world.server.reset()
         assert str(world.sync().as_of) > str(first.as_of)
         assert world.ledger.state(world.family).last_error is None

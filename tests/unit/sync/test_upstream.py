@@ -1,7 +1,7 @@
 """What is asked of Comprehend Medical, and what is made of its answers and errors."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -10,19 +10,12 @@ import pytest
 
 from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
-from jobledger.service import Family
+from jobledger.service import Family, operations
 from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
 from testing.builders import START
 from testing.scripted_server import Scripted, ScriptedServer, scripted
 from testing.world import World
 
-OPERATIONS = {
-    Family.SNOMEDCT: "SNOMEDCTInferenceJob",
-    Family.ICD10CM: "ICD10CMInferenceJob",
-    Family.RXNORM: "RxNormInferenceJob",
-    Family.ENTITIES_V2: "EntitiesDetectionV2Job",
-    Family.PHI: "PHIDetectionJob",
-}
 LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
 JOB = {"JobId": "job", "JobStatus": "COMPLETED", "SubmitTime": 1_763_899_200.0}
 
@@ -65,10 +58,8 @@ def test_each_family_is_listed_and_described_by_its_own_operations(family):
         described = upstream.describe(family, "job")
     assert page == UpstreamPage(jobs=(described,), next_token=None)
     assert (described.family, described.job_id, described.status) == (family, "job", "COMPLETED")
-    assert asked(server) == [
-        (f"List{OPERATIONS[family]}s", {"MaxResults": 500}),
-        (f"Describe{OPERATIONS[family]}", {"JobId": "job"}),
-    ]
+    list_jobs, describe_job = operations([family])
+    assert asked(server) == [(list_jobs, {"MaxResults": 500}), (describe_job, {"JobId": "job"})]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +146,8 @@ def test_a_page_that_is_none_is_an_error_and_nothing_follows_from_it(given):
 @pytest.mark.parametrize(
     "given",
     every(
-        *({ONE: odd} for odd in [*ODD, [], {}, JOB | {"JobId": 7}, JOB | {"JobId": "another"}]),
+        *({ONE: odd} for odd in ODD),
+        *({ONE: []}, {ONE: {}}, {ONE: JOB | {"JobId": 7}}, {ONE: JOB | {"JobId": "another"}}),
         {LIST: [JOB]},
     ),
 )
@@ -196,7 +188,7 @@ def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
 )
 def test_each_attempt_is_counted_and_so_is_each_throttle(code, throttles):
     with service(problem(code, 500)) as (upstream, server):
-        asks = (
+        asks: tuple[Callable[[], object], ...] = (
             partial(upstream.page, Family.PHI, None, None),
             partial(upstream.describe, Family.PHI, "job"),
         )
