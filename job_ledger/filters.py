@@ -25,7 +25,7 @@ def query_of(filters: Mapping[str, Any], known: Sequence[str] = LIST_FILTERS) ->
     query: Query = []
     for name, value in filters.items():
         if name not in known:
-            raise TypeError(f"{name} is not a filter; known are {', '.join(known)}")
+            raise TypeError(f"{name} is not a filter; this call accepts {', '.join(known)}")
         if value is None:
             continue
         several = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str)

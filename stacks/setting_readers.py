@@ -160,9 +160,9 @@ def digest_when(value: object) -> str:
     return str(value)
 
 
-def nearest(word: str, right: Iterable[str], *, cutoff: float) -> str | None:
-    """Return the right word that is most similar, whatever its case; None when none is."""
-    by_lower_case = {name.lower(): name for name in right}
+def nearest(word: str, known: Iterable[str], *, cutoff: float) -> str | None:
+    """Return the known word that is most similar, whatever its case; None when none is."""
+    by_lower_case = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), by_lower_case, n=1, cutoff=cutoff)
     return by_lower_case[near[0]] if near else None
 
@@ -199,25 +199,33 @@ def _arn(value: object, pattern: re.Pattern[str], allowed: str) -> str:
     """Read an ARN whose partition and region belong together."""
     text = _matching(value, pattern, allowed)
     _, partition, _, region, *_ = text.split(":")
-    right = next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
-    if partition != right:
-        problem = f"{text!r} is of the partition {partition}, and its region {region} of {right}"
+    of_region = next(
+        (name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws"
+    )
+    if partition != of_region:
+        problem = (
+            f"{text!r} is of the partition {partition}, and its region {region} of {of_region}"
+        )
         raise InvalidValue(allowed, problem)
     return text
 
 
-def _whole_number(value: object, right: Sequence[int], allowed: str) -> int:
+def _whole_number(value: object, numbers: Sequence[int], allowed: str) -> int:
     text = str(value).strip()
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) not in right:
+    if (
+        isinstance(value, bool)
+        or not (text.isascii() and text.isdigit())
+        or int(text) not in numbers
+    ):
         raise InvalidValue(allowed, f"{value!r} is not valid")
     return int(text)
 
 
-def _choices(value: object, kind: str, right: Sequence[str], allowed: str) -> tuple[str, ...]:
-    """Return the words of a list of which each is one of `right`."""
+def _choices(value: object, kind: str, choices: Sequence[str], allowed: str) -> tuple[str, ...]:
+    """Return the words of a list of which each is one of `choices`."""
 
     def problem(word: str) -> str | None:
-        return None if word in right else f"{word!r} is not a {kind}{_nearest(word, right)}"
+        return None if word in choices else f"{word!r} is not a {kind}{_nearest(word, choices)}"
 
     return _words(value, allowed, problem)
 
@@ -239,6 +247,6 @@ def _words(value: object, allowed: str, problem_of: Callable[[str], str | None])
     return words
 
 
-def _nearest(word: str, right: Sequence[str]) -> str:
-    near = nearest(word, right, cutoff=0.6)
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = nearest(word, known, cutoff=0.6)
     return f", did you mean {near}?" if near else ""

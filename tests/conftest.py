@@ -36,7 +36,6 @@ UNMEASURED = (
     "tests/unit/board/test_hostile.py",
     "tests/unit/client",
     "tests/unit/doctor",
-    "tests/unit/digest/test_hostile_text.py",
     "tests/unit/ledger/test_counted_reads.py",
     "tests/unit/ledger/test_counters.py",
     "tests/unit/ledger/test_cursor.py",
@@ -46,7 +45,6 @@ UNMEASURED = (
     "tests/unit/sync/test_interleavings.py",
     "tests/unit/sync/test_limits.py",
     "tests/unit/sync/test_sync.py",
-    "tests/unit/sync/test_window.py",
 )
 LOOPBACK_NAMES = ("localhost", "")
 

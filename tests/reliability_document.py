@@ -5,6 +5,7 @@ The tests are parsed, not imported. A name in braces in a marker's `count` is a 
 """
 
 import ast
+import functools
 import inspect
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -88,8 +89,13 @@ class Shown:
     full: bool = False
 
 
-def shown_in(file: Path) -> Iterator[Shown]:
-    """Yield what the markers of a test module say."""
+@functools.cache
+def shown_in(file: Path) -> tuple[Shown, ...]:
+    """Return what the markers of a test module say."""
+    return tuple(_shown_in(file))
+
+
+def _shown_in(file: Path) -> Iterator[Shown]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     some, every = _constants(tree, 0), _constants(tree, -1)
     for function in tree.body:

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from jobledger.fitting import Fitting, encodable
 from jobledger.fitting import dumps as _dumps
+from jobledger.fitting import encodable, fitted
 from jobledger.service import PROPERTIES, TERMINAL, Family, JobStatus
 
 _RANK_TERMINAL = 3
@@ -83,8 +83,7 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     job = {name: properties[name] for name in PROPERTIES if name in properties}
     if len(job) < len(properties):
         job |= {name: properties[name] for name in sorted(properties) if name not in job}
-    fitting = Fitting(job)
-    job = fitting.job
+    job, altered = fitted(job)
     if not job.get("JobId"):
         return None
     return Job(
@@ -96,7 +95,7 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
         end_time=job.get("EndTime"),
         expiration_time=job.get("ExpirationTime"),
         json=_dumps(job | {"Family": family.value}),
-        altered=tuple(fitting.altered),
+        altered=altered,
     )
 
 
@@ -105,6 +104,13 @@ def job_from_json(family: Family, stored: str) -> Job | None:
     properties = msgspec.json.decode(stored)
     properties.pop("Family", None)
     return job_from_service(family, properties)
+
+
+def s3_uri(location: object) -> str | None:
+    """Return `s3://bucket/key` of a job's InputDataConfig or OutputDataConfig; None without a bucket."""
+    if not isinstance(location, dict) or not location.get("S3Bucket"):
+        return None
+    return f"s3://{location['S3Bucket']}/{location.get('S3Key') or ''}"
 
 
 def _key_part(name: str) -> str:

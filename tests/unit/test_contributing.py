@@ -56,23 +56,16 @@ def test_every_folder_of_the_project_can_be_named():
 
 # A thing that was added before, by its names in the code; every file that knows it has to be in the recipe.
 # Files that have it for a reason of their own are listed with it.
-KNOWN = {
+KNOWN: dict[str, tuple[str, set[str]]] = {
     "Add a family": (
         "ENTITIES_V2|EntitiesDetectionV2|entities_detection_v2|entities-detection-v2",
         {"docs/digests.md"},  # an example
     ),
     "Add a filter": (
         "JobNamePrefix|name_prefix",
-        {
-            "docs/cookbook.md",
-            "docs/runbook.md",
-            "openapi/document.py",
-        },  # examples, costs
+        {"docs/cookbook.md", "docs/runbook.md", "openapi/document.py"},  # examples, costs
     ),
-    "Add a section to digests": (
-        "long_running|LongRunning",
-        set(),
-    ),
+    "Add a section to digests": ("long_running|LongRunning", set()),
 }
 SOURCES = ("lambda", "openapi", "stacks", "local", "job_ledger", "docs", "README.md")
 GENERATED = {"docs/openapi.json", "lambda/jobledger/api/static/openapi.json"}

@@ -15,8 +15,8 @@ from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.cursor import canonical
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import CONFIG, SETTLING
-from jobledger.times import parse, rfc3339
+from jobledger.ledger.table import CONFIG
+from jobledger.times import SETTLING, parse, rfc3339
 
 REMEMBER_SECONDS = 86_400
 _PAUSE_SECONDS = 0.1

@@ -17,7 +17,7 @@ _A_DATE = "2026-11-01"
 
 
 def filter_form(
-    root: str, sent: Sent, kept: Sequence[Family], *, paused: bool, wrong: Wrong = NOTHING_WRONG
+    root: str, sent: Sent, families: Sequence[Family], *, paused: bool, wrong: Wrong = NOTHING_WRONG
 ) -> str:
     """Return the form with the values that were sent, and what is wrong with them. It needs no script."""
     active = [("true", "Active only")]
@@ -26,7 +26,7 @@ def filter_form(
     return (
         f'<form class="filters" id="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
         f"{_choices('Status', 'JobStatus', statuses, sent)}"
-        f"{_choices('Family', 'Family', [(family.value, family.value) for family in kept], sent)}"
+        f"{_choices('Family', 'Family', [(family.value, family.value) for family in families], sent)}"
         f"{_choices('Now', 'Active', active, sent)}"
         '<div class="fields">'
         f"{_text_field('Name', 'JobName', 'exact name', sent, wrong)}"
@@ -40,17 +40,17 @@ def filter_form(
     )
 
 
-def widget_form(sent: Sent, kept: Sequence[Family]) -> str:
+def widget_form(sent: Sent, families: Sequence[Family]) -> str:
     """Return the fields of the widget's form. Empty ones leave the configured parameters as they are."""
     statuses = [("", "As configured")] + [
         (status.value, STATUSES[status][0]) for status in JobStatus
     ]
-    families = [("", "As configured")] + [(family.value, family.value) for family in kept]
+    choices = [("", "As configured")] + [(family.value, family.value) for family in families]
     chosen = {name: "".join(sent.get(name, ())[:1]) for name in ("JobStatus", "Family")}
     return (
         '<form class="filters"><div class="fields">'
         f"{_select('Status', 'JobStatus', statuses, chosen['JobStatus'])}"
-        f"{_select('Family', 'Family', families, chosen['Family'])}"
+        f"{_select('Family', 'Family', choices, chosen['Family'])}"
         f"{_text_field('Name', 'JobName', 'exact name', sent)}"
         f"{_text_field('Name starts with', 'JobNamePrefix', 'nightly-', sent)}</div></form>"
     )

@@ -10,9 +10,9 @@ from enum import StrEnum
 import msgspec
 
 from jobledger.digest.current import CurrentTotals, read_current_totals
-from jobledger.digest.totals import Changes
+from jobledger.digest.shortlists import WindowChanges
 from jobledger.digest.windows import Window, digest_id
-from jobledger.jobs import Job
+from jobledger.jobs import Job, s3_uri
 from jobledger.ledger.as_of import oldest
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts, is_stale
 from jobledger.ledger.ledger import Ledger
@@ -102,7 +102,7 @@ class Digest(msgspec.Struct, frozen=True):
         return bool(self.failed.total or self.partial_success.total)
 
 
-class Reader:
+class DigestReader:
     """Reads the contents of digests from a ledger, for the families of the deployment."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Reader:
 
         `first_start` is the start of the ledger's first window; earlier windows have no counts to compare.
         """
-        changes = Changes.gather(self._changes(window))
+        changes = WindowChanges.gather(self._changes(window))
         before = window.before()
         comparable = first_start is not None and first_start <= before.start
         states = self._ledger.states()
@@ -178,7 +178,7 @@ class Reader:
         return {job: found[key] for job, key in keys.items() if key in found}
 
 
-def _lists(changes: Changes, current: CurrentTotals) -> dict[str, JobList]:
+def _lists(changes: WindowChanges, current: CurrentTotals) -> dict[str, JobList]:
     shortlists = {
         "failed": changes.failed,
         "partial_success": changes.partial_success,
@@ -193,11 +193,9 @@ def _lists(changes: Changes, current: CurrentTotals) -> dict[str, JobList]:
 def _details_of(row: Row) -> tuple[tuple[str, str], Details]:
     """Return the key of a row, and the details in its JSON."""
     job = json.loads(str(row["Job"]))
-    output = job.get("OutputDataConfig") or {}
-    bucket, key = output.get("S3Bucket"), output.get("S3Key") or ""
     return (str(row["PK"]), str(row["SK"])), Details(
         name=_encodable(job.get("JobName")),
-        output=_encodable(f"s3://{bucket}/{key}" if bucket else None),
+        output=_encodable(s3_uri(job.get("OutputDataConfig"))),
     )
 
 

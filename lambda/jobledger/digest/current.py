@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from jobledger.digest.totals import LONGEST_LIST, Shortlist, age_of
+from jobledger.digest.shortlists import LONGEST_LIST, Shortlist, age_of
 from jobledger.ledger.counters import all_jobs
 from jobledger.ledger.counts import Totals
 from jobledger.ledger.job_facts import JobFacts, expires_between, is_active, runs_long

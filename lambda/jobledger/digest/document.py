@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobledger.digest.content import Digest, JobList
-from jobledger.digest.totals import age_of
+from jobledger.digest.shortlists import age_of
 from jobledger.ledger.job_facts import JobFacts, duration_of
 from jobledger.totals.summary import every_status
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from jobledger import metrics, settings
 from jobledger.clients import session
 from jobledger.digest.claims import DigestStateRow, Sent
-from jobledger.digest.content import Reader
+from jobledger.digest.content import DigestReader
 from jobledger.digest.delivery import Delivery, Topics, When
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, settled
@@ -97,13 +97,13 @@ def assemble(
     )
     chat = os.environ.get("CHAT_TOPIC_ARN")
     delivery = Delivery(
-        reader=Reader(
+        reader=DigestReader(
             Ledger(table, configured.scope, now),
             configured.families,
             sync_minutes=int(settings.required("SYNC_MINUTES")),
             include_details=os.environ.get("INCLUDE_JOB_DETAILS") == "true",
         ),
-        reading=TextOptions(
+        options=TextOptions(
             ZoneInfo(settings.required("DIGEST_TIMEZONE")), os.environ.get("API_URL") or None
         ),
         topics=Topics(

@@ -47,7 +47,7 @@ class TextOptions(msgspec.Struct, frozen=True):
         return board_page(self.api_url, job.job_id)
 
 
-def subject(digest: Digest, reading: TextOptions) -> str:
+def subject(digest: Digest, options: TextOptions) -> str:
     """Return a subject of counts and dates only, in printable ASCII."""
     counts = [
         (digest.failed.total, "FAILED"),
@@ -61,7 +61,7 @@ def subject(digest: Digest, reading: TextOptions) -> str:
         parts = [f"{changes or 'no'} change{'' if changes == 1 else 's'}"]
     if digest.verdict is Verdict.STALE:
         parts.insert(0, "STALE")
-    start, end = (_local(time, reading).date() for time in (digest.window.start, digest.window.end))
+    start, end = (_local(time, options).date() for time in (digest.window.start, digest.window.end))
     dates = f"{start} to {end}" if digest.covers_gap else str(end)
     said = f"[job-ledger] {', '.join([*parts, dates])}"
     while len(said) > MAX_SUBJECT:
@@ -70,19 +70,19 @@ def subject(digest: Digest, reading: TextOptions) -> str:
     return said
 
 
-def text(digest: Digest, reading: TextOptions) -> str:
+def text(digest: Digest, options: TextOptions) -> str:
     """Return the e-mail text."""
     paragraphs = (
         [*_wrapped(verdict_sentence(digest)), *_wrapped(_rest(digest))],
-        _gap(digest, reading),
+        _gap(digest, options),
         _section("FAILED", digest.failed, _ended_line, digest),
         _section("FINISHED IN PART", digest.partial_success, _ended_line, digest),
-        _closer_look(digest, reading),
+        _closer_look(digest, options),
         _section("RUNNING UNUSUALLY LONG", digest.long_running, _running_line, digest),
         _counts(digest),
         _totals(digest),
-        _expiring(digest, reading),
-        _window(digest, reading),
+        _expiring(digest, options),
+        _window(digest, options),
         _how_to_stop(digest),
     )
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
@@ -113,7 +113,7 @@ def _rest(digest: Digest) -> str:
     return f"{_jobs(digest.completed.total)} completed, {digest.active.total:,} active now."
 
 
-def look_closer(digest: Digest, reading: TextOptions) -> str | None:
+def look_closer(digest: Digest, options: TextOptions) -> str | None:
     """Return the API call that lists failed jobs with their reasons; None when there are none."""
     troubled = (*digest.failed.jobs, *digest.partial_success.jobs)
     if not troubled:
@@ -130,7 +130,7 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
         # The bound is exclusive.
         first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
-    url = f"{reading.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
+    url = f"{options.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
     return f'awscurl --service execute-api --region {digest.region} "{url}"'
 
 
@@ -203,8 +203,8 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
     return f"{status} for {_age(job.submit_time, digest)}"
 
 
-def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
-    call = look_closer(digest, reading)
+def _closer_look(digest: Digest, options: TextOptions) -> list[str]:
+    call = look_closer(digest, options)
     return [] if call is None else ["Look closer (Message has the reason):", open_job(digest), call]
 
 
@@ -232,7 +232,7 @@ def _totals(digest: Digest) -> list[str]:
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
 
 
-def _expiring(digest: Digest, reading: TextOptions) -> list[str]:
+def _expiring(digest: Digest, options: TextOptions) -> list[str]:
     expiring = digest.expiring_soon
     if not expiring.total:
         return []
@@ -241,26 +241,26 @@ def _expiring(digest: Digest, reading: TextOptions) -> list[str]:
     if expiring.jobs:  # none when the jobs changed between the reads of their counters and rows
         first = expiring.jobs[0].expiration_time
         assert first is not None  # without an ExpirationTime, a job is not known to expire
-        day = _local(first, reading)
+        day = _local(first, options)
         said += f", the first on {day:%a} {day.day} {day:%b}"
     return _wrapped(f"{said}. The ledger keeps them.")
 
 
-def _gap(digest: Digest, reading: TextOptions) -> list[str]:
+def _gap(digest: Digest, options: TextOptions) -> list[str]:
     if not digest.covers_gap:
         return []
-    start = _local(digest.window.start, reading)
+    start = _local(digest.window.start, options)
     return _wrapped(
         f"Runs were missed: no digest was sent since {start:%Y-%m-%d %H:%M}."
         f" This digest covers the whole time, {span(digest.window.seconds)}."
     )
 
 
-def _window(digest: Digest, reading: TextOptions) -> list[str]:
-    start, end = (_local(time, reading) for time in (digest.window.start, digest.window.end))
+def _window(digest: Digest, options: TextOptions) -> list[str]:
+    start, end = (_local(time, options) for time in (digest.window.start, digest.window.end))
     lines = []
-    if reading.zone.key != "UTC":
-        lines.append(f"Window: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {reading.zone.key}")
+    if options.zone.key != "UTC":
+        lines.append(f"Window: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {options.zone.key}")
     times = (time[:16].replace("T", " ") for time in (digest.window.start, digest.window.end))
     lines.append(f"Window: {' to '.join(times)} UTC")
     if digest.as_of is not None and digest.verdict is not Verdict.STALE:
@@ -291,8 +291,8 @@ def _wrapped(said: str, indent: str = "") -> list[str]:
     )
 
 
-def _local(time: str, reading: TextOptions) -> datetime:
-    return parse(time).astimezone(reading.zone)
+def _local(time: str, options: TextOptions) -> datetime:
+    return parse(time).astimezone(options.zone)
 
 
 def _age(time: str, digest: Digest) -> str:

@@ -6,16 +6,15 @@ calls no AWS service.
 """
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from jobledger.errors import InvalidWindow
-from jobledger.ledger.table import SETTLING
-from jobledger.times import CLOCK_SKEW, parse, rfc3339, seconds_between
+from jobledger.inputs.payloads import window_errors
+from jobledger.times import CLOCK_SKEW, SETTLING, parse, rfc3339, seconds_between
 
 FIRST = timedelta(hours=24)
-_SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -58,18 +57,9 @@ def settled(moment: datetime) -> str:
 
 def asked_window(start: datetime, end: datetime, now: datetime) -> Window:
     """Return the window that a caller requests. Raises InvalidWindow."""
-    if not start < end:
-        raise InvalidWindow("WindowStart before WindowEnd")
-    if start < _SERVICE_BEGAN:
-        raise InvalidWindow("WindowStart in or after 2018, when the service began")
-    if end > now - SETTLING:
-        raise InvalidWindow(
-            "WindowEnd at least two minutes ago, so that no change can be added to the window"
-        )
-    window = Window(rfc3339(start), rfc3339(end))
-    if window.start == window.end:
-        raise InvalidWindow("a window of at least a millisecond")
-    return window
+    if wrong := window_errors({"WindowStart": start, "WindowEnd": end}, now):
+        raise InvalidWindow("; ".join(f"{bad.parameter}: {bad.allowed}" for bad in wrong))
+    return Window(rfc3339(start), rfc3339(end))
 
 
 def first_start(end: str, earliest_change: str | None) -> str:

@@ -32,19 +32,25 @@ class JobQuery(msgspec.Struct, frozen=True):
         """Whether the newest job comes first."""
         return self.order == "descending"
 
+    @property
+    def key_range(self) -> tuple[str, str]:
+        """The sort keys, `SubmitTime#JobId`, below and above those of all jobs between the bounds."""
+        # "$" follows "#", so the first is above all keys of its time; ":" follows the digits.
+        return f"{self.after}$" if self.after else "0", f"{self.before}#" if self.before else ":"
 
-def job_query(values: Mapping[str, Any], kept: Sequence[Family] = tuple(Family)) -> JobQuery:
+
+def job_query(values: Mapping[str, Any], families: Sequence[Family] = tuple(Family)) -> JobQuery:
     """Return the query for valid values of the filters.
 
-    `kept` are the families in the ledger. ALL selects all of them. The default is SNOMEDCT, or the first
-    family when SNOMEDCT is not kept.
+    `families` are those in the ledger. ALL selects all of them. The default is SNOMEDCT, or the first one
+    when SNOMEDCT is not among them.
     """
     after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
-    default = Family.SNOMEDCT if Family.SNOMEDCT in kept else kept[0]
-    families = values.get("Family", [default])
+    default = Family.SNOMEDCT if Family.SNOMEDCT in families else families[0]
+    asked = values.get("Family", [default])
     oldest_first = before is not None and after is None
     return JobQuery(
-        families=tuple(family for family in kept if "ALL" in families or family in families),
+        families=tuple(family for family in families if "ALL" in asked or family in asked),
         name=values.get("JobName"),
         name_prefix=values.get("JobNamePrefix"),
         statuses=tuple(status for status in JobStatus if status in values.get("JobStatus", ())),

@@ -5,9 +5,8 @@ Every DynamoDB error becomes LedgerUnavailable, except a failed condition: that 
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -25,9 +24,7 @@ TRANSACTION_LIMIT = 100
 """Actions in one TransactWriteItems call (API reference)."""
 _BATCH_GET_LIMIT = 100
 
-SETTLING = timedelta(minutes=2)
-"""The age at which the change log is closed: no earlier write can still be pending."""
-# Four attempts of at most 4 seconds: far below SETTLING.
+# Four attempts of at most 4 seconds: far below `times.SETTLING`.
 CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,
@@ -103,7 +100,7 @@ class Table:
 
     def get(self, key: Key) -> Row | None:
         """Read one row consistently; None when there is none."""
-        with _our_errors():
+        with _ledger_errors():
             answer = self._client.get_item(
                 TableName=self.name, Key=encode(key), ConsistentRead=True
             )
@@ -119,7 +116,7 @@ class Table:
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
             for round_number in range(_ROUNDS):
                 pause(round_number)
-                with _our_errors():
+                with _ledger_errors():
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
                     )
@@ -133,7 +130,7 @@ class Table:
 
     def query(self, **parameters: Any) -> dict[str, Any]:
         """Run one Query and return DynamoDB's response unchanged, for paths where speed matters."""
-        with _our_errors():
+        with _ledger_errors():
             answer: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
         _rows(answer["Items"])
         return answer
@@ -160,8 +157,19 @@ class Table:
 
         `read` is the Version that was read, or 0 for a row that did not exist.
         """
-        condition = "attribute_not_exists(PK) OR Version = :read"
-        return self.put(Put(row, condition, {":read": read}))
+        return self.put(_next(row, read))
+
+    def put_next_alone(self, row: Row, read: int) -> bool:
+        """Write the next version of a row as `put_next` does, with `put_alone`."""
+        return self.put_alone(_next(row, read))
+
+    def put_alone(self, put: Put) -> bool:
+        """Write one row outside a transaction, for half the price; False when its condition does not hold.
+
+        If the answer to the first attempt is lost, botocore's second attempt meets its own row: the result is False.
+        """
+        item = self._parameters(put, {"Item": encode(put.row)})
+        return self._write(lambda: self._client.put_item(**item))
 
     def transact(self, actions: Iterable[Action]) -> bool:
         """Write, remove or check up to 100 different rows in one transaction; False when a condition does not hold.
@@ -169,12 +177,15 @@ class Table:
         botocore sends a token with each call, so that its own retries add no increment twice.
         """
         items = [self._action(action) for action in actions]
+        return self._write(lambda: self._client.transact_write_items(TransactItems=items))
+
+    def _write(self, call: Callable[[], Any]) -> bool:
         busy = False
         for round_number in range(_ROUNDS):
             pause(round_number)
             try:
-                with _our_errors():
-                    self._client.transact_write_items(TransactItems=items)
+                with _ledger_errors():
+                    call()
             except _ConditionFailed:
                 return False
             except _Busy:
@@ -219,6 +230,10 @@ class Table:
         }
 
 
+def _next(row: Row, read: int) -> Put:
+    return Put(row, "attribute_not_exists(PK) OR Version = :read", {":read": read})
+
+
 def pause(round_number: int) -> None:
     """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds."""
     if round_number:
@@ -243,13 +258,15 @@ class _Throttled(Exception):
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def _ledger_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
         reasons = {
             reason.get("Code") for reason in error.response.get("CancellationReasons", ())
         } - {"None"}
+        # The error of a single write is one of a transaction's reasons.
+        reasons |= {error.response["Error"]["Code"].removesuffix("Exception")} & _CONFLICTS
         if reasons and reasons <= _CONFLICTS:
             raise (_ConditionFailed if _CONDITION_FAILED in reasons else _Busy) from error
         if reasons & _THROTTLES and reasons <= _THROTTLES | _CONFLICTS:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from jobledger.errors import LookupFailed
+from jobledger.jobs import s3_uri
 from jobledger.ledger.as_of import as_of, oldest
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
@@ -181,18 +182,12 @@ def _attributes(job: Mapping[str, Any], count: int) -> Attributes:
     submitted, ended = job.get("SubmitTime"), job.get("EndTime")
     seconds = seconds_between(submitted, ended) if submitted and ended else None
     return given | {
-        "InputS3Uri": _s3_uri(job.get("InputDataConfig")),
-        "OutputS3Uri": _s3_uri(job.get("OutputDataConfig")),
+        "InputS3Uri": _text(s3_uri(job.get("InputDataConfig"))),
+        "OutputS3Uri": _text(s3_uri(job.get("OutputDataConfig"))),
         "ManifestS3Uri": _manifest_uri(job),
         "DurationSeconds": "" if seconds is None else f"{seconds:.3f}".rstrip("0").rstrip("."),
         "Count": str(count),
     }
-
-
-def _s3_uri(place: Mapping[str, Any] | None) -> str:
-    if not place or not place.get("S3Bucket"):
-        return ""
-    return _text(f"s3://{place['S3Bucket']}/{place.get('S3Key') or ''}")
 
 
 def _manifest_uri(job: Mapping[str, Any]) -> str:
@@ -201,7 +196,7 @@ def _manifest_uri(job: Mapping[str, Any]) -> str:
     if not path or str(path).startswith("s3://"):
         return _text(path)
     bucket = (job.get("OutputDataConfig") or {}).get("S3Bucket")
-    return _s3_uri({"S3Bucket": bucket, "S3Key": str(path).lstrip("/")})
+    return _text(s3_uri({"S3Bucket": bucket, "S3Key": str(path).lstrip("/")}))
 
 
 def _text(value: object) -> str:

@@ -58,23 +58,23 @@ class LookupRequest(msgspec.Struct, frozen=True):
         return self.wait_minutes > 0
 
 
-def read_request(properties: Mapping[str, Any], kept: Collection[Family]) -> LookupRequest:
+def read_request(properties: Mapping[str, Any], families: Collection[Family]) -> LookupRequest:
     """Parse a resource's properties. Raises LookupFailed.
 
-    `kept` are the families in this ledger.
+    `families` are the families in this ledger.
     """
     given = {"Family": Family.SNOMEDCT.value, **properties}
     texts = {name: _split(name, _texts(value)) for name, value in given.items()}
     try:
-        values = parse_parameters(texts, _KNOWN, kept, _unknown)
+        values = parse_parameters(texts, _KNOWN, families, _unknown)
     except InvalidParameters as refused:
         raise LookupFailed(" ".join(map(_sentence, refused.parameters))) from None
-    return _request({**_DEFAULTS, **values}, kept)
+    return _request({**_DEFAULTS, **values}, families)
 
 
-def _request(values: dict[str, Any], kept: Collection[Family]) -> LookupRequest:
+def _request(values: dict[str, Any], families: Collection[Family]) -> LookupRequest:
     if "ALL" in values.get("Family", ()):
-        values["Family"] = list(kept)
+        values["Family"] = list(families)
     asked = timedelta(minutes=values["WaitMinutes"])
     given = timedelta(seconds=values["ServiceTimeout"]) - _ANSWER_MARGIN
     return LookupRequest(
@@ -101,8 +101,8 @@ def _split(name: str, texts: Sequence[str]) -> list[str]:
 
 def _unknown(name: str, _: object) -> str:
     near = nearest(name, PROPERTIES)
-    hint = f", did you mean {near}?" if near else "."
-    return f"not a property of this resource{hint} The properties are {', '.join(PROPERTIES)}"
+    hint = f" Did you mean {near}?" if near else ""
+    return f"not a property of this resource.{hint} The properties are {', '.join(PROPERTIES)}"
 
 
 def _sentence(bad: BadParameter) -> str:

@@ -25,7 +25,6 @@ from jobledger.lookup.lookup import (
 )
 from jobledger.lookup.request import LookupRequest, read_request
 from jobledger.observability import described, logger, publish_metrics, step
-from jobledger.service import Family
 from jobledger.times import known, parse, rfc3339
 
 ANSWER_BYTES = 4096
@@ -136,8 +135,7 @@ def _look_up(
 
 
 def _request(properties: Mapping[str, Any]) -> LookupRequest:
-    kept = [Family(name) for name in settings.required("FAMILIES").split(",")]
-    return read_request(properties, kept)
+    return read_request(properties, settings.families())
 
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:

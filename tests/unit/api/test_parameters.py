@@ -132,8 +132,8 @@ def test_an_unknown_parameter_is_an_error_that_suggests_the_nearest_name(name, r
         parse_parameters({name: ["x"]}, LIST_PARAMETERS)
     (bad,) = refused.value.parameters
     assert bad.parameter == name
-    assert "known are Family, JobName" in bad.allowed
-    assert right is None or f"did you mean {right}?" in bad.allowed
+    assert "This call accepts Family, JobName" in bad.allowed
+    assert right is None or f"Did you mean {right}?" in bad.allowed
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_who_writes_a_list_is_told_to_repeat_the_parameter(sent, name):
 @pytest.mark.parametrize(
     "known, said",
     [
-        ({}, "not a parameter of this call; it takes none"),
+        ({}, "Unknown parameter. This call accepts none"),
         (
             {name: FILTERS[name] for name in ("Family", "JobName")},
-            "not a parameter of this call; known are Family, JobName",
+            "Unknown parameter. This call accepts Family, JobName",
         ),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_name_that_is_like_no_other_gets_all_names(known, said):
 
 def test_a_summary_has_no_pages_and_no_order():
     for name in ("MaxResults", "NextToken", "Order", "Format", "ConsistentRead"):
-        with pytest.raises(InvalidParameters, match="not a parameter of this call"):
+        with pytest.raises(InvalidParameters, match="Unknown parameter"):
             parse_parameters({name: [ACCEPTED[name][0]]}, FILTERS)
 
 

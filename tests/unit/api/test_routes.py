@@ -68,7 +68,7 @@ def test_every_answer_has_the_request_id_and_stays_out_of_caches(api, path):
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES)])
 def test_every_route_refuses_parameters_that_it_does_not_know(api, path):
     answer = api.call(path, {"bogus": "1"}, method="POST" if path == "/digests" else "GET")
-    assert "not a parameter of this call" in answer.wrong["bogus"]
+    assert "Unknown parameter." in answer.wrong["bogus"]
 
 
 def test_a_problem_is_as_rfc_9457_has_it(api):
@@ -79,7 +79,7 @@ def test_a_problem_is_as_rfc_9457_has_it(api):
     assert (problem["title"], problem["status"]) == ("ValidationException", 400)
     assert problem["instance"] == f"urn:request:{REQUEST_ID}"
     assert answer.wrong["MaxResults"] == "a whole number from 1 to 500"
-    assert "did you mean JobName?" in answer.wrong["jobname"]
+    assert "Did you mean JobName?" in answer.wrong["jobname"]
 
 
 @pytest.mark.parametrize("form, lines", [("csv", 4), ("ndjson", 3)])
@@ -307,7 +307,7 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.fill(full_job(1), family=Family.RXNORM)
     api.fill(full_job(2), family=Family.PHI)
     api.mark_synced([Family.RXNORM])
-    monkeypatch.setattr("jobledger.handlers.api._kept", lambda: (Family.RXNORM,))
+    monkeypatch.setattr("jobledger.handlers.api._families", lambda: (Family.RXNORM,))
     for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
         answer = api.get(**query)
         assert [job["Family"] for job in answer.jobs] == ["RXNORM"]

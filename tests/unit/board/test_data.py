@@ -6,7 +6,7 @@ import pytest
 
 from jobledger.board import data
 from jobledger.board.charts import _round_up, status_bar
-from jobledger.board.data import DAYS, Reader, Window, last_days, read_overview
+from jobledger.board.data import DAYS, BoardReader, SubmitTimes, last_days, read_overview
 from jobledger.board.markup import about, span
 from jobledger.errors import TooMuchToSummarise
 from jobledger.ledger.job_facts import runs_long
@@ -27,7 +27,7 @@ def api():
 
 
 def reader(api, go_on=lambda: None):
-    return Reader(api.ledger, tuple(Family), lambda: api.now, go_on)
+    return BoardReader(api.ledger, tuple(Family), lambda: api.now, go_on)
 
 
 def overview(api, window=None, **more):
@@ -83,7 +83,7 @@ def test_an_active_job_is_long_above_its_family_and_an_hour_whatever_the_window(
     api.fill(ended(1, 60), *(ended(24 * 40 + n, 36_000) for n in range(20)))
     api.fill(running(500, TODAY - age))
     after = rfc3339(NOW - timedelta(days=days))
-    found = overview(api, Window(after, None, after, NOW)).active
+    found = overview(api, SubmitTimes(after, None, after, NOW)).active
     (job,) = found.jobs
     assert runs_long(age, found.usual[job.family].p95) is is_long
 
@@ -154,7 +154,7 @@ def test_counting_stops_when_time_runs_out(api):
 @pytest.mark.parametrize("hours, days", [(1, 1), (13, 2), (48, 3), (24 * 90, DAYS), (-5, 1)])
 def test_a_shorter_window_has_fewer_days(api, hours, days):
     after = rfc3339(NOW - timedelta(hours=hours))
-    counts = overview(api, Window(after, None, after, NOW)).counts
+    counts = overview(api, SubmitTimes(after, None, after, NOW)).counts
     assert counts is not None
     assert len(counts.days) == days
     assert counts.days[-1].date == rfc3339(NOW)[:10]

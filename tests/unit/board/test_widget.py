@@ -255,7 +255,7 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
     [
         ({"Action": "Delete"}, "one of Filter, List, Job"),
         ({"JobStatus": "BOGUS"}, "one of SUBMITTED"),
-        ({"jobname": "x"}, "did you mean JobName?"),
+        ({"jobname": "x"}, "Did you mean JobName?"),
         ({"JobName": {"a": 1}}, "text, or a list of texts"),
         ({"JobName": [None]}, "text, or a list of texts"),
         ({"Action": "Job"}, "the JobId alone"),
@@ -263,7 +263,7 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
         ({"Action": "Job", "JobId": "none"}, "no job with this JobId"),
         ({"Action": "List", "NextToken": "AAAA"}, "does not belong to this query"),
         ({"MaxResults": 501}, "a whole number from 1 to 500"),
-        ({"Format": "csv"}, "not a parameter of this call"),
+        ({"Format": "csv"}, "Unknown parameter."),
         ({"Family": "DENTAL"}, "one of SNOMEDCT"),
         # Before the dashboard's range: its start is then the other bound.
         ({"SubmitTimeBefore": "2020-01-01"}, "a time earlier than SubmitTimeBefore"),

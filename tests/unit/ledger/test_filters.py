@@ -70,14 +70,15 @@ def test_statuses_are_listed_once_in_the_order_of_the_model():
 
 
 @pytest.mark.parametrize(
-    "values,order",
+    "names,given,order",
     [
-        ({"SubmitTimeBefore": LATE}, "ascending"),
-        ({"SubmitTimeAfter": EARLY}, "descending"),
-        ({"SubmitTimeAfter": EARLY, "SubmitTimeBefore": LATE}, "descending"),
-        ({"SubmitTimeBefore": LATE, "Order": "descending"}, "descending"),
-        ({"SubmitTimeAfter": EARLY, "Order": "ascending"}, "ascending"),
+        *((["Before"], None, "ascending"), (["After"], None, "descending")),
+        *((["After", "Before"], None, "descending"), (["Before"], "descending", "descending")),
+        (["After"], "ascending", "ascending"),
     ],
 )
-def test_jobs_before_a_time_alone_are_listed_oldest_first_unless_an_order_is_given(values, order):
+def test_jobs_before_a_time_alone_are_listed_oldest_first_unless_an_order_is_given(
+    names, given, order
+):
+    values = {f"SubmitTime{name}": EARLY for name in names} | ({"Order": given} if given else {})
     assert job_query(values).order == order

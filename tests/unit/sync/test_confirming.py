@@ -8,7 +8,8 @@ from jobledger.jobs import Job
 from jobledger.ledger.states import Round
 from jobledger.sync import confirming, window
 from jobledger.times import rfc3339
-from tests.unit.sync.scripted_service import DAY, HOUR, MINUTE, NOW, SECOND, Service, a_job, page
+from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
+from tests.unit.sync.scripted_service import Service, a_job, page
 
 REFUSED = UpstreamError("AccessDeniedException")
 UNKNOWN = JobUnknown("ResourceNotFoundException")
@@ -29,20 +30,9 @@ def filled(service: Service, number: int) -> Service:
 
 def described(service: Service) -> list[str]:
     """Run a sync; return the jobs that it described."""
-    asked: list[str] = []
-    describe = service.describe
-
-    def remember(family, job_id):
-        asked.append(job_id)
-        return describe(family, job_id)
-
-    service.describe = remember  # type: ignore[method-assign] # records the calls
-    try:
-        service.sync(page())
-    finally:
-        service.describe = describe  # type: ignore[method-assign] # as it was
+    service.sync(page())
     service.now += MINUTE
-    return asked
+    return service.asked_for
 
 
 @pytest.mark.row(33, count="refused, unknown once")
@@ -154,7 +144,7 @@ def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(servi
     service.sync(page(*jobs))
     service.described = {job.job_id: job for job in jobs}
     service.now += MINUTE
-    service.save(active={})
+    service.keep(active={})
     done = service.sync(page(jobs[0], jobs[2], token="2"), DeadlineReached())
     assert done.upstream_calls == 3  # two pages, and job 1
     # The run that goes on has not seen the jobs of the first page, and does not have to.
@@ -182,6 +172,6 @@ def test_a_token_that_the_state_cannot_hold_is_not_kept(service):
     service.now += MINUTE
     service.sync(page(token=tokens[0]), page(token=tokens[1]), DeadlineReached())
     assert service.state.walk.next_token == tokens[0]
-    service.save(walk=replace(service.state.walk, next_token=None, pages=0))
+    service.keep(walk=replace(service.state.walk, next_token=None, pages=0))
     for token in (tokens[1], "\ud800"):  # JSON can carry a lone surrogate, a row cannot
         assert service.sync(page(token=token), page()).error is None

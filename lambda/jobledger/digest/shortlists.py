@@ -45,7 +45,7 @@ def _newest_end_first() -> Shortlist:
     return Shortlist(lambda job: job.end_time or "", descending=True)
 
 
-class Changes(msgspec.Struct):
+class WindowChanges(msgspec.Struct):
     """The changes in a window: how often each status was reached, by family, and by which jobs."""
 
     counts: Counter[str] = msgspec.field(default_factory=Counter)
@@ -55,7 +55,7 @@ class Changes(msgspec.Struct):
     completed: Shortlist = msgspec.field(default_factory=_newest_end_first)
 
     @classmethod
-    def gather(cls, changes: Iterable[Change]) -> "Changes":
+    def gather(cls, changes: Iterable[Change]) -> "WindowChanges":
         """Count and list changes."""
         gathered = cls()
         lists = {
