@@ -206,7 +206,7 @@ def test_updates_keep_rows_topics_subscriptions_and_windows(own, earlier_release
         assert now.subscribers() == subscribers
         assert now.window_end() == window
         now.sync()
-        assert now.uncounted() == []
+    assert now.uncounted() == []
 
 
 def test_a_failed_first_deployment_does_not_block_the_next(own):
