@@ -71,7 +71,7 @@ CONDITIONS = {
 @contextmanager
 def dropped(name: str) -> Iterator[None]:
     """Plant a bug: every write on this condition is one on a condition that always holds."""
-    condition, transact = CONDITIONS[name], Table.transact
+    condition, transact, put_alone = CONDITIONS[name], Table.transact, Table.put_alone
     always = _ALWAYS[condition.condition]
 
     def without(action: Action) -> Action:
@@ -82,5 +82,13 @@ def dropped(name: str) -> Iterator[None]:
     def planted(table: Table, actions: Iterable[Action]) -> bool:
         return transact(table, map(without, actions))
 
-    with mock.patch.object(Table, "transact", planted):
+    def planted_alone(table: Table, put: Put) -> bool:
+        changed = without(put)
+        assert isinstance(changed, Put)
+        return put_alone(table, changed)
+
+    with (
+        mock.patch.object(Table, "transact", planted),
+        mock.patch.object(Table, "put_alone", planted_alone),
+    ):
         yield

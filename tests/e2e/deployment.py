@@ -195,3 +195,41 @@ def stop(process: subprocess.Popen[bytes], number: int = signal.SIGINT) -> None:
         process.wait(STOP_SECONDS)
     finally:
         process.kill()
+
+
+class Inbox:
+    """A queue that keeps what topics and rules deliver, in the order of its arrival."""
+
+    def __init__(self, deployment: Any, name: str) -> None:
+        self._deployment = deployment
+        self._sqs = deployment.client("sqs")
+        self._name = name
+        anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+        policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [anyone]})}
+        self._url = self._sqs.create_queue(QueueName=name, Attributes=policy)["QueueUrl"]
+        asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self._arn = asked["Attributes"]["QueueArn"]
+        self.received: list[str] = []
+
+    def subscribe(self, topic: str, **attributes: str) -> None:
+        """Receive what a topic publishes, which an output of the stack names."""
+        self._deployment.client("sns").subscribe(
+            TopicArn=self._deployment.outputs[topic],
+            Protocol="sqs",
+            Endpoint=self._arn,
+            Attributes=attributes,
+        )
+
+    def follow_events(self) -> None:
+        """Receive every event of the deployment."""
+        events = self._deployment.client("events")
+        events.put_rule(Name=self._name, EventPattern=json.dumps({"source": ["jobledger"]}))
+        events.put_targets(Rule=self._name, Targets=[{"Id": "queue", "Arn": self._arn}])
+
+    def receive(self) -> list[str]:
+        """All that has arrived so far."""
+        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            self.received.append(message["Body"])
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return self.received

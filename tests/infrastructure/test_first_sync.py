@@ -160,17 +160,6 @@ def test_a_first_fill_that_the_next_run_goes_on_with_is_not_finished_and_has_not
     assert answer["Data"] == {"Outcome": expected}
 
 
-def test_an_output_of_the_stack_shows_how_it_ended(template):
-    (value,) = (
-        output["Value"]
-        for name, output in template.to_json()["Outputs"].items()
-        if name == "FirstSync"
-    )
-    resource, attribute = value["Fn::GetAtt"]
-    assert template.to_json()["Resources"][resource]["Type"] == "Custom::JobLedgerFirstSync"
-    assert attribute == "Outcome"
-
-
 def test_a_permission_that_takes_a_moment_is_waited_for(run):
     answer = run(
         Lambda(refused("AccessDeniedException"), refused("AccessDeniedException"), done(PHI=None))

@@ -10,12 +10,6 @@ from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
 
 
-@pytest.fixture(scope="module")
-def full(synthesise):
-    """The stack with everything that adds to a role."""
-    return synthesise(chatDigests="true", includeJobDetails="true").to_json()["Resources"]
-
-
 def statements_of(resources, role):
     """Return the statements of a role's policies by `Sid`."""
     found = [
@@ -36,12 +30,10 @@ def statements_of(resources, role):
     }
 
 
-@pytest.mark.row(22, count="all roles of the template")
 def test_there_are_no_other_roles(full):
     assert sorted(of_type(full, "AWS::IAM::Role")) == sorted(ROLES)
 
 
-@pytest.mark.row(22, count="15 roles")
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_do_what_is_listed_and_nothing_else(full, role):
     assert statements_of(full, role) == ROLES[role]
@@ -71,19 +63,10 @@ def test_only_the_services_that_run_functions_and_schedules_assume_roles(full):
         }
         for path, role in of_type(full, "AWS::IAM::Role").items()
     }
-    expected = {
-        path: {
-            "scheduler.amazonaws.com"
-            if path.startswith("Scheduler")
-            else "states.amazonaws.com"
-            if "waiter" in path
-            else "apigateway.amazonaws.com"
-            if "Rest" in path
-            else "lambda.amazonaws.com"
-        }
-        for path in ROLES
-    }
-    assert principals == expected
+    services = {"Scheduler": "scheduler", "waiter": "states", "Rest": "apigateway"}
+    for path in ROLES:
+        service = next((services[each] for each in services if each in path), "lambda")
+        assert principals[path] == {f"{service}.amazonaws.com"}, path
 
 
 def test_the_api_and_the_look_up_cannot_write_the_ledger(full):
@@ -94,11 +77,11 @@ def test_the_api_and_the_look_up_cannot_write_the_ledger(full):
                 assert "Ledger.Arn" not in statement.resources
 
 
-def test_a_deployment_for_one_family_may_not_read_the_others(synthesise):
-    resources = synthesise(families="PHI").to_json()["Resources"]
-    assert statements_of(resources, "Sync/FunctionRole")["ReadJobs"].actions == {
-        "comprehendmedical:ListPHIDetectionJobs",
-        "comprehendmedical:DescribePHIDetectionJob",
+def test_a_deployment_for_some_families_may_not_read_the_others(chosen):
+    assert statements_of(chosen, "Sync/FunctionRole")["ReadJobs"].actions == {
+        f"comprehendmedical:{action}"
+        for name in ("PHIDetection", "RxNormInference")
+        for action in (f"List{name}Jobs", f"Describe{name}Job")
     }
 
 

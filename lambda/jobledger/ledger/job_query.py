@@ -32,6 +32,12 @@ class JobQuery(msgspec.Struct, frozen=True):
         """Whether the newest job comes first."""
         return self.order == "descending"
 
+    @property
+    def key_range(self) -> tuple[str, str]:
+        """The sort keys, `SubmitTime#JobId`, below and above those of all jobs between the bounds."""
+        # "$" follows "#", so the first is above all keys of its time; ":" follows the digits.
+        return f"{self.after}$" if self.after else "0", f"{self.before}#" if self.before else ":"
+
 
 def job_query(values: Mapping[str, Any], families: Sequence[Family] = tuple(Family)) -> JobQuery:
     """Return the query for valid values of the filters.

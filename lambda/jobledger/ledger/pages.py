@@ -16,7 +16,7 @@ import msgspec
 
 from jobledger.errors import NotUnderstood
 from jobledger.jobs import is_object
-from jobledger.ledger.cursor import Position
+from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
@@ -158,12 +158,11 @@ class _Reading(msgspec.Struct):
         return self.query.name_prefix is not None
 
     def knows(self, family: Family, row: Row) -> bool:
-        """Whether the ledger knew of a job when the walk began, as in `parameters_of`."""
+        """Whether the ledger knew of a job when the walk began, as `queries` asks for it."""
         if self.as_of is None:
             return True
-        times = self.as_of.split(",")
-        began = times[self.query.families.index(family) if times[1:] else 0]
-        return (known(text_of(row, "FirstObservedAt"), parse(self.now)) or "") <= began
+        observed = known(text_of(row, "FirstObservedAt"), parse(self.now)) or ""
+        return observed <= beginning(self.as_of, self.query, family)
 
     def enough(self, found: int) -> bool:
         """Whether a page with so many jobs ends here, although it is not full."""

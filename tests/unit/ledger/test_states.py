@@ -1,7 +1,5 @@
 """The state of each sync: its versions, and the time after which new jobs are stamped."""
 
-from datetime import timedelta
-
 import pytest
 from msgspec.structs import replace
 
@@ -109,24 +107,3 @@ def test_only_a_new_job_is_written_on_condition_of_the_state(states):
     states.record(a_job("new", "SUBMITTED"))
     states.record(a_job("known", "FAILED"))
     assert states.database.calls["get_item"] == 1
-
-
-# AsOf in memory; tests/unit/ledger/test_as_of.py has it behind the API.
-
-
-@pytest.mark.parametrize(
-    "passed,read", [(0 * SECOND, 0), (4.999 * SECOND, 0), (5 * SECOND, 1), (-MILLISECOND, 1)]
-)
-def test_a_value_in_memory_is_used_for_less_than_the_time_that_is_given(states, passed, read):
-    states.ledger.as_of(5 * SECOND)
-    states.now += passed
-    states.ledger.as_of(5 * SECOND)
-    assert len(states.database.queries) == 1 + read
-
-
-def test_a_read_of_the_table_and_a_saved_state_drop_the_value_in_memory(states):
-    for within in (5 * SECOND, timedelta(0), 5 * SECOND):
-        states.ledger.as_of(within)
-    assert len(states.database.queries) == 3
-    states.save(PHI, as_of=ELEVEN)
-    assert states.ledger.as_of(5 * SECOND) == {PHI: ELEVEN}

@@ -1,7 +1,7 @@
 """What the look-up returns to CDK's provider framework."""
 
+import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,7 +10,7 @@ from jobledger.errors import LookupFailed
 from jobledger.invoke import Function
 from jobledger.ledger.ledger import Ledger
 from jobledger.lookup.encryption import PropertyCipher
-from jobledger.lookup.resource import begin, check
+from jobledger.lookup.resource import begin, check, with_one_reason
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 REQUEST = {
@@ -51,11 +51,7 @@ def _environment(monkeypatch):
     "request_type,given,physical_id",
     [
         ("Create", {}, CREATED),
-        (
-            "Update",
-            {"PhysicalResourceId": "earlier", "OldResourceProperties": {"JobName": "a"}},
-            "earlier",
-        ),
+        ("Update", {"PhysicalResourceId": "old", "OldResourceProperties": {"JobName": "a"}}, "old"),
     ],
 )
 def test_a_pending_request_carries_its_id_and_time_and_encrypted_properties(
@@ -74,19 +70,39 @@ def test_a_pending_delete_carries_only_its_id():
     assert begin(event, cipher, NOW) == {"PhysicalResourceId": "earlier", "ResourceProperties": {}}
 
 
-@pytest.mark.parametrize("seconds", [0, 59])
-def test_a_key_that_cannot_be_used_for_less_than_a_minute_is_tried_again(seconds):
-    assert checked_with_a_key_that_fails(seconds) == {"IsComplete": False}
+def test_a_key_that_cannot_be_used_is_tried_again_for_a_minute():
+    def check_after(seconds):
+        return check(event, cipher, connect, lambda: NOW + timedelta(seconds=seconds))
 
-
-def test_a_key_that_cannot_be_used_for_a_minute_is_a_sentence():
+    event = {**REQUEST, **begin(REQUEST, cipher, NOW)}
+    assert check_after(0) == check_after(59) == {"IsComplete": False}
     with pytest.raises(LookupFailed) as failed:
-        checked_with_a_key_that_fails(60)
+        check_after(60)
     assert str(failed.value) == (
         "The ledger is temporarily unavailable (ThrottlingException). No data was lost. Try again."
     )
 
 
-def checked_with_a_key_that_fails(seconds: int) -> dict[str, Any]:
-    event = {**REQUEST, **begin(REQUEST, cipher, NOW)}
-    return check(event, cipher, connect, lambda: NOW + timedelta(seconds=seconds))
+MOST = 2000  # bytes, as JSON
+
+
+def reason_of(sentence: str) -> str:
+    def fail():
+        raise LookupFailed(sentence)
+
+    with pytest.raises(LookupFailed) as failed:
+        with_one_reason({}, lambda: NOW, fail)
+    return str(failed.value)
+
+
+def test_a_reason_that_just_fits_is_unchanged():
+    sentence = "x" * (MOST - 2)
+    assert reason_of(sentence) == sentence
+
+
+@pytest.mark.parametrize("letter", ["x", "診", '"', "\\"])
+def test_a_longer_reason_keeps_as_much_of_its_beginning_as_fits(letter):
+    reason = reason_of(letter * 5000)
+    assert reason == letter * (len(reason) - 1) + "…"
+    size = len(json.dumps(reason, ensure_ascii=False).encode())
+    assert MOST * 9 // 10 - 10 < size <= MOST
