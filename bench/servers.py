@@ -14,7 +14,7 @@ import re
 import ssl
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -121,7 +121,7 @@ def _error(error: ClientError) -> dict[str, Any]:
 class Connection(asyncio.Protocol):
     """One HTTP/1.1 connection; requests have a Content-Length."""
 
-    open = set["Connection"]()
+    open: ClassVar = set["Connection"]()
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
