@@ -121,9 +121,7 @@ def test_a_window_whose_message_sns_refuses_is_read_again_by_the_next_call(world
     ["get_item", "query", "transact_write_items", "put_remembered", "update_remembered"],
 )
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "RequestTimeout"])
-def test_a_ledger_that_fails_at_any_point_costs_no_digest_and_sends_none_twice(
-    world, operation, code
-):
+def test_a_ledger_failure_at_any_point_loses_and_repeats_no_digest(world, operation, code):
     def fail(called: str) -> None:
         if called == operation:
             world.tables.before = lambda _: None
@@ -138,7 +136,7 @@ def test_a_ledger_that_fails_at_any_point_costs_no_digest_and_sends_none_twice(
     assert world.run()["Published"] is False
 
 
-def test_a_ledger_that_fails_after_the_message_is_out_sends_none_twice(world):
+def test_a_ledger_failure_after_publication_repeats_no_digest(world):
     world.topic.after = lambda _: setattr(world.tables, "before", fail_writes)
 
     def fail_writes(operation: str) -> None:

@@ -1,4 +1,4 @@
-"""Random batches of a stream: records that are not understood, at any position, and a bus and a queue that refuse.
+"""Random batches of a stream: unreadable records at any position, and a bus and a queue that refuse.
 
 The model is a shard as Lambda reads it: a batch goes on from the record that the answer names, and any part of it may
 come again. Each change is sent, in the order of its shard; each other record is put aside, alone.
