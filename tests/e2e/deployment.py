@@ -204,7 +204,9 @@ class Inbox:
         self._deployment = deployment
         self._sqs = deployment.client("sqs")
         self._name = name
-        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+        policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [anyone]})}
+        self._url = self._sqs.create_queue(QueueName=name, Attributes=policy)["QueueUrl"]
         asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         self._arn = asked["Attributes"]["QueueArn"]
         self.received: list[str] = []

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.deployment import ROOT, Deployment, deployed, processes_of, wait_until
 
-pytestmark = [pytest.mark.xdist_group("sample"), pytest.mark.longest]
+pytestmark = pytest.mark.xdist_group("sample")
 
 LOCAL = (ROOT / "docs" / "local.md").read_text()
 AWS_CLI = ROOT / ".venv-awscli" / "bin"

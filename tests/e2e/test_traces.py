@@ -33,7 +33,7 @@ def test_a_request_is_traced_through_the_digest_function_to_each_call(deployment
         return annotated(segments, RequestId=request_id), segments
 
     (handler,), segments = wait_until(
-        lambda: found if (found := of_request())[0] else None, 10, "the request's trace"
+        lambda: found if (found := of_request())[0] else None, 30, "the request's trace"
     )
     assert {"Operation": "POST /digests", "Outcome": "ok"}.items() <= handler["annotations"].items()
     assert handler["annotations"]["ColdStart"] in (True, False)

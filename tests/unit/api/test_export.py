@@ -51,7 +51,6 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return [{name: plain_cell(cell) for name, cell in row.items()} for row in rows]
 
 
-@pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_survive_ledger_json_csv_and_ndjson():
     names = legal_names()
     query: dict[str, Any] = {"MaxResults": 500, "Order": "ascending"}
@@ -74,7 +73,6 @@ def names_in(form: str, body: str) -> list[str]:
     return [row["JobName"] for row in rows_of(body)]
 
 
-@pytest.mark.row(18, count="6 first characters, 5 blanks, 3 columns")
 @pytest.mark.parametrize("column", ["JobName", "Message", "InputDataConfig.S3Key"])
 def test_no_cell_begins_with_what_a_spreadsheet_runs(column):
     for blank, leader in itertools.product(BLANKS, LEADERS):
@@ -88,7 +86,6 @@ def test_no_cell_begins_with_what_a_spreadsheet_runs(column):
         assert made.count('\r\n"') == 1  # the header's line and the job's: nothing began another
 
 
-@pytest.mark.row(18, count="8 disguises")
 def test_disguises_of_a_formula_are_seen_through_and_other_text_is_left_as_it_is():
     for text in ("＝1", "＠A", "\ufeff=1", "\u200b=1", "\x00=1", "\u2028=1", "'=1", "'"):
         assert safe_cell(text) == f"'{text}"

@@ -183,7 +183,6 @@ def test_without_the_table_there_is_no_walk_and_a_retry_is_invited(api, operatio
     assert ids(keyed_walk(api)) == first
 
 
-@pytest.mark.row(13, count="1")
 def test_a_request_that_was_killed_blocks_its_key_for_the_time_that_it_had(api):
     def die(operation: str) -> None:
         if operation == "update_remembered":

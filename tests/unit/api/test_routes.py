@@ -47,7 +47,6 @@ def test_an_unknown_path_is_not_found_whatever_the_method(api, path):
     assert "/docs" in api.get(path).json["detail"]
 
 
-@pytest.mark.row(16, count="11 routes")
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES), "/nowhere"])
 def test_every_answer_has_the_same_headers_and_no_route_takes_a_parameter_it_does_not_know(
     api, path
@@ -189,7 +188,6 @@ def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):
     assert (answer.status, "Narrow the filters" in answer.json["detail"]) == (503, True)
 
 
-@pytest.mark.row(15, count="2 tokens that were not issued for the query")
 def test_a_token_that_is_refused_reads_nothing(api):
     token = api.get("/jobs", MaxResults=1).json["NextToken"]
     api.database.calls.clear()
