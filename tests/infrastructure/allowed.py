@@ -5,7 +5,7 @@ A statement is its actions, its resources (by path) and its conditions.
 
 from typing import Any, NamedTuple
 
-from jobledger.service import Family, actions
+from local.comprehend_medical.families import NOUNS
 
 
 class Allowed(NamedTuple):
@@ -114,8 +114,14 @@ ROLES: dict[str, dict[str, Allowed]] = {
                 "Null": {"dynamodb:LeadingKeys": "false"},
             },
         ),
-        # `test_one_source.py` compares them with the service's model.
-        "ReadJobs": Allowed(set(actions(Family)), {"*"}),
+        "ReadJobs": Allowed(
+            {
+                f"comprehendmedical:{action}"
+                for noun in NOUNS.values()
+                for action in (f"List{noun}s", f"Describe{noun}")
+            },
+            {"*"},
+        ),
     },
     "Sync/FirstSync/FunctionRole": _logs("Sync/FirstSync/Function") | _invoke("Sync/Function"),
     "Digest/FunctionRole": _logs("Digest/Function")

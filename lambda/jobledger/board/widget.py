@@ -14,7 +14,7 @@ members of `widgetContext.params` are those that the dashboard's author configur
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,9 +40,15 @@ from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
 from jobledger.inputs.filters import parse_parameters
 from jobledger.inputs.validation import value_of
 from jobledger.ledger.job_query import job_query
+from jobledger.service import Family, JobStatus
 from jobledger.times import EPOCH, from_epoch, rfc3339
 
-DESCRIPTION = """\
+
+def _in_code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+DESCRIPTION = f"""\
 ## Job Ledger
 
 Comprehend Medical jobs of this account and region: totals by status, active jobs, failures with their
@@ -53,8 +59,8 @@ range of submit times.
 
 Parameter | Value
 ---|---
-**Family** | one of `SNOMEDCT`, `ICD10CM`, `RXNORM`, `ENTITIES_V2`, `PHI`, or a list of them
-**JobStatus** | one of `SUBMITTED`, `IN_PROGRESS`, `STOP_REQUESTED`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED`, `STOPPED`, or a list of them
+**Family** | one of {_in_code(Family)}, or a list of them
+**JobStatus** | one of {_in_code(JobStatus)}, or a list of them
 **JobName** | the exact name of the jobs
 **JobNamePrefix** | the start of the name of the jobs
 **Active** | `true`: only jobs that have not ended and that the service still knows

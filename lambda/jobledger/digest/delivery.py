@@ -24,7 +24,8 @@ from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notification
 from jobledger.totals.summary import every_status
 
-# Less than a week by the maximum clock adjustment, so that it stays the same run of the day.
+# A clock change can make a week of daily runs two hours shorter. With a full week, the digest would then wait
+# for the run of the next day.
 _HEARTBEAT = timedelta(days=7) - timedelta(hours=2)
 _POLL_SECONDS = 1.0
 
@@ -37,7 +38,10 @@ class When(StrEnum):
     ATTENTION = "attention"
 
     def wants(self, digest: Digest) -> bool:
-        """Whether to publish a digest. At least one a week is published, so that silence is unambiguous."""
+        """Whether to publish a digest.
+
+        One a week is published in any case: without it, silence could also mean that digests are broken.
+        """
         if self is When.ALWAYS or digest.window.seconds >= _HEARTBEAT.total_seconds():
             return True
         if self is When.CHANGES and digest.counts.total():
@@ -93,9 +97,8 @@ class Delivery(msgspec.Struct, frozen=True):
         | a digest is due                                  | claim it                   |
         """
         waiting = _Waiting(self.patience, self.sleep)
-        claimed = settled = (
-            None  # the id of the digest that this run has claimed, and has published
-        )
+        # The id of the digest that this run has claimed, and of the one that it has published.
+        claimed = settled = None
         while True:
             state = rows.load().known_at(self.now())
             if state.claim is not None:
@@ -125,7 +128,7 @@ class Delivery(msgspec.Struct, frozen=True):
         return Outcome(last, published=published)
 
     def named(self, rows: Rows, window: Window, request: str | None) -> Sent:
-        """Publish the digest of one closed window, independent of the schedule: once for each `request`."""
+        """Publish the digest of one closed window, once for each `request`. The schedule's state stays as it is."""
         waiting = _Waiting(self.patience, self.sleep)
         claimed = False
         while True:
@@ -175,8 +178,8 @@ class Delivery(msgspec.Struct, frozen=True):
     ) -> bool:
         """Publish the claimed digest and record it; False when another run did so or is doing so.
 
-        A claim that SNS rejects is dropped, and a later run covers its window. A claim of an earlier run
-        stays: SNS may have accepted one of its attempts.
+        When SNS rejects this run's own claim, the claim is dropped, and a later run covers its window. An
+        earlier run's claim stays: SNS may have accepted that run's attempt.
         """
         claim = state.claim
         assert claim is not None
@@ -200,7 +203,7 @@ class Delivery(msgspec.Struct, frozen=True):
         return True
 
     def _publish_to_chat(self, key: str, notification: Notification) -> None:
-        """Publish to the chat topic. The digest is already published and does not depend on this."""
+        """Publish to the chat topic. An error is only logged and counted: the digest is already published."""
         if self.topics.chat is None:
             return
         try:

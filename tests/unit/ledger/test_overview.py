@@ -131,6 +131,7 @@ def test_only_the_families_whose_counters_are_complete_are_read_from_them():
         SNOMEDCT: COUNTED,
         PHI: replace(COUNTED, counted=LAYOUT - 1),
         Family.RXNORM: SyncState(),
+        Family.ICD10CM: replace(COUNTED, counted=LAYOUT + 1),
     }
     assert counted_families(states, tuple(Family)) == (SNOMEDCT,)
     assert counted_families(ALL_COUNTED, [PHI, SNOMEDCT]) == (PHI, SNOMEDCT)

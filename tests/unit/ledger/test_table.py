@@ -114,8 +114,8 @@ def test_a_query_is_read_page_by_page_until_there_is_no_more():
     )
     assert list(table.query_all(Limit=2)) == [*keys(2), *keys(1, 6)]
     asked = {"TableName": "ledger", "Limit": 2}
-    starts = ({}, {"ExclusiveStartKey": first}, {"ExclusiveStartKey": second})
-    assert client.asked == [asked | start for start in starts]
+    starts = ({"ExclusiveStartKey": key} for key in (first, second))
+    assert client.asked == [asked, *(asked | start for start in starts)]
 
 
 # Writes.

@@ -1,7 +1,7 @@
 """What is asked of Comprehend Medical, and what is made of its answers and errors."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -10,19 +10,12 @@ import pytest
 
 from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
-from jobledger.service import Family
+from jobledger.service import Family, operations
 from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
 from testing.builders import START
 from testing.scripted_server import Scripted, ScriptedServer, scripted
 from testing.world import World
 
-OPERATIONS = {
-    Family.SNOMEDCT: "SNOMEDCTInferenceJob",
-    Family.ICD10CM: "ICD10CMInferenceJob",
-    Family.RXNORM: "RxNormInferenceJob",
-    Family.ENTITIES_V2: "EntitiesDetectionV2Job",
-    Family.PHI: "PHIDetectionJob",
-}
 LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
 JOB = {"JobId": "job", "JobStatus": "COMPLETED", "SubmitTime": 1_763_899_200.0}
 
@@ -65,10 +58,8 @@ def test_each_family_is_listed_and_described_by_its_own_operations(family):
         described = upstream.describe(family, "job")
     assert page == UpstreamPage(jobs=(described,), next_token=None)
     assert (described.family, described.job_id, described.status) == (family, "job", "COMPLETED")
-    assert asked(server) == [
-        (f"List{OPERATIONS[family]}s", {"MaxResults": 500}),
-        (f"Describe{OPERATIONS[family]}", {"JobId": "job"}),
-    ]
+    list_jobs, describe_job = operations([family])
+    assert asked(server) == [(list_jobs, {"MaxResults": 500}), (describe_job, {"JobId": "job"})]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +125,6 @@ def every(*bodies: Any) -> list[Scripted]:
     return [Scripted(body=body) for body in NO_ANSWERS] + [answer(**body) for body in bodies]
 
 
-@pytest.mark.row(31, count="26 answers to List")
 @pytest.mark.parametrize(
     "given",
     every(
@@ -151,11 +141,11 @@ def test_a_page_that_is_none_is_an_error_and_nothing_follows_from_it(given):
     assert failed.value.name == "InvalidResponse"
 
 
-@pytest.mark.row(31, count="19 answers to Describe")
 @pytest.mark.parametrize(
     "given",
     every(
-        *({ONE: odd} for odd in [*ODD, [], {}, JOB | {"JobId": 7}, JOB | {"JobId": "another"}]),
+        *({ONE: odd} for odd in ODD),
+        *({ONE: []}, {ONE: {}}, {ONE: JOB | {"JobId": 7}}, {ONE: JOB | {"JobId": "another"}}),
         {LIST: [JOB]},
     ),
 )
@@ -164,7 +154,6 @@ def test_a_description_that_is_none_says_nothing_of_the_job(given):
         upstream.describe(Family.PHI, "job")
 
 
-@pytest.mark.row(31, count="9 bodies, 4 statuses")
 @pytest.mark.parametrize("body", NO_ANSWERS)
 @pytest.mark.parametrize("status", [200, 204, 302, 403])
 def test_a_sync_of_no_answers_marks_and_writes_nothing(body, status):
@@ -196,7 +185,7 @@ def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
 )
 def test_each_attempt_is_counted_and_so_is_each_throttle(code, throttles):
     with service(problem(code, 500)) as (upstream, server):
-        asks = (
+        asks: tuple[Callable[[], object], ...] = (
             partial(upstream.page, Family.PHI, None, None),
             partial(upstream.describe, Family.PHI, "job"),
         )
