@@ -1,13 +1,12 @@
 """One trace and one correlation id for a request, through every function to every AWS call."""
 
 import json
-import urllib.request
 import uuid
 
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import opened, wait_until
+from tests.e2e.deployment import wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
@@ -15,9 +14,8 @@ pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 def post_digest(deployment):
     """Publish a digest of its own; return the id of the request."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
-    request = urllib.request.Request(f"{deployment.ready['ApiUrl']}/digests", b"{}", headers)
-    with opened(request, 60) as response:
-        return response.headers["X-Request-Id"]
+    answer = deployment.send("/digests", method="POST", body=b"{}", **headers)
+    return answer.headers["X-Request-Id"]
 
 
 def annotated(segments, **wanted):
