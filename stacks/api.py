@@ -17,7 +17,7 @@ from stacks.scheduler_role import scheduler_role
 from stacks.settings import Settings
 
 STAGE = "v1"
-# The id that CDK gave the role first.
+# The id that CDK gave the role in its first release.
 _KEEP_WARM_ROLE = "SchedulerRoleForTarget-91eb27"
 # The event that the function answers before anything else.
 WARM_UP = {"WarmUp": True}
@@ -142,8 +142,8 @@ def _rest_api(
         default_method_options=apigateway.MethodOptions(
             authorization_type=apigateway.AuthorizationType.IAM
         ),
-        # API Gateway refuses access logs without a role for logs. There is one for all APIs of the account in a
-        # region: this one replaces another, and outlives the stack.
+        # API Gateway writes access logs only with a role for logs. An account has one such role in a region, for all
+        # APIs: this one replaces any other, and remains when the stack is deleted.
         cloud_watch_role=settings.api_gateway_account,
         deploy_options=_stage(access_logs),
     )
@@ -177,7 +177,7 @@ def _stage(access_logs: logs.LogGroup) -> apigateway.StageOptions:
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
-    """Caller, route and result. The route instead of the path, because a path can contain a job id."""
+    """Return the caller, the route and the result. A path can contain a job id, so it is not logged."""
     field = apigateway.AccessLogField
     return apigateway.AccessLogFormat.custom(
         "{"

@@ -20,8 +20,8 @@ def scheduler_role(
 ) -> iam.Role:
     """Create a role that may invoke this function, and send events to the dead-letter queue.
 
-    `construct_id` is one of the stack's. The role that CDK makes may also invoke all versions and aliases
-    of the function, and may not use the queue's key.
+    `construct_id` is in the scope of the stack. CDK's own role may also invoke all versions and aliases of the
+    function, and may not use the queue's key.
     """
     stack = Stack.of(scope)
     role = iam.Role(

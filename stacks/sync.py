@@ -12,7 +12,7 @@ from stacks.permissions import allow
 from stacks.scheduler_role import scheduler_role
 from stacks.settings import Settings
 
-# A minute less than Lambda's limit, so that a waiting function receives the result.
+# A minute less than Lambda's limit, so a function that waits for the sync still receives the result.
 TIMEOUT = Duration.minutes(14)
 
 # The id that CDK gave the role in the first release.

@@ -1,16 +1,15 @@
 """Every alarm of the deployment, each with the section of the runbook that says what to do.
 
-Thresholds leave room for what heals itself: a sync that fails is repeated a minute later, a throttled call is
-retried. An alarm therefore means that a person should look. Each notifies when it starts and when it ends.
+An alarm means that a person should look. Thresholds leave room for failures that heal by themselves: a failed sync
+is repeated a minute later, a throttled call is retried. Each alarm notifies when it starts and when it ends.
 
-Two alarms are about a function that reports nothing. They do not treat missing data as breaching, because a first
-deployment has no data yet: CloudWatch creates each alarm in the state INSUFFICIENT_DATA, which is no change of state
-and so sends no notification, and the alarms notify when data ends.
+Two alarms fire when a function reports nothing. They notify when their data ends, instead of treating missing data as
+breaching: a first deployment has no data yet. CloudWatch creates an alarm in the state INSUFFICIENT_DATA, so to stay in
+that state is no change and sends no notification.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from aws_cdk import Duration
@@ -18,13 +17,11 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
 
+from stacks.monitoring.alarm import Alarm
 from stacks.monitoring.metrics import EmittedMetrics
 from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
-
-RUNBOOK = "docs/runbook.md"
 
 _FIVE_MINUTES = Duration.minutes(5)
 # The missed syncs after which GET /health reports a stale ledger.
@@ -33,52 +30,6 @@ _STALE_SYNCS = 10
 _NEAR_TIMEOUT = 0.8
 # The longest time over which CloudWatch evaluates an alarm with periods of an hour or more (PutMetricAlarm).
 _LONGEST_EVALUATION = timedelta(days=7)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alarm:
-    """One alarm: when `metric` is `beyond` the threshold in `breaching` of `periods` periods."""
-
-    title: str
-    meaning: str
-    metric: cloudwatch.IMetric
-    threshold: float
-    periods: int = 1
-    breaching: int | None = None
-    below: bool = False
-    notify_without_data: bool = False
-
-    @property
-    def anchor(self) -> str:
-        """The heading of the runbook's section, as GitHub and most renderers link it."""
-        return self.title.lower().replace(" ", "-")
-
-    def create(
-        self, scope: Construct, construct_id: str, notification: cloudwatch.IAlarmAction
-    ) -> cloudwatch.Alarm:
-        """Create the alarm, which notifies when it starts and ends, and if so declared when its data ends."""
-        operator = cloudwatch.ComparisonOperator
-        missing = cloudwatch.TreatMissingData
-        alarm = cloudwatch.Alarm(
-            scope,
-            construct_id,
-            alarm_description=f"Job Ledger: {self.meaning}. What to do: {RUNBOOK}#{self.anchor}",
-            metric=self.metric,
-            threshold=self.threshold,
-            evaluation_periods=self.periods,
-            datapoints_to_alarm=self.breaching,
-            comparison_operator=operator.LESS_THAN_THRESHOLD
-            if self.below
-            else operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=missing.MISSING
-            if self.notify_without_data
-            else missing.NOT_BREACHING,
-        )
-        alarm.add_alarm_action(notification)
-        alarm.add_ok_action(notification)
-        if self.notify_without_data:
-            alarm.add_insufficient_data_action(notification)
-        return alarm
 
 
 def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[tuple[str, Alarm]]:
@@ -182,7 +133,7 @@ def event_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[tu
 def alert_alarms(
     function: lambda_.Function | None, undelivered: sqs.Queue | None
 ) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for job alerts; without alerts there is none."""
+    """Yield construct ids and alarms for job alerts, if the deployment has them."""
     if undelivered is not None:
         yield "GivenUpAlarm", _dead_letters("job alerts did not reach their topic", undelivered)
     if function is not None:
@@ -256,7 +207,7 @@ def table_alarms(
     ledger: dynamodb.Table, idempotency: dynamodb.Table
 ) -> Iterator[tuple[str, Alarm]]:
     """Yield construct ids and alarms for the two tables."""
-    # The only operations of the functions that reach indexes.
+    # The functions use no other operations that read or write index entries.
     through_indexes = {"Read": "Query", "Write": "TransactWriteItems"}
     for name, table in {"ledger": ledger, "idempotency": idempotency}.items():
         for verb, operation in through_indexes.items():
@@ -281,9 +232,9 @@ def table_alarms(
 def _of_table(table: dynamodb.Table, name: str, **dimensions: str) -> cloudwatch.Metric:
     """Return a metric of DynamoDB.
 
-    `…ThrottleEvents` of a table leave out its indexes, each of which has a metric of its own that CloudWatch bills for.
-    `ThrottledRequests` of an operation count a request once if the table or any index throttles it; of a batch only
-    if all of its parts are throttled.
+    `…ThrottleEvents` of a table do not include its indexes. CloudWatch bills an alarm for each metric, and each index
+    has its own. `ThrottledRequests` of an operation count a request once if the table or any index throttles it. They
+    count a batch only if all of its parts are throttled, but a batch cannot read an index.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TroubleshootingThrottling-cloudwatch.html
     """
     return cloudwatch.Metric(
@@ -298,7 +249,7 @@ def _of_table(table: dynamodb.Table, name: str, **dimensions: str) -> cloudwatch
 def _filled_sum(label: str, metrics: Sequence[cloudwatch.Metric]) -> cloudwatch.MathExpression:
     """Return the sum of metrics, with zeros where there is no data.
 
-    An alarm on DynamoDB's metrics ignores missing data, whatever the alarm says (PutMetricAlarm): without zeros it
+    An alarm on DynamoDB's metrics ignores missing data, whatever its setting is (PutMetricAlarm). Without the zeros it
     would never end.
     """
     by_id = {f"m{number}": metric for number, metric in enumerate(metrics)}

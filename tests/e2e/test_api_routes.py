@@ -80,7 +80,6 @@ def test_what_no_route_takes_is_a_problem(api, path, method, status, allow):
     assert answer.json["status"] == status
 
 
-@pytest.mark.row(16, count="9 values, over HTTP")
 @pytest.mark.parametrize(
     "parameter, value",
     [
@@ -101,7 +100,6 @@ def test_bad_input_is_refused_with_the_name_of_the_parameter(deployment, paramet
     assert parameter in str(answer.json)
 
 
-@pytest.mark.row(15, count="1 altered token, 1 other query, over HTTP")
 def test_a_token_is_refused_when_altered_or_used_for_another_query(deployment):
     token = deployment.get("/jobs", MaxResults=1).json["NextToken"]
     middle = len(token) // 2

@@ -182,7 +182,6 @@ def test_reasons_of_look_ups_name_the_job_by_its_id(driven):
     assert CANARY not in reasons
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_log_line_has_a_canary(deployment, driven):
     def alerts_are_sent():
         deployment.client("lambda").invoke(FunctionName=deployment.outputs["AlertsFunctionName"])
@@ -200,7 +199,6 @@ def test_no_log_line_has_a_canary(deployment, driven):
     assert [(name, text) for name, text in lines if CANARY in text] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_trace_has_a_canary(deployment, driven):
     sent = observed.segments(deployment)
     assert {"sync", "digest", "changes", "lookup.on_event", "lookup.is_complete"} <= {
@@ -209,20 +207,17 @@ def test_no_trace_has_a_canary(deployment, driven):
     assert [segment for segment in sent if CANARY in json.dumps(segment)] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_metric_and_no_alarm_has_a_canary(deployment, driven):
     """The metrics of the functions are lines of their logs; these are the names that came of them."""
     assert CANARY not in observed.metrics_and_alarms(deployment)
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_state_machine_has_a_canary_in_its_history(deployment, driven):
     histories = observed.histories(deployment)
     assert any("Encrypted" in history for history in histories)
     assert [history for history in histories if CANARY in history] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_idempotency_record_and_no_row_but_a_jobs_has_a_canary(deployment, driven):
     variables = deployment.client("lambda").get_function_configuration(
         FunctionName=deployment.outputs["DigestFunctionName"]
@@ -237,7 +232,6 @@ def test_no_idempotency_record_and_no_row_but_a_jobs_has_a_canary(deployment, dr
     assert CANARY not in json.dumps(others)
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_error_digest_alert_event_or_result_has_a_canary(driven):
     texts = itertools.chain(
         driven.api.errors, driven.inbox.received, driven.results, driven.ended.items()

@@ -30,12 +30,10 @@ def statements_of(resources, role):
     }
 
 
-@pytest.mark.row(22, count="all roles of the template")
 def test_there_are_no_other_roles(full):
     assert sorted(of_type(full, "AWS::IAM::Role")) == sorted(ROLES)
 
 
-@pytest.mark.row(22, count="15 roles")
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_do_what_is_listed_and_nothing_else(full, role):
     assert statements_of(full, role) == ROLES[role]

@@ -133,7 +133,6 @@ def test_names_of_jobs_leave_the_ledger_only_if_the_setting_says_so(resources):
     assert found == ["false", "false"]
 
 
-@pytest.mark.row(23, count="every method of the template")
 def test_every_method_wants_a_signature_and_reaches_the_function(resources):
     methods = of_type(resources, "AWS::ApiGateway::Method")
     assert len(methods) > 10
@@ -153,7 +152,6 @@ def accounts(*ids):
     }
 
 
-@pytest.mark.row(23, count="the API's resource policy")
 def test_only_the_own_account_may_call_the_api(resources):
     policy = readable(by_path(resources)["Api/Rest"]["Properties"]["Policy"], resources)
     assert policy["Statement"] == [accounts()]
@@ -196,7 +194,6 @@ def gateway_responses(resources):
     return {one["ResponseType"]: one for one in found}
 
 
-@pytest.mark.row(23, count="19 kinds of error")
 def test_no_error_of_the_gateway_has_a_title_of_another_status(gateway_responses):
     """Also the kinds that the stack does not name, which have the default's body and a status of their own."""
     for kind, status in STATUSES.items():

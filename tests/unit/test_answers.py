@@ -149,7 +149,6 @@ def checked(body: bytes, status: int = 200, *, right: bool = True) -> Scripted:
     return Scripted(status, {"x-amz-crc32": str(checksum)}, body)
 
 
-@pytest.mark.row(31, count="12 calls of AWS, 9 bodies")
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("body", NOT_JSON)
 def test_an_answer_other_than_an_object_is_an_error_with_a_name(name, body):
@@ -158,7 +157,6 @@ def test_an_answer_other_than_an_object_is_an_error_with_a_name(name, body):
     assert failed.name
 
 
-@pytest.mark.row(31, count="37 answers of AWS without their members")
 @pytest.mark.parametrize("name", ODD_MEMBERS)
 def test_an_answer_without_its_members_is_an_error_with_a_name(name):
     for members in ODD_MEMBERS[name]:
@@ -166,7 +164,6 @@ def test_an_answer_without_its_members_is_an_error_with_a_name(name):
         assert isinstance(answered, JobLedgerError), members
 
 
-@pytest.mark.row(31, count="12 calls of AWS, 5 answers with another status")
 @pytest.mark.parametrize("name", CALLS)
 def test_another_status_is_an_error_with_a_name(name):
     for status, body in OTHERS:
@@ -175,7 +172,6 @@ def test_another_status_is_an_error_with_a_name(name):
             assert isinstance(answered, JobLedgerError), (status, body)
 
 
-@pytest.mark.row(31, count="6 calls of DynamoDB")
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_answer_is_read_only_if_it_matches_its_checksum_and_asked_for_again_if_not(name):
     body = json.dumps(RIGHT[name]).encode()

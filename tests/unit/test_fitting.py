@@ -69,7 +69,6 @@ def fitted(properties: dict[str, Any]) -> Job:
     return job
 
 
-@pytest.mark.row(32, count="170 properties with a value that cannot be stored")
 @pytest.mark.parametrize("name", ODDITIES, ids=lambda name: ascii(name[:20]))
 def test_a_page_is_stored_although_some_of_its_jobs_do_not_fit(name):
     odd = [a_job(f"odd-{n}") | {name: value} for n, value in enumerate(ODDITIES[name])]
@@ -184,7 +183,6 @@ def everything_large(text: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.row(32, count="5 texts of 60 to 410 KB in each property")
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
 def test_fifty_of_the_largest_jobs_fit_into_a_transaction_and_a_page_into_a_response(text):
     job = fitted(everything_large(text) | {"SubmitTime": START})

@@ -41,7 +41,6 @@ def test_repeated_deliveries_of_a_change_are_one_and_the_order_is_that_of_the_le
     assert not world.hidden
 
 
-@pytest.mark.row(8, count="4 errors of SNS, 2 chats")
 @pytest.mark.parametrize("chat", [False, True])
 @pytest.mark.parametrize(
     "code, status",
@@ -84,7 +83,6 @@ def test_events_that_were_read_before_sqs_fails_are_sent(calls, sent):
         send_alerts(world.dependencies)
 
 
-@pytest.mark.row(8, count="12 events that are not understood")
 @pytest.mark.parametrize(
     "body",
     [

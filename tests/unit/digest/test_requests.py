@@ -121,7 +121,6 @@ def test_the_api_call_in_the_text_has_the_address_if_it_is_known(address):
 # What Powertools would do if it were let.
 
 
-@pytest.mark.row(13, count="1")
 def test_publications_and_requests_keep_their_own_idempotency_settings(world):
     world.run({"IdempotencyKey": "a"})
     remembered = {key.partition("#")[0]: item for key, item in world.tables.remembered.items()}
@@ -136,7 +135,6 @@ def test_publications_and_requests_keep_their_own_idempotency_settings(world):
     assert days["publish"] - days["request"] == 34
 
 
-@pytest.mark.row(13, count="1")
 def test_a_killed_publication_can_be_repeated_after_half_a_minute(world):
     world.topic.after = lambda _: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):

@@ -20,7 +20,6 @@ SENSITIVE = (
 LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
 
 
-@pytest.mark.row(21, count="20 or more values")
 def test_a_default_digest_contains_nothing_sensitive(capsys):
     world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat")
     for number, status in enumerate(("FAILED", "PARTIAL_SUCCESS", "IN_PROGRESS"), 1):
@@ -73,7 +72,6 @@ def test_incomplete_details_are_shown_as_far_as_they_are_known(properties, expec
     assert {name: job[name] for name in ("JobName", "Output") if name in job} == expected
 
 
-@pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_come_through_as_they_are():
     names = [f"{first}{second}{third}x" for first, second, third in product(LETTERS, repeat=3)]
     jobs = [job_facts(number, "FAILED") for number in range(1, 1_001)]

@@ -195,7 +195,6 @@ def _windows_only(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.row(12, count="over 4,000 weeks with a transition, in over 150 zones")
 def test_windows_tile_across_every_transition_of_every_zone_from_2024_to_2030():
     weeks = weeks_of_firings()
     assert len({zone for zones in weeks.values() for zone in zones}) > 150

@@ -85,9 +85,6 @@ def number_of(record: Any) -> int:
 
 
 @pytest.mark.full
-@pytest.mark.row(
-    30, count="{HISTORIES} histories of 60 records, with a bus and a queue that refuse"
-)
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_each_change_is_sent_in_order_and_each_other_record_is_put_aside(seed, caplog):
     chance = random.Random(seed)

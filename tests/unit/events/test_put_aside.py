@@ -32,7 +32,6 @@ def logged(caplog, capsys):
     return logged
 
 
-@pytest.mark.row(30, count="50 kinds of record, at 4 positions in a batch of 100")
 @pytest.mark.parametrize("oddity", ODDITIES)
 @pytest.mark.parametrize("position", [0, 1, 57, SIZE - 1])
 def test_only_the_record_that_cannot_be_parsed_is_put_aside(oddity, position, logged):
@@ -70,7 +69,6 @@ def test_a_batch_of_only_odd_records_is_put_aside_completely(logged):
     assert logged()[1] == [[len(ODDITIES)]]
 
 
-@pytest.mark.row(30, count="4 failures of the queue")
 @pytest.mark.parametrize(
     "refusal, name",
     [
@@ -91,7 +89,6 @@ def test_a_refusing_queue_stops_no_record_and_the_log_has_the_position(refusal, 
     assert lost["error"] == name
 
 
-@pytest.mark.row(30, count="4 errors of EventBridge, 2 ways")
 @pytest.mark.parametrize(
     "code", ["MalformedDetail", "InvalidArgument", "RedactionFailure", "ValidationException"]
 )

@@ -98,7 +98,6 @@ def a_query(source: random.Random) -> JobQuery:
 
 
 @pytest.mark.full
-@pytest.mark.row(20, count="{WALKS} walks")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_walks_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch):
     source = random.Random(batch)
@@ -164,7 +163,6 @@ COMBINATIONS = [
 
 @pytest.mark.slow
 @pytest.mark.full
-@pytest.mark.row(28, count="{ROWS} rows, 32 combinations of filters, 3 page sizes")
 @on_one_worker
 @pytest.mark.parametrize("size", [1, 100, 500])
 @pytest.mark.parametrize("filters", COMBINATIONS, ids=str)
@@ -184,7 +182,6 @@ def test_a_page_is_one_query_that_reads_what_it_returns(large, filters, size):
 
 @pytest.mark.slow
 @pytest.mark.full
-@pytest.mark.row(28, count="{ROWS} rows, 6 expensive combinations")
 @on_one_worker
 @pytest.mark.parametrize(
     "filters, most",

@@ -35,7 +35,6 @@ def described(service: Service) -> list[str]:
     return service.asked_for
 
 
-@pytest.mark.row(33, count="refused, unknown once")
 @pytest.mark.parametrize("answer", [REFUSED, UNKNOWN])
 def test_as_of_stays_while_a_job_is_unconfirmed_and_moves_on_when_it_is_listed(answer, service):
     filled(service, 1)
@@ -76,7 +75,6 @@ def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service
         assert str(after) > str(old(3).submit_time)
 
 
-@pytest.mark.row(33, count="7 jobs, 4 runs")
 def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
     service, monkeypatch
 ):
@@ -93,7 +91,6 @@ def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_t
     assert (service.state.as_of, service.state.round) == (rfc3339(at), None)
 
 
-@pytest.mark.row(33, count="3 deleted jobs, of which failures hid 1 to 3 in the run before")
 @pytest.mark.parametrize("failed", [1, 2, 3])
 def test_after_failures_two_runs_find_out_that_jobs_were_deleted(service, monkeypatch, failed):
     """A run that goes on with a round of failures asks of the jobs before its position too."""
