@@ -132,4 +132,4 @@ def test_a_message_is_within_the_limit_and_says_how_many_changes_are_left_out(de
     assert len(document["Changes"]) + left_out == len(details)
     assert sum(document["Counts"].values()) == len(details)
     # It leaves out no more than it must.
-    assert not left_out or notification.size() > MAX_BYTES * 0.9 or len(details) < 3
+    assert not left_out or notification.size() > MAX_BYTES * 0.9 or len(details) < 2
