@@ -12,8 +12,6 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
@@ -22,7 +20,7 @@ from constructs import Construct
 from stacks.dead_letters import dead_letter_queue, waiting_queue
 from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow_publishing, allow_receiving
-from stacks.scheduler_role import scheduler_role
+from stacks.scheduler_role import schedule_often
 from stacks.settings import Settings
 
 _ROLE_ID = "SchedulerRoleForAlerts"
@@ -75,7 +73,15 @@ class JobAlerts(Construct):
         if chat_topic is not None:
             topics["CHAT_TOPIC_ARN"] = chat_topic
         self.function = _function(self, deployment, waiting, topics, api_url)
-        _schedule(self, function=self.function)
+        schedule_often(
+            self,
+            "Schedule",
+            self.function,
+            role_id=_ROLE_ID,
+            description="Job Ledger: alerts",
+            minutes=1,
+            payload={},
+        )
 
     def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
         """Accept notifications of this deployment's own alarms.
@@ -155,19 +161,3 @@ def _rule(
         )
     )
     return rule
-
-
-def _schedule(scope: Construct, *, function: LedgerFunction) -> None:
-    scheduler.Schedule(
-        scope,
-        "Schedule",
-        description="Job Ledger: alerts",
-        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
-        target=scheduler_targets.LambdaInvoke(
-            function,
-            role=scheduler_role(scope, _ROLE_ID, function).without_policy_updates(),
-            input=scheduler.ScheduleTargetInput.from_object({}),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-        ),
-    )

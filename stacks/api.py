@@ -4,8 +4,6 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
@@ -13,7 +11,7 @@ from stacks.api_access import CallerPolicies, endpoint, require_tls_1_2, resourc
 from stacks.function import Deployment, LedgerFunction, log_group_for
 from stacks.gateway_responses import add_problem_responses
 from stacks.permissions import allow_invoking
-from stacks.scheduler_role import scheduler_role
+from stacks.scheduler_role import schedule_often
 from stacks.settings import Settings
 
 STAGE = "v1"
@@ -59,7 +57,16 @@ class Api(Construct):
         self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
         self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
         if settings.keep_warm:
-            _keep_warm(self, settings=settings, function=self.function)
+            # So that a lone caller meets no cold start.
+            schedule_often(
+                self,
+                "KeepWarm",
+                self.function,
+                role_id=_KEEP_WARM_ROLE,
+                description="Job Ledger: keep one environment of the API function warm",
+                minutes=settings.sync_minutes,
+                payload=WARM_UP,
+            )
         role = self.function.own_role
         deployment.ledger.grant_reading(role)
         allow_invoking(role, sync, "InvokeSync")  # for ConsistentRead
@@ -99,23 +106,6 @@ def _function(scope: Construct, deployment: Deployment) -> LedgerFunction:
         },
         # API Gateway samples the requests, and the function traces those. The runs of keepWarm are not traced.
         tracing=lambda_.Tracing.PASS_THROUGH,
-    )
-
-
-def _keep_warm(scope: Construct, *, settings: Settings, function: LedgerFunction) -> None:
-    """Invoke the function regularly, so that a lone caller meets no cold start."""
-    scheduler.Schedule(
-        scope,
-        "KeepWarm",
-        description="Job Ledger: keep one environment of the API function warm",
-        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
-        target=targets.LambdaInvoke(
-            function,
-            role=scheduler_role(scope, _KEEP_WARM_ROLE, function).without_policy_updates(),
-            input=scheduler.ScheduleTargetInput.from_object(WARM_UP),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-        ),
     )
 
 

@@ -15,6 +15,7 @@ class Alarm:
     With `below`, it fires when the metric is below the threshold. `notify_without_data`: also when data ends.
     """
 
+    construct_id: str
     title: str
     meaning: str
     metric: cloudwatch.IMetric
@@ -29,15 +30,13 @@ class Alarm:
         """The heading of the runbook's section, as GitHub and most renderers link it."""
         return self.title.lower().replace(" ", "-")
 
-    def create(
-        self, scope: Construct, construct_id: str, notification: cloudwatch.IAlarmAction
-    ) -> cloudwatch.Alarm:
+    def create(self, scope: Construct, notification: cloudwatch.IAlarmAction) -> cloudwatch.Alarm:
         """Create the alarm."""
         operator = cloudwatch.ComparisonOperator
         missing = cloudwatch.TreatMissingData
         alarm = cloudwatch.Alarm(
             scope,
-            construct_id,
+            self.construct_id,
             alarm_description=f"Job Ledger: {self.meaning}. What to do: {RUNBOOK}#{self.anchor}",
             metric=self.metric,
             threshold=self.threshold,

@@ -32,169 +32,144 @@ _NEAR_TIMEOUT = 0.8
 _LONGEST_EVALUATION = timedelta(days=7)
 
 
-def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for the sync and its counters."""
+def sync_alarms(emitted: EmittedMetrics, settings: Settings) -> Iterator[Alarm]:
+    """Yield the alarms for the sync and its counters."""
     period = Duration.minutes(5 * settings.sync_minutes)
     for family in settings.families:
-        yield (
-            f"LedgerStale{family.replace('_', '')}Alarm",
-            Alarm(
-                title="Ledger stale",
-                meaning=f"the ledger's {family} jobs have missed {_STALE_SYNCS} syncs, or the sync reports nothing"
-                " (no data)",
-                metric=emitted.metric("AsOfAgeSeconds", "Maximum", family=family).with_(
-                    period=period
-                ),
-                threshold=_STALE_SYNCS * settings.sync_minutes * 60,
-                periods=2,
-                notify_without_data=True,
-            ),
+        yield Alarm(
+            construct_id=f"LedgerStale{family.replace('_', '')}Alarm",
+            title="Ledger stale",
+            meaning=f"the ledger's {family} jobs have missed {_STALE_SYNCS} syncs, or the sync reports nothing"
+            " (no data)",
+            metric=emitted.metric("AsOfAgeSeconds", "Maximum", family=family).with_(period=period),
+            threshold=_STALE_SYNCS * settings.sync_minutes * 60,
+            periods=2,
+            notify_without_data=True,
         )
-    yield (
-        "SyncFailingAlarm",
-        Alarm(
-            title="Sync failing",
-            meaning="syncs fail again and again",
-            metric=emitted.metric("SyncFailures", "Sum").with_(period=period),
-            threshold=1,
-            periods=3,
-        ),
+    yield Alarm(
+        construct_id="SyncFailingAlarm",
+        title="Sync failing",
+        meaning="syncs fail again and again",
+        metric=emitted.metric("SyncFailures", "Sum").with_(period=period),
+        threshold=1,
+        periods=3,
     )
-    yield (
-        "CountersRepairedAlarm",
-        Alarm(
-            title="Counters repaired",
-            meaning="the daily check found totals that differ from the jobs, and corrected them",
-            metric=emitted.metric("CountersRepaired", "Sum").with_(period=_FIVE_MINUTES),
-            threshold=1,
-        ),
+    yield Alarm(
+        construct_id="CountersRepairedAlarm",
+        title="Counters repaired",
+        meaning="the daily check found totals that differ from the jobs, and corrected them",
+        metric=emitted.metric("CountersRepaired", "Sum").with_(period=_FIVE_MINUTES),
+        threshold=1,
     )
 
 
 def digest_alarms(
     emitted: EmittedMetrics, settings: Settings, undelivered: sqs.Queue
-) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for digests."""
-    yield (
-        "FailuresAlarm",
-        Alarm(
-            title="Digest failed",
-            meaning="a digest failed to publish",
-            metric=emitted.metric("DigestFailures", "Sum").with_(period=_FIVE_MINUTES),
-            threshold=1,
-        ),
+) -> Iterator[Alarm]:
+    """Yield the alarms for digests."""
+    yield Alarm(
+        construct_id="FailuresAlarm",
+        title="Digest failed",
+        meaning="a digest failed to publish",
+        metric=emitted.metric("DigestFailures", "Sum").with_(period=_FIVE_MINUTES),
+        threshold=1,
     )
-    yield "GivenUpAlarm", _dead_letters("a digest run was given up", undelivered)
+    yield _dead_letters("a digest run was given up", undelivered)
     if settings.chat_digests:
-        yield (
-            "ChatFailuresAlarm",
-            Alarm(
-                title="Chat digest failed",
-                meaning="a digest was not published to the chat topic",
-                metric=emitted.metric("ChatFailures", "Sum").with_(period=_FIVE_MINUTES),
-                threshold=1,
-            ),
+        yield Alarm(
+            construct_id="ChatFailuresAlarm",
+            title="Chat digest failed",
+            meaning="a digest was not published to the chat topic",
+            metric=emitted.metric("ChatFailures", "Sum").with_(period=_FIVE_MINUTES),
+            threshold=1,
         )
     # No run in one and a half intervals. CloudWatch cannot look back further than seven days.
     patience = 1.5 * longest_gap(settings.digest_schedule)
     if patience <= _LONGEST_EVALUATION:
         period = timedelta(hours=1) if patience > timedelta(hours=2) else timedelta(minutes=5)
-        yield (
-            "MissedAlarm",
-            Alarm(
-                title="Digest missed",
-                meaning="no digest run has ended in one and a half intervals of the schedule (no data)",
-                metric=emitted.metric("DigestRuns", "Sum").with_(
-                    period=Duration.seconds(int(period.total_seconds()))
-                ),
-                threshold=1,
-                periods=math.ceil(patience / period),
-                below=True,
-                notify_without_data=True,
+        yield Alarm(
+            construct_id="MissedAlarm",
+            title="Digest missed",
+            meaning="no digest run has ended in one and a half intervals of the schedule (no data)",
+            metric=emitted.metric("DigestRuns", "Sum").with_(
+                period=Duration.seconds(int(period.total_seconds()))
             ),
+            threshold=1,
+            periods=math.ceil(patience / period),
+            below=True,
+            notify_without_data=True,
         )
 
 
-def event_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for change events."""
-    yield (
-        "FailingAlarm",
-        Alarm(
-            title="Events undelivered",
-            meaning="change events cannot be sent; they are retried for twelve hours",
-            metric=emitted.metric("EventFailures", "Sum").with_(period=_FIVE_MINUTES),
-            threshold=1,
-            periods=3,
-        ),
+def event_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[Alarm]:
+    """Yield the alarms for change events."""
+    yield Alarm(
+        construct_id="FailingAlarm",
+        title="Events undelivered",
+        meaning="change events cannot be sent; they are retried for twelve hours",
+        metric=emitted.metric("EventFailures", "Sum").with_(period=_FIVE_MINUTES),
+        threshold=1,
+        periods=3,
     )
-    yield "GivenUpAlarm", _dead_letters("change events were given up", undelivered)
+    yield _dead_letters("change events were given up", undelivered)
 
 
 def alert_alarms(
     function: lambda_.Function | None, undelivered: sqs.Queue | None
-) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for job alerts, if the deployment has them."""
+) -> Iterator[Alarm]:
+    """Yield the alarms for job alerts, if the deployment has them."""
     if undelivered is not None:
-        yield "GivenUpAlarm", _dead_letters("job alerts did not reach their topic", undelivered)
+        yield _dead_letters("job alerts did not reach their topic", undelivered)
     if function is not None:
-        yield "FailingAlarm", _errors(function, "alerts")
+        yield _errors("FailingAlarm", function, "alerts")
 
 
-def api_alarms(
-    server_errors: cloudwatch.Metric, latency: cloudwatch.Metric
-) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for the API."""
-    yield (
-        "ServerErrorsAlarm",
-        Alarm(
-            title="API errors",
-            meaning="the API answered five requests or more with a 5xx status in five minutes",
-            metric=server_errors.with_(statistic="Sum", period=_FIVE_MINUTES),
-            threshold=5,
-        ),
+def api_alarms(server_errors: cloudwatch.Metric, latency: cloudwatch.Metric) -> Iterator[Alarm]:
+    """Yield the alarms for the API."""
+    yield Alarm(
+        construct_id="ServerErrorsAlarm",
+        title="API errors",
+        meaning="the API answered five requests or more with a 5xx status in five minutes",
+        metric=server_errors.with_(statistic="Sum", period=_FIVE_MINUTES),
+        threshold=5,
     )
-    yield (
-        "LatencyAlarm",
-        Alarm(
-            title="API slow",
-            meaning="one request in ten takes longer than five seconds",
-            metric=latency.with_(statistic="p90", period=_FIVE_MINUTES),
-            threshold=5_000,
-            periods=3,
-        ),
+    yield Alarm(
+        construct_id="LatencyAlarm",
+        title="API slow",
+        meaning="one request in ten takes longer than five seconds",
+        metric=latency.with_(statistic="p90", period=_FIVE_MINUTES),
+        threshold=5_000,
+        periods=3,
     )
 
 
-def function_alarms(function: lambda_.Function, name: str) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for one function; `name` is its name in sentences."""
+def function_alarms(function: lambda_.Function, name: str) -> Iterator[Alarm]:
+    """Yield the alarms for one function; `name` is its name in sentences."""
     timeout = function.timeout
     assert timeout is not None  # every function of this stack has one
-    yield "ErrorsAlarm", _errors(function, name)
-    yield (
-        "NearTimeoutAlarm",
-        Alarm(
-            title="Function near its timeout",
-            meaning=f"the {name} function takes more than {_NEAR_TIMEOUT:.0%} of its time limit",
-            metric=function.metric_duration(statistic="Maximum", period=_FIVE_MINUTES),
-            threshold=_NEAR_TIMEOUT * timeout.to_milliseconds(),
-            periods=3,
-            breaching=2,
-        ),
+    yield _errors("ErrorsAlarm", function, name)
+    yield Alarm(
+        construct_id="NearTimeoutAlarm",
+        title="Function near its timeout",
+        meaning=f"the {name} function takes more than {_NEAR_TIMEOUT:.0%} of its time limit",
+        metric=function.metric_duration(statistic="Maximum", period=_FIVE_MINUTES),
+        threshold=_NEAR_TIMEOUT * timeout.to_milliseconds(),
+        periods=3,
+        breaching=2,
     )
-    yield (
-        "ThrottlesAlarm",
-        Alarm(
-            title="Function throttled",
-            meaning=f"Lambda throttles the {name} function",
-            metric=function.metric_throttles(statistic="Sum", period=_FIVE_MINUTES),
-            threshold=1,
-            periods=3,
-        ),
+    yield Alarm(
+        construct_id="ThrottlesAlarm",
+        title="Function throttled",
+        meaning=f"Lambda throttles the {name} function",
+        metric=function.metric_throttles(statistic="Sum", period=_FIVE_MINUTES),
+        threshold=1,
+        periods=3,
     )
 
 
-def _errors(function: lambda_.Function, name: str) -> Alarm:
+def _errors(construct_id: str, function: lambda_.Function, name: str) -> Alarm:
     return Alarm(
+        construct_id=construct_id,
         title="Function errors",
         meaning=f"the {name} function failed in three periods of five minutes in a row",
         metric=function.metric_errors(statistic="Sum", period=_FIVE_MINUTES),
@@ -203,10 +178,8 @@ def _errors(function: lambda_.Function, name: str) -> Alarm:
     )
 
 
-def table_alarms(
-    ledger: dynamodb.Table, idempotency: dynamodb.Table
-) -> Iterator[tuple[str, Alarm]]:
-    """Yield construct ids and alarms for the two tables."""
+def table_alarms(ledger: dynamodb.Table, idempotency: dynamodb.Table) -> Iterator[Alarm]:
+    """Yield the alarms for the two tables."""
     # The functions use no other operations that read or write index entries.
     through_indexes = {"Read": "Query", "Write": "TransactWriteItems"}
     for name, table in {"ledger": ledger, "idempotency": idempotency}.items():
@@ -214,18 +187,16 @@ def table_alarms(
             metrics = [_of_table(table, f"{verb}ThrottleEvents")]
             if table is ledger:
                 metrics.append(_of_table(table, "ThrottledRequests", Operation=operation))
-            yield (
-                f"{name.capitalize()}{verb}ThrottlesAlarm",
-                Alarm(
-                    title="Table throttled",
-                    meaning=f"DynamoDB throttles {verb.lower()}s of the {name} table or its indexes",
-                    metric=_filled_sum(f"{verb}ThrottleEvents", metrics),
-                    threshold=1,
-                    # Of four, because the newest period has a zero in place of data that comes late:
-                    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
-                    periods=4,
-                    breaching=3,
-                ),
+            yield Alarm(
+                construct_id=f"{name.capitalize()}{verb}ThrottlesAlarm",
+                title="Table throttled",
+                meaning=f"DynamoDB throttles {verb.lower()}s of the {name} table or its indexes",
+                metric=_filled_sum(f"{verb}ThrottleEvents", metrics),
+                threshold=1,
+                # Of four, because the newest period has a zero in place of data that comes late:
+                # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+                periods=4,
+                breaching=3,
             )
 
 
@@ -263,6 +234,7 @@ def _filled_sum(label: str, metrics: Sequence[cloudwatch.Metric]) -> cloudwatch.
 
 def _dead_letters(meaning: str, queue: sqs.Queue) -> Alarm:
     return Alarm(
+        construct_id="GivenUpAlarm",
         title="Dead letters",
         meaning=f"{meaning}; the queue Undelivered has what was not delivered",
         metric=queue.metric_approximate_number_of_messages_visible(

@@ -135,7 +135,7 @@ class Monitoring(Construct):
 def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[cloudwatch.Alarm]:
     """Create each alarm in the scope of what it watches."""
     digest, stage = parts.digest, parts.api.stage
-    declared: list[tuple[Construct, Iterable[tuple[str, Alarm]]]] = [
+    declared: list[tuple[Construct, Iterable[Alarm]]] = [
         (parts.sync, sync_alarms(emitted, settings)),
         (digest, digest_alarms(emitted, settings, digest.undelivered)),
         (parts.changes, event_alarms(emitted, parts.changes.undelivered)),
@@ -148,8 +148,4 @@ def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[c
         for name, function in parts.alarmed_functions.items()
     ]
     notification = actions.SnsAction(parts.alerts.topic)
-    return [
-        alarm.create(scope, construct_id, notification)
-        for scope, alarms in declared
-        for construct_id, alarm in alarms
-    ]
+    return [alarm.create(scope, notification) for scope, alarms in declared for alarm in alarms]

@@ -8,49 +8,20 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
-from email.message import Message
-from typing import Any
 
 import pytest
 
 from tests.e2e.account import FAMILIES, listed, start_phi_job
-from tests.e2e.deployment import opened, wait_until
+from tests.e2e.deployment import wait_until
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
 JOBS = "ComprehendMedicalAsyncJobPropertiesList"
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Message
-    content: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.content)
-
-
 @pytest.fixture(scope="module")
 def api(deployment):
-    """Send a request; a header or two, a body, or nothing."""
-
-    def send(
-        path: str, *, method: str = "GET", body: bytes | None = None, **headers: str
-    ) -> Answer:
-        url = f"{deployment.ready['ApiUrl']}{path}"
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(url, body, sent, method=method)
-        try:
-            with opened(request) as response:
-                return Answer(response.status, response.headers, response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.headers, error.read())
-
-    return send
+    return deployment.send
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/summary", "/health", "/openapi.json", "/docs"])

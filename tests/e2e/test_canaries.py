@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import Inbox, opened, wait_until
+from tests.e2e.deployment import Inbox, wait_until
 from tests.e2e.lookups import Stacks
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
@@ -59,20 +59,16 @@ class Caller:
     """Sends requests and keeps the answers."""
 
     def __init__(self, deployment):
-        self._url = deployment.ready["ApiUrl"]
+        self._deployment = deployment
         self.errors, self.answers = [], []
 
-    def __call__(self, path, method="GET", body=None, headers=(), **parameters):
-        url = f"{self._url}{path}?{urllib.parse.urlencode(parameters)}"
-        request = urllib.request.Request(url, body, dict(headers), method=method)
-        try:
-            with opened(request, 60) as response:
-                self.answers.append(response.read().decode())
-                return response.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                self.errors.append((error.code, error.read().decode()))
-                return error.headers
+    def __call__(self, path, method="GET", body=None, headers=None, **parameters):
+        url = f"{path}?{urllib.parse.urlencode(parameters)}"
+        answer = self._deployment.send(url, method=method, body=body, **(headers or {}))
+        if answer.status < 400:
+            self.answers.append(answer.content.decode())
+        else:
+            self.errors.append((answer.status, answer.content.decode()))
 
 
 def call_api(api, canary, first):

@@ -58,7 +58,14 @@ KNOWN: dict[str, tuple[str, set[str]]] = {
     ),
     "Add a filter": (
         "JobNamePrefix|name_prefix",
-        {"docs/cookbook.md", "docs/runbook.md", "openapi/document.py"},  # examples, costs
+        # examples, costs
+        {
+            "docs/api.md",
+            "docs/client.md",
+            "docs/cookbook.md",
+            "docs/runbook.md",
+            "openapi/document.py",
+        },
     ),
     "Add a section to digests": ("long_running|LongRunning", set()),
 }

@@ -49,12 +49,11 @@ def parameters_of(
     }
     if index.name:
         parameters["IndexName"] = index.name
-    if query.name_prefix is not None:
-        values[":prefix"] = query.name_prefix
+    values |= {f":{condition.filter}": condition.value for condition in query.conditions}
     if as_of is not None:
         values[":as_of"] = beginning(as_of, query, part.family)
         values[":ahead"] = rfc3339(parse(now) + CLOCK_SKEW)
-    if conditions := _filter(by_prefix=":prefix" in values, of_a_walk=":as_of" in values):
+    if conditions := _filter(query, of_a_walk=":as_of" in values):
         parameters["FilterExpression"] = conditions
     if start is not None:
         if _comes_later(part.family, start, descending=query.descending):
@@ -66,15 +65,15 @@ def parameters_of(
     }
 
 
-def _filter(*, by_prefix: bool, of_a_walk: bool) -> str:
+def _filter(query: JobQuery, *, of_a_walk: bool) -> str:
     """Return the conditions on rows that the key does not say; empty when there are none."""
-    prefix = "begins_with(JobName, :prefix)"
+    asked = [condition.expression for condition in query.conditions]
     if not of_a_walk:
-        return prefix if by_prefix else ""
+        return " AND ".join(asked)
     # Jobs that the ledger learned of after the walk began would shift its pages. It is unknown when it learned of
     # a job that a wrong clock dated ahead.
     known = ("FirstObservedAt <= :as_of", "FirstObservedAt > :ahead")
-    return " OR ".join(f"{prefix} AND {when}" if by_prefix else when for when in known)
+    return " OR ".join(" AND ".join([*asked, when]) for when in known)
 
 
 class _Index(msgspec.Struct, frozen=True):

@@ -138,7 +138,7 @@ def _no_match(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
     query = request.query
     status = " or ".join(query.statuses)
     given = {
-        "JobNamePrefix": query.name_prefix,
+        **{condition.filter: condition.value for condition in query.conditions},
         "SubmitTimeAfter": query.after,
         "SubmitTimeBefore": query.before,
     }

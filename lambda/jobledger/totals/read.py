@@ -54,8 +54,7 @@ def read_summary(
     `check_time` runs between requests and can raise to stop.
     """
     tally = Tally(now, query.statuses)
-    by_name = query.name is not None or query.name_prefix is not None
-    counted = () if by_name else counted_families(states, query.families)
+    counted = counted_families(states, query.families) if query.is_counted else ()
     _add_counted(ledger, replace(query, families=counted), states, tally, now, check_time)
     rest = tuple(family for family in query.families if family not in counted)
     if rest:

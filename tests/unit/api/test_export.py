@@ -5,17 +5,20 @@ import io
 import itertools
 import json
 import random
+import re
 import unicodedata
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobledger.api import export
 from jobledger.api.export import COLUMNS, csv_text, ndjson_text, plain_cell, safe_cell
 from jobledger.inputs.formats import parse_name
 from jobledger.jobs import job_from_service
-from jobledger.service import Family
+from jobledger.service import PROPERTIES, Family
 from testing.api import running_api
 from testing.builders import full_job
 
@@ -127,6 +130,31 @@ def test_a_job_of_its_id_alone_has_empty_cells():
     (row,) = rows_of(csv_text([json_of({"JobId": "a"})]))
     filled = {name: cell for name, cell in row.items() if cell}
     assert filled == {"JobId": "a", "Family": "SNOMEDCT"}
+
+
+TEXTS = st.text() | st.sampled_from(
+    ["", "a", "é", "٣", "²", "_", "=1", "'a", 'a"b', "a\\b", "a,b", "a\r\n=1"]
+)
+VALUES = TEXTS | st.none() | st.integers() | st.lists(TEXTS) | st.dictionaries(TEXTS, TEXTS)
+LOCATIONS = st.dictionaries(st.sampled_from(["S3Bucket", "S3Key", "Region"]), TEXTS)
+JOBS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys([*PROPERTIES, "Family"], TEXTS),
+        "Message": VALUES,
+        "Added": VALUES,
+        "InputDataConfig": LOCATIONS | VALUES,
+        "OutputDataConfig": LOCATIONS,
+    },
+)
+
+
+@given(st.lists(JOBS, max_size=3), st.booleans())
+def test_a_row_that_is_copied_from_json_is_the_one_that_is_made_cell_by_cell(jobs, escaped):
+    texts = [json.dumps(job, ensure_ascii=escaped) for job in jobs]
+    with mock.patch.object(export, "_PLAIN_ROW", re.compile("(?!)")):
+        by_cell = csv_text(texts)
+    assert csv_text(texts) == by_cell
 
 
 def test_a_lone_surrogate_stays_the_escape_that_it_was():

@@ -14,7 +14,7 @@ from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.pages import MAX_PAGE_BYTES, PREFIX_ROWS, read_page
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job
+from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job, matches
 from testing.bulk import fill
 from testing.full import in_full
 
@@ -60,16 +60,6 @@ class Account(MemoryLedger):
         found = [job for job in self.jobs if matches(job, query)]
         found.sort(key=lambda job: (job.sort_key, job.family), reverse=query.descending)
         return [job.json for job in found]
-
-
-def matches(job: Job, query: JobQuery) -> bool:
-    return (
-        job.family in query.families
-        and query.name in (None, job.name)
-        and (job.name or "").startswith(query.name_prefix or "")
-        and (not query.statuses or job.status in query.statuses)
-        and (query.after or "") < (job.submit_time or "") < (query.before or "~")
-    )
 
 
 def pages(account: Account, query: JobQuery, sizes: Iterator[int]) -> Iterator[list[str]]:

@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.errors import LookupFailed
+from jobledger.inputs.filters import FILTERS
 from jobledger.ledger.job_query import JobQuery
 from jobledger.lookup.request import read_request
 from jobledger.service import Family, JobStatus
 
 KEPT = [Family.SNOMEDCT, Family.PHI]
-NAMES = (
-    "Family, JobName, JobNamePrefix, JobStatus, SubmitTimeAfter, SubmitTimeBefore, Select, MustExist,"
-    " WaitMinutes, Refresh"
-)
+NAMES = ", ".join((*FILTERS, "Select", "MustExist", "WaitMinutes", "Refresh"))
 UNKNOWN = "is not a property of this resource"
 KNOWN = f"The properties are {NAMES}"
 

@@ -151,6 +151,21 @@ def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(servi
     assert done.as_of == rfc3339(NOW + MINUTE + SECOND)
 
 
+@pytest.mark.parametrize("limit", ["DESCRIBES_A_RUN", "FAILURES_A_RUN"])
+def test_jobs_that_a_page_omits_are_described_within_the_limits_of_a_run(
+    limit, service, monkeypatch
+):
+    monkeypatch.setattr(confirming, limit, 1)
+    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 5)]
+    service.sync(page(*jobs))
+    service.described = {job.job_id: job for job in jobs}
+    if limit == "FAILURES_A_RUN":
+        service.described["2"] = REFUSED
+    service.now += MINUTE
+    done = service.sync(page(jobs[0], jobs[3], token="2"), page())
+    assert (service.asked_for, done.as_of) == (["2"], rfc3339(NOW))
+
+
 def test_a_walk_with_an_unconfirmed_job_on_an_earlier_page_moves_no_as_of(service):
     jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 4)]
     service.sync(page(*jobs))
