@@ -15,7 +15,7 @@ def run_python(code: str, *arguments: object, **environment: str) -> str:
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda'}", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

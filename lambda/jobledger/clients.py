@@ -23,6 +23,7 @@ from botocore.parsers import JSONParser, ResponseParserError, ResponseParserFact
 from botocore.session import Session
 
 from jobledger import service
+from jobledger.roots import use_amazon_roots
 
 # The output shapes of the operations whose decoded body is the result.
 _DECODED = frozenset(
@@ -141,6 +142,7 @@ def session() -> Session:
     made.register("after-call.dynamodb", _check_checksum)
     made.register("after-call", _check_members)
     made.register_component("response_parser_factory", ParserFactory())
+    use_amazon_roots(made)
     return made
 
 

@@ -9,11 +9,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from jobledger.times import from_epoch, rfc3339
+from jobledger.times import from_epoch, rfc3339, rfc3339_of_epoch
 
 ALTERED = "AlteredProperties"
 """The property of ours that names the properties that are not as the service returned them."""
@@ -37,6 +37,41 @@ _OTHERS, _OTHER_NAME = 10_000, 100
 # A NextToken of 512 characters has a JobId; the model's have 32.
 _JOB_ID = 128
 _MOST_NAMED = 20
+
+
+def fitted(properties: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return a job's properties as they are stored, and the names of those that differ.
+
+    Nearly every job is stored as it is, but for its times: one that has only properties of the model, and texts
+    that are short in whatever characters. The others take ten times as long.
+    """
+    try:
+        msgspec.convert(properties, _Usual)
+        properties["JobId"].encode("ascii")
+        times = {name: rfc3339_of_epoch(properties[name]) for name in TIMES if name in properties}
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        fitting = Fitting(properties)
+        return fitting.job, tuple(fitting.altered)
+    return {**properties, **times}, ()
+
+
+def _short(most: int) -> Any:
+    """Return the type of a text whose JSON has at most so many bytes: an escape has six for a character."""
+    return Annotated[str, msgspec.Meta(max_length=most // 6)]
+
+
+# The JSON of a place has 32 bytes beside its texts.
+_Place: Any = dict[Literal["S3Bucket", "S3Key"], _short(_LOCATION_TEXT - 16)]  # type: ignore[misc]
+_Usual = msgspec.defstruct(
+    "_Usual",
+    [
+        ("JobId", Annotated[str, msgspec.Meta(min_length=1, max_length=_JOB_ID)]),
+        *((name, _short(most - 2), msgspec.UNSET) for name, most in _TEXTS.items()),
+        *((name, float, msgspec.UNSET) for name in TIMES),
+        *((name, _Place, msgspec.UNSET) for name in _LOCATIONS),
+    ],
+    forbid_unknown_fields=True,
+)
 
 
 class Fitting:

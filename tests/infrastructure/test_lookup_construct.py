@@ -138,7 +138,7 @@ def test_a_wait_beyond_what_is_allowed_is_refused_at_synth(minutes):
 @pytest.mark.parametrize(
     "argument, value, rule",
     [
-        ("family", "FOO", "SNOMEDCT, ICD10CM, RXNORM, ENTITIES_V2, PHI or ALL"),
+        ("family", "FOO", "SNOMEDCT, .* or ALL"),
         ("family", "phi", r"ALL; did you mean PHI\?"),
         ("family", ["PHI", "SNOMED"], r"ALL; did you mean SNOMEDCT\?"),
         ("family", [], "SNOMEDCT, "),

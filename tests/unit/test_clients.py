@@ -118,7 +118,7 @@ def test_other_protocols_keep_botocores_parser(protocol):
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"{", b"\xff", b'"text"'])
-def test_a_successful_response_that_is_no_object_is_an_error_of_the_ledger(body):
+def test_a_successful_response_other_than_an_object_is_invalid(body):
     shape = MODELS["dynamodb"].operation_model("Query").output_shape
     with pytest.raises(InvalidResponse):
         ParserFactory().create_parser("json").parse(answer(body), shape)

@@ -19,7 +19,7 @@ LAYERS = (
     {"totals"},
     {"idempotency", "inputs", "invoke", "ledger", "sns", "sqs"},
     {"clients", "fitting", "jobs", "observability", "settings"},
-    {"errors", "init_phase", "metrics", "service", "times"},
+    {"errors", "init_phase", "metrics", "roots", "service", "times"},
 )
 WITHIN_A_LAYER = {("board", "api"), ("alerts", "digest"), ("jobs", "fitting")}
 

@@ -14,7 +14,7 @@ members of `widgetContext.params` are those that the dashboard's author configur
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from jobledger.api.parameters import JOB_ID, WIDGET_PARAMETERS
 from jobledger.api.problems import problem_of
 from jobledger.board.assets import read
 from jobledger.board.data import BoardReader, SubmitTimes, listed_jobs, read_jobs, read_overview
-from jobledger.board.form import widget_form
+from jobledger.board.form import BOUNDS, widget_form
 from jobledger.board.job import job_sections, job_title
 from jobledger.board.links import WidgetLinks
 from jobledger.board.markup import number
@@ -37,12 +37,23 @@ from jobledger.board.sections import (
     problem_text,
 )
 from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
-from jobledger.inputs.filters import parse_parameters
+from jobledger.inputs.filters import FILTERS, parse_parameters
 from jobledger.inputs.validation import value_of
 from jobledger.ledger.job_query import job_query
+from jobledger.service import Family, JobStatus
 from jobledger.times import EPOCH, from_epoch, rfc3339
 
-DESCRIPTION = """\
+
+def _in_code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+_TEXT_FILTERS = "\n".join(
+    f"**{name}** | {declared.description}"
+    for name, declared in FILTERS.items()
+    if name not in ("Family", "JobStatus", *BOUNDS)
+)
+DESCRIPTION = f"""\
 ## Job Ledger
 
 Comprehend Medical jobs of this account and region: totals by status, active jobs, failures with their
@@ -53,10 +64,9 @@ range of submit times.
 
 Parameter | Value
 ---|---
-**Family** | one of `SNOMEDCT`, `ICD10CM`, `RXNORM`, `ENTITIES_V2`, `PHI`, or a list of them
-**JobStatus** | one of `SUBMITTED`, `IN_PROGRESS`, `STOP_REQUESTED`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED`, `STOPPED`, or a list of them
-**JobName** | the exact name of the jobs
-**JobNamePrefix** | the start of the name of the jobs
+**Family** | one of {_in_code(Family)}, or a list of them
+**JobStatus** | one of {_in_code(JobStatus)}, or a list of them
+{_TEXT_FILTERS}
 **Active** | `true`: only jobs that have not ended and that the service still knows
 **SubmitTimeAfter**, **SubmitTimeBefore** | a range of submit times instead of the dashboard's
 **Order** | `ascending` or `descending` by submit time
@@ -71,8 +81,7 @@ JobStatus: FAILED
 """
 
 _ENVELOPE = ("widgetContext", "describe", "Action")
-_FORM_FIELDS = ("Family", "JobStatus", "JobName", "JobNamePrefix")
-_BOUNDS = ("SubmitTimeAfter", "SubmitTimeBefore")
+_FORM_FIELDS = tuple(name for name in FILTERS if name not in BOUNDS)
 _ACTIONS = ("Filter", "List", "Job")
 # Pixels: what is above the list, a row, and the least width for charts.
 _ABOVE_THE_LIST, _ROW_HEIGHT = 220, 36
@@ -223,7 +232,7 @@ def _moment(milliseconds: Any) -> datetime | None:
 
 def _submit_times(sent: Sent, context: _Context, now: datetime) -> SubmitTimes:
     """Return the range of submit times: as configured, else the dashboard's time range."""
-    bounds = {name: texts for name, texts in sent.items() if name in _BOUNDS}
+    bounds = {name: texts for name, texts in sent.items() if name in BOUNDS}
     values = parse_parameters(bounds, WIDGET_PARAMETERS)
     after: datetime = values.get("SubmitTimeAfter") or context.start or EPOCH
     before: datetime | None = values.get("SubmitTimeBefore") or context.end

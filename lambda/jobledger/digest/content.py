@@ -49,9 +49,9 @@ class JobList(msgspec.Struct, frozen=True):
 class Digest(msgspec.Struct, frozen=True):
     """The contents of one digest, before truncation and rendering.
 
-    `as_of` is the time of the last agreement between ledger and service, None when there was none.
-    `previous` are the counts of the preceding window of equal length, None when the ledger did not exist
-    then. `details` is empty unless the setting allows it.
+    `as_of` is when the ledger last agreed with the service, None when it never did. `previous` has the counts
+    of the preceding window of equal length, None when the ledger is younger than that window. `details` is
+    empty unless the setting allows it.
     """
 
     scope: str
@@ -156,7 +156,8 @@ class DigestReader:
     def _changes(self, window: Window) -> Iterable[Change]:
         """Stream the changes of all families in the order of observation.
 
-        A job that had ended when the ledger first saw it, in a first fill, is a change at its EndTime.
+        A first fill announces no changes for the jobs that it finds. Those that have ended count as a change
+        at their EndTime, so that the first digest has them.
         """
         streams = (self._ledger.changes(f, window.start, window.end) for f in self._families)
         unseen = self._ledger.ended_unseen(window.start, window.end)

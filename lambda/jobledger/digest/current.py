@@ -1,7 +1,7 @@
 """Reads what a digest says of the current jobs: totals, active jobs, and jobs that expire soon.
 
-Families with complete counters cost the same whatever the number of their jobs. The others, whose rows were
-written by an older version, are read from their rows.
+Complete counters of a family cost the same to read for any number of jobs. An older version wrote rows
+without counters: the families of such rows are read job by job.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from jobledger.totals.read import States, active_jobs, counted_families, read_ac
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import expiring_soon
 
-# As many as the e-mail lists of any kind of job. The digest has their exact number in any case.
+# The e-mail lists at most ten jobs of a kind. Their total is exact without reading the others.
 _EXPIRING_LISTED = 10
 
 

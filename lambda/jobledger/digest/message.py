@@ -1,4 +1,4 @@
-"""The messages of one digest, rendered once and packed, so that a retry sends the same bytes."""
+"""The messages of one digest. They are rendered once and stored packed, so a retry sends the same bytes."""
 
 import base64
 import json

@@ -10,7 +10,7 @@ from jobledger.ledger.rows import Change
 from jobledger.service import Family, JobStatus
 from jobledger.times import seconds_between
 
-# More than fit into a message: a list entry has at least 150 bytes.
+# No message has room for more: an entry has at least 150 bytes.
 LONGEST_LIST = 1_750
 
 OldestFirst = Callable[[JobFacts], str]
@@ -29,7 +29,7 @@ class Shortlist:
         self.total = 0
 
     def add(self, job: JobFacts) -> None:
-        """Add a job; jobs that cannot be among the first are dropped from time to time."""
+        """Add a job. At twice the limit, the jobs behind the first ones are dropped, so memory stays bounded."""
         self.total += 1
         self._jobs.append(job)
         if len(self._jobs) >= 2 * self._limit:

@@ -142,7 +142,7 @@ def open_job(digest: Digest) -> str:
 
 def open_page(job_id: str) -> str:
     """Return the command that opens a job's page in a browser."""
-    # Pasted into a terminal, a control character could act.
+    # A control character could run a command when the line is pasted into a terminal.
     if not job_id.isprintable():
         return "jobledger open"
     return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
@@ -199,7 +199,7 @@ def _ended_line(job: JobFacts, digest: Digest) -> str:
 
 def _running_line(job: JobFacts, digest: Digest) -> str:
     status = printable(job.status or "active").lower().replace("_", " ")
-    assert job.submit_time is not None  # without a submit time, a job is not known to run long
+    assert job.submit_time is not None  # a job runs long only by its submit time
     return f"{status} for {_age(job.submit_time, digest)}"
 
 
@@ -238,9 +238,9 @@ def _expiring(digest: Digest, options: TextOptions) -> list[str]:
         return []
     loses = "loses its entry" if expiring.total == 1 else "lose their entries"
     said = f"Expiring within 7 days: {_jobs(expiring.total)} {loses} in Comprehend Medical"
-    if expiring.jobs:  # none when the jobs changed between the reads of their counters and rows
+    if expiring.jobs:  # empty when the jobs changed after their counters were read
         first = expiring.jobs[0].expiration_time
-        assert first is not None  # without an ExpirationTime, a job is not known to expire
+        assert first is not None  # the list is made by this time
         day = _local(first, options)
         said += f", the first on {day:%a} {day.day} {day:%b}"
     return _wrapped(f"{said}. The ledger keeps them.")
@@ -304,5 +304,5 @@ def _jobs(number: int) -> str:
 
 
 def status_label(status: str) -> str:
-    """Return a status in words; one that is not known as it is."""
+    """Return a status in words; an unknown status unchanged."""
     return _LABELS.get(status, printable(status))

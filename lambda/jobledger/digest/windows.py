@@ -1,8 +1,8 @@
 """The window of the change log that a digest covers: half-open, [start, end), in the ledger's time.
 
-Windows tile, because each starts at the end of the previous one. Time zones and clock changes are left to
-the schedule. A window ends some time before the run, so that no write into it can be pending. This module
-calls no AWS service.
+Windows tile, because each starts at the end of the previous one. Only the schedule knows of time zones and
+clock changes. A window ends some time before the run, when every write into it is done. This module calls no
+AWS service.
 """
 
 import hashlib
@@ -41,9 +41,9 @@ class Window(msgspec.Struct, frozen=True):
 def end_of_run(scheduled: datetime | None, now: datetime) -> str:
     """Return the end of a run's window; `scheduled` is the run's scheduled time.
 
-    A late or repeated run of the same scheduled time has the same end. Without a scheduled time, the clock
-    is used in whole minutes, so that repeated deliveries of an event have the same end as well. A time too
-    far ahead of the clock is ignored, and the clock is used.
+    A late or repeated run of the same scheduled time has the same end. Without a scheduled time, or when it is
+    too far ahead of the clock, the clock counts. It counts in whole minutes, so that repeated deliveries of an
+    event have the same end as well.
     """
     if scheduled is None or scheduled > now + CLOCK_SKEW:
         scheduled = now.replace(second=0, microsecond=0)

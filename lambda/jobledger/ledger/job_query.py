@@ -11,6 +11,27 @@ from jobledger.times import rfc3339
 Order = Literal["ascending", "descending"]
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """A filter that no key of a job row answers: `attribute` has the value, or begins with it."""
+
+    filter: str
+    attribute: str
+    value: str
+    begins_with: bool = False
+
+    @property
+    def expression(self) -> str:
+        """The condition for DynamoDB; its value has the name of the filter."""
+        if self.begins_with:
+            return f"begins_with({self.attribute}, :{self.filter})"
+        return f"{self.attribute} = :{self.filter}"
+
+    def holds(self, row: Mapping[str, object]) -> bool:
+        """Whether a job row meets the condition."""
+        found = str(row.get(self.attribute, ""))
+        return found.startswith(self.value) if self.begins_with else found == self.value
+
+
 class JobQuery(msgspec.Struct, frozen=True):
     """The validated filters and order of a list.
 
@@ -31,6 +52,27 @@ class JobQuery(msgspec.Struct, frozen=True):
     def descending(self) -> bool:
         """Whether the newest job comes first."""
         return self.order == "descending"
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The filters for which rows are read that do not match."""
+        asked = (("JobNamePrefix", "JobName", self.name_prefix, True),)
+        return tuple(
+            Condition(name, attribute, value, begins_with)
+            for name, attribute, value, begins_with in asked
+            if value is not None
+        )
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether counters answer the query: they know family, status and submit day only."""
+        return self.name is None and not self.conditions
+
+    @property
+    def key_range(self) -> tuple[str, str]:
+        """The sort keys, `SubmitTime#JobId`, below and above those of all jobs between the bounds."""
+        # "$" follows "#", so the first is above all keys of its time; ":" follows the digits.
+        return f"{self.after}$" if self.after else "0", f"{self.before}#" if self.before else ":"
 
 
 def job_query(values: Mapping[str, Any], families: Sequence[Family] = tuple(Family)) -> JobQuery:

@@ -364,8 +364,9 @@ class Ledger:
                 return False
             checks, floor = settled
         actions: list[Action] = [*checks, *active]
+        first_observed_at = self._after(floor)
         for write in batch:
-            actions += self._of_job(scope, write, listed_at, unseen_since, floor)
+            actions += self._of_job(scope, write, listed_at, unseen_since, first_observed_at)
         return self.table.transact([*actions, *increments_of(self.scope, family, batch)])
 
     def _counted(self, family: Family, batch: Sequence[JobWrite]) -> Sequence[JobWrite]:
@@ -403,13 +404,13 @@ class Ledger:
         write: JobWrite,
         listed_at: str,
         unseen_since: str | None,
-        floor: str | None,
+        first_observed_at: str,
     ) -> Iterator[Put | Check | Delete]:
         """Yield the job's row and, when its status changed, its change log row; and remove its other rows."""
         job, row, replaced = write.job, write.known.row, write.replaced
         read = {":read": replaced["Version"]} if replaced else {}
         if write.replaces:
-            observed_at = self._after(text_of(row, "ObservedAt") if row else floor)
+            observed_at = self._after(str(row["ObservedAt"])) if row else first_observed_at
             written = job_row(scope, job, row, listed_at, observed_at if write.moves else None)
             if write.counted_as:
                 written["CountedAs"] = write.counted_as

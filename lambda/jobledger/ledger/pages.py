@@ -16,7 +16,7 @@ import msgspec
 
 from jobledger.errors import NotUnderstood
 from jobledger.jobs import is_object
-from jobledger.ledger.cursor import Position
+from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
@@ -153,21 +153,20 @@ class _Reading(msgspec.Struct):
     left_out: int = 0
 
     @property
-    def by_prefix(self) -> bool:
-        """Whether rows without the prefix are read as well."""
-        return self.query.name_prefix is not None
+    def searches(self) -> bool:
+        """Whether rows are read that do not match."""
+        return bool(self.query.conditions)
 
     def knows(self, family: Family, row: Row) -> bool:
-        """Whether the ledger knew of a job when the walk began, as in `parameters_of`."""
+        """Whether the ledger knew of a job when the walk began, as `queries` asks for it."""
         if self.as_of is None:
             return True
-        times = self.as_of.split(",")
-        began = times[self.query.families.index(family) if times[1:] else 0]
-        return (known(text_of(row, "FirstObservedAt"), parse(self.now)) or "") <= began
+        observed = known(text_of(row, "FirstObservedAt"), parse(self.now)) or ""
+        return observed <= beginning(self.as_of, self.query, family)
 
     def enough(self, found: int) -> bool:
         """Whether a page with so many jobs ends here, although it is not full."""
-        if self.by_prefix or self.query.active:
+        if self.searches or self.query.active:
             return self.examined >= (PREFIX_ROWS if found else SEARCHED_ROWS)
         return self.left_out >= LATER_ROWS
 
@@ -190,7 +189,7 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
             return
         yield _Listed(end["SK"]["S"], part.family, None)
         parameters["ExclusiveStartKey"] = end
-        if read.by_prefix:
+        if read.searches:
             limit = _FILTERED_CHUNK if read.examined >= PREFIX_ROWS else limit
         else:
             limit = _FILTERED_CHUNK if left_out else min(limit, max(read.max_results - found, 1))
@@ -198,7 +197,7 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
 
 def _first_limit(read: _Reading, part: PartitionQuery) -> int:
     """Return the number of rows to ask for first: few, as the other queries may have the page's jobs."""
-    if read.by_prefix:
+    if read.searches:
         return min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
     if part.parts == 1:
         return read.max_results
@@ -243,7 +242,7 @@ def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
     return (
         is_active(facts_of_row(family, row))
         and query.name in (None, name)
-        and name.startswith(query.name_prefix or "")
+        and all(condition.holds(row) for condition in query.conditions)
         and (not query.statuses or row.get("JobStatus") in query.statuses)
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 from msgspec.structs import replace
@@ -50,7 +51,7 @@ class Known(msgspec.Struct, frozen=True):
         return cls(row, tuple(ordered[:-1]), given)
 
 
-class JobWrite(msgspec.Struct, frozen=True):
+class JobWrite(msgspec.Struct, frozen=True, dict=True):
     """What a listed job changes; its row stays as it is unless the listing `replaces` it.
 
     `counted_as` is as in `JobFacts`.
@@ -61,19 +62,17 @@ class JobWrite(msgspec.Struct, frozen=True):
     replaces: bool
     counted_as: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The sort key of the job row afterwards."""
         return (
             str(self.known.row["SK"]) if self.known.row and not self.replaces else self.job.sort_key
         )
 
-    @property
-    def rows(self) -> Iterator[Row]:
-        """Yield all rows of the job before."""
-        if self.known.row:
-            yield self.known.row
-        yield from self.known.others
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows of the job before."""
+        return (self.known.row, *self.known.others) if self.known.row else ()
 
     @property
     def replaced(self) -> Row | None:
@@ -97,13 +96,8 @@ class JobWrite(msgspec.Struct, frozen=True):
 
     def ended_unseen(self, since: str | None) -> bool:
         """Whether a first fill finds the job ended, not before `since`."""
-        job = self.job
-        return (
-            since is not None
-            and self.known.row is None
-            and job.ended
-            and (job.end_time or "") >= since
-        )
+        ended_at = self.job.end_time or ""
+        return since is not None and ended_at >= since and self.known.row is None and self.job.ended
 
     def active_change(self, scope: str) -> Put | Delete | None:
         """Return what changes in the active rows."""

@@ -26,7 +26,7 @@ from jobledger.totals.scan import read_facts
 Attributes = dict[str, str]
 
 MOST_COUNTED = 10_000
-"""The maximum Count: counting further would read a ledger of years in full."""
+"""The largest Count: an exact one could mean reading the jobs of many years."""
 
 ATTRIBUTES = (
     "JobId",
@@ -75,7 +75,8 @@ def check_still_possible(
     if job is None or job.get("JobStatus") not in _ENDED_BADLY:
         return
     ended = job.get("EndTime") or rfc3339(now)
-    # Clocks differ, and a wait of over an hour is split over several resources in sequence.
+    # The service's clock can differ from ours. And a wait of over an hour takes several resources in sequence, so
+    # that the job can have ended during an earlier one: SubmitTimeAfter says which runs count.
     if request.query.after is not None or ended >= rfc3339(started - CLOCK_SKEW):
         raise LookupFailed(f"JobName: the job waited for {_status_of(job)}.")
 
@@ -137,7 +138,7 @@ def _no_match(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
     query = request.query
     status = " or ".join(query.statuses)
     given = {
-        "JobNamePrefix": query.name_prefix,
+        **{condition.filter: condition.value for condition in query.conditions},
         "SubmitTimeAfter": query.after,
         "SubmitTimeBefore": query.before,
     }

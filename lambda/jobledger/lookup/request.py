@@ -24,8 +24,7 @@ from jobledger.ledger.job_query import JobQuery, job_query
 from jobledger.service import Family, JobStatus
 
 MOST_WAIT_MINUTES = 120
-# CloudFormation's limit is an hour, or the ServiceTimeout. Part of it is needed to notice the timeout and
-# to respond.
+# CloudFormation waits an hour, or the ServiceTimeout. The look-up stops earlier, while there is time to respond.
 LONGEST_WAIT = timedelta(minutes=55)
 _ANSWER_MARGIN = timedelta(minutes=1)
 
@@ -93,7 +92,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _split(name: str, texts: Sequence[str]) -> list[str]:
-    """Return the single texts of `a,b` or of a list, for properties that take several values."""
+    """Return the single values of a list, or of a text such as `a,b`, for properties that take several values."""
     if name not in _LISTS:
         return list(texts)
     return [part.strip() for text in texts for part in text.split(",")]

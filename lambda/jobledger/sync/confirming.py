@@ -52,10 +52,10 @@ class ActiveJobs:
     def see(self, jobs: Iterable[Job]) -> None:
         """Note jobs as the service has just given them."""
         for job in jobs:
-            self._seen.add(job.job_id)
             if job.ended:
                 self.jobs.pop(job.job_id, None)
             else:
+                self._seen.add(job.job_id)
                 self.jobs[job.job_id] = ActiveJob(job.job_id, job.sort_key)
 
     def forget_seen(self) -> None:

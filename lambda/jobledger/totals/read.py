@@ -54,8 +54,7 @@ def read_summary(
     `check_time` runs between requests and can raise to stop.
     """
     tally = Tally(now, query.statuses)
-    by_name = query.name is not None or query.name_prefix is not None
-    counted = () if by_name else counted_families(states, query.families)
+    counted = counted_families(states, query.families) if query.is_counted else ()
     _add_counted(ledger, replace(query, families=counted), states, tally, now, check_time)
     rest = tuple(family for family in query.families if family not in counted)
     if rest:
@@ -212,35 +211,44 @@ def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
 
 
 def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
-    """Yield the month rows of whole months, and the day rows of the days before and after them.
+    """Yield the fewest counter rows of some days.
 
-    Without a first and a last day, yield the rows of all jobs.
+    | days                     | rows                                                     |
+    |--------------------------|----------------------------------------------------------|
+    | all                      | of all jobs                                              |
+    | 2026-11-05 to 2026-12-20 | of these days                                            |
+    | 2026-09-20 to 2026-12-05 | of the days before and after, and of the months 10 and 11 |
     """
     table, scope = ledger.table, ledger.scope
     if counted.first is None and counted.last is None:
         yield from all_jobs(table, scope)
         return
     first, last = counted.first or _FIRST, counted.last or _LAST
-    first_month, last_month = month_of(first), month_of(last)
-    starts_whole = counted.first is None or first.endswith("-01")
-    ends_whole = counted.last is None or _is_last_of_month(last)
-    if first_month == last_month and not (starts_whole and ends_whole):
+    first_month, last_month = _whole_months(counted)
+    if first_month > last_month:
         yield from days(table, scope, first, last)
         return
-    if not starts_whole:
-        yield from days(table, scope, first, f"{first_month}-31")
-    if not ends_whole:
-        yield from days(table, scope, f"{last_month}-01", last)
-    for row in months(table, scope, first_month, last_month):
-        partial = (row.period == first_month and not starts_whole) or (
-            row.period == last_month and not ends_whole
-        )
-        if not partial:
-            yield row
+    if month_of(first) < first_month:
+        yield from days(table, scope, first, f"{month_of(first)}-31")
+    if month_of(last) > last_month:
+        yield from days(table, scope, f"{month_of(last)}-01", last)
+    yield from months(table, scope, first_month, last_month)
 
 
-def _is_last_of_month(day: str) -> bool:
-    return str(date.fromisoformat(day) + _ONE_DAY).endswith("-01")
+def _whole_months(counted: _Days) -> tuple[str, str]:
+    """Return the first and the last month of which every day is counted; if there is none, the first is later."""
+    first, last = _FIRST, _LAST
+    if counted.first:
+        first = _month(date.fromisoformat(counted.first) - _ONE_DAY, 1)
+    if counted.last:
+        last = _month(date.fromisoformat(counted.last) + _ONE_DAY, -1)
+    return first, last
+
+
+def _month(day: date, later: int) -> str:
+    """Return the month that is some months later than that of a day; the one after 9999-12 is after all others."""
+    number = day.year * 12 + day.month - 1 + later
+    return f"{number // 12:04}-{number % 12 + 1:02}" if number < 120_000 else _LAST
 
 
 def _facts_of(row: Row) -> JobFacts:

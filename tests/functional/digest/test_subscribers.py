@@ -3,13 +3,10 @@
 import io
 import json
 import re
-import threading
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +19,9 @@ from jobledger.errors import PublishRefused
 from jobledger.handlers import digest as function
 from jobledger.service import Family
 from jobledger.sns import Notifier
+from testing.api import Context
 from testing.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
+from testing.scripted_server import Scripted, ScriptedServer, scripted
 from testing.typical_digests import TYPICAL
 
 DOCS = Path(__file__).parents[3] / "docs" / "digests.md"
@@ -84,20 +83,19 @@ def topic(aws) -> Topic:
     return Topic(aws, f"digests-{time.monotonic_ns()}")
 
 
-def test_a_queue_receives_the_json_raw_with_the_attributes(topic):
+def test_a_queue_receives_the_json_raw_with_the_attributes_however_large_it_is(topic):
     queue = topic.queue(RawMessageDelivery="true")
-    digest = TYPICAL["failures"]()
-    topic.publish(digest)
-    (message,) = queue.messages(1)
-    assert message["Body"] == render_messages(digest, ZURICH).digest.bodies["default"]
-    attributes = {k: v["StringValue"] for k, v in message["MessageAttributes"].items()}
+    digests = [TYPICAL[name]() for name in ("failures", "after-an-outage")]
+    for digest in digests:
+        topic.publish(digest)
+    messages = queue.messages(2)
+    bodies = [render_messages(digest, ZURICH).digest.bodies["default"] for digest in digests]
+    assert [message["Body"] for message in messages] == bodies
+    attributes = {k: v["StringValue"] for k, v in messages[0]["MessageAttributes"].items()}
     assert attributes == {
-        "Kind": "Digest",
-        "Verdict": "ATTENTION",
-        "HasFailures": "true",
-        "Version": "1",
+        "Kind": "Digest", "Verdict": "ATTENTION", "HasFailures": "true", "Version": "1",
         "Families": '["SNOMEDCT", "PHI"]',
-    }
+    }  # fmt: skip
 
 
 def test_a_queue_receives_the_json_wrapped_with_subject_and_message_id(topic):
@@ -112,23 +110,25 @@ def test_a_queue_receives_the_json_wrapped_with_subject_and_message_id(topic):
 
 
 def test_an_http_endpoint_receives_the_json_once_it_has_confirmed(topic):
-    with endpoint() as (url, received):
-        topic.sns.subscribe(TopicArn=topic.arn, Protocol="http", Endpoint=url)
-        token = the(received, "SubscriptionConfirmation")["Token"]
+    with scripted(Scripted()) as server:
+        topic.sns.subscribe(TopicArn=topic.arn, Protocol="http", Endpoint=server.url)
+        token = the(server, "SubscriptionConfirmation")["Token"]
         topic.sns.confirm_subscription(TopicArn=topic.arn, Token=token)
         topic.publish(TYPICAL["quiet-day"]())
-        notification = the(received, "Notification")
+        notification = the(server, "Notification")
     assert json.loads(notification["Message"])["Verdict"] == "OK"
 
 
-def the(received: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+def the(server: ScriptedServer, kind: str) -> dict[str, Any]:
     """The one message of a kind, as soon as it is there."""
     deadline = time.monotonic() + SECONDS
-    while not any(message["Type"] == kind for message in received):
-        assert time.monotonic() < deadline, received
+    while time.monotonic() < deadline:
+        received = [json.loads(request.body) for request in server.received]
+        if found := [message for message in received if message["Type"] == kind]:
+            (message,) = found
+            return message
         time.sleep(0.05)
-    (message,) = (message for message in received if message["Type"] == kind)
-    return message
+    raise AssertionError(server.received)
 
 
 def test_a_function_receives_the_json(aws, topic):
@@ -154,26 +154,10 @@ def test_the_filters_of_the_docs_let_through_what_they_say(topic):
     quiet = a_digest(changed_families=(Family.RXNORM,))
     for digest in (failures, quiet):
         topic.publish(digest)
-    received = {
-        title: sorted(
-            json.loads(m["Body"])["Verdict"]
-            for m in queue.messages(2 if title == "Known versions only" else 1)
-        )
-        for title, queue in queues.items()
-    }
-    assert received == {
-        "Only failures": ["ATTENTION"],
-        "One family": ["ATTENTION"],
-        "Known versions only": ["ATTENTION", "OK"],
-    }
-
-
-def test_the_largest_digest_is_delivered_whole(topic):
-    queue = topic.queue(RawMessageDelivery="true")
-    digest = TYPICAL["after-an-outage"]()
-    topic.publish(digest)
-    (message,) = queue.messages(1)
-    assert message["Body"] == render_messages(digest, ZURICH).digest.bodies["default"]
+    for title, queue in queues.items():
+        expected = ["ATTENTION", "OK"] if title == "Known versions only" else ["ATTENTION"]
+        received = queue.messages(len(expected))
+        assert sorted(json.loads(m["Body"])["Verdict"] for m in received) == expected, title
 
 
 def test_a_topic_that_is_gone_refuses(topic):
@@ -191,17 +175,10 @@ def test_the_function_on_real_tables_publishes_once_however_often_and_at_once(aw
     queue = topic.queue(RawMessageDelivery="true")
     world = on_real_tables(aws, topic)
     answers: list[dict[str, Any]] = []
-
-    def run() -> None:
-        answers.append(world.run())
-
-    for _ in range(3):
-        world.forward(hours=1)
-        threads = [threading.Thread(target=run) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(3):
+            world.forward(hours=1)
+            answers += [run.result() for run in [threads.submit(world.run) for _ in range(8)]]
     assert Counter(answer["Published"] for answer in answers) == {True: 3, False: 21}
     bodies = [json.loads(message["Body"]) for message in queue.messages(3)]
     assert len(bodies) == 3
@@ -218,13 +195,7 @@ def test_the_deployed_function_publishes_at_once_on_a_new_ledger(aws, monkeypatc
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
     function._dependencies.cache_clear()
-    context = SimpleNamespace(
-        function_name="digest",
-        memory_limit_in_mb=512,
-        invoked_function_arn="arn:aws:lambda:us-east-1:000000000000:function:digest",
-        aws_request_id="request",
-        get_remaining_time_in_millis=lambda: 300_000,
-    )
+    context = Context()
     placeholder = {"ScheduledTime": "<aws.scheduler.scheduled-time>"}
     # Calls within one minute are the same call; the next minute may begin between the two.
     moment = SimpleNamespace(now=lambda _: NOW)
@@ -274,36 +245,8 @@ def a_function(aws: Any, queue_url: str) -> str:
     client = aws.client("lambda")
     name = f"subscriber-{time.monotonic_ns()}"
     answer = client.create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Role="arn:aws:iam::000000000000:role/subscriber",
-        Handler="subscriber.handler",
-        Code={"ZipFile": archive.getvalue()},
+        FunctionName=name, Runtime="python3.13", Role="arn:aws:iam::000000000000:role/subscriber",
+        Handler="subscriber.handler", Code={"ZipFile": archive.getvalue()},
         Environment={"Variables": {"QUEUE": queue_url}},
-    )
+    )  # fmt: skip
     return str(answer["FunctionArn"])
-
-
-@contextmanager
-def endpoint() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address of an HTTP server, and what it is sent."""
-    received: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            received.append(json.loads(self.rfile.read(length)))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/", received
-        finally:
-            server.shutdown()
-            thread.join()

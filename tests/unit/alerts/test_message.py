@@ -123,7 +123,6 @@ def test_a_program_gets_the_events_details_and_attributes_to_filter_by():
     }
 
 
-@pytest.mark.row(8, count="1 to 1,000 changes, names of 256 characters, an event of 250,000 bytes")
 @pytest.mark.parametrize(
     "details",
     [

@@ -1,9 +1,7 @@
 """The command on a real terminal of several widths, and Ctrl-C at any time."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from typing import Any
@@ -74,8 +72,7 @@ def test_a_list_fits_the_terminal_with_names_and_statuses_first(server, columns)
 def test_watch_fits_the_terminal(server, columns):
     terminal = Terminal(server.url, "watch", "--interval", "0s", columns=columns)
     lines = plain(terminal.read_until("SNOMEDCT")).splitlines()
-    os.killpg(terminal.process.pid, signal.SIGINT)
-    assert terminal.wait() == 130
+    assert terminal.interrupt() == 130
     assert all(cell_len(line) <= columns for line in lines)
     assert lines[1].startswith("1 active at ")
     assert lines[1].endswith(" UTC in all families")

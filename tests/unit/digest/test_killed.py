@@ -127,7 +127,6 @@ def sent_to(topic: str, taken: list[dict[str, Any]]) -> list[str]:
     return [json.dumps(message) for message in taken if message["TopicArn"].endswith(topic)]
 
 
-@pytest.mark.row(7, count="a kill at every step, 3 kinds of second run")
 @pytest.mark.parametrize("second_run", ["SameEvent", "SameRequest", "NextDay"])
 def test_a_killed_digest_sends_each_window_with_one_content_and_at_most_twice(killed, second_run):
     assert len(killed[second_run]) > (40 if second_run == "SameEvent" else 10)
@@ -143,7 +142,6 @@ def test_a_killed_digest_sends_each_window_with_one_content_and_at_most_twice(ki
     assert 0 < doubled <= 4
 
 
-@pytest.mark.row(7, count="a kill at every step")
 def test_after_a_kill_windows_tile(killed):
     for taken in killed["NextDay"]:
         once = dict.fromkeys(sent_to("digests", taken))

@@ -13,6 +13,7 @@ from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sqs import Undelivered
 from testing.api import Context
 from testing.builders import SCOPE
@@ -59,6 +60,9 @@ class Account(MemoryDynamoDB):
     def get_paginator(self, operation):
         assert operation == "query"
         return SimpleNamespace(paginate=lambda **asked: [self.query(**asked)])
+
+    def get_function_configuration(self, *, FunctionName):  # noqa: N803 - botocore's name
+        return {"Environment": {"Variables": {"FAMILIES": ",".join(Family)}}}
 
     def invoke(self, *, FunctionName, Payload):  # noqa: N803 - botocore's names
         context = Context()

@@ -10,8 +10,9 @@ from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import DAY, HOUR, NOW, SECOND, a_job
+from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
 from testing.counted import Counted
+from testing.recounted import check_rows
 
 FAMILY = Family.SNOMEDCT
 OLD, NEW = NOW - 40 * DAY, NOW - 2 * DAY
@@ -36,23 +37,13 @@ class Ledgered(Counted):
         return sorted((item["SK"]["S"].partition("#")[0], item["JobStatus"]["S"]) for item in items)
 
     def agree(self) -> None:
-        """One row for each job, right counters, and an active row for each job that is active."""
-        super().agree()
-        keys = [sk for pk, sk in self.database.items if pk == self.ledger.partition(FAMILY)]
-        assert len({key.partition("#")[2] for key in keys}) == len(keys)
-        expected = {
-            sk
-            for (pk, sk), item in self.database.items.items()
-            if "Job" in item and int(item["Rank"]["N"]) < 3 and "ExpiredUpstream" not in item
-        }
-        assert {job.sort_key for job in self.active().values()} == expected
+        check_rows(self.database.items, SCOPE, FAMILY)
 
 
 def at(time: Any) -> str:
     return rfc3339(time) if time else "1970-01-01T00:00:00.000Z"
 
 
-@pytest.mark.row(35, count="32 ways, before, during and after activity")
 @pytest.mark.parametrize("first", [None, OLD])
 @pytest.mark.parametrize("second", [None, NEW])
 @pytest.mark.parametrize(

@@ -106,18 +106,16 @@ def test_rows_that_are_left_four_times_make_the_ledger_unavailable(slept):
 
 
 def test_a_query_is_read_page_by_page_until_there_is_no_more():
-    pages: list[dict[str, Any]] = [
-        {"Items": typed(keys(2)), "LastEvaluatedKey": typed(keys(1, 1))[0]},
-        {"Items": [], "LastEvaluatedKey": typed(keys(1, 5))[0]},
+    first, second = (typed(keys(1, number))[0] for number in (1, 5))
+    table, client = a_table(
+        {"Items": typed(keys(2)), "LastEvaluatedKey": first},
+        {"Items": [], "LastEvaluatedKey": second},
         {"Items": typed(keys(1, 6))},
-    ]
-    table, client = a_table(*pages)
+    )
     assert list(table.query_all(Limit=2)) == [*keys(2), *keys(1, 6)]
-    assert client.asked == [
-        {"TableName": "ledger", "Limit": 2},
-        {"TableName": "ledger", "Limit": 2, "ExclusiveStartKey": typed(keys(1, 1))[0]},
-        {"TableName": "ledger", "Limit": 2, "ExclusiveStartKey": typed(keys(1, 5))[0]},
-    ]
+    asked = {"TableName": "ledger", "Limit": 2}
+    starts = ({"ExclusiveStartKey": key} for key in (first, second))
+    assert client.asked == [asked, *(asked | start for start in starts)]
 
 
 # Writes.
@@ -228,8 +226,7 @@ def test_a_transaction_that_is_held_up_is_sent_again_after_a_pause(reason, round
 
 
 def test_a_row_that_others_keep_writing_is_a_result_after_four_rounds():
-    assert transact(*[BUSY] * 5) == (False, 4)
-    assert transact(*THROTTLES, BUSY) == (False, 4)
+    assert transact(*[BUSY] * 5) == transact(*THROTTLES, BUSY) == (False, 4)
 
 
 @pytest.mark.parametrize("last", [*[(reason,) for reason in THROTTLES], (THROTTLES[0], BUSY)])

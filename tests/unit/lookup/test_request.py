@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobledger.errors import LookupFailed
+from jobledger.inputs.filters import FILTERS
 from jobledger.ledger.job_query import JobQuery
 from jobledger.lookup.request import read_request
 from jobledger.service import Family, JobStatus
 
 KEPT = [Family.SNOMEDCT, Family.PHI]
-NAMES = (
-    "Family, JobName, JobNamePrefix, JobStatus, SubmitTimeAfter, SubmitTimeBefore, Select, MustExist,"
-    " WaitMinutes, Refresh"
-)
+NAMES = ", ".join((*FILTERS, "Select", "MustExist", "WaitMinutes", "Refresh"))
 UNKNOWN = "is not a property of this resource"
 KNOWN = f"The properties are {NAMES}"
 
@@ -31,7 +29,7 @@ def refusal(**properties):
     return str(refused.value)
 
 
-def test_what_is_left_out_has_a_default():
+def test_missing_properties_have_defaults():
     asked = request()
     assert asked.query == JobQuery(families=(Family.SNOMEDCT,), statuses=(JobStatus.COMPLETED,))
     assert (asked.select, asked.must_exist, asked.waits) == ("newest", True, False)
@@ -139,7 +137,7 @@ def test_no_sentence_quotes_a_value(name):
     assert "canary;*" not in refusal(**{name: "canary;*"})
 
 
-def test_the_default_family_is_refused_where_it_is_not_kept():
+def test_the_default_family_is_refused_when_the_ledger_does_not_have_it():
     with pytest.raises(LookupFailed, match=r"^Family must be a family in this ledger: PHI"):
         read_request({}, [Family.PHI])
 

@@ -3,6 +3,7 @@
 import pytest
 
 from jobledger.totals.read import read_summary
+from jobledger.totals.summary import Summary
 from testing.builders import SCOPE, START, listed_job
 from testing.dynamodb_limits import size_of
 from testing.full import in_full
@@ -22,27 +23,24 @@ def check_counters(world: World) -> None:
     assert recounted(items, SCOPE) == stored_counters(items, SCOPE)
 
 
+def summary_of(world: World) -> Summary:
+    states = world.ledger.states()
+    return read_summary(world.ledger, world.query(), states, world.clock.now())
+
+
 @pytest.mark.full
-@pytest.mark.row(29, count="{MANY} statuses outside the model")
 def test_of_very_many_unknown_statuses_some_are_counted_by_name_and_the_others_together():
+    times = ({"EndTime": START + n**2, "ExpirationTime": START + 120 * DAY} for n in range(MANY))
     jobs = [
-        listed_job(
-            f"{n:032x}",
-            100 + n,
-            f"{n:05}{'S' * 90}",
-            EndTime=START + n**2,
-            ExpirationTime=START + 120 * DAY,
-        )
-        for n in range(MANY)
+        listed_job(f"{n:032x}", 100 + n, f"{n:05}{'S' * 90}", **more)
+        for n, more in enumerate(times)
     ]
     with World(jobs, hostile=False) as world:
         assert world.sync().error is None
         assert world.truth() == world.statuses()
         check_counters(world)
         assert largest_counter_row(world) < 20_000  # most of it are durations
-        summary = read_summary(
-            world.ledger, world.query(), world.ledger.states(), world.clock.now()
-        )
+        summary = summary_of(world)
         assert summary.total == MANY
         by_status = {name: number for name, number in summary.by_status.items() if number}
         assert (len(by_status), by_status["OTHER"]) == (21, MANY - 20)
@@ -83,7 +81,5 @@ def test_jobs_that_expire_on_one_day_have_a_counter_row_for_each_submit_day():
         assert world.sync().error is None
         check_counters(world)
         assert largest_counter_row(world) < 1_000
-        summary = read_summary(
-            world.ledger, world.query(), world.ledger.states(), world.clock.now()
-        )
+        summary = summary_of(world)
         assert summary.expiring_soon == MANY
