@@ -13,7 +13,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobledger.clients import InvalidResponse, session
+from jobledger.clients import InvalidResponse, keep_endpoints, session
 from jobledger.errors import LedgerUnavailable
 
 Value = str | int | float | bool
@@ -86,7 +86,7 @@ class Table:
     @classmethod
     def connect(cls, name: str) -> "Table":
         """Return the table with its own client, bounded retries and timeouts."""
-        return cls(session().create_client("dynamodb", config=CONFIG), name)
+        return cls(keep_endpoints(session().create_client("dynamodb", config=CONFIG)), name)
 
     @contextmanager
     def single_attempts(self) -> Iterator[None]:
