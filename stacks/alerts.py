@@ -1,7 +1,7 @@
 """Job alerts: changes to selected statuses wait in a queue, and become one message a minute on an SNS topic.
 
-EventBridge could send them to the topic by itself: without a subject, each line of the text in quotes, and one message
-for each change. Lambda could read the queue by itself: it starts with five readers, of which each makes a message.
+A rule of EventBridge could send them to the topic directly, but only as one message for each change, without a subject
+and with each line in quotes. Lambda could read the queue itself, but it starts five readers, and each would send a message.
 """
 
 from collections.abc import Iterable
@@ -12,8 +12,6 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
@@ -22,16 +20,16 @@ from constructs import Construct
 from stacks.dead_letters import dead_letter_queue, waiting_queue
 from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow_publishing, allow_receiving
-from stacks.scheduler_role import scheduler_role
+from stacks.scheduler_role import schedule_often
 from stacks.settings import Settings
 
 _ROLE_ID = "SchedulerRoleForAlerts"
 # The statements for the topics that the function's variables name.
 _PUBLISHES = {"ALERT_TOPIC_ARN": "PublishAlerts", "CHAT_TOPIC_ARN": "PublishAlertsToChat"}
 _TIMEOUT = Duration.minutes(2)
-# Longer than a run. A message that SNS does not accept is sent again by the next run after that.
+# Longer than a run. When SNS refuses a message, the first run after this time sends it again.
 _HIDDEN = Duration.seconds(150)
-# Twelve hours of runs, of which each third one reads a message again.
+# Twelve hours: every third run reads a waiting message again.
 _TIMES = 240
 
 
@@ -69,19 +67,27 @@ class JobAlerts(Construct):
             self, "Waiting", key=key, hidden=_HIDDEN, times=_TIMES, undelivered=self.undelivered
         )
         rule = _rule(self, settings=settings, waiting=waiting, undelivered=self.undelivered)
-        # In an update of a deployment whose rule sends to the topic, the rule is changed before its permission ends.
+        # In early versions the rule sent to the topic. An update changes the rule before it removes that permission.
         self.topic.node.find_child("Policy").node.add_dependency(rule)
         topics = {"ALERT_TOPIC_ARN": self.topic}
         if chat_topic is not None:
             topics["CHAT_TOPIC_ARN"] = chat_topic
         self.function = _function(self, deployment, waiting, topics, api_url)
-        _schedule(self, function=self.function)
+        schedule_often(
+            self,
+            "Schedule",
+            self.function,
+            role_id=_ROLE_ID,
+            description="Job Ledger: alerts",
+            minutes=1,
+            payload={},
+        )
 
     def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
         """Accept notifications of this deployment's own alarms.
 
-        A new alarm notifies once that it is OK. The addresses are subscribed after the alarms exist, so that they
-        do not get the notifications of a first deployment, except of alarms whose first data comes later.
+        A new alarm notifies once that it is OK. The addresses are subscribed after the alarms exist, so at a first
+        deployment they get this notification only from alarms whose first data comes later.
         """
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -132,7 +138,7 @@ def _function(
 def _rule(
     scope: Construct, *, settings: Settings, waiting: sqs.Queue, undelivered: sqs.Queue
 ) -> events.Rule:
-    # By its ARN, CDK does not add to the queue's policy: its statement is for all rules of the account.
+    # CDK would allow all rules of the account to send to the queue. It leaves a queue that is imported by its ARN alone.
     by_arn = sqs.Queue.from_queue_arn(scope, "WaitingByArn", waiting.queue_arn)
     rule = events.Rule(
         scope,
@@ -155,19 +161,3 @@ def _rule(
         )
     )
     return rule
-
-
-def _schedule(scope: Construct, *, function: LedgerFunction) -> None:
-    scheduler.Schedule(
-        scope,
-        "Schedule",
-        description="Job Ledger: alerts",
-        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
-        target=scheduler_targets.LambdaInvoke(
-            function,
-            role=scheduler_role(scope, _ROLE_ID, function).without_policy_updates(),
-            input=scheduler.ScheduleTargetInput.from_object({}),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-        ),
-    )

@@ -4,8 +4,6 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
@@ -13,11 +11,11 @@ from stacks.api_access import CallerPolicies, endpoint, require_tls_1_2, resourc
 from stacks.function import Deployment, LedgerFunction, log_group_for
 from stacks.gateway_responses import add_problem_responses
 from stacks.permissions import allow_invoking
-from stacks.scheduler_role import scheduler_role
+from stacks.scheduler_role import schedule_often
 from stacks.settings import Settings
 
 STAGE = "v1"
-# The id that CDK gave the role first.
+# The id that CDK gave the role in its first release.
 _KEEP_WARM_ROLE = "SchedulerRoleForTarget-91eb27"
 # The event that the function answers before anything else.
 WARM_UP = {"WarmUp": True}
@@ -59,7 +57,16 @@ class Api(Construct):
         self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
         self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
         if settings.keep_warm:
-            _keep_warm(self, settings=settings, function=self.function)
+            # So that a lone caller meets no cold start.
+            schedule_often(
+                self,
+                "KeepWarm",
+                self.function,
+                role_id=_KEEP_WARM_ROLE,
+                description="Job Ledger: keep one environment of the API function warm",
+                minutes=settings.sync_minutes,
+                payload=WARM_UP,
+            )
         role = self.function.own_role
         deployment.ledger.grant_reading(role)
         allow_invoking(role, sync, "InvokeSync")  # for ConsistentRead
@@ -102,23 +109,6 @@ def _function(scope: Construct, deployment: Deployment) -> LedgerFunction:
     )
 
 
-def _keep_warm(scope: Construct, *, settings: Settings, function: LedgerFunction) -> None:
-    """Invoke the function regularly, so that a lone caller meets no cold start."""
-    scheduler.Schedule(
-        scope,
-        "KeepWarm",
-        description="Job Ledger: keep one environment of the API function warm",
-        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
-        target=targets.LambdaInvoke(
-            function,
-            role=scheduler_role(scope, _KEEP_WARM_ROLE, function).without_policy_updates(),
-            input=scheduler.ScheduleTargetInput.from_object(WARM_UP),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-        ),
-    )
-
-
 def _add_methods(rest: apigateway.RestApi, function: LedgerFunction) -> None:
     # One permission for all routes: one each would make every deployment slower.
     integration = apigateway.LambdaIntegration(function, scope_permission_to_method=False)
@@ -142,8 +132,8 @@ def _rest_api(
         default_method_options=apigateway.MethodOptions(
             authorization_type=apigateway.AuthorizationType.IAM
         ),
-        # API Gateway refuses access logs without a role for logs. There is one for all APIs of the account in a
-        # region: this one replaces another, and outlives the stack.
+        # API Gateway writes access logs only with a role for logs. An account has one such role in a region, for all
+        # APIs: this one replaces any other, and remains when the stack is deleted.
         cloud_watch_role=settings.api_gateway_account,
         deploy_options=_stage(access_logs),
     )
@@ -177,7 +167,7 @@ def _stage(access_logs: logs.LogGroup) -> apigateway.StageOptions:
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
-    """Caller, route and result. The route instead of the path, because a path can contain a job id."""
+    """Return the caller, the route and the result. A path can contain a job id, so it is not logged."""
     field = apigateway.AccessLogField
     return apigateway.AccessLogFormat.custom(
         "{"

@@ -22,7 +22,7 @@ class Changes(Construct):
         """Create the function, its stream source and its dead-letter queue."""
         super().__init__(scope, construct_id)
         settings, key = deployment.settings, deployment.key
-        # Contains positions in the stream and keys of rows, not data.
+        # It contains positions in the stream and keys of rows, but no job data.
         self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
         self.function = LedgerFunction(
             self,

@@ -56,7 +56,7 @@ class Digest(Construct):
     def grant_idempotency(self, function: LedgerFunction) -> None:
         """Let a function store idempotency records.
 
-        Powertools also has a GetItem, for boto3 before 1.26.164: since then, a refused put returns the record.
+        Powertools needs no GetItem: since boto3 1.26.164, a refused put returns the record.
         """
         function.add_environment("IDEMPOTENCY_TABLE_NAME", self.idempotency_table.table_name)
         names = ("DeleteItem", "PutItem", "UpdateItem")
@@ -66,14 +66,14 @@ class Digest(Construct):
 
 
 def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
-    """A topic of its own: chat messages are not readable as e-mail or JSON."""
+    """Create a topic for chat messages, which neither people nor programs can read in an e-mail."""
     return sns.Topic(
         scope, "ChatTopic", display_name="Job Ledger chat", master_key=key, enforce_ssl=True
     )
 
 
 def _idempotency_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
-    """The records of Powertools idempotency: ids, counts and times, with an expiry."""
+    """Create the table of Powertools' idempotency records: ids, counts and times, with an expiry."""
     return dynamodb.Table(
         scope,
         "Sent",
@@ -126,7 +126,7 @@ def _retry_then_keep(scope: Construct, function: LedgerFunction, *, key: kms.IKe
 def _schedule(
     scope: Construct, deployment: Deployment, *, function: LedgerFunction, undelivered: sqs.Queue
 ) -> None:
-    """The event carries the scheduled time, so that late and repeated runs cover the same window."""
+    """Schedule digests. The event has the scheduled time, so late and repeated runs cover the same window."""
     settings = deployment.settings
     event = {
         "ScheduledTime": scheduler.ContextAttribute.scheduled_time,

@@ -16,8 +16,8 @@ _HANDLER = Path(__file__).with_name("first_sync_handler.py")
 class FirstSync(Construct):
     """Runs the sync at creation, and when its code or the families change.
 
-    Alternatives do not fit: `triggers.Trigger` fails the deployment when the sync fails, and
-    `AwsCustomResource` cannot wait for a permission to take effect.
+    `triggers.Trigger` would fail the deployment when the sync fails, and `AwsCustomResource` cannot wait for a
+    permission to take effect.
     """
 
     def __init__(
@@ -52,5 +52,5 @@ class FirstSync(Construct):
             },
         )
         self.outcome = run.get_att_string("Outcome")
-        # The role's policy is part of the role: the permission is there before the call.
+        # The policy is part of the role, so the permission exists before the call.
         run.node.add_dependency(caller.own_role, sync)

@@ -78,7 +78,7 @@ class Deployment:
 class LedgerFunction(lambda_.Function):
     """A Lambda function with the defaults of this stack.
 
-    `own_role` may do what `stacks.permissions` adds to it. CDK's own grants to the function do not reach it.
+    Use `stacks.permissions` to allow more to `own_role`. CDK's own grants to the function do not change the role.
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class LedgerFunction(lambda_.Function):
 
 
 def log_group_for(scope: Construct, construct_id: str, deployment: Deployment) -> logs.LogGroup:
-    """Create an encrypted log group that is deleted with the stack. Lambda's own would never expire."""
+    """Create an encrypted log group that is deleted with the stack. The group that Lambda makes never expires."""
     group = logs.LogGroup(
         scope, construct_id, encryption_key=deployment.key, removal_policy=RemovalPolicy.DESTROY
     )
-    # By number: the construct takes only the names that CDK gives to some numbers.
+    # The construct accepts only some numbers, by name; the resource accepts all that CloudWatch allows.
     resource = cast(logs.CfnLogGroup, group.node.default_child)
     resource.retention_in_days = deployment.settings.log_retention_days
     return group

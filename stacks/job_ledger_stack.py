@@ -68,7 +68,7 @@ class JobLedgerStack(Stack):
         )
 
     def _add_outputs(self, parts: Parts) -> None:
-        """The addresses and names that callers, subscribers and operators need."""
+        """Output the addresses and names that callers, subscribers and operators need."""
         values = {
             "ApiUrl": parts.api.url,
             "ReaderPolicyArn": parts.api.policies.reader.managed_policy_arn,

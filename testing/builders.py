@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.states import SyncState
@@ -79,6 +80,18 @@ def job_facts(
     """What totals and digests know of a job. Its id looks like one of the service's."""
     job_id = f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC834:032x}"[-32:]
     return JobFacts(family, job_id, status, submit_time, end_time, expiration_time, expired)
+
+
+def matches(job: Job, query: JobQuery) -> bool:
+    """Whether a query lists a job."""
+    submitted = job.sort_key.partition("#")[0]
+    return (
+        job.family in query.families
+        and query.name in (None, job.name)
+        and (job.name or "").startswith(query.name_prefix or "")
+        and (not query.statuses or job.status in query.statuses)
+        and (query.after or "") < submitted < (query.before or "~")
+    )
 
 
 class MemoryLedger:

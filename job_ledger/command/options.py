@@ -10,7 +10,7 @@ import click
 from job_ledger.filters import JOB_FILTERS, LIST_FILTERS, api_name, date_in_digits
 from job_ledger.types import Family, JobStatus
 
-if TYPE_CHECKING:  # it takes longer to import than a shell's completion may
+if TYPE_CHECKING:  # importing it would slow down a shell's completion
     from job_ledger.client import JobLedger
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}

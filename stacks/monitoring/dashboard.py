@@ -1,4 +1,4 @@
-"""The CloudWatch dashboard: is the ledger fresh, what happens to jobs, do people and systems get answers, what costs."""
+"""The CloudWatch dashboard: age of the ledger, status of jobs, answers to people and systems, and cost drivers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _PERIOD = Duration.minutes(5)
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What the dashboard shows. Functions, queues, tables and the API's metrics are by their names in graphs."""
+    """What the dashboard shows. The keys of the mappings are the names in the graphs."""
 
     emitted: EmittedMetrics
     settings: Settings
@@ -119,8 +119,8 @@ def _resource_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
             _graph("Throttled functions", _of_functions(functions, "Throttles", "Sum")),
         ),
         _row(
-            _graph("What costs: invocations", _of_functions(functions, "Invocations", "Sum")),
-            _graph("What costs: DynamoDB units", _of_tables(tables, "Consumed{}CapacityUnits")),
+            _graph("Cost drivers: invocations", _of_functions(functions, "Invocations", "Sum")),
+            _graph("Cost drivers: DynamoDB units", _of_tables(tables, "Consumed{}CapacityUnits")),
             _graph("Throttled tables", _of_tables(tables, "{}ThrottleEvents")),
         ),
     ]

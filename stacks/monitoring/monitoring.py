@@ -18,8 +18,8 @@ from stacks.digest import Digest
 from stacks.function import METRICS_NAMESPACE
 from stacks.ledger import Ledger
 from stacks.lookup import Lookup
+from stacks.monitoring.alarm import Alarm
 from stacks.monitoring.alarms import (
-    Alarm,
     alert_alarms,
     api_alarms,
     digest_alarms,
@@ -53,7 +53,7 @@ class Parts:
     def alarmed_functions(self) -> dict[str, lambda_.Function]:
         """The functions with alarms of their own, by name.
 
-        A look-up that fails is a failure of its function: the deployment that asked says why.
+        Look-ups have none: when one fails, its function fails, and the deployment that asked says why.
         """
         return {
             "sync": self.sync.function,
@@ -80,7 +80,7 @@ class Parts:
 
     @property
     def queues(self) -> dict[str, sqs.Queue]:
-        """The queues of what could not be delivered, by what that is."""
+        """The dead-letter queues, by what they hold."""
         alerts = {"alerts": self.alerts.undelivered} if self.alerts.undelivered else {}
         return {
             "digests": self.digest.undelivered,
@@ -133,9 +133,9 @@ class Monitoring(Construct):
 
 
 def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[cloudwatch.Alarm]:
-    """Create each alarm in the scope of what it watches; digests had theirs there before."""
+    """Create each alarm in the scope of what it watches."""
     digest, stage = parts.digest, parts.api.stage
-    declared: list[tuple[Construct, Iterable[tuple[str, Alarm]]]] = [
+    declared: list[tuple[Construct, Iterable[Alarm]]] = [
         (parts.sync, sync_alarms(emitted, settings)),
         (digest, digest_alarms(emitted, settings, digest.undelivered)),
         (parts.changes, event_alarms(emitted, parts.changes.undelivered)),
@@ -148,8 +148,4 @@ def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[c
         for name, function in parts.alarmed_functions.items()
     ]
     notification = actions.SnsAction(parts.alerts.topic)
-    return [
-        alarm.create(scope, construct_id, notification)
-        for scope, alarms in declared
-        for construct_id, alarm in alarms
-    ]
+    return [alarm.create(scope, notification) for scope, alarms in declared for alarm in alarms]

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError
-from tests.contract.shapes import LIST_KEY, Clock, client_for, job, listed, walk
+from tests.contract.shapes import LIST_KEY, Clock, client_for, job, listed
 
 JOBS = [job(number) for number in range(1, 301)]
 
@@ -70,65 +70,6 @@ def test_a_message_and_an_unmodelled_error_reach_boto3(server: Server) -> None:
     with pytest.raises(ClientError, match="not you") as refused:
         client_for(server.endpoint).list_snomedct_inference_jobs()
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-
-
-def test_a_delay_alone_makes_a_call_slow_but_not_fail(server: Server) -> None:
-    server.fault(Delay=0.05)
-    start = time.perf_counter()
-    assert listed(server)[LIST_KEY]
-    assert time.perf_counter() - start >= 0.05
-
-
-def test_two_faults_on_one_operation_follow_each_other() -> None:
-    service = Service()
-    service.fault(Error="InternalServerException")
-    service.fault(Error="TooManyRequestsException")
-    assert codes(service, 3) == ["InternalServerException", "TooManyRequestsException 429", "ok"]
-
-
-def test_token_cycle_leads_round_through_the_very_same_tokens(server: Server) -> None:
-    for size in (20, 500):
-        ask(server, "POST", "faults", {"TokenCycle": True})
-        tokens = []
-        wanted: dict[str, Any] = {"MaxResults": size}
-        for _ in range(12):
-            wanted["NextToken"] = listed(server, wanted)["NextToken"]
-            tokens.append(wanted["NextToken"])
-        assert tokens[:3] * 4 == tokens
-        assert len(set(tokens)) == 3
-    ask(server, "POST", "faults", {"TokenCycle": False})
-    assert len(list(walk(server))) == 3
-
-
-def test_empty_pages_come_before_the_jobs_of_the_next_walk_only(server: Server) -> None:
-    server.fault(EmptyPages=1000)
-    pages = list(walk(server, {"MaxResults": 100}))
-    assert [len(page) for page in pages] == [0] * 1000 + [100] * 3
-    assert len(list(walk(server))) == 3
-
-
-def test_so_many_tokens_are_refused_and_first_pages_are_not(server: Server) -> None:
-    server.fault(RefuseTokens=2)
-    token = listed(server)["NextToken"]
-    for _ in range(2):
-        assert listed(server)[LIST_KEY]
-        with pytest.raises(ServiceError, match="InvalidRequestException"):
-            listed(server, {"NextToken": token})
-    assert listed(server, {"NextToken": token})[LIST_KEY]
-
-
-@pytest.mark.parametrize("body", ["", "{}", "<html>Sign in</html>", f'{{"{LIST_KEY}": [null]}}'])
-def test_an_answer_can_have_any_body_once(server: Server, body: str) -> None:
-    server.fault(Operation="List*", Body=body)
-    assert server.call("ListSNOMEDCTInferenceJobs", "{}") == body
-    assert listed(server)[LIST_KEY]
-
-
-def test_so_many_pages_hold_a_null_among_their_jobs(server: Server) -> None:
-    server.fault(NullJobs=2)
-    pages = [listed(server, {"MaxResults": 3})[LIST_KEY] for _ in range(3)]
-    assert [page[0] is None for page in pages] == [True, True, False]
-    assert [len(page) for page in pages] == [4, 4, 3]
 
 
 @pytest.mark.parametrize(

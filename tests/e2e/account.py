@@ -1,21 +1,15 @@
 """A made-up account for the end-to-end tests: a file of jobs, and what a list of them should hold."""
 
 import datetime
-import itertools
 import random
 from typing import Any
 
-from botocore import xform_name
+from jobledger.service import Family, list_method
 
-from local.comprehend_medical.families import NOUNS, Family
-
-FAMILIES = tuple(family.value for family in Family if family is not Family.PHI)
+FAMILIES = tuple(str(family) for family in Family if family is not Family.PHI)
 """The families whose jobs stay as the file has them; PHI is for tests that start jobs."""
 
-LIST_CALLS = {family.value: xform_name(f"List{noun}s") for family, noun in NOUNS.items()}
-FILTERS = ("JobName", "JobStatus", "SubmitTimeAfter", "SubmitTimeBefore")
-COMBINATIONS = [names for count in range(5) for names in itertools.combinations(FILTERS, count)]
-
+LIST_CALLS = {family: list_method(Family(family)) for family in FAMILIES}
 NAMES = ("nightly-notes", "=1+1", "診療記録 夜間", "notes:2026/11/02", "%41+b@c=d", "n" * 256)
 ENDED = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED")
 COUNTS = dict.fromkeys(FAMILIES, 40) | {"SNOMEDCT": 523, "ICD10CM": 120, "RXNORM": 101, "PHI": 3}

@@ -1,6 +1,5 @@
 """An alarm of the stack rings on the local AWS, as docs/operations.md shows it."""
 
-import datetime
 import json
 import re
 import subprocess
@@ -70,20 +69,3 @@ def test_a_session_with_failing_lists_rings_the_alarm_and_notifies_its_topic(dep
         return {json.loads(body["Message"]).get("NewStateValue") for body in bodies}
 
     wait_until(lambda: "ALARM" in states(), 30, "the notification of the alarm")
-
-
-def test_the_age_of_the_ledger_is_a_metric_of_each_family(deployment):
-    cloudwatch = deployment.client("cloudwatch")
-    now = datetime.datetime.now(datetime.UTC)
-    for family in ("SNOMEDCT", "PHI"):
-        dimensions = {"service": "job-ledger", "Family": family}
-        answer = cloudwatch.get_metric_statistics(
-            Namespace="JobLedger",
-            MetricName="AsOfAgeSeconds",
-            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-            StartTime=now - datetime.timedelta(hours=1),
-            EndTime=now + datetime.timedelta(minutes=1),
-            Period=3600,
-            Statistics=["Maximum"],
-        )
-        assert answer["Datapoints"], family

@@ -53,7 +53,6 @@ def schema(deployment):
 
 
 @pytest.mark.full
-@pytest.mark.row(14, count="9 operations, up to {EXAMPLES} examples each, over HTTP")
 @pytest.mark.parametrize("method, path", OPERATIONS)
 def test_no_answer_is_outside_of_the_served_document(schema, method, path):
     @hypothesis.given(case=schema[path][method].as_strategy())

@@ -8,49 +8,20 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
-from email.message import Message
-from typing import Any
 
 import pytest
 
 from tests.e2e.account import FAMILIES, listed, start_phi_job
-from tests.e2e.deployment import opened, wait_until
+from tests.e2e.deployment import wait_until
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
 JOBS = "ComprehendMedicalAsyncJobPropertiesList"
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Message
-    content: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.content)
-
-
 @pytest.fixture(scope="module")
 def api(deployment):
-    """Send a request; a header or two, a body, or nothing."""
-
-    def send(
-        path: str, *, method: str = "GET", body: bytes | None = None, **headers: str
-    ) -> Answer:
-        url = f"{deployment.ready['ApiUrl']}{path}"
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(url, body, sent, method=method)
-        try:
-            with opened(request) as response:
-                return Answer(response.status, response.headers, response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.headers, error.read())
-
-    return send
+    return deployment.send
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/summary", "/health", "/openapi.json", "/docs"])
@@ -80,7 +51,6 @@ def test_what_no_route_takes_is_a_problem(api, path, method, status, allow):
     assert answer.json["status"] == status
 
 
-@pytest.mark.row(16, count="9 values, over HTTP")
 @pytest.mark.parametrize(
     "parameter, value",
     [
@@ -101,7 +71,6 @@ def test_bad_input_is_refused_with_the_name_of_the_parameter(deployment, paramet
     assert parameter in str(answer.json)
 
 
-@pytest.mark.row(15, count="1 altered token, 1 other query, over HTTP")
 def test_a_token_is_refused_when_altered_or_used_for_another_query(deployment):
     token = deployment.get("/jobs", MaxResults=1).json["NextToken"]
     middle = len(token) // 2

@@ -101,19 +101,6 @@ def test_the_downloaded_csv_holds_all_jobs_that_match(board, downloads, deployme
     assert len(found) == len(set(found)) == deployment.get("/summary", Family="ALL").json["Total"]
 
 
-def test_a_mistyped_date_keeps_the_form_with_the_message_beside_the_field(board):
-    board.find_element(By.NAME, "JobNamePrefix").send_keys("night")
-    board.find_element(By.NAME, "SubmitTimeAfter").send_keys("yesterday")
-    follow(board, "form button[type=submit]")
-    wait(board, "input[aria-invalid]")
-    wrong = board.find_element(By.ID, "wrong-SubmitTimeAfter")
-    field = board.find_element(By.NAME, "SubmitTimeAfter")
-    assert field.get_attribute("value") == "yesterday"
-    assert 0 < wrong.location["y"] - field.location["y"] < 3 * field.size["height"]
-    assert board.find_element(By.NAME, "JobNamePrefix").get_attribute("value") == "night"
-    board.get_log("browser")  # the page of an error is one
-
-
 def test_on_a_phone_a_filtered_list_has_its_jobs_before_the_form(browser, deployment):
     browser.get(f"{deployment.ready['ApiUrl']}/board?JobStatus=FAILED")
     tops = "return ['.jobs', '.filters'].map(s => document.querySelector(s).getBoundingClientRect().top)"
@@ -158,15 +145,6 @@ def test_times_are_shown_in_the_reader_s_zone_on_request_and_stay_so(browser, de
     browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
 
-def test_the_totals_are_those_of_the_account(board, deployment):
-    summary = deployment.get("/summary", Family="ALL").json
-    tiles = board.find_elements(By.CSS_SELECTOR, ".tile")
-    shown = {t.text.split("\n")[1]: int(t.text.split("\n")[0].replace(",", "")) for t in tiles}
-    # All jobs of this account were submitted in the last 30 days.
-    assert sum(shown.values()) == summary["Total"]
-    assert shown["Failed"] == summary["ByStatus"]["FAILED"]
-
-
 def test_the_page_asks_nothing_of_any_other_host_and_logs_no_error(board, deployment):
     assert errors_of(board) == []
     assert asked_elsewhere(board, deployment.ready["ApiUrl"]) == []
@@ -196,7 +174,9 @@ def test_axe_finds_nothing(browser, deployment, page):
     browser.execute_script(AXE.read_text(encoding="utf-8"))
     for theme in THEMES:
         emulate(browser, theme=theme)
-        found = browser.execute_async_script("axe.run(document).then(arguments[0])")
+        # It lists what passes as well, with one element each.
+        run = "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
+        found = browser.execute_async_script(run)
         assert len(found["passes"]) > 15
         assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == [], theme
     browser.get_log("browser")  # the page of an error is one

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import Inbox, opened, wait_until
+from tests.e2e.deployment import Inbox, wait_until
 from tests.e2e.lookups import Stacks
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
@@ -59,20 +59,16 @@ class Caller:
     """Sends requests and keeps the answers."""
 
     def __init__(self, deployment):
-        self._url = deployment.ready["ApiUrl"]
+        self._deployment = deployment
         self.errors, self.answers = [], []
 
-    def __call__(self, path, method="GET", body=None, headers=(), **parameters):
-        url = f"{self._url}{path}?{urllib.parse.urlencode(parameters)}"
-        request = urllib.request.Request(url, body, dict(headers), method=method)
-        try:
-            with opened(request, 60) as response:
-                self.answers.append(response.read().decode())
-                return response.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                self.errors.append((error.code, error.read().decode()))
-                return error.headers
+    def __call__(self, path, method="GET", body=None, headers=None, **parameters):
+        url = f"{path}?{urllib.parse.urlencode(parameters)}"
+        answer = self._deployment.send(url, method=method, body=body, **(headers or {}))
+        if answer.status < 400:
+            self.answers.append(answer.content.decode())
+        else:
+            self.errors.append((answer.status, answer.content.decode()))
 
 
 def call_api(api, canary, first):
@@ -182,7 +178,6 @@ def test_reasons_of_look_ups_name_the_job_by_its_id(driven):
     assert CANARY not in reasons
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_log_line_has_a_canary(deployment, driven):
     def alerts_are_sent():
         deployment.client("lambda").invoke(FunctionName=deployment.outputs["AlertsFunctionName"])
@@ -200,7 +195,6 @@ def test_no_log_line_has_a_canary(deployment, driven):
     assert [(name, text) for name, text in lines if CANARY in text] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_trace_has_a_canary(deployment, driven):
     sent = observed.segments(deployment)
     assert {"sync", "digest", "changes", "lookup.on_event", "lookup.is_complete"} <= {
@@ -209,20 +203,17 @@ def test_no_trace_has_a_canary(deployment, driven):
     assert [segment for segment in sent if CANARY in json.dumps(segment)] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_metric_and_no_alarm_has_a_canary(deployment, driven):
     """The metrics of the functions are lines of their logs; these are the names that came of them."""
     assert CANARY not in observed.metrics_and_alarms(deployment)
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_state_machine_has_a_canary_in_its_history(deployment, driven):
     histories = observed.histories(deployment)
     assert any("Encrypted" in history for history in histories)
     assert [history for history in histories if CANARY in history] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_idempotency_record_and_no_row_but_a_jobs_has_a_canary(deployment, driven):
     variables = deployment.client("lambda").get_function_configuration(
         FunctionName=deployment.outputs["DigestFunctionName"]
@@ -237,7 +228,6 @@ def test_no_idempotency_record_and_no_row_but_a_jobs_has_a_canary(deployment, dr
     assert CANARY not in json.dumps(others)
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_error_digest_alert_event_or_result_has_a_canary(driven):
     texts = itertools.chain(
         driven.api.errors, driven.inbox.received, driven.results, driven.ended.items()

@@ -26,6 +26,7 @@ def run(deployment, tmp_path):
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
         "JOB_LEDGER_URL": deployment.ready["ApiUrl"],
         "API_URL": deployment.ready["ApiUrl"],
         "AWS_REGION": deployment.ready["Region"],

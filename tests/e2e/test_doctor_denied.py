@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.deployment import ROOT, Inbox
+from tests.e2e.deployment import ROOT, Inbox, wait_until
 from tests.e2e.test_doctor import documented, shape
 from tests.unit.client.commands import environment
 
@@ -105,10 +105,14 @@ def test_the_documented_policy_is_enough_to_send_a_test_that_is_marked(enforced)
     assert (code, list(checks)) == (0, ["digest", "chat digest", "event", "alert"]), checks
     shown = [check for _, check in shape(documented("jobledger doctor --send-test"))]
     assert [check for check in checks if check != "chat digest"] == shown
-    messages = [json.loads(body) for body in inbox.receive()]
-    tests = [m for m in messages if "TEST" in m["Subject"]]
-    assert {m["Subject"].partition("TEST")[0] for m in tests} == {"[", "[job-ledger] "}
-    assert all(json.loads(m["Message"])["Test"] is True for m in tests)
+
+    def tests():
+        messages = [json.loads(body) for body in inbox.receive()]
+        found = {m["Subject"].partition("TEST")[0]: m for m in messages if "TEST" in m["Subject"]}
+        return found.values() if found.keys() == {"[", "[job-ledger] "} else None
+
+    both_tests = wait_until(tests, 10, "a test digest and a test alert have arrived")
+    assert all(json.loads(message["Message"])["Test"] is True for message in both_tests)
     # Nothing of the test is left.
     assert subscribed(enforced) == before
     assert "jobledger-test" not in str(enforced.client("sqs").list_queues().get("QueueUrls"))

@@ -7,9 +7,6 @@ import subprocess
 import urllib.request
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from tests.e2e.deployment import ROOT, is_open, output, processes_of, start, stop, wait_until
 
@@ -18,17 +15,8 @@ shares_the_deployment = pytest.mark.xdist_group("deployment")
 
 @shares_the_deployment
 def test_ready_json_says_where_everything_is(deployment):
-    assert set(deployment.ready) == {
-        "ApiUrl",
-        "AwsEndpoint",
-        "ComprehendMedicalEndpoint",
-        "Region",
-        "Outputs",
-    }
-    promised = {"ApiUrl", "DigestTopicArn", "LedgerTableName"}
-    promised |= {"ApiFunctionName", "SyncFunctionName", "DigestFunctionName"}
-    assert promised <= set(deployment.outputs)
-    assert deployment.get("/jobs").status == 200
+    places = {"ApiUrl", "AwsEndpoint", "ComprehendMedicalEndpoint", "Region", "Outputs"}
+    assert set(deployment.ready) == places
 
 
 @shares_the_deployment
@@ -42,27 +30,14 @@ def test_the_printed_session_can_be_repeated(deployment):
 
 
 @shares_the_deployment
-def test_a_signed_call_is_answered_as_an_unsigned_one_is(deployment):
-    request = AWSRequest("GET", f"{deployment.ready['ApiUrl']}/jobs")
-    SigV4Auth(Credentials("test", "test"), "execute-api", "us-east-1").add_auth(request)
-    signed = urllib.request.Request(request.url, headers=dict(request.headers.items()))
-    with urllib.request.urlopen(signed, timeout=30) as response:
-        assert response.status == 200
-
-
-@shares_the_deployment
 def test_both_servers_listen_on_loopback_only(deployment):
     for endpoint in (
         deployment.ready["AwsEndpoint"],
         deployment.ready["ComprehendMedicalEndpoint"],
     ):
         assert is_open(endpoint)
-        assert not is_open(endpoint.replace("127.0.0.1", own_address()))
-
-
-def own_address() -> str:
-    """An address of this machine that is not 127.0.0.1; on Linux all of 127/8 is local."""
-    return "127.0.0.2"
+        # Another address of this machine: on Linux all of 127/8 is local.
+        assert not is_open(endpoint.replace("127.0.0.1", "127.0.0.2"))
 
 
 def test_a_run_that_is_broken_off_leaves_no_process_and_no_port(tmp_path):

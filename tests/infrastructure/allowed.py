@@ -197,5 +197,3 @@ ROLES: dict[str, dict[str, Allowed]] = {
     # One role for the account, with AWS's policy for it.
     "Api/Rest/CloudWatchRole": {},
 }
-# Actions that support no resource.
-WITHOUT_RESOURCES = ("xray:", "comprehendmedical:")

@@ -53,7 +53,6 @@ def is_bad(state):
     return state != "OK"
 
 
-@pytest.mark.row(36, count="every alarm")
 def test_a_good_first_deployment_rings_no_alarm(alarms):
     late = set()
     for name, alarm in alarms.items():
@@ -67,7 +66,6 @@ def test_a_good_first_deployment_rings_no_alarm(alarms):
     assert late == {"AsOfAgeSeconds", "DigestRuns"}  # as the runbook says
 
 
-@pytest.mark.row(36, count="every alarm, two incidents")
 def test_an_incident_rings_once_says_when_it_ends_and_the_next_one_rings_again(alarms):
     for name, alarm in alarms.items():
         calm = (good(alarm, LONG), False)
@@ -79,7 +77,6 @@ def test_an_incident_rings_once_says_when_it_ends_and_the_next_one_rings_again(a
             assert rings == [False, True, False, True, False], (name, found)
 
 
-@pytest.mark.row(36, count="2 kinds of missing data, 6 alarms")
 def test_a_function_that_reports_nothing_is_noticed_and_its_return_too(alarms):
     found = set()
     for name, alarm in alarms.items():

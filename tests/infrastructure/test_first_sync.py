@@ -46,15 +46,8 @@ def replied(payload, **more):
 
 def done(**errors):
     """The sync function's result: each family with its error, or with none."""
-    families = {
-        name: {
-            "AsOf": None,
-            "UpstreamCalls": 1,
-            "Changed": 0,
-            **({"Error": error} if error else {}),
-        }
-        for name, error in errors.items()
-    }
+    good = {"AsOf": None, "UpstreamCalls": 1, "Changed": 0}
+    families = {name: good | ({"Error": e} if e else {}) for name, e in errors.items()}
     return replied({"Families": families})
 
 

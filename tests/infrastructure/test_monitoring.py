@@ -139,7 +139,8 @@ def declared():
     def declared(**settings):
         emitted, chosen = EmittedMetrics(**EMITTED_METRICS), Settings(**settings)
         undelivered = Queue(Stack(), "Undelivered")
-        return dict([*sync_alarms(emitted, chosen), *digest_alarms(emitted, chosen, undelivered)])
+        found = [*sync_alarms(emitted, chosen), *digest_alarms(emitted, chosen, undelivered)]
+        return {alarm.construct_id: alarm for alarm in found}
 
     return declared
 

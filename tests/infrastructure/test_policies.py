@@ -86,7 +86,6 @@ def linted(found):
     return json.loads(done.stdout)
 
 
-@pytest.mark.row(22, count="every statement of every policy, 3 sets of settings")
 @pytest.mark.parametrize("context", [{}, FULL, CHOSEN], ids=["default", "full", "chosen"])
 def test_every_action_exists_on_its_resources_and_with_its_conditions(synthesise, context):
     found = list(statements(synthesise(**context).to_json()["Resources"]))

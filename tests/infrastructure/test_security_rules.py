@@ -117,13 +117,11 @@ def failed_checks(synthesise, tmp_path_factory) -> dict[str, set[tuple[str, str]
     }
 
 
-@pytest.mark.row(24, count="4 rule packs, 3 sets of settings")
 @pytest.mark.parametrize("context", [{}, FULL, PRIVATE], ids=["default", "full", "private"])
 def test_cdk_nag_has_no_finding_that_is_not_accepted(synthesise_app, context):
     assert findings(synthesise_app(**context)) == set()
 
 
-@pytest.mark.row(24, count="every acknowledgement")
 def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, acknowledgements, monkeypatch):
     expected = accepted(acknowledgements, checkov=False)
     monkeypatch.setattr(acknowledgements, "ACCEPTED", ())

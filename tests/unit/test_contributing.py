@@ -28,12 +28,6 @@ def test_every_path_that_is_named_exists(document):
     assert absent == set()
 
 
-def test_every_test_that_is_named_exists():
-    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/reliability.md").read_text())
-    assert named
-    assert all(f"def {test}(" in (ROOT / file).read_text() for file, test in named)
-
-
 def test_the_first_thing_shown_is_one_file_of_tests_which_needs_one_environment():
     text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
     setup, run = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[0].splitlines()

@@ -1,4 +1,4 @@
-"""Lambda's init phase: what is made ready before the first request, and that its failure is none."""
+"""Lambda's init phase: what is made ready before the first request. A failure there stops no function."""
 
 import json
 import socket
@@ -73,7 +73,7 @@ def test_the_init_phase_makes_the_clients_of_the_first_request(initialization):
     }
 
 
-def test_a_failure_of_the_init_phase_is_no_failure_of_the_function():
+def test_a_function_starts_although_its_init_phase_fails():
     handlers = ("api", "sync", "digest", "changes")
     environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "LEDGER_TABLE_NAME": ""}
     states = imported(*handlers, **environment)

@@ -1,4 +1,4 @@
-"""What the README and the docs say is so: commands, settings, outputs, links and examples."""
+"""The README and the docs are true: commands, settings, outputs, links and examples."""
 
 import json
 import re

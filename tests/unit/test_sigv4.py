@@ -1,4 +1,4 @@
-"""The tests' idea of what AWS signs, on cases that AWS has published (aws-sig-v4-test-suite, and its documentation)."""
+"""The tests' own check of signatures, on requests that AWS has published (aws-sig-v4-test-suite)."""
 
 import pytest
 

@@ -19,7 +19,7 @@ from jobledger.ledger.pages import read_page
 from jobledger.service import Family
 from jobledger.times import rfc3339
 
-# For which a page searches a name prefix, of the 29 seconds of API Gateway.
+# A page searches for a name prefix this long; API Gateway waits for 29 seconds.
 SEARCH_TIME = timedelta(seconds=10)
 Sync = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 # The NextToken replaces these: the next page continues the walk of the first.
@@ -29,7 +29,7 @@ _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 class Listing(msgspec.Struct, frozen=True):
     """A page of jobs, each as JSON. `stale`: a ConsistentRead could not reach the service.
 
-    `examined`: the rows that were searched for a page that ends without a job, and that others follow.
+    `examined`: how many rows were searched, when the page has no job and is not the last.
     """
 
     jobs: list[str]
@@ -75,7 +75,7 @@ def list_jobs(
         start,
         time,
         begun=stored,
-        # A job that an eventually consistent read does not show yet would be missing only once.
+        # The same walk must list the same jobs each time. An eventually consistent read can miss a new job.
         consistent=consistent or stored is not None,
         time_left=lambda: now() < until,
     )

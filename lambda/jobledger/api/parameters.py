@@ -91,7 +91,7 @@ WIDGET_PARAMETERS = {
     )
 }
 BOARD_PARAMETERS = WIDGET_PARAMETERS | {
-    # In place of filters: the answer is the page of the job.
+    # Replaces the filters: the response is the page of this job.
     "JobId": JOB_ID,
     "Format": Parameter(
         "Format",

@@ -1,4 +1,4 @@
-"""The time of a request: what takes long is stopped while there is time to respond."""
+"""Stops long work while there is still time to respond."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -98,7 +98,7 @@ def durations_axis(durations: FamilyDurations) -> str:
 
 
 def age_bar(age: float, usual: float | None, *, long: bool) -> str:
-    """Return a job's age as a bar that ends where 95 of 100 jobs of its family have ended."""
+    """Return a job's age as a bar. At its full width, 95 of 100 jobs of the family have ended."""
     if not usual:
         return ""
     css = "fail" if long else "ok"

@@ -40,7 +40,7 @@ TROUBLES = (JobStatus.FAILED, JobStatus.PARTIAL_SUCCESS)
 # The service runs at most 10 jobs of a family at a time (quotas page).
 _MOST_ACTIVE = 50
 _MOST_TROUBLES = 10
-# Rows of jobs that one page counts. Above it, the page says that it does not count.
+# One page counts at most this many rows of jobs. With more, it says that it does not count.
 _MOST_COUNTED = 100_000
 # Durations are counted in half octaves from 16 seconds to 18 hours.
 _FIRST_BIN, _BINS = 8, 24

@@ -23,7 +23,7 @@ _JOBS_A_PAGE = 100
 def download(reader: BoardReader, values: Mapping[str, Any]) -> Answer:
     """Return the file for parsed parameters. Raises LedgerUnavailable."""
     query, now = job_query(values, reader.families), rfc3339(reader.now())
-    # A spreadsheet reads letters outside of ASCII by the mark.
+    # Without the mark, a spreadsheet misreads letters outside of ASCII.
     texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([])}"], 0, 0
     position: Position | None = None
     while True:
@@ -31,7 +31,7 @@ def download(reader: BoardReader, values: Mapping[str, Any]) -> Answer:
             reader.ledger, query, _JOBS_A_PAGE, position, now, time_left=lambda: _time_left(reader)
         )
         rows = csv_text(page.jobs).partition("\r\n")[2]
-        # As in a JSON string, in which each quote is escaped.
+        # Lambda's limit counts the response as JSON, in which each quote takes two bytes.
         size += len(rows.encode()) + rows.count('"')
         if jobs and size > MAX_PAGE_BYTES:
             break

@@ -96,7 +96,7 @@ def _text_field(label: str, name: str, hint: str, sent: Sent, wrong: Wrong = NOT
 
 
 def _other_errors(wrong: Wrong) -> str:
-    """Return what is wrong with parameters that are no text fields of the form."""
+    """Return what is wrong with parameters that have no text field in the form."""
     return "".join(
         f'<p class="wrong"><code>{escaped(name)}</code>: {escaped(allowed)}</p>'
         for name, allowed in wrong.items()

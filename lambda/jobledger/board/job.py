@@ -67,7 +67,7 @@ def _value(name: str, value: Any) -> str:
         return status_mark(str(value))
     if name in ("SubmitTime", "EndTime", "ExpirationTime"):
         return time_mark(str(value))
-    # A location with other members is shown with all of them.
+    # A location that has other members as well is shown as JSON, so that none is lost.
     if (
         name in ("InputDataConfig", "OutputDataConfig")
         and (uri := s3_uri(value))
@@ -79,7 +79,7 @@ def _value(name: str, value: Any) -> str:
 
 
 def _timeline(job: Job, history: list[dict[str, str]]) -> Iterator[str]:
-    """Yield what is known of a job in the order of time: the ledger can learn of an end long after it."""
+    """Yield a job's events in the order of time. The ledger can observe an end long after it happened."""
     steps = [(job.get("SubmitTime") or "", "Submitted", "in the service")]
     if job.get("EndTime"):
         steps.append((job["EndTime"], "Ended", "in the service"))

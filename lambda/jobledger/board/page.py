@@ -42,7 +42,7 @@ _HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"
 
 Sent = Mapping[str, Sequence[str]]
 
-# Parameters of the page that select no jobs.
+# Parameters of the page that do not select jobs.
 _NO_FILTERS = ("Refresh", "Format")
 
 

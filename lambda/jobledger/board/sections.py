@@ -67,7 +67,7 @@ def overview_sections(
 
 
 def jobs_table(jobs: Iterable[ListedJob], links: Links, empty: str) -> str:
-    """Return a list of jobs as a table; `empty` is what it says without jobs."""
+    """Return a list of jobs as a table; `empty` is the text when there are none."""
     rows = "".join([_row(job, links) for job in jobs])
     if not rows:
         return f'<p class="empty">{empty}</p>'
@@ -80,7 +80,7 @@ def jobs_table(jobs: Iterable[ListedJob], links: Links, empty: str) -> str:
 
 
 def nothing_found(found: Listing) -> str:
-    """Return what a filtered list says without jobs."""
+    """Return the text of a filtered list that has no job."""
     if found.examined is None:
         return "No job matches."
     return (

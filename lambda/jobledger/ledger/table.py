@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from botocore.config import Config
 
-from jobledger.clients import InvalidResponse, session
+from jobledger.clients import InvalidResponse, keep_endpoints, session
 from jobledger.errors import LedgerUnavailable
 from jobledger.ledger.dynamodb_errors import Busy, ConditionFailed, Throttled, ledger_errors
 
@@ -84,7 +84,7 @@ class Table:
     @classmethod
     def connect(cls, name: str) -> "Table":
         """Return the table with its own client, bounded retries and timeouts."""
-        return cls(session().create_client("dynamodb", config=CONFIG), name)
+        return cls(keep_endpoints(session().create_client("dynamodb", config=CONFIG)), name)
 
     @contextmanager
     def single_attempts(self) -> Iterator[None]:

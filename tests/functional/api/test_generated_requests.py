@@ -71,7 +71,6 @@ def api():
 
 
 @pytest.mark.full
-@pytest.mark.row(14, count="12 operations, up to {EXAMPLES} examples each")
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
@@ -139,7 +138,6 @@ def a_request(source: random.Random, tokens: list[str]) -> dict[str, Any]:
 
 
 @pytest.mark.full
-@pytest.mark.row(14, count="{GENERATED} requests")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_requests_get_answers_of_the_document_only(api, batch):
     source = random.Random(batch)

@@ -77,7 +77,6 @@ def proxy(world):
     proxy.stop()
 
 
-@pytest.mark.row(3, count="5 faults, each at pages 1 to 10")
 @pytest.mark.parametrize("position", range(1, PAGES + 1))
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_walk_that_fails_on_any_page_is_completed_by_the_next_run(
@@ -109,7 +108,6 @@ def test_a_walk_that_fails_on_any_page_is_completed_by_the_next_run(
     assert world.truth() == world.statuses()
 
 
-@pytest.mark.row(3, count="1 hang on connect")
 def test_a_service_that_does_not_accept_connections_ends_the_sync_in_bounded_time(world):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -128,7 +128,6 @@ def _job(number, status):
 
 
 @pytest.mark.full
-@pytest.mark.row(7, count="{KILLS} kills, over 30 steps")
 @pytest.mark.parametrize("step", range(STEPS // KILLS, STEPS + 1, STEPS // KILLS))
 def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step):
     account.sync(kill_at=step)
@@ -139,7 +138,6 @@ def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step
 
 
 @pytest.mark.full
-@pytest.mark.row(7, count="{KILLS} kills, over 30 steps")
 @pytest.mark.parametrize("step", range(1, STEPS + 1, STEPS // KILLS))
 def test_a_killed_sync_loses_no_transition_and_repeats_none(account, step):
     account.sync()
@@ -158,7 +156,6 @@ def test_a_killed_sync_loses_no_transition_and_repeats_none(account, step):
 
 
 @pytest.mark.full
-@pytest.mark.row(7, count="{RECOUNT_KILLS} kills, over 45 steps")
 @pytest.mark.parametrize("step", range(1, RECOUNT_STEPS + 1, RECOUNT_STEPS // RECOUNT_KILLS))
 def test_a_killed_recount_of_older_rows_counts_each_job_once(account, step):
     account.sync()

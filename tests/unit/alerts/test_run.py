@@ -26,7 +26,7 @@ def test_a_burst_of_changes_is_one_message(number):
     assert not world.hidden
 
 
-def test_a_run_leaves_what_is_too_much_to_the_next():
+def test_a_run_leaves_events_over_its_limit_to_the_next():
     world = World(event(n) for n in range(MOST + 5))
     sent = [send_alerts(world.dependencies)["Changes"] for _ in range(3)]
     assert sent == [MOST, 5, 0]
@@ -41,7 +41,6 @@ def test_repeated_deliveries_of_a_change_are_one_and_the_order_is_that_of_the_le
     assert not world.hidden
 
 
-@pytest.mark.row(8, count="4 errors of SNS, 2 chats")
 @pytest.mark.parametrize("chat", [False, True])
 @pytest.mark.parametrize(
     "code, status",
@@ -73,7 +72,7 @@ def test_what_cannot_be_deleted_is_sent_again_rather_than_lost():
 
 
 @pytest.mark.parametrize("calls, sent", [(1, 10), (3, 15)])
-def test_what_was_read_before_sqs_fails_is_sent_and_without_anything_the_run_fails(calls, sent):
+def test_events_that_were_read_before_sqs_fails_are_sent(calls, sent):
     world = World(event(n) for n in range(15))
     world.sqs_calls_until_failure = calls
     assert send_alerts(world.dependencies) == {"Changes": sent}
@@ -84,7 +83,6 @@ def test_what_was_read_before_sqs_fails_is_sent_and_without_anything_the_run_fai
         send_alerts(world.dependencies)
 
 
-@pytest.mark.row(8, count="12 events that are not understood")
 @pytest.mark.parametrize(
     "body",
     [
@@ -93,9 +91,7 @@ def test_what_was_read_before_sqs_fails_is_sent_and_without_anything_the_run_fai
     ],
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_an_event_that_is_not_understood_stays_for_the_dead_letters_and_the_others_are_sent(
-    body, place
-):
+def test_an_unreadable_event_stays_in_the_queue_and_the_others_are_sent(body, place):
     bodies = [event(1), event(2)]
     bodies.insert(place, body)
     world = World(bodies)

@@ -5,17 +5,20 @@ import io
 import itertools
 import json
 import random
+import re
 import unicodedata
 from typing import Any
+from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobledger.api import export
 from jobledger.api.export import COLUMNS, csv_text, ndjson_text, plain_cell, safe_cell
 from jobledger.inputs.formats import parse_name
 from jobledger.jobs import job_from_service
-from jobledger.service import Family
+from jobledger.service import PROPERTIES, Family
 from testing.api import running_api
 from testing.builders import full_job
 
@@ -51,7 +54,6 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return [{name: plain_cell(cell) for name, cell in row.items()} for row in rows]
 
 
-@pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_survive_ledger_json_csv_and_ndjson():
     names = legal_names()
     query: dict[str, Any] = {"MaxResults": 500, "Order": "ascending"}
@@ -74,7 +76,6 @@ def names_in(form: str, body: str) -> list[str]:
     return [row["JobName"] for row in rows_of(body)]
 
 
-@pytest.mark.row(18, count="6 first characters, 5 blanks, 3 columns")
 @pytest.mark.parametrize("column", ["JobName", "Message", "InputDataConfig.S3Key"])
 def test_no_cell_begins_with_what_a_spreadsheet_runs(column):
     for blank, leader in itertools.product(BLANKS, LEADERS):
@@ -88,7 +89,6 @@ def test_no_cell_begins_with_what_a_spreadsheet_runs(column):
         assert made.count('\r\n"') == 1  # the header's line and the job's: nothing began another
 
 
-@pytest.mark.row(18, count="8 disguises")
 def test_disguises_of_a_formula_are_seen_through_and_other_text_is_left_as_it_is():
     for text in ("＝1", "＠A", "\ufeff=1", "\u200b=1", "\x00=1", "\u2028=1", "'=1", "'"):
         assert safe_cell(text) == f"'{text}"
@@ -130,6 +130,32 @@ def test_a_job_of_its_id_alone_has_empty_cells():
     (row,) = rows_of(csv_text([json_of({"JobId": "a"})]))
     filled = {name: cell for name, cell in row.items() if cell}
     assert filled == {"JobId": "a", "Family": "SNOMEDCT"}
+
+
+TEXTS = st.text() | st.sampled_from(
+    ["", "a", "é", "٣", "²", "_", "=1", "'a", 'a"b', "a\\b", "a,b", "a\r\n=1"]
+)
+VALUES = TEXTS | st.none() | st.integers() | st.lists(TEXTS) | st.dictionaries(TEXTS, TEXTS)
+LOCATIONS = st.dictionaries(st.sampled_from(["S3Bucket", "S3Key", "Region"]), TEXTS)
+JOBS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys([*PROPERTIES, "Family"], TEXTS),
+        "Message": VALUES,
+        "Added": VALUES,
+        "InputDataConfig": LOCATIONS | VALUES,
+        "OutputDataConfig": LOCATIONS,
+    },
+)
+
+
+@settings(deadline=None)
+@given(st.lists(JOBS, max_size=3), st.booleans())
+def test_a_row_that_is_copied_from_json_is_the_one_that_is_made_cell_by_cell(jobs, escaped):
+    texts = [json.dumps(job, ensure_ascii=escaped) for job in jobs]
+    with mock.patch.object(export, "_PLAIN_ROW", re.compile("(?!)")):
+        by_cell = csv_text(texts)
+    assert csv_text(texts) == by_cell
 
 
 def test_a_lone_surrogate_stays_the_escape_that_it_was():

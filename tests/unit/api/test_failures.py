@@ -19,7 +19,6 @@ ERRORS = [
 READS = ["/jobs", f"/jobs/{1:032x}", "/summary", "/health"]
 
 
-@pytest.mark.row(9, count="4 routes, 9 errors, at the first and second query")
 @pytest.mark.parametrize("path", READS)
 @pytest.mark.parametrize("nth", [1, 2])
 def test_a_read_that_fails_is_a_503_with_retry_after(path, nth):

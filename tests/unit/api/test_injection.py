@@ -38,7 +38,6 @@ def answers_to(api, text):
     ]
 
 
-@pytest.mark.row(19, count="20 strings, in 10 places")
 @pytest.mark.parametrize("text", STRINGS, ids=ascii)
 def test_a_string_stays_data_wherever_it_is_sent(api, text):
     with logged_lines() as logged:

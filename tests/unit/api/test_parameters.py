@@ -81,7 +81,6 @@ def test_what_is_allowed_is_taken(name):
         assert name in parse_parameters({name: [text]}, LIST_PARAMETERS)
 
 
-@pytest.mark.row(16, count="114 values of 11 parameters")
 @pytest.mark.parametrize("name", LIST_PARAMETERS)
 def test_what_is_not_allowed_is_refused_by_name_and_with_what_is(name):
     for text in REFUSED[name]:
@@ -91,7 +90,6 @@ def test_what_is_not_allowed_is_refused_by_name_and_with_what_is(name):
         assert not text or text in bad.allowed or text not in str(refused)
 
 
-@pytest.mark.row(16, count="9 parameters")
 def test_a_parameter_is_given_once_but_families_and_statuses():
     repeatable = []
     for name, (text, *_) in ACCEPTED.items():
@@ -104,7 +102,6 @@ def test_a_parameter_is_given_once_but_families_and_statuses():
     assert repeatable == ["Family", "JobStatus"]
 
 
-@pytest.mark.row(16, count="10 names")
 @pytest.mark.parametrize(
     "name, right",
     [
@@ -153,7 +150,6 @@ def test_all_that_is_wrong_is_told_at_once():
     assert [bad.parameter for bad in refusals(sent).parameters] == [*sent][:-1]
 
 
-@pytest.mark.row(16, count="3 pairs of bounds")
 @pytest.mark.parametrize("after, before", [("1", "1"), ("2", "1"), ("2026-11-23", "1700000000")])
 def test_a_bound_must_not_reach_or_cross_the_other(after, before):
     with pytest.raises(InvalidParameters, match="earlier than SubmitTimeBefore"):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from unittest import mock
 from urllib.parse import parse_qs
 
 import pytest
@@ -47,7 +48,6 @@ def test_an_unknown_path_is_not_found_whatever_the_method(api, path):
     assert "/docs" in api.get(path).json["detail"]
 
 
-@pytest.mark.row(16, count="11 routes")
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES), "/nowhere"])
 def test_every_answer_has_the_same_headers_and_no_route_takes_a_parameter_it_does_not_know(
     api, path
@@ -189,7 +189,6 @@ def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):
     assert (answer.status, "Narrow the filters" in answer.json["detail"]) == (503, True)
 
 
-@pytest.mark.row(15, count="2 tokens that were not issued for the query")
 def test_a_token_that_is_refused_reads_nothing(api):
     token = api.get("/jobs", MaxResults=1).json["NextToken"]
     api.database.calls.clear()
@@ -276,3 +275,18 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.now += timedelta(seconds=10)
     assert api.get(Family="ALL", ConsistentRead="true").json["Stale"]
     assert api.asked[0][1]["Families"] == [Family.RXNORM]
+
+
+def test_a_warm_up_reads_nothing_logs_nothing_and_counts_nothing(api, capfd):
+    # What the schedule sends: tests/infrastructure/test_api.py holds it against the template.
+    calls = api.database.calls.copy()
+    with (
+        logged_lines() as logged,
+        mock.patch.object(api_module, "_handle_request") as handled,
+        mock.patch.object(api_module.app, "resolve") as resolved,
+    ):
+        assert api_module.handler({"WarmUp": True}, api.context) == {}
+    assert not handled.called
+    assert not resolved.called
+    assert (api.database.calls, logged) == (calls, [])
+    assert capfd.readouterr() == ("", "")

@@ -64,7 +64,6 @@ def test_each_window_begins_where_the_one_before_ended_and_every_change_is_in_on
     assert failed == [f"young-{day}" for day in range(4)]
 
 
-@pytest.mark.row(6, count="1,000 deliveries")
 def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
     first = world.run()
     assert first["Published"]
@@ -73,7 +72,6 @@ def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
     assert len(world.topic.taken) == 1
 
 
-@pytest.mark.row(6, count="2 late deliveries")
 def test_a_late_run_has_the_window_of_its_scheduled_time_unless_a_later_run_was_faster(world):
     world.forward(minutes=25)
     world.run(SCHEDULED)
@@ -104,7 +102,6 @@ def race(world: DigestWorld, runs: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.full
-@pytest.mark.row(6, count="{RACES} races of 50 runs")
 def test_fifty_runs_at_once_publish_one_message_however_often(world):
     for rounds in range(1, RACES + 1):
         world.forward(hours=1)
@@ -130,28 +127,6 @@ def test_a_run_waits_a_bounded_time_for_another_that_publishes_and_raises_no_ala
     assert world.slept == seconds
     assert len(world.topic.taken) == 1
     assert "DigestFailures" not in capsys.readouterr().out
-
-
-def test_a_run_that_has_waited_for_another_one_says_that_it_did_not_publish():
-    publishing, waiting = threading.Event(), threading.Event()
-    answers = []
-
-    def publish(operation: str) -> None:
-        publishing.set()
-        assert waiting.wait(30)
-
-    def wait_for_the_other(seconds: float) -> None:
-        waiting.set()
-        other.join(30)
-
-    world = DigestWorld(sleep=wait_for_the_other)
-    world.topic.before = publish
-    other = threading.Thread(target=lambda: answers.append(world.run()))
-    other.start()
-    assert publishing.wait(30)
-    answers.append(run(world.assembled(), SCHEDULED, Context()))
-    assert [answer["Published"] for answer in answers] == [True, False]
-    assert len(world.topic.taken) == 1
 
 
 def test_of_two_runs_with_one_message_the_first_to_record_it_reports_it(world):

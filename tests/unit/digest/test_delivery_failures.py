@@ -27,7 +27,6 @@ REFUSALS = {
 INVALID = {"InvalidParameter": 400, "ParameterValueInvalid": 400, "ValidationException": 400}
 
 
-@pytest.mark.row(8, count="11 errors of Publish")
 @pytest.mark.parametrize("code", REFUSALS)
 @pytest.mark.parametrize("days", [0, 1])
 def test_a_refused_message_is_not_recorded_and_the_next_run_covers_its_window(world, code, days):
@@ -46,7 +45,6 @@ def test_a_refused_message_is_not_recorded_and_the_next_run_covers_its_window(wo
     assert [job["JobId"] for job in sent(world)[1]["Completed"]] == ["one"]
 
 
-@pytest.mark.row(8, count="6 errors and time-outs")
 @pytest.mark.parametrize(
     "failure",
     [
@@ -76,7 +74,6 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
     assert windows(world)[0][1] == windows(world)[1][0]
 
 
-@pytest.mark.row(8, count="3 errors of Publish")
 @pytest.mark.parametrize("code", INVALID)
 def test_a_message_that_sns_never_accepted_does_not_block_the_next(world, code):
     world.topic.failures = [
@@ -119,15 +116,12 @@ def test_a_window_whose_message_sns_refuses_is_read_again_by_the_next_call(world
     assert '"DigestsResumed":[0.0]' in capsys.readouterr().out
 
 
-@pytest.mark.row(9, count="5 operations, 3 errors")
 @pytest.mark.parametrize(
     "operation",
     ["get_item", "query", "transact_write_items", "put_remembered", "update_remembered"],
 )
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "RequestTimeout"])
-def test_a_ledger_that_fails_at_any_point_costs_no_digest_and_sends_none_twice(
-    world, operation, code
-):
+def test_a_ledger_failure_at_any_point_loses_and_repeats_no_digest(world, operation, code):
     def fail(called: str) -> None:
         if called == operation:
             world.tables.before = lambda _: None
@@ -142,7 +136,7 @@ def test_a_ledger_that_fails_at_any_point_costs_no_digest_and_sends_none_twice(
     assert world.run()["Published"] is False
 
 
-def test_a_ledger_that_fails_after_the_message_is_out_sends_none_twice(world):
+def test_a_ledger_failure_after_publication_repeats_no_digest(world):
     world.topic.after = lambda _: setattr(world.tables, "before", fail_writes)
 
     def fail_writes(operation: str) -> None:
@@ -157,7 +151,6 @@ def test_a_ledger_that_fails_after_the_message_is_out_sends_none_twice(world):
     assert len(world.topic.taken) == 1
 
 
-@pytest.mark.row(8, count="1")
 def test_failures_are_counted_for_the_alarm_and_callers_faults_are_not(world, capsys):
     world.topic.failures = [refusal("NotFound", 404)]
     with pytest.raises(PublishRefused):

@@ -27,7 +27,7 @@ def test_a_digest_after_missed_runs_covers_them_and_says_so(world):
     assert "no digest was sent since 2026-11-26 08:58" in text
 
 
-def test_a_run_that_the_next_one_completes_is_not_a_missed_one(world):
+def test_a_run_that_the_next_one_completes_counts_as_a_run(world):
     for _ in range(3):
         world.run()
         world.forward(days=1)
@@ -53,7 +53,7 @@ def test_a_run_whose_window_a_digest_on_demand_has_covered_counts_as_one(world):
     assert gaps(world) == [False, False, False, False, True]
 
 
-def test_a_weekend_is_no_gap_for_a_schedule_of_weekdays_once_it_is_known(world):
+def test_a_weekday_schedule_learns_that_weekends_are_not_gaps(world):
     for _ in range(3):
         for _ in range(5):
             world.run()

@@ -9,7 +9,7 @@ from testing.memory_dynamodb import error
 
 
 @pytest.mark.parametrize("payload", [{}, WINDOW])
-def test_a_digest_on_demand_is_no_scheduled_run_and_covers_no_gap(world, payload):
+def test_a_digest_on_demand_does_not_count_as_a_scheduled_run(world, payload):
     answer = world.run(payload)
     name = f"{SCOPE}#{answer['DigestId']}" if payload else SCOPE
     assert DigestStateRow(world.dependencies.table, name).load().scheduled_end is None
@@ -24,7 +24,7 @@ def test_with_a_key_a_digest_ends_at_once_and_without_one_on_the_minute(world):
     assert [end for _, end in windows(world)] == ends
 
 
-def test_a_digest_on_demand_holds_nothing_back_and_the_schedule_continues_after_it():
+def test_the_schedule_continues_after_a_digest_on_demand():
     world = DigestWorld(DIGEST_WHEN="attention")
     world.run({})
     world.forward(hours=5)
@@ -32,7 +32,7 @@ def test_a_digest_on_demand_holds_nothing_back_and_the_schedule_continues_after_
     assert windows(world)[0][1] == windows(world)[1][0]
 
 
-def test_a_window_that_is_named_is_published_once_and_leaves_the_schedules_alone(world):
+def test_a_requested_window_is_published_once_and_leaves_the_schedule_alone(world):
     world.run()
     schedules = dict(world.tables.items["digest", SCOPE])
     answers = [world.run(WINDOW) for _ in range(3)]

@@ -90,7 +90,7 @@ def test_the_chat_topic_gets_a_message_of_its_own_without_job_ids():
     assert "one" not in chat["Message"].split()
 
 
-def test_a_chat_that_fails_holds_no_digest_up(capsys):
+def test_a_failed_chat_message_does_not_hold_up_the_digest(capsys):
     world = DigestWorld(CHAT_TOPIC_ARN=CHAT)
     world.topic.failures = [None, refusal("NotFound", 404)]
     assert world.run()["Published"]
@@ -121,8 +121,7 @@ def test_the_api_call_in_the_text_has_the_address_if_it_is_known(address):
 # What Powertools would do if it were let.
 
 
-@pytest.mark.row(13, count="1")
-def test_the_two_kinds_of_effect_keep_their_own_configuration_and_remember_ids_and_counts(world):
+def test_publications_and_requests_keep_their_own_idempotency_settings(world):
     world.run({"IdempotencyKey": "a"})
     remembered = {key.partition("#")[0]: item for key, item in world.tables.remembered.items()}
     stored = {kind: json.loads(item["data"]["S"]).keys() for kind, item in remembered.items()}
@@ -136,8 +135,7 @@ def test_the_two_kinds_of_effect_keep_their_own_configuration_and_remember_ids_a
     assert days["publish"] - days["request"] == 34
 
 
-@pytest.mark.row(13, count="1")
-def test_a_publication_that_was_killed_is_taken_up_after_half_a_minute(world):
+def test_a_killed_publication_can_be_repeated_after_half_a_minute(world):
     world.topic.after = lambda _: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
         world.run()
@@ -168,7 +166,7 @@ SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
         ),
     ],
 )  # fmt: skip
-def test_a_payload_that_is_not_understood_is_refused(payload, message):
+def test_an_invalid_payload_is_refused_with_what_is_allowed(payload, message):
     with pytest.raises(InvalidParameters) as refused:
         read_digest_payload(payload)
     assert str(refused.value).startswith(message)

@@ -20,8 +20,7 @@ SENSITIVE = (
 LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
 
 
-@pytest.mark.row(21, count="20 or more values")
-def test_nothing_that_may_tell_of_a_patient_leaves_the_ledger(capsys):
+def test_a_default_digest_contains_nothing_sensitive(capsys):
     world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat")
     for number, status in enumerate(("FAILED", "PARTIAL_SUCCESS", "IN_PROGRESS"), 1):
         secret: dict[str, Any] = {name: f"canary{number}{name}" for name in SENSITIVE}
@@ -36,7 +35,7 @@ def test_nothing_that_may_tell_of_a_patient_leaves_the_ledger(capsys):
     assert "canary" not in out
 
 
-def test_with_the_setting_a_digest_shows_names_and_output_and_nothing_else(capsys):
+def test_the_setting_adds_only_names_and_output_locations(capsys):
     world = DigestWorld(INCLUDE_JOB_DETAILS="true")
     secret: dict[str, Any] = {name: f"canary{name}" for name in SENSITIVE if name != "JobName"}
     output = {"S3Bucket": "results", "S3Key": "2026/"}
@@ -65,7 +64,7 @@ def test_with_the_setting_a_digest_shows_names_and_output_and_nothing_else(capsy
         ({"OutputDataConfig": {}}, {}),
     ],
 )
-def test_a_digest_shows_what_can_be_shown_of_incomplete_details(properties, expected):
+def test_incomplete_details_are_shown_as_far_as_they_are_known(properties, expected):
     world = DigestWorld(INCLUDE_JOB_DETAILS="true")
     world.observe("one", "FAILED", **properties)
     world.forward(minutes=5)
@@ -73,7 +72,6 @@ def test_a_digest_shows_what_can_be_shown_of_incomplete_details(properties, expe
     assert {name: job[name] for name in ("JobName", "Output") if name in job} == expected
 
 
-@pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_come_through_as_they_are():
     names = [f"{first}{second}{third}x" for first, second, third in product(LETTERS, repeat=3)]
     jobs = [job_facts(number, "FAILED") for number in range(1, 1_001)]

@@ -73,7 +73,6 @@ def moment_of(number: int) -> str:
     return f"2026-11-22T00:{seconds // 60:02}:{seconds % 60:02}.{milliseconds:03}Z"
 
 
-@pytest.mark.row(8, count="6 sizes from 0 to 10,000 jobs, 2 statuses")
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 @pytest.mark.parametrize("changes", [0, 1, 499, 500, 501, 10_000])
 def test_a_digest_fits_into_a_message_and_says_what_it_leaves_out(changes, status):
@@ -93,7 +92,6 @@ def test_a_digest_fits_into_a_message_and_says_what_it_leaves_out(changes, statu
 
 
 @pytest.mark.slow
-@pytest.mark.row(8, count="100,000 jobs")
 def test_a_hundred_thousand_changes_fit_in_bounded_memory():
     """In a process of its own, whose largest size nothing else has been."""
     result = json.loads(run_python(f"from {__name__} import measure; measure()"))

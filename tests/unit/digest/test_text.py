@@ -247,7 +247,6 @@ INJECTIONS = [
 ]
 
 
-@pytest.mark.row(19, count="20 strings")
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_names_that_would_break_a_line_or_turn_it_around_are_inert(injection):
     job = job_facts(1, "FAILED", submit_time=ago(2), end_time=ago(1))

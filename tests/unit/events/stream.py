@@ -121,17 +121,17 @@ ODDITIES = {
     "no event name": lambda record: {"dynamodb": record["dynamodb"]},
     "no image": without("NewImage"),
     "no sequence number": without("SequenceNumber"),
-    "a sequence number that is none": with_member(SequenceNumber=7),
+    "a sequence number of another type": with_member(SequenceNumber=7),
     "no keys, no image": without("Keys", "NewImage"),
     "no dynamodb": lambda record: {"eventName": "INSERT"},
     "null": lambda record: None,
     "text": lambda record: CANARY,
-    "an image that is none": with_member(NewImage=[CANARY]),
+    "an image of another type": with_member(NewImage=[CANARY]),
     "an attribute of no type": with_image(JobStatus={}),
-    "an attribute that is none": with_image(JobStatus=CANARY),
+    "an attribute in plain text": with_image(JobStatus=CANARY),
     "an unknown family": with_image(Family={"S": CANARY}),
-    "a family that is no Unicode": with_image(Family={"S": "\ud800"}),
-    "an id that is no Unicode": with_image(JobId={"S": "\ud800"}),
+    "a family with a lone surrogate": with_image(Family={"S": "\ud800"}),
+    "an id with a lone surrogate": with_image(JobId={"S": "\ud800"}),
     **{
         f"{name} {what}": with_image(**{name: value})
         for name in ("Family", "JobId", "ObservedAt")

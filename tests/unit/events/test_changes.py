@@ -1,4 +1,4 @@
-"""The changes function: rows of the stream in, events out, up to the first that is not taken."""
+"""The changes function: rows of the stream in, events out, up to the first that is refused."""
 
 import json
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from jobledger.service import Family
 from testing.builders import SCOPE, listed_job
 from testing.memory_dynamodb import error
 from testing.world import World
-from tests.unit.events.stream import SENT, Bus, a_record, failed_at, send
+from tests.unit.events.stream import SENT, WITHOUT, Bus, a_record, failed_at, send, with_image
 
 
 @pytest.fixture
@@ -85,13 +85,15 @@ def test_the_metrics_have_what_was_sent_and_how_long_ended_jobs_took(records, mo
 @pytest.mark.parametrize(
     "refusal", ["ThrottlingException", error("InternalException", 500), ValueError(), KeyError()]
 )
-def test_what_is_not_taken_is_named_and_nothing_after_it_is_sent(records, number, refusal):
+def test_the_answer_names_the_first_refused_record_and_later_ones_are_not_sent(
+    records, number, refusal
+):
     bus = Bus({number: refusal})
     assert send(records, bus) == failed_at(f"00{number}")
     assert len(bus.details) == number - 1
 
 
-def test_nothing_starts_that_could_not_end_in_time(records):
+def test_no_send_starts_without_enough_time_left(records):
     bus, left = Bus(), iter([180_000, 44_999])
     assert send(records, bus, left=lambda: next(left)) == failed_at("002")
     assert len(bus.details) == 1
@@ -112,25 +114,23 @@ def test_a_name_is_sent_only_with_the_setting_and_while_the_job_is_there(
     assert name or "a name" not in json.dumps(bus.details)
 
 
-def test_a_family_is_part_of_what_an_event_is_known_by():
+def test_the_event_id_depends_on_the_family():
     changes = [Change(family, "j", "FAILED", None, None, None, "t") for family in Family]
     assert len({detail_of(change, SCOPE, None)["EventId"] for change in changes}) == len(Family)
 
 
 @pytest.mark.parametrize(
-    "status, submit_time, end_time, expected",
+    "changed, seconds",
     [
-        ("COMPLETED", "2026-11-23T12:00:00.000Z", "2026-11-23T12:01:00.000Z", [60.0]),
-        ("COMPLETED", None, "2026-11-23T12:01:00.000Z", []),
-        ("COMPLETED", "2026-11-23T12:00:00.000Z", None, []),
-        ("IN_PROGRESS", "2026-11-23T12:00:00.000Z", "2026-11-23T12:01:00.000Z", []),
+        ({}, [60.0]),
+        ({"SubmitTime": WITHOUT}, None),
+        ({"EndTime": WITHOUT}, None),
+        ({"JobStatus": {"S": "IN_PROGRESS"}}, None),
     ],
 )
-def test_a_duration_is_of_a_job_that_ended_and_has_both_times(
-    status, submit_time, end_time, expected
-):
-    change = Change(Family.PHI, "job", status, None, submit_time, end_time, "")
-    assert batch._durations([change]) == expected
+def test_only_an_ended_job_with_both_times_has_a_duration(changed, seconds, capsys):
+    assert send([with_image(**changed)(a_record(0))], Bus()) == SENT
+    assert json.loads(capsys.readouterr().out).get("JobSeconds") == seconds
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Random batches of a stream: records that are not understood, at any position, and a bus and a queue that refuse.
+"""Random batches of a stream: unreadable records at any position, and a bus and a queue that refuse.
 
 The model is a shard as Lambda reads it: a batch goes on from the record that the answer names, and any part of it may
 come again. Each change is sent, in the order of its shard; each other record is put aside, alone.
@@ -85,9 +85,6 @@ def number_of(record: Any) -> int:
 
 
 @pytest.mark.full
-@pytest.mark.row(
-    30, count="{HISTORIES} histories of 60 records, with a bus and a queue that refuse"
-)
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_each_change_is_sent_in_order_and_each_other_record_is_put_aside(seed, caplog):
     chance = random.Random(seed)

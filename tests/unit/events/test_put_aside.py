@@ -18,6 +18,7 @@ from tests.unit.events.stream import (
 )
 
 SIZE = 100
+RECORDS = [a_record(number) for number in range(SIZE)]
 
 
 @pytest.fixture
@@ -32,11 +33,10 @@ def logged(caplog, capsys):
     return logged
 
 
-@pytest.mark.row(30, count="50 kinds of record, at 4 positions in a batch of 100")
 @pytest.mark.parametrize("oddity", ODDITIES)
 @pytest.mark.parametrize("position", [0, 1, 57, SIZE - 1])
-def test_a_record_that_is_not_understood_is_put_aside_alone(oddity, position, logged):
-    records = [a_record(number) for number in range(SIZE)]
+def test_only_the_record_that_cannot_be_parsed_is_put_aside(oddity, position, logged):
+    records = [*RECORDS]
     records[position] = ODDITIES[oddity](records[position])
     bus, queue = Bus(), Queue()
     assert send(records, bus, queue) == SENT
@@ -48,9 +48,9 @@ def test_a_record_that_is_not_understood_is_put_aside_alone(oddity, position, lo
     assert CANARY not in f"{line} {entry}"
 
 
-def test_the_queue_has_what_finds_the_row_again():
+def test_the_queue_has_the_key_of_the_row():
     queue = Queue()
-    odd = [ODDITIES["a row is deleted"], ODDITIES["a sequence number that is none"]]
+    odd = [ODDITIES["a row is deleted"], ODDITIES["a sequence number of another type"]]
     send([change(a_record(7)) for change in odd], Bus(), queue)
     deleted = {
         "Error": "NotUnderstood",
@@ -62,7 +62,7 @@ def test_the_queue_has_what_finds_the_row_again():
     assert queue.entries == [deleted, deleted | {"EventName": "INSERT", "SequenceNumber": None}]
 
 
-def test_a_batch_of_nothing_else_is_put_aside_whole(logged):
+def test_a_batch_of_only_odd_records_is_put_aside_completely(logged):
     records = [change(a_record(n)) for n, change in enumerate(ODDITIES.values())]
     bus, queue = Bus(), Queue()
     assert send(records, bus, queue) == SENT
@@ -70,7 +70,6 @@ def test_a_batch_of_nothing_else_is_put_aside_whole(logged):
     assert logged()[1] == [[len(ODDITIES)]]
 
 
-@pytest.mark.row(30, count="4 failures of the queue")
 @pytest.mark.parametrize(
     "refusal, name",
     [
@@ -80,7 +79,7 @@ def test_a_batch_of_nothing_else_is_put_aside_whole(logged):
         (KeyError(), "KeyError"),
     ],
 )
-def test_a_queue_that_refuses_stops_nothing_and_the_log_has_the_position(refusal, name, logged):
+def test_a_refusing_queue_stops_no_record_and_the_log_has_the_position(refusal, name, logged):
     bus = Bus()
     records = [ODDITIES["no image"](a_record(0)), a_record(1)]
     assert send(records, bus, Queue(refusal)) == SENT
@@ -91,19 +90,18 @@ def test_a_queue_that_refuses_stops_nothing_and_the_log_has_the_position(refusal
     assert lost["error"] == name
 
 
-@pytest.mark.row(30, count="4 errors of EventBridge, 2 ways")
 @pytest.mark.parametrize(
     "code", ["MalformedDetail", "InvalidArgument", "RedactionFailure", "ValidationException"]
 )
 @pytest.mark.parametrize("as_answer", [True, False])
-def test_an_event_that_the_bus_will_never_accept_is_put_aside_alone(code, as_answer):
+def test_only_the_event_that_the_bus_never_accepts_is_put_aside(code, as_answer):
     bus, queue = Bus({2: code if as_answer else error(code, 400)}), Queue()
     answer = send([a_record(n) for n in range(3)], bus, queue)
     assert (answer, bus.sent()) == (SENT, ["job000", "job002"])
     assert [(entry["Error"], entry["SK"][-6:]) for entry in queue.entries] == [(code, "job001")]
 
 
-def test_a_refusal_for_now_fails_the_batch_from_there_whatever_was_put_aside():
+def test_a_temporary_refusal_ends_the_batch_at_that_record():
     bus, queue = Bus({2: "ThrottlingException"}), Queue()
     records = [a_record(n) for n in range(5)]
     records[1] = ODDITIES["no image"](records[1])

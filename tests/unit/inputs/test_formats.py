@@ -23,7 +23,7 @@ def test_a_time_of_any_offset_becomes_utc(parse):
     assert moment.tzinfo is UTC
 
 
-def test_a_placeholder_that_was_not_replaced_is_no_time():
+def test_an_unreplaced_placeholder_stands_for_no_time():
     assert parse_scheduled_time("<aws.scheduler.scheduled-time>") is None
 
 

@@ -44,7 +44,6 @@ def at(time: Any) -> str:
     return rfc3339(time) if time else "1970-01-01T00:00:00.000Z"
 
 
-@pytest.mark.row(35, count="32 ways, before, during and after activity")
 @pytest.mark.parametrize("first", [None, OLD])
 @pytest.mark.parametrize("second", [None, NEW])
 @pytest.mark.parametrize(

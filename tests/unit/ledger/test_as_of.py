@@ -135,7 +135,6 @@ def test_the_families_of_the_query_are_synced_first_and_the_next_page_asks_for_n
     assert "ConsistentRead" not in answer.headers["Link"]
 
 
-@pytest.mark.row(1, count="5 failures of the sync, 2 formats")
 @pytest.mark.parametrize(
     "sync_result",
     [

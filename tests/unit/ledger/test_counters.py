@@ -1,9 +1,12 @@
 """The counters: what a write changes in them, and how they are verified."""
 
+import random
+from itertools import cycle
 from typing import Any
 
 import pytest
 
+from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.job_query import JobQuery
@@ -74,42 +77,37 @@ def test_a_row_of_an_older_version_that_moves_is_counted_where_it_is():
     world.agree()
 
 
-DAY_OF_EXPIRATION = "expires#2027-02-01~2026-11-23"
-
-
-@pytest.mark.parametrize(
-    "key,wrong",
-    [
+def of_two_months(*more: Job) -> Counted:
+    """Jobs of October and November, some of which expire."""
+    return Counted(
         *(
-            (key, wrong)
-            for key in ("day#2026-11-23", "month#2026-11", "all")
-            for wrong in ({"Jobs#COMPLETED": 7}, {"Jobs#LOST": 1}, None)
+            a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=expires)
+            for n, expires in zip(range(50), cycle([*EXPIRED, None]), strict=False)
         ),
-        (DAY_OF_EXPIRATION, {"12#2026-11-13T12#COMPLETED": 7}),
-        (DAY_OF_EXPIRATION, {"12#2026-10-13T12#COMPLETED": 1}),  # of another month
-        (DAY_OF_EXPIRATION, {"08#2026-11-13T12#LOST": 1}),
-        (DAY_OF_EXPIRATION, None),
-    ],
-)
-def test_a_counter_row_that_is_wrong_is_replaced(key, wrong):
-    world = Counted()
-    world.record(
-        *(a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=EXPIRED[n % 2]) for n in range(60))
+        *more,
     )
-    world.falsify(f"{key}#SNOMEDCT", wrong)
-    assert world.recount() == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_each_counter_row_that_is_wrong_is_replaced_and_counted(seed):
+    """Rows have wrong numbers or are missing, and others, of a day without jobs, are too many."""
+    source, partition = random.Random(seed), counters.partition(SCOPE)
+    world, later = of_two_months(), a_job(submitted=NOW + 2 * DAY, ExpirationTime=EXPIRED[0])
+    others = {
+        at: row for at, row in of_two_months(later).database.items.items() if at[0] == partition
+    }
+    wrong = source.sample(sorted(others), source.randint(1, 6))
+    for at in wrong:
+        if at not in world.database.items:
+            world.database._put(others[at])
+            continue
+        name = source.choice(["Jobs#COMPLETED", "Jobs#LOST"])
+        if at[1].startswith("expires"):
+            name = f"{source.choice([8, 12]):02}#{at[1][19:29]}T12#LOST"
+        world.falsify(at[1], source.choice([{name: 77}, None]))
+    assert world.recount() == len(wrong)
     world.agree()
     assert world.recount() == 0
-
-
-def test_a_row_of_an_expiration_day_without_jobs_is_replaced():
-    world, more = Counted(), Counted()
-    world.record(a_job())
-    more.record(a_job(), a_job("other", ExpirationTime=EXPIRED[0]))
-    key = counters.partition(SCOPE), f"{DAY_OF_EXPIRATION}#SNOMEDCT"
-    world.database._put(more.database.items[key])
-    assert world.recount() == 1
-    world.agree()
 
 
 def test_a_month_with_counters_and_no_jobs_is_verified_too():

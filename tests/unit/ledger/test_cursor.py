@@ -49,7 +49,6 @@ def some_tokens() -> list[tuple[str, JobQuery]]:
 
 
 @pytest.mark.full
-@pytest.mark.row(15, count="{TOKENS} tokens, every byte, 255 other values")
 @pytest.mark.parametrize("token, query", some_tokens())
 def test_every_change_of_a_single_byte_is_refused(token, query):
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -70,7 +69,6 @@ def is_taken(raw: bytes, query: JobQuery) -> bool:
     return True
 
 
-@pytest.mark.row(15, count="10 tokens, every character, 70 other characters")
 @pytest.mark.parametrize("token, query", some_tokens()[:: TOKENS // 10])
 def test_every_change_of_a_single_character_is_refused(token, query):
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %é"
@@ -83,7 +81,6 @@ def test_every_change_of_a_single_character_is_refused(token, query):
             unseal(text, query, KEY)
 
 
-@pytest.mark.row(15, count="11 other queries")
 @pytest.mark.parametrize("other", OTHER_QUERIES, ids=str)
 def test_a_token_is_good_for_its_own_query_only(other):
     token = seal(POSITION, QUERY, KEY)
@@ -92,13 +89,11 @@ def test_a_token_is_good_for_its_own_query_only(other):
         unseal(token, other, KEY)
 
 
-@pytest.mark.row(15, count="1")
 def test_a_token_of_another_deployment_is_refused():
     with pytest.raises(InvalidToken):
         unseal(seal(POSITION, QUERY, "JobLedger-Ledger-2"), QUERY, KEY)
 
 
-@pytest.mark.row(15, count="4 other versions")
 @pytest.mark.parametrize("version", [0, 2, 3, 255])
 def test_a_token_of_another_version_is_refused(version, monkeypatch):
     monkeypatch.setattr("jobledger.ledger.cursor._VERSION", bytes([version]))

@@ -1,12 +1,13 @@
 """The jobs that the service deletes soon: how many, and which are the first."""
 
+import random
 from datetime import datetime, timedelta
 
 import pytest
 
 from jobledger.jobs import Job
 from jobledger.ledger.counters import CounterRow
-from jobledger.ledger.job_facts import facts_of_job
+from jobledger.ledger.job_facts import JobFacts, facts_of_job
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
@@ -90,13 +91,28 @@ def test_they_are_counted_by_status_and_submit_day(statuses, first, last, number
 # Which ones.
 
 
-@pytest.mark.parametrize("most", [1, 5, 59, 60, 61, 100])
-def test_the_first_hours_come_first_and_within_an_hour_those_submitted_first(most):
-    jobs = [*each_minute(60), *each_minute(60, SUBMITTED + 2 * HOUR, "later-")]
-    world = Counted(*jobs)
-    start = SUBMITTED + KEPT
-    found = ids(world, most, start, start + 7 * DAY)
-    assert found == [job.job_id for job in jobs[:most]]
+@pytest.mark.parametrize("seed", range(40))
+def test_the_first_to_expire_are_in_the_order_of_their_hours(seed):
+    """Within an hour, those of one submit hour and family come in the order of their submission."""
+
+    def place(job: JobFacts) -> tuple[object, ...]:
+        expires, at = str(job.expiration_time), str(job.submit_time)
+        return expires[:13], at[:13], job.family, at, job.job_id
+
+    source, start = random.Random(seed), SUBMITTED + KEPT
+    jobs = [
+        submitted(
+            f"{number:03}",
+            SUBMITTED + source.randrange(2_000) * MINUTE,
+            KEPT + source.choice([0, 0, 0, -5, 1, 240]) * HOUR,
+            source.choice(BOTH),
+        )
+        for number in range(source.randint(1, 80))
+    ]
+    world, most = Counted(*jobs), source.randint(1, 90)
+    rows = read_expiring(world.ledger, BOTH, *hours(start - DAY, start + 30 * DAY))
+    expected = sorted(map(facts_of_job, jobs), key=place)
+    assert list(first_to_expire(world.ledger, rows, most)) == expected[:most]
 
 
 def test_a_request_for_jobs_of_one_time_reads_at_most_twice_its_rows():
@@ -124,42 +140,6 @@ def test_an_hour_larger_than_a_request_is_read_to_its_end_and_no_further():
     ]
     assert len(world.database.queries) == 2
     assert world.database.rows_read == 55
-
-
-def test_an_hour_whose_jobs_expire_in_two_hours_is_read_once():
-    world = Counted(
-        submitted("first", SUBMITTED, KEPT), submitted("second", SUBMITTED, KEPT + HOUR)
-    )
-    start = SUBMITTED + KEPT
-    assert ids(world, 5, start, start + DAY) == ["first", "second"]
-    assert len(world.database.queries) == 1
-
-
-def test_a_job_that_expires_in_another_hour_than_its_neighbours_is_in_its_place():
-    early = submitted("early", SUBMITTED + 30 * MINUTE, KEPT - 5 * HOUR)
-    late = submitted("late", SUBMITTED + 31 * MINUTE, KEPT + 5 * HOUR)
-    world = Counted(*each_minute(5), early, late)
-    start = SUBMITTED + KEPT - 6 * HOUR
-    expected = ["early", *(f"{n:03}" for n in range(5)), "late"]
-    assert ids(world, 10, start, start + 7 * DAY) == expected
-
-
-def test_jobs_of_all_families_are_in_the_order_of_their_expiration():
-    jobs = [submitted(f"{n}", SUBMITTED + n * HOUR, family=BOTH[n % 2]) for n in range(4)]
-    world, start = Counted(*jobs), SUBMITTED + KEPT
-    rows = read_expiring(world.ledger, BOTH, *hours(start, start + DAY))
-    found = list(first_to_expire(world.ledger, rows, 10))
-    assert found == [facts_of_job(job) for job in jobs]
-
-
-def test_a_job_that_is_submitted_before_what_was_read_is_found_too():
-    """The second to expire was submitted before the first one."""
-    world = Counted(
-        submitted("first", SUBMITTED, KEPT),
-        submitted("second", SUBMITTED - 10 * DAY, KEPT + 10 * DAY + HOUR),
-    )
-    start = SUBMITTED + KEPT
-    assert ids(world, 5, start, start + DAY) == ["first", "second"]
 
 
 def test_nothing_is_read_for_counts_that_are_zero_or_for_no_jobs():

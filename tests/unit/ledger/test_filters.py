@@ -1,6 +1,7 @@
 """The query that the values of the filters stand for."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -18,17 +19,14 @@ def test_without_filters_the_newest_jobs_of_snomedct_come_first():
 
 
 def test_each_filter_has_its_field_and_bounds_become_text():
-    query = job_query(
-        {
-            "Family": [Family.PHI],
-            "JobName": "nightly-1",
-            "JobNamePrefix": "nightly-",
-            "JobStatus": [JobStatus.FAILED],
-            "SubmitTimeAfter": EARLY,
-            "SubmitTimeBefore": LATE,
-            "Order": "ascending",
-        }
-    )
+    values: dict[str, Any] = {
+        "Family": [Family.PHI],
+        "JobName": "nightly-1",
+        "JobNamePrefix": "nightly-",
+    }
+    values |= {"JobStatus": [JobStatus.FAILED], "Order": "ascending"}
+    values |= {"SubmitTimeAfter": EARLY, "SubmitTimeBefore": LATE}
+    query = job_query(values)
     assert query == JobQuery(
         families=(Family.PHI,),
         name="nightly-1",

@@ -141,12 +141,6 @@ def test_only_the_families_whose_counters_are_complete_are_read_from_them():
     assert ranges(world) == ([ALL, SOON], [("0", ":")])
 
 
-def test_other_families_are_not_in_a_summary_from_counters():
-    world = Counted(*(a_job(f"{f}", "FAILED", family=f, ExpirationTime=NOW + DAY) for f in Family))
-    summary = read_summary(world.ledger, JobQuery(families=(PHI,)), ALL_COUNTED, NOW)
-    assert (summary.total, summary.by_family, summary.expiring_soon) == (1, {"PHI": 1}, 1)
-
-
 def test_a_reader_is_asked_between_all_requests_and_may_stop():
     world = Counted()
     world.record(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
@@ -204,30 +198,3 @@ def test_of_many_active_jobs_a_summary_reads_one_hundred_and_a_digest_those_that
     found = read_current_totals(world.ledger, (SNOMEDCT,), states, NOW).active
     assert (found.total, len(found.jobs())) == (2_000, LONGEST_LIST)
     assert world.database.calls["batch_get_item"] == ceil(LONGEST_LIST / 100) + 1
-
-
-@pytest.mark.parametrize(
-    "filters,oldest",
-    [
-        *(({}, "a"), ({"statuses": ("IN_PROGRESS",)}, "b"), ({"statuses": ("FAILED",)}, None)),
-        ({"after": "2026-11-20T08:00:00.000Z"}, "b"),
-        ({"after": "2026-11-20T07:59:59.999Z"}, "a"),
-        ({"after": "2026-11-21T08:00:00.000Z"}, None),
-        ({"before": "2026-11-20T08:00:00.001Z"}, "a"),
-        ({"before": "2026-11-20T08:00:00.000Z"}, None),
-        ({"families": (PHI,)}, None),
-    ],
-)
-@pytest.mark.parametrize("counted", [LAYOUT, 0])
-def test_the_oldest_active_job_is_one_that_the_query_matches(filters, oldest, counted):
-    first = datetime.fromisoformat("2026-11-20T08:00Z")
-    world = Counted(
-        a_job("a", "SUBMITTED", first),
-        a_job("b", "IN_PROGRESS", first + DAY),
-        a_job("c", "COMPLETED", first - DAY, EndTime=first),
-    )
-    query = replace(JobQuery(families=(SNOMEDCT,)), **filters)
-    found = read_summary(world.ledger, query, world.states(counted), NOW).oldest_active
-    assert (found and found.job_id) == oldest
-    if found:
-        assert found.age_seconds == (NOW - datetime.fromisoformat(found.submit_time)) / SECOND

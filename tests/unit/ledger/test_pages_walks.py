@@ -14,7 +14,7 @@ from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.pages import MAX_PAGE_BYTES, PREFIX_ROWS, read_page
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job
+from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job, matches
 from testing.bulk import fill
 from testing.full import in_full
 
@@ -62,16 +62,6 @@ class Account(MemoryLedger):
         return [job.json for job in found]
 
 
-def matches(job: Job, query: JobQuery) -> bool:
-    return (
-        job.family in query.families
-        and query.name in (None, job.name)
-        and (job.name or "").startswith(query.name_prefix or "")
-        and (not query.statuses or job.status in query.statuses)
-        and (query.after or "") < (job.submit_time or "") < (query.before or "~")
-    )
-
-
 def pages(account: Account, query: JobQuery, sizes: Iterator[int]) -> Iterator[list[str]]:
     position: Position | None = None
     while True:
@@ -98,7 +88,6 @@ def a_query(source: random.Random) -> JobQuery:
 
 
 @pytest.mark.full
-@pytest.mark.row(20, count="{WALKS} walks")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_walks_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch):
     source = random.Random(batch)
@@ -164,7 +153,6 @@ COMBINATIONS = [
 
 @pytest.mark.slow
 @pytest.mark.full
-@pytest.mark.row(28, count="{ROWS} rows, 32 combinations of filters, 3 page sizes")
 @on_one_worker
 @pytest.mark.parametrize("size", [1, 100, 500])
 @pytest.mark.parametrize("filters", COMBINATIONS, ids=str)
@@ -184,7 +172,6 @@ def test_a_page_is_one_query_that_reads_what_it_returns(large, filters, size):
 
 @pytest.mark.slow
 @pytest.mark.full
-@pytest.mark.row(28, count="{ROWS} rows, 6 expensive combinations")
 @on_one_worker
 @pytest.mark.parametrize(
     "filters, most",

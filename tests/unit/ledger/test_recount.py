@@ -196,16 +196,6 @@ def test_a_row_that_is_replaced_has_the_next_version_and_the_counts_alone(key, v
     assert world.database.items[at] == right | {"Version": {"N": f"{(version or 0) + 1}"}}
 
 
-def test_every_row_that_is_replaced_is_counted():
-    jobs = (a_job(f"{n}", ExpirationTime=NOW + n * DAY) for n in (1, 2))
-    world = Counted(*jobs, a_job("3", submitted=NOW - 2 * DAY))
-    expiring = (f"expires#2026-11-{day}~2026-11-23" for day in (24, 25))
-    for key in (*expiring, "day#2026-11-23", "day#2026-11-21"):
-        world.falsify(f"{key}#SNOMEDCT", None)
-    assert recount(world) == 4
-    world.agree()
-
-
 def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     """A function of an older version writes a row while the recount runs."""
     world = Counted(a_job(ExpirationTime=NOW + DAY))

@@ -269,7 +269,6 @@ def test_a_row_that_others_keep_changing_makes_the_ledger_unavailable_after_six_
     assert len(written.database.reads) == WRITE_ATTEMPTS == 6
 
 
-@pytest.mark.row(10, count="2")
 @pytest.mark.parametrize("before", [["SUBMITTED"], []])
 def test_a_writer_with_an_outdated_row_does_not_move_the_job_backwards(written, before):
     written.record(*(a_job(status=status) for status in before))

@@ -29,7 +29,7 @@ def refusal(**properties):
     return str(refused.value)
 
 
-def test_what_is_left_out_has_a_default():
+def test_missing_properties_have_defaults():
     asked = request()
     assert asked.query == JobQuery(families=(Family.SNOMEDCT,), statuses=(JobStatus.COMPLETED,))
     assert (asked.select, asked.must_exist, asked.waits) == ("newest", True, False)
@@ -137,7 +137,7 @@ def test_no_sentence_quotes_a_value(name):
     assert "canary;*" not in refusal(**{name: "canary;*"})
 
 
-def test_the_default_family_is_refused_where_it_is_not_kept():
+def test_the_default_family_is_refused_when_the_ledger_does_not_have_it():
     with pytest.raises(LookupFailed, match=r"^Family must be a family in this ledger: PHI"):
         read_request({}, [Family.PHI])
 

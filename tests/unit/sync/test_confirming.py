@@ -35,7 +35,6 @@ def described(service: Service) -> list[str]:
     return service.asked_for
 
 
-@pytest.mark.row(33, count="refused, unknown once")
 @pytest.mark.parametrize("answer", [REFUSED, UNKNOWN])
 def test_as_of_stays_while_a_job_is_unconfirmed_and_moves_on_when_it_is_listed(answer, service):
     filled(service, 1)
@@ -76,7 +75,6 @@ def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service
         assert str(after) > str(old(3).submit_time)
 
 
-@pytest.mark.row(33, count="7 jobs, 4 runs")
 def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
     service, monkeypatch
 ):
@@ -93,7 +91,6 @@ def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_t
     assert (service.state.as_of, service.state.round) == (rfc3339(at), None)
 
 
-@pytest.mark.row(33, count="3 deleted jobs, of which failures hid 1 to 3 in the run before")
 @pytest.mark.parametrize("failed", [1, 2, 3])
 def test_after_failures_two_runs_find_out_that_jobs_were_deleted(service, monkeypatch, failed):
     """A run that goes on with a round of failures asks of the jobs before its position too."""
@@ -152,6 +149,21 @@ def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(servi
     # Of job 2, the last of that page, and of job 4 it asks.
     assert (done.error, done.upstream_calls) == (None, 3)
     assert done.as_of == rfc3339(NOW + MINUTE + SECOND)
+
+
+@pytest.mark.parametrize("limit", ["DESCRIBES_A_RUN", "FAILURES_A_RUN"])
+def test_jobs_that_a_page_omits_are_described_within_the_limits_of_a_run(
+    limit, service, monkeypatch
+):
+    monkeypatch.setattr(confirming, limit, 1)
+    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 5)]
+    service.sync(page(*jobs))
+    service.described = {job.job_id: job for job in jobs}
+    if limit == "FAILURES_A_RUN":
+        service.described["2"] = REFUSED
+    service.now += MINUTE
+    done = service.sync(page(jobs[0], jobs[3], token="2"), page())
+    assert (service.asked_for, done.as_of) == (["2"], rfc3339(NOW))
 
 
 def test_a_walk_with_an_unconfirmed_job_on_an_earlier_page_moves_no_as_of(service):

@@ -277,12 +277,6 @@ def check_equal(history: History) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.row(29, count="{HISTORIES} histories: the size of every row")
-@pytest.mark.row(31, count="{HISTORIES} histories: answers of the service and of DynamoDB")
-@pytest.mark.row(32, count="{HISTORIES} histories: 11 properties that cannot be stored")
-@pytest.mark.row(33, count="{HISTORIES} histories: refused, hanging, unknown")
-@pytest.mark.row(34, count="{HISTORIES} histories: a day or 30 days ahead")
-@pytest.mark.row(35, count="{HISTORIES} histories of 40 steps")
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_the_service(
     seed, monkeypatch

@@ -25,7 +25,6 @@ INTERLEAVINGS = in_full(25, 400)
 
 
 @pytest.mark.full
-@pytest.mark.row(10, count="{INTERLEAVINGS} interleavings of up to 40 steps")
 def test_no_interleaving_loses_doubles_or_turns_back_a_job():
     interleave(Interleavings, INTERLEAVINGS, steps=40)
 
@@ -96,7 +95,6 @@ FOUND_BY: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.row(10, count="each condition of a write dropped, one at a time")
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_write_without_its_condition_is_found(name):
     with dropped(name), pytest.raises(AssertionError):

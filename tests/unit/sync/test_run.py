@@ -125,7 +125,6 @@ def test_a_sync_is_shared_up_to_the_requested_age_and_only_on_request(
 # The deadline: an attempt of ten seconds, and 35 to write its page.
 
 
-@pytest.mark.row(5, count="4 times")
 @pytest.mark.parametrize("seconds,begins", [(0, False), (30, False), (44, False), (60, True)])
 def test_a_call_begins_only_if_it_can_end_in_time(seconds, begins, function):
     answers = function.invoke({"Families": ["PHI"]}, seconds)

@@ -23,7 +23,6 @@ def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
         assert calls == [1] * 5
 
 
-@pytest.mark.row(11, count="1")
 def test_a_job_that_the_service_has_deleted_stays():
     with World(old_jobs(20), hostile=False) as world:
         world.sync()
@@ -33,7 +32,6 @@ def test_a_job_that_the_service_has_deleted_stays():
         assert len(world.statuses()) == 20
 
 
-@pytest.mark.row(11, count="1")
 def test_a_status_and_a_property_of_tomorrow_pass_through():
     tomorrow = listed_job("new", 50, "PAUSED", Priority={"Level": 3})
     with World([tomorrow], hostile=False) as world:
@@ -47,7 +45,6 @@ def test_a_status_and_a_property_of_tomorrow_pass_through():
         assert moves == list(pairwise(["PAUSED", *later]))
 
 
-@pytest.mark.row(11, count="1")
 def test_a_job_with_nothing_but_an_id_is_kept():
     job = job_from_service(Family.PHI, {"JobId": "bare"})
     assert job is not None
@@ -58,7 +55,6 @@ def test_a_job_with_nothing_but_an_id_is_kept():
         assert len(world.changes()) == 1
 
 
-@pytest.mark.row(5, count="1 stop in a walk of 10 pages")
 def test_a_sync_resumes_an_interrupted_walk_without_requesting_a_page_twice():
     with World(old_jobs(5_000), hostile=False) as world:
         calls_left = 4

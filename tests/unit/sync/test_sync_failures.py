@@ -9,7 +9,6 @@ from testing.world import DAY, World, old_jobs
 
 # What it does at each page of them is in tests/unit/sync/test_walk.py.
 @pytest.mark.slow
-@pytest.mark.row(4, count="a cycle of tokens, and 1,000 empty pages")
 @pytest.mark.parametrize("fault", [{"TokenCycle": True}, {"EmptyPages": 1_000}])
 def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
     with World(old_jobs(3_000), hostile=False) as world:
@@ -29,7 +28,6 @@ def test_pages_that_do_not_end_are_given_up_after_one_restart(fault):
         assert world.truth() == world.statuses()
 
 
-@pytest.mark.row(4, count="1 and 100 refused tokens")
 def test_a_refused_token_restarts_the_walk_once():
     with World(old_jobs(3_000), hostile=False) as world:
         world.server.fault(RefuseTokens=1)
@@ -40,7 +38,6 @@ def test_a_refused_token_restarts_the_walk_once():
         assert world.sync().error == "InvalidRequestException"
 
 
-@pytest.mark.row(1, count="0 to 7 throttles in a row, 2 errors, 2 statuses")
 @pytest.mark.parametrize("error", ["TooManyRequestsException", "ThrottlingException"])
 @pytest.mark.parametrize("status", [400, 429])
 @pytest.mark.parametrize("throttles", range(8))
@@ -56,7 +53,6 @@ def test_throttles_are_retried_a_bounded_number_of_times(throttles, status, erro
         assert done.throttles == min(throttles, 4)
 
 
-@pytest.mark.row(2, count="60 throttles, 20 syncs")
 def test_a_storm_of_throttles_ends_in_bounded_calls_and_the_next_minute_recovers(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with World(old_jobs(10), hostile=False, client_config=CONFIG) as world:
@@ -70,7 +66,6 @@ def test_a_storm_of_throttles_ends_in_bounded_calls_and_the_next_minute_recovers
         assert world.truth() == world.statuses()
 
 
-@pytest.mark.row(1, count="2 errors")
 @pytest.mark.parametrize("error", ["InternalServerException", "AccessDeniedException"])
 def test_a_failed_sync_leaves_as_of_where_it_was_and_says_why(error):
     with World(old_jobs(10), hostile=False) as world:

@@ -125,7 +125,6 @@ def every(*bodies: Any) -> list[Scripted]:
     return [Scripted(body=body) for body in NO_ANSWERS] + [answer(**body) for body in bodies]
 
 
-@pytest.mark.row(31, count="26 answers to List")
 @pytest.mark.parametrize(
     "given",
     every(
@@ -142,7 +141,6 @@ def test_a_page_that_is_none_is_an_error_and_nothing_follows_from_it(given):
     assert failed.value.name == "InvalidResponse"
 
 
-@pytest.mark.row(31, count="19 answers to Describe")
 @pytest.mark.parametrize(
     "given",
     every(
@@ -156,7 +154,6 @@ def test_a_description_that_is_none_says_nothing_of_the_job(given):
         upstream.describe(Family.PHI, "job")
 
 
-@pytest.mark.row(31, count="9 bodies, 4 statuses")
 @pytest.mark.parametrize("body", NO_ANSWERS)
 @pytest.mark.parametrize("status", [200, 204, 302, 403])
 def test_a_sync_of_no_answers_marks_and_writes_nothing(body, status):

@@ -74,12 +74,6 @@ def test_active_jobs_that_are_listed_anyway_or_have_no_time_do_not_move_it(activ
     assert world.database.calls == {}
 
 
-@pytest.mark.parametrize("active", [LATEST, LATEST - DAY, LATEST - 400 * DAY])
-def test_one_page_back_to_an_active_job_saves_its_call(active):
-    world = filled({active: 1, NOW - HOUR: 100})
-    assert start(world, active) == active - OVERLAP
-
-
 def test_where_no_counter_row_has_a_job_a_walk_takes_one_page():
     assert start(filled({}), LATEST - DAY, LATEST - 2 * DAY) == LATEST - 2 * DAY - OVERLAP
 
@@ -112,12 +106,6 @@ def test_a_walk_lists_further_back_if_that_takes_fewer_calls(jobs, active, liste
     world = filled({old: active, NOW - 5 * HOUR: jobs - active})
     times = [old + n * SECOND for n in range(active)]
     assert start(world, *times) == (times[-1] - OVERLAP if listed else LATEST)
-
-
-def test_it_may_list_back_to_some_and_describe_the_others():
-    near, far = NOW - DAY, NOW - 90 * DAY
-    world = filled({far: 1, NOW - 30 * DAY: 600, near: 3, NOW - HOUR: 10})
-    assert start(world, near, near + SECOND, far) == near - OVERLAP
 
 
 def test_a_job_that_was_submitted_when_the_walk_begins_is_described():

@@ -53,7 +53,6 @@ def test_a_time_more_than_a_minute_ahead_is_unknown(ahead, is_known):
     assert known(day, now, FULL_WALK_EVERY) == (day if is_known else None)
 
 
-@pytest.mark.row(34, count="7 readers")
 def test_no_reader_takes_the_time_for_known(world):
     with running_api(world.database) as api:
         api.now = world.clock.now()
@@ -69,7 +68,6 @@ def test_no_reader_takes_the_time_for_known(world):
         assert api.asked == [("SYNC_FUNCTION_NAME", asked)]
 
 
-@pytest.mark.row(34, count="the next sync")
 def test_the_next_sync_corrects_the_state_and_lists_what_is_new(world):
     world.put(listed_job("new", -1, "FAILED"), listed_job("seen-ahead", 5, Message="changed"))
     world.put(listed_job("running", 300, "COMPLETED", Message="done"))
@@ -152,7 +150,6 @@ def test_a_time_ahead_in_an_answer_leaves_the_list_stale_and_in_a_request_has_wa
     assert _waited({"StartedAt": ahead}, now) == 0
 
 
-@pytest.mark.row(34, count="digests")
 def test_digests_go_on_after_one_that_was_made_ahead_and_miss_no_change():
     world = DigestWorld()
     world.run()

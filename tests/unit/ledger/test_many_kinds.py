@@ -29,7 +29,6 @@ def summary_of(world: World) -> Summary:
 
 
 @pytest.mark.full
-@pytest.mark.row(29, count="{MANY} statuses outside the model")
 def test_of_very_many_unknown_statuses_some_are_counted_by_name_and_the_others_together():
     times = ({"EndTime": START + n**2, "ExpirationTime": START + 120 * DAY} for n in range(MANY))
     jobs = [
