@@ -146,6 +146,25 @@ def session() -> Session:
     return made
 
 
+def keep_endpoints(client: Any) -> Any:
+    """Return the client of one DynamoDB table, which evaluates the endpoint's rules once for each operation.
+
+    Of a request, they depend on the table's ARN only, and ours is named.
+    """
+    rules = client._ruleset_resolver
+    resolve = rules.construct_endpoint
+    known: dict[str, Any] = {}
+
+    def construct_endpoint(operation_model: Any, call_args: Any, request_context: Any) -> Any:
+        name = operation_model.name
+        if name not in known:
+            known[name] = resolve(operation_model, call_args, request_context)
+        return known[name]
+
+    rules.construct_endpoint = construct_endpoint
+    return client
+
+
 @functools.cache
 def _json_parser() -> CheckedParser:
     return CheckedParser(DecodedJSONParser())

@@ -4,11 +4,17 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserFactory
 from botocore.session import Session
 
-from jobledger.clients import DecodedJSONParser, InvalidResponse, ParserFactory, session
+from jobledger.clients import (
+    DecodedJSONParser,
+    InvalidResponse,
+    ParserFactory,
+    keep_endpoints,
+    session,
+)
 from jobledger.jobs import job_from_service
 from jobledger.service import Family
 from stacks.packaging.slim import OPERATIONS
@@ -163,3 +169,29 @@ def handlers(client: Any) -> dict[str, list[str]]:
         name: sorted(getattr(one, "__qualname__", repr(one)) for one in found.prefix_search(name))
         for name in names
     }
+
+
+def test_a_tables_endpoint_is_resolved_once_for_each_operation(monkeypatch):
+    client = session().create_client("dynamodb", region_name="eu-central-1")
+    resolved: list[str] = []
+    resolve = client._ruleset_resolver.construct_endpoint
+
+    def counted(operation_model: Any, *rest: Any) -> Any:
+        resolved.append(operation_model.name)
+        return resolve(operation_model, *rest)
+
+    monkeypatch.setattr(client._ruleset_resolver, "construct_endpoint", counted)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    sent: list[str] = []
+
+    def respond(request: Any, **_: Any) -> Any:
+        sent.append(request.url)
+        raise EndpointConnectionError(endpoint_url=request.url)
+
+    keep_endpoints(client).meta.events.register("before-send", respond)
+    for operation in (client.get_item, client.get_item, client.delete_item):
+        with pytest.raises(EndpointConnectionError):
+            operation(TableName="ledger", Key={"PK": {"S": "a"}})
+    assert resolved == ["GetItem", "DeleteItem"]
+    assert set(sent) == {"https://dynamodb.eu-central-1.amazonaws.com/"}

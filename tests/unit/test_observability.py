@@ -17,6 +17,7 @@ from testing.scripted_server import Scripted, scripted
 
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "f",
     "LAMBDA_TASK_ROOT": "/var/task",
     "POWERTOOLS_SERVICE_NAME": "job-ledger",
     "POWERTOOLS_TRACE_DISABLED": "false",
@@ -139,5 +140,7 @@ def test_a_trace_has_each_step_and_call_with_its_outcome_and_no_message():
 
 
 def test_an_invocation_that_is_not_sampled_sends_no_trace():
-    with traced_invocation(sampled=0) as (daemon, _), pytest.raises(BlockingIOError):
+    with traced_invocation(sampled=0) as (daemon, headers), pytest.raises(BlockingIOError):
         daemon.recv(65_535)
+    # The invoked function is not sampled either.
+    assert headers["x-amzn-trace-id"] == f"Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=0"

@@ -73,9 +73,11 @@ class Request:
     def header(self, name: str) -> str | None:
         """Return a header's value; repeated headers are joined as in RFC 9110 (5.3)."""
         event = self._app.current_event
-        repeated = event.get("multiValueHeaders") or {}
+        repeated = event.get("multiValueHeaders")
+        if not repeated:
+            return event.headers.get(name)
         values = [v for key, sent in repeated.items() if key.lower() == name.lower() for v in sent]
-        return ", ".join(values) if values else event.headers.get(name)
+        return ", ".join(values) if values else None
 
     def body(self) -> bytes:
         """Return the body; empty when there is none."""

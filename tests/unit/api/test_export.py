@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobledger.api import export
@@ -149,6 +149,7 @@ JOBS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(JOBS, max_size=3), st.booleans())
 def test_a_row_that_is_copied_from_json_is_the_one_that_is_made_cell_by_cell(jobs, escaped):
     texts = [json.dumps(job, ensure_ascii=escaped) for job in jobs]
