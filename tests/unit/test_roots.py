@@ -1,8 +1,10 @@
 """Amazon's own roots are trusted where every endpoint chains to them, and nowhere else."""
 
 import os
+import ssl
 
 import pytest
+from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 
 from jobledger import roots
@@ -84,3 +86,22 @@ def test_a_variable_chooses_another_file(chosen):
 def test_without_the_bundles_file_nothing_changes(chosen):
     roots.AMAZON_ROOTS.unlink()
     assert chosen(IN_LAMBDA) is None
+
+
+def test_a_client_parses_its_certificates_for_the_first_connection_only(monkeypatch, tmp_path):
+    parsed: list[str] = []
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_verify_locations", lambda _, file, *more: parsed.append(file)
+    )
+    context = URLLib3Session()._get_ssl_context()
+    for name in ("one.pem", "one.pem", "two.pem", "one.pem"):
+        context.load_verify_locations(name, None, None)
+    URLLib3Session()._get_ssl_context().load_verify_locations("one.pem", None, None)
+    assert parsed == ["one.pem", "two.pem", "one.pem"]
+
+
+def test_a_file_of_certificates_that_is_not_there_stays_an_error(tmp_path):
+    context = URLLib3Session()._get_ssl_context()
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            context.load_verify_locations(str(tmp_path / "none.pem"))
