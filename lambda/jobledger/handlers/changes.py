@@ -29,7 +29,7 @@ def _connect() -> Dependencies:
 
 @functools.cache
 def _undelivered() -> Undelivered:
-    """Return the queue, which almost no batch needs."""
+    """Return the queue. Few batches need it, so it is not part of the init phase."""
     return Undelivered.connect(settings.required("UNDELIVERED_QUEUE_URL"))
 
 
