@@ -19,9 +19,9 @@ LAYERS = (
     {"totals"},
     {"idempotency", "inputs", "invoke", "ledger", "sns", "sqs"},
     {"clients", "fitting", "jobs", "observability", "settings"},
-    {"errors", "init_phase", "metrics", "roots", "service", "times"},
+    {"errors", "init_phase", "metrics", "roots", "service", "times", "wording"},
 )
-WITHIN_A_LAYER = {("board", "api"), ("alerts", "digest"), ("jobs", "fitting")}
+WITHIN_A_LAYER = {("board", "api"), ("jobs", "fitting")}
 
 # The same for the folders of the project: `lambda` is what runs in AWS, and nothing else may.
 MAY_NOT_IMPORT = {

@@ -12,18 +12,19 @@ from typing import Any
 
 import msgspec
 
-from jobledger.digest.text import (
+from jobledger.ledger.job_facts import duration_of
+from jobledger.sns import MAX_BYTES, Notification
+from jobledger.times import rfc3339, seconds_between
+from jobledger.wording import (
     COLUMNS,
     MAX_SUBJECT,
     board_page,
     open_page,
     printable,
+    signed_request,
     span,
     status_label,
 )
-from jobledger.ledger.job_facts import duration_of
-from jobledger.sns import MAX_BYTES, Notification
-from jobledger.times import rfc3339, seconds_between
 
 VERSION = "1"
 KIND = "Alert"
@@ -246,5 +247,5 @@ def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     return [
         f"jobledger job {job_id}",
         open_page(job_id),
-        f'awscurl --service execute-api --region {place.region} "{url}"',
+        signed_request(place.region, url),
     ]

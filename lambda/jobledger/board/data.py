@@ -17,9 +17,7 @@ from jobledger.api.listing import Listing, list_jobs
 from jobledger.errors import TooMuchToSummarise
 from jobledger.ledger.counts import nearest_rank
 from jobledger.ledger.job_facts import (
-    LONG_RUNNING_PERCENTILE,
     NO_STATUS,
-    RECENT_DAYS,
     JobFacts,
     duration_of,
     has_ended,
@@ -32,6 +30,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import parse, rfc3339
 from jobledger.totals.read import States, Usual, active_jobs, read_active_rows, read_usual
+from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import every_status
 

@@ -30,10 +30,11 @@ from jobledger.board.markup import (
     status_mark,
     time_mark,
 )
-from jobledger.ledger.job_facts import duration_of, runs_long
+from jobledger.ledger.job_facts import duration_of
 from jobledger.service import JobStatus
 from jobledger.times import rfc3339, seconds_between
 from jobledger.totals.read import Usual
+from jobledger.totals.rules import runs_long
 
 # Bytes of a name and of a message in a list: a page of 500 jobs stays below 400 KB whatever they hold.
 _NAME_BYTES = 120

@@ -14,13 +14,14 @@ from jobledger.digest.shortlists import WindowChanges
 from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import Job, s3_uri
 from jobledger.ledger.as_of import oldest
-from jobledger.ledger.job_facts import NO_STATUS, JobFacts, is_stale
+from jobledger.ledger.job_facts import NO_STATUS, JobFacts
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.rules import is_stale
 from jobledger.totals.summary import few_statuses
 
 

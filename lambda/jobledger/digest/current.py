@@ -12,13 +12,14 @@ import msgspec
 from jobledger.digest.shortlists import LONGEST_LIST, Shortlist, age_of
 from jobledger.ledger.counters import all_jobs
 from jobledger.ledger.counts import Totals
-from jobledger.ledger.job_facts import JobFacts, expires_between, is_active, runs_long
+from jobledger.ledger.job_facts import JobFacts, expires_between, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
 from jobledger.totals.read import States, active_jobs, counted_families, read_active, read_usual
+from jobledger.totals.rules import runs_long
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import expiring_soon
 

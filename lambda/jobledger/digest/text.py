@@ -4,11 +4,10 @@ Lines have at most 78 columns, except the API call, which stays on one line for 
 aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
-import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,21 +17,19 @@ from jobledger.ledger.job_facts import JobFacts, duration_of
 from jobledger.service import JobStatus
 from jobledger.times import parse, rfc3339, seconds_between
 from jobledger.totals.summary import every_status
+from jobledger.wording import (
+    COLUMNS,
+    MAX_SUBJECT,
+    STATUS_LABELS,
+    board_page,
+    open_page,
+    printable,
+    signed_request,
+    span,
+    status_label,
+)
 
-COLUMNS = 78
-MAX_SUBJECT = 99
 _MOST_LISTED = 10
-_LABELS = {
-    "COMPLETED": "completed",
-    "PARTIAL_SUCCESS": "finished in part",
-    "FAILED": "FAILED",
-    "STOPPED": "stopped",
-    "STOP_REQUESTED": "asked to stop",
-    "IN_PROGRESS": "in progress",
-    "SUBMITTED": "submitted",
-}
-
-
 _Line = Callable[[JobFacts, Digest], str]
 
 
@@ -131,43 +128,13 @@ def look_closer(digest: Digest, options: TextOptions) -> str | None:
         first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
     url = f"{options.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
-    return f'awscurl --service execute-api --region {digest.region} "{url}"'
+    return signed_request(digest.region, url)
 
 
 def open_job(digest: Digest) -> str:
     """Return the command that opens the board in a browser, at the first troubled job."""
     job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)), None)
     return "jobledger open" if job is None else open_page(job.job_id)
-
-
-def open_page(job_id: str) -> str:
-    """Return the command that opens a job's page in a browser."""
-    # A control character could run a command when the line is pasted into a terminal.
-    if not job_id.isprintable():
-        return "jobledger open"
-    return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
-
-
-def board_page(api_url: str | None, job_id: str) -> str | None:
-    """Return the address of the board's page of a job; None when the API's is unknown."""
-    path = quote(job_id, safe="", errors="replace")
-    return f"{api_url}/board/jobs/{path}" if api_url else None
-
-
-def span(seconds: float) -> str:
-    """Return a duration in its two largest units: `3 d 4 h`, `14 min`, `45 s`."""
-    whole = int(seconds)
-    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-    for (size, name), (smaller, smaller_name) in zip(units, (*units[1:], (1, "s")), strict=True):
-        if whole >= size:
-            rest = whole % size // smaller if size > 60 else 0
-            return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
-    return "0 s"
-
-
-def printable(foreign: str) -> str:
-    """Return untrusted text as one line, without control characters or direction changes."""
-    return "".join(letter if letter.isprintable() else " " for letter in foreign)
 
 
 def _section(title: str, listed: JobList, line: _Line, digest: Digest) -> list[str]:
@@ -219,14 +186,14 @@ def _counts(digest: Digest) -> list[str]:
 
 
 def _by_importance(statuses: Iterable[str], digest: Digest) -> list[tuple[str, int]]:
-    order = list(_LABELS)
+    order = list(STATUS_LABELS)
     known = sorted(statuses, key=lambda s: (order.index(s) if s in order else len(order), s))
     return [(status, digest.counts[status]) for status in known]
 
 
 def _totals(digest: Digest) -> list[str]:
     counts = every_status(digest.totals)
-    order = [*_LABELS, *(status for status in counts if status not in _LABELS)]
+    order = [*STATUS_LABELS, *(status for status in counts if status not in STATUS_LABELS)]
     said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in order if counts[s])
     total = digest.totals.total()
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
@@ -301,8 +268,3 @@ def _age(time: str, digest: Digest) -> str:
 
 def _jobs(number: int) -> str:
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
-
-
-def status_label(status: str) -> str:
-    """Return a status in words; an unknown status unchanged."""
-    return _LABELS.get(status, printable(status))

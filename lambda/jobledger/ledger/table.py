@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from jobledger.clients import InvalidResponse, keep_endpoints, session
 from jobledger.errors import LedgerUnavailable
+from jobledger.ledger.dynamodb_errors import Busy, ConditionFailed, Throttled, ledger_errors
 
 Value = str | int | float | bool
 Row = dict[str, Value]
@@ -34,12 +34,10 @@ CONFIG = Config(
     # DynamoDB validates each request anyway.
     parameter_validation=False,
 )
-_CONDITION_FAILED = "ConditionalCheckFailed"
-_CONFLICTS = frozenset({_CONDITION_FAILED, "TransactionConflict"})
-# botocore does not retry throttling inside a transaction: it is a cancellation reason, not an error (API
-# reference, TransactWriteItems). Four rounds still end well before SETTLING.
-_THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"})
+# Rounds after a conflict or throttling: four still end well before SETTLING.
 _ROUNDS = 4
+WRITE_ATTEMPTS = 6
+"""How often a writer that other writers are faster than reads and writes again."""
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -100,7 +98,7 @@ class Table:
 
     def get(self, key: Key) -> Row | None:
         """Read one row consistently; None when there is none."""
-        with _ledger_errors():
+        with ledger_errors():
             answer = self._client.get_item(
                 TableName=self.name, Key=encode(key), ConsistentRead=True
             )
@@ -116,7 +114,7 @@ class Table:
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
             for round_number in range(_ROUNDS):
                 pause(round_number)
-                with _ledger_errors():
+                with ledger_errors():
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
                     )
@@ -130,7 +128,7 @@ class Table:
 
     def query(self, **parameters: Any) -> dict[str, Any]:
         """Run one Query and return DynamoDB's response unchanged, for paths where speed matters."""
-        with _ledger_errors():
+        with ledger_errors():
             answer: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
         _rows(answer["Items"])
         return answer
@@ -184,14 +182,14 @@ class Table:
         for round_number in range(_ROUNDS):
             pause(round_number)
             try:
-                with _ledger_errors():
+                with ledger_errors():
                     call()
-            except _ConditionFailed:
+            except ConditionFailed:
                 return False
-            except _Busy:
+            except Busy:
                 busy = True
                 continue
-            except _Throttled:
+            except Throttled:
                 busy = False
                 continue
             return True
@@ -243,37 +241,6 @@ def pause(round_number: int) -> None:
 def _refuse_retry(request: Any, **_: Any) -> None:
     if b"attempt=1" not in request.headers.get("amz-sdk-request", b""):
         raise LedgerUnavailable("retries are turned off")
-
-
-class _ConditionFailed(Exception):
-    """A condition does not hold."""
-
-
-class _Busy(Exception):
-    """Another transaction is writing one of the rows, for milliseconds."""
-
-
-class _Throttled(Exception):
-    """DynamoDB throttles the row's partition."""
-
-
-@contextmanager
-def _ledger_errors() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        reasons = {
-            reason.get("Code") for reason in error.response.get("CancellationReasons", ())
-        } - {"None"}
-        # The error of a single write is one of a transaction's reasons.
-        reasons |= {error.response["Error"]["Code"].removesuffix("Exception")} & _CONFLICTS
-        if reasons and reasons <= _CONFLICTS:
-            raise (_ConditionFailed if _CONDITION_FAILED in reasons else _Busy) from error
-        if reasons & _THROTTLES and reasons <= _THROTTLES | _CONFLICTS:
-            raise _Throttled from error
-        raise LedgerUnavailable(error.response["Error"]["Code"]) from error
-    except BotoCoreError as error:
-        raise LedgerUnavailable(type(error).__name__) from error
 
 
 def _rows(items: Any) -> list[dict[str, Any]]:

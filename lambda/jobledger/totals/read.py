@@ -17,8 +17,6 @@ from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
 from jobledger.ledger.counts import Totals, month_of, percentiles, submit_day
 from jobledger.ledger.job_facts import (
-    LONG_RUNNING_PERCENTILE,
-    RECENT_DAYS,
     JobFacts,
     facts_of_row,
     is_active,
@@ -31,6 +29,7 @@ from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, read_expiring
+from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import Summary, Tally, expiring_soon
 

@@ -17,7 +17,7 @@ from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.service import Family
-from testing.api import Answer, Api, logged_lines, running_api
+from testing.api import ENVIRONMENT, Answer, Api, logged_lines, running_api
 from testing.builders import SCOPE, full_job
 from testing.digests import REMEMBERED
 from testing.memory_dynamodb import MemoryDynamoDB, error
@@ -247,19 +247,10 @@ with mock.patch.object(api, "_ledger", lambda: ledger):
     print(api.handler(event({}), Context())["statusCode"], loaded())
     print(api.handler(event({"Idempotency-Key": ["k"]}), Context())["statusCode"], loaded())
 """
-    environment = {
-        "PYTHONPATH": "lambda:.",
-        "LEDGER_TABLE_NAME": "ledger",
-        "LEDGER_SCOPE": "1/r",
-        "FAMILIES": "PHI",
-        "POWERTOOLS_TRACE_DISABLED": "1",
-        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-        "AWS_REGION": "us-east-1",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    without, with_key = done.stdout.splitlines()
+    environment = ENVIRONMENT | {"PYTHONPATH": "lambda:.", "AWS_REGION": "us-east-1"}
+    command = [sys.executable, "-c", program]
+    printed = subprocess.check_output(command, env=environment, text=True)
+    without, with_key = printed.splitlines()
     assert without == "200 []"
     assert "jobledger.api.keyed_walks" in with_key
     assert "aws_lambda_powertools.utilities.idempotency" in with_key

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from unittest import mock
 from urllib.parse import parse_qs
 
 import pytest
@@ -274,3 +275,18 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.now += timedelta(seconds=10)
     assert api.get(Family="ALL", ConsistentRead="true").json["Stale"]
     assert api.asked[0][1]["Families"] == [Family.RXNORM]
+
+
+def test_a_warm_up_reads_nothing_logs_nothing_and_counts_nothing(api, capfd):
+    # What the schedule sends: tests/infrastructure/test_api.py holds it against the template.
+    calls = api.database.calls.copy()
+    with (
+        logged_lines() as logged,
+        mock.patch.object(api_module, "_handle_request") as handled,
+        mock.patch.object(api_module.app, "resolve") as resolved,
+    ):
+        assert api_module.handler({"WarmUp": True}, api.context) == {}
+    assert not handled.called
+    assert not resolved.called
+    assert (api.database.calls, logged) == (calls, [])
+    assert capfd.readouterr() == ("", "")

@@ -9,9 +9,9 @@ from jobledger.board.charts import _round_up, status_bar
 from jobledger.board.data import DAYS, BoardReader, SubmitTimes, last_days, read_overview
 from jobledger.board.markup import about, span
 from jobledger.errors import TooMuchToSummarise
-from jobledger.ledger.job_facts import runs_long
 from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.rules import runs_long
 from testing.api import running_api
 from testing.boards import parsed
 from testing.builders import NOW, full_job

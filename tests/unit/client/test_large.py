@@ -17,7 +17,7 @@ from testing.scripted_server import Scripted, answering
 from tests.unit.client.commands import ROOT, Terminal, environment, next_line, on_terminal, start
 from tests.unit.client.paged import SIZE, Paged
 
-PAGES = in_full(50, 200)
+PAGES = in_full(30, 200)
 WALK = """
 import resource, sys
 from job_ledger import JobLedger

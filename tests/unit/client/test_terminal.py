@@ -124,7 +124,7 @@ main()
 COMPLETION = {"_JOBLEDGER_COMPLETE": "bash_complete", "COMP_WORDS": "jobledger j", "COMP_CWORD": "1"}  # fmt: skip
 
 
-@pytest.mark.parametrize("moment", [12, 50, 150, 400, 1_000, 3_000, 100_000])
+@pytest.mark.parametrize("moment", [12, 50, 400, 3_000, 100_000])
 @pytest.mark.parametrize("variables", [{}, COMPLETION], ids=["watch", "completion"])
 def test_ctrl_c_prints_no_traceback_at_any_time(server, moment, variables):
     arguments = () if variables else ("watch",)

@@ -129,28 +129,6 @@ def test_a_run_waits_a_bounded_time_for_another_that_publishes_and_raises_no_ala
     assert "DigestFailures" not in capsys.readouterr().out
 
 
-def test_a_run_that_has_waited_for_another_one_says_that_it_did_not_publish():
-    publishing, waiting = threading.Event(), threading.Event()
-    answers = []
-
-    def publish(operation: str) -> None:
-        publishing.set()
-        assert waiting.wait(30)
-
-    def wait_for_the_other(seconds: float) -> None:
-        waiting.set()
-        other.join(30)
-
-    world = DigestWorld(sleep=wait_for_the_other)
-    world.topic.before = publish
-    other = threading.Thread(target=lambda: answers.append(world.run()))
-    other.start()
-    assert publishing.wait(30)
-    answers.append(run(world.assembled(), SCHEDULED, Context()))
-    assert [answer["Published"] for answer in answers] == [True, False]
-    assert len(world.topic.taken) == 1
-
-
 def test_of_two_runs_with_one_message_the_first_to_record_it_reports_it(world):
     recorded = []
 

@@ -12,18 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobledger.digest.content import Details, Digest
-from jobledger.digest.text import (
-    COLUMNS,
-    TextOptions,
-    look_closer,
-    printable,
-    span,
-    subject,
-    text,
-    verdict_sentence,
-)
+from jobledger.digest.text import TextOptions, look_closer, subject, text, verdict_sentence
 from jobledger.digest.windows import Window
 from jobledger.service import Family
+from jobledger.wording import COLUMNS, printable, span
 from testing.builders import job_facts
 from testing.digests import ZURICH, a_digest, ago, listed
 from testing.typical_digests import TYPICAL

@@ -16,7 +16,7 @@ from jobledger.service import Family
 from testing.builders import SCOPE, listed_job
 from testing.memory_dynamodb import error
 from testing.world import World
-from tests.unit.events.stream import SENT, Bus, a_record, failed_at, send
+from tests.unit.events.stream import SENT, WITHOUT, Bus, a_record, failed_at, send, with_image
 
 
 @pytest.fixture
@@ -120,17 +120,17 @@ def test_the_event_id_depends_on_the_family():
 
 
 @pytest.mark.parametrize(
-    "status, submit_time, end_time, expected",
+    "changed, seconds",
     [
-        ("COMPLETED", "2026-11-23T12:00:00.000Z", "2026-11-23T12:01:00.000Z", [60.0]),
-        ("COMPLETED", None, "2026-11-23T12:01:00.000Z", []),
-        ("COMPLETED", "2026-11-23T12:00:00.000Z", None, []),
-        ("IN_PROGRESS", "2026-11-23T12:00:00.000Z", "2026-11-23T12:01:00.000Z", []),
+        ({}, [60.0]),
+        ({"SubmitTime": WITHOUT}, None),
+        ({"EndTime": WITHOUT}, None),
+        ({"JobStatus": {"S": "IN_PROGRESS"}}, None),
     ],
 )
-def test_only_an_ended_job_with_both_times_has_a_duration(status, submit_time, end_time, expected):
-    change = Change(Family.PHI, "job", status, None, submit_time, end_time, "")
-    assert batch._durations([change]) == expected
+def test_only_an_ended_job_with_both_times_has_a_duration(changed, seconds, capsys):
+    assert send([with_image(**changed)(a_record(0))], Bus()) == SENT
+    assert json.loads(capsys.readouterr().out).get("JobSeconds") == seconds
 
 
 @pytest.mark.parametrize(

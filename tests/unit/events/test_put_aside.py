@@ -18,6 +18,7 @@ from tests.unit.events.stream import (
 )
 
 SIZE = 100
+RECORDS = [a_record(number) for number in range(SIZE)]
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def logged(caplog, capsys):
 @pytest.mark.parametrize("oddity", ODDITIES)
 @pytest.mark.parametrize("position", [0, 1, 57, SIZE - 1])
 def test_only_the_record_that_cannot_be_parsed_is_put_aside(oddity, position, logged):
-    records = [a_record(number) for number in range(SIZE)]
+    records = [*RECORDS]
     records[position] = ODDITIES[oddity](records[position])
     bus, queue = Bus(), Queue()
     assert send(records, bus, queue) == SENT

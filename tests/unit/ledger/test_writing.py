@@ -8,7 +8,8 @@ import pytest
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT
-from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger, Recorded
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.recording import Recorded
 from jobledger.ledger.rows import (
     HISTORY_LIMIT,
     Change,
@@ -18,7 +19,7 @@ from jobledger.ledger.rows import (
     job_row,
     supersedes,
 )
-from jobledger.ledger.table import Row
+from jobledger.ledger.table import WRITE_ATTEMPTS, Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.builders import (

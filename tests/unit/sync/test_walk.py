@@ -174,11 +174,9 @@ def test_a_walk_restarts_once_and_is_then_given_up(service):
 
 
 def test_neither_tokens_nor_empty_pages_of_the_first_attempt_count_in_the_second(service):
-    one = [page(a_job("a"), token="1"), page(a_job("a"), token="2"), page(token="3")]
-    empty = [page(token=f"b{n}") for n in range(99)]
-    assert (
-        service.sync(*one, TokenRefused("ValidationException"), *one, *empty, page()).error is None
-    )
+    first = [page(a_job("a"), token="1"), page(token="2"), TokenRefused("ValidationException")]
+    second = [page(token=f"{n}") for n in range(100)]
+    assert service.sync(*first, *second, page(a_job("b"))).error is None
 
 
 @pytest.mark.parametrize("pages,found", [(3, None), (4, "WalkEndless")])

@@ -14,8 +14,8 @@ from jobledger.ledger.states import Walk
 from jobledger.ledger.table import Row, Table
 from jobledger.lookup.resource import _waited
 from jobledger.service import Family
+from jobledger.sync.progress import FULL_WALK_EVERY
 from jobledger.sync.shared import SharedSyncs
-from jobledger.sync.walk import FULL_WALK_EVERY
 from jobledger.times import SETTLING, known, rfc3339
 from testing.api import running_api
 from testing.builders import SCOPE, listed_job
