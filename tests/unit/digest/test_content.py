@@ -48,7 +48,9 @@ def test_counts_and_families_are_of_the_window_and_totals_of_now(world):
     assert ids(digest["Active"]) == ["three"]
     assert digest["Families"] == list(Family)
     (taken,) = world.topic.taken
-    assert taken["MessageAttributes"]["Families"]["StringValue"] == '["SNOMEDCT", "PHI"]'
+    attributes = taken["MessageAttributes"]
+    assert attributes["Families"]["StringValue"] == '["SNOMEDCT", "PHI"]'
+    assert attributes["HasFailures"]["StringValue"] == "true"
 
 
 def test_an_entry_has_what_is_known_of_the_job_and_what_its_list_is_about(world):

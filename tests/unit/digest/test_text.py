@@ -58,7 +58,7 @@ ODD = a_digest(
     details={_FAILED[0]: Details("nightly " * 20, f"s3://results/{'notes-of-the-ward-' * 6}")},
 )
 ONE = a_digest(
-    counts=Counter(COMPLETED=12, STOPPED=1),
+    counts=Counter(COMPLETED=12),
     totals=Counter(COMPLETED=1),
     expiring_soon=listed([job_facts(1, "COMPLETED", expiration_time="2026-11-23T23:30:00.000Z")]),
 )
