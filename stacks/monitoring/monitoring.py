@@ -8,7 +8,6 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.alerts import JobAlerts
@@ -79,16 +78,6 @@ class Parts:
         return {"ledger": self.ledger, "idempotency": self.digest.idempotency_table}
 
     @property
-    def queues(self) -> dict[str, sqs.Queue]:
-        """The dead-letter queues, by what they hold."""
-        alerts = {"alerts": self.alerts.undelivered} if self.alerts.undelivered else {}
-        return {
-            "digests": self.digest.undelivered,
-            "change events": self.changes.undelivered,
-            **alerts,
-        }
-
-    @property
     def log_groups(self) -> dict[str, list[logs.ILogGroup]]:
         """The log groups of each capability, by the names in the saved queries."""
         return {
@@ -126,7 +115,6 @@ class Monitoring(Construct):
                 "latency": stage.metric_latency(),
             },
             functions=parts.functions,
-            queues=parts.queues,
             tables=parts.tables,
         )
         self.dashboard = create_dashboard(self, dashboard_rows(watched))

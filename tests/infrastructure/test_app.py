@@ -79,6 +79,7 @@ def test_resources_of_another_region_are_refused(region):
         "the region of the deployment (AWS_REGION or the profile sets it)"
         for key, arn in arns.items()
     ]
+    assert [*arn_problems(Settings.from_context(arns), "us-east-1")] == []
 
 
 def test_a_region_without_the_service_is_refused_with_those_that_have_it(synth):

@@ -112,6 +112,19 @@ def test_every_emitted_metric_is_on_the_dashboard(dashboard):
     assert {name for name in EMITTED if f'\\"{name}\\"' not in dashboard} == set()
 
 
+def test_the_dashboard_is_free(full):
+    (found,) = of_type(full, "AWS::CloudWatch::Dashboard").values()
+    _, parts = found["DashboardBody"]["Fn::Join"]
+    body = "".join(part if isinstance(part, str) else part.get("Ref", "…") for part in parts)
+    lines = [
+        line
+        for widget in json.loads(body)["widgets"]
+        for line in widget["properties"].get("metrics", ())
+    ]
+    metrics = {tuple(part for part in line if isinstance(part, str)) for line in lines}
+    assert 45 <= len(metrics) <= 50
+
+
 def test_every_emitted_metric_has_an_alarm_or_a_reason_to_have_none(alarms):
     alarmed = {alarm.get("MetricName") for alarm in alarms.values()} & EMITTED
     assert alarmed | WITHOUT_ALARM.keys() == EMITTED

@@ -71,6 +71,7 @@ def test_a_good_value_is_taken(key, value, expected):
     [
         ("families", "SNOMED", "'SNOMED' is not a family, did you mean SNOMEDCT?"),
         ("families", "phi", "'phi' is not a family, did you mean PHI?"),
+        ("families", "", "it is empty"),
         ("families", "PHI,PHI", "'PHI' is listed twice"),
         ("families", "PHI,,RXNORM", "an entry of the list is empty"),
         ("families", 5, "5 is not a list"),

@@ -61,7 +61,6 @@ KNOWN: dict[str, tuple[str, set[str]]] = {
         # examples, costs
         {
             "docs/api.md",
-            "docs/client.md",
             "docs/cookbook.md",
             "docs/runbook.md",
             "openapi/document.py",

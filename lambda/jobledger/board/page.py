@@ -87,10 +87,15 @@ def board(reader: BoardReader, sent: Sent, root: str, *, correctable: bool = Fal
         from jobledger.board.download import download
 
         return download(reader, asked.values)
+    return _list_page(reader, asked)
+
+
+def _list_page(reader: BoardReader, asked: _Asked) -> Answer:
+    """Return the page of a list, with the overview above it when nothing is filtered."""
     now = reader.now()
     limit = asked.values.get("MaxResults", DEFAULT_MAX_RESULTS)
     found = read_jobs(reader, asked.values, limit)
-    overview = "" if asked.filters else _overview(reader, root, now)
+    overview = "" if asked.filters else _overview(reader, asked.root, now)
     title = "Filtered jobs" if asked.filters else "Board"
     # On a phone, the form follows the jobs.
     change = ' <a class="to-form" href="#filters">Change the filters</a>' if asked.filters else ""
@@ -101,7 +106,7 @@ def board(reader: BoardReader, sent: Sent, root: str, *, correctable: bool = Fal
     # Without the script, a reload would interrupt someone who changes the filters of a list.
     timed = "" if asked.filters or asked.paused else _TIMED_RELOAD
     return _page(
-        root,
+        asked.root,
         title,
         head,
         overview + _jobs_section(asked, found, reader.families),

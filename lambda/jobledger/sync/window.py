@@ -1,7 +1,7 @@
 """Decides how far back a walk lists, from the number of upstream calls that each choice costs."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import takewhile
 from math import ceil
@@ -48,18 +48,24 @@ def window_start(
     hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10])
     more = len(older) if describe else MOST_PAGES
     choices = zip(starts, _pages(hours, starts, more), strict=True)
+    if describe:
+        return _with_fewest_calls(choices, older)
     best = latest
-    if not describe:
-        for start, _ in takewhile(lambda choice: choice[1] < MOST_PAGES, choices):
-            best = start
-        return best
-    fewest = float("inf")
+    for start, _ in takewhile(lambda choice: choice[1] < MOST_PAGES, choices):
+        best = start
+    return best
+
+
+def _with_fewest_calls(choices: Iterable[tuple[str, int]], older: Sequence[str]) -> str:
+    """Return the start that costs the fewest calls: a page each, and a Describe for each of the jobs before it.
+
+    `choices` are starts and their pages, latest first; `older` are the submit times of the jobs, in order.
+    """
+    best, fewest = "", float("inf")
     for start, pages in choices:
         if pages >= fewest:
             break
-        calls = pages + bisect_right(
-            older, start
-        )  # a page each, and a Describe for each job before
+        calls = pages + bisect_right(older, start)
         if calls <= fewest:
             best, fewest = start, calls
     return best

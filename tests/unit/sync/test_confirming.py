@@ -112,17 +112,20 @@ def test_more_jobs_than_a_run_describes_are_confirmed_as_of_the_first_run_of_the
     service, monkeypatch
 ):
     monkeypatch.setattr(confirming, "DESCRIBES_A_RUN", 3)
-    filled(service, 7)
+    filled(service, 9)
+    # The first two have ended, so that the round goes on after the first job that is left.
+    service.described |= {
+        f"00{n}": a_job(f"00{n}", "FAILED", NOW - 40 * DAY + n * SECOND) for n in (0, 1)
+    }
     as_of, begun = service.state.as_of, service.now
     assert described(service) == ["000", "001", "002"]
     assert (service.state.as_of, service.state.last_error.name) == (as_of, "JobsUnconfirmed")
     assert service.state.round == Round(rfc3339(begun), "002")
-    service.described["000"] = a_job("000", "FAILED", NOW - 40 * DAY)
+    assert service.active.keys() == {f"{n:03}" for n in range(2, 9)}
     assert described(service) == ["003", "004", "005"]
-    assert described(service) == ["006"]
+    assert described(service) == ["006", "007", "008"]
     assert (service.state.as_of, service.state.round) == (rfc3339(begun), None)
-    assert described(service) == ["000", "001", "002"]
-    assert "000" not in service.active
+    assert described(service) == ["002", "003", "004"]
 
 
 def test_when_time_runs_out_within_describes_the_walk_is_complete_and_the_position_kept(service):

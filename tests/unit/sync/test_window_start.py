@@ -108,6 +108,17 @@ def test_a_walk_lists_further_back_if_that_takes_fewer_calls(jobs, active, liste
     assert start(world, *times) == (times[-1] - OVERLAP if listed else LATEST)
 
 
+@pytest.mark.parametrize("jobs,listed", [(20, True), (21, False)])
+def test_jobs_that_cannot_be_described_are_listed_if_that_takes_few_pages(
+    jobs, listed, monkeypatch
+):
+    monkeypatch.setattr(window, "PAGE_SIZE", 10)
+    monkeypatch.setattr(window, "MOST_PAGES", 3)
+    old = NOW - 2 * DAY
+    world = filled({old: 1, NOW - 5 * HOUR: jobs - 1})
+    assert start(world, old, describe=False) == (old - OVERLAP if listed else LATEST)
+
+
 def test_a_job_that_was_submitted_when_the_walk_begins_is_described():
     """SubmitTimeAfter is exclusive: a walk that begins at the time of a job does not list it."""
     near = NOW - DAY
