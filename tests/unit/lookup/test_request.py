@@ -77,6 +77,8 @@ def test_minutes_are_read_from_text(text, minutes):
     asked = request(WaitMinutes=text)
     assert (asked.wait_minutes, asked.waits) == (minutes, minutes > 0)
     assert asked.patience == timedelta(minutes=min(minutes, 55))
+    within = request(WaitMinutes=text, ServiceTimeout="90").patience
+    assert within == timedelta(minutes=min(minutes, 0.5))
 
 
 @pytest.mark.parametrize("value", ["1", "", ["a", "b"], {"any": ["thing"]}, True, "x" * 999])
