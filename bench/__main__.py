@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from bench import cost, measures
+from bench import cost, instructions, measures, starts
 from bench.measures import Row
 from bench.subjects import Place, prepare, say
 
@@ -28,8 +28,8 @@ def main() -> int:
         print("error: make bench reads processor time from /proc, which is on Linux only")
         return 1
     began = time.monotonic()
-    with measures.servers() as endpoint:
-        place = prepare(endpoint)
+    with measures.servers() as addresses:
+        place = prepare(*addresses)
         with place.ours("sync") as function:
             function.invoke({})
         rows = [*_rows(place)]
@@ -41,7 +41,9 @@ def main() -> int:
 
 
 def _rows(place: Place) -> Iterator[Row]:
-    yield from measures.cold_starts(place)
+    yield from starts.cold_starts(place)
+    yield from starts.reconnections(place)
+    yield from instructions.instructions(place)
     yield from measures.command_line(place)
     yield from measures.warm_pages(place)
     yield from measures.handlers_alone(place)

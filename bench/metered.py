@@ -21,6 +21,7 @@ class Metered(MemoryDynamoDB):
         self.reads = 0.0
         self.writes = 0.0
         self.stored = 0
+        self._times = 2  # in a transaction
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """Count a consistent read of one row."""
@@ -50,12 +51,20 @@ class Metered(MemoryDynamoDB):
         self.reads += units_of(size, 4096) * (1 if request.get("ConsistentRead") else 0.5)
         return answer
 
+    def put_item(self, **put: Any) -> dict[str, Any]:
+        """Count a write outside a transaction."""
+        self._times = 1
+        try:
+            return super().put_item(**put)
+        finally:
+            self._times = 2
+
     def _put(self, item: Item) -> None:
         key = (item["PK"]["S"], item["SK"]["S"])
         old: Item = dict(self.items.get(key) or {})
         super()._put(item)
         size = max(size_of(item), size_of(old))
-        self.writes += 2 * units_of(size, 1024)
+        self.writes += self._times * units_of(size, 1024)
         self.stored += size_of(item) - size_of(old)
         for attribute, _ in INDEXES.values():
             before, after = old.get(attribute), item.get(attribute)

@@ -17,7 +17,7 @@ from typing import Any
 from bench.metered import Metered
 from jobledger.api.listing import list_jobs
 from jobledger.clients import session
-from jobledger.digest.content import Reader
+from jobledger.digest.content import DigestReader
 from jobledger.digest.windows import Window
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
@@ -214,7 +214,7 @@ class _Deployment:
         self._now += timedelta(minutes=1)
         before = self._table.reads
         asked = {"Family": ["ALL"], "MaxResults": PAGE}
-        list_jobs(self._ledger, asked, lambda payload: {}, lambda: self._now)
+        list_jobs(self._ledger, asked, lambda: self._now)
         return self._table.reads - before
 
     def digest(self) -> float:
@@ -222,7 +222,7 @@ class _Deployment:
         before = self._table.reads
         end = self._now - timedelta(minutes=2)
         window = Window(rfc3339(end - timedelta(days=1)), rfc3339(end))
-        reader = Reader(self._ledger, tuple(Family), sync_minutes=1, include_details=False)
+        reader = DigestReader(self._ledger, tuple(Family), sync_minutes=1, include_details=False)
         reader.read(window, self._now, first_start=None, covers_gap=False)
         return self._table.reads - before
 

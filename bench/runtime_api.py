@@ -10,7 +10,7 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -78,7 +78,11 @@ class Function:
     """One execution environment: a process of `awslambdaric` with the given import paths."""
 
     def __init__(
-        self, python: str, handler: str, paths: list[Path], environment: Mapping[str, str]
+        self,
+        python: Sequence[str],
+        handler: str,
+        paths: list[Path],
+        environment: Mapping[str, str],
     ) -> None:
         self._api = _Api()
         threading.Thread(target=self._api.serve_forever, args=(0.02,), daemon=True).start()
@@ -92,7 +96,7 @@ class Function:
         }
         self.started = time.perf_counter()
         self._process = subprocess.Popen(
-            [python, "-s", "-m", "awslambdaric", handler],
+            [*python, "-s", "-m", "awslambdaric", handler],
             cwd=paths[0],
             env=settings,
             stdout=subprocess.DEVNULL,
@@ -108,7 +112,8 @@ class Function:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._process.kill()
+        # Not SIGKILL: a command that measures the process then writes its results.
+        self._process.terminate()
         self._process.communicate()
         self._api.shutdown()
         self._api.server_close()

@@ -2,7 +2,8 @@
 
     python -m bench.servers [JOBS]
 
-JOBS is the number of SNOMED CT jobs, in place of the sample account. It prints its address. Comprehend Medical's answers come from the project's stand-in, DynamoDB's from the
+JOBS is the number of SNOMED CT jobs, in place of the sample account. It prints its addresses, of HTTP and of TLS.
+A request with the target `Bench.Disconnect` closes all other connections. Comprehend Medical's answers come from the project's stand-in, DynamoDB's from the
 tests' table in memory. Every answer to a read is rendered once and then sent as the same bytes, so that the
 servers' time is nearly nothing for every peer alike. A write to the table drops its rendered answers.
 """
@@ -10,12 +11,14 @@ servers' time is nearly nothing for every peer alike. A write to the table drops
 import asyncio
 import json
 import re
+import ssl
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
+from bench.certificates import CERTIFICATES, make_certificates
 from local.comprehend_medical import Family, Hostility, Service, sample_jobs
 from testing.memory_dynamodb import MemoryDynamoDB
 
@@ -57,7 +60,7 @@ class Aws:
         return self._listed[operation, body]
 
     def _dynamodb(self, operation: str, body: bytes) -> tuple[int, bytes]:
-        if operation in _ACCEPTED:
+        if operation in _ACCEPTED and b'"PK"' not in body:
             return 200, b"{}"
         known = self._read.get((operation, body))
         if known is not None:
@@ -70,7 +73,10 @@ class Aws:
                 self._read[operation, body] = json.dumps(answer, ensure_ascii=False).encode()
                 return 200, self._read[operation, body]
             self._read.clear()
-            self._table.transact_write_items(TransactItems=parameters["TransactItems"])
+            if operation == "PutItem":
+                self._table.put_item(**parameters)
+            else:
+                self._table.transact_write_items(TransactItems=parameters["TransactItems"])
         except ClientError as error:
             return 400, json.dumps(_error(error)).encode()
         return 200, b"{}"
@@ -115,6 +121,8 @@ def _error(error: ClientError) -> dict[str, Any]:
 class Connection(asyncio.Protocol):
     """One HTTP/1.1 connection; requests have a Content-Length."""
 
+    open: ClassVar = set["Connection"]()
+
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._received = b""
@@ -122,6 +130,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Keep the transport."""
         self._transport = transport
+        self.open.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Forget the connection."""
+        self.open.discard(self)
+
+    def _disconnect_others(self) -> None:
+        for connection in self.open - {self}:
+            connection._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Answer each complete request."""
@@ -134,6 +151,8 @@ class Connection(asyncio.Protocol):
                 return
             self._received = rest[size:]
             target = re.search(rb"(?i)x-amz-target: *(\S+)", head)
+            if target and target[1] == b"Bench.Disconnect":
+                self._disconnect_others()
             status, body = self._aws.answer(target[1].decode() if target else "", rest[:size])
             kind = b"text/xml" if body.startswith(b"<") else b"application/x-amz-json-1.0"
             self._transport.write(
@@ -145,9 +164,16 @@ class Connection(asyncio.Protocol):
 async def main() -> None:
     """Serve until killed."""
     aws = Aws(int(sys.argv[1]) if sys.argv[1:] else None)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(aws), "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
+    make_certificates(CERTIFICATES)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATES / "chain.pem", CERTIFICATES / "server.key")
+    loop = asyncio.get_running_loop()
+    addresses = []
+    for scheme, tls in (("http", None), ("https", context)):
+        server = await loop.create_server(lambda: Connection(aws), "127.0.0.1", 0, ssl=tls)
+        addresses.append(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    print(*addresses, flush=True)
+    await loop.create_future()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from bench.alone import Raw
 from bench.events import request
 from bench.large_table import LargeTable
 from jobledger.clients import session
-from jobledger.digest.content import Reader
+from jobledger.digest.content import DigestReader
 from jobledger.digest.windows import Window
 from jobledger.handlers import api
 from jobledger.jobs import Job, job_from_service
@@ -115,7 +115,7 @@ class Sized:
     def digest(self) -> None:
         """Read the contents of a digest."""
         window = Window(rfc3339(NOW - timedelta(hours=1)), rfc3339(NOW - timedelta(minutes=2)))
-        reader = Reader(self.ledger, (FAMILY,), sync_minutes=1, include_details=False)
+        reader = DigestReader(self.ledger, (FAMILY,), sync_minutes=1, include_details=False)
         found = reader.read(window, NOW, first_start=None, covers_gap=False)
         assert (found.counts.total(), found.active.total) == (CHANGES, self.active)
 

@@ -5,10 +5,11 @@ import platform
 import shutil
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.certificates import CERTIFICATES, trusted
 from bench.events import environment_of
 from bench.runtime_api import Function
 from stacks.packaging.bundle import Bundle, compile_folder, install_packages, make_bundle
@@ -30,17 +31,20 @@ class Place:
     peers: Path
     runtime: Path
     environment: Mapping[str, str]
+    tls_environment: Mapping[str, Mapping[str, str]]
+    """What changes when a function of ours, or a peer, speaks TLS."""
 
-    def ours(self, name: str) -> Function:
-        """Start one of our functions."""
+    def ours(self, name: str, *, tls: bool = False, under: Sequence[str] = ()) -> Function:
+        """Start one of our functions, `under` a command that measures it."""
+        environment = {**self.environment, **(self.tls_environment["ours"] if tls else {})}
         paths = [self.bundle, self.runtime]
-        return Function(self.python, HANDLERS[name], paths, self.environment)
+        return Function([*under, self.python], HANDLERS[name], paths, environment)
 
-    def peer(self, name: str) -> Function:
+    def peer(self, name: str, *, tls: bool = False, under: Sequence[str] = ()) -> Function:
         """Start a peer."""
-        return Function(
-            self.python, f"bench.peers.{name}.handler", [self.peers, ROOT], self.environment
-        )
+        environment = {**self.environment, **(self.tls_environment["peers"] if tls else {})}
+        handler = f"bench.peers.{name}.handler"
+        return Function([*under, self.python], handler, [self.peers, ROOT], environment)
 
 
 HANDLERS = {
@@ -57,7 +61,7 @@ def say(line: str) -> None:
     print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
-def prepare(endpoint: str) -> Place:
+def prepare(endpoint: str, tls_endpoint: str) -> Place:
     """Build the bundle and install the peers, for Lambda's Python where this machine has it."""
     version = next(
         version
@@ -73,7 +77,16 @@ def prepare(endpoint: str) -> Place:
         with zipfile.ZipFile(bundle.path) as zipped:
             zipped.extractall(unpacked)
     peers = _peers(target, python)
-    return Place(python, version, unpacked, peers, _runtime(peers), environment_of(endpoint))
+    roots = {
+        "ours": unpacked / "botocore" / "amazon-roots.pem",
+        "peers": peers / "botocore" / "cacert.pem",
+    }
+    tls_environment = {
+        name: {"AWS_ENDPOINT_URL": tls_endpoint, "AWS_CA_BUNDLE": str(trusted(CERTIFICATES, file))}
+        for name, file in roots.items()
+    }
+    environment = environment_of(endpoint)
+    return Place(python, version, unpacked, peers, _runtime(peers), environment, tls_environment)
 
 
 def lambda_bundle() -> Bundle:

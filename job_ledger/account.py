@@ -1,4 +1,4 @@
-"""The AWS account that signs: found by profile and region, or given as for `boto3.client`."""
+"""The credentials that sign requests: found by profile and region, or given as to `boto3.client`."""
 
 import os
 from typing import Any, TypedDict
@@ -12,6 +12,7 @@ from job_ledger.errors import CredentialsUnavailable
 from job_ledger.location import one_line, open_session
 
 CONNECT_SECONDS = 5
+_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 # API Gateway answers within 29 seconds.
 READ_SECONDS = 35
 
@@ -50,11 +51,7 @@ class Account:
             if session is None
             else getattr(session, "_session", session)
         )
-        self._keys = {
-            name: given[name]
-            for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-            if given.get(name)
-        }
+        self._keys = {name: given[name] for name in _KEYS if given.get(name)}
         try:
             found = self.session.get_config_variable("region")
             self.region: str | None = chosen or found or os.environ.get("AWS_REGION")
@@ -80,12 +77,7 @@ class Account:
         """Return the credentials, or None."""
         if not self._keys:
             return self.session.get_credentials()
-        return Credentials(
-            *(
-                self._keys.get(name)
-                for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-            )
-        )
+        return Credentials(*map(self._keys.get, _KEYS))
 
     def client(self, service: str, config: Config) -> Any:
         """Return a botocore client. Raises botocore's errors."""

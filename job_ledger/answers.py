@@ -1,7 +1,8 @@
-"""What the API's answers must have: an answer is what was asked for, or an ApiError.
+"""The shapes of the API's answers. An answer that does not have its shape is an ApiError.
 
 A shape is a type, a check, a list of one shape, or the members of an object. `Name?` is optional, `*` stands for
-every member. What jobs have is not checked: the service can add to them, and one odd job stops no list.
+every member. The properties of jobs are not checked, because the service can add to them and one odd job must not
+stop a list.
 """
 
 import json

@@ -92,7 +92,7 @@ class ComprehendMedicalJobLookup(Construct):
 
     @property
     def family(self) -> str:
-        """Family: SNOMEDCT, ICD10CM, RXNORM, ENTITIES_V2 or PHI."""
+        """Family, for example SNOMEDCT."""
         return self._job.get_att_string("Family")
 
     @property

@@ -1,6 +1,6 @@
 """Reads the arguments of the CDK construct: each is checked at synth, and a token of CDK is passed on as it is.
 
-Values of `cdk deploy -c key=value` are text, so that booleans and numbers may be text as well.
+Values of `cdk deploy -c key=value` are text, so booleans and numbers may be text as well.
 """
 
 import math
@@ -25,7 +25,7 @@ _DEPLOYMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 
 
 def is_token(value: Any) -> bool:
-    """Whether a value is a token. CDK's own test takes neither tuples nor numbers that JSON does not have."""
+    """Whether a value is a token. CDK's own test fails for tuples, infinity and NaN."""
     if isinstance(value, float) and not math.isfinite(value):
         return False
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -72,13 +72,13 @@ def time(argument: str, moment: Any) -> str | None:
     if moment is None or is_token(moment):
         return moment  # type: ignore[no-any-return] # a token
     text = str(moment)
-    right = date_in_digits(text)
-    if not right and (_EPOCH_SECONDS.fullmatch(text) or (_TIME.fullmatch(text) and _exists(text))):
+    date = date_in_digits(text)
+    if not date and (_EPOCH_SECONDS.fullmatch(text) or (_TIME.fullmatch(text) and _exists(text))):
         return text
     allowed = (
         "a datetime with a time zone, an RFC 3339 time, a date (midnight UTC) or epoch seconds"
     )
-    raise _wrong(argument, moment, [allowed], right)
+    raise _wrong(argument, moment, [allowed], date)
 
 
 def truth(argument: str, value: Any) -> str:
@@ -106,7 +106,7 @@ def minutes(argument: str, value: Any) -> float:
 
 
 def token_parameter(name: str | None) -> str:
-    """Return the SSM parameter of a deployment with this setting `name`, of the default one without."""
+    """Return the SSM parameter of the deployment with this setting `name`; without one, of the default deployment."""
     if name is not None and (is_token(name) or not _DEPLOYMENT.fullmatch(name)):
         # CloudFormation reads the parameter by a literal name: for a token there is service_token.
         raise _wrong("name", name, ["a letter, then up to 63 letters, digits and hyphens"])

@@ -118,7 +118,7 @@ class JobLedger(ComprehendMedicalCalls):
         """Return one page of jobs as CSV with a header line, or as one JSON object a line."""
         response = self._http.get("/jobs", query_of(filters), MEDIA_TYPES[form])
         jobs = (csv_rows if form == "csv" else ndjson_rows)(response.body)
-        # Without a line, only its headers tell the API's answer from none.
+        # A page without jobs has an empty body: then only the headers show that the API sent it.
         if jobs is None or not (response.body or response.request_id):
             raise invalid_answer(response.status, response.request_id)
         return ExportedPage(response.body, _next_token(response), jobs)
@@ -126,7 +126,7 @@ class JobLedger(ComprehendMedicalCalls):
     def job(self, job_id: str) -> JobDescription:
         """Return a job of any family with its history."""
         if not job_id.strip("."):
-            raise job_not_found()  # in a URL, such a path would be another one
+            raise job_not_found()  # in a URL, dots would lead to another path
         return cast(
             JobDescription, self._http.get(f"/jobs/{quote(job_id, safe='')}").object(DESCRIPTION)
         )
@@ -149,7 +149,7 @@ class JobLedger(ComprehendMedicalCalls):
     ) -> DigestAnswer:
         """Publish a digest of a window, or of the time since the last digest.
 
-        Without a key, the call has one of its own: retries publish once, and a second call publishes again.
+        Without a key, each call makes one: its retries publish once, and a second call publishes again.
         """
         if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
             raise ValueError("An Idempotency-Key is 1 to 255 printable ASCII characters.")
@@ -201,9 +201,9 @@ def _next_token(response: Response) -> str | None:
 
 
 def _next(filters: ListFilters, token: str) -> ListFilters:
-    """Return the filters of the page after; it continues the walk of the first, without another sync."""
+    """Return the filters of the next page. Only the first page of a walk can ask for a sync."""
     if token == filters.get("next_token"):
-        raise invalid_answer(200, "")  # the same page for ever
+        raise invalid_answer(200, "")  # or the walk would never end
     following: dict[str, Any] = {**filters, "next_token": token}
     following.pop("consistent_read", None)
     return cast(ListFilters, following)

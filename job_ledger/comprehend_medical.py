@@ -120,7 +120,7 @@ class ComprehendMedicalCalls(ComprehendMedicalClient):
             return self.meta.method_to_api_mapping.get(operation_name) in _LISTS
 
         def __getattr__(self, name: str) -> Any:
-            """Return a call of the service that is not the ledger's, or say which client has it."""
+            """Return the service's own method for a call that the ledger lacks, or say which client has it."""
             if name.startswith("_") or not hasattr(self._client, name):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             if self._service is None:
@@ -147,8 +147,8 @@ class ComprehendMedicalCalls(ComprehendMedicalClient):
     def get_waiter(self, waiter_name: str) -> Waiter:
         """Return botocore's waiter `job_completed`, which waits for `JobId` in any family.
 
-        It describes the job every 30 seconds, up to 120 times. PARTIAL_SUCCESS, FAILED, STOPPED and an error that
-        stays raise WaiterError. An unknown job is waited for, and so is the end of a transient failure.
+        It describes the job every 30 seconds, up to 120 times. PARTIAL_SUCCESS, FAILED, STOPPED and permanent errors
+        raise WaiterError. Unknown jobs and transient failures are retried.
         """
         if waiter_name not in self.waiter_names:
             raise ValueError(f"Waiter does not exist: {waiter_name}")
@@ -246,7 +246,7 @@ def _job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(time: Any) -> float | None:
-    """Return a time as epoch seconds; botocore leaves out what is None, such as a year that Python lacks."""
+    """Return a time as epoch seconds; None, which botocore leaves out, for a year beyond Python's calendar."""
     try:
         return datetime.fromisoformat(time).timestamp()
     except (ValueError, TypeError, OverflowError):

@@ -10,6 +10,7 @@ Each message is one line that says what is wrong and what to do.
 """
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -75,7 +76,7 @@ class ApiError(JobLedgerError):
 
 
 def api_error(status: int, body: bytes, request_id: str) -> ApiError:
-    """Return the error for an answer; one that is not a problem document comes from another server."""
+    """Return the error for an answer. If it is not a problem document, another server sent it."""
     try:
         sent: dict[str, Any] = json.loads(body)
         title, detail = str(sent["title"]), str(sent["detail"])
@@ -85,33 +86,27 @@ def api_error(status: int, body: bytes, request_id: str) -> ApiError:
         sent = {}
         title = _phrase(status)
         detail = "The answer is not from Job Ledger's API. Check its URL."
-    problem = {"type": "about:blank", "instance": f"urn:request:{request_id}", **sent}
-    problem |= {"title": title, "status": status, "detail": detail}
-    return ApiError(cast(Problem, problem), request_id)
+    return _error(status, title, detail, request_id, sent)
 
 
 def invalid_answer(status: int, request_id: str) -> ApiError:
-    """Return the error for an answer that is no error, but not what was asked for either."""
-    problem: Problem = {
-        "type": "about:blank",
-        "title": INVALID,
-        "status": status,
-        "detail": "The answer is damaged, or not from Job Ledger's API. Check its URL and the network.",
-        "instance": f"urn:request:{request_id}",
-    }
-    return ApiError(problem, request_id)
+    """Return the error for a successful answer that is not what was asked for."""
+    detail = "The answer is damaged, or not from Job Ledger's API. Check its URL and the network."
+    return _error(status, INVALID, detail, request_id)
 
 
 def job_not_found(request_id: str = "") -> ApiError:
     """Return the API's error for an unknown job."""
-    problem: Problem = {
-        "type": "about:blank",
-        "title": "ResourceNotFoundException",
-        "status": 404,
-        "detail": "The ledger has no job with this JobId.",
-        "instance": f"urn:request:{request_id}",
-    }
-    return ApiError(problem, request_id)
+    detail = "The ledger has no job with this JobId."
+    return _error(HTTPStatus.NOT_FOUND, "ResourceNotFoundException", detail, request_id)
+
+
+def _error(
+    status: int, title: str, detail: str, request_id: str, sent: Mapping[str, Any] | None = None
+) -> ApiError:
+    problem = {"type": "about:blank", "instance": f"urn:request:{request_id}", **(sent or {})}
+    problem |= {"title": title, "status": int(status), "detail": detail}
+    return ApiError(cast(Problem, problem), request_id)
 
 
 def _phrase(status: int) -> str:

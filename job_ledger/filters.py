@@ -9,7 +9,7 @@ from job_ledger.types import JobFilters, ListFilters
 JOB_FILTERS = tuple(JobFilters.__annotations__)
 LIST_FILTERS = tuple(ListFilters.__annotations__)  # with those it inherits
 
-# Digits that a person takes for a date. The API refuses them, because they are epoch seconds as well.
+# Digits that people mean as a date. The API refuses them, because they are epoch seconds as well.
 _DATES = {4: "%Y", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _YEARS = range(1900, 2101)
 
@@ -25,7 +25,7 @@ def query_of(filters: Mapping[str, Any], known: Sequence[str] = LIST_FILTERS) ->
     query: Query = []
     for name, value in filters.items():
         if name not in known:
-            raise TypeError(f"{name} is not a filter; known are {', '.join(known)}")
+            raise TypeError(f"{name} is not a filter; this call accepts {', '.join(known)}")
         if value is None:
             continue
         several = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str)
@@ -58,7 +58,7 @@ def text_of(name: str, value: object) -> str:
 
 
 def date_in_digits(text: str) -> str | None:
-    """Return how a date that is written in digits alone is written for the API; None for any other text."""
+    """Return a date that was written in digits alone as the API writes it; None for any other text."""
     form = _DATES.get(len(text)) if text.isascii() and text.isdigit() else None
     try:
         found = datetime.strptime(text, form).replace(tzinfo=UTC) if form else None

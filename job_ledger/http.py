@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import (
     BotoCoreError,
-    ConnectionError,  # noqa: A004 - botocore's name for what is no HTTPClientError
+    ConnectionError,  # noqa: A004 - botocore's name; it is not an HTTPClientError
     HTTPClientError,
 )
 from botocore.httpsession import URLLib3Session
@@ -36,7 +36,7 @@ from job_ledger.filters import Query
 from job_ledger.location import find_url, is_loopback, one_line, signing_region
 from job_ledger.version import VERSION
 
-# A client whose Retry-After is longer reports the error at once.
+# When Retry-After asks for more seconds, the client reports the error at once.
 LONGEST_WAIT = 30.0
 _FIRST_WAIT = 0.5
 _SAFE = ("GET", "HEAD")
@@ -87,11 +87,11 @@ class Response:
 
     @property
     def json(self) -> Any:
-        """The body, decoded. Raises ApiError when it is no JSON object."""
+        """The body, decoded. Raises ApiError when it is not a JSON object."""
         return self.object({})
 
     def object(self, shape: Shape) -> Any:
-        """Return the body, decoded. Raises ApiError when it is no JSON object of this shape."""
+        """Return the body, decoded. Raises ApiError when it is not a JSON object of this shape."""
         return parsed(self.body, shape, self.request_id)
 
 
@@ -124,9 +124,9 @@ class Http:
         return self.answer(Request("GET", path, query or [], {"Accept": accept}))
 
     def answer(self, request: Request) -> Response:
-        """Return the answer to a request: status 200 and the media type of its Accept header, or none.
+        """Return an answer with status 200 and the media type that was asked for, or without a media type.
 
-        Raises ApiError for any other, such as the page of a proxy that asks to sign in. Callers check the body.
+        Raises ApiError for any other answer, such as a proxy's page that asks to sign in. Callers check the body.
         """
         response = self.send(request)
         if response.status >= HTTPStatus.BAD_REQUEST:
@@ -201,7 +201,7 @@ class Http:
 
     @cached_property
     def _credentials(self) -> Any:
-        """What signs; None for unsigned requests, which the local deployment takes."""
+        """The credentials; None for unsigned requests, which the local deployment accepts."""
         credentials = self.account.credentials()
         if is_loopback(self.url) and not (credentials and self._region):
             return None
@@ -221,7 +221,7 @@ class Http:
 def _whole(response: Response) -> Response:
     """Return an answer with its body decompressed. Raises ApiError for a body that is damaged or cut off.
 
-    botocore takes a body for whole when the connection ends within it.
+    botocore does not notice when a connection ends before the body does.
     """
     headers = dict(response.headers)
     length, encoding = headers.get("content-length"), headers.pop("content-encoding", "")

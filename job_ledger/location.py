@@ -1,4 +1,4 @@
-"""Finds the API of a deployment, and what signs for it."""
+"""Finds the API of a deployment, and opens the session that signs for it."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def find_url(url: str | None, client: Callable[..., Any]) -> str:
 
 def open_session(profile: str | None, region: str | None) -> Any:
     """Return a botocore session of the profile in the region that is given or in the environment."""
-    from botocore.session import Session  # it takes longer than a shell's completion may
+    from botocore.session import Session  # importing it would slow down a shell's completion
 
     session = Session(profile=profile)
     # Of the two variables, botocore reads AWS_DEFAULT_REGION only.

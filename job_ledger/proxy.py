@@ -1,8 +1,7 @@
 """A proxy on 127.0.0.1 that signs a browser's requests to the API, for one user.
 
-An address has a random port and begins with a random token. A request is refused when its token, Host or Origin
-is another, when another user of this machine sends it, or when its method or path is none that the API's
-pages use.
+An address has a random port and begins with a random token. The proxy refuses requests with another token, Host or
+Origin, those of another user of this machine, and methods and paths that the API's pages do not use.
 """
 
 import os
@@ -135,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise RefusedError(HTTPStatus.FORBIDDEN, "The Origin is not this proxy.")
         if self.command == "POST" and not origins:
             raise RefusedError(HTTPStatus.FORBIDDEN, "A POST needs the Origin of this proxy.")
-        # A browser sends none for an address that a person or a program opens.
+        # Without this header, a person or a program opened the address, not a page.
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             raise RefusedError(HTTPStatus.FORBIDDEN, "Another site made this request.")
 
@@ -162,9 +161,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _from_the_api(response: Response) -> Response:
-    """Return an answer of the API. Raises ApiError for another, such as a page that asks to sign in.
+    """Return an answer of the API. Raises ApiError for one of another server, such as a sign-in page.
 
-    In the browser, such a page could use this proxy. All of the API's pages have a policy.
+    In the browser, such a page could use this proxy. It has no Content-Security-Policy, as all of the API's pages have.
     """
     foreign_page = (
         response.media_type == "text/html" and "content-security-policy" not in response.headers

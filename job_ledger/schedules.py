@@ -1,4 +1,4 @@
-"""Runs of EventBridge Scheduler's expressions: the longest time between two, and the next one.
+"""The runs of an EventBridge Scheduler expression: the longest time between two, and the next one.
 
 It imports nothing of the package: `stacks/schedule_gaps.py` reads it as a file.
 """

@@ -72,7 +72,7 @@ class Job(TypedDict, total=False):
 
 
 class JobList(TypedDict):
-    """A page of jobs. Without NextToken it is the last. Examined: of so many jobs none matches, but others follow."""
+    """A page of jobs. Without NextToken it is the last. Examined: so many jobs were searched and none matches yet."""
 
     ComprehendMedicalAsyncJobPropertiesList: list[Job]
     NextToken: NotRequired[str]

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
-    ConnectionError,  # noqa: A004 - botocore's name for what is no HTTPClientError
+    ConnectionError,  # noqa: A004 - botocore's name; it is not an HTTPClientError
     HTTPClientError,
 )
 from botocore.waiter import NormalizedOperationMethod, SingleWaiterConfig, Waiter
@@ -19,7 +19,7 @@ _TRANSIENT = (
     "InternalServerException",
     "ServiceUnavailableException",
     _NOT_REACHED,
-    # Of something between the client and the API: api_error names it by its status.
+    # Errors of a server between the client and the API: `api_error` names them by their status.
     *(status.phrase for status in HTTPStatus if status == 429 or status >= 500),
 )
 _STATUS = {"matcher": "path", "argument": f"{JOB}.JobStatus"}
@@ -47,9 +47,9 @@ def job_completed(describe: Callable[..., dict[str, Any]]) -> Waiter:
 
 
 class _Looks(NormalizedOperationMethod):  # type: ignore[misc] # botocore has no types
-    """Looks at a job, as the waiter does. A connection that fails later than at the first look is waited for.
+    """Describes a job for the waiter, and lets it retry when a connection fails.
 
-    The first failure is raised, as by botocore's waiters: a wrong address does not become right.
+    A failure of the first attempt is raised, as by botocore's waiters: a wrong address stays wrong.
     """
 
     def __init__(self, describe: Callable[..., dict[str, Any]]) -> None:

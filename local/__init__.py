@@ -1,1 +1,1 @@
-"""The local deployment: replaces AWS on your own machine. Nothing in this package is deployed."""
+"""The local deployment: stands in for AWS on your own machine. Nothing in this package is deployed."""

@@ -1,4 +1,4 @@
-"""The cloud assembly that goes to the local AWS: without the resources that it has no implementation of."""
+"""Prepares the cloud assembly for the local AWS: removes the resources that MiniStack does not implement."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-# Of no consequence for any other resource: nothing refers to them.
+# No other resource refers to them.
 WITHOUT_IMPLEMENTATION = ("AWS::Logs::QueryDefinition", "AWS::WAFv2::WebACLAssociation")
 
 
 def remove_unimplemented(assembly: Path) -> list[str]:
-    """Remove such resources from the templates; return their types, each once."""
+    """Remove these resources from the templates; return their types, each once."""
     removed: set[str] = set()
     for path in assembly.glob("*.template.json"):
         template: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

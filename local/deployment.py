@@ -91,7 +91,7 @@ class LocalAws:
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.options.aws_port),
             "IOT_MTLS_ENABLED": "0",
-            # A request waits on one of them; the requests of the functions it waits for need some, too.
+            # A request occupies one thread while it waits for functions, whose own requests need threads too.
             "MINISTACK_WORKER_THREADS": "256",
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,

@@ -1,7 +1,7 @@
 """Virtual environments that detect incomplete installations. For `local.toolchain`; standard library only.
 
-An environment exists only if its state file says so, which is written last. After an interrupted
-installation, or when the interpreter or a requirements file changes, it is created again.
+The state file is written last, and an environment without it does not count. So an environment is created again after
+an interrupted installation, and when the interpreter or a requirements file changes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Environment:
 
     @property
     def identity(self) -> str:
-        """What an installed environment depends on beside its requirements."""
+        """Return what an installed environment depends on besides its requirements."""
         return f"{self.base} {ROOT}" if self.base else INTERPRETER
 
     @property

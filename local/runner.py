@@ -94,7 +94,7 @@ def run(options: Options, signals: StopSignals, say: Progress) -> None:
         say.plain(f"The board: {answers['ApiUrl']}/board")
         stay_up(children)
     except Stopped:
-        # The normal end of a run once everything is up; before that, the run was interrupted.
+        # Once everything is up, this is the normal end of a run; before that, the run was interrupted.
         if not ready:
             raise
     finally:
@@ -131,7 +131,7 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
 
 
 def is_sample(options: Options) -> bool:
-    """Whether the stand-in has the sample account: jobs may be started there."""
+    """Whether the stand-in has the sample account, in which jobs may be started."""
     return options.comprehend_port is not None and options.jobs is None
 
 

@@ -98,7 +98,7 @@ class Session:
             return 0, {"error": str(error)}
 
     def doctor(self) -> str:
-        """Return what `jobledger doctor` prints, whatever it finds."""
+        """Return what `jobledger doctor` prints, also when it finds problems."""
         stack = self.outputs["ApiFunctionName"].partition("-ApiFunction")[0]
         command = [sys.executable, "-m", "job_ledger", "doctor", "--name", stack]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

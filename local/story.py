@@ -83,7 +83,7 @@ class Story:
     def _digest(self) -> str:
         """Publish a digest of the last day, and return it as it comes by e-mail."""
         function = self._session.outputs["DigestFunctionName"]
-        # A window of its own: the schedule's first digest is not affected.
+        # A window of its own, which does not affect the first digest of the schedule.
         end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
         start = end - datetime.timedelta(days=1)
         window = {"WindowStart": start.isoformat(), "WindowEnd": end.isoformat()}
@@ -97,7 +97,7 @@ class Story:
         return text
 
     def _alert(self) -> str:
-        """Return the alert about will-fail, or say that there is none. A sync has to see that it failed."""
+        """Return the alert about will-fail, or say that none came. First a sync has to see that the job failed."""
         synced = time.monotonic()
 
         def sync_again() -> None:
@@ -113,7 +113,7 @@ class Story:
         return f"The alert, as {ADDRESS} gets it:\n\n{text}"
 
     def _mail_of(self, output: str, text: str, seconds: float, meanwhile: Check) -> str | None:
-        """Return the first e-mail of a topic that has a text; alarms send e-mails to the alerts' topic as well."""
+        """Return the first e-mail of a topic that contains a text. Alarms also send e-mails to the topic of alerts."""
         topic = self._session.outputs[output].rpartition(":")[2]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

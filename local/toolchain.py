@@ -32,11 +32,11 @@ MAIN = Environment(
         "wheel": [ROOT / "local" / "node-requirements.txt"],
     },
 )
-# -P: the current directory is not where the command finds its modules.
+# -P: Python must not import modules from the current directory.
 COMMAND = """#!/bin/sh
 PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} -P -m job_ledger "$@"
 """
-# Programs with dependencies of their own, some of them other versions of ours.
+# Programs with their own dependencies, some in other versions than ours.
 OTHERS = {
     name: Environment(ROOT / f".venv-{name}", {name: [ROOT / f"local/{name}-requirements.txt"]})
     for name in ("ministack", "awscli", "clients", "audit", "mutants")
@@ -81,7 +81,7 @@ def set_up(wanted: list[str]) -> None:
 
 
 def runtime_environment() -> Environment | None:
-    """Return the environment with Lambda's version of Python; None if it is not here, or runs now."""
+    """Return the environment with Lambda's version of Python; None if this machine lacks it, or runs it already."""
     if platform.python_version().startswith(f"{LAMBDA_PYTHON}."):
         return None
     base = interpreter_for(LAMBDA_PYTHON)
@@ -89,7 +89,7 @@ def runtime_environment() -> Environment | None:
 
 
 def link_command() -> None:
-    """Write `.venv/bin/jobledger`, the command as this clone has it."""
+    """Write `.venv/bin/jobledger`, which runs the command from this clone."""
     launcher = VENV / "bin" / "jobledger"
     script = COMMAND.format(root=quote(str(ROOT)), python=quote(str(MAIN.python)))
     if not launcher.exists() or launcher.read_text() != script:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from local.comprehend_medical.families import Family
 from soak import answers
 from soak.answers import JOBS, ODD, RANKS
 from soak.calls import Api, Failure, NoAnswer, Record
@@ -26,7 +27,7 @@ READERS = 50
 ARRIVING_SECONDS = 90.0
 THINKING_SECONDS = (4.0, 12.0)
 RETRY_SECONDS = (10.0, 40.0)
-FAMILIES = ("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI", "ALL")
+FAMILIES = (*(family.value for family in Family), "ALL")
 STATUSES = tuple(RANKS)
 _WRITE_SECONDS = 5.0
 

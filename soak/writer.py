@@ -15,19 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local.comprehend_medical.families import NOUNS
 from local.comprehend_medical.sample import ODD_NAMES
 from local.deployment import REGION
 
-OPERATIONS = {
-    "SNOMEDCT": "snomedct_inference_job",
-    "ICD10CM": "icd10_cm_inference_job",
-    "RXNORM": "rx_norm_inference_job",
-    "ENTITIES_V2": "entities_detection_v2_job",
-    "PHI": "phi_detection_job",
-}
+OPERATIONS = {family.value: xform_name(noun) for family, noun in NOUNS.items()}
 OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "PARTIAL_SUCCESS", "FAILED")
 STOPPED_SHARE = 0.15
 _PAUSE_SECONDS = 1.0

@@ -1,7 +1,7 @@
 """Job alerts: changes to selected statuses wait in a queue, and become one message a minute on an SNS topic.
 
-EventBridge could send them to the topic by itself: without a subject, each line of the text in quotes, and one message
-for each change. Lambda could read the queue by itself: it starts with five readers, of which each makes a message.
+A rule of EventBridge could send them to the topic directly, but only as one message for each change, without a subject
+and with each line in quotes. Lambda could read the queue itself, but it starts five readers, and each would send a message.
 """
 
 from collections.abc import Iterable
@@ -11,28 +11,25 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.dead_letters import dead_letter_queue, waiting_queue
-from stacks.digest import Digest
-from stacks.function import Code, LedgerFunction, shared_environment
-from stacks.ledger import Ledger
+from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow_publishing, allow_receiving
-from stacks.scheduler_role import scheduler_role
+from stacks.scheduler_role import schedule_often
 from stacks.settings import Settings
 
 _ROLE_ID = "SchedulerRoleForAlerts"
+# The statements for the topics that the function's variables name.
+_PUBLISHES = {"ALERT_TOPIC_ARN": "PublishAlerts", "CHAT_TOPIC_ARN": "PublishAlertsToChat"}
 _TIMEOUT = Duration.minutes(2)
-# Longer than a run. A message that SNS does not accept is sent again by the next run after that.
+# Longer than a run. When SNS refuses a message, the first run after this time sends it again.
 _HIDDEN = Duration.seconds(150)
-# Twelve hours of runs, of which each third one reads a message again.
+# Twelve hours: every third run reads a waiting message again.
 _TIMES = 240
 
 
@@ -46,16 +43,14 @@ class JobAlerts(Construct):
         self,
         scope: Construct,
         construct_id: str,
+        deployment: Deployment,
         *,
-        settings: Settings,
-        code: Code,
-        ledger: Ledger,
-        digest: Digest,
+        chat_topic: sns.Topic | None,
         api_url: str,
-        key: kms.IKey,
     ) -> None:
         """Create the topic and its subscriptions; with alertOn also the rule, the queue and the function."""
         super().__init__(scope, construct_id)
+        settings, key = deployment.settings, deployment.key
         self.topic = sns.Topic(
             self, "Topic", display_name="Job Ledger alerts", master_key=key, enforce_ssl=True
         )
@@ -72,35 +67,27 @@ class JobAlerts(Construct):
             self, "Waiting", key=key, hidden=_HIDDEN, times=_TIMES, undelivered=self.undelivered
         )
         rule = _rule(self, settings=settings, waiting=waiting, undelivered=self.undelivered)
-        self.function = _function(
-            self,
-            settings=settings,
-            code=code,
-            key=key,
-            environment={
-                **shared_environment(
-                    table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
-                ),
-                "ALERT_QUEUE_URL": waiting.queue_url,
-                "ALERT_TOPIC_ARN": self.topic.topic_arn,
-                "API_URL": api_url,
-            },
-        )
-        allow_receiving(self.function.own_role, waiting, key)
-        topics = {"PublishAlerts": self.topic}
-        if digest.chat_topic is not None:
-            self.function.add_environment("CHAT_TOPIC_ARN", digest.chat_topic.topic_arn)
-            topics["PublishAlertsToChat"] = digest.chat_topic
-        allow_publishing(self.function.own_role, topics, key)
-        # In an update of a deployment whose rule sends to the topic, the rule is changed before its permission ends.
+        # In early versions the rule sent to the topic. An update changes the rule before it removes that permission.
         self.topic.node.find_child("Policy").node.add_dependency(rule)
-        _schedule(self, function=self.function)
+        topics = {"ALERT_TOPIC_ARN": self.topic}
+        if chat_topic is not None:
+            topics["CHAT_TOPIC_ARN"] = chat_topic
+        self.function = _function(self, deployment, waiting, topics, api_url)
+        schedule_often(
+            self,
+            "Schedule",
+            self.function,
+            role_id=_ROLE_ID,
+            description="Job Ledger: alerts",
+            minutes=1,
+            payload={},
+        )
 
     def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
         """Accept notifications of this deployment's own alarms.
 
-        A new alarm notifies once that it is OK. The addresses are subscribed after the alarms exist, so that they
-        do not get the notifications of a first deployment, except of alarms whose first data comes later.
+        A new alarm notifies once that it is OK. The addresses are subscribed after the alarms exist, so at a first
+        deployment they get this notification only from alarms whose first data comes later.
         """
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -117,35 +104,41 @@ class JobAlerts(Construct):
 
 def _function(
     scope: Construct,
-    *,
-    settings: Settings,
-    code: Code,
-    key: kms.IKey,
-    environment: dict[str, str],
+    deployment: Deployment,
+    waiting: sqs.Queue,
+    topics: dict[str, sns.Topic],
+    api_url: str,
 ) -> LedgerFunction:
+    """Create the function. `topics`: those that it publishes to, by the names of its variables."""
     function = LedgerFunction(
         scope,
         "Function",
-        code=code,
+        deployment,
         handler="jobledger.handlers.alerts.handler",
         description="Job Ledger: publishes the job status changes of a minute as one message",
         timeout=_TIMEOUT,
         memory_size=256,
-        settings=settings,
-        key=key,
-        environment=environment,
+        environment={
+            **deployment.environment,
+            **{name: topic.topic_arn for name, topic in topics.items()},
+            "ALERT_QUEUE_URL": waiting.queue_url,
+            "API_URL": api_url,
+        },
         # X-Ray would record each run, most of which find the queue empty.
         tracing=lambda_.Tracing.PASS_THROUGH,
     )
     # The next scheduled run is the retry.
     function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
+    allow_receiving(function.own_role, waiting, deployment.key)
+    statements = {_PUBLISHES[name]: topic for name, topic in topics.items()}
+    allow_publishing(function.own_role, statements, deployment.key)
     return function
 
 
 def _rule(
     scope: Construct, *, settings: Settings, waiting: sqs.Queue, undelivered: sqs.Queue
 ) -> events.Rule:
-    # By its ARN, CDK does not add to the queue's policy: its statement is for all rules of the account.
+    # CDK would allow all rules of the account to send to the queue. It leaves a queue that is imported by its ARN alone.
     by_arn = sqs.Queue.from_queue_arn(scope, "WaitingByArn", waiting.queue_arn)
     rule = events.Rule(
         scope,
@@ -168,19 +161,3 @@ def _rule(
         )
     )
     return rule
-
-
-def _schedule(scope: Construct, *, function: LedgerFunction) -> None:
-    scheduler.Schedule(
-        scope,
-        "Schedule",
-        description="Job Ledger: alerts",
-        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
-        target=scheduler_targets.LambdaInvoke(
-            function,
-            role=scheduler_role(scope, _ROLE_ID, function).without_policy_updates(),
-            input=scheduler.ScheduleTargetInput.from_object({}),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-        ),
-    )

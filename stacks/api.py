@@ -2,24 +2,20 @@
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
 from stacks.api_access import CallerPolicies, endpoint, require_tls_1_2, resource_policy
-from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
+from stacks.function import Deployment, LedgerFunction, log_group_for
 from stacks.gateway_responses import add_problem_responses
-from stacks.ledger import Ledger
 from stacks.permissions import allow_invoking
-from stacks.scheduler_role import scheduler_role
+from stacks.scheduler_role import schedule_often
 from stacks.settings import Settings
 
 STAGE = "v1"
-# The id that CDK gave the role first.
+# The id that CDK gave the role in its first release.
 _KEEP_WARM_ROLE = "SchedulerRoleForTarget-91eb27"
 # The event that the function answers before anything else.
 WARM_UP = {"WarmUp": True}
@@ -49,26 +45,33 @@ class Api(Construct):
         self,
         scope: Construct,
         construct_id: str,
+        deployment: Deployment,
         *,
-        settings: Settings,
-        code: Code,
-        ledger: Ledger,
         sync: LedgerFunction,
         digest: LedgerFunction,
-        key: kms.IKey,
     ) -> None:
         """Create function, routes and stage."""
         super().__init__(scope, construct_id)
-        self.function = _function(self, settings=settings, code=code, ledger=ledger, key=key)
+        settings = deployment.settings
+        self.function = _function(self, deployment)
         self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
         self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
         if settings.keep_warm:
-            _keep_warm(self, settings=settings, function=self.function)
+            # So that a lone caller meets no cold start.
+            schedule_often(
+                self,
+                "KeepWarm",
+                self.function,
+                role_id=_KEEP_WARM_ROLE,
+                description="Job Ledger: keep one environment of the API function warm",
+                minutes=settings.sync_minutes,
+                payload=WARM_UP,
+            )
         role = self.function.own_role
-        ledger.grant_reading(role)
+        deployment.ledger.grant_reading(role)
         allow_invoking(role, sync, "InvokeSync")  # for ConsistentRead
         allow_invoking(role, digest, "InvokeDigest")  # for POST /digests
-        self.access_logs = log_group_for(self, "AccessLogs", settings=settings, key=key)
+        self.access_logs = log_group_for(self, "AccessLogs", deployment)
         rest = _rest_api(self, settings=settings, access_logs=self.access_logs)
         self.stage = rest.deployment_stage
         add_problem_responses(rest)
@@ -88,44 +91,21 @@ class Api(Construct):
         self.address = f"https://{host}/{STAGE}"
 
 
-def _function(
-    scope: Construct, *, settings: Settings, code: Code, ledger: Ledger, key: kms.IKey
-) -> LedgerFunction:
+def _function(scope: Construct, deployment: Deployment) -> LedgerFunction:
     return LedgerFunction(
         scope,
         "Function",
-        code=code,
+        deployment,
         handler="jobledger.handlers.api.handler",
         description="Job Ledger: serves the HTTPS API from the ledger",
         timeout=Duration.seconds(29),  # API Gateway's limit
         memory_size=1024,
-        settings=settings,
-        key=key,
         environment={
-            **shared_environment(
-                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
-            ),
-            "SYNC_MINUTES": str(settings.sync_minutes),
+            **deployment.environment,
+            "SYNC_MINUTES": str(deployment.settings.sync_minutes),
         },
         # API Gateway samples the requests, and the function traces those. The runs of keepWarm are not traced.
         tracing=lambda_.Tracing.PASS_THROUGH,
-    )
-
-
-def _keep_warm(scope: Construct, *, settings: Settings, function: LedgerFunction) -> None:
-    """Invoke the function regularly, so that a lone caller meets no cold start."""
-    scheduler.Schedule(
-        scope,
-        "KeepWarm",
-        description="Job Ledger: keep one environment of the API function warm",
-        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
-        target=targets.LambdaInvoke(
-            function,
-            role=scheduler_role(scope, _KEEP_WARM_ROLE, function).without_policy_updates(),
-            input=scheduler.ScheduleTargetInput.from_object(WARM_UP),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-        ),
     )
 
 
@@ -152,8 +132,8 @@ def _rest_api(
         default_method_options=apigateway.MethodOptions(
             authorization_type=apigateway.AuthorizationType.IAM
         ),
-        # API Gateway refuses access logs without a role for logs. There is one for all APIs of the account in a
-        # region: this one replaces another, and outlives the stack.
+        # API Gateway writes access logs only with a role for logs. An account has one such role in a region, for all
+        # APIs: this one replaces any other, and remains when the stack is deleted.
         cloud_watch_role=settings.api_gateway_account,
         deploy_options=_stage(access_logs),
     )
@@ -187,7 +167,7 @@ def _stage(access_logs: logs.LogGroup) -> apigateway.StageOptions:
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
-    """Caller, route and result. The route instead of the path, because a path can contain a job id."""
+    """Return the caller, the route and the result. A path can contain a job id, so it is not logged."""
     field = apigateway.AccessLogField
     return apigateway.AccessLogFormat.custom(
         "{"

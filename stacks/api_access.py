@@ -36,7 +36,7 @@ class CallerPolicies(Construct):
 
 def endpoint(scope: Construct, settings: Settings) -> apigateway.EndpointConfiguration:
     """Return a Regional endpoint, or a private one for the setting vpcEndpointIds."""
-    # A private API has no other type, and API Gateway changes it to a Regional one of this type only:
+    # Private APIs are always dual-stack, and API Gateway changes one only to a dual-stack Regional API:
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-ip-address-type.html
     dual_stack = apigateway.IpAddressType.DUAL_STACK
     if not settings.vpc_endpoint_ids:
@@ -58,7 +58,7 @@ def endpoint(scope: Construct, settings: Settings) -> apigateway.EndpointConfigu
 def resource_policy(settings: Settings) -> iam.PolicyDocument:
     """Return the policy of the API: callers of the own account and of the setting allowedAccounts.
 
-    An account is named by its root, so that it stays with the account's own policies which roles may call:
+    An account is named by its root, so the account's own policies decide which of its roles may call:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
     """
     accounts: list[iam.IPrincipal] = [iam.AccountRootPrincipal()]
@@ -88,7 +88,7 @@ def _stage(rest: apigateway.RestApi) -> str:
 def _invoke_policy(
     scope: Construct, construct_id: str, description: str, resources: list[str]
 ) -> iam.ManagedPolicy:
-    # Without a name: two deployments, of which each has these policies, can share an account.
+    # Without a name, because two deployments in one account each have these policies.
     return iam.ManagedPolicy(
         scope,
         construct_id,

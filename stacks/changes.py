@@ -2,17 +2,15 @@
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.dead_letters import dead_letter_queue
-from stacks.function import Code, LedgerFunction, shared_environment
+from stacks.function import Deployment, LedgerFunction
 from stacks.ledger import Ledger
 from stacks.permissions import allow, allow_dead_letters
-from stacks.settings import Settings
 
 _RETRY_FOR = Duration.hours(12)
 
@@ -20,47 +18,34 @@ _RETRY_FOR = Duration.hours(12)
 class Changes(Construct):
     """The only construct that may put events; reads the stream of the ledger's table."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        settings: Settings,
-        code: Code,
-        ledger: Ledger,
-        key: kms.IKey,
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         """Create the function, its stream source and its dead-letter queue."""
         super().__init__(scope, construct_id)
-        details = settings.include_job_details
-        # Contains positions in the stream and keys of rows, not data.
+        settings, key = deployment.settings, deployment.key
+        # It contains positions in the stream and keys of rows, but no job data.
         self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
-        environment = shared_environment(
-            table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
-        )
         self.function = LedgerFunction(
             self,
             "Function",
-            code=code,
+            deployment,
             handler="jobledger.handlers.changes.handler",
             description="Job Ledger: sends each job status change to EventBridge",
             timeout=Duration.minutes(3),
             memory_size=256,
-            settings=settings,
-            key=key,
             environment={
-                **environment,
+                **deployment.environment,
                 "EVENT_SOURCE": settings.event_source,
-                "INCLUDE_JOB_DETAILS": "true" if details else "false",
+                "INCLUDE_JOB_DETAILS": "true" if settings.include_job_details else "false",
                 "UNDELIVERED_QUEUE_URL": self.undelivered.queue_url,
             },
         )
         allow_dead_letters(self.function.own_role, self.undelivered, key)
-        _allow(self.function.own_role, ledger, settings=settings)
-        self.function.add_event_source(_stream(ledger, self.undelivered))
+        _allow(self.function.own_role, deployment)
+        self.function.add_event_source(_stream(deployment.ledger, self.undelivered))
 
 
-def _allow(role: iam.Role, ledger: Ledger, *, settings: Settings) -> None:
+def _allow(role: iam.Role, deployment: Deployment) -> None:
+    settings, ledger = deployment.settings, deployment.ledger
     ledger.grant_reading_stream(role)
     if settings.include_job_details:
         # The change log contains no names.

@@ -1,4 +1,4 @@
-"""Queues, encrypted and TLS only: of what waits, and of what could not be delivered, which is kept for two weeks."""
+"""Encrypted queues that accept TLS only: for messages that wait, and for messages that could not be delivered."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from constructs import Construct
 
 
 def dead_letter_queue(scope: Construct, construct_id: str, *, key: kms.IKey) -> sqs.Queue:
-    """Create a queue that keeps messages for SQS's longest time."""
+    """Create a queue for messages that could not be delivered. Like all queues here, it keeps them for two weeks."""
     return _queue(scope, construct_id, key=key)
 
 
@@ -22,7 +22,10 @@ def waiting_queue(
     times: int,
     undelivered: sqs.Queue,
 ) -> sqs.Queue:
-    """Create a queue whose messages are `hidden` when read, and put aside when read so many `times`."""
+    """Create a queue that hides a message for the time `hidden` when it is read.
+
+    A message that was read so many `times` moves to the queue `undelivered`.
+    """
     put_aside = sqs.DeadLetterQueue(queue=undelivered, max_receive_count=times)
     return _queue(
         scope, construct_id, key=key, visibility_timeout=hidden, dead_letter_queue=put_aside

@@ -12,8 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.dead_letters import dead_letter_queue
-from stacks.function import Code, LedgerFunction, shared_environment
-from stacks.ledger import Ledger
+from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import (
     allow,
     allow_dead_letters,
@@ -21,7 +20,6 @@ from stacks.permissions import (
     allow_writing_tables,
 )
 from stacks.scheduler_role import scheduler_role
-from stacks.settings import Settings
 
 # The id that CDK gave the role in the first release.
 _ROLE_ID = "SchedulerRoleForTarget-b6b93d"
@@ -30,18 +28,10 @@ _ROLE_ID = "SchedulerRoleForTarget-b6b93d"
 class Digest(Construct):
     """The only construct that may publish digests."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        settings: Settings,
-        code: Code,
-        ledger: Ledger,
-        key: kms.IKey,
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         """Create topics, function and schedule."""
         super().__init__(scope, construct_id)
+        settings, ledger, key = deployment.settings, deployment.ledger, deployment.key
         self.topic = sns.Topic(
             self, "Topic", display_name="Job Ledger", master_key=key, enforce_ssl=True
         )
@@ -50,9 +40,7 @@ class Digest(Construct):
         self.chat_topic = _chat_topic(self, key=key) if settings.chat_digests else None
         self._key = key
         self.idempotency_table = _idempotency_table(self, key=key)
-        self.function = _function(
-            self, settings=settings, code=code, ledger=ledger, key=key, topic=self.topic
-        )
+        self.function = _function(self, deployment, topic=self.topic)
         role = self.function.own_role
         ledger.grant_reading(role)
         ledger.grant_writing_partition(role, "digest")  # the state of the digest windows
@@ -63,18 +51,12 @@ class Digest(Construct):
             topics["PublishToChat"] = self.chat_topic
         allow_publishing(role, topics, key)
         self.undelivered = _retry_then_keep(self, self.function, key=key)
-        _schedule(
-            self,
-            settings=settings,
-            function=self.function,
-            undelivered=self.undelivered,
-            key=key,
-        )
+        _schedule(self, deployment, function=self.function, undelivered=self.undelivered)
 
     def grant_idempotency(self, function: LedgerFunction) -> None:
         """Let a function store idempotency records.
 
-        Powertools also has a GetItem, for boto3 before 1.26.164: since then, a refused put returns the record.
+        Powertools needs no GetItem: since boto3 1.26.164, a refused put returns the record.
         """
         function.add_environment("IDEMPOTENCY_TABLE_NAME", self.idempotency_table.table_name)
         names = ("DeleteItem", "PutItem", "UpdateItem")
@@ -84,14 +66,14 @@ class Digest(Construct):
 
 
 def _chat_topic(scope: Construct, *, key: kms.IKey) -> sns.Topic:
-    """A topic of its own: chat messages are not readable as e-mail or JSON."""
+    """Create a topic for chat messages, which neither people nor programs can read in an e-mail."""
     return sns.Topic(
         scope, "ChatTopic", display_name="Job Ledger chat", master_key=key, enforce_ssl=True
     )
 
 
 def _idempotency_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
-    """The records of Powertools idempotency: ids, counts and times, with an expiry."""
+    """Create the table of Powertools' idempotency records: ids, counts and times, with an expiry."""
     return dynamodb.Table(
         scope,
         "Sent",
@@ -107,29 +89,18 @@ def _idempotency_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
     )
 
 
-def _function(
-    scope: Construct,
-    *,
-    settings: Settings,
-    code: Code,
-    ledger: Ledger,
-    key: kms.IKey,
-    topic: sns.Topic,
-) -> LedgerFunction:
+def _function(scope: Construct, deployment: Deployment, *, topic: sns.Topic) -> LedgerFunction:
+    settings = deployment.settings
     return LedgerFunction(
         scope,
         "Function",
-        code=code,
+        deployment,
         handler="jobledger.handlers.digest.handler",
         description="Job Ledger: publishes a digest of job status changes in a time window",
         timeout=Duration.minutes(5),
         memory_size=512,
-        settings=settings,
-        key=key,
         environment={
-            **shared_environment(
-                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
-            ),
+            **deployment.environment,
             "DIGEST_TOPIC_ARN": topic.topic_arn,
             "DIGEST_TIMEZONE": settings.digest_timezone,
             "DIGEST_SCHEDULE": f"{settings.digest_schedule} {settings.digest_timezone}",
@@ -153,14 +124,10 @@ def _retry_then_keep(scope: Construct, function: LedgerFunction, *, key: kms.IKe
 
 
 def _schedule(
-    scope: Construct,
-    *,
-    settings: Settings,
-    function: LedgerFunction,
-    undelivered: sqs.Queue,
-    key: kms.IKey,
+    scope: Construct, deployment: Deployment, *, function: LedgerFunction, undelivered: sqs.Queue
 ) -> None:
-    """The event carries the scheduled time, so that late and repeated runs cover the same window."""
+    """Schedule digests. The event has the scheduled time, so late and repeated runs cover the same window."""
+    settings = deployment.settings
     event = {
         "ScheduledTime": scheduler.ContextAttribute.scheduled_time,
         "ScheduleArn": scheduler.ContextAttribute.schedule_arn,
@@ -175,7 +142,7 @@ def _schedule(
         target=targets.LambdaInvoke(
             function,
             role=scheduler_role(
-                scope, _ROLE_ID, function, undelivered=undelivered, key=key
+                scope, _ROLE_ID, function, undelivered=undelivered, key=deployment.key
             ).without_policy_updates(),
             input=scheduler.ScheduleTargetInput.from_object(event),
             retry_attempts=10,

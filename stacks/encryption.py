@@ -70,7 +70,7 @@ def encryption_key(scope: Construct, *, settings: Settings) -> kms.IKey:
         # As for the ledger: the table is unreadable without its key.
         removal_policy=RemovalPolicy.RETAIN if settings.retain_ledger else RemovalPolicy.DESTROY,
     )
-    # By its ARN, CDK cannot add to the key's policy: its statements are wider than needed.
+    # CDK would add wider statements to the key's policy. It leaves a key that is imported by its ARN alone.
     return kms.Key.from_key_arn(scope, "KeyByArn", key.key_arn)
 
 
@@ -80,16 +80,16 @@ def through(service: str, scope: Construct) -> dict[str, dict[str, str]]:
 
 
 def _key_policy(stack: Stack) -> iam.PolicyDocument:
-    """Administration by the account, use through four services, and delivery by three and to logs.
+    """Return the key's policy: administration by the account, and use through the services that hold the data.
 
-    `AccountRootPrincipal` leaves it to the account's IAM policies who may do what a statement allows. No one
-    may decrypt with the key directly.
+    With `AccountRootPrincipal`, the account's IAM policies decide who may do what a statement allows. No one may
+    decrypt job data with the key directly.
     """
     return iam.PolicyDocument(statements=[*_use_statements(stack), *_delivery_statements(stack)])
 
 
 def _use_statements(stack: Stack) -> list[iam.PolicyStatement]:
-    """What the account's IAM policies may allow its roles and users."""
+    """Return the statements of what IAM policies may allow to the account's roles and users."""
     names = ("dynamodb", "logs", "sns", "sqs")
     services = [f"{name}.{stack.region}.amazonaws.com" for name in names]
     account = iam.AccountRootPrincipal()
@@ -101,8 +101,8 @@ def _use_statements(stack: Stack) -> list[iam.PolicyStatement]:
             (*READING, *WRITING),
             _equal("kms:ViaService", services),
         ),
-        # Look-ups encrypt their properties for CloudFormation's request: lambda/jobledger/lookup. Data of
-        # the services has other encryption contexts, so that this does not decrypt it.
+        # Look-ups encrypt their properties (lambda/jobledger/lookup). This cannot decrypt the services' data, which
+        # has other encryption contexts.
         _statement(
             "LookupProperties",
             account,
@@ -125,7 +125,7 @@ def _use_statements(stack: Stack) -> list[iam.PolicyStatement]:
 
 
 def _delivery_statements(stack: Stack) -> list[iam.PolicyStatement]:
-    """What those who write to log groups, topics and queues of the stack may do without an IAM policy for it."""
+    """Return the statements for AWS services that write to the stack's log groups, topics and queues."""
     return [
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         _statement(

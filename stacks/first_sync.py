@@ -1,15 +1,14 @@
 """The first sync: fills the ledger during the deployment, so that it is full when `cdk deploy` returns."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from aws_cdk import CustomResource, Duration
-from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from stacks.function import Code, LedgerFunction
+from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow_invoking
-from stacks.settings import Settings
 
 _HANDLER = Path(__file__).with_name("first_sync_handler.py")
 
@@ -17,32 +16,25 @@ _HANDLER = Path(__file__).with_name("first_sync_handler.py")
 class FirstSync(Construct):
     """Runs the sync at creation, and when its code or the families change.
 
-    Alternatives do not fit: `triggers.Trigger` fails the deployment when the sync fails, and
-    `AwsCustomResource` cannot wait for a permission to take effect.
+    `triggers.Trigger` would fail the deployment when the sync fails, and `AwsCustomResource` cannot wait for a
+    permission to take effect.
     """
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        settings: Settings,
-        code: Code,
-        sync: LedgerFunction,
-        key: kms.IKey,
+        self, scope: Construct, construct_id: str, deployment: Deployment, *, sync: LedgerFunction
     ) -> None:
         """Create the function that invokes `sync`, and the custom resource that runs it."""
         super().__init__(scope, construct_id)
+        code, families = deployment.code, deployment.settings.families
+        inlined = replace(deployment, code=code.inline(_HANDLER.read_text(encoding="utf-8")))
         caller = LedgerFunction(
             self,
             "Function",
-            code=code.inline(_HANDLER.read_text(encoding="utf-8")),
+            inlined,
             handler="index.handler",
             description="Job Ledger: runs one sync during the deployment",
             timeout=Duration.minutes(15),
             memory_size=128,
-            settings=settings,
-            key=key,
             environment={},
         )
         allow_invoking(caller.own_role, sync)
@@ -56,9 +48,9 @@ class FirstSync(Construct):
             properties={
                 "FunctionName": sync.function_name,
                 # A new value triggers a new sync.
-                "Reason": hashlib.sha256(f"{code.digest} {settings.families}".encode()).hexdigest(),
+                "Reason": hashlib.sha256(f"{code.digest} {families}".encode()).hexdigest(),
             },
         )
         self.outcome = run.get_att_string("Outcome")
-        # The role's policy is part of the role: the permission is there before the call.
+        # The policy is part of the role, so the permission exists before the call.
         run.node.add_dependency(caller.own_role, sync)

@@ -1,8 +1,8 @@
 """Custom resource: runs a sync during the deployment. Inline code, so it has no imports of ours.
 
-It always reports success to CloudFormation. A service that is unreachable for a minute must not roll back a
-deployment (and then fail the rollback, which syncs as well). How the sync ended, with the errors of all families,
-is in the log, in the resource's data and in the stack's output FirstSync; the schedule tries again within a minute.
+It always reports success to CloudFormation: a service that is unreachable for a minute must not roll back a
+deployment, whose rollback would sync and fail too. The log, the resource's data and the output FirstSync say how the
+sync ended, with the errors of all families. The schedule tries again within a minute.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 # New IAM permissions can take a minute to be effective everywhere.
 _ATTEMPTS = 12
 _PAUSE_SECONDS = 5
-# The schedule's next run goes on where these stopped.
+# The next scheduled run resumes these.
 _INTERRUPTIONS = {"DeadlineReached", "WalkOvertaken"}
 
 
@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
 
 
 def _sync(function_name: str, context: Any) -> str:
-    # The call is long and silent: keep its connection open, and never invoke twice.
+    # The call is long and silent: keep the connection open, and invoke once.
     patience = max(context.get_remaining_time_in_millis() / 1000 - 20, 1)
     config = Config(read_timeout=patience, tcp_keepalive=True, retries={"total_max_attempts": 1})
     client = botocore.session.get_session().create_client("lambda", config=config)

@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.ledger import Ledger
 from stacks.packaging.bundle import Bundle
 from stacks.permissions import allow, allow_logs
 from stacks.settings import Settings
@@ -55,33 +56,51 @@ class Code:
         return replace(self, source=lambda_.Code.from_inline(text), digest="")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """What all capabilities of a deployment share."""
+
+    settings: Settings
+    code: Code
+    key: kms.IKey
+    ledger: Ledger
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of every function that uses the ledger."""
+        return {
+            "LEDGER_TABLE_NAME": self.ledger.table_name,
+            "LEDGER_SCOPE": self.ledger.scope_name,
+            "FAMILIES": ",".join(self.settings.families),
+        }
+
+
 class LedgerFunction(lambda_.Function):
     """A Lambda function with the defaults of this stack.
 
-    `own_role` may do what `stacks.permissions` adds to it. CDK's own grants to the function do not reach it.
+    Use `stacks.permissions` to allow more to `own_role`. CDK's own grants to the function do not change the role.
     """
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
+        deployment: Deployment,
         *,
-        code: Code,
         handler: str,
         description: str,
         timeout: Duration,
         memory_size: int,
-        settings: Settings,
-        key: kms.IKey,
         environment: Mapping[str, str],
         tracing: lambda_.Tracing = lambda_.Tracing.ACTIVE,
     ) -> None:
         """Create role, log group and function; callers allow further actions."""
+        settings, code, key = deployment.settings, deployment.code, deployment.key
         # CDK's default role has a managed policy that may write to every log group.
         self.own_role = iam.Role(
             scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
-        log_group = log_group_for(scope, f"{construct_id}Logs", settings=settings, key=key)
+        log_group = log_group_for(scope, f"{construct_id}Logs", deployment)
         allow_logs(self.own_role, log_group, key)
         # X-Ray has no resources to name.
         write_traces = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
@@ -109,22 +128,12 @@ class LedgerFunction(lambda_.Function):
         )
 
 
-def log_group_for(
-    scope: Construct, construct_id: str, *, settings: Settings, key: kms.IKey
-) -> logs.LogGroup:
-    """Create an encrypted log group that is deleted with the stack. Lambda's own would never expire."""
+def log_group_for(scope: Construct, construct_id: str, deployment: Deployment) -> logs.LogGroup:
+    """Create an encrypted log group that is deleted with the stack. The group that Lambda makes never expires."""
     group = logs.LogGroup(
-        scope, construct_id, encryption_key=key, removal_policy=RemovalPolicy.DESTROY
+        scope, construct_id, encryption_key=deployment.key, removal_policy=RemovalPolicy.DESTROY
     )
-    # By number: the construct takes only the names that CDK gives to some numbers.
-    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = settings.log_retention_days
+    # The construct accepts only some numbers, by name; the resource accepts all that CloudWatch allows.
+    resource = cast(logs.CfnLogGroup, group.node.default_child)
+    resource.retention_in_days = deployment.settings.log_retention_days
     return group
-
-
-def shared_environment(*, table_name: str, ledger_scope: str, settings: Settings) -> dict[str, str]:
-    """Return the environment variables that all functions share."""
-    return {
-        "LEDGER_TABLE_NAME": table_name,
-        "LEDGER_SCOPE": ledger_scope,
-        "FAMILIES": ",".join(settings.families),
-    }

@@ -6,132 +6,53 @@ path.
 """
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aws_cdk import aws_apigateway as apigateway
 
 _RETRY_AFTER_SECONDS = 5
+_CAN_SUCCEED_LATER = (429, 503, 504)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """One kind of error, and its API Gateway response types."""
+class _Answer(NamedTuple):
+    """One of API Gateway's response types. A default response has no status: each case keeps its own."""
 
     kind: apigateway.ResponseType
-    status: int
+    status: int | None
     title: str
     detail: str
 
-    @property
-    def retry(self) -> bool:
-        """Whether the same request can succeed later."""
-        return self.status in (429, 503, 504)
 
-
+_kind = apigateway.ResponseType
 _VALIDATION = "ValidationException"
 _DENIED = "AccessDeniedException"
 _THROTTLED = "TooManyRequestsException"
 _INTERNAL = "InternalServerException"
 _SIGN = "Sign the request with Signature Version 4 for execute-api."
-_kind = apigateway.ResponseType
+_INVALID = "The request is not valid."
+_TIMED_OUT = "The service did not respond in time. Try again, or request less."
+_NO_ROUTE = "This route does not exist. See /docs for all routes."
 
 _ANSWERS = (
-    # All errors of the caller that have no type of their own are of signatures: an unknown access key, or an
-    # incomplete signature. The other types that it stands for do not occur without authorizers and API keys.
-    _Answer(
-        kind=_kind.DEFAULT_4_XX,
-        status=403,
-        title=_DENIED,
-        detail=f"The request is refused. {_SIGN}",
-    ),
-    _Answer(
-        kind=_kind.BAD_REQUEST_PARAMETERS,
-        status=400,
-        title=_VALIDATION,
-        detail="The request is not valid.",
-    ),
-    _Answer(
-        kind=_kind.BAD_REQUEST_BODY,
-        status=400,
-        title=_VALIDATION,
-        detail="The request is not valid.",
-    ),
-    _Answer(
-        kind=_kind.WAF_FILTERED,
-        status=403,
-        title=_DENIED,
-        detail="The web ACL of this API does not allow the request.",
-    ),
-    _Answer(
-        kind=_kind.DEFAULT_5_XX,
-        status=500,
-        title=_INTERNAL,
-        detail="An internal error occurred. No data was lost.",
-    ),
-    _Answer(
-        kind=_kind.ACCESS_DENIED,
-        status=403,
-        title=_DENIED,
-        detail="The caller is not authorized to make this request.",
-    ),
-    _Answer(
-        kind=_kind.MISSING_AUTHENTICATION_TOKEN,
-        status=403,
-        title=_DENIED,
-        detail=f"The request is not signed. {_SIGN}",
-    ),
-    _Answer(
-        kind=_kind.INVALID_SIGNATURE,
-        status=403,
-        title=_DENIED,
-        detail=f"The signature is not valid. {_SIGN}",
-    ),
-    _Answer(
-        kind=_kind.EXPIRED_TOKEN,
-        status=403,
-        title=_DENIED,
-        detail="The credentials that signed the request have expired.",
-    ),
-    _Answer(
-        kind=_kind.RESOURCE_NOT_FOUND,
-        status=404,
-        title="ResourceNotFoundException",
-        detail="This route does not exist. See /docs for all routes.",
-    ),
-    _Answer(
-        kind=_kind.REQUEST_TOO_LARGE,
-        status=413,
-        title=_VALIDATION,
-        detail="The request is too large.",
-    ),
-    _Answer(
-        kind=_kind.UNSUPPORTED_MEDIA_TYPE,
-        status=415,
-        title=_VALIDATION,
-        detail="The content type is not supported.",
-    ),
-    _Answer(
-        kind=_kind.THROTTLED, status=429, title=_THROTTLED, detail="Too many requests. Try again."
-    ),
-    _Answer(
-        kind=_kind.QUOTA_EXCEEDED,
-        status=429,
-        title=_THROTTLED,
-        detail="The request quota is exhausted.",
-    ),
-    _Answer(
-        kind=_kind.INTEGRATION_FAILURE,
-        status=504,
-        title=_INTERNAL,
-        detail="The service did not respond. Try again.",
-    ),
-    _Answer(
-        kind=_kind.INTEGRATION_TIMEOUT,
-        status=504,
-        title=_INTERNAL,
-        detail="The service did not respond in time. Try again, or request less.",
-    ),
-)
+    # All other errors of the caller are about signatures: an unknown access key, or an incomplete signature. The
+    # remaining types that this default covers do not occur without authorizers and API keys.
+    _Answer(_kind.DEFAULT_4_XX, None, _DENIED, f"The request is refused. {_SIGN}"),
+    _Answer(_kind.BAD_REQUEST_PARAMETERS, 400, _VALIDATION, _INVALID),
+    _Answer(_kind.BAD_REQUEST_BODY, 400, _VALIDATION, _INVALID),
+    _Answer(_kind.WAF_FILTERED, 403, _DENIED, "The web ACL of this API does not allow the request."),
+    _Answer(_kind.DEFAULT_5_XX, None, _INTERNAL, "An internal error occurred. No data was lost."),
+    _Answer(_kind.ACCESS_DENIED, 403, _DENIED, "The caller is not authorized to make this request."),
+    _Answer(_kind.MISSING_AUTHENTICATION_TOKEN, 403, _DENIED, f"The request is not signed. {_SIGN}"),
+    _Answer(_kind.INVALID_SIGNATURE, 403, _DENIED, f"The signature is not valid. {_SIGN}"),
+    _Answer(_kind.EXPIRED_TOKEN, 403, _DENIED, "The credentials that signed the request have expired."),
+    _Answer(_kind.RESOURCE_NOT_FOUND, 404, "ResourceNotFoundException", _NO_ROUTE),
+    _Answer(_kind.REQUEST_TOO_LARGE, 413, _VALIDATION, "The request is too large."),
+    _Answer(_kind.UNSUPPORTED_MEDIA_TYPE, 415, _VALIDATION, "The content type is not supported."),
+    _Answer(_kind.THROTTLED, 429, _THROTTLED, "Too many requests. Try again."),
+    _Answer(_kind.QUOTA_EXCEEDED, 429, _THROTTLED, "The request quota is exhausted."),
+    _Answer(_kind.INTEGRATION_FAILURE, 504, _INTERNAL, "The service did not respond. Try again."),
+    _Answer(_kind.INTEGRATION_TIMEOUT, 504, _INTERNAL, _TIMED_OUT),
+)  # fmt: skip
 
 
 def add_problem_responses(rest: apigateway.RestApi) -> None:
@@ -142,12 +63,12 @@ def add_problem_responses(rest: apigateway.RestApi) -> None:
             "Cache-Control": "'no-store'",
             "X-Request-Id": "context.requestId",
         }
-        if answer.retry:
+        if answer.status in _CAN_SUCCEED_LATER:
             headers["Retry-After"] = f"'{_RETRY_AFTER_SECONDS}'"
         rest.add_gateway_response(
             answer.kind.response_type,
             type=answer.kind,
-            status_code=None if _stands_for_many(answer) else str(answer.status),
+            status_code=None if answer.status is None else str(answer.status),
             response_headers=headers,
             templates={"application/json": _template(answer)},
         )
@@ -158,16 +79,9 @@ def _template(answer: _Answer) -> str:
     problem = {
         "type": "about:blank",
         "title": answer.title,
-        "status": answer.status,
+        # RFC 9457 makes it optional.
+        **({} if answer.status is None else {"status": answer.status}),
         "detail": answer.detail,
         "instance": "urn:request:$context.requestId",
     }
-    if _stands_for_many(answer):
-        # The default responses keep their status, so it is unknown here; RFC 9457 makes it optional.
-        del problem["status"]
     return json.dumps(problem)
-
-
-def _stands_for_many(answer: _Answer) -> bool:
-    """Whether this is one of the default responses, which keep the status of each case."""
-    return answer.kind.response_type.startswith("DEFAULT_")

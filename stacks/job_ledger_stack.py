@@ -9,7 +9,7 @@ from stacks.api import Api
 from stacks.changes import Changes
 from stacks.digest import Digest
 from stacks.encryption import encryption_key
-from stacks.function import Code
+from stacks.function import Code, Deployment
 from stacks.ledger import Ledger
 from stacks.lookup import Lookup
 from stacks.monitoring.monitoring import Monitoring, Parts
@@ -24,7 +24,7 @@ class JobLedgerStack(Stack):
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, code: Code
     ) -> None:
-        """Create and connect the constructs."""
+        """Create all resources of a deployment."""
         super().__init__(
             scope,
             construct_id,
@@ -35,46 +35,40 @@ class JobLedgerStack(Stack):
         self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
         key = encryption_key(self, settings=settings)
         ledger = Ledger(self, "Ledger", settings=settings, key=key)
-        sync = Sync(self, "Sync", settings=settings, code=code, ledger=ledger, key=key)
-        changes = Changes(self, "Changes", settings=settings, code=code, ledger=ledger, key=key)
-        digest = Digest(self, "Digest", settings=settings, code=code, ledger=ledger, key=key)
-        functions = {"sync": sync.function, "digest": digest.function}
-        api = Api(self, "Api", settings=settings, code=code, ledger=ledger, key=key, **functions)
+        deployment = Deployment(settings=settings, code=code, key=key, ledger=ledger)
+        parts = self._add_parts(deployment)
+        monitoring = Monitoring(
+            self, "Monitoring", settings=settings, folder=self.stack_name, parts=parts
+        )
+        parts.alerts.accept(monitoring.alarms)
+        self._add_outputs(parts)
+        acknowledge(self, settings)
+
+    def _add_parts(self, deployment: Deployment) -> Parts:
+        """Create and connect the capabilities."""
+        sync = Sync(self, "Sync", deployment)
+        changes = Changes(self, "Changes", deployment)
+        digest = Digest(self, "Digest", deployment)
+        api = Api(self, "Api", deployment, sync=sync.function, digest=digest.function)
         digest.function.add_environment("API_URL", api.address)
         digest.grant_idempotency(api.function)
-        lookup = Lookup(
-            self, "Lookup", settings=settings, code=code, ledger=ledger, key=key, sync=sync.function
-        )
+        lookup = Lookup(self, "Lookup", deployment, sync=sync.function)
         alerts = JobAlerts(
-            self,
-            "JobAlerts",
-            settings=settings,
-            code=code,
-            ledger=ledger,
-            digest=digest,
-            api_url=api.address,
-            key=key,
+            self, "JobAlerts", deployment, chat_topic=digest.chat_topic, api_url=api.address
         )
-        widget = Widget(self, "Widget", settings=settings, code=code, ledger=ledger, key=key)
-        parts = Parts(
-            ledger=ledger,
+        return Parts(
+            ledger=deployment.ledger,
             sync=sync,
             changes=changes,
             alerts=alerts,
             digest=digest,
             api=api,
             lookup=lookup,
-            widget=widget,
+            widget=Widget(self, "Widget", deployment),
         )
-        monitoring = Monitoring(
-            self, "Monitoring", settings=settings, folder=self.stack_name, parts=parts
-        )
-        alerts.accept(monitoring.alarms)
-        self._add_outputs(parts)
-        acknowledge(self, settings)
 
     def _add_outputs(self, parts: Parts) -> None:
-        """The addresses and names that callers, subscribers and operators need."""
+        """Output the addresses and names that callers, subscribers and operators need."""
         values = {
             "ApiUrl": parts.api.url,
             "ReaderPolicyArn": parts.api.policies.reader.managed_policy_arn,

@@ -68,11 +68,11 @@ class Ledger(dynamodb.Table):
         allow_reading_tables(role, self._key)
 
     def grant_recording(self, role: iam.Role) -> None:
-        """Allow transactions of puts, updates, checks, and deletes of rows beside those that they write.
+        """Allow to put, update and check rows, and to delete rows of jobs.
 
-        The row of an active job goes when the job ends, and a job row whose submit time changes moves. AWS does
-        not say whether the condition sees the key of the deleted row, or of all rows of the transaction: it
-        holds for both, and for no row of digests, claims and the pace.
+        The row of an active job is deleted when the job ends, and a job's row moves when its submit time changes.
+        Both happen in transactions. AWS does not document whether the condition sees the keys of the deleted row
+        only, or of all rows of the transaction: it allows both. It never allows to delete digests, claims or the pace.
         """
         actions = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         allow(role, "WriteLedger", actions, [self.table_arn])

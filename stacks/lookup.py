@@ -12,10 +12,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk.custom_resources import Provider
 from constructs import Construct
 
-from stacks.function import Code, LedgerFunction, log_group_for, shared_environment
-from stacks.ledger import Ledger
+from stacks.function import Deployment, LedgerFunction, log_group_for
 from stacks.permissions import allow, allow_invoking, allow_logs
-from stacks.settings import Settings
 
 _POLL = Duration.seconds(10)
 # CloudFormation's limit is an hour. The look-up gives up earlier, with a reason; this is the last resort.
@@ -26,30 +24,16 @@ class Lookup(Construct):
     """Handles `Custom::ComprehendMedicalJob` from the ledger."""
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        settings: Settings,
-        code: Code,
-        ledger: Ledger,
-        sync: LedgerFunction,
-        key: kms.IKey,
+        self, scope: Construct, construct_id: str, deployment: Deployment, *, sync: LedgerFunction
     ) -> None:
         """Create the two functions; only the second may read the ledger and start a sync."""
         super().__init__(scope, construct_id)
-        environment = {
-            **shared_environment(
-                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
-            ),
-            "KEY_ARN": key.key_arn,
-        }
+        key, ledger = deployment.key, deployment.ledger
+        environment = {**deployment.environment, "KEY_ARN": key.key_arn}
         on_event = self.on_event = _function(
             self,
             "OnEvent",
-            code=code,
-            settings=settings,
-            key=key,
+            deployment,
             handler="jobledger.handlers.lookup.on_event",
             description="Job Ledger: validates the properties of a look-up",
             environment={name: environment[name] for name in ("FAMILIES", "KEY_ARN")},
@@ -58,9 +42,7 @@ class Lookup(Construct):
         is_complete = self.is_complete = _function(
             self,
             "IsComplete",
-            code=code,
-            settings=settings,
-            key=key,
+            deployment,
             handler="jobledger.handlers.lookup.is_complete",
             description="Job Ledger: looks up a job in the ledger, after a sync if it waits for one",
             environment={**environment, "SYNC_FUNCTION_NAME": sync.function_name},
@@ -68,16 +50,14 @@ class Lookup(Construct):
         allow(is_complete.own_role, "DecryptProperties", ["kms:Decrypt"], [key.key_arn])
         ledger.grant_querying(is_complete.own_role)
         allow_invoking(is_complete.own_role, sync)
-        self.service_token = _service_token(self, on_event, is_complete, settings=settings, key=key)
+        self.service_token = _service_token(self, on_event, is_complete, deployment)
 
 
 def _function(
     scope: Construct,
     construct_id: str,
+    deployment: Deployment,
     *,
-    code: Code,
-    settings: Settings,
-    key: kms.IKey,
     handler: str,
     description: str,
     environment: dict[str, str],
@@ -85,13 +65,11 @@ def _function(
     return LedgerFunction(
         scope,
         construct_id,
-        code=code,
+        deployment,
         handler=handler,
         description=description,
         timeout=Duration.minutes(2),
         memory_size=512,
-        settings=settings,
-        key=key,
         environment=environment,
     )
 
@@ -100,16 +78,16 @@ def _service_token(
     scope: Construct,
     on_event: lambda_.IFunction,
     is_complete: lambda_.IFunction,
-    *,
-    settings: Settings,
-    key: kms.IKey,
+    deployment: Deployment,
 ) -> str:
     """Put CDK's provider framework in front of the functions, and publish its ARN."""
-    log_group = log_group_for(scope, "Logs", settings=settings, key=key)
+    log_group = log_group_for(scope, "Logs", deployment)
     # CDK itself would allow both roles to call all versions of both handlers.
-    on_event_role = _framework_role(scope, "FrameworkOnEventRole", on_event, log_group, key)
+    on_event_role = _framework_role(
+        scope, "FrameworkOnEventRole", on_event, log_group, deployment.key
+    )
     is_complete_role = _framework_role(
-        scope, "FrameworkIsCompleteRole", is_complete, log_group, key
+        scope, "FrameworkIsCompleteRole", is_complete, log_group, deployment.key
     )
     provider = Provider(
         scope,
@@ -132,7 +110,7 @@ def _service_token(
         scope,
         "ServiceToken",
         # A physical name, so that other stacks need no other reference.
-        parameter_name=settings.token_parameter,
+        parameter_name=deployment.settings.token_parameter,
         string_value=provider.service_token,
         description="Job Ledger: the ServiceToken of Custom::ComprehendMedicalJob",
     )

@@ -1,4 +1,4 @@
-"""Statements of roles: each is named, says exactly what is allowed, and stays as it is written.
+"""Statements of roles: each has a name and says exactly what is allowed.
 
 CDK's own grants are not used for the roles of this stack, because some are wider than needed: they name all
 versions of a function, all streams, or all data key actions.
@@ -65,9 +65,9 @@ def allow_receiving(role: iam.Role, queue: sqs.Queue, key: kms.IKey) -> None:
 
 
 def allow_publishing(role: iam.Role, topics: Mapping[str, sns.Topic], key: kms.IKey) -> None:
-    """Allow to publish to encrypted topics, by the names of the statements; only this role and others so allowed may.
+    """Allow to publish to encrypted topics, given by the names of the statements.
 
-    A topic without a policy allows the whole account.
+    This also gives each topic a policy: a topic without one accepts messages from the whole account.
     """
     through = encryption.through("sns", role)
     allow(role, "UseKeyOfTopics", encryption.SENDING, [key.key_arn], through)
@@ -89,7 +89,7 @@ def allow_reading_tables(role: iam.Role, key: kms.IKey) -> None:
 
 
 def allow_writing_tables(role: iam.Role, key: kms.IKey) -> None:
-    """Allow to use the key of encrypted tables for what writing needs beside reading."""
+    """Allow to use the key of encrypted tables for writing. Reading is a permission of its own."""
     _allow_key_of_tables(role, "WriteTables", encryption.WRITING, key)
 
 

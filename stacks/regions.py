@@ -20,7 +20,7 @@ REGIONS = (
 
 
 def region_problem(region: str | None) -> str | None:
-    """Return what is wrong with a region, or None; None as well when the region is not known."""
+    """Return what is wrong with a region; None when nothing is, or when the region is not known yet."""
     if region is None or region in REGIONS:
         return None
     return (

@@ -1,9 +1,13 @@
-"""The role with which EventBridge Scheduler runs one schedule."""
+"""Schedules of EventBridge Scheduler, and the role with which it runs one."""
 
-from aws_cdk import Stack
+from collections.abc import Mapping
+
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -20,8 +24,8 @@ def scheduler_role(
 ) -> iam.Role:
     """Create a role that may invoke this function, and send events to the dead-letter queue.
 
-    `construct_id` is one of the stack's. The role that CDK makes may also invoke all versions and aliases
-    of the function, and may not use the queue's key.
+    `construct_id` is in the scope of the stack. CDK's own role may also invoke all versions and aliases of the
+    function, and may not use the queue's key.
     """
     stack = Stack.of(scope)
     role = iam.Role(
@@ -45,3 +49,29 @@ def scheduler_role(
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
         allow_dead_letters(role, undelivered, key)
     return role
+
+
+def schedule_often(
+    scope: Construct,
+    construct_id: str,
+    function: lambda_.IFunction,
+    *,
+    role_id: str,
+    description: str,
+    minutes: int,
+    payload: Mapping[str, bool],
+) -> scheduler.Schedule:
+    """Invoke a function every few minutes. Nothing repeats a failed run, because the next one follows soon."""
+    return scheduler.Schedule(
+        scope,
+        construct_id,
+        description=description,
+        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(minutes)),
+        target=targets.LambdaInvoke(
+            function,
+            role=scheduler_role(scope, role_id, function).without_policy_updates(),
+            input=scheduler.ScheduleTargetInput.from_object(dict(payload)),
+            retry_attempts=0,
+            max_event_age=Duration.minutes(1),
+        ),
+    )

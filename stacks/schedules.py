@@ -52,17 +52,21 @@ def _is_field(text: str, least: int, most: int, names: tuple[str, ...], wildcard
 
 
 def _is_part(part: str, numbers: set[str], most: int, wildcards: str) -> bool:
-    if part == "*" or (part == "?" and "?" in wildcards):
+    """Whether a part is one of `5`, `MON`, `2-4`, `*`, `0/15`, `2-30/5`, `*/5`.
+
+    Where the field has the wildcard, also `?`, `L`, `5L` (the last Thursday), `15W`, `LW`, `6#3` (the third Friday).
+    """
+    if part == "*" or (part in ("?", "L") and part in wildcards):
         return True
-    if "#" in wildcards and "#" in part:
-        day, _, week = part.partition("#")
+    day, hash_sign, week = part.partition("#")
+    if hash_sign and "#" in wildcards:
         return day in numbers and week in {"1", "2", "3", "4", "5"}
-    if "W" in wildcards and part.endswith("W") and part != "W":
+    if part.endswith(("L", "W")) and part[-1] in wildcards:
         return part == "LW" or part[:-1] in numbers
-    if "L" in wildcards and part.endswith("L"):
-        return part == "L" or part[:-1] in numbers
-    stretch, slash, step = part.partition("/")
+    span, slash, step = part.partition("/")
     if slash and not (step.isascii() and step.isdigit() and 0 < int(step) <= most):
         return False
-    start, dash, end = stretch.partition("-")
-    return (stretch == "*" and bool(slash)) or (start in numbers and (not dash or end in numbers))
+    if slash and span == "*":
+        return True
+    start, dash, end = span.partition("-")
+    return start in numbers and (not dash or end in numbers)

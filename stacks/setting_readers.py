@@ -11,7 +11,7 @@ from importlib import resources
 from jobledger.service import Family, JobStatus
 from stacks.schedules import schedule_problem
 
-# Plain text: CDK takes the members of an enumeration for its own.
+# Plain text, because CDK mistakes members of a Python enumeration for its own.
 STATUSES = tuple(status.value for status in JobStatus)
 FAMILIES = tuple(family.value for family in Family)
 BUNDLE_TARGETS = ("lambda", "host")
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _VPC_ENDPOINT = re.compile(r"vpce-[0-9a-f]{8,17}")
 _ARN = r"arn:aws(-[a-z]+)*:{service}:[a-z0-9-]+:[0-9]{{12}}:{resource}"
-# How the names of a partition's regions begin; all others are of `aws`.
+# The prefixes of region names by partition; all other regions are in `aws`.
 _PARTITIONS = {
     "us-gov-": "aws-us-gov",
     "cn-": "aws-cn",
@@ -123,7 +123,7 @@ def schedule(value: object) -> str:
 
 def timezone(value: object) -> str:
     name = _text(value, "an IANA time zone")
-    # The tzdata package instead of the machine's files: the result must not depend on the machine.
+    # From the tzdata package, so the result does not depend on the machine's files.
     zones = (resources.files("tzdata") / "zones").read_text(encoding="utf-8").split()
     if name not in zones or name == "Factory":
         problem = f"{name!r} is not a time zone{_nearest(name, zones)}"
@@ -160,9 +160,9 @@ def digest_when(value: object) -> str:
     return str(value)
 
 
-def nearest(word: str, right: Iterable[str], *, cutoff: float) -> str | None:
-    """Return the right word that is most similar, whatever its case; None when none is."""
-    by_lower_case = {name.lower(): name for name in right}
+def nearest(word: str, known: Iterable[str], *, cutoff: float) -> str | None:
+    """Return the most similar known word, ignoring case; None when no word is similar."""
+    by_lower_case = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), by_lower_case, n=1, cutoff=cutoff)
     return by_lower_case[near[0]] if near else None
 
@@ -199,25 +199,33 @@ def _arn(value: object, pattern: re.Pattern[str], allowed: str) -> str:
     """Read an ARN whose partition and region belong together."""
     text = _matching(value, pattern, allowed)
     _, partition, _, region, *_ = text.split(":")
-    right = next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
-    if partition != right:
-        problem = f"{text!r} is of the partition {partition}, and its region {region} of {right}"
+    of_region = next(
+        (name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws"
+    )
+    if partition != of_region:
+        problem = (
+            f"{text!r} is of the partition {partition}, and its region {region} of {of_region}"
+        )
         raise InvalidValue(allowed, problem)
     return text
 
 
-def _whole_number(value: object, right: Sequence[int], allowed: str) -> int:
+def _whole_number(value: object, numbers: Sequence[int], allowed: str) -> int:
     text = str(value).strip()
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) not in right:
+    if (
+        isinstance(value, bool)
+        or not (text.isascii() and text.isdigit())
+        or int(text) not in numbers
+    ):
         raise InvalidValue(allowed, f"{value!r} is not valid")
     return int(text)
 
 
-def _choices(value: object, kind: str, right: Sequence[str], allowed: str) -> tuple[str, ...]:
-    """Return the words of a list of which each is one of `right`."""
+def _choices(value: object, kind: str, choices: Sequence[str], allowed: str) -> tuple[str, ...]:
+    """Return the words of a list; each must be one of `choices`."""
 
     def problem(word: str) -> str | None:
-        return None if word in right else f"{word!r} is not a {kind}{_nearest(word, right)}"
+        return None if word in choices else f"{word!r} is not a {kind}{_nearest(word, choices)}"
 
     return _words(value, allowed, problem)
 
@@ -239,6 +247,6 @@ def _words(value: object, allowed: str, problem_of: Callable[[str], str | None])
     return words
 
 
-def _nearest(word: str, right: Sequence[str]) -> str:
-    near = nearest(word, right, cutoff=0.6)
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = nearest(word, known, cutoff=0.6)
     return f", did you mean {near}?" if near else ""

@@ -101,9 +101,9 @@ def _misspelt_keys(context: Mapping[str, Any]) -> list[str]:
     """Return a line for each unknown key that resembles the key of a setting."""
     likely = ((key, read.nearest(key, _READERS, cutoff=0.75)) for key in unknown_keys(context))
     return [
-        _line(key, f"this key does not exist; did you mean {right}?", ", ".join(_READERS))
-        for key, right in likely
-        if right
+        _line(key, f"this key does not exist; did you mean {near}?", ", ".join(_READERS))
+        for key, near in likely
+        if near
     ]
 
 

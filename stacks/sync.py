@@ -1,20 +1,15 @@
 """The sync: updates the ledger every minute, and once during the deployment."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
 from jobledger.service import Family, actions
 from stacks.first_sync import FirstSync
-from stacks.function import Code, LedgerFunction, shared_environment
-from stacks.ledger import Ledger
+from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow
-from stacks.scheduler_role import scheduler_role
-from stacks.settings import Settings
+from stacks.scheduler_role import schedule_often
 
-# A minute less than Lambda's limit, so that a waiting function receives the result.
+# A minute less than Lambda's limit, so a function that waits for the sync still receives the result.
 TIMEOUT = Duration.minutes(14)
 
 # The id that CDK gave the role in the first release.
@@ -24,59 +19,35 @@ _ROLE_ID = "SchedulerRoleForTarget-1b2b2b"
 class Sync(Construct):
     """The only construct that may call Comprehend Medical and write jobs."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        settings: Settings,
-        code: Code,
-        ledger: Ledger,
-        key: kms.IKey,
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         """Create function, first sync and schedule."""
         super().__init__(scope, construct_id)
         self.function = LedgerFunction(
             self,
             "Function",
-            code=code,
+            deployment,
             handler="jobledger.handlers.sync.handler",
             description="Job Ledger: reads new and active jobs from Comprehend Medical into the ledger",
             timeout=TIMEOUT,
             memory_size=512,
-            settings=settings,
-            key=key,
-            environment=shared_environment(
-                table_name=ledger.table_name, ledger_scope=ledger.scope_name, settings=settings
-            ),
+            environment=deployment.environment,
         )
+        settings, ledger = deployment.settings, deployment.ledger
         ledger.grant_reading(self.function.own_role)
         ledger.grant_recording(self.function.own_role)
         # Comprehend Medical has no resources to name.
         allow(self.function.own_role, "ReadJobs", actions(map(Family, settings.families)), ["*"])
         # The next scheduled run is the retry.
         self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(1))
-        self.first = FirstSync(
-            self, "FirstSync", settings=settings, code=code, sync=self.function, key=key
+        self.first = FirstSync(self, "FirstSync", deployment, sync=self.function)
+        schedule = schedule_often(
+            self,
+            "Schedule",
+            self.function,
+            role_id=_ROLE_ID,
+            description="Job Ledger: sync",
+            minutes=settings.sync_minutes,
+            payload={},
         )
-        schedule = _schedule(self, settings=settings, function=self.function)
         # Two concurrent first fills would list every job twice.
         schedule.node.add_dependency(self.first)
-
-
-def _schedule(
-    scope: Construct, *, settings: Settings, function: LedgerFunction
-) -> scheduler.Schedule:
-    return scheduler.Schedule(
-        scope,
-        "Schedule",
-        description="Job Ledger: sync",
-        schedule=scheduler.ScheduleExpression.rate(Duration.minutes(settings.sync_minutes)),
-        target=targets.LambdaInvoke(
-            function,
-            role=scheduler_role(scope, _ROLE_ID, function).without_policy_updates(),
-            input=scheduler.ScheduleTargetInput.from_object({}),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-        ),
-    )

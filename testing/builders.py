@@ -1,5 +1,6 @@
 """Times, jobs and a ledger in memory: what most tests begin with. A keyword changes what a test is about."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,13 +9,14 @@ from msgspec.structs import replace
 
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row, Table
 from jobledger.service import TERMINAL, Family
 from jobledger.times import rfc3339
-from testing.memory_dynamodb import MemoryDynamoDB, RecordingDynamoDB
+from testing.memory_dynamodb import RecordingDynamoDB, cancelled
 
 SCOPE = "111122223333/us-east-1"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -80,19 +82,30 @@ def job_facts(
     return JobFacts(family, job_id, status, submit_time, end_time, expiration_time, expired)
 
 
+def matches(job: Job, query: JobQuery) -> bool:
+    """Whether a query lists a job."""
+    submitted = job.sort_key.partition("#")[0]
+    return (
+        job.family in query.families
+        and query.name in (None, job.name)
+        and (job.name or "").startswith(query.name_prefix or "")
+        and (not query.statuses or job.status in query.statuses)
+        and (query.after or "") < submitted < (query.before or "~")
+    )
+
+
 class MemoryLedger:
     """A ledger in memory that holds these jobs, and whose clock moves only when a test sets `now`.
 
     The jobs that it begins with are no changes, and `database` begins to count after them.
     """
 
-    def __init__(self, *jobs: Job, now: datetime = NOW, database: MemoryDynamoDB | None = None):
+    def __init__(self, *jobs: Job, now: datetime = NOW, database: RecordingDynamoDB | None = None):
         self.now = now
         self.database = database or RecordingDynamoDB()
         self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, self.time)
         self.record(*jobs, announce_new=False)
-        if isinstance(self.database, RecordingDynamoDB):
-            self.database.forget()
+        self.database.forget()
 
     def time(self) -> datetime:
         """The ledger's clock."""
@@ -124,6 +137,16 @@ class MemoryLedger:
         saved = self.ledger.save_state(family, replace(self.ledger.state(family), **changed))
         assert saved is not None
         return saved
+
+    def refuse_writes(self, *which: int, reason: str = "ConditionalCheckFailed") -> None:
+        """Refuse the first, second and so on of the next transactions, as `which` says; without it, all."""
+        numbers = itertools.count(1)
+
+        def refuse(operation: str) -> None:
+            if operation == "transact_write_items" and (not which or next(numbers) in which):
+                raise cancelled("None", reason)
+
+        self.database.before = refuse
 
     def before_a_write(self, act: Callable[[], object]) -> None:
         """Let another writer act once, after the next one has read and before it writes."""

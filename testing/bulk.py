@@ -10,6 +10,7 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import encode
 from jobledger.service import Family
+from testing.builders import MemoryLedger
 from testing.dynamodb_limits import Item
 
 
@@ -22,3 +23,14 @@ def bulk_rows(ledger: Ledger, family: Family, jobs: Iterable[Job]) -> Iterator[I
         yield encode(job_row(ledger.partition(family), job, None, time, time))
     for increment in changes.increments():
         yield encode({**increment.key, **increment.amounts})
+
+
+def fill(world: MemoryLedger, jobs: Iterable[Job]) -> None:
+    """Put many new jobs into a ledger in memory, and begin to count after them."""
+    by_family: dict[Family, list[Job]] = {}
+    for job in jobs:
+        by_family.setdefault(job.family, []).append(job)
+    for family, mine in by_family.items():
+        for row in bulk_rows(world.ledger, family, mine):
+            world.database._put(row)
+    world.database.forget()

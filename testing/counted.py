@@ -10,7 +10,6 @@ from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import SCOPE, SECOND, MemoryLedger
-from testing.memory_dynamodb import RecordingDynamoDB
 from testing.recounted import recounted, stored_counters
 
 TODAY = "2026-11-23"
@@ -19,8 +18,6 @@ EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
 
 class Counted(MemoryLedger):
     """A ledger in memory. `record` lists jobs one second later; `states` are those of syncs that have counted them."""
-
-    database: RecordingDynamoDB
 
     def record(
         self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True

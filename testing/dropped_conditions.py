@@ -45,19 +45,19 @@ def _kind(partition: str) -> str:
 
 
 CONDITIONS = {
-    "a job row that exists": Condition("ledger/ledger.py", "jobs", _VERSION),
-    "a new job row": Condition("ledger/ledger.py", "jobs", "attribute_not_exists(PK)"),
-    "a change row": Condition("ledger/ledger.py", "changes", "attribute_not_exists(PK)"),
-    "a job row that stays": Condition("ledger/ledger.py", "jobs", _VERSION, Check),
-    "another row of a job": Condition("ledger/ledger.py", "jobs", _VERSION, Delete),
-    "the state behind new jobs": Condition("ledger/ledger.py", "state", _VERSION, Check),
+    "a job row that exists": Condition("ledger/recording.py", "jobs", _VERSION),
+    "a new job row": Condition("ledger/recording.py", "jobs", "attribute_not_exists(PK)"),
+    "a change row": Condition("ledger/recording.py", "changes", "attribute_not_exists(PK)"),
+    "a job row that stays": Condition("ledger/recording.py", "jobs", _VERSION, Check),
+    "another row of a job": Condition("ledger/recording.py", "jobs", _VERSION, Delete),
+    "the state behind new jobs": Condition("ledger/recording.py", "state", _VERSION, Check),
     "no state behind new jobs": Condition(
-        "ledger/ledger.py", "state", "attribute_not_exists(PK)", Check
+        "ledger/recording.py", "state", "attribute_not_exists(PK)", Check
     ),
     "an active row": Condition("ledger/active.py", "active", _SAME_JOB),
     "an active row that is marked": Condition("ledger/active.py", "active", "JobKey = :known"),
     "an active row that goes": Condition("ledger/active.py", "active", _SAME_JOB, Delete),
-    "a state": Condition("ledger/ledger.py", "state", _NEXT),
+    "a state": Condition("ledger/states.py", "state", _NEXT),
     "the job row of a deleted job": Condition("ledger/ledger.py", "jobs", _VERSION),
     "a job row that was not counted": Condition("totals/recount.py", "jobs", _VERSION),
     "a counter row": Condition("totals/recount.py", "totals", _NEXT),
@@ -71,7 +71,7 @@ CONDITIONS = {
 @contextmanager
 def dropped(name: str) -> Iterator[None]:
     """Plant a bug: every write on this condition is one on a condition that always holds."""
-    condition, transact = CONDITIONS[name], Table.transact
+    condition, transact, put_alone = CONDITIONS[name], Table.transact, Table.put_alone
     always = _ALWAYS[condition.condition]
 
     def without(action: Action) -> Action:
@@ -82,5 +82,13 @@ def dropped(name: str) -> Iterator[None]:
     def planted(table: Table, actions: Iterable[Action]) -> bool:
         return transact(table, map(without, actions))
 
-    with mock.patch.object(Table, "transact", planted):
+    def planted_alone(table: Table, put: Put) -> bool:
+        changed = without(put)
+        assert isinstance(changed, Put)
+        return put_alone(table, changed)
+
+    with (
+        mock.patch.object(Table, "transact", planted),
+        mock.patch.object(Table, "put_alone", planted_alone),
+    ):
         yield

@@ -75,6 +75,16 @@ class MemoryDynamoDB:
             found = [self.items[_key(key)] for key in request["Keys"] if _key(key) in self.items]
             return {"Responses": {name: [dict(item) for item in found]}}
 
+    def put_item(self, **put: Any) -> dict[str, Any]:
+        """Write one row, as `calls`, `before` and `after` have it: a write is a write."""
+        assert put.keys() <= _OF_ACTIONS
+        with self._call("transact_write_items"):
+            if not self._holds(put):
+                raise error("ConditionalCheckFailedException")
+            check_rows([put["Item"]], _INDEX_KEYS)
+            self._put(put["Item"])
+            return {}
+
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         actions = [(kind, action) for each in TransactItems for kind, action in each.items()]
         assert {kind for kind, _ in actions} <= {"Put", "Update", "Delete", "ConditionCheck"}

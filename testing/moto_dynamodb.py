@@ -38,7 +38,7 @@ class MotoDynamoDB:
 
         def call(**request: Any) -> Any:
             self.before(operation)
-            if operation == "transact_write_items":
+            if operation in ("transact_write_items", "put_item"):
                 self._items = None
             return called(**request)
 

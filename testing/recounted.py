@@ -52,3 +52,22 @@ def complete_counters(ledger: Ledger) -> None:
     for family in Family:
         state = replace(ledger.state(family), counted=LAYOUT)
         assert ledger.save_state(family, state)
+
+
+def check_rows(items: Items, scope: str, family: Family, *, damaged: bool = False) -> None:
+    """The counters are right, each job is one row, and each active job has an active row, as no other has.
+
+    With `damaged`, active rows may have any content.
+    """
+    assert stored_counters(items, scope) == recounted(items, scope, every_row=True)
+    partition = f"{scope}/{family}"
+    jobs = {sk.partition("#")[2]: (sk, item) for (pk, sk), item in items.items() if pk == partition}
+    assert len(jobs) == sum(pk == partition for pk, _ in items)
+    active = {
+        job_id: sk
+        for job_id, (sk, item) in jobs.items()
+        if int(item["Rank"]["N"]) < 3 and "ExpiredUpstream" not in item
+    }
+    rows = {sk: item for (pk, sk), item in items.items() if pk == f"{partition}#active"}
+    assert rows.keys() == active.keys()
+    assert damaged or {sk: item["JobKey"]["S"] for sk, item in rows.items()} == active

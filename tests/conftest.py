@@ -29,18 +29,13 @@ UNMEASURED = (
     "tests/functional/ledger",
     "tests/functional/local",
     "tests/functional/sync",
-    "tests/infrastructure/test_api.py",
     "tests/infrastructure/test_changed_settings.py",
-    "tests/infrastructure/test_code_and_stack.py",
-    "tests/infrastructure/test_roles.py",
     "tests/infrastructure/test_security_rules.py",
-    "tests/infrastructure/test_template.py",
     "tests/unit/api/test_injection.py",
     "tests/unit/api/test_one_walk_per_key.py",
     "tests/unit/board/test_hostile.py",
     "tests/unit/client",
     "tests/unit/doctor",
-    "tests/unit/digest/test_hostile_text.py",
     "tests/unit/ledger/test_counted_reads.py",
     "tests/unit/ledger/test_counters.py",
     "tests/unit/ledger/test_cursor.py",
@@ -50,8 +45,9 @@ UNMEASURED = (
     "tests/unit/sync/test_interleavings.py",
     "tests/unit/sync/test_limits.py",
     "tests/unit/sync/test_sync.py",
-    "tests/unit/sync/test_window.py",
 )
+# In this order: those with deployments mostly wait, and leave the processors to the others.
+LONGEST_GROUPS = ("lifecycle", "deployment", "jobs-and-lookups", "sample", "enforced", "template")
 LOOPBACK_NAMES = ("localhost", "")
 
 
@@ -144,7 +140,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Undo the shuffle of the modules whose tests are one story, and start the longest test early."""
+    """Undo the shuffle of the modules whose tests are one story, and start the longest tests early."""
     for _, module in itertools.groupby(list(items), key=lambda item: item.location[0]):
         tests = list(module)
         if tests[0].get_closest_marker("in_order"):
@@ -152,8 +148,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             items[start : start + len(tests)] = sorted(
                 tests, key=lambda item: item.location[1] or 0
             )
-    # Else one worker may be left alone with it while the other processors have nothing to do.
-    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+    items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    """Return when a test starts: what takes longest first, or one worker is left alone with it at the end."""
+    group = item.get_closest_marker("xdist_group")
+    if group and group.args[0] in LONGEST_GROUPS:
+        return LONGEST_GROUPS.index(group.args[0])
+    return len(LONGEST_GROUPS) + (item.get_closest_marker("longest") is None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

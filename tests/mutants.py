@@ -52,7 +52,8 @@ PACKAGES = {
     ),
     "sync": Package(("sync/*.py",), ("tests/unit/sync", CONNECTIONS)),
     "digest": Package(
-        ("digest/*.py", "sns.py"), ("tests/unit/digest", "tests/unit/test_sns.py", CONNECTIONS)
+        ("digest/*.py", "sns.py", "wording.py"),
+        ("tests/unit/digest", "tests/unit/test_sns.py", CONNECTIONS),
     ),
     "ledger": Package(("ledger/*.py", "totals/*.py"), ("tests/unit/ledger", CONNECTIONS)),
     "events": Package(

@@ -46,13 +46,13 @@ def digest(
     if form == "json":
         print_json(published)
         return
-    from rich.text import Text  # it takes longer to import than a shell's completion may
+    from rich.text import Text  # importing it would slow down a shell's completion
 
     out, window = console(), published["Window"]
     out.print(Text(f"digest {printable(published['DigestId'])}", "bold"))
     out.print(Text(f"{time_text(window['Start'])} to {time_text(window['End'])} UTC"))
     counts = published["Counts"]
-    # A repeated answer has the statuses in another order, and a newer API can have more of them.
+    # A repeated answer has its statuses in another order, and a newer API can have more statuses.
     for status in sorted(counts, key=_place):
         out.print(Text(f"{printable(status):16} {counts[status]:>9,}"))
 

@@ -149,7 +149,7 @@ def _summary(results: "Sequence[Result]") -> str:
 
 
 def _mend_lines(mend: str) -> Iterator[str]:
-    """Yield a command or a document's address; a long command is one that a shell takes as it is printed."""
+    """Yield the lines of a command or of a document's address. A shell accepts a long command as it is printed."""
     line = first = " " * (_STATUS + 2) + "-> "
     is_command = mend.startswith(_COMMANDS)
     for word in mend.split(" ") if mend else ():
@@ -157,7 +157,7 @@ def _mend_lines(mend: str) -> Iterator[str]:
             yield line.rstrip() + (" \\" if is_command else "")
             line = " " * len(first)
         while len(line) + len(word) > _COLUMNS - 1:
-            # Within a word, a shell takes the next line from its very beginning.
+            # A shell continues a broken word at the very beginning of the next line.
             room = _COLUMNS - 1 - len(line)
             yield f"{line}{word[:room]}\\"
             line, word = "", word[room:]  # noqa: PLW2901 - the rest of the word

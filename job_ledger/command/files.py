@@ -14,8 +14,7 @@ import click
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that gets its name only when the block ends without an exception.
 
-    It is readable by its owner alone, because job names can identify patients. Errors name it, not the file
-    that is written before.
+    Only its owner can read it, because job names can identify patients. Errors name this file, not the temporary one.
     """
     try:
         with _part_of(path) as file:
@@ -26,7 +25,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _part_of(path: Path) -> Iterator[BinaryIO]:
-    import tempfile  # it takes longer to import than a shell's completion may
+    import tempfile  # importing it would slow down a shell's completion
 
     target = path.resolve()
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):

@@ -39,7 +39,7 @@ def health(ctx: click.Context, /, form: str) -> int:
 
 
 def _print_table(healthy: bool, families: dict[str, Any]) -> None:
-    from rich.text import Text  # it takes longer to import than a shell's completion may
+    from rich.text import Text  # importing it would slow down a shell's completion
 
     out = console()
     word, colour = ("ok", "green") if healthy else ("stale", "bold red")

@@ -12,7 +12,7 @@ from job_ledger.types import JobDescription
 if TYPE_CHECKING:
     from job_ledger.client import JobLedger
 
-# Two seconds of reading; what is older needs the whole id.
+# Reading them takes two seconds. Older jobs need the whole id.
 NEWEST = 5_000
 _WHOLE = 32
 _NOT_FOUND = 404
@@ -30,7 +30,7 @@ def find_job(client: "JobLedger", job_id: str) -> JobDescription:
         if error.status != _NOT_FOUND or not job_id.strip(".") or len(job_id) >= _WHOLE:
             raise
         missing = error
-    # Once each, whatever the pages repeat.
+    # A dictionary, because pages can repeat a job.
     newest = {job.get("JobId", ""): None for job in islice(client.jobs(family="ALL"), NEWEST)}
     found = [known for known in newest if known.startswith(job_id)]
     if len(found) == 1:

@@ -35,7 +35,7 @@ _ENDINGS = {
 Count = Callable[[int], None]
 _NEXT = b",\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The API's own, not the client's for all pages.
+# For one page the API's default size, not the size with which the client walks through all pages.
 _DEFAULT_SIZE = {"max_results": None}
 _STANDARD_OUTPUT = Path("-")
 
@@ -121,7 +121,7 @@ def _format_of(path: Path) -> str:
 
 
 class Listing:
-    """One page or all pages of a list, in one of the formats. A page without jobs is read over."""
+    """One page or all pages of a list, in one of the formats. Pages without jobs are skipped."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Listing:
         form: str,
         mark: bytes = b"",
     ) -> None:
-        """Take what to list, and what its text begins with."""
+        """List these jobs; `mark` is written first."""
         self._client = client
         self._filters = filters
         self._everything = everything
@@ -185,7 +185,7 @@ class Listing:
             for job in listed:
                 stream.write(separator + _line_of(job))
                 separator = _NEXT
-            # As old as its oldest page.
+            # Several pages are as old as the oldest, which is the first.
             rest = {"AsOf": page.get("AsOf")} | rest if self._everything else dict(page)
             rest |= {"Stale": True} if page.get("Stale") else {}
             count(len(listed))
@@ -204,7 +204,7 @@ class Listing:
         ):
             body = page.body
             if form == "csv" and number:
-                body = body.partition(b"\r\n")[2]  # the header again
+                body = body.partition(b"\r\n")[2]  # without the header, which each page has
             stream.write(body)
             count(page.jobs)
             if page.jobs and not self._everything:
@@ -213,7 +213,7 @@ class Listing:
 
 
 def _line_of(job: Job) -> bytes:
-    # The backslash form of a lone surrogate, which UTF-8 cannot carry, is JSON's as well.
+    # UTF-8 cannot carry a lone surrogate; its backslash form is valid JSON.
     return json.dumps(job, ensure_ascii=False).encode(errors="backslashreplace")
 
 
@@ -232,7 +232,7 @@ def _progress(client: "JobLedger", filters: dict[str, Any], everything: bool) ->
 
 
 def _total(client: "JobLedger", filters: dict[str, Any], everything: bool) -> int | None:
-    """Return how many jobs there are to write; None if that takes too long to count."""
+    """Return how many jobs there are to write; None if counting them fails or takes too long."""
     if not everything or "next_token" in filters:
         return None
     try:

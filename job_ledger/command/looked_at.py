@@ -1,4 +1,4 @@
-"""What was looked at when no job matches: filters, families, how many jobs, and as of when."""
+"""What a search without a result has covered: filters, families, the number of jobs, and as of when."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast

@@ -28,7 +28,7 @@ def open_page(ctx: click.Context, /, page: str) -> None:
       jobledger open docs
       jobledger open 7c9d2cd0
     """
-    import webbrowser  # it takes longer to import than a shell's completion may
+    import webbrowser  # importing it would slow down a shell's completion
 
     with ledger(ctx) as client, client.proxy() as proxy:
         if page not in PAGES:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from job_ledger.filters import LIST_FILTERS, api_name, date_in_digits
+from job_ledger.filters import JOB_FILTERS, LIST_FILTERS, api_name, date_in_digits
 from job_ledger.types import Family, JobStatus
 
-if TYPE_CHECKING:  # it takes longer to import than a shell's completion may
+if TYPE_CHECKING:  # importing it would slow down a shell's completion
     from job_ledger.client import JobLedger
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -144,6 +144,13 @@ _JOB_FILTERS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--before", "--submit-time-before", "submit_time_before"),
         {"type": Time(), "help": "Submitted before this."},
     ),
+)
+_NAMED = {names[-1].lstrip("-") for names, _ in _JOB_FILTERS} | {"job_status"}
+# A filter without an option of its own above has the API's name.
+_JOB_FILTERS += tuple(
+    ((f"--{name.replace('_', '-')}", name), {"help": f"The API's filter {api_name(name)}."})
+    for name in JOB_FILTERS
+    if name not in _NAMED
 )
 _STATUS: tuple[tuple[str, ...], dict[str, Any]] = (
     ("--status", "--job-status", "job_status"),

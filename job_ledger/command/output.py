@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from job_ledger.types import Job
 
-if TYPE_CHECKING:  # it takes longer to import than a shell's completion may
+if TYPE_CHECKING:  # importing it would slow down a shell's completion
     from rich.console import Console
 
 COLOURS = {
@@ -61,7 +61,7 @@ def _is_shown(character: str) -> bool:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON, in UTF-8 whatever the terminal's encoding."""
-    # The backslash form of a lone surrogate, which UTF-8 cannot carry, is JSON's as well.
+    # UTF-8 cannot carry a lone surrogate; its backslash form is valid JSON.
     text = json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace")
     sys.stdout.buffer.write(text + b"\n")
     sys.stdout.buffer.flush()

@@ -48,7 +48,7 @@ def summary(ctx: click.Context, /, form: str, **filters: Any) -> None:
     if form == "json":
         print_json(found)
         return
-    from rich.text import Text  # it takes longer to import than a shell's completion may
+    from rich.text import Text  # importing it would slow down a shell's completion
 
     out = console()
     matching = f" match {text}" if (text := options_text(chosen)) else ""

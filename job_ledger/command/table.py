@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 COLUMNS = ("NAME", "STATUS", "TOOK", "SUBMITTED", "FAMILY", "ID", "MESSAGE")
-# What a terminal shows beside names: the first of these that leaves so many columns for them.
+# What a terminal shows beside names: the first layout that leaves this many columns for the names.
 _LAYOUTS: tuple[tuple[int, dict[str, int]], ...] = (
     (24, {"STATUS": 15, "TOOK": 7, "SUBMITTED": 19, "FAMILY": 11, "ID": 0, "MESSAGE": 12}),
     (24, {"STATUS": 15, "TOOK": 7, "SUBMITTED": 19, "FAMILY": 11, "ID": 0}),
@@ -41,7 +41,7 @@ def tab_separated(jobs: Iterable[Job], now: datetime, *, heading: bool) -> Itera
 
 
 class JobTable:
-    """A table for a terminal; the first jobs decide on its columns."""
+    """A table for a terminal. The first jobs determine its columns."""
 
     def __init__(self, width: int) -> None:
         """Take the terminal's width."""
@@ -93,7 +93,7 @@ def _cells(job: Job, now: datetime) -> dict[str, str]:
 
 
 def unique_length(ids: Sequence[str]) -> int:
-    """Return how much of each id tells it from the others, at least as much as a person reads."""
+    """Return how many characters tell each id from the others, at least as many as a person reads."""
     length = _LEAST_ID
     while len({job_id[:length] for job_id in ids}) < len(set(ids)):
         length += 1
@@ -101,7 +101,7 @@ def unique_length(ids: Sequence[str]) -> int:
 
 
 def _fitted(width: int, longest: int, id_length: int, *, messages: bool) -> dict[str, int]:
-    """Return the widths of the columns that a terminal has place for, names and statuses first."""
+    """Return the widths of the columns that fit on a terminal, names and statuses first."""
     for enough, layout in _LAYOUTS if messages else _LAYOUTS[1:]:
         columns = {**layout, "ID": id_length}
         left = width - sum(columns.values()) - _GAP * len(columns)

@@ -74,21 +74,10 @@ def wait(
     if job_id is None and not named:
         raise click.UsageError("Name the job: use --job-name, --name-prefix, --after or its ID.")
     client = ledger(ctx)
-    deadline = time.monotonic() + timeout.total_seconds()
-    with _waiting() as show:
-        watched = _Watched(client, chosen)
-        if job_id is not None:
-            watched.follow(find_job(client, job_id)[JOB])
-        while True:
-            job = watched.look()
-            if job and (code := exit_code(job)) is not None:
-                break
-            left = deadline - time.monotonic()
-            if left <= 0:
-                code = TIMED_OUT
-                break
-            show(f"waiting for {watched.shown()}")
-            time.sleep(min(left, max(interval.total_seconds(), 0.1)))
+    watched = _Watched(client, chosen)
+    if job_id is not None:
+        watched.follow(find_job(client, job_id)[JOB])
+    job, code = _wait_for_end(watched, timeout.total_seconds(), interval.total_seconds())
     if code == TIMED_OUT:
         state = "the job is still active." if job else _lower(none_matches(client, chosen))
         click.echo(f"The time is over; {state}", err=True)
@@ -97,12 +86,27 @@ def wait(
     return code
 
 
+def _wait_for_end(watched: "_Watched", timeout: float, interval: float) -> tuple[Job | None, int]:
+    """Return the job as it was at the last look, and the exit code."""
+    deadline = time.monotonic() + timeout
+    with _waiting() as show:
+        while True:
+            job = watched.look()
+            if job and (code := exit_code(job)) is not None:
+                return job, code
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return job, TIMED_OUT
+            show(f"waiting for {watched.shown()}")
+            time.sleep(min(left, max(interval, 0.1)))
+
+
 def exit_code(job: Job) -> int | None:
     """Return the exit code for a job's status; None while the job is active."""
     status = job.get("JobStatus", "")
     if status in EXIT_CODES:
         return EXIT_CODES[status]
-    # A status that the service added later: the job has ended when it has an end.
+    # A status that the service has added since: the job has ended when it has an end time.
     return EXIT_CODES["FAILED"] if job.get("EndTime") else None
 
 
@@ -127,9 +131,9 @@ class _Watched:
         return f"{printable(self._job.get('JobId'))} ({printable(self._job.get('JobStatus'))})"
 
     def look(self) -> Job | None:
-        """Return the job as it is now, or as it was when the API cannot tell.
+        """Return the job as it is now, or as it was last seen while the API does not answer.
 
-        The first look raises every error, because a wrong address does not become right.
+        The first look raises every error, because a wrong address stays wrong.
         """
         try:
             self._job = self._read()

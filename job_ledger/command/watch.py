@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from job_ledger.client import JobLedger
 
-# A job can be new and over between two looks. The service lists a new one some seconds late, and the ledger
-# up to a sync later.
+# A job can begin and end between two looks. The service lists new jobs some seconds late, and the ledger up to a
+# sync later.
 _RECENT = timedelta(hours=1)
 _NOT_FOUND = 404
 
@@ -154,7 +154,7 @@ class Watched:
             for job_id in changed | ended
             for change in self._transitions(job_id, (before or {}).get(job_id), job_id[:length])
         ]
-        # Only now, so that a look that fails is repeated as a whole.
+        # Only now: after a failure above, the next look reports the same changes.
         self._statuses, self.active = statuses, list(active.values())
         return sorted(changes, key=lambda change: change.at)
 

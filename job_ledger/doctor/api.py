@@ -10,7 +10,7 @@ from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
 from job_ledger.http import Request, Response
 
-# Of each route one request that is cheap; the job and the digest may not exist, which says 404.
+# One cheap request for each route. A job or digest that does not exist answers 404, which is good enough.
 ROUTES = (
     "/health",
     "/jobs?MaxResults=1",
@@ -22,7 +22,7 @@ ROUTES = (
     "/board",
     "/board/jobs/00000000000000000000000000000000",
 )
-# Signature Version 4 is refused from five minutes.
+# AWS refuses signatures that are five minutes off.
 _SKEW_SECONDS = 60
 _ATTACHED = re.compile(r":assumed-role/(?P<role>[^/]+)/|:user/(?:.*/)?(?P<user>[^/]+)$")
 
@@ -43,7 +43,7 @@ def reads(deployment: Deployment) -> Finding:
 
 
 def publishes(deployment: Deployment) -> Finding:
-    """Whether the caller may publish digests, by a request that is not valid: it publishes nothing."""
+    """Whether the caller may publish digests. The request is invalid, so it publishes nothing."""
     body = json.dumps({"WindowStart": "doctor", "WindowEnd": "doctor"}).encode()
     headers = {"Accept": JSON, "Content-Type": JSON}
     answer = deployment.send(Request("POST", "/digests", [], headers, body))

@@ -4,9 +4,8 @@ from datetime import timedelta
 
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, Finding, named, ok
-from job_ledger.doctor.metrics import Metric, read_values
+from job_ledger.doctor.metrics import Metric, emitted, of_function, read_values
 from job_ledger.doctor.monitoring import api_dimensions
-from job_ledger.doctor.notifications import service_name
 from job_ledger.doctor.table import metrics_of, read_table
 
 _DAYS = 30
@@ -29,19 +28,19 @@ PRICES = {
 
 
 def last_month(deployment: Deployment) -> Finding:
-    """The price of what the metrics count: nothing is ever wrong with it."""
+    """The price of what the metrics count. It is never a problem."""
     read = _Reader(deployment)
     items = {
         "Lambda": _lambda(deployment, read),
         "DynamoDB": _tables(deployment, read),
-        "API": read.total("AWS/ApiGateway", "Count", dict(api_dimensions(deployment)))
+        "API": read.totals([Metric("AWS/ApiGateway", "Count", api_dimensions(deployment))])[0]
         / _MILLION
         * PRICES["million requests"],
         "logs": _logs(deployment, read),
         "metrics": _metrics(deployment) * PRICES["metric"],
         "alarms": len(deployment.of_kind("AWS::CloudWatch::Alarm")) * PRICES["alarm"],
         "key": len(deployment.of_kind("AWS::KMS::Key")) * PRICES["key"],
-        "events": read.total("JobLedger", "EventsSent", {"service": service_name(deployment)})
+        "events": read.totals([emitted(deployment, "EventsSent")])[0]
         / _MILLION
         * PRICES["million events"],
     }
@@ -55,14 +54,10 @@ def last_month(deployment: Deployment) -> Finding:
 
 
 class _Reader:
-    """Sums of 30 days; those that belong together are read in one call."""
+    """Sums over 30 days. Metrics of one kind are read in one call."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-
-    def total(self, namespace: str, name: str, dimensions: dict[str, str]) -> float:
-        """Return the sum of one metric."""
-        return self.totals([Metric(namespace, name, tuple(dimensions.items()))])[0]
 
     def totals(self, metrics: list[Metric]) -> list[float]:
         """Return the sum of each metric."""
@@ -72,20 +67,15 @@ class _Reader:
 
 def _lambda(deployment: Deployment, read: _Reader) -> float:
     functions = list(deployment.functions.values())
-    calls = read.totals([_of(function["FunctionName"], "Invocations") for function in functions])
-    milliseconds = read.totals(
-        [_of(function["FunctionName"], "Duration") for function in functions]
-    )
+    names = [function["FunctionName"] for function in functions]
+    calls = read.totals([of_function(name, "Invocations") for name in names])
+    milliseconds = read.totals([of_function(name, "Duration") for name in names])
     seconds: float = sum(
         ms / 1_000 * function["MemorySize"] / 1_024
         for ms, function in zip(milliseconds, functions, strict=True)
     )
     price = sum(calls) / _MILLION * PRICES["million calls"]
     return price + seconds * PRICES["GB-second"]
-
-
-def _of(function: str, name: str) -> Metric:
-    return Metric("AWS/Lambda", name, (("FunctionName", function),))
 
 
 def _tables(deployment: Deployment, read: _Reader) -> float:
@@ -108,7 +98,7 @@ def _logs(deployment: Deployment, read: _Reader) -> float:
 
 def _metrics(deployment: Deployment) -> int:
     """Return the number of the deployment's own metrics."""
-    own = [{"Name": "service", "Value": service_name(deployment)}]
+    own = [{"Name": "service", "Value": deployment.service}]
     pages = deployment.aws.pages(
         "cloudwatch", "ListMetrics", "Metrics", Namespace="JobLedger", Dimensions=own
     )

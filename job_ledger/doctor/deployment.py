@@ -25,7 +25,7 @@ from job_ledger.answers import JSON
 from job_ledger.doctor.findings import CouldNotLook, Gone
 from job_ledger.errors import ApiError, JobLedgerError
 from job_ledger.http import Http, Request, Response
-from job_ledger.location import is_loopback, one_line, open_session
+from job_ledger.location import STACK, is_loopback, one_line, open_session
 
 # One check has 30 seconds: two attempts of one call fit.
 _CONFIG = Config(
@@ -149,6 +149,16 @@ class Deployment:
     def account(self) -> str:
         """The account of the stack."""
         return str(self.stack["StackId"].split(":")[4])
+
+    @property
+    def service(self) -> str:
+        """The value of the dimension `service` of the deployment's metrics."""
+        return "job-ledger" if self.name == STACK else f"job-ledger-{self.name}"
+
+    @property
+    def event_source(self) -> str:
+        """The source of the deployment's change events."""
+        return "jobledger" if self.name == STACK else f"jobledger.{self.name}"
 
     @property
     def is_local(self) -> bool:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """The result of a check. `LOCAL`: the local AWS does not keep the property, which AWS does."""
+    """The result of a check. `LOCAL`: the local AWS lacks what is checked, and AWS has it."""
 
     OK = "ok"
     PROBLEM = "problem"
@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence of meaning, and the command or document that mends it."""
+    """What was found in one sentence, and the command or document that mends it."""
 
     status: Status
     meaning: str
@@ -40,24 +40,24 @@ class CouldNotLook(Exception):
 
 
 class Gone(CouldNotLook):
-    """What is looked at does not exist, though it should."""
+    """A resource of the stack does not exist."""
 
     status = Status.PROBLEM
 
 
 def ok(meaning: str, mend: str = "") -> Finding:
-    """Return that all is well."""
+    """Return a finding that all is well."""
     return Finding(Status.OK, meaning, mend)
 
 
 def problem(meaning: str, mend: str) -> Finding:
-    """Return that something is wrong."""
+    """Return a finding that something is wrong."""
     return Finding(Status.PROBLEM, meaning, mend)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A named check. `dropped_locally`: what the local AWS drops, so that a finding there says nothing."""
+    """A named check. `dropped_locally`: what the local AWS does not keep, so a problem there means nothing."""
 
     name: str
     look: Callable[["Deployment"], Finding]
@@ -70,7 +70,7 @@ class Check:
         except CouldNotLook as error:
             found = error.finding
         except Exception as error:
-            # The error's text could have data of a job; its name has none.
+            # The text of the error could contain data of a job; its name cannot.
             found = Finding(
                 Status.UNKNOWN,
                 f"The check itself failed with {type(error).__name__}.",

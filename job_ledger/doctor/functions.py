@@ -1,14 +1,13 @@
-"""Schedules, runs, errors, streams and what could not be delivered."""
+"""Schedules, runs, errors, streams and undelivered events."""
 
 from datetime import timedelta
 
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
-from job_ledger.doctor.metrics import Metric, read_values
-from job_ledger.doctor.notifications import service_name
+from job_ledger.doctor.metrics import Metric, emitted, of_function, read_values
 
 _HOUR = timedelta(hours=1)
-# Of the account's concurrency, the part that must be left.
+# The share of the account's concurrency that must be free.
 _LEFT = 0.1
 
 
@@ -28,8 +27,7 @@ def schedules(deployment: Deployment) -> Finding:
 def runs(deployment: Deployment) -> Finding:
     """Whether syncs run."""
     minutes = max(15, 3 * deployment.sync_minutes)
-    service = (("service", service_name(deployment)),)
-    metric = Metric("JobLedger", "SyncSeconds", service, "SampleCount")
+    metric = emitted(deployment, "SyncSeconds", "SampleCount")
     values = read_values(deployment, [metric], timedelta(minutes=minutes))[metric]
     number = round(sum(values))
     if not number:
@@ -60,7 +58,7 @@ def sources(deployment: Deployment) -> Finding:
 def errors(deployment: Deployment) -> Finding:
     """Errors and throttles of the last hour."""
     names = [r.physical_id for r in deployment.of_kind("AWS::Lambda::Function")]
-    metrics = {(n, m): _of_function(m, n) for n in names for m in ("Errors", "Throttles")}
+    metrics = {(n, m): of_function(n, m) for n in names for m in ("Errors", "Throttles")}
     values = read_values(deployment, metrics.values(), _HOUR)
     sums = {key: round(sum(values[metric])) for key, metric in metrics.items()}
     bad = [f"{name} {number} {kind.lower()}" for (name, kind), number in sums.items() if number]
@@ -86,7 +84,7 @@ def concurrency(deployment: Deployment) -> Finding:
 
 
 def dead_letters(deployment: Deployment) -> Finding:
-    """Whether the queues of what was given up are empty."""
+    """Whether the dead-letter queues are empty."""
     full = []
     queues = deployment.of_kind("AWS::SQS::Queue")
     undelivered = [queue for queue in queues if "Undelivered" in queue.logical_id]
@@ -116,10 +114,6 @@ def widget(deployment: Deployment) -> Finding:
             "docs/board.md#in-a-cloudwatch-dashboard",
         )
     return ok("These credentials may open the board in a CloudWatch dashboard.")
-
-
-def _of_function(name: str, function: str) -> Metric:
-    return Metric("AWS/Lambda", name, (("FunctionName", function),))
 
 
 CHECKS = (

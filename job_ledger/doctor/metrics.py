@@ -19,6 +19,17 @@ class Metric:
     statistic: str = "Sum"
 
 
+def emitted(deployment: Deployment, name: str, statistic: str = "Sum", **more: str) -> Metric:
+    """Return a metric that the functions themselves emit; `more` are dimensions beside the service."""
+    dimensions = (("service", deployment.service), *more.items())
+    return Metric("JobLedger", name, dimensions, statistic)
+
+
+def of_function(function: str, name: str) -> Metric:
+    """Return one of Lambda's metrics of a function."""
+    return Metric("AWS/Lambda", name, (("FunctionName", function),))
+
+
 def read_values(
     deployment: Deployment, metrics: Iterable[Metric], span: timedelta
 ) -> Mapping[Metric, list[float]]:

@@ -5,8 +5,7 @@ from typing import Any
 
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
-from job_ledger.doctor.metrics import Metric, read_values
-from job_ledger.doctor.notifications import service_name
+from job_ledger.doctor.metrics import Metric, emitted, read_values
 
 _MOST_NAMES = 100
 # A new alarm has no data until its first periods have passed.
@@ -14,12 +13,12 @@ _PATIENCE = timedelta(hours=1)
 
 
 def alarms(deployment: Deployment) -> Finding:
-    """Which alarms ring."""
+    """Which alarms are in ALARM."""
     found = _alarms(deployment)
-    ringing = [alarm for alarm in found.values() if alarm["StateValue"] == "ALARM"]
-    if ringing:
-        titles = named(_title(alarm) for alarm in ringing)
-        sections = dict.fromkeys(_section(alarm) for alarm in ringing)
+    raised = [alarm for alarm in found.values() if alarm["StateValue"] == "ALARM"]
+    if raised:
+        titles = named(_title(alarm) for alarm in raised)
+        sections = dict.fromkeys(_section(alarm) for alarm in raised)
         return problem(f"In ALARM: {titles}.", named(sections))
     missing = len(deployment.of_kind("AWS::CloudWatch::Alarm")) - len(found)
     if missing:
@@ -66,7 +65,7 @@ def _alarms(deployment: Deployment) -> dict[str, dict[str, Any]]:
 
 
 def _title(alarm: dict[str, Any]) -> str:
-    """Return what an alarm of this stack says: its description up to what to do."""
+    """Return the title of an alarm: its description up to what to do."""
     text = str(alarm.get("AlarmDescription") or alarm["AlarmName"])
     return text.removeprefix("Job Ledger: ").partition(". What to do")[0]
 
@@ -77,10 +76,10 @@ def _section(alarm: dict[str, Any]) -> str:
 
 
 def _is_overdue(alarm: dict[str, Any], now: datetime) -> bool:
-    """Whether an alarm that is about missing data has had none for an hour, and could have had some.
+    """Whether an alarm that needs data has had none for an hour, though its evaluation has had time for some.
 
-    A new one can wait for as long as it evaluates: the alarm of missed digests for one and a half intervals. The
-    local AWS leaves the other alarms in this state.
+    A new alarm can wait for as long as it evaluates: that of missed digests for one and a half intervals. Alarms that
+    treat missing data as good are left out, because the local AWS leaves them in this state.
     """
     if alarm.get("TreatMissingData", "missing") != "missing":
         return False
@@ -92,11 +91,8 @@ def _is_overdue(alarm: dict[str, Any], now: datetime) -> bool:
 
 def metrics(deployment: Deployment) -> Finding:
     """Whether the metrics of the functions arrive."""
-    service = service_name(deployment)
     wanted = {
-        family: Metric(
-            "JobLedger", "AsOfAgeSeconds", (("service", service), ("Family", family)), "Maximum"
-        )
+        family: emitted(deployment, "AsOfAgeSeconds", "Maximum", Family=family)
         for family in deployment.families
     }
     span = timedelta(minutes=max(20, 5 * deployment.sync_minutes))

@@ -6,7 +6,7 @@ from typing import Any
 
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, Finding, counted, named, ok, problem
-from job_ledger.doctor.metrics import Metric, read_values
+from job_ledger.doctor.metrics import Metric, emitted, read_values
 from job_ledger.schedules import next_run
 
 # Outputs of the stack.
@@ -68,7 +68,7 @@ def last_digest(deployment: Deployment) -> Finding:
     name = deployment.one("AWS::Scheduler::Schedule", "DigestSchedule")
     schedule = deployment.call("scheduler", "GetSchedule", Name=name)
     due = _due(deployment, schedule)
-    failures = _emitted(deployment, "DigestFailures")
+    failures = emitted(deployment, "DigestFailures")
     if sum(read_values(deployment, [failures], timedelta(days=1))[failures]):
         return problem("A digest failed in the last day.", "docs/runbook.md#digest-failed")
     if "Window" not in found:
@@ -88,10 +88,8 @@ def _due(deployment: Deployment, schedule: dict[str, Any]) -> str:
 
 def alert_rule(deployment: Deployment) -> Finding:
     """Whether the rule for alerts is enabled, and has its target and its queue."""
-    rules = deployment.of_kind("AWS::Events::Rule", "JobAlerts")
-    if not rules:
+    if not (name := alert_rule_name(deployment)):
         return ok("Alerts are off: the setting alertOn is empty.")
-    name = rules[0].physical_id.rpartition("/")[2]
     rule = deployment.call("events", "DescribeRule", Name=name)
     if rule["State"] == "DISABLED":
         return problem("The rule for alerts is disabled.", f"aws events enable-rule --name {name}")
@@ -105,9 +103,20 @@ def alert_rule(deployment: Deployment) -> Finding:
             f"Alerts have waited in their queue for {minutes:.0f} minutes.",
             "docs/runbook.md#dead-letters",
         )
-    statuses = json.loads(rule["EventPattern"]).get("detail", {}).get("JobStatus", [])
-    text = named(s for s in statuses if isinstance(s, str))
+    text = named(alerting_statuses(rule))
     return ok(f"The rule for alerts is enabled, for {text}, with its queue.")
+
+
+def alert_rule_name(deployment: Deployment) -> str:
+    """Return the name of the rule for alerts; an empty one when alerts are off."""
+    rules = deployment.of_kind("AWS::Events::Rule", "JobAlerts")
+    return rules[0].physical_id.rpartition("/")[2] if rules else ""
+
+
+def alerting_statuses(rule: dict[str, Any]) -> list[str]:
+    """Return the statuses of which a rule's pattern alerts."""
+    statuses = json.loads(rule["EventPattern"]).get("detail", {}).get("JobStatus", [])
+    return [status for status in statuses if isinstance(status, str)]
 
 
 def _oldest_alert(deployment: Deployment) -> float:
@@ -127,7 +136,7 @@ def _oldest_alert(deployment: Deployment) -> float:
 
 def listeners(deployment: Deployment) -> Finding:
     """Which EventBridge rules receive the change events."""
-    source = event_source(deployment)
+    source = deployment.event_source
     own = {r.physical_id.rpartition("/")[2] for r in deployment.of_kind("AWS::Events::Rule")}
     names = []
     for rule in deployment.aws.pages("events", "ListRules", "Rules"):
@@ -138,20 +147,6 @@ def listeners(deployment: Deployment) -> Finding:
     if not names:
         return ok(f"No other rule receives the change events of {source}.")
     return ok(f"Other rules that receive the change events of {source}: {named(names)}.")
-
-
-def event_source(deployment: Deployment) -> str:
-    """Return the source of the deployment's events."""
-    return "jobledger" if deployment.name == "JobLedger" else f"jobledger.{deployment.name}"
-
-
-def service_name(deployment: Deployment) -> str:
-    """Return the value of the dimension `service` of the deployment's metrics."""
-    return "job-ledger" if deployment.name == "JobLedger" else f"job-ledger-{deployment.name}"
-
-
-def _emitted(deployment: Deployment, name: str) -> Metric:
-    return Metric("JobLedger", name, (("service", service_name(deployment)),))
 
 
 CHECKS = (

@@ -1,8 +1,8 @@
-"""Sends a message that is marked as a test to each topic and the event bus, and sees what arrives.
+"""Sends a message that is marked as a test to each topic and the event bus, and reports what arrives.
 
-What arrives is seen by a queue and a rule that exist for the test only. A test has a subject that begins with
-`[TEST]`, the message attributes `Kind` = `Test` and `Test` = `true`, and the member `"Test": true`, so that no program
-takes it for a digest or a change.
+A queue and a rule, which exist only during the test, receive it. Its subject begins with `[TEST]`, and it has the
+message attributes `Kind` = `Test` and `Test` = `true` and the member `"Test": true`, so no program takes it for a
+digest or a change.
 """
 
 import json
@@ -29,7 +29,8 @@ from job_ledger.doctor.notifications import (
     ALERTS,
     CHAT,
     DIGESTS,
-    event_source,
+    alert_rule_name,
+    alerting_statuses,
     is_pending,
     subscriptions,
 )
@@ -37,7 +38,7 @@ from job_ledger.doctor.run import Result
 
 _DETAIL_TYPE = "Comprehend Medical Job State Change"
 _HELP = "docs/operations.md#send-a-test"
-# An alert takes a queue and a function; alerts are sent once a minute.
+# An alert passes through a queue and a function, which runs once a minute.
 PATIENCE_SECONDS = 120.0
 _TEXT = (
     "This is a test, sent with jobledger doctor --send-test. It is about no job.\n"
@@ -47,7 +48,7 @@ _TEXT = (
 
 @dataclass
 class Inbox:
-    """A queue for the test's messages: what has arrived, by its topic's ARN or by `event`, after how long."""
+    """The test's queue. `arrived`: after how many seconds each message came, by its topic's ARN or `event`."""
 
     deployment: Deployment
     url: str
@@ -78,7 +79,7 @@ class _NotSent(CouldNotLook):
 
 @dataclass(frozen=True)
 class _Part:
-    """One thing that speaks: how it is made to, and from which topic, or `event`, that arrives."""
+    """One kind of notification: how to send a test of it, and its source, a topic's ARN or `event`."""
 
     name: str
     source: str
@@ -87,7 +88,7 @@ class _Part:
 
 
 def send_tests(deployment: Deployment, say: Callable[[str], object]) -> list[Result]:
-    """Send the tests, and return what arrived where. What the test has made is removed at its end."""
+    """Send the tests, and return what arrived where. Everything that the test creates is removed again."""
     token = uuid.uuid4().hex
     topics = [name for name in (DIGESTS, CHAT, ALERTS) if name in deployment.outputs]
     with ExitStack() as removal:
@@ -126,19 +127,18 @@ def _parts(deployment: Deployment, inbox: Inbox) -> Iterator[_Part]:
             yield from_topic(name, output, partial(_publish, deployment, output, inbox.token))
     put = partial(_put_event, deployment, inbox.token)
     yield _Part("event", "event", put, partial(_event_seen, inbox=inbox))
-    # The event is an alert as well; without a rule for alerts, their topic itself is tested.
-    rules = deployment.of_kind("AWS::Events::Rule", "JobAlerts")
+    # The event causes an alert. Without a rule for alerts, their topic is tested directly.
     alert = partial(_publish, deployment, ALERTS, inbox.token)
-    yield from_topic("alert", ALERTS, _nothing if rules else alert)
+    yield from_topic("alert", ALERTS, _nothing if alert_rule_name(deployment) else alert)
 
 
 def _nothing() -> None:
-    """Send nothing: the event's test is the alert's as well."""
+    """Send nothing: the test event is also the alert's test."""
 
 
 def _put_event(deployment: Deployment, token: str) -> None:
     entry = {
-        "Source": event_source(deployment),
+        "Source": deployment.event_source,
         "DetailType": _DETAIL_TYPE,
         "Detail": json.dumps(_detail(deployment, token)),
     }
@@ -223,13 +223,9 @@ def _detail(deployment: Deployment, token: str) -> dict[str, Any]:
 
 
 def _alerting_status(deployment: Deployment) -> str:
-    for rule in deployment.of_kind("AWS::Events::Rule", "JobAlerts"):
-        name = rule.physical_id.rpartition("/")[2]
-        pattern = json.loads(deployment.call("events", "DescribeRule", Name=name)["EventPattern"])
-        for status in pattern.get("detail", {}).get("JobStatus", ()):
-            if isinstance(status, str):
-                return status
-    return "FAILED"
+    name = alert_rule_name(deployment)
+    rule = deployment.call("events", "DescribeRule", Name=name) if name else {"EventPattern": "{}"}
+    return next(iter(alerting_statuses(rule)), "FAILED")
 
 
 def _name(token: str) -> str:
@@ -259,7 +255,7 @@ def _inbox(deployment: Deployment, token: str, topics: list[str]) -> Iterator[In
             removal.callback(
                 _remove, deployment, "sns", "Unsubscribe", SubscriptionArn=subscription
             )
-        pattern = {"source": [event_source(deployment)], "detail": {"EventId": [token]}}
+        pattern = {"source": [deployment.event_source], "detail": {"EventId": [token]}}
         call("events", "PutRule", Name=name, EventPattern=json.dumps(pattern))
         removal.callback(_remove, deployment, "events", "DeleteRule", Name=name)
         call("events", "PutTargets", Rule=name, Targets=[{"Id": "test", "Arn": arn}])
@@ -268,7 +264,7 @@ def _inbox(deployment: Deployment, token: str, topics: list[str]) -> Iterator[In
 
 
 def _remove(deployment: Deployment, service: str, operation: str, **parameters: Any) -> None:
-    """Remove one thing; a failure leaves a thing without effect, and must not stop the rest."""
+    """Remove one resource of the test. One that cannot be removed has no effect, and must not stop the others."""
     with suppress(CouldNotLook):
         deployment.call(service, operation, **parameters)
 

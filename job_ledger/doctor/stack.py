@@ -20,7 +20,7 @@ def complete(deployment: Deployment) -> Finding:
 
 
 def versions(deployment: Deployment) -> Finding:
-    """Whether the functions and this command are of one version."""
+    """Whether the functions and this command have the same version."""
     deployed = str(deployment.document("/openapi.json").get("info", {}).get("version", "unknown"))
     if deployed == VERSION:
         return ok(f"The functions and this command are version {VERSION}.")
@@ -31,7 +31,7 @@ def versions(deployment: Deployment) -> Finding:
 
 
 def functions(deployment: Deployment) -> Finding:
-    """Whether each function is ready, with one state of the code."""
+    """Whether each function is ready, and all have the same code."""
     found = deployment.functions
     waiting = [
         logical_id
@@ -51,7 +51,7 @@ def functions(deployment: Deployment) -> Finding:
 
 
 def first_sync(deployment: Deployment) -> Finding:
-    """How the sync ended that the deployment runs, as the stack's output says."""
+    """How the sync during the deployment ended, as an output of the stack says."""
     missing = [family for family, state in deployment.families.items() if not state.get("AsOf")]
     outcome = deployment.outputs.get("FirstSync", "unknown" if missing else "succeeded")
     if missing:

@@ -8,10 +8,10 @@ from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
 
 _RUNBOOK = "docs/runbook.md#ledger-stale"
-# A sync that another one overtook, or that goes on in the next run.
+# Another sync overtook it, or the next run resumes it.
 _NO_FAILURES = ("WalkOvertaken", "DeadlineReached")
-# What no template grants or shows: service control policies, boundaries and other denials are looked for with
-# what a role cannot do without, by the prefix of its logical id.
+# Service control policies, permissions boundaries and other denials are in no template. To find them, IAM simulates
+# the actions that each role cannot do without; the keys are prefixes of the roles' logical ids.
 _NEEDED = {
     "ApiFunctionRole": ("dynamodb:Query", "lambda:InvokeFunction"),
     "ChangesFunctionRole": ("events:PutEvents", "dynamodb:GetRecords"),
@@ -88,7 +88,7 @@ def _simulated(deployment: Deployment, role: str, actions: tuple[str, ...]) -> A
 
 
 def _refuser(result: dict[str, Any]) -> str:
-    """Return what refuses an action. An implicit denial counts for what needs no named resource only."""
+    """Return what refuses an action. An implicit denial counts only if the action needs no named resource."""
     if result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations") is False:
         return "a service control policy"
     boundary = result.get("PermissionsBoundaryDecisionDetail", {})

@@ -23,6 +23,7 @@ from botocore.parsers import JSONParser, ResponseParserError, ResponseParserFact
 from botocore.session import Session
 
 from jobledger import service
+from jobledger.roots import use_amazon_roots
 
 # The output shapes of the operations whose decoded body is the result.
 _DECODED = frozenset(
@@ -141,7 +142,27 @@ def session() -> Session:
     made.register("after-call.dynamodb", _check_checksum)
     made.register("after-call", _check_members)
     made.register_component("response_parser_factory", ParserFactory())
+    use_amazon_roots(made)
     return made
+
+
+def keep_endpoints(client: Any) -> Any:
+    """Return the client of one DynamoDB table, which evaluates the endpoint's rules once for each operation.
+
+    Of a request, they depend on the table's ARN only, and ours is named.
+    """
+    rules = client._ruleset_resolver
+    resolve = rules.construct_endpoint
+    known: dict[str, Any] = {}
+
+    def construct_endpoint(operation_model: Any, call_args: Any, request_context: Any) -> Any:
+        name = operation_model.name
+        if name not in known:
+            known[name] = resolve(operation_model, call_args, request_context)
+        return known[name]
+
+    rules.construct_endpoint = construct_endpoint
+    return client
 
 
 @functools.cache

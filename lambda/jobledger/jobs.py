@@ -135,6 +135,13 @@ def read_stored(text: str) -> Stored:
         raise ValueError(str(error)) from error
 
 
+def s3_uri(location: object) -> str | None:
+    """Return `s3://bucket/key` of a job's InputDataConfig or OutputDataConfig; None without a bucket."""
+    if not isinstance(location, dict) or not location.get("S3Bucket"):
+        return None
+    return f"s3://{location['S3Bucket']}/{location.get('S3Key') or ''}"
+
+
 def _key_part(name: str) -> str:
     """Return a name for index keys: of 2,048 bytes, with a status. The model's names have 1,024 at most."""
     return encodable(name).encode()[:1_800].decode(errors="ignore")

@@ -9,6 +9,7 @@ handler's has `ColdStart` and `Service`, which Powertools adds.
 """
 
 import functools
+import os
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ from typing import Any
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
+from aws_xray_sdk.core.lambda_launcher import LAMBDA_TRACE_HEADER_KEY, LambdaContext
+from botocore.client import BaseClient
+from botocore.endpoint import Endpoint
 
 from jobledger.errors import JobLedgerError, UnexpectedError
 from jobledger.metrics import Metric
@@ -52,16 +56,46 @@ def _drop_messages(entity: Any) -> None:
         _drop_messages(inner)
 
 
+class _Context(LambdaContext):  # type: ignore[misc] # the X-Ray SDK has no types
+    """Reads the trace's header when Lambda has set another one; the SDK parses it 18 times for a small page."""
+
+    def _refresh_context(self) -> None:
+        header = os.environ.get(LAMBDA_TRACE_HEADER_KEY)
+        known = getattr(self._local, "segment", None) is not None
+        if not known or header != getattr(self._local, "header", None):
+            super()._refresh_context()
+            self._local.header = header
+
+
 def _tracer() -> Tracer:
     # By default, the Tracer imports every HTTP and SQL library that the X-Ray SDK can patch.
     tracer = Tracer(patch_modules=["botocore"])
     if not tracer.disabled:
-        tracer.provider.emitter = _Emitter()  # type: ignore[attr-defined] # it is X-Ray's recorder
+        recorder: Any = tracer.provider  # X-Ray's own, whose type Powertools hides
+        recorder.emitter = _Emitter()
+        if isinstance(recorder.context, LambdaContext):
+            recorder.context = _Context()
     return tracer
+
+
+def _only_when_sampled(owner: type, method: str) -> None:
+    """Let the SDK's wrapper of a botocore method do its work in sampled invocations only, which are few."""
+    traced = vars(owner)[method]
+
+    @functools.wraps(traced.__wrapped__)
+    def chosen(instance: Any, *args: Any, **kwargs: Any) -> Any:
+        if _recorded() is None:
+            return traced.__wrapped__(instance, *args, **kwargs)
+        return traced.__get__(instance, owner)(*args, **kwargs)
+
+    setattr(owner, method, chosen)
 
 
 logger = Logger()
 tracer = _tracer()
+if not tracer.disabled:
+    _only_when_sampled(BaseClient, "_make_api_call")
+    _only_when_sampled(Endpoint, "prepare_request")
 
 
 def observed(handler: Handler) -> Handler:

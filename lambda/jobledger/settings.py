@@ -23,8 +23,14 @@ def load() -> Settings:
     return Settings(
         ledger_table_name=required("LEDGER_TABLE_NAME"),
         scope=required("LEDGER_SCOPE"),
-        families=tuple(Family(name) for name in required("FAMILIES").split(",")),
+        families=families(),
     )
+
+
+def families() -> tuple[Family, ...]:
+    """Read the families of this deployment, in the service's order. Raises RuntimeError when they are missing."""
+    chosen = {Family(name) for name in required("FAMILIES").split(",")}
+    return tuple(family for family in Family if family in chosen)
 
 
 def required(name: str) -> str:

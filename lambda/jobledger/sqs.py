@@ -42,7 +42,7 @@ class Undelivered(Queue):
 
     def put(self, entry: dict[str, str | None]) -> None:
         """Send one entry. Raises QueueRefused."""
-        with _our_errors():
+        with _queue_errors():
             self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps(entry))
 
 
@@ -64,7 +64,7 @@ class AlertQueue(Queue):
         received: list[Waiting] = []
         while len(received) < MOST:
             try:
-                with _our_errors():
+                with _queue_errors():
                     answer = self._client.receive_message(
                         QueueUrl=self._url, MaxNumberOfMessages=_MOST_AT_ONCE
                     )
@@ -85,7 +85,7 @@ class AlertQueue(Queue):
             some = receipts[start : start + _MOST_AT_ONCE]
             entries = [{"Id": str(n), "ReceiptHandle": each} for n, each in enumerate(some)]
             try:
-                with _our_errors():
+                with _queue_errors():
                     answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
             except QueueRefused:
                 remaining += len(some)
@@ -95,7 +95,7 @@ class AlertQueue(Queue):
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def _queue_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:

@@ -11,6 +11,8 @@ _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 CLOCK_SKEW = timedelta(minutes=1)
 """The clocks of two functions differ by less. A stored time that is further ahead comes from a wrong clock."""
+SETTLING = timedelta(minutes=2)
+"""The age at which the change log is closed: no earlier write can still be pending."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -57,3 +59,11 @@ def known(time: str | None, now: datetime, ahead: timedelta = timedelta(0)) -> s
     with the clock.
     """
     return None if time is None or time > rfc3339(now + ahead + CLOCK_SKEW) else time
+
+
+def later_than(last: str | None, now: datetime) -> str:
+    """Return the time of an observation: `now`, but always later than `last`, if that is known."""
+    last = known(last, now)
+    if last is not None and rfc3339(now) <= last:
+        return rfc3339(parse(last) + timedelta(milliseconds=1))
+    return rfc3339(now)

@@ -1,8 +1,8 @@
-"""A stand-in for Amazon Comprehend Medical's batch jobs, which no AWS emulator ships.
+"""A stand-in for Amazon Comprehend Medical's batch jobs, because no AWS emulator has them.
 
 It speaks AWS JSON 1.1, checks input by botocore's own service model, and implements Start, Stop,
-Describe and List for all five families. Where AWS documents a behaviour it does that; where AWS is
-silent it does the worst that is allowed. Each such hostility is a switch of `Hostility`.
+Describe and List for all five families. It does what AWS documents. Where the documents are silent, it does the worst
+that they allow, and each such behaviour is a switch of `Hostility`.
 
     python -m local.comprehend_medical --port 4600 --jobs jobs.json --tame shuffle,late_jobs
 

@@ -117,7 +117,7 @@ class Faults:
         return pages
 
     def nulls(self) -> list[str]:
-        """Return what stands before the jobs of a page."""
+        """Return what a page lists before its jobs: a null, under the fault for that."""
         nulls = ["null"] if self.null_jobs > 0 else []
         self.null_jobs -= len(nulls)
         return nulls

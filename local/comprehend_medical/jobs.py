@@ -11,7 +11,7 @@ from local.comprehend_medical.settings import Settings
 DAY = 86_400.0
 ACTIVE = frozenset({"SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED"})
 ENDED = frozenset({"COMPLETED", "PARTIAL_SUCCESS", "FAILED", "STOPPED"})
-# A started job whose name begins so fails, whatever the setting `outcome` says.
+# A started job fails if its name begins like this, whatever the setting `outcome` is.
 WILL_FAIL = "will-fail"
 FAILURE_MESSAGE = "No documents could be read: access to the input bucket was denied."
 _ECHOED = ("JobName", "InputDataConfig", "LanguageCode", "DataAccessRoleArn", "KMSKey")
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 
 class Job:
-    """One job. Its JSON text is made once per change, so that a page is joined instead of serialized."""
+    """One job. Its JSON text is made once per change, so a page is joined and not serialized."""
 
     __slots__ = (
         "expires",

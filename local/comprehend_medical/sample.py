@@ -59,7 +59,7 @@ def sample_jobs(
 ) -> dict[Family, list[Properties]]:
     """Return jobs of the `days` before `now`. Equal arguments give equal jobs."""
     rng = random.Random(seed)
-    families = rng.choices(list(SHARES), list(SHARES.values()), k=count)
+    families = rng.choices(list(Family), [SHARES.get(each, 10) for each in Family], k=count)
     jobs: dict[Family, list[Properties]] = {family: [] for family in Family}
     for index, family in enumerate(families):
         # All jobs are at least an hour old, because younger ones would be active. None expires immediately.

@@ -70,7 +70,7 @@ class Shelf:
         self.by_status[job.status].discard(job)
 
     def rewrite(self, job: Job, properties: Mapping[str, Any]) -> None:
-        """Replace a job's properties. It keeps its positions, so that no walk misses it."""
+        """Replace a job's properties. The job keeps its positions, so no walk misses it."""
         name, status, submitted = job.name, job.status, job.submitted
         job.write(properties)
         if job.name != name:

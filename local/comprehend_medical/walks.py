@@ -1,9 +1,8 @@
 """Listing: the order of a walk, its pages, and the tokens that lead from page to page.
 
-A walk lists every job that was there when it began and still is, at least once. It is kept in its
-token, not in memory: a walk in time order stands after a (SubmitTime, key); one without documented
-order steps through the log's positions by a stride that is prime to their number, which visits each
-once in an order that looks like none.
+A walk lists every job that exists from its beginning to its end, at least once. Its token has all of its state. A walk
+in time order continues after a (SubmitTime, key). A walk without a documented order steps through the log's positions
+by a stride that is prime to their number: it visits each position once, in an order that looks random.
 """
 
 import base64

@@ -21,16 +21,15 @@ from local.ministack.observability import (
     emitting_metrics,
     keep_metrics,
     keep_traces,
+    sampling_all,
     without_maths,
 )
-from local.ministack.queries import compare_ranges
 from local.ministack.streams import keep_streams
 
 if __name__ == "__main__":
     complete_iam()
     keep_streams()
-    dynamodb._evaluate_condition = compare_ranges(dynamodb._evaluate_condition)
-    # Other conditions are parsed for each row as well.
+    # MiniStack parses a condition again for each row: 71 ms for a query of 2,500 rows, 19 ms with these two.
     dynamodb._tokenize = functools.lru_cache(dynamodb._tokenize)
     dynamodb._condition_syntax_error = functools.lru_cache(dynamodb._condition_syntax_error)
     lambda_svc._execute_function_dispatch = take_turns(lambda_svc._execute_function_dispatch)
@@ -44,6 +43,9 @@ if __name__ == "__main__":
         lambda_svc._emit_lambda_logs, keep_metrics(), cloudwatch_logs._log_groups
     )
     provisioners._cw_metric_alarm_record = without_maths(provisioners._cw_metric_alarm_record)
+    lambda_svc._xray_trace_id_for_invocation = sampling_all(
+        lambda_svc._xray_trace_id_for_invocation
+    )
     keep_traces(Path(os.environ["TRACES_FILE"]))
     sns._fanout = keep_mail(sns._fanout, Path(os.environ["MAIL_DIR"]))
     app.main()

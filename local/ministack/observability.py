@@ -36,6 +36,19 @@ def keep_traces(file: Path) -> None:
     threading.Thread(target=receive, daemon=True).start()
 
 
+def sampling_all(trace_id: Callable[..., str | None]) -> Callable[..., str | None]:
+    """Wrap MiniStack's choice of the invocations that X-Ray samples: all of them.
+
+    In AWS, API Gateway begins the traces of the API's requests. MiniStack's API Gateway begins none, and would leave
+    the API's function untraced.
+    """
+
+    def sampled(config: dict[str, Any], *rest: Any) -> str | None:
+        return trace_id(config | {"TracingConfig": {"Mode": "Active"}}, *rest)
+
+    return sampled
+
+
 def metrics_in(log_text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the namespace and the MetricDatum of each metric in lines of the embedded metric format.
 

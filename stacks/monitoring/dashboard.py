@@ -1,4 +1,9 @@
-"""The CloudWatch dashboard: is the ledger fresh, what happens to jobs, do people and systems get answers, what costs."""
+"""The CloudWatch dashboard: age of the ledger, status of jobs, answers to people and systems, and cost drivers.
+
+It has at most 50 metrics, because CloudWatch bills three dollars a month for a dashboard that has more
+(https://aws.amazon.com/cloudwatch/pricing/). What alarms watch (throttles, dead letters, near timeouts) is left to the
+widget of all alarms.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +12,6 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.monitoring.metrics import EmittedMetrics
@@ -19,7 +23,7 @@ _PERIOD = Duration.minutes(5)
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What the dashboard shows. Functions, queues, tables and the API's metrics are by their names in graphs."""
+    """What the dashboard shows. The keys of the mappings are the names in the graphs."""
 
     emitted: EmittedMetrics
     settings: Settings
@@ -27,7 +31,6 @@ class Watched:
     board: lambda_.IFunction
     api: Mapping[str, cloudwatch.Metric]
     functions: Mapping[str, lambda_.Function]
-    queues: Mapping[str, sqs.Queue]
     tables: Mapping[str, dynamodb.Table]
 
     def counts(self, *names: str) -> list[cloudwatch.IMetric]:
@@ -88,10 +91,6 @@ def _answer_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
         api[name].with_(statistic="Sum", label=name)
         for name in ("requests", "client errors", "server errors")
     ]
-    undelivered = [
-        queue.metric_approximate_number_of_messages_visible(label=name, statistic="Maximum")
-        for name, queue in watched.queues.items()
-    ]
     digests = ("DigestRuns", "DigestsPublished", "DigestsResumed", "DigestFailures", "ChatFailures")
     waits = watched.statistics("LookupWaitSeconds", "Maximum")
     return [
@@ -103,25 +102,17 @@ def _answer_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
         _row(
             _graph("Digests", count(*digests)),
             _graph("Change events", count("EventsSent", "EventFailures", "RecordsPutAside")),
-            _graph("Undelivered", undelivered),
         ),
     ]
 
 
 def _resource_rows(watched: Watched) -> list[list[cloudwatch.IWidget]]:
-    functions, tables = watched.functions, watched.tables
+    functions = watched.functions
     return [
         _row(
             _graph("Function errors", _of_functions(functions, "Errors", "Sum")),
-            _graph(
-                "Function durations (milliseconds)", _of_functions(functions, "Duration", "p99")
-            ),
-            _graph("Throttled functions", _of_functions(functions, "Throttles", "Sum")),
-        ),
-        _row(
-            _graph("What costs: invocations", _of_functions(functions, "Invocations", "Sum")),
-            _graph("What costs: DynamoDB units", _of_tables(tables, "Consumed{}CapacityUnits")),
-            _graph("Throttled tables", _of_tables(tables, "{}ThrottleEvents")),
+            _graph("Cost drivers: invocations", _of_functions(functions, "Invocations", "Sum")),
+            _graph("Cost drivers: DynamoDB units", _units(watched.tables)),
         ),
     ]
 
@@ -158,9 +149,11 @@ def _of_functions(
     return [f.metric(metric, label=name, statistic=statistic) for name, f in functions.items()]
 
 
-def _of_tables(tables: Mapping[str, dynamodb.Table], pattern: str) -> list[cloudwatch.IMetric]:
+def _units(tables: Mapping[str, dynamodb.Table]) -> list[cloudwatch.IMetric]:
     return [
-        table.metric(pattern.format(verb), label=f"{name} {verb.lower()}s", statistic="Sum")
+        table.metric(
+            f"Consumed{verb}CapacityUnits", label=f"{name} {verb.lower()}s", statistic="Sum"
+        )
         for name, table in tables.items()
         for verb in ("Read", "Write")
     ]

@@ -1,6 +1,6 @@
 """The metrics that the functions emit, by the names in the functions' own code.
 
-A name that no function emits ends the synthesis, so no alarm can wait for a metric that never comes.
+An unknown name ends the synthesis, so no alarm waits for a metric that no function emits.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class EmittedMetrics:
     ) -> cloudwatch.Metric:
         """Return one metric. Raises ValueError for a name or dimension that the functions do not emit.
 
-        `label` is for graphs only: CDK turns an alarm of a labelled metric into one of metric maths.
+        Use `label` in graphs only: with it, CDK makes an alarm a metric-math alarm.
         """
         known = emitted_metrics()
         if known.get(name) is not (family is not None):

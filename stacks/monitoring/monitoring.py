@@ -8,7 +8,6 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.alerts import JobAlerts
@@ -18,8 +17,8 @@ from stacks.digest import Digest
 from stacks.function import METRICS_NAMESPACE
 from stacks.ledger import Ledger
 from stacks.lookup import Lookup
+from stacks.monitoring.alarm import Alarm
 from stacks.monitoring.alarms import (
-    Alarm,
     alert_alarms,
     api_alarms,
     digest_alarms,
@@ -53,7 +52,7 @@ class Parts:
     def alarmed_functions(self) -> dict[str, lambda_.Function]:
         """The functions with alarms of their own, by name.
 
-        A look-up that fails is a failure of its function: the deployment that asked says why.
+        Look-ups have none: when one fails, its function fails, and the deployment that asked says why.
         """
         return {
             "sync": self.sync.function,
@@ -77,16 +76,6 @@ class Parts:
     def tables(self) -> dict[str, dynamodb.Table]:
         """The tables, by name."""
         return {"ledger": self.ledger, "idempotency": self.digest.idempotency_table}
-
-    @property
-    def queues(self) -> dict[str, sqs.Queue]:
-        """The queues of what could not be delivered, by what that is."""
-        alerts = {"alerts": self.alerts.undelivered} if self.alerts.undelivered else {}
-        return {
-            "digests": self.digest.undelivered,
-            "change events": self.changes.undelivered,
-            **alerts,
-        }
 
     @property
     def log_groups(self) -> dict[str, list[logs.ILogGroup]]:
@@ -126,16 +115,15 @@ class Monitoring(Construct):
                 "latency": stage.metric_latency(),
             },
             functions=parts.functions,
-            queues=parts.queues,
             tables=parts.tables,
         )
         self.dashboard = create_dashboard(self, dashboard_rows(watched))
 
 
 def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[cloudwatch.Alarm]:
-    """Create each alarm in the scope of what it watches; digests had theirs there before."""
+    """Create each alarm in the scope of what it watches."""
     digest, stage = parts.digest, parts.api.stage
-    declared: list[tuple[Construct, Iterable[tuple[str, Alarm]]]] = [
+    declared: list[tuple[Construct, Iterable[Alarm]]] = [
         (parts.sync, sync_alarms(emitted, settings)),
         (digest, digest_alarms(emitted, settings, digest.undelivered)),
         (parts.changes, event_alarms(emitted, parts.changes.undelivered)),
@@ -148,8 +136,4 @@ def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[c
         for name, function in parts.alarmed_functions.items()
     ]
     notification = actions.SnsAction(parts.alerts.topic)
-    return [
-        alarm.create(scope, construct_id, notification)
-        for scope, alarms in declared
-        for construct_id, alarm in alarms
-    ]
+    return [alarm.create(scope, notification) for scope, alarms in declared for alarm in alarms]

@@ -1,4 +1,4 @@
-"""Saved queries of CloudWatch Logs Insights: the ones that the runbook uses.
+"""Saved queries of CloudWatch Logs Insights, which the runbook uses.
 
 They select fields that the functions and API Gateway write: ids, counts, times and error names.
 """

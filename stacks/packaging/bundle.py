@@ -21,7 +21,7 @@ from stacks.packaging.slim import OPERATIONS, slim
 from stacks.packaging.target import Target, interpreter_for
 
 _FOLDER = Path(__file__).resolve().parent
-_RECIPE = ("bundle.py", "slim.py", "target.py")
+_RECIPE = ("bundle.py", "cuts.py", "slim.py", "target.py")
 _KEPT_BUILDS = 6  # enough to switch between settings and branches; each is about 5 MiB
 _ZIP_DATE = (
     1980,

@@ -7,12 +7,14 @@ uncompressed and without documentation, clients are created faster and the bundl
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from jobledger.service import Family, operations
+from stacks.packaging.cuts import cut
 
 # Every operation that the code calls, by service. botocore in the bundle knows no others.
 OPERATIONS = {
@@ -37,37 +39,42 @@ SERVICES = tuple(OPERATIONS)
 # The files that a client reads when it is created. The functions use no paginator and no waiter.
 _SERVICE_FILES = ("endpoint-rule-set-1", "service-2", "service-2.sdk-extras")
 _USELESS_FOLDERS = ("__pycache__", "tests", "examples", "include", "bin")
-# Utilities of Powertools that need packages outside the bundle.
-_UNUSABLE = (
-    "aws_lambda_powertools/utilities/data_masking",
-    "aws_lambda_powertools/utilities/kafka",
-    "aws_lambda_powertools/utilities/parser",
+# The file beside botocore's own that jobledger/clients.py reads.
+ROOTS_FILE = "amazon-roots.pem"
+_CERTIFICATE = r'# Label: "(.+)"\n(?:#.*\n)*(-+BEGIN CERTIFICATE-+\n[^-]+-+END CERTIFICATE-+\n)'
+_ROOTS = (
+    "Amazon Root CA 1",
+    "Amazon Root CA 2",
+    "Amazon Root CA 3",
+    "Amazon Root CA 4",
+    "Starfield Services Root Certificate Authority - G2",
 )
-# Utilities of Powertools that nothing in the bundle imports; a test looks.
-UNUSED = (
-    "aws_lambda_powertools/utilities/auth_alpha",
-    "aws_lambda_powertools/utilities/circuit_breaker",
-    "aws_lambda_powertools/utilities/feature_flags",
-    "aws_lambda_powertools/utilities/streaming",
-)
-# Time zones of dateutil's own, which it reads only for a named zone that the machine lacks. The functions use
-# zoneinfo and tzdata.
-_UNREAD = "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz"
 _USELESS_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h")
 
 
 def slim(packages: Path) -> None:
     """Remove from a folder of installed packages what the functions do not need."""
     _remove_useless(packages)
-    for folder in (*_UNUSABLE, *UNUSED):
-        shutil.rmtree(packages / folder, ignore_errors=True)
-    (packages / _UNREAD).unlink(missing_ok=True)
+    cut(packages)
     _keep_services(packages / "botocore" / "data")
-    # boto3's resources; Powertools uses its clients only.
-    shutil.rmtree(packages / "boto3" / "data", ignore_errors=True)
+    certificates = packages / "botocore" / "cacert.pem"
+    if certificates.exists():
+        roots = amazon_roots(certificates.read_text(encoding="utf-8"))
+        certificates.with_name(ROOTS_FILE).write_text(roots, encoding="ascii")
     endpoints = packages / "botocore" / "data" / "endpoints.json"
     if endpoints.exists():
         _cut_endpoints(endpoints)
+
+
+def amazon_roots(certificates: str) -> str:
+    """Return the certificates of Amazon's roots, to which all its endpoints in the `aws` partition chain.
+
+    https://www.amazontrust.com/repository/ lists them. Raises ValueError when botocore's file lacks one.
+    """
+    found = dict(re.findall(_CERTIFICATE, certificates))
+    if missing := set(_ROOTS) - found.keys():
+        raise ValueError(f"botocore's certificates lack {', '.join(sorted(missing))}")
+    return "".join(found[name] for name in _ROOTS)
 
 
 def _remove_useless(packages: Path) -> None:

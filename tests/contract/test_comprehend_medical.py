@@ -37,9 +37,8 @@ def client(server: Server) -> Any:
 
 
 def test_all_twenty_job_operations_of_the_model_are_there() -> None:
-    modelled = {name for name in service_model().operation_names if "Job" in name}
-    assert set(OPERATIONS) == modelled
-    assert len(modelled) == 20
+    assert set(OPERATIONS) == {name for name in service_model().operation_names if "Job" in name}
+    assert len(OPERATIONS) == 20
 
 
 @pytest.mark.parametrize("family", Family)
@@ -83,28 +82,31 @@ def test_a_stopped_job_is_first_asked_to_stop_in_every_family(
 
 
 @pytest.mark.parametrize(
-    "outcome, property_name",
-    [("COMPLETED", None), ("PARTIAL_SUCCESS", "ManifestFilePath"), ("FAILED", "Message")],
+    "setting, name, outcome, property_name",
+    [
+        ("COMPLETED", "notes", "COMPLETED", None),
+        ("PARTIAL_SUCCESS", "notes", "PARTIAL_SUCCESS", "ManifestFilePath"),
+        ("FAILED", "notes", "FAILED", "Message"),
+        ("COMPLETED", "will-fail-1", "FAILED", "Message"),
+    ],
 )
 def test_a_job_ends_as_was_set_when_it_started(
-    server: Server, client: Any, clock: Clock, outcome: str, property_name: str | None
+    server: Server,
+    client: Any,
+    clock: Clock,
+    setting: str,
+    name: str,
+    outcome: str,
+    property_name: str | None,
 ) -> None:
-    server.change(outcome=outcome)
-    started = call(client, Verb.START, Family.PHI, **MINIMAL)
+    server.change(outcome=setting)
+    started = call(client, Verb.START, Family.PHI, **MINIMAL, JobName=name)
     server.change(outcome="COMPLETED")
     clock.tick(13)
     answer = call(client, Verb.DESCRIBE, Family.PHI, **started)
     described = answer["ComprehendMedicalAsyncJobProperties"]
     assert described["JobStatus"] == outcome
     assert described.keys() & {"ManifestFilePath", "Message"} == {property_name} - {None}
-
-
-def test_a_job_whose_name_begins_with_will_fail_fails(client: Any, clock: Clock) -> None:
-    named = MINIMAL | {"JobName": "will-fail-1"}
-    started = call(client, Verb.START, Family.PHI, **named)
-    clock.tick(13)
-    answer = call(client, Verb.DESCRIBE, Family.PHI, **started)
-    assert answer["ComprehendMedicalAsyncJobProperties"]["JobStatus"] == "FAILED"
 
 
 def test_the_same_client_request_token_starts_one_job(server: Server, client: Any) -> None:
@@ -139,19 +141,14 @@ DESCRIBE = "DescribeSNOMEDCTInferenceJob"
         (LIST, {"MaxResults": 0}, "InvalidRequest", "greater than or equal to 1"),
         (LIST, {"MaxResults": 501}, "InvalidRequest", "less than or equal to 500"),
         (LIST, {"MaxResults": "5"}, "Serialization", "maxResults"),
-        (LIST, {"MaxResults": True}, "Serialization", "maxResults"),
-        (LIST, {"MaxResults": 1.5}, "Serialization", "maxResults"),
         (LIST, {"NextToken": ""}, "InvalidRequest", "length greater than or equal to 1"),
         (LIST, {"NextToken": "made up"}, "InvalidRequest", "not valid"),
-        (LIST, {"NextToken": "é"}, "InvalidRequest", "not valid"),
         (LIST, {"Filter": []}, "Serialization", "filter"),
         (LIST, {"Filter": {"JobStatus": "BOGUS"}}, "Validation", "[SUBMITTED, IN_PROGRESS"),
-        (LIST, {"Filter": {"JobName": ""}}, "Validation", "length greater than or equal to 1"),
         (LIST, {"Filter": {"JobName": "n" * 257}}, "Validation", "less than or equal to 256"),
         (LIST, {"Filter": {"JobName": "a\nb"}}, "Validation", "pattern"),
         (LIST, {"Filter": {"SubmitTimeAfter": "2026"}}, "Serialization", "submitTimeAfter"),
         (STOP, {}, "InvalidRequest", "'jobId' failed to satisfy constraint: Member must not be"),
-        (STOP, {"JobId": None}, "InvalidRequest", "must not be null"),
         (STOP, {"JobId": "a" * 33}, "InvalidRequest", "less than or equal to 32"),
         (STOP, {"JobId": "a" * 32}, "ResourceNotFound", "not found"),
         (DESCRIBE, {"JobId": "a#b"}, "InvalidRequest", "pattern"),
@@ -160,8 +157,6 @@ DESCRIBE = "DescribeSNOMEDCTInferenceJob"
         (START, MINIMAL | {"LanguageCode": "de"}, "InvalidRequest", "[en]"),
         (START, MINIMAL | {"InputDataConfig": {}}, "InvalidRequest", "inputDataConfig.s3Bucket"),
         (START, MINIMAL | {"InputDataConfig": {"S3Bucket": "A-B"}}, "InvalidRequest", "pattern"),
-        (START, MINIMAL | {"DataAccessRoleArn": "x" * 30}, "InvalidRequest", "pattern"),
-        (START, MINIMAL | {"ClientRequestToken": "a b"}, "InvalidRequest", "pattern"),
         (START, MINIMAL | {"JobName": "🙂"}, "InvalidRequest", "pattern"),
     ],
 )
@@ -172,21 +167,6 @@ def test_input_is_checked_by_the_model_and_refused_with_a_modelled_error(
         Service().call(operation, json.dumps(wanted))
     assert refused.value.code == f"{code}Exception"
     assert words in refused.value.message
-
-
-def test_boto3_sends_what_its_own_checks_let_through_and_gets_the_service_error(
-    client: Any,
-) -> None:
-    cases: list[tuple[dict[str, Any], str]] = [
-        ({"MaxResults": 501}, "InvalidRequestException"),
-        ({"Filter": {"JobStatus": "BOGUS"}}, "ValidationException"),
-        ({"Filter": {"JobName": "tab\there"}}, "ValidationException"),
-    ]
-    for parameters, code in cases:
-        with pytest.raises(ClientError) as refused:
-            client.list_snomedct_inference_jobs(**parameters)
-        assert refused.value.response["Error"]["Code"] == code
-        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 @pytest.mark.parametrize("name", [*ODD_NAMES, "a", "_.:/=+-%@", "٣", "\u2007"])
@@ -211,9 +191,7 @@ def test_an_illegal_job_name_is_known_as_one(name: str) -> None:
     "operation, code, status",
     [
         ("ListPHIDetectionJobs", "InvalidRequestException", 400),
-        ("ListPHIDetectionJobs", "ValidationException", 400),
         ("ListPHIDetectionJobs", "TooManyRequestsException", 429),
-        ("ListPHIDetectionJobs", "InternalServerException", 500),
         ("ListPHIDetectionJobs", "ServiceUnavailableException", 503),
         ("ListPHIDetectionJobs", "ThrottlingException", 400),
         ("DescribePHIDetectionJob", "ResourceNotFoundException", 404),
@@ -238,9 +216,7 @@ def test_an_error_has_the_code_and_the_status_of_the_model(
         ("ComprehendMedical_20181030.ListNothing", b"{}", "UnknownOperationException"),
         ("ComprehendMedical_20181030.DetectPHI", b"{}", "UnknownOperationException"),
         ("Other_20181030.ListPHIDetectionJobs", b"{}", "UnknownOperationException"),
-        ("", b"{}", "UnknownOperationException"),
         ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"{", "SerializationException"),
-        ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"[]", "SerializationException"),
         ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"\xff", "SerializationException"),
         ("ComprehendMedical_20181030.ListPHIDetectionJobs", b"", None),
         ("ComprehendMedical_20181030.ListPHIDetectionJobs", b'{"Filter": null, "New": 1}', None),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,15 +70,14 @@ def refusal(*arguments: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_is_serves_and_ends_with_status_0(number: signal.Signals) -> None:
+def test_it_says_where_it_is_serves_and_ends_with_status_0() -> None:
     with running("--tame", "all") as (process, line):
         assert re.fullmatch(
             r"Comprehend Medical stand-in: http://127\.0\.0\.1:\d+ \(2,500 jobs\)\n", line
         )
         answer = client_for(endpoint(line)).list_snomedct_inference_jobs(MaxResults=500)
         assert len(answer[LIST_KEY]) == 500
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=10) == ("", "")
         assert process.returncode == 0
 
@@ -98,33 +93,6 @@ def test_a_jobs_file_is_served(tmp_path: Path) -> None:
         assert found["JobStatus"] == "IN_PROGRESS"
 
 
-def test_with_a_trickle_sample_jobs_go_on_starting_and_few_are_active() -> None:
-    with running("--trickle", "0.01", "--tame", "all") as (_, line):
-        url = f"{endpoint(line)}/_control/jobs"
-
-        def active(body: bytes | None = None) -> list[int]:
-            with urllib.request.urlopen(url, body, timeout=10) as response:
-                jobs = json.load(response)
-            return [] if body else [sum(j["JobStatus"] in ACTIVE for j in jobs[f]) for f in Family]
-
-        # The sample's own active jobs end after a while; without them, others start at once, and again.
-        for _ in range(2):
-            active(b'{"Replace": {}}')
-            deadline = time.monotonic() + 30
-            while (each := active()) != [4] * len(Family):
-                assert max(each) <= 4
-                assert time.monotonic() < deadline, each
-                time.sleep(0.05)
-
-
-def test_a_taken_port_is_named() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert refusal("--port", str(port)) == (
-            f"comprehend_medical: port {port} is taken; choose another with --port\n"
-        )
-
-
 def test_a_wrong_argument_is_one_line_that_says_what_is_allowed() -> None:
     assert "--tame shufle: there are all, single_filter, shuffle" in refusal("--tame", "shufle")
     assert "allowed are COMPLETED" in refusal("--outcome", "LOST")
@@ -132,51 +100,16 @@ def test_a_wrong_argument_is_one_line_that_says_what_is_allowed() -> None:
     assert "allowed is 0 to 65535" in refusal("--port", "70000")
 
 
-def test_help_lists_every_hostility_with_a_sentence() -> None:
-    done = subprocess.run(
-        [*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in ("single_filter", "late_jobs", "stop_refusals"):
-        assert re.search(rf"^  {name} +\w+ \w+ \w+", done.stdout, re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    "content, families",
-    [
-        ({LIST_KEY: [job(1)]}, {Family.SNOMEDCT: 1}),
-        ({LIST_KEY: [job(1)], "NextToken": "x"}, {Family.SNOMEDCT: 1}),
-        ([job(1)], {Family.SNOMEDCT: 1}),
-        ({"PHI": [job(1), job(2)], "RXNORM": []}, {Family.PHI: 2, Family.RXNORM: 0}),
-        ({"ICD10CM": {LIST_KEY: [{}]}}, {Family.ICD10CM: 1}),
-        ({}, {}),
-    ],
-)
-def test_jobs_are_read_in_every_shape_that_people_have(
-    content: object, families: dict[Family, int]
-) -> None:
-    assert {family: len(jobs) for family, jobs in read_jobs(content).items()} == families
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2020-05-19T20:38:37.594000+00:00",
-        "2020-05-19T20:38:37.594Z",
-        "2020-05-19T22:38:37.594999+02:00",
-        "2020-05-19T20:38:37.594",
-        1_589_920_717.594,
-        1_589_920_717.594_9,
-    ],
-)
-def test_times_are_read_as_the_cli_prints_them_and_as_the_wire_carries_them(
-    text: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TZ", "Asia/Kathmandu")
-    time.tzset()
-    read = read_jobs([{"SubmitTime": text, "Tomorrow": text}])[Family.SNOMEDCT]
-    monkeypatch.undo()
-    time.tzset()
-    assert read == [{"SubmitTime": 1_589_920_717.594, "Tomorrow": text}]
+def test_jobs_are_read_in_every_shape_that_people_have() -> None:
+    """Times as the CLI prints them, and as the wire carries them."""
+    printed = job(1, SubmitTime="2020-05-19T20:38:37.594999+00:00")
+    read = {**job(1), "SubmitTime": 1_589_920_717.594}
+    for content in ([printed], {LIST_KEY: [printed], "NextToken": "x"}, {"SNOMEDCT": [printed]}):
+        assert read_jobs(content) == {Family.SNOMEDCT: [read]}
+    assert read_jobs({"PHI": {LIST_KEY: [{}]}, "RXNORM": []}) == {
+        Family.PHI: [{}],
+        Family.RXNORM: [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -185,12 +118,9 @@ def test_times_are_read_as_the_cli_prints_them_and_as_the_wire_carries_them(
         ("{", "is not JSON"),
         ("5", "holds a number; allowed is an object with ComprehendMedicalAsyncJobPropertiesList"),
         ('{"SNOMED": []}', "'SNOMED' is no family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
-        ('{"PHI": {}}', "PHI: holds an object; allowed is a list of jobs"),
         ('{"PHI": [{}, 7]}', "PHI[1]: is a number; allowed is an object of job properties"),
         ('{"PHI": [{"JobName": 7}]}', "PHI[0].JobName: is a number; allowed is a string"),
-        ('[{"InputDataConfig": "s3"}]', "SNOMEDCT[0].InputDataConfig: is a string; allowed is an"),
         ('[{"EndTime": "soon"}]', "SNOMEDCT[0].EndTime: 'soon' is no time; allowed is an ISO 8601"),
-        ('[{"EndTime": true}]', "SNOMEDCT[0].EndTime: is true or false; allowed is an ISO 8601"),
         ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is no time; allowed is an ISO 8601"),
         ('[{"JobId": "a"}, {"JobId": "a"}]', "SNOMEDCT[1].JobId: 'a' is that of SNOMEDCT[0] too"),
     ],
@@ -251,46 +181,10 @@ def test_made_up_jobs_that_are_active_finish_within_three_minutes() -> None:
     assert counts[-1] == 0
 
 
-def test_active_jobs_of_an_export_stay_as_they_are() -> None:
-    clock = Clock(NOW)
-    jobs = sample_jobs(NOW)
-    service = Service(jobs, clock=clock)
-    clock.tick(600)
-    assert service.jobs() == jobs
-
-
-def test_every_made_up_job_fits_the_model() -> None:
-    clock = Clock(NOW)
-    seen = 0
-    with Server(sample_jobs(NOW), clock=clock) as server:
-        server.change(throttle=False)
-        client = client_for(server.endpoint)
-        for operation in ("list_snomedct_inference_jobs", "list_phi_detection_jobs"):
-            token: dict[str, str] = {}
-            while True:
-                page = getattr(client, operation)(MaxResults=500, **token)
-                seen += len(page[LIST_KEY])
-                if "NextToken" not in page:
-                    break
-                token = {"NextToken": page["NextToken"]}
-    assert seen > 1_000
-
-
-def aws_command() -> list[str]:
-    """Find an AWS CLI v1: named by JOBLEDGER_AWS_CLI, in .venv-awscli, or beside this interpreter."""
-    beside = ROOT / ".venv-awscli" / "bin" / "aws"
-    for found in (os.environ.get("JOBLEDGER_AWS_CLI"), str(beside) if beside.exists() else None):
-        if found:
-            return [found]
-    if importlib.util.find_spec("awscli"):
-        return [sys.executable, "-m", "awscli"]
-    pytest.skip(
-        "no AWS CLI: set JOBLEDGER_AWS_CLI, or make .venv-awscli from local/awscli-requirements.txt"
-    )
-
-
 def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path: Path) -> None:
-    aws = aws_command()
+    aws = ROOT / ".venv-awscli" / "bin" / "aws"
+    if not aws.exists():
+        pytest.skip("no AWS CLI: make test installs it")
     # Its time stands still, so that the job does not end in between.
     with Server(hostility=Hostility.none(), clock=Clock()) as server:
         environment = {
@@ -304,7 +198,7 @@ def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path: Path) -> N
 
         def run(command: str, *options: str) -> Any:
             done = subprocess.run(
-                [*aws, "comprehendmedical", command, *options, "--output", "json"],
+                [aws, "comprehendmedical", command, *options, "--output", "json"],
                 env=environment,
                 capture_output=True,
                 text=True,

@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,12 @@ def opened(request: str | urllib.request.Request, seconds: float = 30) -> Any:
 @dataclass(frozen=True)
 class Answer:
     status: int
-    content_type: str
-    json: Any
+    headers: Message
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
 
 
 @dataclass(frozen=True)
@@ -119,27 +124,33 @@ class Deployment:
     def outputs(self) -> dict[str, str]:
         return self.ready["Outputs"]
 
-    def get(self, path: str, **parameters: object) -> Answer:
-        url = f"{self.ready['ApiUrl']}{path}?{urllib.parse.urlencode(parameters)}"
+    def send(
+        self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str
+    ) -> Answer:
+        """Send a request to the API, with what headers there are."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.ready["ApiUrl"] + path, body, sent, method=method)
         try:
-            with opened(url) as response:
-                return Answer(
-                    response.status, response.headers["Content-Type"], json.load(response)
-                )
+            with opened(request, 60) as response:
+                return Answer(response.status, response.headers, response.read())
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.headers["Content-Type"], json.load(error))
+                return Answer(error.code, error.headers, error.read())
+
+    def get(self, path: str, **parameters: object) -> Answer:
+        return self.send(f"{path}?{urllib.parse.urlencode(parameters)}")
 
     def pages(self, **parameters: object) -> Iterator[list[dict]]:
         token: dict[str, str] = {}
         while True:
             answer = self.get("/jobs", **parameters, **token)
-            assert (answer.status, answer.content_type) == (200, "application/json"), answer
-            assert answer.json["AsOf"]
-            yield answer.json["ComprehendMedicalAsyncJobPropertiesList"]
-            if "NextToken" not in answer.json:
+            assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+            page = answer.json
+            assert page["AsOf"]
+            yield page["ComprehendMedicalAsyncJobPropertiesList"]
+            if "NextToken" not in page:
                 return
-            token = {"NextToken": answer.json["NextToken"]}
+            token = {"NextToken": page["NextToken"]}
 
     def client(self, service: str) -> Any:
         upstream = service == "comprehendmedical"
@@ -195,3 +206,41 @@ def stop(process: subprocess.Popen[bytes], number: int = signal.SIGINT) -> None:
         process.wait(STOP_SECONDS)
     finally:
         process.kill()
+
+
+class Inbox:
+    """A queue that keeps what topics and rules deliver, in the order of its arrival."""
+
+    def __init__(self, deployment: Any, name: str) -> None:
+        self._deployment = deployment
+        self._sqs = deployment.client("sqs")
+        self._name = name
+        anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+        policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [anyone]})}
+        self._url = self._sqs.create_queue(QueueName=name, Attributes=policy)["QueueUrl"]
+        asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self._arn = asked["Attributes"]["QueueArn"]
+        self.received: list[str] = []
+
+    def subscribe(self, topic: str, **attributes: str) -> None:
+        """Receive what a topic publishes, which an output of the stack names."""
+        self._deployment.client("sns").subscribe(
+            TopicArn=self._deployment.outputs[topic],
+            Protocol="sqs",
+            Endpoint=self._arn,
+            Attributes=attributes,
+        )
+
+    def follow_events(self) -> None:
+        """Receive every event of the deployment."""
+        events = self._deployment.client("events")
+        events.put_rule(Name=self._name, EventPattern=json.dumps({"source": ["jobledger"]}))
+        events.put_targets(Rule=self._name, Targets=[{"Id": "queue", "Arn": self._arn}])
+
+    def receive(self) -> list[str]:
+        """All that has arrived so far."""
+        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            self.received.append(message["Body"])
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return self.received

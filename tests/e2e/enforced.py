@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -18,6 +17,7 @@ from botocore.credentials import Credentials
 
 from local.deployment import REGION
 from tests.e2e.local_aws import OwnAws
+from tests.e2e.lookups import Stacks
 from tests.infrastructure.template_reading import listed, path_of
 
 STACK = "JobLedger"
@@ -47,13 +47,14 @@ class Enforced:
         self.own = own
         self.outputs = outputs
         self.api_url = own.api_url(outputs)
+        self.client = own.client
 
     @cached_property
     def _names(self) -> dict[str, str]:
         """The physical names of the stack's resources, by path."""
         (file,) = self.own.aws.assembly.glob("*.template.json")
         resources = json.loads(file.read_text())["Resources"]
-        pages = self.own.client("cloudformation").get_paginator("list_stack_resources")
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
         return {
             path_of(resources[found["LogicalResourceId"]]): found["PhysicalResourceId"]
             for page in pages.paginate(StackName=STACK)
@@ -68,7 +69,7 @@ class Enforced:
     @contextlib.contextmanager
     def without(self, role: str, *statements: tuple[str, str]) -> Iterator[None]:
         """Take actions out of a role's statements, each named by `Sid`, and put them back."""
-        iam, name = self.own.client("iam"), self.name(role)
+        iam, name = self.client("iam"), self.name(role)
         (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
         given = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         less = json.loads(json.dumps(given))
@@ -87,7 +88,7 @@ class Enforced:
     @contextlib.contextmanager
     def publishing_by_role_only(self, topic: str) -> Iterator[None]:
         """Take the statements that allow something out of a topic's policy, and put them back."""
-        sns, arn = self.own.client("sns"), self.name(topic)
+        sns, arn = self.client("sns"), self.name(topic)
         given = sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]
         denying = json.loads(given)
         denying["Statement"] = [s for s in denying["Statement"] if s["Effect"] == "Deny"]
@@ -98,7 +99,7 @@ class Enforced:
             self._set_policy(arn, given)
 
     def _set_policy(self, topic: str, policy: str) -> None:
-        self.own.client("sns").set_topic_attributes(
+        self.client("sns").set_topic_attributes(
             TopicArn=topic, AttributeName="Policy", AttributeValue=policy
         )
 
@@ -108,13 +109,13 @@ class Enforced:
         return json.dumps(document)
 
     def _put(self, role: str, policy: str, document: dict[str, Any]) -> None:
-        self.own.client("iam").put_role_policy(
+        self.client("iam").put_role_policy(
             RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document)
         )
 
     def invoke(self, path: str, **event: object) -> Any:
         """A function's result; fails when the function did."""
-        answer = self.own.client("lambda").invoke(
+        answer = self.client("lambda").invoke(
             FunctionName=self.name(path), Payload=json.dumps(event).encode()
         )
         result = json.load(answer["Payload"])
@@ -123,14 +124,14 @@ class Enforced:
 
     def log_of(self, path: str, **event: object) -> str:
         """The end of a function's log of one invocation."""
-        answer = self.own.client("lambda").invoke(
+        answer = self.client("lambda").invoke(
             FunctionName=self.name(path), LogType="Tail", Payload=json.dumps(event).encode()
         )
         return base64.b64decode(answer["LogResult"]).decode()
 
     def start(self, path: str, **event: object) -> None:
         """Start a function, and do not wait for it."""
-        self.own.client("lambda").invoke(
+        self.client("lambda").invoke(
             FunctionName=self.name(path), InvocationType="Event", Payload=json.dumps(event).encode()
         )
 
@@ -140,7 +141,7 @@ class Enforced:
         answer_to = {"Bucket": ANSWERS, "Key": request_id}
         return {
             "RequestType": "Create",
-            "ResponseURL": self.own.client("s3").generate_presigned_url("put_object", answer_to),
+            "ResponseURL": self.client("s3").generate_presigned_url("put_object", answer_to),
             "StackId": f"arn:aws:cloudformation:us-east-1:000000000000:stack/one/{request_id}",
             "LogicalResourceId": "One",
             "RequestId": request_id,
@@ -150,7 +151,7 @@ class Enforced:
 
     def answer_to(self, request: dict[str, Any]) -> Any:
         """The answer to a request of CloudFormation; None while there is none."""
-        s3 = self.own.client("s3")
+        s3 = self.client("s3")
         try:
             return json.load(s3.get_object(Bucket=ANSWERS, Key=request["RequestId"])["Body"])
         except s3.exceptions.NoSuchKey:
@@ -186,7 +187,7 @@ class Enforced:
 
     def caller(self, *policies: str) -> Credentials:
         """A new user of the account with these managed policies."""
-        iam, name = self.own.client("iam"), f"caller-{uuid.uuid4()}"
+        iam, name = self.client("iam"), f"caller-{uuid.uuid4()}"
         iam.create_user(UserName=name)
         for policy in policies:
             iam.attach_user_policy(UserName=name, PolicyArn=policy)
@@ -195,19 +196,9 @@ class Enforced:
 
     def deploy_look_up(self, **properties: object) -> str:
         """Deploy a stack with one look-up, remove it, and return how its deployment ended."""
-        token = self.outputs["LookupServiceToken"]
-        return self._deploy_one("Custom::ComprehendMedicalJob", ServiceToken=token, **properties)
-
-    def _deploy_one(self, kind: str, **properties: object) -> str:
-        client, name = self.own.client("cloudformation"), f"consumer-{uuid.uuid4()}"
-        resources = {"One": {"Type": kind, "Properties": properties}}
-        client.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
-        deadline = time.monotonic() + 60
-        while True:
-            (stack,) = client.describe_stacks(StackName=name)["Stacks"]
-            if not stack["StackStatus"].endswith("IN_PROGRESS"):
-                break
-            assert time.monotonic() < deadline, "the stack of a look-up has not ended"
-            time.sleep(0.2)
-        client.delete_stack(StackName=name)
-        return str(stack["StackStatus"])
+        client, name = self.client("cloudformation"), f"consumer-{uuid.uuid4()}"
+        stacks = Stacks(client, self.outputs["LookupServiceToken"])
+        stacks.put(name, {"One": properties})
+        status = stacks.end(name)
+        stacks.remove(name)
+        return status

@@ -2,9 +2,8 @@
 
 import contextlib
 import json
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ class OwnAws:
     """The servers, and the CDK runs of a test."""
 
     aws: LocalAws
-    _assemblies: dict[tuple[Path, tuple[str, ...]], Path] = field(default_factory=dict)
 
     def client(self, service: str, key: str = "test", secret: str = "test") -> Any:
         """A client with the account's own credentials, unless others are given."""
@@ -39,22 +37,11 @@ class OwnAws:
         )
 
     def deploy(self, *context: str, app: Path = ROOT) -> dict[str, str]:
-        """Deploy the stack of this checkout or of another with these settings (`key=value`); return its outputs.
-
-        The same settings are synthesized once: that takes longer than to deploy them.
-        """
-        assembly = self.aws.assembly
-        if kept := self._assemblies.get((app, context)):
-            shutil.rmtree(assembly)
-            shutil.copytree(kept, assembly)
-        else:
-            settings = [part for pair in context for part in ("-c", pair)]
-            aws = replace(self.aws, options=replace(self.aws.options, cdk_args=settings))
-            aws.children.finish(aws.start_synth(app))
-            remove_unimplemented(assembly)
-            kept = assembly.with_name(f"cdk.out-{len(self._assemblies)}")
-            shutil.rmtree(kept, ignore_errors=True)
-            self._assemblies[app, context] = shutil.copytree(assembly, kept)
+        """Deploy the stack of this checkout or of another with these settings (`key=value`); return its outputs."""
+        settings = [part for pair in context for part in ("-c", pair)]
+        aws = replace(self.aws, options=replace(self.aws.options, cdk_args=settings))
+        aws.children.finish(aws.start_synth(app))
+        remove_unimplemented(aws.assembly)
         return self.deploy_again()
 
     def deploy_again(self) -> dict[str, str]:

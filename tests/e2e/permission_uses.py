@@ -33,7 +33,7 @@ def sync(stack: Enforced) -> None:
     def is_known() -> bool:
         if not is_complete(stack.invoke("Sync/Function")["Families"]):
             return False
-        row = stack.own.client("dynamodb").query(
+        row = stack.client("dynamodb").query(
             TableName=stack.outputs["LedgerTableName"],
             IndexName="ById",
             KeyConditionExpression="IdKey = :id",
@@ -57,7 +57,7 @@ def end_of_a_job(stack: Enforced) -> None:
 
 def has_active_job(stack: Enforced) -> bool:
     """Whether the ledger has a job of the family PHI that has not ended."""
-    found = stack.own.client("dynamodb").query(
+    found = stack.client("dynamodb").query(
         TableName=stack.outputs["LedgerTableName"],
         KeyConditionExpression="PK = :active",
         ExpressionAttributeValues={":active": {"S": "000000000000/us-east-1/PHI#active"}},
@@ -67,7 +67,7 @@ def has_active_job(stack: Enforced) -> bool:
 
 def state_of_phi(stack: Enforced) -> dict[str, Any]:
     """The sync state of the family PHI, as its row has it."""
-    row = stack.own.client("dynamodb").get_item(**_state_row(stack), ConsistentRead=True)["Item"]
+    row = stack.client("dynamodb").get_item(**_state_row(stack), ConsistentRead=True)["Item"]
     state: dict[str, Any] = json.loads(row["Sync"]["S"])
     return state
 
@@ -79,7 +79,7 @@ def _state_row(stack: Enforced) -> dict[str, Any]:
 
 def recount(stack: Enforced) -> None:
     """The comparison of a family's counters with its jobs, which is otherwise due once a day."""
-    table = stack.own.client("dynamodb")
+    table = stack.client("dynamodb")
 
     def is_due() -> bool:
         state = state_of_phi(stack)
@@ -213,7 +213,7 @@ def digest_after_an_error(stack: Enforced) -> None:
 
 def _alerted(stack: Enforced) -> str:
     """The log of the function for a change that waits for an alert; none waits after it."""
-    waiting, sqs = stack.name("JobAlerts/Waiting"), stack.own.client("sqs")
+    waiting, sqs = stack.name("JobAlerts/Waiting"), stack.client("sqs")
     detail = {
         "Family": "PHI",
         "JobId": "0" * 32,
@@ -266,7 +266,7 @@ def changes(stack: Enforced) -> None:
 
 def _change_row(stack: Enforced) -> dict[str, Any] | None:
     name = stack.outputs["LedgerTableName"]
-    pages = stack.own.client("dynamodb").get_paginator("scan").paginate(TableName=name)
+    pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=name)
     rows: Iterator[dict[str, Any]] = (row for page in pages for row in page["Items"])
     return next((row for row in rows if row["PK"]["S"].endswith("#changes")), None)
 

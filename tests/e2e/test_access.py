@@ -27,32 +27,27 @@ def assert_refused(answer):
     return answer.json["detail"]
 
 
-@pytest.mark.row(23, count="no signature")
 def test_an_unsigned_call_gets_403_and_a_problem(enforced):
     detail = assert_refused(enforced.call("/jobs", credentials=None))
     assert "is not signed" in detail
     assert "Signature Version 4" in detail
 
 
-@pytest.mark.row(23, count="a wrong secret")
 def test_a_badly_signed_call_gets_403_and_a_problem(enforced, reader):
     wrong = Credentials(reader.access_key, "not-the-secret")
     assert "signature is not valid" in assert_refused(enforced.call("/jobs", credentials=wrong))
 
 
-@pytest.mark.row(23, count="a changed signature")
 def test_a_call_whose_signature_was_changed_gets_403_and_a_problem(enforced, reader):
     answer = enforced.call("/jobs", credentials=reader, spoil="0")
     assert "signature is not valid" in assert_refused(answer)
 
 
-@pytest.mark.row(23, count="an unknown access key")
 def test_an_unknown_key_gets_403_and_a_problem(enforced):
     unknown = Credentials("AKIAIOSFODNN7EXAMPLE", "x")
     assert "Signature Version 4" in assert_refused(enforced.call("/jobs", credentials=unknown))
 
 
-@pytest.mark.row(23, count="another account")
 def test_a_foreign_account_gets_403_and_a_problem(enforced):
     foreign = Credentials("111122223333", "test")
     assert "not authorized" in assert_refused(enforced.call("/jobs", credentials=foreign))
@@ -63,7 +58,6 @@ def test_an_account_of_the_setting_is_not_refused(enforced):
     assert enforced.call("/jobs", credentials=Credentials(ALLOWED_ACCOUNT, "test")).status == 404
 
 
-@pytest.mark.row(23, count="no policy")
 def test_a_caller_without_a_policy_gets_403_and_a_problem(enforced):
     answer = enforced.call("/jobs", credentials=enforced.caller())
     assert "not authorized" in assert_refused(answer)
@@ -74,12 +68,10 @@ def test_the_readers_policy_suffices_to_read(enforced, reader, path):
     assert enforced.call(path, credentials=reader).status == 200
 
 
-@pytest.mark.row(23, count="a reader that publishes")
 def test_the_readers_policy_does_not_suffice_to_publish(enforced, reader):
     assert_refused(enforced.call("/digests", "POST", window(), credentials=reader))
 
 
-@pytest.mark.row(23, count="a publisher that reads")
 def test_the_publishers_policy_suffices_to_publish_and_not_to_read(enforced, publisher):
     assert enforced.call("/digests", "POST", window(), credentials=publisher).status == 200
     assert_refused(enforced.call("/jobs", credentials=publisher))

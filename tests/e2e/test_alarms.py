@@ -1,15 +1,13 @@
 """An alarm of the stack rings on the local AWS, as docs/operations.md shows it."""
 
-import datetime
 import json
 import re
 import subprocess
-import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployment import ROOT, wait_until
+from tests.e2e.deployment import ROOT, Inbox, wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
@@ -37,16 +35,6 @@ def run(deployment, command: str) -> str:
     return done.stdout
 
 
-def inbox(deployment) -> str:
-    """A queue that gets what the alerts topic publishes."""
-    sqs = deployment.client("sqs")
-    url = sqs.create_queue(QueueName=f"alarms-{uuid.uuid4().hex}")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    topic = deployment.outputs["JobAlertsTopicArn"]
-    deployment.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
-    return url
-
-
 def be_quiet(deployment):
     """Reset the alarms: one that rings already, for the faults of another test, would not notify again."""
     cloudwatch = deployment.client("cloudwatch")
@@ -60,7 +48,8 @@ def be_quiet(deployment):
 def test_a_session_with_failing_lists_rings_the_alarm_and_notifies_its_topic(deployment):
     break_lists, wait, show = documented()
     assert wait.startswith("sleep ")
-    queue, sqs = inbox(deployment), deployment.client("sqs")
+    inbox = Inbox(deployment, "alarms")
+    inbox.subscribe("JobAlertsTopicArn")
     function = deployment.outputs["SyncFunctionName"]
     be_quiet(deployment)
     try:
@@ -76,25 +65,7 @@ def test_a_session_with_failing_lists_rings_the_alarm_and_notifies_its_topic(dep
     assert "docs/runbook.md#sync-failing" in shown
 
     def states() -> set[str]:
-        got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)
-        bodies = [json.loads(message["Body"]) for message in got.get("Messages", [])]
-        return {json.loads(body["Message"])["NewStateValue"] for body in bodies}
+        bodies = [json.loads(body) for body in inbox.receive()]
+        return {json.loads(body["Message"]).get("NewStateValue") for body in bodies}
 
     wait_until(lambda: "ALARM" in states(), 30, "the notification of the alarm")
-
-
-def test_the_age_of_the_ledger_is_a_metric_of_each_family(deployment):
-    cloudwatch = deployment.client("cloudwatch")
-    now = datetime.datetime.now(datetime.UTC)
-    for family in ("SNOMEDCT", "PHI"):
-        dimensions = {"service": "job-ledger", "Family": family}
-        answer = cloudwatch.get_metric_statistics(
-            Namespace="JobLedger",
-            MetricName="AsOfAgeSeconds",
-            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-            StartTime=now - datetime.timedelta(hours=1),
-            EndTime=now + datetime.timedelta(minutes=1),
-            Period=3600,
-            Statistics=["Maximum"],
-        )
-        assert answer["Datapoints"], family

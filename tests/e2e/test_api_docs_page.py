@@ -1,4 +1,7 @@
-"""The Swagger page in a real browser: it loads from the deployment alone, lists all routes, and works."""
+"""The Swagger page in a real browser, through the proxy of `jobledger open docs`: in AWS only that signs what it asks.
+
+The page loads from the deployment alone, lists all routes, and works.
+"""
 
 import contextlib
 import threading
@@ -22,37 +25,13 @@ from tests.e2e.browsers import (
     requested,
     wait,
 )
-
-ROUTES = [
-    "GET /jobs",
-    "GET /jobs/{JobId}",
-    "GET /summary",
-    "GET /digests",
-    "POST /digests",
-    "GET /health",
-    "GET /openapi.json",
-    "GET /docs",
-    "GET /docs/{Asset}",
-    "GET /board",
-    "GET /board/{Asset}",
-    "GET /board/jobs/{JobId}",
-]
+from tests.e2e.test_api_generated import OPERATIONS
 
 pytestmark = [pytest.mark.xdist_group("deployment"), needs_chromium]
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module", params=["the API's address", "jobledger open docs"])
-def api(request, deployment) -> Iterator[str]:
-    """Where the browser finds the API: in AWS only the proxy signs what it asks."""
-    if request.param == "the API's address":
-        yield deployment.ready["ApiUrl"]
-        return
+def api(deployment) -> Iterator[str]:
     with JobLedger(deployment.ready["ApiUrl"]) as ledger, ledger.proxy() as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         yield proxy.address("docs").removesuffix("/docs")
@@ -60,10 +39,11 @@ def api(request, deployment) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(browser, api) -> webdriver.Chrome:
-    browser.get(f"{api}/docs")
-    wait(browser, ".opblock")
-    return browser
+def page(tmp_path_factory, api) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        browser.get(f"{api}/docs")
+        wait(browser, ".opblock")
+        yield browser
 
 
 def answered(page, block: str, expected: str) -> str:
@@ -78,21 +58,23 @@ def answered(page, block: str, expected: str) -> str:
 
 
 def test_the_page_lists_every_route(page):
-    summaries = page.find_elements(By.CSS_SELECTOR, ".opblock-summary")
     listed = [
-        f"{summary.find_element(By.CSS_SELECTOR, '.opblock-summary-method').text} "
-        f"{summary.find_element(By.CSS_SELECTOR, '.opblock-summary-path').get_attribute('data-path')}"
-        for summary in summaries
+        (
+            summary.find_element(By.CSS_SELECTOR, ".opblock-summary-method").text,
+            summary.find_element(By.CSS_SELECTOR, ".opblock-summary-path").get_attribute(
+                "data-path"
+            ),
+        )
+        for summary in page.find_elements(By.CSS_SELECTOR, ".opblock-summary")
     ]
-    assert listed == ROUTES
+    assert listed == OPERATIONS
 
 
 def test_try_it_out_on_the_list_shows_jobs(page):
     block = "#operations-Jobs-ListJobs"
     click(page, f"{block} .opblock-summary-control")
     click(page, f"{block} .execute")
-    shown = answered(page, block, "JobId")
-    assert "ComprehendMedicalAsyncJobPropertiesList" in shown
+    assert "ComprehendMedicalAsyncJobPropertiesList" in answered(page, block, "JobId")
     status = wait(page, f"{block} .live-responses-table tbody .response-col_status").text
     assert status.split()[0] == "200"
     # With the example's key, every list would repeat the first, and another filter would be rejected.

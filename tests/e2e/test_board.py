@@ -1,6 +1,7 @@
 """The board in a real browser, on the deployment: filters, pages, jobs, CSV, themes, sizes, accessibility."""
 
 import csv
+import itertools
 import json
 import re
 import time
@@ -22,7 +23,7 @@ from tests.e2e.browsers import (
     needs_chromium,
     wait,
 )
-from tests.e2e.deployment import ROOT
+from tests.e2e.deployment import ROOT, wait_until
 
 pytestmark = [pytest.mark.xdist_group("deployment"), needs_chromium]
 
@@ -93,25 +94,11 @@ def test_a_reader_filters_pages_on_and_opens_a_job(board):
 def test_the_downloaded_csv_holds_all_jobs_that_match(board, downloads, deployment):
     follow(board, "a[rel=next]")
     board.find_element(By.LINK_TEXT, "Download as CSV").click()
-    file, deadline = downloads / "jobs.csv", time.monotonic() + SECONDS
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    file = downloads / "jobs.csv"
+    wait_until(file.exists, SECONDS, "the file is downloaded")
     with file.open(newline="", encoding="utf-8-sig") as lines:
         found = [job["JobId"] for job in csv.DictReader(lines)]
     assert len(found) == len(set(found)) == deployment.get("/summary", Family="ALL").json["Total"]
-
-
-def test_a_mistyped_date_keeps_the_form_with_the_message_beside_the_field(board):
-    board.find_element(By.NAME, "JobNamePrefix").send_keys("night")
-    board.find_element(By.NAME, "SubmitTimeAfter").send_keys("yesterday")
-    follow(board, "form button[type=submit]")
-    wait(board, "input[aria-invalid]")
-    wrong = board.find_element(By.ID, "wrong-SubmitTimeAfter")
-    field = board.find_element(By.NAME, "SubmitTimeAfter")
-    assert field.get_attribute("value") == "yesterday"
-    assert 0 < wrong.location["y"] - field.location["y"] < 3 * field.size["height"]
-    assert board.find_element(By.NAME, "JobNamePrefix").get_attribute("value") == "night"
-    board.get_log("browser")  # the page of an error is one
 
 
 def test_on_a_phone_a_filtered_list_has_its_jobs_before_the_form(browser, deployment):
@@ -124,15 +111,14 @@ def test_on_a_phone_a_filtered_list_has_its_jobs_before_the_form(browser, deploy
     emulate(browser)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_the_background_goes_on_below_a_short_page(browser, deployment, theme):
-    emulate(browser, 1280, theme)
+def test_the_background_goes_on_below_a_short_page(browser, deployment):
     browser.get(f"{deployment.ready['ApiUrl']}/board?JobNamePrefix=none-such")
     wait(browser, "h1")
-    bottom = "return document.body.getBoundingClientRect().bottom"
-    assert browser.execute_script(bottom) < 890
-    beside_the_card, below_the_page = (pixel(browser, 5, y) for y in (400, 895))
-    assert beside_the_card == below_the_page != pixel(browser, 640, 300)
+    for theme in THEMES:
+        emulate(browser, 1280, theme)
+        assert browser.execute_script("return document.body.getBoundingClientRect().bottom") < 890
+        beside_the_card, below_the_page = (pixel(browser, 5, y) for y in (400, 895))
+        assert beside_the_card == below_the_page != pixel(browser, 640, 300)
     emulate(browser)
 
 
@@ -159,50 +145,40 @@ def test_times_are_shown_in_the_reader_s_zone_on_request_and_stay_so(browser, de
     browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
 
-def test_the_totals_are_those_of_the_account(board, deployment):
-    summary = deployment.get("/summary", Family="ALL").json
-    tiles = board.find_elements(By.CSS_SELECTOR, ".tile")
-    shown = {t.text.split("\n")[1]: int(t.text.split("\n")[0].replace(",", "")) for t in tiles}
-    # All jobs of this account were submitted in the last 30 days.
-    assert sum(shown.values()) == summary["Total"]
-    assert shown["Failed"] == summary["ByStatus"]["FAILED"]
-
-
 def test_the_page_asks_nothing_of_any_other_host_and_logs_no_error(board, deployment):
     assert errors_of(board) == []
     assert asked_elsewhere(board, deployment.ready["ApiUrl"]) == []
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_board_fits_every_screen_in_both_themes(browser, deployment, width, theme):
-    emulate(browser, width, theme)
-    browser.get(f"{deployment.ready['ApiUrl']}/board")
-    wait(browser, ".jobs tbody tr")
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    script = "return getComputedStyle(document.body).backgroundColor"
-    darkness = sum(map(int, re.findall(r"\d+", browser.execute_script(script))[:3])) < 200
-    assert darkness == (theme == "dark")
-    main = browser.execute_script("return document.querySelector('main').clientWidth")
-    assert main >= 0.7 * width
-    emulate(browser)
+def test_the_board_fits_every_screen_in_both_themes(board):
+    color = "return getComputedStyle(document.body).backgroundColor"
+    for width, theme in itertools.product(WIDTHS, THEMES):
+        emulate(board, width, theme)
+        assert board.execute_script("return document.documentElement.scrollWidth") <= width
+        darkness = sum(map(int, re.findall(r"\d+", board.execute_script(color))[:3])) < 200
+        assert darkness == (theme == "dark")
+        assert (
+            board.execute_script("return document.querySelector('main').clientWidth") >= 0.7 * width
+        )
+    emulate(board)
 
 
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("page", ["board", "board?JobStatus=FAILED", "board?JobStatus=x", "job"])
-def test_axe_finds_nothing(browser, deployment, page, theme):
-    emulate(browser, theme=theme)
-    browser.get(f"{deployment.ready['ApiUrl']}/board")
+def test_axe_finds_nothing(browser, deployment, page):
+    path = "board" if page == "job" else page
+    browser.get(f"{deployment.ready['ApiUrl']}/{path}")
+    wait(browser, "h1")
     if page == "job":
         follow(browser, ".jobs tbody a")
-    else:
-        browser.get(f"{deployment.ready['ApiUrl']}/{page}")
-        wait(browser, "h1")
     browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     browser.execute_script(AXE.read_text(encoding="utf-8"))
-    found = browser.execute_async_script("axe.run(document).then(arguments[0])")
-    assert len(found["passes"]) > 15
-    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+    for theme in THEMES:
+        emulate(browser, theme=theme)
+        # It lists what passes as well, with one element each.
+        run = "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
+        found = browser.execute_async_script(run)
+        assert len(found["passes"]) > 15
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == [], theme
     browser.get_log("browser")  # the page of an error is one
     emulate(browser)
 
@@ -243,10 +219,8 @@ def test_the_page_reloads_by_itself_but_not_while_someone_fills_in_the_form(brow
         assert field.get_attribute("value") == "night"
         browser.get(f"{deployment.ready['ApiUrl']}/board")
         browser.execute_script("window.same = true; timer.run()")
-        deadline = time.monotonic() + SECONDS
-        while browser.execute_script("return window.same") and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert browser.execute_script("return window.same") is None
+        reloaded = lambda: browser.execute_script("return window.same") is None  # noqa: E731 - a name
+        wait_until(reloaded, SECONDS, "the page is reloaded")
     finally:
         browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
@@ -263,17 +237,13 @@ def test_a_command_is_copied(board):
 
 def test_the_widget_function_shows_the_same_jobs(board, deployment):
     function = deployment.outputs["WidgetFunctionName"]
-    client = deployment.client("lambda")
-    described = json.load(
-        client.invoke(FunctionName=function, Payload=b'{"describe": true}')["Payload"]
-    )
-    assert described.startswith("## Job Ledger")
-    html = json.load(
-        client.invoke(FunctionName=function, Payload=b'{"MaxResults": "50"}')["Payload"]
-    )
-    shown = job_ids(board)
-    in_widget = re.findall(
-        r'"Action": "Job", "JobId": "([0-9a-f]{32})"', html.partition('id="jobs"')[2]
-    )
-    assert in_widget == shown
+
+    def answer(payload: bytes) -> str:
+        invoke = deployment.client("lambda").invoke
+        return str(json.load(invoke(FunctionName=function, Payload=payload)["Payload"]))
+
+    assert answer(b'{"describe": true}').startswith("## Job Ledger")
+    html = answer(b'{"MaxResults": "50"}')
+    link = r'"Action": "Job", "JobId": "([0-9a-f]{32})"'
+    assert re.findall(link, html.partition('id="jobs"')[2]) == job_ids(board)
     assert f":function:{function}" in html

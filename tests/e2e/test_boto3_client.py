@@ -15,13 +15,6 @@ pytestmark = pytest.mark.xdist_group("deployment")
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 JOB = "ComprehendMedicalAsyncJobProperties"
-DESCRIBE_CALLS = {
-    "SNOMEDCT": "describe_snomedct_inference_job",
-    "ICD10CM": "describe_icd10_cm_inference_job",
-    "RXNORM": "describe_rx_norm_inference_job",
-    "ENTITIES_V2": "describe_entities_detection_v2_job",
-    "PHI": "describe_phi_detection_job",
-}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +42,6 @@ def walk(client, method, **parameters):
         metadata = answer.pop("ResponseMetadata")
         assert metadata["HTTPStatusCode"] == 200
         assert {"RequestId", "HTTPHeaders", "RetryAttempts"} < metadata.keys()
-        assert metadata["RequestId"]
         operation = client.meta.method_to_api_mapping[method]
         check(client.meta.service_model.operation_model(operation).output_shape, answer)
         # The service may repeat a job from one page to the next.
@@ -59,68 +51,46 @@ def walk(client, method, **parameters):
         parameters["NextToken"] = answer["NextToken"]
 
 
-def bounds(deployment, family):
-    """Times inside the account's, with a zone of their own, to the millisecond."""
-    newest_first = listed(deployment.jobs[family], {})
-    zone = datetime.fromisoformat("2026-11-24T00:00:00+05:30").tzinfo
-    times = [datetime.fromisoformat(job["SubmitTime"]).astimezone(zone) for job in newest_first]
-    return times[len(times) * 3 // 4], times[len(times) // 4]
-
-
+EARLIEST = datetime(1960, 1, 1, tzinfo=UTC)
 FILTERS = {
     "none": lambda _after, _before: {},
-    "name": lambda _after, _before: {"JobName": "nightly-notes"},
     "odd name": lambda _after, _before: {"JobName": "診療記録 夜間"},
-    "formula": lambda _after, _before: {"JobName": "=1+1"},
     "unknown name": lambda _after, _before: {"JobName": "absent"},
     "status": lambda _after, _before: {"JobStatus": "FAILED"},
-    "active": lambda _after, _before: {"JobStatus": "IN_PROGRESS"},
     "after": lambda after, _before: {"SubmitTimeAfter": after},
     "before": lambda _after, before: {"SubmitTimeBefore": before},
     "after as text": lambda after, _before: {"SubmitTimeAfter": after.isoformat()},
     "after in seconds": lambda after, _before: {"SubmitTimeAfter": int(after.timestamp())},
     "after, naive": lambda after, _before: {"SubmitTimeAfter": after.replace(tzinfo=None)},
-    "before 1970": lambda _after, _before: {"SubmitTimeBefore": datetime(1960, 1, 1, tzinfo=UTC)},
-    "after 1960": lambda _after, _before: {"SubmitTimeAfter": datetime(1960, 1, 1, tzinfo=UTC)},
-    "in the future": lambda _after, _before: {
-        "SubmitTimeAfter": datetime.now(UTC) + timedelta(days=365)
-    },
+    "before 1970": lambda _after, _before: {"SubmitTimeBefore": EARLIEST},
+    "after 1960": lambda _after, _before: {"SubmitTimeAfter": EARLIEST},
+    "in the future": lambda after, _before: {"SubmitTimeAfter": after + timedelta(days=365)},
 }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_list_by_any_filter_is_the_same(deployment, service, ledger, family, name):
-    filters = FILTERS[name](*bounds(deployment, family))
+    times = [job["SubmitTime"] for job in listed(deployment.jobs[family], {})]
+    # Times inside the account's, with a zone of their own, to the millisecond.
+    zone = datetime.fromisoformat("2026-11-24T00:00:00+05:30").tzinfo
+    bounds = (times[len(times) * 3 // 4], times[len(times) // 4])
+    filters = FILTERS[name](*(datetime.fromisoformat(time).astimezone(zone) for time in bounds))
     method = LIST_CALLS[family]
     theirs, ours = (walk(client, method, Filter=filters) for client in (service, ledger))
-    by_id = {job["JobId"]: job for job in theirs}
-    assert {job["JobId"]: job for job in ours} == by_id
-    assert len(ours) == len(by_id)
-    for job in ours:
-        assert all(job[key].tzinfo for key in ("SubmitTime", "EndTime", "ExpirationTime"))
+    assert {job["JobId"]: job for job in ours} == {job["JobId"]: job for job in theirs}
+    assert all(job[key].tzinfo for job in ours for key in ("SubmitTime", "ExpirationTime"))
     if any(key.startswith("SubmitTime") for key in filters):  # the service documents this order
         assert [job["SubmitTime"] for job in ours] == [job["SubmitTime"] for job in theirs]
 
 
-@pytest.mark.parametrize("size", [1, 50, 500])
-def test_a_list_in_pages_of_any_size_is_the_same(service, ledger, size):
-    method = LIST_CALLS["ENTITIES_V2"]
-    theirs, ours = (walk(client, method, MaxResults=size) for client in (service, ledger))
-    key = lambda job: job["JobId"]  # noqa: E731 - the name is what the reader needs
-    assert sorted(ours, key=key) == sorted(theirs, key=key)
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_description_is_the_same(deployment, service, ledger, family):
+    call = LIST_CALLS[family].replace("list_", "describe_").removesuffix("s")
     for job in deployment.jobs[family][:5]:
-        theirs, ours = (
-            getattr(client, DESCRIBE_CALLS[family])(JobId=job["JobId"])
-            for client in (service, ledger)
-        )
+        theirs, ours = (getattr(c, call)(JobId=job["JobId"]) for c in (service, ledger))
         assert ours[JOB] == theirs[JOB]
-        shape = ledger.meta.service_model.shape_for(JOB)
-        check(shape, ours[JOB])
+        check(ledger.meta.service_model.shape_for(JOB), ours[JOB])
 
 
 @pytest.mark.parametrize(
@@ -165,20 +135,8 @@ def test_two_filters_are_refused_by_the_service_and_mixed_by_the_ledger(service,
     assert {(job["JobName"], job["JobStatus"]) for job in jobs} == {("nightly-notes", "COMPLETED")}
 
 
-def test_a_token_of_one_is_none_of_the_other(service, ledger):
-    theirs, ours = (
-        client.list_rx_norm_inference_jobs(MaxResults=1) for client in (service, ledger)
-    )
-    with pytest.raises(service.exceptions.InvalidRequestException):
-        service.list_rx_norm_inference_jobs(NextToken=ours["NextToken"])
-    # A token in another alphabet is a wrong parameter to the ledger, otherwise a token of another list.
-    with pytest.raises(ClientError) as caught:
-        ledger.list_rx_norm_inference_jobs(NextToken=theirs["NextToken"])
-    codes = ("ValidationException", "InvalidRequestException")
-    assert caught.value.response["Error"]["Code"] in codes
-
-
-def test_a_value_that_the_ledger_refuses_is_always_a_validation_exception(service, ledger):
+def test_a_value_or_a_token_that_the_ledger_refuses_is_a_wrong_parameter(service, ledger):
+    token = service.list_rx_norm_inference_jobs(MaxResults=1)["NextToken"]
     for method, parameters in (
         ("list_phi_detection_jobs", {"MaxResults": 501}),
         ("describe_phi_detection_job", {"JobId": "a" * 33}),
@@ -187,6 +145,11 @@ def test_a_value_that_the_ledger_refuses_is_always_a_validation_exception(servic
             getattr(service, method)(**parameters)
         with pytest.raises(ledger.exceptions.ValidationException):
             getattr(ledger, method)(**parameters)
+    # A token in another alphabet is a wrong parameter to the ledger, otherwise a token of another list.
+    with pytest.raises(ClientError) as caught:
+        ledger.list_rx_norm_inference_jobs(NextToken=token)
+    codes = ("ValidationException", "InvalidRequestException")
+    assert caught.value.response["Error"]["Code"] in codes
 
 
 def test_the_client_finds_the_api_in_the_outputs_of_the_stack(deployment, monkeypatch):

@@ -16,13 +16,13 @@ from types import SimpleNamespace
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import opened, wait_until
+from tests.e2e.deployment import Inbox, wait_until
+from tests.e2e.lookups import Stacks
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
 FAMILY = "PHI"
 CANARY = f"canary{uuid.uuid4().hex}"
-ENDED = ("CREATE_COMPLETE", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
 
 class Canaries:
@@ -59,46 +59,16 @@ class Caller:
     """Sends requests and keeps the answers."""
 
     def __init__(self, deployment):
-        self._url = deployment.ready["ApiUrl"]
+        self._deployment = deployment
         self.errors, self.answers = [], []
 
-    def __call__(self, path, method="GET", body=None, headers=(), **parameters):
-        url = f"{self._url}{path}?{urllib.parse.urlencode(parameters)}"
-        request = urllib.request.Request(url, body, dict(headers), method=method)
-        try:
-            with opened(request, 60) as response:
-                self.answers.append(response.read().decode())
-                return response.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                self.errors.append((error.code, error.read().decode()))
-                return error.headers
-
-
-class Inbox:
-    """A queue that takes what topics and rules deliver."""
-
-    def __init__(self, deployment):
-        self._sqs = deployment.client("sqs")
-        name = f"canaries-{uuid.uuid4().hex}"
-        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        self._arn = arn["Attributes"]["QueueArn"]
-        self.received = []
-        for topic in ("DigestTopicArn", "JobAlertsTopicArn"):
-            deployment.client("sns").subscribe(
-                TopicArn=deployment.outputs[topic], Protocol="sqs", Endpoint=self._arn
-            )
-        events = deployment.client("events")
-        events.put_rule(Name=name, EventPattern=json.dumps({"source": ["jobledger"]}))
-        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": self._arn}])
-
-    def receive(self):
-        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
-        for message in answer.get("Messages", []):
-            self.received.append(message["Body"])
-            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return self.received
+    def __call__(self, path, method="GET", body=None, headers=None, **parameters):
+        url = f"{path}?{urllib.parse.urlencode(parameters)}"
+        answer = self._deployment.send(url, method=method, body=body, **(headers or {}))
+        if answer.status < 400:
+            self.answers.append(answer.content.decode())
+        else:
+            self.errors.append((answer.status, answer.content.decode()))
 
 
 def call_api(api, canary, first):
@@ -125,8 +95,8 @@ def call_api(api, canary, first):
 
 def look_up(deployment, canary, jobs):
     """Look-ups by CloudFormation itself; return the ends of their stacks and the reasons."""
-    client = deployment.client("cloudformation")
     token = deployment.outputs["LookupServiceToken"]
+    stacks = Stacks(deployment.client("cloudformation"), token)
     wanted = {
         "Found": {"JobName": jobs[0]["JobName"], "Refresh": canary("refresh")},
         "Failed": {"JobName": jobs[1]["JobName"], "WaitMinutes": "0.2"},
@@ -134,29 +104,12 @@ def look_up(deployment, canary, jobs):
         "Prefix": {"JobNamePrefix": CANARY, "JobStatus": "FAILED,COMPLETED", "Select": "only"},
         "Refused": {"JobName": jobs[0]["JobName"], "JobStatus": canary("looked-up status")},
     }
-    names = {case: f"canaries-{case}-{uuid.uuid4().hex[:8]}" for case in wanted}
     for case, properties in wanted.items():
-        resource = {
-            "Type": "Custom::ComprehendMedicalJob",
-            "Properties": {"ServiceToken": token, "Family": FAMILY, **properties},
-        }
-        client.create_stack(
-            StackName=names[case], TemplateBody=json.dumps({"Resources": {"Job": resource}})
-        )
-
-    def statuses():
-        stacks = {s["StackName"]: s["StackStatus"] for s in client.describe_stacks()["Stacks"]}
-        found = {case: stacks[name] for case, name in names.items()}
-        return found if set(found.values()) <= set(ENDED) else None
-
-    ended = wait_until(statuses, 120, "the look-ups have ended", every=0.5)
-    reasons = [
-        event.get("ResourceStatusReason", "")
-        for name in names.values()
-        for event in client.describe_stack_events(StackName=name)["StackEvents"]
-    ]
-    for name in names.values():
-        client.delete_stack(StackName=name)
+        stacks.put(f"canaries-{case}", {"Job": {"Family": FAMILY, **properties}})
+    ended = {case: stacks.end(f"canaries-{case}") for case in wanted}
+    reasons = " ".join(stacks.reasons(f"canaries-{case}") for case in wanted)
+    for case in wanted:
+        stacks.remove(f"canaries-{case}")
     return ended, reasons
 
 
@@ -169,7 +122,10 @@ def invoke(deployment, function, payload):
 @pytest.fixture(scope="module")
 def driven(deployment):
     """Everything that reads or reports jobs, once, on jobs and requests full of canaries."""
-    canary, api, inbox = Canaries(), Caller(deployment), Inbox(deployment)
+    canary, api, inbox = Canaries(), Caller(deployment), Inbox(deployment, "canaries")
+    inbox.subscribe("DigestTopicArn")
+    inbox.subscribe("JobAlertsTopicArn")
+    inbox.follow_events()
     invoke(deployment, "SyncFunctionName", {"Families": [FAMILY]})
     jobs = [job(canary, "COMPLETED", 1), job(canary, "FAILED", 2)]
     deployment.control("jobs", Put={FAMILY: jobs})
@@ -215,14 +171,13 @@ def test_what_was_driven_has_happened(deployment, driven):
 
 
 def test_reasons_of_look_ups_name_the_job_by_its_id(driven):
-    reasons = " ".join(driven.reasons)
+    reasons = driven.reasons
     assert "JobName: no COMPLETED job has this name; none has it in any status." in reasons
     assert f"look up JobId {driven.jobs[1]['JobId']} in the ledger" in reasons
     assert "Select is only, and 2 jobs match" in reasons
     assert CANARY not in reasons
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_log_line_has_a_canary(deployment, driven):
     def alerts_are_sent():
         deployment.client("lambda").invoke(FunctionName=deployment.outputs["AlertsFunctionName"])
@@ -240,7 +195,6 @@ def test_no_log_line_has_a_canary(deployment, driven):
     assert [(name, text) for name, text in lines if CANARY in text] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_trace_has_a_canary(deployment, driven):
     sent = observed.segments(deployment)
     assert {"sync", "digest", "changes", "lookup.on_event", "lookup.is_complete"} <= {
@@ -249,20 +203,17 @@ def test_no_trace_has_a_canary(deployment, driven):
     assert [segment for segment in sent if CANARY in json.dumps(segment)] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_metric_and_no_alarm_has_a_canary(deployment, driven):
     """The metrics of the functions are lines of their logs; these are the names that came of them."""
     assert CANARY not in observed.metrics_and_alarms(deployment)
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_state_machine_has_a_canary_in_its_history(deployment, driven):
     histories = observed.histories(deployment)
     assert any("Encrypted" in history for history in histories)
     assert [history for history in histories if CANARY in history] == []
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_idempotency_record_and_no_row_but_a_jobs_has_a_canary(deployment, driven):
     variables = deployment.client("lambda").get_function_configuration(
         FunctionName=deployment.outputs["DigestFunctionName"]
@@ -277,7 +228,6 @@ def test_no_idempotency_record_and_no_row_but_a_jobs_has_a_canary(deployment, dr
     assert CANARY not in json.dumps(others)
 
 
-@pytest.mark.row(21, count="20 canaries")
 def test_no_error_digest_alert_event_or_result_has_a_canary(driven):
     texts = itertools.chain(
         driven.api.errors, driven.inbox.received, driven.results, driven.ended.items()

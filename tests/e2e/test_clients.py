@@ -1,4 +1,4 @@
-"""The clients that the documents name, each with its own defaults, against a deployment."""
+"""The README's Python, and the clients that the documents name, each with its own defaults, against a deployment."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from tests.e2e.deployment import ROOT
 pytestmark = pytest.mark.xdist_group("deployment")
 
 BIN = ROOT / ".venv-clients" / "bin"
+README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
 DIGESTS = (ROOT / "docs" / "digests.md").read_text()
 
@@ -25,6 +26,8 @@ def run(deployment, tmp_path):
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "JOB_LEDGER_URL": deployment.ready["ApiUrl"],
         "API_URL": deployment.ready["ApiUrl"],
         "AWS_REGION": deployment.ready["Region"],
         "AWS_DEFAULT_REGION": deployment.ready["Region"],
@@ -47,6 +50,12 @@ def run(deployment, tmp_path):
         return done.stdout
 
     return run
+
+
+def test_the_python_of_the_readme_lists_failed_jobs(run, deployment):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    failed = deployment.get("/summary", Family="ALL").json["ByStatus"]["FAILED"]
+    assert len(run(str(ROOT / ".venv/bin/python"), "-c", example).splitlines()) == failed > 0
 
 
 def test_awscurl_lists_failures_as_each_digest_says(run, deployment):

@@ -74,10 +74,6 @@ def jobs_that_stay(deployment):
     return [job for family in FAMILIES for job in deployment.jobs[family]]
 
 
-def expected_ids(deployment, condition):
-    return sorted(job["JobId"] for job in jobs_that_stay(deployment) if condition(job))
-
-
 def known(deployment, ids):
     kept = {job["JobId"] for job in jobs_that_stay(deployment)}
     return sorted(job_id for job_id in ids if job_id in kept)
@@ -97,12 +93,12 @@ def test_every_question_has_one_answer_and_a_test():
 def test_the_failures_of_yesterday(answer, deployment):
     printed, midnight = within_one_day(answer, "Which jobs failed yesterday?")
     yesterday = midnight - timedelta(days=1)
-    assert known(deployment, ids_in(printed)) == expected_ids(
-        deployment,
-        lambda job: (
-            job["JobStatus"] == "FAILED" and yesterday < time_of(job, "SubmitTime") < midnight
-        ),
-    )
+    expected = [
+        job["JobId"]
+        for job in jobs_that_stay(deployment)
+        if job["JobStatus"] == "FAILED" and yesterday < time_of(job, "SubmitTime") < midnight
+    ]
+    assert known(deployment, ids_in(printed)) == sorted(expected)
 
 
 def test_the_usual_duration(answer):
@@ -129,9 +125,9 @@ def test_everything_in_pandas(answer, deployment):
 
 def test_the_changes_since_this_morning(answer, deployment):
     printed, midnight = within_one_day(answer, "What changed since this morning?")
-    assert known(deployment, ids_in(printed)) == expected_ids(
-        deployment, lambda job: time_of(job, "EndTime") >= midnight
-    )
+    jobs = jobs_that_stay(deployment)
+    expected = [job["JobId"] for job in jobs if time_of(job, "EndTime") >= midnight]
+    assert known(deployment, ids_in(printed)) == sorted(expected)
 
 
 def test_the_jobs_that_expire_soon(answer, deployment):

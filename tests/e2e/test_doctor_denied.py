@@ -2,10 +2,13 @@
 
 import json
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.deployment import ROOT
+from tests.e2e.deployment import ROOT, Inbox, wait_until
+from tests.e2e.test_doctor import documented, shape
 from tests.unit.client.commands import environment
 
 pytestmark = pytest.mark.xdist_group("enforced")
@@ -22,7 +25,7 @@ def policy(name):
 def doctor(enforced, document, *policies, option="--json"):
     """The exit code, and the findings by check, for a new user with this policy and these managed ones."""
     credentials = enforced.caller(*policies)
-    iam = enforced.own.client("iam")
+    iam = enforced.client("iam")
     user = iam.get_access_key_last_used(AccessKeyId=credentials.access_key)["UserName"]
     if document:
         iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=json.dumps(document))
@@ -85,9 +88,36 @@ def test_a_person_without_any_permission_learns_the_first(enforced):
     assert checks["stack"]["Permission"] == "cloudformation:DescribeStacks"
 
 
-def test_the_documented_policy_is_enough_to_send_a_test(enforced):
+def test_the_documented_policy_is_enough_to_send_a_test_that_is_marked(enforced):
+    inbox = Inbox(enforced, "doctor")
+    inbox.subscribe("DigestTopicArn")
+    inbox.subscribe("JobAlertsTopicArn")
+    before = subscribed(enforced)
     both = policy("doctor-policy.json")
     both["Statement"] += policy("send-test-policy.json")["Statement"]
-    reader = enforced.outputs["ReaderPolicyArn"]
-    code, checks, _ = doctor(enforced, both, reader, option="--send-test")
+    with ThreadPoolExecutor() as pool:
+        reader = enforced.outputs["ReaderPolicyArn"]
+        run = pool.submit(doctor, enforced, both, reader, option="--send-test")
+        while not run.done():
+            enforced.invoke("JobAlerts/Function")  # the schedule does so each minute
+            time.sleep(0.5)
+    code, checks, _ = run.result()
     assert (code, list(checks)) == (0, ["digest", "chat digest", "event", "alert"]), checks
+    shown = [check for _, check in shape(documented("jobledger doctor --send-test"))]
+    assert [check for check in checks if check != "chat digest"] == shown
+
+    def tests():
+        messages = [json.loads(body) for body in inbox.receive()]
+        found = {m["Subject"].partition("TEST")[0]: m for m in messages if "TEST" in m["Subject"]}
+        return found.values() if found.keys() == {"[", "[job-ledger] "} else None
+
+    both_tests = wait_until(tests, 10, "a test digest and a test alert have arrived")
+    assert all(json.loads(message["Message"])["Test"] is True for message in both_tests)
+    # Nothing of the test is left.
+    assert subscribed(enforced) == before
+    assert "jobledger-test" not in str(enforced.client("sqs").list_queues().get("QueueUrls"))
+    assert "jobledger-test" not in str(enforced.client("events").list_rules()["Rules"])
+
+
+def subscribed(enforced):
+    return {s["Endpoint"] for s in enforced.client("sns").list_subscriptions()["Subscriptions"]}

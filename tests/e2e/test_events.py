@@ -8,150 +8,102 @@ import uuid
 import pytest
 
 from tests.e2e.account import start_phi_job
-from tests.e2e.deployment import wait_until
+from tests.e2e.deployment import Inbox, wait_until
 
-pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
+pytestmark = [pytest.mark.xdist_group("jobs-and-lookups"), pytest.mark.in_order]
 
 DETAIL_TYPE = "Comprehend Medical Job State Change"
 
 
-class Queue:
-    """A queue whose messages are kept in the order of their arrival."""
-
-    def __init__(self, deployment):
-        self._sqs = deployment.client("sqs")
-        self.name = f"events-{uuid.uuid4().hex}"
-        self._url = self._sqs.create_queue(QueueName=self.name)["QueueUrl"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        self.arn = attributes["Attributes"]["QueueArn"]
-        self.received = []
-
-    def receive(self):
-        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
-        for message in answer.get("Messages", []):
-            self.received.append(message["Body"])
-            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return self.received
+@pytest.fixture(scope="module")
+def inboxes(deployment):
+    """A queue behind a rule, and two that get alerts: with SNS's envelope, and without."""
+    events, wrapped, raw = (Inbox(deployment, f"events-{uuid.uuid4().hex}") for _ in range(3))
+    events.follow_events()
+    wrapped.subscribe("JobAlertsTopicArn")
+    raw.subscribe("JobAlertsTopicArn", RawMessageDelivery="true")
+    return events, wrapped, raw
 
 
-def start_job(deployment, outcome):
-    deployment.control(
-        "settings", submitted_seconds=4, in_progress_seconds=4, late_jobs=False, outcome=outcome
-    )
-    return start_phi_job(
-        deployment.client("comprehendmedical"), "a name that may tell of a patient"
-    )
+@pytest.fixture(scope="module")
+def started(deployment, inboxes):
+    """Start a job that completes and three that fail; the ids of the first and of the others."""
+    assert inboxes
+
+    def start(outcome):
+        times = {"submitted_seconds": 4, "in_progress_seconds": 4, "late_jobs": False}
+        deployment.control("settings", **times, outcome=outcome)
+        client = deployment.client("comprehendmedical")
+        return start_phi_job(client, "a name that may tell of a patient")
+
+    return start("COMPLETED"), {start("FAILED") for _ in range(3)}
 
 
-def sync_until(deployment, done, seconds=60):
-    """Sync each second, by hand: the schedule's minute is too long to see every status."""
-    function = deployment.outputs["SyncFunctionName"]
+def of_jobs(inbox, ids):
+    """The events of these jobs, in the order of their arrival."""
+    found = [json.loads(body) for body in inbox.receive()]
+    return [event for event in found if event["detail"]["JobId"] in ids]
 
-    def synced_and_done():
-        payload = json.dumps({"Families": ["PHI"]}).encode()
+
+def test_a_queue_behind_a_rule_gets_each_transition_once_and_in_order(deployment, inboxes, started):
+    events, _, _ = inboxes
+    completed, failed = started
+
+    def all_are_there():
+        # By hand: the schedule's minute is too long to see every status.
+        payload = b'{"Families": ["PHI"]}'
+        function = deployment.outputs["SyncFunctionName"]
         deployment.client("lambda").invoke(FunctionName=function, Payload=payload)
-        return done()
+        return len(of_jobs(events, {completed, *failed})) >= 12
 
-    wait_until(synced_and_done, seconds, "the events have arrived", every=0.5)
-
-
-def test_a_queue_behind_a_rule_gets_each_transition_once_and_in_order(deployment):
-    queue = Queue(deployment)
-    events = deployment.client("events")
-    events.put_rule(Name=queue.name, EventPattern=json.dumps({"source": ["jobledger"]}))
-    events.put_targets(Rule=queue.name, Targets=[{"Id": "queue", "Arn": queue.arn}])
-    job_id = start_job(deployment, "COMPLETED")
-
-    def ours():
-        details = [json.loads(body) for body in queue.receive()]
-        return [event for event in details if event["detail"]["JobId"] == job_id]
-
-    sync_until(deployment, lambda: len(ours()) >= 3)
-    time.sleep(2)  # an event too many would come now
-    got = ours()
-    assert [event["detail"]["JobStatus"] for event in got] == [
-        "SUBMITTED",
-        "IN_PROGRESS",
-        "COMPLETED",
-    ]
-    previous = [event["detail"]["PreviousJobStatus"] for event in got]
-    assert previous == [None, "SUBMITTED", "IN_PROGRESS"]
+    wait_until(all_are_there, 60, "the events have arrived", every=0.5)
+    time.sleep(1)  # an event too many would come now
+    got = of_jobs(events, {completed})
+    statuses = [event["detail"]["JobStatus"] for event in got]
+    assert statuses == ["SUBMITTED", "IN_PROGRESS", "COMPLETED"]
+    assert [e["detail"]["PreviousJobStatus"] for e in got] == [None, "SUBMITTED", "IN_PROGRESS"]
     assert {event["detail-type"] for event in got} == {DETAIL_TYPE}
     assert len({event["detail"]["EventId"] for event in got}) == 3
     assert "patient" not in json.dumps(got)
 
 
-def test_failed_jobs_are_one_alert_that_people_and_programs_can_read(deployment):
-    queues = {raw: Queue(deployment) for raw in ("true", "false")}
-    for raw, queue in queues.items():
-        deployment.client("sns").subscribe(
-            TopicArn=deployment.outputs["JobAlertsTopicArn"],
-            Protocol="sqs",
-            Endpoint=queue.arn,
-            Attributes={"RawMessageDelivery": raw},
-        )
-    job_ids = {start_job(deployment, "FAILED") for _ in range(3)}
+def test_failed_jobs_are_one_alert_that_people_and_programs_can_read(deployment, inboxes, started):
+    _, wrapped, raw = inboxes
+    _, failed = started
 
-    def alerts(queue):
-        found = [json.loads(body) for body in queue.receive()]
-        return [each for each in found if each.get("Kind") == "Alert"]
+    def alerts():
+        """The alerts of our jobs; alarms notify the same topic."""
+        found = [json.loads(body) for body in raw.receive()]
+        alerts = [each for each in found if each.get("Kind") == "Alert"]
+        return [a for a in alerts if failed & {change["JobId"] for change in a["Changes"]}]
 
-    def alerted():
-        return {change["JobId"] for each in alerts(queues["true"]) for change in each["Changes"]}
-
-    # The schedule invokes the function each minute; the test does not.
-    sync_until(deployment, lambda: job_ids <= alerted(), seconds=150)
-    messages = [
-        each
-        for each in alerts(queues["true"])
-        if job_ids & {change["JobId"] for change in each["Changes"]}
-    ]
-    # The minute can end between two of them.
-    assert len(messages) <= 2
-    ours = [c for each in messages for c in each["Changes"] if c["JobId"] in job_ids]
-    assert [(c["Family"], c["JobStatus"]) for c in ours] == [("PHI", "FAILED")] * 3
-    wrapped = [json.loads(body) for body in queues["false"].receive()]
-    subjects = [e["Subject"] for e in wrapped if job_ids & set(re.findall(r"\w{32}", e["Message"]))]
-    assert subjects
-    assert all(re.search(r"^\[job-ledger\] .*\d+ PHI FAILED", subject) for subject in subjects)
-    assert "patient" not in json.dumps([messages, wrapped])
-
-
-def test_a_test_event_is_an_alert_that_says_so(deployment):
-    queue = Queue(deployment)
-    deployment.client("sns").subscribe(
-        TopicArn=deployment.outputs["JobAlertsTopicArn"], Protocol="sqs", Endpoint=queue.arn
-    )
-    event_id = uuid.uuid4().hex
-    detail = {
-        "Family": "PHI",
-        "JobId": "0" * 32,
-        "JobStatus": "FAILED",
-        "EventId": event_id,
-        "Test": True,
-    }
-    entry = {"Source": "jobledger", "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
-    deployment.client("events").put_events(Entries=[entry])
-
-    def sent():
+    def all_are_alerted():
+        # The schedule does so each minute.
         function = deployment.outputs["AlertsFunctionName"]
         deployment.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-        return [json.loads(body) for body in queue.receive() if event_id in body]
+        return failed <= {change["JobId"] for each in alerts() for change in each["Changes"]}
 
-    (message,) = wait_until(sent, 30, "the test arrives")
-    assert message["Subject"] == "[job-ledger] TEST: 1 PHI FAILED"
-    assert json.loads(message["Message"])["Test"] is True
+    wait_until(all_are_alerted, 60, "the alert has arrived", every=0.5)
+    # The schedule's run can come between two of them.
+    assert len(alerts()) <= 2
+    ours = [c for each in alerts() for c in each["Changes"] if c["JobId"] in failed]
+    assert [(c["Family"], c["JobStatus"]) for c in ours] == [("PHI", "FAILED")] * 3
+    envelopes = [json.loads(body) for body in wrapped.receive()]
+    subjects = [e["Subject"] for e in envelopes if failed & {*re.findall(r"\w{32}", e["Message"])}]
+    assert subjects
+    assert all(re.search(r"^\[job-ledger\] .*\d+ PHI FAILED", subject) for subject in subjects)
+    assert "patient" not in json.dumps([alerts(), envelopes])
 
 
 def test_the_first_fill_has_raised_no_event(deployment):
     """Every event there ever was belongs to a job that was started after the deployment."""
     table = deployment.outputs["LedgerTableName"]
     known = {job["JobId"] for jobs in deployment.jobs.values() for job in jobs}
-    changed = set()
-    for page in deployment.client("dynamodb").get_paginator("scan").paginate(TableName=table):
-        changed |= {
-            item["JobId"]["S"]
-            for item in page["Items"]
-            if item["PK"]["S"].endswith("#changes") and "PreviousJobStatus" not in item
-        }
+    pages = deployment.client("dynamodb").get_paginator("scan").paginate(TableName=table)
+    changed = {
+        item["JobId"]["S"]
+        for page in pages
+        for item in page["Items"]
+        if item["PK"]["S"].endswith("#changes") and "PreviousJobStatus" not in item
+    }
     assert not known & changed

@@ -24,7 +24,6 @@ QUERIES = (
 
 
 @pytest.mark.full
-@pytest.mark.row(27, count="{CALLS} calls, 50 at a time, over HTTP")
 def test_concurrent_calls_have_no_error_while_syncs_run(deployment):
     ended = threading.Event()
     synced = []

@@ -1,6 +1,4 @@
-"""Look-ups in the stacks of others: deployed, updated, rolled back and destroyed by `cdk`."""
-
-import json
+"""Look-ups in the stacks of others: created, updated, rolled back and removed by CloudFormation."""
 
 import pytest
 
@@ -8,26 +6,33 @@ from jobledger.lookup.lookup import ATTRIBUTES
 from jobledger.times import seconds_between
 from local.comprehend_medical.jobs import FAILURE_MESSAGE
 from tests.e2e.account import listed, start_phi_job
-from tests.e2e.consumers import LOOKUP_APP, Consumer
+from tests.e2e.lookups import Stacks
 
-pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
+pytestmark = [pytest.mark.xdist_group("jobs-and-lookups"), pytest.mark.in_order]
 
 FAMILY = "ENTITIES_V2"
 NOTHING = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}
+WAITING = {"Completing": "3", "Failing": "3", "Waiting": "0.2"}
 
 
-@pytest.fixture
-def consumer(deployment, tmp_path):
-    return Consumer(deployment, tmp_path)
+@pytest.fixture(scope="module")
+def stacks(deployment):
+    token = deployment.outputs["LookupServiceToken"]
+    return Stacks(deployment.client("cloudformation"), token)
 
 
-def assembled(consumer, stacks):
-    return consumer.synth(LOOKUP_APP, stacks=json.dumps(stacks))
-
-
-def deployed(consumer, stack, resources):
-    assembly = assembled(consumer, {stack: resources})
-    return consumer.deploy(assembly).wait(), assembly
+@pytest.fixture(scope="module")
+def started(deployment, stacks):
+    """Start three stacks, each waiting for a job, and two of the jobs; return the ids of the jobs."""
+    jobs = {}
+    for outcome, stack in (("COMPLETED", "Completing"), ("FAILED", "Failing")):
+        times = {"submitted_seconds": 1.0, "in_progress_seconds": 8.0}
+        deployment.control("settings", **times, outcome=outcome)
+        jobs[stack] = start_phi_job(deployment.client("comprehendmedical"), f"wait-{stack}")
+    for stack, minutes in WAITING.items():
+        asked = {"Family": "PHI", "JobName": f"wait-{stack}", "WaitMinutes": minutes}
+        stacks.put(stack, {"Job": asked}, ATTRIBUTES)
+    return jobs
 
 
 def attributes(jobs):
@@ -57,17 +62,14 @@ def cases(jobs):
     of_prefix = [job for job in completed if job.get("JobName", "").startswith(name[:2])]
     times = sorted({job["SubmitTime"] for job in completed})
     middle = times[len(times) // 2]
-    alone = next(
-        time for time in times[1:-1] if [job["SubmitTime"] for job in completed].count(time) == 1
-    )
-    bounds = {
-        "SubmitTimeAfter": times[times.index(alone) - 1],
-        "SubmitTimeBefore": times[times.index(alone) + 1],
-    }
+    submitted = [job["SubmitTime"] for job in completed]
+    alone = next(at for at in range(1, len(times) - 1) if submitted.count(times[at]) == 1)
+    bounds = {"SubmitTimeAfter": times[alone - 1], "SubmitTimeBefore": times[alone + 1]}
+    only = [job for job in completed if job["SubmitTime"] == times[alone]]
     return {
         "Newest": ({}, completed),
         "Oldest": ({"Select": "oldest"}, completed[::-1]),
-        "Only": ({"Select": "only", **bounds}, [j for j in completed if j["SubmitTime"] == alone]),
+        "Only": ({"Select": "only", **bounds}, only),
         "Name": ({"JobName": name, "WaitMinutes": 1}, of_name),
         "Prefix": ({"JobNamePrefix": name[:2]}, of_prefix),
         "Status": ({"JobStatus": "PARTIAL_SUCCESS"}, partial),
@@ -79,74 +81,56 @@ def cases(jobs):
     }  # fmt: skip
 
 
-def test_a_stack_finds_by_each_property_and_can_be_updated_rolled_back_and_destroyed(
-    deployment, consumer
+def outputs(answers):
+    return {f"{name}{key}": value for name, each in answers.items() for key, value in each.items()}
+
+
+@pytest.mark.usefixtures("started")  # they wait meanwhile
+def test_a_stack_finds_by_each_property_and_can_be_updated_rolled_back_and_removed(
+    deployment, stacks
 ):
     wanted = cases(deployment.jobs[FAMILY])
-    resources = {key: {"Family": FAMILY, **asked} for key, (asked, _) in wanted.items()}
-    expected = {
-        f"{key}Job": attributes(jobs) if jobs else NOTHING for key, (_, jobs) in wanted.items()
-    }
-    done, _ = deployed(consumer, "Consumer", resources)
-    assert done.code == 0, done.output
-    assert consumer.outputs("Consumer") == expected
-    ids = consumer.physical_ids("Consumer")
+    lookups = {key: {"Family": FAMILY, **asked} for key, (asked, _) in wanted.items()}
+    answers = {key: attributes(jobs) if jobs else NOTHING for key, (_, jobs) in wanted.items()}
+    stacks.put("Consumer", lookups, ATTRIBUTES)
+    assert stacks.end("Consumer") == "CREATE_COMPLETE", stacks.reasons("Consumer")
+    assert stacks.outputs("Consumer") == outputs(answers)
+    ids = stacks.physical_ids("Consumer")
     assert len(set(ids.values())) == len(wanted)
 
     # Another job for one, another Refresh for another.
-    changed = {**resources, "Prefix": resources["Oldest"]}
-    changed["Newest"] = {**resources["Newest"], "Refresh": "2"}
-    done, _ = deployed(consumer, "Consumer", changed)
-    assert done.code == 0, done.output
-    expected["PrefixJob"] = expected["OldestJob"]
-    assert consumer.outputs("Consumer") == expected
-    assert consumer.physical_ids("Consumer") == ids
+    lookups |= {"Prefix": lookups["Oldest"], "Newest": {**lookups["Newest"], "Refresh": "2"}}
+    stacks.put("Consumer", lookups, ATTRIBUTES)
+    assert stacks.end("Consumer") == "UPDATE_COMPLETE", stacks.reasons("Consumer")
+    answers["Prefix"] = answers["Oldest"]
+    assert stacks.outputs("Consumer") == outputs(answers)
+    assert stacks.physical_ids("Consumer") == ids
 
-    broken = {**changed, "After": {"Family": FAMILY}, "Only": {"Family": FAMILY, "Select": "only"}}
-    done, assembly = deployed(consumer, "Consumer", broken)
-    assert done.code != 0
-    count = len(wanted["Newest"][1])
-    ids = " and ".join(job["JobId"] for job in wanted["Newest"][1][:2])
-    assert f"Select is only, and {count} jobs match, of which two are {ids}." in done.output
-    assert consumer.stack("Consumer")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert consumer.outputs("Consumer") == expected
+    lookups |= {"After": {"Family": FAMILY}, "Only": {"Family": FAMILY, "Select": "only"}}
+    stacks.put("Consumer", lookups, ATTRIBUTES)
+    assert stacks.end("Consumer") == "UPDATE_ROLLBACK_COMPLETE"
+    matching = wanted["Newest"][1]
+    two = " and ".join(job["JobId"] for job in matching[:2])
+    reason = f"Select is only, and {len(matching)} jobs match, of which two are {two}."
+    assert reason in stacks.reasons("Consumer")
+    assert stacks.outputs("Consumer") == outputs(answers)
 
-    assert consumer.destroy(assembly).wait().code == 0
-    assert consumer.stack("Consumer") is None
-
-
-def started(deployment, name, outcome):
-    settings = {"submitted_seconds": 1.0, "in_progress_seconds": 8.0, "outcome": outcome}
-    deployment.control("settings", **settings)
-    return start_phi_job(deployment.client("comprehendmedical"), name)
+    stacks.remove("Consumer")
+    assert stacks.end("Consumer") in ("GONE", "DELETE_COMPLETE")
 
 
-def test_a_wait_ends_when_the_job_completes_or_with_the_reason_when_it_does_not(
-    deployment, consumer
-):
-    names = {"Completing": "completing", "Failing": "failing", "Waiting": "yet-to-be-started"}
-    minutes = {"Completing": "3", "Failing": "3", "Waiting": "0.2"}
-    stacks = {
-        stack: {"Job": {"Family": "PHI", "JobName": name, "WaitMinutes": minutes[stack]}}
-        for stack, name in names.items()
-    }
-    assembly = assembled(consumer, stacks)
-    completing = started(deployment, "completing", "COMPLETED")
-    failing = started(deployment, "failing", "FAILED")
-    runs = {stack: consumer.deploy(assembly, stack) for stack in stacks}
-    done = {stack: run.wait() for stack, run in runs.items()}
-
-    assert done["Completing"].code == 0, done["Completing"].output
-    job = consumer.outputs("Completing")["JobJob"]
-    assert (job["JobId"], job["JobStatus"]) == (completing, "COMPLETED")
-    assert job["DurationSeconds"] == "9"
-    assert done["Failing"].code != 0
-    assert "JobName: the job waited for is FAILED since " in done["Failing"].output
-    assert f"; look up JobId {failing} in the ledger." in done["Failing"].output
-    assert FAILURE_MESSAGE.rstrip(".") not in done["Failing"].output
-    assert done["Waiting"].code != 0
+def test_a_wait_ends_when_the_job_completes_or_with_the_reason_when_it_does_not(stacks, started):
+    ended = {stack: stacks.end(stack) for stack in WAITING}
+    assert ended.pop("Completing") == "CREATE_COMPLETE"
+    assert "CREATE_COMPLETE" not in ended.values()
+    found = stacks.outputs("Completing")
+    assert (found["JobJobId"], found["JobJobStatus"]) == (started["Completing"], "COMPLETED")
+    assert found["JobDurationSeconds"] == "9"
+    failed, waited = stacks.reasons("Failing"), stacks.reasons("Waiting")
+    assert "JobName: the job waited for is FAILED since " in failed
+    assert f"; look up JobId {started['Failing']} in the ledger." in failed
+    assert FAILURE_MESSAGE.rstrip(".") not in failed
     no_match = "JobName: no COMPLETED job has this name; none has it in any status."
-    assert f"WaitMinutes: 0.2 minutes have passed. {no_match}" in done["Waiting"].output
-    removed = consumer.destroy(assembly).wait()
-    assert removed.code == 0, removed.output
-    assert not any(map(consumer.stack, stacks))
+    assert f"WaitMinutes: 0.2 minutes have passed. {no_match}" in waited
+    for stack in WAITING:
+        stacks.remove(stack)

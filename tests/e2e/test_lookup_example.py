@@ -1,21 +1,24 @@
-"""The example app, as its README has it: installed from the repository, deployed, destroyed."""
+"""The example app, as its README has it, with the installed wheel: deployed and destroyed by the CDK CLI."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from tests.e2e.account import listed
-from tests.e2e.consumers import Consumer
-from tests.e2e.deployment import ROOT
+from tests.e2e.deployment import ROOT, UNCHECKED
+from tests.unit.client.commands import environment
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
-EXAMPLE = ROOT / "examples" / "pipeline"
+CDK = ROOT / ".venv" / "bin" / "cdk"
 
 
-def installed(site):
-    """Where `pip install` of this repository puts its package, without a look at a package index."""
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Where `pip install` of this repository puts its packages, without a look at a package index."""
+    site = tmp_path_factory.mktemp("site")
     offline = ["--no-index", "--no-deps", "--no-build-isolation"]
     command = [sys.executable, "-m", "pip", "install", "--quiet", *offline]
     subprocess.run([*command, "--target", str(site), str(ROOT)], check=True)
@@ -24,16 +27,33 @@ def installed(site):
     return site
 
 
-def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, tmp_path):
-    consumer = Consumer(deployment, tmp_path, python_path=installed(tmp_path / "site"))
-    done = consumer.start(
-        "deploy",
-        "--require-approval=never",
-        "--method=direct",
-        f"--output={tmp_path / 'cdk.out'}",
-        cwd=EXAMPLE,
-    ).wait()
-    assert done.code == 0, done.output
+def run(site, url, *command, **more):
+    path = f"{CDK.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        env=environment(url, PYTHONPATH=str(site), PATH=path, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        cwd=ROOT / "examples" / "pipeline",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_wheel_has_the_command(deployment, site):
+    command = str(site / "bin" / "jobledger")
+    assert run(site, deployment.ready["ApiUrl"], command, "health").splitlines()[0] == "ok"
+
+
+def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, site, tmp_path):
+    aws = {**UNCHECKED, "AWS_ENDPOINT_URL": deployment.ready["AwsEndpoint"], "NO_COLOR": "1"}
+    cdk = (str(CDK), "--ci", "--no-notices", "--no-version-reporting")
+    assembly = str(tmp_path / "cdk.out")
+    options = ("--require-approval=never", "--method=direct", f"--output={assembly}")
+    run(site, "", *cdk, "deploy", *options, **aws)
     nightly = [
         job
         for job in deployment.jobs["SNOMEDCT"]
@@ -41,10 +61,12 @@ def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, tmp_p
         and job["JobStatus"] in ("COMPLETED", "PARTIAL_SUCCESS")
     ]
     newest = listed(nightly, {})[0]
-    outputs = consumer.outputs("Pipeline")
+    client = deployment.client("cloudformation")
+    (stack,) = (s for s in client.describe_stacks()["Stacks"] if s["StackName"] == "Pipeline")
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
     codes = "s3://{S3Bucket}/{S3Key}".format(**newest["OutputDataConfig"])
     assert (outputs["JobId"], outputs["CodesS3Uri"]) == (newest["JobId"], codes)
     parameter = deployment.client("ssm").get_parameter(Name=outputs["CodesParameter"])
     assert parameter["Parameter"]["Value"] == codes
-    assert consumer.destroy(tmp_path / "cdk.out").wait().code == 0
-    assert consumer.stack("Pipeline") is None
+    run(site, "", *cdk, "destroy", "--app", assembly, "--force", "--all", **aws)
+    assert "Pipeline" not in {s["StackName"] for s in client.describe_stacks()["Stacks"]}

@@ -7,9 +7,6 @@ import subprocess
 import urllib.request
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from tests.e2e.deployment import ROOT, is_open, output, processes_of, start, stop, wait_until
 
@@ -18,17 +15,8 @@ shares_the_deployment = pytest.mark.xdist_group("deployment")
 
 @shares_the_deployment
 def test_ready_json_says_where_everything_is(deployment):
-    assert set(deployment.ready) == {
-        "ApiUrl",
-        "AwsEndpoint",
-        "ComprehendMedicalEndpoint",
-        "Region",
-        "Outputs",
-    }
-    promised = {"ApiUrl", "DigestTopicArn", "LedgerTableName"}
-    promised |= {"ApiFunctionName", "SyncFunctionName", "DigestFunctionName"}
-    assert promised <= set(deployment.outputs)
-    assert deployment.get("/jobs").status == 200
+    places = {"ApiUrl", "AwsEndpoint", "ComprehendMedicalEndpoint", "Region", "Outputs"}
+    assert set(deployment.ready) == places
 
 
 @shares_the_deployment
@@ -42,37 +30,23 @@ def test_the_printed_session_can_be_repeated(deployment):
 
 
 @shares_the_deployment
-def test_a_signed_call_is_answered_as_an_unsigned_one_is(deployment):
-    request = AWSRequest("GET", f"{deployment.ready['ApiUrl']}/jobs")
-    SigV4Auth(Credentials("test", "test"), "execute-api", "us-east-1").add_auth(request)
-    signed = urllib.request.Request(request.url, headers=dict(request.headers.items()))
-    with urllib.request.urlopen(signed, timeout=30) as response:
-        assert response.status == 200
-
-
-@shares_the_deployment
 def test_both_servers_listen_on_loopback_only(deployment):
     for endpoint in (
         deployment.ready["AwsEndpoint"],
         deployment.ready["ComprehendMedicalEndpoint"],
     ):
         assert is_open(endpoint)
-        assert not is_open(endpoint.replace("127.0.0.1", own_address()))
+        # Another address of this machine: on Linux all of 127/8 is local.
+        assert not is_open(endpoint.replace("127.0.0.1", "127.0.0.2"))
 
 
-def own_address() -> str:
-    """An address of this machine that is not 127.0.0.1; on Linux all of 127/8 is local."""
-    return "127.0.0.2"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_run_that_is_broken_off_leaves_no_process_and_no_port(tmp_path, number):
+def test_a_run_that_is_broken_off_leaves_no_process_and_no_port(tmp_path):
     process = start(tmp_path)
     try:
         wait_until(lambda: "MiniStack is up" in output(tmp_path), 60, "MiniStack is up")
     finally:
-        stop(process, number)
-    assert process.returncode == 128 + number
+        stop(process, signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGTERM
     assert processes_of(tmp_path) == []
     assert not (tmp_path / "ready.json").exists()
     endpoint = re.search(r"MiniStack is up on (\S+)", output(tmp_path))
@@ -81,22 +55,19 @@ def test_a_run_that_is_broken_off_leaves_no_process_and_no_port(tmp_path, number
     assert "Traceback" not in output(tmp_path)
 
 
-@pytest.mark.parametrize("variable", ["AWS_PORT", "COMPREHEND_PORT"])
-def test_a_taken_port_gives_one_line_with_the_port_and_the_variable(variable):
+def test_a_taken_port_gives_one_line_with_the_port_and_the_variable():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        free = {"AWS_PORT": "0", "COMPREHEND_PORT": "0", variable: str(port)}
-        command = ["make", "local", *(f"{name}={value}" for name, value in free.items())]
+        command = ["make", "local", "AWS_PORT=0", f"COMPREHEND_PORT={port}"]
         ended = subprocess.run(
             command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
         )
     assert ended.returncode != 0
-    said = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
-    assert len(said) == 1
-    assert f"port {port} is taken" in said[0]
-    assert f"make local {variable}=" in said[0]
+    (said,) = (line for line in ended.stderr.splitlines() if line.startswith("error:"))
+    assert f"port {port} is taken" in said
+    assert "make local COMPREHEND_PORT=" in said
 
 
 def test_a_bad_jobs_file_gives_the_stand_ins_own_line_and_leaves_nothing(tmp_path):

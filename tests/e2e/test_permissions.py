@@ -12,7 +12,6 @@ pytestmark = pytest.mark.xdist_group("enforced")
 USES = [*{use.__name__: use for use in NEEDED.values()}.values()]
 
 
-@pytest.mark.row(22, count="all permissions of all roles")
 def test_every_permission_is_used_or_has_a_reason_why_not():
     permissions = {
         (role, sid, action)
@@ -26,13 +25,11 @@ def test_every_permission_is_used_or_has_a_reason_why_not():
 
 
 # `changes` needs the change that `sync` makes.
-@pytest.mark.row(22, count="every use, with enforced IAM policies")
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
 def test_each_function_works_with_its_role(enforced, use):
     use(enforced)
 
 
-@pytest.mark.row(22, count="every permission with a use, one at a time")
 @pytest.mark.parametrize("permission", NEEDED, ids=" ".join)
 def test_without_a_permission_its_use_fails(enforced, permission):
     use, (role, sid, action) = NEEDED[permission], permission
@@ -49,10 +46,9 @@ def test_without_a_permission_its_use_fails(enforced, permission):
         wait_until(fails, 10, f"{use.__name__} fails without {action}", every=0.5)
 
 
-@pytest.mark.row(22, count="the condition on the partition key")
 def test_the_digest_function_may_not_write_rows_of_others(enforced):
     """What `dynamodb:LeadingKeys` is for, with the digest function's own credentials."""
-    iam = enforced.own.client("iam")
+    iam = enforced.client("iam")
     name = enforced.name("Digest/FunctionRole")
     (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
     given = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]

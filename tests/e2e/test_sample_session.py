@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.deployment import ROOT, Deployment, deployed, processes_of, wait_until
 
-pytestmark = [pytest.mark.xdist_group("sample"), pytest.mark.longest]
+pytestmark = pytest.mark.xdist_group("sample")
 
 LOCAL = (ROOT / "docs" / "local.md").read_text()
 AWS_CLI = ROOT / ".venv-awscli" / "bin"
@@ -42,6 +42,7 @@ def test_four_jobs_are_started_and_a_digest_and_an_alert_are_shown_as_they_come_
     alert = sample.output.split("The alert, as", 1)[1].split("\n$ ", 1)[0]
     assert dict(started)["will-fail"] in alert
     assert re.search(r"^Subject: \[job-ledger\] .*\d+ completed", sample.output, re.MULTILINE)
+    assert sample.output.rstrip().splitlines()[-1] == f"The board: {sample.ready['ApiUrl']}/board"
 
 
 def test_the_digest_counts_what_ended_in_its_window_before_the_first_sync(sample):
@@ -60,10 +61,6 @@ def test_the_digest_counts_what_ended_in_its_window_before_the_first_sync(sample
     assert sum(start < time[:16] < end for time in ended) <= int(counted[1])
     assert int(counted[1]) <= sum(start <= time[:16] <= end for time in ended)
     assert int(counted[1]) > 0
-
-
-def test_the_last_line_is_the_address_of_the_board(sample):
-    assert sample.output.rstrip().splitlines()[-1] == f"The board: {sample.ready['ApiUrl']}/board"
 
 
 def test_what_takes_more_than_two_seconds_is_announced(sample):

@@ -1,13 +1,12 @@
 """One trace and one correlation id for a request, through every function to every AWS call."""
 
 import json
-import urllib.request
 import uuid
 
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import opened, wait_until
+from tests.e2e.deployment import wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
@@ -15,38 +14,24 @@ pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 def post_digest(deployment):
     """Publish a digest of its own; return the id of the request."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
-    request = urllib.request.Request(f"{deployment.ready['ApiUrl']}/digests", b"{}", headers)
-    with opened(request, 60) as response:
-        return response.headers["X-Request-Id"]
+    answer = deployment.send("/digests", method="POST", body=b"{}", **headers)
+    return answer.headers["X-Request-Id"]
 
 
-def annotated(segments, **annotations):
-    return [
-        segment
-        for segment in segments
-        if annotations.items() <= segment.get("annotations", {}).items()
-    ]
+def annotated(segments, **wanted):
+    return [s for s in segments if wanted.items() <= s.get("annotations", {}).items()]
 
 
-def test_a_request_is_traced_through_the_digest_function_to_each_call(deployment):
-    """In AWS both functions have one trace: MiniStack drops the header, which a unit test looks at."""
-    request_id = post_digest(deployment)
+def test_a_digest_that_a_request_publishes_is_traced_to_each_call(deployment):
+    """In AWS it is part of the request's trace, which begins in API Gateway. MiniStack's has none: a unit test has one."""
 
-    def of_request():
-        segments = observed.segments(deployment)
-        return annotated(segments, RequestId=request_id), segments
+    def digests():
+        return annotated(observed.segments(deployment), Operation="digest")
 
-    (handler,), segments = wait_until(
-        lambda: found if (found := of_request())[0] else None, 10, "the request's trace"
-    )
-    assert handler["annotations"]["Operation"] == "POST /digests"
-    assert handler["annotations"]["Outcome"] == "ok"
-    assert handler["annotations"]["ColdStart"] in (True, False)
-    trace = [s for s in segments if s["trace_id"] == handler["trace_id"]]
-    (invoke,) = (s for s in trace if s["name"] == "lambda")
-    assert invoke["parent_id"] == handler["id"]
-    digest = annotated(segments, Operation="digest")[-1]
-    trace = [s for s in segments if s["trace_id"] == digest["trace_id"]]
+    before = len(digests())
+    post_digest(deployment)
+    digest = wait_until(lambda: digests()[before:], 30, "the trace of the digest")[-1]
+    trace = [s for s in observed.segments(deployment) if s["trace_id"] == digest["trace_id"]]
     (read,) = annotated(trace, Operation="ReadDigest")
     (publish,) = annotated(trace, Operation="Publish")
     (sns,) = (s for s in trace if s["name"] == "sns")
@@ -83,22 +68,3 @@ def test_a_sync_is_traced_by_family_and_page_to_each_call(deployment):
     upstream = [s for s in trace if s["name"] == "comprehendmedical"]
     assert upstream[-1]["aws"]["operation"] == "ListPHIDetectionJobs"
     assert upstream[-1]["parent_id"] in {page["id"] for page in pages}
-
-
-def test_a_failed_step_has_its_outcome_and_no_message(deployment):
-    fault = {"Operation": "ListPHI*", "Error": "AccessDeniedException", "Count": 50}
-    deployment.control("faults", **fault, Message="a message that quotes a name")
-    try:
-        deployment.client("lambda").invoke(
-            FunctionName=deployment.outputs["SyncFunctionName"],
-            Payload=b'{"Families": ["PHI"]}',
-        )
-    finally:
-        deployment.control("reset")
-    segments = observed.segments(deployment)
-    failed = annotated(segments, Family="PHI", Outcome="AccessDeniedException")
-    assert {s["annotations"]["Operation"] for s in failed} == {"SyncFamily", "SyncPage"}
-    calls = [s for s in segments if s["name"] == "comprehendmedical" and s.get("fault")]
-    (thrown,) = calls[-1]["cause"]["exceptions"]
-    assert thrown["type"] == "ClientError"  # botocore's, for an error that is not in its model
-    assert "quotes a name" not in json.dumps(segments)

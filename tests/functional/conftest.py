@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +35,13 @@ class Aws:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """A MiniStack of this worker's own, on a free port of loopback."""
     home = tmp_path_factory.mktemp("ministack")
-    port = _free_port()
+    port = free_port()
+    environment = os.environ | _settings(home, port)
+    command = [str(MINISTACK), "-m", "ministack"]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(MINISTACK), "-m", "ministack"],
-            cwd=home,
-            env=os.environ | _settings(home, port),
-            stdout=log,
-            stderr=log,
-        )
+        process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
     try:
-        _wait_until(lambda: _is_open(port), process, home / "log")
+        wait_until_open(port, process, home / "log")
         yield Aws(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
@@ -64,20 +60,19 @@ def _settings(home: Path, port: int) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
+    """Wait until a server listens; an error when it has ended, or takes too long."""
     deadline = time.monotonic() + START_SECONDS
-    while not true():
-        assert process.poll() is None, log.read_text(errors="replace")
-        assert time.monotonic() < deadline, "MiniStack does not start"
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, log and log.read_text(errors="replace")
+        assert time.monotonic() < deadline, "the server does not start"
         time.sleep(0.05)

@@ -5,6 +5,8 @@ A statement is its actions, its resources (by path) and its conditions.
 
 from typing import Any, NamedTuple
 
+from local.comprehend_medical.families import NOUNS
+
 
 class Allowed(NamedTuple):
     """One statement."""
@@ -65,7 +67,6 @@ IDEMPOTENCY = WRITE | {
     )
 }
 SEND = _service("kms", "Decrypt GenerateDataKey")
-FAMILIES = "SNOMEDCTInference ICD10CMInference RxNormInference EntitiesDetectionV2 PHIDetection"
 
 
 def _dead_letters(queue: str) -> dict[str, Allowed]:
@@ -116,8 +117,8 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "ReadJobs": Allowed(
             {
                 f"comprehendmedical:{action}"
-                for name in FAMILIES.split()
-                for action in (f"List{name}Jobs", f"Describe{name}Job")
+                for noun in NOUNS.values()
+                for action in (f"List{noun}s", f"Describe{noun}")
             },
             {"*"},
         ),
@@ -196,5 +197,3 @@ ROLES: dict[str, dict[str, Allowed]] = {
     # One role for the account, with AWS's policy for it.
     "Api/Rest/CloudWatchRole": {},
 }
-# Actions that support no resource.
-WITHOUT_RESOURCES = ("xray:", "comprehendmedical:")

@@ -16,6 +16,7 @@ import pytest
 from stacks.packaging.bundle import Bundle
 from stacks.packaging.target import Target
 from stacks.settings import Settings
+from tests.infrastructure.chosen import CHOSEN, FULL
 
 if TYPE_CHECKING:
     from aws_cdk import App, Stack
@@ -73,6 +74,13 @@ def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
 
 
 @pytest.fixture(scope="session")
+def chosen(synthesise: Synthesise) -> dict[str, Any]:
+    """The resources with every setting chosen."""
+    found: dict[str, Any] = synthesise(**CHOSEN).to_json()["Resources"]
+    return found
+
+
+@pytest.fixture(scope="session")
 def template(synthesise: Synthesise) -> "Template":
     """The stack with every setting left alone."""
     return synthesise()
@@ -82,4 +90,11 @@ def template(synthesise: Synthesise) -> "Template":
 def resources(template: "Template") -> dict[str, Any]:
     """The resources of that template."""
     found: dict[str, Any] = template.to_json()["Resources"]
+    return found
+
+
+@pytest.fixture(scope="session")
+def full(synthesise: Synthesise) -> dict[str, Any]:
+    """The resources with everything that settings add."""
+    found: dict[str, Any] = synthesise(**FULL).to_json()["Resources"]
     return found

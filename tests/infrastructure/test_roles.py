@@ -5,15 +5,9 @@ import re
 
 import pytest
 
-from tests.infrastructure.allowed import ROLES, WITHOUT_RESOURCES, Allowed
+from tests.infrastructure.allowed import ROLES, Allowed
 from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
-
-
-@pytest.fixture(scope="module")
-def full(synthesise):
-    """The stack with everything that adds to a role."""
-    return synthesise(chatDigests="true", includeJobDetails="true").to_json()["Resources"]
 
 
 def statements_of(resources, role):
@@ -36,24 +30,13 @@ def statements_of(resources, role):
     }
 
 
-@pytest.mark.row(22, count="all roles of the template")
 def test_there_are_no_other_roles(full):
     assert sorted(of_type(full, "AWS::IAM::Role")) == sorted(ROLES)
 
 
-@pytest.mark.row(22, count="15 roles")
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_do_what_is_listed_and_nothing_else(full, role):
     assert statements_of(full, role) == ROLES[role]
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_all_resources_are_allowed_only_in_statements_of_their_own(full, role):
-    for statement in statements_of(full, role).values():
-        if "*" in statement.resources:
-            services = {action.partition(":")[0] + ":" for action in statement.actions}
-            assert len(services) == 1
-            assert services <= set(WITHOUT_RESOURCES)
 
 
 def test_no_role_has_a_managed_or_embedded_policy(full):
@@ -71,34 +54,17 @@ def test_only_the_services_that_run_functions_and_schedules_assume_roles(full):
         }
         for path, role in of_type(full, "AWS::IAM::Role").items()
     }
-    expected = {
-        path: {
-            "scheduler.amazonaws.com"
-            if path.startswith("Scheduler")
-            else "states.amazonaws.com"
-            if "waiter" in path
-            else "apigateway.amazonaws.com"
-            if "Rest" in path
-            else "lambda.amazonaws.com"
-        }
-        for path in ROLES
-    }
-    assert principals == expected
+    services = {"Scheduler": "scheduler", "waiter": "states", "Rest": "apigateway"}
+    for path in ROLES:
+        service = next((services[each] for each in services if each in path), "lambda")
+        assert principals[path] == {f"{service}.amazonaws.com"}, path
 
 
-def test_the_api_and_the_look_up_cannot_write_the_ledger(full):
-    writes = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
-    for role in ("Api/FunctionRole", "Lookup/IsCompleteRole", "Lookup/OnEventRole"):
-        for statement in statements_of(full, role).values():
-            if statement.actions & {f"dynamodb:{name}" for name in writes}:
-                assert "Ledger.Arn" not in statement.resources
-
-
-def test_a_deployment_for_one_family_may_not_read_the_others(synthesise):
-    resources = synthesise(families="PHI").to_json()["Resources"]
-    assert statements_of(resources, "Sync/FunctionRole")["ReadJobs"].actions == {
-        "comprehendmedical:ListPHIDetectionJobs",
-        "comprehendmedical:DescribePHIDetectionJob",
+def test_a_deployment_for_some_families_may_not_read_the_others(chosen):
+    assert statements_of(chosen, "Sync/FunctionRole")["ReadJobs"].actions == {
+        f"comprehendmedical:{action}"
+        for name in ("PHIDetection", "RxNormInference")
+        for action in (f"List{name}Jobs", f"Describe{name}Job")
     }
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.infrastructure.template_reading import path_of
+
 if TYPE_CHECKING:
     from aws_cdk import App
 
@@ -49,15 +51,11 @@ def findings(app: "App") -> set[tuple[str, str]]:
     used = {pack["pluginName"] for pack in report["pluginReports"]}
     assert {"AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "Serverless"} <= used
     return {
-        (violation["ruleName"], path_of(construct["constructPath"]))
+        (violation["ruleName"], below_the_stack(construct["constructPath"]))
         for pack in report["pluginReports"]
         for violation in pack["violations"]
         for construct in violation["violatingConstructs"]
     }
-
-
-def path_of(construct_path: str) -> str:
-    return construct_path.removeprefix("JobLedger/").removesuffix("/Resource")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +63,10 @@ def acknowledgements():
     from stacks import acknowledgements
 
     return acknowledgements
+
+
+def below_the_stack(construct_path: str) -> str:
+    return construct_path.removeprefix("JobLedger/").removesuffix("/Resource")
 
 
 def accepted(acknowledgements, *, checkov: bool) -> set[tuple[str, str]]:
@@ -104,11 +106,7 @@ def failed_checks(synthesise, tmp_path_factory) -> dict[str, set[tuple[str, str]
     report = json.loads(done.stdout)
     assert report["summary"]["parsing_errors"] == 0
     assert report["summary"]["passed"] > 200, "it checked both templates"
-    paths = {
-        name: path_of(resource["Metadata"]["aws:cdk:path"])
-        for name, resource in template["Resources"].items()
-        if "aws:cdk:path" in resource.get("Metadata", {})
-    }
+    paths = {name: path_of(resource) for name, resource in template["Resources"].items()}
     return {
         name: {
             (check["check_id"], paths[check["resource"].rpartition(".")[2]])
@@ -119,13 +117,11 @@ def failed_checks(synthesise, tmp_path_factory) -> dict[str, set[tuple[str, str]
     }
 
 
-@pytest.mark.row(24, count="4 rule packs, 3 sets of settings")
 @pytest.mark.parametrize("context", [{}, FULL, PRIVATE], ids=["default", "full", "private"])
 def test_cdk_nag_has_no_finding_that_is_not_accepted(synthesise_app, context):
     assert findings(synthesise_app(**context)) == set()
 
 
-@pytest.mark.row(24, count="every acknowledgement")
 def test_every_accepted_finding_of_cdk_nag_exists(synthesise_app, acknowledgements, monkeypatch):
     expected = accepted(acknowledgements, checkov=False)
     monkeypatch.setattr(acknowledgements, "ACCEPTED", ())

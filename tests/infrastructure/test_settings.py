@@ -1,5 +1,7 @@
 """Settings are read from context, checked, and refused in words that help."""
 
+import re
+
 import pytest
 
 from stacks.setting_readers import FAMILIES
@@ -9,97 +11,58 @@ UUID = "1a2b3c4d-0000-4000-8000-000000000000"
 
 
 def test_without_context_everything_has_its_default():
-    expected = Settings(
-        families=("SNOMEDCT", "ICD10CM", "RXNORM", "ENTITIES_V2", "PHI"),
-        sync_minutes=1,
-        digest_schedule="cron(0 8 * * ? *)",
-        digest_timezone="UTC",
-        digest_emails=(),
-        include_job_details=False,
-        retain_ledger=True,
-        bundle_for="lambda",
-    )
-    assert expected == Settings.from_context({})
+    assert Settings.from_context({}) == Settings()
+
+
+WEB_ACL = f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}"
+KEY = f"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/{UUID}"
+MULTI_REGION_KEY = f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}"
 
 
 @pytest.mark.parametrize(
-    "key, value, field, expected",
+    "key, value, expected",
     [
-        ("families", "PHI", "families", ("PHI",)),
-        ("families", "PHI, RXNORM", "families", ("PHI", "RXNORM")),
-        ("families", ["PHI", "RXNORM"], "families", ("PHI", "RXNORM")),
-        ("syncMinutes", "1", "sync_minutes", 1),
-        ("syncMinutes", 60, "sync_minutes", 60),
-        ("name", "Ward-7", "name", "Ward-7"),
-        (
-            "allowedAccounts",
-            "011122223333, 444455556666",
-            "allowed_accounts",
-            ("011122223333", "444455556666"),
+        ("families", "PHI", ("PHI",)),
+        ("families", "PHI, RXNORM", ("PHI", "RXNORM")),
+        ("families", list(FAMILIES), FAMILIES),
+        ("syncMinutes", "1", 1),
+        ("syncMinutes", 60, 60),
+        ("name", "Ward-7", "Ward-7"),
+        ("allowedAccounts", "011122223333, 444455556666", ("011122223333", "444455556666")),
+        ("vpcEndpointIds", "vpce-0a1b2c3d", ("vpce-0a1b2c3d",)),
+        ("webAclArn", WEB_ACL, WEB_ACL),
+        ("kmsKeyArn", KEY, KEY),
+        ("kmsKeyArn", MULTI_REGION_KEY, MULTI_REGION_KEY),
+        ("logRetentionDays", "3653", 3653),
+        ("backupDays", 1, 1),
+        ("digestWhen", "attention", "attention"),
+        *(
+            ("digestSchedule", schedule, schedule)
+            for schedule in (
+                "rate(1 minute)",
+                "rate(12 hours)",
+                "cron(15 10 ? * 6L 2026-2030)",
+                "cron(0/5 8-17 ? * mon-FRI *)",
+                "cron(0 8 LW JAN,6 ? *)",
+                "cron(05 08 15W * ? *)",
+                "cron(*/15 * ? * 3#2 *)",
+            )
         ),
-        ("vpcEndpointIds", "vpce-0a1b2c3d", "vpc_endpoint_ids", ("vpce-0a1b2c3d",)),
-        (
-            "webAclArn",
-            f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}",
-            "web_acl_arn",
-            f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}",
-        ),
-        (
-            "kmsKeyArn",
-            f"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/{UUID}",
-            "kms_key_arn",
-            f"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/{UUID}",
-        ),
-        (
-            "kmsKeyArn",
-            f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}",
-            "kms_key_arn",
-            f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}",
-        ),
-        ("logRetentionDays", "3653", "log_retention_days", 3653),
-        ("backupDays", 1, "backup_days", 1),
-        ("digestSchedule", "rate(1 minute)", "digest_schedule", "rate(1 minute)"),
-        ("digestSchedule", "rate(12 hours)", "digest_schedule", "rate(12 hours)"),
-        (
-            "digestSchedule",
-            "cron(15 10 ? * 6L 2026-2030)",
-            "digest_schedule",
-            "cron(15 10 ? * 6L 2026-2030)",
-        ),
-        (
-            "digestSchedule",
-            "cron(0/5 8-17 ? * mon-FRI *)",
-            "digest_schedule",
-            "cron(0/5 8-17 ? * mon-FRI *)",
-        ),
-        ("digestSchedule", "cron(0 8 LW JAN,6 ? *)", "digest_schedule", "cron(0 8 LW JAN,6 ? *)"),
-        ("digestSchedule", "cron(05 08 15W * ? *)", "digest_schedule", "cron(05 08 15W * ? *)"),
-        ("digestSchedule", "cron(*/15 * ? * 3#2 *)", "digest_schedule", "cron(*/15 * ? * 3#2 *)"),
-        ("digestTimezone", "Europe/Zurich", "digest_timezone", "Europe/Zurich"),
-        (
-            "digestTimezone",
-            "America/Argentina/Ushuaia",
-            "digest_timezone",
-            "America/Argentina/Ushuaia",
-        ),
-        ("digestEmails", "", "digest_emails", ()),
-        ("digestEmails", "a@example.org", "digest_emails", ("a@example.org",)),
+        ("digestTimezone", "America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
+        ("digestEmails", "", ()),
         (
             "digestEmails",
             "a+b@x.example.org, c@example.org",
-            "digest_emails",
             ("a+b@x.example.org", "c@example.org"),
         ),
-        ("digestEmails", ["a@example.org"], "digest_emails", ("a@example.org",)),
-        ("includeJobDetails", "true", "include_job_details", True),
-        ("includeJobDetails", False, "include_job_details", False),
-        ("retainLedger", "false", "retain_ledger", False),
-        ("keepWarm", "false", "keep_warm", False),
-        ("apiGatewayAccount", "false", "api_gateway_account", False),
-        ("bundleFor", "host", "bundle_for", "host"),
+        ("digestEmails", ["a@example.org"], ("a@example.org",)),
+        ("includeJobDetails", "true", True),
+        ("includeJobDetails", False, False),
+        ("bundleFor", "host", "host"),
     ],
 )
-def test_a_good_value_is_taken(key, value, field, expected):
+def test_a_good_value_is_taken(key, value, expected):
+    field = re.sub(r"(?=[A-Z])", "_", key).lower()
     assert expected == getattr(Settings.from_context({key: value}), field)
 
 
@@ -113,8 +76,6 @@ def test_a_good_value_is_taken(key, value, field, expected):
         ("families", "PHI,,RXNORM", "an entry of the list is empty"),
         ("families", 5, "5 is not a list"),
         ("syncMinutes", "0", "'0' is not valid"),
-        ("syncMinutes", "61", "'61' is not valid"),
-        ("syncMinutes", "-1", "'-1' is not valid"),
         ("syncMinutes", "1.5", "'1.5' is not valid"),
         ("syncMinutes", True, "True is not valid"),
         ("syncMinutes", "²", "'²' is not valid"),
@@ -141,63 +102,42 @@ def test_a_good_value_is_taken(key, value, field, expected):
         ("digestSchedule", "at(2026-01-01T00:00:00)", "is neither cron(…) nor rate(…)"),
         ("digestSchedule", "cron(0 8 * * *)", "has 5 fields; cron needs six"),
         ("digestSchedule", "cron(0 8 * * * *)", "needs ? for either the day of the month or"),
-        ("digestSchedule", "cron(0 8 ? * ? *)", "needs ? for either the day of the month or"),
         (
             "digestSchedule",
             "cron(60 8 * * ? *)",
-            "has '60' for the minutes, which ranges from 0 to 59",
+            "has '60' for the minutes, which ranges from 0 to",
         ),
-        (
-            "digestSchedule",
-            "cron(0 24 * * ? *)",
-            "has '24' for the hours, which ranges from 0 to 23",
-        ),
+        ("digestSchedule", "cron(0 24 * * ? *)", "has '24' for the hours, which ranges from 0 to"),
         ("digestSchedule", "cron(0 8 ? * MONDAY *)", "has 'MONDAY' for the day of the week"),
         ("digestSchedule", "cron(0 8 ? * 3#6 *)", "has '3#6' for the day of the week"),
         ("digestSchedule", "cron(0 8 * * ? 1969)", "has '1969' for the year"),
         ("digestSchedule", "cron(0/0 8 * * ? *)", "has '0/0' for the minutes"),
         ("digestSchedule", "rate(0 minutes)", "is not a valid rate"),
-        ("digestSchedule", "rate(5 weeks)", "is not a valid rate"),
         ("digestSchedule", 5, "5 is not text"),
-        (
-            "digestTimezone",
-            "europe/zurich",
-            "'europe/zurich' is not a time zone, did you mean Europe/Zurich?",
-        ),
+        ("digestTimezone", "europe/zurich", "is not a time zone, did you mean Europe/Zurich?"),
         ("digestTimezone", "Mars/Olympus_Mons", "'Mars/Olympus_Mons' is not a time zone"),
-        ("digestTimezone", "", "'' is not text"),
-        ("digestEmails", "nobody", "'nobody' is not an e-mail address"),
         ("digestEmails", "a@localhost", "'a@localhost' is not an e-mail address"),
         ("digestEmails", "a@b@example.org", "'a@b@example.org' is not an e-mail address"),
-        ("digestEmails", "a b@example.org", "'a b@example.org' is not an e-mail address"),
         ("digestEmails", "a@example..org", "'a@example..org' is not an e-mail address"),
         ("digestEmails", "a@example.org;b@example.org", "is not an e-mail address"),
         ("digestEmails", "a@example.org,a@example.org", "'a@example.org' is listed twice"),
         ("includeJobDetails", "yes", "'yes' is neither"),
         ("name", "7Ward", "'7Ward' is not valid"),
-        ("name", "ward_7", "'ward_7' is not valid"),
         ("name", "W" * 65, "is not valid"),
         ("allowedAccounts", "11112222333", "'11112222333' is not an account id"),
         ("allowedAccounts", [111122223333], "[111122223333] is not a list"),
         ("vpcEndpointIds", "vpc-0a1b2c3d", "'vpc-0a1b2c3d' is not the id of a VPC endpoint"),
         ("webAclArn", "hospital", "'hospital' is not valid"),
-        (
-            "webAclArn",
-            f"arn:aws:wafv2:us-east-1:111122223333:global/webacl/hospital/{UUID}",
-            "is not valid",
-        ),
+        ("webAclArn", WEB_ACL.replace("regional", "global"), "is not valid"),
         ("kmsKeyArn", "arn:aws:kms:us-east-1:111122223333:alias/hospital", "is not valid"),
-        ("kmsKeyArn", UUID, "is not valid"),
         ("logRetentionDays", "100", "'100' is not valid"),
         ("logRetentionDays", True, "True is not valid"),
         ("backupDays", "0", "'0' is not valid"),
-        ("backupDays", "36", "'36' is not valid"),
         ("retainLedger", "False", "'False' is neither"),
-        ("retainLedger", 0, "0 is neither"),
+        ("digestWhen", "never", "'never' is not"),
+        ("chatDigests", "yes", "'yes' is neither"),
         ("bundleFor", "arm64", "'arm64' is neither"),
         ("digestEmail", "a@example.org", "this key does not exist; did you mean digestEmails?"),
-        ("syncminutes", "5", "this key does not exist; did you mean syncMinutes?"),
-        ("familys", "PHI", "this key does not exist; did you mean families?"),
         ("retain-ledger", "true", "this key does not exist; did you mean retainLedger?"),
     ],
 )
@@ -256,10 +196,6 @@ def test_context_keys_of_cdk_and_other_apps_are_ignored():
     }
     assert Settings() == Settings.from_context(context)
     assert unknown_keys(context) == ["vpc"]
-
-
-def test_every_family_of_the_service_is_a_choice():
-    assert Settings.from_context({"families": list(FAMILIES)}).families == FAMILIES
 
 
 def test_the_first_deployment_keeps_the_names_that_it_always_had():

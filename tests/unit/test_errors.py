@@ -1,4 +1,4 @@
-"""What an error says leaves a handler: it is text that UTF-8 can carry, whatever a caller has sent."""
+"""The text of every error can be encoded as UTF-8, whatever a caller has sent."""
 
 import pytest
 

@@ -35,7 +35,7 @@ def test_the_operations_document_lists_every_metric_as_it_is():
     assert set(listed) == ALL
 
 
-def test_no_module_but_one_names_a_metric():
+def test_only_one_module_names_metrics():
     package = ROOT / "lambda" / "jobledger"
     named = {
         (file.name, metric.name)

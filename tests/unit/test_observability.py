@@ -5,30 +5,26 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import ClassVar
 
 import pytest
 
 from jobledger.errors import JobNotFound, UnexpectedError
 from jobledger.observability import _drop_messages, logger, observed, with_correlation_id
+from testing.processes import ROOT
+from testing.scripted_server import Scripted, scripted
 
-SCRIPT = Path(__file__).with_name("traced_invocation.py")
+TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "f",
     "LAMBDA_TASK_ROOT": "/var/task",
-    "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
     "POWERTOOLS_SERVICE_NAME": "job-ledger",
     "POWERTOOLS_TRACE_DISABLED": "false",
-    "PYTHONPATH": str(SCRIPT.parents[2] / "lambda"),
+    "PYTHONPATH": str(ROOT / "lambda"),
 }
 CONTEXT = SimpleNamespace(
-    function_name="f",
-    memory_limit_in_mb=128,
-    invoked_function_arn="arn",
-    aws_request_id="own-id",
+    function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="own-id"
 )
 
 
@@ -97,92 +93,54 @@ def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
     assert {exception.type for exception in thrown} == {"ClientError"}
 
 
-def test_a_trace_has_each_step_with_its_outcome_and_no_message():
-    with socket.socket(type=socket.SOCK_DGRAM) as daemon:
+@contextmanager
+def traced_invocation(sampled: int):
+    """The daemon's socket after the invocation, and the headers that the invoked function got."""
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as daemon,
+        scripted(Scripted(body=b"{}")) as invoked,
+    ):
         daemon.bind(("127.0.0.1", 0))
-        daemon.settimeout(10)
-        address = {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}"}
+        daemon.setblocking(False)
+        environment = LAMBDA | {
+            "_X_AMZN_TRACE_ID": f"Root={TRACE};Parent=53995c3f42cd8ad8;Sampled={sampled}",
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+            "AWS_ENDPOINT_URL": invoked.url,
+        }
         ended = subprocess.run(
-            [sys.executable, SCRIPT],
-            env={**os.environ, **LAMBDA, **address},
+            [sys.executable, ROOT / "tests" / "unit" / "traced_invocation.py"],
+            env={**os.environ, **environment},
             check=False,
             capture_output=True,
             text=True,
         )
-        page, family, handler = (daemon.recv(65_535).split(b"\n", 1)[1] for _ in range(3))
-    assert "UnexpectedError: ValueError in handler:" in ended.stderr
-    sent = page + family + handler
-    assert b"patient" not in sent
-    assert "patient" not in ended.stdout + ended.stderr
-    page, family, handler = map(json.loads, (page, family, handler))
-    assert {part["trace_id"] for part in (page, family, handler)} == {
-        "1-5759e988-bd862e3fe1be46a994272793"
-    }
-    assert [page["parent_id"], family["parent_id"]] == [family["id"], handler["id"]]
+        assert "UnexpectedError: ValueError in handler:" in ended.stderr
+        assert "patient" not in ended.stdout + ended.stderr
+        (request,) = invoked.received
+        yield daemon, request.headers
+
+
+def test_a_trace_has_each_step_and_call_with_its_outcome_and_no_message():
+    with traced_invocation(sampled=1) as (daemon, headers):
+        sent = [daemon.recv(65_535).split(b"\n", 1)[1] for _ in range(4)]
+    assert not any(b"patient" in part for part in sent)
+    page, family, call, handler = map(json.loads, sent)
+    assert {part["trace_id"] for part in (page, family, call, handler)} == {TRACE}
+    parents = [page["parent_id"], family["parent_id"], call["parent_id"]]
+    assert parents == [family["id"], handler["id"], handler["id"]]
     assert page["annotations"] == {"Operation": "SyncPage", "Outcome": "KeyError"}
     expected = {"Operation": "SyncFamily", "Outcome": "ok", "Family": "PHI", "Jobs": 3}
     assert family["annotations"] == expected
     assert handler["annotations"]["Outcome"] == "ValueError"
     assert handler["annotations"]["ColdStart"] is True
     assert page["cause"]["exceptions"][0]["type"] == "KeyError"
+    # The invoked function hangs below the call.
+    assert call["name"] == "lambda"
+    assert headers["x-amzn-trace-id"] == f"Root={TRACE};Parent={call['id']};Sampled=1"
 
 
 def test_an_invocation_that_is_not_sampled_sends_no_trace():
-    with socket.socket(type=socket.SOCK_DGRAM) as daemon:
-        daemon.bind(("127.0.0.1", 0))
-        daemon.setblocking(False)
-        unsampled = {
-            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
-            "_X_AMZN_TRACE_ID": LAMBDA["_X_AMZN_TRACE_ID"].replace("Sampled=1", "Sampled=0"),
-        }
-        ended = subprocess.run(
-            [sys.executable, SCRIPT],
-            env={**os.environ, **LAMBDA, **unsampled},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        with pytest.raises(BlockingIOError):
-            daemon.recv(65_535)
-    assert "UnexpectedError: ValueError in handler:" in ended.stderr
-
-
-class _Lambda(BaseHTTPRequestHandler):
-    """Answers Invoke, and keeps the trace headers that it got."""
-
-    traces: ClassVar[list[str]] = []
-
-    def do_POST(self) -> None:
-        self.traces.append(self.headers["X-Amzn-Trace-Id"])
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
-def test_a_call_of_another_function_carries_the_trace_of_the_caller():
-    with (
-        socket.socket(type=socket.SOCK_DGRAM) as daemon,
-        ThreadingHTTPServer(("127.0.0.1", 0), _Lambda) as server,
-    ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        daemon.bind(("127.0.0.1", 0))
-        daemon.settimeout(10)
-        addresses = {
-            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        }
-        subprocess.run(
-            [sys.executable, SCRIPT.with_name("traced_call.py")],
-            env={**os.environ, **LAMBDA, **addresses},
-            check=True,
-        )
-        call, handler = (json.loads(daemon.recv(65_535).split(b"\n", 1)[1]) for _ in range(2))
-        server.shutdown()
-    assert (call["name"], call["parent_id"]) == ("lambda", handler["id"])
-    # The invoked function hangs below the call.
-    assert _Lambda.traces == [f"Root={call['trace_id']};Parent={call['id']};Sampled=1"]
+    with traced_invocation(sampled=0) as (daemon, headers), pytest.raises(BlockingIOError):
+        daemon.recv(65_535)
+    # The invoked function is not sampled either.
+    assert headers["x-amzn-trace-id"] == f"Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=0"

@@ -1,4 +1,4 @@
-"""What the README and the docs say is so: commands, settings, outputs, links and examples."""
+"""The README and the docs are true: commands, settings, outputs, links and examples."""
 
 import json
 import re
@@ -46,17 +46,13 @@ def test_every_make_target_that_is_named_exists():
 def test_the_settings_are_all_there_with_their_defaults():
     table = rows("settings.md")
     assert set(setting_keys()) == set(table)
-    defaults = Settings()
-    assert table["digestSchedule"] == defaults.digest_schedule
-    assert table["digestTimezone"] == defaults.digest_timezone
-    assert table["digestWhen"] == defaults.digest_when
-    assert table["alertOn"] == ",".join(defaults.alert_on)
-    assert table["syncMinutes"] == str(defaults.sync_minutes)
-    assert table["includeJobDetails"] == str(defaults.include_job_details).lower()
-    assert table["chatDigests"] == str(defaults.chat_digests).lower()
-    assert table["retainLedger"] == str(defaults.retain_ledger).lower()
-    assert table["keepWarm"] == str(defaults.keep_warm).lower()
-    assert table["bundleFor"] == defaults.bundle_for
+    for key in (
+        *("digestSchedule", "digestTimezone", "digestWhen", "includeJobDetails", "chatDigests"),
+        *("alertOn", "syncMinutes", "retainLedger", "keepWarm", "bundleFor"),
+    ):
+        default = getattr(Settings(), re.sub("([A-Z])", r"_\1", key).lower())
+        shown = ",".join(default) if isinstance(default, tuple | list) else str(default)
+        assert table[key] == (shown.lower() if isinstance(default, bool) else shown), key
 
 
 def test_the_variables_of_make_local_have_the_documented_defaults():

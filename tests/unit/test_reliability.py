@@ -1,56 +1,35 @@
-"""docs/reliability.md is the document that the tests' markers make."""
+"""docs/reliability.md: every row is shown by tests, and those that `make soak` runs more often are selected by it."""
 
 import ast
-
-import pytest
+import re
+from pathlib import Path
 
 from testing.full import in_full
-from tests import reliability_document
-from tests.reliability_document import DOCUMENT, LIMITS, ROOT, ROWS, SECTIONS, document, shown_in
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"^\| `(tests/[\w/.]+)::(\w+)` \| (.+) \|$", TEXT, re.MULTILINE)
 
 
-def test_the_document_is_current():
-    assert DOCUMENT.read_text(encoding="utf-8") == document(), (
-        "run: .venv/bin/python -m tests.reliability_document"
-    )
+def marks_of(file: str, test: str) -> list[str]:
+    """The decorators of a test; none for a test that does not exist."""
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    named = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == test]
+    assert named, f"{file}::{test}"
+    return [ast.unparse(decorator) for decorator in named[0].decorator_list]
 
 
-def test_every_marker_is_read():
-    marked = sum(
-        file.read_text(encoding="utf-8").count("@pytest.mark.row(")
-        for file in (ROOT / "tests").rglob("*.py")
-        if file.name not in ("test_reliability.py", "reliability_document.py")
-    )
-    assert marked == sum(1 for file in (ROOT / "tests").rglob("test_*.py") for _ in shown_in(file))
-
-
-def test_a_row_without_a_test_says_so(monkeypatch):
-    monkeypatch.setitem(reliability_document.ROWS, 99, "Nothing shows this")
-    monkeypatch.setitem(reliability_document.SECTIONS, "More", range(99, 100))
-    assert document().endswith("**99. Nothing shows this.**\n\nNo test shows this row.\n")
-
-
-def test_a_marker_of_an_unknown_row_is_an_error(monkeypatch):
-    monkeypatch.delitem(reliability_document.ROWS, 28)
-    with pytest.raises(ValueError, match="28"):
-        document()
-
-
-def test_every_row_is_in_one_section():
-    assert [number for numbers in SECTIONS.values() for number in numbers] == sorted(ROWS)
-    assert LIMITS.keys() <= ROWS.keys()
-
-
-def test_a_constant_has_what_make_test_runs_and_what_make_soak_runs():
-    module = ast.parse('WALKS = in_full(1_000, 10_000)\nROWS = 5\nNAME = "a"')
-    assert reliability_document._constants(module, 0) == {"WALKS": "1,000", "ROWS": "5"}
-    assert reliability_document._constants(module, -1) == {"WALKS": "10,000", "ROWS": "5"}
+def test_each_row_is_shown_by_a_test():
+    _, *rows = re.split(r"^\*\*(\d+)\. ", TEXT, flags=re.MULTILINE)
+    assert [*map(int, rows[::2])] == [*range(1, 37)]
+    assert [
+        number for number, text in zip(rows[::2], rows[1::2], strict=True) if "::" not in text
+    ] == []
 
 
 def test_make_soak_selects_every_test_that_runs_more_there():
-    shown = [one for file in (ROOT / "tests").rglob("test_*.py") for one in shown_in(file)]
-    assert [one.full for one in shown] == ["`make soak`" in one.count for one in shown]
-    assert {one.row for one in shown if one.full} == {6, 7, 10, 14, 15, 20, *range(26, 36)}
+    for file, test, runs in SHOWN:
+        assert ("pytest.mark.full" in marks_of(file, test)) == ("; `make soak`: " in runs), test
 
 
 def test_make_soak_sets_all_numbers_at_once(monkeypatch):

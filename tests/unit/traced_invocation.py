@@ -1,7 +1,9 @@
-"""One invocation as in Lambda, with the real X-Ray SDK: a step that succeeds, one that fails, then the handler."""
+"""One invocation as in Lambda, with the real X-Ray SDK: steps, a call of another function, and a failure."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 
+from jobledger.invoke import Function
 from jobledger.observability import observed, step
 
 SECRET = "a patient's name"
@@ -11,11 +13,9 @@ SECRET = "a patient's name"
 def handler(event, context):
     with step("SyncFamily", Family="PHI") as put:
         put("Jobs", 3)
-        try:
-            with step("SyncPage"):
-                raise KeyError(SECRET)
-        except KeyError:
-            pass
+        with suppress(KeyError), step("SyncPage"):
+            raise KeyError(SECRET)
+    Function.connect("other")({})
     raise ValueError(SECRET)
 
 

@@ -12,30 +12,31 @@ from typing import Any
 
 import msgspec
 
-from jobledger.digest.text import (
+from jobledger.ledger.job_facts import duration_of
+from jobledger.sns import MAX_BYTES, Notification
+from jobledger.times import rfc3339, seconds_between
+from jobledger.wording import (
     COLUMNS,
     MAX_SUBJECT,
     board_page,
     open_page,
     printable,
+    signed_request,
     span,
     status_label,
 )
-from jobledger.ledger.job_facts import duration_of
-from jobledger.sns import MAX_BYTES, Notification
-from jobledger.times import rfc3339, seconds_between
 
 VERSION = "1"
 KIND = "Alert"
 _MOST_LISTED = 10
 _LONGEST = 256
-# Then any others, in the order of the alphabet.
+# All other statuses follow in alphabetical order.
 _MOST_URGENT = ("FAILED", "PARTIAL_SUCCESS", "STOPPED")
 _SHORT_LABELS = {"PARTIAL_SUCCESS": "partial"}
 
 
 class Change(msgspec.Struct, frozen=True, rename="pascal"):
-    """The members of an event's `detail` that the text needs. `detail` is the whole of it."""
+    """The members of an event's `detail` that the text needs, and the complete `detail`."""
 
     event_id: str
     family: str
@@ -58,7 +59,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def parse_event(body: str) -> Change | None:
-    """Return the change in an event of EventBridge; None when it is not one."""
+    """Return the change in an event of EventBridge; None when the event cannot be parsed."""
     try:
         detail = json.loads(body)["detail"]
         # JSON can carry a lone surrogate, which no message can.
@@ -69,14 +70,14 @@ def parse_event(body: str) -> Change | None:
 
 
 def render(changes: Sequence[Change], place: Place, now: datetime) -> Notification:
-    """Return the message, within the size limit of SNS: JSON leaves changes out, and says how many."""
+    """Return the message. When it is too large for SNS, the JSON leaves out changes and says how many."""
     email = _text(changes, place, now)
     kept = list(changes)
     while True:
         notification = _notification(changes, kept, place, email)
         if notification.size() <= MAX_BYTES or not kept:
             return notification
-        # In proportion, and at least one.
+        # Cut in proportion to the excess, and at least one, so that the loop ends.
         del kept[min(len(kept) - 1, len(kept) * MAX_BYTES // notification.size()) :]
 
 
@@ -134,7 +135,7 @@ def _notification(
 
 
 def _entry(number: int, change: Change, place: Place) -> dict[str, Any]:
-    """Return a change of the list; the first ones have the address of the job's page, as many as the e-mail lists."""
+    """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
     page = board_page(place.api_url, change.job_id) if number < _MOST_LISTED else None
     return dict(change.detail) | ({"Board": page} if page else {})
 
@@ -218,7 +219,7 @@ def _section(status: str, changes: Sequence[Change], now: str) -> Iterator[str]:
 
 
 def _line(foreign: str) -> str:
-    """Return a text of an event, at most as long as the longest job name."""
+    """Return a text of an event as one line, cut to the length of the longest job name."""
     return printable(foreign)[:_LONGEST]
 
 
@@ -246,5 +247,5 @@ def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     return [
         f"jobledger job {job_id}",
         open_page(job_id),
-        f'awscurl --service execute-api --region {place.region} "{url}"',
+        signed_request(place.region, url),
     ]

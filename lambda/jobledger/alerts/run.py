@@ -40,14 +40,14 @@ def connect() -> Dependencies:
 
 
 def send_alerts(dependencies: Dependencies) -> dict[str, Any]:
-    """Send what waits. Raises PublishRefused or PublishUncertain when SNS does not accept it: the queue keeps it.
+    """Send the waiting events. When SNS refuses, raises PublishRefused or PublishUncertain; the queue keeps them.
 
     Tests of the delivery (`"Test": true` in the event's detail) are a message of their own.
     """
     waiting = [(each.receipt, parse_event(each.body)) for each in dependencies.queue.receive()]
     strange = sum(change is None for _, change in waiting)
     if strange:
-        # The queue puts them aside.
+        # They are not deleted: after several attempts the queue puts them aside.
         logger.error("events not understood", extra={"events": strange})
     sent = 0
     for is_test in (False, True):
@@ -77,6 +77,6 @@ def _publish(dependencies: Dependencies, changes: Sequence[Change]) -> None:
         chat = render_chat(changes, dependencies.place)
         dependencies.notifier.publish(dependencies.chat_topic, chat)
     except JobLedgerError as error:
-        # The message is published, and a repetition would publish it again.
+        # An exception would repeat the run, and publish the e-mail again.
         logger.error("chat alert not published", extra={"error": error.name})
         publish_metrics({metrics.CHAT_FAILURES: 1})

@@ -1,7 +1,7 @@
 """POST /digests: parses the request and maps the digest function's result."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,14 +14,9 @@ from jobledger.errors import (
     IdempotencyKeyReused,
     InvalidParameters,
 )
-from jobledger.inputs.payloads import DIGEST_BODY
+from jobledger.inputs.payloads import CLOSED_WINDOW, DIGEST_BODY, window_errors
 from jobledger.inputs.validation import parse_members
-from jobledger.ledger.table import SETTLING
 from jobledger.times import rfc3339
-
-_WINDOW_RULE = "a time at least two minutes ago, so that no change can be added to the window"
-# The year of the service's first release. No job is older, and far times would overflow arithmetic.
-_FIRST = datetime(2018, 1, 1, tzinfo=UTC)
 
 
 def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str, Any]:
@@ -31,7 +26,7 @@ def read_digest_request(body: bytes, key: str | None, now: datetime) -> dict[str
     if (parsed := parse_key(key, wrong)) is not None:
         payload["IdempotencyKey"] = parsed
     times, wrong_in_body = parse_members(_decoded(body), DIGEST_BODY)
-    wrong += wrong_in_body + _wrong_window(times, now)
+    wrong += wrong_in_body + window_errors(times, now)
     if wrong:
         raise InvalidParameters(wrong)
     return payload | {name: rfc3339(time) for name, time in times.items()}
@@ -54,7 +49,7 @@ def invoke_digest(
 
 def _raise_correctable_error(name: object) -> None:
     if name == "InvalidWindow":
-        raise InvalidParameters([BadParameter("WindowEnd", _WINDOW_RULE)])
+        raise InvalidParameters([BadParameter("WindowEnd", CLOSED_WINDOW)])
     for error in (DigestInProgress, IdempotencyKeyReused):
         if name == error.__name__:
             raise error
@@ -66,16 +61,3 @@ def _decoded(body: bytes) -> object:
         return msgspec.json.decode(body.strip() or b"{}")
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-
-
-def _wrong_window(times: Mapping[str, datetime], now: datetime) -> list[BadParameter]:
-    """Return what JSON Schema cannot say of two times."""
-    wrong = []
-    start, end = times.get("WindowStart"), times.get("WindowEnd")
-    if start and end and start >= end:
-        wrong.append(BadParameter("WindowStart", "a time earlier than WindowEnd"))
-    if start and start < _FIRST:
-        wrong.append(BadParameter("WindowStart", "a time since 2018"))
-    if end and end > now - SETTLING:
-        wrong.append(BadParameter("WindowEnd", _WINDOW_RULE))
-    return wrong

@@ -6,11 +6,12 @@ Injection") recommends, and so is a cell that starts with `'`. Removing one lead
 the text (`plain_cell`).
 """
 
-import csv
-import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -40,18 +41,36 @@ _PLACES = tuple(
     (name, member or None) for name, _, member in (column.partition(".") for column in COLUMNS[:-1])
 )
 _decoder = msgspec.json.Decoder(dict[str, Any])
+
+# A job with the known properties only, their values as they stand in the JSON.
+_EMPTY = msgspec.Raw(b'""')
+_Location = msgspec.defstruct(
+    "_Location",
+    [(member, msgspec.Raw, _EMPTY) for member in ("S3Bucket", "S3Key")],
+    forbid_unknown_fields=True,
+)
+_PlainJob = msgspec.defstruct(
+    "_PlainJob",
+    [
+        (name, _Location, msgspec.field(default_factory=_Location))
+        if name in _NESTED
+        else (name, msgspec.Raw, _EMPTY)
+        for name in (*PROPERTIES, "Family")
+    ],
+    forbid_unknown_fields=True,
+)
+_plain_decoder = msgspec.json.Decoder(_PlainJob)
+_plain_cells = attrgetter(*COLUMNS[:-1])
+# Strings of JSON that are cells already, if they have no escapes: empty, or those that `safe_cell` leaves as they are.
+_PLAIN_ROW = re.compile(r'(?:"(?:[^\W_][^"]*+)?+",)*+')
 # Includes the full-width forms, which Japanese spreadsheets treat as equal.
 _RISKY_STARTS = frozenset("=+-@＝＋－＠\t\r\n")
 
 
 def csv_text(jobs: Iterable[str]) -> str:
     """Return jobs, each given as JSON, as CSV with a header line."""
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(map(_cells, map(_read, jobs)))
-    # JSON can carry a lone surrogate, but UTF-8 cannot: it becomes its escape.
-    return text.getvalue().encode(errors="backslashreplace").decode()
+    header = ",".join(map(_quoted, COLUMNS))
+    return "".join(f"{row}\r\n" for row in (header, *map(_row, jobs)))
 
 
 def ndjson_text(jobs: Iterable[str]) -> str:
@@ -84,6 +103,23 @@ def _may_be_run(text: str) -> bool:
 def _is_blank(character: str) -> bool:
     """Whether a program may strip the character: blanks, controls, and invisible format characters."""
     return unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
+
+
+def _row(text: str) -> str:
+    """Return the row of a job; most have plain text only, whose JSON is copied."""
+    if "\\" not in text:
+        with suppress(msgspec.DecodeError):  # other properties, or values that are no text
+            row = b",".join((*_plain_cells(_plain_decoder.decode(text)), b"")).decode()
+            if _PLAIN_ROW.fullmatch(row):
+                return f'{row}""'
+    # JSON can carry a lone surrogate, but UTF-8 cannot: it becomes its escape.
+    cells = ",".join(map(_quoted, _cells(_read(text))))
+    return cells.encode(errors="backslashreplace").decode()
+
+
+def _quoted(cell: str) -> str:
+    doubled = cell.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from jobledger.ledger.job_facts import is_stale
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family
 from jobledger.times import parse
+from jobledger.totals.rules import is_stale
 
 
 class Health(msgspec.Struct, frozen=True):

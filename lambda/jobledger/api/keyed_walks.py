@@ -15,8 +15,8 @@ from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.cursor import canonical
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import CONFIG, SETTLING
-from jobledger.times import parse, rfc3339
+from jobledger.ledger.table import CONFIG
+from jobledger.times import SETTLING, parse, rfc3339
 
 REMEMBER_SECONDS = 86_400
 _PAUSE_SECONDS = 0.1
@@ -24,7 +24,7 @@ _ATTEMPTS = 10
 
 
 class KeyedWalks:
-    """The beginnings of walks, by key. `context` in calls is Lambda's, for the time that remains."""
+    """The beginnings of walks, by key. `context` is Lambda's: it has the time that remains."""
 
     def __init__(
         self, client: Any, table_name: str, sleep: Callable[[float], object] = time.sleep
@@ -46,7 +46,8 @@ class KeyedWalks:
         Raises IdempotencyKeyReused for another query, RequestInProgress when another request takes longer
         than a second to set it, and LedgerUnavailable.
         """
-        # A killed request blocks its key for the time that it had: a slow one must not store after another.
+        # A killed request blocks its key until its time would have been over. Otherwise a slow request, which looks
+        # the same, could store its beginning after another request has stored one.
         self._once.register(context)
 
         def begin() -> dict[str, str]:

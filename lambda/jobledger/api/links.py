@@ -1,4 +1,4 @@
-"""The query of a link to the API, in the one form that signers leave as it is."""
+"""The query of a link to the API, in the only form that no signer changes."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -7,7 +7,7 @@ from urllib.parse import quote
 def query_string(parameters: Mapping[str, Sequence[str]]) -> str:
     """Return parameters as Signature Version 4 has them: percent-encoded, sorted by name, then value.
 
-    A signer that signs what it is given then signs what AWS computes (docs/signing.md).
+    Some signers sign a query as it is given. In this form, that is also what AWS computes (docs/signing.md).
     """
     encoded = [
         (_encoded(name), _encoded(text)) for name, texts in parameters.items() for text in texts

@@ -19,8 +19,9 @@ from jobledger.ledger.pages import read_page
 from jobledger.service import Family
 from jobledger.times import rfc3339
 
-# For which a page searches a name prefix, of the 29 seconds of API Gateway.
+# A page searches for a name prefix this long; API Gateway waits for 29 seconds.
 SEARCH_TIME = timedelta(seconds=10)
+Sync = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 # The NextToken replaces these: the next page continues the walk of the first.
 _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 
@@ -28,7 +29,7 @@ _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 class Listing(msgspec.Struct, frozen=True):
     """A page of jobs, each as JSON. `stale`: a ConsistentRead could not reach the service.
 
-    `examined`: the rows that were searched for a page that ends without a job, and that others follow.
+    `examined`: how many rows were searched, when the page has no job and is not the last.
     """
 
     jobs: list[str]
@@ -41,24 +42,26 @@ class Listing(msgspec.Struct, frozen=True):
 def list_jobs(
     ledger: Ledger,
     values: Mapping[str, Any],
-    sync: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     now: Callable[[], datetime],
-    kept: Sequence[Family] = tuple(Family),
+    families: Sequence[Family] = tuple(Family),
+    *,
+    sync: Sync | None = None,
     beginning: Callable[[JobQuery, str], str] | None = None,
 ) -> Listing:
-    """Return the page for a request's values from a ledger of the families `kept`.
+    """Return the page for a request's values from a ledger of `families`. The board's lists are the same pages.
 
-    `beginning` returns the stored beginning of a walk, for a query and the current time. A NextToken takes
-    precedence: it belongs to a walk. Raises InvalidToken, LedgerUnavailable, and what `beginning` raises.
+    `sync` is what a ConsistentRead invokes. `beginning` returns the stored beginning of a walk, for a query and
+    the current time. A NextToken takes precedence: it belongs to a walk. Raises InvalidToken, LedgerUnavailable,
+    and what `beginning` raises.
     """
-    query = job_query(values, kept)
+    query = job_query(values, families)
     token = values.get("NextToken")
     start = unseal(token, query, ledger.table.name) if token else None
     # Read AsOf before the page: the page is then at least this recent.
     consistent = values.get("ConsistentRead", False)
     times = as_of(ledger) if consistent else recent_as_of(ledger)
     stale = False
-    if consistent:
+    if consistent and sync is not None:
         times, stale = refreshed(times, query.families, sync, now())
     # The walk begins after the sync, so that it includes what the sync found.
     time = rfc3339(now())
@@ -72,7 +75,7 @@ def list_jobs(
         start,
         time,
         begun=stored,
-        # A job that an eventually consistent read does not show yet would be missing only once.
+        # The same walk must list the same jobs each time. An eventually consistent read can miss a new job.
         consistent=consistent or stored is not None,
         time_left=lambda: now() < until,
     )
@@ -92,7 +95,7 @@ def json_text(listing: Listing) -> str:
 
 
 def text_in(name: str, listing: Listing) -> str:
-    """Return a page in one of `parameters.FORMATS`."""
+    """Return a page in one of `parameters.RESPONSE_FORMATS`."""
     if name == "json":
         return json_text(listing)
     # JSON is the default; the other formats are imported only when requested.
@@ -114,7 +117,7 @@ def headers_of(listing: Listing, sent: Mapping[str, list[str]]) -> dict[str, str
     if listing.examined is not None:
         headers["X-Examined"] = str(listing.examined)
     if listing.next_token:
-        kept = {name: texts for name, texts in sent.items() if name not in _NOT_CARRIED_ON}
-        link = query_string(kept | {"NextToken": [listing.next_token]})
+        carried = {name: texts for name, texts in sent.items() if name not in _NOT_CARRIED_ON}
+        link = query_string(carried | {"NextToken": [listing.next_token]})
         headers["Link"] = f'<?{link}>; rel="next"'
     return headers

@@ -10,7 +10,7 @@ from jobledger.inputs.validation import Parameter, enumerated, truth, whole_numb
 
 MAX_RESULTS_LIMIT = 500
 DEFAULT_MAX_RESULTS = 100
-FORMATS = ("json", "csv", "csv-bom", "ndjson")
+RESPONSE_FORMATS = ("json", "csv", "csv-bom", "ndjson")
 
 LIST_PARAMETERS = FILTERS | {
     parameter.name: parameter
@@ -63,8 +63,8 @@ LIST_PARAMETERS = FILTERS | {
         ),
         Parameter(
             "Format",
-            enumerated(*FORMATS),
-            f"one of {', '.join(FORMATS)}",
+            enumerated(*RESPONSE_FORMATS),
+            f"one of {', '.join(RESPONSE_FORMATS)}",
             "The format of the response, for clients that cannot set the Accept header. It takes precedence. "
             "csv-bom is csv with a byte order mark, without which Excel misreads letters outside of ASCII.",
             example="json",
@@ -91,7 +91,7 @@ WIDGET_PARAMETERS = {
     )
 }
 BOARD_PARAMETERS = WIDGET_PARAMETERS | {
-    # In place of filters: the answer is the page of the job.
+    # Replaces the filters: the response is the page of this job.
     "JobId": JOB_ID,
     "Format": Parameter(
         "Format",

@@ -1,22 +1,18 @@
 """The current request: its parameters, headers and body, and the response to it."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from jobledger.api.idempotency_key import parse_key
 from jobledger.api.responses import Answer, Caller, response
-from jobledger.errors import BadParameter, InvalidParameters, TooMuchToSummarise
+from jobledger.errors import BadParameter, InvalidParameters
 from jobledger.inputs.filters import parse_parameters
 from jobledger.inputs.validation import Parameter
 from jobledger.observability import annotate
 from jobledger.service import Family
-
-# Time reserved for the response when a summary runs out of time.
-_TO_RESPOND = timedelta(seconds=3)
 
 
 class Request:
@@ -47,22 +43,22 @@ class Request:
         return path.startswith("/board") and "text/html" in (self.header("Accept") or "").lower()
 
     def parameters(
-        self, known: Mapping[str, Parameter], kept: Sequence[Family] = ()
+        self, known: Mapping[str, Parameter], families: Sequence[Family] = ()
     ) -> dict[str, Any]:
-        """Return the values of the query parameters; `kept` are the families that may be listed.
+        """Return the values of the query parameters; `families` may be listed.
 
         Raises InvalidParameters.
         """
-        return parse_parameters(self.sent, known, kept)
+        return parse_parameters(self.sent, known, families)
 
     def parameters_and_key(
-        self, known: Mapping[str, Parameter], kept: Sequence[Family]
+        self, known: Mapping[str, Parameter], families: Sequence[Family]
     ) -> tuple[dict[str, Any], str | None]:
         """Return the values of the query parameters and the Idempotency-Key. Raises InvalidParameters."""
         wrong: list[BadParameter] = []
         key = parse_key(self.header("Idempotency-Key"), wrong)
         try:
-            values = self.parameters(known, kept)
+            values = self.parameters(known, families)
         except InvalidParameters as error:
             raise InvalidParameters(error.parameters + wrong) from error
         if wrong:
@@ -77,9 +73,11 @@ class Request:
     def header(self, name: str) -> str | None:
         """Return a header's value; repeated headers are joined as in RFC 9110 (5.3)."""
         event = self._app.current_event
-        repeated = event.get("multiValueHeaders") or {}
+        repeated = event.get("multiValueHeaders")
+        if not repeated:
+            return event.headers.get(name)
         values = [v for key, sent in repeated.items() if key.lower() == name.lower() for v in sent]
-        return ", ".join(values) if values else event.headers.get(name)
+        return ", ".join(values) if values else None
 
     def body(self) -> bytes:
         """Return the body; empty when there is none."""
@@ -99,14 +97,3 @@ class Request:
         caller = self.caller()
         annotate(RequestId=caller.request_id, Status=answer.status)
         return response(answer, caller)
-
-    def time_check(self, now: Callable[[], datetime]) -> Callable[[], None]:
-        """Return a function that raises TooMuchToSummarise when the request's time is nearly over."""
-        remaining = self._app.lambda_context.get_remaining_time_in_millis()
-        deadline = now() + timedelta(milliseconds=remaining) - _TO_RESPOND
-
-        def check() -> None:
-            if now() >= deadline:
-                raise TooMuchToSummarise
-
-        return check

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from jobledger.board.charts import days_chart, durations_axis, durations_plot, ordered
-from jobledger.board.data import Counts, Day, Durations
+from jobledger.board.data import Counts, Day, FamilyDurations
 from jobledger.board.markup import label_of, number, span, status_mark
 from jobledger.service import Family
 
@@ -49,7 +49,7 @@ def _days_table(days: Iterable[Day]) -> str:
     )
 
 
-def _durations_table(durations: Mapping[Family, Durations]) -> str:
+def _durations_table(durations: Mapping[Family, FamilyDurations]) -> str:
     rows = "".join(
         f"<tr><th scope=row>{family}</th><td>{durations_plot(found, family) if found.total else ''}</td>"
         f"<td class=n>{span(found.p50)}</td><td class=n>{span(found.p95)}</td>"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
-from jobledger.board.data import Day, Durations
+from jobledger.board.data import Day, FamilyDurations
 from jobledger.board.markup import STATUSES, escaped, label_of, number, span
 
 _HEIGHT = 160
@@ -66,7 +66,7 @@ def days_chart(days: Sequence[Day]) -> str:
     )
 
 
-def durations_plot(durations: Durations, name: str) -> str:
+def durations_plot(durations: FamilyDurations, name: str) -> str:
     """Return the distribution of a family's durations, on a logarithmic scale."""
     highest = max((count for _, count in durations.bins), default=0) or 1
     step = 100 / len(durations.bins)
@@ -88,7 +88,7 @@ def durations_plot(durations: Durations, name: str) -> str:
     )
 
 
-def durations_axis(durations: Durations) -> str:
+def durations_axis(durations: FamilyDurations) -> str:
     """Return the labels of the plots' scale."""
     labels = "".join(
         f'<text x="{x}%" y="12" text-anchor="middle">{label}</text>'
@@ -98,7 +98,7 @@ def durations_axis(durations: Durations) -> str:
 
 
 def age_bar(age: float, usual: float | None, *, long: bool) -> str:
-    """Return a job's age as a bar that ends where 95 of 100 jobs of its family have ended."""
+    """Return a job's age as a bar. At its full width, 95 of 100 jobs of the family have ended."""
     if not usual:
         return ""
     css = "fail" if long else "ok"
@@ -150,7 +150,7 @@ def _short_date(text: str) -> str:
     return f"{day.day} {day:%b}"
 
 
-def _ticks(durations: Durations) -> list[tuple[float, str]]:
+def _ticks(durations: FamilyDurations) -> list[tuple[float, str]]:
     """Return the places of round durations on the scale, in percent."""
     lows = [low for low, _ in durations.bins]
     found = []

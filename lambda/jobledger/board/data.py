@@ -8,23 +8,21 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from math import ceil, log2
+from math import log2
 from typing import Any
 
 import msgspec
 
+from jobledger.api.listing import Listing, list_jobs
 from jobledger.errors import TooMuchToSummarise
-from jobledger.ledger.as_of import as_of, oldest
-from jobledger.ledger.cursor import seal, unseal
+from jobledger.ledger.counts import nearest_rank
 from jobledger.ledger.job_facts import (
-    LONG_RUNNING_PERCENTILE,
     NO_STATUS,
-    RECENT_DAYS,
     JobFacts,
     duration_of,
     has_ended,
 )
-from jobledger.ledger.job_query import JobQuery, job_query
+from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
@@ -32,6 +30,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import parse, rfc3339
 from jobledger.totals.read import States, Usual, active_jobs, read_active_rows, read_usual
+from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import every_status
 
@@ -41,24 +40,22 @@ TROUBLES = (JobStatus.FAILED, JobStatus.PARTIAL_SUCCESS)
 # The service runs at most 10 jobs of a family at a time (quotas page).
 _MOST_ACTIVE = 50
 _MOST_TROUBLES = 10
-# Rows of jobs that one page counts. Above it, the page says that it does not count.
+# One page counts at most this many rows of jobs. With more, it says that it does not count.
 _MOST_COUNTED = 100_000
 # Durations are counted in half octaves from 16 seconds to 18 hours.
 _FIRST_BIN, _BINS = 8, 24
-# For which a page searches a name prefix.
-_SEARCH_TIME = timedelta(seconds=10)
 
 
-class Reader(msgspec.Struct, frozen=True):
-    """The ledger that the board reads, its families and the clock.
+class BoardReader(msgspec.Struct, frozen=True):
+    """What the board reads from: the ledger, its families and the clock.
 
-    `go_on` runs after each request for counts and raises TooMuchToSummarise when time runs out.
+    `check_time` runs after each request for counts and raises TooMuchToSummarise when time runs out.
     """
 
     ledger: Ledger
-    kept: Sequence[Family]
+    families: Sequence[Family]
     now: Callable[[], datetime]
-    go_on: Callable[[], None]
+    check_time: Callable[[], None]
 
 
 class ListedJob(msgspec.Struct, frozen=True):
@@ -73,7 +70,7 @@ class ListedJob(msgspec.Struct, frozen=True):
     message: str | None
 
 
-class Durations(msgspec.Struct, frozen=True):
+class FamilyDurations(msgspec.Struct, frozen=True):
     """How long the finished jobs of a family took, in seconds.
 
     `bins` are the number of jobs by duration: each has its lower bound and the jobs below the next bound.
@@ -94,11 +91,11 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Counts of the jobs that were submitted in the window of an overview."""
+    """Counts of the jobs that were submitted in the time of an overview."""
 
     by_status: dict[str, int]
     days: tuple[Day, ...]
-    durations: dict[Family, Durations]
+    durations: dict[Family, FamilyDurations]
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -127,7 +124,7 @@ class Overview(msgspec.Struct, frozen=True):
     counts: Counts | None
 
 
-class Window(msgspec.Struct, frozen=True):
+class SubmitTimes(msgspec.Struct, frozen=True):
     """The submit times that an overview covers, exclusive, in the format of `times.rfc3339`.
 
     `last_day` is the last day (UTC) that is counted by itself; the first is at most 29 days earlier.
@@ -139,10 +136,10 @@ class Window(msgspec.Struct, frozen=True):
     last_day: datetime
 
 
-def last_days(now: datetime) -> Window:
-    """Return the window of the board: 30 days ending today, and for troubles the last 7."""
+def last_days(now: datetime) -> SubmitTimes:
+    """Return the submit times of the board: 30 days ending today, and for troubles the last 7."""
     first_day = (now - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Window(
+    return SubmitTimes(
         after=rfc3339(first_day - timedelta(milliseconds=1)),
         before=None,
         troubles_after=rfc3339(now - timedelta(days=TROUBLE_DAYS)),
@@ -151,19 +148,21 @@ def last_days(now: datetime) -> Window:
 
 
 def read_overview(
-    reader: Reader, families: Sequence[Family], window: Window, now: datetime
+    reader: BoardReader, families: Sequence[Family], submitted: SubmitTimes, now: datetime
 ) -> Overview:
     """Return the overview of some families. Raises LedgerUnavailable."""
-    kept = tuple(families)
+    shown = tuple(families)
     return Overview(
-        active=_read_active(reader, kept, reader.ledger.states(), now),
-        troubles={status: _read_troubles(reader, kept, status, window, now) for status in TROUBLES},
-        counts=_read_counts(reader, kept, window),
+        active=_read_active(reader, shown, reader.ledger.states(), now),
+        troubles={
+            status: _read_troubles(reader, shown, status, submitted, now) for status in TROUBLES
+        },
+        counts=_read_counts(reader, shown, submitted),
     )
 
 
 def _read_active(
-    reader: Reader, families: tuple[Family, ...], states: States, now: datetime
+    reader: BoardReader, families: tuple[Family, ...], states: States, now: datetime
 ) -> Active:
     # A family whose first fill has just begun has no state yet.
     begun = {family: states.get(family, SyncState()) for family in families}
@@ -174,56 +173,33 @@ def _read_active(
     total = len(every) - len(oldest) + len(jobs)
     active = {job.family for job in jobs}
     try:
-        usual = read_usual(reader.ledger, states, active, now, reader.go_on)
+        usual = read_usual(reader.ledger, states, active, now, reader.check_time)
     except TooMuchToSummarise:
         usual = {}
     return Active(jobs, total, usual)
 
 
 def _read_troubles(
-    reader: Reader, families: tuple[Family, ...], status: JobStatus, window: Window, now: datetime
+    reader: BoardReader,
+    families: tuple[Family, ...],
+    status: JobStatus,
+    submitted: SubmitTimes,
+    now: datetime,
 ) -> Troubles:
     query = JobQuery(
-        families, statuses=(status,), after=window.troubles_after, before=window.before
+        families, statuses=(status,), after=submitted.troubles_after, before=submitted.before
     )
     found = read_page(reader.ledger, query, _MOST_TROUBLES, None, rfc3339(now))
     return Troubles(listed_jobs(found.jobs), found.position is not None)
 
 
-class JobsPage(msgspec.Struct, frozen=True):
-    """One page of the list; `as_of` is the time of the last agreement with the service.
-
-    `examined` is the number of jobs that were searched for it.
-    """
-
-    jobs: tuple[ListedJob, ...]
-    next_token: str | None
-    as_of: str | None
-    examined: int
-
-
-def read_jobs(
-    reader: Reader, values: Mapping[str, Any], max_results: int, now: datetime
-) -> JobsPage:
-    """Return a page of the list for parsed parameters, as `GET /jobs` pages it.
+def read_jobs(reader: BoardReader, values: Mapping[str, Any], max_results: int) -> Listing:
+    """Return a page of the list for parsed parameters: the page of `GET /jobs`, and its rules.
 
     Raises InvalidParameters, InvalidToken and LedgerUnavailable.
     """
-    ledger, query = reader.ledger, job_query(values, reader.kept)
-    token = values.get("NextToken")
-    start = unseal(token, query, ledger.table.name) if token else None
-    # Read AsOf before the page: the page is then at least this recent.
-    time = oldest(as_of(ledger), query.families)
-    page = read_page(
-        ledger,
-        query,
-        max_results,
-        start,
-        rfc3339(now),
-        time_left=lambda: reader.now() < now + _SEARCH_TIME,
-    )
-    next_token = seal(page.position, query, ledger.table.name) if page.position else None
-    return JobsPage(listed_jobs(page.jobs), next_token, time, page.examined)
+    limited = {**values, "MaxResults": max_results}
+    return list_jobs(reader.ledger, limited, reader.now, reader.families)
 
 
 def listed_jobs(jobs: Iterable[str]) -> tuple[ListedJob, ...]:
@@ -248,13 +224,15 @@ def _text(job: dict[str, Any], name: str) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def _read_counts(reader: Reader, families: tuple[Family, ...], window: Window) -> Counts | None:
-    query = JobQuery(families, after=window.after, before=window.before)
+def _read_counts(
+    reader: BoardReader, families: tuple[Family, ...], submitted: SubmitTimes
+) -> Counts | None:
+    query = JobQuery(families, after=submitted.after, before=submitted.before)
     statuses: Counter[str] = Counter()
-    days: dict[str, Counter[str]] = {day: Counter() for day in _days_of(window)}
+    days: dict[str, Counter[str]] = {day: Counter() for day in _days_of(submitted)}
     durations = {family: array("d") for family in families}
     try:
-        for number, job in enumerate(read_facts(reader.ledger, query, reader.go_on)):
+        for number, job in enumerate(read_facts(reader.ledger, query, reader.check_time)):
             if number == _MOST_COUNTED:
                 return None
             status = job.status or NO_STATUS
@@ -272,10 +250,10 @@ def _read_counts(reader: Reader, families: tuple[Family, ...], window: Window) -
     )
 
 
-def _days_of(window: Window) -> list[str]:
-    """Return the days (UTC) of a window, at most the last 30."""
-    last = window.last_day
-    days = min(max((last.date() - parse(window.after).date()).days + 1, 1), DAYS)
+def _days_of(submitted: SubmitTimes) -> list[str]:
+    """Return the days (UTC) of these times, at most the last 30."""
+    last = submitted.last_day
+    days = min(max((last.date() - parse(submitted.after).date()).days + 1, 1), DAYS)
     return [rfc3339(last - timedelta(days=back))[:10] for back in range(days - 1, -1, -1)]
 
 
@@ -284,17 +262,17 @@ def _duration(job: JobFacts) -> float | None:
 
 
 def _percentile(ordered: list[float], percent: int) -> float | None:
-    """Return the nearest-rank percentile of values in ascending order; None when there are none."""
-    return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1] if ordered else None
+    """Return a percentile of values in ascending order; None when there are none."""
+    return ordered[nearest_rank(len(ordered), percent) - 1] if ordered else None
 
 
-def _durations(seconds: "array[float]") -> Durations:
+def _durations(seconds: "array[float]") -> FamilyDurations:
     ordered = sorted(seconds)
     bins = [0] * _BINS
     for value in ordered:
         number = int(2 * log2(value)) - _FIRST_BIN if value >= 1 else 0
         bins[min(max(number, 0), _BINS - 1)] += 1
-    return Durations(
+    return FamilyDurations(
         total=len(ordered),
         bins=tuple((2 ** ((_FIRST_BIN + number) / 2), count) for number, count in enumerate(bins)),
         p50=_percentile(ordered, 50),

@@ -9,7 +9,7 @@ from typing import Any
 from jobledger.api.export import BYTE_ORDER_MARK, csv_text
 from jobledger.api.negotiation import MEDIA_TYPES
 from jobledger.api.responses import Answer
-from jobledger.board.data import Reader
+from jobledger.board.data import BoardReader
 from jobledger.errors import TooMuchToSummarise
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.job_query import job_query
@@ -20,10 +20,10 @@ MOST_JOBS = 5_000
 _JOBS_A_PAGE = 100
 
 
-def download(reader: Reader, values: Mapping[str, Any]) -> Answer:
+def download(reader: BoardReader, values: Mapping[str, Any]) -> Answer:
     """Return the file for parsed parameters. Raises LedgerUnavailable."""
-    query, now = job_query(values, reader.kept), rfc3339(reader.now())
-    # A spreadsheet reads letters outside of ASCII by the mark.
+    query, now = job_query(values, reader.families), rfc3339(reader.now())
+    # Without the mark, a spreadsheet misreads letters outside of ASCII.
     texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([])}"], 0, 0
     position: Position | None = None
     while True:
@@ -31,7 +31,7 @@ def download(reader: Reader, values: Mapping[str, Any]) -> Answer:
             reader.ledger, query, _JOBS_A_PAGE, position, now, time_left=lambda: _time_left(reader)
         )
         rows = csv_text(page.jobs).partition("\r\n")[2]
-        # As in a JSON string, in which each quote is escaped.
+        # Lambda's limit counts the response as JSON, in which each quote takes two bytes.
         size += len(rows.encode()) + rows.count('"')
         if jobs and size > MAX_PAGE_BYTES:
             break
@@ -47,9 +47,9 @@ def download(reader: Reader, values: Mapping[str, Any]) -> Answer:
     )
 
 
-def _time_left(reader: Reader) -> bool:
+def _time_left(reader: BoardReader) -> bool:
     try:
-        reader.go_on()
+        reader.check_time()
     except TooMuchToSummarise:
         return False
     return True

@@ -1,9 +1,11 @@
 """The filters of the API as the form of the page."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from jobledger.board.markup import STATUSES, escaped
+from jobledger.inputs.filters import FILTERS
 from jobledger.service import Family, JobStatus
 
 Sent = Mapping[str, Sequence[str]]
@@ -14,10 +16,19 @@ NOTHING_WRONG: Wrong = MappingProxyType({})
 DEFAULT_MAX_RESULTS = 50
 _PAGE_SIZES = ("25", "50", "100", "500")
 _A_DATE = "2026-11-01"
+BOUNDS = ("SubmitTimeAfter", "SubmitTimeBefore")
+_TEXT_FILTERS = tuple(name for name in FILTERS if name not in ("Family", "JobStatus"))
+_LABELS = {
+    "JobName": ("Name", "exact name"),
+    "JobNamePrefix": ("Name starts with", "nightly-"),
+    "SubmitTimeAfter": ("Submitted after", _A_DATE),
+    "SubmitTimeBefore": ("Submitted before", _A_DATE),
+    "JobId": ("Job ID", "opens the job"),
+}
 
 
 def filter_form(
-    root: str, sent: Sent, kept: Sequence[Family], *, paused: bool, wrong: Wrong = NOTHING_WRONG
+    root: str, sent: Sent, families: Sequence[Family], *, paused: bool, wrong: Wrong = NOTHING_WRONG
 ) -> str:
     """Return the form with the values that were sent, and what is wrong with them. It needs no script."""
     active = [("true", "Active only")]
@@ -26,33 +37,28 @@ def filter_form(
     return (
         f'<form class="filters" id="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
         f"{_choices('Status', 'JobStatus', statuses, sent)}"
-        f"{_choices('Family', 'Family', [(family.value, family.value) for family in kept], sent)}"
+        f"{_choices('Family', 'Family', [(family.value, family.value) for family in families], sent)}"
         f"{_choices('Now', 'Active', active, sent)}"
         '<div class="fields">'
-        f"{_text_field('Name', 'JobName', 'exact name', sent, wrong)}"
-        f"{_text_field('Name starts with', 'JobNamePrefix', 'nightly-', sent, wrong)}"
-        f"{_text_field('Submitted after', 'SubmitTimeAfter', _A_DATE, sent, wrong)}"
-        f"{_text_field('Submitted before', 'SubmitTimeBefore', _A_DATE, sent, wrong)}"
-        f"{_text_field('Job ID', 'JobId', 'opens the job', sent, wrong)}"
+        f"{_text_fields((*_TEXT_FILTERS, 'JobId'), sent, wrong)}"
         f"{_order(sent)}{_page_size(sent)}</div>{_other_errors(wrong)}"
         f'<div class="buttons"><button type="submit">Apply filters</button>'
         f'<a href="{root}board">Clear</a><small>Times: a date (midnight UTC), or 2026-11-01T08:00:00Z.</small></div></form>'
     )
 
 
-def widget_form(sent: Sent, kept: Sequence[Family]) -> str:
+def widget_form(sent: Sent, families: Sequence[Family]) -> str:
     """Return the fields of the widget's form. Empty ones leave the configured parameters as they are."""
     statuses = [("", "As configured")] + [
         (status.value, STATUSES[status][0]) for status in JobStatus
     ]
-    families = [("", "As configured")] + [(family.value, family.value) for family in kept]
+    choices = [("", "As configured")] + [(family.value, family.value) for family in families]
     chosen = {name: "".join(sent.get(name, ())[:1]) for name in ("JobStatus", "Family")}
     return (
         '<form class="filters"><div class="fields">'
         f"{_select('Status', 'JobStatus', statuses, chosen['JobStatus'])}"
-        f"{_select('Family', 'Family', families, chosen['Family'])}"
-        f"{_text_field('Name', 'JobName', 'exact name', sent)}"
-        f"{_text_field('Name starts with', 'JobNamePrefix', 'nightly-', sent)}</div></form>"
+        f"{_select('Family', 'Family', choices, chosen['Family'])}"
+        f"{_text_fields([name for name in _TEXT_FILTERS if name not in BOUNDS], sent)}</div></form>"
     )
 
 
@@ -65,7 +71,17 @@ def _choices(legend: str, name: str, options: Sequence[tuple[str, str]], sent: S
     return f"<fieldset><legend>{legend}</legend>{boxes}</fieldset>"
 
 
-_FIELDS = ("JobName", "JobNamePrefix", "SubmitTimeAfter", "SubmitTimeBefore", "JobId")
+def _text_fields(names: Iterable[str], sent: Sent, wrong: Wrong = NOTHING_WRONG) -> str:
+    """Return a field for each of these parameters. Without a label of its own, it has the name in words."""
+    fields = []
+    for name in names:
+        label, hint = _LABELS.get(name) or (_in_words(name), str(FILTERS[name].example or ""))
+        fields.append(_text_field(label, name, hint, sent, wrong))
+    return "".join(fields)
+
+
+def _in_words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
 
 
 def _text_field(label: str, name: str, hint: str, sent: Sent, wrong: Wrong = NOTHING_WRONG) -> str:
@@ -80,11 +96,11 @@ def _text_field(label: str, name: str, hint: str, sent: Sent, wrong: Wrong = NOT
 
 
 def _other_errors(wrong: Wrong) -> str:
-    """Return what is wrong with parameters that are no text fields of the form."""
+    """Return what is wrong with parameters that have no text field in the form."""
     return "".join(
         f'<p class="wrong"><code>{escaped(name)}</code>: {escaped(allowed)}</p>'
         for name, allowed in wrong.items()
-        if name not in _FIELDS
+        if name not in (*_TEXT_FILTERS, "JobId")
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from jobledger.board.data import DAYS, ListedJob, Reader, Window, listed_jobs
+from jobledger.board.data import DAYS, BoardReader, ListedJob, SubmitTimes, listed_jobs
 from jobledger.board.links import PageLinks
 from jobledger.board.markup import STATUSES, label_of, number, shortened, span, time_mark
 from jobledger.ledger.job_facts import duration_of
@@ -43,9 +43,11 @@ class Grid(msgspec.Struct, frozen=True):
     since: str | None
 
 
-def read_grid(reader: Reader, families: tuple[Family, ...], window: Window, now: datetime) -> Grid:
-    """Return the runs by name among the newest jobs of a window. Raises LedgerUnavailable."""
-    query = JobQuery(families, after=window.after, before=window.before)
+def read_grid(
+    reader: BoardReader, families: tuple[Family, ...], submitted: SubmitTimes, now: datetime
+) -> Grid:
+    """Return the runs by name among the newest jobs of these submit times. Raises LedgerUnavailable."""
+    query = JobQuery(families, after=submitted.after, before=submitted.before)
     page = read_page(reader.ledger, query, _MOST_JOBS, None, rfc3339(now))
     runs: dict[tuple[str, Family], list[ListedJob]] = defaultdict(list)
     jobs = listed_jobs(page.jobs)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jobledger.board.markup import UTC, escaped, foreign, shortened, span, status_mark, time_mark
+from jobledger.jobs import s3_uri
 from jobledger.ledger.job_facts import duration_of
 from jobledger.service import PROPERTIES, Family, describe_command
 
 _MOST_BYTES = 16_384
+_LOCATION = {"S3Bucket", "S3Key"}
 
 _LABELS = {
     "JobId": "Job ID",
@@ -65,21 +67,19 @@ def _value(name: str, value: Any) -> str:
         return status_mark(str(value))
     if name in ("SubmitTime", "EndTime", "ExpirationTime"):
         return time_mark(str(value))
-    if name in ("InputDataConfig", "OutputDataConfig") and (path := _s3_path(value)):
-        return f'<bdi class="code">{shortened(path, _MOST_BYTES)}</bdi>'
+    # A location that has other members as well is shown as JSON, so that none is lost.
+    if (
+        name in ("InputDataConfig", "OutputDataConfig")
+        and (uri := s3_uri(value))
+        and not value.keys() - _LOCATION
+    ):
+        return f'<bdi class="code">{shortened(uri, _MOST_BYTES)}</bdi>'
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"<bdi>{shortened(text, _MOST_BYTES)}</bdi>"
 
 
-def _s3_path(location: Any) -> str | None:
-    """Return the S3 URI of a location; None when it has another form."""
-    if not isinstance(location, dict) or location.keys() - {"S3Bucket", "S3Key"}:
-        return None
-    return f"s3://{location.get('S3Bucket', '')}/{location.get('S3Key', '')}"
-
-
 def _timeline(job: Job, history: list[dict[str, str]]) -> Iterator[str]:
-    """Yield what is known of a job in the order of time: the ledger can learn of an end long after it."""
+    """Yield a job's events in the order of time. The ledger can observe an end long after it happened."""
     steps = [(job.get("SubmitTime") or "", "Submitted", "in the service")]
     if job.get("EndTime"):
         steps.append((job["EndTime"], "Ended", "in the service"))
@@ -102,7 +102,7 @@ def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
         note,
         f"aws comprehendmedical {describe} --job-id={shlex.quote(job_id)} --region {region}",
     )
-    if path := _s3_path(job.get("OutputDataConfig")):
+    if path := s3_uri(job.get("OutputDataConfig")):
         yield _command("Output in S3", path)
 
 

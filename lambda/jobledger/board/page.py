@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from jobledger.api.describe import describe
+from jobledger.api.listing import Listing
 from jobledger.api.parameters import BOARD_PARAMETERS, JOB_ID
 from jobledger.api.problems import Problem
 from jobledger.api.responses import Answer
-from jobledger.board.data import JobsPage, Reader, last_days, read_jobs, read_overview
+from jobledger.board.data import BoardReader, last_days, listed_jobs, read_jobs, read_overview
 from jobledger.board.form import DEFAULT_MAX_RESULTS, Wrong, filter_form
 from jobledger.board.grid import grid_section, read_grid
 from jobledger.board.job import job_sections, job_title
@@ -41,7 +42,7 @@ _HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"
 
 Sent = Mapping[str, Sequence[str]]
 
-# Parameters of the page that select no jobs.
+# Parameters of the page that do not select jobs.
 _NO_FILTERS = ("Refresh", "Format")
 
 
@@ -61,7 +62,7 @@ class _Asked(msgspec.Struct, frozen=True):
         return f"{self.root}board{query and '?'}{query}"
 
 
-def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -> Answer:
+def board(reader: BoardReader, sent: Sent, root: str, *, correctable: bool = False) -> Answer:
     """Return the board: an overview unless jobs are filtered, and one page of jobs.
 
     `root` is the relative path to the API's root. With `correctable`, parameters that are not valid are
@@ -69,7 +70,7 @@ def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -
     LedgerUnavailable.
     """
     try:
-        asked = _asked(sent, root, reader.kept)
+        asked = _asked(sent, root, reader.families)
         if "JobId" in asked.values:
             return job_page(reader, asked.values["JobId"], root)
     except InvalidParameters as invalid:
@@ -86,10 +87,15 @@ def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -
         from jobledger.board.download import download
 
         return download(reader, asked.values)
+    return _list_page(reader, asked)
+
+
+def _list_page(reader: BoardReader, asked: _Asked) -> Answer:
+    """Return the page of a list, with the overview above it when nothing is filtered."""
     now = reader.now()
     limit = asked.values.get("MaxResults", DEFAULT_MAX_RESULTS)
-    found = read_jobs(reader, asked.values, limit, now)
-    overview = "" if asked.filters else _overview(reader, root, now)
+    found = read_jobs(reader, asked.values, limit)
+    overview = "" if asked.filters else _overview(reader, asked.root, now)
     title = "Filtered jobs" if asked.filters else "Board"
     # On a phone, the form follows the jobs.
     change = ' <a class="to-form" href="#filters">Change the filters</a>' if asked.filters else ""
@@ -100,30 +106,32 @@ def board(reader: Reader, sent: Sent, root: str, *, correctable: bool = False) -
     # Without the script, a reload would interrupt someone who changes the filters of a list.
     timed = "" if asked.filters or asked.paused else _TIMED_RELOAD
     return _page(
-        root,
+        asked.root,
         title,
         head,
-        overview + _jobs_section(asked, found, reader.kept),
+        overview + _jobs_section(asked, found, reader.families),
         reader.ledger.scope,
         timed,
         live=not asked.paused,
     )
 
 
-def _overview(reader: Reader, root: str, now: datetime) -> str:
+def _overview(reader: BoardReader, root: str, now: datetime) -> str:
     """Return the sections above the jobs of a list without filters."""
-    window, links = last_days(now), PageLinks(root)
-    read = read_overview(reader, reader.kept, window, now)
-    runs = grid_section(read_grid(reader, tuple(reader.kept), window, now), links)
-    return overview_sections(read, {}, window, now, links, runs=runs)
+    submitted, links = last_days(now), PageLinks(root)
+    read = read_overview(reader, reader.families, submitted, now)
+    runs = grid_section(read_grid(reader, tuple(reader.families), submitted, now), links)
+    return overview_sections(read, {}, submitted, now, links, runs=runs)
 
 
-def _correction(reader: Reader, sent: Sent, root: str, wrong: Wrong, status: HTTPStatus) -> Answer:
+def _correction(
+    reader: BoardReader, sent: Sent, root: str, wrong: Wrong, status: HTTPStatus
+) -> Answer:
     """Return the form as it was sent, with what is wrong beside its fields."""
     asked = _Asked(root, _given(sent), {}, paused=True)
     body = (
         '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs</h2>'
-        f"{filter_form(root, asked.filters, reader.kept, paused=False, wrong=wrong)}</section>"
+        f"{filter_form(root, asked.filters, reader.families, paused=False, wrong=wrong)}</section>"
     )
     head = '<h1>Filtered jobs</h1><p class="fresh">Correct the marked fields to list jobs.</p>'
     page = _page(root, "Filtered jobs", head, body, reader.ledger.scope)
@@ -136,15 +144,16 @@ def _given(sent: Sent) -> dict[str, list[str]]:
     return {name: texts for name, texts in filled.items() if texts}
 
 
-def _asked(sent: Sent, root: str, kept: Sequence[Family]) -> _Asked:
+def _asked(sent: Sent, root: str, families: Sequence[Family]) -> _Asked:
     given = _given(sent)
-    values = {"Family": ["ALL"], **parse_parameters(given, BOARD_PARAMETERS, kept)}
+    values = {"Family": ["ALL"], **parse_parameters(given, BOARD_PARAMETERS, families)}
     paused = values.pop("Refresh", "on") == "off"
     filters = {name: texts for name, texts in given.items() if name not in _NO_FILTERS}
     return _Asked(root, filters, values, paused)
 
 
-def _jobs_section(asked: _Asked, found: JobsPage, kept: Sequence[Family]) -> str:
+def _jobs_section(asked: _Asked, found: Listing, families: Sequence[Family]) -> str:
+    jobs = listed_jobs(found.jobs)
     controls = [_csv(asked)]
     if "NextToken" in asked.filters:
         controls.append(f'<a href="{asked.url(NextToken=[])}#jobs">First page</a>')
@@ -155,14 +164,14 @@ def _jobs_section(asked: _Asked, found: JobsPage, kept: Sequence[Family]) -> str
     css = "card filtered" if asked.filters else "card"
     return (
         f'<section class="{css}" aria-labelledby="jobs"><h2 id="jobs">Jobs'
-        f" <small>{number(len(found.jobs))} on this page</small></h2>"
-        f"{filter_form(asked.root, asked.filters, kept, paused=asked.paused)}"
-        f"{jobs_table(found.jobs, PageLinks(asked.root), empty)}"
+        f" <small>{number(len(jobs))} on this page</small></h2>"
+        f"{filter_form(asked.root, asked.filters, families, paused=asked.paused)}"
+        f"{jobs_table(jobs, PageLinks(asked.root), empty)}"
         f'<nav class="pages" aria-label="Pages of jobs">{"".join(controls)}</nav></section>'
     )
 
 
-def job_page(reader: Reader, job_id: str, root: str) -> Answer:
+def job_page(reader: BoardReader, job_id: str, root: str) -> Answer:
     """Return the page of one job. Raises InvalidParameters, JobNotFound and LedgerUnavailable."""
     now = reader.now()
     described = json.loads(describe(reader.ledger, value_of(JOB_ID, job_id), now))

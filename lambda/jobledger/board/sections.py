@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from jobledger.api.listing import Listing
 from jobledger.api.problems import Problem
 from jobledger.board.chart_sections import chart_sections
 from jobledger.board.charts import age_bar, ordered, status_bar
@@ -11,11 +12,10 @@ from jobledger.board.data import (
     TROUBLE_DAYS,
     Active,
     Counts,
-    JobsPage,
     ListedJob,
     Overview,
+    SubmitTimes,
     Troubles,
-    Window,
 )
 from jobledger.board.links import Filters, Links
 from jobledger.board.markup import (
@@ -30,10 +30,11 @@ from jobledger.board.markup import (
     status_mark,
     time_mark,
 )
-from jobledger.ledger.job_facts import duration_of, runs_long
+from jobledger.ledger.job_facts import duration_of
 from jobledger.service import JobStatus
 from jobledger.times import rfc3339, seconds_between
 from jobledger.totals.read import Usual
+from jobledger.totals.rules import runs_long
 
 # Bytes of a name and of a message in a list: a page of 500 jobs stays below 400 KB whatever they hold.
 _NAME_BYTES = 120
@@ -44,7 +45,7 @@ _LONGER_MESSAGE_BYTES = 400
 def overview_sections(
     overview: Overview,
     families: Filters,
-    window: Window,
+    submitted: SubmitTimes,
     now: datetime,
     links: Links,
     *,
@@ -55,18 +56,18 @@ def overview_sections(
     counts = overview.counts
     below = _too_many() if counts is None else chart_sections(counts) if charts else ""
     troubles = "".join(
-        _troubles(status, found, families, window, links)
+        _troubles(status, found, families, submitted, links)
         for status, found in overview.troubles.items()
     )
     return (
-        f"{_totals(counts, families, window, links)}"
+        f"{_totals(counts, families, submitted, links)}"
         f'<div class="pair">{_active(overview.active, families, rfc3339(now), links)}'
         f"<div>{troubles}</div></div>{runs}{below}"
     )
 
 
 def jobs_table(jobs: Iterable[ListedJob], links: Links, empty: str) -> str:
-    """Return a list of jobs as a table; `empty` is what it says without jobs."""
+    """Return a list of jobs as a table; `empty` is the text when there are none."""
     rows = "".join([_row(job, links) for job in jobs])
     if not rows:
         return f'<p class="empty">{empty}</p>'
@@ -78,9 +79,9 @@ def jobs_table(jobs: Iterable[ListedJob], links: Links, empty: str) -> str:
     )
 
 
-def nothing_found(found: JobsPage) -> str:
-    """Return what a filtered list says without jobs."""
-    if found.next_token is None:
+def nothing_found(found: Listing) -> str:
+    """Return the text of a filtered list that has no job."""
+    if found.examined is None:
         return "No job matches."
     return (
         f"None of the {number(found.examined)} jobs that were searched for this page matches."
@@ -125,10 +126,10 @@ def _message(job: ListedJob, most_bytes: int) -> str:
     return f"<bdi>{shortened(job.message, most_bytes)}</bdi>" if job.message else ""
 
 
-def _totals(counts: Counts | None, families: Filters, window: Window, links: Links) -> str:
+def _totals(counts: Counts | None, families: Filters, submitted: SubmitTimes, links: Links) -> str:
     if counts is None:
         return ""
-    bounds: Filters = {**families, **_bounds(window.after, window.before)}
+    bounds: Filters = {**families, **_bounds(submitted.after, submitted.before)}
     tiles = "".join(
         f"<li>{links.jobs({**bounds, 'JobStatus': [status]}, _tile(status, count), 'tile')}</li>"
         if status in STATUSES
@@ -138,7 +139,7 @@ def _totals(counts: Counts | None, families: Filters, window: Window, links: Lin
     total = sum(counts.by_status.values())
     return (
         '<section class="card" aria-labelledby="totals"><h2 id="totals">Jobs by status'
-        f" <small>{number(total)} {'job' if total == 1 else 'jobs'} submitted {_since(window, DAYS)}</small></h2>"
+        f" <small>{number(total)} {'job' if total == 1 else 'jobs'} submitted {_since(submitted, DAYS)}</small></h2>"
         f'{status_bar(counts.by_status)}<ul class="tiles">{tiles}</ul></section>'
     )
 
@@ -152,10 +153,10 @@ def _tile(status: str, count: int) -> str:
     )
 
 
-def _since(window: Window, days: int) -> str:
-    if window.before is None:
+def _since(submitted: SubmitTimes, days: int) -> str:
+    if submitted.before is None:
         return f"in the last {days} days"
-    return f"from {time_mark(window.after)} to {time_mark(window.before)} {UTC}"
+    return f"from {time_mark(submitted.after)} to {time_mark(submitted.before)} {UTC}"
 
 
 def _bounds(after: str, before: str | None) -> dict[str, list[str]]:
@@ -201,7 +202,7 @@ def _active_row(job: ListedJob, usual: Usual | None, at: str, links: Links) -> s
 
 
 def _troubles(
-    status: JobStatus, troubles: Troubles, families: Filters, window: Window, links: Links
+    status: JobStatus, troubles: Troubles, families: Filters, submitted: SubmitTimes, links: Links
 ) -> str:
     items = "".join(
         f"<li>{links.job(job.job_id, _name(job))}"
@@ -212,14 +213,14 @@ def _troubles(
     found = f'<ul class="troubles">{items}</ul>' if items else '<p class="empty">None.</p>'
     every: Filters = {
         **families,
-        **_bounds(window.troubles_after, window.before),
+        **_bounds(submitted.troubles_after, submitted.before),
         "JobStatus": [status.value],
     }
     more = "List all of them" if troubles.more else "List them"
     css = STATUSES[status][1]
     return (
         f'<section class="card" aria-labelledby="{css}"><h2 id="{css}">{status_mark(status)}'
-        f" <small>submitted {_since(window, TROUBLE_DAYS)}</small></h2>"
+        f" <small>submitted {_since(submitted, TROUBLE_DAYS)}</small></h2>"
         f'{found}<p class="more">{links.jobs(every, more) if items else ""}</p></section>'
     )
 

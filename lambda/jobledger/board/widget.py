@@ -14,7 +14,7 @@ members of `widgetContext.params` are those that the dashboard's author configur
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +24,8 @@ from jobledger.api.describe import describe
 from jobledger.api.parameters import JOB_ID, WIDGET_PARAMETERS
 from jobledger.api.problems import problem_of
 from jobledger.board.assets import read
-from jobledger.board.data import Reader, Window, read_jobs, read_overview
-from jobledger.board.form import widget_form
+from jobledger.board.data import BoardReader, SubmitTimes, listed_jobs, read_jobs, read_overview
+from jobledger.board.form import BOUNDS, widget_form
 from jobledger.board.job import job_sections, job_title
 from jobledger.board.links import WidgetLinks
 from jobledger.board.markup import number
@@ -37,12 +37,23 @@ from jobledger.board.sections import (
     problem_text,
 )
 from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
-from jobledger.inputs.filters import parse_parameters
+from jobledger.inputs.filters import FILTERS, parse_parameters
 from jobledger.inputs.validation import value_of
 from jobledger.ledger.job_query import job_query
+from jobledger.service import Family, JobStatus
 from jobledger.times import EPOCH, from_epoch, rfc3339
 
-DESCRIPTION = """\
+
+def _in_code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+_TEXT_FILTERS = "\n".join(
+    f"**{name}** | {declared.description}"
+    for name, declared in FILTERS.items()
+    if name not in ("Family", "JobStatus", *BOUNDS)
+)
+DESCRIPTION = f"""\
 ## Job Ledger
 
 Comprehend Medical jobs of this account and region: totals by status, active jobs, failures with their
@@ -53,10 +64,9 @@ range of submit times.
 
 Parameter | Value
 ---|---
-**Family** | one of `SNOMEDCT`, `ICD10CM`, `RXNORM`, `ENTITIES_V2`, `PHI`, or a list of them
-**JobStatus** | one of `SUBMITTED`, `IN_PROGRESS`, `STOP_REQUESTED`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED`, `STOPPED`, or a list of them
-**JobName** | the exact name of the jobs
-**JobNamePrefix** | the start of the name of the jobs
+**Family** | one of {_in_code(Family)}, or a list of them
+**JobStatus** | one of {_in_code(JobStatus)}, or a list of them
+{_TEXT_FILTERS}
 **Active** | `true`: only jobs that have not ended and that the service still knows
 **SubmitTimeAfter**, **SubmitTimeBefore** | a range of submit times instead of the dashboard's
 **Order** | `ascending` or `descending` by submit time
@@ -71,8 +81,7 @@ JobStatus: FAILED
 """
 
 _ENVELOPE = ("widgetContext", "describe", "Action")
-_FORM_FIELDS = ("Family", "JobStatus", "JobName", "JobNamePrefix")
-_BOUNDS = ("SubmitTimeAfter", "SubmitTimeBefore")
+_FORM_FIELDS = tuple(name for name in FILTERS if name not in BOUNDS)
 _ACTIONS = ("Filter", "List", "Job")
 # Pixels: what is above the list, a row, and the least width for charts.
 _ABOVE_THE_LIST, _ROW_HEIGHT = 220, 36
@@ -95,7 +104,7 @@ class _Context(msgspec.Struct, frozen=True):
     form: Event
 
 
-def respond(event: Event, endpoint: str, reader: Reader) -> str:
+def respond(event: Event, endpoint: str, reader: BoardReader) -> str:
     """Return the widget's HTML, or its documentation as Markdown.
 
     `endpoint` is the ARN that the function was invoked by. Errors that the reader can correct, and a ledger
@@ -111,7 +120,7 @@ def respond(event: Event, endpoint: str, reader: Reader) -> str:
     return _framed(shown, context.theme)
 
 
-def _shown(event: Event, context: _Context, links: WidgetLinks, reader: Reader) -> str:
+def _shown(event: Event, context: _Context, links: WidgetLinks, reader: BoardReader) -> str:
     action = event.get("Action")
     given = {name: value for name, value in event.items() if name not in _ENVELOPE}
     if action is not None and action not in _ACTIONS:
@@ -122,34 +131,37 @@ def _shown(event: Event, context: _Context, links: WidgetLinks, reader: Reader) 
         # A page's token belongs to the filters it was made with, whatever the form has now.
         return _jobs(_texts(given), {}, context, links, reader)
     sent = _texts({**context.params, **given}) | _entered(context)
-    window = _window(sent, context, reader.now())
-    return _overview(sent, window, context, links, reader) + _jobs(
-        sent, {"SubmitTimeAfter": [window.after], **_until(window)}, context, links, reader
+    submitted = _submit_times(sent, context, reader.now())
+    return _overview(sent, submitted, context, links, reader) + _jobs(
+        sent, {"SubmitTimeAfter": [submitted.after], **_until(submitted)}, context, links, reader
     )
 
 
 def _overview(
-    sent: Sent, window: Window, context: _Context, links: WidgetLinks, reader: Reader
+    sent: Sent, submitted: SubmitTimes, context: _Context, links: WidgetLinks, reader: BoardReader
 ) -> str:
     chosen = {name: texts for name, texts in sent.items() if name == "Family"}
-    values = {"Family": ["ALL"], **parse_parameters(chosen, WIDGET_PARAMETERS, reader.kept)}
-    families = job_query(values, reader.kept).families
+    values = {"Family": ["ALL"], **parse_parameters(chosen, WIDGET_PARAMETERS, reader.families)}
+    families = job_query(values, reader.families).families
     now = reader.now()
-    found = read_overview(reader, families, window, now)
+    found = read_overview(reader, families, submitted, now)
     charts = context.width >= _WIDE_ENOUGH_FOR_CHARTS
-    return overview_sections(found, chosen, window, now, links, charts=charts)
+    return overview_sections(found, chosen, submitted, now, links, charts=charts)
 
 
-def _jobs(sent: Sent, window: Sent, context: _Context, links: WidgetLinks, reader: Reader) -> str:
-    """Return a page of the list. `window` is the dashboard's, below an overview; `sent` has precedence."""
-    filters = {**window, **sent}
-    values = {"Family": ["ALL"], **parse_parameters(filters, WIDGET_PARAMETERS, reader.kept)}
+def _jobs(
+    sent: Sent, configured: Sent, context: _Context, links: WidgetLinks, reader: BoardReader
+) -> str:
+    """Return a page of the list. `configured` are the times of an overview above it; `sent` has precedence."""
+    filters = {**configured, **sent}
+    values = {"Family": ["ALL"], **parse_parameters(filters, WIDGET_PARAMETERS, reader.families)}
     rows = (context.height - _ABOVE_THE_LIST) // _ROW_HEIGHT
     fitting = min(max(rows, _FEWEST_ROWS), _MOST_ROWS)
     now = reader.now()
-    found = read_jobs(reader, values, values.get("MaxResults", fitting), now)
+    found = read_jobs(reader, values, values.get("MaxResults", fitting))
+    jobs = listed_jobs(found.jobs)
     first = {name: texts for name, texts in filters.items() if name != "NextToken"}
-    controls = "" if window else links.button("Overview", {}, "btn")
+    controls = "" if configured else links.button("Overview", {}, "btn")
     if "NextToken" in filters:
         controls += links.jobs(first, "First page", "btn")
     if found.next_token:
@@ -157,14 +169,14 @@ def _jobs(sent: Sent, window: Sent, context: _Context, links: WidgetLinks, reade
         controls += links.jobs(following, "Next page", "btn btn-primary")
     return (
         '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs'
-        f" <small>{number(len(found.jobs))} on this page</small></h2>"
-        f"{widget_form(_entered(context), reader.kept)}{links.button('Apply filters', {'Action': 'Filter'}, 'btn btn-primary')}"
-        f"{jobs_table(found.jobs, links, nothing_found(found))}"
+        f" <small>{number(len(jobs))} on this page</small></h2>"
+        f"{widget_form(_entered(context), reader.families)}{links.button('Apply filters', {'Action': 'Filter'}, 'btn btn-primary')}"
+        f"{jobs_table(jobs, links, nothing_found(found))}"
         f'<div class="pages">{controls}</div><p class="fresh">{freshness(found.as_of, now)}</p></section>'
     )
 
 
-def _job(given: Event, reader: Reader) -> str:
+def _job(given: Event, reader: BoardReader) -> str:
     sent = _texts(given)
     if sent.keys() != {"JobId"} or len(sent["JobId"]) != 1:
         raise InvalidParameters([BadParameter("JobId", "the JobId alone, once")])
@@ -218,9 +230,9 @@ def _moment(milliseconds: Any) -> datetime | None:
         return None
 
 
-def _window(sent: Sent, context: _Context, now: datetime) -> Window:
+def _submit_times(sent: Sent, context: _Context, now: datetime) -> SubmitTimes:
     """Return the range of submit times: as configured, else the dashboard's time range."""
-    bounds = {name: texts for name, texts in sent.items() if name in _BOUNDS}
+    bounds = {name: texts for name, texts in sent.items() if name in BOUNDS}
     values = parse_parameters(bounds, WIDGET_PARAMETERS)
     after: datetime = values.get("SubmitTimeAfter") or context.start or EPOCH
     before: datetime | None = values.get("SubmitTimeBefore") or context.end
@@ -229,7 +241,7 @@ def _window(sent: Sent, context: _Context, now: datetime) -> Window:
             [BadParameter("SubmitTimeAfter", "a time earlier than SubmitTimeBefore")]
         )
     until = rfc3339(before) if before else None
-    return Window(rfc3339(after), until, rfc3339(after), before or now)
+    return SubmitTimes(rfc3339(after), until, rfc3339(after), before or now)
 
 
 def _entered(context: _Context) -> Sent:
@@ -237,8 +249,8 @@ def _entered(context: _Context) -> Sent:
     return _texts({name: context.form[name] for name in _FORM_FIELDS if name in context.form})
 
 
-def _until(window: Window) -> Sent:
-    return {"SubmitTimeBefore": [window.before]} if window.before else {}
+def _until(submitted: SubmitTimes) -> Sent:
+    return {"SubmitTimeBefore": [submitted.before]} if submitted.before else {}
 
 
 def _texts(given: Event) -> Sent:

@@ -19,7 +19,7 @@ from jobledger.digest.windows import Window
 from jobledger.ledger.table import Row, Table
 from jobledger.times import known, seconds_between
 
-# The number of remembered intervals: two weeks of a daily schedule, including weekends.
+# Two weeks of a daily schedule: the usual intervals then include its weekends.
 _REMEMBERED = 14
 
 
@@ -46,7 +46,7 @@ class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     start: str
     end: str
     counts: dict[str, int]
-    messages: str = msgspec.field(name="Parcel")  # as earlier versions wrote it
+    messages: str = msgspec.field(name="Parcel")  # earlier versions stored it by this name
     request: str | None = None
     scheduled: bool = False
 
@@ -60,8 +60,8 @@ class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 class DigestState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """One state row. `first_start` is the start of the first window.
 
-    `scheduled_end` is the end of the schedule's last handled run. `usual` are the intervals between such
-    ends in seconds, for the schedule `schedule`.
+    `scheduled_end` is the window end of the last run of the schedule. `usual` has the seconds between the
+    latest runs of `schedule`; after a change of the schedule, it starts anew.
     """
 
     version: int = 0
@@ -73,7 +73,7 @@ class DigestState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=Tr
     usual: tuple[int, ...] = ()
 
     def known_at(self, now: datetime) -> "DigestState":
-        """Return the state without the times of its own that a wrong clock left in the future."""
+        """Return the state without its times in the future: a wrong clock wrote them."""
         return replace(
             self,
             first_start=known(self.first_start, now),
@@ -81,9 +81,10 @@ class DigestState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=Tr
         )
 
     def covered_until(self, now: datetime) -> str | None:
-        """Return the time up to which digests cover all changes: the end of the last one, or its start.
+        """Return the time up to which digests cover all changes, usually the end of the last one.
 
-        A wrong clock can have set the end ahead. The window is then covered again, as far as it is over.
+        When a wrong clock set that end in the future, this is the last digest's start. Its changes are then
+        reported again: twice is better than never.
         """
         if self.last is None:
             return None
@@ -104,6 +105,7 @@ class DigestState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=Tr
         known_end = self._last_end(schedule)
         if known_end is None or not self.usual:
             return False
+        # Half an interval of tolerance: a run can be late, and a clock change moves it by an hour or two.
         return seconds_between(known_end, end) > 1.5 * max(self.usual)
 
     def _last_end(self, schedule: str) -> str | None:

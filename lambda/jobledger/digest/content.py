@@ -10,17 +10,18 @@ from enum import StrEnum
 import msgspec
 
 from jobledger.digest.current import CurrentTotals, read_current_totals
-from jobledger.digest.totals import Changes
+from jobledger.digest.shortlists import WindowChanges
 from jobledger.digest.windows import Window, digest_id
-from jobledger.jobs import Job
+from jobledger.jobs import Job, s3_uri
 from jobledger.ledger.as_of import oldest
-from jobledger.ledger.job_facts import NO_STATUS, JobFacts, is_stale
+from jobledger.ledger.job_facts import NO_STATUS, JobFacts
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.rules import is_stale
 from jobledger.totals.summary import few_statuses
 
 
@@ -49,9 +50,9 @@ class JobList(msgspec.Struct, frozen=True):
 class Digest(msgspec.Struct, frozen=True):
     """The contents of one digest, before truncation and rendering.
 
-    `as_of` is the time of the last agreement between ledger and service, None when there was none.
-    `previous` are the counts of the preceding window of equal length, None when the ledger did not exist
-    then. `details` is empty unless the setting allows it.
+    `as_of` is when the ledger last agreed with the service, None when it never did. `previous` has the counts
+    of the preceding window of equal length, None when the ledger is younger than that window. `details` is
+    empty unless the setting allows it.
     """
 
     scope: str
@@ -102,7 +103,7 @@ class Digest(msgspec.Struct, frozen=True):
         return bool(self.failed.total or self.partial_success.total)
 
 
-class Reader:
+class DigestReader:
     """Reads the contents of digests from a ledger, for the families of the deployment."""
 
     def __init__(
@@ -130,7 +131,7 @@ class Reader:
 
         `first_start` is the start of the ledger's first window; earlier windows have no counts to compare.
         """
-        changes = Changes.gather(self._changes(window))
+        changes = WindowChanges.gather(self._changes(window))
         before = window.before()
         comparable = first_start is not None and first_start <= before.start
         states = self._ledger.states()
@@ -156,7 +157,8 @@ class Reader:
     def _changes(self, window: Window) -> Iterable[Change]:
         """Stream the changes of all families in the order of observation.
 
-        A job that had ended when the ledger first saw it, in a first fill, is a change at its EndTime.
+        A first fill announces no changes for the jobs that it finds. Those that have ended count as a change
+        at their EndTime, so that the first digest has them.
         """
         streams = (self._ledger.changes(f, window.start, window.end) for f in self._families)
         unseen = self._ledger.ended_unseen(window.start, window.end)
@@ -178,7 +180,7 @@ class Reader:
         return {job: found[key] for job, key in keys.items() if key in found}
 
 
-def _lists(changes: Changes, current: CurrentTotals) -> dict[str, JobList]:
+def _lists(changes: WindowChanges, current: CurrentTotals) -> dict[str, JobList]:
     shortlists = {
         "failed": changes.failed,
         "partial_success": changes.partial_success,
@@ -193,11 +195,9 @@ def _lists(changes: Changes, current: CurrentTotals) -> dict[str, JobList]:
 def _details_of(row: Row) -> tuple[tuple[str, str], Details]:
     """Return the key of a row, and the details in its JSON."""
     job = json.loads(str(row["Job"]))
-    output = job.get("OutputDataConfig") or {}
-    bucket, key = output.get("S3Bucket"), output.get("S3Key") or ""
     return (str(row["PK"]), str(row["SK"])), Details(
         name=_encodable(job.get("JobName")),
-        output=_encodable(f"s3://{bucket}/{key}" if bucket else None),
+        output=_encodable(s3_uri(job.get("OutputDataConfig"))),
     )
 
 

@@ -1,7 +1,7 @@
 """Reads what a digest says of the current jobs: totals, active jobs, and jobs that expire soon.
 
-Families with complete counters cost the same whatever the number of their jobs. The others, whose rows were
-written by an older version, are read from their rows.
+Complete counters of a family cost the same to read for any number of jobs. An older version wrote rows
+without counters: the families of such rows are read job by job.
 """
 
 from collections import Counter
@@ -9,20 +9,21 @@ from datetime import datetime
 
 import msgspec
 
-from jobledger.digest.totals import LONGEST_LIST, Shortlist, age_of
+from jobledger.digest.shortlists import LONGEST_LIST, Shortlist, age_of
 from jobledger.ledger.counters import all_jobs
 from jobledger.ledger.counts import Totals
-from jobledger.ledger.job_facts import JobFacts, expires_between, is_active, runs_long
+from jobledger.ledger.job_facts import JobFacts, expires_between, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
 from jobledger.totals.read import States, active_jobs, counted_families, read_active, read_usual
+from jobledger.totals.rules import runs_long
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import expiring_soon
 
-# As many as the e-mail lists of any kind of job. The digest has their exact number in any case.
+# The e-mail lists at most ten jobs of a kind. Their total is exact without reading the others.
 _EXPIRING_LISTED = 10
 
 

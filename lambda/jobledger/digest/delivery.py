@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from jobledger import metrics
 from jobledger.digest.claims import Claim, DigestState, Rows, Sent
-from jobledger.digest.content import Digest, Reader, Verdict
+from jobledger.digest.content import Digest, DigestReader, Verdict
 from jobledger.digest.message import DigestMessages, render_messages
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, first_start
@@ -24,7 +24,8 @@ from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notification
 from jobledger.totals.summary import every_status
 
-# Less than a week by the maximum clock adjustment, so that it stays the same run of the day.
+# A clock change can make a week of daily runs two hours shorter. With a full week, the digest would then wait
+# for the run of the next day.
 _HEARTBEAT = timedelta(days=7) - timedelta(hours=2)
 _POLL_SECONDS = 1.0
 
@@ -37,7 +38,10 @@ class When(StrEnum):
     ATTENTION = "attention"
 
     def wants(self, digest: Digest) -> bool:
-        """Whether to publish a digest. At least one a week is published, so that silence is unambiguous."""
+        """Whether to publish a digest.
+
+        One a week is published in any case: without it, silence could also mean that digests are broken.
+        """
         if self is When.ALWAYS or digest.window.seconds >= _HEARTBEAT.total_seconds():
             return True
         if self is When.CHANGES and digest.counts.total():
@@ -69,8 +73,8 @@ class Topics(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct, frozen=True):
     """Runs of the digest function. `patience` is the time to wait for another run, in seconds."""
 
-    reader: Reader
-    reading: TextOptions
+    reader: DigestReader
+    options: TextOptions
     topics: Topics
     now: Callable[[], datetime]
     patience: float
@@ -83,37 +87,48 @@ class Delivery(msgspec.Struct, frozen=True):
         """Publish the digest from the end of the last one to `end`, if `when` requires it.
 
         The first digest is always published. `request` identifies a call: a repeated call gets the same
-        digest.
+        digest. Each round does one step, from the row as it is then:
+
+        | the row says                                     | step                       |
+        |--------------------------------------------------|----------------------------|
+        | a digest is claimed, by this run or by another   | publish it and record that |
+        | the last digest covers `end`, or is the call's   | return it                  |
+        | the digest that is due is not wanted             | return the last one        |
+        | a digest is due                                  | claim it                   |
         """
         waiting = _Waiting(self.patience, self.sleep)
+        # The id of the digest that this run has claimed, and of the one that it has published.
         claimed = settled = None
         while True:
             state = rows.load().known_at(self.now())
-            last, covered = state.last, state.covered_until(self.now())
             if state.claim is not None:
                 key = state.claim.digest_id
                 if self._settle(rows, state, key, waiting, fresh=key == claimed):
                     settled = key
                 continue
-            if last is not None:
-                repeated = request is not None and request == last.request
-                if end <= (covered or "") or repeated or last.digest_id == claimed:
-                    if scheduled and end > (state.scheduled_end or ""):
-                        # A digest on demand covers this run's window, so the run was not missed.
-                        rows.save(state.after_run(self.schedule, end))
-                    return Outcome(last, published=last.digest_id == settled)
+            last, covered = state.last, state.covered_until(self.now())
+            if last is not None and (
+                end <= (covered or "")
+                or last.digest_id == claimed
+                or (request is not None and request == last.request)
+            ):
+                published = last.digest_id == settled
+                break
             digest = self._read_next(state, covered, end, scheduled=scheduled)
             if last is not None and not when.wants(digest):
-                if scheduled:
-                    rows.save(state.after_run(self.schedule, end))
-                return Outcome(last, published=False)
+                published = False
+                break
             claim = self._claim(digest, request, scheduled=scheduled)
             start = state.first_start or digest.window.start
             if rows.save(replace(state, claim=claim, first_start=start)) is not None:
                 claimed = claim.digest_id
+        if scheduled and end > (state.scheduled_end or ""):
+            # The run was not missed, although it published nothing or a digest on demand covers its window.
+            rows.save(state.after_run(self.schedule, end))
+        return Outcome(last, published=published)
 
     def named(self, rows: Rows, window: Window, request: str | None) -> Sent:
-        """Publish the digest of one closed window, independent of the schedule: once for each `request`."""
+        """Publish the digest of one closed window, once for each `request`. The schedule's state stays as it is."""
         waiting = _Waiting(self.patience, self.sleep)
         claimed = False
         while True:
@@ -153,7 +168,7 @@ class Delivery(msgspec.Struct, frozen=True):
             start=digest.window.start,
             end=digest.window.end,
             counts=every_status(digest.counts),
-            messages=render_messages(digest, self.reading).pack(),
+            messages=render_messages(digest, self.options).pack(),
             request=request,
             scheduled=scheduled,
         )
@@ -163,8 +178,8 @@ class Delivery(msgspec.Struct, frozen=True):
     ) -> bool:
         """Publish the claimed digest and record it; False when another run did so or is doing so.
 
-        A claim that SNS rejects is dropped, and a later run covers its window. A claim of an earlier run
-        stays: SNS may have accepted one of its attempts.
+        When SNS rejects this run's own claim, the claim is dropped, and a later run covers its window. An
+        earlier run's claim stays: SNS may have accepted that run's attempt.
         """
         claim = state.claim
         assert claim is not None
@@ -188,7 +203,7 @@ class Delivery(msgspec.Struct, frozen=True):
         return True
 
     def _publish_to_chat(self, key: str, notification: Notification) -> None:
-        """Publish to the chat topic. The digest is already published and does not depend on this."""
+        """Publish to the chat topic. An error is only logged and counted: the digest is already published."""
         if self.topics.chat is None:
             return
         try:

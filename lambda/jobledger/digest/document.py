@@ -1,4 +1,4 @@
-"""A digest as one JSON document, truncated to size list by list, failures last.
+"""A digest as one JSON document. Its lists are cut until it fits, the failures last of all.
 
 The schema is docs/digest.schema.json. Within version 1, members are only added.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobledger.digest.content import Digest, JobList
-from jobledger.digest.totals import age_of
+from jobledger.digest.shortlists import age_of
 from jobledger.ledger.job_facts import JobFacts, duration_of
 from jobledger.totals.summary import every_status
 
@@ -24,8 +24,8 @@ _LISTS: dict[str, Callable[[Digest], JobList]] = {
     "Completed": lambda digest: digest.completed,
 }
 _AGED = frozenset({"Active", "LongRunning"})
-# The jobs whose entries have the address of their page, as many as the e-mail lists. In every entry, it would
-# nearly halve the number of entries that fit.
+# Only these entries have the address of the job's page, and of each list only the first, as in the e-mail. In
+# every entry, the address would nearly halve the number of entries that fit.
 _FOR_A_PERSON = frozenset({"Failed", "PartialSuccess", "LongRunning"})
 _LINKED = 10
 

@@ -1,4 +1,4 @@
-"""The messages of one digest, rendered once and packed, so that a retry sends the same bytes."""
+"""The messages of one digest. They are rendered once and stored packed, so a retry sends the same bytes."""
 
 import base64
 import json
@@ -38,15 +38,15 @@ class DigestMessages(msgspec.Struct, frozen=True):
         return msgspec.json.decode(zlib.decompress(base64.b64decode(packed)), type=cls)
 
 
-def render_messages(digest: Digest, reading: TextOptions) -> DigestMessages:
+def render_messages(digest: Digest, options: TextOptions) -> DigestMessages:
     """Return the messages of a digest, within the size limit of SNS."""
-    email = text(digest, reading)
-    empty = _notification(digest, reading, "", email)
-    machine = machine_json(digest, MAX_BYTES - empty.size(), reading.board_of)
-    return DigestMessages(_notification(digest, reading, machine, email), _chat(digest, reading))
+    email = text(digest, options)
+    empty = _notification(digest, options, "", email)
+    machine = machine_json(digest, MAX_BYTES - empty.size(), options.board_of)
+    return DigestMessages(_notification(digest, options, machine, email), _chat(digest, options))
 
 
-def _notification(digest: Digest, reading: TextOptions, machine: str, email: str) -> Notification:
+def _notification(digest: Digest, options: TextOptions, machine: str, email: str) -> Notification:
     attributes: dict[str, str | tuple[str, ...]] = {
         "Kind": KIND,
         "Verdict": digest.verdict.value,
@@ -57,24 +57,24 @@ def _notification(digest: Digest, reading: TextOptions, machine: str, email: str
         attributes["Families"] = tuple(family.value for family in digest.changed_families)
     return Notification(
         bodies={"default": machine, "email": email},
-        subject=subject(digest, reading),
+        subject=subject(digest, options),
         attributes=attributes,
     )
 
 
-def _chat(digest: Digest, reading: TextOptions) -> Notification:
+def _chat(digest: Digest, options: TextOptions) -> Notification:
     """Return an Amazon Q Developer custom notification, threaded by digest.
 
     https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
     """
-    call = look_closer(digest, reading)
+    call = look_closer(digest, options)
     said: dict[str, Any] = {
         "version": "1.0",
         "source": "custom",
         "id": digest.digest_id,
         "content": {
             "textType": "client-markdown",
-            "title": subject(digest, reading),
+            "title": subject(digest, options),
             "description": verdict_sentence(digest),
             "keywords": [digest.verdict.value, *digest.changed_families],
         },

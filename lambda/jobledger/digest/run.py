@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from jobledger import metrics, settings
 from jobledger.clients import session
 from jobledger.digest.claims import DigestStateRow, Sent
-from jobledger.digest.content import Reader
+from jobledger.digest.content import DigestReader
 from jobledger.digest.delivery import Delivery, Topics, When
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, settled
@@ -33,12 +33,12 @@ from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import PUBLISH_SECONDS, Notification, Notifier
 
 _DAY = 86_400
-# Longer than any useful schedule interval: no window is published twice within this time.
+# Within this time, no window is published twice. It is longer than the interval of any useful schedule.
 _REMEMBER_WINDOWS = 35 * _DAY
 _REMEMBER_REQUESTS = _DAY
-# Another run publishes for at most PUBLISH_SECONDS, or it was killed.
+# Another run needs at most PUBLISH_SECONDS to publish. After that it must have been killed.
 _PATIENCE = PUBLISH_SECONDS + 10
-# The API waits 20 seconds in total.
+# The API waits 20 seconds in total, and the digest itself takes a part of them.
 _PATIENCE_ON_DEMAND = 10
 
 
@@ -97,13 +97,13 @@ def assemble(
     )
     chat = os.environ.get("CHAT_TOPIC_ARN")
     delivery = Delivery(
-        reader=Reader(
+        reader=DigestReader(
             Ledger(table, configured.scope, now),
             configured.families,
             sync_minutes=int(settings.required("SYNC_MINUTES")),
             include_details=os.environ.get("INCLUDE_JOB_DETAILS") == "true",
         ),
-        reading=TextOptions(
+        options=TextOptions(
             ZoneInfo(settings.required("DIGEST_TIMEZONE")), os.environ.get("API_URL") or None
         ),
         topics=Topics(
@@ -120,8 +120,8 @@ def assemble(
 
 
 def run(dependencies: Dependencies, event: object, context: Any) -> dict[str, Any]:
-    """Handle one event; log only ids and error names. Raises InvalidParameters for another payload."""
-    # A killed publication can then be retried after half a minute instead of five.
+    """Handle one event; log only ids and error names. Raises InvalidParameters when the payload is wrong."""
+    # Powertools would keep the lock of a killed publication for five minutes. None takes longer than this.
     dependencies.publications.register(context, at_most_seconds=PUBLISH_SECONDS)
     dependencies.requests.register(context)
     try:
@@ -167,8 +167,8 @@ def _publish(
 ) -> dict[str, Any]:
     delivery = replace(dependencies.delivery, patience=_PATIENCE_ON_DEMAND)
     if window is None:
-        # Without a key, the window identifies the call, so windows end on whole minutes. With a key, each
-        # key gets its own digest, up to the millisecond.
+        # Without a key, only the window can identify a repeated call, so windows end on whole minutes. A key
+        # identifies the call itself, so its window ends now.
         now = delivery.now()
         rows, end = (
             DigestStateRow(dependencies.table, dependencies.scope),

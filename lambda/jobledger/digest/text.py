@@ -4,11 +4,10 @@ Lines have at most 78 columns, except the API call, which stays on one line for 
 aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
-import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,21 +17,19 @@ from jobledger.ledger.job_facts import JobFacts, duration_of
 from jobledger.service import JobStatus
 from jobledger.times import parse, rfc3339, seconds_between
 from jobledger.totals.summary import every_status
+from jobledger.wording import (
+    COLUMNS,
+    MAX_SUBJECT,
+    STATUS_LABELS,
+    board_page,
+    open_page,
+    printable,
+    signed_request,
+    span,
+    status_label,
+)
 
-COLUMNS = 78
-MAX_SUBJECT = 99
 _MOST_LISTED = 10
-_LABELS = {
-    "COMPLETED": "completed",
-    "PARTIAL_SUCCESS": "finished in part",
-    "FAILED": "FAILED",
-    "STOPPED": "stopped",
-    "STOP_REQUESTED": "asked to stop",
-    "IN_PROGRESS": "in progress",
-    "SUBMITTED": "submitted",
-}
-
-
 _Line = Callable[[JobFacts, Digest], str]
 
 
@@ -47,7 +44,7 @@ class TextOptions(msgspec.Struct, frozen=True):
         return board_page(self.api_url, job.job_id)
 
 
-def subject(digest: Digest, reading: TextOptions) -> str:
+def subject(digest: Digest, options: TextOptions) -> str:
     """Return a subject of counts and dates only, in printable ASCII."""
     counts = [
         (digest.failed.total, "FAILED"),
@@ -61,7 +58,7 @@ def subject(digest: Digest, reading: TextOptions) -> str:
         parts = [f"{changes or 'no'} change{'' if changes == 1 else 's'}"]
     if digest.verdict is Verdict.STALE:
         parts.insert(0, "STALE")
-    start, end = (_local(time, reading).date() for time in (digest.window.start, digest.window.end))
+    start, end = (_local(time, options).date() for time in (digest.window.start, digest.window.end))
     dates = f"{start} to {end}" if digest.covers_gap else str(end)
     said = f"[job-ledger] {', '.join([*parts, dates])}"
     while len(said) > MAX_SUBJECT:
@@ -70,19 +67,19 @@ def subject(digest: Digest, reading: TextOptions) -> str:
     return said
 
 
-def text(digest: Digest, reading: TextOptions) -> str:
+def text(digest: Digest, options: TextOptions) -> str:
     """Return the e-mail text."""
     paragraphs = (
         [*_wrapped(verdict_sentence(digest)), *_wrapped(_rest(digest))],
-        _gap(digest, reading),
+        _gap(digest, options),
         _section("FAILED", digest.failed, _ended_line, digest),
         _section("FINISHED IN PART", digest.partial_success, _ended_line, digest),
-        _closer_look(digest, reading),
+        _closer_look(digest, options),
         _section("RUNNING UNUSUALLY LONG", digest.long_running, _running_line, digest),
         _counts(digest),
         _totals(digest),
-        _expiring(digest, reading),
-        _window(digest, reading),
+        _expiring(digest, options),
+        _window(digest, options),
         _how_to_stop(digest),
     )
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
@@ -113,7 +110,7 @@ def _rest(digest: Digest) -> str:
     return f"{_jobs(digest.completed.total)} completed, {digest.active.total:,} active now."
 
 
-def look_closer(digest: Digest, reading: TextOptions) -> str | None:
+def look_closer(digest: Digest, options: TextOptions) -> str | None:
     """Return the API call that lists failed jobs with their reasons; None when there are none."""
     troubled = (*digest.failed.jobs, *digest.partial_success.jobs)
     if not troubled:
@@ -130,44 +127,14 @@ def look_closer(digest: Digest, reading: TextOptions) -> str | None:
         # The bound is exclusive.
         first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
-    url = f"{reading.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
-    return f'awscurl --service execute-api --region {digest.region} "{url}"'
+    url = f"{options.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
+    return signed_request(digest.region, url)
 
 
 def open_job(digest: Digest) -> str:
     """Return the command that opens the board in a browser, at the first troubled job."""
     job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)), None)
     return "jobledger open" if job is None else open_page(job.job_id)
-
-
-def open_page(job_id: str) -> str:
-    """Return the command that opens a job's page in a browser."""
-    # Pasted into a terminal, a control character could act.
-    if not job_id.isprintable():
-        return "jobledger open"
-    return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
-
-
-def board_page(api_url: str | None, job_id: str) -> str | None:
-    """Return the address of the board's page of a job; None when the API's is unknown."""
-    path = quote(job_id, safe="", errors="replace")
-    return f"{api_url}/board/jobs/{path}" if api_url else None
-
-
-def span(seconds: float) -> str:
-    """Return a duration in its two largest units: `3 d 4 h`, `14 min`, `45 s`."""
-    whole = int(seconds)
-    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-    for (size, name), (smaller, smaller_name) in zip(units, (*units[1:], (1, "s")), strict=True):
-        if whole >= size:
-            rest = whole % size // smaller if size > 60 else 0
-            return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
-    return "0 s"
-
-
-def printable(foreign: str) -> str:
-    """Return untrusted text as one line, without control characters or direction changes."""
-    return "".join(letter if letter.isprintable() else " " for letter in foreign)
 
 
 def _section(title: str, listed: JobList, line: _Line, digest: Digest) -> list[str]:
@@ -199,12 +166,12 @@ def _ended_line(job: JobFacts, digest: Digest) -> str:
 
 def _running_line(job: JobFacts, digest: Digest) -> str:
     status = printable(job.status or "active").lower().replace("_", " ")
-    assert job.submit_time is not None  # without a submit time, a job is not known to run long
+    assert job.submit_time is not None  # a job runs long only by its submit time
     return f"{status} for {_age(job.submit_time, digest)}"
 
 
-def _closer_look(digest: Digest, reading: TextOptions) -> list[str]:
-    call = look_closer(digest, reading)
+def _closer_look(digest: Digest, options: TextOptions) -> list[str]:
+    call = look_closer(digest, options)
     return [] if call is None else ["Look closer (Message has the reason):", open_job(digest), call]
 
 
@@ -219,48 +186,48 @@ def _counts(digest: Digest) -> list[str]:
 
 
 def _by_importance(statuses: Iterable[str], digest: Digest) -> list[tuple[str, int]]:
-    order = list(_LABELS)
+    order = list(STATUS_LABELS)
     known = sorted(statuses, key=lambda s: (order.index(s) if s in order else len(order), s))
     return [(status, digest.counts[status]) for status in known]
 
 
 def _totals(digest: Digest) -> list[str]:
     counts = every_status(digest.totals)
-    order = [*_LABELS, *(status for status in counts if status not in _LABELS)]
+    order = [*STATUS_LABELS, *(status for status in counts if status not in STATUS_LABELS)]
     said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in order if counts[s])
     total = digest.totals.total()
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
 
 
-def _expiring(digest: Digest, reading: TextOptions) -> list[str]:
+def _expiring(digest: Digest, options: TextOptions) -> list[str]:
     expiring = digest.expiring_soon
     if not expiring.total:
         return []
     loses = "loses its entry" if expiring.total == 1 else "lose their entries"
     said = f"Expiring within 7 days: {_jobs(expiring.total)} {loses} in Comprehend Medical"
-    if expiring.jobs:  # none when the jobs changed between the reads of their counters and rows
+    if expiring.jobs:  # empty when the jobs changed after their counters were read
         first = expiring.jobs[0].expiration_time
-        assert first is not None  # without an ExpirationTime, a job is not known to expire
-        day = _local(first, reading)
+        assert first is not None  # the list is made by this time
+        day = _local(first, options)
         said += f", the first on {day:%a} {day.day} {day:%b}"
     return _wrapped(f"{said}. The ledger keeps them.")
 
 
-def _gap(digest: Digest, reading: TextOptions) -> list[str]:
+def _gap(digest: Digest, options: TextOptions) -> list[str]:
     if not digest.covers_gap:
         return []
-    start = _local(digest.window.start, reading)
+    start = _local(digest.window.start, options)
     return _wrapped(
         f"Runs were missed: no digest was sent since {start:%Y-%m-%d %H:%M}."
         f" This digest covers the whole time, {span(digest.window.seconds)}."
     )
 
 
-def _window(digest: Digest, reading: TextOptions) -> list[str]:
-    start, end = (_local(time, reading) for time in (digest.window.start, digest.window.end))
+def _window(digest: Digest, options: TextOptions) -> list[str]:
+    start, end = (_local(time, options) for time in (digest.window.start, digest.window.end))
     lines = []
-    if reading.zone.key != "UTC":
-        lines.append(f"Window: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {reading.zone.key}")
+    if options.zone.key != "UTC":
+        lines.append(f"Window: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {options.zone.key}")
     times = (time[:16].replace("T", " ") for time in (digest.window.start, digest.window.end))
     lines.append(f"Window: {' to '.join(times)} UTC")
     if digest.as_of is not None and digest.verdict is not Verdict.STALE:
@@ -291,8 +258,8 @@ def _wrapped(said: str, indent: str = "") -> list[str]:
     )
 
 
-def _local(time: str, reading: TextOptions) -> datetime:
-    return parse(time).astimezone(reading.zone)
+def _local(time: str, options: TextOptions) -> datetime:
+    return parse(time).astimezone(options.zone)
 
 
 def _age(time: str, digest: Digest) -> str:
@@ -301,8 +268,3 @@ def _age(time: str, digest: Digest) -> str:
 
 def _jobs(number: int) -> str:
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
-
-
-def status_label(status: str) -> str:
-    """Return a status in words; one that is not known as it is."""
-    return _LABELS.get(status, printable(status))

@@ -1,21 +1,20 @@
 """The window of the change log that a digest covers: half-open, [start, end), in the ledger's time.
 
-Windows tile, because each starts at the end of the previous one. Time zones and clock changes are left to
-the schedule. A window ends some time before the run, so that no write into it can be pending. This module
-calls no AWS service.
+Windows tile, because each starts at the end of the previous one. Only the schedule knows of time zones and
+clock changes. A window ends some time before the run, when every write into it is done. This module calls no
+AWS service.
 """
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from jobledger.errors import InvalidWindow
-from jobledger.ledger.table import SETTLING
-from jobledger.times import CLOCK_SKEW, parse, rfc3339, seconds_between
+from jobledger.inputs.payloads import window_errors
+from jobledger.times import CLOCK_SKEW, SETTLING, parse, rfc3339, seconds_between
 
 FIRST = timedelta(hours=24)
-_SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -42,9 +41,9 @@ class Window(msgspec.Struct, frozen=True):
 def end_of_run(scheduled: datetime | None, now: datetime) -> str:
     """Return the end of a run's window; `scheduled` is the run's scheduled time.
 
-    A late or repeated run of the same scheduled time has the same end. Without a scheduled time, the clock
-    is used in whole minutes, so that repeated deliveries of an event have the same end as well. A time too
-    far ahead of the clock is ignored, and the clock is used.
+    A late or repeated run of the same scheduled time has the same end. Without a scheduled time, or when it is
+    too far ahead of the clock, the clock counts. It counts in whole minutes, so that repeated deliveries of an
+    event have the same end as well.
     """
     if scheduled is None or scheduled > now + CLOCK_SKEW:
         scheduled = now.replace(second=0, microsecond=0)
@@ -58,18 +57,9 @@ def settled(moment: datetime) -> str:
 
 def asked_window(start: datetime, end: datetime, now: datetime) -> Window:
     """Return the window that a caller requests. Raises InvalidWindow."""
-    if not start < end:
-        raise InvalidWindow("WindowStart before WindowEnd")
-    if start < _SERVICE_BEGAN:
-        raise InvalidWindow("WindowStart in or after 2018, when the service began")
-    if end > now - SETTLING:
-        raise InvalidWindow(
-            "WindowEnd at least two minutes ago, so that no change can be added to the window"
-        )
-    window = Window(rfc3339(start), rfc3339(end))
-    if window.start == window.end:
-        raise InvalidWindow("a window of at least a millisecond")
-    return window
+    if wrong := window_errors({"WindowStart": start, "WindowEnd": end}, now):
+        raise InvalidWindow("; ".join(f"{bad.parameter}: {bad.allowed}" for bad in wrong))
+    return Window(rfc3339(start), rfc3339(end))
 
 
 def first_start(end: str, earliest_change: str | None) -> str:

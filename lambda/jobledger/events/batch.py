@@ -1,8 +1,8 @@
 """Sends a batch of stream records to EventBridge, in order.
 
-A record that cannot be sent for now fails the batch from there on, and Lambda repeats it. A record that no
-repetition can send is put aside alone in the queue Undelivered, and the next ones are sent: Lambda knows
-only where a batch failed, and would repeat that record, and all after it, for twelve hours.
+When a send fails for now, the batch ends there, and Lambda repeats it from that record on. A record that can
+never be sent goes to the queue Undelivered, and the records after it are sent. Otherwise Lambda would repeat
+that record, and everything behind it, for twelve hours.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from jobledger.sqs import Undelivered
 from jobledger.times import seconds_between
 
 Dependencies = tuple[Ledger, EventBus, bool]
-# Four attempts of seven seconds and their pauses: with less time left, no send begins.
+# A send takes at most four attempts of seven seconds, and their pauses. It begins only when that much time is left.
 _LONGEST_SEND_MILLISECONDS = 45_000
 
 
@@ -68,7 +68,7 @@ def _sequence_number(record: Any) -> str:
 
 
 def _is_other(record: Any) -> bool:
-    """Whether the record is of a row outside the change log, which the source's filter lets through in no case."""
+    """Whether the record is of a row outside the change log. The event source's filter removes such records."""
     partition = _key(record, "PK")
     return partition is not None and not partition.endswith("#changes")
 
@@ -107,7 +107,7 @@ def _read(record: Any) -> Change:
 def _put_aside(
     position: int, record: Any, error: JobLedgerError, undelivered: Callable[[], Undelivered]
 ) -> None:
-    """Send to the queue what finds the record's row again; if that fails, the log has its position."""
+    """Send the key of the record's row to the queue, to find the row again. The log has its position in any case."""
     number = _member(record, "SequenceNumber")
     where: dict[str, Any] = {"position": position, "sequence_number": _text(number)}
     logger.error("record put aside", extra={"error": error.name, **where})

@@ -19,7 +19,7 @@ CONFIG = Config(
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
-# The error codes for an event that no retry makes acceptable (API reference, PutEvents).
+# EventBridge refuses an event with one of these codes however often it is sent (API reference, PutEvents).
 _INVALID = frozenset(
     {"InvalidArgument", "MalformedDetail", "RedactionFailure", "ValidationException"}
 )
@@ -38,7 +38,7 @@ class EventBus:
         return cls(session().create_client("events", config=CONFIG), source)
 
     def put(self, change: Change, scope: str, job_name: str | None) -> None:
-        """Send one change. Raises EventRefused, or EventInvalid when a retry would be rejected as well."""
+        """Send one change. Raises EventRefused, or EventInvalid when every retry would be refused too."""
         entry = {
             "Source": self._source,
             "DetailType": DETAIL_TYPE,
@@ -62,7 +62,7 @@ def _refused(code: str) -> EventRefused:
 
 
 def detail_of(change: Change, scope: str, job_name: str | None) -> dict[str, str | None]:
-    """Return an event's `detail`. Every name is always present; null means that the service omits it.
+    """Return an event's `detail`. Every member is always present, and null when the service omits it.
 
     `EventId` is the same for repeated deliveries of a change. `JobName` is present only when one is given,
     which the setting includeJobDetails decides.

@@ -16,7 +16,7 @@ _dependencies = functools.cache(connect)
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Send what waits, whatever the payload."""
+    """Send the waiting events. The payload does not matter."""
     return send_alerts(_dependencies())
 
 

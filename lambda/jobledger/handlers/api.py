@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -22,38 +21,32 @@ from jobledger.api.problems import (
 from jobledger.api.request import Request
 from jobledger.api.responses import JSON, Answer, json_answer, problem_answer
 from jobledger.api.routes import allowed_methods
+from jobledger.api.time_check import time_check
 from jobledger.errors import JobLedgerError
+from jobledger.handlers.parts import connect_ledger
+from jobledger.handlers.parts import utc_now as _now
 from jobledger.init_phase import finish
 from jobledger.inputs.filters import FILTERS
 from jobledger.inputs.validation import value_of
 from jobledger.invoke import Function
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Table
 from jobledger.observability import annotate, described, logger, observed, step
-from jobledger.service import Family
 
 if TYPE_CHECKING:
-    from jobledger.board.data import Reader
+    from jobledger.board.data import BoardReader
 
 # The input of the schedule that `keepWarm` adds (stacks/api.py).
 _WARM_UP = {"WarmUp": True}
 
 app = APIGatewayRestResolver()
 request = Request(app)
+_families = functools.cache(settings.families)
 
 
 @functools.cache
 def _ledger() -> Ledger:
-    configured = settings.load()
-    return Ledger(Table.connect(configured.ledger_table_name), configured.scope, _now)
-
-
-@functools.cache
-def _kept() -> tuple[Family, ...]:
-    """Return the families of this deployment, in the service's order."""
-    chosen = settings.load().families
-    return tuple(family for family in Family if family in chosen)
+    return connect_ledger(settings.load(), _now)
 
 
 @functools.cache
@@ -63,10 +56,6 @@ def _function(variable: str) -> Function:
 
 def _invoke_sync(payload: Mapping[str, Any]) -> dict[str, Any]:
     return _function("SYNC_FUNCTION_NAME")(payload)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _beginning_of(key: str) -> Callable[[JobQuery, str], str]:
@@ -97,11 +86,13 @@ def _handle_request(event: dict[str, Any], context: Any) -> dict[str, Any]:
 @app.get("/jobs")
 def get_jobs() -> Response[str]:
     """List one page of jobs. With an Idempotency-Key, of the walk that the key's first request began."""
-    values, key = request.parameters_and_key(LIST_PARAMETERS, _kept())
+    values, key = request.parameters_and_key(LIST_PARAMETERS, _families())
     name = chosen_format(request.header("Accept"), values.get("Format"))
     beginning = _beginning_of(key) if key is not None else None
     with step("ReadPage") as put:
-        listing = list_jobs(_ledger(), values, _invoke_sync, _now, _kept(), beginning)
+        listing = list_jobs(
+            _ledger(), values, _now, _families(), sync=_invoke_sync, beginning=beginning
+        )
         put("Jobs", len(listing.jobs))
     annotate(Jobs=len(listing.jobs), MaxResults=values.get("MaxResults", DEFAULT_MAX_RESULTS))
     media_type = MEDIA_TYPES[name]
@@ -128,10 +119,12 @@ def get_summary() -> Response[str]:
     from jobledger.ledger.job_query import job_query
     from jobledger.totals.read import read_summary
 
-    query = job_query(request.parameters(FILTERS, _kept()), _kept())
+    query = job_query(request.parameters(FILTERS, _families()), _families())
     states = _ledger().states()
     time = oldest({family: state.as_of for family, state in states.items()}, query.families)
-    summary = read_summary(_ledger(), query, states, _now(), request.time_check(_now))
+    summary = read_summary(
+        _ledger(), query, states, _now(), time_check(request.lambda_context, _now)
+    )
     annotate(Jobs=summary.total)
     return request.respond(json_answer(summary.to_json() | {"AsOf": time}))
 
@@ -162,7 +155,7 @@ def get_health() -> Response[str]:
 
     request.parameters({})
     minutes = int(settings.required("SYNC_MINUTES"))
-    health = read_health(_ledger(), _kept(), minutes, _now())
+    health = read_health(_ledger(), _families(), minutes, _now())
     if not health.healthy:
         return request.respond(problem_answer(unhealthy_problem(health.families), request.caller()))
     return request.respond(json_answer({"Status": "ok", "Families": health.families}))
@@ -223,10 +216,10 @@ def get_board_asset(name: str) -> Response[str]:
     return request.respond(asset(name) or problem_answer(NO_ROUTE, request.caller()))
 
 
-def _reader() -> "Reader":
-    from jobledger.board.data import Reader
+def _reader() -> "BoardReader":
+    from jobledger.board.data import BoardReader
 
-    return Reader(_ledger(), _kept(), _now, request.time_check(_now))
+    return BoardReader(_ledger(), _families(), _now, time_check(request.lambda_context, _now))
 
 
 @app.exception_handler(JobLedgerError)  # type: ignore[untyped-decorator] # Powertools leaves it untyped

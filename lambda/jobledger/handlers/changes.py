@@ -5,15 +5,13 @@ not sent twice and the order is kept. A record that no retry can send is put asi
 """
 
 import functools
-from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
 from jobledger.events.batch import Dependencies, send_changes
 from jobledger.events.eventbridge import EventBus
+from jobledger.handlers.parts import connect_ledger
 from jobledger.init_phase import finish
-from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Table
 from jobledger.observability import observed
 from jobledger.sqs import Undelivered
 
@@ -21,10 +19,9 @@ from jobledger.sqs import Undelivered
 @functools.cache
 def _connect() -> Dependencies:
     configured = settings.load()
-    table = Table.connect(configured.ledger_table_name)
     with_names = settings.required("INCLUDE_JOB_DETAILS") == "true"
     return (
-        Ledger(table, configured.scope, lambda: datetime.now(UTC)),
+        connect_ledger(configured),
         EventBus.connect(settings.required("EVENT_SOURCE")),
         with_names,
     )
@@ -32,7 +29,7 @@ def _connect() -> Dependencies:
 
 @functools.cache
 def _undelivered() -> Undelivered:
-    """Return the queue, which almost no batch needs."""
+    """Return the queue. Few batches need it, so it is not part of the init phase."""
     return Undelivered.connect(settings.required("UNDELIVERED_QUEUE_URL"))
 
 

@@ -6,14 +6,14 @@ records the time; `is_complete` looks up the job.
 """
 
 import functools
-from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
+from jobledger.handlers.parts import connect_ledger
+from jobledger.handlers.parts import utc_now as _now
 from jobledger.init_phase import finish
 from jobledger.invoke import Function
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Table
 from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.resource import begin, check, with_one_reason
 from jobledger.observability import observed
@@ -21,18 +21,14 @@ from jobledger.observability import observed
 
 @functools.cache
 def _connect() -> tuple[Ledger, Function]:
-    configured = settings.load()
-    ledger = Ledger(Table.connect(configured.ledger_table_name), configured.scope, _now)
-    return ledger, Function.connect(settings.required("SYNC_FUNCTION_NAME"))
+    return connect_ledger(settings.load(), _now), Function.connect(
+        settings.required("SYNC_FUNCTION_NAME")
+    )
 
 
 @functools.cache
 def _cipher() -> PropertyCipher:
     return PropertyCipher.connect(settings.required("KEY_ARN"))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @observed

@@ -8,13 +8,12 @@ sync failed.
 """
 
 import functools
-from datetime import UTC, datetime
 from typing import Any
 
 from jobledger import settings
+from jobledger.handlers.parts import connect_ledger
+from jobledger.handlers.parts import utc_now as _now
 from jobledger.init_phase import finish
-from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Table
 from jobledger.observability import observed
 from jobledger.sync.pace import Pace
 from jobledger.sync.run import Dependencies, sync_families
@@ -24,13 +23,9 @@ from jobledger.sync.upstream import Upstream
 @functools.cache
 def _connect() -> Dependencies:
     configured = settings.load()
-    table = Table.connect(configured.ledger_table_name)
-    pace = Pace(table, configured.scope)
-    return configured, Ledger(table, configured.scope, _now), Upstream.connect(pace), pace
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    ledger = connect_ledger(configured, _now)
+    pace = Pace(ledger.table, configured.scope)
+    return configured, ledger, Upstream.connect(pace), pace
 
 
 @observed

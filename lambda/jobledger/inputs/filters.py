@@ -11,7 +11,6 @@ from typing import Any
 from jobledger.errors import BadParameter, InvalidParameters
 from jobledger.inputs.formats import parse_time, parse_upper_bound
 from jobledger.inputs.validation import (
-    REPEAT,
     Parameter,
     Unknown,
     enumerated,
@@ -95,20 +94,19 @@ def unknown_parameter(name: str, known: Iterable[str]) -> str:
     # Some clients write a list as `JobStatus[]` or `JobStatus[0]`.
     plain, bracket, _ = name.partition("[")
     near = nearest(plain, known)
-    hint = f"did you mean {near}? " if near else ""
+    hint = f" Did you mean {near}?" if near else ""
     if near and bracket:
-        hint = f"{REPEAT}, as in {near}=…&{near}=…; "
-    all_known = f"known are {', '.join(known)}" if known else "it takes none"
-    return f"not a parameter of this call; {hint}{all_known}"
+        hint = f" To give several values, repeat the parameter: {near}=…&{near}=…."
+    return f"Unknown parameter.{hint} This call accepts {', '.join(known) or 'none'}"
 
 
 def parse_parameters(
     sent: Mapping[str, Sequence[str]],
     known: Mapping[str, Parameter],
-    kept: Collection[Family] = tuple(Family),
+    families: Collection[Family] = tuple(Family),
     unknown: Unknown = unknown_parameter,
 ) -> dict[str, Any]:
-    """Return the values of a request's parameters for a ledger of the families `kept`.
+    """Return the values of a request's parameters for a ledger of `families`.
 
     Raises InvalidParameters with every error.
     """
@@ -118,7 +116,7 @@ def parse_parameters(
         wrong.append(BadParameter("SubmitTimeAfter", "a time earlier than SubmitTimeBefore"))
     try:
         for family in values.get("Family", ()):
-            value_of(family_in_ledger(tuple(kept)), family)
+            value_of(family_in_ledger(tuple(families)), family)
     except InvalidParameters as invalid:
         wrong += invalid.parameters
     if wrong:
@@ -127,7 +125,7 @@ def parse_parameters(
 
 
 @functools.cache
-def family_in_ledger(kept: tuple[Family, ...]) -> Parameter:
-    """Return the filter Family of a ledger that has only the families `kept`."""
-    allowed = f"a family in this ledger: {', '.join(kept)}, or ALL"
-    return Parameter("Family", enumerated(*kept, "ALL"), allowed, FILTERS["Family"].description)
+def family_in_ledger(families: tuple[Family, ...]) -> Parameter:
+    """Return the filter Family of a ledger that has only `families`."""
+    allowed = f"a family in this ledger: {', '.join(families)}, or ALL"
+    return Parameter("Family", enumerated(*families, "ALL"), allowed, FILTERS["Family"].description)

@@ -3,22 +3,25 @@
 docs/operations.md has them as tables.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from jobledger.errors import InvalidParameters
+from jobledger.errors import BadParameter, InvalidParameters
 from jobledger.inputs.filters import TIME_RULE
 from jobledger.inputs.formats import Schema, parse_offset_time, parse_scheduled_time, parse_time
 from jobledger.inputs.validation import JsonObject, Parameter, enumerated, is_valid, parse_members
 from jobledger.service import Family
-from jobledger.times import from_epoch
+from jobledger.times import SETTLING, from_epoch, rfc3339
 
 MOST_SECONDS = 86_400
 
 _OFFSET_TIME = {"type": "string", "format": "offset-time"}
 _OFFSET_TIME_RULE = "an RFC 3339 time with its offset"
 _YEAR_9999 = 253_402_300_799
+# The year of the service's first release. No job is older, and far times would overflow arithmetic.
+_SERVICE_BEGAN = datetime(2018, 1, 1, tzinfo=UTC)
+CLOSED_WINDOW = "a time at least two minutes ago, so that no change can be added to the window"
 _START = "The start of the window, in or after 2018."
 _END = "The end of the window, at least two minutes ago."
 _BOTH = {"WindowStart": ("WindowEnd",), "WindowEnd": ("WindowStart",)}
@@ -27,6 +30,19 @@ _BOTH = {"WindowStart": ("WindowEnd",), "WindowEnd": ("WindowStart",)}
 def _time_of(value: float | str) -> datetime:
     """Return a time that JSON has as text or as epoch seconds."""
     return parse_time(value) if isinstance(value, str) else from_epoch(value)
+
+
+def window_errors(times: Mapping[str, datetime], now: datetime) -> list[BadParameter]:
+    """Return what JSON Schema cannot say of the window that a digest is asked for."""
+    wrong = []
+    start, end = times.get("WindowStart"), times.get("WindowEnd")
+    if start and end and rfc3339(start) >= rfc3339(end):
+        wrong.append(BadParameter("WindowStart", "a time earlier than WindowEnd"))
+    if start and start < _SERVICE_BEGAN:
+        wrong.append(BadParameter("WindowStart", "a time since 2018"))
+    if end and end > now - SETTLING:
+        wrong.append(BadParameter("WindowEnd", CLOSED_WINDOW))
+    return wrong
 
 
 def _window(schema: Schema, rule: str, parse: Callable[[Any], datetime]) -> dict[str, Parameter]:
@@ -93,15 +109,15 @@ DIGEST_SCHEDULED = JsonObject(
 _FROM_SCHEDULE = {"type": "object", "required": ["ScheduledTime"]}
 
 
-def sync_payload(kept: Sequence[Family]) -> JsonObject:
-    """Return the sync function's payload, for a ledger of the families `kept`."""
+def sync_payload(families: Sequence[Family]) -> JsonObject:
+    """Return the sync function's payload, for a ledger of `families`."""
     return JsonObject(
         "payload",
         {
             "Families": Parameter(
                 "Families",
-                {"type": "array", "minItems": 1, "items": enumerated(*kept)},
-                f"a list of one or more families in this ledger: {', '.join(kept)}",
+                {"type": "array", "minItems": 1, "items": enumerated(*families)},
+                f"a list of one or more families in this ledger: {', '.join(families)}",
                 "The families to sync. Default: all families of the deployment.",
             ),
             "IfOlderThanSeconds": Parameter(
@@ -115,9 +131,9 @@ def sync_payload(kept: Sequence[Family]) -> JsonObject:
     )
 
 
-def read_sync_payload(event: object, kept: Sequence[Family]) -> dict[str, Any]:
+def read_sync_payload(event: object, families: Sequence[Family]) -> dict[str, Any]:
     """Return the values of the sync function's payload. Raises InvalidParameters with every error."""
-    return _read(event, sync_payload(kept))
+    return _read(event, sync_payload(families))
 
 
 def read_digest_payload(event: object) -> dict[str, Any]:

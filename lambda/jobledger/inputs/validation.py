@@ -5,7 +5,6 @@ of the documentation read it. All errors of a request are reported together. Val
 they can identify patients.
 """
 
-import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -111,6 +110,8 @@ def value_of(parameter: Parameter, text: str) -> Any:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most similar, whatever its case; None when none is."""
     by_lower_case = {candidate.lower(): candidate for candidate in known}
+    import difflib  # only a request with an unknown parameter needs it
+
     found = difflib.get_close_matches(name.lower(), by_lower_case)
     return by_lower_case[found[0]] if found else None
 
@@ -169,5 +170,5 @@ def parse_members(sent: Any, known: JsonObject) -> tuple[dict[str, Any], list[Ba
 
 def _unknown_member(name: str, known: JsonObject) -> str:
     near = nearest(name, known.members)
-    hint = f"did you mean {near}? " if near else ""
-    return f"not a member of this {known.kind}; {hint}known members are {', '.join(known.members)}"
+    hint = f" Did you mean {near}?" if near else ""
+    return f"Unknown member.{hint} This {known.kind} accepts {', '.join(known.members)}"

@@ -124,18 +124,18 @@ def seconds_of(bucket: int) -> float:
     return _GROWTH ** (bucket - 0.5) / 1000 if bucket != _ZERO else 0.0
 
 
-def percentile(buckets: Mapping[int, int], percent: int) -> float | None:
-    """Return the nearest-rank percentile of counted durations within 0.5 %; None when there are none."""
-    return percentiles(buckets, percent)[0]
+def nearest_rank(number: int, percent: int) -> int:
+    """Return which of so many values, in ascending order and counted from 1, is a percentile."""
+    return max(ceil(number * percent / 100), 1)
 
 
 def percentiles(buckets: Mapping[int, int], *percents: int) -> list[float | None]:
-    """Return percentiles, as `percentile` does."""
+    """Return percentiles of counted durations within 0.5 %; None when there are none."""
     ordered = sorted(buckets)
     ranks = list(accumulate([buckets[bucket] for bucket in ordered]))
     if not ranks or not ranks[-1]:
         return [None for _ in percents]
-    wanted = (max(ceil(ranks[-1] * percent / 100), 1) for percent in percents)
+    wanted = (nearest_rank(ranks[-1], percent) for percent in percents)
     return [seconds_of(ordered[bisect_left(ranks, rank)]) for rank in wanted]
 
 

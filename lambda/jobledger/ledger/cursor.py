@@ -40,6 +40,12 @@ class Position(msgspec.Struct, frozen=True):
     as_of: str
 
 
+def beginning(as_of: str, query: JobQuery, family: Family) -> str:
+    """Return the time of `Position.as_of` for a family of the query."""
+    times = as_of.split(",")
+    return times[query.families.index(family)] if times[1:] else as_of
+
+
 def seal(position: Position, query: JobQuery, key: str) -> str:
     """Return the token for a position in a query's results, under 512 characters."""
     body = f"{position.as_of};{position.family};{position.sort_key}".encode()
@@ -69,8 +75,7 @@ def _position(body: bytes, query: JobQuery) -> Position:
     except ValueError as error:
         raise InvalidToken from error
     times = as_of.split(",")
-    low = f"{query.after}$" if query.after else "0"
-    high = f"{query.before}#" if query.before else ":"
+    low, high = query.key_range
     if (
         len(times) not in (1, len(query.families))
         or not all(map(is_time, times))

@@ -1,10 +1,4 @@
-"""The few attributes of a job that counts and durations need, and what all readers say of it. No AWS calls.
-
-Each rule is here once, for the API, the board, the widget, digests and look-ups: which job is active, which one
-runs unusually long, and when the ledger is stale.
-"""
-
-from datetime import datetime, timedelta
+"""The few attributes of a job that counts and durations need, and which job is active. No AWS calls."""
 
 import msgspec
 
@@ -12,7 +6,7 @@ from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job, read_stored
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import TERMINAL, Family, JobStatus
-from jobledger.times import is_time, parse, seconds_between
+from jobledger.times import is_time, seconds_between
 
 # The service's model requires no property. Jobs without a status are counted under this name.
 NO_STATUS = "UNKNOWN"
@@ -21,13 +15,6 @@ OTHER_STATUS = "OTHER"
 MOST_NAMED = 20
 PROJECTION = "SK, Job, ExpiredUpstream, CountedAs"
 """The attributes of a job row that `facts_of_row` reads."""
-
-STALE_SYNCS = 10
-"""Missed syncs that make the ledger stale. A few are harmless: the next one recovers."""
-LONG_RUNNING_SECONDS = 3600.0
-LONG_RUNNING_PERCENTILE = 95
-RECENT_DAYS = 30
-"""Days of submission, in UTC and with today, whose jobs an active job is compared with."""
 
 MODELLED: frozenset[str] = frozenset(JobStatus)
 
@@ -93,19 +80,6 @@ def has_ended(job: JobFacts) -> bool:
 def is_active(job: JobFacts) -> bool:
     """Whether the job has not ended, as far as the service knows it."""
     return not has_ended(job) and not job.expired
-
-
-def runs_long(age: float, usual: float | None) -> bool:
-    """Whether an active job of this age takes unusually long.
-
-    `usual` is the 95th percentile of its family's recent jobs. A job is never long-running in its first hour.
-    """
-    return age > max(usual or 0.0, LONG_RUNNING_SECONDS)
-
-
-def is_stale(as_of: str | None, sync_minutes: int, now: datetime) -> bool:
-    """Whether the ledger has missed ten syncs since `as_of`, or never had one."""
-    return as_of is None or now - parse(as_of) > timedelta(minutes=STALE_SYNCS * sync_minutes)
 
 
 def duration_of(submit_time: str | None, end_time: str | None) -> float | None:

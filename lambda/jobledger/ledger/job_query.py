@@ -11,6 +11,31 @@ from jobledger.times import rfc3339
 Order = Literal["ascending", "descending"]
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """A filter that no key of a query answers: the key `attribute` of an index has the value, or begins with it."""
+
+    filter: str
+    attribute: str
+    value: str
+    begins_with: bool = False
+
+    @property
+    def expression(self) -> str:
+        """The condition for DynamoDB; its value has the name of the filter."""
+        if self.begins_with:
+            return f"begins_with({self.attribute}, :{self.filter})"
+        return f"{self.attribute} = :{self.filter}"
+
+    def value_in(self, scope: str) -> str:
+        """Return the value as the key of an index in a scope has it."""
+        return f"{scope}#{self.value}"
+
+    def holds(self, row: Mapping[str, object]) -> bool:
+        """Whether a job row meets the condition."""
+        found, value = str(row.get(self.attribute, "")), self.value_in(str(row["PK"]))
+        return found.startswith(value) if self.begins_with else found == value
+
+
 class JobQuery(msgspec.Struct, frozen=True):
     """The validated filters and order of a list.
 
@@ -32,19 +57,40 @@ class JobQuery(msgspec.Struct, frozen=True):
         """Whether the newest job comes first."""
         return self.order == "descending"
 
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The filters for which rows are read that do not match."""
+        asked = (("JobNamePrefix", "NameKey", self.name_prefix, True),)
+        return tuple(
+            Condition(name, attribute, value, begins_with)
+            for name, attribute, value, begins_with in asked
+            if value is not None
+        )
 
-def job_query(values: Mapping[str, Any], kept: Sequence[Family] = tuple(Family)) -> JobQuery:
+    @property
+    def is_counted(self) -> bool:
+        """Whether counters answer the query: they know family, status and submit day only."""
+        return self.name is None and not self.conditions
+
+    @property
+    def key_range(self) -> tuple[str, str]:
+        """The sort keys, `SubmitTime#JobId`, below and above those of all jobs between the bounds."""
+        # "$" follows "#", so the first is above all keys of its time; ":" follows the digits.
+        return f"{self.after}$" if self.after else "0", f"{self.before}#" if self.before else ":"
+
+
+def job_query(values: Mapping[str, Any], families: Sequence[Family] = tuple(Family)) -> JobQuery:
     """Return the query for valid values of the filters.
 
-    `kept` are the families in the ledger. ALL selects all of them. The default is SNOMEDCT, or the first
-    family when SNOMEDCT is not kept.
+    `families` are those in the ledger. ALL selects all of them. The default is SNOMEDCT, or the first one
+    when SNOMEDCT is not among them.
     """
     after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
-    default = Family.SNOMEDCT if Family.SNOMEDCT in kept else kept[0]
-    families = values.get("Family", [default])
+    default = Family.SNOMEDCT if Family.SNOMEDCT in families else families[0]
+    asked = values.get("Family", [default])
     oldest_first = before is not None and after is None
     return JobQuery(
-        families=tuple(family for family in kept if "ALL" in families or family in families),
+        families=tuple(family for family in families if "ALL" in asked or family in asked),
         name=values.get("JobName"),
         name_prefix=values.get("JobNamePrefix"),
         statuses=tuple(status for status in JobStatus if status in values.get("JobStatus", ())),

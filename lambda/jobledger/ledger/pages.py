@@ -16,7 +16,7 @@ import msgspec
 
 from jobledger.errors import NotUnderstood
 from jobledger.jobs import is_object
-from jobledger.ledger.cursor import Position
+from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
@@ -57,6 +57,11 @@ class _Listed(NamedTuple):
     family: Family
     job: str | None
 
+    @property
+    def place(self) -> tuple[str, Family]:
+        """Its place in the merged order."""
+        return self.sort_key, self.family
+
 
 def read_page(
     ledger: Ledger,
@@ -76,41 +81,55 @@ def read_page(
     consistent read where DynamoDB supports it: on the table, not on its indexes. Without `time_left`, the page
     ends.
     """
-    limit = _known_times(start.as_of if start else begun, now)
-    read = _Reading(ledger, query, max_results, start, limit, now, consistent)
+    as_of = _known_times(start.as_of if start else begun, now)
+    read = _Reading(ledger, query, max_results, start, as_of, now, consistent)
+    jobs, end = _fill(read, _in_order(read), time_left)
+    position = Position(end.sort_key, end.family, as_of or now) if end else None
+    return JobsPage(jobs, position, read.examined)
+
+
+def _in_order(read: "_Reading") -> Iterator[_Listed]:
+    """Merge the jobs of the queries that answer for the families and statuses of the list."""
+    query = read.query
     sources = (
-        [_walk_active(read, family) for family in query.families]
+        [_read_active(read, family) for family in query.families]
         if query.active
-        else [_walk(read, part) for part in partition_queries(query)]
+        else [_read_jobs(read, part) for part in partition_queries(query)]
     )
-    merged = heapq.merge(
-        *sources,
-        key=lambda listed: (listed.sort_key, listed.family),
-        reverse=query.descending,
-    )
-    as_of = limit or now
+    return heapq.merge(*sources, key=lambda listed: listed.place, reverse=query.descending)
+
+
+def _fill(
+    read: "_Reading", in_order: Iterator[_Listed], time_left: Callable[[], bool]
+) -> tuple[list[str], _Listed | None]:
+    """Return the jobs of a page, and the place at which it ends; None when the list ends on it.
+
+    | what is next in order              | the page ends when                          | at           |
+    |------------------------------------|---------------------------------------------|--------------|
+    | a job                              | it has no room for the job                  | its last job |
+    | the last row that a query has read | it is full, has read enough, or time is up  | this row     |
+    """
     jobs: list[str] = []
     size = 0
     last: _Listed | None = None
     end: _Listed | None = None
-    for listed in merged:
+    for listed in in_order:
         if listed.job is None:
-            if len(jobs) == max_results or read.enough(len(jobs)) or not time_left():
+            if len(jobs) == read.max_results or read.enough(len(jobs)) or not time_left():
                 end = listed
                 break
-            continue
-        if last is not None and (listed.sort_key, listed.family) == (last.sort_key, last.family):
-            continue  # its status changed between the queries of two statuses
-        size += _size(listed.job)
-        if last is not None and (len(jobs) == max_results or size > MAX_PAGE_BYTES):
-            end = last
-            break
-        jobs.append(listed.job)
-        last = listed
-    if len(jobs) == max_results and (end or limit):
-        end = last  # whether rows follow that are left out must not make a difference
-    position = Position(end.sort_key, end.family, as_of) if end else None
-    return JobsPage(jobs, position, read.examined)
+        # A job whose status changed between the queries of two statuses comes twice.
+        elif last is None or listed.place != last.place:
+            size += _size(listed.job)
+            if last is not None and (len(jobs) == read.max_results or size > MAX_PAGE_BYTES):
+                end = last
+                break
+            jobs.append(listed.job)
+            last = listed
+    if len(jobs) == read.max_results and (end or read.as_of):
+        # A full page of a walk ends at its last job, also when only rows follow that the walk leaves out.
+        end = last
+    return jobs, end
 
 
 def _known_times(times: str | None, now: str) -> str | None:
@@ -135,26 +154,25 @@ class _Reading(msgspec.Struct):
     left_out: int = 0
 
     @property
-    def by_prefix(self) -> bool:
-        """Whether rows without the prefix are read as well."""
-        return self.query.name_prefix is not None
+    def searches(self) -> bool:
+        """Whether rows are read that do not match."""
+        return bool(self.query.conditions)
 
     def knows(self, family: Family, row: Row) -> bool:
-        """Whether the ledger knew of a job when the walk began, as in `parameters_of`."""
+        """Whether the ledger knew of a job when the walk began, as `queries` asks for it."""
         if self.as_of is None:
             return True
-        times = self.as_of.split(",")
-        began = times[self.query.families.index(family) if times[1:] else 0]
-        return (known(text_of(row, "FirstObservedAt"), parse(self.now)) or "") <= began
+        observed = known(text_of(row, "FirstObservedAt"), parse(self.now)) or ""
+        return observed <= beginning(self.as_of, self.query, family)
 
     def enough(self, found: int) -> bool:
         """Whether a page with so many jobs ends here, although it is not full."""
-        if self.by_prefix or self.query.active:
+        if self.searches or self.query.active:
             return self.examined >= (PREFIX_ROWS if found else SEARCHED_ROWS)
         return self.left_out >= LATER_ROWS
 
 
-def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
+def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
     """Yield the jobs of one query in order, and after each answer but the last the last row that was read."""
     parameters = parameters_of(read.ledger, read.query, part, read.start, read.as_of, read.now)
     if read.consistent and "IndexName" not in parameters:
@@ -172,7 +190,7 @@ def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
             return
         yield _Listed(end["SK"]["S"], part.family, None)
         parameters["ExclusiveStartKey"] = end
-        if read.by_prefix:
+        if read.searches:
             limit = _FILTERED_CHUNK if read.examined >= PREFIX_ROWS else limit
         else:
             limit = _FILTERED_CHUNK if left_out else min(limit, max(read.max_results - found, 1))
@@ -180,15 +198,15 @@ def _walk(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
 
 def _first_limit(read: _Reading, part: PartitionQuery) -> int:
     """Return the number of rows to ask for first: few, as the other queries may have the page's jobs."""
-    if read.by_prefix:
+    if read.searches:
         return min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
     if part.parts == 1:
         return read.max_results
     return min(max(_SMALLEST_CHUNK, read.max_results // part.parts), read.max_results)
 
 
-def _walk_active(read: _Reading, family: Family) -> Iterator[_Listed]:
-    """Yield a family's active jobs in order, from the rows of those that the syncs follow, as `_walk` does."""
+def _read_active(read: _Reading, family: Family) -> Iterator[_Listed]:
+    """Yield a family's active jobs in order, from the rows of those that the syncs follow, as `_read_jobs` does."""
     query, ledger = read.query, read.ledger
     keys = sorted(
         (
@@ -225,7 +243,7 @@ def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
     return (
         is_active(facts_of_row(family, row))
         and query.name in (None, name)
-        and name.startswith(query.name_prefix or "")
+        and all(condition.holds(row) for condition in query.conditions)
         and (not query.statuses or status_of(row) in query.statuses)
     )
 

@@ -1,13 +1,13 @@
 """The DynamoDB Query for one family and status: table or index, conditions and start position.
 
-`pages` and `facts` use it. A condition on the sort key can also express the start position.
+`pages` and `totals.scan` use it. A condition on the sort key can also express the start position.
 """
 
 from typing import Any
 
 import msgspec
 
-from jobledger.ledger.cursor import Position
+from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.service import Family
@@ -40,14 +40,8 @@ def parameters_of(
 ) -> dict[str, Any]:
     """Return the parameters of one Query at `now`: after `start`, of jobs known at `as_of` (`Position`)."""
     index = _index(ledger, query, part)
-    low = (
-        f"{query.after}$" if query.after else "0"
-    )  # "$" follows "#", so this is above all keys of that time
-    high = (
-        f"{query.before}#" if query.before else ":"
-    )  # below all keys of that time; ":" follows the digits
+    low, high = query.key_range
     values = {":key": index.value, ":low": low, ":high": high}
-    filters = [""]
     parameters: dict[str, Any] = {
         "KeyConditionExpression": f"{index.attribute} = :key AND SK BETWEEN :low AND :high",
         "ProjectionExpression": "SK, Job",
@@ -55,30 +49,32 @@ def parameters_of(
     }
     if index.name:
         parameters["IndexName"] = index.name
-    if query.name_prefix is not None:
-        filters = ["begins_with(NameKey, :prefix) AND "]
-        values[":prefix"] = f"{ledger.partition(part.family)}#{query.name_prefix}"
+    scope = ledger.partition(part.family)
+    values |= {f":{condition.filter}": condition.value_in(scope) for condition in query.conditions}
     if as_of is not None:
-        # Jobs that the ledger learned of after the walk began would shift its pages. When it learned of a job
-        # that a wrong clock dated ahead is unknown.
-        filters = [
-            f"{also}FirstObservedAt {when}"
-            for also in filters
-            for when in ("<= :as_of", "> :ahead")
-        ]
-        times = as_of.split(",")
-        values[":as_of"] = times[query.families.index(part.family)] if times[1:] else as_of
+        values[":as_of"] = beginning(as_of, query, part.family)
         values[":ahead"] = rfc3339(parse(now) + CLOCK_SKEW)
+    if conditions := _filter(query, of_a_walk=":as_of" in values):
+        parameters["FilterExpression"] = conditions
     if start is not None:
         if _comes_later(part.family, start, descending=query.descending):
             values[":high" if query.descending else ":low"] = start.sort_key
         else:
             parameters["ExclusiveStartKey"] = _start_key(ledger, index, part, start)
-    if filters != [""]:
-        parameters["FilterExpression"] = " OR ".join(filters).removesuffix(" AND ")
     return parameters | {
         "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()}
     }
+
+
+def _filter(query: JobQuery, *, of_a_walk: bool) -> str:
+    """Return the conditions on rows that the key does not say; empty when there are none."""
+    asked = [condition.expression for condition in query.conditions]
+    if not of_a_walk:
+        return " AND ".join(asked)
+    # Jobs that the ledger learned of after the walk began would shift its pages. It is unknown when it learned of
+    # a job that a wrong clock dated ahead.
+    known = ("FirstObservedAt <= :as_of", "FirstObservedAt > :ahead")
+    return " OR ".join(" AND ".join([*asked, when]) for when in known)
 
 
 class _Index(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The rows of jobs and changes, and the rule for when a listed job replaces its row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import msgspec
@@ -9,12 +9,21 @@ from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_row
-from jobledger.ledger.table import Row, text_of
+from jobledger.ledger.table import Row, Table, text_of
 from jobledger.service import Family
 from jobledger.times import is_time, known
 
 HISTORY_LIMIT = 100
 """The status changes that a job row keeps: the first one and the last ones. The change log has all."""
+
+
+def rows_of(table: Table, scope: str, job_id: str) -> Iterator[Row]:
+    """Yield the rows of a job, of any family and submit time, as its index has them."""
+    return table.query_all(
+        IndexName="ById",
+        KeyConditionExpression="IdKey = :id",
+        ExpressionAttributeValues={":id": {"S": f"{scope}#{job_id}"}},
+    )
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -1,13 +1,15 @@
-"""The sync state of a family, as its row holds it. No AWS calls."""
+"""The state of each family's sync: its row, and how it is read and saved."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import msgspec
 
 from jobledger.ledger.counts import LAYOUT
-from jobledger.ledger.table import Row
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Row, Table
 from jobledger.service import Family
-from jobledger.times import known
+from jobledger.times import known, later_than
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -124,3 +126,58 @@ def state_from_row(row: Row, now: datetime) -> SyncState:
 def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
     """Return a walk; None when it is unknown when it began: it is started again."""
     return walk if walk and known(walk.started_at, now) else None
+
+
+class SyncStates:
+    """The states of the syncs of one account and region."""
+
+    def __init__(self, table: Table, scope: str, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._scope = scope
+        self._now = now
+        self._as_of: tuple[datetime, dict[Family, str | None]] | None = None
+
+    def state(self, family: Family) -> SyncState:
+        """Return the family's sync state, read consistently."""
+        row = self._table.get({"PK": "state", "SK": f"{self._scope}/{family}"})
+        return SyncState() if row is None else state_from_row(row, self._now())
+
+    def states(self, *, consistent: bool = False) -> dict[Family, SyncState]:
+        """Return the state of every family that was ever synced, in one query."""
+        rows = self._table.query_all(
+            ConsistentRead=consistent,
+            KeyConditionExpression="PK = :state AND begins_with(SK, :scope)",
+            ExpressionAttributeValues={
+                ":state": {"S": "state"},
+                ":scope": {"S": f"{self._scope}/"},
+            },
+        )
+        now = self._now()
+        return dict(readable(rows, lambda row: named_state(row, now)))
+
+    def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
+        """Return the time of each family's last agreement with the service; unsynced families are absent.
+
+        A value that was read less than `within` ago is returned from memory: "as of" is still true a few
+        seconds later. Without `within`, the table is read, and the value in memory is dropped, because the
+        caller may go on to sync.
+        """
+        now, known = self._now(), self._as_of
+        if known is not None and timedelta(0) <= now - known[0] < within:
+            return known[1]
+        times = {family: state.as_of for family, state in self.states().items()}
+        self._as_of = (now, times) if within else None
+        return times
+
+    def save_state(self, family: Family, state: SyncState) -> SyncState | None:
+        """Write the next version of a state; None when another sync was faster."""
+        self._as_of = None
+        settled_at = later_than(state.settled_at, self._now())
+        following = msgspec.structs.replace(state, version=state.version + 1, settled_at=settled_at)
+        row: Row = {
+            "PK": "state",
+            "SK": f"{self._scope}/{family}",
+            "Sync": msgspec.json.encode(following).decode(),
+            "Version": following.version,
+        }
+        return following if self._table.put_next_alone(row, state.version) else None

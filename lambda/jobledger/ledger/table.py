@@ -5,17 +5,16 @@ Every DynamoDB error becomes LedgerUnavailable, except a failed condition: that 
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from jobledger.clients import InvalidResponse, session
+from jobledger.clients import InvalidResponse, keep_endpoints, session
 from jobledger.errors import LedgerUnavailable
+from jobledger.ledger.dynamodb_errors import Busy, ConditionFailed, Throttled, ledger_errors
 
 Value = str | int | float | bool
 Row = dict[str, Value]
@@ -25,9 +24,7 @@ TRANSACTION_LIMIT = 100
 """Actions in one TransactWriteItems call (API reference)."""
 _BATCH_GET_LIMIT = 100
 
-SETTLING = timedelta(minutes=2)
-"""The age at which the change log is closed: no earlier write can still be pending."""
-# Four attempts of at most 4 seconds: far below SETTLING.
+# Four attempts of at most 4 seconds: far below `times.SETTLING`.
 CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,
@@ -37,14 +34,12 @@ CONFIG = Config(
     # DynamoDB validates each request anyway.
     parameter_validation=False,
 )
-_CONDITION_FAILED = "ConditionalCheckFailed"
-_CONFLICTS = frozenset({_CONDITION_FAILED, "TransactionConflict"})
-# botocore does not retry throttling inside a transaction: it is a cancellation reason, not an error (API
-# reference, TransactWriteItems). A writer that is alone on a partition key waits a second at most; the rounds of a
-# throttled transaction take 30 seconds at most, which is well before SETTLING.
-_THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"})
+# Rounds after a conflict. A writer that is alone on a partition key waits a second at most when it is throttled; the
+# rounds of a throttled transaction take 30 seconds at most, which is well before SETTLING.
 _ROUNDS = 4
 _THROTTLED_ROUNDS = 40
+WRITE_ATTEMPTS = 6
+"""How often a writer that other writers are faster than reads and writes again."""
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -91,7 +86,7 @@ class Table:
     @classmethod
     def connect(cls, name: str) -> "Table":
         """Return the table with its own client, bounded retries and timeouts."""
-        return cls(session().create_client("dynamodb", config=CONFIG), name)
+        return cls(keep_endpoints(session().create_client("dynamodb", config=CONFIG)), name)
 
     @contextmanager
     def single_attempts(self) -> Iterator[None]:
@@ -105,7 +100,7 @@ class Table:
 
     def get(self, key: Key) -> Row | None:
         """Read one row consistently; None when there is none."""
-        with _our_errors():
+        with ledger_errors():
             answer = self._client.get_item(
                 TableName=self.name, Key=encode(key), ConsistentRead=True
             )
@@ -121,7 +116,7 @@ class Table:
             wanted = [encode(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
             for round_number in range(_ROUNDS):
                 pause(round_number)
-                with _our_errors():
+                with ledger_errors():
                     answer = self._client.batch_get_item(
                         RequestItems={self.name: {"Keys": wanted, "ConsistentRead": True}}
                     )
@@ -135,7 +130,7 @@ class Table:
 
     def query(self, **parameters: Any) -> dict[str, Any]:
         """Run one Query and return DynamoDB's response unchanged, for paths where speed matters."""
-        with _our_errors():
+        with ledger_errors():
             answer: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
         _rows(answer["Items"])
         return answer
@@ -162,8 +157,19 @@ class Table:
 
         `read` is the Version that was read, or 0 for a row that did not exist.
         """
-        condition = "attribute_not_exists(PK) OR Version = :read"
-        return self.put(Put(row, condition, {":read": read}))
+        return self.put(_next(row, read))
+
+    def put_next_alone(self, row: Row, read: int) -> bool:
+        """Write the next version of a row as `put_next` does, with `put_alone`."""
+        return self.put_alone(_next(row, read))
+
+    def put_alone(self, put: Put) -> bool:
+        """Write one row outside a transaction, for half the price; False when its condition does not hold.
+
+        If the answer to the first attempt is lost, botocore's second attempt meets its own row: the result is False.
+        """
+        item = self._parameters(put, {"Item": encode(put.row)})
+        return self._write(lambda: self._client.put_item(**item))
 
     def transact(self, actions: Iterable[Action]) -> bool:
         """Write, remove or check up to 100 different rows in one transaction; False when a condition does not hold.
@@ -171,19 +177,22 @@ class Table:
         botocore sends a token with each call, so that its own retries add no increment twice.
         """
         items = [self._action(action) for action in actions]
+        return self._write(lambda: self._client.transact_write_items(TransactItems=items))
+
+    def _write(self, call: Callable[[], Any]) -> bool:
         busy = throttled = 0
         while True:
             pause(busy or min(throttled, 2))
             try:
-                with _our_errors():
-                    self._client.transact_write_items(TransactItems=items)
-            except _ConditionFailed:
+                with ledger_errors():
+                    call()
+            except ConditionFailed:
                 return False
-            except _Busy:
+            except Busy:
                 busy += 1
                 if busy == _ROUNDS:
                     return False
-            except _Throttled as error:
+            except Throttled as error:
                 throttled += 1
                 if throttled == _THROTTLED_ROUNDS:
                     raise LedgerUnavailable("ThrottlingError") from error
@@ -221,6 +230,10 @@ class Table:
         }
 
 
+def _next(row: Row, read: int) -> Put:
+    return Put(row, "attribute_not_exists(PK) OR Version = :read", {":read": read})
+
+
 def pause(round_number: int) -> None:
     """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds each."""
     if round_number:
@@ -230,35 +243,6 @@ def pause(round_number: int) -> None:
 def _refuse_retry(request: Any, **_: Any) -> None:
     if b"attempt=1" not in request.headers.get("amz-sdk-request", b""):
         raise LedgerUnavailable("retries are turned off")
-
-
-class _ConditionFailed(Exception):
-    """A condition does not hold."""
-
-
-class _Busy(Exception):
-    """Another transaction is writing one of the rows, for milliseconds."""
-
-
-class _Throttled(Exception):
-    """DynamoDB throttles the row's partition."""
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        reasons = {
-            reason.get("Code") for reason in error.response.get("CancellationReasons", ())
-        } - {"None"}
-        if reasons and reasons <= _CONFLICTS:
-            raise (_ConditionFailed if _CONDITION_FAILED in reasons else _Busy) from error
-        if reasons & _THROTTLES and reasons <= _THROTTLES | _CONFLICTS:
-            raise _Throttled from error
-        raise LedgerUnavailable(error.response["Error"]["Code"]) from error
-    except BotoCoreError as error:
-        raise LedgerUnavailable(type(error).__name__) from error
 
 
 def _rows(items: Any) -> list[dict[str, Any]]:

@@ -22,14 +22,15 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 ENCRYPTED = "Encrypted"
-# Of no use to the look-up, and Refresh can be of any length: KMS encrypts 4,096 bytes (API reference, Encrypt).
+# The look-up does not use them, Refresh can have any length, and KMS encrypts at most 4,096 bytes (API reference,
+# Encrypt).
 _LEFT_OUT = ("ServiceToken", "Refresh")
 
 
 class PropertyCipher:
     """Encrypts and decrypts the properties of a request, bound to its stack, resource and request id.
 
-    Both raise LedgerUnavailable: the key protects the ledger as well.
+    Both raise LedgerUnavailable: the same key protects the ledger.
     """
 
     def __init__(self, client: Any, key_id: str) -> None:

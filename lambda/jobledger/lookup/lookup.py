@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from jobledger.errors import LookupFailed
+from jobledger.jobs import s3_uri
 from jobledger.ledger.as_of import as_of, oldest
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
@@ -25,7 +26,7 @@ from jobledger.totals.scan import read_facts
 Attributes = dict[str, str]
 
 MOST_COUNTED = 10_000
-"""The maximum Count: counting further would read a ledger of years in full."""
+"""The largest Count: an exact one could mean reading the jobs of many years."""
 
 ATTRIBUTES = (
     "JobId",
@@ -74,7 +75,8 @@ def check_still_possible(
     if job is None or job.get("JobStatus") not in _ENDED_BADLY:
         return
     ended = job.get("EndTime") or rfc3339(now)
-    # Clocks differ, and a wait of over an hour is split over several resources in sequence.
+    # The service's clock can differ from ours. And a wait of over an hour takes several resources in sequence, so
+    # that the job can have ended during an earlier one: SubmitTimeAfter says which runs count.
     if request.query.after is not None or ended >= rfc3339(started - CLOCK_SKEW):
         raise LookupFailed(f"JobName: the job waited for {_status_of(job)}.")
 
@@ -136,7 +138,7 @@ def _no_match(ledger: Ledger, request: LookupRequest, now: datetime) -> str:
     query = request.query
     status = " or ".join(query.statuses)
     given = {
-        "JobNamePrefix": query.name_prefix,
+        **{condition.filter: condition.value for condition in query.conditions},
         "SubmitTimeAfter": query.after,
         "SubmitTimeBefore": query.before,
     }
@@ -181,18 +183,12 @@ def _attributes(job: Mapping[str, Any], count: int) -> Attributes:
     submitted, ended = job.get("SubmitTime"), job.get("EndTime")
     seconds = seconds_between(submitted, ended) if submitted and ended else None
     return given | {
-        "InputS3Uri": _s3_uri(job.get("InputDataConfig")),
-        "OutputS3Uri": _s3_uri(job.get("OutputDataConfig")),
+        "InputS3Uri": _text(s3_uri(job.get("InputDataConfig"))),
+        "OutputS3Uri": _text(s3_uri(job.get("OutputDataConfig"))),
         "ManifestS3Uri": _manifest_uri(job),
         "DurationSeconds": "" if seconds is None else f"{seconds:.3f}".rstrip("0").rstrip("."),
         "Count": str(count),
     }
-
-
-def _s3_uri(place: Mapping[str, Any] | None) -> str:
-    if not place or not place.get("S3Bucket"):
-        return ""
-    return _text(f"s3://{place['S3Bucket']}/{place.get('S3Key') or ''}")
 
 
 def _manifest_uri(job: Mapping[str, Any]) -> str:
@@ -201,7 +197,7 @@ def _manifest_uri(job: Mapping[str, Any]) -> str:
     if not path or str(path).startswith("s3://"):
         return _text(path)
     bucket = (job.get("OutputDataConfig") or {}).get("S3Bucket")
-    return _s3_uri({"S3Bucket": bucket, "S3Key": str(path).lstrip("/")})
+    return _text(s3_uri({"S3Bucket": bucket, "S3Key": str(path).lstrip("/")}))
 
 
 def _text(value: object) -> str:

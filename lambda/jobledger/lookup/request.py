@@ -24,8 +24,7 @@ from jobledger.ledger.job_query import JobQuery, job_query
 from jobledger.service import Family, JobStatus
 
 MOST_WAIT_MINUTES = 120
-# CloudFormation's limit is an hour, or the ServiceTimeout. Part of it is needed to notice the timeout and
-# to respond.
+# CloudFormation waits an hour, or the ServiceTimeout. The look-up stops earlier, while there is time to respond.
 LONGEST_WAIT = timedelta(minutes=55)
 _ANSWER_MARGIN = timedelta(minutes=1)
 
@@ -58,23 +57,23 @@ class LookupRequest(msgspec.Struct, frozen=True):
         return self.wait_minutes > 0
 
 
-def read_request(properties: Mapping[str, Any], kept: Collection[Family]) -> LookupRequest:
+def read_request(properties: Mapping[str, Any], families: Collection[Family]) -> LookupRequest:
     """Parse a resource's properties. Raises LookupFailed.
 
-    `kept` are the families in this ledger.
+    `families` are the families in this ledger.
     """
     given = {"Family": Family.SNOMEDCT.value, **properties}
     texts = {name: _split(name, _texts(value)) for name, value in given.items()}
     try:
-        values = parse_parameters(texts, _KNOWN, kept, _unknown)
+        values = parse_parameters(texts, _KNOWN, families, _unknown)
     except InvalidParameters as refused:
         raise LookupFailed(" ".join(map(_sentence, refused.parameters))) from None
-    return _request({**_DEFAULTS, **values}, kept)
+    return _request({**_DEFAULTS, **values}, families)
 
 
-def _request(values: dict[str, Any], kept: Collection[Family]) -> LookupRequest:
+def _request(values: dict[str, Any], families: Collection[Family]) -> LookupRequest:
     if "ALL" in values.get("Family", ()):
-        values["Family"] = list(kept)
+        values["Family"] = list(families)
     asked = timedelta(minutes=values["WaitMinutes"])
     given = timedelta(seconds=values["ServiceTimeout"]) - _ANSWER_MARGIN
     return LookupRequest(
@@ -93,7 +92,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _split(name: str, texts: Sequence[str]) -> list[str]:
-    """Return the single texts of `a,b` or of a list, for properties that take several values."""
+    """Return the single values of a list, or of a text such as `a,b`, for properties that take several values."""
     if name not in _LISTS:
         return list(texts)
     return [part.strip() for text in texts for part in text.split(",")]
@@ -101,8 +100,8 @@ def _split(name: str, texts: Sequence[str]) -> list[str]:
 
 def _unknown(name: str, _: object) -> str:
     near = nearest(name, PROPERTIES)
-    hint = f", did you mean {near}?" if near else "."
-    return f"not a property of this resource{hint} The properties are {', '.join(PROPERTIES)}"
+    hint = f" Did you mean {near}?" if near else ""
+    return f"not a property of this resource.{hint} The properties are {', '.join(PROPERTIES)}"
 
 
 def _sentence(bad: BadParameter) -> str:

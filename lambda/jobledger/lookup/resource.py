@@ -25,14 +25,13 @@ from jobledger.lookup.lookup import (
 )
 from jobledger.lookup.request import LookupRequest, read_request
 from jobledger.observability import described, logger, publish_metrics, step
-from jobledger.service import Family
 from jobledger.times import known, parse, rfc3339
 
 ANSWER_BYTES = 4096
 """CloudFormation's limit for the whole response (custom resource request and response reference)."""
 # The framework adds a location in its own code and the request's ids: less than 1,600 bytes.
 _REASON_BYTES = 2000
-# A transient read error is no reason to roll back a stack.
+# A read error that passes must not roll back a stack.
 _LEDGER_PATIENCE = timedelta(minutes=1)
 
 Clock = Callable[[], datetime]
@@ -59,8 +58,9 @@ def with_one_reason(
 def begin(event: Mapping[str, Any], cipher: Cipher, now: datetime) -> dict[str, Any]:
     """Validate and encrypt the properties.
 
-    The physical id derives from stack and logical id, and never changes. The framework passes on the request
-    with what this returns in place of its own members, so no property goes on in plain text.
+    The physical id derives from stack and logical id and never changes: CloudFormation would replace the resource.
+    The framework passes the request on with the returned members in place of its own, so the properties are
+    passed on only encrypted.
     """
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": event["PhysicalResourceId"], "ResourceProperties": {}}
@@ -82,7 +82,7 @@ def begin(event: Mapping[str, Any], cipher: Cipher, now: datetime) -> dict[str, 
 
 
 def check(event: Mapping[str, Any], cipher: Cipher, connect: Connect, now: Clock) -> dict[str, Any]:
-    """Look up the job. Not complete while a matching job can still appear."""
+    """Look up the job. The request stays incomplete while a matching job can still appear."""
     if event["RequestType"] == "Delete":
         return {"IsComplete": True}
     started = _started(event, now())
@@ -136,8 +136,7 @@ def _look_up(
 
 
 def _request(properties: Mapping[str, Any]) -> LookupRequest:
-    kept = [Family(name) for name in settings.required("FAMILIES").split(",")]
-    return read_request(properties, kept)
+    return read_request(properties, settings.families())
 
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +150,7 @@ def _waited(event: Mapping[str, Any], now: datetime) -> float:
 
 
 def _started(event: Mapping[str, Any], now: datetime) -> datetime:
-    """Return when the look-up began: now, when that is unknown."""
+    """Return when the look-up began; now, if that is unknown."""
     started = known(event.get("StartedAt"), now)
     return parse(started) if started else now
 

@@ -83,6 +83,6 @@ class Pace:
                 "NextCall": slot + calls * MILLISECONDS_BETWEEN_CALLS,
                 "Version": version + 1,
             }
-            if self._table.put_next(following, version):
+            if self._table.put_next_alone(following, version):
                 return slot
         raise LedgerUnavailable("other writers keep changing the pace row")

@@ -1,9 +1,20 @@
-"""The progress of a walk over the service's list, page by page. No AWS calls."""
+"""The progress of a walk over the service's list, page by page, and what a state is after it. No AWS calls."""
+
+from datetime import datetime, timedelta
+from typing import Literal
 
 from msgspec.structs import replace
 
-from jobledger.ledger.states import Walk
+from jobledger.ledger.states import LastError, SyncState, Walk
 from jobledger.sync.upstream import UpstreamPage
+from jobledger.times import parse, rfc3339
+
+# The interval of the full walk, in case the service listed a job later than that.
+FULL_WALK_EVERY = timedelta(days=1)
+# A walk that still fails this long after its start is restarted.
+PATIENCE = timedelta(hours=1)
+
+Which = Literal["walk", "full_walk"]
 
 
 def other_walk(current: Walk | None, ours: Walk) -> Walk | None:
@@ -31,3 +42,38 @@ def advanced(walk: Walk, page: UpstreamPage) -> Walk:
 
 def later(one: str | None, other: str | None) -> str | None:
     return max(filter(None, (one, other)), default=None)
+
+
+def completed(state: SyncState, which: Which, walk: Walk) -> SyncState:
+    """Return the state after a walk that has listed everything."""
+    following = replace(
+        state,
+        high_water_mark=later(walk.high_water_mark, state.high_water_mark),
+        **{which: other_walk(getattr(state, which), walk)},
+    )
+    if walk.after is None:
+        after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
+        following = replace(following, full_walk_after=after)
+    if which == "full_walk":
+        following = replace(following, recounted=following.recounted or "")
+    return following
+
+
+def failed(
+    state: SyncState, which: Which, error: str, now: datetime, *, refused: bool
+) -> SyncState:
+    """Return the state after a walk that failed: without it, if it was `refused` or has failed for too long."""
+    walk = getattr(state, which)
+    noted = replace(state, last_error=LastError(error, rfc3339(now)))
+    if not refused and (walk is None or now - parse(walk.started_at) <= PATIENCE):
+        return noted
+    again = {"full_walk_after": rfc3339(now + PATIENCE)} if which == "full_walk" else {}
+    return replace(noted, **{which: None}, **again)
+
+
+def with_rows(state: SyncState) -> SyncState:
+    """Return the state without the active jobs that have rows now."""
+    walk, full_walk = (part and replace(part, active={}) for part in (state.walk, state.full_walk))
+    if walk is not None and walk.after is not None:
+        walk = None
+    return replace(state, active={}, walk=walk, full_walk=full_walk)

@@ -8,8 +8,7 @@ beside the first, so that its failure does not delay new jobs. Then the counters
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -31,16 +30,21 @@ from jobledger.ledger.states import LastError, Round, SyncState, Walk
 from jobledger.observability import logger, step
 from jobledger.service import Family
 from jobledger.sync.confirming import ActiveJobs
-from jobledger.sync.progress import advanced, later, other_walk
+from jobledger.sync.progress import (
+    FULL_WALK_EVERY,
+    PATIENCE,
+    Which,
+    advanced,
+    completed,
+    failed,
+    later,
+    with_rows,
+)
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
 from jobledger.times import known, parse, rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 
-# The interval of the full walk, in case the service listed a job later than that.
-FULL_WALK_EVERY = timedelta(days=1)
-# A walk that still fails this long after its start is restarted.
-PATIENCE = timedelta(hours=1)
 MAX_EMPTY_PAGES = 100
 # Ten times the pages of 350,000 jobs, the possible maximum: tokens in a long cycle end here.
 MAX_PAGES = 7_000
@@ -48,8 +52,6 @@ MAX_PAGES = 7_000
 PAGES_A_REPORT = 20
 # A state stays below 4 KB. A walk whose tokens are longer, or not Unicode, is not resumed.
 LONGEST_TOKEN = 1_000
-
-Which = Literal["walk", "full_walk"]
 
 
 class FamilySync(msgspec.Struct, frozen=True):
@@ -139,7 +141,7 @@ class Sync:
         self._state = state = self._ledger.state(self._family)
         if state.without_rows:
             self._ledger.follow(self._family, self._ledger.active(self._family, state).values())
-            self._state = state = self._save(_with_rows)
+            self._state = state = self._save(with_rows)
         # Only if no row was there after the state said so, there is none.
         self._quiet = state.quiet
         self._active.jobs = self._ledger.active(self._family, state, consistent=True)
@@ -253,7 +255,7 @@ class Sync:
         `reached` is the oldest time of the pages before the last one.
         """
         if which == "full_walk":
-            self._save(lambda state: self._completed(state, which, walk))
+            self._save(lambda state: completed(state, which, walk))
             return
         rest: Round | None = None
         as_of: str | None = walk.started_at
@@ -263,21 +265,7 @@ class Sync:
         if walk.unconfirmed:
             as_of = None
         self._error = self._active.error or (None if as_of else JobsUnconfirmed.__name__)
-        self._save(lambda state: self._confirmed(self._completed(state, which, walk), rest, as_of))
-
-    def _completed(self, state: SyncState, which: Which, walk: Walk) -> SyncState:
-        """Return the state after a walk that has listed everything."""
-        following = replace(
-            state,
-            high_water_mark=later(walk.high_water_mark, state.high_water_mark),
-            **{which: other_walk(getattr(state, which), walk)},
-        )
-        if walk.after is None:
-            after = rfc3339(parse(walk.started_at) + FULL_WALK_EVERY)
-            following = replace(following, full_walk_after=after)
-        if which == "full_walk":
-            following = replace(following, recounted=following.recounted or "")
-        return following
+        self._save(lambda state: self._confirmed(completed(state, which, walk), rest, as_of))
 
     def _confirmed(self, state: SyncState, rest: Round | None, as_of: str | None) -> SyncState:
         """Return the state after a walk: AsOf moves on if every active job was confirmed."""
@@ -325,21 +313,4 @@ class Sync:
         """Store the error's name in the state and keep AsOf; drop a walk that cannot be resumed."""
         self._error, self._listing_failed = failure.name, True
         refused, now = isinstance(failure, TokenRefused | WalkEndless), self._now()
-
-        def noted(state: SyncState) -> SyncState:
-            walk = getattr(state, which)
-            failed = LastError(failure.name, rfc3339(now))
-            if not refused and (walk is None or now - parse(walk.started_at) <= PATIENCE):
-                return replace(state, last_error=failed)
-            again = {"full_walk_after": rfc3339(now + PATIENCE)} if which == "full_walk" else {}
-            return replace(state, last_error=failed, **{which: None}, **again)
-
-        self._save(noted)
-
-
-def _with_rows(state: SyncState) -> SyncState:
-    """Return the state without the active jobs that have rows now."""
-    walk, full_walk = (part and replace(part, active={}) for part in (state.walk, state.full_walk))
-    if walk is not None and walk.after is not None:
-        walk = None
-    return replace(state, active={}, walk=walk, full_walk=full_walk)
+        self._save(lambda state: failed(state, which, failure.name, now, refused=refused))

@@ -1,8 +1,9 @@
 """Decides how far back a walk lists, from the number of upstream calls that each choice costs."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import takewhile
 from math import ceil
 
 from jobledger.ledger.active import ActiveJob
@@ -46,11 +47,25 @@ def window_start(
         return starts[-1]
     hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10])
     more = len(older) if describe else MOST_PAGES
-    best, fewest = latest, float("inf")
-    for start, pages in zip(starts, _pages(hours, starts, more), strict=True):
-        calls = pages + bisect_right(older, start) if describe else -pages
-        if pages >= (fewest if describe else MOST_PAGES):
+    choices = zip(starts, _pages(hours, starts, more), strict=True)
+    if describe:
+        return _with_fewest_calls(choices, older)
+    best = latest
+    for start, _ in takewhile(lambda choice: choice[1] < MOST_PAGES, choices):
+        best = start
+    return best
+
+
+def _with_fewest_calls(choices: Iterable[tuple[str, int]], older: Sequence[str]) -> str:
+    """Return the start that costs the fewest calls: a page each, and a Describe for each of the jobs before it.
+
+    `choices` are starts and their pages, latest first; `older` are the submit times of the jobs, in order.
+    """
+    best, fewest = "", float("inf")
+    for start, pages in choices:
+        if pages >= fewest:
             break
+        calls = pages + bisect_right(older, start)
         if calls <= fewest:
             best, fewest = start, calls
     return best
@@ -61,18 +76,20 @@ def _pages(
 ) -> Iterator[int]:
     """Yield the number of pages with the jobs after each start, latest start first.
 
-    The hour of a start counts in full, so that a walk has no more pages than this. Counting ends at `more`
-    pages beyond those of the latest start, so one job that has been active for a year does not make us read a year
-    of counters.
+    The hour of a start counts in full, so that a walk has no more pages than this. Counting ends at `more` pages
+    beyond those of the latest start, so one job that has been active for a year does not make us read a year of
+    counters.
     """
-    jobs, most = 0, float("inf")
-    hour, number = next(newest_first, ("", 0))
+    jobs = 0
+    enough: int | None = None
+    following = next(newest_first, None)
     for start in starts:
-        while hour >= start[:13] and jobs < most:
-            jobs += number
-            hour, number = next(newest_first, ("", 0))
+        while following and following[0] >= start[:13] and (enough is None or jobs < enough):
+            jobs += following[1]
+            following = next(newest_first, None)
         pages = max(ceil(jobs / PAGE_SIZE), 1)
-        most = min(most, (pages + more) * PAGE_SIZE)
+        if enough is None:
+            enough = (pages + more) * PAGE_SIZE
         yield pages
 
 

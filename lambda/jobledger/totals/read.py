@@ -17,8 +17,6 @@ from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import CounterRow, all_jobs, chosen_days, days, months
 from jobledger.ledger.counts import Totals, month_of, percentiles, submit_day
 from jobledger.ledger.job_facts import (
-    LONG_RUNNING_PERCENTILE,
-    RECENT_DAYS,
     JobFacts,
     facts_of_row,
     is_active,
@@ -31,6 +29,7 @@ from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, read_expiring
+from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import Summary, Tally, expiring_soon
 
@@ -47,19 +46,18 @@ def read_summary(
     query: JobQuery,
     states: States,
     now: datetime,
-    go_on: Callable[[], None] = lambda: None,
+    check_time: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Return the summary of the jobs that match a query. Raises LedgerUnavailable.
 
-    `go_on` runs between requests and can raise to stop.
+    `check_time` runs between requests and can raise to stop.
     """
     tally = Tally(now, query.statuses)
-    by_name = query.name is not None or query.name_prefix is not None
-    counted = () if by_name else counted_families(states, query.families)
-    _add_counted(ledger, replace(query, families=counted), states, tally, now, go_on)
+    counted = counted_families(states, query.families) if query.is_counted else ()
+    _add_counted(ledger, replace(query, families=counted), states, tally, now, check_time)
     rest = tuple(family for family in query.families if family not in counted)
     if rest:
-        for job in read_facts(ledger, replace(query, families=rest), go_on):
+        for job in read_facts(ledger, replace(query, families=rest), check_time):
             tally.add_job(job)
     return tally.summary(query.families)
 
@@ -86,21 +84,21 @@ def active_jobs(
 
 
 def read_active(
-    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], go_on: Callable[[], None]
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], check_time: Callable[[], None]
 ) -> Iterator[JobFacts]:
     """Yield the facts of active jobs, as `read_active_rows` reads them."""
-    return (job for job, _ in read_active_rows(ledger, jobs, go_on))
+    return (job for job, _ in read_active_rows(ledger, jobs, check_time))
 
 
 def read_active_rows(
-    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], go_on: Callable[[], None]
+    ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], check_time: Callable[[], None]
 ) -> Iterator[tuple[JobFacts, Row]]:
     """Yield active jobs and their rows, in this order, as far as they are asked for: a hundred for each request.
 
-    A job that has ended since is left out. `go_on` runs before each request and can raise to stop.
+    A job that has ended since is left out. `check_time` runs before each request and can raise to stop.
     """
     for first in range(0, len(jobs), _ROWS_A_REQUEST):
-        go_on()
+        check_time()
         keys = [
             (ledger.partition(family), job.sort_key)
             for family, job in jobs[first : first + _ROWS_A_REQUEST]
@@ -129,11 +127,11 @@ def read_usual(
     states: States,
     families: Collection[Family],
     now: datetime,
-    go_on: Callable[[], None] = lambda: None,
+    check_time: Callable[[], None] = lambda: None,
 ) -> dict[Family, Usual]:
     """Return the usual durations of some families, with which their active jobs are compared.
 
-    `go_on` runs between requests and can raise to stop.
+    `check_time` runs between requests and can raise to stop.
     """
     totals = Totals()
     chosen = {submit_day(rfc3339(now - timedelta(days=age))) for age in range(RECENT_DAYS)}
@@ -143,7 +141,7 @@ def read_usual(
             totals.add(family, row.counts)
     if rest := tuple(family for family in families if family not in counted):
         after = f"{date.fromisoformat(min(chosen)) - _ONE_DAY}T23:59:59.999Z"
-        for job in read_facts(ledger, JobQuery(rest, after=after), go_on):
+        for job in read_facts(ledger, JobQuery(rest, after=after), check_time):
             if submit_day(Job.key_of(job.submit_time, job.job_id)) in chosen:
                 totals.add_job(job)
     return {
@@ -158,7 +156,7 @@ def _add_counted(
     states: States,
     tally: Tally,
     now: datetime,
-    go_on: Callable[[], None],
+    check_time: Callable[[], None],
 ) -> None:
     """Add the jobs of families whose counters are complete."""
     if not query.families:
@@ -168,12 +166,12 @@ def _add_counted(
         for row in _counter_rows(ledger, counted):
             if row.family in query.families:
                 tally.add_counts(row.family, row.counts)
-        go_on()
+        check_time()
         expiring = read_expiring(ledger, query.families, *expiring_soon(now))
         tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
     for edge in edges:
-        go_on()
-        for job in read_facts(ledger, edge, go_on):
+        check_time()
+        for job in read_facts(ledger, edge, check_time):
             tally.add_job(job)
     # A job without a submit time has no age.
     active = [
@@ -181,7 +179,7 @@ def _add_counted(
         for family, job in active_jobs(ledger, states, query.families)
         if (query.after or "") < job.submit_time < (query.before or _LAST)
     ]
-    for job in read_active(ledger, active, go_on):
+    for job in read_active(ledger, active, check_time):
         if not query.statuses or job.status in query.statuses:
             tally.see_active(job)
             return
@@ -212,35 +210,44 @@ def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
 
 
 def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
-    """Yield the month rows of whole months, and the day rows of the days before and after them.
+    """Yield the fewest counter rows of some days.
 
-    Without a first and a last day, yield the rows of all jobs.
+    | days                     | rows                                                     |
+    |--------------------------|----------------------------------------------------------|
+    | all                      | of all jobs                                              |
+    | 2026-11-05 to 2026-12-20 | of these days                                            |
+    | 2026-09-20 to 2026-12-05 | of the days before and after, and of the months 10 and 11 |
     """
     table, scope = ledger.table, ledger.scope
     if counted.first is None and counted.last is None:
         yield from all_jobs(table, scope)
         return
     first, last = counted.first or _FIRST, counted.last or _LAST
-    first_month, last_month = month_of(first), month_of(last)
-    starts_whole = counted.first is None or first.endswith("-01")
-    ends_whole = counted.last is None or _is_last_of_month(last)
-    if first_month == last_month and not (starts_whole and ends_whole):
+    first_month, last_month = _whole_months(counted)
+    if first_month > last_month:
         yield from days(table, scope, first, last)
         return
-    if not starts_whole:
-        yield from days(table, scope, first, f"{first_month}-31")
-    if not ends_whole:
-        yield from days(table, scope, f"{last_month}-01", last)
-    for row in months(table, scope, first_month, last_month):
-        partial = (row.period == first_month and not starts_whole) or (
-            row.period == last_month and not ends_whole
-        )
-        if not partial:
-            yield row
+    if month_of(first) < first_month:
+        yield from days(table, scope, first, f"{month_of(first)}-31")
+    if month_of(last) > last_month:
+        yield from days(table, scope, f"{month_of(last)}-01", last)
+    yield from months(table, scope, first_month, last_month)
 
 
-def _is_last_of_month(day: str) -> bool:
-    return str(date.fromisoformat(day) + _ONE_DAY).endswith("-01")
+def _whole_months(counted: _Days) -> tuple[str, str]:
+    """Return the first and the last month of which every day is counted; if there is none, the first is later."""
+    first, last = _FIRST, _LAST
+    if counted.first:
+        first = _month(date.fromisoformat(counted.first) - _ONE_DAY, 1)
+    if counted.last:
+        last = _month(date.fromisoformat(counted.last) + _ONE_DAY, -1)
+    return first, last
+
+
+def _month(day: date, later: int) -> str:
+    """Return the month that is some months later than that of a day; the one after 9999-12 is after all others."""
+    number = day.year * 12 + day.month - 1 + later
+    return f"{number // 12:04}-{number % 12 + 1:02}" if number < 120_000 else _LAST
 
 
 def _facts_of(row: Row) -> JobFacts:

@@ -34,10 +34,10 @@ from jobledger.ledger.counts import (
     without_hours,
 )
 from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts_of_row, is_active
-from jobledger.ledger.ledger import WRITE_ATTEMPTS, Ledger
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted, status_of
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Put, Row, pause, version_of
+from jobledger.ledger.table import WRITE_ATTEMPTS, Key, Put, Row, pause, version_of
 from jobledger.service import Family
 
 # With as many expiration days and some of a month's days, no more than the 100 rows of a transaction.

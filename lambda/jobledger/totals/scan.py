@@ -23,11 +23,11 @@ _SHARES = 8
 
 
 def read_facts(
-    ledger: Ledger, query: JobQuery, go_on: Callable[[], None] = lambda: None
+    ledger: Ledger, query: JobQuery, check_time: Callable[[], None] = lambda: None
 ) -> Iterator[JobFacts]:
     """Yield the facts of every job that matches a query, in no order. Raises LedgerUnavailable.
 
-    Reads all matching rows, one megabyte a request, several requests in parallel. `go_on` runs after each
+    Reads all matching rows, one megabyte a request, several requests in parallel. `check_time` runs after each
     request and can raise to stop.
     """
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -44,7 +44,7 @@ def read_facts(
             pending = []
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 stretch, answer = waiting.pop(future), future.result()
-                go_on()
+                check_time()
                 pending += _following(ledger, stretch, answer.get("LastEvaluatedKey"))
                 read = partial(facts_of_row, stretch.family)
                 yield from readable(map(decode, answer["Items"]), read)

@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from local.environments import ROOT
 from tests.branch_coverage import percent_of
 
@@ -15,9 +13,8 @@ def test_a_folder_s_percentage_is_that_of_its_branches():
     assert percent_of([]) == 0
 
 
-@pytest.mark.parametrize("worker", ["-n0", "-n1"])
-def test_passing_tests_that_take_too_few_branches_fail_the_run(worker, tmp_path):
-    command = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", worker]
+def test_passing_tests_that_take_too_few_branches_fail_the_run(tmp_path):
+    command = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", "-n1"]
     command += ["-p", "tests.branch_coverage", "tests/unit/test_metrics.py"]
     environment = os.environ | {"COVERAGE_FILE": str(tmp_path / "data")}
     done = subprocess.run(

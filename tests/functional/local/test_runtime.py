@@ -9,10 +9,12 @@ from local import toolchain
 from local.environments import ROOT
 
 # They start other environments of this clone, or check its sources, which are the same in any Python; or they
-# are about the client, which does not run in AWS.
+# are about the client or the soak, which do not run in AWS.
 LEFT_OUT = (
     "tests/unit/local",
     "tests/unit/client",
+    "tests/unit/doctor",
+    "tests/unit/soak",
     "tests/unit/test_imports.py",
     "tests/unit/test_mutants.py",
     "tests/unit/test_reliability.py",

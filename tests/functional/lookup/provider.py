@@ -39,7 +39,7 @@ class Provider:
         self._on_event = on_event
         self._is_complete = is_complete
         self._pause = pause
-        self._interval = interval
+        self.interval = interval
         self._attempts = attempts
         self.waits: list[dict[str, Any]] = []
         """What the state machine that waits was started with."""
@@ -76,7 +76,7 @@ class Provider:
             if result["IsComplete"]:
                 return submitted("SUCCESS", {**event, **result}, "SUCCESS")
             assert not result.get("Data"), "Data is not allowed if IsComplete is False"
-            self._pause(self._interval)
+            self._pause(self.interval)
         return submitted("FAILED", event, "Operation timed out")
 
 

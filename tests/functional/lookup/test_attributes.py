@@ -5,19 +5,12 @@ import re
 import pytest
 
 from jobledger.errors import FunctionRefused
-from jobledger.ledger import pages
 from testing.builders import START, listed_job
-from tests.functional.lookup.lookups import DAY, deployed
-
-
-@pytest.fixture
-def stack():
-    with deployed() as stack:
-        yield stack
+from tests.functional.lookup.lookups import DAY
 
 
 @pytest.mark.parametrize(
-    "properties,attributes",
+    "properties, attributes",
     [
         ({"EndTime": START - 60 + 60.5}, {"DurationSeconds": "60.5"}),
         ({"EndTime": START + 40}, {"DurationSeconds": "100"}),
@@ -25,25 +18,14 @@ def stack():
         ({"SubmitTime": None}, {"DurationSeconds": "", "SubmitTime": ""}),
         ({"InputDataConfig": {"S3Key": "in/"}}, {"InputS3Uri": "", "OutputS3Uri": ""}),
         ({"ManifestFilePath": "s3://other/Manifest"}, {"ManifestS3Uri": "s3://other/Manifest"}),
-        (
-            {"ManifestFilePath": "/X/out/", "OutputDataConfig": {"S3Bucket": "codes"}},
-            {"ManifestS3Uri": "s3://codes/X/out/"},
-        ),
+        ({"ManifestFilePath": "/X/out/", "OutputDataConfig": {"S3Bucket": "codes"}},
+         {"ManifestS3Uri": "s3://codes/X/out/"}),
         ({"ManifestFilePath": "out/Manifest"}, {"ManifestS3Uri": ""}),
         ({"ModelVersion": "3\ud800"}, {"ModelVersion": "3?"}),
     ],
-    ids=[
-        "half a second",
-        "whole seconds",
-        "no end",
-        "no beginning",
-        "no bucket",
-        "a manifest elsewhere",
-        "a manifest from the root",
-        "a manifest without an output",
-        "a lone surrogate",
-    ],
-)
+    ids=["half a second", "whole seconds", "no end", "no beginning", "no bucket", "a manifest elsewhere",
+         "a manifest from the root", "a manifest without an output", "a lone surrogate"],
+)  # fmt: skip
 def test_attributes_of_absent_properties_are_empty_and_the_others_unchanged(
     stack, properties, attributes
 ):
@@ -71,25 +53,23 @@ def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
     del job["EndTime"]
     stack.world.put(job)
     stack.world.sync()
-    assert f"is FAILED; look up JobId {'9' * 32} in the ledger. " in stack.refused(
-        JobName="endless"
-    )
+    said = f"is FAILED; look up JobId {'9' * 32} in the ledger. "
+    assert said in stack.refused(JobName="endless")
+
+
+EITHER = {"JobStatus": "STOPPED,SUBMITTED", "SubmitTimeBefore": "2026-01-01"}
 
 
 @pytest.mark.parametrize(
-    "properties,beginning",
+    "properties, beginning",
     [
         ({"JobStatus": "STOPPED"}, "JobStatus: no STOPPED job matches (MustExist is true). "),
-        (
-            {"JobStatus": "STOPPED,SUBMITTED", "SubmitTimeBefore": "2026-01-01"},
-            "SubmitTimeBefore: no SUBMITTED or STOPPED job matches (MustExist is true). ",
-        ),
-        (
-            {"JobName": "no-such-job", "MustExist": "TRUE"},
-            "JobName: no COMPLETED job has this name; ",
-        ),
+        (EITHER, "SubmitTimeBefore: no SUBMITTED or STOPPED job matches (MustExist is true). "),
+        ({"JobName": "none", "MustExist": "TRUE"}, "JobName: no COMPLETED job has this name; "),
+        ({"JobNamePrefix": "none", "SubmitTimeAfter": str(int(START - DAY))},
+         "JobNamePrefix and SubmitTimeAfter: no COMPLETED job matches (MustExist is true)."),
     ],
-)
+)  # fmt: skip
 def test_a_failure_begins_with_the_properties_that_no_job_matches(stack, properties, beginning):
     assert stack.refused(**properties).startswith(beginning)
 
@@ -104,33 +84,28 @@ def test_a_failure_ends_with_what_was_searched_and_how_fresh_it_is(stack, monkey
     )
 
 
-def test_must_exist_is_read_in_any_case(stack):
-    assert stack.found(JobName="no-such-job", MustExist="FALSE")["Count"] == "0"
+@pytest.mark.parametrize(
+    "limit, most, properties, said",
+    [
+        ("jobledger.lookup.lookup.MOST_COUNTED", 3, {"JobStatus": "COMPLETED"}, ("3 or more", "f", "d")),
+        # Each job fills a page of its own.
+        ("jobledger.ledger.pages.MAX_PAGE_BYTES", 2_000, {"JobStatus": "COMPLETED"}, ("4", "f", "d")),
+        ("jobledger.ledger.pages.PREFIX_ROWS", 1, {"JobNamePrefix": "nightly"}, ("2", "b", "a")),
+    ],
+)  # fmt: skip
+def test_a_failure_of_only_names_two_jobs_of_as_many_pages_as_it_takes(
+    stack, monkeypatch, limit, most, properties, said
+):
+    monkeypatch.setattr(limit, most)
+    if most == 1:  # a query returns one row
+        stack.world.database._largest_answer = 1
+    count, first, second = said
+    sentence = stack.refused(Select="only", **properties)
+    which = f"{first * 32} and {second * 32}"
+    assert sentence == f"Select is only, and {count} jobs match, of which two are {which}."
 
 
 def test_counting_ends_at_its_maximum(stack, monkeypatch):
     monkeypatch.setattr("jobledger.lookup.lookup.MOST_COUNTED", 2)
-    assert (
-        stack.found(JobStatus="COMPLETED,FAILED,PARTIAL_SUCCESS", Select="oldest")["Count"] == "2"
-    )
-
-
-def test_a_failure_of_only_names_two_jobs_of_as_many_as_were_counted(stack, monkeypatch):
-    monkeypatch.setattr("jobledger.lookup.lookup.MOST_COUNTED", 3)
-    assert stack.refused(Select="only", JobStatus="COMPLETED") == (
-        f"Select is only, and 3 or more jobs match, of which two are {'f' * 32} and {'d' * 32}."
-    )
-
-
-def test_jobs_are_found_over_as_many_pages_as_it_takes(stack, monkeypatch):
-    monkeypatch.setattr(pages, "PREFIX_ROWS", 1)
-    stack.world.database._largest_answer = 1
-    sentence = stack.refused(Select="only", JobNamePrefix="nightly", JobStatus="COMPLETED")
-    assert sentence.endswith(f"of which two are {'b' * 32} and {'a' * 32}.")
-
-
-def test_a_failure_of_only_names_two_jobs_however_many_fit_into_the_second_page(stack, monkeypatch):
-    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 2_000)  # the first job fills a page of its own
-    assert stack.refused(Select="only", JobStatus="COMPLETED") == (
-        f"Select is only, and 4 jobs match, of which two are {'f' * 32} and {'d' * 32}."
-    )
+    found = stack.found(JobStatus="COMPLETED,FAILED,PARTIAL_SUCCESS", Select="oldest")
+    assert found["Count"] == "2"

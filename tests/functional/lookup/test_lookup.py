@@ -12,33 +12,19 @@ from jobledger.observability import logger
 from testing.builders import START, listed_job
 from testing.memory_dynamodb import error
 from testing.world import World
-from tests.functional.lookup.lookups import DAY, HOUR, deployed
+from tests.functional.lookup.lookups import DAY, HOUR
 from tests.functional.lookup.provider import CREATE_FAILED, LOGICAL_ID, STACK
-
-
-@pytest.fixture
-def stack():
-    with deployed() as stack:
-        yield stack
-
 
 CASES = {
     "ok": ({"JobName": "nightly-notes"}, None),
-    "not found": (
-        {"JobName": "no-such-job"},
-        "JobName: no COMPLETED job has this name; none has it in any status.",
-    ),
-    "ambiguous": (
-        {"JobName": "nightly-notes", "Select": "only"},
-        f"Select is only, and 2 jobs match, of which two are {'b' * 32} and {'a' * 32}.",
-    ),
+    "not found": ({"JobName": "no-such-job"}, "JobName: no COMPLETED job has this name; none has it in any status."),
+    "ambiguous": ({"JobName": "nightly-notes", "Select": "only"},
+                  f"Select is only, and 2 jobs match, of which two are {'b' * 32} and {'a' * 32}."),
     "bad property": ({"JobStatus": "DONE"}, "JobStatus must be one of SUBMITTED"),
-    "timeout": (
-        {"JobName": "no-such-job", "WaitMinutes": "5"},
-        "WaitMinutes: 5 minutes have passed. JobName: no COMPLETED job has this name;",
-    ),
+    "timeout": ({"JobName": "no-such-job", "WaitMinutes": "5"},
+                "WaitMinutes: 5 minutes have passed. JobName: no COMPLETED job has this name;"),
     "oversize": ({"JobName": "too-long"}, "The attributes of job " + "f" * 32 + " are too long"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -50,7 +36,11 @@ def test_every_request_is_answered_with_the_job_or_with_a_sentence(stack, reques
     if request_type == "Delete":
         assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", given)
         assert "Data" not in answer
-    elif sentence is None:
+        return
+    if case == "bad property" and request_type == "Create":
+        # CloudFormation's delete of it is ignored by this mark.
+        assert answer["PhysicalResourceId"] == CREATE_FAILED
+    if sentence is None:
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         assert (answer["Data"]["JobId"], answer["Data"]["Count"]) == ("b" * 32, "2")
     else:
@@ -76,11 +66,6 @@ def test_the_log_has_the_outcome_the_wait_and_the_resource(stack, case, capsys, 
     assert 300 <= wait < 330 if case == "timeout" else wait == 0
 
 
-def test_a_refused_property_counts_as_a_failed_look_up(stack, capsys):
-    stack.create(JobStatus="DONE")
-    assert '"LookupsFailed":[1.0]' in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_the_state_machine_gets_no_property_in_plain_text(stack, case):
     properties = {**CASES[case][0], "Refresh": "a canary", "JobNamePrefix": "nightly"}
@@ -104,10 +89,6 @@ def test_a_delete_succeeds_with_nothing_to_go_on(stack, monkeypatch):
     monkeypatch.setattr(handlers, "_connect", None)
     answer = stack.provider.answer("Delete", {"No": "sense"}, "anything")
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "anything")
-
-
-def test_a_create_that_was_refused_leaves_the_mark_that_its_delete_is_ignored_by(stack):
-    assert stack.create(JobStatus="DONE")["PhysicalResourceId"] == CREATE_FAILED
 
 
 def test_the_physical_id_is_the_same_for_whatever_job_is_found(stack):
@@ -171,8 +152,8 @@ def test_each_property_selects(stack, properties, job, count):
 
 def test_without_must_exist_nothing_found_is_empty_attributes_and_a_count_of_0(stack):
     nothing = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}
-    for waiting in ({}, {"WaitMinutes": "1"}):
-        assert stack.found(JobName="no-such-job", MustExist="false", **waiting) == nothing
+    for more in ({"MustExist": "false"}, {"MustExist": "FALSE", "WaitMinutes": "1"}):
+        assert stack.found(JobName="no-such-job", **more) == nothing
 
 
 def test_the_sentence_says_what_there_is_of_that_name(stack):
@@ -182,12 +163,6 @@ def test_the_sentence_says_what_there_is_of_that_name(stack):
         f"name is FAILED since 2026-11-22T12:01:00.000Z; look up JobId {'c' * 32} in the ledger. "
         "Searched: SNOMEDCT. The ledger is as of 2026-11-23T12:00:01.000Z."
     )
-
-
-def test_the_sentence_names_the_properties_that_no_job_matches(stack):
-    sentence = stack.refused(JobNamePrefix="none", SubmitTimeAfter=str(int(START - DAY)))
-    properties = "JobNamePrefix and SubmitTimeAfter"
-    assert sentence.startswith(f"{properties}: no COMPLETED job matches (MustExist is true).")
 
 
 def test_an_unexpected_error_is_reported_as_a_sentence(stack, monkeypatch):

@@ -5,13 +5,7 @@ import pytest
 from jobledger.errors import FunctionRefused
 from testing.builders import START, listed_job
 from testing.memory_dynamodb import error
-from tests.functional.lookup.lookups import HOUR, MINUTE, deployed
-
-
-@pytest.fixture
-def stack():
-    with deployed() as stack:
-        yield stack
+from tests.functional.lookup.lookups import HOUR, MINUTE
 
 
 def test_a_look_up_that_does_not_wait_reads_the_ledger_only(stack):
@@ -22,6 +16,24 @@ def test_a_look_up_that_does_not_wait_reads_the_ledger_only(stack):
     assert stack.syncs == [{"Families": ["SNOMEDCT"], "IfOlderThanSeconds": 2}]
 
 
+@pytest.fixture
+def tonight(stack):
+    """Put jobs of the name that is waited for: each with its hours of age, its status and its times."""
+
+    def put(hours=1, status="FAILED", number=9, **times):
+        job = listed_job(f"{number}" * 32, hours * HOUR, status, JobName="tonight") | times
+        stack.world.put({name: value for name, value in job.items() if value is not None})
+
+    return put
+
+
+def refused(stack, minutes=2, **more):
+    return stack.refused(JobName="tonight", WaitMinutes=str(minutes), **more)
+
+
+FAILED = "JobName: the job waited for is FAILED"
+
+
 def test_a_wait_ends_when_the_job_completes(stack):
     job_id = stack.start_job()
     assert stack.found(JobName="tonight", WaitMinutes="30")["JobId"] == job_id
@@ -30,8 +42,8 @@ def test_a_wait_ends_when_the_job_completes(stack):
 
 def test_a_wait_ends_with_the_reason_when_the_job_fails(stack):
     job_id = stack.start_job(outcome="FAILED")
-    sentence = stack.refused(JobName="tonight", WaitMinutes="30", MustExist="false")
-    assert sentence.startswith("JobName: the job waited for is FAILED since 2026-11-23T")
+    sentence = refused(stack, 30, MustExist="false")
+    assert sentence.startswith(f"{FAILED} since 2026-11-23T")
     assert sentence.endswith(f"Z; look up JobId {job_id} in the ledger.")
     assert stack.seconds < 160
 
@@ -39,31 +51,24 @@ def test_a_wait_ends_with_the_reason_when_the_job_fails(stack):
 def test_a_wait_ends_when_the_job_is_stopped(stack):
     job_id = stack.start_job()
     stack.world.client().stop_snomedct_inference_job(JobId=job_id)
-    assert "is STOPPED" in stack.refused(JobName="tonight", WaitMinutes="30")
+    assert "is STOPPED" in refused(stack, 30)
 
 
-def test_a_job_that_failed_long_ago_does_not_end_the_wait(stack):
-    stack.world.put(listed_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
-    assert "5 minutes have passed" in stack.refused(JobName="tonight", WaitMinutes="5")
+def test_a_job_that_failed_long_ago_ends_a_wait_only_if_it_is_in_the_time_asked_for(stack, tonight):
+    tonight()
+    assert "2 minutes have passed" in refused(stack)
+    began = stack.seconds
+    assert "is FAILED" in refused(stack, SubmitTimeAfter=str(int(START - 2 * HOUR)))
+    assert stack.seconds < began + 10
     job_id = stack.start_job()
     assert stack.found(JobName="tonight", WaitMinutes="5")["JobId"] == job_id
 
 
-def test_a_job_that_failed_in_the_time_asked_for_ends_the_wait_at_once(stack):
-    stack.world.put(listed_job("7" * 32, HOUR, "FAILED", JobName="tonight"))
-    after = str(int(START - 2 * HOUR))
-    assert "is FAILED" in stack.refused(JobName="tonight", WaitMinutes="5", SubmitTimeAfter=after)
-    assert stack.seconds < 10
-
-
-def test_a_failed_job_is_found_when_it_is_what_is_waited_for(stack):
+def test_a_failed_job_ends_no_wait_for_another_name_or_for_failed_jobs(stack):
     job_id = stack.start_job(outcome="FAILED")
-    assert stack.found(JobName="tonight", WaitMinutes="9", JobStatus="FAILED")["JobId"] == job_id
-
-
-def test_a_failed_job_does_not_end_a_wait_that_is_not_for_its_name(stack):
-    stack.start_job(outcome="FAILED")
     assert "5 minutes have passed" in stack.refused(JobNamePrefix="tonig", WaitMinutes="5")
+    found = stack.found(JobName="tonight", WaitMinutes="9", JobStatus="FAILED")
+    assert found["JobId"] == job_id
 
 
 @pytest.mark.parametrize(
@@ -71,32 +76,19 @@ def test_a_failed_job_does_not_end_a_wait_that_is_not_for_its_name(stack):
     [
         ({"WaitMinutes": "0.5"}, 0.5, "WaitMinutes: 0.5 minutes have passed."),
         ({"WaitMinutes": "55"}, 55, "WaitMinutes: 55 minutes have passed."),
-        (
-            {"WaitMinutes": "120"},
-            55,
-            (
-                "WaitMinutes: 55 of 120 minutes have passed, and CloudFormation limits the time of one "
-                "resource; another resource can continue to wait. JobName: no COMPLETED job"
-            ),
-        ),
-        (
-            {"WaitMinutes": "30", "ServiceTimeout": "600"},
-            9,
-            "WaitMinutes: 9 of 30 minutes have passed",
-        ),
-        (
-            {"WaitMinutes": "30", "ServiceTimeout": "1"},
-            0,
-            "WaitMinutes: 0 of 30 minutes have passed",
-        ),
+        ({"WaitMinutes": "120"}, 55,
+         "WaitMinutes: 55 of 120 minutes have passed, and CloudFormation limits the time of one resource; another"),
+        ({"WaitMinutes": "30", "ServiceTimeout": "600"}, 9, "WaitMinutes: 9 of 30 minutes have passed"),
+        ({"WaitMinutes": "30", "ServiceTimeout": "1"}, 0, "WaitMinutes: 0 of 30 minutes have passed"),
     ],
-)
+)  # fmt: skip
 def test_a_wait_never_outlasts_what_cloudformation_waits(stack, properties, minutes, sentence):
-    reason = stack.refused(JobName="no-such-job", **properties)
-    assert reason.startswith(sentence)
+    # Each look is a sync: for an hour's wait, the provider looks every other minute.
+    stack.provider.interval = 120 if minutes == 55 else 10
+    assert stack.refused(JobName="no-such-job", **properties).startswith(sentence)
     # A sync takes a second of this world's time.
-    waited = stack.seconds
-    assert minutes * MINUTE <= waited <= minutes * MINUTE * 1.2 + 15
+    waited, late = stack.seconds, stack.provider.interval
+    assert minutes * MINUTE <= waited <= minutes * MINUTE * 1.2 + 5 + late
 
 
 def test_an_unreachable_service_is_retried_and_reported(stack):
@@ -124,30 +116,16 @@ def test_a_ledger_that_cannot_be_read_is_tried_for_a_minute_or_while_waiting(
     assert stack.found(JobName="once", **waiting)["JobId"] == "d" * 32
 
 
-@pytest.mark.parametrize("seconds_before,ends_the_wait", [(60, True), (61, False)])
-def test_a_job_that_failed_a_minute_before_the_wait_at_the_earliest_ends_it(
-    stack, seconds_before, ends_the_wait
+@pytest.mark.parametrize("seconds_before, ends_the_wait", [(60, True), (61, False), (None, True)])
+def test_a_job_that_failed_a_minute_before_the_wait_at_the_earliest_or_at_no_known_time_ends_it(
+    stack, tonight, seconds_before, ends_the_wait
 ):
-    job = listed_job("9" * 32, HOUR, "FAILED", JobName="tonight")
-    stack.world.put(job | {"EndTime": stack.world.clock.seconds - seconds_before})
-    reason = stack.refused(JobName="tonight", WaitMinutes="2")
-    assert reason.startswith("JobName: the job waited for is FAILED") is ends_the_wait
+    tonight(EndTime=seconds_before and stack.world.clock.seconds - seconds_before)
+    assert refused(stack).startswith(FAILED) is ends_the_wait
 
 
-def test_a_failed_job_without_an_end_time_ends_the_wait(stack):
-    job = listed_job("9" * 32, HOUR, "FAILED", JobName="tonight")
-    del job["EndTime"]
-    stack.world.put(job)
-    assert "JobName: the job waited for is FAILED; " in stack.refused(
-        JobName="tonight", WaitMinutes="2"
-    )
-
-
-def test_a_wait_for_the_oldest_job_ends_when_the_newest_fails(stack):
-    stack.world.put(listed_job("7" * 32, 2 * HOUR, "STOPPED", JobName="tonight"))
-    stack.world.put(listed_job("9" * 32, HOUR, "FAILED", JobName="tonight"))
+def test_a_wait_for_the_oldest_job_ends_when_the_newest_fails(stack, tonight):
+    tonight(2, "STOPPED", number=7)
+    tonight()
     after = str(int(START - 3 * HOUR))
-    reason = stack.refused(
-        JobName="tonight", WaitMinutes="2", Select="oldest", SubmitTimeAfter=after
-    )
-    assert reason.startswith("JobName: the job waited for is FAILED")
+    assert refused(stack, Select="oldest", SubmitTimeAfter=after).startswith(FAILED)

@@ -16,15 +16,15 @@ from jobledger.clients import session
 from jobledger.sync.upstream import Upstream
 from testing.builders import listed_job
 from testing.world import World
+from tests.functional.conftest import free_port, wait_until_open
 
 # A proxy for each worker would take seconds to start.
 pytestmark = pytest.mark.xdist_group("microburst")
 
 PAGES = 10
 PAGE_SIZE = 20
-CONFIG = Config(
-    connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2}
-)
+RETRIES = {"mode": "standard", "total_max_attempts": 2}
+CONFIG = Config(connect_timeout=1, read_timeout=1, retries=RETRIES)
 FAULTS: dict[str, dict[str, object]] = {
     "error 500": {"error": {"code": "InternalServerException", "status": 500}},
     "error 503": {"error": {"code": "ServiceUnavailableException", "status": 503}},
@@ -38,15 +38,14 @@ class Proxy:
     """A microburst between a World's client and its stand-in."""
 
     def __init__(self, upstream: str) -> None:
-        self.port = _free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        command = Path(sys.executable).with_name("microburst")
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        command = shutil.which("microburst") or Path(sys.executable).with_name("microburst")
         self._process = subprocess.Popen(
-            [shutil.which("microburst") or command, "-u", upstream, "-p", str(self.port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _wait_until_open(self.port)
+            [command, "-u", upstream, "-p", str(port)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until_open(port, self._process)
         # Its first call reads the models of all services, which takes longer than a time-out here.
         patient = CONFIG.merge(Config(read_timeout=60))
         _client(self.endpoint, patient).list_snomedct_inference_jobs()
@@ -54,11 +53,8 @@ class Proxy:
     def rules(self, *rules):
         """Replace all rules."""
         request = urllib.request.Request(
-            f"{self.endpoint}/_microburst/rules",
-            json.dumps(rules).encode(),
-            {"Content-Type": "application/json"},
-            method="POST",
-        )
+            f"{self.endpoint}/_microburst/rules", json.dumps(rules).encode(), {"Content-Type": "application/json"}
+        )  # fmt: skip
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status < 300
 
@@ -81,7 +77,6 @@ def proxy(world):
     proxy.stop()
 
 
-@pytest.mark.row(3, count="5 faults, each at pages 1 to 10")
 @pytest.mark.parametrize("position", range(1, PAGES + 1))
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_walk_that_fails_on_any_page_is_completed_by_the_next_run(
@@ -113,7 +108,6 @@ def test_a_walk_that_fails_on_any_page_is_completed_by_the_next_run(
     assert world.truth() == world.statuses()
 
 
-@pytest.mark.row(3, count="1 hang on connect")
 def test_a_service_that_does_not_accept_connections_ends_the_sync_in_bounded_time(world):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -134,19 +128,3 @@ def test_a_service_that_does_not_accept_connections_ends_the_sync_in_bounded_tim
 
 def _client(endpoint, config=CONFIG):
     return session().create_client("comprehendmedical", endpoint_url=endpoint, config=config)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_open(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert time.monotonic() < deadline, "the proxy does not start"
-        time.sleep(0.05)

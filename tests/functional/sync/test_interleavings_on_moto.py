@@ -12,7 +12,6 @@ INTERLEAVINGS = in_full(1, 20)
 
 
 @pytest.mark.full
-@pytest.mark.row(10, count="{INTERLEAVINGS} interleavings of up to 40 steps, on moto")
 def test_no_interleaving_on_moto_loses_doubles_or_turns_back_a_job():
     with mock_aws():
         interleave(Interleavings, INTERLEAVINGS, 40, MotoDynamoDB)

@@ -20,7 +20,6 @@ PROCESSES.set_forkserver_preload([large_fill.__name__])
 
 
 @pytest.mark.full
-@pytest.mark.row(26, count="{JOBS} jobs")
 def test_a_fill_of_many_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_path):
     began = time.time()
     jobs = [

@@ -83,7 +83,6 @@ def at_rest(world: World) -> tuple[dict[str, int], int, int]:
 
 @pytest.mark.full
 @pytest.mark.longest
-@pytest.mark.row(29, count="{ACTIVE} jobs active at once in a family")
 def test_of_very_many_active_jobs_each_end_is_recorded_and_no_row_grows_with_them():
     jobs = many(ACTIVE)
     with World(jobs, hostile=False) as world:

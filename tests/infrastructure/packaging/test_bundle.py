@@ -2,16 +2,19 @@
 
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from unittest import mock
 
+import botocore
 import pytest
 
 from stacks.packaging import bundle as bundling
 from stacks.packaging import target as targets
 from stacks.packaging.bundle import BundleError, make_bundle
-from stacks.packaging.slim import OPERATIONS, slim
+from stacks.packaging.cuts import EDITED, KEPT, LEFT_OUT, WRITTEN
+from stacks.packaging.slim import OPERATIONS, ROOTS_FILE, slim
 from stacks.packaging.target import Target
 from tests.infrastructure.packaging.bundles import HOST, names
 
@@ -217,3 +220,24 @@ def test_only_the_services_in_use_are_kept(tmp_path):
     assert json.loads((data / "endpoints.json").read_bytes())["partitions"] == [
         {"services": {"sns": {}}, "partition": "aws"}
     ]
+
+
+def test_what_no_function_needs_goes_and_what_imports_it_is_edited(tmp_path):
+    """A folder with a file of each kind: packages that are installed are cut once, when the bundle is made."""
+    ours = [f"{folder}/{name}" for folder, names in KEPT.items() for name in names if "." in name]
+    left_out = [name if Path(name).suffix else f"{name}/a.py" for name in LEFT_OUT]
+    strays = [f"{folder}/stray.py" for folder in KEPT]
+    useless = ["boto3.dist-info/METADATA", "wrapt/tests/a.py", "types-stubs/a.py", "wrapt/a.pyi"]
+    for name in (*ours, *left_out, *strays, *useless, *WRITTEN):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    for name, changes in EDITED.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("\n" + "".join(changes))
+    shutil.copy(Path(botocore.__file__).parent / "cacert.pem", tmp_path / "botocore")
+    slim(tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*ours, *EDITED, *WRITTEN, "botocore/cacert.pem", f"botocore/{ROOTS_FILE}"}
+    assert all((tmp_path / name).read_text() == text for name, text in WRITTEN.items())
+    for name, changes in EDITED.items():
+        assert (tmp_path / name).read_text() == "\n" + "".join(changes.values())

@@ -1,11 +1,21 @@
 """An API on a small ledger: seven SNOMED CT jobs, a failed PHI job and a published digest."""
 
+from typing import Any
+
 import pytest
 
+from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.service import Family
 from testing.api import running_api
 from testing.builders import full_job
-from tests.unit.api.last_digest import A_DIGEST, put_last_digest
+
+WINDOW = {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"}
+A_DIGEST: dict[str, Any] = {
+    "DigestId": "144db3b116a52a1dd65327e810103fe3",
+    "MessageId": "m",
+    "Window": WINDOW,
+    "Counts": {"COMPLETED": 1},
+}
 
 
 @pytest.fixture
@@ -15,5 +25,9 @@ def api():
         running.fill(full_job(8, JobStatus="FAILED", Message="no"), family=Family.PHI)
         running.mark_synced()
         running.answer_of_function = A_DIGEST
-        put_last_digest(running)
+        # As a run of the digest function leaves it.
+        window = WINDOW["Start"], WINDOW["End"]
+        sent = Sent(A_DIGEST["DigestId"], *window, A_DIGEST["Counts"], "m")
+        rows = DigestStateRow(running.ledger.table, running.ledger.scope)
+        assert rows.save(DigestState(last=sent))
         yield running

@@ -29,6 +29,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "after": {"SubmitTimeAfter": rfc3339(NOW - timedelta(seconds=6))},
     "before": {"Family": "ALL", "SubmitTimeBefore": rfc3339(NOW - timedelta(seconds=4))},
 }
+NOTHING: Callable[[], None] = lambda: None  # noqa: E731 - short
 
 
 class World:
@@ -49,14 +50,16 @@ class World:
         while ledger.save_state(family, ledger.state(family)) is None:
             pass
 
-    def submit(self, family: Family, age: int, name: str, during: Callable[[], None]) -> None:
+    def submit(
+        self, family: Family, age: int, name: str = "nightly", during: Callable[[], None] = NOTHING
+    ) -> None:
         """A sync writes a new job; `during` runs after the job was stamped and before it is written."""
         number = len(self.jobs) + 1
         times = {"SubmitTime": NOW.timestamp() - age, "JobStatus": "IN_PROGRESS"}
         self.jobs.append(full_job(number, JobName=name, **times) | {"Family": family})
         self.record(self.jobs[-1], during)
 
-    def record(self, job: dict[str, Any], during: Callable[[], None] = lambda: None) -> None:
+    def record(self, job: dict[str, Any], during: Callable[[], None] = NOTHING) -> None:
         hooks = [during]
 
         def before(operation: str) -> None:
@@ -75,11 +78,9 @@ class World:
         begun = [(None, size), *self.tokens.setdefault(key, [])]
         token, _ = begun[place % len(begun)]
         more = {"NextToken": token} if token else {}
-        answer = self.api.call(
-            "/jobs",
-            QUERIES[key] | {"MaxResults": size} | more,
-            headers={"Idempotency-Key": key} if token is None else None,
-        )
+        query = QUERIES[key] | {"MaxResults": size} | more
+        headers = {} if token else {"Idempotency-Key": key}
+        answer = self.api.call("/jobs", query, headers=headers)
         page = ([job["JobId"] for job in answer.jobs], answer.json.get("NextToken"))
         assert self.seen.setdefault((key, token, size), page) == page
         if page[1]:
@@ -101,10 +102,6 @@ class World:
         return found
 
 
-def nothing() -> None:
-    pass
-
-
 KEYS = st.sampled_from(sorted(QUERIES))
 SIZES = st.sampled_from([1, 2, 3, 7, 100])
 FAMILIES = st.sampled_from(KEPT)
@@ -124,7 +121,7 @@ STEPS = st.one_of(
 def take(world: World, step: tuple[Any, ...]) -> None:
     match step:
         case ("submit", family, age, name):
-            world.submit(family, age, name, nothing)
+            world.submit(family, age, name)
         case ("request during a write", family, age, name, key, size):
 
             def during() -> None:
@@ -170,9 +167,9 @@ def api() -> Iterator[Api]:
 
 def test_a_walk_has_settled_jobs_and_no_later_ones(api):
     world = World(api)
-    world.submit(Family.PHI, 1, "nightly", nothing)
+    world.submit(Family.PHI, 1)
     world.settle(Family.PHI)
-    world.submit(Family.PHI, 2, "nightly", nothing)
+    world.submit(Family.PHI, 2)
     assert world.walk("one-family", 100) == [f"{1:032x}"]
     world.settle(Family.PHI)
     assert world.walk("one-family", 100) == [f"{1:032x}"]
@@ -202,17 +199,13 @@ def test_a_slow_write_is_stamped_again_after_another_sync_has_settled(api):
 def test_many_later_jobs_cost_few_queries_and_do_not_shorten_the_page(api):
     world = World(api)
     for age in range(10, 20):
-        world.submit(Family.PHI, age, "nightly", nothing)
+        world.submit(Family.PHI, age)
     world.settle(Family.PHI)
     first = world.walk("one-family", 10)
-    made = [
-        job_from_service(Family.PHI, full_job(number, SubmitTime=NOW.timestamp()))
-        for number in range(100, 1300)
-    ]
-    api.ledger.record(Family.PHI, filter(None, made), rfc3339(NOW), announce_new=False)
+    later = (full_job(number, SubmitTime=NOW.timestamp()) for number in range(100, 1300))
+    api.fill(*later, family=Family.PHI)
     api.database.calls.clear()
-    answer = api.call(
-        "/jobs", {"Family": "PHI", "MaxResults": 10}, headers={"Idempotency-Key": "one-family"}
-    )
+    headers = {"Idempotency-Key": "one-family"}
+    answer = api.call("/jobs", {"Family": "PHI", "MaxResults": 10}, headers=headers)
     assert [job["JobId"] for job in answer.jobs] == first
     assert api.database.calls["query"] <= 5

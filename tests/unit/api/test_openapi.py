@@ -1,6 +1,5 @@
 """The OpenAPI document: as committed, as shipped, and as the routes are."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -32,11 +31,13 @@ def test_the_document_has_the_routes_and_their_methods():
 @pytest.mark.parametrize("route, names", [("/jobs", LIST_PARAMETERS), ("/summary", FILTERS)])
 def test_every_parameter_is_there_with_its_bounds_and_a_meaning(route, names):
     parameters = document()["paths"][route]["get"]["parameters"]
-    headers = [parameter["name"] for parameter in parameters if parameter["in"] == "header"]
-    assert headers == (["Idempotency-Key"] if route == "/jobs" else [])
-    parameters = [parameter for parameter in parameters if parameter["in"] == "query"]
-    assert [parameter["name"] for parameter in parameters] == list(names)
+    named = {
+        kind: [p["name"] for p in parameters if p["in"] == kind] for kind in ("header", "query")
+    }
+    assert named == {"header": ["Idempotency-Key"] * (route == "/jobs"), "query": list(names)}
     for parameter in parameters:
+        if parameter["in"] == "header":
+            continue
         own = LIST_PARAMETERS[parameter["name"]]
         schema = parameter["schema"]
         bounds = schema["items"] if own.repeatable else schema
@@ -51,33 +52,29 @@ def test_every_operation_lists_its_errors_and_requires_a_signature():
     assert scheme["x-amazon-apigateway-authtype"] == "awsSigv4"
     for operations in made["paths"].values():
         for operation in operations.values():
-            assert {"200", "400", "403", "405", "429", "500", "503"} <= operation[
-                "responses"
-            ].keys()
+            every = {"200", "400", "403", "405", "429", "500", "503", "default"}
+            assert every <= operation["responses"].keys()
 
 
 def test_every_reference_leads_somewhere():
     made = document()
-    for reference in references(made):
+    references = [node["$ref"] for node in nodes(made) if "$ref" in node]
+    assert references
+    for reference in references:
         found = made
         for step in reference.removeprefix("#/").split("/"):
             found = found[step]
         assert found
 
 
-def references(node):
+def nodes(node):
+    """Every object of the document."""
     if isinstance(node, dict):
-        if "$ref" in node:
-            yield node["$ref"]
-        for value in node.values():
-            yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
-
-
-def test_the_document_is_plain_json():
-    assert json.loads(text()) == json.loads(json.dumps(document()))
+        yield node
+    for value in (
+        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    ):
+        yield from nodes(value)
 
 
 def test_generators_find_tags_plain_time_filters_and_an_answer_for_every_status():
@@ -87,7 +84,6 @@ def test_generators_find_tags_plain_time_filters_and_an_answer_for_every_status(
         for operation in operations.values():
             assert set(operation["tags"]) <= tags
             assert operation["description"]
-            assert "default" in operation["responses"]
     for name in ("SubmitTimeAfter", "SubmitTimeBefore"):
         parameters = made["paths"]["/jobs"]["get"]["parameters"]
         (found,) = (each["schema"] for each in parameters if each["name"] == name)
@@ -101,18 +97,6 @@ def test_responses_accept_what_a_later_version_adds():
     request = schemas.pop("DigestRequest")
     assert {window["type"] for window in request["properties"].values()} == {"string"}
     for schema in nodes(schemas):
-        assert not {"enum", "const", "propertyNames"} & schema.keys()
-        if "properties" in schema:
-            assert schema["additionalProperties"] is True
-
-
-def nodes(node):
-    """Every object of the document whose type is stated: each schema."""
-    if isinstance(node, dict):
-        if isinstance(node.get("type"), str | list):
-            yield node
-        for value in node.values():
-            yield from nodes(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from nodes(value)
+        if isinstance(schema.get("type"), str | list):
+            assert not {"enum", "const", "propertyNames"} & schema.keys()
+            assert schema.get("additionalProperties") is True or "properties" not in schema

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from unittest import mock
 from urllib.parse import parse_qs
 
 import pytest
@@ -24,51 +25,41 @@ def concrete(route: str) -> str:
     return route.replace("{JobId}", f"{1:032x}").replace("{Asset}", asset)
 
 
-@pytest.mark.parametrize("route, method", [(r, m) for r in ROUTES for m in METHODS])
-def test_a_route_accepts_its_methods_and_names_them_to_others(api, route, method):
-    answer = api.call(concrete(route), method=method)
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_route_accepts_its_methods_and_names_them_to_others(api, route):
     allowed = (*ROUTES[route], "HEAD") if "GET" in ROUTES[route] else ROUTES[route]
-    if method in allowed:
-        assert answer.status == 200
-    else:
-        assert (answer.status, answer.headers["Allow"]) == (405, ", ".join(allowed))
-        assert answer.headers["Content-Type"] == "application/problem+json"
-
-
-@pytest.mark.parametrize("route", [route for route, methods in ROUTES.items() if "GET" in methods])
-def test_head_is_get_without_the_body(api, route):
-    got, head = (api.call(concrete(route), method=method) for method in ("GET", "HEAD"))
-    assert (head.status, head.content) == (200, b"")
-    assert head.headers == got.headers
+    for method in METHODS:
+        answer = api.call(concrete(route), method=method)
+        if method in allowed:
+            assert answer.status == 200
+        else:
+            assert (answer.status, answer.headers["Allow"]) == (405, ", ".join(allowed))
+            assert answer.headers["Content-Type"] == "application/problem+json"
+    if "HEAD" in allowed:
+        got, head = (api.call(concrete(route), method=method) for method in ("GET", "HEAD"))
+        assert (head.content, head.headers) == (b"", got.headers)
 
 
 @pytest.mark.parametrize("path", ["/", "/job", "/jobs/a/b", "/docs/../jobs", "/JOBS", "/docs/x.js"])
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_an_unknown_path_is_not_found_whatever_the_method(api, path, method):
-    status = api.call(path, method=method).status
-    assert status == (405 if path == "/docs/x.js" and method == "POST" else 404)
-
-
-def test_the_root_and_unknown_paths_point_to_the_documentation(api):
-    assert "/docs" in api.get("/").json["detail"]
-    assert "/docs" in api.get("/job").json["detail"]
+def test_an_unknown_path_is_not_found_whatever_the_method(api, path):
+    for method in ("GET", "HEAD", "POST"):
+        status = api.call(path, method=method).status
+        assert status == (405 if path == "/docs/x.js" and method == "POST" else 404)
+    assert "/docs" in api.get(path).json["detail"]
 
 
 @pytest.mark.parametrize("path", [*map(concrete, ROUTES), "/nowhere"])
-def test_every_answer_has_the_request_id_and_stays_out_of_caches(api, path):
-    headers = api.call(path, method="POST" if path == "/digests" else "GET").headers
+def test_every_answer_has_the_same_headers_and_no_route_takes_a_parameter_it_does_not_know(
+    api, path
+):
+    method = "POST" if path == "/digests" else "GET"
+    headers = api.call(path, method=method).headers
     assert headers["X-Request-Id"] == REQUEST_ID
-    assert headers["Cache-Control"] == (
-        "private, max-age=3600" if path.endswith((".js", ".css")) else "no-store"
-    )
+    is_asset = path.endswith((".js", ".css"))
+    assert headers["Cache-Control"] == ("private, max-age=3600" if is_asset else "no-store")
     assert headers["X-Content-Type-Options"] == "nosniff"
-
-
-@pytest.mark.row(16, count="11 routes")
-@pytest.mark.parametrize("path", [*map(concrete, ROUTES)])
-def test_every_route_refuses_parameters_that_it_does_not_know(api, path):
-    answer = api.call(path, {"bogus": "1"}, method="POST" if path == "/digests" else "GET")
-    assert "not a parameter of this call" in answer.wrong["bogus"]
+    refused = api.call(path, {"bogus": "1"}, method=method)
+    assert path == "/nowhere" or "Unknown parameter." in refused.wrong["bogus"]
 
 
 def test_a_problem_is_as_rfc_9457_has_it(api):
@@ -79,7 +70,7 @@ def test_a_problem_is_as_rfc_9457_has_it(api):
     assert (problem["title"], problem["status"]) == ("ValidationException", 400)
     assert problem["instance"] == f"urn:request:{REQUEST_ID}"
     assert answer.wrong["MaxResults"] == "a whole number from 1 to 500"
-    assert "did you mean JobName?" in answer.wrong["jobname"]
+    assert "Did you mean JobName?" in answer.wrong["jobname"]
 
 
 @pytest.mark.parametrize("form, lines", [("csv", 4), ("ndjson", 3)])
@@ -125,19 +116,13 @@ def test_json_has_the_link_and_the_token(api):
     [
         ("text/csv", "text/csv; charset=utf-8; header=present"),
         ("application/x-ndjson", "application/x-ndjson"),
-        ("*/*", "application/json"),
+        ("application/xml", "application/json"),  # awscurl's default, which matches nothing
     ],
 )
 def test_the_accept_header_chooses_the_format(api, accept, content_type):
     for name in ("Accept", "accept", "ACCEPT"):
         answer = api.call("/jobs", headers={name: accept})
         assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)
-
-
-def test_an_accept_header_that_matches_nothing_gets_json(api):
-    answer = api.call("/jobs", headers={"Accept": "application/xml"})  # awscurl's default
-    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
-    assert answer.json == api.get("/jobs").json
 
 
 def test_a_long_answer_is_in_gzip_when_the_caller_takes_it(api):
@@ -148,12 +133,6 @@ def test_a_long_answer_is_in_gzip_when_the_caller_takes_it(api):
     assert (zipped.json, len(zipped.content) < len(plain.content)) == (plain.json, True)
     # API Gateway would hand the base64 to a caller that says nothing of what it accepts.
     assert "Content-Encoding" not in api.call("/jobs", headers={"accept-encoding": "gzip"}).headers
-    short = api.call(
-        "/jobs",
-        {"MaxResults": 1, "Family": "RXNORM"},
-        headers={"accept-encoding": "gzip", "accept": "*/*"},
-    )
-    assert "Content-Encoding" not in short.headers
 
 
 @pytest.mark.parametrize("family", [Family.SNOMEDCT, Family.PHI])
@@ -177,25 +156,19 @@ def test_a_job_that_the_service_has_forgotten_is_still_there(api):
     assert received["ComprehendMedicalAsyncJobProperties"]["Message"] == "no"
 
 
-def test_a_job_that_was_never_seen_is_not_found(api):
+def test_a_job_that_was_never_seen_is_not_found_and_what_can_be_no_id_is_refused(api):
     answer = api.get("/jobs/none")
     assert (answer.status, answer.json["title"]) == (404, "ResourceNotFoundException")
-
-
-@pytest.mark.parametrize("job_id", ["x" * 33, "a*b", "a;b"])
-def test_what_cannot_be_a_job_id_is_refused(api, job_id):
-    assert "1 to 32" in api.get(f"/jobs/{job_id}").wrong["JobId"]
+    for job_id in ("x" * 33, "a*b", "a;b"):
+        assert "1 to 32" in api.get(f"/jobs/{job_id}").wrong["JobId"]
+    assert api.get("/jobs/\ud800").status in (400, 404)
 
 
 def test_a_summary_counts_what_the_filters_match(api):
     received = api.get("/summary", Family="ALL").json
-    assert (received["Total"], received["ByFamily"]["PHI"], received["ByFamily"]["RXNORM"]) == (
-        8,
-        1,
-        0,
-    )
-    assert received["ByStatus"]["FAILED"] == 1
-    assert received["ByStatus"]["STOP_REQUESTED"] == 0
+    families, statuses = received["ByFamily"], received["ByStatus"]
+    assert (received["Total"], families["PHI"], families["RXNORM"]) == (8, 1, 0)
+    assert (statuses["FAILED"], statuses["STOP_REQUESTED"]) == (1, 0)
     assert received["Durations"] == {"p50": 1000.0, "p90": 1000.0, "max": 1000.0}
     assert received["AsOf"] == rfc3339(NOW)
     assert api.get("/summary", Family="ALL", JobStatus="FAILED").json["Total"] == 1
@@ -216,7 +189,6 @@ def test_a_summary_that_takes_too_long_asks_for_narrower_filters(api):
     assert (answer.status, "Narrow the filters" in answer.json["detail"]) == (503, True)
 
 
-@pytest.mark.row(15, count="2 tokens that were not issued for the query")
 def test_a_token_that_is_refused_reads_nothing(api):
     token = api.get("/jobs", MaxResults=1).json["NextToken"]
     api.database.calls.clear()
@@ -228,20 +200,12 @@ def test_a_token_that_is_refused_reads_nothing(api):
     assert not api.database.calls
 
 
-def test_health_reports_each_family(api):
-    api.now += timedelta(seconds=60)
-    received = api.get("/health").json
-    assert received["Status"] == "ok"
-    assert received["Families"]["PHI"] == {
-        "AsOf": rfc3339(NOW),
-        "AgeSeconds": 60.0,
-        "LastError": None,
-    }
-
-
-def test_health_fails_when_a_family_has_missed_ten_syncs(api):
+def test_health_reports_each_family_and_fails_when_one_has_missed_ten_syncs(api):
     api.now += timedelta(minutes=10)
-    assert api.get("/health").status == 200
+    answer = api.get("/health")
+    assert (answer.status, answer.json["Status"]) == (200, "ok")
+    expected = {"AsOf": rfc3339(NOW), "AgeSeconds": 600.0, "LastError": None}
+    assert answer.json["Families"]["PHI"] == expected
     api.now += timedelta(seconds=1)
     answer = api.get("/health")
     assert (answer.status, answer.json["title"]) == (503, "InternalServerException")
@@ -255,11 +219,9 @@ def test_health_fails_for_a_family_that_was_never_filled_and_says_why():
         empty.ledger.save_state(Family.PHI, SyncState(last_error=error))
         answer = empty.get("/health")
     assert answer.status == 503
-    assert answer.json["Families"]["PHI"] == {
-        "AsOf": None,
-        "AgeSeconds": None,
-        "LastError": {"Name": "TooManyRequestsException", "At": rfc3339(NOW)},
-    }
+    last = {"Name": "TooManyRequestsException", "At": rfc3339(NOW)}
+    expected = {"AsOf": None, "AgeSeconds": None, "LastError": last}
+    assert answer.json["Families"]["PHI"] == expected
 
 
 def test_an_error_of_ours_quotes_nothing_in_answer_or_log(api, monkeypatch):
@@ -298,26 +260,33 @@ def test_openapi_and_docs_are_what_is_on_disk(api):
         assert api.get(f"/docs/{asset}").status == 200
 
 
-@pytest.mark.parametrize("path", ["/jobs/a/b", "/jobs/\ud800"])
-def test_a_path_that_leads_nowhere_is_not_called_a_wrong_method(api, path):
-    assert api.get(path).status in (400, 404)
-
-
 def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.fill(full_job(1), family=Family.RXNORM)
     api.fill(full_job(2), family=Family.PHI)
     api.mark_synced([Family.RXNORM])
-    monkeypatch.setattr("jobledger.handlers.api._kept", lambda: (Family.RXNORM,))
+    monkeypatch.setattr("jobledger.handlers.api._families", lambda: (Family.RXNORM,))
     for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
         answer = api.get(**query)
         assert [job["Family"] for job in answer.jobs] == ["RXNORM"]
         assert answer.json["AsOf"]
-    answer = api.get(Family="PHI")
-    assert (answer.status, answer.wrong) == (
-        400,
-        {"Family": "a family in this ledger: RXNORM, or ALL"},
-    )
+    wrong = {"Family": "a family in this ledger: RXNORM, or ALL"}
+    assert api.get(Family="PHI").wrong == wrong
     api.answer_of_function = {"Families": {"RXNORM": {"AsOf": None, "Error": "x"}}}
     api.now += timedelta(seconds=10)
     assert api.get(Family="ALL", ConsistentRead="true").json["Stale"]
     assert api.asked[0][1]["Families"] == [Family.RXNORM]
+
+
+def test_a_warm_up_reads_nothing_logs_nothing_and_counts_nothing(api, capfd):
+    # What the schedule sends: tests/infrastructure/test_api.py holds it against the template.
+    calls = api.database.calls.copy()
+    with (
+        logged_lines() as logged,
+        mock.patch.object(api_module, "_handle_request") as handled,
+        mock.patch.object(api_module.app, "resolve") as resolved,
+    ):
+        assert api_module.handler({"WarmUp": True}, api.context) == {}
+    assert not handled.called
+    assert not resolved.called
+    assert (api.database.calls, logged) == (calls, [])
+    assert capfd.readouterr() == ("", "")

@@ -12,6 +12,7 @@ import pytest
 
 from jobledger.board import download, grid
 from jobledger.board.data import DAYS
+from jobledger.inputs.filters import FILTERS
 from jobledger.ledger import pages
 from jobledger.service import Family
 from jobledger.times import rfc3339
@@ -27,22 +28,11 @@ TODAY = NOW.timestamp()
 @pytest.fixture
 def api():
     with running_api() as running:
-        running.fill(
-            *(full_job(number, SubmitTime=TODAY - number * 3_600) for number in range(1, 121))
-        )
-        running.fill(
-            full_job(
-                201,
-                JobStatus="FAILED",
-                JobName="pathology",
-                Message="No input.",
-                SubmitTime=TODAY - 90,
-            ),
-            full_job(
-                202, JobStatus="IN_PROGRESS", JobName="slow", SubmitTime=TODAY - 9_000, EndTime=None
-            ),
-            family=Family.PHI,
-        )
+        running.fill(*(full_job(n, SubmitTime=TODAY - n * 3_600) for n in range(1, 121)))
+        failed = {"JobStatus": "FAILED", "JobName": "pathology", "Message": "No input."}
+        active = {"JobStatus": "IN_PROGRESS", "JobName": "slow", "EndTime": None}
+        jobs = (full_job(201, SubmitTime=TODAY - 90, **failed), full_job(202, SubmitTime=TODAY - 9_000, **active))  # fmt: skip
+        running.fill(*jobs, family=Family.PHI)
         running.mark_synced()
         running.now = NOW + timedelta(seconds=32)
         yield running
@@ -72,15 +62,11 @@ def follow(api, href):
 def test_the_board_shows_totals_active_jobs_failures_days_durations_and_jobs(api):
     page = page_of(api)
     assert [heading.text for heading in page.all("h2")] == [
-        "Jobs by status 122 jobs submitted in the last 30 days",
-        "Active now",
-        "Failed submitted in the last 7 days",
-        "Partial success submitted in the last 7 days",
-        "Runs by name names that repeat in the last 30 days",
-        "Jobs a day by day of submission, UTC",
-        "Durations from submission to end of finished jobs, logarithmic",
-        "Jobs 50 on this page",
-    ]
+        "Jobs by status 122 jobs submitted in the last 30 days", "Active now",
+        "Failed submitted in the last 7 days", "Partial success submitted in the last 7 days",
+        "Runs by name names that repeat in the last 30 days", "Jobs a day by day of submission, UTC",
+        "Durations from submission to end of finished jobs, logarithmic", "Jobs 50 on this page",
+    ]  # fmt: skip
     tiles = {tile.all("span", "st")[0].text: tile.all("span", "count")[0].text for tile in page.all("li")
              if tile.all("span", "count")}  # fmt: skip
     assert tiles["Completed"] == "120"
@@ -115,24 +101,18 @@ def test_the_board_says_how_fresh_it_is(api):
 
 
 def test_the_form_has_every_filter_and_shows_what_was_asked(api):
-    query = {"JobStatus": ["FAILED", "COMPLETED"], "Family": ["PHI"], "JobNamePrefix": "path",
-             "SubmitTimeAfter": "2026-11-01", "Order": "ascending", "MaxResults": "25"}  # fmt: skip
+    query = {"JobStatus": ["FAILED", "COMPLETED"], "Family": ["PHI"], "JobNamePrefix": "path", "JobName": "",
+             "SubmitTimeAfter": "2026-11-01", "SubmitTimeBefore": "", "Order": "ascending", "MaxResults": "25"}  # fmt: skip
     page = page_of(api, **query)
     assert names_in(page) == ["pathology"]
     form = page.one("form", role="search")
     fields = {node.attributes["name"] for tag in ("input", "select") for node in form.all(tag)}
-    assert fields == {"Family", "JobName", "JobNamePrefix", "JobStatus", "SubmitTimeAfter",
-                      "SubmitTimeBefore", "Order", "MaxResults", "Active", "JobId"}  # fmt: skip
+    assert fields == {*FILTERS, "Order", "MaxResults", "Active", "JobId"}
     checked = {n.attributes["value"] for n in form.all("input") if "checked" in n.attributes}
     assert checked == {"FAILED", "COMPLETED", "PHI"}
     assert form.one("input", name="JobNamePrefix").attributes["value"] == "path"
     chosen = [n.attributes["value"] for n in form.all("option") if "selected" in n.attributes]
     assert chosen == ["ascending", "25"]
-
-
-def test_empty_fields_of_the_form_count_as_not_sent(api):
-    page = page_of(api, JobName="", JobStatus="FAILED", SubmitTimeAfter="", Order="")
-    assert names_in(page) == ["pathology"]
 
 
 def test_paging_shows_every_job_once_and_keeps_the_filters(api):
@@ -152,7 +132,7 @@ def test_a_filtered_list_reads_no_more_than_its_page(api):
     page_of(api, Family="SNOMEDCT", MaxResults="25")
     read = api.database.rows_read
     page_of(api, Family="SNOMEDCT", MaxResults="25")
-    assert api.database.rows_read - read == 25 + len(Family)  # and the states of the syncs
+    assert api.database.rows_read - read == 25
 
 
 def test_the_csv_holds_all_jobs_that_match(api):
@@ -168,19 +148,15 @@ def test_the_csv_holds_all_jobs_that_match(api):
     assert "at most 5,000" in first.text
 
 
-@pytest.mark.parametrize("limit,most,jobs", [("MOST_JOBS", 100, 100), ("MAX_PAGE_BYTES", 1, 100)])
-def test_a_csv_that_ends_early_says_so_in_its_name(api, monkeypatch, limit, most, jobs):
-    monkeypatch.setattr(download, limit, most)
-    csv = api.call("/board", {"Format": "csv"}, headers=BROWSER)
-    name = f"jobs-first-{jobs}.csv"
-    assert csv.headers["Content-Disposition"] == f'attachment; filename="{name}"'
-    assert len(csv.body.splitlines()) == jobs + 1
-
-
-def test_a_csv_ends_early_when_time_runs_out(api):
-    api.context.milliseconds = 2_000
+@pytest.mark.parametrize("limit, most", [("MOST_JOBS", 100), ("MAX_PAGE_BYTES", 1), ("time", 0)])
+def test_a_csv_that_ends_early_says_so_in_its_name(api, monkeypatch, limit, most):
+    if limit == "time":
+        api.context.milliseconds = 2_000
+    else:
+        monkeypatch.setattr(download, limit, most)
     csv = api.call("/board", {"Format": "csv", "Family": "SNOMEDCT"}, headers=BROWSER)
-    assert "jobs-first-100.csv" in csv.headers["Content-Disposition"]
+    name = 'attachment; filename="jobs-first-100.csv"'
+    assert (csv.headers["Content-Disposition"], len(csv.body.splitlines())) == (name, 101)
 
 
 def test_a_prefix_search_says_how_far_it_came_and_not_that_no_job_matches(api, monkeypatch):
@@ -200,10 +176,8 @@ def test_a_prefix_search_says_how_far_it_came_and_not_that_no_job_matches(api, m
     monkeypatch.undo()
     assert names_in(page_of(api, **query)) == ["weekly-1"]
     found = api.get("/jobs", **query)
-    assert ([job["JobName"] for job in found.jobs], "Examined" in found.json) == (
-        ["weekly-1"],
-        False,
-    )
+    assert [job["JobName"] for job in found.jobs] == ["weekly-1"]
+    assert "Examined" not in found.json
     assert "No job matches." in page_of(api, JobNamePrefix="none such").text
 
 
@@ -220,14 +194,13 @@ def test_a_mistyped_field_keeps_the_form_and_says_what_is_wrong_beside_it(api):
     assert "RFC 3339" in said.text
     assert form.one("input", name="JobNamePrefix").attributes["value"] == "night"
     assert form.one("input", name="JobStatus", value="FAILED").attributes["checked"] == ""
-    assert "Colour: not a parameter of this call" in form.text
+    assert "Colour: Unknown parameter." in form.text
     # A program gets the problem as before.
     assert api.get("/board", **query).wrong.keys() == {"SubmitTimeAfter", "Colour"}
 
 
 def test_an_id_in_the_form_opens_the_job_and_an_unknown_one_is_said_beside_it(api):
-    page = page_of(api, JobId=f"{201:032x}", JobStatus="COMPLETED")
-    assert page.one("h1").text == "pathology"
+    assert page_of(api, JobId=f"{201:032x}", JobStatus="COMPLETED").one("h1").text == "pathology"
     answer = api.call("/board", {"JobId": "none"}, headers=BROWSER)
     assert answer.status == 404
     form = parsed(answer.body).one("form", role="search")
@@ -270,23 +243,17 @@ def test_the_runs_are_those_of_a_bounded_number_of_jobs_and_say_so(api, monkeypa
     assert "names that repeat among the newest 20 jobs, since" in page.text
 
 
-def test_the_head_cells_of_every_table_say_what_they_head(api):
+def test_head_cells_say_what_they_head_and_times_have_their_machine_form(api):
     api.fill(*(full_job(n, JobName="same", SubmitTime=TODAY - n) for n in range(1_000, 1_003)))
-    for path in ("/board", "/board?JobStatus=FAILED"):
-        page = parsed(follow(api, path.removeprefix("/")).body)
-        heads = page.all("th")
-        assert heads
-        assert {cell.attributes.get("scope") for cell in heads} <= {"col", "row"}
-
-
-def test_each_time_has_its_machine_form_for_the_reader_s_zone(api):
-    for page in (page_of(api), page_of(api, f"/board/jobs/{201:032x}")):
-        times = page.all("time")
+    for path in ("/board", f"/board/jobs/{201:032x}"):
+        page = page_of(api, path)
+        scopes = {cell.attributes.get("scope") for cell in page.all("th")}
+        assert scopes == ({"col", "row"} if path == "/board" else set())
+        times = {time.attributes["datetime"]: time.text for time in page.all("time")}
         assert times
-        for time in times:
-            exact = time.attributes["datetime"]
+        for exact, shown in times.items():
             assert exact.endswith("Z")
-            assert exact[:19].replace("T", " ") == time.text
+            assert exact[:19].replace("T", " ") == shown
 
 
 @pytest.mark.parametrize(
@@ -310,9 +277,7 @@ def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere(api):
         assert "*" not in policy
         page = parsed(answer.body)
         assert not page.all("style")
-        assert all(
-            script.attributes.get("src") and not script.text for script in page.all("script")
-        )
+        assert all(one.attributes.get("src") and not one.text for one in page.all("script"))
         assert "style=" not in answer.body
         assert not re.search(r"\son\w+=|https?:|//[a-z]", answer.body.replace("s3://", ""))
 
@@ -331,25 +296,18 @@ def test_the_page_reloads_by_itself_until_it_is_paused(api):
 
 
 def test_a_job_has_its_properties_history_and_commands(api):
-    api.now = NOW + timedelta(minutes=1)
-    api.fill(
-        full_job(301, JobName="notes", JobStatus="IN_PROGRESS", EndTime=None,
-              OutputDataConfig={"S3Bucket": "codes", "S3Key": "out's/ü"}),
-        family=Family.RXNORM,
-    )  # fmt: skip
-    api.now += timedelta(minutes=5)
-    api.fill(
-        full_job(301, JobName="notes", JobStatus="PARTIAL_SUCCESS", Message="2 of 9 failed.", Added={"x": [1]},
-              OutputDataConfig={"S3Bucket": "codes", "S3Key": "out's/ü"}),
-        family=Family.RXNORM,
-    )  # fmt: skip
+    output = {"OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out's/ü"}}
+    active = {"JobStatus": "IN_PROGRESS", "EndTime": None}
+    ended = {"JobStatus": "PARTIAL_SUCCESS", "Message": "2 of 9 failed.", "Added": {"x": [1]}}
+    for minutes, now in ((1, active), (6, ended)):
+        api.now = NOW + timedelta(minutes=minutes)
+        api.fill(full_job(301, JobName="notes", **output, **now), family=Family.RXNORM)
     page = page_of(api, f"/board/jobs/{301:032x}")
     properties = {row.all("dt")[0].text: row.all("dd")[0].text for row in page.one("dl").all("div")}
-    assert properties["Status"] == "Partial success"
-    assert properties["Message"] == "2 of 9 failed."
-    assert properties["Output"] == "s3://codes/out's/ü"
-    assert properties["Duration"] == "16 min 40 s"
-    assert properties["Added"] == '{"x": [1]}'
+    assert properties.items() >= {
+        "Status": "Partial success", "Message": "2 of 9 failed.", "Output": "s3://codes/out's/ü",
+        "Duration": "16 min 40 s", "Added": '{"x": [1]}',
+    }.items()  # fmt: skip
     (timeline,) = page.all("ol", "timeline")
     assert re.findall(r"Submitted|In progress|Partial success|Ended", timeline.text) == [
         # The end in the service is before the ledger's first look.
@@ -372,11 +330,8 @@ def test_a_job_id_is_quoted_for_a_shell(api, job_id, command):
 
 
 def test_a_command_with_characters_that_a_terminal_acts_on_is_not_offered(api):
-    api.fill(
-        full_job(
-            1, OutputDataConfig={"S3Bucket": "codes", "S3Key": "a\x1b[2J\u202eb"}, SubmitTime=TODAY
-        )
-    )
+    place = {"S3Bucket": "codes", "S3Key": "a\x1b[2J\u202eb"}
+    api.fill(full_job(1, OutputDataConfig=place, SubmitTime=TODAY))
     page = page_of(api, f"/board/jobs/{1:032x}")
     assert len(page.all("pre")) == 2
     assert "could not show safely" in page.text
@@ -386,7 +341,7 @@ def test_a_command_with_characters_that_a_terminal_acts_on_is_not_offered(api):
     "path, query, status, said",
     [
         ("/board", {"JobStatus": "BOGUS"}, 400, "one of SUBMITTED"),
-        ("/board", {"jobname": "x"}, 400, "did you mean JobName?"),
+        ("/board", {"jobname": "x"}, 400, "Did you mean JobName?"),
         ("/board", {"NextToken": "AAAA"}, 400, "does not belong to this query"),
         ("/board/jobs/none", {}, 404, "no job with this JobId"),
     ],
@@ -410,13 +365,11 @@ def test_no_name_gets_into_a_log(api):
     assert not re.search("pathology|patient", "".join(logged))
 
 
-def test_a_status_that_the_service_added_later_is_shown(api):
+def test_a_status_that_the_service_added_later_is_shown_and_every_family_by_default(api):
     api.fill(full_job(401, JobStatus="ARCHIVED<", SubmitTime=TODAY))
-    assert "ARCHIVED<" in page_of(api).text
-
-
-def test_the_parameters_of_the_board_select_all_families_by_default(api):
-    assert len(names_in(page_of(api, MaxResults="500"))) == 122
+    page = page_of(api, MaxResults="500")
+    assert "ARCHIVED<" in page.text
+    assert len(names_in(page)) == 123
     assert len(names_in(page_of(api, MaxResults="500", Family="PHI"))) == 2
 
 
@@ -430,12 +383,6 @@ def test_the_board_imports_nothing_that_the_list_does_not_need():
         "    before.add('concurrent.futures.thread'); assert api.get('/board').status == 200\n"
         "print(*sorted(m for m in set(sys.modules) - before if not m.startswith('jobledger.')))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'lambda'}"},
-    )
-    assert done.stdout.split() == []
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'lambda'}"}
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, text=True, cwd=ROOT, env=environment).split() == []

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
@@ -87,6 +88,11 @@ class Terminal:
             self.shown += part
         os.close(self._master)
         return self.process.wait(SECONDS)
+
+    def interrupt(self) -> int:
+        """Type Ctrl-C, and return the exit code."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.wait()
 
     def _read(self) -> str:
         # A terminal whose other end is closed is an error of reading.

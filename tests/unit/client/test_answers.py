@@ -222,7 +222,6 @@ def raised(call, ledger, api):
     return None
 
 
-@pytest.mark.row(31, count="46 answers to each method, on any page or the second")
 @pytest.mark.parametrize("page", [None, "2"])
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_method_raises_for_an_answer_that_is_not_what_was_asked_for(server, ledger, damage, page):
@@ -263,7 +262,6 @@ def test_a_link_without_a_token_is_not_the_end(server, ledger, link):
         list(ledger.exported("csv"))
 
 
-@pytest.mark.row(31, count="46 answers to each command")
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_every_command_says_in_one_line_that_an_answer_is_none(server, run, damage):
     server.answer = api = Damaged(DAMAGED[damage])
@@ -275,7 +273,6 @@ def test_every_command_says_in_one_line_that_an_answer_is_none(server, run, dama
             assert (done.returncode, line[:7]) == (1, "error: "), name
 
 
-@pytest.mark.row(31, count="46 answers, 4 formats, on any page or one of two")
 @pytest.mark.parametrize("form", ["csv", "ndjson", "json", "table"])
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_no_file_has_the_name_of_an_export_that_failed(server, run, tmp_path, damage, form):

@@ -74,10 +74,10 @@ def test_every_filter_becomes_a_parameter(ledger, server):
 
 
 def test_an_unknown_filter_is_refused_with_the_known_ones(ledger):
-    said = "jobstatus is not a filter; known are family, job_name"
+    said = "jobstatus is not a filter; this call accepts family, job_name"
     with pytest.raises(TypeError, match=said) as e:
         ledger.page(jobstatus="FAILED")
-    known = str(e.value).split("known are ")[1].split(", ")
+    known = str(e.value).split("this call accepts ")[1].split(", ")
     assert len(known) == len(set(known))
     with pytest.raises(TypeError, match="max_results is not a filter"):
         ledger.summary(max_results=5)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from botocore.exceptions import ConnectionError as NotConnectedError
 
 from job_ledger.errors import ApiError, ConnectionFailed, CredentialsUnavailable, LedgerNotFound
 from job_ledger.http import LONGEST_WAIT, MOST_ATTEMPTS, Http, Request
@@ -131,12 +130,6 @@ def test_a_failed_connection_names_the_address_but_not_the_query(slept):
     assert server.url in texts[0]
     assert not any("canary" in text for text in texts)
     assert "\n" not in texts[0]
-
-
-def test_no_listener_is_a_failed_connection(slept):
-    with pytest.raises(ConnectionFailed) as caught:
-        Http("http://127.0.0.1:1", sleep=slept.append).send(GET)
-    assert isinstance(caught.value.__cause__, NotConnectedError)
 
 
 def test_an_error_carries_the_problem(slept):

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,19 +13,11 @@ import time
 import pytest
 
 from testing.full import in_full
-from testing.scripted_server import Scripted, answering, problem
-from tests.unit.client.commands import (
-    ROOT,
-    Terminal,
-    environment,
-    next_line,
-    on_terminal,
-    run,
-    start,
-)
+from testing.scripted_server import Scripted, answering
+from tests.unit.client.commands import ROOT, Terminal, environment, next_line, on_terminal, start
 from tests.unit.client.paged import SIZE, Paged
 
-PAGES = in_full(50, 200)
+PAGES = in_full(30, 200)
 WALK = """
 import resource, sys
 from job_ledger import JobLedger
@@ -56,7 +47,7 @@ def test_a_long_walk_needs_no_more_memory_than_one_of_2_500_jobs(way):
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "ndjson", "table"])
-def test_an_export_writes_every_job(tmp_path, form):
+def test_an_export_writes_every_job(run, tmp_path, form):
     file = tmp_path / f"jobs.{form}"
     with answering(Paged(5)) as server:
         done = run(server.url, "jobs", "--all", "--format", form, "--output", str(file))
@@ -79,7 +70,7 @@ def count_in(form, text):
 
 
 @pytest.mark.parametrize("pages", [1, 2])
-def test_a_cell_can_be_longer_than_pythons_reader_takes(tmp_path, pages):
+def test_a_cell_can_be_longer_than_pythons_reader_takes(run, tmp_path, pages):
     long = "x\r\n" * 60_000
     paged = Paged(pages)
     paged._csv = f'"JobId","Message"\r\n"a","{long}"\r\n"b",""""\r\n'.encode()
@@ -89,7 +80,7 @@ def test_a_cell_can_be_longer_than_pythons_reader_takes(tmp_path, pages):
     assert (tmp_path / "jobs.csv").read_bytes().count(long.encode()) == pages
 
 
-def test_the_ending_of_the_file_is_the_default_format(tmp_path):
+def test_the_ending_of_the_file_is_the_default_format(run, tmp_path):
     file = tmp_path / "jobs.CSV"
     with answering(Paged(1)) as server:
         run(server.url, "jobs", "--output", str(file))
@@ -117,32 +108,31 @@ class Stuck(Paged):
         return super().__call__(request)
 
 
-@pytest.mark.parametrize("existing", [True, False])
 @pytest.mark.parametrize(
-    "number, code",
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
-    ids=lambda value: getattr(value, "name", ""),
-)
+    "number, code, existing",
+    [
+        (signal.SIGINT, 130, False), (signal.SIGINT, 130, True), (signal.SIGTERM, 143, True),
+        (signal.SIGHUP, 129, False), (signal.SIGKILL, -9, False), (signal.SIGKILL, -9, True),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)  # fmt: skip
 def test_an_interrupted_export_leaves_no_half_file_under_its_name(tmp_path, number, code, existing):
     file = tmp_path / "jobs.csv"
     if existing:
         file.write_text("of yesterday")
     stuck = Stuck()
     with answering(stuck) as server:
-        process = start(server.url, "jobs", "--all", "--output", str(file))
-        with process:
+        with start(server.url, "jobs", "--all", "--output", str(file)) as process:
             assert stuck.reached.wait(60)
             process.send_signal(number)
             printed = process.communicate(timeout=60)
         stuck.go.set()
-    assert process.returncode == code
-    assert "Traceback" not in printed[1]
+    assert (process.returncode, "Traceback" in printed[1]) == (code, False)
     left = names_in(tmp_path)
     if number == signal.SIGKILL:  # the part cannot be removed, and has another name
         left = {name for name in left if not name.endswith(".part")}
     assert left == ({"jobs.csv"} if existing else set())
-    if existing:
-        assert file.read_text() == "of yesterday"
+    assert not existing or file.read_text() == "of yesterday"
 
 
 def test_ctrl_c_on_a_terminal_ends_an_export_as_well(tmp_path):
@@ -150,35 +140,18 @@ def test_ctrl_c_on_a_terminal_ends_an_export_as_well(tmp_path):
     with answering(stuck) as server:
         terminal = Terminal(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
         assert stuck.reached.wait(60)
-        os.killpg(terminal.process.pid, signal.SIGINT)
-        assert terminal.wait() == 130
+        assert terminal.interrupt() == 130
         stuck.go.set()
-    assert names_in(tmp_path) == set()
-
-
-def test_an_export_that_fails_leaves_nothing(tmp_path):
-    paged = Paged(5)
-
-    def answer(request):
-        return problem(400) if request.query.get("NextToken") == ["2"] else paged(request)
-
-    with answering(answer) as server:
-        done = run(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
-    assert done.returncode == 1
     assert names_in(tmp_path) == set()
 
 
 class Account:
     """Jobs whose statuses a test changes; describes and lists them as the API does."""
 
-    def __init__(self):
-        self.histories = {}
+    def __init__(self, **histories):
+        self.histories = histories
         self.deleted = set()
-        now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-        self._time = now
-
-    def put(self, job_id, *statuses):
-        self.histories[job_id] = statuses
+        self._time = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
 
     def __call__(self, request):
         if request.path.startswith("/jobs/"):
@@ -201,32 +174,28 @@ class Account:
         return job["JobStatus"] in active and job["JobId"] not in self.deleted
 
     def _job(self, job_id):
-        status = self.histories[job_id][-1]
         name = {"JobId": job_id, "JobName": f"name of {job_id}", "Family": "PHI"}
-        return name | {"JobStatus": status, "SubmitTime": self._time}
+        return name | {"JobStatus": self.histories[job_id][-1], "SubmitTime": self._time}
 
 
 def test_watch_prints_each_transition_in_a_pipe():
-    account = Account()
-    account.put("a", "SUBMITTED")
-    with answering(account) as server:
-        process = start(server.url, "watch", "--interval", "0s")
-        with process:
-            # More requests than the first round has: it must not see the jobs change half way.
-            while len(server.received) < 20:
-                time.sleep(0.01)
-            # At once: the server's thread iterates over the jobs.
-            account.histories = {
-                "a": ("SUBMITTED", "IN_PROGRESS", "COMPLETED"),
-                "b": ("SUBMITTED", "FAILED"),
-            }
-            lines = [next_line(process).split() for _ in range(4)]
-            # In the next round: an interrupt within a print can write its line again.
-            asked = len(server.received)
-            while len(server.received) < asked + 4:
-                time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            rest = process.communicate(timeout=60)
+    account = Account(a=("SUBMITTED",))
+    with (
+        answering(account) as server,
+        start(server.url, "watch", "--interval", "0s") as process,
+    ):
+        # More requests than the first round has: it must not see the jobs change half way.
+        wait_for_requests(server, 20)
+        # At once: the server's thread iterates over the jobs.
+        account.histories = {
+            "a": ("SUBMITTED", "IN_PROGRESS", "COMPLETED"),
+            "b": ("SUBMITTED", "FAILED"),
+        }
+        lines = [next_line(process).split() for _ in range(4)]
+        # In the next round: an interrupt within a print can write its line again.
+        wait_for_requests(server, len(server.received) + 4)
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=60)
     assert process.returncode == 130
     assert rest == ("", "\n"), lines
     assert sorted(line[2:] for line in lines) == [
@@ -237,31 +206,22 @@ def test_watch_prints_each_transition_in_a_pipe():
     ]
 
 
-def test_watch_shows_the_active_jobs_on_a_terminal():
-    account = Account()
-    account.put("active", "SUBMITTED", "IN_PROGRESS")
-    account.put("ended", "COMPLETED")
-    with answering(account) as server:
-        terminal = Terminal(server.url, "watch", "--interval", "0s")
-        shown = terminal.read_until("1 active at")
-        shown = terminal.read_until("name of active")
-        assert "name of ended" not in shown
-        account.put("active", "SUBMITTED", "IN_PROGRESS", "FAILED")
-        terminal.read_until("0 active at")
-        os.killpg(terminal.process.pid, signal.SIGINT)
-        assert terminal.wait() == 130
-    assert "-> \x1b[1;31mFAILED" in terminal.shown
+def wait_for_requests(server, count):
+    while len(server.received) < count:
+        time.sleep(0.01)
 
 
-def test_watch_leaves_out_jobs_that_the_service_has_deleted():
-    account = Account()
-    account.put("active", "SUBMITTED")
-    account.put("deleted", "IN_PROGRESS")
+def test_watch_shows_the_active_jobs_on_a_terminal_but_none_that_the_service_has_deleted():
+    account = Account(
+        active=("SUBMITTED", "IN_PROGRESS"), ended=("COMPLETED",), deleted=("IN_PROGRESS",)
+    )
     account.deleted = {"deleted"}
     with answering(account) as server:
         terminal = Terminal(server.url, "watch", "--interval", "0s")
-        assert "name of deleted" not in terminal.read_until("1 active at")
-        account.deleted = {"deleted", "active"}
-        assert "name of deleted" not in terminal.read_until("0 active at")
-        os.killpg(terminal.process.pid, signal.SIGINT)
-        assert terminal.wait() == 130
+        terminal.read_until("1 active at")
+        assert not re.search("name of (ended|deleted)", terminal.read_until("name of active"))
+        account.histories["active"] += ("FAILED",)
+        terminal.read_until("0 active at")
+        assert terminal.interrupt() == 130
+    assert "-> \x1b[1;31mFAILED" in terminal.shown
+    assert "name of deleted" not in terminal.shown

@@ -1,9 +1,7 @@
 """The command on a real terminal of several widths, and Ctrl-C at any time."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from typing import Any
@@ -74,8 +72,7 @@ def test_a_list_fits_the_terminal_with_names_and_statuses_first(server, columns)
 def test_watch_fits_the_terminal(server, columns):
     terminal = Terminal(server.url, "watch", "--interval", "0s", columns=columns)
     lines = plain(terminal.read_until("SNOMEDCT")).splitlines()
-    os.killpg(terminal.process.pid, signal.SIGINT)
-    assert terminal.wait() == 130
+    assert terminal.interrupt() == 130
     assert all(cell_len(line) <= columns for line in lines)
     assert lines[1].startswith("1 active at ")
     assert lines[1].endswith(" UTC in all families")
@@ -127,7 +124,7 @@ main()
 COMPLETION = {"_JOBLEDGER_COMPLETE": "bash_complete", "COMP_WORDS": "jobledger j", "COMP_CWORD": "1"}  # fmt: skip
 
 
-@pytest.mark.parametrize("moment", [12, 50, 150, 400, 1_000, 3_000, 100_000])
+@pytest.mark.parametrize("moment", [12, 50, 400, 3_000, 100_000])
 @pytest.mark.parametrize("variables", [{}, COMPLETION], ids=["watch", "completion"])
 def test_ctrl_c_prints_no_traceback_at_any_time(server, moment, variables):
     arguments = () if variables else ("watch",)

@@ -11,14 +11,12 @@ from msgspec.structs import replace
 
 from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.digest.run import run
-from jobledger.errors import (
-    DigestInProgress,
-)
-from jobledger.times import rfc3339
-from testing.digests import Context, DigestWorld, sent, windows
+from jobledger.errors import DigestInProgress
+from testing.digests import WINDOW, Context, DigestWorld, sent, windows
 from testing.full import in_full
 
 RACES = in_full(10, 100)
+SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
 
 
 def test_a_claim_of_an_earlier_version_is_read_and_written_as_it_was():
@@ -66,7 +64,6 @@ def test_each_window_begins_where_the_one_before_ended_and_every_change_is_in_on
     assert failed == [f"young-{day}" for day in range(4)]
 
 
-@pytest.mark.row(6, count="1,000 deliveries")
 def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
     first = world.run()
     assert first["Published"]
@@ -75,31 +72,14 @@ def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
     assert len(world.topic.taken) == 1
 
 
-def test_a_window_covered_by_a_digest_on_demand_is_not_a_missed_run(world):
-    for _ in range(3):
-        world.run()
-        world.forward(days=1)
-    world.forward(seconds=20)
-    world.run({"IdempotencyKey": "by hand"})
-    assert world.run({"ScheduledTime": rfc3339(world.now.replace(second=0))})["Published"] is False
-    world.forward(days=1, seconds=-20)
-    assert world.run()["Published"]
-    assert [digest["CoversGap"] for digest in sent(world)] == [False] * 5
-
-
-@pytest.mark.row(6, count="1 late delivery")
-def test_a_run_that_comes_after_a_later_one_publishes_nothing(world):
-    late = {"ScheduledTime": "2026-11-23T08:00:00Z"}
+def test_a_late_run_has_the_window_of_its_scheduled_time_unless_a_later_run_was_faster(world):
+    world.forward(minutes=25)
+    world.run(SCHEDULED)
+    assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
     world.forward(days=1)
     last = world.run()
-    assert world.run(late) == {**last, "Published": False}
-    assert len(world.topic.taken) == 1
-
-
-def test_a_run_that_comes_late_has_the_window_of_its_scheduled_time(world):
-    world.forward(minutes=25)
-    world.run({"ScheduledTime": "2026-11-23T08:00:00Z"})
-    assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
+    assert world.run({"ScheduledTime": "2026-11-24T08:00:00Z"}) == {**last, "Published": False}
+    assert len(world.topic.taken) == 2
 
 
 def race(world: DigestWorld, runs: int) -> list[dict[str, Any]]:
@@ -122,7 +102,6 @@ def race(world: DigestWorld, runs: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.full
-@pytest.mark.row(6, count="{RACES} races of 50 runs")
 def test_fifty_runs_at_once_publish_one_message_however_often(world):
     for rounds in range(1, RACES + 1):
         world.forward(hours=1)
@@ -132,38 +111,22 @@ def test_fifty_runs_at_once_publish_one_message_however_often(world):
         assert sum(answer["Published"] for answer in answers) == 1
 
 
-def test_a_run_waits_a_bounded_time_for_another_that_is_publishing(world):
+@pytest.mark.parametrize(
+    "event, seconds", [(SCHEDULED, 40), ({}, 10), (WINDOW, 10), ({"IdempotencyKey": "key"}, 0)]
+)
+def test_a_run_waits_a_bounded_time_for_another_that_publishes_and_raises_no_alarm(
+    world, event, seconds, capsys
+):
     def publish_again(operation: str) -> None:
         world.topic.before = lambda _: None
         with pytest.raises(DigestInProgress):
-            run(world.assembled(), {"ScheduledTime": "2026-11-23T08:00:00Z"}, Context())
+            run(world.assembled(), event, Context())
 
     world.topic.before = publish_again
-    assert world.run()["Published"]
-    assert world.slept == 40
+    assert world.run(event)["MessageId"]
+    assert world.slept == seconds
     assert len(world.topic.taken) == 1
-
-
-def test_a_run_that_has_waited_for_another_one_says_that_it_did_not_publish():
-    publishing, waiting = threading.Event(), threading.Event()
-    answers = []
-
-    def publish(operation: str) -> None:
-        publishing.set()
-        assert waiting.wait(30)
-
-    def wait_for_the_other(seconds: float) -> None:
-        waiting.set()
-        other.join(30)
-
-    world = DigestWorld(sleep=wait_for_the_other)
-    world.topic.before = publish
-    other = threading.Thread(target=lambda: answers.append(world.run()))
-    other.start()
-    assert publishing.wait(30)
-    answers.append(run(world.assembled(), {"ScheduledTime": "2026-11-23T08:00:00Z"}, Context()))
-    assert [answer["Published"] for answer in answers] == [True, False]
-    assert len(world.topic.taken) == 1
+    assert "DigestFailures" not in capsys.readouterr().out
 
 
 def test_of_two_runs_with_one_message_the_first_to_record_it_reports_it(world):
@@ -172,8 +135,7 @@ def test_of_two_runs_with_one_message_the_first_to_record_it_reports_it(world):
     def record_first(operation: str) -> None:
         if operation == "transact_write_items":
             world.tables.before = lambda _: None
-            scheduled = {"ScheduledTime": "2026-11-23T08:00:00Z"}
-            recorded.append(run(world.assembled(), scheduled, Context()))
+            recorded.append(run(world.assembled(), SCHEDULED, Context()))
 
     world.topic.after = lambda _: setattr(world.tables, "before", record_first)
     recorded.append(world.run())
@@ -188,14 +150,3 @@ def test_a_state_that_derives_from_an_older_one_is_not_written(world):
     second = rows.save(replace(first, schedule="daily"))
     assert rows.save(replace(first, schedule="weekly")) is None
     assert rows.load() == second == DigestState(version=2, schedule="daily")
-
-
-def test_a_call_that_comes_while_another_publishes_is_no_failure_that_is_alarmed(world, capsys):
-    def publish_again(operation: str) -> None:
-        world.topic.before = lambda _: None
-        with pytest.raises(DigestInProgress):
-            run(world.assembled(), {"IdempotencyKey": "key"}, Context())
-
-    world.topic.before = publish_again
-    assert world.run({"IdempotencyKey": "key"})["MessageId"]
-    assert "DigestFailures" not in capsys.readouterr().out

@@ -1,7 +1,6 @@
 """A digest whose message or ledger fails: nothing is lost, and nothing sent twice."""
 
 import json
-from collections import Counter
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -15,31 +14,23 @@ from jobledger.errors import (
     PublishUncertain,
 )
 from jobledger.times import rfc3339
-from testing.digests import refusal, sent, windows
+from testing.digests import WINDOW, refusal, sent, windows
 from testing.memory_dynamodb import error
 
 # Every error in the service's model of Publish, with its status.
 REFUSALS = {
+    **dict.fromkeys(("EndpointDisabled", "PlatformApplicationDisabled", "KMSDisabled"), 400),
+    **dict.fromkeys(("KMSInvalidState", "KMSNotFound", "KMSThrottling", "KMSAccessDenied"), 400),
+    **dict.fromkeys(("AuthorizationError", "InvalidSecurity", "KMSOptInRequired"), 403),
     "NotFound": 404,
-    "EndpointDisabled": 400,
-    "PlatformApplicationDisabled": 400,
-    "AuthorizationError": 403,
-    "KMSDisabled": 400,
-    "KMSInvalidState": 400,
-    "KMSNotFound": 400,
-    "KMSOptInRequired": 403,
-    "KMSThrottling": 400,
-    "KMSAccessDenied": 400,
-    "InvalidSecurity": 403,
 }
-
-
 INVALID = {"InvalidParameter": 400, "ParameterValueInvalid": 400, "ValidationException": 400}
 
 
-@pytest.mark.row(8, count="11 errors of Publish")
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_refused_message_is_not_recorded_and_the_next_run_covers_its_window(world, code):
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_refused_message_is_not_recorded_and_the_next_run_covers_its_window(world, code, days):
+    """Whether it is the same event again, or that of the next day."""
     world.run()
     world.observe("one", "COMPLETED")
     world.forward(days=1)
@@ -47,23 +38,13 @@ def test_a_refused_message_is_not_recorded_and_the_next_run_covers_its_window(wo
     with pytest.raises(PublishRefused) as refused:
         world.run()
     assert refused.value.name == code
-    world.forward(days=1)
-    world.run()
-    first, second = sent(world)
-    assert first["Window"]["End"] == second["Window"]["Start"]
-    assert second["Window"]["End"] == "2026-11-25T07:58:00.000Z"
-    assert [job["JobId"] for job in second["Completed"]] == ["one"]
-
-
-def test_the_same_event_again_after_a_refusal_publishes_the_same_window(world):
-    world.topic.failures = [refusal("KMSAccessDenied", 400)]
-    with pytest.raises(PublishRefused):
-        world.run()
+    world.forward(days=days)
     assert world.run()["Published"]
-    assert windows(world) == [("2026-11-22T07:58:00.000Z", "2026-11-23T07:58:00.000Z")]
+    end, last = "2026-11-23T07:58:00.000Z", f"2026-11-{24 + days}T07:58:00.000Z"
+    assert windows(world) == [("2026-11-22T07:58:00.000Z", end), (end, last)]
+    assert [job["JobId"] for job in sent(world)[1]["Completed"]] == ["one"]
 
 
-@pytest.mark.row(8, count="6 errors and time-outs")
 @pytest.mark.parametrize(
     "failure",
     [
@@ -93,7 +74,6 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
     assert windows(world)[0][1] == windows(world)[1][0]
 
 
-@pytest.mark.row(8, count="3 errors of Publish")
 @pytest.mark.parametrize("code", INVALID)
 def test_a_message_that_sns_never_accepted_does_not_block_the_next(world, code):
     world.topic.failures = [
@@ -108,52 +88,55 @@ def test_a_message_that_sns_never_accepted_does_not_block_the_next(world, code):
     assert world.run()["Published"]
 
 
-def test_a_claim_of_an_earlier_run_outlives_a_refusal(world):
+@pytest.mark.parametrize("event", [None, WINDOW])
+def test_a_claim_of_an_earlier_run_outlives_a_refusal(world, event, capsys):
+    """SNS may have accepted the first of its attempts."""
     world.topic.failures = [
         ReadTimeoutError(endpoint_url="https://sns"),
         refusal("AuthorizationError", 403),
     ]
     with pytest.raises(PublishUncertain):
-        world.run()
+        world.run(event)
     world.forward(days=1)
     with pytest.raises(PublishRefused):
-        world.run()
-    world.run()
-    assert [end for _, end in windows(world)] == [
-        "2026-11-23T07:58:00.000Z",
-        "2026-11-24T07:58:00.000Z",
-    ]
+        world.run(event)
+    world.run(event)
+    assert world.topic.taken[0] == world.topic.tried[0]
+    assert len(world.topic.taken) == (2 if event is None else 1)
+    assert '"DigestsResumed":[1.0]' in capsys.readouterr().out
 
 
-@pytest.mark.row(9, count="5 operations, 3 errors")
+def test_a_window_whose_message_sns_refuses_is_read_again_by_the_next_call(world, capsys):
+    world.topic.failures = [refusal("AuthorizationError", 403)]
+    with pytest.raises(PublishRefused):
+        world.run(WINDOW)
+    world.forward(hours=1)
+    world.run(WINDOW)
+    assert [digest["AsOf"] for digest in sent(world)] == [rfc3339(world.now)]
+    assert '"DigestsResumed":[0.0]' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "operation",
     ["get_item", "query", "transact_write_items", "put_remembered", "update_remembered"],
 )
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "RequestTimeout"])
-def test_a_ledger_that_fails_at_any_point_costs_no_digest_and_sends_none_twice(
-    world, operation, code
-):
-    failing = Counter({operation: 1})
-
+def test_a_ledger_failure_at_any_point_loses_and_repeats_no_digest(world, operation, code):
     def fail(called: str) -> None:
-        if failing[called]:
-            failing[called] -= 1
+        if called == operation:
+            world.tables.before = lambda _: None
             raise error(code)
 
     world.tables.before = fail
-    if operation == "update_remembered":
-        # The message is out, and that is what counts.
-        assert world.run()["Published"]
-    else:
+    if operation != "update_remembered":  # then the message is out, and that is what counts
         with pytest.raises(LedgerUnavailable):
             world.run()
-        assert world.run()["Published"]
+    assert world.run()["Published"]
     assert len(world.topic.taken) == 1
     assert world.run()["Published"] is False
 
 
-def test_a_ledger_that_fails_after_the_message_is_out_sends_none_twice(world):
+def test_a_ledger_failure_after_publication_repeats_no_digest(world):
     world.topic.after = lambda _: setattr(world.tables, "before", fail_writes)
 
     def fail_writes(operation: str) -> None:
@@ -168,7 +151,6 @@ def test_a_ledger_that_fails_after_the_message_is_out_sends_none_twice(world):
     assert len(world.topic.taken) == 1
 
 
-@pytest.mark.row(8, count="1")
 def test_failures_are_counted_for_the_alarm_and_callers_faults_are_not(world, capsys):
     world.topic.failures = [refusal("NotFound", 404)]
     with pytest.raises(PublishRefused):

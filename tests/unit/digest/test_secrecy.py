@@ -1,6 +1,7 @@
 """No job name, key or message leaves the ledger, unless the setting allows names and outputs."""
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,40 +13,29 @@ from testing.digests import ZURICH, DigestWorld, a_digest, listed, machine, publ
 
 # What a job carries that must not appear in a digest, a log, a metric or a record of what was sent.
 SENSITIVE = (
-    "JobName",
-    "Message",
-    "DataAccessRoleArn",
-    "ManifestFilePath",
-    "KMSKey",
-    "ModelVersion",
+    *("JobName", "Message", "DataAccessRoleArn", "ManifestFilePath", "KMSKey", "ModelVersion"),
     "LanguageCode",
 )
-
-
 # Ten of the kinds of letters that a job's name may hold: separators, right to left, combining, wide.
 LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
 
 
-@pytest.mark.row(21, count="20 or more values")
-def test_nothing_that_may_tell_of_a_patient_leaves_the_ledger(capsys):
+def test_a_default_digest_contains_nothing_sensitive(capsys):
     world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat")
-    canaries = {}
     for number, status in enumerate(("FAILED", "PARTIAL_SUCCESS", "IN_PROGRESS"), 1):
         secret: dict[str, Any] = {name: f"canary{number}{name}" for name in SENSITIVE}
-        secret["InputDataConfig"] = {"S3Bucket": f"canary{number}-in", "S3Key": "canary-key"}
-        secret["OutputDataConfig"] = {"S3Bucket": f"canary{number}-out", "S3Key": "canary-key"}
+        for name in ("InputDataConfig", "OutputDataConfig"):
+            secret[name] = {"S3Bucket": f"canary{number}-{name}", "S3Key": "canary-key"}
         world.observe(f"job-{number}", status, **secret)
-        canaries[number] = secret
     world.forward(minutes=5)
     world.run({"IdempotencyKey": "canary-idempotency"})
-    assert sum(map(len, canaries.values())) >= 20
     out = json.dumps(world.topic.taken) + capsys.readouterr().out
     out += json.dumps(world.tables.remembered)
     assert "job-1" in out
     assert "canary" not in out
 
 
-def test_with_the_setting_a_digest_shows_names_and_output_and_nothing_else(capsys):
+def test_the_setting_adds_only_names_and_output_locations(capsys):
     world = DigestWorld(INCLUDE_JOB_DETAILS="true")
     secret: dict[str, Any] = {name: f"canary{name}" for name in SENSITIVE if name != "JobName"}
     output = {"S3Bucket": "results", "S3Key": "2026/"}
@@ -74,7 +64,7 @@ def test_with_the_setting_a_digest_shows_names_and_output_and_nothing_else(capsy
         ({"OutputDataConfig": {}}, {}),
     ],
 )
-def test_a_digest_shows_what_can_be_shown_of_incomplete_details(properties, expected):
+def test_incomplete_details_are_shown_as_far_as_they_are_known(properties, expected):
     world = DigestWorld(INCLUDE_JOB_DETAILS="true")
     world.observe("one", "FAILED", **properties)
     world.forward(minutes=5)
@@ -82,17 +72,13 @@ def test_a_digest_shows_what_can_be_shown_of_incomplete_details(properties, expe
     assert {name: job[name] for name in ("JobName", "Output") if name in job} == expected
 
 
-@pytest.mark.row(17, count="1,000 names")
 def test_a_thousand_legal_names_come_through_as_they_are():
-    names = [
-        f"{first}{second}{third}x" for first in LETTERS for second in LETTERS for third in LETTERS
-    ]
+    names = [f"{first}{second}{third}x" for first, second, third in product(LETTERS, repeat=3)]
     jobs = [job_facts(number, "FAILED") for number in range(1, 1_001)]
     details = dict(zip(jobs, (Details(name, None) for name in names), strict=True))
     digest = a_digest(failed=listed(jobs), details=details)
     notification = render_messages(digest, ZURICH).digest
     said = machine(notification)
-    assert len(names) == 1_000
     # Not as escapes, which would take more of the room.
     assert all(letter in notification.parameters()["Message"] for letter in LETTERS)
     assert [job["JobName"] for job in said["Failed"]] == names[: len(said["Failed"])]

@@ -1,37 +1,80 @@
 """What people read. The texts of typical digests are files: look at each as on a phone, before coffee."""
 
 import os
+import shlex
 from collections import Counter
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from jobledger.digest.content import Details
-from jobledger.digest.text import (
-    COLUMNS,
-    TextOptions,
-    look_closer,
-    span,
-    subject,
-    text,
-    verdict_sentence,
-)
+from jobledger.digest.content import Details, Digest
+from jobledger.digest.text import TextOptions, look_closer, subject, text, verdict_sentence
+from jobledger.digest.windows import Window
 from jobledger.service import Family
+from jobledger.wording import COLUMNS, printable, span
 from testing.builders import job_facts
 from testing.digests import ZURICH, a_digest, ago, listed
 from testing.typical_digests import TYPICAL
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "digests"
+UTC = TextOptions(ZoneInfo("UTC"), None)
 
 
-@pytest.mark.parametrize("name", TYPICAL)
-def test_a_typical_digest_reads_as_it_was_approved(name):
+# Jobs, statuses and texts that are rare, once each: times that are unknown or ahead, an id and details that are
+# too long for a line, ten jobs of one kind and eleven of another, and statuses that nobody knows.
+_FAILED = [
+    replace(job_facts(1, "FAILED", end_time=ago(2)), job_id="f" * 64),
+    *(
+        job_facts(number, "FAILED", submit_time=submitted, end_time=ended)
+        for number, (submitted, ended) in enumerate(
+            [(ago(3), ago(2)), (ago(1), ago(2)), (ago(3), ago(-1)), (ago(3), None), (None, None)], 2
+        )
+    ),
+    *(job_facts(number, "FAILED") for number in range(7, 12)),
+]
+_NAMES = [
+    "SUBMITTED",
+    "PAUSED\nOR SO",
+    "STOP_REQUESTED",
+    "FAILED",
+    "ABANDONED",
+    "COMPLETED",
+    "STOPPED",
+]
+ODD = a_digest(
+    counts=Counter(dict.fromkeys(_NAMES, 1_000)),
+    previous=Counter(COMPLETED=2_000, FAILED=1_000, PARTIAL_SUCCESS=1),
+    totals=Counter(dict.fromkeys(_NAMES, 1)),
+    failed=listed(_FAILED),
+    partial_success=listed([job_facts(number, "PARTIAL_SUCCESS") for number in range(1, 11)]),
+    long_running=listed([job_facts(1, None, submit_time=ago(31))]),
+    # Their counters were read, and then they changed.
+    expiring_soon=listed([], total=2),
+    details={_FAILED[0]: Details("nightly " * 20, f"s3://results/{'notes-of-the-ward-' * 6}")},
+)
+ONE = a_digest(
+    counts=Counter(COMPLETED=12),
+    totals=Counter(COMPLETED=1),
+    expiring_soon=listed([job_facts(1, "COMPLETED", expiration_time="2026-11-23T23:30:00.000Z")]),
+)
+GOLDENS: dict[str, tuple[Digest, TextOptions]] = {
+    **{name: (digest(), ZURICH) for name, digest in TYPICAL.items()},
+    "odd/everything": (ODD, ZURICH),
+    "odd/everything-without-an-address": (ODD, UTC),
+    "odd/one-job": (ONE, ZURICH),
+    "odd/one-job-in-utc": (ONE, UTC),
+}
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_a_digest_reads_as_it_was_approved(name):
     """`UPDATE_GOLDEN=1 pytest` writes the files anew, for a person to look at."""
-    digest = TYPICAL[name]()
-    written = f"Subject: {subject(digest, ZURICH)}\n\n{text(digest, ZURICH)}"
+    written = f"Subject: {subject(*GOLDENS[name])}\n\n{text(*GOLDENS[name])}"
     file = GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         file.write_text(written, encoding="utf-8")
@@ -39,68 +82,56 @@ def test_a_typical_digest_reads_as_it_was_approved(name):
 
 
 @pytest.mark.parametrize("name", TYPICAL)
-def test_the_documentation_shows_every_typical_digest(name):
+def test_the_documentation_shows_every_typical_digest_in_lines_of_78_columns(name):
     shown = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
     assert shown in (ROOT / "docs" / "digests.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", TYPICAL)
-def test_no_line_is_longer_than_78_columns_but_the_one_to_copy(name):
-    lines = text(TYPICAL[name](), ZURICH).splitlines()
-    longer = [line for line in lines if len(line) > COLUMNS]
-    assert all(line.startswith("awscurl ") for line in longer)
+    lines = shown.splitlines()[1:]
+    # But the one to copy.
+    assert all(line.startswith("awscurl ") for line in lines if len(line) > COLUMNS)
     assert not any(line != line.rstrip() for line in lines)
 
 
+STALE = "STALE: the ledger"
+RECENT = "it may not include recent changes."
+UNTIL_THEN = "Until then: 1 job failed, 1 finished only in part."
+
+
 @pytest.mark.parametrize(
-    "digest,said",
+    "totals, more, said",
     [
-        ({}, "OK: no action is needed."),
-        ({"failed": 1}, "ATTENTION: 1 job failed."),
-        ({"long_running": 1}, "ATTENTION: 1 runs unusually long."),
+        ((0, 0, 0), {}, "OK: no action is needed."),
+        ((1, 0, 0), {}, "ATTENTION: 1 job failed."),
+        ((0, 0, 1), {}, "ATTENTION: 1 runs unusually long."),
         (
-            {"failed": 2, "partial_success": 1_000, "long_running": 2},
+            (2, 1_000, 2),
+            {},
             "ATTENTION: 2 jobs failed, 1,000 finished only in part, 2 run unusually long.",
         ),
         (
+            (0, 0, 0),
             {"stale": True, "as_of": ago(2)},
-            (
-                "STALE: the ledger last synced with Comprehend Medical 2 h ago; it may not include"
-                " recent changes."
-            ),
+            f"{STALE} last synced with Comprehend Medical 2 h ago; {RECENT}",
         ),
         (
-            {"stale": True, "as_of": None, "failed": 1, "partial_success": 1},
-            (
-                "STALE: the ledger has no known sync with Comprehend Medical; it may not include"
-                " recent changes. Until then: 1 job failed, 1 finished only in part."
-            ),
+            (1, 1, 0),
+            {"stale": True, "as_of": None},
+            f"{STALE} has no known sync with Comprehend Medical; {RECENT} {UNTIL_THEN}",
         ),
     ],
 )
-def test_the_first_sentence_says_whether_anyone_needs_to_act_and_why(digest, said):
-    lists = {
-        name: listed([], total=value)
-        if name in ("failed", "partial_success", "long_running")
-        else value
-        for name, value in digest.items()
-    }
-    assert verdict_sentence(a_digest(**lists)) == said
+def test_the_first_sentence_says_whether_anyone_needs_to_act_and_why(totals, more, said):
+    failed, partial_success, long_running = (listed([], total=total) for total in totals)
+    digest = a_digest(
+        failed=failed, partial_success=partial_success, long_running=long_running, **more
+    )
+    assert verdict_sentence(digest) == said
 
 
 @pytest.mark.parametrize(
-    "seconds,said",
+    "seconds, said",
     [
-        (0, "0 s"),
-        (0.9, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 min"),
-        (119, "1 min"),
-        (3_600, "1 h"),
-        (3_660, "1 h 1 min"),
-        (86_399, "23 h 59 min"),
-        (86_400, "1 d"),
-        (90_000, "1 d 1 h"),
+        *((0, "0 s"), (0.9, "0 s"), (59.9, "59 s"), (60, "1 min"), (119, "1 min"), (3_600, "1 h")),
+        *((3_660, "1 h 1 min"), (86_399, "23 h 59 min"), (86_400, "1 d"), (90_000, "1 d 1 h")),
         (8_640_000, "100 d"),
     ],
 )
@@ -108,104 +139,31 @@ def test_lengths_of_time_are_said_in_two_units_at_most(seconds, said):
     assert span(seconds) == said
 
 
-def test_a_reader_in_utc_gets_the_window_once():
-    said = text(a_digest(), TextOptions(ZoneInfo("UTC"), None))
-    assert said.count("Window: ") == 1
-
-
-def test_without_its_address_the_api_call_has_a_variable_to_fill_in():
-    failed = job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
-    said = text(a_digest(failed=listed([failed])), TextOptions(ZoneInfo("UTC"), None))
-    expected = (
-        'awscurl --service execute-api --region eu-central-1 "$API_URL/jobs?'
-        'Family=SNOMEDCT&JobStatus=FAILED&SubmitTimeAfter=2026-11-23T05:59:59Z"'
-    )
-    assert expected in said.splitlines()
-
-
-def test_a_job_without_a_status_that_runs_unusually_long_is_active():
-    long_running = job_facts(1, "IN_PROGRESS", submit_time=ago(31))
-    said = text(a_digest(long_running=listed([replace(long_running, status=None)])), ZURICH)
-    assert said.splitlines()[4].endswith(", active for 1 d 7 h")
+EARLY, LATE = "2026-11-23T05:00:00.000Z", "2026-11-23T06:00:00.500Z"
 
 
 @pytest.mark.parametrize(
-    "submitted,ended,said",
+    "failed, partial_success, parameters",
     [
-        (ago(3), ago(2), "2 h ago after 1 h"),
-        (None, ago(2), "2 h ago"),
-        (ago(1), ago(2), "2 h ago"),
-        (ago(3), ago(-1), "0 s ago after 4 h"),
-        (ago(3), None, "no time given"),
-        (None, None, "no time given"),
-    ],
-)
-def test_a_failure_is_shown_with_the_times_that_are_known(submitted, ended, said):
-    job = job_facts(1, "FAILED", submit_time=submitted, end_time=ended)
-    lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
-    assert f"- SNOMEDCT {job.job_id}, {said}" in lines
-
-
-def test_without_a_preceding_window_the_counts_stand_alone():
-    lines = text(a_digest(counts=Counter(COMPLETED=12, STOPPED=1)), ZURICH).splitlines()
-    first = lines.index("IN THIS WINDOW")
-    assert lines[first + 1 : first + 4] == ["     12  completed", "      1  stopped", ""]
-
-
-def test_a_job_with_a_long_id_takes_two_lines_the_second_indented():
-    job = replace(job_facts(1, "FAILED", end_time=ago(2)), job_id="f" * 64)
-    lines = text(a_digest(failed=listed([job])), ZURICH).splitlines()
-    assert lines[lines.index(f"- SNOMEDCT {job.job_id}, 2") + 1] == "  h ago"
-
-
-def test_names_and_outputs_that_are_too_long_for_a_line_are_indented():
-    job = job_facts(1, "FAILED")
-    details = Details("nightly " * 20, f"s3://results/{'notes ' * 20}")
-    lines = text(a_digest(failed=listed([job]), details={job: details}), ZURICH).splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith("  name: nightly"))
-    assert [line[:12] for line in lines[first + 1 : first + 6]] == [
-        "    nightly ",
-        "    nightly ",
-        "  output: s3",
-        "    notes no",
-        "",
-    ]
-
-
-def test_an_unknown_status_is_shown_unchanged_on_one_line():
-    status = "PAUSED\nOR SO"
-    digest = a_digest(counts=Counter({status: 2}), totals=Counter({status: 3}))
-    lines = text(digest, ZURICH).splitlines()
-    assert "      2  PAUSED OR SO" in lines
-    assert "In the ledger now: 3 jobs: 3 PAUSED OR SO." in lines
-
-
-def test_jobs_that_expire_soon_are_counted_when_none_of_their_rows_was_found():
-    said = text(a_digest(expiring_soon=listed([], total=2)), ZURICH)
-    expected = "Expiring within 7 days: 2 jobs lose their entries in Comprehend Medical. The"
-    assert expected in said
-
-
-@pytest.mark.parametrize(
-    "failed,partial_success,parameters",
-    [
-        ([], [], None),
         (
-            [job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")],
-            [job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time="2026-11-23T05:00:00.000Z")],
+            listed([job_facts(1, "FAILED", submit_time=LATE)]),
+            listed([job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
             "Family=ALL&JobStatus=FAILED&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
         ),
         (
-            [],
-            [job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time="2026-11-23T05:00:00.000Z")],
+            listed([]),
+            listed([job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
             "Family=PHI&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
         ),
+        # Not all times are known, or not all jobs.
         (
-            [
-                job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z"),
-                job_facts(2, "FAILED"),
-            ],
-            [],
+            listed([job_facts(1, "FAILED", submit_time=LATE), job_facts(2, "FAILED")]),
+            listed([]),
+            "Family=SNOMEDCT&JobStatus=FAILED",
+        ),
+        (
+            listed([job_facts(1, "FAILED", submit_time=LATE)], total=2),
+            listed([]),
             "Family=SNOMEDCT&JobStatus=FAILED",
         ),
     ],
@@ -213,77 +171,99 @@ def test_jobs_that_expire_soon_are_counted_when_none_of_their_rows_was_found():
 def test_the_api_call_asks_for_the_jobs_that_failed_completely_or_in_part(
     failed, partial_success, parameters
 ):
-    digest = a_digest(failed=listed(failed), partial_success=listed(partial_success))
-    call = look_closer(digest, TextOptions(ZoneInfo("UTC"), "https://api"))
-    assert call == (
-        parameters
-        and f'awscurl --service execute-api --region eu-central-1 "https://api/jobs?{parameters}"'
-    )
+    digest = a_digest(failed=failed, partial_success=partial_success)
+    call = 'awscurl --service execute-api --region eu-central-1 "{}/jobs?{}"'
+    known = TextOptions(ZoneInfo("UTC"), "https://api")
+    assert look_closer(digest, known) == call.format("https://api", parameters)
+    # Without its address, the call has a variable to fill in.
+    assert call.format("$API_URL", parameters) in text(digest, UTC).splitlines()
+    assert look_closer(a_digest(), known) is None
+
+
+# The subject.
 
 
 @pytest.mark.parametrize(
-    "number,more", [(10, []), (11, ["- and 1 more"]), (1_011, ["- and 1,001 more"])]
+    "digest, said",
+    [
+        ({"failed": 3, "completed": 41}, "3 FAILED, 41 completed, 2026-11-23"),
+        ({"counts": 0}, "no changes, 2026-11-23"),
+        ({"counts": 1}, "1 change, 2026-11-23"),
+        ({"counts": 2}, "2 changes, 2026-11-23"),
+    ],
 )
-def test_ten_jobs_of_a_kind_are_listed_and_the_others_counted(number, more):
-    failed = [job_facts(n, "FAILED") for n in range(1, number + 1)]
-    lines = text(a_digest(failed=listed(failed)), ZURICH).splitlines()
-    assert f"FAILED: {number:,}" in lines
-    items = [line for line in lines if line.startswith("- ")]
-    assert len(items) == 10 + len(more)
-    assert items[10:] == more
+def test_a_subject_counts_the_jobs_that_have_ended_or_else_the_changes(digest, said):
+    more = {name: listed([], total=number) for name, number in digest.items() if name != "counts"}
+    found = a_digest(counts=Counter(SUBMITTED=digest.get("counts", 0)), **more)
+    assert subject(found, ZURICH) == f"[job-ledger] {said}"
 
 
-def test_statuses_are_listed_by_importance_and_new_ones_last():
-    names = ["SUBMITTED", "PAUSED", "STOP_REQUESTED", "FAILED", "ABANDONED", "COMPLETED", "STOPPED"]
-    digest = a_digest(
-        counts=Counter(dict.fromkeys(names, 1_000)),
-        previous=Counter({"COMPLETED": 2_000, "FAILED": 1_000, "PARTIAL_SUCCESS": 1}),
-        totals=Counter(dict.fromkeys(names, 1)),
-    )
-    lines = text(digest, ZURICH).splitlines()
-    first = lines.index("IN THIS WINDOW (and the change from the preceding window)")
-    assert lines[first + 1 : first + 10] == [
-        "  1,000  completed (-1,000)",
-        "      0  finished in part (-1)",
-        "  1,000  FAILED (=)",
-        "  1,000  stopped (+1,000)",
-        "  1,000  asked to stop (+1,000)",
-        "  1,000  submitted (+1,000)",
-        "  1,000  ABANDONED (+1,000)",
-        "  1,000  PAUSED (+1,000)",
-        "",
-    ]
-    assert lines[first + 10 : first + 12] == [
-        "In the ledger now: 7 jobs: 1 completed, 1 FAILED, 1 stopped, 1 asked to stop,",
-        "1 submitted, 1 ABANDONED, 1 PAUSED.",
-    ]
+@pytest.mark.parametrize("stale", [False, True])
+@pytest.mark.parametrize("count", [1, 999, 100_000, 10_000_000])
+@pytest.mark.parametrize("covers_gap", [False, True])
+def test_a_subject_is_short_printable_ascii_of_counts_and_dates(stale, count, covers_gap):
+    lists = ("failed", "partial_success", "long_running", "completed")
+    many = dict.fromkeys(lists, listed([], total=count))
+    said = subject(a_digest(stale=stale, covers_gap=covers_gap, **many), ZURICH)
+    assert said.isascii()
+    assert said.isprintable()
+    assert len(said) < 100
+    assert said.startswith("[job-ledger] ")
+    assert said.endswith("2026-11-23")
 
 
-@pytest.mark.parametrize(
-    "zone,said",
-    [("UTC", "Tue 24 Nov"), ("Pacific/Kiritimati", "Wed 25 Nov"), ("Etc/GMT+12", "Mon 23 Nov")],
-)
-def test_one_job_that_expires_soon_shows_the_date_in_the_digest_zone(zone, said):
-    job = job_facts(1, "COMPLETED", expiration_time="2026-11-24T11:00:00.000Z")
-    digest = a_digest(expiring_soon=listed([job]), totals=Counter(COMPLETED=1))
-    lines = text(digest, TextOptions(ZoneInfo(zone), None)).splitlines()
-    assert "In the ledger now: 1 job: 1 completed." in lines
-    joined = " ".join(lines)
-    assert (
-        "Expiring within 7 days: 1 job loses its entry in Comprehend Medical, the first on"
-        f" {said}. The ledger keeps them." in joined
+@pytest.mark.parametrize("completed, said", [(1_000, ", 1000 completed"), (10_000, "")])
+def test_a_subject_of_more_than_99_characters_loses_what_is_least_urgent(completed, said):
+    many = dict.fromkeys(("failed", "partial_success", "long_running"), listed([], total=1_000))
+    digest = a_digest(**many, completed=listed([], total=completed), covers_gap=True)
+    assert subject(digest, ZURICH) == (
+        f"[job-ledger] 1000 FAILED, 1000 partial, 1000 running long{said}, 2026-11-22 to 2026-11-23"
     )
 
 
-def test_names_and_outputs_are_never_broken_but_at_spaces():
-    job = job_facts(1, "FAILED")
-    name, output = "nightly-notes-" * 15, f"s3://results/{'notes-of-the-ward-' * 6}"
-    said = text(a_digest(failed=listed([job]), details={job: Details(name, output)}), ZURICH)
-    assert name in said.split()
-    assert output in said.split()
+def test_the_date_of_a_subject_is_that_of_the_digests_zone():
+    digest = a_digest(window=Window("2026-11-21T23:30:00.000Z", "2026-11-22T23:30:00.000Z"))
+    assert subject(digest, ZURICH).endswith(" 2026-11-23")
+    assert subject(digest, UTC).endswith(" 2026-11-22")
 
 
-def test_when_not_all_failures_are_known_the_api_call_asks_for_all_of_them():
-    failed = job_facts(1, "FAILED", submit_time="2026-11-23T06:00:00.500Z")
-    said = text(a_digest(failed=listed([failed], total=2)), ZURICH)
-    assert "SubmitTimeAfter" not in said
+# Names and ids that would break a line of a digest or turn it around.
+
+INJECTIONS = [
+    # Ends of lines, of texts and of terminals' patience.
+    *(
+        "\nSubject: won",
+        "\rBcc: all@example.org",
+        "\r\nContent-Type: text/html",
+        "\0",
+        "\x0b",
+        "\x0c",
+    ),
+    *("\x1b[2J", "\x85", "\u2028", "\u2029"),
+    # Invisible letters, and letters that turn a line around.
+    *("\u200b", "\u202e", "\u2066", "\u200f", "\ufeff", "\u00ad"),
+    # What other readers run.
+    *("<script>", "{{7*7}}", "${jndi:ldap://x}", "=cmd|' /C calc'!A0"),
+]
+
+
+@pytest.mark.parametrize("injection", INJECTIONS)
+def test_names_that_would_break_a_line_or_turn_it_around_are_inert(injection):
+    job = job_facts(1, "FAILED", submit_time=ago(2), end_time=ago(1))
+    failed = replace(job, job_id=f"id{injection}")
+    details = {failed: Details(f"nightly{injection}", f"s3://{injection}")}
+    digest = a_digest(failed=listed([failed]), details=details)
+    harmless = a_digest(failed=listed([replace(job, job_id="id")]))
+    assert subject(digest, ZURICH) == subject(harmless, ZURICH)
+    lines = text(digest, ZURICH).split("\n")
+    assert all(line.isprintable() for line in lines)
+    added = {line for line in lines if line not in text(harmless, ZURICH)}
+    # A command to copy has the id as one argument.
+    added -= {line for line in added if shlex.split(line)[2:] == [failed.job_id]}
+    assert all(line.startswith(("- ", "  ", "Window", "Digest ")) for line in added), added
+
+
+@given(st.text())
+def test_printable_text_is_one_line(foreign):
+    assert printable(foreign).isprintable()
+    assert len(printable(foreign)) == len(foreign)

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -12,21 +13,22 @@ from jobledger.events.eventbridge import EventBus
 from jobledger.handlers import changes
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
+from jobledger.service import Family
 from jobledger.sqs import Undelivered
+from testing.api import Context
 from testing.builders import SCOPE
 from testing.memory_dynamodb import MemoryDynamoDB
-from tests.unit.events.test_changes import CONTEXT, Bus
-from tests.unit.events.test_put_aside import NOW, SIZE, Queue, a_row
+from tests.unit.events.stream import NOW, Bus, Queue, a_row
+
+SIZE = 100
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 (SCRIPT,) = re.findall(r"```python\n(.*?)```", RUNBOOK.read_text(encoding="utf-8"), re.DOTALL)
-# As Lambda sends it to an on-failure destination; "Using Lambda with DynamoDB", developer guide.
+# As Lambda sends it to an on-failure destination, the members that the script reads; "Using Lambda with
+# DynamoDB", developer guide.
 GIVEN_UP = {
     "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 900},
     "DDBStreamBatchInfo": {
-        "shardId": "shardId-00000001573689847184-864758bb",
-        "startSequenceNumber": "800000000003126276362",
-        "endSequenceNumber": "800000000003126276362",
         "approximateArrivalOfFirstRecord": "2026-11-23T12:00:00Z",
         "approximateArrivalOfLastRecord": "2026-11-23T12:00:00Z",
         "batchSize": SIZE,
@@ -52,42 +54,40 @@ class Messages(Queue):
         self.entries[int(ReceiptHandle)] = None
 
 
-class Database(MemoryDynamoDB):
-    """With a paginator."""
+class Account(MemoryDynamoDB):
+    """The table with a paginator, and the function."""
 
     def get_paginator(self, operation):
         assert operation == "query"
-        return self
+        return SimpleNamespace(paginate=lambda **asked: [self.query(**asked)])
 
-    def paginate(self, **asked):
-        yield self.query(**asked)
-
-
-class Functions:
-    """Runs the handler for an invocation."""
+    def get_function_configuration(self, *, FunctionName):  # noqa: N803 - botocore's name
+        return {"Environment": {"Variables": {"FAMILIES": ",".join(Family)}}}
 
     def invoke(self, *, FunctionName, Payload):  # noqa: N803 - botocore's names
-        answer = changes.handler(json.loads(Payload), CONTEXT)
+        context = Context()
+        context.milliseconds = 180_000
+        answer = changes.handler(json.loads(Payload), context)
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
 
 @pytest.fixture
 def replay(monkeypatch):
     def replay(bus, queue):
-        database = Database()
+        account = Account()
         for number in range(SIZE):
-            database.transact_write_items(
+            account.transact_write_items(
                 TransactItems=[{"Put": {"TableName": "ledger", "Item": a_row(number)}}]
             )
-        ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: NOW)
+        ledger = Ledger(Table(account, "ledger"), SCOPE, lambda: NOW)
         monkeypatch.setattr(
             changes, "_connect", lambda: (ledger, EventBus(bus, "jobledger"), False)
         )
         monkeypatch.setattr(changes, "_undelivered", lambda: Undelivered(queue, "url"))
-        clients = {"sqs": queue, "lambda": Functions(), "dynamodb": database}
+        clients = {"sqs": queue, "lambda": account, "dynamodb": account}
         monkeypatch.setattr(boto3, "client", clients.__getitem__)
         exec(compile(SCRIPT, str(RUNBOOK), "exec"), {})
-        return [detail["JobId"] for detail in bus.details]
+        return bus.sent()
 
     return replay
 
@@ -112,5 +112,8 @@ def test_a_record_that_was_put_aside_is_sent_again_alone(replay):
 
 def test_a_message_stays_until_its_events_are_sent(replay):
     queue = Messages(GIVEN_UP, entry_of(5))
-    assert replay(Bus(refuse=[50]), queue) == [*(f"job{n:03}" for n in range(49)), "job005"]
+    assert replay(Bus({50: "ThrottlingException"}), queue) == [
+        *(f"job{n:03}" for n in range(49)),
+        "job005",
+    ]
     assert queue.entries == [GIVEN_UP, None]

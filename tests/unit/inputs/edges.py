@@ -18,13 +18,8 @@ OTHER_TEXTS: dict[str, list[Any]] = {
 TIMES = (
     ["2026-11-22T08:00:00Z", "2026-11-22", "1700000000.5", "2026-11-22T08:00:00+23:59"],
     [
-        "",
-        "soon",
-        "2026-02-30",
-        "2026-11-22T08:00:00",
-        "2026-11-22T08:00:00+24:00",
-        "1e9",
-        "20261122",
+        *("", "soon", "2026-02-30", "1e9", "20261122"),
+        *("2026-11-22T08:00:00", "2026-11-22T08:00:00+24:00"),
     ],
 )
 OFFSET_TIMES = (
@@ -39,13 +34,14 @@ FORMATS: dict[str, tuple[list[str], list[str]]] = {
     "offset-time": OFFSET_TIMES,
     "scheduled-time": (["<aws.scheduler.scheduled-time>", *OFFSET_TIMES[0]], OFFSET_TIMES[1]),
 }
+ASCII = ["ä", "a\tb", "\x7f"]
 PATTERNS = {
     "^[A-Za-z0-9_-]{1,512}$": (
         ["aZ09_-", "A" * 512],
         ["", "A" * 513, "a b", "a+", "a=", "ä", "a\n"],
     ),
-    "^[ -~]+$": ([" ", "~", " a "], ["ä", "a\tb", "\x7f"]),
-    "^[!-~]([ -~]*[!-~])?$": (["!", "~", '"a b"'], ["ä", "a\tb", "\x7f"]),
+    "^[ -~]+$": ([" ", "~", " a "], ASCII),
+    "^[!-~]([ -~]*[!-~])?$": (["!", "~", '"a b"'], ASCII),
 }
 
 
@@ -73,10 +69,8 @@ def _edges(
             return ["a" * bound], ["a" * (bound - 1)]
         case "maxLength":
             return ["a" * bound], ["a" * (bound + 1)]
-        case "minimum":
-            return [bound], [bound - 1]
-        case "maximum":
-            return [bound], [bound + 1]
+        case "minimum" | "maximum":
+            return [bound], [bound - 1 if keyword == "minimum" else bound + 1]
         case "enum":
             return list(bound), ["", bound[0].swapcase(), "OTHER"]
         case "format":

@@ -23,7 +23,7 @@ def test_a_time_of_any_offset_becomes_utc(parse):
     assert moment.tzinfo is UTC
 
 
-def test_a_placeholder_that_was_not_replaced_is_no_time():
+def test_an_unreplaced_placeholder_stands_for_no_time():
     assert parse_scheduled_time("<aws.scheduler.scheduled-time>") is None
 
 
@@ -33,13 +33,8 @@ def test_a_placeholder_that_was_not_replaced_is_no_time():
         ({"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["a"]}),
         (_DATE, _DATE),
         (
-            {"type": "string", "format": "job-name", "minLength": 1, "maxLength": 256},
-            {
-                "type": "string",
-                "pattern": r"^[\p{L}\p{Z}\p{N}_.:/=+\-%@]+$",
-                "minLength": 1,
-                "maxLength": 256,
-            },
+            {"type": "string", "format": "job-name", "maxLength": 256},
+            {"type": "string", "pattern": r"^[\p{L}\p{Z}\p{N}_.:/=+\-%@]+$", "maxLength": 256},
         ),
         ({"type": "string", "format": "scheduled-time"}, _DATE_TIME),
         ({"type": "string", "format": "offset-time"}, _DATE_TIME),
@@ -51,28 +46,18 @@ def test_the_openapi_document_shows_our_formats_in_its_dialect(schema, shown):
 
 
 @pytest.mark.parametrize(
-    "text, shown",
+    "shown, texts",
     [
-        ("2026-11-23", True),
-        ("2026-11-23T08:00:00Z", True),
-        ("2026-11-23t08:00:00.5+05:30", True),
-        ("1795420800", True),
-        ("1795420800.25", True),
-        ("0", True),
-        ("20261123", False),
-        ("2026", False),
-        ("202611230800", False),
-        ("2026-11", False),
-        ("2026-13-01", False),
-        ("2026-11-23T08:00:00", False),
-        ("2026-11-23T24:00:00Z", False),
-        ("", False),
+        (True, ["2026-11-23", "2026-11-23T08:00:00Z", "2026-11-23t08:00:00.5+05:30"]),
+        (True, ["0", "1795420800", "1795420800.25"]),
+        (False, ["20261123", "2026", "202611230800", "2026-11", "2026-13-01", ""]),
+        (False, ["2026-11-23T08:00:00", "2026-11-23T24:00:00Z"]),
     ],
 )
-def test_the_documented_pattern_of_times_is_one_string_that_the_parser_accepts(text, shown):
+def test_the_documented_pattern_of_times_is_one_string_that_the_parser_accepts(shown, texts):
     assert _TIME.keys() == {"type", "pattern"}
-    assert bool(re.search(_TIME["pattern"], text)) is shown
-    assert not shown or parse_time(text)
+    assert {bool(re.search(_TIME["pattern"], text)) for text in texts} == {shown}
+    assert not shown or all(map(parse_time, texts))
 
 
 def test_validation_adds_no_default_to_a_value():

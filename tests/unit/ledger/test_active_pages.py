@@ -66,8 +66,7 @@ def test_active_jobs_can_be_filtered_as_all_jobs_can(api, filters, expected):
 
 
 def test_a_job_of_an_unknown_status_without_an_end_is_active_and_a_later_job_joins_no_walk(api):
-    fill(api, [1, 2], JobStatus="PAUSED")
-    api.now += timedelta(minutes=1)
+    fill(api, [1, 2], JobStatus="PAUSED")  # observed when the walk begins
     first = api.get("/jobs", Active="true", MaxResults=1)
     api.now += timedelta(minutes=1)
     fill(api, [3])

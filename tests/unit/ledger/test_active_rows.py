@@ -1,21 +1,19 @@
 """Active jobs are rows of their own, which come and go with the job's row; and a job is one row."""
 
 import json
-from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
-from jobledger.ledger.states import SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import DAY, HOUR, NOW, SECOND, a_job
+from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
 from testing.counted import Counted
+from testing.recounted import check_rows
 
 FAMILY = Family.SNOMEDCT
 OLD, NEW = NOW - 40 * DAY, NOW - 2 * DAY
@@ -43,34 +41,14 @@ class Ledgered(Counted):
             (job.get("SubmitTime", "1970-01-01T00:00:00.000Z"), job["JobStatus"]) for job in jobs
         )
 
-    def before_a_write(self, act: Callable[[], object]) -> None:
-        """Let another writer act once, after this one has read and before it writes."""
-
-        def once(operation: str) -> None:
-            if operation == "transact_write_items":
-                self.database.before = lambda operation: None
-                act()
-
-        self.database.before = once
-
     def agree(self) -> None:
-        """One row for each job, right counters, and an active row for each job that is active."""
-        super().agree()
-        keys = [sk for pk, sk in self.database.items if pk == self.ledger.partition(FAMILY)]
-        assert len({key.partition("#")[2] for key in keys}) == len(keys)
-        expected = {
-            sk
-            for (pk, sk), item in self.database.items.items()
-            if "Job" in item and int(item["Rank"]["N"]) < 3 and "ExpiredUpstream" not in item
-        }
-        assert {job.sort_key for job in self.active().values()} == expected
+        check_rows(self.database.items, SCOPE, FAMILY)
 
 
 def at(time: Any) -> str:
     return rfc3339(time) if time else "1970-01-01T00:00:00.000Z"
 
 
-@pytest.mark.row(35, count="32 ways, before, during and after activity")
 @pytest.mark.parametrize("first", [None, OLD])
 @pytest.mark.parametrize("second", [None, NEW])
 @pytest.mark.parametrize(
@@ -142,21 +120,15 @@ def duplicate(world: Ledgered) -> None:
 @pytest.mark.parametrize("status", ["SUBMITTED", "IN_PROGRESS", "COMPLETED"])
 @pytest.mark.parametrize("by_a_recount", [True, False])
 def test_two_rows_that_an_older_version_made_of_a_job_become_one(status, by_a_recount):
-    world = Ledgered()
+    world, job = Ledgered(), a_job("job", status, NEW)
     duplicate(world)
-    without_time = ActiveJob("job", f"{at(None)}#job")
     world.now += HOUR
     if by_a_recount:
-        world.record(a_job("job", status, NEW))
+        world.record(job)
         world.recount()
     else:
-        world.ledger.record(
-            FAMILY,
-            [a_job("job", status, NEW)],
-            rfc3339(world.now),
-            announce_new=True,
-            followed={"job": without_time},
-        )
+        followed, now = {"job": ActiveJob("job", f"{at(None)}#job")}, rfc3339(world.now)
+        world.ledger.record(FAMILY, [job], now, announce_new=True, followed=followed)
     assert world.rows() == [(at(NEW), status)]
     world.agree()
 
@@ -205,44 +177,22 @@ def test_a_job_is_gone_when_it_is_unknown_twice_or_has_expired(expires, gone):
     world.agree()
 
 
-def test_a_job_that_ends_while_it_is_marked_as_unknown_is_not_followed():
-    world = Ledgered()
-    world.record(a_job("job", "IN_PROGRESS", NEW))
-    before = world.active()["job"]
-    world.before_a_write(
-        lambda: world.ledger.record(
-            FAMILY, [a_job("job", submitted=NEW)], at(NOW), announce_new=True
-        )
-    )
-    assert world.ledger.note_unknown(FAMILY, before) is False
-    world.agree()
-
-
-def test_a_job_that_ends_while_it_is_noted_as_active_is_not_followed():
-    world = Ledgered()
-    job = a_job("job", "IN_PROGRESS", NEW)
+@pytest.mark.parametrize("while_it", ["is marked as unknown", "is noted", "gets its active row"])
+def test_a_job_that_ends_while_it_is_followed_is_followed_no_longer(while_it):
+    world, job = Ledgered(), a_job("job", "IN_PROGRESS", NEW)
     world.record(job)
-    world.before_a_write(
-        lambda: world.ledger.record(
-            FAMILY, [a_job("job", submitted=NEW)], at(NOW), announce_new=True
-        )
-    )
-    # This sync has not seen the row of the active job, and writes it again.
-    world.ledger.record(FAMILY, [job], at(NOW), announce_new=True, followed={})
-    world.agree()
-
-
-def test_a_job_that_ends_while_it_gets_its_active_row_is_not_followed():
-    world = Ledgered()
-    world.record(a_job("job", "IN_PROGRESS", NEW))
     before = world.active()["job"]
-    world.database._remove((f"{world.ledger.partition(FAMILY)}#active", "job"))
-    world.before_a_write(
-        lambda: world.ledger.record(
-            FAMILY, [a_job("job", submitted=NEW)], at(NOW), announce_new=True
-        )
-    )
-    world.ledger.follow(FAMILY, [before])
+    if while_it == "gets its active row":
+        world.database._remove((f"{world.ledger.partition(FAMILY)}#active", "job"))
+    ended = [a_job("job", submitted=NEW)]
+    world.before_a_write(lambda: world.ledger.record(FAMILY, ended, at(NOW), announce_new=True))
+    if while_it == "is marked as unknown":
+        assert world.ledger.note_unknown(FAMILY, before) is False
+    elif while_it == "is noted":
+        # This sync has not seen the row of the active job, and writes it again.
+        world.ledger.record(FAMILY, [job], at(NOW), announce_new=True, followed={})
+    else:
+        world.ledger.follow(FAMILY, [before])
     world.agree()
 
 
@@ -277,7 +227,7 @@ def test_an_erased_job_that_the_service_does_not_know_is_followed_no_longer():
 @pytest.mark.parametrize("said", [{"idle": True, "quiet": 1}, {"quiet": 1}])
 def test_a_job_becomes_active_only_in_a_state_that_does_not_deny_it(said):
     world = Ledgered()
-    assert world.ledger.save_state(FAMILY, SyncState(**said))
+    world.save(**said)
     world.record(a_job("ended"))
     assert world.ledger.state(FAMILY).version == 1
     world.record(a_job("job", "SUBMITTED"))
@@ -288,13 +238,8 @@ def test_a_job_becomes_active_only_in_a_state_that_does_not_deny_it(said):
 
 def test_a_state_that_is_saved_as_idle_meanwhile_is_changed_before_the_job_is_written():
     world = Ledgered()
-    assert world.ledger.save_state(FAMILY, SyncState())
-
-    def another_is_idle() -> None:
-        state = replace(world.ledger.state(FAMILY), idle=True, quiet=1)
-        assert world.ledger.save_state(FAMILY, state)
-
-    world.before_a_write(another_is_idle)
+    world.save()
+    world.before_a_write(lambda: world.save(idle=True, quiet=1))
     world.record(a_job("job", "SUBMITTED"))
     assert not world.ledger.state(FAMILY).idle
     assert world.active().keys() == {"job"}

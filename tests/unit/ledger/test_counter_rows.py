@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -57,22 +59,16 @@ def test_jobs_of_two_days_are_added_to_their_days_their_month_and_all():
         a_job("b", "FAILED", at + DAY, ExpirationTime=at + 120 * DAY),
         a_job("c", "IN_PROGRESS", at - DAY),
     ]
+    one = {"Jobs#FAILED": 1, "Hour#07": 1, "Version": 1}
+    month = {"Jobs#FAILED": 2, "D#856#FAILED": 1, "Version": 1}
     assert by_key(increments_of(SCOPE, SNOMEDCT, writes(jobs))) == {
-        "all#SNOMEDCT": {"Jobs#FAILED": 2, "Jobs#IN_PROGRESS": 1, "D#856#FAILED": 1, "Version": 1},
-        "month#2026-11#SNOMEDCT": {"Jobs#FAILED": 2, "D#856#FAILED": 1, "Version": 1},
+        "all#SNOMEDCT": month | {"Jobs#IN_PROGRESS": 1},
+        "month#2026-11#SNOMEDCT": month,
         "month#2026-10#SNOMEDCT": {"Jobs#IN_PROGRESS": 1, "Version": 1},
-        "day#2026-11-01#SNOMEDCT": {
-            "Jobs#FAILED": 1,
-            "Hour#07": 1,
-            "D#856#FAILED": 1,
-            "Version": 1,
-        },
-        "day#2026-11-02#SNOMEDCT": {"Jobs#FAILED": 1, "Hour#07": 1, "Version": 1},
+        "day#2026-11-01#SNOMEDCT": one | {"D#856#FAILED": 1},
+        "day#2026-11-02#SNOMEDCT": one,
         "day#2026-10-31#SNOMEDCT": {"Jobs#IN_PROGRESS": 1, "Hour#07": 1, "Version": 1},
-        "expires#2027-03-01~2026-11-01#SNOMEDCT": {
-            "07#2026-11-01T07#FAILED": 1,
-            "Version": 1,
-        },
+        "expires#2027-03-01~2026-11-01#SNOMEDCT": {"07#2026-11-01T07#FAILED": 1, "Version": 1},
         "expires#2027-03-01~2026-11-02#SNOMEDCT": {"07#2026-11-02T07#FAILED": 1, "Version": 1},
     }
 
@@ -82,32 +78,23 @@ def test_a_job_that_moves_is_taken_from_where_its_row_had_it():
     after = a_job(status="STOPPED", ExpirationTime=NOW + 11 * DAY)
     rows = {before.sort_key: row_of(before)}
     moved = {"Jobs#IN_PROGRESS": -1, "Jobs#STOPPED": 1, "Version": 1}
+    left, came = "12#2026-11-23T11#IN_PROGRESS", "12#2026-11-23T11#STOPPED"
     assert by_key(increments_of(SCOPE, SNOMEDCT, writes([after], rows))) == {
         "all#SNOMEDCT": moved,
         "month#2026-11#SNOMEDCT": moved,
         "day#2026-11-23#SNOMEDCT": moved,
-        "expires#2026-12-03~2026-11-23#SNOMEDCT": {
-            "12#2026-11-23T11#IN_PROGRESS": -1,
-            "Version": 1,
-        },
-        "expires#2026-12-04~2026-11-23#SNOMEDCT": {"12#2026-11-23T11#STOPPED": 1, "Version": 1},
+        "expires#2026-12-03~2026-11-23#SNOMEDCT": {left: -1, "Version": 1},
+        "expires#2026-12-04~2026-11-23#SNOMEDCT": {came: 1, "Version": 1},
     }
 
 
-@pytest.mark.parametrize("counted", [None, LAYOUT - 1])
-def test_a_row_that_is_not_counted_is_taken_from_nowhere(counted):
-    job = a_job()
-    row = row_of(job)
+@pytest.mark.parametrize("counted,taken", [(None, False), (LAYOUT - 1, False), (LAYOUT, True)])
+def test_a_row_is_taken_from_where_it_was_unless_it_is_not_counted(counted, taken):
+    job, row = a_job(Message="new"), row_of(a_job())
     del row["Counted"]
     rows = {job.sort_key: row if counted is None else row | {"Counted": counted}}
-    assert increments_of(SCOPE, SNOMEDCT, writes([job], rows)) == increments_of(
-        SCOPE, SNOMEDCT, writes([job])
-    )
-
-
-def test_a_job_that_stays_where_it_is_changes_no_counter():
-    job = a_job(Message="new")
-    assert increments_of(SCOPE, SNOMEDCT, writes([job], {job.sort_key: row_of(a_job())})) == []
+    added = increments_of(SCOPE, SNOMEDCT, writes([job], rows))
+    assert added == ([] if taken else increments_of(SCOPE, SNOMEDCT, writes([job])))
 
 
 def test_a_job_without_a_submit_time_is_counted_in_1970():
@@ -149,13 +136,9 @@ def rows_of(jobs: Sequence[Job]) -> dict[str, Row]:
     "count,announce_new,expected",
     [
         # Two rows of each job, its day, its month, all jobs and a check: 48 * 2 + 4.
-        (48, True, [48]),
-        (49, True, [48, 1]),
-        (97, True, [48, 48, 1]),
+        *((48, True, [48]), (49, True, [48, 1]), (97, True, [48, 48, 1]), (0, True, [])),
         # One row of each job: the counters' names are the limit.
-        (50, False, [50]),
-        (51, False, [50, 1]),
-        (0, True, []),
+        *((50, False, [50]), (51, False, [50, 1])),
     ],
 )
 def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs(count, announce_new, expected):
@@ -170,6 +153,10 @@ def test_a_fill_counts_nothing_and_writes_a_hundred_rows_or_a_hundred_kilobytes(
     assert sizes(large, announce_new=False, counted=False) == [4] * 5
 
 
+def test_one_by_one_is_a_transaction_for_each_job():
+    assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
+
+
 def test_transactions_leave_room_for_the_change_of_a_known_job():
     jobs = of_one_day(60)
     assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]
@@ -179,34 +166,25 @@ def test_transactions_leave_room_for_the_change_of_a_known_job():
 def test_each_day_and_month_is_a_row_more():
     # 2 + 3n + the months: 32 jobs of 32 days and two months are 2 + 64 + 32 + 2 rows.
     last = datetime(2026, 11, 30, tzinfo=UTC)
-    jobs = [a_job(f"{n}", submitted=last - n * DAY) for n in range(60)]
-    months = [job.sort_key[:7] for job in sorted(jobs, key=lambda job: job.sort_key)]
-    assert len(set(months)) == 2
-    assert sizes(jobs) == [32, 28]
+    assert sizes([a_job(f"{n}", submitted=last - n * DAY) for n in range(60)]) == [32, 28]
 
 
 def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
-    jobs = [
-        a_job(f"{n:03}", submitted=NOW - n * SECOND, ExpirationTime=NOW + n * DAY)
-        for n in range(60)
-    ]
+    def expiring(number: int) -> Job:
+        at, expires = NOW - number * SECOND, NOW + number * DAY
+        return a_job(f"{number:03}", submitted=at, ExpirationTime=expires)
+
+    def before(time: Callable[[int], str]) -> dict[str, Row]:
+        rows = (
+            row_of(job, ExpirationTime=time(n), JobStatus="FAILED") for n, job in enumerate(jobs)
+        )
+        return {str(row["SK"]): row for row in rows}
+
+    jobs = [expiring(n) for n in range(60)]
     assert sizes(jobs) == [32, 28]
-    before = {
-        job.sort_key: row_of(job, ExpirationTime="2025-01-01T00:00:00.000Z", JobStatus="FAILED")
-        for job in jobs
-    }
-    assert sizes(jobs, before) == [31, 29]
-    apart = {
-        job.sort_key: row_of(job, ExpirationTime=rfc3339(NOW - (n + 1) * DAY), JobStatus="FAILED")
-        for n, job in enumerate(jobs)
-    }
-    assert sizes(jobs, apart) == [24, 24, 12]
-    together = of_one_day(60, ExpirationTime=NOW)
-    assert sizes(together) == [47, 13]
-
-
-def test_one_by_one_is_a_transaction_for_each_job():
-    assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
+    assert sizes(jobs, before(lambda n: "2025-01-01T00:00:00.000Z")) == [31, 29]
+    assert sizes(jobs, before(lambda n: rfc3339(NOW - (n + 1) * DAY))) == [24, 24, 12]
+    assert sizes(of_one_day(60, ExpirationTime=NOW)) == [47, 13]
 
 
 # Reads.
@@ -259,38 +237,27 @@ def test_expirations_without_a_last_day_are_all_from_the_first_on():
     rows = list(counters.expirations(stored.table, SCOPE, "2026-10-31"))
     assert rows[0] == CounterRow(PHI, "2026-10-31~2026-10-31", {"08#2026-10-31T08#COMPLETED": 3})
     assert [row.period[:10] for row in rows] == [day for day in DAYS[2:] for _ in range(2)]
+    everything, counts = counters.all_jobs(stored.table, SCOPE), {"Jobs#COMPLETED": 15}
+    assert list(everything) == [CounterRow(family, "", counts) for family in (PHI, SNOMEDCT)]
 
 
 @pytest.mark.parametrize(
     "bounds,expected",
     [
-        ((), [1, 5, 9]),
-        (("2026-10",), [5, 9]),
-        (("2026-10", "2026-10"), [5]),
-        (("", "2026-10"), [1, 5]),
-        (("2026-12", "2027-01"), []),
+        *(((), [1, 5, 9]), (("2026-10",), [5, 9]), (("2026-10", "2026-10"), [5])),
+        *((("", "2026-10"), [1, 5]), (("2026-12", "2027-01"), [])),
     ],
 )
-def test_months_are_read_from_the_first_to_the_last(bounds, expected):
+def test_months_are_read_from_the_first_to_the_last_and_consistently_on_demand(bounds, expected):
     stored = Stored(*DAYS)
-    rows = counters.months(stored.table, SCOPE, *bounds)
-    assert [row.counts["Jobs#COMPLETED"] for row in rows if row.family is PHI] == expected
-
-
-@pytest.mark.parametrize("consistent", [True, False])
-def test_months_are_read_consistently_when_that_is_asked_for(consistent):
-    stored = Stored(*DAYS)
-    list(counters.months(stored.table, SCOPE, consistent=consistent))
-    list(counters.months(stored.table, SCOPE))
-    asked, default = stored.database.queries
-    assert (asked["ConsistentRead"], default["ConsistentRead"]) == (consistent, False)
-
-
-def test_the_rows_of_all_jobs_are_one_for_each_family():
-    stored = Stored(*DAYS)
-    rows = list(counters.all_jobs(stored.table, SCOPE))
-    counts = {"Jobs#COMPLETED": 15}
-    assert rows == [CounterRow(PHI, "", counts), CounterRow(SNOMEDCT, "", counts)]
+    for months in (
+        partial(counters.months, consistent=True),
+        partial(counters.months, consistent=False),
+        counters.months,
+    ):
+        rows = months(stored.table, SCOPE, *bounds)
+        assert [row.counts["Jobs#COMPLETED"] for row in rows if row.family is PHI] == expected
+    assert [query["ConsistentRead"] for query in stored.database.queries] == [True, False, False]
 
 
 def test_chosen_days_are_those_of_one_family_that_have_a_row():
@@ -301,35 +268,20 @@ def test_chosen_days_are_those_of_one_family_that_have_a_row():
 
 
 def test_jobs_by_hour_are_one_family_s_from_the_newest_hour_backwards():
-    world = Counted()
-    for day, hour, number in [
-        ("2026-11-20", 23, 1),
-        ("2026-11-21", 0, 2),
-        ("2026-11-21", 9, 1),
-        ("2026-11-21", 10, 3),
-        ("2026-11-23", 5, 1),
-    ]:
-        at = datetime.fromisoformat(f"{day}T{hour:02}:30Z")
-        world.record(*(a_job(f"{day}-{hour}-{n}", submitted=at) for n in range(number)))
-    world.record(a_job("other", submitted=NOW - DAY, family=PHI))
+    hours = {"2026-11-23T05": 1, "2026-11-21T10": 3, "2026-11-21T09": 1, "2026-11-21T00": 2}
+    world = Counted(a_job("other", submitted=NOW - DAY, family=PHI))
+    for hour, number in (hours | {"2026-11-20T23": 1}).items():
+        at = datetime.fromisoformat(f"{hour}:30Z")
+        world.record(*(a_job(f"{hour}-{n}", submitted=at) for n in range(number)))
     found = counters.jobs_by_hour(world.ledger.table, SCOPE, SNOMEDCT, "2026-11-21")
-    assert list(found) == [
-        ("2026-11-23T05", 1),
-        ("2026-11-21T10", 3),
-        ("2026-11-21T09", 1),
-        ("2026-11-21T00", 2),
-    ]
+    assert list(found) == list(hours.items())
 
 
 def test_jobs_by_hour_are_read_no_further_than_they_are_asked_for():
-    world = Counted()
-    world.record(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
-    world.database._largest_answer = 10
-    world.database.forget()
+    jobs = (a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60))
+    world = Counted(*jobs, database=RecordingDynamoDB(largest_answer=10))
     hours = counters.jobs_by_hour(world.ledger.table, SCOPE, SNOMEDCT, "2026-01-01")
-    assert [next(hours) for _ in range(10)] == [
-        (f"{NOW - n * DAY:%Y-%m-%dT%H}", 1) for n in range(10)
-    ]
+    assert list(islice(hours, 10)) == [(f"{NOW - n * DAY:%Y-%m-%dT%H}", 1) for n in range(10)]
     assert world.database.calls["query"] == 1
 
 
@@ -337,16 +289,3 @@ def test_the_counts_of_a_row_are_its_numbers_without_zeros_and_without_its_versi
     row: Row = {**key("all#PHI"), "Version": 7, "Jobs#FAILED": 2, "Jobs#STOPPED": 0, "Note": "x"}
     assert counts_of(row) == Counter({"Jobs#FAILED": 2})
     assert counts_of(None) == Counter()
-
-
-@pytest.mark.parametrize(
-    "made,sort_key",
-    [
-        (counters.all_key(SCOPE, PHI), "all#PHI"),
-        (counters.day_key(SCOPE, PHI, "2026-11-23"), "day#2026-11-23#PHI"),
-        (counters.expiration_key(SCOPE, PHI, "2027-03-23"), "expires#2027-03-23#PHI"),
-        (counters.month_key(SCOPE, PHI, "2026-11"), "month#2026-11#PHI"),
-    ],
-)
-def test_each_row_has_its_key(made, sort_key):
-    assert made == key(sort_key)

@@ -14,6 +14,8 @@ from testing.full import in_full
 
 TOKENS = in_full(10, 100)
 KEY = "JobLedger-Ledger-1"
+TIME = "2026-11-23T08:00:00.000Z"
+POSITION = Position(f"{TIME}#7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b", Family.SNOMEDCT, TIME)
 QUERY = JobQuery(families=(Family.SNOMEDCT,), statuses=("FAILED",), name="nightly")
 OTHER_QUERIES = [
     replace(QUERY, families=(Family.PHI,)),
@@ -47,7 +49,6 @@ def some_tokens() -> list[tuple[str, JobQuery]]:
 
 
 @pytest.mark.full
-@pytest.mark.row(15, count="{TOKENS} tokens, every byte, 255 other values")
 @pytest.mark.parametrize("token, query", some_tokens())
 def test_every_change_of_a_single_byte_is_refused(token, query):
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -68,7 +69,6 @@ def is_taken(raw: bytes, query: JobQuery) -> bool:
     return True
 
 
-@pytest.mark.row(15, count="10 tokens, every character, 70 other characters")
 @pytest.mark.parametrize("token, query", some_tokens()[:: TOKENS // 10])
 def test_every_change_of_a_single_character_is_refused(token, query):
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %é"
@@ -81,7 +81,6 @@ def test_every_change_of_a_single_character_is_refused(token, query):
             unseal(text, query, KEY)
 
 
-@pytest.mark.row(15, count="11 other queries")
 @pytest.mark.parametrize("other", OTHER_QUERIES, ids=str)
 def test_a_token_is_good_for_its_own_query_only(other):
     token = seal(POSITION, QUERY, KEY)
@@ -90,13 +89,11 @@ def test_a_token_is_good_for_its_own_query_only(other):
         unseal(token, other, KEY)
 
 
-@pytest.mark.row(15, count="1")
 def test_a_token_of_another_deployment_is_refused():
     with pytest.raises(InvalidToken):
         unseal(seal(POSITION, QUERY, "JobLedger-Ledger-2"), QUERY, KEY)
 
 
-@pytest.mark.row(15, count="4 other versions")
 @pytest.mark.parametrize("version", [0, 2, 3, 255])
 def test_a_token_of_another_version_is_refused(version, monkeypatch):
     monkeypatch.setattr("jobledger.ledger.cursor._VERSION", bytes([version]))
@@ -108,8 +105,7 @@ def test_a_token_of_another_version_is_refused(version, monkeypatch):
 
 def test_the_longest_token_is_url_safe_and_under_512_characters():
     longest_id = "\U00020000" * 32
-    position = replace(POSITION, sort_key=f"2026-11-23T08:00:00.000Z#{longest_id}")
-    position = replace(position, family=Family.ENTITIES_V2)
+    position = Position(f"{TIME}#{longest_id}", Family.ENTITIES_V2, TIME)
     token = seal(position, QUERY, KEY)
     assert len(token) < 512
     assert token.replace("-", "").replace("_", "").isalnum()
@@ -118,25 +114,13 @@ def test_the_longest_token_is_url_safe_and_under_512_characters():
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
-def test_a_token_may_end_with_any_character(length):
-    for character in map(chr, range(ord(" "), 127)):
-        position = replace(POSITION, sort_key=f"2026-11-23T08:00:00.000Z#{character * length}")
+def test_a_token_may_end_with_any_character_and_hold_what_separates_the_parts(length):
+    ids = [*(character * length for character in map(chr, range(ord(" "), 127))), "a;b#c;PHI"]
+    for job_id in ids:
+        position = replace(POSITION, sort_key=f"{TIME}#{job_id}")
         assert unseal(seal(position, QUERY, KEY), QUERY, KEY) == position
 
 
-def test_a_sort_key_may_hold_what_separates_the_parts():
-    position = replace(POSITION, sort_key="2026-11-23T08:00:00.000Z#a;b#c;PHI")
-    assert unseal(seal(position, QUERY, KEY), QUERY, KEY) == position
-
-
-POSITION = Position(
-    "2026-11-23T08:00:00.000Z#7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b",
-    Family.SNOMEDCT,
-    "2026-11-23T09:00:00.000Z",
-)
-
-
-TIME = "2026-11-23T08:00:00.000Z"
 MALFORMED = [
     *(b"", b";", b";;", b";;;", b"\xff", b"\xff;PHI;2", TIME.encode(), f"{TIME};SNOMEDCT".encode()),
     *(

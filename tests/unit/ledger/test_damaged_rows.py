@@ -7,9 +7,9 @@ import pytest
 
 from jobledger.api.describe import describe
 from jobledger.api.export import csv_text
-from jobledger.board.data import Reader, read_jobs
+from jobledger.board.data import BoardReader, listed_jobs, read_jobs
 from jobledger.digest.current import read_current_totals
-from jobledger.digest.totals import Changes
+from jobledger.digest.shortlists import WindowChanges
 from jobledger.errors import NotUnderstood
 from jobledger.ledger.counters import partition
 from jobledger.ledger.pages import read_page
@@ -95,7 +95,7 @@ def test_a_digest_counts_the_changes_beside_a_damaged_one(world, attribute, valu
     if not is_damage(attribute, value):
         return
     key = damage(world, "#changes", attribute, ODD[value])
-    changes = Changes.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
+    changes = WindowChanges.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
     assert changes.counts == {"IN_PROGRESS": JOBS, "COMPLETED": JOBS - 1}
     assert skipped() == {key}
 
@@ -110,9 +110,9 @@ def test_a_page_in_every_format_has_the_jobs_beside_one_of_damaged_json(world, t
     page = read_page(world.ledger, world.query(), 500, None, rfc3339(now))
     assert [json.loads(job)["JobId"] for job in page.jobs] == others
     assert csv_text(page.jobs).count("\r\n") == JOBS
-    reader = Reader(world.ledger, [world.family], world.clock.now, lambda: None)
-    board = read_jobs(reader, {}, 50, now)
-    assert [job.job_id for job in board.jobs] == others
+    reader = BoardReader(world.ledger, [world.family], world.clock.now, lambda: None)
+    board = read_jobs(reader, {}, 50)
+    assert [job.job_id for job in listed_jobs(board.jobs)] == others
     # A page reads no partition keys.
     assert skipped() == {(None, key[1])}
     with pytest.raises(NotUnderstood):
@@ -154,28 +154,23 @@ def test_a_sync_records_the_jobs_beside_one_with_a_damaged_row(world, attribute,
 @pytest.mark.parametrize("then", ["ends", "goes on", "moves", "is deleted", "is erased"])
 def test_a_sync_mends_a_damaged_active_row_and_the_job_is_followed_on(attribute, value, then):
     """No condition on such a row holds: unless it is mended, each sync of the family fails."""
-    with World(
-        [listed_job(f"job{n}", 60 * n, "IN_PROGRESS") for n in range(3)], hostile=False
-    ) as world:
+    jobs = [listed_job(f"job{n}", 60 * n, "IN_PROGRESS") for n in range(3)]
+    with World(jobs, hostile=False) as world:
         world.sync_until_current()
         rows, scope = world.database.items, world.ledger.partition(world.family)
         active = rows[f"{scope}#active", "job1"]
         key = (scope, active["JobKey"]["S"])
         active.pop(attribute, None)
         active |= {attribute: ODD[value]} if ODD[value] else {}
-        submitted = 120 if then == "moves" else 60
-        if then == "is deleted":
+        if then in ("is deleted", "is erased"):
             world.delete("job1")
-        elif then == "is erased":
-            world.delete("job1")
-            world.database._remove(key)
         else:
-            world.put(
-                listed_job("job1", submitted, "COMPLETED" if then == "ends" else "IN_PROGRESS")
-            )
-        for _ in range(2):
-            done = world.sync()
-        assert done.error is None
+            status = "COMPLETED" if then == "ends" else "IN_PROGRESS"
+            world.put(listed_job("job1", 120 if then == "moves" else 60, status))
+        if then == "is erased":
+            world.database._remove(key)
+        world.sync()
+        assert world.sync().error is None
         followed = {"job0", "job2"} | ({"job1"} if then in ("goes on", "moves") else set())
         assert {sk for pk, sk in rows if pk == f"{scope}#active"} == followed
         assert len(world.ledger_jobs()) == (2 if then == "is erased" else 3)
@@ -217,9 +212,8 @@ def test_what_a_person_adds_to_a_counter_row_is_no_count(world, name, value):
 def test_a_counter_row_of_an_unknown_family_is_skipped(world, key):
     now = world.clock.now()
     row = {"PK": {"S": partition(SCOPE)}, "SK": {"S": key}, "Jobs#COMPLETED": {"N": "1"}}
-    world.database.transact_write_items(TransactItems=[{"Put": {"TableName": "t", "Item": row}}])
-    after = rfc3339(now - timedelta(days=40))
-    for query in (world.query(), world.query(after=after)):
+    world.database._put(row)
+    for query in (world.query(), world.query(after=rfc3339(now - timedelta(days=40)))):
         assert read_summary(world.ledger, query, world.ledger.states(), now).total == JOBS
 
 
@@ -245,10 +239,7 @@ def test_an_erased_job_comes_back_as_new_only_while_the_service_lists_it(world):
 
 @pytest.mark.parametrize("sync", [{"S": "{"}, {"S": "[]"}, {"N": "5"}, None])
 def test_a_damaged_state_of_one_family_hides_no_other(world, sync):
-    row = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/PHI"}, **({"Sync": sync} if sync else {})}
-    other = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/NEW"}, "Sync": {"S": "{}"}}
-    for item in (row, other):
-        world.database.transact_write_items(
-            TransactItems=[{"Put": {"TableName": "t", "Item": item}}]
-        )
+    for family, state in (("PHI", sync), ("NEW", {"S": "{}"})):
+        row = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/{family}"}}
+        world.database._put(row | ({"Sync": state} if state else {}))
     assert set(world.ledger.states()) == {world.family}

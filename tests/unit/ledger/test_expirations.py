@@ -1,21 +1,22 @@
 """The jobs that the service deletes soon: how many, and which are the first."""
 
+import random
 from datetime import datetime, timedelta
 
 import pytest
 
 from jobledger.jobs import Job
 from jobledger.ledger.counters import CounterRow
+from jobledger.ledger.job_facts import JobFacts, facts_of_job
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.expirations import count_expiring, first_to_expire, read_expiring
-from testing.builders import DAY, HOUR, NOW, a_job
+from testing.builders import DAY, HOUR, MINUTE, NOW, a_job
 from testing.counted import Counted
 
 KEPT = 120 * DAY
 # Jobs are submitted in the hour that begins then, and those of one minute expire together.
 SUBMITTED = NOW.replace(minute=0) - 100 * DAY
-MINUTE = timedelta(minutes=1)
 BOTH = (Family.SNOMEDCT, Family.PHI)
 
 
@@ -23,12 +24,6 @@ def submitted(
     name: str, at: datetime, kept: timedelta = KEPT, family: Family = Family.SNOMEDCT, **more: str
 ) -> Job:
     return a_job(name, more.get("status", "COMPLETED"), at, family, ExpirationTime=at + kept)
-
-
-def a_world(*jobs: Job) -> Counted:
-    world = Counted()
-    world.record(*jobs)
-    return world
 
 
 def hours(start: datetime, end: datetime) -> tuple[str, str]:
@@ -52,38 +47,28 @@ def each_minute(count: int, start: datetime = SUBMITTED, name: str = "") -> list
 @pytest.mark.parametrize(
     "start,end,number",
     [
-        (0, 1, 1),
-        (0, 0, 0),
-        (-1, 1, 1),
-        (1, 2, 1),
-        (0, 48, 48),
-        (-24, 24, 24),
-        (11, 36, 25),
-        (48, 72, 0),
+        *((0, 1, 1), (0, 0, 0), (-1, 1, 1), (1, 2, 1), (0, 48, 48), (-24, 24, 24)),
+        *((11, 36, 25), (48, 72, 0)),
     ],
 )
 def test_jobs_expire_from_the_first_hour_to_before_the_last(start, end, number):
     """One job expires in each of 48 hours, of which the first is the first of a day."""
     midnight = datetime.fromisoformat("2027-03-01T00:00Z")
-    world = a_world(
-        *(submitted(f"{n}", midnight - KEPT + n * HOUR + 29 * MINUTE) for n in range(48))
-    )
+    first = midnight - KEPT + 29 * MINUTE
+    world = Counted(*(submitted(f"{n}", first + n * HOUR) for n in range(48)))
     window = hours(midnight + start * HOUR, midnight + end * HOUR)
     rows = read_expiring(world.ledger, (Family.SNOMEDCT,), *window)
     assert count_expiring(rows) == number
     assert read_expiring(world.ledger, (Family.PHI,), *window) == []
 
 
+ONE = {
+    "00#2026-11-01T00#COMPLETED": 1,
+    "00#2026-11-01T05#FAILED": 2,
+    "01#2026-11-02T00#COMPLETED": 4,
+}
 ROWS = [
-    CounterRow(
-        Family.SNOMEDCT,
-        "2027-03-01",
-        {
-            "00#2026-11-01T00#COMPLETED": 1,
-            "00#2026-11-01T05#FAILED": 2,
-            "01#2026-11-02T00#COMPLETED": 4,
-        },
-    ),
+    CounterRow(Family.SNOMEDCT, "2027-03-01", ONE),
     CounterRow(Family.PHI, "2027-03-02", {"01#2026-11-03T23#A#B": 8}),
 ]
 
@@ -91,19 +76,11 @@ ROWS = [
 @pytest.mark.parametrize(
     "statuses,first,last,number",
     [
-        ((), None, None, 15),
-        (("COMPLETED",), None, None, 5),
-        (("FAILED", "A#B"), None, None, 10),
-        (("STOPPED",), None, None, 0),
-        ((), "2026-11-01", None, 15),
-        ((), "2026-11-02", None, 12),
-        ((), "2026-11-03", None, 8),
-        ((), "2026-11-04", None, 0),
-        ((), None, "2026-10-31", 0),
-        ((), None, "2026-11-01", 3),
-        ((), None, "2026-11-02", 7),
-        ((), "2026-11-02", "2026-11-02", 4),
-        (("COMPLETED",), "2026-11-02", "2026-11-03", 4),
+        *((("COMPLETED",), None, None, 5), (("FAILED", "A#B"), None, None, 10)),
+        *((("STOPPED",), None, None, 0), ((), None, None, 15), ((), "2026-11-01", None, 15)),
+        *(((), "2026-11-02", None, 12), ((), "2026-11-03", None, 8), ((), "2026-11-04", None, 0)),
+        *(((), None, "2026-10-31", 0), ((), None, "2026-11-01", 3), ((), None, "2026-11-02", 7)),
+        *(((), "2026-11-02", "2026-11-02", 4), (("COMPLETED",), "2026-11-02", "2026-11-03", 4)),
         (("FAILED",), "2026-11-02", "2026-11-03", 0),
     ],
 )
@@ -114,35 +91,46 @@ def test_they_are_counted_by_status_and_submit_day(statuses, first, last, number
 # Which ones.
 
 
-@pytest.mark.parametrize("most", [1, 5, 59, 60, 61, 100])
-def test_the_first_hours_come_first_and_within_an_hour_those_submitted_first(most):
-    jobs = [*each_minute(60), *each_minute(60, SUBMITTED + 2 * HOUR, "later-")]
-    world = a_world(*jobs)
-    start = SUBMITTED + KEPT
-    found = ids(world, most, start, start + 7 * DAY)
-    assert found == [job.job_id for job in jobs[:most]]
+@pytest.mark.parametrize("seed", range(40))
+def test_the_first_to_expire_are_in_the_order_of_their_hours(seed):
+    """Within an hour, those of one submit hour and family come in the order of their submission."""
+
+    def place(job: JobFacts) -> tuple[object, ...]:
+        expires, at = str(job.expiration_time), str(job.submit_time)
+        return expires[:13], at[:13], job.family, at, job.job_id
+
+    source, start = random.Random(seed), SUBMITTED + KEPT
+    jobs = [
+        submitted(
+            f"{number:03}",
+            SUBMITTED + source.randrange(2_000) * MINUTE,
+            KEPT + source.choice([0, 0, 0, -5, 1, 240]) * HOUR,
+            source.choice(BOTH),
+        )
+        for number in range(source.randint(1, 80))
+    ]
+    world, most = Counted(*jobs), source.randint(1, 90)
+    rows = read_expiring(world.ledger, BOTH, *hours(start - DAY, start + 30 * DAY))
+    expected = sorted(map(facts_of_job, jobs), key=place)
+    assert list(first_to_expire(world.ledger, rows, most)) == expected[:most]
 
 
 def test_a_request_for_jobs_of_one_time_reads_at_most_twice_its_rows():
-    world = a_world(*each_minute(60), *each_minute(60, SUBMITTED + HOUR, "later-"))
+    world = Counted(*each_minute(60), *each_minute(60, SUBMITTED + HOUR, "later-"))
     start = SUBMITTED + KEPT
     assert len(ids(world, 10, start, start + 7 * DAY)) == 10
     (query,) = world.database.queries
     assert query["Limit"] == world.database.rows_read == 20
     assert query["ExpressionAttributeValues"][":low"] == {"S": rfc3339(SUBMITTED)[:13]}
-
-
-def test_jobs_of_few_hours_are_found_by_one_request():
-    world = a_world(*(submitted(f"{n}", SUBMITTED + n * 5 * HOUR) for n in range(10)))
-    start = SUBMITTED + KEPT
-    assert ids(world, 10, start, start + 7 * DAY) == [f"{n}" for n in range(10)]
-    assert len(world.database.queries) == 1
+    apart = Counted(*(submitted(f"{n}", SUBMITTED + n * 5 * HOUR) for n in range(10)))
+    assert ids(apart, 10, start, start + 7 * DAY) == [f"{n}" for n in range(10)]
+    assert len(apart.database.queries) == 1
 
 
 def test_an_hour_larger_than_a_request_is_read_to_its_end_and_no_further():
     """Of the jobs of one hour, the last ones expire first."""
     late = [submitted(f"late-{n}", SUBMITTED + (50 + n) * MINUTE, KEPT - DAY) for n in range(5)]
-    world = a_world(*each_minute(50), *late, *each_minute(60, SUBMITTED + HOUR, "next-"))
+    world = Counted(*each_minute(50), *late, *each_minute(60, SUBMITTED + HOUR, "next-"))
     start = SUBMITTED + KEPT - DAY
     rows = read_expiring(world.ledger, BOTH, *hours(start, start + HOUR))
     world.database.forget()
@@ -154,49 +142,8 @@ def test_an_hour_larger_than_a_request_is_read_to_its_end_and_no_further():
     assert world.database.rows_read == 55
 
 
-def test_an_hour_whose_jobs_expire_in_two_hours_is_read_once():
-    world = a_world(
-        submitted("first", SUBMITTED, KEPT), submitted("second", SUBMITTED, KEPT + HOUR)
-    )
-    start = SUBMITTED + KEPT
-    assert ids(world, 5, start, start + DAY) == ["first", "second"]
-    assert len(world.database.queries) == 1
-
-
-def test_a_job_that_expires_in_another_hour_than_its_neighbours_is_in_its_place():
-    early = submitted("early", SUBMITTED + 30 * MINUTE, KEPT - 5 * HOUR)
-    late = submitted("late", SUBMITTED + 31 * MINUTE, KEPT + 5 * HOUR)
-    world = a_world(*each_minute(5), early, late)
-    start = SUBMITTED + KEPT - 6 * HOUR
-    expected = ["early", *(f"{n:03}" for n in range(5)), "late"]
-    assert ids(world, 10, start, start + 7 * DAY) == expected
-
-
-def test_jobs_of_all_families_are_in_the_order_of_their_expiration():
-    jobs = [
-        submitted(f"{n}", SUBMITTED + n * HOUR, family=family)
-        for n, family in enumerate([Family.PHI, Family.SNOMEDCT, Family.PHI, Family.SNOMEDCT])
-    ]
-    world = a_world(*jobs)
-    start = SUBMITTED + KEPT
-    rows = read_expiring(world.ledger, BOTH, *hours(start, start + DAY))
-    found = list(first_to_expire(world.ledger, rows, 10))
-    assert [(job.family, job.job_id) for job in found] == [(j.family, j.job_id) for j in jobs]
-    assert [job.expiration_time for job in found] == [job.expiration_time for job in jobs]
-
-
-def test_a_job_that_is_submitted_before_what_was_read_is_found_too():
-    """The second to expire was submitted before the first one."""
-    world = a_world(
-        submitted("first", SUBMITTED, KEPT),
-        submitted("second", SUBMITTED - 10 * DAY, KEPT + 10 * DAY + HOUR),
-    )
-    start = SUBMITTED + KEPT
-    assert ids(world, 5, start, start + DAY) == ["first", "second"]
-
-
 def test_nothing_is_read_for_counts_that_are_zero_or_for_no_jobs():
-    world = a_world(*each_minute(3))
+    world = Counted(*each_minute(3))
     rows = [CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T00#FAILED": 0})]
     world.database.forget()
     assert list(first_to_expire(world.ledger, rows, 5)) == []

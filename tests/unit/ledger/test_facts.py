@@ -4,13 +4,14 @@ import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.errors import LedgerUnavailable, TooMuchToSummarise
-from jobledger.jobs import Job, job_from_service
+from jobledger.jobs import Job
 from jobledger.ledger.job_facts import (
     JobFacts,
     duration_of,
@@ -20,59 +21,46 @@ from jobledger.ledger.job_facts import (
 )
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.scan import read_facts
+from testing.builders import DAY, MILLISECOND, MINUTE, NOW, SECOND, MemoryLedger, a_job
 from testing.memory_dynamodb import RecordingDynamoDB, error
 
-SCOPE = "111122223333/us-east-1"
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-DAY = datetime(2026, 11, 23, tzinfo=UTC)
-QUERY = JobQuery(families=(Family.PHI,))
-
-
-def a_job(job_id: str, submitted: datetime | None, **more: object) -> Job:
-    properties = {"JobId": job_id, "SubmitTime": submitted} | more
-    job = job_from_service(Family.PHI, {k: v for k, v in properties.items() if v is not None})
-    assert job is not None
-    return job
+PHI = Family.PHI
+QUERY = JobQuery(families=(PHI,))
 
 
 def a_ledger(*jobs: Job, largest_answer: int = 1_000_000) -> tuple[Ledger, RecordingDynamoDB]:
     database = RecordingDynamoDB(largest_answer)
-    ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: NOON)
-    for family in {job.family for job in jobs}:
-        mine = [job for job in jobs if job.family is family]
-        ledger.record(family, mine, rfc3339(NOON), announce_new=False)
-    database.forget()
-    return ledger, database
+    return MemoryLedger(*jobs, database=database).ledger, database
+
+
+def midnight(job_id: str, later: timedelta | None = timedelta(0), **more: object) -> Job:
+    """A job that was submitted so much after midnight; without a time for None."""
+    submitted = None if later is None else NOW.replace(hour=0) + later
+    return a_job(job_id, None, submitted, PHI, **more)
 
 
 def every_minute(count: int) -> list[Job]:
     """Jobs from midnight on, a minute apart."""
-    return [a_job(f"{n:03}", DAY + n * timedelta(minutes=1)) for n in range(count)]
+    return [midnight(f"{n:03}", n * MINUTE) for n in range(count)]
 
 
 def test_the_facts_of_a_job_are_its_times_and_its_status():
-    end, expiration = NOON + timedelta(minutes=5), NOON + timedelta(days=120)
-    known = a_job("known", NOON, JobStatus="FAILED", EndTime=end, ExpirationTime=expiration)
-    ledger, database = a_ledger(known, a_job("bare", None))
-    ledger.mark_expired(Family.PHI, "bare", None)
+    end, expiration = NOW + MINUTE, NOW + 120 * DAY
+    known = a_job("known", "FAILED", NOW, PHI, EndTime=end, ExpirationTime=expiration)
+    ledger, database = a_ledger(known, midnight("bare", None))
+    ledger.mark_expired(PHI, "bare", None)
     database.forget()
     facts = sorted(read_facts(ledger, QUERY), key=lambda job: job.job_id)
     assert facts == [
-        JobFacts(Family.PHI, "bare", None, None, None, None, expired=True),
-        JobFacts(Family.PHI, "known", "FAILED", rfc3339(NOON), rfc3339(end), rfc3339(expiration)),
+        JobFacts(PHI, "bare", None, None, None, None, expired=True),
+        JobFacts(PHI, "known", "FAILED", rfc3339(NOW), rfc3339(end), rfc3339(expiration)),
     ]
+    assert facts[1] == facts_of_job(known)
     (query,) = database.queries
     assert query["ProjectionExpression"] == "SK, Job, ExpiredUpstream, CountedAs"
-
-
-def test_the_facts_of_a_listed_job_are_those_of_its_row():
-    listed = a_job("job", NOON, JobStatus="FAILED", EndTime=NOON, ExpirationTime=NOON)
-    ledger, _ = a_ledger(listed)
-    assert [facts_of_job(listed)] == list(read_facts(ledger, QUERY))
 
 
 def test_the_rest_of_a_large_partition_is_read_in_eight_equal_time_ranges():
@@ -88,8 +76,8 @@ def test_the_rest_of_a_large_partition_is_read_in_eight_equal_time_ranges():
         for values in (asked["ExpressionAttributeValues"] for asked in ranges)
     )
     # From the end of the first page, at 00:19, to the last job, at 01:20: 457.5 seconds each.
-    begin = DAY + timedelta(minutes=19)
-    cuts = [rfc3339(begin + n * timedelta(seconds=457.5)) for n in range(1, 8)]
+    begin = NOW.replace(hour=0) + 19 * MINUTE
+    cuts = [rfc3339(begin + n * 457.5 * SECOND) for n in range(1, 8)]
     after_the_page = f"{rfc3339(begin)}#019"
     assert bounds == list(zip([after_the_page, *cuts], [*cuts, ":"], strict=True))
     starts = [asked.get("ExclusiveStartKey") for asked in ranges]
@@ -115,13 +103,6 @@ def test_a_partition_of_one_page_is_one_query(count):
     assert len(database.queries) == 1
 
 
-def test_ids_may_have_what_separates_them_from_the_time():
-    jobs = [a_job(f"#{n}#", DAY + n * timedelta(minutes=1)) for n in range(30)]
-    ledger, _ = a_ledger(*jobs, largest_answer=5)
-    found = sorted(job.job_id for job in read_facts(ledger, QUERY))
-    assert found == sorted(job.job_id for job in jobs)
-
-
 def test_a_partition_whose_last_row_is_not_found_is_still_read(monkeypatch):
     """DynamoDB gives a LastEvaluatedKey with each page of a Limit, but does not promise it."""
     jobs = every_minute(30)
@@ -139,34 +120,22 @@ def test_a_partition_whose_last_row_is_not_found_is_still_read(monkeypatch):
     assert found == Counter(job.job_id for job in jobs)
 
 
-def test_bounds_of_the_query_hold_for_every_range():
-    jobs = every_minute(60)
-    ledger, _ = a_ledger(*jobs, largest_answer=5)
-    after, before = (rfc3339(DAY + timedelta(minutes=minute)) for minute in (10, 50))
-    query = JobQuery(families=(Family.PHI,), after=after, before=before)
-    found = sorted(job.job_id for job in read_facts(ledger, query))
-    assert found == [f"{n:03}" for n in range(11, 50)]
-
-
-def test_a_reader_may_stop_after_each_request():
+def test_a_reader_is_asked_after_each_page_and_may_stop():
     ledger, database = a_ledger(*every_minute(60), largest_answer=3)
-    left = 4
+    asked: list[int] = []
 
     def go_on() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
+        asked.append(len(database.queries))
+        if len(asked) == 4:
             raise TooMuchToSummarise
 
     with pytest.raises(TooMuchToSummarise):
         list(read_facts(ledger, QUERY, go_on))
     # The first page, the last row, eight ranges, and what follows the three pages before the stop.
     assert len(database.queries) <= 2 + 8 + 3
-
-
-def test_a_reader_is_asked_after_each_page():
-    ledger, database = a_ledger(*every_minute(60), largest_answer=10)
-    asked: list[int] = []
+    assert asked[0] == 1
+    database.forget()
+    asked.clear()
     list(read_facts(ledger, QUERY, lambda: asked.append(1)))
     assert len(asked) == len(database.queries) - 1  # the last row is not a page
 
@@ -225,17 +194,29 @@ def test_an_error_in_one_range_is_an_error_of_the_read():
         list(read_facts(ledger, QUERY))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_jobs_without_a_submit_time_and_of_any_time_are_each_read_once(seed):
+@pytest.mark.parametrize("seed", range(20))
+def test_jobs_of_any_time_and_without_one_are_each_read_once_by_any_filter(seed):
+    """Their ids may have what separates them from the time in a key."""
     source = random.Random(seed)
-    jobs = [a_job(f"bare-{n}", None) for n in range(source.randint(0, 12))]
-    jobs += [
-        a_job(f"{n}", DAY + timedelta(milliseconds=source.choice([1, 60_000]) * n))
-        for n in range(source.randint(0, 60))
-    ]
+    bounds = {"after": rfc3339(NOW - DAY + 10 * MINUTE), "before": rfc3339(NOW)}
+    filters: dict[str, Any] = source.choice(
+        [{}, {"name": "a"}, {"statuses": ("FAILED", "COMPLETED")}, bounds]
+    )
+    apart = [timedelta(0), MILLISECOND, MINUTE, 50 * DAY]
+    jobs = [midnight(f"bare-{n}", None) for n in range(source.randint(0, 12))]
+    for number in range(source.randint(0, 60)):
+        submitted = NOW - DAY + source.choice(apart) * number
+        status = source.choice(["FAILED", "COMPLETED", "STOPPED"])
+        jobs.append(a_job(f"#{number}#", status, submitted, PHI, JobName=source.choice("ab")))
     ledger, _ = a_ledger(*jobs, largest_answer=4)
-    found = Counter(job.job_id for job in read_facts(ledger, QUERY))
-    assert found == Counter(job.job_id for job in jobs)
+    found = Counter(job.job_id for job in read_facts(ledger, replace(QUERY, **filters)))
+    assert found == Counter(
+        job.job_id
+        for job in jobs
+        if job.name == filters.get("name", job.name)
+        and job.status in filters.get("statuses", (job.status,))
+        and (filters is not bounds or bounds["after"] < (job.submit_time or "") < bounds["before"])
+    )
 
 
 # What follows from them.
@@ -246,16 +227,16 @@ def test_jobs_without_a_submit_time_and_of_any_time_are_each_read_once(seed):
     [
         ("SUBMITTED", None, False, True),
         ("IN_PROGRESS", None, True, False),
-        ("IN_PROGRESS", rfc3339(NOON), False, True),
+        ("IN_PROGRESS", rfc3339(NOW), False, True),
         ("COMPLETED", None, False, False),
         ("PAUSED", None, False, True),
-        ("PAUSED", rfc3339(NOON), False, False),
+        ("PAUSED", rfc3339(NOW), False, False),
         (None, None, False, True),
-        (None, rfc3339(NOON), False, False),
+        (None, rfc3339(NOW), False, False),
     ],
 )
 def test_a_job_is_active_until_it_ends_or_the_service_forgets_it(status, end_time, expired, active):
-    job = JobFacts(Family.PHI, "job", status, rfc3339(NOON), end_time, None, expired)
+    job = JobFacts(PHI, "job", status, rfc3339(NOW), end_time, None, expired)
     assert is_active(job) is active
 
 
@@ -284,6 +265,6 @@ def test_a_duration_needs_both_times_in_order(submit_time, end_time, seconds):
     ],
 )
 def test_a_job_expires_in_the_window_that_begins_with_its_time(expiration, expires):
-    job = JobFacts(Family.PHI, "job", "COMPLETED", None, None, expiration)
+    job = JobFacts(PHI, "job", "COMPLETED", None, None, expiration)
     window = "2026-11-23T00:00:00.000Z", "2026-11-24T00:00:00.000Z"
     assert expires_between(job, *window) is expires

@@ -1,13 +1,14 @@
 """Summaries: which rows are read for a time range, and which jobs are active."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from jobledger.digest.current import read_current_totals
-from jobledger.digest.totals import LONGEST_LIST
+from jobledger.digest.shortlists import LONGEST_LIST
 from jobledger.errors import TooMuchToSummarise
 from jobledger.ledger.counters import partition
 from jobledger.ledger.counts import LAYOUT
@@ -16,10 +17,9 @@ from jobledger.ledger.states import SyncState, Walk
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.read import active_jobs, counted_families, read_summary
-from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
+from testing.builders import DAY, HOUR, MILLISECOND, NOW, SCOPE, SECOND, a_job
 from testing.counted import Counted
 
-SECOND = timedelta(seconds=1)
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
 BOTH = (SNOMEDCT, PHI)
 COUNTED = SyncState(as_of=rfc3339(NOW), counted=LAYOUT, idle=True)
@@ -50,139 +50,78 @@ def days(first: str, last: str) -> tuple[str, str]:
     return f"day#{first}#", f"day#{last}#~"
 
 
+def from_eight(day: str) -> tuple[str, str]:
+    """The rows of a day after 08:00."""
+    following = datetime.fromisoformat(f"{day}T00:00Z") + DAY
+    return f"{day}T08:00:00.000Z$", f"{rfc3339(following)}#"
+
+
+def until_eight(day: str) -> tuple[str, str]:
+    """The rows of a day before 08:00."""
+    before = datetime.fromisoformat(f"{day}T00:00Z") - MILLISECOND
+    return f"{rfc3339(before)}$", f"{day}T08:00:00.000Z#"
+
+
 @pytest.mark.parametrize(
-    "after,before,counters,jobs",
+    "after,before,counters",
     [
-        (None, None, [ALL], []),
+        (None, None, [ALL]),
         # From the first of a month on: months alone, and the rows of the day of the bound.
-        (
-            "2026-09-30T08:00:00.000Z",
-            None,
-            [months("2026-10", "~")],
-            [("2026-09-30T08:00:00.000Z$", "2026-10-01T00:00:00.000Z#")],
-        ),
-        (
-            "2026-10-01T08:00:00.000Z",
-            None,
-            [days("2026-10-02", "2026-10-31"), months("2026-10", "~")],
-            [("2026-10-01T08:00:00.000Z$", "2026-10-02T00:00:00.000Z#")],
-        ),
-        (
-            None,
-            "2026-11-01T08:00:00.000Z",
-            [months("0", "2026-10")],
-            [("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#")],
-        ),
-        (
-            None,
-            "2026-10-31T08:00:00.000Z",
-            [days("2026-10-01", "2026-10-30"), months("0", "2026-10")],
-            [("2026-10-30T23:59:59.999Z$", "2026-10-31T08:00:00.000Z#")],
-        ),
+        ("2026-09-30", None, [months("2026-10", "~")]),
+        ("2026-10-01", None, [days("2026-10-02", "2026-10-31"), months("2026-11", "~")]),
+        (None, "2026-11-01", [months("0", "2026-10")]),
+        (None, "2026-10-31", [days("2026-10-01", "2026-10-30"), months("0", "2026-09")]),
         # Whole months between two bounds, and the days before and after them.
+        ("2026-08-31", "2026-11-01", [months("2026-09", "2026-10")]),
         (
-            "2026-08-31T08:00:00.000Z",
-            "2026-11-01T08:00:00.000Z",
-            [months("2026-09", "2026-10")],
+            *("2026-08-30", "2026-11-02"),
             [
-                ("2026-08-31T08:00:00.000Z$", "2026-09-01T00:00:00.000Z#"),
-                ("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#"),
+                *(days("2026-08-31", "2026-08-31"), days("2026-11-01", "2026-11-01")),
+                months("2026-09", "2026-10"),
             ],
         ),
-        (
-            "2026-08-30T08:00:00.000Z",
-            "2026-11-02T08:00:00.000Z",
-            [
-                days("2026-08-31", "2026-08-31"),
-                days("2026-11-01", "2026-11-01"),
-                months("2026-08", "2026-11"),
-            ],
-            [
-                ("2026-08-30T08:00:00.000Z$", "2026-08-31T00:00:00.000Z#"),
-                ("2026-11-01T23:59:59.999Z$", "2026-11-02T08:00:00.000Z#"),
-            ],
-        ),
-        # Days of one month, a whole month, one day, and no whole day.
-        (
-            "2026-10-05T08:00:00.000Z",
-            "2026-10-20T08:00:00.000Z",
-            [days("2026-10-06", "2026-10-19")],
-            [
-                ("2026-10-05T08:00:00.000Z$", "2026-10-06T00:00:00.000Z#"),
-                ("2026-10-19T23:59:59.999Z$", "2026-10-20T08:00:00.000Z#"),
-            ],
-        ),
-        (
-            "2026-09-30T08:00:00.000Z",
-            "2026-10-20T08:00:00.000Z",
-            [days("2026-10-01", "2026-10-19")],
-            [
-                ("2026-09-30T08:00:00.000Z$", "2026-10-01T00:00:00.000Z#"),
-                ("2026-10-19T23:59:59.999Z$", "2026-10-20T08:00:00.000Z#"),
-            ],
-        ),
-        (
-            "2026-10-19T08:00:00.000Z",
-            "2026-11-01T08:00:00.000Z",
-            [days("2026-10-20", "2026-10-31")],
-            [
-                ("2026-10-19T08:00:00.000Z$", "2026-10-20T00:00:00.000Z#"),
-                ("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#"),
-            ],
-        ),
-        (
-            "2026-09-30T08:00:00.000Z",
-            "2026-11-01T08:00:00.000Z",
-            [months("2026-10", "2026-10")],
-            [
-                ("2026-09-30T08:00:00.000Z$", "2026-10-01T00:00:00.000Z#"),
-                ("2026-10-31T23:59:59.999Z$", "2026-11-01T08:00:00.000Z#"),
-            ],
-        ),
-        (
-            "2026-10-05T08:00:00.000Z",
-            "2026-10-07T08:00:00.000Z",
-            [days("2026-10-06", "2026-10-06")],
-            [
-                ("2026-10-05T08:00:00.000Z$", "2026-10-06T00:00:00.000Z#"),
-                ("2026-10-06T23:59:59.999Z$", "2026-10-07T08:00:00.000Z#"),
-            ],
-        ),
-        (
-            "2026-10-05T08:00:00.000Z",
-            "2026-10-06T08:00:00.000Z",
-            None,
-            [("2026-10-05T08:00:00.000Z$", "2026-10-06T08:00:00.000Z#")],
-        ),
-        (
-            "9999-12-31T08:00:00.000Z",
-            None,
-            None,
-            [("9999-12-31T08:00:00.000Z$", ":")],
-        ),
-        (
-            None,
-            "0001-01-01T08:00:00.000Z",
-            None,
-            [("0", "0001-01-01T08:00:00.000Z#")],
-        ),
+        # Days of one month, a whole month, and one day.
+        ("2026-10-05", "2026-10-20", [days("2026-10-06", "2026-10-19")]),
+        ("2026-09-30", "2026-10-20", [days("2026-10-01", "2026-10-19")]),
+        ("2026-10-19", "2026-11-01", [days("2026-10-20", "2026-10-31")]),
+        ("2026-09-30", "2026-11-01", [months("2026-10", "2026-10")]),
+        ("2026-10-05", "2026-10-07", [days("2026-10-06", "2026-10-06")]),
+        # Two months of which neither is whole, and the last month of the calendar.
+        ("2026-10-20", "2026-11-10", [days("2026-10-21", "2026-11-09")]),
+        ("9999-12-05", None, [days("9999-12-06", "9999-12-31"), months("~", "~")]),
     ],
 )
 def test_whole_months_and_days_are_read_from_counters_and_the_rest_from_rows(
-    after, before, counters, jobs
+    after, before, counters
 ):
+    jobs = ([from_eight(after)] if after else []) + ([until_eight(before)] if before else [])
+    assert read_ranges(after, before) == ([*counters, SOON], jobs)
+
+
+@pytest.mark.parametrize(
+    "after,before,jobs",
+    [
+        ("2026-10-05", "2026-10-06", ("2026-10-05T08:00:00.000Z$", "2026-10-06T08:00:00.000Z#")),
+        ("9999-12-31", None, ("9999-12-31T08:00:00.000Z$", ":")),
+        (None, "0001-01-01", ("0", "0001-01-01T08:00:00.000Z#")),
+    ],
+)
+def test_a_range_without_a_whole_day_is_read_from_rows(after, before, jobs):
+    assert read_ranges(after, before) == ([], [jobs])
+
+
+def read_ranges(after: str | None, before: str | None) -> tuple[Any, Any]:
+    """What a summary from 08:00 of one day to 08:00 of another reads."""
     world = Counted()
-    query = JobQuery(families=(SNOMEDCT,), after=after, before=before)
+    first, last = (day and f"{day}T08:00:00.000Z" for day in (after, before))
+    query = JobQuery((SNOMEDCT,), after=first, before=last)
     read_summary(world.ledger, query, ALL_COUNTED, NOW)
-    expected = [] if counters is None else [*counters, SOON]
-    assert ranges(world) == (expected, jobs)
+    return ranges(world)
 
 
 @pytest.mark.parametrize("filters", [{"name": "nightly"}, {"name_prefix": "night"}])
 def test_a_summary_by_name_reads_rows_and_no_counter(filters):
-    world = Counted()
-    world.record(a_job("a", JobName="nightly"), a_job("b", JobName="weekly"))
-    world.database.forget()
+    world = Counted(a_job("a", JobName="nightly"), a_job("b", JobName="weekly"))
     summary = read_summary(world.ledger, JobQuery(**filters), ALL_COUNTED, NOW)
     assert (summary.total, ranges(world)) == (1, ([], [("0", ":")]))
 
@@ -192,26 +131,14 @@ def test_only_the_families_whose_counters_are_complete_are_read_from_them():
         SNOMEDCT: COUNTED,
         PHI: replace(COUNTED, counted=LAYOUT - 1),
         Family.RXNORM: SyncState(),
+        Family.ICD10CM: replace(COUNTED, counted=LAYOUT + 1),
     }
     assert counted_families(states, tuple(Family)) == (SNOMEDCT,)
-    assert counted_families(states, [PHI]) == ()
     assert counted_families(ALL_COUNTED, [PHI, SNOMEDCT]) == (PHI, SNOMEDCT)
-    world = Counted()
-    world.record(a_job("a"), a_job("b", family=PHI), a_job("c", family=Family.ICD10CM))
-    world.database.forget()
+    world = Counted(a_job("a"), a_job("b", family=PHI), a_job("c", family=Family.ICD10CM))
     summary = read_summary(world.ledger, JobQuery(families=BOTH), states, NOW)
     assert summary.by_family == {"SNOMEDCT": 1, "PHI": 1}
     assert ranges(world) == ([ALL, SOON], [("0", ":")])
-
-
-def test_other_families_are_not_in_a_summary_from_counters():
-    world = Counted()
-    expiring = NOW + DAY
-    world.record(
-        *(a_job(f"{f}", family=f, status="FAILED", ExpirationTime=expiring) for f in Family)
-    )
-    summary = read_summary(world.ledger, JobQuery(families=(PHI,)), ALL_COUNTED, NOW)
-    assert (summary.total, summary.by_family, summary.expiring_soon) == (1, {"PHI": 1}, 1)
 
 
 def test_a_reader_is_asked_between_all_requests_and_may_stop():
@@ -236,8 +163,7 @@ def test_a_reader_is_asked_between_all_requests_and_may_stop():
 
 
 def test_active_jobs_are_those_with_a_row_and_those_in_a_state_of_an_older_version():
-    world = Counted()
-    world.record(
+    world = Counted(
         a_job("old", "IN_PROGRESS", NOW - 3 * HOUR),
         a_job("ended", "IN_PROGRESS", NOW - 4 * HOUR),
         a_job("bare", "SUBMITTED", None),
@@ -249,16 +175,11 @@ def test_active_jobs_are_those_with_a_row_and_those_in_a_state_of_an_older_versi
         walk=Walk("t", active={"walk": rfc3339(NOW - 2 * HOUR), "bare": ""}),
         full_walk=Walk("t", active={"full": rfc3339(NOW - 5 * HOUR)}),
     )
-    states = {SNOMEDCT: before, PHI: SyncState()}
     world.database.forget()
-    found = active_jobs(world.ledger, states, tuple(Family))
-    assert [(job.job_id, family) for family, job in found] == [
-        ("bare", SNOMEDCT),
-        ("old", PHI),
-        ("full", SNOMEDCT),
-        ("old", SNOMEDCT),
-        ("walk", SNOMEDCT),
-        ("state", SNOMEDCT),
+    found = active_jobs(world.ledger, {SNOMEDCT: before, PHI: SyncState()}, tuple(Family))
+    assert [f"{family} {job.job_id}" for family, job in found] == [
+        *("SNOMEDCT bare", "PHI old", "SNOMEDCT full", "SNOMEDCT old", "SNOMEDCT walk"),
+        "SNOMEDCT state",
     ]
     assert world.database.calls == {"query": 2}
     assert active_jobs(world.ledger, {}, tuple(Family)) == []
@@ -266,11 +187,9 @@ def test_active_jobs_are_those_with_a_row_and_those_in_a_state_of_an_older_versi
 
 
 def test_of_many_active_jobs_a_summary_reads_one_hundred_and_a_digest_those_that_it_can_list():
-    world = Counted()
-    jobs = [a_job(f"{n:04}", "IN_PROGRESS", NOW - HOUR - n * SECOND) for n in range(2_000)]
-    world.record(*jobs, announce_new=False)
+    jobs = (a_job(f"{n:04}", "IN_PROGRESS", NOW - HOUR - n * SECOND) for n in range(2_000))
+    world = Counted(*jobs)
     states, query = world.states(), JobQuery(families=(SNOMEDCT,))
-    world.database.forget()
     summary = read_summary(world.ledger, query, states, NOW)
     assert summary.oldest_active
     assert summary.oldest_active.job_id == "1999"
@@ -279,36 +198,3 @@ def test_of_many_active_jobs_a_summary_reads_one_hundred_and_a_digest_those_that
     found = read_current_totals(world.ledger, (SNOMEDCT,), states, NOW).active
     assert (found.total, len(found.jobs())) == (2_000, LONGEST_LIST)
     assert world.database.calls["batch_get_item"] == ceil(LONGEST_LIST / 100) + 1
-
-
-@pytest.mark.parametrize(
-    "filters,oldest",
-    [
-        ({}, "a"),
-        ({"statuses": ("IN_PROGRESS",)}, "b"),
-        ({"statuses": ("FAILED",)}, None),
-        ({"after": "2026-11-20T08:00:00.000Z"}, "b"),
-        ({"after": "2026-11-20T07:59:59.999Z"}, "a"),
-        ({"after": "2026-11-21T08:00:00.000Z"}, None),
-        ({"before": "2026-11-20T08:00:00.001Z"}, "a"),
-        ({"before": "2026-11-20T08:00:00.000Z"}, None),
-        ({"families": (PHI,)}, None),
-    ],
-)
-@pytest.mark.parametrize("counted", [LAYOUT, 0])
-def test_the_oldest_active_job_is_one_that_the_query_matches(filters, oldest, counted):
-    world = Counted()
-    first = datetime.fromisoformat("2026-11-20T08:00Z")
-    world.record(
-        a_job("a", "SUBMITTED", first),
-        a_job("b", "IN_PROGRESS", first + DAY),
-        a_job("c", "COMPLETED", first - DAY, EndTime=first),
-    )
-    query = replace(JobQuery(families=(SNOMEDCT,)), **filters)
-    summary = read_summary(world.ledger, query, world.states(counted), NOW)
-    found = summary.oldest_active
-    assert (found and found.job_id) == oldest
-    if found:
-        assert found.age_seconds == (NOW - datetime.fromisoformat(found.submit_time)) / timedelta(
-            seconds=1
-        )

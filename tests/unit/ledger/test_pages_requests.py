@@ -1,47 +1,37 @@
 """Pages: what each one asks of DynamoDB, where it ends, and what it leaves out."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from jobledger.jobs import Job, job_from_service
+from jobledger.jobs import Job
 from jobledger.ledger import pages
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.job_query import JobQuery
-from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import JobsPage, read_page
-from jobledger.ledger.table import Table
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from testing.memory_dynamodb import RecordingDynamoDB
+from testing.builders import MINUTE, NOW, SECOND, MemoryLedger, a_job
+from testing.bulk import fill
 
-SCOPE = "111122223333/us-east-1"
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
 BOTH = (Family.SNOMEDCT, Family.PHI)
 OLDEST_FIRST = JobQuery(families=(Family.PHI,), order="ascending")
 
 
-class Paged:
-    """A ledger in memory: job `n` was submitted in minute n of this day, and each job was observed at NOW."""
+class Paged(MemoryLedger):
+    """A ledger in memory: job `n` was submitted in second n of this day, and each job was observed then."""
 
     def __init__(self, *jobs: Job) -> None:
-        self.now = NOW
-        self.database = RecordingDynamoDB()
-        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, lambda: self.now)
-        self.add(*jobs)
+        super().__init__()
+        fill(self, jobs)
         self.now += MINUTE
-
-    def add(self, *jobs: Job) -> None:
-        for family in {job.family for job in jobs}:
-            listed = [job for job in jobs if job.family is family]
-            self.ledger.record(family, listed, rfc3339(self.now), announce_new=False)
 
     def add_later(self, *jobs: Job) -> None:
         self.now += MINUTE
-        self.add(*jobs)
+        self.record(*jobs, announce_new=False)
 
     def page(
         self,
@@ -62,19 +52,13 @@ class Paged:
         return [query["Limit"] for query in self.database.queries]
 
 
-def a_job(number: int, family: Family = Family.PHI, **more: object) -> Job:
-    properties = {
-        "JobId": f"{number:05}",
-        "JobStatus": "COMPLETED",
-        "SubmitTime": NOW.replace(hour=0) + number * timedelta(seconds=1),
-    }
-    job = job_from_service(family, properties | more)
-    assert job is not None
-    return job
+def numbered(number: int, family: Family = Family.PHI, **more: Any) -> Job:
+    at = NOW.replace(hour=0) + number * SECOND
+    return a_job(f"{number:05}", more.pop("JobStatus", "COMPLETED"), at, family, **more)
 
 
-def some(numbers: Iterable[int], family: Family = Family.PHI, **more: object) -> list[Job]:
-    return [a_job(number, family, **more) for number in numbers]
+def some(numbers: Iterable[int], family: Family = Family.PHI, **more: Any) -> list[Job]:
+    return [numbered(number, family, **more) for number in numbers]
 
 
 def text(jobs: Iterable[Job]) -> list[str]:
@@ -99,13 +83,6 @@ def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     assert "ConsistentRead" not in query
 
 
-def test_the_last_page_has_no_position_and_the_page_before_it_may_be_full():
-    paged = Paged(*some(range(25)))
-    first = paged.page(OLDEST_FIRST, 20)
-    last = paged.page(OLDEST_FIRST, 20, first.position)
-    assert (len(first.jobs), len(last.jobs), last.position) == (20, 5, None)
-
-
 @pytest.mark.parametrize(
     "size,limits", [(10, [10, 10]), (16, [10, 10]), (50, [25, 25]), (101, [50, 50])]
 )
@@ -126,33 +103,25 @@ def test_what_is_read_of_a_family_is_never_more_than_the_page():
     assert paged.limits() == [12, 12, 12, 1]
 
 
-def test_a_page_of_two_families_that_ends_with_all_jobs_has_no_position():
-    jobs = [*some(range(0, 10, 2)), *some(range(1, 10, 2), Family.SNOMEDCT)]
-    page = Paged(*jobs).page(JobQuery(families=BOTH, order="ascending"), 10)
-    assert (len(page.jobs), page.position) == (10, None)
-
-
 @pytest.mark.parametrize("order", ["ascending", "descending"])
 def test_jobs_of_one_time_and_id_are_in_the_order_of_their_families(order):
-    jobs = [a_job(1, family) for family in Family]
-    paged = Paged(*jobs)
+    paged = Paged(*(numbered(1, family) for family in Family))
     query = JobQuery(families=tuple(Family), order=order)
-    listed = sorted(Family, reverse=order == "descending")
-    assert paged.page(query, 5).jobs == [a_job(1, family).json for family in listed]
-    for number, family in enumerate(listed, 1):
-        rest = paged.page(query, 5, at(a_job(1, family)))
-        assert rest.jobs == [a_job(1, later).json for later in listed[number:]]
+    listed = [numbered(1, family) for family in sorted(Family, reverse=order == "descending")]
+    assert paged.page(query, 5) == JobsPage(text(listed), None)
+    for number, job in enumerate(listed, 1):
+        assert paged.page(query, 5, at(job)).jobs == text(listed[number:])
 
 
 def test_a_job_whose_status_changes_between_two_queries_is_listed_once():
     jobs = some(range(5), JobStatus="IN_PROGRESS")
     paged = Paged(*jobs)
-    changed = a_job(2)
+    changed = numbered(2)
 
     def change(operation: str) -> None:
         if operation == "query":
             paged.database.after = lambda operation: None
-            paged.add(changed)
+            paged.record(changed)
 
     paged.database.after = change
     query = replace(OLDEST_FIRST, statuses=("IN_PROGRESS", "COMPLETED"))
@@ -176,7 +145,7 @@ def test_a_job_whose_status_changes_between_two_queries_is_listed_once():
 @pytest.mark.parametrize("consistent", [True, False])
 def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(filters, index, consistent):
     jobs = some(range(3), JobName="nightly")
-    paged = Paged(*jobs, a_job(5, JobName="weekly", JobStatus="FAILED"))
+    paged = Paged(*jobs, numbered(5, JobName="weekly", JobStatus="FAILED"))
     page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
     assert page.jobs == text(jobs)
     for query in paged.database.queries:
@@ -189,42 +158,33 @@ def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(filters, inde
 
 def prefixed(numbers: Iterable[int], every: int) -> list[Job]:
     """Jobs of which one in so many has the prefix."""
-    return [a_job(n, JobName="nightly" if n % every == 0 else "other") for n in numbers]
+    return [numbered(n, JobName="nightly" if n % every == 0 else "other") for n in numbers]
 
 
 PREFIX = replace(OLDEST_FIRST, name_prefix="night")
 
 
-def test_a_prefix_search_reads_500_rows_at_a_time_until_the_page_is_full():
+@pytest.mark.parametrize("begun", [None, rfc3339(NOW + MINUTE)])
+def test_a_prefix_search_reads_500_rows_at_a_time_until_the_page_is_full(begun):
     paged = Paged(*prefixed(range(3_000), every=100))
-    page = paged.page(PREFIX, 8)
-    assert len(page.jobs) == 8
-    assert paged.limits() == [500, 500]
-    assert page.position == at(a_job(700))
+    page = paged.page(PREFIX, 8, begun=begun)
+    assert (len(page.jobs), paged.limits()) == (8, [500, 500])
+    assert page.position == at(numbered(700))  # its last job, not the last row read
 
 
 def test_a_prefix_page_ends_short_after_2000_rows_and_the_next_one_begins_there():
     paged = Paged(*prefixed(range(3_000), every=2_500))
     page = paged.page(PREFIX, 8)
     assert (len(page.jobs), paged.limits(), paged.database.rows_read) == (1, [500] * 4, 2_000)
-    assert page.position == at(a_job(1_999))
     rest = paged.page(PREFIX, 8, page.position)
-    assert (rest.jobs, rest.position) == ([a_job(2_500, JobName="nightly").json], None)
-
-
-@pytest.mark.parametrize("begun", [None, rfc3339(NOW + MINUTE)])
-def test_a_full_page_ends_with_its_last_job_not_the_last_row_read(begun):
-    paged = Paged(*prefixed(range(3_000), every=1_000))
-    page = paged.page(PREFIX, 2, begun=begun)
-    assert (len(page.jobs), paged.database.rows_read) == (2, 1_500)
-    assert page.position == at(a_job(1_000))
+    assert (rest.jobs, rest.position) == ([numbered(2_500, JobName="nightly").json], None)
 
 
 def test_a_prefix_search_without_a_job_so_far_reads_on_until_it_has_one():
-    paged = Paged(*prefixed(range(1, 20_001), every=7_000))
+    paged = Paged(*prefixed(range(1, 6_001), every=2_500))
     page = paged.page(PREFIX, 8)
-    assert (len(page.jobs), paged.database.rows_read) == (1, 7_000)
-    assert page.position == at(a_job(7_000))
+    assert (len(page.jobs), paged.database.rows_read) == (1, 2_500)
+    assert page.position == at(numbered(2_500))
     assert len(paged.page(PREFIX, 8, page.position).jobs) == 1
 
 
@@ -239,23 +199,25 @@ def test_a_prefix_page_without_jobs_ends_after_a_number_of_rows_of_all_families(
     assert (page.jobs, paged.database.rows_read) == ([], 6_000)
     # Both families' rows up to there were read once.
     assert page.position is not None
-    assert page.position.sort_key == a_job(last).sort_key
+    assert page.position.sort_key == numbered(last).sort_key
 
 
 def test_a_prefix_page_ends_when_no_time_is_left():
-    paged = Paged(*some(range(20_000), JobName="other"))
+    paged = Paged(*some(range(3_000), JobName="other"))
     left = iter([True, True, False])
     page = read_page(
         paged.ledger, PREFIX, 8, None, rfc3339(paged.now), time_left=lambda: next(left)
     )
-    assert (page.jobs, page.examined, page.position) == ([], 1_500, at(a_job(1_499)))
+    assert (page.jobs, page.examined, page.position) == ([], 1_500, at(numbered(1_499)))
 
 
 @pytest.mark.parametrize("families", [1, 5])
 @pytest.mark.parametrize("statuses", [(), tuple(JobStatus)])
 def test_a_prefix_that_no_job_has_is_found_out_by_reading_each_row_once(families, statuses):
     chosen = tuple(Family)[:families]
-    paged = Paged(*(a_job(n, family, JobName="other") for family in chosen for n in range(3_000)))
+    paged = Paged(
+        *(numbered(n, family, JobName="other") for family in chosen for n in range(3_000))
+    )
     query = replace(PREFIX, families=chosen, statuses=statuses)
     page = paged.page(query, 8)
     assert (page.jobs, page.position) == ([], None)
@@ -277,10 +239,8 @@ def test_rows_that_came_later_are_left_out_and_others_are_read_in_their_place():
 
 
 def test_a_page_that_begins_again_has_the_same_jobs_and_the_same_position():
-    known = some(range(0, 60, 2))
-    paged = Paged(*known)
-    first = paged.page(OLDEST_FIRST, 10)
-    began = rfc3339(paged.now)
+    paged = Paged(*some(range(0, 60, 2)))
+    first, began = paged.page(OLDEST_FIRST, 10), rfc3339(paged.now)
     paged.add_later(*some(range(1, 60, 2)))
     paged.now += MINUTE
     assert paged.page(OLDEST_FIRST, 10, begun=began) == first
@@ -305,21 +265,21 @@ def test_a_full_page_has_a_position_even_when_only_later_rows_follow():
 )
 def test_a_page_that_would_leave_out_too_many_rows_ends_short(most, limits, monkeypatch):
     monkeypatch.setattr(pages, "LATER_ROWS", most)
-    known = [*some(range(10)), a_job(9_000)]
+    known = [*some(range(10)), numbered(9_000)]
     paged = Paged(*known)
     first = paged.page(OLDEST_FIRST, 9)
     paged.add_later(*some(range(1_000, 4_000)))
     second = paged.page(OLDEST_FIRST, 9, first.position)
     # Nine rows with one known job, and then 500 later ones at a time until there are as many.
     assert paged.limits() == limits
-    assert second == JobsPage(text(known[9:10]), at(a_job(1_007 + sum(limits[1:]))))
+    assert second == JobsPage(text(known[9:10]), at(numbered(1_007 + sum(limits[1:]))))
     third = paged.page(OLDEST_FIRST, 9, second.position)
     assert (third.jobs, third.position is None) == ([], False)
 
 
 def test_a_walk_can_carry_an_as_of_for_each_family():
     paged = Paged(*some(range(3)), *some(range(3), Family.SNOMEDCT))
-    paged.add(*some(range(3, 6)), *some(range(3, 6), Family.SNOMEDCT))
+    paged.record(*some(range(3, 6)), *some(range(3, 6), Family.SNOMEDCT))
     both = JobQuery(families=BOTH, order="ascending")
     begun = f"{rfc3339(paged.now)},{rfc3339(NOW)}"  # SNOMEDCT, PHI
     page = paged.page(both, 20, begun=begun)
@@ -332,24 +292,19 @@ def test_a_walk_can_carry_an_as_of_for_each_family():
 
 def with_size(number: int, size: int) -> Job:
     """A job whose JSON has so many bytes in a response, in which quotes are escaped once more."""
-    empty = a_job(number, Message="")
-    rest = size - pages._size(empty.json)
-    return a_job(number, Message="m" * rest)
+    empty = numbered(number, Message="").json
+    return numbered(number, Message="m" * (size - len(empty) - empty.count('"')))
 
 
 @pytest.mark.parametrize("more,jobs", [(0, 2), (1, 1)])
 def test_a_page_has_up_to_five_megabytes(more, jobs, monkeypatch):
     monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 2_000)
-    paged = Paged(with_size(1, 1_000), with_size(2, 1_000 + more), a_job(3))
+    paged = Paged(with_size(1, 1_000), with_size(2, 1_000 + more), numbered(3))
     page = paged.page(OLDEST_FIRST, 10)
-    assert (len(page.jobs), page.position) == (jobs, at(a_job(jobs)))
+    assert (len(page.jobs), page.position) == (jobs, at(numbered(jobs)))
 
 
 def test_a_job_that_is_larger_than_a_page_may_be_is_a_page_alone(monkeypatch):
     monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 1_000)
-    paged = Paged(with_size(1, 1_001), a_job(2))
-    assert paged.page(OLDEST_FIRST, 10) == JobsPage([with_size(1, 1_001).json], at(a_job(1)))
-
-
-def test_the_size_of_a_job_counts_bytes_and_what_is_escaped():
-    assert pages._size('{"a":"é\\"b"}') == len('{\\"a\\":\\"é\\\\\\"b\\"}'.encode())
+    paged = Paged(with_size(1, 1_001), numbered(2))
+    assert paged.page(OLDEST_FIRST, 10) == JobsPage([with_size(1, 1_001).json], at(numbered(1)))

@@ -12,27 +12,17 @@ from jobledger.service import Family
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
 from testing.counted import TODAY, Counted
-from testing.memory_dynamodb import cancelled
 from testing.recounted import stored_counters
 
 SNOMEDCT = Family.SNOMEDCT
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def slept(monkeypatch) -> list[float]:
-    """The pauses between attempts, each the longest that it can be."""
-    seconds: list[float] = []
-    monkeypatch.setattr("jobledger.ledger.table.random.random", lambda: 1.0)
-    monkeypatch.setattr("jobledger.ledger.table.time.sleep", seconds.append)
-    return seconds
-
-
-def of_months(*months: str, family: Family = SNOMEDCT) -> Counted:
+def of_months(*months: str) -> Counted:
     world = Counted()
     for month in months:
         at = datetime.fromisoformat(f"{month}-15T08:00Z")
-        world.record(a_job(month, submitted=at, family=family), a_job(f"{month}b", submitted=at))
+        world.record(a_job(month, submitted=at), a_job(f"{month}b", submitted=at))
     world.database.forget()
     return world
 
@@ -54,22 +44,15 @@ def recount(world: Counted, month: str = "2026-11") -> int:
 @pytest.mark.parametrize(
     "after,expected",
     [
-        ("", ["2025-12", "2026-09", "2026-11"]),
-        ("2025-12", ["2026-09", "2026-11"]),
-        ("2026-10", ["2026-11"]),
-        ("2026-11", []),
+        *(("", ["2025-12", "2026-09", "2026-11"]), ("2025-12", ["2026-09", "2026-11"])),
+        *(("2026-10", ["2026-11"]), ("2026-11", [])),
     ],
 )
 def test_months_with_jobs_are_recounted_from_the_oldest_on(after, expected):
     world = of_months("2026-09", "2025-12", "2026-11")
+    world.record(a_job("a", submitted=NOW - 150 * DAY, family=Family.PHI))
     assert list(months_to_recount(world.ledger, SNOMEDCT, after)) == expected
-
-
-def test_months_of_another_family_are_not_recounted():
-    world = Counted()
-    world.record(a_job("a", submitted=NOW - 60 * DAY, family=Family.PHI), a_job("b"))
-    assert list(months_to_recount(world.ledger, SNOMEDCT, "")) == ["2026-11"]
-    assert list(months_to_recount(world.ledger, Family.PHI, "")) == ["2026-09"]
+    assert list(months_to_recount(world.ledger, Family.PHI, "")) == ["2026-06"]
 
 
 @pytest.mark.parametrize("uncounted", [True, False])
@@ -123,26 +106,15 @@ def test_thirty_three_rows_are_counted_in_one_transaction(count, transactions):
 
 
 def test_a_row_that_is_counted_says_so_and_has_the_next_version():
-    world = uncounted(2)
-    jobs = world.ledger.partition(SNOMEDCT)
-    before = {key: item for key, item in world.database.items.items() if key[0] == jobs}
+    world = uncounted(1)
+    before = world.row("000")
     recount(world)
-    for key, item in before.items():
-        marked = {"Counted": {"N": str(LAYOUT)}, "Version": {"N": "2"}}
-        assert world.database.items[key] == item | marked
+    assert world.row("000") == before | {"Counted": LAYOUT, "Version": 2}
 
 
 def test_after_a_conflict_rows_are_read_again_and_counted_one_by_one(slept):
     world = uncounted(5)
-    left = 1
-
-    def refuse(operation: str) -> None:
-        nonlocal left
-        if operation == "transact_write_items" and left:
-            left -= 1
-            raise cancelled("ConditionalCheckFailed")
-
-    world.database.before = refuse
+    world.refuse_writes(1)
     assert recount(world) == 0
     assert world.database.calls["transact_write_items"] == 5
     assert slept == pytest.approx([0.2])
@@ -152,32 +124,19 @@ def test_after_a_conflict_rows_are_read_again_and_counted_one_by_one(slept):
 
 def test_only_the_row_that_another_writes_is_counted_again(slept):
     world = uncounted(3)
-    writes = 0
-
-    def refuse(operation: str) -> None:
-        nonlocal writes
-        writes += operation == "transact_write_items"
-        if operation == "transact_write_items" and writes in (1, 3):
-            raise cancelled("ConditionalCheckFailed")
-
-    world.database.before = refuse
+    world.refuse_writes(1, 3)
     recount(world)
     # All three, then each of them, of which the second is refused, then that one.
     reads = [read["Keys"] for read in world.database.reads if "Keys" in read]
     assert [len(keys) for keys in reads[:3]] == [3, 3, 1]
-    assert writes == 1 + 3 + 1
+    assert world.database.calls["transact_write_items"] == 2 + 1
     assert slept == pytest.approx([0.2, 0.2])
     world.agree()
 
 
 def test_rows_that_others_keep_writing_make_the_ledger_unavailable_after_six_attempts(slept):
     world = uncounted(1)
-
-    def refuse(operation: str) -> None:
-        if operation == "transact_write_items":
-            raise cancelled("ConditionalCheckFailed")
-
-    world.database.before = refuse
+    world.refuse_writes()
     with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
         recount(world)
     assert slept == pytest.approx([0.2] * 5)
@@ -187,35 +146,27 @@ def test_rows_that_others_keep_writing_make_the_ledger_unavailable_after_six_att
 
 
 def test_a_recount_of_counters_that_are_right_reads_each_row_once_and_writes_nothing():
-    world = Counted()
-    world.record(
+    world = Counted(
         *(a_job(f"{n}", submitted=NOW - n * HOUR / 2, ExpirationTime=NOW + DAY) for n in range(30)),
         a_job("of another month", submitted=NOW - 40 * DAY, ExpirationTime=NOW + 2 * DAY),
     )
-    world.database.forget()
     assert recount(world) == 0
     # The jobs of the month, and the expiration days from today on.
-    assert list(bounds(world)) == [
-        ("2026-11", "2026-11~"),
-        (f"expires#{TODAY}#", "expires#~~~"),
-    ]
+    jobs, expirations = ("2026-11", "2026-11~"), (f"expires#{TODAY}#", "expires#~~~")
+    assert list(bounds(world)) == [jobs, expirations]
     # The days of the month at once, the row of the month, and its days again to add them up.
     days, month, again = world.database.reads
     assert len(days["Keys"]) == 31
-    assert {"PK": counters.partition(SCOPE), "SK": "month#2026-11#SNOMEDCT"} == {
-        name: value["S"] for name, value in month["Key"].items()
-    }
+    assert month["Key"]["SK"] == {"S": "month#2026-11#SNOMEDCT"}
     assert again["Keys"] == days["Keys"]
     assert world.database.calls["transact_write_items"] == 0
 
 
 def test_what_is_compared_with_a_counter_row_is_read_consistently():
-    world = Counted()
-    world.record(a_job(ExpirationTime=NOW + DAY))
+    world = Counted(a_job(ExpirationTime=NOW + DAY))
     world.falsify("day#2026-11-23#SNOMEDCT", {"Jobs#COMPLETED": 7})
     world.falsify("expires#2026-11-24~2026-11-23#SNOMEDCT", {"12#2026-11-23T11#COMPLETED": 7})
     world.falsify("month#2026-11#SNOMEDCT", {"Jobs#COMPLETED": 7})
-    world.database.forget()
     assert recount(world) == 3
     assert recount_all(world.ledger, SNOMEDCT) == 0
     asked = [
@@ -223,70 +174,35 @@ def test_what_is_compared_with_a_counter_row_is_read_consistently():
         for query in world.database.queries
     ]
     # What is found twice is replaced.
-    assert asked == [
-        ("2026-11", False),
-        (f"expires#{TODAY}#", False),
-        ("2026-11-23", True),
-        ("2026-11-23", True),
-        ("2026-11-23", True),
-        ("2026-11-23", True),
-        ("month#", True),
-    ]
+    first, twice = [("2026-11", False), (f"expires#{TODAY}#", False)], ("2026-11-23", "2026-11-23")
+    assert asked == [*first, *((low, True) for low in twice for _ in range(2)), ("month#", True)]
     assert all(read["ConsistentRead"] for read in world.database.reads)
 
 
 @pytest.mark.parametrize(
     "key", ["day#2026-11-23", "month#2026-11", "all", "expires#2026-11-24~2026-11-23"]
 )
-def test_a_row_that_is_replaced_has_the_next_version_and_the_counts_alone(key):
-    world = Counted()
-    world.record(a_job(ExpirationTime=NOW + DAY))
+@pytest.mark.parametrize("version", [7, None])
+def test_a_row_that_is_replaced_has_the_next_version_and_the_counts_alone(key, version):
+    world = Counted(a_job(ExpirationTime=NOW + DAY))
     at = counters.partition(SCOPE), f"{key}#SNOMEDCT"
     right = dict(world.database.items[at])
-    world.falsify(at[1], {"Jobs#LOST": 3, "Version": 7})
-    if key == "expires#2026-11-24~2026-11-23":
-        world.falsify(at[1], {"Jobs#LOST": 0, "12#2026-11-22T11#LOST": 3})
+    if version:
+        lost = "12#2026-11-22T11#LOST" if key.startswith("expires") else "Jobs#LOST"
+        world.falsify(at[1], {lost: 3, "Version": version})
+    else:
+        world.falsify(at[1], None)
     assert recount(world) + recount_all(world.ledger, SNOMEDCT) == 1
-    assert world.database.items[at] == right | {"Version": {"N": "8"}}
-
-
-def test_a_counter_row_that_is_missing_is_written_as_its_first_version():
-    world = Counted()
-    world.record(a_job())
-    world.falsify("day#2026-11-23#SNOMEDCT", None)
-    assert recount(world) == 1
-    (version,) = [
-        item["Version"] for key, item in world.database.items.items() if key[1].startswith("day#")
-    ]
-    assert version == {"N": "1"}
-    world.agree()
-
-
-def test_every_row_that_is_replaced_is_counted():
-    world = Counted()
-    world.record(
-        *(a_job(f"{n}", ExpirationTime=NOW + n * DAY) for n in (1, 2)),
-        a_job("3", submitted=NOW - 2 * DAY),
-    )
-    for key in (
-        "expires#2026-11-24~2026-11-23",
-        "expires#2026-11-25~2026-11-23",
-        "day#2026-11-23",
-        "day#2026-11-21",
-    ):
-        world.falsify(f"{key}#SNOMEDCT", None)
-    assert recount(world) == 4
-    world.agree()
+    assert world.database.items[at] == right | {"Version": {"N": f"{(version or 0) + 1}"}}
 
 
 def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     """A function of an older version writes a row while the recount runs."""
-    world = Counted()
-    world.record(a_job(ExpirationTime=NOW + DAY))
-    world.falsify("day#2026-11-23#SNOMEDCT", {"Jobs#COMPLETED": 7})
-    world.falsify("expires#2026-11-24~2026-11-23#SNOMEDCT", {"12#2026-11-23T11#COMPLETED": 7})
-    other = Counted()
-    other.record(a_job("uncounted", ExpirationTime=NOW + DAY))
+    world = Counted(a_job(ExpirationTime=NOW + DAY))
+    day, expires = "day#2026-11-23#SNOMEDCT", "expires#2026-11-24~2026-11-23#SNOMEDCT"
+    world.falsify(day, {"Jobs#COMPLETED": 7})
+    world.falsify(expires, {"12#2026-11-23T11#COMPLETED": 7})
+    other = Counted(a_job("uncounted", ExpirationTime=NOW + DAY))
     (item,) = [i for (pk, _), i in other.database.items.items() if pk.endswith("/SNOMEDCT")]
     del item["Counted"]
 
@@ -297,8 +213,8 @@ def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     world.database.after = write
     assert recount(world) == 2
     found = stored_counters(world.database.items, SCOPE)
-    assert found["day#2026-11-23#SNOMEDCT"] == {"Jobs#COMPLETED": 1, "Hour#11": 1}
-    assert found["expires#2026-11-24~2026-11-23#SNOMEDCT"] == {"12#2026-11-23T11#COMPLETED": 1}
+    assert found[day] == {"Jobs#COMPLETED": 1, "Hour#11": 1}
+    assert found[expires] == {"12#2026-11-23T11#COMPLETED": 1}
     assert recount(world) == 0
     recount_all(world.ledger, SNOMEDCT)
     world.agree()
@@ -346,11 +262,8 @@ def test_a_counter_row_that_changes_at_each_look_is_left_to_the_next_recount(sle
 
 
 def test_rows_of_other_families_are_neither_compared_nor_added():
-    world = Counted()
-    world.record(
-        a_job(ExpirationTime=NOW + DAY),
-        a_job(family=Family.PHI, ExpirationTime=NOW + DAY),
-    )
+    jobs = (a_job(family=family, ExpirationTime=NOW + DAY) for family in (SNOMEDCT, Family.PHI))
+    world = Counted(*jobs)
     for key in ("expires#2026-11-24~2026-11-23#PHI", "month#2026-11#PHI", "all#PHI"):
         world.falsify(key, {"12#2026-11-23T11#LOST": 1, "Jobs#COMPLETED": 7})
     assert recount(world) + recount_all(world.ledger, SNOMEDCT) == 0

@@ -30,21 +30,17 @@ class Client:
             raise answer
         return answer
 
-    get_item = batch_get_item = query = transact_write_items = _answer
-
-
-@pytest.fixture(autouse=True)
-def slept(monkeypatch):
-    """The pauses between rounds, each the longest that it can be."""
-    seconds: list[float] = []
-    monkeypatch.setattr("jobledger.ledger.table.random.random", lambda: 1.0)
-    monkeypatch.setattr("jobledger.ledger.table.time.sleep", seconds.append)
-    return seconds
+    get_item = batch_get_item = query = transact_write_items = put_item = _answer
 
 
 def a_table(*answers: dict[str, Any] | Exception) -> tuple[Table, Client]:
     client = Client(*answers)
     return Table(client, "ledger"), client
+
+
+@pytest.fixture(autouse=True)
+def _slept(slept):
+    """No pause of these tests takes time."""
 
 
 # Reads.
@@ -56,11 +52,6 @@ def test_a_row_is_read_consistently_and_numbers_and_booleans_keep_their_type():
     assert table.get(KEY) == {**KEY, "Version": 7, "ExpiredUpstream": True}
     assert encode({**KEY, "Version": 7, "ExpiredUpstream": True}) == item
     assert client.asked == [{"TableName": "ledger", "Key": TYPED_KEY, "ConsistentRead": True}]
-
-
-def test_a_row_that_does_not_exist_is_none():
-    table, _ = a_table({})
-    assert table.get(KEY) is None
 
 
 def keys(count: int, start: int = 0) -> list[dict[str, str]]:
@@ -115,18 +106,16 @@ def test_rows_that_are_left_four_times_make_the_ledger_unavailable(slept):
 
 
 def test_a_query_is_read_page_by_page_until_there_is_no_more():
-    pages: list[dict[str, Any]] = [
-        {"Items": typed(keys(2)), "LastEvaluatedKey": typed(keys(1, 1))[0]},
-        {"Items": [], "LastEvaluatedKey": typed(keys(1, 5))[0]},
+    first, second = (typed(keys(1, number))[0] for number in (1, 5))
+    table, client = a_table(
+        {"Items": typed(keys(2)), "LastEvaluatedKey": first},
+        {"Items": [], "LastEvaluatedKey": second},
         {"Items": typed(keys(1, 6))},
-    ]
-    table, client = a_table(*pages)
+    )
     assert list(table.query_all(Limit=2)) == [*keys(2), *keys(1, 6)]
-    assert client.asked == [
-        {"TableName": "ledger", "Limit": 2},
-        {"TableName": "ledger", "Limit": 2, "ExclusiveStartKey": typed(keys(1, 1))[0]},
-        {"TableName": "ledger", "Limit": 2, "ExclusiveStartKey": typed(keys(1, 5))[0]},
-    ]
+    asked = {"TableName": "ledger", "Limit": 2}
+    starts = ({"ExclusiveStartKey": key} for key in (first, second))
+    assert client.asked == [asked, *(asked | start for start in starts)]
 
 
 # Writes.
@@ -134,55 +123,40 @@ def test_a_query_is_read_page_by_page_until_there_is_no_more():
 
 def test_each_action_of_a_transaction_has_its_condition_and_values():
     table, client = a_table({})
+    new, read = "attribute_not_exists(PK)", "Version = :read"
+    amounts = {"Jobs#FAILED": -1, "Jobs#COMPLETED": 1, "Version": 1}
     assert table.transact(
         [
-            Put({**KEY, "Version": 2}, "Version = :read", {":read": 1}),
-            Put({**KEY}, "attribute_not_exists(PK)"),
-            Check(KEY, "Version = :read", {":read": 3}),
-            Check(KEY, "attribute_not_exists(PK)"),
-            Increment(KEY, {"Jobs#FAILED": -1, "Jobs#COMPLETED": 1, "Version": 1}),
+            Put({**KEY, "Version": 2}, read, {":read": 1}),
+            Put({**KEY}, new),
+            Check(KEY, read, {":read": 3}),
+            Check(KEY, new),
+            Increment(KEY, amounts),
         ]
     )
-    read = {"ConditionExpression": "Version = :read", "TableName": "ledger"}
-    new = {"ConditionExpression": "attribute_not_exists(PK)", "TableName": "ledger"}
-    assert client.asked == [
-        {
-            "TransactItems": [
-                {
-                    "Put": {
-                        "Item": {**TYPED_KEY, "Version": {"N": "2"}},
-                        "ExpressionAttributeValues": {":read": {"N": "1"}},
-                        **read,
-                    }
-                },
-                {"Put": {"Item": TYPED_KEY, **new}},
-                {
-                    "ConditionCheck": {
-                        "Key": TYPED_KEY,
-                        "ExpressionAttributeValues": {":read": {"N": "3"}},
-                        **read,
-                    }
-                },
-                {"ConditionCheck": {"Key": TYPED_KEY, **new}},
-                {"Update": client.asked[0]["TransactItems"][4]["Update"]},
-            ]
-        }
+
+    def conditional(condition: str, version: int | None = None, **more: Any) -> dict[str, Any]:
+        values = {"ExpressionAttributeValues": {":read": {"N": f"{version}"}}} if version else {}
+        return {"TableName": "ledger", "ConditionExpression": condition} | values | more
+
+    (asked,) = client.asked
+    *others, increment = asked["TransactItems"]
+    assert others == [
+        {"Put": conditional(read, 1, Item={**TYPED_KEY, "Version": {"N": "2"}})},
+        {"Put": conditional(new, Item=TYPED_KEY)},
+        {"ConditionCheck": conditional(read, 3, Key=TYPED_KEY)},
+        {"ConditionCheck": conditional(new, Key=TYPED_KEY)},
     ]
-
-
-def test_an_increment_names_each_attribute_once_and_each_amount_once():
-    table, client = a_table({})
-    table.transact([Increment(KEY, {"Jobs#FAILED": -1, "Jobs#COMPLETED": 1, "Version": 1})])
-    (action,) = client.asked[0]["TransactItems"]
-    update = action["Update"]
+    update = increment["Update"]
     names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
     assert (update["TableName"], update["Key"]) == ("ledger", TYPED_KEY)
-    assert sorted(names.values()) == ["Jobs#COMPLETED", "Jobs#FAILED", "Version"]
+    # Each attribute has one name and each amount one value.
+    assert sorted(names.values()) == sorted(amounts)
     assert sorted(value["N"] for value in values.values()) == ["-1", "1"]
     verb, _, added = update["UpdateExpression"].partition(" ")
-    amounts = {names[at]: values[value]["N"] for at, value in map(str.split, added.split(", "))}
+    pairs = (pair.split() for pair in added.split(", "))
     assert verb == "ADD"
-    assert amounts == {"Jobs#FAILED": "-1", "Jobs#COMPLETED": "1", "Version": "1"}
+    assert {names[at]: int(values[value]["N"]) for at, value in pairs} == amounts
 
 
 @pytest.mark.parametrize("read", [0, 4])
@@ -193,6 +167,38 @@ def test_a_row_is_written_only_over_the_version_that_was_read(read):
     condition = "attribute_not_exists(PK) OR Version = :read"
     assert action["Put"]["ConditionExpression"] == condition
     assert action["Put"]["ExpressionAttributeValues"] == {":read": {"N": str(read)}}
+
+
+@pytest.mark.parametrize(
+    "answers,written,calls",
+    [
+        (({},), True, 1),
+        (("ConditionalCheckFailedException",), False, 1),
+        (("TransactionConflictException", {}), True, 2),
+        (("TransactionConflictException",) * 4, False, 4),
+    ],
+)
+def test_a_row_is_written_outside_a_transaction_beside_transactions(answers, written, calls):
+    table, client = a_table(*(error(each) if isinstance(each, str) else each for each in answers))
+    assert table.put_next_alone({**KEY, "Version": 5}, 4) is written
+    assert (
+        client.asked
+        == [
+            {
+                "TableName": "ledger",
+                "Item": {**TYPED_KEY, "Version": {"N": "5"}},
+                "ConditionExpression": "attribute_not_exists(PK) OR Version = :read",
+                "ExpressionAttributeValues": {":read": {"N": "4"}},
+            }
+        ]
+        * calls
+    )
+
+
+def test_a_throttled_write_outside_a_transaction_makes_the_ledger_unavailable():
+    table, _ = a_table(error("ProvisionedThroughputExceededException"))
+    with pytest.raises(LedgerUnavailable, match=r"^ProvisionedThroughputExceededException$"):
+        table.put_next_alone({**KEY, "Version": 5}, 4)
 
 
 FAILED, BUSY = "ConditionalCheckFailed", "TransactionConflict"
@@ -233,13 +239,17 @@ def test_a_throttled_transaction_waits_for_up_to_half_a_minute(reasons, slept):
         transact(*refused * 40)
 
 
+CANCELLED = "TransactionCanceledException"
+
+
 @pytest.mark.parametrize(
     "refusal,code",
     [
-        (cancelled("None", "ValidationError"), "TransactionCanceledException"),
-        (cancelled("ThrottlingError", "ValidationError"), "TransactionCanceledException"),
-        (cancelled("TransactionConflict", "ValidationError"), "TransactionCanceledException"),
-        (cancelled("None"), "TransactionCanceledException"),
+        *(
+            (cancelled(first, "ValidationError"), CANCELLED)
+            for first in ("None", THROTTLES[0], BUSY)
+        ),
+        (cancelled("None"), CANCELLED),
         (error("InternalServerError", 500), "InternalServerError"),
         (ReadTimeoutError(endpoint_url="https://dynamodb"), "ReadTimeoutError"),
     ],
@@ -251,16 +261,18 @@ def test_any_other_error_makes_the_ledger_unavailable_at_once(refusal, code, sle
     assert slept == []
 
 
-@pytest.mark.parametrize("read", ["get", "batch_get", "query"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda table: table.get(KEY),
+        lambda table: list(table.batch_get([KEY])),
+        lambda table: table.query(Limit=1),
+    ],
+)
 def test_a_read_that_fails_makes_the_ledger_unavailable(read):
     table, _ = a_table(error("ThrottlingException"))
-    reads = {
-        "get": lambda: table.get(KEY),
-        "batch_get": lambda: list(table.batch_get([KEY])),
-        "query": lambda: table.query(Limit=1),
-    }
     with pytest.raises(LedgerUnavailable, match=r"^ThrottlingException$") as unavailable:
-        reads[read]()
+        read(table)
     assert isinstance(unavailable.value.__cause__, ClientError)
 
 
@@ -270,21 +282,14 @@ def test_a_read_that_fails_makes_the_ledger_unavailable(read):
 def test_a_block_of_single_attempts_makes_one_and_what_follows_is_retried_again(monkeypatch):
     monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda seconds: None)
     down = Scripted(500, body=b'{"__type": "InternalServerError"}')
-    with scripted(down) as server:
-        client = session().create_client("dynamodb", config=CONFIG, endpoint_url=server.url)
-        table = Table(client, "ledger")
-        with table.single_attempts():
-            with pytest.raises(LedgerUnavailable, match=r"^retries are turned off$"):
-                table.get(KEY)
-            assert len(server.received) == 1
-        with pytest.raises(LedgerUnavailable, match="InternalServerError"):
-            table.get(KEY)
-        assert len(server.received) == 1 + 4
-
-
-def test_a_first_attempt_in_a_block_of_single_attempts_is_answered():
-    with scripted(Scripted(body=b"{}")) as server:
+    with scripted(Scripted(body=b"{}"), down) as server:
         client = session().create_client("dynamodb", config=CONFIG, endpoint_url=server.url)
         table = Table(client, "ledger")
         with table.single_attempts():
             assert table.get(KEY) is None
+            with pytest.raises(LedgerUnavailable, match=r"^retries are turned off$"):
+                table.get(KEY)
+            assert len(server.received) == 1 + 1
+        with pytest.raises(LedgerUnavailable, match="InternalServerError"):
+            table.get(KEY)
+        assert len(server.received) == 2 + 4

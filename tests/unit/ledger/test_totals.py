@@ -2,27 +2,26 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobledger.ledger.counts import (
     Totals,
     bucket_of,
     expiration_of,
     expiration_parts,
-    month_of,
     names_of,
-    percentile,
     percentiles,
     readable,
     seconds_of,
-    submit_day,
     without_hours,
 )
 from jobledger.ledger.job_facts import JobFacts
-from jobledger.service import Family
+from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from jobledger.totals.summary import Tally, every_status, expiring_soon, summarise
 
@@ -42,6 +41,11 @@ def facts(
     return JobFacts(family, job_id, status, submit_time, end_time, expiration_time)
 
 
+def later(seconds: float) -> str:
+    """A time so many seconds after SUBMITTED."""
+    return rfc3339(datetime.fromisoformat(SUBMITTED) + timedelta(seconds=seconds))
+
+
 # Names.
 
 
@@ -51,13 +55,10 @@ def facts(
         (facts(), ["Jobs#COMPLETED", "Hour#07"]),
         (facts(None), ["Jobs#UNKNOWN", "Hour#07"]),
         (facts(submit_time=None), ["Jobs#COMPLETED", "Hour#00"]),
-        (
-            facts(end_time="2026-11-23T08:00:00.999Z"),
-            ["Jobs#COMPLETED", "Hour#07", "D#695#COMPLETED"],
-        ),
+        (facts(end_time=later(1)), ["Jobs#COMPLETED", "Hour#07", "D#695#COMPLETED"]),
         (facts("IN_PROGRESS", end_time=SUBMITTED), ["Jobs#IN_PROGRESS", "Hour#07"]),
         (facts("PAUSED", end_time=SUBMITTED), ["Jobs#PAUSED", "Hour#07", "D#-1#OTHER"]),
-        (facts(end_time="2026-11-23T07:59:59.998Z"), ["Jobs#COMPLETED", "Hour#07"]),
+        (facts(end_time=later(-0.001)), ["Jobs#COMPLETED", "Hour#07"]),
     ],
 )
 def test_a_job_is_counted_by_status_hour_and_duration(job, names):
@@ -65,41 +66,27 @@ def test_a_job_is_counted_by_status_hour_and_duration(job, names):
 
 
 @pytest.mark.parametrize(
-    "job,expected",
+    "job,period,name",
     [
-        (facts(), None),
-        (facts(expiration_time=""), None),
-        (
-            facts(expiration_time="2027-03-23T08:15:00.000Z"),
-            ("2027-03-23~2026-11-23", "08#2026-11-23T07#COMPLETED"),
-        ),
-        (
-            facts("PAUSED", expiration_time="2027-03-22T08:15:00.000Z"),
-            ("2027-03-22~2026-11-23", "08#2026-11-23T07#OTHER"),
-        ),
-        (
-            facts(None, None, expiration_time="2027-03-23T23:59:59.999Z"),
-            ("2027-03-23~1970-01-01", "23#1970-01-01T00#UNKNOWN"),
-        ),
+        (facts(expiration_time="2027-03-23T08:15:00.000Z"), "2027-03-23~2026-11-23", "08#2026-11-23T07#COMPLETED"),
+        (facts("PAUSED", expiration_time="2027-03-22T08:15:00.000Z"), "2027-03-22~2026-11-23", "08#2026-11-23T07#OTHER"),
+        (facts(None, None, expiration_time="2027-03-23T23:59:59.999Z"), "2027-03-23~1970-01-01", "23#1970-01-01T00#UNKNOWN"),
     ],
-)
-def test_a_job_is_counted_in_its_expiration_period_by_hour_submit_hour_and_status(job, expected):
-    assert expiration_of(job) == expected
+)  # fmt: skip
+def test_a_job_is_counted_in_its_expiration_period_by_hour_submit_hour_and_status(
+    job, period, name
+):
+    assert expiration_of(job) == (period, name)
+    assert expiration_of(replace(job, expiration_time=None)) is None
+    assert expiration_of(replace(job, expiration_time="")) is None
 
 
 def test_the_parts_of_a_name_may_have_its_separator_in_the_status():
     assert expiration_parts("08#2026-11-23T07#A#B") == ("08", "2026-11-23T07", "A#B")
     totals = Totals()
     totals.add(PHI, {"D#5#A#B": 2, "Jobs#A#B": 3})
-    assert totals.durations([PHI]) == {5: 2}
-    assert totals.by_status() == {"A#B": 3}
-
-
-def test_days_and_months_are_the_beginning_of_a_key():
-    assert submit_day("2026-11-23T07:59:59.999Z#job") == "2026-11-23"
-    assert month_of("2026-11-23") == "2026-11"
-    counts = {"Jobs#FAILED": 1, "Hour#07": 1, "D#5#FAILED": 1}
-    assert without_hours(counts) == {"Jobs#FAILED": 1, "D#5#FAILED": 1}
+    assert (totals.durations([PHI]), totals.by_status()) == ({5: 2}, {"A#B": 3})
+    assert without_hours({"Jobs#A": 1, "Hour#07": 1, "D#5#A": 1}) == {"Jobs#A": 1, "D#5#A": 1}
 
 
 # Durations.
@@ -118,9 +105,6 @@ def test_a_duration_is_in_the_bucket_of_its_milliseconds(milliseconds):
     bucket = bucket_of(milliseconds / 1000)
     assert 1.01 ** (bucket - 1) * 0.999_999 < milliseconds <= 1.01**bucket * 1.000_001
     assert bucket_of(seconds_of(bucket)) == bucket or milliseconds < 200
-
-
-def test_no_duration_is_exactly_zero_seconds():
     assert seconds_of(-1) == 0.0
     assert seconds_of(0) == pytest.approx(0.001, rel=0.006)
 
@@ -128,47 +112,42 @@ def test_no_duration_is_exactly_zero_seconds():
 @pytest.mark.parametrize(
     "percent,bucket", [(0, 1), (1, 1), (50, 1), (51, 2), (80, 2), (81, 7), (99, 7), (100, 7)]
 )
-def test_a_percentile_is_the_nearest_rank(percent, bucket):
+def test_a_percentile_is_the_nearest_rank_and_none_without_durations(percent, bucket):
     buckets = {7: 2, 1: 5, 2: 3}
-    assert percentile(buckets, percent) == seconds_of(bucket)
+    assert percentiles(buckets, percent) == [seconds_of(bucket)]
     assert percentiles(buckets, 50, percent) == [seconds_of(1), seconds_of(bucket)]
-
-
-@pytest.mark.parametrize("buckets", [{}, {5: 0}, {5: 0, 6: 0}])
-def test_no_durations_have_no_percentile(buckets):
-    assert percentile(buckets, 50) is None
-    assert percentiles(buckets, 50, 90, 100) == [None, None, None]
+    for empty in ({}, {5: 0}, {5: 0, 6: 0}):
+        assert percentiles(empty, 50, percent) == [None, None]
 
 
 @pytest.mark.parametrize(
     "seconds,rounded",
     [
-        (0.0, 0.0),
-        (1.000_4, 1.0),
-        (1.236, 1.24),
-        (3.141_59, 3.14),
-        (0.595, 0.6),
-        (10.037, 10.04),
+        *((0.0, 0.0), (1.000_4, 1.0), (1.236, 1.24), (3.141_59, 3.14), (0.595, 0.6)),
+        *((10.037, 10.04), (86_399, 86_000.0)),
         (10.341, 10.341),  # not even four digits are in the same bucket
-        (86_399, 86_000.0),
     ],
 )
 def test_a_duration_has_few_digits(seconds, rounded):
     assert readable(seconds) == rounded
 
 
+def test_a_duration_of_two_digits_is_not_rounded():
+    durations = [round(n * 10.0**exponent, 3) for n in range(1, 100) for exponent in range(-3, 6)]
+    assert [readable(seconds_of(bucket_of(seconds))) for seconds in durations] == durations
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1), st.integers(0, 100))
+def test_a_percentile_is_within_one_percent_of_the_exact_one(milliseconds, percent):
+    ordered = sorted(number / 1000 for number in milliseconds)
+    exact = ordered[max(ceil(len(ordered) * percent / 100), 1) - 1]
+    (value,) = percentiles(Counter(map(bucket_of, ordered)), percent)
+    assert value is not None
+    assert value == pytest.approx(exact, rel=0.005_1)
+    assert readable(value) == pytest.approx(exact, rel=0.01)
+
+
 # Totals of families and statuses.
-
-
-COUNTS = {"Jobs#FAILED": 2, "Jobs#COMPLETED": 5, "Jobs#STOPPED": 0, "D#5#FAILED": 2}
-
-
-def totals(*statuses: str) -> Totals:
-    made = Totals(statuses)
-    made.add(SNOMEDCT, COUNTS | {"D#6#COMPLETED": 4, "D#5#COMPLETED": 1})
-    made.add(PHI, {"Jobs#FAILED": 10, "D#5#FAILED": 10})
-    made.add(PHI, {"Jobs#FAILED": 1, "D#7#FAILED": 1})
-    return made
 
 
 @pytest.mark.parametrize(
@@ -181,47 +160,58 @@ def totals(*statuses: str) -> Totals:
     ],
 )
 def test_counts_are_added_up_by_status_and_by_family(statuses, by_status, by_family, durations):
-    made = totals(*statuses)
-    assert made.by_status() == by_status
-    assert made.by_family() == by_family
-    assert made.durations(tuple(Family)) == durations
-
-
-def test_durations_are_of_the_families_that_are_asked_for():
-    assert totals().durations([PHI]) == {5: 10, 7: 1}
-    assert totals().durations([Family.RXNORM]) == {}
-
-
-def test_a_job_counts_once_under_each_of_its_names():
-    made = Totals()
-    for _ in range(3):
-        made.add_job(facts(end_time=SUBMITTED))
-    made.add_job(facts("FAILED", family=PHI))
-    assert made.by_status() == {"COMPLETED": 3, "FAILED": 1}
-    assert made.by_family() == {SNOMEDCT: 3, PHI: 1}
-    assert made.durations([SNOMEDCT, PHI]) == {-1: 3}
+    totals, failed = Totals(statuses), {"Jobs#FAILED": 2, "D#5#FAILED": 2}
+    completed = {"Jobs#COMPLETED": 5, "Jobs#STOPPED": 0, "D#6#COMPLETED": 4, "D#5#COMPLETED": 1}
+    totals.add(SNOMEDCT, failed | completed)
+    totals.add(PHI, {"Jobs#FAILED": 10, "D#5#FAILED": 10})
+    totals.add(PHI, {"Jobs#FAILED": 1, "D#7#FAILED": 1})
+    assert (totals.by_status(), totals.by_family()) == (by_status, by_family)
+    assert totals.durations(tuple(Family)) == durations
+    assert totals.durations([Family.RXNORM]) == {}
 
 
 # Summaries.
 
 
+def test_a_summary_of_no_jobs_has_zeros_and_null_where_there_is_no_value():
+    assert summarise([], NOW).to_json() == {
+        "Total": 0,
+        "ByStatus": dict.fromkeys(JobStatus, 0),
+        "ByFamily": dict.fromkeys(Family, 0),
+        "Durations": {"p50": None, "p90": None, "max": None},
+        "OldestActive": None,
+        "ExpiringSoon": 0,
+        "FailureRate": None,
+    }
+    assert summarise([], NOW, [PHI]).by_family == {"PHI": 0}
+
+
+def test_a_job_without_a_status_is_shown_as_unknown():
+    summary = summarise([facts(None, "2026-11-23T12:34:00.000Z", family=PHI)], NOW)
+    assert summary.to_json() == summarise([], NOW).to_json() | {
+        "Total": 1,
+        "ByStatus": every_status(Counter({"UNKNOWN": 1})),
+        "ByFamily": {family.value: int(family is PHI) for family in Family},
+        "OldestActive": {
+            "JobId": "job",
+            "Family": "PHI",
+            "JobStatus": "UNKNOWN",
+            "SubmitTime": "2026-11-23T12:34:00.000Z",
+            "AgeSeconds": 56.789,
+        },
+    }
+
+
 def test_statuses_of_the_model_come_first_in_its_order_and_then_others_by_name():
-    counted = Counter({"NEW": 1, "FAILED": 2, "ALSO_NEW": 3})
-    assert list(every_status(counted).items()) == [
-        *(("SUBMITTED", 0), ("IN_PROGRESS", 0), ("STOP_REQUESTED", 0), ("COMPLETED", 0)),
-        *(("PARTIAL_SUCCESS", 0), ("FAILED", 2), ("STOPPED", 0)),
-        *(("ALSO_NEW", 3), ("NEW", 1)),
-    ]
-
-
-def test_soon_is_seven_days_of_whole_hours():
-    assert expiring_soon(NOW) == ("2026-11-23T12:00:00.000Z", "2026-11-30T12:00:00.000Z")
+    counted = every_status(Counter({"NEW": 1, "FAILED": 2, "ALSO_NEW": 3}))
+    of_the_model = [(status, 2 if status == "FAILED" else 0) for status in JobStatus]
+    assert list(counted.items()) == [*of_the_model, ("ALSO_NEW", 3), ("NEW", 1)]
 
 
 def test_jobs_and_counts_are_added_to_one_summary():
     tally = Tally(NOW)
     tally.add_counts(PHI, {"Jobs#FAILED": 2, "D#695#FAILED": 1})
-    tally.add_job(facts(end_time="2026-11-23T08:00:01.999Z"))
+    tally.add_job(facts(end_time=later(2)))
     tally.add_job(facts("SUBMITTED", expiration_time=rfc3339(NOW)))
     summary = tally.summary([SNOMEDCT, Family.RXNORM])
     assert summary.total == 4
@@ -239,16 +229,43 @@ def test_of_a_query_by_status_only_its_counts_are_added():
     assert (summary.total, summary.by_family, summary.durations.max) == (2, {"PHI": 2}, None)
 
 
-def test_there_is_no_failure_rate_before_a_job_has_completed_or_failed():
-    assert summarise([facts("STOPPED"), facts("IN_PROGRESS")], NOW).failure_rate is None
-    assert summarise([facts("COMPLETED"), facts("STOPPED")], NOW).failure_rate == 0.0
-    assert summarise([facts("FAILED"), facts("STOPPED")], NOW).failure_rate == 1.0
+def test_durations_are_of_finished_jobs_that_have_both_times_in_order():
+    jobs = [facts(end_time=later(seconds)) for seconds in range(1, 11)]
+    jobs += [facts(end_time=later(-9)), facts("FAILED"), facts("IN_PROGRESS", end_time=later(99))]
+    jobs += [facts("NEW"), facts("NEW", end_time=later(4))]
+    assert summarise(jobs, NOW).to_json()["Durations"] == {"p50": 5.0, "p90": 9.0, "max": 10.0}
+
+
+@pytest.mark.parametrize(
+    "statuses,rate",
+    [
+        *(("STOPPED IN_PROGRESS", None), ("COMPLETED STOPPED", 0.0), ("FAILED STOPPED", 1.0)),
+        ("FAILED COMPLETED COMPLETED PARTIAL_SUCCESS STOPPED IN_PROGRESS", 0.25),
+    ],
+)
+def test_the_failure_rate_leaves_out_jobs_that_were_stopped_or_are_under_way(statuses, rate):
+    assert summarise(map(facts, statuses.split()), NOW).failure_rate == rate
+
+
+@pytest.mark.parametrize("now", [NOW, NOW.replace(minute=0, second=0), NOW.replace(minute=59)])
+@pytest.mark.parametrize(
+    "expiration,expected",
+    [
+        *(("2026-11-23T11:59:59.999Z", 0), ("2026-11-23T12:00:00.000Z", 1), (None, 0)),
+        *(("2026-11-30T11:59:59.999Z", 1), ("2026-11-30T12:00:00.000Z", 0)),
+    ],
+)
+def test_a_job_expires_soon_within_seven_days_from_the_start_of_this_hour(
+    expiration, expected, now
+):
+    assert summarise([facts(expiration_time=expiration)], now).expiring_soon == expected
+    assert expiring_soon(now) == ("2026-11-23T12:00:00.000Z", "2026-11-30T12:00:00.000Z")
 
 
 @pytest.mark.parametrize(
     "one,other",
     [
-        (facts("SUBMITTED", "2026-11-23T07:59:59.998Z", job_id="z"), facts("SUBMITTED")),
+        (facts("SUBMITTED", later(-0.001), job_id="z"), facts("SUBMITTED")),
         (facts("SUBMITTED", job_id="a"), facts("SUBMITTED", job_id="b")),
         (facts("SUBMITTED", family=PHI), facts("SUBMITTED", family=SNOMEDCT)),
         (facts("SUBMITTED", job_id="z"), facts("SUBMITTED", None, job_id="a")),
@@ -273,22 +290,3 @@ def test_an_age_is_never_negative(before, age):
     oldest = summarise([facts(None, rfc3339(NOW - before))], NOW).oldest_active
     assert oldest is not None
     assert oldest.age_seconds == age
-
-
-def test_a_job_without_a_status_is_shown_as_unknown():
-    summary = summarise([facts(None, "2026-11-23T12:34:00.000Z", family=PHI)], NOW)
-    assert summary.to_json() == {
-        "Total": 1,
-        "ByStatus": every_status(Counter({"UNKNOWN": 1})),
-        "ByFamily": {family.value: int(family is PHI) for family in Family},
-        "Durations": {"p50": None, "p90": None, "max": None},
-        "OldestActive": {
-            "JobId": "job",
-            "Family": "PHI",
-            "JobStatus": "UNKNOWN",
-            "SubmitTime": "2026-11-23T12:34:00.000Z",
-            "AgeSeconds": 56.789,
-        },
-        "ExpiringSoon": 0,
-        "FailureRate": None,
-    }

@@ -77,19 +77,6 @@ def test_a_stream_s_batch_that_failed_in_part_counts_as_failed(event, answer, ag
     assert again or ended == result
 
 
-def test_the_code_of_a_function_is_extracted_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with zipfile.ZipFile(tmp_path / "code.zip", "w") as code:
-        code.writestr("handler.py", "")
-    targets = [tmp_path / "one", tmp_path / "two"]
-    for target in targets:
-        target.mkdir()
-        with SharedCode(tmp_path / "code.zip") as code:
-            code.extractall(target)
-    assert all((target / "handler.py").exists() for target in targets)
-    assert targets[0].resolve() == targets[1].resolve()
-
-
 def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as code:
@@ -112,8 +99,11 @@ def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeyp
     targets = [tmp_path / "first", tmp_path / "second"]
     with ThreadPoolExecutor() as workers:
         list(workers.map(start, targets))
+    start(later := tmp_path / "later")
     assert len(extracted) == 1
-    assert all((target / "handler.py").exists() for target in targets)
+    assert {(target / "handler.py").resolve() for target in (*targets, later)} == {
+        targets[0].resolve() / "handler.py"
+    }
 
 
 def entry(value):

@@ -26,12 +26,9 @@ def test_port_0_takes_free_ports():
     assert options.comprehend_endpoint == f"http://127.0.0.1:{options.comprehend_port}"
 
 
-def test_an_empty_variable_is_one_that_was_not_given():
+def test_cdk_args_are_split_as_a_shell_does_and_an_empty_variable_is_not_given():
     options = read_options([], {**FREE, "JOBS": "", "COMPREHEND_ENDPOINT": "", "CDK_ARGS": ""})
     assert (options.jobs, options.cdk_args) == (None, [])
-
-
-def test_cdk_args_are_split_as_a_shell_does():
     options = read_options([], {**FREE, "CDK_ARGS": "-c digestSchedule='rate(1 hour)'"})
     assert options.cdk_args == ["-c", "digestSchedule=rate(1 hour)"]
 
@@ -49,38 +46,30 @@ def test_a_given_comprehend_endpoint_is_used_instead_of_a_stand_in(listening):
         ({"AWS_PORT": "65536"}, "AWS_PORT=65536 is not a port: give a number from 0 to 65535"),
         ({"JOBS": "no/such.json"}, "JOBS=no/such.json: there is no such file"),
         ({"CDK_ARGS": "-c 'x"}, "CDK_ARGS=-c 'x: No closing quotation"),
-        (
-            {"COMPREHEND_ENDPOINT": "localhost:1"},
-            "COMPREHEND_ENDPOINT=localhost:1 is not a URL such as http://127.0.0.1:4567",
-        ),
+        ({"COMPREHEND_ENDPOINT": "localhost:1"},
+         "COMPREHEND_ENDPOINT=localhost:1 is not a URL such as http://127.0.0.1:4567"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_used_is_refused_in_one_line(given, message):
     with pytest.raises(LocalError) as raised:
         read_options([], {**FREE, **given})
     assert str(raised.value) == message
 
 
-def test_a_comprehend_endpoint_where_nothing_answers_is_refused():
+def test_an_endpoint_where_nothing_answers_and_one_port_twice_are_refused():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
+        port = str(free.getsockname()[1])
         with pytest.raises(LocalError, match="nothing answers there"):
-            read_options([], {**FREE, "COMPREHEND_ENDPOINT": endpoint})
+            read_options([], {**FREE, "COMPREHEND_ENDPOINT": f"http://127.0.0.1:{port}"})
+    with pytest.raises(LocalError, match="is taken"):
+        read_options([], {"AWS_PORT": port, "COMPREHEND_PORT": port})
 
 
 @pytest.mark.parametrize("variable", ["AWS_PORT", "COMPREHEND_PORT"])
 def test_a_taken_port_is_named_with_the_variable_that_moves_it(listening, variable):
     with pytest.raises(LocalError, match=rf"port {listening} is taken: .* make local {variable}="):
         read_options([], {**FREE, variable: str(listening)})
-
-
-def test_the_two_ports_have_to_differ():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    with pytest.raises(LocalError, match="is taken"):
-        read_options([], {"AWS_PORT": port, "COMPREHEND_PORT": port})
 
 
 def test_nothing_of_the_users_own_aws_configuration_is_left():
@@ -97,8 +86,5 @@ def test_the_api_is_reached_where_ministack_serves_it():
     deployed = "https://abc123.execute-api.us-east-1.amazonaws.com/v1"
     expected = "http://127.0.0.1:4566/restapis/abc123/v1/_user_request_"
     assert reachable_api_url(deployed, "http://127.0.0.1:4566") == expected
-
-
-def test_an_api_url_of_another_kind_is_an_error():
     with pytest.raises(LocalError, match="ApiUrl"):
         reachable_api_url("https://example.org/v1", "http://127.0.0.1:4566")

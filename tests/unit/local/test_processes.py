@@ -24,7 +24,8 @@ child.wait()
 
 
 @pytest.fixture
-def children(tmp_path):
+def children(tmp_path, monkeypatch):
+    monkeypatch.setattr("local.processes.GRACE_SECONDS", 0.5)
     children = Children(tmp_path, StopSignals())
     yield children
     children.stop()
@@ -85,8 +86,7 @@ def test_a_server_that_does_not_end_in_time_is_an_error(children):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
-def test_stopping_ends_a_child_that_does_not_want_to_and_its_own_children(children, monkeypatch):
-    monkeypatch.setattr("local.processes.GRACE_SECONDS", 0.2)
+def test_stopping_ends_a_child_that_does_not_want_to_and_its_own_children(children):
     child = start(children, IGNORES_SIGTERM_AND_HAS_A_CHILD)
     wait_for(lambda: child.log.read_text().strip())
     grandchild = int(child.log.read_text())
@@ -95,15 +95,18 @@ def test_stopping_ends_a_child_that_does_not_want_to_and_its_own_children(childr
     wait_for(lambda: not is_alive(grandchild))
 
 
-def test_a_server_that_ends_by_itself_ends_the_run_with_its_last_lines(children):
-    start(children, "import sys; print('one'); sys.exit('the disk is full')", name="MiniStack")
-    with pytest.raises(LocalError, match=r"(?s)MiniStack has ended by itself.*the disk is full"):
-        children.wait_for_port(start(children, SLEEPS), ("127.0.0.1", 9))
-
-
-def test_a_log_of_one_line_is_the_message(children):
-    start(children, "import sys; sys.exit('error: jobs.json is not JSON')", name="the stand-in")
-    with pytest.raises(LocalError, match=r"^the stand-in: jobs.json is not JSON$"):
+@pytest.mark.parametrize(
+    "name, code, said",
+    [
+        ("MiniStack", "print('one'); sys.exit('the disk is full')",
+         r"(?s)MiniStack has ended by itself.*the disk is full"),
+        # A log of one line is the message.
+        ("the stand-in", "sys.exit('error: jobs.json is not JSON')", r"^the stand-in: jobs.json is not JSON$"),
+    ],
+)  # fmt: skip
+def test_a_server_that_ends_by_itself_ends_the_run_with_its_last_lines(children, name, code, said):
+    start(children, f"import sys; {code}", name=name)
+    with pytest.raises(LocalError, match=said):
         children.wait_for_port(start(children, SLEEPS), ("127.0.0.1", 9))
 
 

@@ -12,29 +12,38 @@ def a_job(number: int, **properties: str) -> dict[str, str]:
     return job | {"Family": "PHI", "JobStatus": "FAILED", "JobName": "soak-1"} | properties
 
 
+def a_description(*history: str, status: str = "FAILED") -> dict[str, object]:
+    steps = [{"JobStatus": s, "ObservedAt": f"t{n}"} for n, s in enumerate(history)]
+    return {"ComprehendMedicalAsyncJobProperties": a_job(1, JobStatus=status), "History": steps}
+
+
 THREE = [a_job(3), a_job(2), a_job(1)]
-PHI = {"Family": "PHI"}
+SUMMARY = {"Total": 3, "ByStatus": {"FAILED": 1, "STOPPED": 2}, "ByFamily": {"PHI": 3}}
+CSV = '"JobId","JobName"\r\n"a","x\r\ny"\r\n'
+GOOD = a_description("SUBMITTED", "FAILED")
+BACKWARDS = a_description("IN_PROGRESS", "SUBMITTED", "FAILED")
+ACTIVE = a_description("IN_PROGRESS", status="IN_PROGRESS")
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+OLD = (NOW - timedelta(minutes=5)).isoformat()
 
 
-def test_a_whole_walk_in_order_has_no_problem():
-    query = PHI | {"JobStatus": "FAILED", "SubmitTimeAfter": "2026-10-01", "JobNamePrefix": "soak"}
-    assert answers.walk_problem(THREE, query, ["1", "3"]) is None
+def test_a_walk_has_all_jobs_in_order_that_its_filters_allow():
+    def problem(jobs=THREE, known=(), **query):
+        return answers.walk_problem(jobs, {"Family": "PHI"} | query, known)
 
-
-@pytest.mark.parametrize(
-    "jobs, query, known",
-    [
-        ([*THREE, THREE[2]], PHI, []),
-        (THREE[::-1], PHI, []),
-        (THREE, {"Family": "SNOMEDCT"}, []),
-        (THREE, PHI | {"JobStatus": "STOPPED"}, []),
-        (THREE, PHI | {"SubmitTimeAfter": "2026-11-01T00:00:00.000Z"}, []),
-        (THREE, PHI | {"JobNamePrefix": "nightly"}, []),
-        (THREE, PHI, ["4"]),
-    ],
-)
-def test_a_wrong_walk_is_a_problem(jobs, query, known):
-    assert answers.walk_problem(jobs, query, known)
+    filters = {"JobStatus": "FAILED", "SubmitTimeAfter": "2026-10-01", "JobNamePrefix": "soak"}
+    assert problem(known=["1", "3"], **filters) is None
+    assert problem([*THREE, THREE[2]]) == "a walk repeats a job"
+    assert problem(THREE[::-1]) == "a walk is not in order"
+    assert problem(known=["4"]) == "a walk lacks 1 jobs that an earlier one had"
+    others = {
+        "Family": "SNOMEDCT",
+        "JobStatus": "STOPPED",
+        "SubmitTimeAfter": "2026-11-01T00:00:00.000Z",
+        "JobNamePrefix": "nightly",
+    }
+    for name, value in others.items():
+        assert problem(**{name: value}) == "a walk has a job that its filters exclude"
 
 
 def test_two_walks_of_one_key_have_the_same_jobs_whatever_their_status():
@@ -44,43 +53,28 @@ def test_two_walks_of_one_key_have_the_same_jobs_whatever_their_status():
     assert answers.same_walk_problem(THREE, THREE[:2])
 
 
-def test_a_summary_adds_up_and_loses_no_job():
-    summary = {"Total": 3, "ByStatus": {"FAILED": 1, "STOPPED": 2}, "ByFamily": {"PHI": 3}}
-    assert answers.summary_problem(summary, 3) is None
-    assert answers.summary_problem(summary, 4)
-    assert answers.summary_problem(summary | {"ByFamily": {"PHI": 2}}, 0)
-    assert answers.summary_problem(summary | {"Total": 4}, 0)
-
-
-def test_csv_pages_have_the_same_columns_in_each_row():
-    page = '"JobId","JobName"\r\n"a","x\r\ny"\r\n'
-    assert answers.csv_problem(page, []) is None
-    assert answers.csv_problem(page, ["JobId", "JobName"]) is None
-    assert answers.csv_problem(page, ["JobId"])
-    assert answers.csv_problem(page + '"b"\r\n', [])
-    assert answers.csv_problem("", [])
-
-
-def a_description(*history: str) -> dict[str, object]:
-    steps = [{"JobStatus": s, "ObservedAt": f"t{n}"} for n, s in enumerate(history)]
-    return {"ComprehendMedicalAsyncJobProperties": a_job(1, JobStatus="FAILED"), "History": steps}
-
-
-def test_a_job_only_moves_forward():
-    good = a_description("SUBMITTED", "FAILED")
-    assert answers.description_problem(good, "1", 2) is None
-    assert answers.description_problem(good, "2", 0)
-    assert answers.description_problem(a_description("SUBMITTED"), "1", 0)
-    assert answers.description_problem(a_description("IN_PROGRESS", "SUBMITTED", "FAILED"), "1", 0)
-    late = a_description("SUBMITTED", "FAILED")
-    late["ComprehendMedicalAsyncJobProperties"] = a_job(1, JobStatus="IN_PROGRESS")
-    late["History"] = [{"JobStatus": "IN_PROGRESS", "ObservedAt": "t"}]
-    assert answers.description_problem(late, "1", 3) == "a job has moved backwards"
-
-
-def test_a_consistent_read_is_recent_or_says_that_it_is_not():
-    now = datetime(2026, 11, 25, tzinfo=UTC)
-    old = (now - timedelta(minutes=5)).isoformat()
-    assert answers.consistent_problem({"AsOf": now.isoformat()}, now) is None
-    assert answers.consistent_problem({"AsOf": old, "Stale": True}, now) is None
-    assert answers.consistent_problem({"AsOf": old}, now)
+@pytest.mark.parametrize(
+    "judge, given, problem",
+    [
+        (answers.summary_problem, (SUMMARY, 3), None),
+        (answers.summary_problem, (SUMMARY, 4), "1 jobs fewer"),
+        (answers.summary_problem, (SUMMARY | {"ByFamily": {"PHI": 2}}, 0), "do not add up"),
+        (answers.summary_problem, (SUMMARY | {"Total": 4}, 0), "do not add up"),
+        (answers.csv_problem, (CSV, []), None),
+        (answers.csv_problem, (CSV, ["JobId", "JobName"]), None),
+        (answers.csv_problem, (CSV, ["JobId"]), "different columns"),
+        (answers.csv_problem, (CSV + '"b"\r\n', []), "columns of its header"),
+        (answers.csv_problem, ("", []), "no header"),
+        (answers.description_problem, (GOOD, "1", 2), None),
+        (answers.description_problem, (GOOD, "2", 0), "another job"),
+        (answers.description_problem, (a_description("SUBMITTED"), "1", 0), "does not end"),
+        (answers.description_problem, (BACKWARDS, "1", 0), "goes backwards"),
+        (answers.description_problem, (ACTIVE, "1", 3), "has moved backwards"),
+        (answers.consistent_problem, ({"AsOf": NOW.isoformat()}, NOW), None),
+        (answers.consistent_problem, ({"AsOf": OLD, "Stale": True}, NOW), None),
+        (answers.consistent_problem, ({"AsOf": OLD}, NOW), "does not say so"),
+    ],
+)
+def test_a_wrong_answer_is_a_problem_and_a_right_one_is_not(judge, given, problem):
+    found = judge(*given)
+    assert found is None if problem is None else problem in found

@@ -9,11 +9,11 @@ from soak.watched import _is_local, descendants, foreign_connections, resident_m
 
 METRICS = """
 # TYPE microburst_faults_total counter
-microburst_faults_total{service="comprehendmedical",operation="ListA",action="error:X"} 3
-microburst_faults_total{service="comprehendmedical",operation="ListB",action="error:X"} 4
-microburst_faults_total{service="comprehendmedical",operation="ListB",action="reset"} 1
-microburst_faults_total{service="comprehendmedical",operation="ListA",action="latency:1224ms"} 1
-microburst_faults_total{service="comprehendmedical",operation="ListA",action="latency:533ms"} 2
+microburst_faults_total{operation="ListA",action="error:X"} 3
+microburst_faults_total{operation="ListB",action="error:X"} 4
+microburst_faults_total{operation="ListB",action="reset"} 1
+microburst_faults_total{operation="ListA",action="latency:1224ms"} 1
+microburst_faults_total{operation="ListA",action="latency:533ms"} 2
 microburst_rules_active 0
 """
 

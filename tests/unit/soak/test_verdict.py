@@ -10,133 +10,134 @@ from soak.verdict import Absence, Change, Digest, Event, Kind, Window
 
 JOB = {"JobId": "a", "JobStatus": "COMPLETED", "JobName": "n"}
 HISTORY = [("SUBMITTED", "t1"), ("IN_PROGRESS", "t2"), ("COMPLETED", "t3")]
+STOPPED = [("IN_PROGRESS", "t1"), ("STOP_REQUESTED", "t2"), ("STOPPED", "t3")]
 CHANGES = [
     Change("PHI", "a", "SUBMITTED", None, "t1"),
     Change("PHI", "a", "IN_PROGRESS", "SUBMITTED", "t2"),
     Change("PHI", "a", "COMPLETED", "IN_PROGRESS", "t3"),
 ]
+UNKNOWN = Change("PHI", "b", "FAILED", None, "t9")
 EVENTS = [Event(f"e{number}", change) for number, change in enumerate(CHANGES)]
+DIGESTS = [
+    Digest("d1", Window("t0", "t2"), {"SUBMITTED": 1, "IN_PROGRESS": 0, "COMPLETED": 0}),
+    # t3 is not before the end of the last window: it is in no digest yet.
+    Digest("d2", Window("t2", "t3"), {"SUBMITTED": 0, "IN_PROGRESS": 1, "COMPLETED": 0}),
+]
 
 
-def test_a_ledger_with_every_property_has_no_problem():
-    gone = {"PHI": {"a": JOB, "deleted": JOB}}
-    assert verdict.ledger_problems({"PHI": {"a": JOB}}, gone, ["a", "deleted"]) == []
+def differs(*names):
+    return [f"PHI: {name} differs in 1 jobs" for name in names]
 
 
-@pytest.mark.parametrize(
-    "ledger, problem",
-    [
-        ({}, "PHI: 1 jobs are not in the ledger"),
-        ({"PHI": {"a": JOB | {"JobStatus": "FAILED"}}}, "PHI: JobStatus differs in 1 jobs"),
-        ({"PHI": {"a": JOB | {"Message": "m"}}}, "PHI: Message differs in 1 jobs"),
-        (
-            {"PHI": {"a": {"JobId": "a", "JobStatus": "COMPLETED"}}},
-            "PHI: JobName differs in 1 jobs",
-        ),
-    ],
-)
-def test_a_job_or_property_that_the_ledger_lacks_is_a_problem(ledger, problem):
-    assert problem in verdict.ledger_problems({"PHI": {"a": JOB}}, ledger, [])
+def test_the_ledger_has_every_job_and_property():
+    def problems(started=(), **jobs):
+        return verdict.ledger_problems({"PHI": {"a": JOB}}, {"PHI": jobs}, started)
+
+    assert problems(["a", "deleted"], a=JOB, deleted=JOB) == []
+    assert problems() == ["PHI: 1 jobs are not in the ledger"]
+    other = {"JobId": "a", "JobStatus": "FAILED", "Message": "m"}
+    assert problems(a=other) == differs("JobName", "JobStatus", "Message")
+    assert problems(["b"], a=JOB) == ["1 jobs that were started are not in the ledger"]
 
 
-def test_a_started_job_that_is_nowhere_is_a_problem():
-    both = {"PHI": {"a": JOB}}
-    assert verdict.ledger_problems(both, both, ["a", "b"]) == [
-        "1 jobs that were started are not in the ledger"
-    ]
+def test_a_property_that_cannot_be_stored_is_named_and_no_other():
+    def problems(altered=("Message",), **kept):
+        truth = {"PHI": {"a": JOB | {"Message": "m" * 9}}}
+        return verdict.ledger_problems(truth, {"PHI": {"a": JOB | kept}}, [], {"a": altered})
+
+    assert problems(Message="m", AlteredProperties=["Message"]) == []
+    expected = differs("AlteredProperties", "Message")
+    assert problems((), Message="m", AlteredProperties=["Message"]) == expected
+    assert problems(Message="m") == differs("AlteredProperties")
+    assert problems(JobName="x", AlteredProperties=["Message"]) == differs("JobName")
 
 
-def test_counters_that_differ_from_a_recount_are_a_problem():
+def test_the_counters_are_those_of_a_recount():
     right = {"day#1": {"Jobs#FAILED": 1}}
     assert verdict.counter_problems(right, right) == []
-    assert verdict.counter_problems({"day#1": {"Jobs#FAILED": 2}}, right)
-    assert verdict.counter_problems({}, right)
-    assert verdict.counter_problems(right, {})
-
-
-def test_a_history_that_a_job_can_have_has_no_problem():
-    stopped = [("IN_PROGRESS", "t1"), ("STOP_REQUESTED", "t2"), ("STOPPED", "t3")]
-    histories = {"a": HISTORY, "b": stopped, "c": HISTORY[:1]}
-    assert (
-        verdict.history_problems(histories, {"a": "COMPLETED", "b": "STOPPED"}, {"b": "PHI"}, ["b"])
-        == []
-    )
+    for stored, counted in (({"day#1": {"Jobs#FAILED": 2}}, right), ({}, right), (right, {})):
+        found = verdict.counter_problems(stored, counted)
+        assert found == ["the counter row day#1 differs from a recount"]
 
 
 @pytest.mark.parametrize(
     "history, problem",
     [
-        ([("IN_PROGRESS", "t1"), ("SUBMITTED", "t2"), ("COMPLETED", "t3")], "backwards"),
-        ([("COMPLETED", "t1"), ("FAILED", "t2"), ("COMPLETED", "t3")], "repeat a status"),
-        ([("SUBMITTED", "t2"), ("COMPLETED", "t1")], "times out of order"),
-        ([("SUBMITTED", "t1")], "do not end with the job's status"),
-        ([("STOP_REQUESTED", "t1"), ("COMPLETED", "t2")], "nobody requested"),
+        (HISTORY, None),
+        ([("COMPLETED", "t1")], None),
+        ([HISTORY[1], ("SUBMITTED", "t2"), HISTORY[2]], "go backwards or repeat a status"),
+        ([*HISTORY, HISTORY[2]], "go backwards or repeat a status"),
+        ([("SUBMITTED", "t2"), ("COMPLETED", "t1")], "have times out of order"),
+        (HISTORY[:1], "do not end with the job's status"),
+        ([("STOP_REQUESTED", "t1"), ("COMPLETED", "t2")], "have a stop that nobody requested"),
     ],
 )
-def test_a_history_that_a_job_cannot_have_is_a_problem(history, problem):
-    (found,) = verdict.history_problems({"a": history}, {"a": "COMPLETED"}, {"a": "PHI"}, [])
-    assert problem in found
+def test_a_history_is_one_that_a_job_can_have(history, problem):
+    found = verdict.history_problems({"a": history}, {"a": "COMPLETED"}, {"a": "PHI"}, [])
+    assert found == ([f"1 histories {problem}"] if problem else [])
 
 
-def test_a_log_of_all_transitions_has_no_problem():
-    assert verdict.log_problems(CHANGES, {"a": HISTORY}, ["a"]) == []
+def test_a_history_may_have_a_stop_that_was_requested():
+    assert verdict.history_problems({"a": STOPPED}, {"a": "STOPPED"}, {"a": "PHI"}, ["a"]) == []
+
+
+def test_the_log_has_each_transition_of_the_histories():
+    def problems(*changes, announced=("a",)):
+        return verdict.log_problems(changes, {"a": HISTORY}, announced)
+
+    assert problems(*CHANGES) == []
     # The first fill announces nothing.
-    assert verdict.log_problems(CHANGES[1:], {"a": HISTORY}, []) == []
+    assert problems(*CHANGES[1:], announced=()) == []
+    assert problems(*CHANGES[1:]) == ["1 transitions are not in the change log"]
+    assert problems(*CHANGES, CHANGES[0]) == ["1 changes are logged twice"]
+    assert problems(*CHANGES, UNKNOWN) == ["1 changes are in no history"]
+    assert len(problems(*CHANGES[:2], replace(CHANGES[2], previous="SUBMITTED"))) == 2
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "events, problems",
     [
-        CHANGES[1:],
-        [*CHANGES, CHANGES[0]],
-        [*CHANGES[:2], replace(CHANGES[2], previous="SUBMITTED")],
-        [*CHANGES, Change("PHI", "b", "FAILED", None, "t9")],
+        # It was delivered again.
+        ([*EVENTS, EVENTS[0]], []),
+        (EVENTS[1:], ["1 changes came with no event"]),
+        ([*EVENTS, Event("e9", UNKNOWN)], ["1 events are of no change"]),
+        ([*EVENTS, Event("e9", CHANGES[0])], ["1 changes have events with two ids"]),
+        ([*EVENTS[:2], Event("e0", CHANGES[2])], ["1 event ids have two changes"]),
     ],
 )
-def test_a_log_that_differs_from_the_histories_is_a_problem(changes):
-    assert verdict.log_problems(changes, {"a": HISTORY}, ["a"])
+def test_each_change_came_as_an_event(events, problems):
+    assert verdict.event_problems(events, CHANGES) == problems
 
 
-def test_events_of_all_changes_have_no_problem_even_when_delivered_again():
-    assert verdict.event_problems([*EVENTS, EVENTS[0]], CHANGES) == []
+def test_digests_tile_and_count_what_the_log_has():
+    def problems(*digests, changes=CHANGES, erased=()):
+        return verdict.digest_problems(digests, changes, 2, erased)
+
+    first, second = DIGESTS
+    gap = ["1 windows do not begin where the one before ended"]
+    assert problems(second, *DIGESTS) == []
+    assert problems(first) == ["1 digests came, and not 2"]
+    assert problems(first, replace(second, window=Window("t21", "t3"))) == gap
+    assert problems(first, replace(second, window=Window("t1", "t3"))) == gap
+    uncounted = ["digests count 0 changes to IN_PROGRESS, the log has 1"]
+    assert problems(first, replace(second, counts={})) == uncounted
+    again = ["a digest came again with other contents"]
+    assert problems(replace(second, counts={}), *DIGESTS) == again
+    # A change whose row was deleted may have been in a digest.
+    empty = replace(first, counts={})
+    assert problems(*DIGESTS, changes=CHANGES[1:], erased=CHANGES[:1]) == []
+    assert problems(empty, second, changes=CHANGES[1:], erased=CHANGES[:1]) == []
+    assert problems(*DIGESTS, changes=CHANGES[1:], erased=CHANGES[1:2])
 
 
-@pytest.mark.parametrize(
-    "events",
-    [
-        EVENTS[1:],
-        [*EVENTS, Event("e9", Change("PHI", "b", "FAILED", None, "t9"))],
-        [*EVENTS, Event("e9", CHANGES[0])],
-        [*EVENTS[:2], Event("e0", CHANGES[2])],
-    ],
-)
-def test_events_that_differ_from_the_log_are_a_problem(events):
-    assert verdict.event_problems(events, CHANGES)
-
-
-DIGESTS = [
-    Digest("d1", Window("t0", "t2"), {"SUBMITTED": 1, "IN_PROGRESS": 0, "COMPLETED": 0}),
-    Digest("d2", Window("t2", "t3"), {"SUBMITTED": 0, "IN_PROGRESS": 1, "COMPLETED": 0}),
-]
-
-
-def test_digests_that_tile_and_add_up_have_no_problem():
-    # t3 is not before the end of the last window: it is in no digest yet.
-    assert verdict.digest_problems([DIGESTS[1], DIGESTS[0], DIGESTS[1]], CHANGES, 2) == []
-
-
-@pytest.mark.parametrize(
-    "digests, problem",
-    [
-        (DIGESTS[:1], "1 digests came, and not 2"),
-        ([DIGESTS[0], replace(DIGESTS[1], window=Window("t21", "t3"))], "1 windows do not begin"),
-        ([DIGESTS[0], replace(DIGESTS[1], window=Window("t1", "t3"))], "1 windows do not begin"),
-        ([DIGESTS[0], replace(DIGESTS[1], counts={})], "digests count 0 changes to IN_PROGRESS"),
-        ([*DIGESTS, replace(DIGESTS[1], counts={})], "came again with other contents"),
-    ],
-)
-def test_digests_with_a_gap_or_another_count_are_a_problem(digests, problem):
-    assert any(problem in found for found in verdict.digest_problems(digests, CHANGES, 2))
+def test_memory_connections_and_kinds_of_oddity_have_bounds():
+    assert verdict.bound_problems({"f": 100}, {"f": 100}, 0) == []
+    assert verdict.bound_problems({"f": 101}, {"f": 100}, 0) == ["f took 101 MiB, more than 100"]
+    assert verdict.bound_problems({}, {}, 1) == ["1 connections left this machine"]
+    assert verdict.met_problems(("a", "b", "c"), {"a": 1, "b": 0}) == [
+        "there were no b",
+        "there were no c",
+    ]
 
 
 RESTART = Absence(100.0, 110.0, Kind.RESTART)
@@ -145,79 +146,27 @@ SILENCE = Absence(300.0, 310.0, Kind.SILENCE)
 REFUSED = Failure(0, 0, "/jobs", 503, retry_after=True, own=True)
 LOST = Failure(0, 0, "/jobs: URLError", CONNECTION_LOST)
 EMULATORS = Failure(0, 0, "/jobs", 502)
-
-
-@pytest.mark.parametrize("failure", [REFUSED, LOST, EMULATORS])
-def test_a_refusal_or_no_answer_around_a_restart_is_excused(failure):
-    for began, ended in ((99, 101), (105, 106), (112, 113), (90, 170)):
-        one = replace(failure, began=began, ended=ended)
-        assert verdict.call_problems([one], [RESTART]) == []
+DURING = [(99, 101), (105, 106), (112, 113), (90, 170)]
 
 
 @pytest.mark.parametrize(
-    "failure",
+    "failure, times, excused",
     [
-        replace(REFUSED, began=50, ended=51),
-        replace(LOST, began=160, ended=161),
-        replace(LOST, began=210, ended=211),
-        replace(EMULATORS, began=50, ended=51),
-        replace(REFUSED, began=105, ended=106, retry_after=False),
-        Failure(105, 106, "/jobs", 500, own=True),
-        Failure(105, 106, "/jobs", 404),
-        Failure(105, 106, "a walk repeats a job", 200),
+        (REFUSED, [*DURING, (210, 211), (290, 301)], True),
+        (REFUSED, [(50, 51), (311, 312)], False),
+        (EMULATORS, [*DURING, (210, 211)], True),
+        (EMULATORS, [(50, 51)], False),
+        (LOST, DURING, True),
+        # In a redeployment and in a silence, there is an answer.
+        (LOST, [(160, 161), (210, 211), (301, 302)], False),
+        (replace(REFUSED, retry_after=False), [(105, 106)], False),
+        (Failure(0, 0, "/jobs", 500, own=True), [(105, 106)], False),
+        (Failure(0, 0, "/jobs", 404), [(105, 106)], False),
+        (Failure(0, 0, "a walk repeats a job", 200), [(105, 106)], False),
     ],
 )
-def test_any_other_failure_is_a_problem(failure):
-    assert len(verdict.call_problems([failure], [RESTART, REDEPLOYMENT])) == 1
-
-
-@pytest.mark.parametrize("failure", [REFUSED, EMULATORS])
-def test_a_refusal_or_the_emulators_own_answer_during_a_redeployment_is_excused(failure):
-    one = replace(failure, began=210, ended=211)
-    assert verdict.call_problems([one], [REDEPLOYMENT]) == []
-
-
-def test_a_refusal_while_the_emulator_is_silent_is_excused_and_none_after_it():
-    assert verdict.call_problems([replace(REFUSED, began=290, ended=301)], [SILENCE]) == []
-    assert verdict.call_problems([replace(REFUSED, began=311, ended=312)], [SILENCE])
-    assert verdict.call_problems([replace(LOST, began=301, ended=302)], [SILENCE])
-
-
-def test_memory_above_its_bound_and_foreign_connections_are_problems():
-    assert verdict.bound_problems({"a function": 90}, {"a function": 100}, 0) == []
-    assert verdict.bound_problems({"a function": 101}, {"a function": 100}, 0)
-    assert verdict.bound_problems({}, {}, 1)
-
-
-def test_a_property_that_cannot_be_stored_is_named_and_no_other():
-    truth = {"PHI": {"a": JOB | {"Message": "m" * 9}}}
-    cut = JOB | {"Message": "m", "AlteredProperties": ["Message"]}
-
-    def problems(kept, altered):
-        return verdict.ledger_problems(truth, {"PHI": {"a": kept}}, [], altered)
-
-    assert problems(cut, {"a": ("Message",)}) == []
-    assert problems(cut, {}) == [
-        "PHI: AlteredProperties differs in 1 jobs",
-        "PHI: Message differs in 1 jobs",
-    ]
-    unmarked = {name: value for name, value in cut.items() if name != "AlteredProperties"}
-    assert problems(unmarked, {"a": ("Message",)}) == ["PHI: AlteredProperties differs in 1 jobs"]
-    other = cut | {"JobName": "another"}
-    assert problems(other, {"a": ("Message",)}) == ["PHI: JobName differs in 1 jobs"]
-
-
-@pytest.mark.parametrize("erased, good", [(CHANGES[:1], True), (CHANGES[1:2], False), ([], False)])
-def test_a_change_whose_row_was_deleted_may_have_been_in_a_digest(erased, good):
-    left = CHANGES[1:]
-    for digests in (DIGESTS, [replace(DIGESTS[0], counts={}), DIGESTS[1]]):
-        found = verdict.digest_problems(digests, left, 2, erased)
-        assert (found == []) is (good or digests is not DIGESTS)
-
-
-def test_a_kind_of_oddity_that_was_not_met_is_a_problem():
-    assert verdict.met_problems(("a", "b"), {"a": 1, "b": 2}) == []
-    assert verdict.met_problems(("a", "b", "c"), {"a": 1, "b": 0}) == [
-        "there were no b",
-        "there were no c",
-    ]
+def test_a_failed_call_is_excused_while_the_emulator_may_not_answer(failure, times, excused):
+    for began, ended_at in times:
+        failed = replace(failure, began=began, ended=ended_at)
+        problems = verdict.call_problems([failed], [RESTART, REDEPLOYMENT, SILENCE])
+        assert (problems == []) is excused, (began, problems)

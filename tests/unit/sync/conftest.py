@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.unit.sync.scripted_service import MINUTE, NOW, Service, a_job, page
+from testing.builders import MINUTE, NOW
+from tests.unit.sync.scripted_service import Service, a_job, page
 
 
 @pytest.fixture

@@ -1,57 +1,37 @@
 """A service whose answers are given page by page, and a sync of it: for tests of what a walk asks for and keeps."""
 
+import itertools
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
-from msgspec.structs import replace
-
 from jobledger.errors import JobUnknown
-from jobledger.jobs import Job, job_from_service
-from jobledger.ledger.ledger import Ledger
+from jobledger.jobs import Job
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import rfc3339
-from testing.builders import FAR_FUTURE, FAR_PAST
-from testing.memory_dynamodb import RecordingDynamoDB
+from testing import builders
+from testing.builders import MINUTE, NOW, SECOND, MemoryLedger
 
-SCOPE = "111122223333/us-east-1"
 PHI = Family.PHI
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SECOND, MINUTE, HOUR, DAY = (
-    timedelta(seconds=1),
-    timedelta(minutes=1),
-    timedelta(hours=1),
-    timedelta(days=1),
-)
-
-
-def a_job(job_id: str, status: str = "COMPLETED", submitted: datetime | None = NOW - HOUR) -> Job:
-    properties: dict[str, Any] = {"JobId": job_id, "JobStatus": status}
-    if submitted:
-        properties["SubmitTime"] = submitted
-    job = job_from_service(PHI, properties)
-    assert job is not None
-    return job
+a_job = partial(builders.a_job, family=PHI)
 
 
 def page(*jobs: Job, token: str | None = None) -> UpstreamPage:
     return UpstreamPage(jobs=jobs, next_token=token)
 
 
-class Service:
+class Service(MemoryLedger):
     """Gives these pages in turn, or raises them, and keeps what it is asked. A page takes a second."""
 
     def __init__(self) -> None:
-        self.now = NOW
-        self.database = RecordingDynamoDB()
-        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, lambda: self.now)
+        super().__init__()
         self.pages: list[UpstreamPage | Exception] = []
         self.described: dict[str, Job | Exception] = {}
         self.asked: list[tuple[str | None, str | None]] = []
+        self.asked_for: list[str] = []
         self.before_page: Callable[[], None] = lambda: None
         self.calls = self.throttles = self.resets = 0
 
@@ -73,16 +53,27 @@ class Service:
     def describe(self, family: Family, job_id: str) -> Job:
         assert family is PHI
         self.calls += 1
+        self.asked_for.append(job_id)
         answer = self.described.get(job_id, JobUnknown("ResourceNotFoundException"))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     def sync(self, *pages: UpstreamPage | Exception, **how: Any) -> FamilySync:
-        self.pages, self.asked = [*pages], []
-        done = Sync(PHI, cast(Upstream, self), self.ledger, lambda: self.now, **how).run()
+        self.pages, self.asked, self.asked_for = [*pages], [], []
+        done = Sync(PHI, cast(Upstream, self), self.ledger, self.time, **how).run()
         assert not self.pages
         return done
+
+    def at_page(self, number: int, act: Callable[[], object]) -> None:
+        """Let something happen before the first, second … page from now on is asked for."""
+        numbers = itertools.count(1)
+
+        def before() -> None:
+            if next(numbers) == number:
+                act()
+
+        self.before_page = before
 
     @property
     def state(self) -> SyncState:
@@ -93,14 +84,12 @@ class Service:
         """The submit times of the active jobs."""
         return {job_id: job.submit_time for job_id, job in self.ledger.active(PHI).items()}
 
-    def save(self, **changed: object) -> SyncState:
-        saved = self.ledger.save_state(PHI, replace(self.state, **changed))
-        assert saved is not None
-        return saved
+    def keep(self, **changed: object) -> None:
+        """Change fields of the state."""
+        self.save(PHI, **changed)
 
-    def changes(self) -> list[tuple[str, str | None]]:
-        changes = self.ledger.changes(PHI, FAR_PAST, FAR_FUTURE)
-        return [(change.job_id, change.status) for change in changes]
+    def announced(self) -> list[tuple[str, str | None]]:
+        return [(change.job_id, change.status) for change in self.changes(PHI)]
 
 
 def minutes(number: float) -> str:

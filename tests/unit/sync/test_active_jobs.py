@@ -6,7 +6,8 @@ from jobledger.errors import JobUnknown, UpstreamError
 from jobledger.ledger.rows import status_of
 from jobledger.ledger.states import LastError
 from jobledger.times import rfc3339
-from tests.unit.sync.scripted_service import HOUR, MINUTE, NOW, PHI, SECOND, a_job, minutes, page
+from testing.builders import HOUR, MINUTE, NOW, SECOND
+from tests.unit.sync.scripted_service import a_job, minutes, page
 
 
 def test_a_job_that_is_seen_to_end_is_active_no_more(synced):
@@ -53,16 +54,7 @@ def test_a_described_job_without_a_submit_time_is_found_in_its_row(synced):
 
 def test_jobs_that_another_sync_finds_active_stay_active_until_they_are_seen_to_end(synced):
     synced.sync(page(a_job("a", "SUBMITTED"), a_job("b", "SUBMITTED")))
-
-    def another(operation: str) -> None:
-        if operation == "transact_write_items":
-            synced.database.before = lambda operation: None
-            found = a_job("found", "SUBMITTED", NOW)
-            synced.ledger.record(PHI, [found], rfc3339(synced.now), announce_new=True)
-
-    def beside_another() -> None:
-        synced.database.before = another
-
-    synced.before_page = beside_another
+    found = a_job("found", "SUBMITTED", NOW)
+    synced.at_page(1, lambda: synced.before_a_write(lambda: synced.record(found)))
     synced.sync(page(a_job("a", "FAILED"), a_job("b", "SUBMITTED")))
     assert synced.active.keys() == {"b", "found"}

@@ -8,7 +8,8 @@ from jobledger.jobs import Job
 from jobledger.ledger.states import Round
 from jobledger.sync import confirming, window
 from jobledger.times import rfc3339
-from tests.unit.sync.scripted_service import DAY, HOUR, MINUTE, NOW, SECOND, Service, a_job, page
+from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
+from tests.unit.sync.scripted_service import Service, a_job, page
 
 REFUSED = UpstreamError("AccessDeniedException")
 UNKNOWN = JobUnknown("ResourceNotFoundException")
@@ -29,23 +30,11 @@ def filled(service: Service, number: int) -> Service:
 
 def described(service: Service) -> list[str]:
     """Run a sync; return the jobs that it described."""
-    asked: list[str] = []
-    describe = service.describe
-
-    def remember(family, job_id):
-        asked.append(job_id)
-        return describe(family, job_id)
-
-    service.describe = remember  # type: ignore[method-assign] # records the calls
-    try:
-        service.sync(page())
-    finally:
-        service.describe = describe  # type: ignore[method-assign] # as it was
+    service.sync(page())
     service.now += MINUTE
-    return asked
+    return service.asked_for
 
 
-@pytest.mark.row(33, count="refused, unknown once")
 @pytest.mark.parametrize("answer", [REFUSED, UNKNOWN])
 def test_as_of_stays_while_a_job_is_unconfirmed_and_moves_on_when_it_is_listed(answer, service):
     filled(service, 1)
@@ -86,7 +75,6 @@ def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service
         assert str(after) > str(old(3).submit_time)
 
 
-@pytest.mark.row(33, count="7 jobs, 4 runs")
 def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
     service, monkeypatch
 ):
@@ -103,7 +91,6 @@ def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_t
     assert (service.state.as_of, service.state.round) == (rfc3339(at), None)
 
 
-@pytest.mark.row(33, count="3 deleted jobs, of which failures hid 1 to 3 in the run before")
 @pytest.mark.parametrize("failed", [1, 2, 3])
 def test_after_failures_two_runs_find_out_that_jobs_were_deleted(service, monkeypatch, failed):
     """A run that goes on with a round of failures asks of the jobs before its position too."""
@@ -125,17 +112,20 @@ def test_more_jobs_than_a_run_describes_are_confirmed_as_of_the_first_run_of_the
     service, monkeypatch
 ):
     monkeypatch.setattr(confirming, "DESCRIBES_A_RUN", 3)
-    filled(service, 7)
+    filled(service, 9)
+    # The first two have ended, so that the round goes on after the first job that is left.
+    service.described |= {
+        f"00{n}": a_job(f"00{n}", "FAILED", NOW - 40 * DAY + n * SECOND) for n in (0, 1)
+    }
     as_of, begun = service.state.as_of, service.now
     assert described(service) == ["000", "001", "002"]
     assert (service.state.as_of, service.state.last_error.name) == (as_of, "JobsUnconfirmed")
     assert service.state.round == Round(rfc3339(begun), "002")
-    service.described["000"] = a_job("000", "FAILED", NOW - 40 * DAY)
+    assert service.active.keys() == {f"{n:03}" for n in range(2, 9)}
     assert described(service) == ["003", "004", "005"]
-    assert described(service) == ["006"]
+    assert described(service) == ["006", "007", "008"]
     assert (service.state.as_of, service.state.round) == (rfc3339(begun), None)
-    assert described(service) == ["000", "001", "002"]
-    assert "000" not in service.active
+    assert described(service) == ["002", "003", "004"]
 
 
 def test_when_time_runs_out_within_describes_the_walk_is_complete_and_the_position_kept(service):
@@ -154,7 +144,7 @@ def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(servi
     service.sync(page(*jobs))
     service.described = {job.job_id: job for job in jobs}
     service.now += MINUTE
-    service.save(active={})
+    service.keep(active={})
     done = service.sync(page(jobs[0], jobs[2], token="2"), DeadlineReached())
     assert done.upstream_calls == 3  # two pages, and job 1
     # The run that goes on has not seen the jobs of the first page, and does not have to.
@@ -162,6 +152,21 @@ def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(servi
     # Of job 2, the last of that page, and of job 4 it asks.
     assert (done.error, done.upstream_calls) == (None, 3)
     assert done.as_of == rfc3339(NOW + MINUTE + SECOND)
+
+
+@pytest.mark.parametrize("limit", ["DESCRIBES_A_RUN", "FAILURES_A_RUN"])
+def test_jobs_that_a_page_omits_are_described_within_the_limits_of_a_run(
+    limit, service, monkeypatch
+):
+    monkeypatch.setattr(confirming, limit, 1)
+    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 5)]
+    service.sync(page(*jobs))
+    service.described = {job.job_id: job for job in jobs}
+    if limit == "FAILURES_A_RUN":
+        service.described["2"] = REFUSED
+    service.now += MINUTE
+    done = service.sync(page(jobs[0], jobs[3], token="2"), page())
+    assert (service.asked_for, done.as_of) == (["2"], rfc3339(NOW))
 
 
 def test_a_walk_with_an_unconfirmed_job_on_an_earlier_page_moves_no_as_of(service):
@@ -182,6 +187,6 @@ def test_a_token_that_the_state_cannot_hold_is_not_kept(service):
     service.now += MINUTE
     service.sync(page(token=tokens[0]), page(token=tokens[1]), DeadlineReached())
     assert service.state.walk.next_token == tokens[0]
-    service.save(walk=replace(service.state.walk, next_token=None, pages=0))
+    service.keep(walk=replace(service.state.walk, next_token=None, pages=0))
     for token in (tokens[1], "\ud800"):  # JSON can carry a lone surrogate, a row cannot
         assert service.sync(page(token=token), page()).error is None

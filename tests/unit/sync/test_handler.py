@@ -4,14 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobledger.errors import InvalidParameters, UnexpectedError
+from jobledger.errors import InvalidParameters
 from jobledger.handlers import sync
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync.pace import Pace
 from jobledger.sync.upstream import Upstream
-from jobledger.sync.walk import Sync
 from testing.builders import SCOPE, listed_job
 from testing.world import World
 
@@ -39,17 +38,14 @@ def invoke(event, seconds=840):
     return sync.handler(event, context)["Families"]
 
 
-def test_an_empty_event_syncs_every_family_of_the_setting(world):
+def test_an_empty_event_syncs_every_family_of_the_setting_and_others_those_they_name(world):
     families = invoke({})
-    assert list(families) == list(KEPT)
+    assert [*families] == [*KEPT]
     assert [family["UpstreamCalls"] for family in families.values()] == [1, 1]
     assert [family["Changed"] for family in families.values()] == [1, 0]
     assert all(family["AsOf"] for family in families.values())
-
-
-def test_only_the_families_of_the_payload_are_synced(world):
-    assert list(invoke({"Families": ["PHI", "PHI"]})) == [Family.PHI]
-    assert list(invoke({"Families": ["PHI", "SNOMEDCT"]})) == list(KEPT)
+    assert [*invoke({"Families": ["PHI", "PHI"]})] == [Family.PHI]
+    assert [*invoke({"Families": ["PHI", "SNOMEDCT"]})] == [*KEPT]
 
 
 FAMILIES_RULE = "Families: a list of one or more families in this ledger: SNOMEDCT, PHI"
@@ -62,7 +58,7 @@ FAMILIES_RULE = "Families: a list of one or more families in this ledger: SNOMED
         ([], "payload: {}, or a JSON object with Families, IfOlderThanSeconds, or both"),
         (
             {"Family": ["PHI"]},
-            "Family: not a member of this payload; did you mean Families? known members are Families, IfOlderThanSeconds",
+            "Family: Unknown member. Did you mean Families? This payload accepts Families, IfOlderThanSeconds",
         ),
         ({"Families": ["RXNORM", "PHI"]}, FAMILIES_RULE),
         ({"Families": "PHI"}, FAMILIES_RULE),
@@ -91,34 +87,3 @@ def test_a_run_at_rest_writes_each_state_once_and_reserves_calls_in_one_write(wo
     written = sorted(key[0] for key, item in world.database.items.items() if item != before[key])
     assert written == ["pace", "state", "state"]
     assert world.database.calls["transact_write_items"] - writes == 3
-
-
-@pytest.mark.row(5, count="3 times")
-@pytest.mark.parametrize("seconds", [0, 30, 45])
-def test_with_less_time_than_a_page_may_take_nothing_starts(world, seconds):
-    answers = invoke({}, seconds)
-    assert {answer["Error"] for answer in answers.values()} == {"DeadlineReached"}
-    assert world.server.calls()["Counts"] == {}
-
-
-def test_a_family_that_fails_for_any_reason_does_not_stop_the_others(world, monkeypatch):
-    monkeypatch.setattr("jobledger.sync.walk.Sync.run", _fail_for_snomedct(Sync.run))
-    with pytest.raises(UnexpectedError, match="ZeroDivisionError"):
-        invoke({})
-    assert world.ledger.state(Family.PHI).filled
-
-
-def test_a_sync_that_is_younger_than_asked_for_is_shared(world):
-    first = invoke({"Families": ["PHI"], "IfOlderThanSeconds": 3_600})
-    second = invoke({"Families": ["PHI"], "IfOlderThanSeconds": 3_600})
-    assert first["PHI"]["AsOf"] == second["PHI"]["AsOf"]
-    assert world.server.calls()["Counts"] == {"ListPHIDetectionJobs": 1}
-
-
-def _fail_for_snomedct(run):
-    def failing(self):
-        if self._family is Family.SNOMEDCT:
-            raise ZeroDivisionError
-        return run(self)
-
-    return failing

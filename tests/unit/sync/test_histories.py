@@ -24,7 +24,7 @@ from testing.api import Api, running_api
 from testing.builders import SCOPE, START, listed_job
 from testing.dynamodb_limits import size_of
 from testing.full import in_full
-from testing.recounted import recounted, stored_counters
+from testing.recounted import check_rows
 from testing.wired_dynamodb import Damages, Wire, wired
 from testing.world import DAY, World
 
@@ -220,15 +220,8 @@ class History:
 
 def check(world: World) -> None:
     """One row for each job, right counters, bounded rows, and an active row for each job that is active."""
-    items, scope = world.database.items, world.ledger.partition(world.family)
-    assert stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True)
-    unfinished = {
-        sk.partition("#")[2]
-        for (pk, sk), item in items.items()
-        if pk == scope and int(item["Rank"]["N"]) < 3 and "ExpiredUpstream" not in item
-    }
-    assert {sk for pk, sk in items if pk == f"{scope}#active"} == unfinished
-    assert len(world.ledger_jobs()) == sum(pk == scope for pk, _ in items)
+    items = world.database.items
+    check_rows(items, SCOPE, world.family, damaged=True)
     assert all(size_of(item) < 4_096 for (pk, _), item in items.items() if pk == "state")
     assert max(map(size_of, items.values())) < 2 * MAX_JOB_BYTES
 
@@ -284,12 +277,6 @@ def check_equal(history: History) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.row(29, count="{HISTORIES} histories: the size of every row")
-@pytest.mark.row(31, count="{HISTORIES} histories: answers of the service and of DynamoDB")
-@pytest.mark.row(32, count="{HISTORIES} histories: 11 properties that cannot be stored")
-@pytest.mark.row(33, count="{HISTORIES} histories: refused, hanging, unknown")
-@pytest.mark.row(34, count="{HISTORIES} histories: a day or 30 days ahead")
-@pytest.mark.row(35, count="{HISTORIES} histories of 40 steps")
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_the_service(
     seed, monkeypatch

@@ -10,13 +10,13 @@ import pytest
 import jobledger
 from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.ledger.table import Table
+from testing.builders import MemoryLedger
 from testing.dropped_conditions import CONDITIONS, dropped
 from testing.full import in_full
 from testing.interleavings import Interleavings, Overlaps, interleave
 from testing.memory_dynamodb import MemoryDynamoDB
 from tests.unit.ledger import test_active_rows as active_rows
 from tests.unit.ledger import test_counters as counters
-from tests.unit.ledger import test_rows as rows
 from tests.unit.ledger import test_writing as writing
 from tests.unit.sync import test_pace as pace
 from tests.unit.sync import test_shared_syncs as shared_syncs
@@ -25,7 +25,6 @@ INTERLEAVINGS = in_full(25, 400)
 
 
 @pytest.mark.full
-@pytest.mark.row(10, count="{INTERLEAVINGS} interleavings of up to 40 steps")
 def test_no_interleaving_loses_doubles_or_turns_back_a_job():
     interleave(Interleavings, INTERLEAVINGS, steps=40)
 
@@ -53,11 +52,13 @@ FOUND_BY: dict[str, Callable[[], object]] = {
     "the state behind new jobs": overlaps,
     "a state": overlaps,
     "the job row of a deleted job": lambda: (
-        rows.test_a_mark_does_not_undo_what_another_writes_at_the_same_time(rows.Written())
+        writing.test_a_mark_does_not_undo_what_another_writes_at_the_same_time(MemoryLedger())
     ),
-    "a change row": writing.test_a_change_is_never_written_over_another,
+    "a change row": lambda: writing.test_a_change_is_never_written_over_another(MemoryLedger()),
     "no state behind new jobs": lambda: (
-        writing.test_a_new_job_is_stamped_after_every_state_that_was_saved_before_its_write(0)
+        writing.test_a_new_job_is_stamped_after_every_state_that_was_saved_before_its_write(
+            MemoryLedger(), 0
+        )
     ),
     "a job row that was not counted": (
         counters.test_a_recount_skips_rows_that_another_writer_changes_and_counts_the_rest
@@ -65,8 +66,8 @@ FOUND_BY: dict[str, Callable[[], object]] = {
     "a counter row": (
         counters.test_a_wrong_row_that_is_written_while_it_is_compared_is_right_afterwards
     ),
-    "a job row that stays": (
-        active_rows.test_a_job_that_ends_while_it_is_noted_as_active_is_not_followed
+    "a job row that stays": lambda: (
+        active_rows.test_a_job_that_ends_while_it_is_followed_is_followed_no_longer("is noted")
     ),
     "another row of a job": (
         active_rows.test_a_row_of_a_job_that_another_writer_changes_is_not_removed_as_it_was
@@ -74,8 +75,10 @@ FOUND_BY: dict[str, Callable[[], object]] = {
     "an active row": (
         active_rows.test_two_syncs_that_find_a_new_job_with_different_submit_times_write_one_row
     ),
-    "an active row that is marked": (
-        active_rows.test_a_job_that_ends_while_it_is_marked_as_unknown_is_not_followed
+    "an active row that is marked": lambda: (
+        active_rows.test_a_job_that_ends_while_it_is_followed_is_followed_no_longer(
+            "is marked as unknown"
+        )
     ),
     "an active row that goes": (
         active_rows.test_a_job_that_has_moved_is_not_dropped_for_its_former_submit_time
@@ -92,7 +95,6 @@ FOUND_BY: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.row(10, count="each condition of a write dropped, one at a time")
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_write_without_its_condition_is_found(name):
     with dropped(name), pytest.raises(AssertionError):
@@ -108,7 +110,7 @@ def test_every_conditional_write_is_planted():
             if file.name != "table.py"
             and (
                 found := re.findall(
-                    r"\b(?:Put|Check|Delete|put_next)\((?!ended_row|anew|damaged)",
+                    r"\b(?:Put|Check|Delete|put_next(?:_alone)?)\((?!ended_row|anew|damaged)",
                     file.read_text(encoding="utf-8"),
                 )
             )

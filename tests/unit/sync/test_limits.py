@@ -15,15 +15,8 @@ from testing.memory_dynamodb import error
 from testing.world import World
 
 SWITCHES = (
-    "single_filter",
-    "shuffle",
-    "short_pages",
-    "empty_pages",
-    "expiring_tokens",
-    "expire_jobs",
-    "late_jobs",
-    "repeat_jobs",
-    "stop_refusals",
+    *("single_filter", "shuffle", "short_pages", "empty_pages", "expiring_tokens"),
+    *("expire_jobs", "late_jobs", "repeat_jobs", "stop_refusals"),
 )
 ALL = ["+".join(mix) for n in range(10) for mix in itertools.combinations(SWITCHES, n)]
 # All, none, each alone, all but one, and forty others: every one of the 512 takes minutes.
@@ -33,7 +26,6 @@ MIXES = [*sorted(SIMPLE), *(pytest.param(mix, marks=pytest.mark.slow) for mix in
 FORWARD = list(JobStatus)
 
 
-@pytest.mark.row(11, count="57 mixes of 9 properties of the service")
 @pytest.mark.parametrize("mix", MIXES)
 def test_the_ledger_converges_to_what_the_service_holds_under_any_mix_of_hostility(mix):
     jobs = [listed_job(f"old-{number:03}", 5_000 + number) for number in range(700)]
@@ -55,7 +47,6 @@ def test_the_ledger_converges_to_what_the_service_holds_under_any_mix_of_hostili
             assert seen[-1].status == "COMPLETED"
 
 
-@pytest.mark.row(9, count="3 operations, 3 errors, at 3 calls")
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "ResourceInUse"])
 @pytest.mark.parametrize("operation", ["get_item", "batch_get_item", "transact_write_items"])
 @pytest.mark.parametrize("call", [1, 2, 3])
@@ -89,7 +80,6 @@ SECONDS = [
 ]
 
 
-@pytest.mark.row(5, count="0 to 30 seconds left")
 @pytest.mark.parametrize("remaining", SECONDS)
 def test_a_sync_with_too_little_time_stops_before_its_deadline_and_loses_nothing(remaining):
     with World([listed_job(f"{n:05}", 5_000 + n) for n in range(2_000)], hostile=False) as world:

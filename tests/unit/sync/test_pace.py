@@ -9,8 +9,8 @@ import pytest
 from jobledger.errors import DeadlineReached, LedgerUnavailable
 from jobledger.ledger.table import Table
 from jobledger.sync.pace import Pace
-from testing.builders import SCOPE, START
-from testing.memory_dynamodb import MemoryDynamoDB, cancelled
+from testing.builders import SCOPE, START, MemoryLedger
+from testing.memory_dynamodb import MemoryDynamoDB
 from testing.world import Clock
 
 
@@ -31,12 +31,17 @@ class Timeline:
         self.calls.append(round(clock.time() - START, 3))
 
 
-def test_calls_of_one_sync_are_a_quarter_of_a_second_apart():
+@pytest.mark.parametrize("passed,at", [(0, 0.25), (0.1, 0.25), (0.25, 0.25), (60, 60)])
+def test_calls_of_one_sync_are_a_quarter_of_a_second_apart(passed, at):
     timeline = Timeline()
     pace, clock = timeline.pace()
-    for _ in range(5):
-        timeline.call(pace, clock)
-    assert timeline.calls == [0, 0.25, 0.5, 0.75, 1.0]
+    timeline.call(pace, clock)
+    clock.forward(passed)
+    timeline.call(pace, clock)
+    # Another deployment has a pace of its own.
+    other = Pace(Table(timeline.database, "ledger"), "999/eu-west-1", Clock().time, clock.forward)
+    timeline.call(other, Clock())
+    assert timeline.calls == [0, at, 0]
 
 
 def test_calls_of_many_syncs_at_once_are_no_closer():
@@ -66,24 +71,6 @@ def test_a_call_that_another_overtakes_takes_a_slot_after_it():
     timeline.database.before = overtake
     timeline.call(*timeline.pace())
     assert timeline.calls == [0, 0.25]
-
-
-def test_a_call_does_not_wait_when_the_last_was_long_ago():
-    timeline = Timeline()
-    pace, clock = timeline.pace()
-    timeline.call(pace, clock)
-    clock.forward(60)
-    timeline.call(pace, clock)
-    assert timeline.calls == [0, 60]
-
-
-def test_a_reservation_from_a_wrong_clock_is_not_waited_for():
-    timeline = Timeline()
-    ahead, clock = timeline.pace()
-    clock.forward(86_400)
-    ahead()
-    timeline.call(*timeline.pace())
-    assert timeline.calls == [0]
 
 
 def test_expected_calls_are_reserved_in_one_write_and_others_come_after_them():
@@ -132,17 +119,6 @@ def test_no_call_begins_after_the_deadline(remaining):
         pace()
 
 
-def test_no_call_begins_whose_turn_is_after_the_deadline():
-    timeline = Timeline()
-    pace, _ = timeline.pace()
-    pace.deadline = START + 0.3
-    pace()
-    other, _ = timeline.pace()
-    other.deadline = START + 0.1
-    with pytest.raises(DeadlineReached):
-        other()
-
-
 @pytest.mark.parametrize("left,calls", [(0.25, [0]), (0.251, [0, 0.25])])
 def test_a_call_whose_turn_is_at_the_deadline_does_not_begin(left, calls):
     timeline = Timeline()
@@ -179,57 +155,26 @@ def test_a_slot_of_a_minute_ahead_is_from_a_wrong_clock(ahead, at):
     assert timeline.calls == [at]
 
 
-def test_a_slot_that_is_now_is_taken_now():
-    timeline = Timeline()
-    timeline.call(*timeline.pace())
-    pace, clock = timeline.pace()
-    clock.forward(0.25)
-    timeline.call(pace, clock)
-    assert timeline.calls == [0, 0.25]
-
-
 @pytest.mark.parametrize("calls,reserved", [(-1, 1), (0, 1), (1, 1), (4, 4)])
-def test_at_least_the_slot_of_the_call_is_reserved(calls, reserved):
+def test_at_least_the_slot_of_the_call_is_reserved_and_others_one_by_one(calls, reserved):
     timeline = Timeline()
     pace, clock = timeline.pace()
     pace.expect(calls)
-    timeline.call(pace, clock)
-    row = timeline.database.items["pace", SCOPE]
-    assert int(row["NextCall"]["N"]) == round((START + 0.25 * reserved) * 1000)
-    assert row["Version"] == {"N": "1"}
-    for _ in range(reserved):
-        timeline.call(pace, clock)
-    # The calls that were not expected are reserved one by one.
-    row = timeline.database.items["pace", SCOPE]
-    assert int(row["NextCall"]["N"]) == round((START + 0.25 * (reserved + 1)) * 1000)
-    assert row["Version"] == {"N": "2"}
+    for more, version in ((0, "1"), (1, "2")):
+        for _ in range(reserved if more else 1):
+            timeline.call(pace, clock)
+        row = timeline.database.items["pace", SCOPE]
+        assert int(row["NextCall"]["N"]) == round((START + 0.25 * (reserved + more)) * 1000)
+        assert row["Version"] == {"N": version}
 
 
 @pytest.mark.parametrize("others", [49, 50])
 def test_a_slot_that_others_take_fifty_times_makes_the_ledger_unavailable(others):
-    timeline = Timeline()
-    pace, _ = timeline.pace()
-    left = others
-
-    def refuse(operation):
-        nonlocal left
-        if operation == "transact_write_items" and left:
-            left -= 1
-            raise cancelled("ConditionalCheckFailed")
-
-    timeline.database.before = refuse
+    world = MemoryLedger()
+    pace = Pace(world.ledger.table, SCOPE, Clock().time)
+    world.refuse_writes(*range(1, others + 1))
     if others < 50:
         pace()
     else:
         with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the pace row$"):
             pace()
-    assert left == 0
-
-
-def test_deployments_of_one_account_have_a_pace_for_each_scope():
-    timeline = Timeline()
-    timeline.call(*timeline.pace())
-    clock = Clock()
-    other = Pace(Table(timeline.database, "ledger"), "999/eu-west-1", clock.time, clock.forward)
-    timeline.call(other, clock)
-    assert timeline.calls == [0, 0]

@@ -11,18 +11,8 @@ from jobledger.ledger.states import LastError, Walk
 from jobledger.service import Family
 from jobledger.sync import walk as module
 from jobledger.times import rfc3339
-from tests.unit.sync.scripted_service import (
-    DAY,
-    HOUR,
-    MINUTE,
-    NOW,
-    PHI,
-    SECOND,
-    Service,
-    a_job,
-    minutes,
-    page,
-)
+from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
+from tests.unit.sync.scripted_service import PHI, Service, a_job, minutes, page
 
 # The daily walk over everything.
 
@@ -40,9 +30,8 @@ def test_a_day_after_the_last_one_a_second_walk_covers_everything(passed, walks,
 
 
 def test_a_state_that_does_not_say_when_a_full_walk_is_due_is_due(synced):
-    synced.save(full_walk_after=None)
+    synced.keep(full_walk_after=None)
     assert synced.sync(page(), page(a_job("old"))).error is None
-    assert len(synced.asked) == 2
     assert synced.state.full_walk_after is not None
 
 
@@ -72,7 +61,7 @@ def test_a_full_walk_that_was_interrupted_is_resumed_beside_the_other(synced):
 
 def test_without_reconciliation_the_full_walk_and_the_recount_are_left_to_another_run(synced):
     synced.now = NOW + 2 * DAY
-    synced.save(recounted="")
+    synced.keep(recounted="")
     assert synced.sync(page(), reconcile=False).error is None
     assert synced.state.recounted == ""
     assert len(synced.asked) == 1
@@ -83,7 +72,7 @@ def test_after_a_failure_no_full_walk_starts_but_one_in_progress_resumes(synced)
     failure = UpstreamError("InternalServerException")
     assert synced.sync(failure).error == "InternalServerException"
     assert len(synced.asked) == 1
-    synced.save(full_walk=Walk(started_at=rfc3339(synced.now), next_token="5"))
+    synced.keep(full_walk=Walk(started_at=rfc3339(synced.now), next_token="5"))
     assert synced.sync(failure, page()).error == "InternalServerException"
     assert synced.asked[1] == (None, "5")
     assert synced.state.full_walk is None
@@ -116,9 +105,7 @@ def test_a_full_walk_neither_describes_jobs_nor_ends_those_that_it_does_not_list
 
 # The recount.
 
-
-def due(service: Service, recounted: str | None, **more: object) -> None:
-    service.save(recounted=recounted, **more)
+MONTHS = ["2026-09", "2026-10", "2026-11"]
 
 
 def of_three_months(service: Service) -> None:
@@ -143,45 +130,33 @@ def recounts(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     "counted,recounted,months,repaired",
     [
-        (LAYOUT, None, [], 0),
-        (LAYOUT, "", ["2026-09", "2026-10", "2026-11"], 13),
-        (LAYOUT, "2026-09", ["2026-10", "2026-11"], 12),
-        (LAYOUT, "2026-11", [], 10),
-        # What is counted for the first time is not repaired.
-        (LAYOUT - 1, None, ["2026-09", "2026-10", "2026-11"], 0),
-        (0, "2026-10", ["2026-11"], 0),
+        *((LAYOUT, None, [], 0), (LAYOUT, "", MONTHS, 13), (LAYOUT, "2026-09", MONTHS[1:], 12)),
+        *((LAYOUT, "2026-11", [], 10), (LAYOUT - 1, None, MONTHS, 0)),
+        (0, "2026-10", ["2026-11"], 0),  # what is counted for the first time is not repaired
     ],
 )
 def test_a_recount_that_is_due_begins_after_the_last_month_that_was_recounted(
     counted, recounted, months, repaired, service, monkeypatch
 ):
     of_three_months(service)
-    due(service, recounted, counted=counted)
+    service.keep(recounted=recounted, counted=counted)
     done_months = recounts(service, monkeypatch)
     done = service.sync(page())
-    assert done_months == months
-    assert done.counters_repaired == repaired
+    assert (done_months, done.counters_repaired) == (months, repaired)
     assert (service.state.counted, service.state.recounted) == (LAYOUT, None)
 
 
 def test_a_recount_is_kept_after_each_month_and_stops_when_there_is_no_time(service, monkeypatch):
     of_three_months(service)
-    due(service, "", counted=LAYOUT)
-    months = recounts(service, monkeypatch)
-    left = 2
+    service.keep(recounted="", counted=LAYOUT)
+    months, left = recounts(service, monkeypatch), iter([1, 1])
 
     def check() -> None:
-        nonlocal left
-        if not left:
+        if not next(left, 0):
             raise DeadlineReached
-        left -= 1
 
     done = service.sync(page(), check_deadline=check)
-    assert (done.error, done.counters_repaired, months) == (
-        "DeadlineReached",
-        2,
-        ["2026-09", "2026-10"],
-    )
+    assert (done.error, done.counters_repaired, months) == ("DeadlineReached", 2, MONTHS[:2])
     assert (service.state.recounted, service.state.counted) == ("2026-10", LAYOUT)
     assert service.sync(page()).error is None
     assert months[2:] == ["2026-11"]
@@ -194,11 +169,11 @@ def test_a_recount_runs_beside_a_walk_but_not_beside_another_recount(
     changed, error, service, monkeypatch
 ):
     of_three_months(service)
-    due(service, "2026-09")
+    service.keep(recounted="2026-09")
 
     def recount(ledger: Ledger, family: Family, month: str, today: str, _: object) -> int:
         if month == "2026-10":
-            service.save(**changed)
+            service.keep(**changed)
         return 0
 
     monkeypatch.setattr(module, "recount_month", recount)

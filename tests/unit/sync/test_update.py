@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached
+from jobledger.ledger import counters
+from jobledger.ledger.counts import LAYOUT
 from jobledger.times import from_epoch, rfc3339
-from testing.builders import START, listed_job
-from testing.world import World
+from testing.builders import SCOPE, START, listed_job
+from testing.world import DAY, World
 
 OLD = 40 * 86_400
 # DynamoDB's limit for a row; the older version stored some 160 bytes for each job in a walk.
@@ -50,9 +53,11 @@ def submitted(job: dict[str, Any]) -> str:
     return rfc3339(from_epoch(job["SubmitTime"]))
 
 
-@pytest.mark.parametrize("number", [3, 300, 2_000])
-@pytest.mark.parametrize("walking", ["walk", "full walk", "recount", "nothing"])
-def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(number, walking):
+@pytest.mark.parametrize(
+    "walking,number",
+    [("walk", 3), ("walk", 2_000), ("full walk", 3), ("recount", 3), ("nothing", 300)],
+)
+def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(walking, number):
     jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(number)]
     with World([*jobs, listed_job("ended", 100)], hostile=False) as world:
         world.sync()
@@ -102,33 +107,29 @@ def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
 
         world.database.before = die
         assert world.sync().error == "DeadlineReached"
-        assert "Active" in json.loads(
-            world.database.items["state", world.ledger.partition(world.family)]["Sync"]["S"]
-        )
+        row = world.database.items["state", world.ledger.partition(world.family)]
+        assert "Active" in json.loads(row["Sync"]["S"])
         world.database.before = lambda operation: None
         assert world.active().keys() == active.keys()
         assert world.sync().error is None
         assert world.active().keys() == active.keys()
 
 
-def test_a_first_fill_of_the_older_version_is_gone_on_with_after_the_update():
+def test_a_first_fill_of_the_older_version_is_resumed_after_the_update():
     jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(1_200)]
     with World(jobs, hostile=False) as world:
-        calls = 0
+        calls = iter([1, 1])
 
         def stop() -> None:
-            nonlocal calls
-            calls += 1
-            if calls == 3:
+            if not next(calls, 0):
                 raise DeadlineReached
 
-        world.upstream._before_call = stop
+        before, world.upstream._before_call = world.upstream._before_call, stop
         assert world.sync().error == "DeadlineReached"
-        walk = state_of(world)["Walk"]
+        world.upstream._before_call = before
         listed = {job_id: job.submit_time for job_id, job in world.active().items()}
-        before_the_update(
-            world, AsOf=None, HighWaterMark=None, Walk=walk | {"Active": listed, "Pages": 2}
-        )
+        walk = state_of(world)["Walk"] | {"Active": listed, "Pages": 2}
+        before_the_update(world, AsOf=None, HighWaterMark=None, Walk=walk)
         done = world.sync()
         assert (done.error, done.upstream_calls) == (None, 1)
         assert len(world.active()) == 1_200
@@ -156,8 +157,33 @@ def test_a_family_with_no_job_at_rest_reads_one_row_a_minute():
         assert state_of(world)["Idle"]
         world.database.calls.clear()
         world.sync()
-        assert world.database.calls == {
-            "get_item": 1,
-            "batch_get_item": 1,
-            "transact_write_items": 1,
-        }
+        calls = {"get_item": 1, "batch_get_item": 1, "transact_write_items": 1}
+        assert world.database.calls == calls
+
+
+@pytest.mark.parametrize("older_layout", [None, LAYOUT - 1])
+def test_an_upgraded_ledger_is_counted_by_the_first_sync_and_verified_each_day(older_layout):
+    with World([listed_job(f"{n}", n * DAY / 3) for n in range(300)], hostile=False) as world:
+        world.sync()
+        partition, totals = world.ledger.partition(world.family), counters.partition(SCOPE)
+        for key, item in list(world.database.items.items()):
+            if key[0] == totals:
+                del world.database.items[key]
+                world.database._order[None, key[0]].clear()
+            if item.pop("Counted", None) and older_layout:
+                item["Counted"] = {"N": str(older_layout)}
+        state = world.ledger.state(world.family)
+        world.ledger.save_state(world.family, replace(state, counted=older_layout or 0))
+        assert not world.ledger.state(world.family).counters_complete
+        done = world.sync()
+        assert (done.error, done.counters_repaired) == (None, 0)
+        assert world.ledger.state(world.family).counters_complete
+        rows = [item for (pk, _), item in world.database.items.items() if pk == partition]
+        assert {item["Counted"]["N"] for item in rows} == {str(LAYOUT)}
+        key = next(key for key in world.database.items if key[1].startswith("month#2026-10"))
+        world.database.items[key]["Jobs#COMPLETED"] = {"N": "1"}
+        assert world.sync().counters_repaired == 0
+        world.clock.forward(DAY)
+        assert world.sync().counters_repaired == 1
+        world.clock.forward(DAY)
+        assert world.sync().counters_repaired == 0

@@ -1,27 +1,21 @@
 """What is asked of Comprehend Medical, and what is made of its answers and errors."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
-from jobledger.service import Family
+from jobledger.service import Family, operations
 from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
 from testing.builders import START
 from testing.scripted_server import Scripted, ScriptedServer, scripted
 from testing.world import World
 
-OPERATIONS = {
-    Family.SNOMEDCT: "SNOMEDCTInferenceJob",
-    Family.ICD10CM: "ICD10CMInferenceJob",
-    Family.RXNORM: "RxNormInferenceJob",
-    Family.ENTITIES_V2: "EntitiesDetectionV2Job",
-    Family.PHI: "PHIDetectionJob",
-}
 LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
 JOB = {"JobId": "job", "JobStatus": "COMPLETED", "SubmitTime": 1_763_899_200.0}
 
@@ -64,37 +58,32 @@ def test_each_family_is_listed_and_described_by_its_own_operations(family):
         described = upstream.describe(family, "job")
     assert page == UpstreamPage(jobs=(described,), next_token=None)
     assert (described.family, described.job_id, described.status) == (family, "job", "COMPLETED")
-    assert asked(server) == [
-        (f"List{OPERATIONS[family]}s", {"MaxResults": 500}),
-        (f"Describe{OPERATIONS[family]}", {"JobId": "job"}),
-    ]
+    list_jobs, describe_job = operations([family])
+    assert asked(server) == [(list_jobs, {"MaxResults": 500}), (describe_job, {"JobId": "job"})]
 
 
 @pytest.mark.parametrize(
     "after,token,parameters",
     [
-        (None, None, {}),
-        (None, "token", {"NextToken": "token"}),
+        *((None, None, {}), (None, "token", {"NextToken": "token"})),
         ("2026-11-23T12:00:00.000Z", None, {"Filter": {"SubmitTimeAfter": 1_795_435_200}}),
     ],
 )
-def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(after, token, parameters):
-    with service(answer(**{LIST: [], "NextToken": "next"})) as (upstream, server):
-        assert upstream.page(Family.PHI, after, token).next_token == "next"
-    assert asked(server)[0][1] == {"MaxResults": 500} | parameters
-
-
 @pytest.mark.parametrize(
-    "members",
+    "given,following",
     [
-        {LIST: []},
-        {LIST: [], "NextToken": None},
-        {LIST: [], "NextToken": ""},
+        ({"NextToken": "next"}, "next"),
+        ({"NextToken": None}, None),
+        ({"NextToken": ""}, None),
+        ({}, None),
     ],
 )
-def test_a_page_without_jobs_and_token_is_the_end(members):
-    with service(answer(**members)) as (upstream, _):
-        assert upstream.page(Family.PHI, None, None) == UpstreamPage(jobs=(), next_token=None)
+def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(
+    after, token, parameters, given, following
+):
+    with service(answer(**{LIST: []}, **given)) as (upstream, server):
+        assert upstream.page(Family.PHI, after, token) == UpstreamPage((), following)
+    assert asked(server)[0][1] == {"MaxResults": 500} | parameters
 
 
 @pytest.mark.parametrize("job_id", [None, "", 7, ["job"], {}, True])
@@ -107,36 +96,25 @@ def test_entries_without_an_id_are_left_out_of_a_page_and_counted(job_id, caplog
     assert [record.position for record in caplog.records] == [1, 2]
 
 
-@pytest.mark.parametrize("code", ["InvalidRequestException", "ValidationException"])
-def test_a_request_that_is_invalid_because_of_its_token_is_a_refused_token(code):
+@pytest.mark.parametrize(
+    "code,of_token,of_describe",
+    [
+        ("InvalidRequestException", TokenRefused, UpstreamError),
+        ("ValidationException", TokenRefused, UpstreamError),
+        ("AccessDeniedException", UpstreamError, UpstreamError),
+        ("ResourceNotFoundException", UpstreamError, JobUnknown),
+    ],
+)
+def test_an_error_says_whether_it_is_one_of_the_token_or_of_the_job(code, of_token, of_describe):
     with service(problem(code)) as (upstream, _):
-        with pytest.raises(TokenRefused) as refused:
-            upstream.page(Family.PHI, None, "token")
-        assert refused.value.name == code
-        for ask in (
-            lambda: upstream.page(Family.PHI, None, None),
-            lambda: upstream.describe(Family.PHI, "job"),
+        for error, ask in (
+            (of_token, lambda: upstream.page(Family.PHI, None, "token")),
+            (UpstreamError, lambda: upstream.page(Family.PHI, None, None)),
+            (of_describe, lambda: upstream.describe(Family.PHI, "job")),
         ):
             with pytest.raises(UpstreamError) as failed:
                 ask()
-            assert type(failed.value) is UpstreamError
-            assert failed.value.name == code
-
-
-def test_another_error_with_a_token_is_none_of_the_token():
-    with (
-        service(problem("AccessDeniedException")) as (upstream, _),
-        pytest.raises(UpstreamError) as failed,
-    ):
-        upstream.page(Family.PHI, None, "token")
-    assert type(failed.value) is UpstreamError
-
-
-def test_a_job_that_the_service_does_not_find_is_unknown():
-    found = problem("ResourceNotFoundException")
-    with service(found) as (upstream, _), pytest.raises(JobUnknown) as unknown:
-        upstream.describe(Family.PHI, "job")
-    assert unknown.value.name == "ResourceNotFoundException"
+            assert (type(failed.value), failed.value.name) == (error, code)
 
 
 NO_ANSWERS = [b"", b"{}", b"null", b"[]", b'"text"', b"7", b"{", b"<html>Sign in</html>", b"\xff"]
@@ -147,7 +125,6 @@ def every(*bodies: Any) -> list[Scripted]:
     return [Scripted(body=body) for body in NO_ANSWERS] + [answer(**body) for body in bodies]
 
 
-@pytest.mark.row(31, count="26 answers to List")
 @pytest.mark.parametrize(
     "given",
     every(
@@ -164,15 +141,11 @@ def test_a_page_that_is_none_is_an_error_and_nothing_follows_from_it(given):
     assert failed.value.name == "InvalidResponse"
 
 
-@pytest.mark.row(31, count="19 answers to Describe")
 @pytest.mark.parametrize(
     "given",
     every(
         *({ONE: odd} for odd in ODD),
-        {ONE: []},
-        {ONE: {}},
-        {ONE: JOB | {"JobId": 7}},
-        {ONE: JOB | {"JobId": "another"}},
+        *({ONE: []}, {ONE: {}}, {ONE: JOB | {"JobId": 7}}, {ONE: JOB | {"JobId": "another"}}),
         {LIST: [JOB]},
     ),
 )
@@ -181,7 +154,6 @@ def test_a_description_that_is_none_says_nothing_of_the_job(given):
         upstream.describe(Family.PHI, "job")
 
 
-@pytest.mark.row(31, count="9 bodies, 4 statuses")
 @pytest.mark.parametrize("body", NO_ANSWERS)
 @pytest.mark.parametrize("status", [200, 204, 302, 403])
 def test_a_sync_of_no_answers_marks_and_writes_nothing(body, status):
@@ -209,50 +181,34 @@ def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
 
 @pytest.mark.parametrize(
     "code,throttles",
-    [
-        ("TooManyRequestsException", 4),
-        ("ThrottlingException", 4),
-        ("InternalServerException", 0),
-    ],
+    [("TooManyRequestsException", 4), ("ThrottlingException", 4), ("InternalServerException", 0)],
 )
 def test_each_attempt_is_counted_and_so_is_each_throttle(code, throttles):
     with service(problem(code, 500)) as (upstream, server):
-        with pytest.raises(UpstreamError):
-            upstream.page(Family.PHI, None, None)
-        assert (upstream.calls, upstream.throttles) == (4, throttles)
-        with pytest.raises(UpstreamError):
-            upstream.describe(Family.PHI, "job")
-        assert (upstream.calls, upstream.throttles) == (8, 2 * throttles)
+        asks: tuple[Callable[[], object], ...] = (
+            partial(upstream.page, Family.PHI, None, None),
+            partial(upstream.describe, Family.PHI, "job"),
+        )
+        for number, ask in enumerate(asks, 1):
+            with pytest.raises(UpstreamError):
+                ask()
+            assert (upstream.calls, upstream.throttles) == (4 * number, throttles * number)
         assert len(server.received) == 8
         upstream.reset()
         assert (upstream.calls, upstream.throttles) == (0, 0)
 
 
 def test_what_is_called_before_each_attempt_can_keep_it_from_being_made():
-    with scripted(answer(**{LIST: []})) as server:
-        client = session().create_client(
-            "comprehendmedical", config=CONFIG, endpoint_url=server.url
-        )
-        left = 1
+    left = iter([1])
 
-        def before_call() -> None:
-            nonlocal left
-            if not left:
-                raise InterruptedError
-            left -= 1
-
-        upstream = Upstream(client, before_call)
-        assert upstream.page(Family.PHI, None, None).jobs == ()
-        with pytest.raises(InterruptedError):
-            upstream.page(Family.PHI, None, None)
-        assert (upstream.calls, len(server.received)) == (1, 1)
-
-
-def test_a_connected_adapter_calls_it_too():
     def before_call() -> None:
-        raise InterruptedError
+        if not next(left, 0):
+            raise InterruptedError
 
-    upstream = Upstream.connect(before_call)
-    with pytest.raises(InterruptedError):
-        upstream.page(Family.PHI, None, None)
-    assert upstream.calls == 0
+    with service(answer(**{LIST: []})) as (given, server):
+        upstream = Upstream(given._client, before_call)
+        assert upstream.page(Family.PHI, None, None).jobs == ()
+        for one in (upstream, Upstream.connect(before_call)):
+            with pytest.raises(InterruptedError):
+                one.page(Family.PHI, None, None)
+        assert (upstream.calls, len(server.received)) == (1, 1)

@@ -13,17 +13,9 @@ from jobledger.sync import walk as module
 from jobledger.sync.walk import FamilySync
 from jobledger.times import rfc3339
 from testing.api import logged_lines
+from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
 from testing.memory_dynamodb import error
-from tests.unit.sync.scripted_service import (
-    DAY,
-    HOUR,
-    MINUTE,
-    NOW,
-    SECOND,
-    a_job,
-    minutes,
-    page,
-)
+from tests.unit.sync.scripted_service import a_job, minutes, page
 
 # A first fill.
 
@@ -45,7 +37,7 @@ def test_a_first_fill_lists_everything_and_leaves_a_current_state(service):
         # A page, the end of the walk, the count of the month and of all.
         version=4,
     )
-    assert service.changes() == []
+    assert service.announced() == []
     assert service.resets == 1
 
 
@@ -62,16 +54,15 @@ def test_a_later_sync_lists_from_the_newest_job_on_and_announces_what_is_new(syn
     assert done == FamilySync(
         as_of=minutes(1), upstream_calls=1, observed=2, changed=1, transitions=1, active=1
     )
-    assert synced.changes() == [("new", "SUBMITTED")]
+    assert synced.announced() == [("new", "SUBMITTED")]
     assert synced.state.high_water_mark == rfc3339(NOW)
     assert synced.state.full_walk_after == rfc3339(NOW + DAY)
 
 
 def test_what_pages_change_is_added_up(synced):
     synced.throttles = 5
-    done = synced.sync(
-        page(a_job("a"), a_job("b"), token="2"), page(a_job("old", "FAILED"), a_job("c"))
-    )
+    pages = page(a_job("a"), a_job("b"), token="2"), page(a_job("old", "FAILED"), a_job("c"))
+    done = synced.sync(*pages)
     assert (done.observed, done.changed, done.transitions) == (4, 3, 3)
     assert (done.upstream_calls, done.throttles) == (2, 0)
 
@@ -109,15 +100,7 @@ def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(synced):
 
 def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
     ahead = Walk(started_at=rfc3339(NOW), pages=9)
-    pages = 0
-
-    def another() -> None:
-        nonlocal pages
-        pages += 1
-        if pages == 2:
-            synced.save(walk=ahead)
-
-    synced.before_page = another
+    synced.at_page(2, lambda: synced.keep(walk=ahead))
     done = synced.sync(page(token="2"), page(token="3"))
     assert (done.error, done.as_of) == ("WalkOvertaken", rfc3339(NOW))
     assert synced.state.walk == ahead
@@ -125,30 +108,15 @@ def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
 
 @pytest.mark.parametrize("at_page", [1, 2, 3])
 def test_a_state_that_changes_beside_the_walk_does_not_stop_it(at_page, synced):
-    pages = 0
-
-    def another() -> None:
-        nonlocal pages
-        pages += 1
-        if pages == at_page:
-            synced.save(full_walk_after=minutes(9))
-
-    synced.before_page = another
+    synced.at_page(at_page, lambda: synced.keep(full_walk_after=minutes(9)))
     done = synced.sync(page(a_job("a"), token="2"), page(token="3"), page(a_job("b")))
     assert (done.error, done.as_of) == (None, minutes(1))
     assert (synced.state.full_walk_after, synced.state.walk) == (minutes(9), None)
 
 
 def test_a_walk_that_another_sync_has_completed_is_completed_again(synced):
-    pages = 0
-
-    def another() -> None:
-        nonlocal pages
-        pages += 1
-        if pages == 2:
-            synced.save(walk=None, as_of=minutes(2), high_water_mark=minutes(2))
-
-    synced.before_page = another
+    ahead = {"walk": None, "as_of": minutes(2), "high_water_mark": minutes(2)}
+    synced.at_page(2, lambda: synced.keep(**ahead))
     done = synced.sync(page(a_job("a"), token="2"), page(token="3"), page())
     # Neither time goes back.
     assert (done.error, done.as_of) == (None, minutes(2))
@@ -157,7 +125,7 @@ def test_a_walk_that_another_sync_has_completed_is_completed_again(synced):
 
 def test_a_walk_of_another_sync_that_is_in_progress_is_kept(synced):
     other = Walk(started_at=minutes(2), pages=1)
-    synced.before_page = lambda: synced.save(walk=other)
+    synced.at_page(1, lambda: synced.keep(walk=other))
     assert synced.sync(page(a_job("a"))).error is None
     assert synced.state.walk == other
 
@@ -180,15 +148,12 @@ def test_a_ledger_that_cannot_be_read_or_written_is_reported(synced, monkeypatch
 # Pages that do not end.
 
 
-@pytest.mark.parametrize("empty,ends", [(100, True), (101, False)])
-def test_a_hundred_empty_pages_in_a_row_are_read_and_not_one_more(empty, ends, service):
+@pytest.mark.parametrize("empty,restarts", [(100, False), (101, True)])
+def test_a_hundred_empty_pages_in_a_row_are_read_and_not_one_more(empty, restarts, service):
     pages = [page(token=f"{n}") for n in range(empty)]
-    rest = [page(a_job("a"))] if ends else [page(a_job("b"))]
-    done = service.sync(*pages, *rest)
-    assert done.error is None
-    # Otherwise it begins anew, once, and that one ends.
-    restarted = (None, None) in service.asked[1:]
-    assert restarted is not ends
+    assert service.sync(*pages, page(a_job("a"))).error is None
+    # A walk begins anew once, and that one ends.
+    assert ((None, None) in service.asked[1:]) is restarts
 
 
 def test_empty_pages_count_from_the_last_job_on_and_again_from_the_restart(service):
@@ -196,12 +161,6 @@ def test_empty_pages_count_from_the_last_job_on_and_again_from_the_restart(servi
     more = [page(token=f"b{n}") for n in range(100)]
     assert service.sync(*empty, page(a_job("a"), token="c"), *more, page()).error is None
     assert service.asked.count((None, None)) == 1
-
-
-def test_a_hundred_empty_pages_are_read_after_a_restart_too(service):
-    first = [page(token="1"), page(token="2"), TokenRefused("ValidationException")]
-    empty = [page(token=f"{n}") for n in range(100)]
-    assert service.sync(*first, *empty, page(a_job("a"))).error is None
 
 
 def test_a_walk_restarts_once_and_is_then_given_up(service):
@@ -213,9 +172,10 @@ def test_a_walk_restarts_once_and_is_then_given_up(service):
     assert service.state.last_error == LastError("WalkEndless", rfc3339(NOW + 4 * SECOND))
 
 
-def test_tokens_of_the_first_attempt_are_no_cycle_in_the_second(service):
-    one = [page(a_job("a"), token="1"), page(a_job("a"), token="2")]
-    assert service.sync(*one, TokenRefused("ValidationException"), *one, page()).error is None
+def test_neither_tokens_nor_empty_pages_of_the_first_attempt_count_in_the_second(service):
+    first = [page(a_job("a"), token="1"), page(token="2"), TokenRefused("ValidationException")]
+    second = [page(token=f"{n}") for n in range(100)]
+    assert service.sync(*first, *second, page(a_job("b"))).error is None
 
 
 @pytest.mark.parametrize("pages,found", [(3, None), (4, "WalkEndless")])
@@ -259,15 +219,7 @@ def test_a_walk_that_fails_for_over_an_hour_restarts(later, kept, synced):
 
 
 def test_a_failure_does_not_undo_what_another_sync_saves_at_the_same_time(synced):
-    def fail_beside_another() -> None:
-        def another(operation: str) -> None:
-            if operation == "transact_write_items":
-                synced.database.before = lambda operation: None
-                synced.save(as_of=minutes(2))
-
-        synced.database.before = another
-
-    synced.before_page = fail_beside_another
+    synced.at_page(1, lambda: synced.before_a_write(lambda: synced.keep(as_of=minutes(2))))
     done = synced.sync(UpstreamError("AccessDeniedException"))
     assert done.as_of == synced.state.as_of == minutes(2)
     assert synced.state.last_error.name == "AccessDeniedException"

@@ -1,8 +1,9 @@
 """Where a walk begins: at the last jobs, or further back where that takes fewer calls."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,11 @@ from jobledger.service import Family
 from jobledger.sync import window
 from jobledger.sync.window import window_start
 from jobledger.times import rfc3339
-from testing.builders import DAY, HOUR, NOW, a_job
+from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND, a_job, listed_job
 from testing.counted import Counted
+from testing.world import World
 
-OVERLAP, SECOND = timedelta(minutes=10), timedelta(seconds=1)
+OVERLAP = 10 * MINUTE
 LATEST = NOW - OVERLAP
 SNOMEDCT = Family.SNOMEDCT
 
@@ -72,12 +74,6 @@ def test_active_jobs_that_are_listed_anyway_or_have_no_time_do_not_move_it(activ
     assert world.database.calls == {}
 
 
-@pytest.mark.parametrize("active", [LATEST, LATEST - DAY, LATEST - 400 * DAY])
-def test_one_page_back_to_an_active_job_saves_its_call(active):
-    world = filled({active: 1, NOW - HOUR: 100})
-    assert start(world, active) == active - OVERLAP
-
-
 def test_where_no_counter_row_has_a_job_a_walk_takes_one_page():
     assert start(filled({}), LATEST - DAY, LATEST - 2 * DAY) == LATEST - 2 * DAY - OVERLAP
 
@@ -112,10 +108,15 @@ def test_a_walk_lists_further_back_if_that_takes_fewer_calls(jobs, active, liste
     assert start(world, *times) == (times[-1] - OVERLAP if listed else LATEST)
 
 
-def test_it_may_list_back_to_some_and_describe_the_others():
-    near, far = NOW - DAY, NOW - 90 * DAY
-    world = filled({far: 1, NOW - 30 * DAY: 600, near: 3, NOW - HOUR: 10})
-    assert start(world, near, near + SECOND, far) == near - OVERLAP
+@pytest.mark.parametrize("jobs,listed", [(20, True), (21, False)])
+def test_jobs_that_cannot_be_described_are_listed_if_that_takes_few_pages(
+    jobs, listed, monkeypatch
+):
+    monkeypatch.setattr(window, "PAGE_SIZE", 10)
+    monkeypatch.setattr(window, "MOST_PAGES", 3)
+    old = NOW - 2 * DAY
+    world = filled({old: 1, NOW - 5 * HOUR: jobs - 1})
+    assert start(world, old, describe=False) == (old - OVERLAP if listed else LATEST)
 
 
 def test_a_job_that_was_submitted_when_the_walk_begins_is_described():
@@ -166,3 +167,48 @@ def test_counters_are_read_back_only_as_far_as_a_page_can_pay(monkeypatch):
     assert start(world, NOW - 365 * DAY, NOW - 364 * DAY) == LATEST
     # Three days of a page: one for the latest start, and two that could save the calls for two jobs.
     assert world.database.calls["query"] <= 4
+
+
+# The same from end to end.
+
+
+def spread(number: int, days: float, active: set[int]) -> list[dict[str, Any]]:
+    """Jobs at even distances; those in `active` have not ended."""
+    apart = days * 86_400 / number
+    return [
+        listed_job(f"{n:05}", 3_600 + n * apart, "IN_PROGRESS" if n in active else "COMPLETED")
+        for n in range(number)
+    ]
+
+
+def fewest(active: set[int]) -> int:
+    """The calls of the best cut: pages of 500 up to one of the active jobs, and one call for each older one."""
+    cuts = [0, *(n + 1 for n in active)]
+    return min(max(ceil(cut / 500), 1) + sum(n >= max(cut, 1) for n in active) for cut in cuts)
+
+
+@pytest.mark.parametrize(
+    "number,days,active",
+    [
+        # 6 pages, or 26 calls for those after the first page
+        pytest.param(3_000, 100, set(range(99, 3_000, 100)), marks=pytest.mark.slow),
+        (3_000, 100, {2_999}),
+        pytest.param(3_000, 100, {400, 2_999}, marks=pytest.mark.slow),
+        (3_000, 100, {2_700, 2_800, 2_999}),
+        pytest.param(3_000, 1, {2_999}, marks=pytest.mark.slow),
+        pytest.param(3_000, 1, set(range(2_900, 3_000)), marks=pytest.mark.slow),
+        pytest.param(3_000, 100, set(range(1_000, 1_005)) | {2_999}, marks=pytest.mark.slow),
+        (100, 100, set(range(0, 100, 7))),
+        (600, 0.01, {599}),
+    ],
+    ids=str,
+)
+def test_a_sync_at_rest_takes_the_fewest_calls(number, days, active):
+    with World(spread(number, days, active), hostile=False) as world:
+        world.sync()
+        calls = [world.sync().upstream_calls for _ in range(2)]
+        # The hour in which the walk begins counts in full: that can be a page.
+        most = fewest(active) + (1 if number / days / 24 > 50 else 0)
+        assert all(number <= most for number in calls)
+        assert all(number <= 1 + len(active) for number in calls)
+        assert world.active().keys() == {f"{n:05}" for n in active}

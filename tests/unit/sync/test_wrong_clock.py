@@ -11,12 +11,12 @@ from jobledger.api.keyed_walks import settled_times
 from jobledger.ledger.as_of import refreshed
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
-from jobledger.ledger.table import SETTLING, Row, Table
+from jobledger.ledger.table import Row, Table
 from jobledger.lookup.resource import _waited
 from jobledger.service import Family
+from jobledger.sync.progress import FULL_WALK_EVERY
 from jobledger.sync.shared import SharedSyncs
-from jobledger.sync.walk import FULL_WALK_EVERY
-from jobledger.times import known, rfc3339
+from jobledger.times import SETTLING, known, rfc3339
 from testing.api import running_api
 from testing.builders import SCOPE, listed_job
 from testing.digests import DigestWorld, sent, windows
@@ -53,30 +53,26 @@ def test_a_time_more_than_a_minute_ahead_is_unknown(ahead, is_known):
     assert known(day, now, FULL_WALK_EVERY) == (day if is_known else None)
 
 
-@pytest.mark.row(34, count="7 readers")
 def test_no_reader_takes_the_time_for_known(world):
     with running_api(world.database) as api:
         api.now = world.clock.now()
         health = api.get("/health")
-        assert health.status == 503
-        assert health.json["Families"]["SNOMEDCT"]["AsOf"] is None
-        assert health.json["Families"]["SNOMEDCT"]["AgeSeconds"] is None
+        family = health.json["Families"]["SNOMEDCT"]
+        assert (health.status, family["AsOf"], family["AgeSeconds"]) == (503, None, None)
         for path in ("/jobs", "/jobs/old", "/summary"):
             assert api.get(path).json["AsOf"] is None
         assert "No complete sync with Comprehend Medical is known." in api.get("/board").body
         # A request that must be current syncs, and says so when that is not possible.
         assert api.get("/jobs", ConsistentRead="true").json["Stale"] is True
-        assert api.asked == [
-            ("SYNC_FUNCTION_NAME", {"Families": ["SNOMEDCT"], "IfOlderThanSeconds": 2})
-        ]
+        asked = {"Families": ["SNOMEDCT"], "IfOlderThanSeconds": 2}
+        assert api.asked == [("SYNC_FUNCTION_NAME", asked)]
 
 
-@pytest.mark.row(34, count="the next sync")
 def test_the_next_sync_corrects_the_state_and_lists_what_is_new(world):
-    world.put(
-        listed_job("new", -1, "FAILED"), listed_job("running", 300, "COMPLETED", Message="done")
-    )
+    world.put(listed_job("new", -1, "FAILED"), listed_job("seen-ahead", 5, Message="changed"))
+    world.put(listed_job("running", 300, "COMPLETED", Message="done"))
     done = world.sync()
+    assert world.ledger_jobs()["seen-ahead"]["Message"] == "changed"
     now = rfc3339(world.clock.now())
     state = world.ledger.state(FAMILY)
     assert (done.as_of, state.as_of, state.lost_as_of) == (now, now, False)
@@ -91,12 +87,6 @@ def test_the_next_sync_corrects_the_state_and_lists_what_is_new(world):
     world.sync()
     tomorrow = rfc3339(world.clock.now() + timedelta(days=1))
     assert world.ledger.state(FAMILY).full_walk_after == tomorrow
-
-
-def test_a_property_that_changes_after_a_run_ahead_is_written(world):
-    world.put(listed_job("seen-ahead", 5, Message="changed"))
-    world.sync()
-    assert world.ledger_jobs()["seen-ahead"]["Message"] == "changed"
 
 
 def test_a_ledger_without_jobs_is_filled_after_a_run_ahead():
@@ -123,24 +113,21 @@ def test_a_walk_that_began_ahead_begins_again():
 
 
 def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
+    everything = ["old", "running", "seen-ahead"]
     with running_api(world.database) as api:
         api.now = world.clock.now()
         listed = [job["JobId"] for page in api.walk(MaxResults=1) for job in page]
-        assert sorted(listed) == ["old", "running", "seen-ahead"]
+        assert sorted(listed) == everything
         begun = settled_times(api.ledger, JobQuery(), rfc3339(api.now))
         assert begun == rfc3339(api.now - SETTLING)
-
-
-def test_a_token_that_was_issued_ahead_gives_the_other_jobs_once(world):
-    world.sync()
-    with running_api(world.database) as api:
+        # And with a token that was issued ahead.
+        world.sync()
         api.now = world.clock.now() + timedelta(seconds=AHEAD)
         first = api.get("/jobs", MaxResults=1)
         api.now = world.clock.now()
-        rest = api.get("/jobs", MaxResults=1, NextToken=first.json["NextToken"])
-        last = api.get("/jobs", MaxResults=1, NextToken=rest.json["NextToken"])
-        found = [job["JobId"] for page in (first, rest, last) for job in page.jobs]
-        assert sorted(found) == ["old", "running", "seen-ahead"]
+        rest = api.walk(MaxResults=1, NextToken=first.json["NextToken"])
+        found = [job["JobId"] for page in (first.jobs, *rest) for job in page]
+        assert sorted(found) == everything
 
 
 @pytest.mark.parametrize("answer", [None, '{"AsOf": "ahead"}'])
@@ -155,21 +142,14 @@ def test_a_claim_that_was_made_ahead_neither_answers_nor_blocks(answer, world):
     assert world.clock.seconds == before
 
 
-def test_a_sync_that_answers_with_a_time_ahead_leaves_the_list_stale(world):
-    ahead = rfc3339(world.clock.now() + timedelta(seconds=AHEAD))
-    times, stale = refreshed(
-        {}, [FAMILY], lambda _: {"Families": {"SNOMEDCT": {"AsOf": ahead}}}, world.clock.now()
-    )
-    assert (times, stale) == ({}, True)
-
-
-def test_a_look_up_that_began_ahead_has_waited_no_time(world):
+def test_a_time_ahead_in_an_answer_leaves_the_list_stale_and_in_a_request_has_waited_no_time(world):
     now = world.clock.now()
-    event = {"StartedAt": rfc3339(now + timedelta(seconds=AHEAD))}
-    assert _waited(event, now) == 0
+    ahead = rfc3339(now + timedelta(seconds=AHEAD))
+    answer = {"Families": {"SNOMEDCT": {"AsOf": ahead}}}
+    assert refreshed({}, [FAMILY], lambda _: answer, now) == ({}, True)
+    assert _waited({"StartedAt": ahead}, now) == 0
 
 
-@pytest.mark.row(34, count="digests")
 def test_digests_go_on_after_one_that_was_made_ahead_and_miss_no_change():
     world = DigestWorld()
     world.run()
