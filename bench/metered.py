@@ -26,7 +26,7 @@ class Metered(MemoryDynamoDB):
     def get_item(self, **request: Any) -> dict[str, Any]:
         """Count a consistent read of one row."""
         answer = super().get_item(**request)
-        self.reads += _units(_bytes(answer.get("Item", {})), 4096)
+        self.reads += units_of(size_of(answer.get("Item", {})), 4096)
         return answer
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Metered(MemoryDynamoDB):
         answer = super().batch_get_item(**request)
         ((name, asked),) = request["RequestItems"].items()
         found = answer["Responses"][name]
-        self.reads += sum(_units(_bytes(item), 4096) for item in found)
+        self.reads += sum(units_of(size_of(item), 4096) for item in found)
         self.reads += len(asked["Keys"]) - len(found)
         return answer
 
@@ -47,8 +47,8 @@ class Metered(MemoryDynamoDB):
         }
         read = super().query(**whole) if whole != request else None
         answer = super().query(**request)
-        size = sum(map(_bytes, (read or answer).get("Items", [])))
-        self.reads += _units(size, 4096) * (1 if request.get("ConsistentRead") else 0.5)
+        size = sum(map(size_of, (read or answer).get("Items", [])))
+        self.reads += units_of(size, 4096) * (1 if request.get("ConsistentRead") else 0.5)
         return answer
 
     def put_item(self, **put: Any) -> dict[str, Any]:
@@ -63,29 +63,29 @@ class Metered(MemoryDynamoDB):
         key = (item["PK"]["S"], item["SK"]["S"])
         old: Item = dict(self.items.get(key) or {})
         super()._put(item)
-        size = max(_bytes(item), _bytes(old))
-        self.writes += self._times * _units(size, 1024)
-        self.stored += _bytes(item) - _bytes(old)
+        size = max(size_of(item), size_of(old))
+        self.writes += self._times * units_of(size, 1024)
+        self.stored += size_of(item) - size_of(old)
         for attribute, _ in INDEXES.values():
             before, after = old.get(attribute), item.get(attribute)
             entries = (before is not None) + (after is not None) if before != after else 1
             if before or after:
-                self.writes += entries * _units(size, 1024)
-            self.stored += bool(after) * _bytes(item) - bool(before) * _bytes(old)
+                self.writes += entries * units_of(size, 1024)
+            self.stored += bool(after) * size_of(item) - bool(before) * size_of(old)
 
     def _remove(self, key: tuple[str, str]) -> None:
         old = dict(self.items[key])
         super()._remove(key)
         entries = sum(attribute in old for attribute, _ in INDEXES.values())
-        self.writes += (2 + entries) * _units(_bytes(old), 1024)
-        self.stored -= (1 + entries) * _bytes(old)
+        self.writes += (2 + entries) * units_of(size_of(old), 1024)
+        self.stored -= (1 + entries) * size_of(old)
 
 
-def _units(size: int, unit: int) -> int:
+def units_of(size: int, unit: int) -> int:
     return max(1, ceil(size / unit))
 
 
-def _bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
+def size_of(item: Mapping[str, Mapping[str, Any]]) -> int:
     """Return the size of an item: names and values in UTF-8; a number of n digits has about n/2 + 1 bytes."""
     size = 0
     for name, value in item.items():

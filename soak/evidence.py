@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from jobledger.ledger.rows import history_of
+from jobledger.ledger.table import decode
 from local.deployment import ACCOUNT, REGION
 from soak.place import Place
 from soak.verdict import Change, Digest, Event, Ledger, Window
@@ -104,11 +106,9 @@ class Table:
 
     def histories(self) -> dict[str, list[tuple[str, str]]]:
         """Return each job's statuses and when they were observed."""
-        rows = [item for item in self.items.values() if "History" in item]
+        rows: list[Any] = [decode(item) for item in self.items.values() if "Job" in item]
         return {
-            json.loads(row["Job"]["S"])["JobId"]: [
-                (step["JobStatus"], step["ObservedAt"]) for step in json.loads(row["History"]["S"])
-            ]
+            json.loads(row["Job"])["JobId"]: [(str(status), at) for status, at in history_of(row)]
             for row in rows
         }
 

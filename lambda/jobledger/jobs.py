@@ -106,6 +106,35 @@ def job_from_json(family: Family, stored: str) -> Job | None:
     return job_from_service(family, properties)
 
 
+class Stored(msgspec.Struct):
+    """The properties of a stored job by which it is counted and followed."""
+
+    JobStatus: str | None = None
+    SubmitTime: str | None = None
+    EndTime: str | None = None
+    ExpirationTime: str | None = None
+
+    @property
+    def status(self) -> str | None:
+        """The status, as in `Job`."""
+        return encodable(self.JobStatus or "") or None
+
+
+_stored = msgspec.json.Decoder(Stored)
+
+
+def read_stored(text: str) -> Stored:
+    """Return these properties of `Job.json`. Raises ValueError for text that no version of ours writes."""
+    try:
+        return _stored.decode(text)
+    except msgspec.DecodeError:
+        pass  # JSON can carry a lone surrogate, which msgspec refuses
+    try:
+        return msgspec.convert(json.loads(text, parse_constant=_refuse), Stored)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+
+
 def s3_uri(location: object) -> str | None:
     """Return `s3://bucket/key` of a job's InputDataConfig or OutputDataConfig; None without a bucket."""
     if not isinstance(location, dict) or not location.get("S3Bucket"):

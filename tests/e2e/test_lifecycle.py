@@ -108,9 +108,8 @@ class Kept:
 
     def jobs(self):
         """The job rows, without what the sync keeps beside a job's own properties."""
-        others = ("#changes", "#ended")
-        rows = {key: row for key, row in self.rows().items() if not key[0].endswith(others)}
-        return {key: row["JobStatus"] for key, row in rows.items() if "JobStatus" in row}
+        rows = self.rows().items()
+        return {key: json.loads(row["Job"]["S"])["JobStatus"] for key, row in rows if "Job" in row}
 
     def changes(self):
         return {key: row for key, row in self.rows().items() if key[0].endswith("#changes")}

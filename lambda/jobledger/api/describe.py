@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+import msgspec
+
 from jobledger.errors import JobNotFound, NotUnderstood
-from jobledger.jobs import is_object
+from jobledger.jobs import is_object, read_stored
 from jobledger.ledger.as_of import recent_as_of
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.rows import checked
-from jobledger.ledger.table import Row, text_of
+from jobledger.ledger.rows import checked, history_of
+from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
 
@@ -23,14 +25,23 @@ def describe(ledger: Ledger, job_id: str, now: datetime) -> str:
     time = recent_as_of(ledger).get(family)
     expired = ',"ExpiredUpstream":true' if _is_expired(row, rfc3339(now)) else ""
     return (
-        f'{{"ComprehendMedicalAsyncJobProperties":{row["Job"]},"History":{row["History"]}{expired}'
+        f'{{"ComprehendMedicalAsyncJobProperties":{row["Job"]},"History":{_history(row)}{expired}'
         f',"AsOf":{_json(time)}}}'
     )
 
 
 def _is_expired(row: Row, now: str) -> bool:
     """Whether the service no longer knows the job, or its ExpirationTime has passed."""
-    return bool(row.get("ExpiredUpstream")) or (text_of(row, "ExpirationTime") or now) < now
+    job = read_stored(str(row["Job"]))
+    return bool(row.get("ExpiredUpstream")) or (job.ExpirationTime or now) < now
+
+
+def _history(row: Row) -> str:
+    seen = (
+        {"JobStatus": status, "ObservedAt": time} if status else {"ObservedAt": time}
+        for status, time in history_of(row)
+    )
+    return msgspec.json.encode(list(seen)).decode()
 
 
 def _json(time: str | None) -> str:

@@ -13,8 +13,8 @@ from jobledger.errors import EventInvalid, JobLedgerError, LedgerUnavailable, No
 from jobledger.events.eventbridge import EventBus
 from jobledger.jobs import Job
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.rows import Change, change_from_row
-from jobledger.ledger.table import decode, text_of
+from jobledger.ledger.rows import Change, change_from_row, name_of
+from jobledger.ledger.table import decode
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.service import TERMINAL
 from jobledger.sqs import Undelivered
@@ -162,4 +162,4 @@ def _name(ledger: Ledger, change: Change) -> str | None:
         "SK": Job.key_of(change.submit_time, change.job_id),
     }
     row = ledger.table.get(key)
-    return text_of(row, "JobName") if row else None
+    return name_of(row) if row else None

@@ -3,7 +3,7 @@
 import msgspec
 
 from jobledger.errors import NotUnderstood
-from jobledger.jobs import Job
+from jobledger.jobs import Job, read_stored
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import TERMINAL, Family, JobStatus
 from jobledger.times import is_time, seconds_between
@@ -13,7 +13,7 @@ NO_STATUS = "UNKNOWN"
 OTHER_STATUS = "OTHER"
 """The name under which statuses outside the model are counted together when there are more than `MOST_NAMED`."""
 MOST_NAMED = 20
-PROJECTION = "SK, JobStatus, SubmitTime, EndTime, ExpirationTime, ExpiredUpstream, CountedAs"
+PROJECTION = "SK, Job, ExpiredUpstream, CountedAs"
 """The attributes of a job row that `facts_of_row` reads."""
 
 MODELLED: frozenset[str] = frozenset(JobStatus)
@@ -38,13 +38,17 @@ class JobFacts(msgspec.Struct, frozen=True):
 
 def facts_of_row(family: Family, row: Row) -> JobFacts:
     """Return the facts of a job row. Raises NotUnderstood."""
+    try:
+        job = read_stored(str(row["Job"]))
+    except (KeyError, ValueError) as error:
+        raise NotUnderstood("a job") from error
     facts = JobFacts(
         family=family,
         job_id=str(row["SK"]).partition("#")[2],
-        status=text_of(row, "JobStatus"),
-        submit_time=text_of(row, "SubmitTime"),
-        end_time=text_of(row, "EndTime"),
-        expiration_time=text_of(row, "ExpirationTime"),
+        status=job.status,
+        submit_time=job.SubmitTime,
+        end_time=job.EndTime,
+        expiration_time=job.ExpirationTime,
         expired=bool(row.get("ExpiredUpstream")),
         counted_as=text_of(row, "CountedAs"),
     )

@@ -12,12 +12,19 @@ Order = Literal["ascending", "descending"]
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """A filter that no key of a job row answers: `attribute` has the value, or begins with it."""
+    """A filter that no key of a job row answers: `attribute` has the value, or begins with it.
+
+    An attribute that is the key of an index, whose name ends with `Key`, has the row's `Scope` before the value.
+    """
 
     filter: str
     attribute: str
     value: str
     begins_with: bool = False
+
+    def stored(self, scope: str) -> str:
+        """Return the value as rows of a `Scope` have it."""
+        return f"{scope}#{self.value}" if self.attribute.endswith("Key") else self.value
 
     @property
     def expression(self) -> str:
@@ -28,8 +35,8 @@ class Condition(msgspec.Struct, frozen=True):
 
     def holds(self, row: Mapping[str, object]) -> bool:
         """Whether a job row meets the condition."""
-        found = str(row.get(self.attribute, ""))
-        return found.startswith(self.value) if self.begins_with else found == self.value
+        found, value = str(row.get(self.attribute, "")), self.stored(str(row["PK"]))
+        return found.startswith(value) if self.begins_with else found == value
 
 
 class JobQuery(msgspec.Struct, frozen=True):
@@ -56,7 +63,7 @@ class JobQuery(msgspec.Struct, frozen=True):
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """The filters for which rows are read that do not match."""
-        asked = (("JobNamePrefix", "JobName", self.name_prefix, True),)
+        asked = (("JobNamePrefix", "NameKey", self.name_prefix, True),)
         return tuple(
             Condition(name, attribute, value, begins_with)
             for name, attribute, value, begins_with in asked

@@ -14,6 +14,7 @@ change in the transaction that writes a job row. No row but those of the counter
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -30,6 +31,7 @@ from jobledger.ledger.active import (
     read_active,
     read_followed,
 )
+from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.recording import Recorded, Recorder
 from jobledger.ledger.rows import Change, change_from_row, ended_key, rows_of
 from jobledger.ledger.skipping import readable
@@ -40,7 +42,6 @@ from jobledger.ledger.table import (
     Put,
     Row,
     Table,
-    text_of,
     version_of,
 )
 from jobledger.service import Family
@@ -87,6 +88,7 @@ class Ledger:
         listed_at: str,
         *,
         announce_new: bool,
+        counted: bool = True,
         followed: Followed | None = None,
         search_all: bool = False,
     ) -> Recorded:
@@ -96,6 +98,7 @@ class Ledger:
             jobs,
             listed_at,
             announce_new=announce_new,
+            counted=counted,
             followed=followed,
             search_all=search_all,
         )
@@ -123,7 +126,9 @@ class Ledger:
         """
         scope, at = self.partition(family), rfc3339(self._now())
         row = self.table.get({"PK": scope, "SK": job.sort_key})
-        expires = text_of(row, "ExpirationTime") if row else at
+        facts = partial(facts_of_row, family)
+        job_facts = next(readable([row] if row else [], facts), None)
+        expires = job_facts.expiration_time if job_facts else at
         if job.unknown_at or (expires and expires <= at):
             self.mark_expired(family, job.job_id, job.submit_time or None)
             return True

@@ -21,6 +21,7 @@ from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
+from jobledger.ledger.rows import name_of, status_of
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import Family
@@ -238,12 +239,11 @@ def _follows(read: _Reading, place: tuple[str, Family]) -> bool:
 
 def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
     """Whether a followed job is active and matches what its key does not say."""
-    name = text_of(row, "JobName") or ""
     return (
         is_active(facts_of_row(family, row))
-        and query.name in (None, name)
+        and query.name in (None, name_of(row))
         and all(condition.holds(row) for condition in query.conditions)
-        and (not query.statuses or row.get("JobStatus") in query.statuses)
+        and (not query.statuses or status_of(row) in query.statuses)
     )
 
 

@@ -12,12 +12,14 @@ from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_p
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.counts import expiration_period, month_of, submit_day
 from jobledger.ledger.job_facts import facts_of_job, facts_of_row, is_active
-from jobledger.ledger.rows import is_counted, supersedes
-from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row, text_of
+from jobledger.ledger.rows import is_counted, listed_at_of, status_of, supersedes
+from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row
 from jobledger.service import Family
 
 # Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
 _JOBS_A_TRANSACTION = 50
+# A fifth of what DynamoDB writes in a second under one partition key: a larger transaction might never succeed.
+_BYTES_A_TRANSACTION = 100_000
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -42,7 +44,7 @@ class Known(msgspec.Struct, frozen=True):
 
         def progress(row: Row) -> tuple[int, str, bool]:
             is_given = given is not None and given.sort_key == row["SK"]
-            return int(row["Rank"]), str(row["ListedAt"]), is_given
+            return int(row["Rank"]), listed_at_of(row), is_given
 
         ordered = sorted(rows, key=progress)
         row = ordered[-1] if ordered else None
@@ -88,7 +90,7 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
     def moves(self) -> bool:
         """Whether the job's status changes."""
         row = self.known.row
-        return self.replaces and (row is None or row.get("JobStatus") != self.job.status)
+        return self.replaces and (row is None or status_of(row) != self.job.status)
 
     def is_announced(self, unseen_since: str | None) -> bool:
         """Whether the change log has a row of it. In a first fill, new jobs have none (`unseen_since`)."""
@@ -116,7 +118,10 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         """Return the submit days and months of the job, and the periods in which it expires and was to expire."""
         days = {submit_day(str(row["SK"])) for row in self.rows} | {submit_day(self.key)}
         expiring = [(self.job.expiration_time, self.job.sort_key)]
-        expiring += [(text_of(row, "ExpirationTime"), str(row["SK"])) for row in self.rows]
+        expiring += [
+            (facts_of_row(self.job.family, row).expiration_time, str(row["SK"]))
+            for row in self.rows
+        ]
         expirations = {f"expires#{expiration_period(time, key)}" for time, key in expiring if time}
         return days | {month_of(day) for day in days} | expirations
 
@@ -128,27 +133,35 @@ def plan(scope: str, job: Job, listed_at: str, known: Known, now: datetime) -> J
 
 
 def batches(
-    scope: str, writes: Iterable[JobWrite], unseen_since: str | None, *, one_by_one: bool
+    scope: str,
+    writes: Iterable[JobWrite],
+    unseen_since: str | None,
+    *,
+    counted: bool,
+    one_by_one: bool,
 ) -> Iterator[list[JobWrite]]:
     """Split writes into transactions, in the order of submission, so that few counter rows change in each.
 
     Each submit day, submit month and expiration day of a transaction is a counter row, all jobs are another
-    one, and one row is left for a check.
+    one, and one row is left for a check. Without `counted`, no counter row changes.
     """
     batch: list[JobWrite] = []
     periods: set[str] = set()
-    written = 2
+    written, size = 2, 0
+    most = _JOBS_A_TRANSACTION if counted else TRANSACTION_LIMIT
     for write in sorted(writes, key=lambda write: write.key):
         added = 1 + len(write.removed) + write.is_announced(unseen_since)
         added += write.ended_unseen(unseen_since)
         added += write.active_change(scope) is not None
-        touched = write.periods()
+        touched = write.periods() if counted else set()
         too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
-        if batch and (one_by_one or len(batch) == _JOBS_A_TRANSACTION or too_many):
+        too_large = size + len(write.job.json) > _BYTES_A_TRANSACTION
+        if batch and (one_by_one or len(batch) == most or too_many or too_large):
             yield batch
-            batch, written, periods = [], 2, set()
+            batch, written, size, periods = [], 2, 0, set()
         batch.append(write)
         written += added
+        size += len(write.job.json)
         periods |= touched
     if batch:
         yield batch

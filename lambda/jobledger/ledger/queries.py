@@ -49,7 +49,8 @@ def parameters_of(
     }
     if index.name:
         parameters["IndexName"] = index.name
-    values |= {f":{condition.filter}": condition.value for condition in query.conditions}
+    scope = ledger.partition(part.family)
+    values |= {f":{condition.filter}": condition.stored(scope) for condition in query.conditions}
     if as_of is not None:
         values[":as_of"] = beginning(as_of, query, part.family)
         values[":ahead"] = rfc3339(parse(now) + CLOCK_SKEW)

@@ -5,13 +5,21 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from jobledger.errors import LedgerUnavailable
+from jobledger.errors import LedgerUnavailable, WalkOvertaken
 from jobledger.jobs import Job
 from jobledger.ledger.active import Followed, read_followed
 from jobledger.ledger.counters import counted_together
-from jobledger.ledger.job_facts import OTHER_STATUS
+from jobledger.ledger.job_facts import MODELLED, OTHER_STATUS
 from jobledger.ledger.planning import JobWrite, Known, batches, increments_of, plan
-from jobledger.ledger.rows import change_row, checked, ended_row, furthest, job_row, rows_of
+from jobledger.ledger.rows import (
+    change_row,
+    checked,
+    ended_row,
+    furthest,
+    job_row,
+    observed_at_of,
+    rows_of,
+)
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState, SyncStates
 from jobledger.ledger.table import WRITE_ATTEMPTS, Action, Check, Delete, Put, Row, Table, pause
@@ -48,6 +56,7 @@ class Recorder:
         listed_at: str,
         *,
         announce_new: bool,
+        counted: bool = True,
         followed: Followed | None = None,
         search_all: bool = False,
     ) -> Recorded:
@@ -60,6 +69,9 @@ class Recorder:
         the family's active jobs, as far as the caller has read them: a job that is listed with another submit
         time is found there. Jobs without a row are looked for by their ids, with `search_all` all jobs, but
         not in a first fill. Raises LedgerUnavailable; rows that were written before the error remain, complete.
+
+        Without `counted`, the counters stay as they are: the fill of a family that was never synced, whose jobs
+        are counted once, afterwards. Raises WalkOvertaken when another sync has completed the fill.
         """
         scope, pending = f"{self._scope}/{family}", furthest(jobs)
         unseen_since = None if announce_new else rfc3339(self._now() - _FIRST_WINDOW)
@@ -80,8 +92,10 @@ class Recorder:
             writes = [write for write in plans if write]
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in batches(scope, writes, unseen_since, one_by_one=attempt > 0):
-                if self._write(family, batch, listed_at, unseen_since):
+            for batch in batches(
+                scope, writes, unseen_since, counted=counted, one_by_one=attempt > 0
+            ):
+                if self._write(family, batch, listed_at, unseen_since, counted=counted):
                     changed += sum(write.replaces for write in batch)
                     altered += sum(bool(w.replaces and w.job.altered) for w in batch)
                     transitions += sum(write.is_announced(unseen_since) for write in batch)
@@ -142,25 +156,30 @@ class Recorder:
         batch: Sequence[JobWrite],
         listed_at: str,
         unseen_since: str | None,
+        *,
+        counted: bool,
     ) -> bool:
         """Write a batch in one transaction; False when another writer was faster."""
         scope = f"{self._scope}/{family}"
-        batch = self._counted(family, batch)
+        batch = self._counted(family, batch) if counted else batch
         active = [change for write in batch if (change := write.active_change(scope))]
         follows = any(isinstance(change, Put) for change in active)
         checks: list[Check] = []
         floor: str | None = None
-        if follows or any(write.known.row is None for write in batch):
+        if not counted or follows or any(write.known.row is None for write in batch):
             # The batch is stamped immediately before it is written.
-            settled = self._settled(family, follows=follows)
+            settled = self._settled(family, follows=follows, counted=counted)
             if settled is None:
                 return False
             checks, floor = settled
         actions: list[Action] = [*checks, *active]
         first_observed_at = later_than(floor, self._now())
         for write in batch:
-            actions += self._of_job(scope, write, listed_at, unseen_since, first_observed_at)
-        return self._table.transact([*actions, *increments_of(self._scope, family, batch)])
+            actions += self._of_job(
+                scope, write, listed_at, unseen_since, first_observed_at, counted=counted
+            )
+        increments = increments_of(self._scope, family, batch) if counted else []
+        return self._table.transact([*actions, *increments])
 
     def _counted(self, family: Family, batch: Sequence[JobWrite]) -> Sequence[JobWrite]:
         """Return a batch that says which jobs are counted under another status than theirs."""
@@ -173,15 +192,20 @@ class Recorder:
             for write in batch
         ]
 
-    def _settled(self, family: Family, *, follows: bool) -> tuple[list[Check], str | None] | None:
+    def _settled(
+        self, family: Family, *, follows: bool, counted: bool
+    ) -> tuple[list[Check], str | None] | None:
         """Return the check that a batch with new jobs is written with, and the time after which it is stamped.
 
         The state must still be the one that was read. So a new job is never written behind a `settled_at`
         that a reader has seen, however long its write takes; and an active job, which `follows` announces,
-        is never written in a state that says that there is none. Returns None when another writer was faster.
+        is never written in a state that says that there is none; and a job that is not `counted` is never
+        written after the fill. Returns None when another writer was faster.
         """
         state: SyncState | None = self._states.state(family)
         assert state is not None
+        if state.filled and not counted:
+            raise WalkOvertaken
         if follows and (state.idle or state.quiet):
             state = self._states.save_state(
                 family, msgspec.structs.replace(state, idle=False, quiet=0)
@@ -200,17 +224,20 @@ class Recorder:
         listed_at: str,
         unseen_since: str | None,
         first_observed_at: str,
+        *,
+        counted: bool,
     ) -> Iterator[Put | Check | Delete]:
         """Yield the job's row and, when its status changed, its change log row; and remove its other rows."""
         job, row, replaced = write.job, write.known.row, write.replaced
         read = {":read": replaced["Version"]} if replaced else {}
         if write.replaces:
-            observed_at = (
-                later_than(str(row["ObservedAt"]), self._now()) if row else first_observed_at
-            )
+            observed_at = later_than(observed_at_of(row), self._now()) if row else first_observed_at
             written = job_row(scope, job, row, listed_at, observed_at if write.moves else None)
             if write.counted_as:
                 written["CountedAs"] = write.counted_as
+            if not counted and job.status and job.status not in MODELLED:
+                # How many of these are counted by name depends on the counters.
+                del written["Counted"]
             if replaced:
                 yield Put(written, "Version = :read", read)
             else:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.table import Row, Table, text_of
 from jobledger.service import Family
 from jobledger.times import is_time, known
@@ -62,9 +62,9 @@ def supersedes(job: Job, listed_at: str, row: Row | None, now: datetime) -> bool
         return False
     if job.rank != row["Rank"]:
         return job.rank > int(row["Rank"])
-    if job.ended and job.status != row.get("JobStatus"):
+    if job.ended and job.status != status_of(row):
         return False
-    return listed_at > (known(text_of(row, "ListedAt"), now) or "")
+    return listed_at > (known(listed_at_of(row), now) or "")
 
 
 def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
@@ -85,16 +85,64 @@ def is_counted(row: Row) -> bool:
     return row.get("Counted") == LAYOUT
 
 
+def status_of(row: Row) -> str | None:
+    """Return the status of a job row, from the key of the index by status."""
+    return _after_scope(row, "StatusKey")
+
+
+def name_of(row: Row) -> str | None:
+    """Return the name of a job row, from the key of the index by name."""
+    return _after_scope(row, "NameKey")
+
+
+def _after_scope(row: Row, name: str) -> str | None:
+    key = text_of(row, name)
+    return key and key[len(str(row["PK"])) + 1 :]
+
+
+def history_of(row: Row) -> list[tuple[str | None, str]]:
+    """Return the statuses of a job row, with the times when the ledger first saw them; the oldest first.
+
+    A row has them from the second one on. Older versions wrote objects, and the first one as well.
+    """
+    if "History" not in row:
+        return [(status_of(row), str(row["FirstObservedAt"]))]
+    seen = msgspec.json.decode(str(row["History"]), type=list[_Pair | _Seen])
+    return [one if isinstance(one, tuple) else (one.JobStatus, one.ObservedAt) for one in seen]
+
+
+def observed_at_of(row: Row) -> str:
+    """Return the time when the ledger first saw the status of a job row."""
+    return history_of(row)[-1][1]
+
+
+def listed_at_of(row: Row) -> str:
+    """Return the time when the listing was requested that a job row shows, or a later one.
+
+    A row has it when it is later than the last change of its status.
+    """
+    return text_of(row, "ListedAt") or observed_at_of(row)
+
+
+_Pair = tuple[str | None, str]
+
+
+class _Seen(msgspec.Struct):
+    ObservedAt: str
+    JobStatus: str | None = None
+
+
 def checked(row: Row) -> Row:
     """Return a job row that `supersedes` and `job_row` can read. Raises NotUnderstood for another."""
     try:
         msgspec.convert(row, _Written)
-        msgspec.json.decode(str(row["History"]), type=list[dict[str, Any]])
-    except (msgspec.DecodeError, KeyError) as error:
+        history = history_of(row)
+        times = [row["FirstObservedAt"], listed_at_of(row), *(time for _, time in history)]
+    except (msgspec.DecodeError, IndexError, KeyError) as error:
         raise NotUnderstood("a job row") from error
-    times = ("SubmitTime", "EndTime", "ExpirationTime", "ListedAt", "FirstObservedAt", "ObservedAt")
-    if not all(is_time(str(row[name])) for name in times if name in row):
+    if not all(is_time(str(time)) for time in times):
         raise NotUnderstood("a time of a job row")
+    facts_of_row(Family(str(row["PK"]).rpartition("/")[2]), row)
     return row
 
 
@@ -103,10 +151,7 @@ class _Written(msgspec.Struct):
 
     Job: str
     Rank: int
-    ListedAt: str
     FirstObservedAt: str
-    ObservedAt: str
-    History: str
     Version: int
 
 
@@ -115,19 +160,18 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
 
     `observed_at` is None when only properties changed and the status did not. The writer of the row counts
     the job in the same transaction.
+
+    DynamoDB bills a row by the kilobyte, in the table and in each of four indexes: this one has what a key or a
+    Query needs, and nothing else that the job's JSON says.
     """
-    history: list[dict[str, Any]] = msgspec.json.decode(str(row["History"])) if row else []
+    history = history_of(row) if row else []
     if observed_at is not None:
-        status = {} if job.status is None else {"JobStatus": job.status}
-        history.append(status | {"ObservedAt": observed_at})
+        history.append((job.status, observed_at))
         # Statuses of the service's model move forward; others can go back and forth.
         history = history[:1] + history[1:][1 - HISTORY_LIMIT :]
     optional: dict[str, str | None] = {
-        "JobName": job.name,
-        "JobStatus": job.status,
-        "SubmitTime": job.submit_time,
-        "EndTime": job.end_time,
-        "ExpirationTime": job.expiration_time,
+        "ListedAt": listed_at if listed_at > history[-1][1] else None,
+        "History": msgspec.json.encode(history).decode() if history[1:] else None,
         "NameKey": job.name and f"{scope}#{job.name}",
         "StatusKey": job.status and f"{scope}#{job.status}",
         "NameStatusKey": job.name and job.status and f"{scope}#{job.status}#{job.name}",
@@ -138,10 +182,7 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
         "Job": job.json,
         "IdKey": f"{scope.rpartition('/')[0]}#{job.job_id}",
         "Rank": job.rank,
-        "ListedAt": listed_at,
         "FirstObservedAt": str(row["FirstObservedAt"]) if row else str(observed_at),
-        "ObservedAt": str(row["ObservedAt"]) if row and observed_at is None else str(observed_at),
-        "History": msgspec.json.encode(history).decode(),
         "Version": int(row["Version"]) + 1 if row else 1,
         "Counted": LAYOUT,
     }
@@ -152,7 +193,7 @@ def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
     """Return the change log row for a job with a new status, or for a new job."""
     optional: dict[str, str | None] = {
         "JobStatus": job.status,
-        "PreviousJobStatus": text_of(row, "JobStatus") if row else None,
+        "PreviousJobStatus": status_of(row) if row else None,
         "SubmitTime": job.submit_time,
         "EndTime": job.end_time,
     }

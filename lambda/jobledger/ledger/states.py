@@ -93,7 +93,7 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     @property
     def counters_complete(self) -> bool:
         """Whether the counters include every job of the family, as this version counts them."""
-        return self.counted == LAYOUT
+        return self.filled and self.counted == LAYOUT
 
     @property
     def without_rows(self) -> dict[str, str]:

@@ -34,8 +34,10 @@ CONFIG = Config(
     # DynamoDB validates each request anyway.
     parameter_validation=False,
 )
-# Rounds after a conflict or throttling: four still end well before SETTLING.
+# Rounds after a conflict; four still end well before SETTLING. A writer that is alone on a partition key waits a second
+# at most for a throttle to end, and the rounds of a throttled write take 30 seconds at most.
 _ROUNDS = 4
+_THROTTLED_ROUNDS = 40
 WRITE_ATTEMPTS = 6
 """How often a writer that other writers are faster than reads and writes again."""
 
@@ -178,24 +180,24 @@ class Table:
         return self._write(lambda: self._client.transact_write_items(TransactItems=items))
 
     def _write(self, call: Callable[[], Any]) -> bool:
-        busy = False
-        for round_number in range(_ROUNDS):
-            pause(round_number)
+        busy = throttled = 0
+        while True:
+            pause(busy or min(throttled, 2))
             try:
                 with ledger_errors():
                     call()
             except ConditionFailed:
                 return False
             except Busy:
-                busy = True
-                continue
-            except Throttled:
-                busy = False
-                continue
-            return True
-        if busy:
-            return False
-        raise LedgerUnavailable("ThrottlingError")
+                busy += 1
+                if busy == _ROUNDS:
+                    return False
+            except Throttled as error:
+                throttled += 1
+                if throttled == _THROTTLED_ROUNDS:
+                    raise LedgerUnavailable("ThrottlingError") from error
+            else:
+                return True
 
     def _action(self, action: Action) -> dict[str, Any]:
         if isinstance(action, Put):
@@ -233,9 +235,9 @@ def _next(row: Row, read: int) -> Put:
 
 
 def pause(round_number: int) -> None:
-    """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds."""
+    """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds each."""
     if round_number:
-        time.sleep(random.random() * 0.05 * 4**round_number)
+        time.sleep(random.random() * 0.05 * 4 ** min(round_number, 3))
 
 
 def _refuse_retry(request: Any, **_: Any) -> None:

@@ -112,9 +112,6 @@ class Sync:
         self._upstream.reset()
         try:
             self._begin()
-            if self._reconcile and not self._state.filled:
-                # Before the first fill there is nothing to count, and the counters are complete at once.
-                self._recount()
             self._run("walk")
             if self._reconcile and self._full_walk_is_due():
                 self._run("full_walk")
@@ -222,6 +219,7 @@ class Sync:
             jobs,
             listed_at,
             announce_new=self._state.filled,
+            counted=self._state.filled,
             followed=self._active.jobs,
         )
         self._active.see(jobs)
@@ -272,6 +270,9 @@ class Sync:
     def _confirmed(self, state: SyncState, rest: Round | None, as_of: str | None) -> SyncState:
         """Return the state after a walk: AsOf moves on if every active job was confirmed."""
         at = rfc3339(self._now())
+        if not state.filled:
+            # The fill has written jobs that no counter includes.
+            state = replace(state, counted=0, recounted="")
         following = replace(
             state,
             as_of=later(as_of, state.as_of),
@@ -287,15 +288,20 @@ class Sync:
 
     def _recount(self) -> None:
         """Recount the counters month by month, if that is due; the next run resumes an interrupted recount."""
-        if self._state.counters_complete and self._state.recounted is None:
+        state = self._state
+        if not state.filled or (state.counters_complete and state.recounted is None):
             return
-        begun = self._state.recounted or ""
+        begun = state.recounted or ""
+        # Rows that are counted for the first time are not repaired.
+        verifies = state.counters_complete
         for month in months_to_recount(self._ledger, self._family, begun):
             self._check_deadline()
             today = submit_day(rfc3339(self._now()))
-            self._repaired += recount_month(self._ledger, self._family, month, today)
+            repaired = recount_month(self._ledger, self._family, month, today, self._check_deadline)
+            self._repaired += repaired if verifies else 0
             self._save_recount(recounted=month)
-        self._repaired += recount_all(self._ledger, self._family)
+        repaired = recount_all(self._ledger, self._family)
+        self._repaired += repaired if verifies else 0
         self._save_recount(recounted=None, counted=LAYOUT)
 
     def _save_recount(self, **changed: object) -> None:

@@ -27,9 +27,7 @@ from jobledger.ledger.counters import (
 )
 from jobledger.ledger.counts import (
     LAYOUT,
-    Counts,
     expiration_of,
-    expiration_parts,
     month_of,
     names_of,
     submit_day,
@@ -37,9 +35,9 @@ from jobledger.ledger.counts import (
 )
 from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts_of_row, is_active
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.rows import is_counted
+from jobledger.ledger.rows import is_counted, status_of
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import WRITE_ATTEMPTS, Key, Put, Row, pause, text_of, version_of
+from jobledger.ledger.table import WRITE_ATTEMPTS, Key, Put, Row, pause, version_of
 from jobledger.service import Family
 
 # With as many expiration days and some of a month's days, no more than the 100 rows of a transaction.
@@ -75,21 +73,31 @@ def months_to_recount(ledger: Ledger, family: Family, after: str) -> Iterator[st
         yield after
 
 
-def recount_month(ledger: Ledger, family: Family, month: str, today: str) -> int:
+def recount_month(
+    ledger: Ledger,
+    family: Family,
+    month: str,
+    today: str,
+    check_deadline: Callable[[], None] = lambda: None,
+) -> int:
     """Count what is not counted, and replace counter rows that differ; return how many were replaced.
 
     Rows of expiration days before `today` are not compared: nothing reads them any more. Raises
-    LedgerUnavailable; what was written before the error remains, complete.
+    LedgerUnavailable, and what `check_deadline` raises before each row that differs; what was written before
+    remains, complete.
     """
     recounted = _count(ledger, family, month)
     ledger.follow(family, recounted.active)
-    repaired = _repair_expirations(ledger, family, month, today, recounted.expirations)
+    repaired = _repair_expirations(
+        ledger, family, month, today, recounted.expirations, check_deadline
+    )
     days = [f"{month}-{number:02}" for number in range(1, 32)]
     keys = [day_key(ledger.scope, family, day) for day in days]
     stored = {str(row["SK"]): counts_of(row) for row in ledger.table.batch_get(keys)}
     for day, key in zip(days, keys, strict=True):
         # Writers change rows between the two reads: a difference is only the reason to look again.
         if stored.get(key["SK"], Counter()) != recounted.days[day]:
+            check_deadline()
             repaired += _repair(ledger, key, partial(_sum_of_jobs, ledger, family, day))
     key = month_key(ledger.scope, family, month)
     return repaired + _repair(ledger, key, partial(_sum_of_days, ledger, keys))
@@ -143,7 +151,7 @@ def _count_rows(ledger: Ledger, family: Family, keys: Sequence[Key]) -> None:
 def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
     changes = Changes(ledger.scope, family)
     puts = []
-    statuses = [text_of(row, "JobStatus") for row in rows]
+    statuses = [status_of(row) for row in rows]
     together = counted_together(ledger.table, ledger.scope, family, statuses)
     for row, status in zip(rows, statuses, strict=True):
         version = version_of(row)
@@ -156,32 +164,43 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
 
 
 def _repair_expirations(
-    ledger: Ledger, family: Family, month: str, today: str, recounted: dict[str, Recounted]
+    ledger: Ledger,
+    family: Family,
+    month: str,
+    today: str,
+    recounted: dict[str, Recounted],
+    check_deadline: Callable[[], None],
 ) -> int:
     """Replace what the rows of expiration days have of one submit month, where it differs."""
     rows = expirations(ledger.table, ledger.scope, today)
-    stored = {row.period: row.counts for row in rows if row.family is family}
+    stored = {
+        row.period: {name: number for name, number in row.counts.items() if number}
+        for row in rows
+        if row.family is family and month_of(_submitted(row.period)) == month
+    }
     repaired = 0
-    for day in sorted(stored.keys() | {day for day in recounted if day >= today}):
-        if _of_month(stored.get(day, {}), month) != recounted.get(day, {}):
-            key = expiration_key(ledger.scope, family, day)
-            recount = partial(_with_expirations, ledger, family, month, day)
-            repaired += _repair(ledger, key, recount)
+    for period in sorted(stored.keys() | {period for period in recounted if period >= today}):
+        if stored.get(period, {}) != recounted.get(period, {}):
+            check_deadline()
+            key = expiration_key(ledger.scope, family, period)
+            repaired += _repair(ledger, key, partial(_expirations_of, ledger, family, period))
     return repaired
 
 
-def _repair(ledger: Ledger, key: Key, recount: Callable[[Counts], Recounted]) -> int:
-    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0.
+def _submitted(period: str) -> str:
+    """Return the submit day of an expiration period."""
+    return period.partition("~")[2]
 
-    `recount` is given the counts of the row.
-    """
+
+def _repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
+    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
     last = None
     for attempt in range(WRITE_ATTEMPTS):
         pause(min(attempt, 1))
         row = ledger.table.get(key)
         version = version_of(row)
         stored = counts_of(row)
-        recounted = recount(stored)
+        recounted = recount()
         if recounted == stored:
             return 0
         # A Query can see a transaction in part: the job rows may be older than the counter row that was read
@@ -194,40 +213,26 @@ def _repair(ledger: Ledger, key: Key, recount: Callable[[Counts], Recounted]) ->
     return 0  # too busy to compare: the next recount will
 
 
-def _sum_of_jobs(ledger: Ledger, family: Family, day: str, _: Counts) -> Recounted:
+def _sum_of_jobs(ledger: Ledger, family: Family, day: str) -> Recounted:
     total: Recounted = Counter()
     for job in _counted_jobs(ledger, family, day):
         total.update(names_of(job))
     return total
 
 
-def _with_expirations(
-    ledger: Ledger, family: Family, month: str, day: str, stored: Counts
-) -> Recounted:
-    """Return the counts of an expiration day, with those of one submit month from its job rows."""
-    found = (expiration_of(job) for job in _counted_jobs(ledger, family, month))
-    of_month = Counter(name for expires, name in filter(None, found) if expires == day)
-    others = stored.keys() - _of_month(stored, month).keys()
-    return of_month + Counter({name: stored[name] for name in others})
+def _expirations_of(ledger: Ledger, family: Family, period: str) -> Recounted:
+    found = map(expiration_of, _counted_jobs(ledger, family, _submitted(period)))
+    return Counter(name for expires, name in filter(None, found) if expires == period)
 
 
-def _of_month(counts: Counts, month: str) -> dict[str, int]:
-    """Return the counts of an expiration day that are of jobs of one submit month, without zeros."""
-    return {
-        name: number
-        for name, number in counts.items()
-        if number and month_of(expiration_parts(name)[1]) == month
-    }
-
-
-def _sum_of_days(ledger: Ledger, keys: Sequence[Key], _: Counts) -> Recounted:
+def _sum_of_days(ledger: Ledger, keys: Sequence[Key]) -> Recounted:
     total: Recounted = Counter()
     for row in ledger.table.batch_get(keys):
         total.update(without_hours(counts_of(row)))
     return +total
 
 
-def _sum_of_months(ledger: Ledger, family: Family, _: Counts) -> Recounted:
+def _sum_of_months(ledger: Ledger, family: Family) -> Recounted:
     total: Recounted = Counter()
     for row in months(ledger.table, ledger.scope, consistent=True):
         if row.family is family:

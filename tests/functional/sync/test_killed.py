@@ -31,8 +31,8 @@ PROCESSES.set_forkserver_preload([one_sync.__name__])
 BEGAN = time.time()
 OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 # More than a run has, which the tests below make sure of.
-STEPS, RECOUNT_STEPS = 30, 45
-KILLS = in_full(6, 30)
+STEPS, RECOUNT_STEPS = 66, 45
+KILLS = in_full(6, 66)
 RECOUNT_KILLS = in_full(9, 45)
 
 

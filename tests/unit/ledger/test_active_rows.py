@@ -1,5 +1,6 @@
 """Active jobs are rows of their own, which come and go with the job's row; and a job is one row."""
 
+import json
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -33,8 +34,12 @@ class Ledgered(Counted):
 
     def rows(self) -> list[tuple[str, str]]:
         """The job rows: submit time and status."""
-        items = [item for item in self.database.items.values() if "Job" in item]
-        return sorted((item["SK"]["S"].partition("#")[0], item["JobStatus"]["S"]) for item in items)
+        jobs = [
+            json.loads(item["Job"]["S"]) for item in self.database.items.values() if "Job" in item
+        ]
+        return sorted(
+            (job.get("SubmitTime", "1970-01-01T00:00:00.000Z"), job["JobStatus"]) for job in jobs
+        )
 
     def agree(self) -> None:
         check_rows(self.database.items, SCOPE, FAMILY)

@@ -1,5 +1,6 @@
 """Counter rows: their keys, what a transaction adds to them, and how they are read."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobledger.jobs import Job
+from jobledger.jobs import Job, job_from_json
 from jobledger.ledger import counters
 from jobledger.ledger.counters import Changes, CounterRow, counts_of
 from jobledger.ledger.counts import LAYOUT
@@ -31,9 +32,10 @@ def key(sort_key: str) -> dict[str, str]:
     return {"PK": f"{SCOPE}#totals#{LAYOUT}", "SK": sort_key}
 
 
-def row_of(job: Job, **attributes: Any) -> Row:
-    row = job_row(f"{SCOPE}/{job.family}", job, None, rfc3339(NOW), rfc3339(NOW))
-    return row | attributes
+def row_of(job: Job, **properties: Any) -> Row:
+    before = job_from_json(job.family, json.dumps(json.loads(job.json) | properties))
+    assert before is not None
+    return job_row(f"{SCOPE}/{job.family}", before, None, rfc3339(NOW), rfc3339(NOW))
 
 
 def writes(jobs: Sequence[Job], rows: Mapping[str, Row] | None = None) -> list[JobWrite]:
@@ -109,10 +111,13 @@ def sizes(
     rows: dict[str, Row] | None = None,
     *,
     announce_new: bool = True,
+    counted: bool = True,
     one_by_one: bool = False,
 ) -> list[int]:
     unseen_since = None if announce_new else "2030"
-    found = list(batches(SCOPE, writes(jobs, rows), unseen_since, one_by_one=one_by_one))
+    found = list(
+        batches(SCOPE, writes(jobs, rows), unseen_since, counted=counted, one_by_one=one_by_one)
+    )
     assert [write.job for batch in found for write in batch] == sorted(
         jobs, key=lambda job: job.sort_key
     )
@@ -144,6 +149,14 @@ def test_one_by_one_is_a_transaction_for_each_job():
     assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
 
 
+def test_a_fill_counts_nothing_and_writes_a_hundred_rows_or_a_hundred_kilobytes():
+    assert sizes(of_one_day(200), announce_new=False, counted=False) == [98, 98, 4]
+    active = of_one_day(100, JobStatus="IN_PROGRESS")
+    assert sizes(active, announce_new=False, counted=False) == [49, 49, 2]
+    large = of_one_day(20, Message="m" * 20_000)
+    assert sizes(large, announce_new=False, counted=False) == [4] * 5
+
+
 def test_transactions_leave_room_for_the_change_of_a_known_job():
     jobs = of_one_day(60)
     assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]
@@ -162,8 +175,9 @@ def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
         return a_job(f"{number:03}", submitted=at, ExpirationTime=expires)
 
     def before(time: Callable[[int], str]) -> dict[str, Row]:
-        rows = (row_of(job, ExpirationTime=time(n)) for n, job in enumerate(jobs))
-        return {str(row["SK"]): row | {"JobStatus": "FAILED"} for row in rows}
+        failed = {"JobStatus": "FAILED"}
+        rows = (row_of(job, ExpirationTime=time(n), **failed) for n, job in enumerate(jobs))
+        return {str(row["SK"]): row for row in rows}
 
     jobs = [expiring(n) for n in range(60)]
     assert sizes(jobs) == [32, 28]

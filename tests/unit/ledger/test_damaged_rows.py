@@ -30,13 +30,14 @@ ODD = {
     "missing": None,
 }
 CHANGE_ATTRIBUTES = ("Family", "JobId", "ObservedAt", "SubmitTime")
-WRITTEN = ("Rank", "ListedAt", "FirstObservedAt", "ObservedAt", "History", "Version")
+WRITTEN = ("Rank", "ListedAt", "FirstObservedAt", "History", "Version")
 TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
 
 
 def is_damage(attribute, value):
-    """A change without a SubmitTime is as good as any; a JobId can be any text."""
-    return (attribute, value) not in {("SubmitTime", "missing"), ("JobId", "a text")} and not (
+    """A change without a SubmitTime is as good as any, a row of one status has no History; a JobId can be any text."""
+    optional = {(name, "missing") for name in ("SubmitTime", "ListedAt", "History")}
+    return (attribute, value) not in optional | {("JobId", "a text")} and not (
         attribute in ("Rank", "Version") and value == "a number"
     )
 
@@ -61,13 +62,17 @@ def damage(world, kind, attribute, value):
         if key[0].endswith(kind) and key[1].endswith(f"#{VICTIM}") and row_is_last(row)
     ]
     row.pop(attribute, None)
-    if value is not None:
+    if attribute in TIMES and "Job" in row:
+        job = json.loads(row["Job"]["S"]) | {attribute: value and next(iter(value.values()))}
+        row["Job"] = {"S": json.dumps(job)}
+    elif value is not None:
         row[attribute] = value
     return key
 
 
 def row_is_last(row):
-    return row.get("JobStatus", {}).get("S") == "COMPLETED"
+    status = row.get("JobStatus", row.get("StatusKey", {}))
+    return status.get("S", "").endswith("COMPLETED")
 
 
 @pytest.fixture

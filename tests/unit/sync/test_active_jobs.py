@@ -3,6 +3,7 @@
 import pytest
 
 from jobledger.errors import JobUnknown, UpstreamError
+from jobledger.ledger.rows import status_of
 from jobledger.ledger.states import LastError
 from jobledger.times import rfc3339
 from testing.builders import HOUR, MINUTE, NOW, SECOND
@@ -36,8 +37,8 @@ def test_an_active_job_that_is_not_listed_is_described(found, active, error, sta
     assert done.as_of == (minutes(1) if error else rfc3339(at))
     assert (synced.active == {"busy": rfc3339(NOW - HOUR)}) is active
     row = synced.ledger.find("busy")
-    assert (row["JobStatus"], "ExpiredUpstream" in row) == (status, False)
-    assert synced.ledger.find("last")["JobStatus"] == "FAILED"
+    assert (status_of(row), "ExpiredUpstream" in row) == (status, False)
+    assert status_of(synced.ledger.find("last")) == "FAILED"
     last_error = synced.state.last_error
     assert last_error == (LastError(error, rfc3339(at + SECOND)) if error else None)
 

@@ -173,7 +173,7 @@ class History:
         ]
         if keys:
             key = self.random.choice(keys)
-            name = self.random.choice(["History", "ListedAt", "FirstObservedAt"])
+            name = "FirstObservedAt"
             self.damaged[key] = {name: rows[key].pop(name)}
 
     def damage_active_row(self) -> None:

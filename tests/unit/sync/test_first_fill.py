@@ -1,0 +1,181 @@
+"""What a first fill writes, how long DynamoDB's limits let it take, and that its jobs are counted once."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bench.limits import Limited
+from bench.metered import size_of
+from jobledger.jobs import Job, job_from_service
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.table import Table
+from jobledger.service import Family
+from jobledger.sync.upstream import UpstreamPage
+from jobledger.sync.walk import FamilySync, Sync
+from testing.builders import SCOPE
+from testing.recounted import recounted, stored_counters
+
+FAMILY = Family.SNOMEDCT
+START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PAGE = 500
+
+
+def a_job(number: int, status: str = "COMPLETED", **more: Any) -> Job:
+    submitted = START - timedelta(minutes=15 * number + 120)
+    job = job_from_service(
+        FAMILY,
+        {
+            "JobId": f"{number:032x}",
+            "JobName": f"nightly-notes-{number % 7}",
+            "JobStatus": status,
+            "SubmitTime": submitted,
+            **(
+                {"EndTime": submitted + timedelta(seconds=60 + number % 3000)}
+                if status == "COMPLETED"
+                else {}
+            ),
+            "ExpirationTime": submitted + timedelta(days=120),
+            "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/2026/"},
+            "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/2026/"},
+            "LanguageCode": "en",
+            "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
+            "ModelVersion": "3.0.0",
+            **more,
+        },
+    )
+    assert job is not None
+    return job
+
+
+class Listed:
+    """A service that lists these jobs, a quarter of a second a page."""
+
+    throttles = 0
+
+    def __init__(self, filling: "Filling", jobs: list[Job]) -> None:
+        self._filling = filling
+        self.jobs = jobs
+        self.calls = 0
+
+    def reset(self) -> None:
+        self.calls = 0
+
+    def page(self, family: Family, after: str | None, token: str | None) -> UpstreamPage:
+        self.calls += 1
+        self._filling.seconds += 0.25
+        listed = [job for job in self.jobs if (job.submit_time or "") > (after or "")]
+        at = int(token or 0)
+        following = str(at + PAGE) if len(listed) > at + PAGE else None
+        return UpstreamPage(tuple(listed[at : at + PAGE]), following)
+
+    def describe(self, family: Family, job_id: str) -> Job:
+        return next(job for job in self.jobs if job.job_id == job_id)
+
+
+class Filling:
+    """A ledger on a table with DynamoDB's limits, whose clock is moved by pauses and calls."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.seconds = 0.0
+        self.table = Limited(lambda: self.seconds)
+        self.ledger = Ledger(Table(self.table, "ledger"), SCOPE, self.now)
+        self.service = Listed(self, jobs)
+        self.table.before = self.call
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def call(self, operation: str) -> None:
+        self.seconds += 0.01
+
+    def sync(self, **more: Any) -> FamilySync:
+        upstream: Any = self.service
+        return Sync(FAMILY, upstream, self.ledger, self.now, **more).run()
+
+    def check_counters(self) -> None:
+        """Check that the counters include each job once."""
+        items = self.table.items
+        assert stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        return (row for (pk, _), row in self.table.items.items() if pk == f"{SCOPE}/{FAMILY}")
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def filled(monkeypatch: pytest.MonkeyPatch) -> Filling:
+    """A family of 10,000 jobs, before its first sync."""
+    random.seed(1)
+    filling = Filling([a_job(number) for number in range(10_000)])
+    monkeypatch.setattr("time.sleep", filling.sleep)
+    return filling
+
+
+def test_a_million_jobs_take_half_an_hour_and_six_units_each_and_no_throttle_ends_the_run(filled):
+    assert filled.sync(reconcile=False).error is None
+    jobs = len(filled.service.jobs)
+    assert sum(1 for _ in filled.rows()) == jobs
+    assert filled.table.throttled > 0
+    assert filled.table.writes / jobs <= 6.5
+    assert filled.seconds * 1_000_000 / jobs <= 34 * 60
+    assert max(map(size_of, filled.rows())) <= 1024
+
+
+def test_the_jobs_of_a_fill_are_counted_once_afterwards(filled):
+    assert filled.sync(reconcile=False).error is None
+    assert not filled.ledger.state(FAMILY).counters_complete
+    written = filled.table.writes
+    assert filled.sync().error is None
+    assert filled.ledger.state(FAMILY).counters_complete
+    filled.check_counters()
+    # The rows of 104 days, as many expiration days, four months and all jobs, of up to 8 KB each.
+    assert (filled.table.writes - written) / len(filled.service.jobs) < 0.3
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "IN_PROGRESS", "PAUSED", None])
+@pytest.mark.parametrize("stop", range(1, 12, 2))
+def test_a_fill_that_is_cut_short_is_resumed_and_counts_each_job_once(status, stop, monkeypatch):
+    filling = Filling([a_job(number, status) for number in range(700)])
+    monkeypatch.setattr("time.sleep", filling.sleep)
+    left = stop
+
+    def fail(operation: str) -> None:
+        nonlocal left
+        if operation == "transact_write_items":
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+
+    filling.table.after = fail
+    with pytest.raises(KeyboardInterrupt):
+        filling.sync()
+    filling.seconds += 60
+    assert filling.sync().error is None
+    filling.check_counters()
+    statuses = Counter(
+        row["StatusKey"]["S"] if "StatusKey" in row else None for row in filling.rows()
+    )
+    assert sum(statuses.values()) == 700
+    assert not any(pk.endswith("#changes") for pk, _ in filling.table.items)
+
+
+def test_a_slow_fill_writes_nothing_after_another_run_has_filled_the_family(filled):
+    slow, filled.service.jobs = filled.service.jobs, filled.service.jobs[:600]
+
+    def come_between(operation: str) -> None:
+        filled.seconds += 0.01
+        if operation == "transact_write_items" and any(True for _ in filled.rows()):
+            filled.table.before = filled.call
+            assert filled.sync().error is None
+            filled.service.jobs = slow
+
+    filled.table.before = come_between
+    assert filled.sync().error in ("WalkOvertaken", None)
+    assert filled.ledger.state(FAMILY).counters_complete
+    filled.check_counters()
