@@ -64,6 +64,7 @@ class Streams:
             "EndTime": moment,
             "ExpirationTime": "2026-11-24T12:00:00.000Z",
         }
+        item["Job"] = json.dumps(item)
         return {name: {"S": text} for name, text in item.items()}
 
 
