@@ -12,12 +12,19 @@ Order = Literal["ascending", "descending"]
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """A filter that no key of a query answers: the key `attribute` of an index has the value, or begins with it."""
+    """A filter that no key of a job row answers: `attribute` has the value, or begins with it.
+
+    An attribute that is the key of an index, whose name ends with `Key`, has the row's `Scope` before the value.
+    """
 
     filter: str
     attribute: str
     value: str
     begins_with: bool = False
+
+    def stored(self, scope: str) -> str:
+        """Return the value as rows of a `Scope` have it."""
+        return f"{scope}#{self.value}" if self.attribute.endswith("Key") else self.value
 
     @property
     def expression(self) -> str:
@@ -26,13 +33,9 @@ class Condition(msgspec.Struct, frozen=True):
             return f"begins_with({self.attribute}, :{self.filter})"
         return f"{self.attribute} = :{self.filter}"
 
-    def value_in(self, scope: str) -> str:
-        """Return the value as the key of an index in a scope has it."""
-        return f"{scope}#{self.value}"
-
     def holds(self, row: Mapping[str, object]) -> bool:
         """Whether a job row meets the condition."""
-        found, value = str(row.get(self.attribute, "")), self.value_in(str(row["PK"]))
+        found, value = str(row.get(self.attribute, "")), self.stored(str(row["PK"]))
         return found.startswith(value) if self.begins_with else found == value
 
 

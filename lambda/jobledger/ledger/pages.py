@@ -239,10 +239,9 @@ def _follows(read: _Reading, place: tuple[str, Family]) -> bool:
 
 def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
     """Whether a followed job is active and matches what its key does not say."""
-    name = name_of(row) or ""
     return (
         is_active(facts_of_row(family, row))
-        and query.name in (None, name)
+        and query.name in (None, name_of(row))
         and all(condition.holds(row) for condition in query.conditions)
         and (not query.statuses or status_of(row) in query.statuses)
     )

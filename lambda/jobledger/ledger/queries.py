@@ -50,7 +50,7 @@ def parameters_of(
     if index.name:
         parameters["IndexName"] = index.name
     scope = ledger.partition(part.family)
-    values |= {f":{condition.filter}": condition.value_in(scope) for condition in query.conditions}
+    values |= {f":{condition.filter}": condition.stored(scope) for condition in query.conditions}
     if as_of is not None:
         values[":as_of"] = beginning(as_of, query, part.family)
         values[":ahead"] = rfc3339(parse(now) + CLOCK_SKEW)

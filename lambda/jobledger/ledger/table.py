@@ -34,8 +34,8 @@ CONFIG = Config(
     # DynamoDB validates each request anyway.
     parameter_validation=False,
 )
-# Rounds after a conflict. A writer that is alone on a partition key waits a second at most when it is throttled; the
-# rounds of a throttled transaction take 30 seconds at most, which is well before SETTLING.
+# Rounds after a conflict; four still end well before SETTLING. A writer that is alone on a partition key waits a second
+# at most for a throttle to end, and the rounds of a throttled write take 30 seconds at most.
 _ROUNDS = 4
 _THROTTLED_ROUNDS = 40
 WRITE_ATTEMPTS = 6

@@ -145,16 +145,16 @@ def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs(count, announce_n
     assert sizes(of_one_day(count), announce_new=announce_new) == expected
 
 
+def test_one_by_one_is_a_transaction_for_each_job():
+    assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
+
+
 def test_a_fill_counts_nothing_and_writes_a_hundred_rows_or_a_hundred_kilobytes():
     assert sizes(of_one_day(200), announce_new=False, counted=False) == [98, 98, 4]
     active = of_one_day(100, JobStatus="IN_PROGRESS")
     assert sizes(active, announce_new=False, counted=False) == [49, 49, 2]
     large = of_one_day(20, Message="m" * 20_000)
     assert sizes(large, announce_new=False, counted=False) == [4] * 5
-
-
-def test_one_by_one_is_a_transaction_for_each_job():
-    assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
 
 
 def test_transactions_leave_room_for_the_change_of_a_known_job():
@@ -175,9 +175,8 @@ def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
         return a_job(f"{number:03}", submitted=at, ExpirationTime=expires)
 
     def before(time: Callable[[int], str]) -> dict[str, Row]:
-        rows = (
-            row_of(job, ExpirationTime=time(n), JobStatus="FAILED") for n, job in enumerate(jobs)
-        )
+        failed = {"JobStatus": "FAILED"}
+        rows = (row_of(job, ExpirationTime=time(n), **failed) for n, job in enumerate(jobs))
         return {str(row["SK"]): row for row in rows}
 
     jobs = [expiring(n) for n in range(60)]

@@ -131,8 +131,9 @@ def recounts(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     "counted,recounted,months,repaired",
     [
         *((LAYOUT, None, [], 0), (LAYOUT, "", MONTHS, 13), (LAYOUT, "2026-09", MONTHS[1:], 12)),
+        # What is counted for the first time is not repaired.
         *((LAYOUT, "2026-11", [], 10), (LAYOUT - 1, None, MONTHS, 0)),
-        (0, "2026-10", ["2026-11"], 0),  # what is counted for the first time is not repaired
+        (0, "2026-10", ["2026-11"], 0),
     ],
 )
 def test_a_recount_that_is_due_begins_after_the_last_month_that_was_recounted(
