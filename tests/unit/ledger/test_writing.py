@@ -1,7 +1,7 @@
 """What a listed job writes: its row and its change, what they replace, and who wins between two writers."""
 
-import datetime
-from datetime import json
+import json
+from datetime import datetime
 
 import pytest
 
