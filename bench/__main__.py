@@ -50,6 +50,7 @@ def _rows(place: Place) -> Iterator[Row]:
     yield from measures.bundle_sizes()
     yield from measures.sizes(place)
     yield from measures.first_fill(place)
+    yield from measures.limited_fill(place)
     for jobs, goal in cost.GOALS.items():
         measure = f"a month at {jobs:,} jobs a day, 100,000 API calls"
         yield Row(measure, cost.bill(jobs).total, goal, "dollars")

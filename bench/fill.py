@@ -1,20 +1,23 @@
 """A first fill of 100,000 jobs, beside its 200 List calls alone. Runs on the built bundle.
 
-    python -m bench.fill ENDPOINT
+    python -m bench.fill ENDPOINT [limited]
 
 Prints one JSON object. The ledger's table accepts everything and keeps the state only, and nothing waits for
-the shared rate limit, so that the fill's own work is what is measured.
+the shared rate limit, so that the fill's own work is what is measured. With `limited`, it is the table of the
+endpoint (`bench/limits.py`), through botocore: then the time that DynamoDB's limits take is measured.
 """
 
 import json
 import sys
 import time
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jobledger.clients import session
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.table import CONFIG as TABLE_CONFIG
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
@@ -53,7 +56,7 @@ class Accepting:
 
 
 def main(endpoint: str) -> None:
-    """Fill."""
+    """Fill, and measure the processor time and the memory."""
     client = session().create_client("comprehendmedical", endpoint_url=endpoint, config=CONFIG)
     ledger = Ledger(Table(Accepting(), "ledger"), SCOPE, _now)
     upstream = Upstream(client)
@@ -64,6 +67,20 @@ def main(endpoint: str) -> None:
     assert (done.error, done.observed) == (None, 100_000), done
     growth = _resident_mib("VmHWM") - before
     print(json.dumps({"calls": done.upstream_calls, "seconds": seconds, "growth_mib": growth}))
+
+
+def main_limited(endpoint: str) -> None:
+    """Fill, and measure the time and what was written."""
+    client = session().create_client("comprehendmedical", endpoint_url=endpoint, config=CONFIG)
+    table = session().create_client("dynamodb", endpoint_url=endpoint, config=TABLE_CONFIG)
+    ledger = Ledger(Table(table, "ledger"), SCOPE, _now)
+    began = time.monotonic()
+    done = Sync(Family.SNOMEDCT, Upstream(client), ledger, _now, reconcile=False).run()
+    seconds = time.monotonic() - began
+    assert done.error is None, done
+    asked = urllib.request.Request(endpoint, b"{}", {"X-Amz-Target": "Bench.Units"})
+    with urllib.request.urlopen(asked) as answer:
+        print(json.dumps({"jobs": done.observed, "seconds": seconds, **json.load(answer)}))
 
 
 def _now() -> datetime:
@@ -77,4 +94,4 @@ def _resident_mib(name: str = "VmRSS") -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    (main_limited if sys.argv[2:] else main)(sys.argv[1])

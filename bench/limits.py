@@ -1,21 +1,32 @@
 """The table of the bench with the limits that DynamoDB enforces for one partition key.
 
+    python -m bench.limits
+
+serves it, and a list of 5,000 jobs, and prints its address. A request with the target `Bench.Units` is answered with
+what was written.
+
 Rules: DynamoDB Developer Guide, "Designing partition keys": 1,000 write and 3,000 read units a second for one
 partition key, of the table and of each index. What a second leaves is kept for one second, as a table may not rely
 on more. A transaction beyond that is cancelled with ThrottlingError and writes nothing.
 """
 
+import asyncio
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from bench.metered import Metered, size_of, units_of
+from bench.month import a_job
+from bench.servers import Aws, Connection
+from local.comprehend_medical import Family, Hostility, Service
 from testing.dynamodb_limits import Item
 from testing.memory_dynamodb import INDEXES, cancelled, error
 
 WRITES_A_SECOND = 1_000
 READS_A_SECOND = 3_000
+JOBS = 5_000
 
 
 class Allowance:
@@ -85,3 +96,34 @@ class Limited(Metered):
                 for value in {row[attribute]["S"] for row in (item, old) if attribute in row}:
                     keys[f"{attribute} {value}"] = units
         return keys
+
+
+class LimitedAws(Aws):
+    """Servers whose table throttles."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        now = time.time()
+        jobs = [a_job(number, now - 86_400 - 60 * number, ended=True) for number in range(JOBS)]
+        listed = {Family.SNOMEDCT: jobs}
+        self._service = Service(listed, Hostility.none(), clock=lambda: now)
+        self._table: Limited = Limited()
+
+    def answer(self, target: str, body: bytes) -> tuple[int, bytes]:
+        """Return the status and the body of a response."""
+        if target == "Bench.Units":
+            told = {"units": self._table.writes, "throttled": self._table.throttled}
+            return 200, json.dumps(told).encode()
+        return super().answer(target, body)
+
+
+async def main() -> None:
+    """Serve until killed."""
+    aws, loop = LimitedAws(), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(aws), "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await loop.create_future()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

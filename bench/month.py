@@ -231,18 +231,7 @@ class _Deployment:
 
     def _submit(self, number: int) -> None:
         family = list(Family)[number % len(Family)]
-        job: dict[str, Any] = {
-            "JobId": f"{number:032x}",
-            "JobName": f"nightly-notes-{number % 7}",
-            "SubmitTime": self._now.timestamp() - 30,
-            "ExpirationTime": self._now.timestamp() + 120 * 86_400,
-            "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/2026/"},
-            "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/2026/"},
-            "LanguageCode": "en",
-            "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
-            "ModelVersion": "3.0.0",
-        }
-        self._jobs[family].append(job)
+        self._jobs[family].append(a_job(number, self._now.timestamp() - 30))
 
     def _listed(self, family: Family) -> list[dict[str, Any]]:
         """Return a family's jobs with the status and the times that they have now."""
@@ -255,6 +244,23 @@ class _Deployment:
         if age < _JOB_MINUTES * 60:
             return {"JobStatus": "IN_PROGRESS"}
         return {"JobStatus": "COMPLETED", "EndTime": submitted + _JOB_MINUTES * 60}
+
+
+def a_job(number: int, submitted: float, *, ended: bool = False) -> dict[str, Any]:
+    """Return a job as the service lists it; with `ended`, after five minutes."""
+    job: dict[str, Any] = {
+        "JobId": f"{number:032x}",
+        "JobName": f"nightly-notes-{number % 7}",
+        "SubmitTime": submitted,
+        "ExpirationTime": submitted + 30 + 120 * 86_400,
+        "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/2026/"},
+        "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/2026/"},
+        "LanguageCode": "en",
+        "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
+        "ModelVersion": "3.0.0",
+    }
+    end = {"JobStatus": "COMPLETED", "EndTime": submitted + _JOB_MINUTES * 60}
+    return job | end if ended else job
 
 
 def _metrics(log: str) -> Iterator[tuple[str, ...]]:
