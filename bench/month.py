@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from bench.metered import Metered
 from jobledger.api.listing import list_jobs
 from jobledger.clients import session
 from jobledger.digest.content import DigestReader
@@ -30,6 +29,7 @@ from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.times import rfc3339
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Hostility, Server
+from testing.metered_dynamodb import Metered
 
 HOURS = 730
 DAYS = 30

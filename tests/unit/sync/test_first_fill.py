@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from bench.limits import Limited
-from bench.metered import size_of
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
@@ -17,7 +15,9 @@ from jobledger.service import Family
 from jobledger.sync.upstream import UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
 from testing.builders import SCOPE
+from testing.metered_dynamodb import size_of
 from testing.recounted import recounted, stored_counters
+from testing.throttled_dynamodb import Limited
 
 FAMILY = Family.SNOMEDCT
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
