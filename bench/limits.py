@@ -32,8 +32,8 @@ class LimitedAws(Aws):
     def answer(self, target: str, body: bytes) -> tuple[int, bytes]:
         """Return the status and the body of a response."""
         if target == "Bench.Units":
-            told = {"units": self._table.writes, "throttled": self._table.throttled}
-            return 200, json.dumps(told).encode()
+            counted = {"units": self._table.writes, "throttled": self._table.throttled}
+            return 200, json.dumps(counted).encode()
         return super().answer(target, body)
 
 

@@ -1,7 +1,7 @@
 """Records the accepted findings of cdk-nag and checkov on the resources.
 
 cdk-nag reads them from the constructs, checkov from the resources' metadata in the template. So they also
-apply when somebody else runs these tools on the template.
+apply when other people run these tools on the template.
 """
 
 from typing import cast

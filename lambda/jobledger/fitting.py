@@ -61,7 +61,7 @@ def _short(most: int) -> Any:
 
 
 # The JSON of a place has 32 bytes beside its texts.
-_Place: Any = dict[Literal["S3Bucket", "S3Key"], _short(_LOCATION_TEXT - 16)]  # type: ignore[misc]
+_Place: Any = dict[Literal["S3Bucket", "S3Key"], _short(_LOCATION_TEXT - 16)]  # type: ignore[misc] # a type made of a value
 _Usual = msgspec.defstruct(
     "_Usual",
     [

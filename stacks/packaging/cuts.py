@@ -99,7 +99,7 @@ EDITED: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-# Texts of documentation are made when somebody reads one; nobody does.
+# botocore makes these texts when they are read; the functions never read one.
 _UNDOCUMENTED = '''"""In place of botocore's documentation."""
 
 

@@ -67,8 +67,8 @@ def test_a_subject_says_how_many_jobs_of_which_family_and_status(details, subjec
     assert found.isprintable()
 
 
-# What is rare, once each: a name with a line break, times that are missing, wrong or ahead, a status that nobody
-# knows, ten jobs of one status and eleven of another.
+# What is rare, once each: a name with a line break, times that are missing, wrong or ahead, an unknown
+# status, ten jobs of one status and eleven of another.
 ODD = [
     *of(10, JobName="ward-7\u2028Subject: x"),
     detail(10),

@@ -77,7 +77,7 @@ DAMAGES = {
     "all but the end": lambda a: with_body(a, a.body[:-1]) if a.body[-1:] == b"}" else None,
     "not UTF-8": lambda a: with_body(a, a.body.replace(b"n", b"\xff")),
     "gzip cut off": lambda a: zipped(a, half(gzip.compress(a.body))),
-    "gzip that is none": lambda a: zipped(a, a.body),
+    "plain text instead of gzip": lambda a: zipped(a, a.body),
     "gzip with another checksum": lambda a: zipped(a, gzip.compress(a.body)[:-8] + b"\0" * 8),
     "gzip of nothing": lambda a: zipped(a, b""),
     "an encoding that was not asked for": lambda a: with_body(a, a.body, Content_Encoding="br"),
