@@ -22,7 +22,6 @@ from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Job, job_from_json
 from jobledger.ledger.active import (
     ActiveJob,
-    Followed,
     active_delete,
     active_from_row,
     active_key,
@@ -32,7 +31,7 @@ from jobledger.ledger.active import (
     read_followed,
 )
 from jobledger.ledger.job_facts import facts_of_row
-from jobledger.ledger.recording import Recorded, Recorder
+from jobledger.ledger.recording import Recorder
 from jobledger.ledger.rows import Change, change_from_row, ended_key, rows_of
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState, SyncStates
@@ -60,6 +59,7 @@ class Ledger:
         self._now = now
         self._states = SyncStates(table, scope, now)
         self._recorder = Recorder(table, scope, self._states, now)
+        self.record = self._recorder.record
 
     def partition(self, family: Family) -> str:
         """Return the family's `Scope`: `account/region/Family`."""
@@ -80,28 +80,6 @@ class Ledger:
     def save_state(self, family: Family, state: SyncState) -> SyncState | None:
         """Write the next version of a state; None when another sync was faster."""
         return self._states.save_state(family, state)
-
-    def record(
-        self,
-        family: Family,
-        jobs: Iterable[Job],
-        listed_at: str,
-        *,
-        announce_new: bool,
-        counted: bool = True,
-        followed: Followed | None = None,
-        search_all: bool = False,
-    ) -> Recorded:
-        """Write jobs that are newer than their ledger rows, as `Recorder.record` does."""
-        return self._recorder.record(
-            family,
-            jobs,
-            listed_at,
-            announce_new=announce_new,
-            counted=counted,
-            followed=followed,
-            search_all=search_all,
-        )
 
     def follow(self, family: Family, jobs: Iterable[ActiveJob]) -> None:
         """Write the active rows of jobs that have none, if they are active; any number of times.

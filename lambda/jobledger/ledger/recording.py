@@ -85,11 +85,9 @@ class Recorder:
             if announce_new or search_all:
                 looked_for = [i for i, of in before.items() if search_all or of.row is None]
                 before |= self._searched(family, looked_for, followed, damaged)
-            now = self._now()
             # A job with a row that cannot be read stays as it is, and the others go on.
             sound = [job for job in pending.values() if job.job_id not in damaged]
-            plans = (plan(scope, job, listed_at, before[job.job_id], now) for job in sound)
-            writes = [write for write in plans if write]
+            writes = self._planned(scope, sound, listed_at, before)
             pending = {}
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
             for batch in batches(
@@ -104,6 +102,14 @@ class Recorder:
             if not pending:
                 return Recorded(changed, transitions, altered)
         raise LedgerUnavailable("other writers keep changing the rows")
+
+    def _planned(
+        self, scope: str, jobs: Iterable[Job], listed_at: str, before: Mapping[str, Known]
+    ) -> list[JobWrite]:
+        """Return what has to be written of these jobs, compared with what the ledger had before."""
+        now = self._now()
+        plans = (plan(scope, job, listed_at, before[job.job_id], now) for job in jobs)
+        return [write for write in plans if write]
 
     def _known(
         self,

@@ -1,4 +1,4 @@
-"""The first digest of a deployment: what ended in its window, whoever saw it first."""
+"""The first digest of a deployment: what ended in its window, seen by the fill or by a later sync."""
 
 from collections import Counter
 from datetime import timedelta

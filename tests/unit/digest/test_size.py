@@ -105,7 +105,7 @@ def test_a_hundred_thousand_changes_fit_in_bounded_memory():
 
 
 def measure() -> None:
-    """Print how much memory 100,000 changes take beyond what 2,000 do, and what became of them."""
+    """Print how much memory 100,000 changes take beyond what 2,000 do, and what the digest has of them."""
     render_messages(read(2_000, "FAILED"), ZURICH)
     client = Streams(100_000, "FAILED")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -26,7 +26,7 @@ UTC = TextOptions(ZoneInfo("UTC"), None)
 
 
 # Jobs, statuses and texts that are rare, once each: times that are unknown or ahead, an id and details that are
-# too long for a line, ten jobs of one kind and eleven of another, and statuses that nobody knows.
+# too long for a line, ten jobs of one kind and eleven of another, and unknown statuses.
 _FAILED = [
     replace(job_facts(1, "FAILED", end_time=ago(2)), job_id="f" * 64),
     *(

@@ -38,7 +38,7 @@ class RefusingBus(Bus):
             code = self.random.choice(FOR_NOW)
             if code == "KeyError":
                 raise KeyError
-            if code == "late":  # it was sent, and nobody knows
+            if code == "late":  # it was sent, but the answer is lost
                 super().put_events(Entries=Entries)
             if code == "InvalidResponse":
                 return {"FailedEntryCount": 0, "Entries": self.random.choice([[], [{}], [None]])}

@@ -221,7 +221,7 @@ def test_an_erased_job_that_the_service_does_not_know_is_followed_no_longer():
     assert world.active() == {}
 
 
-# A family without active jobs costs no query.
+# A family without active jobs needs no query.
 
 
 @pytest.mark.parametrize("said", [{"idle": True, "quiet": 1}, {"quiet": 1}])

@@ -218,7 +218,7 @@ def test_a_counter_row_of_an_unknown_family_is_skipped(world, key):
 
 
 def test_an_erased_job_comes_back_as_new_only_while_the_service_lists_it(world):
-    """As docs/security.md says to whoever erases a job."""
+    """As docs/security.md tells operators who erase a job."""
 
     def erased_and_two_days_later():
         for key in [key for key in world.database.items if key[1].endswith(f"#{VICTIM}")]:
