@@ -8,21 +8,20 @@ import pytest
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_write import supersedes
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.recording import Recorded
+from jobledger.ledger.recording import Recorded, furthest
 from jobledger.ledger.rows import (
     HISTORY_LIMIT,
     Change,
     change_from_row,
     change_row,
-    furthest,
     history_of,
     job_row,
     listed_at_of,
     name_of,
     observed_at_of,
     status_of,
-    supersedes,
 )
 from jobledger.ledger.table import WRITE_ATTEMPTS, Row
 from jobledger.service import Family
