@@ -29,8 +29,8 @@ from jobledger.service import Family
 from jobledger.times import known, later_than
 
 
-class Listing(msgspec.Struct, frozen=True):
-    """What is the same for all jobs of one listing.
+class RecordCall(msgspec.Struct, frozen=True):
+    """What is the same for all jobs of one call.
 
     `scope` is `account/region/Family`, `listed_at` the time when the listing was requested. `unseen_since` is
     set in a first fill only: it announces no new jobs, but keeps those that ended since then. Without `counted`,
@@ -126,13 +126,13 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         row = self.known.row
         return self.replaces and (row is None or status_of(row) != self.job.status)
 
-    def is_announced(self, listing: Listing) -> bool:
+    def is_announced(self, call: RecordCall) -> bool:
         """Whether the change log gets a row of it. In a first fill, new jobs get none."""
-        return self.moves and (self.known.row is not None or listing.unseen_since is None)
+        return self.moves and (self.known.row is not None or call.unseen_since is None)
 
-    def ended_unseen(self, listing: Listing) -> bool:
+    def ended_unseen(self, call: RecordCall) -> bool:
         """Whether a first fill finds the job ended lately."""
-        since, ended_at = listing.unseen_since, self.job.end_time or ""
+        since, ended_at = call.unseen_since, self.job.end_time or ""
         return since is not None and ended_at >= since and self.known.row is None and self.job.ended
 
     def active_change(self, scope: str) -> Put | Delete | None:
@@ -149,7 +149,7 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         return active_delete(scope, followed) if followed else None
 
     def actions(
-        self, listing: Listing, now: datetime, after: str | None
+        self, call: RecordCall, now: datetime, after: str | None
     ) -> Iterator[Put | Check | Delete]:
         """Yield the writes of the job row, of its change, and of the rows that it replaces.
 
@@ -160,30 +160,30 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         if self.replaces:
             row = self.known.row
             observed_at = later_than(observed_at_of(row) if row else after, now)
-            written = self._row(listing, observed_at)
+            written = self._row(call, observed_at)
             if replaced:
                 yield Put(written, "Version = :read", read)
             else:
                 yield Put(written, "attribute_not_exists(PK)")
-            if self.is_announced(listing):
-                change = change_row(listing.scope, self.job, row, observed_at)
+            if self.is_announced(call):
+                change = change_row(call.scope, self.job, row, observed_at)
                 yield Put(change, "attribute_not_exists(PK)")
-            elif self.ended_unseen(listing):
+            elif self.ended_unseen(call):
                 # A fill after an erasure writes the same row again.
-                yield Put(ended_row(listing.scope, self.job))
+                yield Put(ended_row(call.scope, self.job))
         else:
-            yield Check({"PK": listing.scope, "SK": self.key}, "Version = :read", read)
+            yield Check({"PK": call.scope, "SK": self.key}, "Version = :read", read)
         for other in self.removed:
-            key = {"PK": listing.scope, "SK": str(other["SK"])}
+            key = {"PK": call.scope, "SK": str(other["SK"])}
             yield Delete(key, "Version = :read", {":read": other["Version"]})
 
-    def _row(self, listing: Listing, observed_at: str) -> Row:
+    def _row(self, call: RecordCall, observed_at: str) -> Row:
         job = self.job
         new_status_at = observed_at if self.moves else None
-        row = job_row(listing.scope, job, self.known.row, listing.listed_at, new_status_at)
+        row = job_row(call.scope, job, self.known.row, call.listed_at, new_status_at)
         if self.counted_as:
             row["CountedAs"] = self.counted_as
-        if not listing.counted and job.status and job.status not in MODELLED:
+        if not call.counted and job.status and job.status not in MODELLED:
             # How many of these are counted by name depends on the counters.
             del row["Counted"]
         return row
@@ -200,10 +200,10 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         return days | {month_of(day) for day in days} | expirations
 
 
-def plan(listing: Listing, job: Job, known: Known, now: datetime) -> JobWrite | None:
+def plan(call: RecordCall, job: Job, known: Known, now: datetime) -> JobWrite | None:
     """Return what a listed job changes; None for nothing."""
-    write = JobWrite(job, known, supersedes(job, listing.listed_at, known.row, now))
-    return write if write.replaces or write.removed or write.active_change(listing.scope) else None
+    write = JobWrite(job, known, supersedes(job, call.listed_at, known.row, now))
+    return write if write.replaces or write.removed or write.active_change(call.scope) else None
 
 
 def increments_of(scope: str, family: Family, writes: Iterable[JobWrite]) -> list[Increment]:

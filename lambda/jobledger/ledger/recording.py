@@ -15,7 +15,7 @@ from jobledger.jobs import Job
 from jobledger.ledger.active import Followed, read_followed
 from jobledger.ledger.counters import counted_together
 from jobledger.ledger.job_facts import OTHER_STATUS
-from jobledger.ledger.job_write import JobWrite, Known, Listing, increments_of, plan
+from jobledger.ledger.job_write import JobWrite, Known, RecordCall, increments_of, plan
 from jobledger.ledger.rows import checked, rows_of
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState, SyncStates
@@ -85,21 +85,21 @@ class Recorder:
         """
         unseen_since = None if announce_new else rfc3339(self._now() - _FIRST_WINDOW)
         scope = f"{self._scope}/{family}"
-        listing = Listing(family, scope, listed_at, unseen_since, counted)
+        call = RecordCall(family, scope, listed_at, unseen_since, counted)
         pending, written = furthest(jobs), list[JobWrite]()
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
             if attempt:
                 followed, search_all = read_followed(self._table, scope, pending), True
-            writes = self._planned(listing, pending, followed, search_all=search_all)
+            writes = self._planned(call, pending, followed, search_all=search_all)
             refused: list[JobWrite] = []
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in batches(listing, writes, one_by_one=attempt > 0):
-                (written if self._write(listing, batch) else refused).extend(batch)
+            for batch in batches(call, writes, one_by_one=attempt > 0):
+                (written if self._write(call, batch) else refused).extend(batch)
             if not refused:
                 return Recorded(
                     changed=sum(write.replaces for write in written),
-                    transitions=sum(write.is_announced(listing) for write in written),
+                    transitions=sum(write.is_announced(call) for write in written),
                     altered=sum(bool(write.replaces and write.job.altered) for write in written),
                 )
             pending = {write.job.job_id: write.job for write in refused}
@@ -107,7 +107,7 @@ class Recorder:
 
     def _planned(
         self,
-        listing: Listing,
+        call: RecordCall,
         jobs: Mapping[str, Job],
         followed: Followed | None,
         *,
@@ -120,14 +120,14 @@ class Recorder:
         # A job's row is under its submit time, or under the one that is followed, or where its index says.
         keys = {job.sort_key for job in jobs.values()}
         keys |= {followed[job_id].sort_key for job_id in jobs if followed and job_id in followed}
-        rows, damaged = self.rows(listing.scope, keys)
-        if listing.unseen_since is None or search_all:
+        rows, damaged = self.rows(call.scope, keys)
+        if call.unseen_since is None or search_all:
             wanted = [job_id for job_id in jobs if search_all or job_id not in rows]
-            found, also_damaged = self.rows(listing.scope, self._searched(wanted))
+            found, also_damaged = self.rows(call.scope, self._searched(wanted))
             rows, damaged = rows | found, damaged | also_damaged
         now = self._now()
         plans = (
-            plan(listing, job, Known.of(job.family, job_id, rows.get(job_id, ()), followed), now)
+            plan(call, job, Known.of(job.family, job_id, rows.get(job_id, ()), followed), now)
             for job_id, job in jobs.items()
             if job_id not in damaged
         )
@@ -149,26 +149,26 @@ class Recorder:
             rows.setdefault(_job_id_of(row), []).append(row)
         return rows, {_job_id_of(row) for row in found if row not in rows.get(_job_id_of(row), ())}
 
-    def _write(self, listing: Listing, batch: Sequence[JobWrite]) -> bool:
+    def _write(self, call: RecordCall, batch: Sequence[JobWrite]) -> bool:
         """Write a batch in one transaction; False when another writer was faster."""
-        batch = self._counted(listing.family, batch) if listing.counted else batch
-        changes = (write.active_change(listing.scope) for write in batch)
+        batch = self._counted(call.family, batch) if call.counted else batch
+        changes = (write.active_change(call.scope) for write in batch)
         active = [change for change in changes if change]
         follows = any(isinstance(change, Put) for change in active)
         checks: list[Check] = []
         floor: str | None = None
-        if not listing.counted or follows or any(write.known.row is None for write in batch):
+        if not call.counted or follows or any(write.known.row is None for write in batch):
             # The batch is stamped immediately before it is written.
-            settled = self._settled(listing, follows=follows)
+            settled = self._settled(call, follows=follows)
             if settled is None:
                 return False
             checks, floor = settled
         actions: list[Action] = [*checks, *active]
         now = self._now()
         for write in batch:
-            actions += write.actions(listing, now, floor)
-        if listing.counted:
-            actions += increments_of(self._scope, listing.family, batch)
+            actions += write.actions(call, now, floor)
+        if call.counted:
+            actions += increments_of(self._scope, call.family, batch)
         return self._table.transact(actions)
 
     def _counted(self, family: Family, batch: Sequence[JobWrite]) -> Sequence[JobWrite]:
@@ -180,7 +180,7 @@ class Recorder:
             for write in batch
         ]
 
-    def _settled(self, listing: Listing, *, follows: bool) -> tuple[list[Check], str | None] | None:
+    def _settled(self, call: RecordCall, *, follows: bool) -> tuple[list[Check], str | None] | None:
         """Return the check that a batch with new jobs is written with, and the time after which it is stamped.
 
         The state must still be the one that was read. So a new job is never written behind a `settled_at`
@@ -188,15 +188,15 @@ class Recorder:
         is never written in a state that says that there is none; and a job that is not counted is never
         written after the fill. Returns None when another writer was faster.
         """
-        state: SyncState | None = self._states.state(listing.family)
+        state: SyncState | None = self._states.state(call.family)
         assert state is not None
-        if state.filled and not listing.counted:
+        if state.filled and not call.counted:
             raise WalkOvertaken
         if follows and (state.idle or state.quiet):
-            state = self._states.save_state(listing.family, replace(state, idle=False, quiet=0))
+            state = self._states.save_state(call.family, replace(state, idle=False, quiet=0))
             if state is None:
                 return None
-        key = {"PK": "state", "SK": listing.scope}
+        key = {"PK": "state", "SK": call.scope}
         if not state.version:
             return [Check(key, "attribute_not_exists(PK)")], None
         return [Check(key, "Version = :read", {":read": state.version})], state.settled_at
@@ -216,7 +216,7 @@ def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
 
 
 def batches(
-    listing: Listing, writes: Iterable[JobWrite], *, one_by_one: bool
+    call: RecordCall, writes: Iterable[JobWrite], *, one_by_one: bool
 ) -> Iterator[list[JobWrite]]:
     """Split writes into transactions, in the order of submission, so that few counter rows change in each.
 
@@ -226,11 +226,11 @@ def batches(
     batch: list[JobWrite] = []
     periods: set[str] = set()
     written, size = 2, 0
-    most = _JOBS_A_TRANSACTION if listing.counted else TRANSACTION_LIMIT
+    most = _JOBS_A_TRANSACTION if call.counted else TRANSACTION_LIMIT
     for write in sorted(writes, key=lambda write: write.key):
-        added = 1 + len(write.removed) + write.is_announced(listing) + write.ended_unseen(listing)
-        added += write.active_change(listing.scope) is not None
-        touched = write.periods() if listing.counted else set()
+        added = 1 + len(write.removed) + write.is_announced(call) + write.ended_unseen(call)
+        added += write.active_change(call.scope) is not None
+        touched = write.periods() if call.counted else set()
         too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
         too_large = size + len(write.job.json) > _BYTES_A_TRANSACTION
         if batch and (one_by_one or len(batch) == most or too_many or too_large):

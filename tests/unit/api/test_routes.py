@@ -93,7 +93,7 @@ def test_the_link_is_written_as_aws_computes_it_before_it_signs(api):
     assert query_of(link)["JobName"] == [name]
 
 
-def test_following_the_link_walks_to_the_end(api):
+def test_following_the_link_reaches_the_last_page(api):
     seen, query = [], {"MaxResults": ["2"], "Family": ["ALL"], "Format": ["ndjson"]}
     while query:
         answer = api.call("/jobs", query)

@@ -241,7 +241,7 @@ def test_a_call_of_boto3_raises_what_boto3_raises(server, ledger, damage):
         assert isinstance(error, expected | None), name
 
 
-def test_a_page_that_leads_to_itself_ends_the_walk_with_an_error(server, ledger):
+def test_a_page_that_leads_to_itself_ends_the_traversal_with_an_error(server, ledger):
     page = {LIST: [JOB], "NextToken": "2"}
     server.answer = lambda _: Scripted(body=json.dumps(page).encode())
     with pytest.raises(ApiError):

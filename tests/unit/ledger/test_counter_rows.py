@@ -15,7 +15,7 @@ from jobledger.ledger import counters
 from jobledger.ledger.counters import Changes, CounterRow, counts_of
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_job
-from jobledger.ledger.job_write import JobWrite, Known, Listing, increments_of
+from jobledger.ledger.job_write import JobWrite, Known, RecordCall, increments_of
 from jobledger.ledger.recording import batches
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row, Table
@@ -116,8 +116,8 @@ def sizes(
     one_by_one: bool = False,
 ) -> list[int]:
     unseen_since = None if announce_new else "2030"
-    listing = Listing(SNOMEDCT, SCOPE, rfc3339(NOW), unseen_since, counted)
-    found = list(batches(listing, writes(jobs, rows), one_by_one=one_by_one))
+    call = RecordCall(SNOMEDCT, SCOPE, rfc3339(NOW), unseen_since, counted)
+    found = list(batches(call, writes(jobs, rows), one_by_one=one_by_one))
     assert [write.job for batch in found for write in batch] == sorted(
         jobs, key=lambda job: job.sort_key
     )

@@ -224,7 +224,7 @@ def test_a_prefix_that_no_job_has_is_found_out_by_reading_each_row_once(families
     assert paged.database.rows_read == families * 3_000
 
 
-# Rows that the ledger learned of after the walk began.
+# Rows that the ledger learned of after the traversal began.
 
 
 def test_rows_that_came_later_are_left_out_and_others_are_read_in_their_place():
@@ -277,7 +277,7 @@ def test_a_page_that_would_leave_out_too_many_rows_ends_short(most, limits, monk
     assert (third.jobs, third.position is None) == ([], False)
 
 
-def test_a_walk_can_carry_an_as_of_for_each_family():
+def test_a_traversal_can_carry_an_as_of_for_each_family():
     paged = Paged(*some(range(3)), *some(range(3), Family.SNOMEDCT))
     paged.record(*some(range(3, 6)), *some(range(3, 6), Family.SNOMEDCT))
     both = JobQuery(families=BOTH, order="ascending")

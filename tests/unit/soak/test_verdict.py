@@ -162,7 +162,7 @@ DURING = [(99, 101), (105, 106), (112, 113), (90, 170)]
         (replace(REFUSED, retry_after=False), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 500, own=True), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 404), [(105, 106)], False),
-        (Failure(0, 0, "a walk repeats a job", 200), [(105, 106)], False),
+        (Failure(0, 0, "a traversal repeats a job", 200), [(105, 106)], False),
     ],
 )
 def test_a_failed_call_is_excused_while_the_emulator_may_not_answer(failure, times, excused):

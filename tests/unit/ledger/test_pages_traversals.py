@@ -1,4 +1,4 @@
-"""Pages: walks of any size equal one full list, and a page costs what it says."""
+"""Pages: traversals of any size equal one full list, and a page costs what it says."""
 
 import itertools
 import random
@@ -18,7 +18,7 @@ from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job, matc
 from testing.bulk import fill
 from testing.full import in_full
 
-WALKS = in_full(1_000, 10_000)
+TRAVERSALS = in_full(1_000, 10_000)
 BATCHES = 20
 NAMES = ("nightly-1", "nightly-2", "weekly")
 BOTH = (Family.SNOMEDCT, Family.PHI)
@@ -89,9 +89,9 @@ def a_query(source: random.Random) -> JobQuery:
 
 @pytest.mark.full
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_walks_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch):
+def test_traversals_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch):
     source = random.Random(batch)
-    for number in range(WALKS // BATCHES):
+    for number in range(TRAVERSALS // BATCHES):
         if number % 50 == 0:
             account = Account(source)
             account.add(source.randint(0, 12))
@@ -99,12 +99,12 @@ def test_walks_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch)
         query = a_query(source)
         expected = account.listed(query)
         largest = source.choice([1, 3, 10, 40])
-        walk = pages(account, query, iter(partial(source.randint, 1, largest), 0))
-        found = list(next(walk))
+        traversal = pages(account, query, iter(partial(source.randint, 1, largest), 0))
+        found = list(next(traversal))
         account.now += MILLISECOND
         if number % 5 == 0:
             account.add(1)
-        for page in walk:
+        for page in traversal:
             found += page
         assert found == expected, query
 
@@ -112,10 +112,11 @@ def test_walks_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch)
 def test_a_page_ends_at_five_megabytes_of_answer():
     account = Account(random.Random(2))
     account.keep(*(a_job(f"{n:03}", family=Family.PHI, Message='"é' * 5_000) for n in range(500)))
-    walk = pages(account, JobQuery(families=(Family.PHI,)), itertools.repeat(500))
+    traversal = pages(account, JobQuery(families=(Family.PHI,)), itertools.repeat(500))
     # As Lambda hands it over: each quote is escaped in the job's JSON, and both once more.
     sizes = [
-        sum(len(job.encode()) + job.count('"') + job.count("\\") for job in page) for page in walk
+        sum(len(job.encode()) + job.count('"') + job.count("\\") for job in page)
+        for page in traversal
     ]
     assert sizes[0] > MAX_PAGE_BYTES - 30_000
     assert max(sizes) <= MAX_PAGE_BYTES

@@ -33,14 +33,14 @@ NOTHING: Callable[[], None] = lambda: None  # noqa: E731 - short
 
 
 class World:
-    """The API over a ledger that a sync writes, and the walks that were begun by key."""
+    """The API over a ledger that a sync writes, and the traversals that were begun by key."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.jobs: list[dict[str, Any]] = []
         self.tokens: dict[str, list[tuple[str | None, int]]] = {}
         self.seen: dict[tuple[str, str | None, int], Any] = {}
-        self.walked: dict[str, list[str]] = {}
+        self.traversed: dict[str, list[str]] = {}
         for family in KEPT:
             self.settle(family)
 
@@ -86,8 +86,8 @@ class World:
         if page[1]:
             self.tokens[key].append((page[1], size))
 
-    def walk(self, key: str, size: int) -> list[str]:
-        """Walk from the first page to the last; the walk has each job once, and those of the others."""
+    def traverse(self, key: str, size: int) -> list[str]:
+        """Read from the first page to the last; the traversal has each job once, and those of the others."""
         found: list[str] = []
         query, headers = QUERIES[key] | {"MaxResults": size}, {"Idempotency-Key": key}
         while True:
@@ -98,7 +98,7 @@ class World:
                 break
             query, headers = query | {"NextToken": token}, {}
         assert len(found) == len(set(found))
-        assert self.walked.setdefault(key, found) == found
+        assert self.traversed.setdefault(key, found) == found
         return found
 
 
@@ -113,7 +113,7 @@ STEPS = st.one_of(
     st.tuples(st.just("change"), st.integers(0, 99), st.sampled_from(["COMPLETED", "FAILED"])),
     st.tuples(st.just("expire"), st.integers(0, 99)),
     st.tuples(st.just("request"), KEYS, st.integers(0, 9), SIZES),
-    st.tuples(st.just("walk"), KEYS, SIZES),
+    st.tuples(st.just("traversal"), KEYS, SIZES),
     st.tuples(st.just("later"), st.integers(0, 2)),
 )
 
@@ -125,10 +125,10 @@ def take(world: World, step: tuple[Any, ...]) -> None:
         case ("request during a write", family, age, name, key, size):
 
             def during() -> None:
-                # Another sync of the family writes its state, and a request begins or repeats the walk.
+                # Another sync of the family writes its state, and a request begins or repeats the traversal.
                 world.api.database.before = lambda _: None
                 world.settle(family)
-                world.walk(key, size)
+                world.traverse(key, size)
 
             world.submit(family, age, name, during)
         case ("settle", family):
@@ -141,8 +141,8 @@ def take(world: World, step: tuple[Any, ...]) -> None:
             world.api.ledger.mark_expired(job["Family"], job["JobId"], time)
         case ("request", key, place, size):
             world.request(key, place, size)
-        case ("walk", key, size):
-            world.walk(key, size)
+        case ("traversal", key, size):
+            world.traverse(key, size)
         case ("later", milliseconds):
             world.api.now += timedelta(milliseconds=milliseconds)
 
@@ -155,8 +155,8 @@ def test_any_interleaving_gives_one_set_of_jobs_for_each_key(steps):
         world = World(api)
         for step in steps:
             take(world, step)
-        for key in world.walked | world.tokens:
-            assert [world.walk(key, size) for size in (1, 100)]
+        for key in world.traversed | world.tokens:
+            assert [world.traverse(key, size) for size in (1, 100)]
 
 
 @pytest.fixture
@@ -165,27 +165,27 @@ def api() -> Iterator[Api]:
         yield api
 
 
-def test_a_walk_has_settled_jobs_and_no_later_ones(api):
+def test_a_traversal_has_settled_jobs_and_no_later_ones(api):
     world = World(api)
     world.submit(Family.PHI, 1)
     world.settle(Family.PHI)
     world.submit(Family.PHI, 2)
-    assert world.walk("one-family", 100) == [f"{1:032x}"]
+    assert world.traverse("one-family", 100) == [f"{1:032x}"]
     world.settle(Family.PHI)
-    assert world.walk("one-family", 100) == [f"{1:032x}"]
+    assert world.traverse("one-family", 100) == [f"{1:032x}"]
     headers = {"Idempotency-Key": "new"}
     assert len(api.call("/jobs", {"Family": "PHI"}, headers=headers).jobs) == 2
 
 
 def test_a_slow_write_is_stamped_again_after_another_sync_has_settled(api):
-    """The slow sync stamps its job first; another one settles, and a walk begins, before it is written."""
+    """The slow sync stamps its job first; another one settles, and a traversal begins, before it is written."""
     world = World(api)
     slow = Ledger(Table(api.database, "ledger"), SCOPE, lambda: NOW - timedelta(milliseconds=3))
 
     def overtake() -> None:
         api.database.before = lambda _: None
         world.settle(Family.PHI)
-        assert world.walk("one-family", 1) == []
+        assert world.traverse("one-family", 1) == []
 
     api.ledger, fast = slow, api.ledger
     world.submit(Family.PHI, 1, "nightly", overtake)
@@ -193,7 +193,7 @@ def test_a_slow_write_is_stamped_again_after_another_sync_has_settled(api):
     (row,) = (item for key, item in api.database.items.items() if key[0].endswith("/PHI"))
     settled = api.ledger.state(Family.PHI).settled_at
     assert row["FirstObservedAt"]["S"] > str(settled)
-    assert world.walk("one-family", 100) == []
+    assert world.traverse("one-family", 100) == []
 
 
 def test_many_later_jobs_cost_few_queries_and_do_not_shorten_the_page(api):
@@ -201,7 +201,7 @@ def test_many_later_jobs_cost_few_queries_and_do_not_shorten_the_page(api):
     for age in range(10, 20):
         world.submit(Family.PHI, age)
     world.settle(Family.PHI)
-    first = world.walk("one-family", 10)
+    first = world.traverse("one-family", 10)
     later = (full_job(number, SubmitTime=NOW.timestamp()) for number in range(100, 1300))
     api.fill(*later, family=Family.PHI)
     api.database.calls.clear()
