@@ -111,14 +111,12 @@ class MemoryLedger:
         """The ledger's clock."""
         return self.now
 
-    def record(
-        self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True
-    ) -> None:
+    def record(self, *jobs: Job, listed_at: datetime | None = None, **more: Any) -> None:
         """Write jobs as if the service listed them, now unless another time is given."""
         for family in dict.fromkeys(job.family for job in jobs):
             mine = [job for job in jobs if job.family is family]
             time = rfc3339(listed_at or self.now)
-            self.ledger.record(family, mine, time, announce_new=announce_new)
+            self.ledger.record(family, mine, time, **{"announce_new": True} | more)
 
     def row(self, job_id: str = "job") -> Row:
         """The row of a job."""
