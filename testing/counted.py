@@ -6,6 +6,7 @@ from typing import Any
 from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.recording import Recorded
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
@@ -20,9 +21,9 @@ EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
 class Counted(MemoryLedger):
     """A ledger in memory. `record` lists jobs one second later; `states` are those of syncs that have counted them."""
 
-    def record(self, *jobs: Job, **more: Any) -> None:
+    def record(self, *jobs: Job, **more: Any) -> Recorded:
         self.now += SECOND
-        super().record(*jobs, **more)
+        return super().record(*jobs, **more)
 
     def recount(self, family: Family = Family.SNOMEDCT) -> int:
         months = months_to_recount(self.ledger, family, "")

@@ -1,4 +1,4 @@
-"""Active jobs are rows of their own, which come and go with the job's row; and a job is one row."""
+"""Active jobs are rows of their own, which come and go with the job's row, and make pages; and a job is one row."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,11 +7,13 @@ import pytest
 
 from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
+from jobledger.ledger.recording import Recorded
 from jobledger.ledger.rows import status_of
 from jobledger.ledger.table import decode
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import DAY, FAR_PAST, HOUR, NOW, SECOND, a_job
+from testing.api import running_api
+from testing.builders import DAY, FAR_PAST, HOUR, MINUTE, NOW, SECOND, a_job, full_job
 from testing.counted import Counted
 
 FAMILY = Family.SNOMEDCT
@@ -21,8 +23,8 @@ OLD, NEW = NOW - 40 * DAY, NOW - 2 * DAY
 class Ledgered(Counted):
     """A ledger in memory; `record` knows the active jobs, as a sync does, unless `followed` says others."""
 
-    def record(self, *jobs: Job, **more: Any) -> None:
-        super().record(*jobs, **{"followed": self.active()} | more)
+    def record(self, *jobs: Job, **more: Any) -> Recorded:
+        return super().record(*jobs, **{"followed": self.active()} | more)
 
     def active(self) -> dict[str, ActiveJob]:
         return self.ledger.active(FAMILY, consistent=True)
@@ -205,3 +207,69 @@ def test_a_state_that_is_saved_as_idle_meanwhile_is_changed_before_the_job_is_wr
     world.record(a_job("job", "SUBMITTED"))
     assert not world.ledger.state(FAMILY).idle
     assert world.active().keys() == {"job"}
+
+
+# Pages of active jobs.
+
+
+@pytest.fixture
+def api():
+    with running_api() as running:
+        yield running
+
+
+def fill(api, numbers, family=FAMILY, **more):
+    running = {"JobStatus": "IN_PROGRESS", "EndTime": None} | more
+    jobs = (full_job(n, SubmitTime=NOW.timestamp() - n, **running) for n in numbers)
+    api.fill(*jobs, family=family)
+
+
+def ids(jobs):
+    return [int(job["JobId"], 16) for job in jobs]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("order,sign", [("descending", 1), ("ascending", -1)])
+def test_the_pages_of_two_families_together_are_the_active_jobs_in_order(api, size, order, sign):
+    fill(api, range(0, 300, 2))
+    fill(api, range(1, 300, 2), Family.PHI)
+    fill(api, range(400, 500), JobStatus="COMPLETED", EndTime=NOW.timestamp())
+    for number in range(0, 300, 10):
+        api.ledger.mark_expired(FAMILY, f"{number:032x}", rfc3339(NOW - number * SECOND))
+    api.now += MINUTE
+    query = {"Active": "true", "Family": ["SNOMEDCT", "PHI"], "Order": order, "MaxResults": size}
+    pages = list(api.walk(**query))
+    assert {len(page) for page in pages[:-1]} <= {size}
+    listed = [n for page in pages for n in ids(page)]
+    assert listed == [n for n in range(300) if n % 10][::sign]
+
+
+def test_active_jobs_can_be_filtered_as_all_jobs_can(api):
+    fill(api, [1, 3], JobName="b")
+    fill(api, [2], JobName="a")
+    fill(api, [4], JobName="aa", JobStatus="SUBMITTED")
+    fill(api, [5], JobName="b", JobStatus="FAILED", EndTime=NOW.timestamp())
+    third = rfc3339(NOW - 3 * SECOND)
+    for filters, expected in (
+        ({"JobName": "b"}, [1, 3]),
+        ({"JobNamePrefix": "a"}, [2, 4]),
+        ({"JobStatus": "SUBMITTED"}, [4]),
+        ({"SubmitTimeAfter": third}, [1, 2]),
+        ({"SubmitTimeBefore": third, "Order": "descending"}, [4]),
+        ({"Active": "false", "JobName": "b"}, [1, 3, 5]),
+    ):
+        assert ids(api.get("/jobs", **{"Active": "true"} | filters).jobs) == expected
+
+
+def test_a_job_of_an_unknown_status_without_an_end_is_active_and_a_later_job_joins_no_walk(api):
+    fill(api, [1, 2], JobStatus="PAUSED")  # observed when the walk begins
+    first = api.get("/jobs", Active="true", MaxResults=1)
+    api.now += MINUTE
+    fill(api, [3])
+    token = first.json["NextToken"]
+    rest = api.get("/jobs", Active="true", MaxResults=5, NextToken=token)
+    assert (ids(first.jobs), ids(rest.jobs)) == ([1], [2])
+    # Its token is none of all jobs, whose tokens without the filter stay valid.
+    assert api.get("/jobs", MaxResults=1, NextToken=token).status == 400
+    every = api.get("/jobs", MaxResults=1).json["NextToken"]
+    assert api.get("/jobs", MaxResults=1, Active="false", NextToken=every).status == 200
