@@ -11,9 +11,7 @@ from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
 from jobledger.service import Family, operations
 from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
-from testing.builders import START
 from testing.scripted_server import Scripted, ScriptedServer, scripted
-from testing.world import World
 
 LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
 JOB = {"JobId": "job", "JobStatus": "COMPLETED", "SubmitTime": 1_763_899_200.0}
@@ -151,23 +149,6 @@ def test_a_page_that_is_none_is_an_error_and_nothing_follows_from_it(given):
 def test_a_description_that_is_none_says_nothing_of_the_job(given):
     with service(given) as (upstream, _), pytest.raises(InvalidResponse):
         upstream.describe(Family.PHI, "job")
-
-
-@pytest.mark.parametrize("body", NO_ANSWERS)
-@pytest.mark.parametrize("status", [200, 204, 302, 403])
-def test_a_sync_of_no_answers_marks_and_writes_nothing(body, status):
-    times = {"SubmitTime": START - 1}
-    jobs = [{"JobId": f"job{n}", "JobStatus": "IN_PROGRESS", **times} for n in range(3)]
-    with World(jobs, hostile=False) as world:
-        world.sync_until_current()
-        before = {key: dict(row) for key, row in world.database.items.items() if key[0] != "state"}
-        as_of = world.ledger.state(world.family).as_of
-        with service(Scripted(status, body=body if status != 204 else b"")) as (upstream, _):
-            world.upstream = upstream
-            assert world.sync().error is not None
-        assert world.ledger.state(world.family).as_of == as_of
-        rows = {key: row for key, row in world.database.items.items() if key[0] != "state"}
-        assert rows == before
 
 
 def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
