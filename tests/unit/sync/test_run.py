@@ -1,10 +1,10 @@
 """The sync function: which families it syncs, its answer, its deadline, its log lines and its metrics."""
 
+import itertools
 import json
 
 import pytest
 
-from jobledger import metrics
 from jobledger.errors import DeadlineReached, InvalidParameters, UnexpectedError
 from jobledger.handlers import sync
 from jobledger.ledger.table import Table
@@ -199,69 +199,64 @@ def test_each_family_has_its_share_of_the_time_and_one_that_needs_more_a_second_
 # Its metrics.
 
 
-def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
-    result = FamilySync(
-        rfc3339(NOW - 61.5 * SECOND),
-        upstream_calls=7,
-        throttles=6,
-        observed=5,
-        changed=4,
-        transitions=3,
-        counters_repaired=2,
-        active=50_000,
-        error="LedgerUnavailable",
-        cause="ThrottlingError",
-    )
-    results(monkeypatch, PHI=result)
-    with logged_lines() as lines:
-        function.invoke("PHI")
-    published = function.published.pop("PHI")
-    del published["SyncSeconds"]
-    assert published == {
-        "UpstreamCalls": 7,
-        "AsOfAgeSeconds": 61.5,
-        "UpstreamThrottles": 6,
-        "JobsObserved": 5,
-        "Transitions": 3,
-        "CountersRepaired": 2,
-        "SyncFailures": 1,
-    }
-    assert function.published == {}
-    (line,) = [line for line in map(json.loads, lines) if line["message"] == "synced"]
-    logged = ("as_of", "upstream_calls", "observed", "changed", "active", "error", "cause")
-    assert line["family"] == "PHI"
-    assert {name: line[name] for name in logged} == {name: getattr(result, name) for name in logged}
-
-
-def test_a_sync_without_changes_publishes_only_calls_duration_and_age(function, monkeypatch):
-    results(monkeypatch, SNOMEDCT=FamilySync(None))
-    function.invoke("PHI", "SNOMEDCT")
-    published = function.published
-    assert published["PHI"].keys() == {"UpstreamCalls", "SyncSeconds", "AsOfAgeSeconds"}
-    assert published["SNOMEDCT"].keys() == {"UpstreamCalls", "SyncSeconds"}
+FOUND = FamilySync(
+    rfc3339(NOW - 61.5 * SECOND),
+    upstream_calls=7,
+    throttles=6,
+    observed=5,
+    changed=4,
+    transitions=3,
+    counters_repaired=2,
+    altered=1,
+    active=50_000,
+    error="LedgerUnavailable",
+    cause="ThrottlingError",
+)
+ALL_COUNTS = {
+    "UpstreamCalls": 7,
+    "AsOfAgeSeconds": 61.5,
+    "UpstreamThrottles": 6,
+    "JobsObserved": 5,
+    "Transitions": 3,
+    "CountersRepaired": 2,
+    "JobsAltered": 1,
+    "SyncFailures": 1,
+}
+# Another run completes the walk.
+NO_FAILURES = ("DeadlineReached", "JobsUnconfirmed", "WalkOvertaken")
 
 
 @pytest.mark.parametrize(
-    "error,failures",
+    "result,published",
     [
-        *((error, None) for error in (None, "DeadlineReached", "JobsUnconfirmed", "WalkOvertaken")),
-        *((error, 1) for error in ("LedgerUnavailable", "ThrottlingException", "WalkEndless")),
+        (FOUND, ALL_COUNTS),
+        (CURRENT, {"UpstreamCalls": 0, "AsOfAgeSeconds": 0}),
+        *((FamilySync(None, error=name), {"UpstreamCalls": 0}) for name in (None, *NO_FAILURES)),
+        *(
+            (FamilySync(None, error=name), {"UpstreamCalls": 0, "SyncFailures": 1})
+            for name in ("LedgerUnavailable", "ThrottlingException", "WalkEndless")
+        ),
     ],
 )
-def test_a_walk_that_another_run_completes_is_no_failure(error, failures, function, monkeypatch):
-    results(monkeypatch, PHI=FamilySync(rfc3339(NOW), error=error))
-    function.invoke("PHI")
-    assert function.published["PHI"].get(metrics.SYNC_FAILURES.name) == failures
-
-
-def test_times_are_given_to_the_millisecond(function, monkeypatch):
-    times = iter([1_000.0, 1_002.345_6])
-    results(monkeypatch, PHI=FamilySync(rfc3339(NOW - SECOND)))
+def test_a_sync_publishes_calls_times_to_the_millisecond_and_counts_that_are_not_zero(
+    result, published, function, monkeypatch
+):
+    results(monkeypatch, PHI=result)
+    times = itertools.cycle([1_000.0, 1_002.345_6])
     monkeypatch.setattr("jobledger.sync.run.time.monotonic", lambda: next(times))
     function.world.clock.forward(0.000_4)
     function.invoke("PHI")
-    published = function.published["PHI"]
-    assert (published["SyncSeconds"], published["AsOfAgeSeconds"]) == (2.346, 1.0)
+    assert function.published == {"PHI": published | {"SyncSeconds": 2.346}}
+
+
+def test_the_log_has_the_result_of_a_sync(function, monkeypatch):
+    results(monkeypatch, PHI=FOUND)
+    with logged_lines() as lines:
+        function.invoke("PHI")
+    (line,) = [line for line in map(json.loads, lines) if line["message"] == "synced"]
+    logged = ("as_of", "upstream_calls", "observed", "changed", "active", "error", "cause")
+    assert line["family"] == "PHI"
+    assert {name: line[name] for name in logged} == {name: getattr(FOUND, name) for name in logged}
 
 
 def test_a_run_counts_what_the_service_answers(function):
