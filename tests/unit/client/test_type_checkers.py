@@ -1,6 +1,7 @@
 """Type checkers take the client where types of mypy-boto3-comprehendmedical are asked for."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -60,25 +61,23 @@ JobLedger(regionname="us-east-1")
 
 
 def mypy(folder, *options):
-    command = [str(BIN / "mypy"), "--strict", "--follow-imports=silent", *options, "code.py"]
-    command += ["--config-file", "/dev/null", "--show-error-end", "--no-pretty"]
-    cache = str(ROOT / ".mypy_cache/client")
-    return printed(
-        command, folder, {"MYPYPATH": str(ROOT), "PATH": str(BIN), "MYPY_CACHE_DIR": cache}
-    )
+    strictly = ["--strict", "--follow-imports=silent", "--config-file=/dev/null", *options]
+    environment = {"MYPYPATH": str(ROOT), "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache/client")}
+    return printed(["mypy", *strictly, "--no-pretty", "code.py"], folder, environment)
 
 
 def pyright(folder):
     settings = {"include": ["code.py"], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
-    command = [str(BIN / "basedpyright"), "--pythonpath", sys.executable, "--project", str(folder)]
-    return printed(command, folder)
+    command = ["basedpyright", "--pythonpath", sys.executable, "--project", str(folder)]
+    return printed(command, folder, {})
 
 
-def printed(command, folder, environment=None):
+def printed(command, folder, variables):
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    ).stdout
+        [str(BIN / command[0]), *command[1:]], cwd=folder, env={**os.environ, **variables},
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
 
 
 def wrong_lines(said):
@@ -87,15 +86,12 @@ def wrong_lines(said):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("checker", [mypy, pyright])
-def test_a_type_checker_takes_the_client_for_that_of_the_service(tmp_path, checker):
-    (tmp_path / "code.py").write_text(RIGHT)
-    assert wrong_lines(said := checker(tmp_path)) == [], said
-    (tmp_path / "code.py").write_text(WRONG)
-    assert wrong_lines(checker(tmp_path)) == [10, 11, 12, 13]
-
-
-@pytest.mark.slow
-def test_without_those_types_the_clients_own_are_checked(tmp_path):
-    (tmp_path / "code.py").write_text(WITHOUT_STUBS)
+def test_type_checkers_take_the_client_for_that_of_the_service_and_check_it_alone(tmp_path):
+    code = tmp_path / "code.py"
+    for checker in (mypy, pyright):
+        code.write_text(RIGHT)
+        assert wrong_lines(said := checker(tmp_path)) == [], said
+        code.write_text(WRONG)
+        assert wrong_lines(checker(tmp_path)) == [10, 11, 12, 13]
+    code.write_text(WITHOUT_STUBS)
     assert wrong_lines(mypy(tmp_path, "--no-site-packages")) == [7]
