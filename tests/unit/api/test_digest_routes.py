@@ -8,11 +8,13 @@ from testing.api import running_api
 from tests.unit.api.conftest import A_DIGEST
 
 
+def publish(api, body=None, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return api.call("/digests", method="POST", body=body, headers=named)
+
+
 def test_the_last_digest_is_shown_as_it_was_when_it_was_published(api):
-    assert api.get("/digests").json == A_DIGEST == api.call("/digests", method="POST").json
-
-
-def test_no_digest_is_not_found():
+    assert api.get("/digests").json == A_DIGEST == publish(api).json
     with running_api() as empty:
         answer = empty.get("/digests")
         assert (answer.status, answer.json["title"]) == (404, "ResourceNotFoundException")
@@ -33,7 +35,7 @@ def test_no_digest_is_not_found():
 def test_a_digest_is_asked_for_with_what_was_sent(api, body_and_window):
     body, *window = body_and_window
     payload = dict(zip(("WindowStart", "WindowEnd"), window, strict=False))
-    answer = api.call("/digests", method="POST", body=body, headers={"idempotency-key": '"a b"'})
+    answer = publish(api, body, idempotency_key='"a b"')
     assert (answer.status, answer.json) == (200, A_DIGEST)
     assert api.asked == [("DIGEST_FUNCTION_NAME", payload | {"IdempotencyKey": "a b"})]
 
@@ -56,15 +58,16 @@ def test_a_digest_is_asked_for_with_what_was_sent(api, body_and_window):
     ],
 )
 def test_a_bad_digest_request_is_refused_and_nothing_is_asked(api, body, wrong):
-    answer = api.call("/digests", method="POST", body=body)
-    assert set(answer.wrong) == wrong
+    assert set(publish(api, body).wrong) == wrong
     assert api.asked == []
 
 
-def test_a_bad_idempotency_key_is_refused(api):
+def test_an_idempotency_key_is_refused_or_the_same_with_and_without_its_quotes(api):
     for key in ("", " ", "x" * 256, "ä", "a\x00b", "a\nb", "a\tb", "\x7f"):
-        answer = api.call("/digests", method="POST", headers={"Idempotency-Key": key})
-        assert "Idempotency-Key" in answer.wrong
+        assert "Idempotency-Key" in publish(api, Idempotency_Key=key).wrong
+    for key, sent in {"k": "k", '"k"': "k", '"': '"', '""': '""', '"half': '"half'}.items():
+        assert publish(api, idempotency_key=key).status == 200
+        assert api.asked.pop() == ("DIGEST_FUNCTION_NAME", {"IdempotencyKey": sent})
 
 
 @pytest.mark.parametrize(
@@ -81,18 +84,12 @@ def test_an_error_that_the_digest_function_raises_or_returns_is_reported(api, na
     # The function raises what operations have to see, and returns what callers have done wrong.
     for answered in (FunctionRefused(name), {"Error": name}):
         api.answer_of_function = answered
-        answer = api.call("/digests", method="POST")
+        answer = publish(api)
         assert (answer.status, answer.json["title"]) == (status, title)
 
 
 def test_too_many_digests_at_once_are_throttled(api):
     api.answer_of_function = FunctionThrottled("TooManyRequestsException")
-    answer = api.call("/digests", method="POST")
+    answer = publish(api)
     assert (answer.status, answer.json["title"]) == (429, "TooManyRequestsException")
     assert answer.headers["Retry-After"] == "5"
-
-
-def test_an_idempotency_key_is_the_same_with_and_without_its_quotes(api):
-    for key, sent in {"k": "k", '"k"': "k", '"': '"', '""': '""', '"half': '"half'}.items():
-        assert api.call("/digests", method="POST", headers={"idempotency-key": key}).status == 200
-        assert api.asked.pop() == ("DIGEST_FUNCTION_NAME", {"IdempotencyKey": sent})

@@ -1,7 +1,7 @@
 """For one key there is one set of jobs, each once, whatever happens between the requests."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -50,9 +50,7 @@ class World:
         while ledger.save_state(family, ledger.state(family)) is None:
             pass
 
-    def submit(
-        self, family: Family, age: int, name: str = "nightly", during: Callable[[], None] = NOTHING
-    ) -> None:
+    def submit(self, family, age, name="nightly", during: Callable[[], None] = NOTHING):
         """A sync writes a new job; `during` runs after the job was stamped and before it is written."""
         number = len(self.jobs) + 1
         times = {"SubmitTime": NOW.timestamp() - age, "JobStatus": "IN_PROGRESS"}
@@ -88,15 +86,12 @@ class World:
 
     def walk(self, key: str, size: int) -> list[str]:
         """Walk from the first page to the last; the walk has each job once, and those of the others."""
-        found: list[str] = []
-        query, headers = QUERIES[key] | {"MaxResults": size}, {"Idempotency-Key": key}
-        while True:
-            answer = self.api.call("/jobs", query, headers=headers)
+        query = QUERIES[key] | {"MaxResults": size}
+        answer = self.api.call("/jobs", query, headers={"Idempotency-Key": key})
+        found = [job["JobId"] for job in answer.jobs]
+        while token := answer.json.get("NextToken"):
+            answer = self.api.call("/jobs", query | {"NextToken": token})
             found += [job["JobId"] for job in answer.jobs]
-            token = answer.json.get("NextToken")
-            if token is None:
-                break
-            query, headers = query | {"NextToken": token}, {}
         assert len(found) == len(set(found))
         assert self.walked.setdefault(key, found) == found
         return found
@@ -137,7 +132,7 @@ def take(world: World, step: tuple[Any, ...]) -> None:
             world.record(world.jobs[number % len(world.jobs)] | {"JobStatus": status})
         case ("expire", number) if world.jobs:
             job = world.jobs[number % len(world.jobs)]
-            time = rfc3339(NOW - timedelta(seconds=NOW.timestamp() - job["SubmitTime"]))
+            time = rfc3339(datetime.fromtimestamp(job["SubmitTime"], UTC))
             world.api.ledger.mark_expired(job["Family"], job["JobId"], time)
         case ("request", key, place, size):
             world.request(key, place, size)
