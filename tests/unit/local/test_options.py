@@ -19,11 +19,14 @@ def listening():
         yield server.getsockname()[1]
 
 
-def test_port_0_takes_free_ports():
+def test_port_0_takes_free_ports_and_a_given_endpoint_is_used_instead_of_a_stand_in(listening):
     options = read_options([], FREE)
     assert options.comprehend_port
     assert len({0, options.aws_port, options.comprehend_port}) == 3
     assert options.comprehend_endpoint == f"http://127.0.0.1:{options.comprehend_port}"
+    endpoint = f"http://127.0.0.1:{listening}"
+    options = read_options([], {**FREE, "COMPREHEND_ENDPOINT": endpoint + "/"})
+    assert (options.comprehend_endpoint, options.comprehend_port) == (endpoint, None)
 
 
 def test_cdk_args_are_split_as_a_shell_does_and_an_empty_variable_is_not_given():
@@ -31,12 +34,6 @@ def test_cdk_args_are_split_as_a_shell_does_and_an_empty_variable_is_not_given()
     assert (options.jobs, options.cdk_args) == (None, [])
     options = read_options([], {**FREE, "CDK_ARGS": "-c digestSchedule='rate(1 hour)'"})
     assert options.cdk_args == ["-c", "digestSchedule=rate(1 hour)"]
-
-
-def test_a_given_comprehend_endpoint_is_used_instead_of_a_stand_in(listening):
-    endpoint = f"http://127.0.0.1:{listening}"
-    options = read_options([], {**FREE, "COMPREHEND_ENDPOINT": endpoint + "/"})
-    assert (options.comprehend_endpoint, options.comprehend_port) == (endpoint, None)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +53,11 @@ def test_what_cannot_be_used_is_refused_in_one_line(given, message):
     assert str(raised.value) == message
 
 
-def test_an_endpoint_where_nothing_answers_and_one_port_twice_are_refused():
+def test_where_nothing_answers_and_a_taken_port_are_refused_with_the_variable(listening):
+    for variable in ("AWS_PORT", "COMPREHEND_PORT"):
+        taken = rf"port {listening} is taken: .* make local {variable}="
+        with pytest.raises(LocalError, match=taken):
+            read_options([], {**FREE, variable: str(listening)})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -64,12 +65,6 @@ def test_an_endpoint_where_nothing_answers_and_one_port_twice_are_refused():
             read_options([], {**FREE, "COMPREHEND_ENDPOINT": f"http://127.0.0.1:{port}"})
     with pytest.raises(LocalError, match="is taken"):
         read_options([], {"AWS_PORT": port, "COMPREHEND_PORT": port})
-
-
-@pytest.mark.parametrize("variable", ["AWS_PORT", "COMPREHEND_PORT"])
-def test_a_taken_port_is_named_with_the_variable_that_moves_it(listening, variable):
-    with pytest.raises(LocalError, match=rf"port {listening} is taken: .* make local {variable}="):
-        read_options([], {**FREE, variable: str(listening)})
 
 
 def test_nothing_of_the_users_own_aws_configuration_is_left():

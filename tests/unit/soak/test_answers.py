@@ -36,17 +36,11 @@ def test_a_walk_has_all_jobs_in_order_that_its_filters_allow():
     assert problem([*THREE, THREE[2]]) == "a walk repeats a job"
     assert problem(THREE[::-1]) == "a walk is not in order"
     assert problem(known=["4"]) == "a walk lacks 1 jobs that an earlier one had"
-    others = {
-        "Family": "SNOMEDCT",
-        "JobStatus": "STOPPED",
-        "SubmitTimeAfter": "2026-11-01T00:00:00.000Z",
-        "JobNamePrefix": "nightly",
-    }
+    time = "2026-11-01T00:00:00.000Z"
+    others = {"Family": "SNOMEDCT", "JobStatus": "STOPPED", "SubmitTimeAfter": time, "JobNamePrefix": "nightly"}  # fmt: skip
     for name, value in others.items():
         assert problem(**{name: value}) == "a walk has a job that its filters exclude"
-
-
-def test_two_walks_of_one_key_have_the_same_jobs_whatever_their_status():
+    # Two walks of one key have the same jobs whatever their status.
     later = [job | {"JobStatus": "STOPPED"} for job in THREE]
     assert answers.same_walk_problem(THREE, later) is None
     assert answers.same_walk_problem(THREE, [a_job(4), *THREE])
