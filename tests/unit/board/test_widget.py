@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -226,6 +227,7 @@ def test_a_mistake_is_explained_in_the_widget(ask, event, said):
 
 
 def test_a_context_of_another_shape_is_no_error_and_an_unavailable_ledger_explained(ask, api):
+    odd: Any
     for odd in (
         None, [], "x", {}, {"timeRange": None}, {"timeRange": {"start": "x", "end": None}},
         {"timeRange": {"start": 10**30, "end": -(10**30)}}, {"timeRange": {"start": float("nan")}},

@@ -108,7 +108,7 @@ def test_a_call_that_is_not_the_ledgers_goes_to_the_service_on_request(server, l
             with pytest.raises(AttributeError, match=said):
                 getattr(ledger, method)
             assert getattr(both, method) == getattr(real, method)
-        assert both.list_phi_detection_jobs()[KEY]
+        assert both.list_phi_detection_jobs()["ComprehendMedicalAsyncJobPropertiesList"]
     with pytest.raises(AttributeError, match="no attribute 'start_no_job'"):
         _ = ledger.start_no_job
 
