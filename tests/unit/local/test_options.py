@@ -1,12 +1,17 @@
-"""The options of `make local`, and its messages about those it cannot use."""
+"""What `make local` is given, what it waits for, and what it prints."""
 
+import fcntl
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from local.deployment import clean_environment, reachable_api_url
+from local.environments import LOGS, ROOT
 from local.options import read_options
 from local.processes import LocalError
+from local.session import shown
 
 FREE = {"AWS_PORT": "0", "COMPREHEND_PORT": "0"}
 
@@ -83,3 +88,28 @@ def test_the_api_is_reached_where_ministack_serves_it():
     assert reachable_api_url(deployed, "http://127.0.0.1:4566") == expected
     with pytest.raises(LocalError, match="ApiUrl"):
         reachable_api_url("https://example.org/v1", "http://127.0.0.1:4566")
+
+
+def test_answers_are_indented_and_long_ones_cut():
+    for value, text in (
+        ("plain text", "plain text"),
+        ({"Count": 2}, '{\n  "Count": 2\n}'),
+        ([1, 2, 3, 4, 5], '[\n  1,\n  2,\n  3,\n  "… 2 more"\n]'),
+        ([{"a": 1}, {"a": 2}], '[\n  {\n    "a": 1\n  },\n  "… 1 more"\n]'),
+        ({"NextToken": "x" * 200}, f'{{\n  "NextToken": "{"x" * 60}… (200 characters)"\n}}'),
+        ({"JobName": "診療記録"}, '{\n  "JobName": "診療記録"\n}'),
+    ):
+        assert shown(value) == text
+
+
+def test_a_second_make_says_that_it_waits_for_the_set_up_of_the_first():
+    LOGS.mkdir(exist_ok=True)
+    with (LOGS / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [sys.executable, "-m", "local.toolchain"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as second:
+            assert second.stdout
+            assert "waiting for the set-up of another make" in second.stdout.readline()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert second.wait(60) == 0
