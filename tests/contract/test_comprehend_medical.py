@@ -36,15 +36,13 @@ def client(server: Server) -> Any:
     return client_for(server.endpoint)
 
 
-def test_all_twenty_job_operations_of_the_model_are_there() -> None:
+def test_all_twenty_job_operations_of_the_model_are_there():
     assert set(OPERATIONS) == {name for name in service_model().operation_names if "Job" in name}
     assert len(OPERATIONS) == 20
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_job_lives_from_start_to_end_in_every_family(
-    client: Any, clock: Clock, family: Family
-) -> None:
+def test_a_job_lives_from_start_to_end_in_every_family(client, clock, family):
     everything = MINIMAL | {"JobName": "nightly - 夜", "KMSKey": "alias/notes"}
     started = call(client, Verb.START, family, **everything)
     history: list[str] = []
@@ -66,9 +64,7 @@ def test_a_job_lives_from_start_to_end_in_every_family(
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_stopped_job_is_first_asked_to_stop_in_every_family(
-    client: Any, clock: Clock, family: Family
-) -> None:
+def test_a_stopped_job_is_first_asked_to_stop_in_every_family(client, clock, family):
     started = call(client, Verb.START, family, **MINIMAL)
     history: list[str] = []
     for seconds in (0, 1.9, 0.1, 60):
@@ -91,14 +87,8 @@ def test_a_stopped_job_is_first_asked_to_stop_in_every_family(
     ],
 )
 def test_a_job_ends_as_was_set_when_it_started(
-    server: Server,
-    client: Any,
-    clock: Clock,
-    setting: str,
-    name: str,
-    outcome: str,
-    property_name: str | None,
-) -> None:
+    server, client, clock, setting, name, outcome, property_name
+):
     server.change(outcome=setting)
     started = call(client, Verb.START, Family.PHI, **MINIMAL, JobName=name)
     server.change(outcome="COMPLETED")
@@ -109,7 +99,7 @@ def test_a_job_ends_as_was_set_when_it_started(
     assert described.keys() & {"ManifestFilePath", "Message"} == {property_name} - {None}
 
 
-def test_the_same_client_request_token_starts_one_job(server: Server, client: Any) -> None:
+def test_the_same_client_request_token_starts_one_job(server, client):
     wanted = MINIMAL | {"ClientRequestToken": "once"}
     first = call(client, Verb.START, Family.PHI, **wanted)
     assert call(client, Verb.START, Family.PHI, **wanted) == first
@@ -119,7 +109,7 @@ def test_the_same_client_request_token_starts_one_job(server: Server, client: An
         call(client, Verb.START, Family.PHI, **wanted, JobName="something else")
 
 
-def test_an_eleventh_active_job_of_a_family_is_refused(client: Any, clock: Clock) -> None:
+def test_an_eleventh_active_job_of_a_family_is_refused(client, clock):
     for _ in range(10):
         call(client, Verb.START, Family.PHI, **MINIMAL)
     with pytest.raises(client.exceptions.TooManyRequestsException):
@@ -161,8 +151,8 @@ DESCRIBE = "DescribeSNOMEDCTInferenceJob"
     ],
 )
 def test_input_is_checked_by_the_model_and_refused_with_a_modelled_error(
-    operation: str, wanted: dict[str, Any], code: str, words: str
-) -> None:
+    operation, wanted, code, words
+):
     with pytest.raises(ServiceError) as refused:
         Service().call(operation, json.dumps(wanted))
     assert refused.value.code == f"{code}Exception"
@@ -170,9 +160,7 @@ def test_input_is_checked_by_the_model_and_refused_with_a_modelled_error(
 
 
 @pytest.mark.parametrize("name", [*ODD_NAMES, "a", "_.:/=+-%@", "٣", "\u2007"])
-def test_a_legal_job_name_comes_back_as_it_was_and_can_be_filtered_by(
-    client: Any, name: str
-) -> None:
+def test_a_legal_job_name_comes_back_as_it_was_and_can_be_filtered_by(client, name):
     call(client, Verb.START, Family.RXNORM, **MINIMAL, JobName=name)
     found = call(client, Verb.LIST, Family.RXNORM, Filter={"JobName": name})[LIST_KEY]
     assert [job["JobName"] for job in found] == [name]
@@ -181,7 +169,7 @@ def test_a_legal_job_name_comes_back_as_it_was_and_can_be_filtered_by(
 @pytest.mark.parametrize(
     "name", ["a\n", "\n", "a\tb", "a#b", "a,b", "🙂", "a\u200bb", "\ue001", "e\u0301"]
 )
-def test_an_illegal_job_name_is_known_as_one(name: str) -> None:
+def test_an_illegal_job_name_is_known_as_one(name):
     shape = job_shape().members["JobName"]
     assert isinstance(shape, StringShape)
     assert not matches(shape.metadata["pattern"], name)
@@ -197,9 +185,7 @@ def test_an_illegal_job_name_is_known_as_one(name: str) -> None:
         ("DescribePHIDetectionJob", "ResourceNotFoundException", 404),
     ],
 )
-def test_an_error_has_the_code_and_the_status_of_the_model(
-    server: Server, client: Any, operation: str, code: str, status: int
-) -> None:
+def test_an_error_has_the_code_and_the_status_of_the_model(server, client, operation, code, status):
     server.fault(Operation=operation, Error=code)
     verb = OPERATIONS[operation].verb
     parameters: dict[str, str] = {} if verb is Verb.LIST else {"JobId": "a"}
@@ -222,9 +208,7 @@ def test_an_error_has_the_code_and_the_status_of_the_model(
         ("ComprehendMedical_20181030.ListPHIDetectionJobs", b'{"Filter": null, "New": 1}', None),
     ],
 )
-def test_what_no_sdk_sends_is_answered_too(
-    server: Server, target: str, body: bytes, code: str | None
-) -> None:
+def test_what_no_sdk_sends_is_answered_too(server, target, body, code):
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     connection.request("POST", "/", body, {"X-Amz-Target": target})
     response = connection.getresponse()
@@ -234,14 +218,14 @@ def test_what_no_sdk_sends_is_answered_too(
     assert answer.get("__type") == code
 
 
-def test_times_travel_as_epoch_seconds_cut_to_milliseconds() -> None:
+def test_times_travel_as_epoch_seconds_cut_to_milliseconds():
     clock = Clock(1_589_920_717.594_999)
     service = Service(hostility=Hostility.none(), clock=clock)
     service.call(START, json.dumps(MINIMAL))
     assert '"SubmitTime": 1589920717.594,' in service.call(LIST, "{}")
 
 
-def test_a_status_or_property_of_tomorrow_passes_through(server: Server) -> None:
+def test_a_status_or_property_of_tomorrow_passes_through(server):
     strange = job(1, JobStatus="PAUSED", Region="us-east-1", Cost={"Units": 3})
     server.put_jobs({Family.PHI: [strange, {"JobId": "bare"}, {"JobName": "without id"}]})
     truth = server.jobs()[Family.PHI]
@@ -249,7 +233,7 @@ def test_a_status_or_property_of_tomorrow_passes_through(server: Server) -> None
     assert len(json.loads(server.call("ListPHIDetectionJobs", "{}"))[LIST_KEY]) == 3
 
 
-def test_durations_and_limits_can_be_set() -> None:
+def test_durations_and_limits_can_be_set():
     clock = Clock()
     quick = Settings(submitted_seconds=0, in_progress_seconds=0, active_limit=1)
     service = Service(settings=quick, clock=clock)

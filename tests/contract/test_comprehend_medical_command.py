@@ -70,7 +70,7 @@ def refusal(*arguments: str) -> str:
     return done.stderr
 
 
-def test_it_says_where_it_is_serves_and_ends_with_status_0() -> None:
+def test_it_says_where_it_is_serves_and_ends_with_status_0():
     with running("--tame", "all") as (process, line):
         assert re.fullmatch(
             r"Comprehend Medical stand-in: http://127\.0\.0\.1:\d+ \(2,500 jobs\)\n", line
@@ -82,7 +82,7 @@ def test_it_says_where_it_is_serves_and_ends_with_status_0() -> None:
         assert process.returncode == 0
 
 
-def test_a_jobs_file_is_served(tmp_path: Path) -> None:
+def test_a_jobs_file_is_served(tmp_path):
     file = tmp_path / "jobs.json"
     active = {"JobId": "b", "JobStatus": "IN_PROGRESS", "SubmitTime": "2026-11-02T00:00:00Z"}
     file.write_text(json.dumps({"ENTITIES_V2": [active], "PHI": {LIST_KEY: [job(1), job(2)]}}))
@@ -93,14 +93,14 @@ def test_a_jobs_file_is_served(tmp_path: Path) -> None:
         assert found["JobStatus"] == "IN_PROGRESS"
 
 
-def test_a_wrong_argument_is_one_line_that_says_what_is_allowed() -> None:
+def test_a_wrong_argument_is_one_line_that_says_what_is_allowed():
     assert "--tame shufle: there are all, single_filter, shuffle" in refusal("--tame", "shufle")
     assert "allowed are COMPLETED" in refusal("--outcome", "LOST")
     assert "no-such.json: cannot be read: No such file" in refusal("--jobs", "no-such.json")
     assert "allowed is 0 to 65535" in refusal("--port", "70000")
 
 
-def test_jobs_are_read_in_every_shape_that_people_have() -> None:
+def test_jobs_are_read_in_every_shape_that_people_have():
     """Times as the CLI prints them, and as the wire carries them."""
     printed = job(1, SubmitTime="2020-05-19T20:38:37.594999+00:00")
     read = {**job(1), "SubmitTime": 1_589_920_717.594}
@@ -126,8 +126,8 @@ def test_jobs_are_read_in_every_shape_that_people_have() -> None:
     ],
 )
 def test_an_invalid_jobs_file_gives_one_line_with_place_and_allowed_values(
-    tmp_path: Path, content: str, words: str
-) -> None:
+    tmp_path, content, words
+):
     file = tmp_path / "jobs.json"
     file.write_text(content)
     with pytest.raises(JobsFileError) as error:
@@ -137,7 +137,7 @@ def test_an_invalid_jobs_file_gives_one_line_with_place_and_allowed_values(
     assert "\n" not in str(error.value)
 
 
-def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
+def test_the_made_up_account_has_every_status_and_every_oddity():
     jobs = sample_jobs(NOW)
     everything = [job for listed in jobs.values() for job in listed]
     assert len(everything) == 2_500
@@ -164,7 +164,7 @@ def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
         assert all(output["S3Key"].startswith("out/") for output in outputs)
 
 
-def test_made_up_jobs_that_are_active_finish_within_three_minutes() -> None:
+def test_made_up_jobs_that_are_active_finish_within_three_minutes():
     clock = Clock(NOW)
     service = Service(sample_jobs(NOW), clock=clock, active_jobs_finish=True)
 
@@ -181,7 +181,7 @@ def test_made_up_jobs_that_are_active_finish_within_three_minutes() -> None:
     assert counts[-1] == 0
 
 
-def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path: Path) -> None:
+def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path):
     aws = ROOT / ".venv-awscli" / "bin" / "aws"
     if not aws.exists():
         pytest.skip("no AWS CLI: make test installs it")

@@ -45,7 +45,7 @@ def codes(service: Service, calls: int) -> list[str]:
     return seen
 
 
-def test_a_fault_fails_the_next_matching_calls_and_no_other(server: Server) -> None:
+def test_a_fault_fails_the_next_matching_calls_and_no_other(server):
     fault = {"Operation": "List*", "Error": "TooManyRequestsException", "HttpStatus": 400}
     status, answer = ask(server, "POST", "faults", fault | {"Count": 2, "Skip": 1})
     assert (status, answer["Pending"][0]["Count"]) == (200, 2)
@@ -56,7 +56,7 @@ def test_a_fault_fails_the_next_matching_calls_and_no_other(server: Server) -> N
     assert ask(server, "GET", "faults")[1]["Pending"] == []
 
 
-def test_boto3_retries_through_a_fault_and_the_calls_are_counted(server: Server) -> None:
+def test_boto3_retries_through_a_fault_and_the_calls_are_counted(server):
     server.fault(Operation="List*", Error="TooManyRequestsException", HttpStatus=400)
     client = client_for(server.endpoint, attempts=2)
     assert client.list_snomedct_inference_jobs()[LIST_KEY]
@@ -65,7 +65,7 @@ def test_boto3_retries_through_a_fault_and_the_calls_are_counted(server: Server)
     assert calls["Calls"] == [[1_793_000_000.5, "ListSNOMEDCTInferenceJobs"]] * 2
 
 
-def test_a_message_and_an_unmodelled_error_reach_boto3(server: Server) -> None:
+def test_a_message_and_an_unmodelled_error_reach_boto3(server):
     server.fault(Error="AccessDeniedException", HttpStatus=403, Message="not you")
     with pytest.raises(ClientError, match="not you") as refused:
         client_for(server.endpoint).list_snomedct_inference_jobs()
@@ -81,9 +81,7 @@ def test_a_message_and_an_unmodelled_error_reach_boto3(server: Server) -> None:
         ({"Delay": 0.05}, "slow"),
     ],
 )
-def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(
-    server: Server, effect: dict[str, Any], seen: str
-) -> None:
+def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(server, effect, seen):
     chosen, other = JOBS[0]["JobId"], JOBS[1]["JobId"]
     server.fault(Operation="Describe*", JobId=chosen, Count=1, **effect)
 
@@ -101,7 +99,7 @@ def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(
     assert found == ["described", seen, "described"]
 
 
-def test_the_date_of_answers_can_be_wrong(server: Server) -> None:
+def test_the_date_of_answers_can_be_wrong(server):
     server.change(date_skew_seconds=30 * 86_400)
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     connection.request("GET", "/_control/calls")
@@ -112,7 +110,7 @@ def test_the_date_of_answers_can_be_wrong(server: Server) -> None:
     assert abs(date - time.time() - 30 * 86_400) < 60
 
 
-def test_jobs_are_put_replaced_and_deleted_whole(server: Server) -> None:
+def test_jobs_are_put_replaced_and_deleted_whole(server):
     strange = job(1, JobStatus="PAUSED", Tomorrow=[1])
     del strange["JobName"]
     assert ask(server, "POST", "jobs", {"Put": {"SNOMEDCT": [strange]}}) == (200, {"Jobs": 300})
@@ -126,7 +124,7 @@ def test_jobs_are_put_replaced_and_deleted_whole(server: Server) -> None:
     assert ask(server, "GET", "jobs")[1] == truth | {"PHI": []}
 
 
-def test_settings_change_at_runtime_and_reset_undoes_them(server: Server) -> None:
+def test_settings_change_at_runtime_and_reset_undoes_them(server):
     status, answer = ask(server, "POST", "settings", {"throttle": True, "late_seconds": 0})
     assert (status, answer["throttle"], answer["late_seconds"]) == (200, True, 0)
     server.fault(Error="InternalServerException", Count=9)
@@ -151,9 +149,7 @@ def test_settings_change_at_runtime_and_reset_undoes_them(server: Server) -> Non
         ("nothing", {}, "there are GET or POST /_control/faults"),
     ],
 )
-def test_a_control_request_that_is_wrong_says_what_is_allowed(
-    server: Server, path: str, body: object, words: str
-) -> None:
+def test_a_control_request_that_is_wrong_says_what_is_allowed(server, path, body, words):
     status, answer = ask(server, "POST", path, body)
     assert status == 400
     assert words in answer["Message"]

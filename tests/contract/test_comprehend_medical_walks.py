@@ -14,17 +14,7 @@ import pytest
 
 from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError, Settings
 from local.comprehend_medical.families import Verb
-from tests.contract.shapes import (
-    LIST_KEY,
-    MINIMAL,
-    Clock,
-    call,
-    client_for,
-    ids,
-    job,
-    listed,
-    walk,
-)
+from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, call, client_for, ids, job, listed, walk
 
 JOBS = [job(number) for number in range(1, 301)]
 IDS = [job["JobId"] for job in JOBS]
@@ -68,8 +58,8 @@ def refused(act: Callable[[], Any]) -> str:
 @pytest.mark.parametrize("hostility", [TAME, HOSTILE])
 @pytest.mark.parametrize("size", [1, 7, 500])
 def test_a_time_filter_orders_as_documented_with_exclusive_bounds(
-    wanted: dict[str, float], expected: list[str], hostility: Hostility, size: int
-) -> None:
+    wanted, expected, hostility, size
+):
     found = ids(walk(service_with(hostility), {"Filter": wanted, "MaxResults": size}))
     assert list(dict.fromkeys(found)) == expected
     assert sorted(found, reverse="SubmitTimeAfter" in wanted) == found
@@ -77,7 +67,7 @@ def test_a_time_filter_orders_as_documented_with_exclusive_bounds(
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("size", [1, 2, 9, 100, 500])
-def test_a_hostile_walk_lists_every_job_at_least_once(seed: int, size: int) -> None:
+def test_a_hostile_walk_lists_every_job_at_least_once(seed, size):
     service = service_with(HOSTILE, settings=Settings(seed=seed))
     assert set(ids(walk(service, {"MaxResults": size}))) == set(IDS)
 
@@ -86,9 +76,7 @@ def test_a_hostile_walk_lists_every_job_at_least_once(seed: int, size: int) -> N
 @pytest.mark.parametrize(
     "wanted", [{}, {"SubmitTimeAfter": 1.0}, {"SubmitTimeBefore": 2e9}, {"JobStatus": "COMPLETED"}]
 )
-def test_what_comes_and_goes_during_a_walk_hides_no_job_that_stays(
-    seed: int, wanted: dict[str, Any]
-) -> None:
+def test_what_comes_and_goes_during_a_walk_hides_no_job_that_stays(seed, wanted):
     rng = random.Random(seed)
     service = service_with(HOSTILE, settings=Settings(seed=seed))
     found: set[str] = set()
@@ -105,7 +93,7 @@ def test_what_comes_and_goes_during_a_walk_hides_no_job_that_stays(
     assert stay <= found
 
 
-def test_a_job_that_is_put_again_is_found_by_its_new_values_only() -> None:
+def test_a_job_that_is_put_again_is_found_by_its_new_values_only():
     clock = Clock()
     service = service_with(only("expire_jobs"), clock)
     put = {"JobName": "new", "JobStatus": "FAILED", "ExpirationTime": clock() + 10}
@@ -119,7 +107,7 @@ def test_a_job_that_is_put_again_is_found_by_its_new_values_only() -> None:
     assert IDS[0] not in ids(walk(service))
 
 
-def test_the_default_page_is_100_and_names_match_exactly() -> None:
+def test_the_default_page_is_100_and_names_match_exactly():
     service = service_with()
     assert len(listed(service)[LIST_KEY]) == 100
     assert ids(walk(service, {"Filter": {"JobName": "name-"}})) == []
@@ -127,7 +115,7 @@ def test_the_default_page_is_100_and_names_match_exactly() -> None:
     assert ids(walk(service, {"Filter": {"JobStatus": "FAILED"}})) == []
 
 
-def test_single_filter_refuses_two() -> None:
+def test_single_filter_refuses_two():
     service = service_with(only("single_filter"))
     two = {"JobName": "a", "JobStatus": "FAILED"}
     assert refused(lambda: listed(service, {"Filter": two})) == "InvalidRequestException"
@@ -135,7 +123,7 @@ def test_single_filter_refuses_two() -> None:
 
 
 @pytest.mark.parametrize("wanted", [{}, {"JobName": "name-1"}, {"JobStatus": "COMPLETED"}])
-def test_shuffle_gives_each_walk_without_time_filter_its_own_order(wanted: dict[str, str]) -> None:
+def test_shuffle_gives_each_walk_without_time_filter_its_own_order(wanted):
     tame, hostile = service_with(), service_with(only("shuffle"))
     orders = [ids(walk(hostile, {"Filter": wanted, "MaxResults": 30})) for _ in range(3)]
     newest_first = ids(walk(tame, {"Filter": wanted}))
@@ -144,7 +132,7 @@ def test_shuffle_gives_each_walk_without_time_filter_its_own_order(wanted: dict[
     assert len({tuple(order) for order in [*orders, newest_first]}) == 4
 
 
-def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next() -> None:
+def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next():
     service = service_with(only("repeat_jobs"))
     pages = [page for _ in range(10) for page in walk(service, {"MaxResults": 20})]
     again = [after[0] == before[-1] for before, after in pairwise(pages)]
@@ -154,7 +142,7 @@ def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next() -> None:
     assert len(found) == len(set(found)) == 300
 
 
-def test_a_token_expires() -> None:
+def test_a_token_expires():
     for hostility, expires in [(only("expiring_tokens"), True), (TAME, False)]:
         clock = Clock()
         service = service_with(hostility, clock)
@@ -169,13 +157,13 @@ def test_a_token_expires() -> None:
             assert listed(service, {"NextToken": token})[LIST_KEY]
 
 
-def test_a_token_sent_twice_gives_the_same_page_twice() -> None:
+def test_a_token_sent_twice_gives_the_same_page_twice():
     service = service_with(HOSTILE)
     wanted = {"NextToken": listed(service)["NextToken"]}
     assert listed(service, wanted) == listed(service, wanted)
 
 
-def test_a_token_is_good_for_its_own_query_only() -> None:
+def test_a_token_is_good_for_its_own_query_only():
     service = service_with()
     token = listed(service)["NextToken"]
     changed = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in (0, 40)]
@@ -193,7 +181,7 @@ def test_a_token_is_good_for_its_own_query_only() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 400])
-def test_throttle_lets_ten_reads_and_five_writes_pass_a_second(status: int) -> None:
+def test_throttle_lets_ten_reads_and_five_writes_pass_a_second(status):
     clock = Clock()
     service = service_with(only("throttle"), clock, Settings(throttle_status=status))
     stop = json.dumps({"JobId": IDS[0]})
@@ -213,7 +201,7 @@ def test_throttle_lets_ten_reads_and_five_writes_pass_a_second(status: int) -> N
 
 
 @pytest.mark.parametrize("hostility, left", [(TAME, 300), (only("expire_jobs"), 299)])
-def test_expire_jobs_deletes_a_job_at_its_expiration_time(hostility: Hostility, left: int) -> None:
+def test_expire_jobs_deletes_a_job_at_its_expiration_time(hostility, left):
     clock = Clock(JOBS[0]["ExpirationTime"] - 0.001)
     service = service_with(hostility, clock)
     assert len(set(ids(walk(service)))) == 300
@@ -223,7 +211,7 @@ def test_expire_jobs_deletes_a_job_at_its_expiration_time(hostility: Hostility, 
 
 
 @pytest.mark.parametrize("hostility, late", [(TAME, False), (only("late_jobs"), True)])
-def test_late_jobs_are_described_before_they_are_listed(hostility: Hostility, late: bool) -> None:
+def test_late_jobs_are_described_before_they_are_listed(hostility, late):
     clock = Clock()
     service = Service(hostility=hostility, clock=clock)
     started = service.call(START, json.dumps(MINIMAL))
@@ -237,7 +225,7 @@ def test_late_jobs_are_described_before_they_are_listed(hostility: Hostility, la
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"])
-def test_stop_refusals_refuse_to_stop_what_has_ended(status: str) -> None:
+def test_stop_refusals_refuse_to_stop_what_has_ended(status):
     for hostility in (TAME, only("stop_refusals")):
         service = Service({Family.SNOMEDCT: [job(1, JobStatus=status)]}, hostility)
         stop = json.dumps({"JobId": IDS[0]})
@@ -249,16 +237,14 @@ def test_stop_refusals_refuse_to_stop_what_has_ended(status: str) -> None:
         assert service.jobs()[Family.SNOMEDCT][0]["JobStatus"] == status
 
 
-def test_every_hostility_is_on_by_default_and_says_what_it_does() -> None:
+def test_every_hostility_is_on_by_default_and_says_what_it_does():
     assert all(getattr(Hostility(), switch.name) for switch in fields(Hostility))
     assert not any(getattr(Hostility.none(), switch.name) for switch in fields(Hostility))
     assert all(switch.metadata["meaning"] for switch in fields(Hostility))
 
 
 @pytest.mark.parametrize("family", Family)
-def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_model(
-    family: Family,
-) -> None:
+def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_model(family):
     found: list[str] = []
     with Server({family: JOBS}, HOSTILE, clock=Clock()) as server:
         client = client_for(server.endpoint)
@@ -271,7 +257,7 @@ def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_
     assert list(dict.fromkeys(found)) == IDS[::-1]
 
 
-def test_short_and_empty_pages_carry_a_token() -> None:
+def test_short_and_empty_pages_carry_a_token():
     def sizes(hostility: Hostility) -> set[int]:
         """Page sizes of many walks over 300 jobs by 50."""
         service, wanted = service_with(hostility), {"MaxResults": 50}

@@ -113,10 +113,7 @@ def test_throttles_of_the_ledgers_indexes_ring_through_the_requests_that_reach_t
                 )
     of_table = {("ReadThrottleEvents", None), ("WriteThrottleEvents", None)}
     through_indexes = {("ThrottledRequests", "Query"), ("ThrottledRequests", "TransactWriteItems")}
-    assert watched == {
-        "LedgerB7379752": of_table | through_indexes,
-        "DigestSentB2D6264F": of_table,
-    }
+    assert watched == {"LedgerB7379752": of_table | through_indexes, "DigestSentB2D6264F": of_table}
 
 
 # As in the tables of the page: X breaches, 0 does not, - is missing, the newest last. None: the state is kept.

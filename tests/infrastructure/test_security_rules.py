@@ -35,12 +35,7 @@ PRIVATE = {
 def findings(app: "App") -> set[tuple[str, str]]:
     """Validate with all packs; return the rules with the paths below the stack that do not follow them."""
     from aws_cdk import Validations
-    from cdk_nag import (
-        AwsSolutionsChecks,
-        HIPAASecurityChecks,
-        NIST80053R5Checks,
-        ServerlessChecks,
-    )
+    from cdk_nag import AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, ServerlessChecks
 
     packs = (AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, ServerlessChecks)
     Validations.of(app).add_plugins(*(pack(app) for pack in packs))

@@ -93,7 +93,7 @@ def filled(dynamo: Dynamo, count: int) -> list[str]:
 # Conditions and transactions.
 
 
-def test_a_put_writes_the_whole_row_and_replaces_all_its_attributes(dynamo: Dynamo) -> None:
+def test_a_put_writes_the_whole_row_and_replaces_all_its_attributes(dynamo):
     dynamo.write(put("p", "s", NEW, Version=1, Job="{}"))
     assert dynamo.get("p", "s") == typed(PK="p", SK="s", Version=1, Job="{}")
     dynamo.write(put("p", "s", New="y", Message=""))
@@ -115,9 +115,7 @@ def test_a_put_writes_the_whole_row_and_replaces_all_its_attributes(dynamo: Dyna
     ],
     ids=str,
 )
-def test_a_failed_condition_cancels_the_transaction_with_a_reason_for_each_action(
-    dynamo: Dynamo, failing: dict[str, Any]
-) -> None:
+def test_a_failed_condition_cancels_the_transaction_with_a_reason_for_each_action(dynamo, failing):
     dynamo.write(put("p", "s", Version=2, JobKey="a"))
     actions = (put("p", "a"), failing, add("p", "totals", Failed=1))
     assert reasons(dynamo, *actions) == ["None", FAILED, "None"]
@@ -126,7 +124,7 @@ def test_a_failed_condition_cancels_the_transaction_with_a_reason_for_each_actio
     assert dynamo.get("p", "s") == typed(PK="p", SK="s", Version=2, JobKey="a")
 
 
-def test_a_condition_that_holds_writes_and_a_delete_needs_no_row(dynamo: Dynamo) -> None:
+def test_a_condition_that_holds_writes_and_a_delete_needs_no_row(dynamo):
     either = f"{NEW} OR Version = :read"
     dynamo.write(put("p", "s", either, Version=1, JobKey="a", read=0))
     dynamo.write(put("p", "s", either, Version=2, JobKey="a", read=1))
@@ -138,11 +136,11 @@ def test_a_condition_that_holds_writes_and_a_delete_needs_no_row(dynamo: Dynamo)
     assert not dynamo.get("p", "s")
 
 
-def test_one_transaction_may_not_write_a_row_twice(dynamo: Dynamo) -> None:
+def test_one_transaction_may_not_write_a_row_twice(dynamo):
     assert refused(dynamo.write, put("p", "s", A="1"), put("p", "s", A="2")) == INVALID[0]
 
 
-def test_an_addition_creates_the_row_and_its_attributes(dynamo: Dynamo) -> None:
+def test_an_addition_creates_the_row_and_its_attributes(dynamo):
     dynamo.write(add("p", "totals", Failed=2, Done=1))
     dynamo.write(add("p", "totals", Failed=-1, New=3))
     expected = typed(PK="p", SK="totals", Failed=1, Done=1, New=3)
@@ -153,22 +151,18 @@ def test_an_addition_creates_the_row_and_its_attributes(dynamo: Dynamo) -> None:
 
 
 @pytest.mark.parametrize("actions, accepted", [(100, True), (101, False)])
-def test_a_transaction_has_at_most_100_actions(
-    dynamo: Dynamo, actions: int, accepted: bool
-) -> None:
+def test_a_transaction_has_at_most_100_actions(dynamo, actions, accepted):
     check(accepted, dynamo.write, *(put("p", f"{n:03}") for n in range(actions)))
 
 
 @pytest.mark.parametrize("rows, accepted", [(10, True), (11, False)])
-def test_a_transaction_has_at_most_4_mb(dynamo: Dynamo, rows: int, accepted: bool) -> None:
+def test_a_transaction_has_at_most_4_mb(dynamo, rows, accepted):
     text = "x" * (390 * 1024)
     check(accepted, dynamo.write, *(put("p", f"{n:03}", Job=text) for n in range(rows)))
 
 
 @pytest.mark.parametrize("spare, accepted", [(0, True), (-1, False)])
-def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(
-    dynamo: Dynamo, spare: int, accepted: bool
-) -> None:
+def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(dynamo, spare, accepted):
     # PK, SK and Job with their values; text counts in UTF-8 bytes.
     room = 400 * 1024 - len("PKpSKsJob")
     check(accepted, dynamo.write, put("p", "s", Job="x" * (room - spare)))
@@ -182,22 +176,20 @@ def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(
     ],
     ids=lambda value: f"{len(value)}" if isinstance(value, str) else None,
 )  # fmt: skip
-def test_keys_have_1_to_2048_and_1_to_1024_bytes(
-    dynamo: Dynamo, pk: str, sk: str, accepted: bool
-) -> None:
+def test_keys_have_1_to_2048_and_1_to_1024_bytes(dynamo, pk, sk, accepted):
     check(accepted, dynamo.write, put(pk, sk))
 
 
-def test_an_index_key_may_not_be_empty_text(dynamo: Dynamo) -> None:
+def test_an_index_key_may_not_be_empty_text(dynamo):
     check(False, dynamo.write, put("p", "s", StatusKey=""))
 
 
-def test_text_has_to_be_unicode_that_utf_8_can_encode(dynamo: Dynamo) -> None:
+def test_text_has_to_be_unicode_that_utf_8_can_encode(dynamo):
     refused(dynamo.write, put("p", "s", Message="\ud800"))
 
 
 @pytest.mark.parametrize("keys, accepted", [(100, True), (101, False)])
-def test_a_batch_reads_at_most_100_keys(dynamo: Dynamo, keys: int, accepted: bool) -> None:
+def test_a_batch_reads_at_most_100_keys(dynamo, keys, accepted):
     check(accepted, dynamo.batch_get, [("p", f"{n:03}") for n in range(keys)])
 
 
@@ -212,14 +204,14 @@ def check(accepted: bool, call: Any, *arguments: Any) -> None:
 # Reads.
 
 
-def test_a_batch_omits_rows_that_do_not_exist_and_names_no_key_twice(dynamo: Dynamo) -> None:
+def test_a_batch_omits_rows_that_do_not_exist_and_names_no_key_twice(dynamo):
     dynamo.write(put("p", "a"), put("q", "a"))
     found = dynamo.batch_get([("p", "a"), ("p", "b"), ("q", "a")])
     assert sorted(item["PK"]["S"] for item in found) == ["p", "q"]
     assert refused(dynamo.batch_get, [("p", "a"), ("p", "a")]) == "ValidationException"
 
 
-def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo: Dynamo) -> None:
+def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo):
     keys = ["a", "Z", "é", "\uffee", "\U0001f600", "0", "~"]
     dynamo.write(*(put("p", key) for key in keys))
     ordered = sorted(keys, key=str.encode)
@@ -234,17 +226,15 @@ def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo: Dynamo) -> None
     ],
 )
 def test_a_range_includes_both_ends_and_a_prefix_all_that_begin_with_it(
-    dynamo: Dynamo, condition: str, values: dict[str, str], expected: list[str]
-) -> None:
+    dynamo, condition, values, expected
+):
     filled(dynamo, 12)
     answer = dynamo.query(f"PK = :p AND {condition}", values={":p": "p", **values})
     assert keys_of(answer) == expected
 
 
 @pytest.mark.parametrize("forward", [True, False])
-def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(
-    dynamo: Dynamo, forward: bool
-) -> None:
+def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(dynamo, forward):
     keys = filled(dynamo, 6)
     dynamo.write(put("q", "05"))
     pages: list[list[str]] = []
@@ -259,7 +249,7 @@ def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(
     assert [*map(len, pages)] in ([3, 3], [3, 3, 0])  # AWS leaves open which
 
 
-def test_a_limit_counts_rows_before_the_filter(dynamo: Dynamo) -> None:
+def test_a_limit_counts_rows_before_the_filter(dynamo):
     dynamo.write(*(put("p", f"{n}", Kind="ab"[n % 2]) for n in range(6)))
     values = {":p": "p", ":kind": "b"}
     answer = dynamo.query("PK = :p", values=values, FilterExpression="Kind = :kind", Limit=4)
@@ -267,7 +257,7 @@ def test_a_limit_counts_rows_before_the_filter(dynamo: Dynamo) -> None:
     assert answer["LastEvaluatedKey"]["SK"] == {"S": "3"}
 
 
-def test_a_page_ends_at_one_megabyte(dynamo: Dynamo) -> None:
+def test_a_page_ends_at_one_megabyte(dynamo):
     for number in range(6):
         dynamo.write(put("p", f"{number}", Job="x" * 390_000))
     first = dynamo.query("PK = :p", values={":p": "p"})
@@ -277,7 +267,7 @@ def test_a_page_ends_at_one_megabyte(dynamo: Dynamo) -> None:
     assert first["LastEvaluatedKey"] == typed(PK="p", SK=keys[-1])
 
 
-def test_a_query_can_start_at_a_key_that_has_no_row(dynamo: Dynamo) -> None:
+def test_a_query_can_start_at_a_key_that_has_no_row(dynamo):
     filled(dynamo, 4)
     start = typed(PK="p", SK="01x")
     answer = dynamo.query("PK = :p", values={":p": "p"}, ExclusiveStartKey=start)
@@ -287,12 +277,12 @@ def test_a_query_can_start_at_a_key_that_has_no_row(dynamo: Dynamo) -> None:
 # Indexes.
 
 
-def test_an_index_has_only_rows_with_its_key_in_sort_order(dynamo: Dynamo) -> None:
+def test_an_index_has_only_rows_with_its_key_in_sort_order(dynamo):
     dynamo.write(put("p", "2", StatusKey="x"), put("q", "1", StatusKey="x"), put("p", "3"))
     assert keys_of(by_status(dynamo, "x")) == ["1", "2"]
 
 
-def test_a_row_moves_within_an_index_and_out_of_it(dynamo: Dynamo) -> None:
+def test_a_row_moves_within_an_index_and_out_of_it(dynamo):
     dynamo.write(put("p", "1", StatusKey="x", Version=1))
     dynamo.write(put("p", "1", StatusKey="y", Version=2))
     assert keys_of(by_status(dynamo, "x")) == []
@@ -301,7 +291,7 @@ def test_a_row_moves_within_an_index_and_out_of_it(dynamo: Dynamo) -> None:
     assert keys_of(by_status(dynamo, "y")) == []
 
 
-def test_the_last_key_of_an_index_page_names_the_keys_of_index_and_table(dynamo: Dynamo) -> None:
+def test_the_last_key_of_an_index_page_names_the_keys_of_index_and_table(dynamo):
     dynamo.write(put("p", "1", StatusKey="x"), put("p", "2", StatusKey="x"))
     first = by_status(dynamo, "x", Limit=1)
     last = typed(PK="p", SK="1", StatusKey="x")
@@ -309,11 +299,11 @@ def test_the_last_key_of_an_index_page_names_the_keys_of_index_and_table(dynamo:
     assert keys_of(by_status(dynamo, "x", ExclusiveStartKey=last)) == ["2"]
 
 
-def test_an_index_cannot_be_read_consistently(dynamo: Dynamo) -> None:
+def test_an_index_cannot_be_read_consistently(dynamo):
     assert refused(by_status, dynamo, "x", ConsistentRead=True) == "ValidationException"
 
 
-def test_a_projection_returns_only_the_named_attributes(dynamo: Dynamo) -> None:
+def test_a_projection_returns_only_the_named_attributes(dynamo):
     dynamo.write(put("p", "s", Job="{}", JobStatus="FAILED"))
     answer = dynamo.query("PK = :p", values={":p": "p"}, ProjectionExpression="SK, JobStatus, Gone")
     assert answer["Items"] == [typed(SK="s", JobStatus="FAILED")]

@@ -25,7 +25,7 @@ DATA = Path(botocore.__file__).parent / "data"
 CALLS = [(service, name) for service, names in OPERATIONS.items() for name in names]
 RESPONSES = {
     "sns": b"<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult>"
-    b"<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>",
+    b"<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>"
 }
 
 
