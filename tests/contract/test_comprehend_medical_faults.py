@@ -1,48 +1,42 @@
 """Faults on demand and the control paths, which a test in another process uses."""
 
-from __future__ import annotations
-
-import http.client
 import json
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError
-from tests.contract.shapes import LIST_KEY, Clock, client_for, job, listed
+from local.comprehend_medical import Family, Hostility, Server, ServiceError
+from tests.contract.shapes import LIST_KEY, Clock, client_for, job, listed, request
 
 JOBS = [job(number) for number in range(1, 301)]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server():
     with Server({Family.SNOMEDCT: JOBS}, Hostility.none(), clock=Clock()) as server:
         yield server
 
 
-def ask(server: Server, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    connection.request(method, f"/_control/{path}", None if body is None else json.dumps(body))
-    response = connection.getresponse()
-    answer = json.loads(response.read())
-    connection.close()
-    return response.status, answer
+def ask(server, method, path, body=None):
+    """Return status and body of a control request."""
+    response, received = request(server, method, f"/_control/{path}", body)
+    return response.status, json.loads(received)
 
 
-def codes(service: Service, calls: int) -> list[str]:
-    """What so many List calls come to."""
-    seen = []
-    for _ in range(calls):
-        try:
-            listed(service)
-            seen.append("ok")
-        except ServiceError as error:
-            seen.append(f"{error.code} {error.status or ''}".strip())
-    return seen
+def outcome_of(act):
+    """Return what a call answers, or the code and the status of its error."""
+    try:
+        return act()
+    except ServiceError as error:
+        return f"{error.code} {error.status or ''}".strip()
+
+
+def codes(service, calls):
+    """Return what so many List calls come to."""
+    outcomes = [outcome_of(lambda: listed(service)) for _ in range(calls)]
+    return ["ok" if isinstance(each, dict) else each for each in outcomes]
 
 
 def test_a_fault_fails_the_next_matching_calls_and_no_other(server):
@@ -85,12 +79,10 @@ def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(server, effect, see
     chosen, other = JOBS[0]["JobId"], JOBS[1]["JobId"]
     server.fault(Operation="Describe*", JobId=chosen, Count=1, **effect)
 
-    def describe(job_id: str) -> str:
+    def describe(job_id):
         began = time.perf_counter()
-        try:
-            answer = server.call("DescribeSNOMEDCTInferenceJob", json.dumps({"JobId": job_id}))
-        except ServiceError as error:
-            return error.code
+        body = json.dumps({"JobId": job_id})
+        answer = outcome_of(lambda: server.call("DescribeSNOMEDCTInferenceJob", body))
         if job_id in answer:
             return "slow" if time.perf_counter() - began >= 0.05 else "described"
         return answer
@@ -101,11 +93,7 @@ def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(server, effect, see
 
 def test_the_date_of_answers_can_be_wrong(server):
     server.change(date_skew_seconds=30 * 86_400)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    connection.request("GET", "/_control/calls")
-    response = connection.getresponse()
-    response.read()
-    connection.close()
+    response, _ = request(server, "GET", "/_control/calls")
     date = parsedate_to_datetime(response.headers["Date"]).timestamp()
     assert abs(date - time.time() - 30 * 86_400) < 60
 

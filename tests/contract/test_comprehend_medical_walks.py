@@ -1,10 +1,7 @@
 """Listing: documented orders, walks that miss nothing, tokens, and each hostility on and off."""
 
-from __future__ import annotations
-
 import json
 import random
-from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -20,25 +17,24 @@ JOBS = [job(number) for number in range(1, 301)]
 IDS = [job["JobId"] for job in JOBS]
 TAME = Hostility.none()
 HOSTILE = Hostility(throttle=False)
+INVALID = "InvalidRequestException"
 FIRST = JOBS[0]["SubmitTime"]
-START = "StartSNOMEDCTInferenceJob"
+START, STOP = "StartSNOMEDCTInferenceJob", "StopSNOMEDCTInferenceJob"
 
 
-def service_with(
-    hostility: Hostility = TAME, clock: Clock | None = None, settings: Settings | None = None
-) -> Service:
-    clock = clock or Clock()
-    return Service({Family.SNOMEDCT: JOBS}, hostility, settings, clock)
+def service_with(hostility=TAME, clock=None, settings=None):
+    return Service({Family.SNOMEDCT: JOBS}, hostility, settings, clock or Clock())
 
 
-def only(name: str) -> Hostility:
+def only(name):
     """One hostility, all others tamed: what a switch does by itself."""
     return replace(TAME, **{name: True})
 
 
-def refused(act: Callable[[], Any]) -> str:
+def refused(act, *arguments, **more):
+    """The code of an error."""
     with pytest.raises(ServiceError) as error:
-        act()
+        act(*arguments, **more)
     return error.value.code
 
 
@@ -118,7 +114,7 @@ def test_the_default_page_is_100_and_names_match_exactly():
 def test_single_filter_refuses_two():
     service = service_with(only("single_filter"))
     two = {"JobName": "a", "JobStatus": "FAILED"}
-    assert refused(lambda: listed(service, {"Filter": two})) == "InvalidRequestException"
+    assert refused(listed, service, {"Filter": two}) == INVALID
     assert listed(service, {"Filter": {"JobName": "a", "JobStatus": None}}) == {LIST_KEY: []}
 
 
@@ -142,19 +138,18 @@ def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next():
     assert len(found) == len(set(found)) == 300
 
 
-def test_a_token_expires():
-    for hostility, expires in [(only("expiring_tokens"), True), (TAME, False)]:
-        clock = Clock()
-        service = service_with(hostility, clock)
-        token = listed(service)["NextToken"]
-        clock.tick(60)
-        assert listed(service, {"NextToken": token})[LIST_KEY]
-        clock.tick(0.1)
-        if expires:
-            code = refused(lambda: listed(service, {"NextToken": token}))  # noqa: B023 - called at once
-            assert code == "InvalidRequestException"
-        else:
-            assert listed(service, {"NextToken": token})[LIST_KEY]
+@pytest.mark.parametrize("hostility, expires", [(only("expiring_tokens"), True), (TAME, False)])
+def test_a_token_expires(hostility, expires):
+    clock = Clock()
+    service = service_with(hostility, clock)
+    wanted = {"NextToken": listed(service)["NextToken"]}
+    clock.tick(60)
+    assert listed(service, wanted)[LIST_KEY]
+    clock.tick(0.1)
+    if expires:
+        assert refused(listed, service, wanted) == INVALID
+    else:
+        assert listed(service, wanted)[LIST_KEY]
 
 
 def test_a_token_sent_twice_gives_the_same_page_twice():
@@ -168,16 +163,14 @@ def test_a_token_is_good_for_its_own_query_only():
     token = listed(service)["NextToken"]
     changed = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in (0, 40)]
     for foreign in ({"Filter": {"JobStatus": "COMPLETED"}}, {"Filter": {"SubmitTimeAfter": 1}}):
-        wanted = {**foreign, "NextToken": token}
-        assert refused(lambda: listed(service, wanted)) == "InvalidRequestException"  # noqa: B023 - called at once
+        assert refused(listed, service, {**foreign, "NextToken": token}) == INVALID
     for made_up in [*changed, token + "AAAA", token[:-4], "x"]:
-        wanted = {"NextToken": made_up}
-        assert refused(lambda: listed(service, wanted)) == "InvalidRequestException"  # noqa: B023 - called at once
-    other_family = {"NextToken": token}
-    assert refused(lambda: listed(service, other_family, Family.PHI)) == "InvalidRequestException"
-    assert refused(lambda: listed(service_with(), other_family)) == "InvalidRequestException"
+        assert refused(listed, service, {"NextToken": made_up}) == INVALID
+    wanted = {"NextToken": token}
+    assert refused(listed, service, wanted, Family.PHI) == INVALID
+    assert refused(listed, service_with(), wanted) == INVALID
     service.put_jobs({}, replace=True)
-    assert refused(lambda: listed(service, other_family)) == "InvalidRequestException"
+    assert refused(listed, service, wanted) == INVALID
 
 
 @pytest.mark.parametrize("status", [429, 400])
@@ -185,18 +178,18 @@ def test_throttle_lets_ten_reads_and_five_writes_pass_a_second(status):
     clock = Clock()
     service = service_with(only("throttle"), clock, Settings(throttle_status=status))
     stop = json.dumps({"JobId": IDS[0]})
+    throttled = "TooManyRequestsException"
     for _ in range(2):
         for _ in range(10):
             listed(service)
         for _ in range(5):
-            service.call("StopSNOMEDCTInferenceJob", stop)
+            service.call(STOP, stop)
         with pytest.raises(ServiceError) as error:
             listed(service, family=Family.PHI)
-        assert (error.value.code, error.value.status) == ("TooManyRequestsException", status)
-        code = refused(lambda: service.call("StopSNOMEDCTInferenceJob", stop))
-        assert code == "TooManyRequestsException"
+        assert (error.value.code, error.value.status) == (throttled, status)
+        assert refused(service.call, STOP, stop) == throttled
         clock.tick(0.9)
-        assert refused(lambda: listed(service)) == "TooManyRequestsException"
+        assert refused(listed, service) == throttled
         clock.tick(0.1)
 
 
@@ -226,14 +219,14 @@ def test_late_jobs_are_described_before_they_are_listed(hostility, late):
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"])
 def test_stop_refusals_refuse_to_stop_what_has_ended(status):
-    for hostility in (TAME, only("stop_refusals")):
-        service = Service({Family.SNOMEDCT: [job(1, JobStatus=status)]}, hostility)
-        stop = json.dumps({"JobId": IDS[0]})
-        if hostility is TAME:
-            assert json.loads(service.call("StopSNOMEDCTInferenceJob", stop)) == {"JobId": IDS[0]}
-        else:
-            code = refused(lambda: service.call("StopSNOMEDCTInferenceJob", stop))  # noqa: B023 - called at once
-            assert code == "InvalidRequestException"
+    stop = {"JobId": IDS[0]}
+    tame, refusing = (
+        Service({Family.SNOMEDCT: [job(1, JobStatus=status)]}, hostility)
+        for hostility in (TAME, only("stop_refusals"))
+    )
+    assert json.loads(tame.call(STOP, json.dumps(stop))) == stop
+    assert refused(refusing.call, STOP, json.dumps(stop)) == INVALID
+    for service in (tame, refusing):
         assert service.jobs()[Family.SNOMEDCT][0]["JobStatus"] == status
 
 
@@ -258,7 +251,7 @@ def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_
 
 
 def test_short_and_empty_pages_carry_a_token():
-    def sizes(hostility: Hostility) -> set[int]:
+    def sizes(hostility):
         """Page sizes of many walks over 300 jobs by 50."""
         service, wanted = service_with(hostility), {"MaxResults": 50}
         return {len(page) for _ in range(10) for page in walk(service, wanted)}
