@@ -38,6 +38,7 @@ def running(*arguments):
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
         try:
+            assert process.stdout
             yield process, process.stdout.readline()
         finally:
             process.kill()
