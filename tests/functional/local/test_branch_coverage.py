@@ -1,10 +1,9 @@
 """The gate on branch coverage that `make test` loads."""
 
 import os
-import subprocess
 import sys
 
-from local.environments import ROOT
+from testing.processes import ROOT, run
 from tests.branch_coverage import percent_of
 
 
@@ -14,11 +13,8 @@ def test_a_folder_s_percentage_is_that_of_its_branches():
 
 
 def test_passing_tests_that_take_too_few_branches_fail_the_run(tmp_path):
-    command = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", "-n1"]
-    command += ["-p", "tests.branch_coverage", "tests/unit/test_metrics.py"]
-    environment = os.environ | {"COVERAGE_FILE": str(tmp_path / "data")}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    options = ["--cov", "--cov-report=", "-n1", "-p", "tests.branch_coverage"]
+    command = [sys.executable, "-m", "pytest", *options, "tests/unit/test_metrics.py"]
+    done = run(*command, cwd=ROOT, env=os.environ | {"COVERAGE_FILE": str(tmp_path / "data")})
     assert done.returncode == 1, done.stdout
     assert "error: at least 95 % of them must be" in done.stdout
