@@ -1,7 +1,6 @@
 """The command: its jobs file, its made-up account, its errors, and the AWS CLI talking to it."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -13,9 +12,7 @@ import pytest
 
 from local.comprehend_medical import (
     Family,
-    Hostility,
     JobsFileError,
-    Server,
     Service,
     load_jobs,
     read_jobs,
@@ -162,40 +159,3 @@ def test_made_up_jobs_that_are_active_finish_within_three_minutes():
     assert counts[0] == counts[1] > 10
     assert sorted(counts, reverse=True) == counts
     assert counts[-1] == 0
-
-
-def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path):
-    aws = ROOT / ".venv-awscli" / "bin" / "aws"
-    if not aws.exists():
-        pytest.skip("no AWS CLI: make test installs it")
-    # Its time stands still, so that the job does not end in between.
-    with Server(hostility=Hostility.none(), clock=Clock()) as server:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL_COMPREHENDMEDICAL": server.endpoint,
-        }
-
-        def call(command, *options):
-            done = run(
-                aws, "comprehendmedical", command, *options, "--output", "json", env=environment
-            )
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout)
-
-        started = call(
-            *("start-snomedct-inference-job", "--language-code", "en", "--job-name", "=1+1"),
-            *("--input-data-config", "S3Bucket=notes-in", "--output-data-config"),
-            *("S3Bucket=notes-out", "--data-access-role-arn", "arn:aws:iam::111122223333:role/r"),
-        )
-        printed = call("list-snomedct-inference-jobs", "--filter", '{"JobName": "=1+1"}')
-        assert [job["JobId"] for job in printed[LIST_KEY]] == [started["JobId"]]
-        option = ("--job-id", started["JobId"])
-        assert call("stop-snomedct-inference-job", *option) == started
-        described = call("describe-snomedct-inference-job", *option)
-    assert described["ComprehendMedicalAsyncJobProperties"]["JobStatus"] == "STOP_REQUESTED"
-    # What it prints is what --jobs reads.
-    assert len(read_jobs(printed)[Family.SNOMEDCT]) == 1

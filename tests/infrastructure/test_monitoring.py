@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from bench.cost import ALARM_METRICS
 from jobledger import metrics
 from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
+from tests.infrastructure.alarm_rules import metrics_of
 from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import of_type
 
@@ -99,6 +101,10 @@ def test_every_emitted_metric_is_on_the_dashboard_which_is_free(full):
     metrics = {tuple(part for part in line if isinstance(part, str)) for line in lines}
     assert {part for metric in metrics for part in metric} >= EMITTED
     assert 45 <= len(metrics) <= 50
+
+
+def test_the_bill_has_the_alarms_of_a_default_deployment(alarms):
+    assert sum(len(metrics_of(alarm)) for alarm in alarms.values()) == ALARM_METRICS
 
 
 def test_every_emitted_metric_has_an_alarm_or_a_reason_to_have_none(alarms):

@@ -4,12 +4,6 @@ import os
 import sys
 
 from testing.processes import ROOT, run
-from tests.branch_coverage import percent_of
-
-
-def test_a_folder_s_percentage_is_that_of_its_branches():
-    assert percent_of([(2, 2), (2, 1), (4, 3)]) == 75
-    assert percent_of([]) == 0
 
 
 def test_passing_tests_that_take_too_few_branches_fail_the_run(tmp_path):

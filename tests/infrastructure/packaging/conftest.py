@@ -8,9 +8,8 @@ import pytest
 
 from stacks.packaging.bundle import Bundle, make_bundle
 from stacks.packaging.target import Target
-from testing.processes import run
+from testing.processes import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[3]
 HOST = Target.of("host")
 
 
