@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobledger import invoke, sns, times
+from jobledger import invoke, sns, stream, times
 from jobledger.digest import run as digest_run
 from jobledger.events import batch, eventbridge
 from jobledger.sync import run as sync_run
@@ -123,7 +123,7 @@ def test_the_alert_rule_listens_to_the_events_that_are_sent(resources, chosen):
 
 
 def test_the_stream_delivers_the_rows_that_the_code_sends(resources):
-    text = Path(batch.__file__).read_text(encoding="utf-8")
+    text = Path(stream.__file__).read_text(encoding="utf-8")
     (suffix,) = re.findall(r'\.endswith\("(#\w+)"\)', text)
     (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
     assert f'"suffix":"{suffix}"' in mapping["FilterCriteria"]["Filters"][0]["Pattern"]

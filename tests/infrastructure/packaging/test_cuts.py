@@ -25,7 +25,7 @@ from stacks.packaging.slim import ROOTS_FILE, amazon_roots
 from tests.infrastructure.packaging.bundles import HOST
 
 ROOT = Path(__file__).resolve().parents[3]
-HANDLERS = ("alerts", "api", "changes", "digest", "lookup", "sync", "widget")
+HANDLERS = ("alerts", "api", "changes", "digest", "lookup", "outputs", "sync", "widget")
 _OPENAPI = "aws_lambda_powertools.event_handler.openapi"
 _MIDDLEWARES = "aws_lambda_powertools.event_handler.middlewares"
 
