@@ -100,7 +100,7 @@ def test_the_alert_rule_listens_to_the_events_that_are_sent(resources, chosen):
 
 
 def test_the_stream_delivers_the_rows_that_the_code_sends(resources):
-    (suffix,) = re.findall(r'\.endswith\("(#\w+)"\)', text_of("jobledger.events.batch"))
+    (suffix,) = re.findall(r'\.endswith\("(#\w+)"\)', text_of("jobledger.stream"))
     (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
     assert f'"suffix":"{suffix}"' in mapping["FilterCriteria"]["Filters"][0]["Pattern"]
 
