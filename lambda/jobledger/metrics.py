@@ -38,6 +38,9 @@ DIGEST_RUNS = Metric("DigestRuns")
 DIGESTS_PUBLISHED = Metric("DigestsPublished")
 DIGESTS_RESUMED = Metric("DigestsResumed")
 
+OUTPUT_PROBLEMS = Metric("OutputProblems")
+OUTPUTS_FAILING = Metric("OutputsFailing")
+
 LOOKUP_WAIT = Metric("LookupWaitSeconds", "Seconds")
 LOOKUPS_FAILED = Metric("LookupsFailed")
 LOOKUPS_FOUND = Metric("LookupsFound")

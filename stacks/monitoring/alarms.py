@@ -124,6 +124,21 @@ def alert_alarms(
         yield _errors("FailingAlarm", function, "alerts")
 
 
+def output_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[Alarm]:
+    """Yield the alarms for what jobs processed: two metrics, whatever else the function sends."""
+    yield Alarm(
+        construct_id="FailingAlarm",
+        title="Outputs failing",
+        meaning="most of the last jobs' manifests could not be read",
+        metric=emitted.metric("OutputsFailing", "Sum").with_(period=Duration.hours(1)),
+        threshold=1,
+        # It is sent with the outputs that are recorded, which can be hours apart.
+        periods=6,
+        breaching=1,
+    )
+    yield _dead_letters("runs that read manifests were given up", undelivered)
+
+
 def api_alarms(server_errors: cloudwatch.Metric, latency: cloudwatch.Metric) -> Iterator[Alarm]:
     """Yield the alarms for the API."""
     yield Alarm(

@@ -6,6 +6,7 @@ A statement is its actions, its resources (by path) and its conditions.
 from typing import Any, NamedTuple
 
 from local.comprehend_medical.families import NOUNS
+from tests.infrastructure.chosen import OUTPUTS
 
 
 class Allowed(NamedTuple):
@@ -25,6 +26,7 @@ def _through(service: str) -> dict[str, Any]:
 
 
 KEY = {"Key.Arn"}
+SCOPE = "AWS::AccountId/AWS::Region"
 USE = _service(
     "kms",
     "Decrypt DescribeKey "
@@ -50,6 +52,9 @@ READ = {
     ),
     "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
 }
+FIND = READ | {
+    "ReadLedger": Allowed(_service("dynamodb", "GetItem Query"), {"Ledger.Arn", *INDEXES})
+}
 QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, {"Ledger.Arn", *INDEXES})}
 WRITE = {
     "WriteTables": Allowed(
@@ -66,6 +71,12 @@ IDEMPOTENCY = WRITE | {
         _service("dynamodb", "DeleteItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
     )
 }
+STREAM = {
+    "ReadStream": Allowed(
+        _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams"),
+        {"Ledger.StreamArn"},
+    )
+}
 SEND = _service("kms", "Decrypt GenerateDataKey")
 
 
@@ -73,6 +84,13 @@ def _dead_letters(queue: str) -> dict[str, Allowed]:
     return {
         "SendDeadLetters": Allowed({"sqs:SendMessage"}, {f"{queue}.Arn"}),
         "UseKeyOfQueue": Allowed(SEND, KEY, _through("sqs")),
+    }
+
+
+def _only(*partitions: str, operator: str = "StringLike") -> dict[str, Any]:
+    return {
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": list(partitions)},
+        "Null": {"dynamodb:LeadingKeys": "false"},
     }
 
 
@@ -103,16 +121,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "RemoveRows": Allowed(
             {"dynamodb:DeleteItem"},
             {"Ledger.Arn"},
-            {
-                "ForAllValues:StringLike": {
-                    "dynamodb:LeadingKeys": [
-                        "AWS::AccountId/AWS::Region/*",
-                        "AWS::AccountId/AWS::Region#*",
-                        "state",
-                    ]
-                },
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            _only(f"{SCOPE}/*", f"{SCOPE}#*", "state"),
         ),
         "ReadJobs": Allowed(
             {
@@ -132,10 +141,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "WriteOwnRows": Allowed(
             {"dynamodb:PutItem"},
             {"Ledger.Arn"},
-            {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["digest"]},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            _only("digest", operator="StringEquals"),
         ),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishDigests": Allowed({"sns:Publish"}, {"Digest/Topic"}),
@@ -143,11 +149,8 @@ ROLES: dict[str, dict[str, Allowed]] = {
     },
     "Changes/FunctionRole": _logs("Changes/Function")
     | _dead_letters("Changes/Undelivered")
+    | STREAM
     | {
-        "ReadStream": Allowed(
-            _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams"),
-            {"Ledger.StreamArn"},
-        ),
         "ReadTables": READ["ReadTables"],
         "ReadJobName": Allowed({"dynamodb:GetItem"}, {"Ledger.Arn"}),
         "PutEvents": Allowed(
@@ -156,7 +159,36 @@ ROLES: dict[str, dict[str, Allowed]] = {
             {"StringEquals": {"events:source": "jobledger"}},
         ),
     },
+    "Outputs/FunctionRole": _logs("Outputs/Function")
+    | _dead_letters("Outputs/Undelivered")
+    | STREAM
+    | READ
+    | WRITE
+    | {
+        "WriteOutputs": Allowed(
+            _service("dynamodb", "PutItem UpdateItem"),
+            {"Ledger.Arn"},
+            _only(
+                *(f"{SCOPE}/{family.value}" for family in NOUNS),
+                f"{SCOPE}#totals#*",
+                f"{SCOPE}#outputs",
+            ),
+        ),
+        "RemoveWaiting": Allowed(
+            {"dynamodb:DeleteItem"}, {"Ledger.Arn"}, _only(f"{SCOPE}#outputs")
+        ),
+        "ReadManifests": Allowed(
+            {"s3:GetObject"},
+            {
+                f"arn:AWS::Partition:s3:::{location}{pattern}"
+                for location in ("codes/", "notes/out/2026")
+                for pattern in ("*Manifest", "*Manifest_*")
+            },
+        ),
+        "DecryptManifests": Allowed({"kms:Decrypt"}, {OUTPUTS["outputKeyArns"]}, _through("s3")),
+    },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
+    | FIND
     | {
         "ReceiveMessages": Allowed(
             _service("sqs", "DeleteMessage ReceiveMessage"), {"JobAlerts/Waiting.Arn"}
@@ -167,6 +199,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "PublishAlertsToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
     },
     "SchedulerRoleForTarget-1b2b2b": _invoke("Sync/Function"),
+    "SchedulerRoleForOutputs": _invoke("Outputs/Function"),
     "SchedulerRoleForAlerts": _invoke("JobAlerts/Function"),
     "SchedulerRoleForTarget-91eb27": _invoke("Api/Function"),
     "SchedulerRoleForTarget-b6b93d": _invoke("Digest/Function")

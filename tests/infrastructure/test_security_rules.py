@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.infrastructure.chosen import OUTPUTS
 from tests.infrastructure.template_reading import path_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKOV = ROOT / ".venv-audit" / "bin" / "checkov"
 ADDRESS = "a@example.org"
 # Everything that adds a resource which a rule may be about.
-FULL = {"chatDigests": "true", "digestEmails": ADDRESS, "alertEmails": ADDRESS}
+FULL = {
+    "chatDigests": "true",
+    "digestEmails": ADDRESS,
+    "alertEmails": ADDRESS,
+    **OUTPUTS,
+    "outputBuckets": "codes/out",
+}
 PRIVATE = {
     "name": "Ward7",
     "vpcEndpointIds": "vpce-0a1b2c3d4e5f60718",
@@ -71,7 +78,10 @@ def below_the_stack(construct_path: str) -> str:
 
 def accepted(acknowledgements, *, checkov: bool) -> set[tuple[str, str]]:
     return {
-        (rule, path.replace(acknowledgements.EMAIL, ADDRESS))
+        (
+            rule.replace(acknowledgements.OUTPUT, FULL["outputBuckets"]),
+            path.replace(acknowledgements.EMAIL, ADDRESS),
+        )
         for each in acknowledgements.ACCEPTED
         for rule in each.rules
         for path in each.paths
