@@ -45,7 +45,7 @@ class Outputs(Construct):
         )
         role = self.function.own_role
         allow_dead_letters(role, self.undelivered, key)
-        deployment.ledger.grant_reading(role)
+        deployment.ledger.grant_finding(role)
         deployment.ledger.grant_recording_outputs(role)
         deployment.ledger.grant_reading_stream(role)
         _allow_manifests(role, deployment)

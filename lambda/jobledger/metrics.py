@@ -25,6 +25,9 @@ TRANSITIONS = Metric("Transitions")
 UPSTREAM_CALLS = Metric("UpstreamCalls")
 UPSTREAM_THROTTLES = Metric("UpstreamThrottles")
 
+OUTPUT_PROBLEMS = Metric("OutputProblems")
+OUTPUTS_FAILING = Metric("OutputsFailing")
+
 RECORDS_PUT_ASIDE = Metric("RecordsPutAside")
 ROWS_SKIPPED = Metric("RowsSkipped")
 
@@ -37,9 +40,6 @@ DIGEST_FAILURES = Metric("DigestFailures")
 DIGEST_RUNS = Metric("DigestRuns")
 DIGESTS_PUBLISHED = Metric("DigestsPublished")
 DIGESTS_RESUMED = Metric("DigestsResumed")
-
-OUTPUT_PROBLEMS = Metric("OutputProblems")
-OUTPUTS_FAILING = Metric("OutputsFailing")
 
 LOOKUP_WAIT = Metric("LookupWaitSeconds", "Seconds")
 LOOKUPS_FAILED = Metric("LookupsFailed")

@@ -162,7 +162,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     "Outputs/FunctionRole": _logs("Outputs/Function")
     | _dead_letters("Outputs/Undelivered")
     | STREAM
-    | READ
+    | FIND
     | WRITE
     | {
         "WriteOutputs": Allowed(
