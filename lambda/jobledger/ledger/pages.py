@@ -20,6 +20,7 @@ from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.output import ATTRIBUTE, with_output
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
 from jobledger.ledger.rows import name_of, status_of
 from jobledger.ledger.skipping import readable
@@ -252,6 +253,8 @@ def _listed(family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
     job = item["Job"]["S"]
     if not is_object(job):
         raise NotUnderstood("a job")
+    if ATTRIBUTE in item:
+        job = with_output(job, item[ATTRIBUTE]["S"])
     return _Listed(item["SK"]["S"], family, job)
 
 

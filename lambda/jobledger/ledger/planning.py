@@ -12,6 +12,7 @@ from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_p
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.counts import expiration_period, month_of, submit_day
 from jobledger.ledger.job_facts import facts_of_job, facts_of_row, is_active
+from jobledger.ledger.output import output_of
 from jobledger.ledger.rows import is_counted, listed_at_of, status_of, supersedes
 from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row
 from jobledger.service import Family
@@ -172,7 +173,8 @@ def increments_of(scope: str, family: Family, writes: Iterable[JobWrite]) -> lis
     changes = Changes(scope, family)
     for write in writes:
         if write.replaces:
-            facts = replace(facts_of_job(write.job), counted_as=write.counted_as)
+            output = output_of(write.known.row) if write.known.row else None
+            facts = replace(facts_of_job(write.job), counted_as=write.counted_as, output=output)
             changes.add(submit_day(write.key), facts)
         for row in write.rows if write.replaces else write.removed:
             if is_counted(row):

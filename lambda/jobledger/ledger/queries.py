@@ -10,6 +10,7 @@ import msgspec
 from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.output import ATTRIBUTE
 from jobledger.service import Family
 from jobledger.times import CLOCK_SKEW, parse, rfc3339
 
@@ -44,7 +45,7 @@ def parameters_of(
     values = {":key": index.value, ":low": low, ":high": high}
     parameters: dict[str, Any] = {
         "KeyConditionExpression": f"{index.attribute} = :key AND SK BETWEEN :low AND :high",
-        "ProjectionExpression": "SK, Job",
+        "ProjectionExpression": f"SK, Job, {ATTRIBUTE}",
         "ScanIndexForward": not query.descending,
     }
     if index.name:

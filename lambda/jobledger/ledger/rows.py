@@ -9,6 +9,7 @@ from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_row
+from jobledger.ledger.output import ATTRIBUTE
 from jobledger.ledger.table import Row, Table, text_of
 from jobledger.service import Family
 from jobledger.times import is_time, known
@@ -175,6 +176,7 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
         "NameKey": job.name and f"{scope}#{job.name}",
         "StatusKey": job.status and f"{scope}#{job.status}",
         "NameStatusKey": job.name and job.status and f"{scope}#{job.status}#{job.name}",
+        ATTRIBUTE: text_of(row, ATTRIBUTE) if row else None,
     }
     row_now: Row = {
         "PK": scope,

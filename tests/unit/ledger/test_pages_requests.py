@@ -79,7 +79,7 @@ def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     assert page == JobsPage(text(jobs[:10]), at(jobs[9]))
     assert (paged.limits(), paged.database.rows_read) == ([10], 10)
     (query,) = paged.database.queries
-    assert query["ProjectionExpression"] == "SK, Job"
+    assert query["ProjectionExpression"] == "SK, Job, JobOutput"
     assert "ConsistentRead" not in query
 
 
