@@ -274,7 +274,7 @@ ACCEPTED = (
     ),
     Accepted(
         ("AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"),
-        ("Changes/Undelivered", "Digest/Undelivered", "Outputs/Undelivered"),
+        ("Changes/Undelivered", "Digest/Undelivered"),
         "This is a dead-letter queue. No program receives from it, so no message fails repeatedly.",
     ),
     Accepted(

@@ -57,7 +57,9 @@ class JobLedgerStack(Stack):
         alerts = JobAlerts(
             self, "JobAlerts", deployment, chat_topic=digest.chat_topic, api_url=api.address
         )
-        reads_outputs = deployment.settings.output_buckets
+        outputs = None
+        if deployment.settings.output_buckets:
+            outputs = Outputs(self, "Outputs", deployment, undelivered=digest.undelivered)
         return Parts(
             ledger=deployment.ledger,
             sync=sync,
@@ -67,7 +69,7 @@ class JobLedgerStack(Stack):
             api=api,
             lookup=lookup,
             widget=Widget(self, "Widget", deployment),
-            outputs=Outputs(self, "Outputs", deployment) if reads_outputs else None,
+            outputs=outputs,
         )
 
     def _add_outputs(self, parts: Parts) -> None:

@@ -4,11 +4,11 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks import encryption
 from stacks.change_log import stream_of_changes
-from stacks.dead_letters import dead_letter_queue
 from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow, allow_dead_letters
 from stacks.scheduler_role import schedule_often
@@ -21,12 +21,15 @@ _MANIFESTS = ("*Manifest", "*Manifest_*")
 class Outputs(Construct):
     """The only construct that may read S3. Created with outputBuckets only."""
 
-    def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
-        """Create the function, its stream source, its schedule and its dead-letter queue."""
+    def __init__(
+        self, scope: Construct, construct_id: str, deployment: Deployment, *, undelivered: sqs.Queue
+    ) -> None:
+        """Create the function, its stream source and its schedule.
+
+        `undelivered` gets what was given up, which a person reads again as a whole: a queue with an alarm that
+        exists anyway, because another alarm would be a sixth of what outputs cost.
+        """
         super().__init__(scope, construct_id)
-        key = deployment.key
-        # It contains positions in the stream and keys of rows, but no job data.
-        self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
         self.function = LedgerFunction(
             self,
             "Function",
@@ -38,23 +41,23 @@ class Outputs(Construct):
             environment={
                 **deployment.environment,
                 "OUTPUT_BUCKETS": ",".join(deployment.settings.output_buckets),
-                "UNDELIVERED_QUEUE_URL": self.undelivered.queue_url,
+                "UNDELIVERED_QUEUE_URL": undelivered.queue_url,
             },
             # X-Ray would record each run, most of which find nothing to read.
             tracing=lambda_.Tracing.PASS_THROUGH,
         )
         role = self.function.own_role
-        allow_dead_letters(role, self.undelivered, key)
+        allow_dead_letters(role, undelivered, deployment.key)
         deployment.ledger.grant_finding(role)
         deployment.ledger.grant_recording_outputs(role)
         deployment.ledger.grant_reading_stream(role)
         _allow_manifests(role, deployment)
-        self.function.add_event_source(stream_of_changes(deployment.ledger, self.undelivered))
+        self.function.add_event_source(stream_of_changes(deployment.ledger, undelivered))
         # Without an alarm of its own: a function that fails each time is noticed by what arrives in the queue.
         self.function.configure_async_invoke(
             retry_attempts=2,
             max_event_age=Duration.minutes(10),
-            on_failure=destinations.SqsDestination(self.undelivered),
+            on_failure=destinations.SqsDestination(undelivered),
         )
         schedule_often(
             self,

@@ -74,7 +74,8 @@ def digest_alarms(
         metric=emitted.metric("DigestFailures", "Sum").with_(period=_FIVE_MINUTES),
         threshold=1,
     )
-    yield _dead_letters("a digest run was given up", undelivered)
+    reads_manifests = " or a run that reads manifests" if settings.output_buckets else ""
+    yield _dead_letters(f"a digest run{reads_manifests} was given up", undelivered)
     if settings.chat_digests:
         yield Alarm(
             construct_id="ChatFailuresAlarm",
@@ -124,8 +125,8 @@ def alert_alarms(
         yield _errors("FailingAlarm", function, "alerts")
 
 
-def output_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[Alarm]:
-    """Yield the alarms for what jobs processed: two metrics, whatever else the function sends."""
+def output_alarms(emitted: EmittedMetrics) -> Iterator[Alarm]:
+    """Yield the alarm for what jobs processed. Runs that were given up are in the queue of digests, which has one."""
     yield Alarm(
         construct_id="FailingAlarm",
         title="Outputs failing",
@@ -136,7 +137,6 @@ def output_alarms(emitted: EmittedMetrics, undelivered: sqs.Queue) -> Iterator[A
         periods=6,
         breaching=1,
     )
-    yield _dead_letters("runs that read manifests were given up", undelivered)
 
 
 def api_alarms(server_errors: cloudwatch.Metric, latency: cloudwatch.Metric) -> Iterator[Alarm]:

@@ -136,7 +136,7 @@ def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[c
         (parts.ledger, table_alarms(parts.ledger, digest.idempotency_table)),
     ]
     if parts.outputs is not None:
-        declared.append((parts.outputs, output_alarms(emitted, parts.outputs.undelivered)))
+        declared.append((parts.outputs, output_alarms(emitted)))
     declared += [
         (function, function_alarms(function, name))
         for name, function in parts.alarmed_functions.items()

@@ -160,7 +160,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         ),
     },
     "Outputs/FunctionRole": _logs("Outputs/Function")
-    | _dead_letters("Outputs/Undelivered")
+    | _dead_letters("Digest/Undelivered")
     | STREAM
     | FIND
     | WRITE

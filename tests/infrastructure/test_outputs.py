@@ -252,14 +252,17 @@ def test_alerts_read_the_ledger_only_to_show_outputs(full, resources):
     assert not FIND.keys() & statements(resources, "JobAlerts/FunctionRole").keys()
 
 
-def test_two_metrics_have_alarms(full):
+def test_one_alarm_more_and_the_dead_letters_of_digests_say_what_can_be_given_up(full, resources):
     alarms = {
         path: alarm
         for path, alarm in of_type(full, "AWS::CloudWatch::Alarm").items()
         if path.startswith("Outputs/")
     }
     names = [each["MetricName"] for alarm in alarms.values() for each in metrics_of(alarm).values()]
-    assert sorted(names) == ["ApproximateNumberOfMessagesVisible", "OutputsFailing"]
+    assert names == ["OutputsFailing"]
+    for template, said in ((full, True), (resources, False)):
+        alarm = by_path(template)["Digest/GivenUpAlarm"]["Properties"]["AlarmDescription"]
+        assert ("a run that reads manifests" in alarm) == said
 
 
 def test_the_function_has_a_name_among_the_outputs_of_the_stack(synthesise, template):

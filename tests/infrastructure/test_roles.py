@@ -203,7 +203,6 @@ def test_queues_want_tls_and_only_eventbridge_may_send_by_policy(full):
     assert senders == {
         "Changes/Undelivered/Policy": [],
         "Digest/Undelivered/Policy": [],
-        "Outputs/Undelivered/Policy": [],
         "JobAlerts/Undelivered/Policy": [({"Service": "events.amazonaws.com"}, rule)],
         "JobAlerts/Waiting/Policy": [({"Service": "events.amazonaws.com"}, rule)],
     }
