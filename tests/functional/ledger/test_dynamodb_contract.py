@@ -227,7 +227,8 @@ def test_a_range_includes_both_ends_and_a_prefix_all_that_begin_with_it(
 def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(dynamo, forward):
     keys = filled(dynamo, 6)
     dynamo.write(put("q", "05"))
-    pages, start = [], {"Limit": 3, "ScanIndexForward": forward}
+    pages: list[list[str]] = []
+    start = {"Limit": 3, "ScanIndexForward": forward}
     while len(pages) < 4:
         answer = of_partition(dynamo, **start)
         pages.append(keys_of(answer))
