@@ -120,6 +120,7 @@ def _function(
         memory_size=256,
         environment={
             **deployment.environment,
+            **deployment.showing_outputs,
             **{name: topic.topic_arn for name, topic in topics.items()},
             "ALERT_QUEUE_URL": waiting.queue_url,
             "API_URL": api_url,
@@ -132,6 +133,9 @@ def _function(
     allow_receiving(function.own_role, waiting, deployment.key)
     statements = {_PUBLISHES[name]: topic for name, topic in topics.items()}
     allow_publishing(function.own_role, statements, deployment.key)
+    if deployment.settings.output_buckets:
+        # Events do not say what jobs processed.
+        deployment.ledger.grant_finding(function.own_role)
     return function
 
 

@@ -92,6 +92,7 @@ class Api(Construct):
 
 
 def _function(scope: Construct, deployment: Deployment) -> LedgerFunction:
+    prices = deployment.settings.character_prices
     return LedgerFunction(
         scope,
         "Function",
@@ -102,6 +103,8 @@ def _function(scope: Construct, deployment: Deployment) -> LedgerFunction:
         memory_size=1024,
         environment={
             **deployment.environment,
+            **deployment.showing_outputs,
+            **({"CHARACTER_PRICES": ",".join(prices)} if prices else {}),
             "SYNC_MINUTES": str(deployment.settings.sync_minutes),
         },
         # API Gateway samples the requests, and the function traces those. The runs of keepWarm are not traced.

@@ -74,6 +74,11 @@ class Deployment:
             "FAMILIES": ",".join(self.settings.families),
         }
 
+    @property
+    def showing_outputs(self) -> dict[str, str]:
+        """The environment variable, with outputBuckets, of a function that shows what jobs processed."""
+        return {"READS_OUTPUTS": "true"} if self.settings.output_buckets else {}
+
 
 class LedgerFunction(lambda_.Function):
     """A Lambda function with the defaults of this stack.

@@ -74,7 +74,8 @@ def digest_alarms(
         metric=emitted.metric("DigestFailures", "Sum").with_(period=_FIVE_MINUTES),
         threshold=1,
     )
-    yield _dead_letters("a digest run was given up", undelivered)
+    reads_manifests = " or a run that reads manifests" if settings.output_buckets else ""
+    yield _dead_letters(f"a digest run{reads_manifests} was given up", undelivered)
     if settings.chat_digests:
         yield Alarm(
             construct_id="ChatFailuresAlarm",
@@ -122,6 +123,20 @@ def alert_alarms(
         yield _dead_letters("job alerts did not reach their topic", undelivered)
     if function is not None:
         yield _errors("FailingAlarm", function, "alerts")
+
+
+def output_alarms(emitted: EmittedMetrics) -> Iterator[Alarm]:
+    """Yield the alarm for what jobs processed. Runs that were given up are in the queue of digests, which has one."""
+    yield Alarm(
+        construct_id="FailingAlarm",
+        title="Outputs failing",
+        meaning="most of the last jobs' manifests could not be read",
+        metric=emitted.metric("OutputsFailing", "Sum").with_(period=Duration.hours(1)),
+        threshold=1,
+        # It is sent with the outputs that are recorded, which can be hours apart.
+        periods=6,
+        breaching=1,
+    )
 
 
 def api_alarms(server_errors: cloudwatch.Metric, latency: cloudwatch.Metric) -> Iterator[Alarm]:

@@ -6,6 +6,7 @@ A statement is its actions, its resources (by path) and its conditions.
 from typing import Any, NamedTuple
 
 from local.comprehend_medical.families import NOUNS
+from tests.infrastructure.chosen import OUTPUTS
 
 
 class Allowed(NamedTuple):
@@ -45,6 +46,7 @@ READ = {
     "ReadLedger": Allowed(_service("dynamodb", "BatchGetItem GetItem Query"), LEDGER),
     "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
 }
+FIND = READ | {"ReadLedger": Allowed(_service("dynamodb", "GetItem Query"), LEDGER)}
 QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, LEDGER)}
 WRITE = {"WriteTables": Allowed(_service("kms", ENCRYPT), KEY, _through("dynamodb"))}
 WRITE_SENT = _service("dynamodb", "DeleteItem PutItem UpdateItem")
@@ -77,7 +79,15 @@ def _rows(operator: str, *keys: str) -> dict[str, Any]:
 
 
 WRITE_JOBS = _service("dynamodb", "ConditionCheckItem PutItem UpdateItem")
-JOB_ROWS = ("AWS::AccountId/AWS::Region/*", "AWS::AccountId/AWS::Region#*", "state")
+SCOPE = "AWS::AccountId/AWS::Region"
+JOB_ROWS = (f"{SCOPE}/*", f"{SCOPE}#*", "state")
+OUTPUT_ROWS = (*(f"{SCOPE}/{family.value}" for family in NOUNS), f"{SCOPE}#totals#*")
+WAITING_ROWS = f"{SCOPE}#outputs"
+MANIFESTS = {
+    f"arn:AWS::Partition:s3:::{location}{pattern}"
+    for location in ("codes/", "notes/out/2026")
+    for pattern in ("*Manifest", "*Manifest_*")
+}
 READ_STREAM = _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams")
 EVENT_BUS = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"
 WAITER = "Lookup/Provider/waiter-state-machine"
@@ -124,7 +134,25 @@ ROLES: dict[str, dict[str, Allowed]] = {
             {"events:PutEvents"}, {EVENT_BUS}, {"StringEquals": {"events:source": "jobledger"}}
         ),
     },
+    "Outputs/FunctionRole": _logs("Outputs/Function")
+    | FIND
+    | WRITE
+    | _dead_letters("Digest/Undelivered")
+    | {
+        "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
+        "WriteOutputs": Allowed(
+            _service("dynamodb", "PutItem UpdateItem"),
+            {"Ledger.Arn"},
+            _rows("StringLike", *OUTPUT_ROWS, WAITING_ROWS),
+        ),
+        "RemoveWaiting": Allowed(
+            {"dynamodb:DeleteItem"}, {"Ledger.Arn"}, _rows("StringLike", WAITING_ROWS)
+        ),
+        "ReadManifests": Allowed({"s3:GetObject"}, MANIFESTS),
+        "DecryptManifests": Allowed({"kms:Decrypt"}, {OUTPUTS["outputKeyArns"]}, _through("s3")),
+    },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
+    | FIND
     | {
         "ReceiveMessages": Allowed(
             _service("sqs", "DeleteMessage ReceiveMessage"), {"JobAlerts/Waiting.Arn"}
@@ -135,6 +163,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "PublishAlertsToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
     },
     "SchedulerRoleForTarget-1b2b2b": _invoke("Sync/Function"),
+    "SchedulerRoleForOutputs": _invoke("Outputs/Function"),
     "SchedulerRoleForAlerts": _invoke("JobAlerts/Function"),
     "SchedulerRoleForTarget-91eb27": _invoke("Api/Function"),
     "SchedulerRoleForTarget-b6b93d": _invoke("Digest/Function")

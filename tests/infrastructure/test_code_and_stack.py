@@ -10,6 +10,7 @@ from jobledger.digest import run as digest_run
 from jobledger.events import batch, eventbridge
 from jobledger.sync import run as sync_run
 from tests.infrastructure.allowed import ROLES
+from tests.infrastructure.chosen import FULL, OUTPUTS
 from tests.infrastructure.template_reading import by_path, of_type
 from tests.unit.test_imports import MODULES, own_modules
 
@@ -24,6 +25,12 @@ FUNCTIONS = {
     "Widget/Function": "widget",
     "Lookup/IsComplete": "lookup",
 }
+
+
+@pytest.fixture(scope="module")
+def full(synthesise):
+    """Without outputs, until their code is there."""
+    return synthesise(**{key: FULL[key] for key in FULL.keys() - OUTPUTS}).to_json()["Resources"]
 
 
 def closure(module: str) -> set[str]:
