@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from job_ledger.schedules import longest_gap
 from jobledger import metrics
-from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
 from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import of_type
