@@ -320,7 +320,7 @@ def test_wait_survives_failures_after_the_first_look(run):
 def test_wait_ends_when_its_time_is_over(run):
     with scripted(page()) as server:
         done = run(server.url, "wait", "--job-name", "nightly", "--timeout", "0s")
-    expected = "The time is over; no job matches --name nightly in all families.\n"
+    expected = "Time is up; no job matches --name nightly in all families.\n"
     assert (done.returncode, done.stderr) == (5, expected)
 
 
