@@ -44,7 +44,6 @@ UNMEASURED = (
     "tests/unit/local",
     "tests/unit/sync/test_interleavings.py",
     "tests/unit/sync/test_limits.py",
-    "tests/unit/sync/test_sync.py",
 )
 # In this order: those with deployments mostly wait, and leave the processors to the others.
 LONGEST_GROUPS = ("lifecycle", "deployment", "jobs-and-lookups", "sample", "enforced", "template")

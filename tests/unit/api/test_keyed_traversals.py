@@ -1,8 +1,7 @@
 """GET /jobs with an Idempotency-Key: one traversal for each key."""
 
 import json
-import subprocess
-import sys
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from testing.api import ENVIRONMENT, Answer, Api, logged_lines, running_api
 from testing.builders import SCOPE, full_job
 from testing.digests import REMEMBERED
 from testing.memory_dynamodb import MemoryDynamoDB, error
+from testing.processes import run_python
 
 KEY = "canary-key-4711"
 
@@ -89,14 +89,10 @@ def test_a_key_with_another_query_is_refused_and_quotes_nothing(api):
     assert keyed(api, JobName="nightly-notes", Order="descending", Format="csv").status == 200
 
 
-def test_a_token_takes_precedence_over_the_key(api):
+def test_a_token_takes_precedence_over_the_key_and_a_wrong_key_is_refused_with_other_errors(api):
     token = api.get(MaxResults=5).json["NextToken"]
     following = api.get(MaxResults=5, NextToken=token)
-    api.idempotency.before = lambda operation: pytest.fail(f"{operation} was called")
     assert keyed(api, MaxResults=5, NextToken=token).json == following.json
-
-
-def test_a_wrong_key_is_refused_together_with_all_other_errors(api):
     answer = keyed(api, "ä", MaxResults=0, JobStatus="no")
     assert set(answer.wrong) == {"Idempotency-Key", "MaxResults", "JobStatus"}
     assert set(keyed(api, "").wrong) == {"Idempotency-Key"}
@@ -104,7 +100,6 @@ def test_a_wrong_key_is_refused_together_with_all_other_errors(api):
 
 
 def test_a_consistent_read_syncs_and_lists_the_stored_traversal(api):
-
     def sync(_: Any) -> dict[str, Any]:
         submit(api, len(api.asked) * 1000)
         return {"Families": {}}
@@ -119,12 +114,11 @@ def test_a_consistent_read_syncs_and_lists_the_stored_traversal(api):
 
 
 def test_a_traversal_starts_after_the_sync_even_if_reads_return_the_old_state(api, monkeypatch):
-    asked = {
-        "TableName": "ledger",
-        "KeyConditionExpression": "PK = :state AND begins_with(SK, :scope)",
-        "ExpressionAttributeValues": {":state": {"S": "state"}, ":scope": {"S": f"{SCOPE}/"}},
-    }
-    before, query = api.database.query(**asked), api.database.query
+    query = api.database.query
+    before = query(
+        TableName="ledger", KeyConditionExpression="PK = :state AND begins_with(SK, :scope)",
+        ExpressionAttributeValues={":state": {"S": "state"}, ":scope": {"S": f"{SCOPE}/"}},
+    )  # fmt: skip
 
     def lagging(**sent: Any) -> Any:
         of_states = ":state" in sent["ExpressionAttributeValues"]
@@ -157,9 +151,8 @@ def test_the_record_holds_a_time_and_hashes_and_nothing_else(api):
     assert times.keys() == {"Begun"}
     assert set(times["Begun"].split(",")) == {"2026-11-23T12:00:00.000Z"}
     kind, _, digest = record["id"]["S"].partition("#")
-    assert (kind, len(digest), len(record["validation"]["S"])) == ("walk", 64, 64)
-    assert KEY not in json.dumps(record) + "".join(logged)
-    assert "nightly" not in json.dumps(record) + "".join(logged)
+    assert (kind, len(digest), len(record["validation"]["S"])) == ("traversal", 64, 64)
+    assert not re.search(f"{KEY}|nightly", json.dumps(record) + "".join(logged))
 
 
 @pytest.mark.parametrize("operation", ["put_remembered", "update_remembered", "delete_remembered"])
@@ -248,10 +241,7 @@ with mock.patch.object(deployment, "ledger", lambda: ledger):
     print(api.handler(event({}), Context())["statusCode"], loaded())
     print(api.handler(event({"Idempotency-Key": ["k"]}), Context())["statusCode"], loaded())
 """
-    environment = ENVIRONMENT | {"PYTHONPATH": "lambda:.", "AWS_REGION": "us-east-1"}
-    command = [sys.executable, "-c", program]
-    printed = subprocess.check_output(command, env=environment, text=True)
-    without, with_key = printed.splitlines()
+    without, with_key = run_python(program, **ENVIRONMENT).splitlines()
     assert without == "200 []"
     assert "jobledger.api.keyed_traversals" in with_key
     assert "aws_lambda_powertools.utilities.idempotency" in with_key

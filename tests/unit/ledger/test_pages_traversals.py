@@ -1,6 +1,5 @@
 """Pages: traversals of any size equal one full list, and a page costs what it says."""
 
-import itertools
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +10,7 @@ from jobledger.jobs import Job
 from jobledger.ledger import pages as module
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.job_query import JobQuery
-from jobledger.ledger.pages import MAX_PAGE_BYTES, PREFIX_ROWS, read_page
+from jobledger.ledger.pages import PREFIX_ROWS, read_page
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job, matches
@@ -33,27 +32,15 @@ class Account(MemoryLedger):
         self.source = source
         self.jobs: list[Job] = []
 
-    def keep(self, *jobs: Job) -> None:
-        self.jobs += jobs
-        self.record(*jobs, announce_new=False)
-        self.now += MILLISECOND
-
     def add(self, count: int) -> None:
         """Add jobs of any submit time to two families, many of them at the same."""
         choose = self.source.choice
-        self.keep(
-            *(
-                a_job(
-                    f"{self.source.getrandbits(64):016x}",
-                    choose(STATUSES),
-                    NOW - self.source.randint(1, 30) * SECOND,
-                    family,
-                    JobName=choose(NAMES),
-                )
-                for family in BOTH
-                for _ in range(count)
-            )
-        )
+        for family in (family for family in BOTH for _ in range(count)):
+            job_id, at = f"{self.source.getrandbits(64):016x}", self.source.randint(1, 30)
+            job = a_job(job_id, choose(STATUSES), NOW - at * SECOND, family, JobName=choose(NAMES))
+            self.jobs.append(job)
+            self.record(job, announce_new=False)
+        self.now += MILLISECOND
 
     def listed(self, query: JobQuery) -> list[str]:
         """What one full list would hold now."""
@@ -109,19 +96,6 @@ def test_traversals_of_random_page_sizes_equal_the_list_as_of_their_first_page(b
         assert found == expected, query
 
 
-def test_a_page_ends_at_five_megabytes_of_answer():
-    account = Account(random.Random(2))
-    account.keep(*(a_job(f"{n:03}", family=Family.PHI, Message='"é' * 5_000) for n in range(500)))
-    traversal = pages(account, JobQuery(families=(Family.PHI,)), itertools.repeat(500))
-    # As Lambda hands it over: each quote is escaped in the job's JSON, and both once more.
-    sizes = [
-        sum(len(job.encode()) + job.count('"') + job.count("\\") for job in page)
-        for page in traversal
-    ]
-    assert sizes[0] > MAX_PAGE_BYTES - 30_000
-    assert max(sizes) <= MAX_PAGE_BYTES
-
-
 # Which takes some seconds to fill, so it is filled once.
 on_one_worker = pytest.mark.xdist_group("large-ledger")
 # A ledger that is large enough for every combination of filters to have more than one page.
@@ -161,13 +135,12 @@ def test_a_page_is_one_query_that_reads_what_it_returns(large, filters, size):
     query = JobQuery(**filters)
     position = None
     expected = large.listed(query)
-    for page_number in range(3):
-        large.database.calls.clear()
-        large.database.rows_read = 0
+    for start in range(0, 3 * size, size):
+        large.database.forget()
         page = read_page(large.ledger, query, size, position, rfc3339(large.now))
         assert large.database.calls == {"query": 1}
         assert large.database.rows_read == len(page.jobs) == size
-        assert page.jobs == expected[page_number * size : (page_number + 1) * size]
+        assert page.jobs == expected[start : start + size]
         position = page.position
 
 

@@ -1,6 +1,5 @@
 """A clock that was ahead for one run: every reader counts its times as unknown, and the next sync corrects them."""
 
-import json
 from datetime import timedelta
 from itertools import pairwise
 
@@ -169,15 +168,3 @@ def test_digests_go_on_after_one_that_was_made_ahead_and_miss_no_change():
     failed = [{job["JobId"] for job in digest["Failed"]} for digest in sent(world)]
     assert failed == [set(), {"before"}, {"before", "after"}, set(), set()]
     assert not any(digest["CoversGap"] for digest in sent(world))
-
-
-def test_a_digest_says_that_the_last_sync_is_not_known():
-    digests = DigestWorld()
-    digests.now += timedelta(seconds=AHEAD)
-    digests.agree()
-    digests.now -= timedelta(seconds=AHEAD)
-    digests.run()
-    (digest,) = sent(digests)
-    assert (digest["AsOf"], digest["Verdict"]) == (None, "STALE")
-    text = json.loads(digests.topic.taken[0]["Message"])["email"]
-    assert text.startswith("STALE: the ledger has no known sync with Comprehend Medical;")
