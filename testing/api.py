@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs
 
-from jobledger.api import keyed_traversals
+from jobledger.api import deployment, keyed_traversals
 from jobledger.api.keyed_traversals import KeyedTraversals
 from jobledger.handlers import api
 from jobledger.jobs import Job, job_from_service
@@ -149,11 +149,11 @@ class Api:
             assert self.ledger.save_state(family, state)
 
     def its_ledger(self) -> Ledger:
-        """Stand in for `api._ledger`."""
+        """Stand in for `deployment.ledger`."""
         return self.ledger
 
     def its_time(self) -> datetime:
-        """Stand in for `api._now`."""
+        """Stand in for `deployment.now`."""
         return self.now
 
     def its_traversals(self) -> KeyedTraversals:
@@ -164,7 +164,7 @@ class Api:
         self.slept += seconds
 
     def function(self, variable: str) -> Any:
-        """Stand in for `api._function`."""
+        """Stand in for `deployment.function`."""
 
         def ask(payload: Mapping[str, Any]) -> Any:
             self.asked.append((variable, payload))
@@ -183,9 +183,9 @@ def running_api(database: MemoryDynamoDB | None = None) -> Iterator[Api]:
     made = Api(database or MemoryDynamoDB())
     with (
         mock.patch.dict("os.environ", ENVIRONMENT),
-        mock.patch.object(api, "_ledger", made.its_ledger),
-        mock.patch.object(api, "_function", made.function),
-        mock.patch.object(api, "_now", made.its_time),
+        mock.patch.object(deployment, "ledger", made.its_ledger),
+        mock.patch.object(deployment, "function", made.function),
+        mock.patch.object(deployment, "now", made.its_time),
         mock.patch.object(keyed_traversals, "keyed_traversals", made.its_traversals),
     ):
         yield made

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bench.cost import ALARM_METRICS
+from job_ledger.schedules import longest_gap
 from jobledger import metrics
-from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
 from tests.infrastructure.alarm_rules import metrics_of
 from tests.infrastructure.conftest import ROOT

@@ -57,21 +57,20 @@ def list_jobs(
     query = job_query(values, families)
     token = values.get("NextToken")
     start = unseal(token, query, ledger.table.name) if token else None
-    # Read AsOf before the page: the page is then at least this recent.
     consistent = values.get("ConsistentRead", False)
-    times = as_of(ledger) if consistent else recent_as_of(ledger)
-    stale = False
-    if consistent and sync is not None:
-        times, stale = refreshed(times, query.families, sync, now())
+    # Read AsOf before the page: the page is then at least this recent.
+    if consistent:
+        times, stale = _synced(ledger, query, sync, now())
+    else:
+        times, stale = recent_as_of(ledger), False
     # The traversal begins after the sync, so that it includes what the sync found.
     time = rfc3339(now())
-    max_results = values.get("MaxResults", DEFAULT_MAX_RESULTS)
     until = now() + SEARCH_TIME
     stored = beginning(query, time) if beginning and start is None else None
     page = read_page(
         ledger,
         query,
-        max_results,
+        values.get("MaxResults", DEFAULT_MAX_RESULTS),
         start,
         time,
         begun=stored,
@@ -82,6 +81,14 @@ def list_jobs(
     next_token = seal(page.position, query, ledger.table.name) if page.position else None
     examined = None if page.jobs or next_token is None else page.examined
     return Listing(page.jobs, next_token, oldest(times, query.families), stale, examined)
+
+
+def _synced(
+    ledger: Ledger, query: JobQuery, sync: Sync | None, now: datetime
+) -> tuple[Mapping[Family, str | None], bool]:
+    """Return the times of AsOf after a sync, and whether it could not reach the service."""
+    times = as_of(ledger)
+    return (times, False) if sync is None else refreshed(times, query.families, sync, now)
 
 
 def json_text(listing: Listing) -> str:

@@ -33,7 +33,7 @@ def _time_of(value: float | str) -> datetime:
 
 
 def window_errors(times: Mapping[str, datetime], now: datetime) -> list[BadParameter]:
-    """Return what JSON Schema cannot say of the window that a digest is asked for."""
+    """Return what is wrong with a requested window, as far as JSON Schema cannot say it."""
     wrong = []
     start, end = times.get("WindowStart"), times.get("WindowEnd")
     if start and end and rfc3339(start) >= rfc3339(end):

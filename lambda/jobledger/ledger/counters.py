@@ -199,7 +199,7 @@ def _rows(
 
 
 def _from_item(item: Mapping[str, Mapping[str, Any]]) -> CounterRow:
-    """Read a row with some hundred numbers; what else a person has written into it is no count."""
+    """Read a row with some hundred numbers; anything else that a person has written into it is not a count."""
     counts = {
         name: int(value["N"])
         for name, value in item.items()

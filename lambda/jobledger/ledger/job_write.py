@@ -31,7 +31,7 @@ from jobledger.times import known, later_than
 
 
 class RecordCall(msgspec.Struct, frozen=True):
-    """What is the same for all jobs of one call.
+    """What is the same for all jobs of one call of `record`.
 
     `scope` is `account/region/Family`, `listed_at` the time when the listing was requested. `unseen_since` is
     set in a first fill only: it announces no new jobs, but keeps those that ended since then. Without `counted`,
@@ -132,7 +132,7 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         return self.moves and (self.known.row is not None or call.unseen_since is None)
 
     def ended_unseen(self, call: RecordCall) -> bool:
-        """Whether a first fill finds the job ended lately."""
+        """Whether a first fill finds that the job has ended lately."""
         since, ended_at = call.unseen_since, self.job.end_time or ""
         return since is not None and ended_at >= since and self.known.row is None and self.job.ended
 

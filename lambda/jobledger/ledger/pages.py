@@ -128,7 +128,7 @@ def _fill(
             jobs.append(listed.job)
             last = listed
     if len(jobs) == read.max_results and (end or read.as_of):
-        # A full page of a traversal ends at its last job, also when only rows follow that the traversal leaves out.
+        # A full page of a traversal ends at its last job, even when the traversal leaves out all rows after it.
         end = last
     return jobs, end
 
@@ -156,7 +156,7 @@ class _Reading(msgspec.Struct):
 
     @property
     def searches(self) -> bool:
-        """Whether rows are read that do not match."""
+        """Whether rows that do not match are read as well."""
         return bool(self.query.conditions)
 
     def knows(self, family: Family, row: Row) -> bool:
@@ -167,7 +167,7 @@ class _Reading(msgspec.Struct):
         return observed <= beginning(self.as_of, self.query, family)
 
     def enough(self, found: int) -> bool:
-        """Whether a page with so many jobs ends here, although it is not full."""
+        """Whether a page with this many jobs ends here, although it is not full."""
         if self.searches or self.query.active:
             return self.examined >= (PREFIX_ROWS if found else SEARCHED_ROWS)
         return self.left_out >= LATER_ROWS
@@ -198,7 +198,7 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
 
 
 def _first_limit(read: _Reading, part: PartitionQuery) -> int:
-    """Return the number of rows to ask for first: few, as the other queries may have the page's jobs."""
+    """Return the number of rows to ask for first: few, because the other queries may have the page's jobs."""
     if read.searches:
         return min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
     if part.parts == 1:

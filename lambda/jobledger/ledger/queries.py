@@ -68,7 +68,7 @@ def parameters_of(
 
 
 def _filter(query: JobQuery, *, of_a_traversal: bool) -> str:
-    """Return the conditions on rows that the key does not say; empty when there are none."""
+    """Return the conditions that the key cannot express; empty when there are none."""
     asked = [condition.expression for condition in query.conditions]
     if not of_a_traversal:
         return " AND ".join(asked)

@@ -77,8 +77,8 @@ class Recorder:
         was read, and read again otherwise. Without `announce_new` (a first fill), new jobs are not added to
         the change log; those that ended lately become `ended` rows, which only digests read. `followed` are
         the family's active jobs, as far as the caller has read them: a job that is listed with another submit
-        time is found there. Jobs without a row are looked for by their ids, with `search_all` all jobs, but
-        not in a first fill. Raises LedgerUnavailable; rows that were written before the error remain, complete.
+        time is found there. Jobs without a row are searched for by their ids, except in a first fill; with
+        `search_all`, all jobs are. Raises LedgerUnavailable; rows that were written before the error remain, complete.
 
         Without `counted`, the counters stay as they are: the fill of a family that was never synced, whose jobs
         are counted once, afterwards. Raises WalkOvertaken when another sync has completed the fill.
@@ -185,7 +185,7 @@ class Recorder:
 
         The state must still be the one that was read. So a new job is never written behind a `settled_at`
         that a reader has seen, however long its write takes; and an active job, which `follows` announces,
-        is never written in a state that says that there is none; and a job that is not counted is never
+        is never written while the state says that there is none; and a job that is not counted is never
         written after the fill. Returns None when another writer was faster.
         """
         state: SyncState | None = self._states.state(call.family)

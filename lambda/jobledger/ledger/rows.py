@@ -51,7 +51,7 @@ _CHANGE = {
 
 
 def is_counted(row: Row) -> bool:
-    """Whether the counters of this layout include the job. A row of an older version says nothing."""
+    """Whether the counters of this layout include the job. A row of an older version does not say."""
     return row.get("Counted") == LAYOUT
 
 
@@ -87,9 +87,9 @@ def observed_at_of(row: Row) -> str:
 
 
 def listed_at_of(row: Row) -> str:
-    """Return the time when the listing was requested that a job row shows, or a later one.
+    """Return the time when the listing that a job row shows was requested, or a later time.
 
-    A row has it when it is later than the last change of its status.
+    A row stores it only when it is later than the last change of its status.
     """
     return text_of(row, "ListedAt") or observed_at_of(row)
 
@@ -103,7 +103,7 @@ class _Seen(msgspec.Struct):
 
 
 def checked(row: Row) -> Row:
-    """Return a job row that a `JobWrite` can read. Raises NotUnderstood for another."""
+    """Return a job row, if a `JobWrite` can read it. Raises NotUnderstood."""
     try:
         msgspec.convert(row, _Written)
         history = history_of(row)
@@ -197,7 +197,7 @@ def change_from_row(row: Row) -> Change:
     """Return the status change that a change log row holds. Raises NotUnderstood."""
     try:
         change = msgspec.convert({name: row.get(at) for name, at in _CHANGE.items()}, Change)
-        msgspec.json.encode(change)  # only of Unicode
+        msgspec.json.encode(change)  # refuses what is not Unicode
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise NotUnderstood("a row of the change log") from error
     times = (change.observed_at, change.submit_time, change.end_time)

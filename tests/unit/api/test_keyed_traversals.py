@@ -217,6 +217,7 @@ def test_without_a_key_idempotency_is_neither_imported_nor_called():
 import sys
 from unittest import mock
 from testing.memory_dynamodb import MemoryDynamoDB
+from jobledger.api import deployment
 from jobledger.handlers import api
 from jobledger.ledger.table import Table
 from jobledger.ledger.ledger import Ledger
@@ -235,8 +236,8 @@ def loaded():
     return [name for name in sys.modules if "utilities.idempotency" in name or name == "boto3"
             or name in ("jobledger.idempotency", "jobledger.api.keyed_traversals")]
 
-ledger = Ledger(Table(MemoryDynamoDB(), "ledger"), "1/r", api._now)
-with mock.patch.object(api, "_ledger", lambda: ledger):
+ledger = Ledger(Table(MemoryDynamoDB(), "ledger"), "1/r", deployment.now)
+with mock.patch.object(deployment, "ledger", lambda: ledger):
     print(api.handler(event({}), Context())["statusCode"], loaded())
     print(api.handler(event({"Idempotency-Key": ["k"]}), Context())["statusCode"], loaded())
 """

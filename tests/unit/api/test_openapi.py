@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from jobledger.api.methods import ROUTES
 from jobledger.api.parameters import LIST_PARAMETERS
-from jobledger.api.routes import ROUTES
 from jobledger.inputs.filters import FILTERS
 from jobledger.inputs.formats import documented
 from openapi.document import FILE, document, text

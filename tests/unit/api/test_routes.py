@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from jobledger.api.routes import ROUTES
+from jobledger.api.methods import ROUTES
 from jobledger.handlers import api as api_module
 from jobledger.ledger.states import LastError, SyncState
 from jobledger.service import Family
@@ -209,7 +209,7 @@ def test_an_error_of_ours_quotes_nothing_in_answer_or_log(api, monkeypatch):
     def break_down(*_: object, **__: object) -> None:
         raise KeyError("a-patient")
 
-    monkeypatch.setattr(api_module, "list_jobs", break_down)
+    monkeypatch.setattr("jobledger.api.routes.jobs.list_jobs", break_down)
     with logged_lines() as logged:
         answer = api.get("/jobs", JobName="a-patient")
     assert (answer.status, answer.json["title"]) == (500, "InternalServerException")
@@ -244,7 +244,7 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.fill(full_job(1), family=Family.RXNORM)
     api.fill(full_job(2), family=Family.PHI)
     api.mark_synced([Family.RXNORM])
-    monkeypatch.setattr("jobledger.handlers.api._families", lambda: (Family.RXNORM,))
+    monkeypatch.setattr("jobledger.api.deployment.families", lambda: (Family.RXNORM,))
     for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
         answer = api.get(**query)
         assert [job["Family"] for job in answer.jobs] == ["RXNORM"]

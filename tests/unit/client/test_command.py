@@ -299,7 +299,7 @@ def test_wait_has_a_code_for_each_outcome_and_survives_failures_after_the_first_
 def test_wait_ends_when_its_time_is_over(run):
     with scripted(page()) as server:
         done = run(server.url, *WAIT, "--timeout", "0s")
-    expected = "The time is over; no job matches --name nightly in all families.\n"
+    expected = "Time is up; no job matches --name nightly in all families.\n"
     assert (done.returncode, done.stderr) == (5, expected)
 
 

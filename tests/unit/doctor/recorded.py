@@ -13,7 +13,8 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
-from job_ledger.doctor.deployment import Aws, Deployment, Resource
+from job_ledger.doctor.aws import Aws
+from job_ledger.doctor.deployment import Deployment, Resource
 from job_ledger.http import Http, Request, Response
 from job_ledger.version import VERSION
 

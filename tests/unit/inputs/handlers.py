@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from jobledger.api import docs, parameters
+from jobledger.api import deployment, docs, parameters
 from jobledger.errors import InvalidParameters, LookupFailed
-from jobledger.handlers import api as api_handler
 from jobledger.handlers import digest, lookup, outputs, sync
 from jobledger.inputs import filters, payloads
 from jobledger.inputs.validation import JsonObject, Parameter, value_of
@@ -174,7 +173,7 @@ def running_handlers() -> Iterator[Api]:
     with ExitStack() as stack, running_api() as api, World(hostile=False) as world:
         settings, pace = Settings("ledger", SCOPE, KEPT), Pace(world.ledger.table, SCOPE)
         for module, name, returned in (
-            (api_handler, "_families", KEPT),
+            (deployment, "families", KEPT),
             (digest, "_dependencies", DigestWorld().dependencies),
             (outputs, "_connect", OutputsWorld().dependencies),
             (sync, "_connect", (settings, world.ledger, world.upstream, pace)),
