@@ -11,21 +11,22 @@ import functools
 from typing import Any
 
 from jobledger import settings
-from jobledger.handlers.parts import connect_ledger, utc_now
 from jobledger.init_phase import finish
 from jobledger.inputs.payloads import read_outputs_payload
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.outputs import Outputs
 from jobledger.observability import observed
 from jobledger.outputs.places import Buckets
 from jobledger.outputs.run import Dependencies, queue_ended, read_due, read_ended
 from jobledger.outputs.store import Store
 from jobledger.sqs import Undelivered
+from jobledger.times import utc_now
 
 
 @functools.cache
 def _connect() -> Dependencies:
     configured = settings.load()
-    ledger = connect_ledger(configured)
+    ledger = Ledger.connect(configured, utc_now)
     return Dependencies(
         ledger=ledger,
         outputs=Outputs(ledger),
