@@ -61,6 +61,11 @@ SUMMARY_IN_FULL = SUMMARY | {
     "OldestActive": _object_or_null,
     "ExpiringSoon": int,
     "FailureRate": _number_or_null,
+    "Output?": {
+        "ByFamily": {"*": {"*": {"*": int}}},
+        "Characters": {"*": {"*": int}},
+        "Cost?": {"*": {"*": str}},
+    },
 }
 DIGEST = {"DigestId": str, "Window": {"Start": _time, "End": _time}, "Counts": {"*": int}}
 HEALTH = {"Status": str, "Families": FAMILIES}
