@@ -129,10 +129,18 @@ class OldestActive(TypedDict, total=False):
     AgeSeconds: float
 
 
+class ProcessedFiles(TypedDict):
+    """What jobs processed: input files, those of them that were not processed, and billed characters."""
+
+    InputFileCount: int
+    UnprocessedFilesCount: int
+    TotalMeteredCharacters: int
+
+
 class OutputTotals(TypedDict):
     """What jobs processed: by family and status, and the billed characters, and their cost, by month and family."""
 
-    ByFamily: dict[str, dict[str, dict[str, int]]]
+    ByFamily: dict[str, dict[str, ProcessedFiles]]
     Characters: dict[str, dict[str, int]]
     Cost: NotRequired[dict[str, dict[str, str]]]
 

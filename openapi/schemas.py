@@ -103,7 +103,7 @@ _OUTPUT = {
             },
             "Problem": {
                 "type": "string",
-                "enum": [*PROBLEMS],
+                "examples": [*PROBLEMS],
                 "description": "Why the manifest could not be read; with the numbers, why the list of unprocessed files could not",
             },
             "Location": {"type": "string", "description": "Where the manifest was looked for"},

@@ -70,10 +70,10 @@ def _print_processed(out: "Console", processed: OutputTotals) -> None:
     out.print()
     out.print(Text("PROCESSED, of jobs whose manifest was read", "bold"))
     for family, statuses in processed["ByFamily"].items():
-        files, left, characters = (
-            sum(counts.get(name, 0) for counts in statuses.values())
-            for name in ("InputFileCount", "UnprocessedFilesCount", "TotalMeteredCharacters")
-        )
+        counted = list(statuses.values())
+        files = sum(counts["InputFileCount"] for counts in counted)
+        left = sum(counts["UnprocessedFilesCount"] for counts in counted)
+        characters = sum(counts["TotalMeteredCharacters"] for counts in counted)
         out.print(
             f"{printable(family):16} {files:>9,} files, {left:,} not processed, {characters:,} characters",
             highlight=False,
