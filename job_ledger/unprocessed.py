@@ -37,9 +37,10 @@ def unprocessed_files(job: Job, session: Any) -> list[UnprocessedFile]:
     *others, last = _places(str(location), bucket, key)
     for place in others:
         try:
-            return _files(_read(client, *place))
+            found = _read(client, *place)
         except FilesUnavailable:
             continue
+        return _files(found)
     return _files(_read(client, *last))
 
 
