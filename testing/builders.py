@@ -1,7 +1,7 @@
 """Times, jobs and a ledger in memory: what most tests begin with. A keyword changes what a test is about."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -93,6 +93,13 @@ def matches(job: Job, query: JobQuery) -> bool:
         and (not query.statuses or job.status in query.statuses)
         and (query.after or "") < submitted < (query.before or "~")
     )
+
+
+def agree(ledger: Ledger, as_of: str, families: Iterable[Family] = Family) -> None:
+    """Note in the states of syncs that the ledger agrees with the service."""
+    for family in families:
+        state = SyncState(as_of=as_of, version=ledger.state(family).version)
+        assert ledger.save_state(family, state)
 
 
 class MemoryLedger:

@@ -77,22 +77,15 @@ def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     assert "ConsistentRead" not in query
 
 
-@pytest.mark.parametrize(
-    "size,limits", [(10, [10, 10]), (16, [10, 10]), (50, [25, 25]), (101, [50, 50])]
-)
-def test_a_page_of_two_families_reads_half_its_size_or_ten_rows_of_each(size, limits):
+def test_a_page_of_two_families_reads_half_its_size_or_ten_rows_of_each_at_a_time():
     paged = Paged(*some(range(0, 400, 2)), *some(range(1, 400, 2), Family.SNOMEDCT))
-    page = paged.page(BOTH_OLDEST_FIRST, size)
-    assert paged.limits()[:2] == limits
-    assert len(page.jobs) == size
-    assert paged.database.rows_read <= 2 * max(size, 10)
-
-
-def test_what_is_read_of_a_family_is_never_more_than_the_page():
-    """All of the first page's jobs are of one family, whose rows are read in two or three parts."""
+    for size, limit in ((10, 10), (16, 10), (50, 25), (101, 50)):
+        assert len(paged.page(BOTH_OLDEST_FIRST, size).jobs) == size
+        assert paged.limits()[:2] == [limit, limit]
+        assert paged.database.rows_read <= 2 * max(size, 10)
+    # All of the first page's jobs are of one family, whose rows are read in three parts, and no more than the page.
     paged = Paged(*some(range(100)), *some(range(1_000, 1_100), Family.SNOMEDCT))
-    page = paged.page(BOTH_OLDEST_FIRST, 25)
-    assert page.jobs == text(some(range(25)))
+    assert paged.page(BOTH_OLDEST_FIRST, 25).jobs == text(some(range(25)))
     assert paged.limits() == [12, 12, 12, 1]
 
 
@@ -109,41 +102,33 @@ def test_jobs_of_one_time_and_id_are_in_the_order_of_their_families(order):
 def test_a_job_whose_status_changes_between_two_queries_is_listed_once():
     jobs = some(range(5), JobStatus="IN_PROGRESS")
     paged = Paged(*jobs)
-    changed = numbered(2)
 
     def change(operation: str) -> None:
-        if operation == "query":
-            paged.database.after = lambda operation: None
-            paged.record(changed)
+        paged.database.after = lambda operation: None
+        paged.record(numbered(2))
 
     paged.database.after = change
     query = replace(OLDEST_FIRST, statuses=("IN_PROGRESS", "COMPLETED"))
-    found = paged.page(query, 10).jobs
-    assert found == text(jobs)  # as it was, or as it is
+    assert paged.page(query, 10).jobs == text(jobs)  # as it was, or as it is
 
 
 # A consistent read.
 
 
-@pytest.mark.parametrize(
-    "filters,index",
-    [
-        ({}, None),
-        ({"name_prefix": "nightly"}, None),
-        ({"name": "nightly"}, "ByName"),
-        ({"statuses": ("COMPLETED",)}, "ByStatus"),
-        ({"name": "nightly", "statuses": ("COMPLETED",)}, "ByNameAndStatus"),
-    ],
-)
 @pytest.mark.parametrize("consistent", [True, False])
-def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(filters, index, consistent):
+def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(consistent):
     jobs = some(range(3), JobName="nightly")
     paged = Paged(*jobs, numbered(5, JobName="weekly", JobStatus="FAILED"))
-    page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
-    assert page.jobs == text(jobs)
-    for query in paged.database.queries:
-        assert query.get("IndexName") == index
-        assert query.get("ConsistentRead", False) is (consistent and index is None)
+    name, status = {"name": "nightly"}, {"statuses": ("COMPLETED",)}
+    for filters, index in (
+        *(({}, None), ({"name_prefix": "nightly"}, None)),
+        *((name, "ByName"), (status, "ByStatus"), (name | status, "ByNameAndStatus")),
+    ):
+        page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
+        assert page.jobs == text(jobs)
+        for query in paged.database.queries:
+            assert query.get("IndexName") == index
+            assert query.get("ConsistentRead", False) is (consistent and index is None)
 
 
 # A name prefix.
