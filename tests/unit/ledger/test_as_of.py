@@ -84,9 +84,6 @@ def test_all_states_are_read_consistently_when_that_is_asked_for(states):
     assert read == [True, False, False]
 
 
-# Settled: new jobs are stamped later than every state that was saved before them.
-
-
 @pytest.mark.parametrize("behind", [0 * SECOND, MILLISECOND, 30 * SECOND])
 def test_each_state_is_settled_later_than_the_one_before_whatever_the_clock_says(states, behind):
     first = states.save()
@@ -118,9 +115,6 @@ def test_only_a_new_job_is_written_on_condition_of_the_state(states):
     states.record(a_job("new", "SUBMITTED"))
     states.record(a_job("known", "FAILED"))
     assert states.database.calls["get_item"] == 1
-
-
-# AsOf is in memory for five seconds, for each ledger apart.
 
 
 @pytest.fixture
@@ -165,20 +159,15 @@ def test_health_and_a_consistent_read_read_it_and_so_does_the_request_after_them
     assert api.get("/jobs").json["AsOf"] >= consistent
 
 
-@pytest.mark.parametrize(
-    "times,expected",
-    [
-        *(({PHI: EARLY, RXNORM: LATE}, EARLY), ({PHI: LATE, RXNORM: EARLY}, EARLY)),
+def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled():
+    for times, expected in (
+        ({PHI: EARLY, RXNORM: LATE}, EARLY),
+        ({PHI: LATE, RXNORM: EARLY}, EARLY),
         ({PHI: LATE, RXNORM: LATE, Family.SNOMEDCT: EARLY}, LATE),
         *(({PHI: LATE, RXNORM: None}, None), ({PHI: LATE}, None), ({}, None)),
-    ],
-)
-def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled(times, expected):
-    assert oldest(times, [PHI, RXNORM]) == expected
-    assert oldest(times, []) is None
-
-
-# ConsistentRead.
+    ):
+        assert oldest(times, [PHI, RXNORM]) == expected
+        assert oldest(times, []) is None
 
 
 def consistent(api, **query):

@@ -43,9 +43,6 @@ def by_key(increments: Sequence[Increment]) -> dict[str, dict[str, int]]:
     return found
 
 
-# What is added.
-
-
 def test_jobs_of_two_days_are_added_to_their_days_their_month_and_all():
     at = datetime(2026, 11, 1, 7, 30, tzinfo=UTC)
     jobs = [
@@ -89,9 +86,6 @@ def test_a_row_is_taken_from_where_it_was_unless_it_is_not_counted(counted, take
     rows = {job.sort_key: row if counted is None else row | {"Counted": counted}}
     added = increments_of(SCOPE, SNOMEDCT, writes([job], rows))
     assert added == ([] if taken else increments_of(SCOPE, SNOMEDCT, writes([job])))
-
-
-# Transactions.
 
 
 def sizes(jobs, rows=None, *, announce_new=True, **more: bool) -> list[int]:
@@ -155,9 +149,6 @@ def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
     assert sizes(of_one_day(60, ExpirationTime=NOW)) == [47, 13]
 
 
-# Read by hour; `test_overview` and `test_recount` have the other reads.
-
-
 def test_jobs_by_hour_are_one_family_s_from_the_newest_hour_backwards():
     hours = {"2026-11-23T05": 1, "2026-11-21T10": 3, "2026-11-21T09": 1, "2026-11-21T00": 2}
     world = Counted(a_job("other", submitted=NOW - DAY, family=PHI))
@@ -184,9 +175,6 @@ def test_the_counts_of_a_row_are_its_numbers_without_zeros_and_without_its_versi
     assert counters.counts_of(None) == Counter()
 
 
-# Written with the jobs.
-
-
 @pytest.mark.parametrize("announce_new", [True, False])
 def test_jobs_of_as_many_days_as_there_are_jobs_fit_into_transactions(announce_new):
     world = Counted()  # its database refuses more than 100 actions, and two of one row
@@ -208,9 +196,6 @@ def test_a_counter_row_that_another_transaction_holds_is_waited_for(slept):
     assert world.database.calls == calls
 
 
-# Counted and verified afterwards.
-
-
 def test_rows_of_an_older_version_are_counted_where_they_are_and_not_twice():
     world = Counted(a_job("moves", "IN_PROGRESS"))
     world.record(*(a_job(f"{n}", submitted=NOW - n * 5 * HOUR, EndTime=NOW) for n in range(150)))
@@ -224,25 +209,15 @@ def test_rows_of_an_older_version_are_counted_where_they_are_and_not_twice():
     assert world.database.calls["transact_write_items"] == written
 
 
-def of_two_months(*more: Job) -> Counted:
-    """Jobs of October and November, some of which expire."""
-    return Counted(
-        *(
-            a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=expires)
-            for n, expires in zip(range(50), itertools.cycle([*EXPIRED, None]), strict=False)
-        ),
-        *more,
-    )
-
-
 @pytest.mark.parametrize("seed", range(40))
 def test_each_counter_row_that_is_wrong_is_replaced_and_counted(seed):
     """Rows have wrong numbers or are missing, and others, of a day without jobs, are too many."""
     source, partition = random.Random(seed), counters.partition(SCOPE)
-    world, later = of_two_months(), a_job(submitted=NOW + 2 * DAY, ExpirationTime=EXPIRED[0])
-    others = {
-        at: row for at, row in of_two_months(later).database.items.items() if at[0] == partition
-    }
+    expires = itertools.cycle([*EXPIRED, None])
+    jobs = [a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=next(expires)) for n in range(50)]
+    later = a_job(submitted=NOW + 2 * DAY, ExpirationTime=EXPIRED[0])
+    world, items = Counted(*jobs), Counted(*jobs, later).database.items
+    others = {at: row for at, row in items.items() if at[0] == partition}
     wrong = source.sample(sorted(others), source.randint(1, 6))
     for at in wrong:
         if at not in world.database.items:

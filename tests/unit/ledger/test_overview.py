@@ -152,9 +152,6 @@ def test_a_reader_is_asked_between_all_requests_and_may_stop():
             read_summary(world.ledger, replace(query, families=(family,)), states, NOW, stop)
 
 
-# Active jobs.
-
-
 def test_active_jobs_are_those_with_a_row_and_those_in_a_state_of_an_older_version():
     world = Counted(
         a_job("old", "IN_PROGRESS", NOW - 3 * HOUR),
@@ -191,9 +188,6 @@ def test_of_many_active_jobs_a_summary_reads_one_hundred_and_a_digest_those_that
     found = read_current_totals(world.ledger, (SNOMEDCT,), states, NOW).active
     assert (found.total, len(found.jobs())) == (2_000, LONGEST_LIST)
     assert world.database.calls["batch_get_item"] == ceil(LONGEST_LIST / 100) + 1
-
-
-# Usual durations.
 
 
 @pytest.mark.parametrize("layout", [0, LAYOUT])

@@ -63,9 +63,6 @@ def at(job: Job, as_of: datetime = NOW + MINUTE) -> Position:
     return Position(job.sort_key, job.family, rfc3339(as_of))
 
 
-# One query reads what the page has.
-
-
 def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     jobs = some(range(30))
     paged = Paged(*jobs)
@@ -112,9 +109,6 @@ def test_a_job_whose_status_changes_between_two_queries_is_listed_once():
     assert paged.page(query, 10).jobs == text(jobs)  # as it was, or as it is
 
 
-# A consistent read.
-
-
 @pytest.mark.parametrize("consistent", [True, False])
 def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(consistent):
     jobs = some(range(3), JobName="nightly")
@@ -129,9 +123,6 @@ def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(consistent):
         for query in paged.database.queries:
             assert query.get("IndexName") == index
             assert query.get("ConsistentRead", False) is (consistent and index is None)
-
-
-# A name prefix.
 
 
 def prefixed(numbers: Iterable[int], every: int) -> list[Job]:
@@ -196,9 +187,6 @@ def test_a_prefix_that_no_job_has_is_found_out_by_reading_each_row_once(families
     assert paged.database.rows_read == families * 3_000
 
 
-# Rows that the ledger learned of after the walk began.
-
-
 def test_rows_that_came_later_are_left_out_and_others_are_read_in_their_place():
     known, later = some(range(0, 400, 4)), some(n for n in range(400) if n % 4)
     paged = Paged(*known)
@@ -255,9 +243,6 @@ def test_a_walk_can_carry_an_as_of_for_each_family():
     page = paged.page(BOTH_OLDEST_FIRST, 20, begun=begun)
     listed = [*some(range(3)), *some(range(6), Family.SNOMEDCT)]
     assert sorted(page.jobs) == sorted(text(listed))
-
-
-# The size of a page.
 
 
 def with_size(number: int, size: int) -> Job:

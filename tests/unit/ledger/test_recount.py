@@ -38,9 +38,6 @@ def recount(world: Counted, month: str = "2026-11") -> int:
     return recount_month(world.ledger, SNOMEDCT, month, TODAY)
 
 
-# The months.
-
-
 def test_months_with_jobs_are_recounted_from_the_oldest_on_and_new_ones_too():
     world, months = of_months("2026-09", "2025-12", "2026-11"), ["2025-12", "2026-09", "2026-11"]
     world.record(a_job("a", submitted=NOW - 150 * DAY, family=Family.PHI))
@@ -80,9 +77,6 @@ def test_a_resumed_recount_reads_one_job_row_and_no_earlier_counter_row():
     assert list(bounds(world))[2:] == [("2026-10~", "~")]
 
 
-# Rows that are not counted yet.
-
-
 def uncounted(count: int) -> Counted:
     world = Counted(*(a_job(f"{n:03}", submitted=NOW - n * SECOND) for n in range(count)))
     world.forget_counters()
@@ -117,9 +111,6 @@ def test_rows_that_others_keep_writing_make_the_ledger_unavailable_after_six_att
     with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
         recount(world)
     assert slept == pytest.approx([0.2] * 5)
-
-
-# Counter rows that are compared.
 
 
 def test_a_recount_of_counters_that_are_right_reads_each_row_once_and_writes_nothing():
