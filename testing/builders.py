@@ -69,18 +69,11 @@ def full_job(number: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def job_facts(
-    number: int = 1,
-    status: str | None = "COMPLETED",
-    family: Family = Family.SNOMEDCT,
-    *,
-    submit_time: str | None = None,
-    end_time: str | None = None,
-    expiration_time: str | None = None,
-    expired: bool = False,
+    number: int = 1, status: str | None = "COMPLETED", family: Family = Family.SNOMEDCT, **more: Any
 ) -> JobFacts:
-    """What totals and digests know of a job. Its id looks like one of the service's."""
+    """What totals and digests know of a job; times in `more`. Its id looks like one of the service's."""
     job_id = f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC834:032x}"[-32:]
-    return JobFacts(family, job_id, status, submit_time, end_time, expiration_time, expired)
+    return replace(JobFacts(family, job_id, status, None, None, None), **more)
 
 
 def matches(job: Job, query: JobQuery) -> bool:

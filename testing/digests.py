@@ -242,7 +242,8 @@ def listed(jobs: Iterable[JobFacts], total: int | None = None) -> JobList:
 
 def a_digest(**more: Any) -> Digest:
     """A quiet day, and what is said of it otherwise."""
-    nothing = JobList(0, ())
+    lists = ("failed", "partial_success", "completed", "active", "long_running", "expiring_soon")
+    nothing: dict[str, Any] = dict.fromkeys(lists, JobList(0, ()))
     quiet = Digest(
         scope=SCOPE,
         families=tuple(Family),
@@ -255,12 +256,7 @@ def a_digest(**more: Any) -> Digest:
         previous=None,
         totals=Counter(),
         changed_families=(),
-        failed=nothing,
-        partial_success=nothing,
-        completed=nothing,
-        active=nothing,
-        long_running=nothing,
-        expiring_soon=nothing,
+        **nothing,
         details={},
     )
     return replace(quiet, **more)

@@ -15,6 +15,7 @@ from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import FamilySync, Sync
+from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Hostility, Server
 from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job
 from testing.dynamodb_limits import Item
@@ -141,8 +142,6 @@ class World:
 
 def local_family(family: Family) -> Any:
     """The stand-in knows nothing of the product's types, but the names are the same."""
-    from local.comprehend_medical import Family as LocalFamily
-
     return LocalFamily(family.value)
 
 

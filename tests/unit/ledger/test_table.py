@@ -27,7 +27,7 @@ class Client:
 
     @property
     def asked(self) -> list[dict[str, Any]]:
-        return [call.kwargs for call in self._called.call_args_list]
+        return [dict(call.kwargs) for call in self._called.call_args_list]
 
 
 def a_table(*answers: dict[str, Any] | Exception) -> tuple[Table, Client]:
