@@ -126,6 +126,16 @@ def test_a_reader_is_asked_after_each_page_and_may_stop():
     asked = [0] * 4
     list(read_facts(ledger, QUERY, check_time))
     assert len(asked) - 4 == len(database.queries) - 1  # the last row is not a page
+    # An error in one range is an error of the read.
+    database.forget()
+
+    def fail(operation: str) -> None:
+        if len(database.queries) == 6:
+            raise error("ThrottlingException")
+
+    database.before = fail
+    with pytest.raises(LedgerUnavailable):
+        read(ledger)
 
 
 def test_jobs_of_a_page_are_handed_over_before_the_other_pages_have_been_read():
@@ -161,18 +171,6 @@ def test_four_readers_and_no_more_read_at_the_same_time(monkeypatch):
     database.before = meet
     assert read(ledger) == numbers(60)
     assert (len(ranges), workers) == (8, [4])
-
-
-def test_an_error_in_one_range_is_an_error_of_the_read():
-    ledger, database = every_minute(60, largest_answer=3)
-
-    def fail(operation: str) -> None:
-        if len(database.queries) == 6:
-            raise error("ThrottlingException")
-
-    database.before = fail
-    with pytest.raises(LedgerUnavailable):
-        read(ledger)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -155,15 +155,13 @@ def test_a_prefix_search_reads_500_rows_at_a_time(numbers, every, jobs, limits, 
 
 
 @pytest.mark.parametrize("order,last", [("ascending", 2_999), ("descending", 1_000)])
-def test_a_prefix_page_without_jobs_ends_after_a_number_of_rows_of_all_families(
-    order, last, monkeypatch
-):
+def test_a_prefix_page_without_jobs_ends_after_many_rows_of_all_families(order, last, monkeypatch):
     monkeypatch.setattr(pages, "SEARCHED_ROWS", 6_000)
     jobs = [job for family in BOTH for job in some(range(4_000), family, JobName="other")]
     paged = Paged(*jobs)
     page = paged.page(replace(PREFIX, families=BOTH, order=order), 8)
-    assert (page.jobs, paged.database.rows_read) == ([], 6_000)
     # Both families' rows up to there were read once.
+    assert (page.jobs, paged.database.rows_read) == ([], 6_000)
     assert page.position
     assert page.position.sort_key == numbered(last).sort_key
 
@@ -187,21 +185,15 @@ def test_a_prefix_that_no_job_has_is_found_out_by_reading_each_row_once(families
     assert paged.database.rows_read == families * 3_000
 
 
-def test_rows_that_came_later_are_left_out_and_others_are_read_in_their_place():
+def test_rows_that_came_later_are_left_out_and_a_page_that_begins_again_is_the_same():
     known, later = some(range(0, 400, 4)), some(n for n in range(400) if n % 4)
     paged = Paged(*known)
-    first = paged.page(OLDEST_FIRST, 10)
+    first, began = paged.page(OLDEST_FIRST, 10), rfc3339(paged.now)
     paged.add_later(*later)
     second = paged.page(OLDEST_FIRST, 10, first.position)
     assert second == JobsPage(text(known[10:20]), at(known[19]))
     # Ten rows are mostly later ones, so the next are read in a large chunk.
     assert paged.limits() == [10, 500]
-
-
-def test_a_page_that_begins_again_has_the_same_jobs_and_the_same_position():
-    paged = Paged(*some(range(0, 60, 2)))
-    first, began = paged.page(OLDEST_FIRST, 10), rfc3339(paged.now)
-    paged.add_later(*some(range(1, 60, 2)))
     paged.now += MINUTE
     assert paged.page(OLDEST_FIRST, 10, begun=began) == first
     assert paged.page(OLDEST_FIRST, 10) != first
