@@ -196,10 +196,9 @@ def test_each_family_has_its_share_of_the_time_and_one_that_needs_more_a_second_
 
 # Seven calls, six throttles, five jobs, four changed, three transitions, two counters, one job altered.
 FOUND = FamilySync(
-    *(rfc3339(NOW - 61.5 * SECOND), *range(7, 0, -1)),
-    *(50_000, "LedgerUnavailable", "ThrottlingError"),
+    rfc3339(NOW - 61.5 * SECOND), 7, 6, 5, 4, 3, 2, 1, 50_000, "LedgerUnavailable", "Throttled"
 )
-ALL_COUNTS = {"UpstreamCalls": 7, "UpstreamThrottles": 6, "JobsObserved": 5, "Transitions": 3}
+ALL_COUNTS = {"UpstreamCalls": 7.0, "UpstreamThrottles": 6, "JobsObserved": 5, "Transitions": 3}
 ALL_COUNTS |= {"CountersRepaired": 2, "JobsAltered": 1, "SyncFailures": 1, "AsOfAgeSeconds": 61.5}
 # Another run completes the walk.
 NO_FAILURES = ("DeadlineReached", "JobsUnconfirmed", "WalkOvertaken")
