@@ -103,14 +103,21 @@ def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
     assert synced.state.walk is None
 
 
-def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(synced):
-    first = synced.sync(page(a_job("a"), token="2"), DeadlineReached())
-    assert (first.error, first.as_of) == ("DeadlineReached", rfc3339(NOW))
+DENIED = LastError("AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND))
+
+
+@pytest.mark.parametrize(
+    "cause,last_error", [(DeadlineReached(), None), (UpstreamError(DENIED.name), DENIED)]
+)
+def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(cause, last_error, synced):
+    first = synced.sync(page(a_job("a"), token="2"), cause)
+    assert (first.error, first.as_of) == (cause.name, rfc3339(NOW))
+    assert synced.state.last_error == last_error
     begun = synced.asked[0][0]
     synced.now += MINUTE
     done = synced.sync(page(a_job("b")))
     assert synced.asked == [(begun, "2")]
-    assert (done.error, done.as_of) == (None, minutes(1))
+    assert (done.error, done.as_of, synced.state.last_error) == (None, minutes(1), None)
 
 
 def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
@@ -218,18 +225,6 @@ def test_a_long_walk_logs_its_progress_every_twenty_pages(service):
 
 
 # Failures of the service.
-
-
-def test_the_state_keeps_a_failure_with_its_time_and_the_next_walk_resumes(synced):
-    done = synced.sync(page(a_job("a"), token="2"), UpstreamError("AccessDeniedException"))
-    assert (done.error, done.as_of) == ("AccessDeniedException", rfc3339(NOW))
-    assert synced.state.last_error == LastError(
-        "AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND)
-    )
-    walk = synced.state.walk
-    assert (walk.next_token, walk.started_at) == ("2", minutes(1))
-    assert synced.sync(page()).error is None
-    assert synced.state.last_error is None
 
 
 @pytest.mark.parametrize("later,kept", [(timedelta(0), True), (SECOND, False)])
