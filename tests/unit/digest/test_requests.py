@@ -176,7 +176,8 @@ def test_a_digest_on_demand_does_not_count_as_a_scheduled_run(world, payload):
     assert sent(world)[0]["CoversGap"] is False
 
 
-def test_with_a_key_a_digest_ends_at_once_and_without_one_on_the_minute(world):
+def test_a_digest_on_demand_ends_at_once_with_a_key_else_on_the_minute_and_is_sent_if_quiet():
+    world = DigestWorld(DIGEST_WHEN="attention")
     for payload in ({}, {"IdempotencyKey": "a"}, {"IdempotencyKey": "b"}, {}):
         world.run(payload)
         world.forward(seconds=5)
