@@ -9,8 +9,8 @@ from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Walk
 from jobledger.service import Family
-from jobledger.sync import walk as module
 from jobledger.times import rfc3339
+from jobledger.totals import recount as module
 from testing.builders import DAY, HOUR, MILLISECOND, MINUTE, NOW, SECOND
 from tests.unit.sync.scripted_service import PHI, Service, a_job, minutes, page
 

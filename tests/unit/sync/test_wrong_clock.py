@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from jobledger.api.keyed_walks import settled_times
+from jobledger.api.keyed_traversals import settled_times
 from jobledger.ledger.as_of import refreshed
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
@@ -104,7 +104,7 @@ def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
     everything = ["old", "running", "seen-ahead"]
     with running_api(world.database) as api:
         api.now = world.clock.now()
-        listed = [job["JobId"] for page in api.walk(MaxResults=1) for job in page]
+        listed = [job["JobId"] for page in api.traverse(MaxResults=1) for job in page]
         assert sorted(listed) == everything
         begun = settled_times(api.ledger, JobQuery(), rfc3339(api.now))
         assert begun == rfc3339(api.now - SETTLING)
@@ -113,7 +113,7 @@ def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
         api.now = world.clock.now() + timedelta(seconds=AHEAD)
         first = api.get("/jobs", MaxResults=1)
         api.now = world.clock.now()
-        rest = api.walk(MaxResults=1, NextToken=first.json["NextToken"])
+        rest = api.traverse(MaxResults=1, NextToken=first.json["NextToken"])
         found = [job["JobId"] for page in (first.jobs, *rest) for job in page]
         assert sorted(found) == everything
 
