@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import operator
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -84,20 +85,14 @@ DAMAGES = {
 }
 # Members that another one replaces.
 OF_JSON = {
-    "a list of null": {LIST: None},
-    "a list with null": {LIST: [None]},
-    "a list of text": {LIST: "text"},
-    "an empty token": {"NextToken": ""},
-    "a token that is a number": {"NextToken": 5},
+    "a list of null": {LIST: None}, "a list with null": {LIST: [None]}, "a list of text": {LIST: "text"},
+    "an empty token": {"NextToken": ""}, "a token that is a number": {"NextToken": 5},
     "a token that is no Unicode": {"NextToken": "\ud800"},
     "a job of null": {"ComprehendMedicalAsyncJobProperties": None},
     "a job without family": {"ComprehendMedicalAsyncJobProperties": {"JobId": "a"}},
-    "no history": {"History": None},
-    "a history without times": {"History": [{"JobStatus": "FAILED"}]},
-    "a total that is text": {"Total": "1"},
-    "counts that are text": {"Counts": {"FAILED": "1"}},
-    "a window of null": {"Window": None},
-    "families of null": {"Families": None},
+    "no history": {"History": None}, "a history without times": {"History": [{"JobStatus": "FAILED"}]},
+    "a total that is text": {"Total": "1"}, "counts that are text": {"Counts": {"FAILED": "1"}},
+    "a window of null": {"Window": None}, "families of null": {"Families": None},
 }
 OF_FORMAT = {
     ("csv", "a cell too few"): b'"JobId","JobName"\r\n"a"\r\n',
@@ -138,33 +133,25 @@ METHODS = {
     "exported csv": lambda ledger: list(ledger.exported("csv")),
     "exported ndjson": lambda ledger: list(ledger.exported("ndjson")),
     "job": lambda ledger: ledger.job("a"),
-    "summary": lambda ledger: ledger.summary(),
-    "last_digest": lambda ledger: ledger.last_digest(),
-    "publish_digest": lambda ledger: ledger.publish_digest(),
-    "health": lambda ledger: ledger.health(),
+    **{
+        name: operator.methodcaller(name)
+        for name in ("summary", "last_digest", "publish_digest", "health")
+    },
 }
 CALLS = {
     "list": lambda ledger: ledger.list_snomedct_inference_jobs(NextToken="2"),
     "describe": lambda ledger: ledger.describe_snomedct_inference_job(JobId="a"),
-    "paginate": lambda ledger: (
-        ledger.get_paginator("list_snomedct_inference_jobs").paginate().build_full_result()
+    "paginate": lambda ledger: list(
+        ledger.get_paginator("list_snomedct_inference_jobs").paginate()
     ),
     "wait": lambda ledger: ledger.get_waiter("job_completed").wait(JobId="a"),
 }
 COMMANDS = {
-    "jobs": ("jobs", "--all"),
-    "jobs of one page": ("jobs", "--next-token", "2"),
-    "jobs as json": ("jobs", "--all", "--format", "json"),
-    "jobs as csv": ("jobs", "--all", "--format", "csv"),
-    "jobs as ndjson": ("jobs", "--all", "--format", "ndjson"),
-    "job": ("job", "a"),
-    "summary": ("summary",),
-    "wait": ("wait", "--job-name", "n"),
-    "wait for an id": ("wait", "a"),
-    "digest": ("digest",),
-    "last digest": ("digest", "--last"),
-    "health": ("health",),
-}
+    "jobs": ("jobs", "--all"), "jobs of one page": ("jobs", "--next-token", "2"), "job": ("job", "a"),
+    **{f"jobs as {form}": ("jobs", "--all", "--format", form) for form in TYPES},
+    "summary": ("summary",), "wait": ("wait", "--job-name", "n"), "wait for an id": ("wait", "a"),
+    "digest": ("digest",), "last digest": ("digest", "--last"), "health": ("health",),
+}  # fmt: skip
 # These end with an error only: one that is in every answer.
 ENDLESS = {"watch": ("watch",), "open a job": ("open", "a")}
 IN_EVERY_ANSWER = ("302", "200 of a sign-in page", "204", "empty", "half", "gzip cut off", "{}", "null")  # fmt: skip

@@ -196,17 +196,12 @@ def test_the_waiter_waits_for_a_job_that_the_ledger_does_not_know_and_ends_at_an
         wait(JobLedger(server.url), "x", attempts=5)
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        problem(429, "TooManyRequestsException", Retry_After="60"),
-        *[problem(status, Retry_After="60") for status in (500, 503, 504)],
-        *(Scripted(502, {"Retry-After": "60"}, b"<html>"), None),
-    ],
-    ids=lambda failure: str(failure and failure.status),
-)
-def test_the_waiter_outlives_a_transient_failure(failure):
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, None])
+def test_the_waiter_outlives_a_transient_failure(status):
     """As `jobledger wait` does; only a connection must have been there once."""
+    failure = status and problem(status, Retry_After="60")
+    if status == 502:
+        failure = Scripted(502, {"Retry-After": "60"}, b"<html>")
     running, ended = (described({"JobId": "a", "JobStatus": status, "Family": "PHI"})
                       for status in ("IN_PROGRESS", "COMPLETED"))  # fmt: skip
     answers = [*[running] * 2, *[failure] * 8, ended]
