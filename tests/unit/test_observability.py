@@ -30,23 +30,15 @@ def echo(event, context):
     return {"Event": event, "Id": logger.get_correlation_id()}
 
 
-@pytest.mark.parametrize(
-    "event, correlation_id",
-    [
-        ({}, "own-id"),
+def test_the_correlation_id_is_the_requests_or_the_invocations_own_and_not_in_the_event():
+    for event, correlation_id in (
         ({"requestContext": {"requestId": "gateway-1"}}, "gateway-1"),
         ({"CorrelationId": "gateway-1"}, "gateway-1"),
         ({"RequestId": "cloudformation-1"}, "cloudformation-1"),
         *(({"CorrelationId": refused}, "own-id") for refused in ("a b", "x" * 65, 7)),
-        ({"requestContext": None}, "own-id"),
-        ([], "own-id"),
-    ],
-)
-def test_the_correlation_id_is_the_requests_or_the_invocations_own(event, correlation_id):
-    assert echo(event, CONTEXT)["Id"] == correlation_id
-
-
-def test_a_handler_gets_its_event_without_the_correlation_id():
+        *((other, "own-id") for other in ({}, {"requestContext": None}, [])),
+    ):
+        assert echo(event, CONTEXT)["Id"] == correlation_id
     event = {"CorrelationId": "gateway-1", "Families": ["PHI"]}
     assert echo(event, CONTEXT)["Event"] == {"Families": ["PHI"]}
     assert event["CorrelationId"] == "gateway-1"

@@ -14,7 +14,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 from job_ledger.doctor.deployment import Aws, Deployment, Resource
-from job_ledger.http import Http, Request, Response
+from job_ledger.http import Request, Response
 from job_ledger.version import VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -185,9 +185,7 @@ class RecordedAws(Aws):
             return super().call(service, operation, **parameters)
 
 
-def deployed(
-    answers: Mapping[str, Any] | None = None, *, clock: timedelta = timedelta(), **outputs: str
-) -> Deployment:
+def deployed(answers: Mapping[str, Any] | None = None, *, clock=timedelta(), **outputs: str):
     """A deployment in AWS that works, but for these answers of AWS (`sns.Publish`) and of its API (`GET /jobs`)."""
     of_api = {name: answer for name, answer in (answers or {}).items() if " " in name}
     of_aws = {name: answer for name, answer in (answers or {}).items() if " " not in name}
@@ -197,10 +195,8 @@ def deployed(
     listed = [{"OutputKey": k, "OutputValue": v} for k, v in (OUTPUTS | outputs).items()]
     stack: dict[str, Any] = {"StackId": STACK, "StackStatus": "UPDATE_COMPLETE", "Outputs": listed}
     stack |= {"CreationTime": NOW - timedelta(days=400)}
-    api = RecordedApi(DOCUMENTS | of_api, datetime.now(UTC) + clock)
-    return Deployment(
-        RecordedAws(HEALTHY | of_aws), "JobLedger", stack, resources, cast(Http, api), NOW
-    )
+    api: Any = RecordedApi(DOCUMENTS | of_api, datetime.now(UTC) + clock)
+    return Deployment(RecordedAws(HEALTHY | of_aws), "JobLedger", stack, resources, api, NOW)
 
 
 def actions(policy: str) -> set[str]:
