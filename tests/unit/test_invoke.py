@@ -45,7 +45,8 @@ def test_what_lambda_refuses_becomes_our_error():
         (403, FunctionRefused, "AccessDeniedException"),
         (None, FunctionRefused, "ConnectionClosedError"),
     ):
-        refused, _ = invoked(status and Scripted(status, {"x-amzn-ErrorType": name}))
+        answer = Scripted(status, {"x-amzn-ErrorType": name}) if status else None
+        refused, _ = invoked(answer)
         assert (type(refused), refused.name) == (kind, name)
     # The wait leaves time for an answer within the gateway's 29 seconds.
     assert CONFIG.connect_timeout + CONFIG.read_timeout < 29 - 5

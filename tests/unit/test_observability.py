@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -31,12 +32,13 @@ def echo(event, context):
 
 
 def test_the_correlation_id_is_the_requests_or_the_invocations_own_and_not_in_the_event():
+    event: Any
     for event, correlation_id in (
+        *(({}, "own-id"), ({"requestContext": None}, "own-id"), ([], "own-id")),
         ({"requestContext": {"requestId": "gateway-1"}}, "gateway-1"),
         ({"CorrelationId": "gateway-1"}, "gateway-1"),
         ({"RequestId": "cloudformation-1"}, "cloudformation-1"),
         *(({"CorrelationId": refused}, "own-id") for refused in ("a b", "x" * 65, 7)),
-        *((other, "own-id") for other in ({}, {"requestContext": None}, [])),
     ):
         assert echo(event, CONTEXT)["Id"] == correlation_id
     event = {"CorrelationId": "gateway-1", "Families": ["PHI"]}

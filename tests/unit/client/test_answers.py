@@ -3,6 +3,7 @@
 import gzip
 import json
 import operator
+from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -126,7 +127,7 @@ DAMAGED = {
     **{name: with_member(change) for name, change in OF_JSON.items()},
     **{f"{kind}: {name}": with_text(kind, body) for (kind, name), body in OF_FORMAT.items()},
 }
-METHODS = {
+METHODS: dict[str, Callable[[JobLedger], object]] = {
     "jobs": lambda ledger: list(ledger.jobs()),
     "pages": lambda ledger: list(ledger.pages()),
     "page": lambda ledger: ledger.page(next_token="2"),

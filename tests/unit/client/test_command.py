@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -44,6 +45,7 @@ def test_in_a_pipe_the_table_is_plain_with_tabs_and_on_a_terminal_it_has_colour(
 
 
 def test_colours_are_for_terminals_or_on_request(server, run):
+    variables: Any
     for variables, pipe, terminal in (
         ({"FORCE_COLOR": "0"}, False, False), ({"FORCE_COLOR": "false"}, False, False),
         ({"FORCE_COLOR": ""}, False, True), ({"FORCE_COLOR": "1"}, True, True),
