@@ -109,18 +109,12 @@ def test_the_first_thing_shown_is_one_file_of_tests_which_needs_one_environment(
 # A thing that was added before, by its names in the code; every file that knows it has to be in the recipe.
 # Files that have it for a reason of their own are listed with it.
 KNOWN: dict[str, tuple[str, set[str]]] = {
-    "Add a family": (
-        "ENTITIES_V2|EntitiesDetectionV2|entities_detection_v2|entities-detection-v2",
-        # examples
-        {"docs/digests.md", "docs/operations.md", "local/comprehend_medical/sample.py"},
-    ),
-    "Add a filter": (
-        "JobNamePrefix|name_prefix",
-        # examples, costs
-        {"docs/api.md", "docs/cookbook.md", "docs/runbook.md", "openapi/document.py"},
-    ),
+    "Add a family": ("ENTITIES_V2|EntitiesDetectionV2|entities_detection_v2|entities-detection-v2",
+                     {"docs/digests.md", "docs/operations.md", "local/comprehend_medical/sample.py"}),  # examples
+    "Add a filter": ("JobNamePrefix|name_prefix",  # examples, costs
+                     {"docs/api.md", "docs/cookbook.md", "docs/runbook.md", "openapi/document.py"}),
     "Add a section to digests": ("long_running|LongRunning", set()),
-}
+}  # fmt: skip
 SOURCES = ("lambda", "openapi", "stacks", "local", "job_ledger", "docs", "README.md")
 GENERATED = {"docs/openapi.json", "lambda/jobledger/api/static/openapi.json"}
 

@@ -49,12 +49,8 @@ def ask(api):
 def context(hours=24, *, zoom=None, form=None, params=None, **more):
     """Return a widgetContext as the user guide shows it, for the last hours."""
     now, hour = round(TODAY * 1000), 3_600_000
-    times = {
-        "mode": "relative",
-        "start": now - hours * hour,
-        "end": now,
-        "relativeStart": hours * hour,
-    }
+    times = {"mode": "relative", "relativeStart": hours * hour, "start": now - hours * hour}
+    times["end"] = now
     if zoom:
         times["zoom"] = {"start": now - zoom[0] * hour, "end": now - zoom[1] * hour}
     return {

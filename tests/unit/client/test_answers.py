@@ -37,11 +37,8 @@ def sound(request):
     number = int(request.query.get("NextToken", ["1"])[0])
     more = number < 3
     page = {LIST: [JOB], "AsOf": None} | ({"NextToken": str(number + 1)} if more else {})
-    bodies = {
-        "json": json.dumps(page).encode(),
-        "csv": b'"JobId","JobName"\r\n"a","n"\r\n',
-        "ndjson": json.dumps(JOB).encode() + b"\n",
-    }
+    csv, ndjson = b'"JobId","JobName"\r\n"a","n"\r\n', json.dumps(JOB).encode() + b"\n"
+    bodies = {"json": json.dumps(page).encode(), "csv": csv, "ndjson": ndjson}
     link = {"Link": f'<?NextToken={number + 1}>; rel="next"'} if more else {}
     return Scripted(headers={"Content-Type": TYPES[kind], **link}, body=bodies[kind])
 
@@ -128,17 +125,12 @@ DAMAGED = {
     **{f"{kind}: {name}": with_text(kind, body) for (kind, name), body in OF_FORMAT.items()},
 }
 METHODS: dict[str, Callable[[JobLedger], object]] = {
-    "jobs": lambda ledger: list(ledger.jobs()),
-    "pages": lambda ledger: list(ledger.pages()),
-    "page": lambda ledger: ledger.page(next_token="2"),
+    "jobs": lambda ledger: list(ledger.jobs()), "pages": lambda ledger: list(ledger.pages()),
+    "page": lambda ledger: ledger.page(next_token="2"), "job": lambda ledger: ledger.job("a"),
     "exported csv": lambda ledger: list(ledger.exported("csv")),
     "exported ndjson": lambda ledger: list(ledger.exported("ndjson")),
-    "job": lambda ledger: ledger.job("a"),
-    **{
-        name: operator.methodcaller(name)
-        for name in ("summary", "last_digest", "publish_digest", "health")
-    },
-}
+    **{name: operator.methodcaller(name) for name in ("summary", "last_digest", "publish_digest", "health")},
+}  # fmt: skip
 CALLS = {
     "list": lambda ledger: ledger.list_snomedct_inference_jobs(NextToken="2"),
     "describe": lambda ledger: ledger.describe_snomedct_inference_job(JobId="a"),

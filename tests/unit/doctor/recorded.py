@@ -25,15 +25,11 @@ STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/JobLedger/1"
 FAMILIES = ("SNOMEDCT", "PHI")
 OUTPUTS = {
     "ApiUrl": f"https://a1b2c3d4e5.execute-api.{REGION}.amazonaws.com/v1",
-    "DigestTopicArn": f"{ARN}digests",
-    "JobAlertsTopicArn": f"{ARN}alerts",
-    "LedgerTableName": "ledger",
-    "ApiFunctionName": "api",
-    "SyncFunctionName": "sync",
-    "WidgetFunctionName": "widget",
+    "DigestTopicArn": f"{ARN}digests", "JobAlertsTopicArn": f"{ARN}alerts", "LedgerTableName": "ledger",
+    "ApiFunctionName": "api", "SyncFunctionName": "sync", "WidgetFunctionName": "widget",
     "ReaderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Reader",
     "PublisherPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Publisher",
-}
+}  # fmt: skip
 Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any]]
 
 
