@@ -79,6 +79,27 @@ def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
     assert {exception.type for exception in thrown} == {"ClientError"}
 
 
+# As in Lambda, with the real X-Ray SDK: steps, a call of another function, and a failure.
+INVOCATION = """
+from contextlib import suppress
+from types import SimpleNamespace
+from jobledger.invoke import Function
+from jobledger.observability import observed, step
+
+@observed
+def handler(event, context):
+    with step("SyncFamily", Family="PHI") as put:
+        put("Jobs", 3)
+        with suppress(KeyError), step("SyncPage"):
+            raise KeyError("a patient's name")
+    Function.connect("other")({})
+    raise ValueError("a patient's name")
+
+context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="f", aws_request_id="1")
+handler({}, context)
+"""
+
+
 @contextmanager
 def traced_invocation(sampled: int):
     """The daemon's socket after the invocation, and the headers that the invoked function got."""
@@ -91,7 +112,7 @@ def traced_invocation(sampled: int):
             "AWS_ENDPOINT_URL": invoked.url,
         }
         ended = subprocess.run(
-            [sys.executable, ROOT / "tests" / "unit" / "traced_invocation.py"],
+            [sys.executable, "-c", INVOCATION],
             env={**os.environ, **environment}, check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert "UnexpectedError: ValueError in handler:" in ended.stderr

@@ -83,18 +83,15 @@ RECOVERY = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": 35}
 BACKUPS = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": RECOVERY}
 HEALTHY: dict[str, Answer] = {
     "apigateway.GetAccount": {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/logs"},
-    "apigateway.GetRestApi": {"name": "Rest"},
-    "cloudformation.DescribeStacks": {},
+    "apigateway.GetRestApi": {"name": "Rest"}, "cloudformation.DescribeStacks": {}, "cloudformation.ListStackResources": {},
     "cloudformation.GetTemplate": template(DeletionProtectionEnabled=True),
-    "cloudformation.ListStackResources": {},
     "cloudwatch.DescribeAlarms": lambda p: {"MetricAlarms": [alarm(n) for n in p["AlarmNames"]]},
     "cloudwatch.GetMetricData": metrics(),
     "cloudwatch.ListMetrics": {"Metrics": [{"MetricName": "AsOfAgeSeconds"}] * 14},
     "dynamodb.DescribeContinuousBackups": {"ContinuousBackupsDescription": BACKUPS},
     "dynamodb.DescribeTable": lambda p: table(p["TableName"]),
     "dynamodb.DescribeTimeToLive": {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED"}},
-    "events.DescribeRule": RULE,
-    "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
+    "events.DescribeRule": RULE, "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
     "events.ListTargetsByRule": {"Targets": [{"Id": "1", "Arn": f"{ARN}alerts", "DeadLetterConfig": {"Arn": f"{ARN}q"}}]},
     "iam.SimulatePrincipalPolicy": lambda p: {
         "EvaluationResults": [{"EvalActionName": n, "EvalDecision": "allowed"} for n in p["ActionNames"]]
@@ -103,8 +100,7 @@ HEALTHY: dict[str, Answer] = {
     "lambda.GetAccountSettings": {"AccountLimit": {"UnreservedConcurrentExecutions": 1000}},
     "lambda.GetEventSourceMapping": {"State": "Enabled", "LastProcessingResult": "OK"},
     "lambda.GetFunctionConfiguration": lambda p: function(p["FunctionName"]),
-    "lambda.Invoke": {"StatusCode": 204},
-    "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
+    "lambda.Invoke": {"StatusCode": 204}, "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
     "scheduler.GetSchedule": {"State": "ENABLED", "CreationDate": NOW, "ScheduleExpression": "cron(0 8 * * ? *)",
                               "ScheduleExpressionTimezone": "Europe/Zurich"},
     "sns.GetTopicAttributes": {"Attributes": {"SubscriptionsPending": "0"}},
