@@ -10,9 +10,8 @@ JOB = {"JobId": "a", "JobStatus": "COMPLETED", "JobName": "n"}
 HISTORY = [("SUBMITTED", "t1"), ("IN_PROGRESS", "t2"), ("COMPLETED", "t3")]
 STOPPED = [("IN_PROGRESS", "t1"), ("STOP_REQUESTED", "t2"), ("STOPPED", "t3")]
 CHANGES = [
-    Change("PHI", "a", "SUBMITTED", None, "t1"),
-    Change("PHI", "a", "IN_PROGRESS", "SUBMITTED", "t2"),
-    Change("PHI", "a", "COMPLETED", "IN_PROGRESS", "t3"),
+    Change("PHI", "a", status, previous, time)
+    for previous, (status, time) in zip((None, "SUBMITTED", "IN_PROGRESS"), HISTORY, strict=True)
 ]
 UNKNOWN = Change("PHI", "b", "FAILED", None, "t9")
 EVENTS = [Event(f"e{number}", change) for number, change in enumerate(CHANGES)]
