@@ -79,12 +79,13 @@ def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
     assert {exception.type for exception in thrown} == {"ClientError"}
 
 
-# As in Lambda, with the real X-Ray SDK: steps, a call of another function, and a failure.
+# As in Lambda, with the real X-Ray SDK: steps, a call of another function, a read of S3, and a failure.
 INVOCATION = """
 from contextlib import suppress
 from types import SimpleNamespace
 from jobledger.invoke import Function
 from jobledger.observability import observed, step
+from jobledger.outputs.store import Store
 
 @observed
 def handler(event, context):
@@ -93,6 +94,7 @@ def handler(event, context):
         with suppress(KeyError), step("SyncPage"):
             raise KeyError("a patient's name")
     Function.connect("other")({})
+    Store.connect().read("bucket", "a patient's name", 2)
     raise ValueError("a patient's name")
 
 context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="f", aws_request_id="1")
@@ -117,16 +119,16 @@ def traced_invocation(sampled: int):
         )  # fmt: skip
         assert "UnexpectedError: ValueError in handler:" in ended.stderr
         assert "patient" not in ended.stdout + ended.stderr
-        (request,) = invoked.received
+        request, _ = invoked.received
         yield daemon, request.headers
 
 
 def test_a_trace_has_each_step_and_call_with_its_outcome_and_no_message():
     with traced_invocation(sampled=1) as (daemon, headers):
-        sent = [daemon.recv(65_535).split(b"\n", 1)[1] for _ in range(4)]
+        sent = [daemon.recv(65_535).split(b"\n", 1)[1] for _ in range(5)]
     assert not any(b"patient" in part for part in sent)
-    page, family, call, handler = map(json.loads, sent)
-    assert {part["trace_id"] for part in (page, family, call, handler)} == {TRACE}
+    page, family, call, read, handler = map(json.loads, sent)
+    assert {part["trace_id"] for part in (page, family, call, read, handler)} == {TRACE}
     parents = [page["parent_id"], family["parent_id"], call["parent_id"]]
     assert parents == [family["id"], handler["id"], handler["id"]]
     assert page["annotations"] == {"Operation": "SyncPage", "Outcome": "KeyError"}
@@ -136,7 +138,7 @@ def test_a_trace_has_each_step_and_call_with_its_outcome_and_no_message():
     assert handler["annotations"]["ColdStart"] is True
     assert page["cause"]["exceptions"][0]["type"] == "KeyError"
     # The invoked function hangs below the call.
-    assert call["name"] == "lambda"
+    assert (call["name"], read["name"]) == ("lambda", "s3")
     assert headers["x-amzn-trace-id"] == f"Root={TRACE};Parent={call['id']};Sampled=1"
 
 

@@ -47,14 +47,19 @@ def read_summary(
     states: States,
     now: datetime,
     check_time: Callable[[], None] = lambda: None,
+    *,
+    by_month: bool = False,
 ) -> Summary:
     """Return the summary of the jobs that match a query. Raises LedgerUnavailable.
 
-    `check_time` runs between requests and can raise to stop.
+    `check_time` runs between requests and can raise to stop. With `by_month`, each month is counted on its own, and
+    the summary has the characters of each.
     """
     tally = Tally(now, query.statuses)
     counted = counted_families(states, query.families) if query.is_counted else ()
-    _add_counted(ledger, replace(query, families=counted), states, tally, now, check_time)
+    _add_counted(
+        ledger, replace(query, families=counted), states, tally, now, check_time, by_month=by_month
+    )
     rest = tuple(family for family in query.families if family not in counted)
     if rest:
         for job in read_facts(ledger, replace(query, families=rest), check_time):
@@ -157,15 +162,17 @@ def _add_counted(
     tally: Tally,
     now: datetime,
     check_time: Callable[[], None],
+    *,
+    by_month: bool,
 ) -> None:
     """Add the jobs of families whose counters are complete."""
     if not query.families:
         return
     counted, edges = _divide(query)
     if counted is not None:
-        for row in _counter_rows(ledger, counted):
+        for row in _counter_rows(ledger, counted, by_month=by_month):
             if row.family in query.families:
-                tally.add_counts(row.family, row.counts)
+                tally.add_counts(row.family, row.counts, row.period)
         check_time()
         expiring = read_expiring(ledger, query.families, *expiring_soon(now))
         tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
@@ -209,18 +216,18 @@ def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
     return _Days(first, last), edges
 
 
-def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
+def _counter_rows(ledger: Ledger, counted: _Days, *, by_month: bool) -> Iterator[CounterRow]:
     """Yield the fewest counter rows of some days.
 
     | days                     | rows                                                     |
     |--------------------------|----------------------------------------------------------|
-    | all                      | of all jobs                                              |
+    | all                      | of all jobs; by month, of all months                     |
     | 2026-11-05 to 2026-12-20 | of these days                                            |
     | 2026-09-20 to 2026-12-05 | of the days before and after, and of the months 10 and 11 |
     """
     table, scope = ledger.table, ledger.scope
     if counted.first is None and counted.last is None:
-        yield from all_jobs(table, scope)
+        yield from months(table, scope) if by_month else all_jobs(table, scope)
         return
     first, last = counted.first or _FIRST, counted.last or _LAST
     first_month, last_month = _whole_months(counted)

@@ -27,9 +27,9 @@ from jobledger.ledger.counters import (
 )
 from jobledger.ledger.counts import (
     LAYOUT,
+    counts_of_job,
     expiration_of,
     month_of,
-    names_of,
     submit_day,
     without_hours,
 )
@@ -115,7 +115,7 @@ def _count(ledger: Ledger, family: Family, month: str) -> _Month:
     uncounted: list[Key] = []
     rows = ledger.table.query_all(**_job_rows(ledger, family, month, f"{month}{_LAST}"))
     for row, job in readable(rows, lambda row: (row, facts_of_row(family, row))):
-        recounted.days[submit_day(str(row["SK"]))].update(names_of(job))
+        recounted.days[submit_day(str(row["SK"]))].update(counts_of_job(job))
         if expiration := expiration_of(job):
             day, name = expiration
             recounted.expirations[day][name] += 1
@@ -216,7 +216,7 @@ def _repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
 def _sum_of_jobs(ledger: Ledger, family: Family, day: str) -> Recounted:
     total: Recounted = Counter()
     for job in _counted_jobs(ledger, family, day):
-        total.update(names_of(job))
+        total.update(counts_of_job(job))
     return total
 
 

@@ -96,7 +96,7 @@ def test_the_link_is_written_as_aws_computes_it_before_it_signs(api):
     assert (followed["JobName"], followed["NextToken"]) == ([name], [answer.json["NextToken"]])
 
 
-def test_following_the_link_walks_to_the_end(api):
+def test_following_the_link_reaches_the_last_page(api):
     seen, query = [], {"MaxResults": ["2"], "Family": ["ALL"], "Format": ["ndjson"]}
     while query:
         answer = api.call("/jobs", query)

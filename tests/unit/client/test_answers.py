@@ -196,7 +196,7 @@ def test_a_method_raises_for_an_answer_that_is_not_what_was_asked_for(server, le
             assert isinstance(raised(call, ledger, api), expected | None), name
 
 
-def test_a_page_that_leads_to_itself_or_nowhere_ends_the_walk_with_an_error(server, ledger):
+def test_a_page_that_leads_to_itself_or_nowhere_ends_the_traversal_with_an_error(server, ledger):
     server.answer = lambda _: document({LIST: [JOB], "NextToken": "2"})
     with pytest.raises(ApiError):
         list(ledger.jobs())

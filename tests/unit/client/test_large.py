@@ -18,15 +18,15 @@ from tests.unit.client.commands import ROOT, Terminal, environment, next_line, o
 from tests.unit.client.paged import LIST, SIZE, Paged, described, page
 
 PAGES = in_full(30, 200)
-WALK = """
+TRAVERSAL = """
 import resource, sys
 from job_ledger import JobLedger
-walk = (lambda ledger: ledger.jobs()) if sys.argv[1] == "jobs" else (
+traversal = (lambda ledger: ledger.jobs()) if sys.argv[1] == "jobs" else (
     lambda ledger: ledger.get_paginator("list_phi_detection_jobs")
         .paginate(PaginationConfig={"PageSize": 500})
         .search("ComprehendMedicalAsyncJobPropertiesList[]"))
 count, peak = 0, 0
-for count, _ in enumerate(walk(JobLedger()), start=1):
+for count, _ in enumerate(traversal(JobLedger()), start=1):
     if count == 2_500:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(count, peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -36,10 +36,10 @@ MEBIBYTE = 1024
 
 @pytest.mark.full
 @pytest.mark.parametrize("way", ["jobs", "boto3"])
-def test_a_long_walk_needs_no_more_memory_than_one_of_2_500_jobs(way):
+def test_a_long_traversal_needs_no_more_memory_than_one_of_2_500_jobs(way):
     with answering(Paged(PAGES)) as server:
         printed = subprocess.check_output(
-            [sys.executable, "-c", WALK, way], env=environment(server.url), cwd=ROOT, text=True
+            [sys.executable, "-c", TRAVERSAL, way], env=environment(server.url), cwd=ROOT, text=True
         )
     count, early, late = map(int, printed.split())
     assert count == PAGES * SIZE

@@ -29,24 +29,24 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 OLD = (NOW - timedelta(minutes=5)).isoformat()
 
 
-def test_a_walk_has_all_jobs_in_order_that_its_filters_allow():
+def test_a_traversal_has_all_jobs_in_order_that_its_filters_allow():
     def problem(jobs=THREE, known=(), **query):
-        return answers.walk_problem(jobs, {"Family": "PHI"} | query, known)
+        return answers.traversal_problem(jobs, {"Family": "PHI"} | query, known)
 
     filters = {"JobStatus": "FAILED", "SubmitTimeAfter": "2026-10-01", "JobNamePrefix": "soak"}
     assert problem(known=["1", "3"], **filters) is None
-    assert problem([*THREE, THREE[2]]) == "a walk repeats a job"
-    assert problem(THREE[::-1]) == "a walk is not in order"
-    assert problem(known=["4"]) == "a walk lacks 1 jobs that an earlier one had"
+    assert problem([*THREE, THREE[2]]) == "a traversal repeats a job"
+    assert problem(THREE[::-1]) == "a traversal is not in order"
+    assert problem(known=["4"]) == "a traversal lacks 1 jobs that an earlier one had"
     time = "2026-11-01T00:00:00.000Z"
     others = {"Family": "SNOMEDCT", "JobStatus": "STOPPED", "SubmitTimeAfter": time, "JobNamePrefix": "nightly"}  # fmt: skip
     for name, value in others.items():
-        assert problem(**{name: value}) == "a walk has a job that its filters exclude"
-    # Two walks of one key have the same jobs whatever their status.
+        assert problem(**{name: value}) == "a traversal has a job that its filters exclude"
+    # Two traversals of one key have the same jobs whatever their status.
     later = [job | {"JobStatus": "STOPPED"} for job in THREE]
-    assert answers.same_walk_problem(THREE, later) is None
-    assert answers.same_walk_problem(THREE, [a_job(4), *THREE])
-    assert answers.same_walk_problem(THREE, THREE[:2])
+    assert answers.same_traversal_problem(THREE, later) is None
+    assert answers.same_traversal_problem(THREE, [a_job(4), *THREE])
+    assert answers.same_traversal_problem(THREE, THREE[:2])
 
 
 def test_a_wrong_answer_is_a_problem_and_a_right_one_is_not():

@@ -149,7 +149,7 @@ def test_a_failed_call_is_excused_while_the_emulator_may_not_answer():
         (replace(REFUSED, retry_after=False), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 500, own=True), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 404), [(105, 106)], False),
-        (Failure(0, 0, "a walk repeats a job", 200), [(105, 106)], False),
+        (Failure(0, 0, "a traversal repeats a job", 200), [(105, 106)], False),
     ):
         for began, ended_at in times:
             failed = replace(failure, began=began, ended=ended_at)

@@ -32,14 +32,14 @@ NOT_BEFORE: Callable[[str], None] = lambda _: None  # noqa: E731 - short
 
 
 class World:
-    """The API over a ledger that a sync writes, and the walks that were begun by key."""
+    """The API over a ledger that a sync writes, and the traversals that were begun by key."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.jobs: list[dict[str, Any]] = []
         self.tokens: dict[str, list[tuple[str | None, int]]] = {}
         self.seen: dict[tuple[str, str | None, int], Any] = {}
-        self.walked: dict[str, list[str]] = {}
+        self.traversed: dict[str, list[str]] = {}
         for family in KEPT:
             self.settle(family)
 
@@ -57,11 +57,11 @@ class World:
         self.record(self.jobs[-1], during)
 
     def submit_while_requested(self, family, age, name, key: str, size: int) -> None:
-        """Another sync of the family writes its state, and a request begins or repeats the walk."""
+        """Another sync of the family writes its state, and a request begins or repeats the traversal."""
 
         def during() -> None:
             self.settle(family)
-            self.walk(key, size)
+            self.traverse(key, size)
 
         self.submit(family, age, name, during)
 
@@ -104,8 +104,8 @@ class World:
         if page[1]:
             self.tokens[key].append((page[1], size))
 
-    def walk(self, key: str, size: int) -> list[str]:
-        """Walk from the first page to the last; the walk has each job once, and those of the others."""
+    def traverse(self, key: str, size: int) -> list[str]:
+        """Read from the first page to the last; the traversal has each job once, and those of the others."""
         query = QUERIES[key] | {"MaxResults": size}
         answer = self.api.call("/jobs", query, headers={"Idempotency-Key": key})
         found = [job["JobId"] for job in answer.jobs]
@@ -113,7 +113,7 @@ class World:
             answer = self.api.call("/jobs", query | {"NextToken": token})
             found += [job["JobId"] for job in answer.jobs]
         assert len(found) == len(set(found))
-        assert self.walked.setdefault(key, found) == found
+        assert self.traversed.setdefault(key, found) == found
         return found
 
 
@@ -129,7 +129,7 @@ STEPS = st.one_of(
     st.tuples(st.just(World.change), NUMBERS, st.sampled_from(["COMPLETED", "FAILED"])),
     st.tuples(st.just(World.expire), NUMBERS),
     st.tuples(st.just(World.request), KEYS, st.integers(0, 9), SIZES),
-    st.tuples(st.just(World.walk), KEYS, SIZES),
+    st.tuples(st.just(World.traverse), KEYS, SIZES),
     st.tuples(st.just(World.pass_time), st.integers(0, 2)),
 )
 
@@ -142,18 +142,18 @@ def test_any_interleaving_gives_one_set_of_jobs_for_each_key(steps):
         world = World(api)
         for step, *arguments in steps:
             step(world, *arguments)
-        for key in world.walked | world.tokens:
-            assert [world.walk(key, size) for size in (1, 100)]
+        for key in world.traversed | world.tokens:
+            assert [world.traverse(key, size) for size in (1, 100)]
 
 
-def test_a_walk_has_settled_jobs_and_many_later_ones_cost_few_queries():
+def test_a_traversal_has_settled_jobs_and_many_later_ones_cost_few_queries():
     with running_api() as api:
         world = World(api)
         for age in range(10, 20):
             world.submit(Family.PHI, age)
         world.settle(Family.PHI)
         world.submit(Family.PHI, 2)
-        first = world.walk("one-family", 10)
+        first = world.traverse("one-family", 10)
         assert sorted(first) == [f"{number:032x}" for number in range(1, 11)]
         later = (full_job(number, SubmitTime=NOW.timestamp()) for number in range(100, 1300))
         api.fill(*later, family=Family.PHI)
