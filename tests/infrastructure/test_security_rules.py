@@ -13,18 +13,14 @@ from pathlib import Path
 import pytest
 
 from testing.processes import ROOT, run
+from tests.infrastructure.chosen import CHOSEN
 from tests.infrastructure.template_reading import path_of
 
 CHECKOV = ROOT / ".venv-audit" / "bin" / "checkov"
 ADDRESS = "a@example.org"
 # Everything that adds a resource which a rule may be about.
 FULL = {"chatDigests": "true", "digestEmails": ADDRESS, "alertEmails": ADDRESS}
-PRIVATE = {
-    "name": "Ward7",
-    "vpcEndpointIds": "vpce-0a1b2c3d4e5f60718",
-    "webAclArn": "arn:aws:wafv2:us-east-1:111122223333:regional/webacl/hospital/1a2b3c4d-0000-4000-8000-000000000000",
-    "kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/1a2b3c4d-0000-4000-8000-000000000000",
-}
+PRIVATE = {name: CHOSEN[name] for name in ("name", "vpcEndpointIds", "webAclArn", "kmsKeyArn")}
 
 
 def below_the_stack(construct_path):
@@ -71,10 +67,7 @@ def accepted(acknowledgements, *, checkov):
 
 @pytest.fixture(scope="module")
 def failed_checks(synthesise, tmp_path_factory):
-    """Run checkov; return the checks with the paths below the stack that fail, with and without the acknowledgements.
-
-    One run for both: it takes seconds to start.
-    """
+    """Run checkov once for both; return the rules and paths that fail with and without the acknowledgements."""
     if not CHECKOV.exists():
         pytest.fail("checkov is not installed: sh local/setup.sh audit")
     template = synthesise(**FULL).to_json()
