@@ -59,13 +59,15 @@ def _dead_letters(queue: str) -> dict[str, Allowed]:
     }
 
 
+CALL = _service("lambda", "GetFunction InvokeFunction")
+
+
 def _invoke(function: str, sid: str = "Invoke") -> dict[str, Allowed]:
     return {sid: Allowed({"lambda:InvokeFunction"}, {f"{function}.Arn"})}
 
 
 def _call_handler(function: str) -> dict[str, Allowed]:
-    actions = _service("lambda", "GetFunction InvokeFunction")
-    return {"CallHandler": Allowed(actions, {f"{function}.Arn"})}
+    return {"CallHandler": Allowed(CALL, {f"{function}.Arn"})}
 
 
 def _rows(operator: str, *keys: str) -> dict[str, Any]:
@@ -77,9 +79,14 @@ def _rows(operator: str, *keys: str) -> dict[str, Any]:
 
 
 WRITE_JOBS = _service("dynamodb", "ConditionCheckItem PutItem UpdateItem")
-JOB_ROWS = ("AWS::AccountId/AWS::Region/*", "AWS::AccountId/AWS::Region#*", "state")
+SCOPE = "AWS::AccountId/AWS::Region"
+ONLY_JOB_ROWS = _rows("StringLike", f"{SCOPE}/*", f"{SCOPE}#*", "state")
+ONLY_DIGEST_ROWS = _rows("StringEquals", "digest")
 READ_STREAM = _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams")
 EVENT_BUS = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"
+ONLY_OWN_EVENTS = {"StringEquals": {"events:source": "jobledger"}}
+RECEIVE = _service("sqs", "DeleteMessage ReceiveMessage")
+POLLED = [f"Lookup/Provider/framework-{name}.Arn" for name in ("isComplete", "onTimeout")]
 WAITER = "Lookup/Provider/waiter-state-machine"
 READ_JOBS = " ".join(f"List{noun}s Describe{noun}" for noun in NOUNS.values())
 
@@ -96,9 +103,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | WRITE
     | {
         "WriteLedger": Allowed(WRITE_JOBS, {"Ledger.Arn"}),
-        "RemoveRows": Allowed(
-            {"dynamodb:DeleteItem"}, {"Ledger.Arn"}, _rows("StringLike", *JOB_ROWS)
-        ),
+        "RemoveRows": Allowed({"dynamodb:DeleteItem"}, {"Ledger.Arn"}, ONLY_JOB_ROWS),
         "ReadJobs": Allowed(_service("comprehendmedical", READ_JOBS), {"*"}),
     },
     "Sync/FirstSync/FunctionRole": _logs("Sync/FirstSync/Function") | _invoke("Sync/Function"),
@@ -107,9 +112,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | IDEMPOTENCY
     | _dead_letters("Digest/Undelivered")
     | {
-        "WriteOwnRows": Allowed(
-            {"dynamodb:PutItem"}, {"Ledger.Arn"}, _rows("StringEquals", "digest")
-        ),
+        "WriteOwnRows": Allowed({"dynamodb:PutItem"}, {"Ledger.Arn"}, ONLY_DIGEST_ROWS),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishDigests": Allowed({"sns:Publish"}, {"Digest/Topic"}),
         "PublishToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
@@ -120,15 +123,11 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
         "ReadTables": READ["ReadTables"],
         "ReadJobName": Allowed({"dynamodb:GetItem"}, {"Ledger.Arn"}),
-        "PutEvents": Allowed(
-            {"events:PutEvents"}, {EVENT_BUS}, {"StringEquals": {"events:source": "jobledger"}}
-        ),
+        "PutEvents": Allowed({"events:PutEvents"}, {EVENT_BUS}, ONLY_OWN_EVENTS),
     },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
     | {
-        "ReceiveMessages": Allowed(
-            _service("sqs", "DeleteMessage ReceiveMessage"), {"JobAlerts/Waiting.Arn"}
-        ),
+        "ReceiveMessages": Allowed(RECEIVE, {"JobAlerts/Waiting.Arn"}),
         "UseKeyOfQueue": Allowed({"kms:Decrypt"}, KEY, _through("sqs")),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishAlerts": Allowed({"sns:Publish"}, {"JobAlerts/Topic"}),
@@ -152,12 +151,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     # CDK's own, without a Sid.
     f"{WAITER}/Role": {
         "": Allowed(
-            {"lambda:InvokeFunction"},
-            {
-                f"Lookup/Provider/framework-{name}.Arn{versions}"
-                for name in ("isComplete", "onTimeout")
-                for versions in ("", ":*")
-            },
+            {"lambda:InvokeFunction"}, {f"{each}{v}" for each in POLLED for v in ("", ":*")}
         )
     },
     # One role for the account, with AWS's policy for it.
