@@ -13,8 +13,8 @@ import pytest
 
 from jobledger.api.routes import ROUTES
 from stacks.settings import setting_keys
+from testing.processes import ROOT
 from tests.infrastructure.chosen import CHOSEN, FULL
-from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.snapshot import difference_of, lines_of, text_of
 from tests.infrastructure.template_reading import by_path, of_type, readable
 
