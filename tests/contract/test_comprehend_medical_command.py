@@ -70,7 +70,7 @@ def test_a_jobs_file_is_served(tmp_path):
 
 
 def test_a_wrong_argument_is_one_line_that_says_what_is_allowed():
-    assert "--tame shufle: there are all, single_filter, shuffle" in refusal("--tame", "shufle")
+    assert "--tame shufle: allowed are all, single_filter, shuffle" in refusal("--tame", "shufle")
     assert "allowed are COMPLETED" in refusal("--outcome", "LOST")
     assert "no-such.json: cannot be read: No such file" in refusal("--jobs", "no-such.json")
     assert "allowed is 0 to 65535" in refusal("--port", "70000")
@@ -91,11 +91,14 @@ def test_jobs_are_read_in_every_shape_that_people_have():
     [
         ("{", "is not JSON"),
         ("5", "holds a number; allowed is an object with ComprehendMedicalAsyncJobPropertiesList"),
-        ('{"SNOMED": []}', "'SNOMED' is no family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
+        ('{"SNOMED": []}', "'SNOMED' is not a family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
         ('{"PHI": [{}, 7]}', "PHI[1]: is a number; allowed is an object of job properties"),
         ('{"PHI": [{"JobName": 7}]}', "PHI[0].JobName: is a number; allowed is a string"),
-        ('[{"EndTime": "soon"}]', "SNOMEDCT[0].EndTime: 'soon' is no time; allowed is an ISO 8601"),
-        ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is no time; allowed is an ISO 8601"),
+        (
+            '[{"EndTime": "soon"}]',
+            "SNOMEDCT[0].EndTime: 'soon' is not a time; allowed is an ISO 8601",
+        ),
+        ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is not a time; allowed is an ISO 8601"),
         ('[{"JobId": "a"}, {"JobId": "a"}]', "SNOMEDCT[1].JobId: 'a' is that of SNOMEDCT[0] too"),
     ],
 )

@@ -6,6 +6,7 @@ A statement is its actions, its resources (by path) and its conditions.
 from typing import Any, NamedTuple
 
 from local.comprehend_medical.families import NOUNS
+from tests.infrastructure.chosen import OUTPUTS
 
 
 class Allowed(NamedTuple):
@@ -45,6 +46,7 @@ READ = {
     "ReadLedger": Allowed(_service("dynamodb", "BatchGetItem GetItem Query"), LEDGER),
     "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
 }
+FIND = READ | {"ReadLedger": Allowed(_service("dynamodb", "GetItem Query"), LEDGER)}
 QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, LEDGER)}
 WRITE = {"WriteTables": Allowed(_service("kms", ENCRYPT), KEY, _through("dynamodb"))}
 WRITE_SENT = _service("dynamodb", "DeleteItem PutItem UpdateItem")
@@ -80,8 +82,18 @@ def _rows(operator: str, *keys: str) -> dict[str, Any]:
 
 WRITE_JOBS = _service("dynamodb", "ConditionCheckItem PutItem UpdateItem")
 SCOPE = "AWS::AccountId/AWS::Region"
+OUTPUT_ROWS = (*(f"{SCOPE}/{family.value}" for family in NOUNS), f"{SCOPE}#totals#*")
+WAITING_ROWS = f"{SCOPE}#outputs"
 ONLY_JOB_ROWS = _rows("StringLike", f"{SCOPE}/*", f"{SCOPE}#*", "state")
+ONLY_OUTPUT_ROWS = _rows("StringLike", *OUTPUT_ROWS, WAITING_ROWS)
+ONLY_WAITING_ROWS = _rows("StringLike", WAITING_ROWS)
 ONLY_DIGEST_ROWS = _rows("StringEquals", "digest")
+WRITE_OUTPUTS = _service("dynamodb", "PutItem UpdateItem")
+MANIFESTS = {
+    f"arn:AWS::Partition:s3:::{location}{pattern}"
+    for location in ("codes/", "notes/out/2026")
+    for pattern in ("*Manifest", "*Manifest_*")
+}
 READ_STREAM = _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams")
 EVENT_BUS = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"
 ONLY_OWN_EVENTS = {"StringEquals": {"events:source": "jobledger"}}
@@ -125,7 +137,19 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "ReadJobName": Allowed({"dynamodb:GetItem"}, {"Ledger.Arn"}),
         "PutEvents": Allowed({"events:PutEvents"}, {EVENT_BUS}, ONLY_OWN_EVENTS),
     },
+    "Outputs/FunctionRole": _logs("Outputs/Function")
+    | FIND
+    | WRITE
+    | _dead_letters("Digest/Undelivered")
+    | {
+        "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
+        "WriteOutputs": Allowed(WRITE_OUTPUTS, {"Ledger.Arn"}, ONLY_OUTPUT_ROWS),
+        "RemoveWaiting": Allowed({"dynamodb:DeleteItem"}, {"Ledger.Arn"}, ONLY_WAITING_ROWS),
+        "ReadManifests": Allowed({"s3:GetObject"}, MANIFESTS),
+        "DecryptManifests": Allowed({"kms:Decrypt"}, {OUTPUTS["outputKeyArns"]}, _through("s3")),
+    },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
+    | FIND
     | {
         "ReceiveMessages": Allowed(RECEIVE, {"JobAlerts/Waiting.Arn"}),
         "UseKeyOfQueue": Allowed({"kms:Decrypt"}, KEY, _through("sqs")),
@@ -134,6 +158,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "PublishAlertsToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
     },
     "SchedulerRoleForTarget-1b2b2b": _invoke("Sync/Function"),
+    "SchedulerRoleForOutputs": _invoke("Outputs/Function"),
     "SchedulerRoleForAlerts": _invoke("JobAlerts/Function"),
     "SchedulerRoleForTarget-91eb27": _invoke("Api/Function"),
     "SchedulerRoleForTarget-b6b93d": _invoke("Digest/Function")

@@ -26,6 +26,7 @@ ONLY_AFTER = {
     "chatDigests": {"Digest/ChatTopic"},
     "digestEmails": {"Digest/Topic/a@example.org", "Digest/Topic/b@example.org"},
     "alertEmails": {"JobAlerts/Topic/c@example.org"},
+    "outputBuckets": {"Outputs/FunctionLogs"},
 }
 
 

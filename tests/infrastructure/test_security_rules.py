@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from testing.processes import ROOT, run
-from tests.infrastructure.chosen import CHOSEN
+from tests.infrastructure.chosen import CHOSEN, OUTPUTS
 from tests.infrastructure.template_reading import path_of
 
 CHECKOV = ROOT / ".venv-audit" / "bin" / "checkov"
 ADDRESS = "a@example.org"
 # Everything that adds a resource which a rule may be about.
-FULL = {"chatDigests": "true", "digestEmails": ADDRESS, "alertEmails": ADDRESS}
+EMAILS = {"digestEmails": ADDRESS, "alertEmails": ADDRESS}
+FULL = {"chatDigests": "true", **EMAILS, **OUTPUTS, "outputBuckets": "codes/out"}
 PRIVATE = {name: CHOSEN[name] for name in ("name", "vpcEndpointIds", "webAclArn", "kmsKeyArn")}
 
 
@@ -57,7 +58,10 @@ def acknowledgements():
 
 def accepted(acknowledgements, *, checkov):
     return {
-        (rule, path.replace(acknowledgements.EMAIL, ADDRESS))
+        (
+            rule.replace(acknowledgements.OUTPUT, FULL["outputBuckets"]),
+            path.replace(acknowledgements.EMAIL, ADDRESS),
+        )
         for each in acknowledgements.ACCEPTED
         for rule in each.rules
         for path in each.paths

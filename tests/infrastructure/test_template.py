@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from jobledger.api.routes import ROUTES
+from jobledger.api.methods import ROUTES
 from stacks.settings import setting_keys
 from testing.processes import ROOT
 from tests.infrastructure.chosen import CHOSEN, FULL

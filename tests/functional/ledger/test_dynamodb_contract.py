@@ -228,7 +228,7 @@ def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(dynam
     keys = filled(dynamo, 6)
     dynamo.write(put("q", "05"))
     pages: list[list[str]] = []
-    start = {"Limit": 3, "ScanIndexForward": forward}
+    start: dict[str, object] = {"Limit": 3, "ScanIndexForward": forward}
     while len(pages) < 4:
         answer = of_partition(dynamo, **start)
         pages.append(keys_of(answer))

@@ -15,7 +15,6 @@ LEFT_OUT = (
     "tests/unit/doctor",
     "tests/unit/soak",
     "tests/unit/test_imports.py",
-    "tests/unit/test_mutants.py",
     "tests/unit/test_reliability.py",
 )
 
