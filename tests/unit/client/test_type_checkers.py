@@ -87,6 +87,7 @@ def wrong_lines(said):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_a_type_checker_takes_the_client_for_that_of_the_service(tmp_path, checker):
     (tmp_path / "code.py").write_text(RIGHT)
