@@ -55,7 +55,7 @@ _EXAMPLES = {
 
 
 def _object(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
-    """Return the schema of an object in a response. It is open: generators take silence for closed."""
+    """Return the schema of an object in a response. It says that other members may come, because generators take silence to mean that none may."""
     required = {"required": [name for name in properties if name not in optional]}
     return {
         "type": "object",
@@ -168,7 +168,7 @@ SCHEMAS: dict[str, Schema] = {
         "description": "The digest's window, from 2018 on and ending at least two minutes ago; "
         "by default, from the end of the last digest on",
         "properties": {
-            # Epoch seconds as a number are left out: of a choice, generators make code that sends no time.
+            # Epoch seconds as a number are left out: from a choice of schemas, generators make code that cannot send a time.
             name: documented(member.schema["anyOf"][0])
             | {"description": member.description, "examples": [_A_TIME]}
             for name, member in DIGEST_BODY.members.items()

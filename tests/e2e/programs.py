@@ -1,34 +1,17 @@
 """Programs as a user runs them: documented commands, `jobledger`, the CDK CLI."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.options import ROOT
+from testing.processes import ROOT, run
 
 JOBLEDGER = str(ROOT / ".venv" / "bin" / "jobledger")
 
 
-def run(
-    *command: str, variables: Mapping[str, str], cwd: Path | str = "/"
-) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, with these environment variables alone."""
-    return subprocess.run(
-        command,
-        env=variables,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=180,
-        check=False,
-    )
-
-
 def printed(*command: str, variables: Mapping[str, str], cwd: Path | str = "/") -> str:
-    """What a program prints that has to succeed."""
-    done = run(*command, variables=variables, cwd=cwd)
+    """What a program prints, with these environment variables alone; it has to succeed."""
+    done = run(*command, env=variables, cwd=cwd, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

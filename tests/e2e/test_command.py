@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from tests.e2e import programs
+from testing import processes
 from tests.e2e.account import ids_in, listed, start_phi_job
 from tests.e2e.programs import JOBLEDGER
 from tests.e2e.stack import LIST
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("deployment")
 
 def run(deployment, *arguments):
     variables = environment(deployment.api_url, PYTHONPATH="")
-    return programs.run(JOBLEDGER, *arguments, variables=variables)
+    return processes.run(JOBLEDGER, *arguments, env=variables, cwd="/", timeout=180)
 
 
 def start(deployment, *arguments):

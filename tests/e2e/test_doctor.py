@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from local.options import ROOT
-from tests.e2e.programs import JOBLEDGER, run
+from testing.processes import run
+from tests.e2e.programs import JOBLEDGER
 from tests.e2e.stack import wait_until
 from tests.unit.client.commands import environment
 
@@ -20,7 +21,7 @@ def findings(stack, *options, **credentials):
     # The API is found by the stack: below the local AWS's own address.
     endpoint = {"AWS_ENDPOINT_URL": stack.aws_endpoint, "PYTHONPATH": ""}
     variables = environment("", **endpoint, **credentials)
-    done = run(JOBLEDGER, "doctor", "--json", *options, variables=variables)
+    done = run(JOBLEDGER, "doctor", "--json", *options, env=variables, timeout=180)
     assert done.stdout, done.stderr
     return done.returncode, {each["Check"]: each for each in json.loads(done.stdout)["Checks"]}
 

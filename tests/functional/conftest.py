@@ -36,28 +36,20 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """A MiniStack of this worker's own, on a free port of loopback."""
     home = tmp_path_factory.mktemp("ministack")
     port = free_port()
-    environment = os.environ | _settings(home, port)
+    settings = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0"}
+    settings |= {"STATE_DIR": str(home / "state"), "S3_DATA_DIR": str(home / "s3")}
+    settings |= {"TMPDIR": str(home), "DOCKER_HOST": f"unix://{home / 'no-docker'}"}
     command = [str(MINISTACK), "-m", "ministack"]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=home, env=os.environ | settings, stdout=log, stderr=log
+        )
     try:
         wait_until_open(port, process, home / "log")
         yield Aws(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _settings(home: Path, port: int) -> dict[str, str]:
-    return {
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
-        "IOT_MTLS_ENABLED": "0",
-        "STATE_DIR": str(home / "state"),
-        "S3_DATA_DIR": str(home / "s3"),
-        "TMPDIR": str(home),
-        "DOCKER_HOST": f"unix://{home / 'no-docker'}",
-    }
 
 
 def free_port() -> int:

@@ -106,9 +106,9 @@ def _is_blank(character: str) -> bool:
 
 
 def _row(text: str) -> str:
-    """Return the row of a job; most have plain text only, whose JSON is copied."""
+    """Return the row of a job. Most jobs have only plain text, and its JSON is copied."""
     if "\\" not in text:
-        with suppress(msgspec.DecodeError):  # other properties, or values that are no text
+        with suppress(msgspec.DecodeError):  # other properties, or values that are not text
             row = b",".join((*_plain_cells(_plain_decoder.decode(text)), b"")).decode()
             if _PLAIN_ROW.fullmatch(row):
                 return f'{row}""'
