@@ -151,7 +151,7 @@ def test_the_record_holds_a_time_and_hashes_and_nothing_else(api):
     assert times.keys() == {"Begun"}
     assert set(times["Begun"].split(",")) == {"2026-11-23T12:00:00.000Z"}
     kind, _, digest = record["id"]["S"].partition("#")
-    assert (kind, len(digest), len(record["validation"]["S"])) == ("traversal", 64, 64)
+    assert (kind, len(digest), len(record["validation"]["S"])) == ("walk", 64, 64)
     assert not re.search(f"{KEY}|nightly", json.dumps(record) + "".join(logged))
 
 
