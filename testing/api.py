@@ -13,8 +13,8 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs
 
-from jobledger.api import keyed_walks
-from jobledger.api.keyed_walks import KeyedWalks
+from jobledger.api import keyed_traversals
+from jobledger.api.keyed_traversals import KeyedTraversals
 from jobledger.handlers import api
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
@@ -97,7 +97,7 @@ class Api:
         self.context = Context()
         self.idempotency = MemoryTables()
         self.slept = 0.0
-        self.walks = KeyedWalks(self.idempotency, REMEMBERED, self.sleep)
+        self.traversals = KeyedTraversals(self.idempotency, REMEMBERED, self.sleep)
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answer_of_function: Any = {}
 
@@ -124,7 +124,7 @@ class Api:
     def get(self, path: str = "/jobs", **query: object) -> Answer:
         return self.call(path, query)
 
-    def walk(self, **query: object) -> Iterator[list[dict[str, Any]]]:
+    def traverse(self, **query: object) -> Iterator[list[dict[str, Any]]]:
         """Yield page after page."""
         while True:
             answer = self.get("/jobs", **query)
@@ -156,9 +156,9 @@ class Api:
         """Stand in for `api._now`."""
         return self.now
 
-    def its_walks(self) -> KeyedWalks:
-        """Stand in for `keyed_walks.keyed_walks`."""
-        return self.walks
+    def its_traversals(self) -> KeyedTraversals:
+        """Stand in for `keyed_traversals.keyed_traversals`."""
+        return self.traversals
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
@@ -186,7 +186,7 @@ def running_api(database: MemoryDynamoDB | None = None) -> Iterator[Api]:
         mock.patch.object(api, "_ledger", made.its_ledger),
         mock.patch.object(api, "_function", made.function),
         mock.patch.object(api, "_now", made.its_time),
-        mock.patch.object(keyed_walks, "keyed_walks", made.its_walks),
+        mock.patch.object(keyed_traversals, "keyed_traversals", made.its_traversals),
     ):
         yield made
 

@@ -11,6 +11,7 @@ from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.recording import Recorded
 from jobledger.ledger.rows import Change
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row, Table
@@ -111,14 +112,14 @@ class MemoryLedger:
         """The ledger's clock."""
         return self.now
 
-    def record(
-        self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True
-    ) -> None:
-        """Write jobs as if the service listed them, now unless another time is given."""
+    def record(self, *jobs: Job, listed_at: datetime | None = None, **more: Any) -> Recorded:
+        """Write jobs as if the service listed them, now unless another time is given; return the last family's result."""
+        recorded = Recorded(0, 0)
         for family in dict.fromkeys(job.family for job in jobs):
             mine = [job for job in jobs if job.family is family]
             time = rfc3339(listed_at or self.now)
-            self.ledger.record(family, mine, time, announce_new=announce_new)
+            recorded = self.ledger.record(family, mine, time, **{"announce_new": True} | more)
+        return recorded
 
     def row(self, job_id: str = "job") -> Row:
         """The row of a job."""

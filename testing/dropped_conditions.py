@@ -45,11 +45,11 @@ def _kind(partition: str) -> str:
 
 
 CONDITIONS = {
-    "a job row that exists": Condition("ledger/recording.py", "jobs", _VERSION),
-    "a new job row": Condition("ledger/recording.py", "jobs", "attribute_not_exists(PK)"),
-    "a change row": Condition("ledger/recording.py", "changes", "attribute_not_exists(PK)"),
-    "a job row that stays": Condition("ledger/recording.py", "jobs", _VERSION, Check),
-    "another row of a job": Condition("ledger/recording.py", "jobs", _VERSION, Delete),
+    "a job row that exists": Condition("ledger/job_write.py", "jobs", _VERSION),
+    "a new job row": Condition("ledger/job_write.py", "jobs", "attribute_not_exists(PK)"),
+    "a change row": Condition("ledger/job_write.py", "changes", "attribute_not_exists(PK)"),
+    "a job row that stays": Condition("ledger/job_write.py", "jobs", _VERSION, Check),
+    "another row of a job": Condition("ledger/job_write.py", "jobs", _VERSION, Delete),
     "the state behind new jobs": Condition("ledger/recording.py", "state", _VERSION, Check),
     "no state behind new jobs": Condition(
         "ledger/recording.py", "state", "attribute_not_exists(PK)", Check

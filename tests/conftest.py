@@ -32,7 +32,7 @@ UNMEASURED = (
     "tests/infrastructure/test_changed_settings.py",
     "tests/infrastructure/test_security_rules.py",
     "tests/unit/api/test_injection.py",
-    "tests/unit/api/test_one_walk_per_key.py",
+    "tests/unit/api/test_one_traversal_per_key.py",
     "tests/unit/board/test_hostile.py",
     "tests/unit/client",
     "tests/unit/doctor",
@@ -40,11 +40,10 @@ UNMEASURED = (
     "tests/unit/ledger/test_counters.py",
     "tests/unit/ledger/test_cursor.py",
     "tests/unit/ledger/test_pages_requests.py",
-    "tests/unit/ledger/test_pages_walks.py",
+    "tests/unit/ledger/test_pages_traversals.py",
     "tests/unit/local",
     "tests/unit/sync/test_interleavings.py",
     "tests/unit/sync/test_limits.py",
-    "tests/unit/sync/test_sync.py",
 )
 # In this order: those with deployments mostly wait, and leave the processors to the others.
 LONGEST_GROUPS = ("lifecycle", "deployment", "jobs-and-lookups", "sample", "enforced", "template")

@@ -179,11 +179,11 @@ def test_a_digest_is_published_once_for_each_key(api):
     assert (other.status, other.json["title"]) == (422, "InvalidRequestException")
 
 
-def test_a_key_begins_the_same_walk_after_a_job_was_started(api, deployment):
+def test_a_key_begins_the_same_traversal_after_a_job_was_started(api, deployment):
     deployment.control("settings", late_jobs=False)
     path = "/jobs?Family=PHI&MaxResults=2"
 
-    def walk(key: str | None) -> list[str]:
+    def traverse(key: str | None) -> list[str]:
         """The ids of all pages; the first request carries the key."""
         ids, token, headers = [], "", {"Idempotency_Key": key} if key else {}
         while True:
@@ -193,16 +193,16 @@ def test_a_key_begins_the_same_walk_after_a_job_was_started(api, deployment):
                 return ids
             token, headers = f"&NextToken={urllib.parse.quote(page['NextToken'])}", {}
 
-    first = walk("e2e-walk")
-    started = start_phi_job(deployment.client("comprehendmedical"), "e2e-walk")
+    first = traverse("e2e-traversal")
+    started = start_phi_job(deployment.client("comprehendmedical"), "e2e-traversal")
 
     def is_listed() -> bool:
         api("/jobs?Family=PHI&MaxResults=1&ConsistentRead=true")
-        return started in walk(None)
+        return started in traverse(None)
 
     wait_until(is_listed, 60, "the job is listed", every=1)
-    assert walk("e2e-walk") == first
-    refused = api("/jobs?Family=PHI&JobName=another", Idempotency_Key="e2e-walk")
+    assert traverse("e2e-traversal") == first
+    refused = api("/jobs?Family=PHI&JobName=another", Idempotency_Key="e2e-traversal")
     assert (refused.status, refused.json["title"]) == (422, "InvalidRequestException")
 
 

@@ -34,7 +34,7 @@ def either(request):
     return request.getfixturevalue(request.param)
 
 
-def walk(client, method, **parameters):
+def traverse(client, method, **parameters):
     """All jobs of a list, page by page, as code has to read them from boto3."""
     jobs: dict[str, dict[str, Any]] = {}
     while True:
@@ -77,7 +77,7 @@ def test_a_list_by_any_filter_is_the_same(deployment, service, ledger, family, n
     bounds = (times[len(times) * 3 // 4], times[len(times) // 4])
     filters = FILTERS[name](*(datetime.fromisoformat(time).astimezone(zone) for time in bounds))
     method = LIST_CALLS[family]
-    theirs, ours = (walk(client, method, Filter=filters) for client in (service, ledger))
+    theirs, ours = (traverse(client, method, Filter=filters) for client in (service, ledger))
     assert {job["JobId"]: job for job in ours} == {job["JobId"]: job for job in theirs}
     assert all(job[key].tzinfo for job in ours for key in ("SubmitTime", "ExpirationTime"))
     if any(key.startswith("SubmitTime") for key in filters):  # the service documents this order
@@ -122,7 +122,7 @@ def test_a_job_of_another_family_is_not_found(deployment, either):
 
 
 def test_without_a_time_filter_the_ledger_lists_the_newest_first(deployment, ledger):
-    jobs = walk(ledger, LIST_CALLS["SNOMEDCT"])
+    jobs = traverse(ledger, LIST_CALLS["SNOMEDCT"])
     expected = [job["JobId"] for job in listed(deployment.jobs["SNOMEDCT"], {})]
     assert [job["JobId"] for job in jobs] == expected
 
@@ -131,7 +131,7 @@ def test_two_filters_are_refused_by_the_service_and_mixed_by_the_ledger(service,
     filters = {"JobName": "nightly-notes", "JobStatus": "COMPLETED"}
     with pytest.raises(service.exceptions.InvalidRequestException):
         service.list_snomedct_inference_jobs(Filter=filters)
-    jobs = walk(ledger, LIST_CALLS["SNOMEDCT"], Filter=filters)
+    jobs = traverse(ledger, LIST_CALLS["SNOMEDCT"], Filter=filters)
     assert {(job["JobName"], job["JobStatus"]) for job in jobs} == {("nightly-notes", "COMPLETED")}
 
 

@@ -25,47 +25,30 @@ def _through(service: str) -> dict[str, Any]:
 
 
 KEY = {"Key.Arn"}
-USE = _service(
-    "kms",
-    "Decrypt DescribeKey "
-    "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo",
-)
+ENCRYPT = "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo"
+USE = _service("kms", f"Decrypt DescribeKey {ENCRYPT}")
 LOGS_KEY = {"UseKeyOfLogs": Allowed(USE, KEY, _through("logs"))}
+WRITE_LOGS = _service("logs", "CreateLogStream PutLogEvents")
 
 
 def _logs(function: str) -> dict[str, Allowed]:
     return LOGS_KEY | {
-        "WriteLogs": Allowed(
-            _service("logs", "CreateLogStream PutLogEvents"), {f"{function}Logs.Arn"}
-        ),
+        "WriteLogs": Allowed(WRITE_LOGS, {f"{function}Logs.Arn"}),
         "WriteTraces": Allowed(_service("xray", "PutTelemetryRecords PutTraceSegments"), {"*"}),
     }
 
 
 FRAMEWORK_LOGS = LOGS_KEY | {"WriteLogs": _logs("Lookup/")["WriteLogs"]}
 INDEXES = {f"Ledger.Arn/index/{name}" for name in ("ByStatus", "ByName", "ByNameAndStatus", "ById")}
+LEDGER = {"Ledger.Arn", *INDEXES}
 READ = {
-    "ReadLedger": Allowed(
-        _service("dynamodb", "BatchGetItem GetItem Query"), {"Ledger.Arn", *INDEXES}
-    ),
+    "ReadLedger": Allowed(_service("dynamodb", "BatchGetItem GetItem Query"), LEDGER),
     "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
 }
-QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, {"Ledger.Arn", *INDEXES})}
-WRITE = {
-    "WriteTables": Allowed(
-        _service(
-            "kms",
-            "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo",
-        ),
-        KEY,
-        _through("dynamodb"),
-    )
-}
-IDEMPOTENCY = WRITE | {
-    "KeepResults": Allowed(
-        _service("dynamodb", "DeleteItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
-    )
-}
+QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, LEDGER)}
+WRITE = {"WriteTables": Allowed(_service("kms", ENCRYPT), KEY, _through("dynamodb"))}
+WRITE_SENT = _service("dynamodb", "DeleteItem PutItem UpdateItem")
+IDEMPOTENCY = WRITE | {"KeepResults": Allowed(WRITE_SENT, {"Digest/Sent.Arn"})}
 SEND = _service("kms", "Decrypt GenerateDataKey")
 
 
@@ -85,6 +68,21 @@ def _call_handler(function: str) -> dict[str, Allowed]:
     return {"CallHandler": Allowed(actions, {f"{function}.Arn"})}
 
 
+def _rows(operator: str, *keys: str) -> dict[str, Any]:
+    """Only these partition keys, and never a request without one."""
+    return {
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": [*keys]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+WRITE_JOBS = _service("dynamodb", "ConditionCheckItem PutItem UpdateItem")
+JOB_ROWS = ("AWS::AccountId/AWS::Region/*", "AWS::AccountId/AWS::Region#*", "state")
+READ_STREAM = _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams")
+EVENT_BUS = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"
+WAITER = "Lookup/Provider/waiter-state-machine"
+READ_JOBS = " ".join(f"List{noun}s Describe{noun}" for noun in NOUNS.values())
+
 # The role's path: its statements by `Sid`.
 ROLES: dict[str, dict[str, Allowed]] = {
     "Api/FunctionRole": _logs("Api/Function")
@@ -97,31 +95,11 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | READ
     | WRITE
     | {
-        "WriteLedger": Allowed(
-            _service("dynamodb", "ConditionCheckItem PutItem UpdateItem"), {"Ledger.Arn"}
-        ),
+        "WriteLedger": Allowed(WRITE_JOBS, {"Ledger.Arn"}),
         "RemoveRows": Allowed(
-            {"dynamodb:DeleteItem"},
-            {"Ledger.Arn"},
-            {
-                "ForAllValues:StringLike": {
-                    "dynamodb:LeadingKeys": [
-                        "AWS::AccountId/AWS::Region/*",
-                        "AWS::AccountId/AWS::Region#*",
-                        "state",
-                    ]
-                },
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            {"dynamodb:DeleteItem"}, {"Ledger.Arn"}, _rows("StringLike", *JOB_ROWS)
         ),
-        "ReadJobs": Allowed(
-            {
-                f"comprehendmedical:{action}"
-                for noun in NOUNS.values()
-                for action in (f"List{noun}s", f"Describe{noun}")
-            },
-            {"*"},
-        ),
+        "ReadJobs": Allowed(_service("comprehendmedical", READ_JOBS), {"*"}),
     },
     "Sync/FirstSync/FunctionRole": _logs("Sync/FirstSync/Function") | _invoke("Sync/Function"),
     "Digest/FunctionRole": _logs("Digest/Function")
@@ -130,12 +108,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | _dead_letters("Digest/Undelivered")
     | {
         "WriteOwnRows": Allowed(
-            {"dynamodb:PutItem"},
-            {"Ledger.Arn"},
-            {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["digest"]},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            {"dynamodb:PutItem"}, {"Ledger.Arn"}, _rows("StringEquals", "digest")
         ),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishDigests": Allowed({"sns:Publish"}, {"Digest/Topic"}),
@@ -144,16 +117,11 @@ ROLES: dict[str, dict[str, Allowed]] = {
     "Changes/FunctionRole": _logs("Changes/Function")
     | _dead_letters("Changes/Undelivered")
     | {
-        "ReadStream": Allowed(
-            _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams"),
-            {"Ledger.StreamArn"},
-        ),
+        "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
         "ReadTables": READ["ReadTables"],
         "ReadJobName": Allowed({"dynamodb:GetItem"}, {"Ledger.Arn"}),
         "PutEvents": Allowed(
-            {"events:PutEvents"},
-            {"arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"},
-            {"StringEquals": {"events:source": "jobledger"}},
+            {"events:PutEvents"}, {EVENT_BUS}, {"StringEquals": {"events:source": "jobledger"}}
         ),
     },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
@@ -179,12 +147,10 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | {"DecryptProperties": Allowed({"kms:Decrypt"}, KEY)},
     "Lookup/FrameworkOnEventRole": FRAMEWORK_LOGS
     | _call_handler("Lookup/OnEvent")
-    | {
-        "StartPolling": Allowed({"states:StartExecution"}, {"Lookup/Provider/waiter-state-machine"})
-    },
+    | {"StartPolling": Allowed({"states:StartExecution"}, {WAITER})},
     "Lookup/FrameworkIsCompleteRole": FRAMEWORK_LOGS | _call_handler("Lookup/IsComplete"),
     # CDK's own, without a Sid.
-    "Lookup/Provider/waiter-state-machine/Role": {
+    f"{WAITER}/Role": {
         "": Allowed(
             {"lambda:InvokeFunction"},
             {

@@ -73,10 +73,8 @@ def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
     return synthesise
 
 
-@pytest.fixture(scope="session")
-def chosen(synthesise: Synthesise) -> dict[str, Any]:
-    """The resources with every setting chosen."""
-    found: dict[str, Any] = synthesise(**CHOSEN).to_json()["Resources"]
+def resources_of(template: "Template") -> dict[str, Any]:
+    found: dict[str, Any] = template.to_json()["Resources"]
     return found
 
 
@@ -89,12 +87,16 @@ def template(synthesise: Synthesise) -> "Template":
 @pytest.fixture(scope="session")
 def resources(template: "Template") -> dict[str, Any]:
     """The resources of that template."""
-    found: dict[str, Any] = template.to_json()["Resources"]
-    return found
+    return resources_of(template)
 
 
 @pytest.fixture(scope="session")
 def full(synthesise: Synthesise) -> dict[str, Any]:
     """The resources with everything that settings add."""
-    found: dict[str, Any] = synthesise(**FULL).to_json()["Resources"]
-    return found
+    return resources_of(synthesise(**FULL))
+
+
+@pytest.fixture(scope="session")
+def chosen(synthesise: Synthesise) -> dict[str, Any]:
+    """The resources with every setting chosen."""
+    return resources_of(synthesise(**CHOSEN))

@@ -11,18 +11,12 @@ from typing import Any
 from tests.infrastructure.template_reading import Resources, path_of, readable
 
 # By type: properties, or all of them.
-LEFT_OUT: dict[str, tuple[str, ...]] = {
-    "AWS::ApiGateway::Deployment": ("*",),
-    "AWS::ApiGateway::Method": ("*",),
-    "AWS::ApiGateway::Resource": ("*",),
-    "AWS::CloudWatch::Dashboard": ("*",),
-    "AWS::IAM::ManagedPolicy": ("*",),
-    "AWS::IAM::Policy": ("*",),
-    "AWS::IAM::Role": ("*",),
-    "AWS::Lambda::Permission": ("*",),
-    "AWS::Logs::QueryDefinition": ("*",),
-    "AWS::SNS::TopicPolicy": ("*",),
-    "AWS::SQS::QueuePolicy": ("*",),
+_WHOLLY = (
+    *("ApiGateway::Deployment", "ApiGateway::Method", "ApiGateway::Resource"),
+    *("CloudWatch::Dashboard", "Lambda::Permission", "Logs::QueryDefinition"),
+    *("IAM::ManagedPolicy", "IAM::Policy", "IAM::Role", "SNS::TopicPolicy", "SQS::QueuePolicy"),
+)
+LEFT_OUT = {f"AWS::{kind}": ("*",) for kind in _WHOLLY} | {
     "AWS::KMS::Key": ("KeyPolicy",),
     "AWS::Lambda::Function": ("Code",),
     "Custom::JobLedgerFirstSync": ("Reason",),

@@ -10,11 +10,8 @@ from jobledger.lookup.request import read_request
 from jobledger.service import Family
 
 NAMES = ["\ud800", "a\udfff", "\ud83d" * 100, "SubmitTimeAfter\udc00"]
-ALL = [
-    kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, JobLedgerError)
-]
+# They are made of something else than a name.
+OTHERS = (InvalidParameters, errors.InvalidResponse)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,9 +36,8 @@ def test_an_error_about_a_name_of_any_text_can_be_encoded(read, name):
         assert f"{bad.parameter} {bad.allowed}".encode()
 
 
-@pytest.mark.parametrize("kind", sorted(set(ALL) - {InvalidParameters}, key=str))
-def test_every_error_can_be_encoded(kind):
-    if kind is errors.InvalidResponse:
-        return
-    error = kind("a\ud800")
-    assert (str(error), error.name.isascii()) == ("a\\ud800", True)
+def test_every_error_can_be_encoded():
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, JobLedgerError) and kind not in OTHERS:
+            error = kind("a\ud800")
+            assert (str(error), error.name.isascii()) == ("a\\ud800", True)

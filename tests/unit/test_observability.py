@@ -17,12 +17,9 @@ from testing.scripted_server import Scripted, scripted
 
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 LAMBDA = {
-    "AWS_LAMBDA_FUNCTION_NAME": "f",
-    "LAMBDA_TASK_ROOT": "/var/task",
-    "POWERTOOLS_SERVICE_NAME": "job-ledger",
-    "POWERTOOLS_TRACE_DISABLED": "false",
+    "AWS_LAMBDA_FUNCTION_NAME": "f", "LAMBDA_TASK_ROOT": "/var/task", "POWERTOOLS_TRACE_DISABLED": "false",
     "PYTHONPATH": str(ROOT / "lambda"),
-}
+}  # fmt: skip
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="own-id"
 )
@@ -40,9 +37,7 @@ def echo(event, context):
         ({"requestContext": {"requestId": "gateway-1"}}, "gateway-1"),
         ({"CorrelationId": "gateway-1"}, "gateway-1"),
         ({"RequestId": "cloudformation-1"}, "cloudformation-1"),
-        ({"CorrelationId": "a b"}, "own-id"),
-        ({"CorrelationId": "x" * 65}, "own-id"),
-        ({"CorrelationId": 7}, "own-id"),
+        *(({"CorrelationId": refused}, "own-id") for refused in ("a b", "x" * 65, 7)),
         ({"requestContext": None}, "own-id"),
         ([], "own-id"),
     ],
@@ -58,10 +53,14 @@ def test_a_handler_gets_its_event_without_the_correlation_id():
     assert with_correlation_id({"a": 1}) == {"a": 1, "CorrelationId": "gateway-1"}
 
 
-def test_an_unknown_error_leaves_a_handler_without_message_and_cause(caplog):
+def test_an_unknown_error_leaves_a_handler_without_message_and_cause_and_ours_as_it_is(caplog):
     @observed
     def broken(event, context):
         raise KeyError("a patient")
+
+    @observed
+    def refusing(event, context):
+        raise JobNotFound
 
     with pytest.raises(UnexpectedError) as raised:
         broken({}, CONTEXT)
@@ -70,13 +69,6 @@ def test_an_unknown_error_leaves_a_handler_without_message_and_cause(caplog):
     assert "a patient" not in caplog.text
     (record,) = (r for r in caplog.records if r.getMessage() == "invocation failed")
     assert record.error == "KeyError"
-
-
-def test_an_error_of_ours_leaves_a_handler_as_it_is():
-    @observed
-    def refusing(event, context):
-        raise JobNotFound
-
     with pytest.raises(JobNotFound):
         refusing({}, CONTEXT)
 
@@ -96,10 +88,7 @@ def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
 @contextmanager
 def traced_invocation(sampled: int):
     """The daemon's socket after the invocation, and the headers that the invoked function got."""
-    with (
-        socket.socket(type=socket.SOCK_DGRAM) as daemon,
-        scripted(Scripted(body=b"{}")) as invoked,
-    ):
+    with socket.socket(type=socket.SOCK_DGRAM) as daemon, scripted(Scripted()) as invoked:
         daemon.bind(("127.0.0.1", 0))
         daemon.setblocking(False)
         environment = LAMBDA | {
@@ -109,11 +98,8 @@ def traced_invocation(sampled: int):
         }
         ended = subprocess.run(
             [sys.executable, ROOT / "tests" / "unit" / "traced_invocation.py"],
-            env={**os.environ, **environment},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+            env={**os.environ, **environment}, check=False, capture_output=True, text=True,
+        )  # fmt: skip
         assert "UnexpectedError: ValueError in handler:" in ended.stderr
         assert "patient" not in ended.stdout + ended.stderr
         request, _ = invoked.received

@@ -26,24 +26,22 @@ def rows(document: str) -> dict[str, str]:
     return {row[0].strip().strip("`"): row[-1].strip().strip("`") for row in cells}
 
 
-def test_the_readme_has_120_lines_at_most():
+def test_the_readme_has_120_lines_at_most_and_the_table_of_jobs_of_the_command():
     assert len(README.splitlines()) <= 120
-
-
-def test_the_table_of_jobs_in_the_readme_is_that_of_the_command():
     heading = README.split("$ jobledger jobs", 1)[1].splitlines()[1].split()
     assert heading == list(COLUMNS[: len(heading)])
 
 
-def test_every_make_target_that_is_named_exists():
-    makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    for document in DOCS:
-        named = set(re.findall(r"(?:`|\$ )make ([a-z]+)", document.read_text()))
-        assert named <= targets
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_make_target_and_file_that_is_named_exists(document):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    text = document.read_text()
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", text)) <= set(targets)
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert link.startswith("http") or (document.parent / link).exists(), link
 
 
-def test_the_settings_are_all_there_with_their_defaults():
+def test_the_settings_and_the_variables_of_make_local_have_the_documented_defaults():
     table = rows("settings.md")
     assert set(setting_keys()) == set(table)
     for key in (
@@ -53,9 +51,6 @@ def test_the_settings_are_all_there_with_their_defaults():
         default = getattr(Settings(), re.sub("([A-Z])", r"_\1", key).lower())
         shown = ",".join(default) if isinstance(default, tuple | list) else str(default)
         assert table[key] == (shown.lower() if isinstance(default, bool) else shown), key
-
-
-def test_the_variables_of_make_local_have_the_documented_defaults():
     table = rows("local.md")
     options = (ROOT / "local" / "options.py").read_text()
     for name in ("AWS_PORT", "COMPREHEND_PORT"):
@@ -79,17 +74,8 @@ def test_measured_ratios_and_computed_months_are_in_one_place():
             assert not any(month in text for month in months), document.name
 
 
-@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
-def test_every_link_leads_to_a_file(document):
-    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-        if not link.startswith("http"):
-            assert (document.parent / link).exists(), link
-
-
 def test_the_event_in_the_docs_is_what_is_sent():
     text = (ROOT / "docs" / "events.md").read_text()
     shown = json.loads(text.split("```json\n", 1)[1].split("```", 1)[0])["detail"]
-    sent = detail_of(
-        Change(Family.SNOMEDCT, "j", "COMPLETED", "IN_PROGRESS", "s", "e", "o"), SCOPE, None
-    )
-    assert list(shown) == list(sent)
+    change = Change(Family.SNOMEDCT, "j", "COMPLETED", "IN_PROGRESS", "s", "e", "o")
+    assert list(shown) == list(detail_of(change, SCOPE, None))

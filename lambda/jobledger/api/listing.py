@@ -22,7 +22,7 @@ from jobledger.times import rfc3339
 # A page searches for a name prefix this long; API Gateway waits for 29 seconds.
 SEARCH_TIME = timedelta(seconds=10)
 Sync = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-# The NextToken replaces these: the next page continues the walk of the first.
+# The NextToken replaces these: the next page continues the traversal of the first.
 _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 
 
@@ -50,8 +50,8 @@ def list_jobs(
 ) -> Listing:
     """Return the page for a request's values from a ledger of `families`. The board's lists are the same pages.
 
-    `sync` is what a ConsistentRead invokes. `beginning` returns the stored beginning of a walk, for a query and
-    the current time. A NextToken takes precedence: it belongs to a walk. Raises InvalidToken, LedgerUnavailable,
+    `sync` is what a ConsistentRead invokes. `beginning` returns the stored beginning of a traversal, for a query and
+    the current time. A NextToken takes precedence: it belongs to a traversal. Raises InvalidToken, LedgerUnavailable,
     and what `beginning` raises.
     """
     query = job_query(values, families)
@@ -63,7 +63,7 @@ def list_jobs(
     stale = False
     if consistent and sync is not None:
         times, stale = refreshed(times, query.families, sync, now())
-    # The walk begins after the sync, so that it includes what the sync found.
+    # The traversal begins after the sync, so that it includes what the sync found.
     time = rfc3339(now())
     max_results = values.get("MaxResults", DEFAULT_MAX_RESULTS)
     until = now() + SEARCH_TIME
@@ -75,7 +75,7 @@ def list_jobs(
         start,
         time,
         begun=stored,
-        # The same walk must list the same jobs each time. An eventually consistent read can miss a new job.
+        # The same traversal must list the same jobs each time. An eventually consistent read can miss a new job.
         consistent=consistent or stored is not None,
         time_left=lambda: now() < until,
     )

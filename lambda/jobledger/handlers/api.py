@@ -59,11 +59,11 @@ def _invoke_sync(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _beginning_of(key: str) -> Callable[[JobQuery, str], str]:
-    """Return the function that looks up, or sets, the beginning of this key's walk."""
-    from jobledger.api.keyed_walks import keyed_walks
+    """Return the function that looks up, or sets, the beginning of this key's traversal."""
+    from jobledger.api.keyed_traversals import keyed_traversals
 
     def beginning(query: JobQuery, now: str) -> str:
-        return keyed_walks().beginning(key, query, _ledger(), now, request.lambda_context)
+        return keyed_traversals().beginning(key, query, _ledger(), now, request.lambda_context)
 
     return beginning
 
@@ -85,7 +85,7 @@ def _handle_request(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @app.get("/jobs")
 def get_jobs() -> Response[str]:
-    """List one page of jobs. With an Idempotency-Key, of the walk that the key's first request began."""
+    """List one page of jobs. With an Idempotency-Key, of the traversal that the key's first request began."""
     values, key = request.parameters_and_key(LIST_PARAMETERS, _families())
     name = chosen_format(request.header("Accept"), values.get("Format"))
     beginning = _beginning_of(key) if key is not None else None

@@ -29,9 +29,9 @@ _LONGEST_KEY = 1_024  # of a sort key of DynamoDB
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The last job on a page, and the time when the walk over the pages began.
+    """The last job on a page, and the time when the traversal over the pages began.
 
-    `as_of` limits the walk to jobs that the ledger knew then: one time, or one for each family of the query,
+    `as_of` limits the traversal to jobs that the ledger knew then: one time, or one for each family of the query,
     in its order and separated by commas.
     """
 

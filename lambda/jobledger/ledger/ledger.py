@@ -90,9 +90,8 @@ class Ledger:
         followed = read_followed(self.table, scope, given)
         keys = {job.sort_key for job in followed.values()}
         missing = {job.sort_key for job in given.values()} - keys
-        rows = (
-            row for found in self._recorder.rows(scope, missing, set()).values() for row in found
-        )
+        found, _ = self._recorder.rows(scope, missing)
+        rows = (row for of_one_job in found.values() for row in of_one_job)
         known = [job for row in rows if (job := job_from_json(family, str(row["Job"])))]
         # As old as a listing can be: it replaces no row.
         self.record(family, known, "", announce_new=True, followed=followed, search_all=True)

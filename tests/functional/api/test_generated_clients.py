@@ -3,18 +3,18 @@
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from jobledger.service import Family
 from local import node
+from testing import processes
 from testing.builders import full_job
+from testing.processes import ROOT
 from testing.recounted import complete_counters
 from testing.served_api import served_api
 
-ROOT = Path(__file__).parents[3]
 CALLS = Path(__file__).with_name("calls")
 DOCUMENT = ROOT / "docs" / "openapi.json"
 CLIENTS = ROOT / ".venv-clients" / "bin"
@@ -26,10 +26,7 @@ pytestmark = pytest.mark.slow
 def run(*command, cwd):
     environment = {**os.environ, "PATH": f"{CLIENTS}{os.pathsep}{os.environ['PATH']}"}
     environment |= {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd, env=environment, capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
+    done = processes.run(*command, cwd=cwd, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -41,10 +38,8 @@ def url():
         api = served.api
         statuses = ("COMPLETED", "FAILED", "STOPPED", "IN_PROGRESS")
         api.fill(*(full_job(number, JobStatus=statuses[number % 4]) for number in range(8)))
-        name = "nightly notes: 1/2+3"
-        api.fill(
-            *(full_job(20 + n, JobName=name, JobStatus=status) for n, status in enumerate(statuses))
-        )
+        named = [full_job(20 + n, JobName="nightly notes: 1/2+3") for n in range(4)]
+        api.fill(*(job | {"JobStatus": s} for job, s in zip(named, statuses, strict=True)))
         api.fill(full_job(99, JobStatus="ARCHIVED", Quality="high"), family=Family.PHI)
         api.mark_synced()
         complete_counters(api.ledger)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -70,19 +71,17 @@ def context(hours=24, *, zoom=None, form=None, params=None, **more):
 
 
 def actions_of(html):
-    """Return each action as the element before it, its attributes and its parameters."""
-    found = []
+    """Each action as the text of the link before it, its attributes and its parameters."""
+    return list(actions_below(parsed(html)))
 
-    def walk(node):
-        for before, child in zip([None, *node.children], node.children, strict=False):
-            if child.tag == "cwdb-action":
-                assert before is not None
-                assert before.tag == "a"
-                found.append((before.text, child.attributes, json.loads(child.text)))
-            walk(child)
 
-    walk(parsed(html))
-    return found
+def actions_below(node):
+    for before, child in zip([None, *node.children], node.children, strict=False):
+        if child.tag == "cwdb-action":
+            assert before is not None
+            assert before.tag == "a"
+            yield before.text, child.attributes, json.loads(child.text)
+        yield from actions_below(child)
 
 
 def action_of(html, label):
@@ -133,24 +132,20 @@ def test_the_widget_has_the_theme_and_the_size_of_the_dashboard_s(ask):
     assert not parsed(ask(widgetContext=context(width=320))).all("svg", "days")
 
 
-@pytest.mark.parametrize("hours, zoom, count", [(24, None, 24), (6, None, 6), (24, (12, 8), 3)])
-def test_the_time_range_or_zoom_of_the_dashboard_is_the_range_of_submit_times(
-    ask, hours, zoom, count
-):
+def test_the_time_range_or_zoom_of_the_dashboard_is_the_range_of_submit_times(ask):
     # Bounds are exclusive, and the failed job is 90 seconds old.
-    html = ask(widgetContext=context(hours, zoom=zoom), MaxResults=50)
-    assert len(rows_of(html)) == count
-    tile = next(t for t in parsed(html).all("a", "tile") if "Completed" in t.text)
-    assert tile.all("span", "count")[0].text == str(count - (zoom is None))
+    for hours, zoom, count in ((24, None, 24), (6, None, 6), (24, (12, 8), 3)):
+        html = ask(widgetContext=context(hours, zoom=zoom), MaxResults=50)
+        assert len(rows_of(html)) == count
+        tile = next(t for t in parsed(html).all("a", "tile") if "Completed" in t.text)
+        assert tile.all("span", "count")[0].text == str(count - (zoom is None))
 
 
 def test_every_action_calls_the_function_that_was_invoked(ask):
     found = actions_of(ask(widgetContext=context(72)))
-    assert {attributes["endpoint"] for _, attributes, _ in found} == {ARN}
-    assert {attributes["action"] for _, attributes, _ in found} == {"call"}
-    assert {parameters["Action"] for _, _, parameters in found} == {"Filter", "List", "Job"}
-    assert {a["display"] for _, a, p in found if p["Action"] == "Job"} == {"popup"}
-    assert {a["display"] for _, a, p in found if p["Action"] != "Job"} == {"widget"}
+    assert {(a["endpoint"], a["action"], a["display"], p["Action"]) for _, a, p in found} == {
+        (ARN, "call", "popup", "Job"), (ARN, "call", "widget", "Filter"), (ARN, "call", "widget", "List"),
+    }  # fmt: skip
 
 
 def test_the_filter_action_applies_the_form(ask):
@@ -204,9 +199,8 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
         assert len(rows_of(ask(Action="Filter", widgetContext=narrowed))) == count
 
 
-@pytest.mark.parametrize(
-    "event, said",
-    [
+def test_a_mistake_is_explained_in_the_widget(ask):
+    for event, said in (
         ({"Action": "Delete"}, "one of Filter, List, Job"),
         ({"JobStatus": "BOGUS"}, "one of SUBMITTED"),
         ({"jobname": "x"}, "Did you mean JobName?"),
@@ -221,31 +215,25 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
         ({"Family": "DENTAL"}, "one of SNOMEDCT"),
         # Before the dashboard's range: its start is then the other bound.
         ({"SubmitTimeBefore": "2020-01-01"}, "a time earlier than SubmitTimeBefore"),
-    ],
-)
-def test_a_mistake_is_explained_in_the_widget(ask, event, said):
-    html = ask(**event, widgetContext=context())
-    assert said in parsed(html).text
-    assert "BOGUS" not in html
+    ):
+        html = ask(**event, widgetContext=context())
+        assert said in parsed(html).text, event
+        assert "BOGUS" not in html
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
+def test_a_context_of_another_shape_is_no_error_and_an_unavailable_ledger_explained(ask, api):
+    odd: Any
+    for odd in (
         None, [], "x", {}, {"timeRange": None}, {"timeRange": {"start": "x", "end": None}},
         {"timeRange": {"start": 10**30, "end": -(10**30)}}, {"timeRange": {"start": float("nan")}},
         {"forms": []}, {"forms": {"all": None}}, {"params": 3}, {"width": "x", "height": float("inf")},
         {"theme": ["dark"]}, {"timeRange": {"zoom": []}},
-    ],
-)  # fmt: skip
-def test_a_context_of_another_shape_is_no_error(ask, odd):
-    html = ask(widgetContext=odd)
-    assert parsed(html).all("h2")
-    assert "internal error" not in html
+    ):  # fmt: skip
+        html = ask(widgetContext=odd)
+        assert parsed(html).all("h2")
+        assert "internal error" not in html
     assert parsed(ask()).all("h2")
 
-
-def test_a_ledger_that_is_unavailable_is_explained(ask, api):
     def fail(_):
         raise LedgerUnavailable("ProvisionedThroughputExceededException")
 
@@ -253,22 +241,18 @@ def test_a_ledger_that_is_unavailable_is_explained(ask, api):
     assert "temporarily unavailable" in ask(widgetContext=context())
 
 
-def test_an_internal_error_quotes_nothing(ask, monkeypatch):
+def test_neither_a_log_nor_an_internal_error_has_a_name(ask, monkeypatch):
     def break_down(*_):
         raise KeyError("a-patient")
 
-    monkeypatch.setattr(widget, "respond", break_down)
-    with logged_lines() as logged, pytest.raises(UnexpectedError) as raised:
-        ask(widgetContext=context())
-    assert json.loads(logged[-1])["error"] == "KeyError"
-    assert "a-patient" not in f"{raised.value}{logged}"
-
-
-def test_no_name_gets_into_a_log(ask):
     with logged_lines() as logged:
         ask(widgetContext=context(form={"JobName": "pathology"}), Action="Filter")
         ask(JobName="a-patient", JobStatus="x", widgetContext=context())
-    assert not re.search("pathology|a-patient", "".join(logged))
+        monkeypatch.setattr(widget, "respond", break_down)
+        with pytest.raises(UnexpectedError) as raised:
+            ask(widgetContext=context())
+    assert json.loads(logged[-1])["error"] == "KeyError"
+    assert not re.search("pathology|a-patient", f"{raised.value}{logged}")
 
 
 def test_hostile_names_and_forms_stay_text(ask, api):

@@ -1,4 +1,4 @@
-"""Which digests are published, the chat, refused payloads, and what is remembered of a digest."""
+"""Which digests are published, those on demand, the chat, refused payloads, and what is remembered of a digest."""
 
 import json
 
@@ -7,19 +7,21 @@ import pytest
 from jobledger.digest.claims import DigestStateRow
 from jobledger.digest.delivery import When
 from jobledger.digest.windows import Window
-from jobledger.errors import InvalidParameters
+from jobledger.errors import IdempotencyKeyReused, InvalidParameters
 from jobledger.inputs.payloads import read_digest_payload
 from jobledger.service import Family
 from testing.digests import (
     ENVIRONMENT,
     SCOPE,
     WINDOW,
+    Context,
     DigestWorld,
     a_digest,
     refusal,
     sent,
     windows,
 )
+from testing.memory_dynamodb import error
 
 CHAT = "arn:aws:sns:eu-central-1:111122223333:chat"
 
@@ -170,3 +172,64 @@ def test_an_invalid_payload_is_refused_with_what_is_allowed(payload, message):
     with pytest.raises(InvalidParameters) as refused:
         read_digest_payload(payload)
     assert str(refused.value).startswith(message)
+
+
+# On demand: windows, idempotency keys, and what is left to the schedule.
+
+
+@pytest.mark.parametrize("payload", [{}, WINDOW])
+def test_a_digest_on_demand_does_not_count_as_a_scheduled_run(world, payload):
+    answer = world.run(payload)
+    name = f"{SCOPE}#{answer['DigestId']}" if payload else SCOPE
+    assert DigestStateRow(world.dependencies.table, name).load().scheduled_end is None
+    assert sent(world)[0]["CoversGap"] is False
+
+
+def test_with_a_key_a_digest_ends_at_once_and_without_one_on_the_minute(world):
+    for payload in ({}, {"IdempotencyKey": "a"}, {"IdempotencyKey": "b"}, {}):
+        world.run(payload)
+        world.forward(seconds=5)
+    ends = [f"2026-11-23T07:58:{seconds}.000Z" for seconds in ("00", "09", "14")]
+    assert windows(world) == [*zip(["2026-11-22T07:58:00.000Z", *ends], ends, strict=False)]
+
+
+def test_a_requested_window_is_published_once_and_leaves_the_schedule_alone(world):
+    world.run()
+    schedules = dict(world.tables.items["digest", SCOPE])
+    answers = [world.run(WINDOW) for _ in range(3)]
+    assert answers[0]["Window"] == {
+        "Start": "2026-11-20T00:00:00.000Z",
+        "End": "2026-11-21T00:00:00.000Z",
+    }
+    assert answers[0] == answers[1] == answers[2]
+    assert len(world.topic.taken) == 2
+    assert schedules == world.tables.items["digest", SCOPE]
+
+
+@pytest.mark.parametrize("window", [{}, WINDOW])
+def test_a_key_gets_one_message_of_one_body(world, window):
+    first = world.run({"IdempotencyKey": "a"} | window)
+    world.forward(hours=3)
+    # The same moments in another form are the same body.
+    other = {"WindowStart": "2026-11-20T01:00:00+01:00", "WindowEnd": "2026-11-21T00:00:00.000Z"}
+    assert world.run({"IdempotencyKey": "a"} | (window and other)) == first
+    with pytest.raises(IdempotencyKeyReused):
+        world.run({"IdempotencyKey": "a"} | ({} if window else WINDOW))
+    assert len(world.topic.taken) == 1
+    # Another key is another message, of a requested window of the same digest.
+    another = world.run({"IdempotencyKey": "b"} | window)
+    assert another["MessageId"] != first["MessageId"]
+    assert (another["DigestId"] == first["DigestId"]) is bool(window)
+
+
+def test_a_repeated_call_returns_the_digest_that_a_failed_call_had_published(world):
+    def fail_to_remember(operation: str) -> None:
+        if operation == "update_remembered" and len(world.topic.taken) == 1:
+            raise error("ThrottlingException")
+
+    world.tables.before = fail_to_remember
+    first = world.run({"IdempotencyKey": "a"}, Context(milliseconds=0))
+    world.tables.before = lambda _: None
+    world.forward(hours=1)
+    assert world.run({"IdempotencyKey": "a"}) == first
+    assert len(world.topic.taken) == 1

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -72,11 +72,8 @@ def table(name: str, **changed: Any) -> dict[str, Any]:
 def function(name: str, **changed: Any) -> dict[str, Any]:
     usual = {"Handler": "jobledger.handlers.x.handler", "CodeSha256": "one", "MemorySize": 512}
     usual |= {"Environment": {"Variables": {"SYNC_MINUTES": "1"}}}
-    return (
-        usual
-        | {"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful"}
-        | changed
-    )
+    ready = {"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful"}
+    return usual | ready | changed
 
 
 def template(**ledger: Any) -> dict[str, Any]:
@@ -102,9 +99,7 @@ HEALTHY: dict[str, Answer] = {
     "dynamodb.DescribeTimeToLive": {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED"}},
     "events.DescribeRule": RULE,
     "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
-    "events.ListTargetsByRule": {
-        "Targets": [{"Id": "1", "Arn": f"{ARN}alerts", "DeadLetterConfig": {"Arn": f"{ARN}q"}}]
-    },
+    "events.ListTargetsByRule": {"Targets": [{"Id": "1", "Arn": f"{ARN}alerts", "DeadLetterConfig": {"Arn": f"{ARN}q"}}]},
     "iam.SimulatePrincipalPolicy": lambda p: {
         "EvaluationResults": [{"EvalActionName": n, "EvalDecision": "allowed"} for n in p["ActionNames"]]
     },
@@ -114,10 +109,8 @@ HEALTHY: dict[str, Answer] = {
     "lambda.GetFunctionConfiguration": lambda p: function(p["FunctionName"]),
     "lambda.Invoke": {"StatusCode": 204},
     "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
-    "scheduler.GetSchedule": {
-        "State": "ENABLED", "ScheduleExpression": "cron(0 8 * * ? *)",
-        "ScheduleExpressionTimezone": "Europe/Zurich", "CreationDate": NOW,
-    },
+    "scheduler.GetSchedule": {"State": "ENABLED", "CreationDate": NOW, "ScheduleExpression": "cron(0 8 * * ? *)",
+                              "ScheduleExpressionTimezone": "Europe/Zurich"},
     "sns.GetTopicAttributes": {"Attributes": {"SubscriptionsPending": "0"}},
     "sns.ListSubscriptionsByTopic": {"Subscriptions": [subscription("email", "a@example.org")]},
     "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
@@ -145,7 +138,7 @@ class RecordedApi:
     """The API: other paths than these answer 200 with a page."""
 
     documents: dict[str, tuple[int, Any]]
-    date: datetime = field(default_factory=lambda: datetime.now(UTC))
+    date: datetime
 
     def send(self, request: Request) -> Response:
         status, document = self.documents.get(f"{request.method} {request.path}", (200, "page"))
@@ -167,8 +160,7 @@ class RecordedAws(Aws):
         session.set_config_variable("region", REGION)
         session.register("before-call", self._answer)
         super().__init__(session)
-        self.answers = answers
-        self.calls: set[str] = set()
+        self.answers, self.calls = answers, set[str]()
         self.given: dict[str, Any] = {}
         # An answer is to the parameters of one call at a time.
         self._turn = threading.RLock()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -28,7 +27,6 @@ from tests.unit.outputs.world import OutputsWorld
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)
-MODULES: list[ModuleType] = [filters, docs, parameters, payloads, lookup_request]
 
 Refusals = set[tuple[str, str]]
 """The names of refused inputs, each with what the schema's rule allows."""

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -15,21 +15,17 @@ from jobledger.ledger import counters
 from jobledger.ledger.counters import Changes, CounterRow, counts_of
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_job
-from jobledger.ledger.planning import JobWrite, Known, batches, increments_of
+from jobledger.ledger.job_write import JobWrite, Known, RecordCall, increments_of
+from jobledger.ledger.recording import batches
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row, Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import DAY, NOW, SCOPE, a_job
+from testing.builders import DAY, NOW, SCOPE, SECOND, a_job
 from testing.counted import Counted
 from testing.memory_dynamodb import RecordingDynamoDB
 
-SECOND = timedelta(seconds=1)
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
-
-
-def key(sort_key: str) -> dict[str, str]:
-    return {"PK": f"{SCOPE}#totals#{LAYOUT}", "SK": sort_key}
 
 
 def row_of(job: Job, **properties: Any) -> Row:
@@ -106,21 +102,13 @@ def test_a_job_without_a_submit_time_is_counted_in_1970():
 # Transactions.
 
 
-def sizes(
-    jobs: Sequence[Job],
-    rows: dict[str, Row] | None = None,
-    *,
-    announce_new: bool = True,
-    counted: bool = True,
-    one_by_one: bool = False,
-) -> list[int]:
+def sizes(jobs, rows=None, *, announce_new=True, **more: bool) -> list[int]:
+    options = {"counted": True, "one_by_one": False} | more
     unseen_since = None if announce_new else "2030"
-    found = list(
-        batches(SCOPE, writes(jobs, rows), unseen_since, counted=counted, one_by_one=one_by_one)
-    )
-    assert [write.job for batch in found for write in batch] == sorted(
-        jobs, key=lambda job: job.sort_key
-    )
+    call = RecordCall(SNOMEDCT, SCOPE, rfc3339(NOW), unseen_since, options["counted"])
+    found = list(batches(call, writes(jobs, rows), one_by_one=options["one_by_one"]))
+    in_order = sorted(jobs, key=lambda job: job.sort_key)
+    assert [write.job for batch in found for write in batch] == in_order
     return [len(batch) for batch in found]
 
 
@@ -132,38 +120,29 @@ def rows_of(jobs: Sequence[Job]) -> dict[str, Row]:
     return {job.sort_key: row_of(job, JobStatus="FAILED") for job in jobs}
 
 
-@pytest.mark.parametrize(
-    "count,announce_new,expected",
-    [
-        # Two rows of each job, its day, its month, all jobs and a check: 48 * 2 + 4.
-        *((48, True, [48]), (49, True, [48, 1]), (97, True, [48, 48, 1]), (0, True, [])),
-        # One row of each job: the counters' names are the limit.
-        *((50, False, [50]), (51, False, [50, 1])),
-    ],
-)
-def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs(count, announce_new, expected):
-    assert sizes(of_one_day(count), announce_new=announce_new) == expected
-
-
-def test_one_by_one_is_a_transaction_for_each_job():
+def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs_or_a_single_one():
+    # Two rows of each job, its day, its month, all jobs and a check: 48 * 2 + 4.
+    assert sizes(of_one_day(97)) == [48, 48, 1]
+    # One row of each job: the counters' names are the limit.
+    assert sizes(of_one_day(51), announce_new=False) == [50, 1]
     assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
+    assert sizes([]) == []
 
 
 def test_a_fill_counts_nothing_and_writes_a_hundred_rows_or_a_hundred_kilobytes():
-    assert sizes(of_one_day(200), announce_new=False, counted=False) == [98, 98, 4]
-    active = of_one_day(100, JobStatus="IN_PROGRESS")
-    assert sizes(active, announce_new=False, counted=False) == [49, 49, 2]
-    large = of_one_day(20, Message="m" * 20_000)
-    assert sizes(large, announce_new=False, counted=False) == [4] * 5
+    for count, more, expected in (
+        (200, {}, [98, 98, 4]),
+        (100, {"JobStatus": "IN_PROGRESS"}, [49, 49, 2]),
+        (20, {"Message": "m" * 20_000}, [4] * 5),
+    ):
+        jobs = of_one_day(count, **more)
+        assert sizes(jobs, announce_new=False, counted=False) == expected
 
 
-def test_transactions_leave_room_for_the_change_of_a_known_job():
+def test_transactions_leave_room_for_the_change_of_a_known_job_and_for_each_day_and_month():
     jobs = of_one_day(60)
     assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]
     assert sizes(jobs, rows_of(jobs[:10]), announce_new=False) == [50, 10]
-
-
-def test_each_day_and_month_is_a_row_more():
     # 2 + 3n + the months: 32 jobs of 32 days and two months are 2 + 64 + 32 + 2 rows.
     last = datetime(2026, 11, 30, tzinfo=UTC)
     assert sizes([a_job(f"{n}", submitted=last - n * DAY) for n in range(60)]) == [32, 28]
@@ -188,55 +167,49 @@ def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
 
 # Reads.
 
-
-class Stored:
-    """Counter rows in memory, of these days for all families; the count is the day's number."""
-
-    def __init__(self, *days: str) -> None:
-        self.database = RecordingDynamoDB()
-        self.table = Table(self.database, "ledger")
-        for number, day in enumerate(days, 1):
-            for family in (SNOMEDCT, PHI):
-                changes = Changes(SCOPE, family)
-                at = datetime.fromisoformat(f"{day}T08:00Z")
-                job = a_job(submitted=at, family=family, ExpirationTime=at)
-                changes.add(day, facts_of_job(job), number)
-                assert self.table.transact(changes.increments())
-
-    def completed_jobs(self, rows: Any) -> list[tuple[str, str, int]]:
-        return [(row.period, row.family.value, row.counts["Jobs#COMPLETED"]) for row in rows]
-
-
 DAYS = ["2026-09-30", "2026-10-01", "2026-10-31", "2026-11-01", "2026-11-02"]
+
+
+@pytest.fixture
+def stored() -> Table:
+    """Counter rows in memory, of these days for two families; the count is the day's number."""
+    table = Table(RecordingDynamoDB(), "ledger")
+    for number, day in enumerate(DAYS, 1):
+        for family in (SNOMEDCT, PHI):
+            changes = Changes(SCOPE, family)
+            at = datetime.fromisoformat(f"{day}T08:00Z")
+            job = a_job(submitted=at, family=family, ExpirationTime=at)
+            changes.add(day, facts_of_job(job), number)
+            assert table.transact(changes.increments())
+    return table
+
+
+def completed_jobs(rows: Any) -> list[tuple[str, str, int]]:
+    return [(row.period, row.family.value, row.counts["Jobs#COMPLETED"]) for row in rows]
 
 
 @pytest.mark.parametrize(
     "first,last,expected",
     [
-        ("2026-10-01", "2026-11-01", [2, 3, 4]),
-        ("2026-10-02", "2026-10-31", [3]),
-        ("2026-11-02", "2026-11-02", [5]),
-        ("2026-11-03", "2026-12-01", []),
+        *(("2026-10-01", "2026-11-01", [2, 3, 4]), ("2026-10-02", "2026-10-31", [3])),
+        *(("2026-11-02", "2026-11-02", [5]), ("2026-11-03", "2026-12-01", [])),
     ],
 )
-def test_days_are_read_from_the_first_to_the_last_of_all_families(first, last, expected):
-    stored = Stored(*DAYS)
-    found = stored.completed_jobs(counters.days(stored.table, SCOPE, first, last))
-    families = ("PHI", "SNOMEDCT")
-    assert found == [(DAYS[n - 1], family, n) for n in expected for family in families]
-    expirations = counters.expirations(stored.table, SCOPE, first, last)
+def test_days_are_read_from_the_first_to_the_last_of_all_families(stored, first, last, expected):
+    found = completed_jobs(counters.days(stored, SCOPE, first, last))
+    assert found == [(DAYS[n - 1], family, n) for n in expected for family in ("PHI", "SNOMEDCT")]
+    expirations = counters.expirations(stored, SCOPE, first, last)
     assert [(row.period, row.family) for row in expirations] == [
         (f"{day}~{day}", family) for day, family, _ in found
     ]
-    assert list(counters.days(stored.table, "other", first, last)) == []
+    assert list(counters.days(stored, "other", first, last)) == []
 
 
-def test_expirations_without_a_last_day_are_all_from_the_first_on():
-    stored = Stored(*DAYS)
-    rows = list(counters.expirations(stored.table, SCOPE, "2026-10-31"))
+def test_expirations_without_a_last_day_are_all_from_the_first_on(stored):
+    rows = list(counters.expirations(stored, SCOPE, "2026-10-31"))
     assert rows[0] == CounterRow(PHI, "2026-10-31~2026-10-31", {"08#2026-10-31T08#COMPLETED": 3})
     assert [row.period[:10] for row in rows] == [day for day in DAYS[2:] for _ in range(2)]
-    everything, counts = counters.all_jobs(stored.table, SCOPE), {"Jobs#COMPLETED": 15}
+    everything, counts = counters.all_jobs(stored, SCOPE), {"Jobs#COMPLETED": 15}
     assert list(everything) == [CounterRow(family, "", counts) for family in (PHI, SNOMEDCT)]
 
 
@@ -247,22 +220,23 @@ def test_expirations_without_a_last_day_are_all_from_the_first_on():
         *((("", "2026-10"), [1, 5]), (("2026-12", "2027-01"), [])),
     ],
 )
-def test_months_are_read_from_the_first_to_the_last_and_consistently_on_demand(bounds, expected):
-    stored = Stored(*DAYS)
+def test_months_are_read_from_the_first_to_the_last_and_consistently_on_demand(
+    stored, bounds, expected
+):
     for months in (
         partial(counters.months, consistent=True),
         partial(counters.months, consistent=False),
         counters.months,
     ):
-        rows = months(stored.table, SCOPE, *bounds)
+        rows = months(stored, SCOPE, *bounds)
         assert [row.counts["Jobs#COMPLETED"] for row in rows if row.family is PHI] == expected
-    assert [query["ConsistentRead"] for query in stored.database.queries] == [True, False, False]
+    read = [query["ConsistentRead"] for query in stored._client.queries]
+    assert read == [True, False, False]
 
 
-def test_chosen_days_are_those_of_one_family_that_have_a_row():
-    stored = Stored(*DAYS)
+def test_chosen_days_are_those_of_one_family_that_have_a_row(stored):
     chosen = [DAYS[4], DAYS[1], "2026-12-24"]
-    rows = stored.completed_jobs(counters.chosen_days(stored.table, SCOPE, PHI, chosen))
+    rows = completed_jobs(counters.chosen_days(stored, SCOPE, PHI, chosen))
     assert sorted(rows) == [(DAYS[1], "PHI", 2), (DAYS[4], "PHI", 5)]
 
 
@@ -285,6 +259,6 @@ def test_jobs_by_hour_are_read_no_further_than_they_are_asked_for():
 
 
 def test_the_counts_of_a_row_are_its_numbers_without_zeros_and_without_its_version():
-    row: Row = {**key("all#PHI"), "Version": 7, "Jobs#FAILED": 2, "Jobs#STOPPED": 0, "Note": "x"}
+    row: Row = {"SK": "all#PHI", "Version": 7, "Jobs#FAILED": 2, "Jobs#STOPPED": 0, "Note": "x"}
     assert counts_of(row) == Counter({"Jobs#FAILED": 2})
     assert counts_of(None) == Counter()

@@ -75,9 +75,7 @@ def test_the_counters_are_those_of_a_recount():
 def test_a_history_is_one_that_a_job_can_have(history, problem):
     found = verdict.history_problems({"a": history}, {"a": "COMPLETED"}, {"a": "PHI"}, [])
     assert found == ([f"1 histories {problem}"] if problem else [])
-
-
-def test_a_history_may_have_a_stop_that_was_requested():
+    # One may have a stop that was requested.
     assert verdict.history_problems({"a": STOPPED}, {"a": "STOPPED"}, {"a": "PHI"}, ["a"]) == []
 
 
@@ -94,19 +92,15 @@ def test_the_log_has_each_transition_of_the_histories():
     assert len(problems(*CHANGES[:2], replace(CHANGES[2], previous="SUBMITTED"))) == 2
 
 
-@pytest.mark.parametrize(
-    "events, problems",
-    [
-        # It was delivered again.
-        ([*EVENTS, EVENTS[0]], []),
+def test_each_change_came_as_an_event():
+    for events, problems in (
+        ([*EVENTS, EVENTS[0]], []),  # it was delivered again
         (EVENTS[1:], ["1 changes came with no event"]),
         ([*EVENTS, Event("e9", UNKNOWN)], ["1 events are of no change"]),
         ([*EVENTS, Event("e9", CHANGES[0])], ["1 changes have events with two ids"]),
         ([*EVENTS[:2], Event("e0", CHANGES[2])], ["1 event ids have two changes"]),
-    ],
-)
-def test_each_change_came_as_an_event(events, problems):
-    assert verdict.event_problems(events, CHANGES) == problems
+    ):
+        assert verdict.event_problems(events, CHANGES) == problems
 
 
 def test_digests_tile_and_count_what_the_log_has():
@@ -134,10 +128,8 @@ def test_memory_connections_and_kinds_of_oddity_have_bounds():
     assert verdict.bound_problems({"f": 100}, {"f": 100}, 0) == []
     assert verdict.bound_problems({"f": 101}, {"f": 100}, 0) == ["f took 101 MiB, more than 100"]
     assert verdict.bound_problems({}, {}, 1) == ["1 connections left this machine"]
-    assert verdict.met_problems(("a", "b", "c"), {"a": 1, "b": 0}) == [
-        "there were no b",
-        "there were no c",
-    ]
+    missing = ["there were no b", "there were no c"]
+    assert verdict.met_problems(("a", "b", "c"), {"a": 1, "b": 0}) == missing
 
 
 RESTART = Absence(100.0, 110.0, Kind.RESTART)
@@ -162,7 +154,7 @@ DURING = [(99, 101), (105, 106), (112, 113), (90, 170)]
         (replace(REFUSED, retry_after=False), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 500, own=True), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 404), [(105, 106)], False),
-        (Failure(0, 0, "a walk repeats a job", 200), [(105, 106)], False),
+        (Failure(0, 0, "a traversal repeats a job", 200), [(105, 106)], False),
     ],
 )
 def test_a_failed_call_is_excused_while_the_emulator_may_not_answer(failure, times, excused):

@@ -1,15 +1,16 @@
-"""AsOf says only what was confirmed: active jobs that the list omits, in bounded work for each run."""
+"""The active jobs that a sync follows: AsOf says only what was confirmed, in bounded work for each run."""
 
 import pytest
 from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached, JobUnknown, UpstreamError
 from jobledger.jobs import Job
-from jobledger.ledger.states import Round
+from jobledger.ledger.rows import status_of
+from jobledger.ledger.states import LastError, Round
 from jobledger.sync import confirming, window
 from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
-from tests.unit.sync.scripted_service import Service, a_job, page
+from tests.unit.sync.scripted_service import Service, a_job, minutes, page
 
 REFUSED = UpstreamError("AccessDeniedException")
 UNKNOWN = JobUnknown("ResourceNotFoundException")
@@ -190,3 +191,49 @@ def test_a_token_that_the_state_cannot_hold_is_not_kept(service):
     service.keep(walk=replace(service.state.walk, next_token=None, pages=0))
     for token in (tokens[1], "\ud800"):  # JSON can carry a lone surrogate, a row cannot
         assert service.sync(page(token=token), page()).error is None
+
+
+# The jobs that a sync follows.
+
+
+@pytest.mark.parametrize(
+    "found,active,error,status",
+    [
+        (a_job("busy", "STOP_REQUESTED"), True, None, "STOP_REQUESTED"),
+        (a_job("busy", "STOPPED"), False, None, "STOPPED"),
+        (JobUnknown("ResourceNotFoundException"), True, "JobsUnconfirmed", "IN_PROGRESS"),
+        (UpstreamError("Throttled"), True, "Throttled", "IN_PROGRESS"),
+    ],
+    ids=["active", "ended", "unknown", "failed"],
+)
+def test_an_active_job_that_is_not_listed_is_described(found, active, error, status, synced):
+    synced.sync(page(a_job("busy", "IN_PROGRESS"), a_job("last", "IN_PROGRESS")))
+    synced.described |= {"busy": found, "last": a_job("last", "FAILED")}
+    synced.now += MINUTE
+    at = synced.now
+    done = synced.sync(page())
+    assert (done.error, done.upstream_calls) == (error, 3)
+    assert done.as_of == (minutes(1) if error else rfc3339(at))
+    assert (synced.active == {"busy": rfc3339(NOW - HOUR)}) is active
+    row = synced.ledger.find("busy")
+    assert (status_of(row), "ExpiredUpstream" in row) == (status, False)
+    assert status_of(synced.ledger.find("last")) == "FAILED"
+    last_error = synced.state.last_error
+    assert last_error == (LastError(error, rfc3339(at + SECOND)) if error else None)
+
+
+def test_a_described_job_without_a_submit_time_is_found_in_its_row(synced):
+    synced.sync(page(a_job("bare", "IN_PROGRESS", None)))
+    assert synced.active == {"bare": ""}
+    for _ in range(2):
+        synced.sync(page())
+    assert synced.ledger.find("bare")["ExpiredUpstream"] is True
+    assert synced.active == {}
+
+
+def test_jobs_that_this_or_another_sync_finds_active_stay_so_until_they_are_seen_to_end(synced):
+    synced.sync(page(a_job("a", "SUBMITTED"), a_job("b", "SUBMITTED")))
+    found = a_job("found", "SUBMITTED", NOW)
+    synced.at_page(1, lambda: synced.before_a_write(lambda: synced.record(found)))
+    synced.sync(page(a_job("a", "FAILED"), a_job("b", "IN_PROGRESS")))
+    assert synced.active == {"b": rfc3339(NOW - HOUR), "found": rfc3339(NOW)}

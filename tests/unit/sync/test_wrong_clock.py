@@ -1,13 +1,12 @@
 """A clock that was ahead for one run: every reader counts its times as unknown, and the next sync corrects them."""
 
-import json
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
-from jobledger.api.keyed_walks import settled_times
+from jobledger.api.keyed_traversals import settled_times
 from jobledger.ledger.as_of import refreshed
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
@@ -116,7 +115,7 @@ def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
     everything = ["old", "running", "seen-ahead"]
     with running_api(world.database) as api:
         api.now = world.clock.now()
-        listed = [job["JobId"] for page in api.walk(MaxResults=1) for job in page]
+        listed = [job["JobId"] for page in api.traverse(MaxResults=1) for job in page]
         assert sorted(listed) == everything
         begun = settled_times(api.ledger, JobQuery(), rfc3339(api.now))
         assert begun == rfc3339(api.now - SETTLING)
@@ -125,7 +124,7 @@ def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
         api.now = world.clock.now() + timedelta(seconds=AHEAD)
         first = api.get("/jobs", MaxResults=1)
         api.now = world.clock.now()
-        rest = api.walk(MaxResults=1, NextToken=first.json["NextToken"])
+        rest = api.traverse(MaxResults=1, NextToken=first.json["NextToken"])
         found = [job["JobId"] for page in (first.jobs, *rest) for job in page]
         assert sorted(found) == everything
 
@@ -169,15 +168,3 @@ def test_digests_go_on_after_one_that_was_made_ahead_and_miss_no_change():
     failed = [{job["JobId"] for job in digest["Failed"]} for digest in sent(world)]
     assert failed == [set(), {"before"}, {"before", "after"}, set(), set()]
     assert not any(digest["CoversGap"] for digest in sent(world))
-
-
-def test_a_digest_says_that_the_last_sync_is_not_known():
-    digests = DigestWorld()
-    digests.now += timedelta(seconds=AHEAD)
-    digests.agree()
-    digests.now -= timedelta(seconds=AHEAD)
-    digests.run()
-    (digest,) = sent(digests)
-    assert (digest["AsOf"], digest["Verdict"]) == (None, "STALE")
-    text = json.loads(digests.topic.taken[0]["Message"])["email"]
-    assert text.startswith("STALE: the ledger has no known sync with Comprehend Medical;")
