@@ -79,7 +79,7 @@ def read_due(dependencies: Dependencies, remaining: Remaining) -> dict[str, Any]
 def queue_ended(
     dependencies: Dependencies, days: int, before: datetime | None, remaining: Remaining
 ) -> dict[str, Any]:
-    """Let the ended jobs without output of the last days become due, the newest first, while there is time."""
+    """Let the ended jobs without a complete output of the last days become due, the newest first, while there is time."""
     outputs, now = dependencies.outputs, dependencies.now()
     after, upto = rfc3339(now - timedelta(days=days)), rfc3339(before or now)
     jobs = heapq.merge(
@@ -193,7 +193,8 @@ class _Run:
             self._outcomes.append(output.complete)
         if output.problem:
             self._problems += 1
-            _log("output with a problem", waiting, problem=output.problem)
+            extra = _ids(waiting) | {"problem": output.problem}
+            logger.warning("output with a problem", extra=extra)
 
     def _postpone(self, waiting: Waiting) -> None:
         """Let a job become due again, unless this was the last attempt."""
@@ -214,9 +215,8 @@ class _Run:
 
 def _log_failure(waiting: Waiting, error: Exception) -> None:
     known = {"error": error.name} if isinstance(error, JobLedgerError) else described(error)
-    _log("output not recorded", waiting, **known)
+    logger.error("output not recorded", extra=_ids(waiting) | known)
 
 
-def _log(message: str, waiting: Waiting, **extra: Any) -> None:
-    ids = {"family": waiting.family.value, "job_id": waiting.job_id}
-    logger.error(message, extra=ids | extra)
+def _ids(waiting: Waiting) -> dict[str, Any]:
+    return {"family": waiting.family.value, "job_id": waiting.job_id}

@@ -341,6 +341,19 @@ def test_jobs_that_ended_before_are_queued_and_those_that_ended_long_ago_are_loo
     assert sorted(logged()[0]) == ["ManifestNotFound"] * 2
 
 
+def test_what_could_not_be_read_is_read_after_a_problem_is_mended():
+    world = OutputsWorld(ended_job(1), ended_job(2))
+    world.put(1)
+    world.objects[key_of(2)] = ObjectDenied("AccessDenied")
+    world.end()
+    world.forward(25 * HOUR)
+    world.put(2)
+    world.reads.clear()
+    assert world.queue_days(3) == {"Queued": 1}
+    assert world.due() == {"LookedFor": 1, "Recorded": 1}
+    assert (world.output("job0002"), world.reads) == (READ, [f"out/{key_of(2)}"])
+
+
 def test_no_more_jobs_become_due_in_a_minute_than_a_run_can_look_for():
     world = OutputsWorld(*(ended_job(n) for n in range(1, 251)))
     assert world.queue_days(1) == {"Queued": 250}
