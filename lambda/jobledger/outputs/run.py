@@ -15,7 +15,7 @@ from jobledger.ledger.job_facts import JobFacts, is_final
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output, output_of
 from jobledger.ledger.outputs import Outputs, Waiting
-from jobledger.ledger.rows import Change, status_of
+from jobledger.ledger.rows import Change, rows_of, status_of
 from jobledger.ledger.table import Row
 from jobledger.observability import described, logger, publish_metrics, step
 from jobledger.outputs.look import SETTLED, Read, look
@@ -172,10 +172,11 @@ class _Run:
     def _look_for(self, waiting: Waiting) -> None:
         """Record what a job processed, or let it wait for the next attempt."""
         self._check_time()
-        row = self._in.outputs.row(waiting.family, waiting.job_key)
+        row = self._row(waiting)
         known = output_of(row) if row else None
         if row is None or (known and known.complete):
             return
+        waiting = replace(waiting, job_key=str(row["SK"]))
         with step("ReadOutput", Family=waiting.family.value):
             output = look(str(row.get("Job")), self._in.buckets, self._read)
         if output.complete or output.problem in SETTLED or waiting.attempt >= _LAST:
@@ -184,6 +185,15 @@ class _Run:
         if output.numbered:  # the list of unprocessed files may come later
             self._in.outputs.record(waiting.family, waiting.job_key, output)
         self._postpone(waiting)
+
+    def _row(self, waiting: Waiting) -> Row | None:
+        """Return the job's row, also if another submit time has moved it; None when there is none."""
+        row = self._in.outputs.row(waiting.family, waiting.job_key)
+        if row:
+            return row
+        ledger = self._in.ledger
+        rows = rows_of(ledger.table, ledger.scope, waiting.job_id)
+        return next((row for row in rows if row["PK"] == ledger.partition(waiting.family)), None)
 
     def _record(self, waiting: Waiting, row: Row, output: Output) -> None:
         if not self._in.outputs.record(waiting.family, waiting.job_key, output):

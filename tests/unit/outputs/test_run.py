@@ -198,6 +198,23 @@ def test_a_job_whose_row_is_gone_is_no_longer_waited_for(logged):
     assert (world.waiting(), len(world.reads), logged()) == ([], 1, ([], {}))
 
 
+def test_a_job_that_another_submit_time_moves_is_still_waited_for():
+    world = OutputsWorld(ended_job(1), ended_job(1, family=Family.PHI))
+    old = ended_job(1)
+    world.end(old)
+    world.record(ended_job(1, submitted=NOW - 2 * HOUR), listed_at=NOW + SECOND)
+    world.forward(MINUTE)
+    assert [attempt for _, attempt in world.waiting()] == [2]
+    world.put()
+    assert world.end(old) == SENT
+    items = world.database.items
+    outputs = {key: item["JobOutput"]["S"] for key, item in items.items() if "JobOutput" in item}
+    assert outputs == {
+        (f"{SCOPE}/SNOMEDCT", "2026-11-23T10:00:00.000Z#job0001"): READ.json,
+    }
+    agree(world)
+
+
 @pytest.mark.parametrize("call", range(1, 12))
 def test_a_batch_ends_where_the_ledger_fails_and_goes_on_there(call, caplog):
     world = OutputsWorld(*(ended_job(n) for n in range(1, 6)))
