@@ -1,4 +1,4 @@
-"""The direction of imports: handlers → (board → api), digest, lookup, events, sync → totals → ledger → jobs → service."""
+"""The direction of imports: handlers → (board → api), digest, lookup, events, outputs, sync → stream, totals → ledger → jobs → service."""
 
 import ast
 import sys
