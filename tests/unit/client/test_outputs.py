@@ -1,6 +1,7 @@
 """What jobs processed, on the command line: sums of a summary, and the files of a job from S3."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -51,7 +52,7 @@ def manifest(location: str | None, left: int | None = 2) -> dict[str, object]:
     return {"Summary": {"UnprocessedFilesListLocation": location, "UnprocessedFilesCount": left}}
 
 
-def listed(objects: dict[str, object], *arguments: str, job: dict[str, object] = JOB):
+def listed(objects: Mapping[str, object], *arguments: str, job: Mapping[str, object] = JOB):
     """Run `jobledger job --files` with these objects in S3; any other one is denied."""
 
     def answer(request: Received) -> Scripted:
