@@ -100,6 +100,7 @@ def assemble(
         configured.families,
         sync_minutes=int(settings.required("SYNC_MINUTES")),
         include_details=os.environ.get("INCLUDE_JOB_DETAILS") == "true",
+        include_outputs=settings.shows_outputs(),
     )
     zone = ZoneInfo(settings.required("DIGEST_TIMEZONE"))
     delivery = Delivery(

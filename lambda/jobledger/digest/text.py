@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from jobledger.digest.content import Details, Digest, JobList, Verdict
+from jobledger.digest.content import MOST_SHOWN, Details, Digest, JobList, Verdict
 from jobledger.ledger.job_facts import JobFacts, duration_of
 from jobledger.service import JobStatus
 from jobledger.times import parse, rfc3339, seconds_between
@@ -28,7 +28,7 @@ from jobledger.wording import (
     status_label,
 )
 
-_MOST_LISTED = 10
+_MOST_LISTED = MOST_SHOWN
 _Line = Callable[[JobFacts, Digest], str]
 
 
@@ -96,6 +96,7 @@ def text(digest: Digest, options: TextOptions) -> str:
         _section("RUNNING UNUSUALLY LONG", digest.long_running, _running_line, digest),
         _counts(digest),
         _totals(digest),
+        _processed(digest),
         _expiring(digest, options),
         _window(digest, options),
         _how_to_stop(digest),
@@ -157,6 +158,8 @@ def _section(title: str, listed: JobList, line: _Line, digest: Digest) -> list[s
         said = f"- {job.family} {printable(job.job_id)}, {line(job, digest)}"
         lines += _wrapped(said, indent="  ")
         lines += _details(digest.details.get(job))
+        if (output := digest.outputs.get(job)) and output.notable:
+            lines += _wrapped(f"  {output.text}", indent="    ")
     if listed.total > _MOST_LISTED:
         lines.append(f"- and {listed.total - _MOST_LISTED:,} more")
     return lines
@@ -208,6 +211,20 @@ def _totals(digest: Digest) -> list[str]:
     said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in _by_importance(counts))
     total = digest.totals.total()
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
+
+
+def _processed(digest: Digest) -> list[str]:
+    """Return what all jobs processed; nothing where outputs are not read."""
+    counted = [totals for by_status in digest.processed.values() for totals in by_status.values()]
+    if not counted:
+        return []
+    files, left, characters = (
+        sum(getattr(totals, name) for totals in counted)
+        for name in ("files", "unprocessed", "characters")
+    )
+    return _wrapped(
+        f"Processed in all: {characters:,} characters of {files:,} files; {left:,} files were not processed."
+    )
 
 
 def _expiring(digest: Digest, options: TextOptions) -> list[str]:

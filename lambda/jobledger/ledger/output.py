@@ -46,6 +46,11 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
         """The JSON of a job's `Output`."""
         return msgspec.json.encode(self).decode()
 
+    def facts(self) -> dict[str, Any]:
+        """Return the output as JSON without its place, whose name could identify a patient: for messages."""
+        found: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(self, location=None))
+        return found
+
     @property
     def numbered(self) -> bool:
         """Whether the manifest was read."""
