@@ -69,7 +69,7 @@ class Month:
 @cache
 def month(jobs_a_day: int) -> Month:
     """Return the counts for a number of jobs a day, spread over all families."""
-    with _Deployment() as deployment:
+    with MeteredDeployment() as deployment:
         deployment.sync()  # the first fill, of nothing
         hour = deployment.hour(jobs_a_day)
         walk = deployment.full_walk()
@@ -114,19 +114,21 @@ class _Walk:
         return (larger.reads - self.reads) / max(larger.jobs - self.jobs, 1)
 
 
-class _Deployment:
+class MeteredDeployment:
     """The sync function's code on a metered table and the stand-in, with a clock moved by hand."""
 
-    def __init__(self) -> None:
-        self._now = _START
-        self._table = Metered()
+    def __init__(self, *, manifests: bool = False) -> None:
+        """With `manifests`, ended jobs have the path of one."""
+        self._manifests = manifests
+        self.now = _START
+        self.table = Metered()
         self._server = Server(hostility=Hostility.none(), clock=self._seconds)
         self._jobs: dict[Family, list[dict[str, Any]]] = {family: [] for family in Family}
 
-    def __enter__(self) -> "_Deployment":
+    def __enter__(self) -> "MeteredDeployment":
         self._server.__enter__()
-        table = Table(self._table, "ledger")
-        self._ledger = Ledger(table, _SCOPE, lambda: self._now)
+        table = Table(self.table, "ledger")
+        self.ledger = Ledger(table, _SCOPE, lambda: self.now)
         pace = Pace(table, _SCOPE, self._seconds, lambda seconds: None)
         client = session().create_client(
             "comprehendmedical",
@@ -137,7 +139,7 @@ class _Deployment:
             config=CONFIG,
         )
         configured = Settings("ledger", _SCOPE, tuple(Family))
-        self._dependencies = (configured, self._ledger, Upstream(client, pace), pace)
+        self._dependencies = (configured, self.ledger, Upstream(client, pace), pace)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,7 +154,7 @@ class _Deployment:
         logger.append_keys(**_LAMBDA_KEYS)
         try:
             with contextlib.redirect_stdout(log):
-                done = sync_families({}, 1e9, self._dependencies, lambda: self._now)
+                done = sync_families({}, 1e9, self._dependencies, lambda: self.now)
         finally:
             handler.setStream(stdout)
             logger.remove_keys(list(_LAMBDA_KEYS))
@@ -167,8 +169,8 @@ class _Deployment:
         logs = ""
         for minute in range(1, 60 + 2 * _JOB_MINUTES + 1):
             if minute == 2 * _JOB_MINUTES + 1:
-                before = (self._table.reads, self._table.writes, self._table.stored)
-            self._now += timedelta(minutes=1)
+                before = (self.table.reads, self.table.writes, self.table.stored)
+            self.now += timedelta(minutes=1)
             for number in range(begun, due(minute)):
                 self._submit(number)
             begun = due(minute)
@@ -177,7 +179,7 @@ class _Deployment:
             )
             log = self.sync()
             logs += log if minute > 2 * _JOB_MINUTES else ""
-        table, changes = self._table, sum("#changes" in pk for pk, _ in self._table.items)
+        table, changes = self.table, sum("#changes" in pk for pk, _ in self.table.items)
         return _Hour(
             reads=table.reads - before[0],
             writes=table.writes - before[1],
@@ -190,20 +192,20 @@ class _Deployment:
     def full_walk(self) -> _Walk:
         """Run the daily full walk, a day later."""
         jobs = sum(map(len, self._jobs.values()))
-        self._now += timedelta(minutes=1)
-        before = self._table.reads
+        self.now += timedelta(minutes=1)
+        before = self.table.reads
         self.sync()
-        at_rest = self._table.reads - before
-        self._now += timedelta(days=1)
-        before = self._table.reads
+        at_rest = self.table.reads - before
+        self.now += timedelta(days=1)
+        before = self.table.reads
         self.sync()
-        return _Walk(max(0.0, self._table.reads - before - 2 * at_rest), jobs)
+        return _Walk(max(0.0, self.table.reads - before - 2 * at_rest), jobs)
 
     def submit_again(self) -> None:
         """Submit as many jobs as there are, and let all of them end."""
         for number in range(jobs := sum(map(len, self._jobs.values()))):
             self._submit(jobs + number)
-        self._now += timedelta(minutes=2 * _JOB_MINUTES)
+        self.now += timedelta(minutes=2 * _JOB_MINUTES)
         self._server.put_jobs(
             {LocalFamily(family.value): self._listed(family) for family in Family}
         )
@@ -211,39 +213,41 @@ class _Deployment:
 
     def page(self) -> float:
         """Return the read units of one page, with its AsOf."""
-        self._now += timedelta(minutes=1)
-        before = self._table.reads
+        self.now += timedelta(minutes=1)
+        before = self.table.reads
         asked = {"Family": ["ALL"], "MaxResults": PAGE}
-        list_jobs(self._ledger, asked, lambda: self._now)
-        return self._table.reads - before
+        list_jobs(self.ledger, asked, lambda: self.now)
+        return self.table.reads - before
 
     def digest(self) -> float:
         """Return the read units of one digest of a day."""
-        before = self._table.reads
-        end = self._now - timedelta(minutes=2)
+        before = self.table.reads
+        end = self.now - timedelta(minutes=2)
         window = Window(rfc3339(end - timedelta(days=1)), rfc3339(end))
-        reader = DigestReader(self._ledger, tuple(Family), sync_minutes=1, include_details=False)
-        reader.read(window, self._now, first_start=None, covers_gap=False)
-        return self._table.reads - before
+        reader = DigestReader(self.ledger, tuple(Family), sync_minutes=1, include_details=False)
+        reader.read(window, self.now, first_start=None, covers_gap=False)
+        return self.table.reads - before
 
     def _seconds(self) -> float:
-        return self._now.timestamp()
+        return self.now.timestamp()
 
     def _submit(self, number: int) -> None:
         family = list(Family)[number % len(Family)]
-        self._jobs[family].append(a_job(number, self._now.timestamp() - 30))
+        self._jobs[family].append(a_job(number, self.now.timestamp() - 30))
 
     def _listed(self, family: Family) -> list[dict[str, Any]]:
         """Return a family's jobs with the status and the times that they have now."""
         return [job | self._progress(job["SubmitTime"]) for job in self._jobs[family]]
 
     def _progress(self, submitted: float) -> dict[str, Any]:
-        age = self._now.timestamp() - submitted
+        age = self.now.timestamp() - submitted
         if age < 60:
             return {"JobStatus": "SUBMITTED"}
         if age < _JOB_MINUTES * 60:
             return {"JobStatus": "IN_PROGRESS"}
-        return {"JobStatus": "COMPLETED", "EndTime": submitted + _JOB_MINUTES * 60}
+        ended = {"JobStatus": "COMPLETED", "EndTime": submitted + _JOB_MINUTES * 60}
+        path = f"out/2026/111122223333-SNOMEDCT-{submitted}/Manifest"
+        return ended | ({"ManifestFilePath": path} if self._manifests else {})
 
 
 def a_job(number: int, submitted: float, *, ended: bool = False) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 # Stands for each address of the settings digestEmails and alertEmails in a path.
 EMAIL = "{email}"
+# Stands for each entry of the setting outputBuckets in a rule.
+OUTPUT = "{bucket/prefix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ _OWN_FUNCTIONS = (
     "JobAlerts/Function",
     "Lookup/IsComplete",
     "Lookup/OnEvent",
+    "Outputs/Function",
     "Sync/FirstSync/Function",
     "Sync/Function",
     "Widget/Function",
@@ -122,6 +125,7 @@ ACCEPTED = (
             "JobAlerts/FunctionRole/DefaultPolicy",
             "Lookup/IsCompleteRole/DefaultPolicy",
             "Lookup/OnEventRole/DefaultPolicy",
+            "Outputs/FunctionRole/DefaultPolicy",
             "Sync/FirstSync/FunctionRole/DefaultPolicy",
             "Sync/FunctionRole/DefaultPolicy",
             "Widget/FunctionRole/DefaultPolicy",
@@ -146,9 +150,18 @@ ACCEPTED = (
         "A reader may read all routes of this stage. The wildcard stands for their paths, for one method.",
     ),
     Accepted(
+        tuple(
+            f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{OUTPUT}{pattern}]"
+            for pattern in ("*Manifest", "*Manifest_*")
+        ),
+        ("Outputs/FunctionRole/DefaultPolicy",),
+        "The service chooses the names of a job's folder and manifests. The wildcards allow only keys that have"
+        " Manifest at the end or Manifest_ in them, below what outputBuckets names.",
+    ),
+    Accepted(
         ("CKV_AWS_33",),
         ("Key",),
-        "The statement LogsOfCallers names everyone, and its condition only callers of the own account through"
+        "The statement LogsOfCallers names everyone, and its condition only callers of this account through"
         " CloudWatch Logs. A principal of the account would leave it to IAM policies, which the account's role for"
         " logs of API Gateway does not have.",
     ),
@@ -164,6 +177,8 @@ ACCEPTED = (
             "Lookup/IsCompleteRole/DefaultPolicy",
             "Lookup/OnEventRole/DefaultPolicy",
             f"{_WAITER}/Role/DefaultPolicy",
+            "Outputs/FunctionRole/DefaultPolicy",
+            "SchedulerRoleForOutputs/DefaultPolicy",
             "SchedulerRoleForTarget-1b2b2b/DefaultPolicy",
             "SchedulerRoleForTarget-91eb27/DefaultPolicy",
             "SchedulerRoleForTarget-b6b93d/DefaultPolicy",
@@ -210,7 +225,7 @@ ACCEPTED = (
     ),
     Accepted(
         _DEAD_LETTERS,
-        ("Digest/Function", "Changes/Function"),
+        ("Digest/Function", "Changes/Function", "Outputs/Function"),
         "Failed events go to an on-failure destination, the queue Undelivered, which tells more about the"
         " failure than a dead-letter queue.",
     ),
@@ -248,8 +263,8 @@ ACCEPTED = (
     ),
     Accepted(
         ("Serverless-LambdaTracing",),
-        ("JobAlerts/Function",),
-        "It runs each minute and finds an empty queue most of the time. Active tracing would record each run, and"
+        ("JobAlerts/Function", "Outputs/Function"),
+        "It runs each minute and finds nothing to do most of the time. Active tracing would record each run, and"
         " X-Ray bills for each record.",
     ),
     Accepted(

@@ -4,11 +4,12 @@ cdk-nag reads them from the constructs, checkov from the resources' metadata in 
 apply when other people run these tools on the template.
 """
 
+from collections.abc import Iterator
 from typing import cast
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
 
-from stacks.accepted_findings import ACCEPTED, EMAIL, Accepted
+from stacks.accepted_findings import ACCEPTED, EMAIL, OUTPUT, Accepted
 from stacks.settings import Settings
 
 
@@ -21,7 +22,7 @@ def acknowledge(stack: Stack, settings: Settings) -> None:
                 [path.replace(EMAIL, email) for email in emails] if EMAIL in path else [path]
             ):
                 if resource := _resource(stack, each):
-                    _record(resource, accepted)
+                    _record(resource, accepted, settings)
 
 
 def _resource(stack: Stack, path: str) -> CfnResource | None:
@@ -34,9 +35,9 @@ def _resource(stack: Stack, path: str) -> CfnResource | None:
     return cast(CfnResource, node.default_child)
 
 
-def _record(resource: CfnResource, accepted: Accepted) -> None:
+def _record(resource: CfnResource, accepted: Accepted, settings: Settings) -> None:
     skipped = list((resource.get_metadata("checkov") or {}).get("skip", []))
-    for rule in accepted.rules:
+    for rule in _rules(accepted, settings):
         if rule.startswith("CKV_"):
             skipped.append({"id": rule, "comment": accepted.reason})
         else:
@@ -46,3 +47,12 @@ def _record(resource: CfnResource, accepted: Accepted) -> None:
             )
     if skipped:
         resource.add_metadata("checkov", {"skip": skipped})
+
+
+def _rules(accepted: Accepted, settings: Settings) -> Iterator[str]:
+    """Yield the rules, and those about each bucket of the setting outputBuckets."""
+    for rule in accepted.rules:
+        if OUTPUT in rule:
+            yield from (rule.replace(OUTPUT, place) for place in settings.output_locations)
+        else:
+            yield rule

@@ -2,17 +2,12 @@
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as event_sources
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from stacks.change_log import stream_of_changes
 from stacks.dead_letters import dead_letter_queue
 from stacks.function import Deployment, LedgerFunction
-from stacks.ledger import Ledger
 from stacks.permissions import allow, allow_dead_letters
-
-_RETRY_FOR = Duration.hours(12)
 
 
 class Changes(Construct):
@@ -41,7 +36,7 @@ class Changes(Construct):
         )
         allow_dead_letters(self.function.own_role, self.undelivered, key)
         _allow(self.function.own_role, deployment)
-        self.function.add_event_source(_stream(deployment.ledger, self.undelivered))
+        self.function.add_event_source(stream_of_changes(deployment.ledger, self.undelivered))
 
 
 def _allow(role: iam.Role, deployment: Deployment) -> None:
@@ -54,19 +49,3 @@ def _allow(role: iam.Role, deployment: Deployment) -> None:
     bus = stack.format_arn(service="events", resource="event-bus", resource_name="default")
     only_own = {"StringEquals": {"events:source": settings.event_source}}
     allow(role, "PutEvents", ["events:PutEvents"], [bus], only_own)
-
-
-def _stream(ledger: Ledger, undelivered: sqs.Queue) -> event_sources.DynamoEventSource:
-    """Deliver only new change log rows, in order, and retry from the first failed one."""
-    is_change = lambda_.FilterCriteria.filter(
-        {"eventName": ["INSERT"], "dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#changes"}]}}}}
-    )
-    return event_sources.DynamoEventSource(
-        ledger,
-        starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-        batch_size=100,
-        filters=[is_change],
-        report_batch_item_failures=True,
-        max_record_age=_RETRY_FOR,
-        on_failure=event_sources.SqsDlq(undelivered),
-    )

@@ -101,6 +101,7 @@ def _function(scope: Construct, deployment: Deployment, *, topic: sns.Topic) -> 
         memory_size=512,
         environment={
             **deployment.environment,
+            **deployment.showing_outputs,
             "DIGEST_TOPIC_ARN": topic.topic_arn,
             "DIGEST_TIMEZONE": settings.digest_timezone,
             "DIGEST_SCHEDULE": f"{settings.digest_schedule} {settings.digest_timezone}",

@@ -13,6 +13,7 @@ from stacks.function import Code, Deployment
 from stacks.ledger import Ledger
 from stacks.lookup import Lookup
 from stacks.monitoring.monitoring import Monitoring, Parts
+from stacks.outputs import Outputs
 from stacks.settings import Settings
 from stacks.sync import Sync
 from stacks.widget import Widget
@@ -56,6 +57,9 @@ class JobLedgerStack(Stack):
         alerts = JobAlerts(
             self, "JobAlerts", deployment, chat_topic=digest.chat_topic, api_url=api.address
         )
+        outputs = None
+        if deployment.settings.output_buckets:
+            outputs = Outputs(self, "Outputs", deployment, undelivered=digest.undelivered)
         return Parts(
             ledger=deployment.ledger,
             sync=sync,
@@ -65,6 +69,7 @@ class JobLedgerStack(Stack):
             api=api,
             lookup=lookup,
             widget=Widget(self, "Widget", deployment),
+            outputs=outputs,
         )
 
     def _add_outputs(self, parts: Parts) -> None:
@@ -85,6 +90,8 @@ class JobLedgerStack(Stack):
         }
         if parts.alerts.function is not None:
             values["AlertsFunctionName"] = parts.alerts.function.function_name
+        if parts.outputs is not None:
+            values["OutputsFunctionName"] = parts.outputs.function.function_name
         if parts.digest.chat_topic is not None:
             values["ChatTopicArn"] = parts.digest.chat_topic.topic_arn
         for name, value in values.items():

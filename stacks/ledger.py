@@ -1,11 +1,14 @@
 """The ledger: the table of jobs, changes and state."""
 
+from typing import Any
+
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from jobledger.service import Family
 from stacks.permissions import allow, allow_reading_tables, allow_writing_tables
 from stacks.settings import Settings
 
@@ -61,6 +64,10 @@ class Ledger(dynamodb.Table):
         """Allow queries only: for pages, counts and states."""
         self._grant_reads(role, "Query")
 
+    def grant_finding(self, role: iam.Role) -> None:
+        """Allow queries and reads of single rows one at a time: for what is known of a job."""
+        self._grant_reads(role, "GetItem", "Query")
+
     def _grant_reads(self, role: iam.Role, *operations: str) -> None:
         indexes = (f"{self.table_arn}/index/{name}" for name in INDEXES)
         actions = [f"dynamodb:{operation}" for operation in operations]
@@ -68,11 +75,11 @@ class Ledger(dynamodb.Table):
         allow_reading_tables(role, self._key)
 
     def grant_recording(self, role: iam.Role) -> None:
-        """Allow to put, update and check rows, and to delete rows of jobs.
+        """Allow putting, updating and checking rows, and deleting rows of jobs.
 
         The row of an active job is deleted when the job ends, and a job's row moves when its submit time changes.
         Both happen in transactions. AWS does not document whether the condition sees the keys of the deleted row
-        only, or of all rows of the transaction: it allows both. It never allows to delete digests, claims or the pace.
+        only, or of all rows of the transaction: it allows both. It never allows deleting digests, claims or the pace.
         """
         actions = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         allow(role, "WriteLedger", actions, [self.table_arn])
@@ -82,27 +89,42 @@ class Ledger(dynamodb.Table):
             "RemoveRows",
             ["dynamodb:DeleteItem"],
             [self.table_arn],
-            {
-                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            _only_partitions(*partitions),
         )
         allow_writing_tables(role, self._key)
 
     def grant_writing_partition(self, role: iam.Role, partition: str) -> None:
-        """Allow to put the rows with this partition key, and no others. The key is granted elsewhere."""
+        """Allow putting the rows with this partition key, and no others. The key is granted elsewhere."""
         allow(
             role,
             "WriteOwnRows",
             ["dynamodb:PutItem"],
             [self.table_arn],
-            # `ForAllValues` also holds for a request without keys, which `Null` excludes:
-            # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
-            {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            _only_partitions(partition, operator="StringEquals"),
         )
+
+    def grant_recording_outputs(self, role: iam.Role) -> None:
+        """Allow to put and update rows of jobs and totals, and the rows of jobs whose outputs are waited for.
+
+        Neither the change log nor rows of active jobs, states or digests. It deletes its own rows only.
+        """
+        jobs = [f"{self.scope_name}/{family.value}" for family in Family]
+        waiting = f"{self.scope_name}#outputs"
+        allow(
+            role,
+            "WriteOutputs",
+            ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            [self.table_arn],
+            _only_partitions(*jobs, f"{self.scope_name}#totals#*", waiting),
+        )
+        allow(
+            role,
+            "RemoveWaiting",
+            ["dynamodb:DeleteItem"],
+            [self.table_arn],
+            _only_partitions(waiting),
+        )
+        allow_writing_tables(role, self._key)
 
     def grant_reading_stream(self, role: iam.Role) -> None:
         """Allow Lambda to read the table's stream with this role."""
@@ -119,6 +141,16 @@ class Ledger(dynamodb.Table):
             [str(self.table_stream_arn)],
         )
         allow_reading_tables(role, self._key)
+
+
+def _only_partitions(*patterns: str, operator: str = "StringLike") -> dict[str, Any]:
+    """Return the condition that a request is about rows with these partition keys only."""
+    # `ForAllValues` also holds for a request without keys, which `Null` excludes:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    return {
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": list(patterns)},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
 
 
 def _string(name: str) -> dynamodb.Attribute:

@@ -31,7 +31,11 @@ def region_problem(region: str | None) -> str | None:
 
 def arn_problems(settings: Settings, region: str | None) -> Iterator[str]:
     """Yield what is wrong with ARNs in the settings: resources of another region cannot be used."""
-    given = {"kmsKeyArn": settings.kms_key_arn, "webAclArn": settings.web_acl_arn}
-    for key, arn in given.items():
+    given = [
+        ("kmsKeyArn", settings.kms_key_arn),
+        ("webAclArn", settings.web_acl_arn),
+        *(("outputKeyArns", arn) for arn in settings.output_key_arns),
+    ]
+    for key, arn in given:
         if arn and region and (found := arn.split(":")[3]) != region:
             yield f"setting {key}: {arn!r} is of the region {found}; allowed: one of {region}, the region of the deployment (AWS_REGION or the profile sets it)"

@@ -75,7 +75,7 @@ def accounts(value: object) -> tuple[str, ...]:
     def problem(account: str) -> str | None:
         return None if _ACCOUNT.fullmatch(account) else f"{account!r} is not an account id"
 
-    return _words(value, "account ids of 12 digits such as 111122223333,444455556666", problem)
+    return word_list(value, "account ids of 12 digits such as 111122223333,444455556666", problem)
 
 
 def vpc_endpoint_ids(value: object) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def vpc_endpoint_ids(value: object) -> tuple[str, ...]:
         found = _VPC_ENDPOINT.fullmatch(endpoint)
         return None if found else f"{endpoint!r} is not the id of a VPC endpoint"
 
-    return _words(value, "ids of interface endpoints for execute-api, vpce-…", problem)
+    return word_list(value, "ids of interface endpoints for execute-api, vpce-…", problem)
 
 
 def web_acl_arn(value: object) -> str:
@@ -126,7 +126,7 @@ def timezone(value: object) -> str:
     # From the tzdata package, so the result does not depend on the machine's files.
     zones = (resources.files("tzdata") / "zones").read_text(encoding="utf-8").split()
     if name not in zones or name == "Factory":
-        problem = f"{name!r} is not a time zone{_nearest(name, zones)}"
+        problem = f"{name!r} is not a time zone{suggestion(name, zones)}"
         raise InvalidValue("an IANA name such as UTC or Europe/Zurich", problem)
     return name
 
@@ -135,7 +135,7 @@ def emails(value: object) -> tuple[str, ...]:
     def problem(address: str) -> str | None:
         return None if _is_email(address) else f"{address!r} is not an e-mail address"
 
-    return _words(value, "addresses such as a@example.org,b@example.org", problem)
+    return word_list(value, "addresses such as a@example.org,b@example.org", problem)
 
 
 def truth(value: object) -> bool:
@@ -225,12 +225,14 @@ def _choices(value: object, kind: str, choices: Sequence[str], allowed: str) -> 
     """Return the words of a list; each must be one of `choices`."""
 
     def problem(word: str) -> str | None:
-        return None if word in choices else f"{word!r} is not a {kind}{_nearest(word, choices)}"
+        return None if word in choices else f"{word!r} is not a {kind}{suggestion(word, choices)}"
 
-    return _words(value, allowed, problem)
+    return word_list(value, allowed, problem)
 
 
-def _words(value: object, allowed: str, problem_of: Callable[[str], str | None]) -> tuple[str, ...]:
+def word_list(
+    value: object, allowed: str, problem_of: Callable[[str], str | None]
+) -> tuple[str, ...]:
     """Return the unique words of 'a, b' or of a JSON list."""
     listed = value.split(",") if isinstance(value, str) and value.strip() else value or []
     if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
@@ -247,6 +249,6 @@ def _words(value: object, allowed: str, problem_of: Callable[[str], str | None])
     return words
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def suggestion(word: str, known: Sequence[str]) -> str:
     near = nearest(word, known, cutoff=0.6)
     return f", did you mean {near}?" if near else ""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stacks import output_setting_readers as read_output
 from stacks import setting_readers as read
 from stacks.setting_readers import FAMILIES, InvalidValue
 
@@ -45,6 +46,9 @@ class Settings:
     retain_ledger: bool = True
     keep_warm: bool = True
     api_gateway_account: bool = True
+    output_buckets: tuple[str, ...] = ()
+    output_key_arns: tuple[str, ...] = ()
+    character_prices: tuple[str, ...] = ()
     bundle_for: Literal["lambda", "host"] = "lambda"
 
     @classmethod
@@ -59,6 +63,7 @@ class Settings:
                 values[name] = reader(context[key])
             except InvalidValue as invalid:
                 problems += [_line(key, problem, invalid.allowed) for problem in invalid.problems]
+        problems += _useless_keys(context, values)
         if problems:
             raise SettingsError("\n".join(problems))
         return cls(**values)
@@ -78,6 +83,11 @@ class Settings:
         """Return the name of the SSM parameter with the service token of look-ups."""
         own = () if self.name == DEFAULT_NAME else (self.name,)
         return "/".join(("/job-ledger", *own, "lookup-service-token"))
+
+    @property
+    def output_locations(self) -> tuple[str, ...]:
+        """Return where outputs are, as `bucket/` or `bucket/prefix`: the beginnings of S3 URIs without the scheme."""
+        return tuple(place if "/" in place else f"{place}/" for place in self.output_buckets)
 
 
 def unknown_keys(context: Mapping[str, Any]) -> list[str]:
@@ -107,6 +117,17 @@ def _misspelt_keys(context: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _useless_keys(context: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """Return a line for each setting about outputs without the one that turns them on, unless that one is not valid."""
+    if values.get("output_buckets", "outputBuckets" in context):
+        return []
+    return [
+        _line(key, "it needs the setting outputBuckets", "only together with outputBuckets")
+        for key in ("outputKeyArns", "characterPrices")
+        if values.get(_READERS[key][0])
+    ]
+
+
 def _line(key: str, problem: str, allowed: str) -> str:
     return f"setting {key}: {problem}; allowed: {allowed}"
 
@@ -133,5 +154,8 @@ _READERS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "retainLedger": ("retain_ledger", read.truth),
     "keepWarm": ("keep_warm", read.truth),
     "apiGatewayAccount": ("api_gateway_account", read.truth),
+    "outputBuckets": ("output_buckets", read_output.output_buckets),
+    "outputKeyArns": ("output_key_arns", read_output.output_key_arns),
+    "characterPrices": ("character_prices", read_output.character_prices),
     "bundleFor": ("bundle_for", read.bundle_for),
 }

@@ -13,8 +13,8 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs
 
-from jobledger.api import keyed_walks
-from jobledger.api.keyed_walks import KeyedWalks
+from jobledger.api import deployment, keyed_traversals
+from jobledger.api.keyed_traversals import KeyedTraversals
 from jobledger.handlers import api
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
@@ -84,7 +84,7 @@ class Api:
         self.context = Context()
         self.idempotency = MemoryTables()
         self.slept = 0.0
-        self.walks = KeyedWalks(self.idempotency, REMEMBERED, self.sleep)
+        self.traversals = KeyedTraversals(self.idempotency, REMEMBERED, self.sleep)
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answer_of_function: Any = {}
 
@@ -111,7 +111,7 @@ class Api:
     def get(self, path: str = "/jobs", **query: object) -> Answer:
         return self.call(path, query)
 
-    def walk(self, **query: object) -> Iterator[list[dict[str, Any]]]:
+    def traverse(self, **query: object) -> Iterator[list[dict[str, Any]]]:
         """Yield page after page."""
         while True:
             answer = self.get("/jobs", **query)
@@ -132,15 +132,23 @@ class Api:
         """Note that the ledger agrees with the service."""
         agree(self.ledger, rfc3339(as_of or self.now), families)
 
+    def its_ledger(self) -> Ledger:
+        """Stand in for `deployment.ledger`."""
+        return self.ledger
+
     def its_time(self) -> datetime:
-        """Stand in for `api._now`."""
+        """Stand in for `deployment.now`."""
         return self.now
+
+    def its_traversals(self) -> KeyedTraversals:
+        """Stand in for `keyed_traversals.keyed_traversals`."""
+        return self.traversals
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
 
     def function(self, variable: str) -> Any:
-        """Stand in for `api._function`."""
+        """Stand in for `deployment.function`."""
 
         def ask(payload: Mapping[str, Any]) -> Any:
             self.asked.append((variable, payload))
@@ -159,10 +167,10 @@ def running_api(database: MemoryDynamoDB | None = None) -> Iterator[Api]:
     made = Api(database or MemoryDynamoDB())
     with (
         mock.patch.dict("os.environ", ENVIRONMENT),
-        mock.patch.object(api, "_ledger", side_effect=lambda: made.ledger),
-        mock.patch.object(api, "_function", made.function),
-        mock.patch.object(api, "_now", made.its_time),
-        mock.patch.object(keyed_walks, "keyed_walks", return_value=made.walks),
+        mock.patch.object(deployment, "ledger", made.its_ledger),
+        mock.patch.object(deployment, "function", made.function),
+        mock.patch.object(deployment, "now", made.its_time),
+        mock.patch.object(keyed_traversals, "keyed_traversals", made.its_traversals),
     ):
         yield made
 

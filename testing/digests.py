@@ -6,11 +6,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
 
+import jsonschema_rs
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
@@ -215,6 +217,13 @@ def sent(world: DigestWorld) -> list[dict[str, Any]]:
 
 def windows(world: DigestWorld) -> list[tuple[str, str]]:
     return [(digest["Window"]["Start"], digest["Window"]["End"]) for digest in sent(world)]
+
+
+def check_schema(digest: dict[str, Any]) -> None:
+    """Check that a digest is as docs/digest.schema.json says, with every member."""
+    schema = json.loads((Path(__file__).parents[1] / "docs" / "digest.schema.json").read_text())
+    jsonschema_rs.validator_for(schema).validate(digest)
+    assert digest.keys() == schema["properties"].keys()
 
 
 def machine(notification: Notification) -> dict[str, Any]:

@@ -37,11 +37,11 @@ def _kind(partition: str) -> str:
 
 
 CONDITIONS = {
-    "a job row that exists": Condition("ledger/recording.py", "jobs", _VERSION),
-    "a new job row": Condition("ledger/recording.py", "jobs", _NEW),
-    "a change row": Condition("ledger/recording.py", "changes", _NEW),
-    "a job row that stays": Condition("ledger/recording.py", "jobs", _VERSION, Check),
-    "another row of a job": Condition("ledger/recording.py", "jobs", _VERSION, Delete),
+    "a job row that exists": Condition("ledger/job_write.py", "jobs", _VERSION),
+    "a new job row": Condition("ledger/job_write.py", "jobs", _NEW),
+    "a change row": Condition("ledger/job_write.py", "changes", _NEW),
+    "a job row that stays": Condition("ledger/job_write.py", "jobs", _VERSION, Check),
+    "another row of a job": Condition("ledger/job_write.py", "jobs", _VERSION, Delete),
     "the state behind new jobs": Condition("ledger/recording.py", "state", _VERSION, Check),
     "no state behind new jobs": Condition("ledger/recording.py", "state", _NEW, Check),
     "an active row": Condition("ledger/active.py", "active", _SAME_JOB),

@@ -1,11 +1,18 @@
-"""Python in a process of its own, for what a test's process would disturb: forks, sizes, imports, signals."""
+"""Programs in processes of their own, and Python in one that a test's process would disturb: forks, sizes, imports."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
+
+
+def run(*command: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever its exit status; what it prints is text."""
+    words = [str(word) for word in command]
+    return subprocess.run(words, capture_output=True, encoding="utf-8", check=False, **options)
 
 
 def run_python(code: str, *arguments: object, **environment: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from jobledger.ledger.counters import counts_of, partition
-from jobledger.ledger.counts import LAYOUT, expiration_of, names_of, without_hours
+from jobledger.ledger.counts import LAYOUT, counts_of_job, expiration_of, without_hours
 from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
@@ -35,7 +35,7 @@ def recounted(items: Items, scope: str, *, every_row: bool = False) -> Counters:
         if "Job" in row and pk.startswith(f"{scope}/") and (every_row or is_counted(row)):
             family = Family(pk.rpartition("/")[2])
             job = facts_of_row(family, row)
-            counts = Counter(names_of(job))
+            counts = Counter(counts_of_job(job))
             rows[f"day#{sk[:10]}#{family}"].update(counts)
             rows[f"month#{sk[:7]}#{family}"].update(without_hours(counts))
             rows[f"all#{family}"].update(without_hours(counts))

@@ -47,7 +47,7 @@ PACKAGES = {
         (
             *("tests/unit/api/test_parameters.py", "tests/unit/inputs/test_documents.py"),
             *("tests/unit/inputs/test_formats.py", "tests/unit/digest/test_requests.py"),
-            *("tests/unit/sync/test_handler.py", "tests/unit/lookup"),
+            *("tests/unit/sync/test_run.py", "tests/unit/lookup"),
         ),
     ),
     "sync": Package(("sync/*.py",), ("tests/unit/sync", CONNECTIONS)),

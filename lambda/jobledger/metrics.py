@@ -25,6 +25,9 @@ TRANSITIONS = Metric("Transitions")
 UPSTREAM_CALLS = Metric("UpstreamCalls")
 UPSTREAM_THROTTLES = Metric("UpstreamThrottles")
 
+OUTPUT_PROBLEMS = Metric("OutputProblems")
+OUTPUTS_FAILING = Metric("OutputsFailing")
+
 RECORDS_PUT_ASIDE = Metric("RecordsPutAside")
 ROWS_SKIPPED = Metric("RowsSkipped")
 

@@ -4,8 +4,8 @@ An alarm means that a person should look. Thresholds leave room for failures tha
 is repeated a minute later, a throttled call is retried. Each alarm notifies when it starts and when it ends.
 
 Two alarms fire when a function reports nothing. They notify when their data ends, instead of treating missing data as
-breaching: a first deployment has no data yet. CloudWatch creates an alarm in the state INSUFFICIENT_DATA, so to stay in
-that state is no change and sends no notification.
+breaching: a first deployment has no data yet. CloudWatch creates an alarm in the state INSUFFICIENT_DATA, so staying in
+that state is not a change and sends no notification.
 """
 
 import math
@@ -18,9 +18,9 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
+from job_ledger.schedules import longest_gap
 from stacks.monitoring.alarm import Alarm
 from stacks.monitoring.metrics import EmittedMetrics
-from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
 
 _FIVE_MINUTES = Duration.minutes(5)
@@ -74,7 +74,8 @@ def digest_alarms(
         metric=emitted.metric("DigestFailures", "Sum").with_(period=_FIVE_MINUTES),
         threshold=1,
     )
-    yield _dead_letters("a digest run was given up", undelivered)
+    reads_manifests = " or a run that reads manifests" if settings.output_buckets else ""
+    yield _dead_letters(f"a digest run{reads_manifests} was given up", undelivered)
     if settings.chat_digests:
         yield Alarm(
             construct_id="ChatFailuresAlarm",
@@ -122,6 +123,20 @@ def alert_alarms(
         yield _dead_letters("job alerts did not reach their topic", undelivered)
     if function is not None:
         yield _errors("FailingAlarm", function, "alerts")
+
+
+def output_alarms(emitted: EmittedMetrics) -> Iterator[Alarm]:
+    """Yield the alarm for what jobs processed. Runs that were given up are in the queue of digests, which has one."""
+    yield Alarm(
+        construct_id="FailingAlarm",
+        title="Outputs failing",
+        meaning="most of the last jobs' manifests could not be read",
+        metric=emitted.metric("OutputsFailing", "Sum").with_(period=Duration.hours(1)),
+        threshold=1,
+        # It is sent with the outputs that are recorded, which can be hours apart.
+        periods=6,
+        breaching=1,
+    )
 
 
 def api_alarms(server_errors: cloudwatch.Metric, latency: cloudwatch.Metric) -> Iterator[Alarm]:

@@ -24,12 +24,14 @@ from stacks.monitoring.alarms import (
     digest_alarms,
     event_alarms,
     function_alarms,
+    output_alarms,
     sync_alarms,
     table_alarms,
 )
 from stacks.monitoring.dashboard import Watched, create_dashboard, dashboard_rows
 from stacks.monitoring.metrics import EmittedMetrics
 from stacks.monitoring.queries import SavedQueries
+from stacks.outputs import Outputs
 from stacks.settings import Settings
 from stacks.sync import Sync
 from stacks.widget import Widget
@@ -47,6 +49,7 @@ class Parts:
     api: Api
     lookup: Lookup
     widget: Widget
+    outputs: Outputs | None
 
     @property
     def alarmed_functions(self) -> dict[str, lambda_.Function]:
@@ -63,7 +66,7 @@ class Parts:
 
     @property
     def functions(self) -> dict[str, lambda_.Function]:
-        """All functions, by name."""
+        """The functions on the dashboard, by name: all but that of outputs, for which it has no free metrics left."""
         alerts = {"alerts": self.alerts.function} if self.alerts.function else {}
         return self.alarmed_functions | {
             **alerts,
@@ -88,6 +91,7 @@ class Parts:
             "lookup": [self.lookup.on_event.log_group, self.lookup.is_complete.log_group],
             "access": [self.api.access_logs],
             "alerts": [self.alerts.function.log_group] if self.alerts.function else [],
+            "outputs": [self.outputs.function.log_group] if self.outputs else [],
         }
 
 
@@ -131,6 +135,8 @@ def _alarms(emitted: EmittedMetrics, settings: Settings, parts: Parts) -> list[c
         (parts.api, api_alarms(stage.metric_server_error(), stage.metric_latency())),
         (parts.ledger, table_alarms(parts.ledger, digest.idempotency_table)),
     ]
+    if parts.outputs is not None:
+        declared.append((parts.outputs, output_alarms(emitted)))
     declared += [
         (function, function_alarms(function, name))
         for name, function in parts.alarmed_functions.items()

@@ -60,15 +60,22 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
             f"| filter ispresent(message)\n| {_LATEST}"
         ),
     ),
+    "Output problems": (
+        ("outputs",),
+        (
+            "fields @timestamp, level, message, error, family, job_id, problem\n"
+            f'| filter ispresent(problem) or level = "ERROR"\n| {_LATEST}'
+        ),
+    ),
     "Function failures": (
-        ("sync", "digest", "changes", "alerts", "api", "lookup"),
+        ("sync", "digest", "changes", "alerts", "api", "lookup", "outputs"),
         (
             "fields @timestamp, @log, type, record.status, record.errorType\n"
             f'| filter type = "platform.report" and record.status != "success"\n| {_LATEST}'
         ),
     ),
     "Function durations": (
-        ("sync", "digest", "changes", "alerts", "api", "lookup"),
+        ("sync", "digest", "changes", "alerts", "api", "lookup", "outputs"),
         (
             'filter type = "platform.report"\n'
             "| stats count() as runs, pct(record.metrics.durationMs, 99) as p99_ms, "
@@ -79,7 +86,7 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
 
 
 class SavedQueries(Construct):
-    """The queries, in a folder of the deployment's name."""
+    """The queries, in a folder of the deployment's name: those of the capabilities that it has."""
 
     def __init__(
         self,
@@ -92,12 +99,13 @@ class SavedQueries(Construct):
         """`log_groups`: those of each capability, by the names that QUERIES uses."""
         super().__init__(scope, construct_id)
         for title, (names, text) in QUERIES.items():
+            groups = [group.log_group_name for name in names for group in log_groups[name]]
+            if not groups:
+                continue
             logs.CfnQueryDefinition(
                 self,
                 title.replace(" ", "").replace("-", ""),
                 name=f"{folder}/{title}",
                 query_string=text,
-                log_group_names=[
-                    group.log_group_name for name in names for group in log_groups[name]
-                ],
+                log_group_names=groups,
             )

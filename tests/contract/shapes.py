@@ -1,7 +1,6 @@
 """A real boto3 client whose every answer is checked against botocore's own output shapes."""
 
-from __future__ import annotations
-
+import http.client
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -12,7 +11,7 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.model import ListShape, Shape, StringShape, StructureShape
 
-from local.comprehend_medical import Family, Service
+from local.comprehend_medical import Family, Server, Service
 from local.comprehend_medical.families import Verb, operation_name
 from local.comprehend_medical.model import matches
 
@@ -42,9 +41,8 @@ def check(shape: Shape, value: Any, path: str = "answer") -> None:
     """Assert that a parsed answer is one that the model allows."""
     if isinstance(shape, StructureShape):
         assert isinstance(value, dict), path
-        assert set(shape.required_members) <= set(value), path
+        assert set(shape.required_members) <= set(value) <= set(shape.members), path
         for name, inner in value.items():
-            assert name in shape.members, f"{path}.{name} is not in the model"
             check(shape.members[name], inner, f"{path}.{name}")
     elif isinstance(shape, ListShape):
         assert isinstance(value, list), path
@@ -89,16 +87,32 @@ def _check_answer(http_response: Any, parsed: dict[str, Any], model: Any, **_: A
         assert raw.keys() == {"__type", "Message"}
 
 
-def method(verb: Verb, family: Family) -> str:
-    """Name boto3's method for an operation, as boto3 itself derives it."""
-    return str(xform_name(operation_name(verb, family)))
-
-
 def call(client: Any, verb: Verb, family: Family, **parameters: Any) -> dict[str, Any]:
-    """Call an operation and return its answer without the metadata."""
-    answer: dict[str, Any] = getattr(client, method(verb, family))(**parameters)
+    """Call an operation by the method that boto3 derives; return its answer without the metadata."""
+    method = getattr(client, xform_name(operation_name(verb, family)))
+    answer: dict[str, Any] = method(**parameters)
     del answer["ResponseMetadata"]
     return answer
+
+
+def described(client: Any, family: Family, job_id: str) -> dict[str, Any]:
+    """Return a job as Describe has it."""
+    answer = call(client, Verb.DESCRIBE, family, JobId=job_id)
+    job: dict[str, Any] = answer["ComprehendMedicalAsyncJobProperties"]
+    return job
+
+
+def request(
+    server: Server, method: str, path: str, body: object = None, **headers: str
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """Send what no SDK sends, a body as it is or as JSON; return the response and its body."""
+    content = body if isinstance(body, bytes | None) else json.dumps(body)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request(method, path, content, headers)
+    response = connection.getresponse()
+    received = response.read()
+    connection.close()
+    return response, received
 
 
 def listed(
@@ -111,15 +125,16 @@ def listed(
 
 
 def walk(
-    service: Service, wanted: Mapping[str, Any] | None = None, family: Family = Family.SNOMEDCT
+    service: Service, wanted: Mapping[str, Any] | None = None
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the pages of a walk, without HTTP."""
-    page = listed(service, wanted, family)
+    request = dict(wanted or {})
     while True:
+        page = listed(service, request)
         yield page[LIST_KEY]
         if "NextToken" not in page:
             return
-        page = listed(service, {**(wanted or {}), "NextToken": page["NextToken"]}, family)
+        request["NextToken"] = page["NextToken"]
 
 
 def ids(pages: Iterator[list[dict[str, Any]]]) -> list[str]:

@@ -1,51 +1,32 @@
-"""The command: its jobs file, its made-up account, its errors, and the AWS CLI talking to it."""
-
-from __future__ import annotations
+"""The command: its jobs file, its made-up account, and its errors."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from local.comprehend_medical import (
-    Family,
-    Hostility,
-    JobsFileError,
-    Server,
-    Service,
-    load_jobs,
-    read_jobs,
-    sample_jobs,
-)
+from local import comprehend_medical
+from local.comprehend_medical import Family, JobsFileError, Service, read_jobs, sample_jobs
 from local.comprehend_medical.jobs import ACTIVE, ENDED
 from local.comprehend_medical.model import job_shape
 from local.comprehend_medical.sample import ODD_NAMES
+from testing.processes import ROOT, run
 from tests.contract.shapes import LIST_KEY, Clock, client_for, job
 
-ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "local.comprehend_medical"]
 NOW = 1_793_000_000.0
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(*arguments):
     """Run the command on a free port; give the process and its first line."""
-    with subprocess.Popen(
-        [*COMMAND, "--port", "0", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command = [*COMMAND, "--port", "0", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             assert process.stdout
             yield process, process.stdout.readline()
@@ -53,63 +34,56 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
-def endpoint(line: str) -> str:
+def client_of(line):
+    """Make a client of the command that says where it is."""
     found = re.search(r"http://127\.0\.0\.1:\d+", line)
     assert found, line
-    return found[0]
+    return client_for(found[0])
 
 
-def refusal(*arguments: str) -> str:
+def refusal(*arguments):
     """Run the command where it must refuse; give its one line."""
-    done = subprocess.run(
-        [*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1, done
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
+    done = run(*COMMAND, *arguments, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     return done.stderr
 
 
-def test_it_says_where_it_is_serves_and_ends_with_status_0() -> None:
+def test_it_says_where_it_is_serves_and_ends_with_status_0():
     with running("--tame", "all") as (process, line):
-        assert re.fullmatch(
-            r"Comprehend Medical stand-in: http://127\.0\.0\.1:\d+ \(2,500 jobs\)\n", line
-        )
-        answer = client_for(endpoint(line)).list_snomedct_inference_jobs(MaxResults=500)
+        where = r"Comprehend Medical stand-in: http://127\.0\.0\.1:\d+"
+        assert re.fullmatch(rf"{where} \(2,500 jobs\)\n", line)
+        answer = client_of(line).list_snomedct_inference_jobs(MaxResults=500)
         assert len(answer[LIST_KEY]) == 500
         process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=10) == ("", "")
         assert process.returncode == 0
 
 
-def test_a_jobs_file_is_served(tmp_path: Path) -> None:
+def test_a_jobs_file_is_served(tmp_path):
     file = tmp_path / "jobs.json"
     active = {"JobId": "b", "JobStatus": "IN_PROGRESS", "SubmitTime": "2026-11-02T00:00:00Z"}
     file.write_text(json.dumps({"ENTITIES_V2": [active], "PHI": {LIST_KEY: [job(1), job(2)]}}))
     with running("--jobs", str(file), "--tame", "short_pages,empty_pages") as (_, line):
         assert "(3 jobs)" in line
-        client = client_for(endpoint(line))
-        (found,) = client.list_entities_detection_v2_jobs()[LIST_KEY]
+        (found,) = client_of(line).list_entities_detection_v2_jobs()[LIST_KEY]
         assert found["JobStatus"] == "IN_PROGRESS"
 
 
-def test_a_wrong_argument_is_one_line_that_says_what_is_allowed() -> None:
-    assert "--tame shufle: there are all, single_filter, shuffle" in refusal("--tame", "shufle")
+def test_a_wrong_argument_is_one_line_that_says_what_is_allowed():
+    assert "--tame shufle: allowed are all, single_filter, shuffle" in refusal("--tame", "shufle")
     assert "allowed are COMPLETED" in refusal("--outcome", "LOST")
     assert "no-such.json: cannot be read: No such file" in refusal("--jobs", "no-such.json")
     assert "allowed is 0 to 65535" in refusal("--port", "70000")
 
 
-def test_jobs_are_read_in_every_shape_that_people_have() -> None:
+def test_jobs_are_read_in_every_shape_that_people_have():
     """Times as the CLI prints them, and as the wire carries them."""
     printed = job(1, SubmitTime="2020-05-19T20:38:37.594999+00:00")
     read = {**job(1), "SubmitTime": 1_589_920_717.594}
     for content in ([printed], {LIST_KEY: [printed], "NextToken": "x"}, {"SNOMEDCT": [printed]}):
         assert read_jobs(content) == {Family.SNOMEDCT: [read]}
-    assert read_jobs({"PHI": {LIST_KEY: [{}]}, "RXNORM": []}) == {
-        Family.PHI: [{}],
-        Family.RXNORM: [],
-    }
+    of_families = read_jobs({"PHI": {LIST_KEY: [{}]}, "RXNORM": []})
+    assert of_families == {Family.PHI: [{}], Family.RXNORM: []}
 
 
 @pytest.mark.parametrize(
@@ -117,27 +91,30 @@ def test_jobs_are_read_in_every_shape_that_people_have() -> None:
     [
         ("{", "is not JSON"),
         ("5", "holds a number; allowed is an object with ComprehendMedicalAsyncJobPropertiesList"),
-        ('{"SNOMED": []}', "'SNOMED' is no family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
+        ('{"SNOMED": []}', "'SNOMED' is not a family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
         ('{"PHI": [{}, 7]}', "PHI[1]: is a number; allowed is an object of job properties"),
         ('{"PHI": [{"JobName": 7}]}', "PHI[0].JobName: is a number; allowed is a string"),
-        ('[{"EndTime": "soon"}]', "SNOMEDCT[0].EndTime: 'soon' is no time; allowed is an ISO 8601"),
-        ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is no time; allowed is an ISO 8601"),
+        (
+            '[{"EndTime": "soon"}]',
+            "SNOMEDCT[0].EndTime: 'soon' is not a time; allowed is an ISO 8601",
+        ),
+        ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is not a time; allowed is an ISO 8601"),
         ('[{"JobId": "a"}, {"JobId": "a"}]', "SNOMEDCT[1].JobId: 'a' is that of SNOMEDCT[0] too"),
     ],
 )
 def test_an_invalid_jobs_file_gives_one_line_with_place_and_allowed_values(
-    tmp_path: Path, content: str, words: str
-) -> None:
+    tmp_path, content, words
+):
     file = tmp_path / "jobs.json"
     file.write_text(content)
     with pytest.raises(JobsFileError) as error:
-        load_jobs(file)
+        comprehend_medical.load_jobs(file)
     assert str(error.value).startswith(f"{file}: ")
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
+def test_the_made_up_account_has_every_status_and_every_oddity():
     jobs = sample_jobs(NOW)
     everything = [job for listed in jobs.values() for job in listed]
     assert len(everything) == 2_500
@@ -145,10 +122,8 @@ def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
     assert set(jobs) == set(Family)
     assert len({job["JobId"] for job in everything}) == 2_500
     assert all(re.fullmatch("[0-9a-f]{32}", job["JobId"]) for job in everything)
-    statuses = Counter(job["JobStatus"] for job in everything)
-    shape = job_shape()
-    assert set(statuses) == {*ENDED, *ACTIVE}
-    assert {name for job in everything for name in job} == set(shape.members)
+    assert {job["JobStatus"] for job in everything} == {*ENDED, *ACTIVE}
+    assert {name for job in everything for name in job} == set(job_shape().members)
     assert set(ODD_NAMES) <= {job.get("JobName") for job in everything}
     assert min(job["SubmitTime"] for job in everything) > NOW - 120 * 86_400
     assert all(job.get("ExpirationTime", NOW + 1) > NOW for job in everything)
@@ -164,59 +139,15 @@ def test_the_made_up_account_has_every_status_and_every_oddity() -> None:
         assert all(output["S3Key"].startswith("out/") for output in outputs)
 
 
-def test_made_up_jobs_that_are_active_finish_within_three_minutes() -> None:
+def test_made_up_jobs_that_are_active_finish_within_three_minutes():
     clock = Clock(NOW)
     service = Service(sample_jobs(NOW), clock=clock, active_jobs_finish=True)
 
-    def active() -> int:
-        jobs = service.jobs().values()
-        return sum(job["JobStatus"] in ACTIVE for listed in jobs for job in listed)
-
     counts = []
     for _ in range(19):
-        counts.append(active())
+        jobs = [job for listed in service.jobs().values() for job in listed]
+        counts.append(sum(job["JobStatus"] in ACTIVE for job in jobs))
         clock.tick(10)
     assert counts[0] == counts[1] > 10
     assert sorted(counts, reverse=True) == counts
     assert counts[-1] == 0
-
-
-def test_the_aws_cli_starts_lists_describes_and_stops_a_job(tmp_path: Path) -> None:
-    aws = ROOT / ".venv-awscli" / "bin" / "aws"
-    if not aws.exists():
-        pytest.skip("no AWS CLI: make test installs it")
-    # Its time stands still, so that the job does not end in between.
-    with Server(hostility=Hostility.none(), clock=Clock()) as server:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL_COMPREHENDMEDICAL": server.endpoint,
-        }
-
-        def run(command: str, *options: str) -> Any:
-            done = subprocess.run(
-                [aws, "comprehendmedical", command, *options, "--output", "json"],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout)
-
-        started = run(
-            *("start-snomedct-inference-job", "--language-code", "en", "--job-name", "=1+1"),
-            *("--input-data-config", "S3Bucket=notes-in", "--output-data-config"),
-            *("S3Bucket=notes-out", "--data-access-role-arn", "arn:aws:iam::111122223333:role/r"),
-        )
-        printed = run("list-snomedct-inference-jobs", "--filter", '{"JobName": "=1+1"}')
-        assert [job["JobId"] for job in printed[LIST_KEY]] == [started["JobId"]]
-        option = ("--job-id", started["JobId"])
-        assert run("stop-snomedct-inference-job", *option) == started
-        described = run("describe-snomedct-inference-job", *option)
-    assert described["ComprehendMedicalAsyncJobProperties"]["JobStatus"] == "STOP_REQUESTED"
-    # What it prints is what --jobs reads.
-    assert len(read_jobs(printed)[Family.SNOMEDCT]) == 1

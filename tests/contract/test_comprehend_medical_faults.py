@@ -1,51 +1,45 @@
 """Faults on demand and the control paths, which a test in another process uses."""
 
-from __future__ import annotations
-
-import http.client
 import json
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError
-from tests.contract.shapes import LIST_KEY, Clock, client_for, job, listed
+from local.comprehend_medical import Family, Hostility, Server, ServiceError
+from tests.contract.shapes import LIST_KEY, Clock, client_for, job, listed, request
 
 JOBS = [job(number) for number in range(1, 301)]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server():
     with Server({Family.SNOMEDCT: JOBS}, Hostility.none(), clock=Clock()) as server:
         yield server
 
 
-def ask(server: Server, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    connection.request(method, f"/_control/{path}", None if body is None else json.dumps(body))
-    response = connection.getresponse()
-    answer = json.loads(response.read())
-    connection.close()
-    return response.status, answer
+def ask(server, method, path, body=None):
+    """Return status and body of a control request."""
+    response, received = request(server, method, f"/_control/{path}", body)
+    return response.status, json.loads(received)
 
 
-def codes(service: Service, calls: int) -> list[str]:
-    """What so many List calls come to."""
-    seen = []
-    for _ in range(calls):
-        try:
-            listed(service)
-            seen.append("ok")
-        except ServiceError as error:
-            seen.append(f"{error.code} {error.status or ''}".strip())
-    return seen
+def outcome_of(act):
+    """Return what a call answers, or the code and the status of its error."""
+    try:
+        return act()
+    except ServiceError as error:
+        return f"{error.code} {error.status or ''}".strip()
 
 
-def test_a_fault_fails_the_next_matching_calls_and_no_other(server: Server) -> None:
+def codes(service, calls):
+    """Return what so many List calls come to."""
+    outcomes = [outcome_of(lambda: listed(service)) for _ in range(calls)]
+    return ["ok" if isinstance(each, dict) else each for each in outcomes]
+
+
+def test_a_fault_fails_the_next_matching_calls_and_no_other(server):
     fault = {"Operation": "List*", "Error": "TooManyRequestsException", "HttpStatus": 400}
     status, answer = ask(server, "POST", "faults", fault | {"Count": 2, "Skip": 1})
     assert (status, answer["Pending"][0]["Count"]) == (200, 2)
@@ -56,7 +50,7 @@ def test_a_fault_fails_the_next_matching_calls_and_no_other(server: Server) -> N
     assert ask(server, "GET", "faults")[1]["Pending"] == []
 
 
-def test_boto3_retries_through_a_fault_and_the_calls_are_counted(server: Server) -> None:
+def test_boto3_retries_through_a_fault_and_the_calls_are_counted(server):
     server.fault(Operation="List*", Error="TooManyRequestsException", HttpStatus=400)
     client = client_for(server.endpoint, attempts=2)
     assert client.list_snomedct_inference_jobs()[LIST_KEY]
@@ -65,7 +59,7 @@ def test_boto3_retries_through_a_fault_and_the_calls_are_counted(server: Server)
     assert calls["Calls"] == [[1_793_000_000.5, "ListSNOMEDCTInferenceJobs"]] * 2
 
 
-def test_a_message_and_an_unmodelled_error_reach_boto3(server: Server) -> None:
+def test_a_message_and_an_unmodelled_error_reach_boto3(server):
     server.fault(Error="AccessDeniedException", HttpStatus=403, Message="not you")
     with pytest.raises(ClientError, match="not you") as refused:
         client_for(server.endpoint).list_snomedct_inference_jobs()
@@ -81,18 +75,14 @@ def test_a_message_and_an_unmodelled_error_reach_boto3(server: Server) -> None:
         ({"Delay": 0.05}, "slow"),
     ],
 )
-def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(
-    server: Server, effect: dict[str, Any], seen: str
-) -> None:
+def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(server, effect, seen):
     chosen, other = JOBS[0]["JobId"], JOBS[1]["JobId"]
     server.fault(Operation="Describe*", JobId=chosen, Count=1, **effect)
 
-    def describe(job_id: str) -> str:
+    def describe(job_id):
         began = time.perf_counter()
-        try:
-            answer = server.call("DescribeSNOMEDCTInferenceJob", json.dumps({"JobId": job_id}))
-        except ServiceError as error:
-            return error.code
+        body = json.dumps({"JobId": job_id})
+        answer = outcome_of(lambda: server.call("DescribeSNOMEDCTInferenceJob", body))
         if job_id in answer:
             return "slow" if time.perf_counter() - began >= 0.05 else "described"
         return answer
@@ -101,18 +91,14 @@ def test_describe_of_chosen_jobs_fails_hangs_or_is_not_found(
     assert found == ["described", seen, "described"]
 
 
-def test_the_date_of_answers_can_be_wrong(server: Server) -> None:
+def test_the_date_of_answers_can_be_wrong(server):
     server.change(date_skew_seconds=30 * 86_400)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    connection.request("GET", "/_control/calls")
-    response = connection.getresponse()
-    response.read()
-    connection.close()
+    response, _ = request(server, "GET", "/_control/calls")
     date = parsedate_to_datetime(response.headers["Date"]).timestamp()
     assert abs(date - time.time() - 30 * 86_400) < 60
 
 
-def test_jobs_are_put_replaced_and_deleted_whole(server: Server) -> None:
+def test_jobs_are_put_replaced_and_deleted_whole(server):
     strange = job(1, JobStatus="PAUSED", Tomorrow=[1])
     del strange["JobName"]
     assert ask(server, "POST", "jobs", {"Put": {"SNOMEDCT": [strange]}}) == (200, {"Jobs": 300})
@@ -126,7 +112,7 @@ def test_jobs_are_put_replaced_and_deleted_whole(server: Server) -> None:
     assert ask(server, "GET", "jobs")[1] == truth | {"PHI": []}
 
 
-def test_settings_change_at_runtime_and_reset_undoes_them(server: Server) -> None:
+def test_settings_change_at_runtime_and_reset_undoes_them(server):
     status, answer = ask(server, "POST", "settings", {"throttle": True, "late_seconds": 0})
     assert (status, answer["throttle"], answer["late_seconds"]) == (200, True, 0)
     server.fault(Error="InternalServerException", Count=9)
@@ -141,19 +127,17 @@ def test_settings_change_at_runtime_and_reset_undoes_them(server: Server) -> Non
 @pytest.mark.parametrize(
     "path, body, words",
     [
-        ("faults", {"Eror": "x"}, "Eror is no part of a fault; there are Operation"),
+        ("faults", {"Eror": "x"}, "Eror is not part of a fault; allowed are Operation"),
         ("faults", {"Count": 2}, "needs an Error, a Body or a Delay"),
-        ("settings", {"shufle": False}, "shufle is no setting; there are single_filter"),
+        ("settings", {"shufle": False}, "shufle is not a setting; allowed are single_filter"),
         ("settings", {"outcome": "LOST"}, "allowed are COMPLETED, PARTIAL_SUCCESS, FAILED"),
-        ("jobs", {"Put": {"SNOMED": []}}, "'SNOMED' is no family; allowed are SNOMEDCT"),
+        ("jobs", {"Put": {"SNOMED": []}}, "'SNOMED' is not a family; allowed are SNOMEDCT"),
         ("jobs", {"Add": {}}, "Add is unknown; there are Replace, Delete, Put"),
         ("jobs", {"Delete": {"PHI": "id"}}, "allowed is an object of SNOMEDCT"),
         ("nothing", {}, "there are GET or POST /_control/faults"),
     ],
 )
-def test_a_control_request_that_is_wrong_says_what_is_allowed(
-    server: Server, path: str, body: object, words: str
-) -> None:
+def test_a_control_request_that_is_wrong_says_what_is_allowed(server, path, body, words):
     status, answer = ask(server, "POST", path, body)
     assert status == 400
     assert words in answer["Message"]

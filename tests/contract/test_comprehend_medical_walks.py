@@ -1,10 +1,7 @@
 """Listing: documented orders, walks that miss nothing, tokens, and each hostility on and off."""
 
-from __future__ import annotations
-
 import json
 import random
-from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,41 +11,30 @@ import pytest
 
 from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError, Settings
 from local.comprehend_medical.families import Verb
-from tests.contract.shapes import (
-    LIST_KEY,
-    MINIMAL,
-    Clock,
-    call,
-    client_for,
-    ids,
-    job,
-    listed,
-    walk,
-)
+from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, call, client_for, ids, job, listed, walk
 
 JOBS = [job(number) for number in range(1, 301)]
 IDS = [job["JobId"] for job in JOBS]
 TAME = Hostility.none()
 HOSTILE = Hostility(throttle=False)
+INVALID = "InvalidRequestException"
 FIRST = JOBS[0]["SubmitTime"]
-START = "StartSNOMEDCTInferenceJob"
+START, STOP = "StartSNOMEDCTInferenceJob", "StopSNOMEDCTInferenceJob"
 
 
-def service_with(
-    hostility: Hostility = TAME, clock: Clock | None = None, settings: Settings | None = None
-) -> Service:
-    clock = clock or Clock()
-    return Service({Family.SNOMEDCT: JOBS}, hostility, settings, clock)
+def service_with(hostility=TAME, clock=None, settings=None):
+    return Service({Family.SNOMEDCT: JOBS}, hostility, settings, clock or Clock())
 
 
-def only(name: str) -> Hostility:
+def only(name):
     """One hostility, all others tamed: what a switch does by itself."""
     return replace(TAME, **{name: True})
 
 
-def refused(act: Callable[[], Any]) -> str:
+def refused(act, *arguments, **more):
+    """The code of an error."""
     with pytest.raises(ServiceError) as error:
-        act()
+        act(*arguments, **more)
     return error.value.code
 
 
@@ -68,8 +54,8 @@ def refused(act: Callable[[], Any]) -> str:
 @pytest.mark.parametrize("hostility", [TAME, HOSTILE])
 @pytest.mark.parametrize("size", [1, 7, 500])
 def test_a_time_filter_orders_as_documented_with_exclusive_bounds(
-    wanted: dict[str, float], expected: list[str], hostility: Hostility, size: int
-) -> None:
+    wanted, expected, hostility, size
+):
     found = ids(walk(service_with(hostility), {"Filter": wanted, "MaxResults": size}))
     assert list(dict.fromkeys(found)) == expected
     assert sorted(found, reverse="SubmitTimeAfter" in wanted) == found
@@ -77,7 +63,7 @@ def test_a_time_filter_orders_as_documented_with_exclusive_bounds(
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("size", [1, 2, 9, 100, 500])
-def test_a_hostile_walk_lists_every_job_at_least_once(seed: int, size: int) -> None:
+def test_a_hostile_walk_lists_every_job_at_least_once(seed, size):
     service = service_with(HOSTILE, settings=Settings(seed=seed))
     assert set(ids(walk(service, {"MaxResults": size}))) == set(IDS)
 
@@ -86,9 +72,7 @@ def test_a_hostile_walk_lists_every_job_at_least_once(seed: int, size: int) -> N
 @pytest.mark.parametrize(
     "wanted", [{}, {"SubmitTimeAfter": 1.0}, {"SubmitTimeBefore": 2e9}, {"JobStatus": "COMPLETED"}]
 )
-def test_what_comes_and_goes_during_a_walk_hides_no_job_that_stays(
-    seed: int, wanted: dict[str, Any]
-) -> None:
+def test_what_comes_and_goes_during_a_walk_hides_no_job_that_stays(seed, wanted):
     rng = random.Random(seed)
     service = service_with(HOSTILE, settings=Settings(seed=seed))
     found: set[str] = set()
@@ -105,7 +89,7 @@ def test_what_comes_and_goes_during_a_walk_hides_no_job_that_stays(
     assert stay <= found
 
 
-def test_a_job_that_is_put_again_is_found_by_its_new_values_only() -> None:
+def test_a_job_that_is_put_again_is_found_by_its_new_values_only():
     clock = Clock()
     service = service_with(only("expire_jobs"), clock)
     put = {"JobName": "new", "JobStatus": "FAILED", "ExpirationTime": clock() + 10}
@@ -119,7 +103,7 @@ def test_a_job_that_is_put_again_is_found_by_its_new_values_only() -> None:
     assert IDS[0] not in ids(walk(service))
 
 
-def test_the_default_page_is_100_and_names_match_exactly() -> None:
+def test_the_default_page_is_100_and_names_match_exactly():
     service = service_with()
     assert len(listed(service)[LIST_KEY]) == 100
     assert ids(walk(service, {"Filter": {"JobName": "name-"}})) == []
@@ -127,15 +111,15 @@ def test_the_default_page_is_100_and_names_match_exactly() -> None:
     assert ids(walk(service, {"Filter": {"JobStatus": "FAILED"}})) == []
 
 
-def test_single_filter_refuses_two() -> None:
+def test_single_filter_refuses_two():
     service = service_with(only("single_filter"))
     two = {"JobName": "a", "JobStatus": "FAILED"}
-    assert refused(lambda: listed(service, {"Filter": two})) == "InvalidRequestException"
+    assert refused(listed, service, {"Filter": two}) == INVALID
     assert listed(service, {"Filter": {"JobName": "a", "JobStatus": None}}) == {LIST_KEY: []}
 
 
 @pytest.mark.parametrize("wanted", [{}, {"JobName": "name-1"}, {"JobStatus": "COMPLETED"}])
-def test_shuffle_gives_each_walk_without_time_filter_its_own_order(wanted: dict[str, str]) -> None:
+def test_shuffle_gives_each_walk_without_time_filter_its_own_order(wanted):
     tame, hostile = service_with(), service_with(only("shuffle"))
     orders = [ids(walk(hostile, {"Filter": wanted, "MaxResults": 30})) for _ in range(3)]
     newest_first = ids(walk(tame, {"Filter": wanted}))
@@ -144,7 +128,7 @@ def test_shuffle_gives_each_walk_without_time_filter_its_own_order(wanted: dict[
     assert len({tuple(order) for order in [*orders, newest_first]}) == 4
 
 
-def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next() -> None:
+def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next():
     service = service_with(only("repeat_jobs"))
     pages = [page for _ in range(10) for page in walk(service, {"MaxResults": 20})]
     again = [after[0] == before[-1] for before, after in pairwise(pages)]
@@ -154,66 +138,63 @@ def test_repeat_jobs_lists_the_last_job_of_a_page_again_on_the_next() -> None:
     assert len(found) == len(set(found)) == 300
 
 
-def test_a_token_expires() -> None:
-    for hostility, expires in [(only("expiring_tokens"), True), (TAME, False)]:
-        clock = Clock()
-        service = service_with(hostility, clock)
-        token = listed(service)["NextToken"]
-        clock.tick(60)
-        assert listed(service, {"NextToken": token})[LIST_KEY]
-        clock.tick(0.1)
-        if expires:
-            code = refused(lambda: listed(service, {"NextToken": token}))  # noqa: B023 - called at once
-            assert code == "InvalidRequestException"
-        else:
-            assert listed(service, {"NextToken": token})[LIST_KEY]
+@pytest.mark.parametrize("hostility, expires", [(only("expiring_tokens"), True), (TAME, False)])
+def test_a_token_expires(hostility, expires):
+    clock = Clock()
+    service = service_with(hostility, clock)
+    wanted = {"NextToken": listed(service)["NextToken"]}
+    clock.tick(60)
+    assert listed(service, wanted)[LIST_KEY]
+    clock.tick(0.1)
+    if expires:
+        assert refused(listed, service, wanted) == INVALID
+    else:
+        assert listed(service, wanted)[LIST_KEY]
 
 
-def test_a_token_sent_twice_gives_the_same_page_twice() -> None:
+def test_a_token_sent_twice_gives_the_same_page_twice():
     service = service_with(HOSTILE)
     wanted = {"NextToken": listed(service)["NextToken"]}
     assert listed(service, wanted) == listed(service, wanted)
 
 
-def test_a_token_is_good_for_its_own_query_only() -> None:
+def test_a_token_is_good_for_its_own_query_only():
     service = service_with()
     token = listed(service)["NextToken"]
     changed = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in (0, 40)]
     for foreign in ({"Filter": {"JobStatus": "COMPLETED"}}, {"Filter": {"SubmitTimeAfter": 1}}):
-        wanted = {**foreign, "NextToken": token}
-        assert refused(lambda: listed(service, wanted)) == "InvalidRequestException"  # noqa: B023 - called at once
+        assert refused(listed, service, {**foreign, "NextToken": token}) == INVALID
     for made_up in [*changed, token + "AAAA", token[:-4], "x"]:
-        wanted = {"NextToken": made_up}
-        assert refused(lambda: listed(service, wanted)) == "InvalidRequestException"  # noqa: B023 - called at once
-    other_family = {"NextToken": token}
-    assert refused(lambda: listed(service, other_family, Family.PHI)) == "InvalidRequestException"
-    assert refused(lambda: listed(service_with(), other_family)) == "InvalidRequestException"
+        assert refused(listed, service, {"NextToken": made_up}) == INVALID
+    wanted = {"NextToken": token}
+    assert refused(listed, service, wanted, Family.PHI) == INVALID
+    assert refused(listed, service_with(), wanted) == INVALID
     service.put_jobs({}, replace=True)
-    assert refused(lambda: listed(service, other_family)) == "InvalidRequestException"
+    assert refused(listed, service, wanted) == INVALID
 
 
 @pytest.mark.parametrize("status", [429, 400])
-def test_throttle_lets_ten_reads_and_five_writes_pass_a_second(status: int) -> None:
+def test_throttle_lets_ten_reads_and_five_writes_pass_a_second(status):
     clock = Clock()
     service = service_with(only("throttle"), clock, Settings(throttle_status=status))
     stop = json.dumps({"JobId": IDS[0]})
+    throttled = "TooManyRequestsException"
     for _ in range(2):
         for _ in range(10):
             listed(service)
         for _ in range(5):
-            service.call("StopSNOMEDCTInferenceJob", stop)
+            service.call(STOP, stop)
         with pytest.raises(ServiceError) as error:
             listed(service, family=Family.PHI)
-        assert (error.value.code, error.value.status) == ("TooManyRequestsException", status)
-        code = refused(lambda: service.call("StopSNOMEDCTInferenceJob", stop))
-        assert code == "TooManyRequestsException"
+        assert (error.value.code, error.value.status) == (throttled, status)
+        assert refused(service.call, STOP, stop) == throttled
         clock.tick(0.9)
-        assert refused(lambda: listed(service)) == "TooManyRequestsException"
+        assert refused(listed, service) == throttled
         clock.tick(0.1)
 
 
 @pytest.mark.parametrize("hostility, left", [(TAME, 300), (only("expire_jobs"), 299)])
-def test_expire_jobs_deletes_a_job_at_its_expiration_time(hostility: Hostility, left: int) -> None:
+def test_expire_jobs_deletes_a_job_at_its_expiration_time(hostility, left):
     clock = Clock(JOBS[0]["ExpirationTime"] - 0.001)
     service = service_with(hostility, clock)
     assert len(set(ids(walk(service)))) == 300
@@ -223,7 +204,7 @@ def test_expire_jobs_deletes_a_job_at_its_expiration_time(hostility: Hostility, 
 
 
 @pytest.mark.parametrize("hostility, late", [(TAME, False), (only("late_jobs"), True)])
-def test_late_jobs_are_described_before_they_are_listed(hostility: Hostility, late: bool) -> None:
+def test_late_jobs_are_described_before_they_are_listed(hostility, late):
     clock = Clock()
     service = Service(hostility=hostility, clock=clock)
     started = service.call(START, json.dumps(MINIMAL))
@@ -237,28 +218,26 @@ def test_late_jobs_are_described_before_they_are_listed(hostility: Hostility, la
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"])
-def test_stop_refusals_refuse_to_stop_what_has_ended(status: str) -> None:
-    for hostility in (TAME, only("stop_refusals")):
-        service = Service({Family.SNOMEDCT: [job(1, JobStatus=status)]}, hostility)
-        stop = json.dumps({"JobId": IDS[0]})
-        if hostility is TAME:
-            assert json.loads(service.call("StopSNOMEDCTInferenceJob", stop)) == {"JobId": IDS[0]}
-        else:
-            code = refused(lambda: service.call("StopSNOMEDCTInferenceJob", stop))  # noqa: B023 - called at once
-            assert code == "InvalidRequestException"
+def test_stop_refusals_refuse_to_stop_what_has_ended(status):
+    stop = {"JobId": IDS[0]}
+    tame, refusing = (
+        Service({Family.SNOMEDCT: [job(1, JobStatus=status)]}, hostility)
+        for hostility in (TAME, only("stop_refusals"))
+    )
+    assert json.loads(tame.call(STOP, json.dumps(stop))) == stop
+    assert refused(refusing.call, STOP, json.dumps(stop)) == INVALID
+    for service in (tame, refusing):
         assert service.jobs()[Family.SNOMEDCT][0]["JobStatus"] == status
 
 
-def test_every_hostility_is_on_by_default_and_says_what_it_does() -> None:
+def test_every_hostility_is_on_by_default_and_says_what_it_does():
     assert all(getattr(Hostility(), switch.name) for switch in fields(Hostility))
     assert not any(getattr(Hostility.none(), switch.name) for switch in fields(Hostility))
     assert all(switch.metadata["meaning"] for switch in fields(Hostility))
 
 
 @pytest.mark.parametrize("family", Family)
-def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_model(
-    family: Family,
-) -> None:
+def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_model(family):
     found: list[str] = []
     with Server({family: JOBS}, HOSTILE, clock=Clock()) as server:
         client = client_for(server.endpoint)
@@ -271,14 +250,14 @@ def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_
     assert list(dict.fromkeys(found)) == IDS[::-1]
 
 
-def test_short_and_empty_pages_carry_a_token() -> None:
-    def sizes(hostility: Hostility) -> set[int]:
-        """Page sizes of many walks over 300 jobs by 50."""
+def test_short_and_empty_pages_carry_a_token():
+    def sizes(hostility):
         service, wanted = service_with(hostility), {"MaxResults": 50}
         return {len(page) for _ in range(10) for page in walk(service, wanted)}
 
     assert sizes(TAME) == {50}
-    assert len(sizes(only("short_pages"))) > 10
-    assert 0 not in sizes(only("short_pages"))
+    short = sizes(only("short_pages"))
+    assert len(short) > 10
+    assert 0 not in short
     assert sizes(only("empty_pages")) == {0, 50}
     assert max(sizes(HOSTILE)) == 50

@@ -36,28 +36,20 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """A MiniStack of this worker's own, on a free port of loopback."""
     home = tmp_path_factory.mktemp("ministack")
     port = free_port()
-    environment = os.environ | _settings(home, port)
+    settings = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0"}
+    settings |= {"STATE_DIR": str(home / "state"), "S3_DATA_DIR": str(home / "s3")}
+    settings |= {"TMPDIR": str(home), "DOCKER_HOST": f"unix://{home / 'no-docker'}"}
     command = [str(MINISTACK), "-m", "ministack"]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=home, env=os.environ | settings, stdout=log, stderr=log
+        )
     try:
         wait_until_open(port, process, home / "log")
         yield Aws(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _settings(home: Path, port: int) -> dict[str, str]:
-    return {
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
-        "IOT_MTLS_ENABLED": "0",
-        "STATE_DIR": str(home / "state"),
-        "S3_DATA_DIR": str(home / "s3"),
-        "TMPDIR": str(home),
-        "DOCKER_HOST": f"unix://{home / 'no-docker'}",
-    }
 
 
 def free_port() -> int:
@@ -69,10 +61,12 @@ def free_port() -> int:
 def wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
     """Wait until a server listens; an error when it has ended, or takes too long."""
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+    while not is_open(port):
         assert process.poll() is None, log and log.read_text(errors="replace")
         assert time.monotonic() < deadline, "the server does not start"
         time.sleep(0.05)
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -6,6 +6,7 @@ A statement is its actions, its resources (by path) and its conditions.
 from typing import Any, NamedTuple
 
 from local.comprehend_medical.families import NOUNS
+from tests.infrastructure.chosen import OUTPUTS
 
 
 class Allowed(NamedTuple):
@@ -25,47 +26,31 @@ def _through(service: str) -> dict[str, Any]:
 
 
 KEY = {"Key.Arn"}
-USE = _service(
-    "kms",
-    "Decrypt DescribeKey "
-    "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo",
-)
+ENCRYPT = "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo"
+USE = _service("kms", f"Decrypt DescribeKey {ENCRYPT}")
 LOGS_KEY = {"UseKeyOfLogs": Allowed(USE, KEY, _through("logs"))}
+WRITE_LOGS = _service("logs", "CreateLogStream PutLogEvents")
 
 
 def _logs(function: str) -> dict[str, Allowed]:
     return LOGS_KEY | {
-        "WriteLogs": Allowed(
-            _service("logs", "CreateLogStream PutLogEvents"), {f"{function}Logs.Arn"}
-        ),
+        "WriteLogs": Allowed(WRITE_LOGS, {f"{function}Logs.Arn"}),
         "WriteTraces": Allowed(_service("xray", "PutTelemetryRecords PutTraceSegments"), {"*"}),
     }
 
 
 FRAMEWORK_LOGS = LOGS_KEY | {"WriteLogs": _logs("Lookup/")["WriteLogs"]}
 INDEXES = {f"Ledger.Arn/index/{name}" for name in ("ByStatus", "ByName", "ByNameAndStatus", "ById")}
+LEDGER = {"Ledger.Arn", *INDEXES}
 READ = {
-    "ReadLedger": Allowed(
-        _service("dynamodb", "BatchGetItem GetItem Query"), {"Ledger.Arn", *INDEXES}
-    ),
+    "ReadLedger": Allowed(_service("dynamodb", "BatchGetItem GetItem Query"), LEDGER),
     "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
 }
-QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, {"Ledger.Arn", *INDEXES})}
-WRITE = {
-    "WriteTables": Allowed(
-        _service(
-            "kms",
-            "Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo",
-        ),
-        KEY,
-        _through("dynamodb"),
-    )
-}
-IDEMPOTENCY = WRITE | {
-    "KeepResults": Allowed(
-        _service("dynamodb", "DeleteItem PutItem UpdateItem"), {"Digest/Sent.Arn"}
-    )
-}
+FIND = READ | {"ReadLedger": Allowed(_service("dynamodb", "GetItem Query"), LEDGER)}
+QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, LEDGER)}
+WRITE = {"WriteTables": Allowed(_service("kms", ENCRYPT), KEY, _through("dynamodb"))}
+WRITE_SENT = _service("dynamodb", "DeleteItem PutItem UpdateItem")
+IDEMPOTENCY = WRITE | {"KeepResults": Allowed(WRITE_SENT, {"Digest/Sent.Arn"})}
 SEND = _service("kms", "Decrypt GenerateDataKey")
 
 
@@ -76,14 +61,46 @@ def _dead_letters(queue: str) -> dict[str, Allowed]:
     }
 
 
+CALL = _service("lambda", "GetFunction InvokeFunction")
+
+
 def _invoke(function: str, sid: str = "Invoke") -> dict[str, Allowed]:
     return {sid: Allowed({"lambda:InvokeFunction"}, {f"{function}.Arn"})}
 
 
 def _call_handler(function: str) -> dict[str, Allowed]:
-    actions = _service("lambda", "GetFunction InvokeFunction")
-    return {"CallHandler": Allowed(actions, {f"{function}.Arn"})}
+    return {"CallHandler": Allowed(CALL, {f"{function}.Arn"})}
 
+
+def _rows(operator: str, *keys: str) -> dict[str, Any]:
+    """Only these partition keys, and never a request without one."""
+    return {
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": [*keys]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+WRITE_JOBS = _service("dynamodb", "ConditionCheckItem PutItem UpdateItem")
+SCOPE = "AWS::AccountId/AWS::Region"
+OUTPUT_ROWS = (*(f"{SCOPE}/{family.value}" for family in NOUNS), f"{SCOPE}#totals#*")
+WAITING_ROWS = f"{SCOPE}#outputs"
+ONLY_JOB_ROWS = _rows("StringLike", f"{SCOPE}/*", f"{SCOPE}#*", "state")
+ONLY_OUTPUT_ROWS = _rows("StringLike", *OUTPUT_ROWS, WAITING_ROWS)
+ONLY_WAITING_ROWS = _rows("StringLike", WAITING_ROWS)
+ONLY_DIGEST_ROWS = _rows("StringEquals", "digest")
+WRITE_OUTPUTS = _service("dynamodb", "PutItem UpdateItem")
+MANIFESTS = {
+    f"arn:AWS::Partition:s3:::{location}{pattern}"
+    for location in ("codes/", "notes/out/2026")
+    for pattern in ("*Manifest", "*Manifest_*")
+}
+READ_STREAM = _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams")
+EVENT_BUS = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"
+ONLY_OWN_EVENTS = {"StringEquals": {"events:source": "jobledger"}}
+RECEIVE = _service("sqs", "DeleteMessage ReceiveMessage")
+POLLED = [f"Lookup/Provider/framework-{name}.Arn" for name in ("isComplete", "onTimeout")]
+WAITER = "Lookup/Provider/waiter-state-machine"
+READ_JOBS = " ".join(f"List{noun}s Describe{noun}" for noun in NOUNS.values())
 
 # The role's path: its statements by `Sid`.
 ROLES: dict[str, dict[str, Allowed]] = {
@@ -97,31 +114,9 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | READ
     | WRITE
     | {
-        "WriteLedger": Allowed(
-            _service("dynamodb", "ConditionCheckItem PutItem UpdateItem"), {"Ledger.Arn"}
-        ),
-        "RemoveRows": Allowed(
-            {"dynamodb:DeleteItem"},
-            {"Ledger.Arn"},
-            {
-                "ForAllValues:StringLike": {
-                    "dynamodb:LeadingKeys": [
-                        "AWS::AccountId/AWS::Region/*",
-                        "AWS::AccountId/AWS::Region#*",
-                        "state",
-                    ]
-                },
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
-        ),
-        "ReadJobs": Allowed(
-            {
-                f"comprehendmedical:{action}"
-                for noun in NOUNS.values()
-                for action in (f"List{noun}s", f"Describe{noun}")
-            },
-            {"*"},
-        ),
+        "WriteLedger": Allowed(WRITE_JOBS, {"Ledger.Arn"}),
+        "RemoveRows": Allowed({"dynamodb:DeleteItem"}, {"Ledger.Arn"}, ONLY_JOB_ROWS),
+        "ReadJobs": Allowed(_service("comprehendmedical", READ_JOBS), {"*"}),
     },
     "Sync/FirstSync/FunctionRole": _logs("Sync/FirstSync/Function") | _invoke("Sync/Function"),
     "Digest/FunctionRole": _logs("Digest/Function")
@@ -129,14 +124,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | IDEMPOTENCY
     | _dead_letters("Digest/Undelivered")
     | {
-        "WriteOwnRows": Allowed(
-            {"dynamodb:PutItem"},
-            {"Ledger.Arn"},
-            {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["digest"]},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
-        ),
+        "WriteOwnRows": Allowed({"dynamodb:PutItem"}, {"Ledger.Arn"}, ONLY_DIGEST_ROWS),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishDigests": Allowed({"sns:Publish"}, {"Digest/Topic"}),
         "PublishToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
@@ -144,29 +132,33 @@ ROLES: dict[str, dict[str, Allowed]] = {
     "Changes/FunctionRole": _logs("Changes/Function")
     | _dead_letters("Changes/Undelivered")
     | {
-        "ReadStream": Allowed(
-            _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams"),
-            {"Ledger.StreamArn"},
-        ),
+        "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
         "ReadTables": READ["ReadTables"],
         "ReadJobName": Allowed({"dynamodb:GetItem"}, {"Ledger.Arn"}),
-        "PutEvents": Allowed(
-            {"events:PutEvents"},
-            {"arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"},
-            {"StringEquals": {"events:source": "jobledger"}},
-        ),
+        "PutEvents": Allowed({"events:PutEvents"}, {EVENT_BUS}, ONLY_OWN_EVENTS),
+    },
+    "Outputs/FunctionRole": _logs("Outputs/Function")
+    | FIND
+    | WRITE
+    | _dead_letters("Digest/Undelivered")
+    | {
+        "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
+        "WriteOutputs": Allowed(WRITE_OUTPUTS, {"Ledger.Arn"}, ONLY_OUTPUT_ROWS),
+        "RemoveWaiting": Allowed({"dynamodb:DeleteItem"}, {"Ledger.Arn"}, ONLY_WAITING_ROWS),
+        "ReadManifests": Allowed({"s3:GetObject"}, MANIFESTS),
+        "DecryptManifests": Allowed({"kms:Decrypt"}, {OUTPUTS["outputKeyArns"]}, _through("s3")),
     },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
+    | FIND
     | {
-        "ReceiveMessages": Allowed(
-            _service("sqs", "DeleteMessage ReceiveMessage"), {"JobAlerts/Waiting.Arn"}
-        ),
+        "ReceiveMessages": Allowed(RECEIVE, {"JobAlerts/Waiting.Arn"}),
         "UseKeyOfQueue": Allowed({"kms:Decrypt"}, KEY, _through("sqs")),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishAlerts": Allowed({"sns:Publish"}, {"JobAlerts/Topic"}),
         "PublishAlertsToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
     },
     "SchedulerRoleForTarget-1b2b2b": _invoke("Sync/Function"),
+    "SchedulerRoleForOutputs": _invoke("Outputs/Function"),
     "SchedulerRoleForAlerts": _invoke("JobAlerts/Function"),
     "SchedulerRoleForTarget-91eb27": _invoke("Api/Function"),
     "SchedulerRoleForTarget-b6b93d": _invoke("Digest/Function")
@@ -179,19 +171,12 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | {"DecryptProperties": Allowed({"kms:Decrypt"}, KEY)},
     "Lookup/FrameworkOnEventRole": FRAMEWORK_LOGS
     | _call_handler("Lookup/OnEvent")
-    | {
-        "StartPolling": Allowed({"states:StartExecution"}, {"Lookup/Provider/waiter-state-machine"})
-    },
+    | {"StartPolling": Allowed({"states:StartExecution"}, {WAITER})},
     "Lookup/FrameworkIsCompleteRole": FRAMEWORK_LOGS | _call_handler("Lookup/IsComplete"),
     # CDK's own, without a Sid.
-    "Lookup/Provider/waiter-state-machine/Role": {
+    f"{WAITER}/Role": {
         "": Allowed(
-            {"lambda:InvokeFunction"},
-            {
-                f"Lookup/Provider/framework-{name}.Arn{versions}"
-                for name in ("isComplete", "onTimeout")
-                for versions in ("", ":*")
-            },
+            {"lambda:InvokeFunction"}, {f"{each}{v}" for each in POLLED for v in ("", ":*")}
         )
     },
     # One role for the account, with AWS's policy for it.

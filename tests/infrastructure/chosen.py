@@ -21,6 +21,15 @@ CHOSEN = {
     "logRetentionDays": "365",
     "backupDays": "7",
     "retainLedger": "false",
+    "outputBuckets": "ward7-codes,ward7-phi/out/2026",
+    "outputKeyArns": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/5e6f7a8b-0000-4000-8000-000000000000",
+    "characterPrices": "PHI=0.0014,RXNORM=0.00025",
+}
+# What the setting outputBuckets adds.
+OUTPUTS = {
+    "outputBuckets": "codes,notes/out/2026",
+    "outputKeyArns": "arn:aws:kms:us-east-1:111122223333:key/5e6f7a8b-0000-4000-8000-000000000000",
+    "characterPrices": "SNOMEDCT=0.0005",
 }
 # Everything that adds a resource, a permission or an alarm.
 FULL = {
@@ -28,4 +37,5 @@ FULL = {
     "includeJobDetails": "true",
     "digestEmails": "a@example.org",
     "alertEmails": "b@example.org",
+    **OUTPUTS,
 }

@@ -16,13 +16,12 @@ import pytest
 from stacks.packaging.bundle import Bundle
 from stacks.packaging.target import Target
 from stacks.settings import Settings
+from testing.processes import ROOT
 from tests.infrastructure.chosen import CHOSEN, FULL
 
 if TYPE_CHECKING:
     from aws_cdk import App, Stack
     from aws_cdk.assertions import Template
-
-ROOT = Path(__file__).resolve().parents[2]
 
 SynthesiseApp = Callable[..., "App"]
 Synthesise = Callable[..., "Template"]
@@ -73,10 +72,8 @@ def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
     return synthesise
 
 
-@pytest.fixture(scope="session")
-def chosen(synthesise: Synthesise) -> dict[str, Any]:
-    """The resources with every setting chosen."""
-    found: dict[str, Any] = synthesise(**CHOSEN).to_json()["Resources"]
+def resources_of(template: "Template") -> dict[str, Any]:
+    found: dict[str, Any] = template.to_json()["Resources"]
     return found
 
 
@@ -89,12 +86,16 @@ def template(synthesise: Synthesise) -> "Template":
 @pytest.fixture(scope="session")
 def resources(template: "Template") -> dict[str, Any]:
     """The resources of that template."""
-    found: dict[str, Any] = template.to_json()["Resources"]
-    return found
+    return resources_of(template)
 
 
 @pytest.fixture(scope="session")
 def full(synthesise: Synthesise) -> dict[str, Any]:
     """The resources with everything that settings add."""
-    found: dict[str, Any] = synthesise(**FULL).to_json()["Resources"]
-    return found
+    return resources_of(synthesise(**FULL))
+
+
+@pytest.fixture(scope="session")
+def chosen(synthesise: Synthesise) -> dict[str, Any]:
+    """The resources with every setting chosen."""
+    return resources_of(synthesise(**CHOSEN))

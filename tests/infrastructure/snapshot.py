@@ -11,18 +11,12 @@ from typing import Any
 from tests.infrastructure.template_reading import Resources, path_of, readable
 
 # By type: properties, or all of them.
-LEFT_OUT: dict[str, tuple[str, ...]] = {
-    "AWS::ApiGateway::Deployment": ("*",),
-    "AWS::ApiGateway::Method": ("*",),
-    "AWS::ApiGateway::Resource": ("*",),
-    "AWS::CloudWatch::Dashboard": ("*",),
-    "AWS::IAM::ManagedPolicy": ("*",),
-    "AWS::IAM::Policy": ("*",),
-    "AWS::IAM::Role": ("*",),
-    "AWS::Lambda::Permission": ("*",),
-    "AWS::Logs::QueryDefinition": ("*",),
-    "AWS::SNS::TopicPolicy": ("*",),
-    "AWS::SQS::QueuePolicy": ("*",),
+_WHOLLY = (
+    *("ApiGateway::Deployment", "ApiGateway::Method", "ApiGateway::Resource"),
+    *("CloudWatch::Dashboard", "Lambda::Permission", "Logs::QueryDefinition"),
+    *("IAM::ManagedPolicy", "IAM::Policy", "IAM::Role", "SNS::TopicPolicy", "SQS::QueuePolicy"),
+)
+LEFT_OUT = {f"AWS::{kind}": ("*",) for kind in _WHOLLY} | {
     "AWS::KMS::Key": ("KeyPolicy",),
     "AWS::Lambda::Function": ("Code",),
     "Custom::JobLedgerFirstSync": ("Reason",),
@@ -69,8 +63,8 @@ def text_of(found: Lines) -> str:
 def difference_of(before: Lines, after: Lines) -> str:
     """Return what differs, `-` before and `+` after: resources, and below those that stay the lines."""
     written = []
-    paths = {(kind, path) for found in (before, after) for kind in found for path in found[kind]}
-    for kind, path in sorted(paths, key=lambda one: one[::-1]):
+    paths = {(path, kind) for found in (before, after) for kind in found for path in found[kind]}
+    for path, kind in sorted(paths):
         old, new = (found.get(kind, {}).get(path, []) for found in (before, after))
         lines = [f"  - {line}" for line in old if line not in new] if new else []
         lines += [f"  + {line}" for line in new if line not in old]

@@ -3,6 +3,8 @@
 `alarm_rules.py` evaluates the template's alarms as CloudWatch documents it.
 """
 
+from collections import defaultdict
+
 import pytest
 
 from tests.infrastructure.alarm_rules import metrics_of, next_state, notifications
@@ -14,8 +16,9 @@ STEADY = {"AsOfAgeSeconds": 60.0}
 LONG = 60
 
 
-def of(alarm, kind):
-    return next(iter(metrics_of(alarm).values()))["MetricName"] == kind
+def name_of(alarm):
+    """The name of the alarm's metric, or of its first one."""
+    return next(iter(metrics_of(alarm).values()))["MetricName"]
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +28,14 @@ def alarms(full):
 
 def good(alarm, periods):
     """Return the values of one metric in good times."""
-    if of(alarm, "DigestRuns"):  # a run a day, in periods of an hour
+    if name_of(alarm) == "DigestRuns":  # a run a day, in periods of an hour
         return [1.0 if period % 24 == 20 else None for period in range(periods)]
-    steady = next((value for name, value in STEADY.items() if of(alarm, name)), None)
-    return [steady] * periods
+    return [STEADY.get(name_of(alarm))] * periods
 
 
 def bad(alarm):
     """Return the values of one metric in an incident."""
-    return [None if of(alarm, "DigestRuns") else alarm["Threshold"] + 0.0] * LONG
+    return [None if name_of(alarm) == "DigestRuns" else alarm["Threshold"] + 0.0] * LONG
 
 
 def timeline(alarm, *parts):
@@ -45,12 +47,9 @@ def timeline(alarm, *parts):
         yield {name: joined if name == affected else calm for name in names}
 
 
-def states(alarm, points):
-    return [state for _, state in notifications(alarm, points)]
-
-
-def is_bad(state):
-    return state != "OK"
+def rings(alarm, points):
+    """Whether each notification is about an incident, or about its end."""
+    return [state != "OK" for _, state in notifications(alarm, points)]
 
 
 def test_a_good_first_deployment_rings_no_alarm(alarms):
@@ -62,7 +61,7 @@ def test_a_good_first_deployment_rings_no_alarm(alarms):
         # OKActions run at the end of INSUFFICIENT_DATA as well: of most alarms before an address is confirmed.
         assert [state for _, state in found] == ["OK"], name
         if found[0][0]:
-            late.add(next(iter(metrics_of(alarm).values()))["MetricName"])
+            late.add(name_of(alarm))
     assert late == {"AsOfAgeSeconds", "DigestRuns"}  # as the runbook says
 
 
@@ -71,30 +70,28 @@ def test_an_incident_rings_once_says_when_it_ends_and_the_next_one_rings_again(a
         calm = (good(alarm, LONG), False)
         incident = (bad(alarm), True)
         for points in timeline(alarm, calm, incident, calm, incident, calm):
-            found = states(alarm, points)
-            rings = [is_bad(state) for state in found]
             # The first is the end of the state in which an alarm is created.
-            assert rings == [False, True, False, True, False], (name, found)
+            assert rings(alarm, points) == [False, True, False, True, False], name
 
 
 def test_a_function_that_reports_nothing_is_noticed_and_its_return_too(alarms):
     found = set()
     for name, alarm in alarms.items():
         points = [*good(alarm, LONG), *([None] * LONG), *good(alarm, LONG)]
-        got = states(alarm, dict.fromkeys(metrics_of(alarm), points))
-        if any(map(is_bad, got)):
-            assert [is_bad(state) for state in got] == [False, True, False], name
-            found.add(next(iter(metrics_of(alarm).values()))["MetricName"])
+        heard = rings(alarm, dict.fromkeys(metrics_of(alarm), points))
+        if any(heard):
+            assert heard == [False, True, False], name
+            found.add(name_of(alarm))
     assert found == {"AsOfAgeSeconds", "DigestRuns"}
 
 
 def test_late_data_of_the_newest_period_hides_no_incident(alarms):
     """DynamoDB's data of the newest period is not there yet, and FILL has a zero in its place."""
-    filled = {name: alarm for name, alarm in alarms.items() if "Metrics" in alarm}
+    filled = [alarm for alarm in alarms.values() if "Metrics" in alarm]
     assert len(filled) == 4
-    for name, alarm in filled.items():
+    for alarm in filled:
         recent = [1.0] * (alarm["EvaluationPeriods"] - 1) + [0.0]
-        assert next_state(alarm, "OK", recent) == "ALARM", name
+        assert next_state(alarm, "OK", recent) == "ALARM"
 
 
 def test_every_alarm_says_when_it_ends(alarms):
@@ -103,52 +100,37 @@ def test_every_alarm_says_when_it_ends(alarms):
 
 def test_throttles_of_the_ledgers_indexes_ring_through_the_requests_that_reach_them(alarms):
     """DynamoDB counts a request as throttled if its table or any index throttles it."""
-    watched: dict[str, set[tuple[str, str | None]]] = {}
-    for alarm in alarms.values():
-        for metric in metrics_of(alarm).values():
-            if metric["Namespace"] == "AWS/DynamoDB":
-                of_metric = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
-                watched.setdefault(of_metric["TableName"]["Ref"], set()).add(
-                    (metric["MetricName"], of_metric.get("Operation"))
-                )
+    metrics = [metric for alarm in alarms.values() for metric in metrics_of(alarm).values()]
+    watched = defaultdict(set)
+    for metric in (each for each in metrics if each["Namespace"] == "AWS/DynamoDB"):
+        by_name = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+        watched[by_name["TableName"]["Ref"]].add((metric["MetricName"], by_name.get("Operation")))
     of_table = {("ReadThrottleEvents", None), ("WriteThrottleEvents", None)}
     through_indexes = {("ThrottledRequests", "Query"), ("ThrottledRequests", "TransactWriteItems")}
-    assert watched == {
-        "LedgerB7379752": of_table | through_indexes,
-        "DigestSentB2D6264F": of_table,
-    }
+    assert watched == {"LedgerB7379752": of_table | through_indexes, "DigestSentB2D6264F": of_table}
 
 
-# As in the tables of the page: X breaches, 0 does not, - is missing, the newest last. None: the state is kept.
+# As in the tables of the page: X breaches, 0 does not, - is missing, the newest last. The states are those that
+# missing, ignore, breaching and notBreaching lead to; "before": the state is kept.
 @pytest.mark.parametrize(
-    "recent, needed, missing, ignore, breaching, not_breaching",
+    "recent, needed, states",
     [
-        ("0 - X - X", 3, "OK", "OK", "OK", "OK"),
-        ("0 - - - -", 3, "OK", "OK", "OK", "OK"),
-        ("- - - - -", 3, "INSUFFICIENT_DATA", None, "ALARM", "OK"),
-        ("0 X X - X", 3, "ALARM", "ALARM", "ALARM", "ALARM"),
-        ("- - X - -", 3, "ALARM", None, "ALARM", "OK"),
-        ("0 - X - X", 2, "ALARM", "ALARM", "ALARM", "ALARM"),
-        ("0 0 X 0 X", 2, "ALARM", "ALARM", "ALARM", "ALARM"),
-        ("- - - - X", 2, "ALARM", None, "ALARM", "OK"),
+        ("0 - X - X", 3, "OK OK OK OK"),
+        ("0 - - - -", 3, "OK OK OK OK"),
+        ("- - - - -", 3, "INSUFFICIENT_DATA before ALARM OK"),
+        ("0 X X - X", 3, "ALARM ALARM ALARM ALARM"),
+        ("- - X - -", 3, "ALARM before ALARM OK"),
+        ("0 - X - X", 2, "ALARM ALARM ALARM ALARM"),
+        ("0 0 X 0 X", 2, "ALARM ALARM ALARM ALARM"),
+        ("- - - - X", 2, "ALARM before ALARM OK"),
     ],
 )
-def test_the_rules_are_those_of_cloudwatch(
-    recent, needed, missing, ignore, breaching, not_breaching
-):
+def test_the_rules_are_those_of_cloudwatch(recent, needed, states):
     points = [{"X": 1.0, "0": 0.0, "-": None}[letter] for letter in recent.split()]
-    alarm = {
-        "EvaluationPeriods": 3,
-        "DatapointsToAlarm": needed,
-        "Threshold": 1,
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-    }
-    treatments = {
-        "missing": missing,
-        "ignore": ignore,
-        "breaching": breaching,
-        "notBreaching": not_breaching,
-    }
-    for treatment, expected in treatments.items():
-        found = next_state(alarm | {"TreatMissingData": treatment}, "before", points)
-        assert found == (expected or "before"), treatment
+    alarm = {"EvaluationPeriods": 3, "DatapointsToAlarm": needed, "Threshold": 1}
+    alarm["ComparisonOperator"] = "GreaterThanOrEqualToThreshold"
+    treatments = ("missing", "ignore", "breaching", "notBreaching")
+    found = [
+        next_state(alarm | {"TreatMissingData": each}, "before", points) for each in treatments
+    ]
+    assert found == states.split()

@@ -11,16 +11,10 @@ from tests.infrastructure.chosen import CHOSEN
 from tests.infrastructure.template_reading import path_of
 
 # What people subscribe to, call, or cannot get back.
-HOLDS_DATA = (
-    "AWS::ApiGateway::RestApi",
-    "AWS::DynamoDB::Table",
-    "AWS::KMS::Key",
-    "AWS::Logs::LogGroup",
-    "AWS::SNS::Subscription",
-    "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
-    "AWS::SSM::Parameter",
-)
+HOLDS_DATA = {
+    *("AWS::ApiGateway::RestApi", "AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Logs::LogGroup"),
+    *("AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::SSM::Parameter"),
+}
 # For bundleFor, the other value is of this machine: it changes the functions' code and runtime only.
 CHANGED = {key: CHOSEN[key] for key in CHOSEN if key != "name"} | {"alertOn": ""}
 # What a setting is for: there without it, or with it.
@@ -32,6 +26,7 @@ ONLY_AFTER = {
     "chatDigests": {"Digest/ChatTopic"},
     "digestEmails": {"Digest/Topic/a@example.org", "Digest/Topic/b@example.org"},
     "alertEmails": {"JobAlerts/Topic/c@example.org"},
+    "outputBuckets": {"Outputs/FunctionLogs"},
 }
 
 
@@ -58,19 +53,14 @@ def has_a_fixed_name(resource):
 
 def identity(logical_id, resource):
     """Return what may not change: otherwise CloudFormation makes another resource."""
-    fixed = names_in(
-        schema_of(resource["Type"]), "createOnlyProperties", "conditionalCreateOnlyProperties"
-    )
-    properties = {name: resource["Properties"].get(name) for name in sorted(fixed)}
-    return logical_id, resource["Type"], properties
+    schema = schema_of(resource["Type"])
+    fixed = names_in(schema, "createOnlyProperties", "conditionalCreateOnlyProperties")
+    return logical_id, resource["Type"], {name: resource["Properties"].get(name) for name in fixed}
 
 
 def holding_data(resources):
-    return {
-        path_of(resource): identity(logical_id, resource)
-        for logical_id, resource in resources.items()
-        if resource["Type"] in HOLDS_DATA
-    }
+    found = [(each, r) for each, r in resources.items() if r["Type"] in HOLDS_DATA]
+    return {path_of(resource): identity(each, resource) for each, resource in found}
 
 
 # The user's key hides what happens to the stack's own.

@@ -5,20 +5,16 @@ import io
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import botocore.session
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
 from stacks import first_sync_handler
+from testing.memory_dynamodb import error
 
-
-class Context:
-    """A Lambda context with time left."""
-
-    @staticmethod
-    def get_remaining_time_in_millis():
-        return 900_000
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 
 
 class Lambda:
@@ -51,8 +47,8 @@ def done(**errors):
     return replied({"Families": families})
 
 
-def refused(code):
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Invoke")
+DENIED = error("AccessDeniedException")
+IDS = {"StackId": "stack", "RequestId": "request", "LogicalResourceId": "Run"}
 
 
 @pytest.fixture
@@ -71,21 +67,14 @@ def run(monkeypatch):
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/answer"
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
     def run(client, request="Create"):
-        monkeypatch.setattr(
-            botocore.session.Session, "create_client", lambda self, *_, **__: client
-        )
-        event = {
-            "RequestType": request,
-            "ResponseURL": f"http://127.0.0.1:{server.server_port}/answer",
-            "StackId": "stack",
-            "RequestId": "request",
-            "LogicalResourceId": "Run",
-            "ResourceProperties": {"FunctionName": "sync"},
-        }
-        first_sync_handler.handler(event, Context())
+        monkeypatch.setattr(botocore.session.Session, "create_client", lambda *_, **__: client)
+        event = {"RequestType": request, "ResponseURL": url, **IDS}
+        event["ResourceProperties"] = {"FunctionName": "sync"}
+        first_sync_handler.handler(event, CONTEXT)
         return heard[-1]
 
     yield run
@@ -98,15 +87,8 @@ def test_it_syncs_every_family_and_says_that_it_did(run, request_type):
     client = Lambda(done(SNOMEDCT=None, PHI=None))
     answer = run(client, request_type)
     assert client.calls == [{"FunctionName": "sync", "Payload": b"{}"}]
-    expected = {
-        "Status": "SUCCESS",
-        "PhysicalResourceId": "first-sync",
-        "StackId": "stack",
-        "RequestId": "request",
-        "LogicalResourceId": "Run",
-        "Data": {"Outcome": "succeeded"},
-    }
-    assert expected == answer
+    outcome = {"PhysicalResourceId": "first-sync", "Data": {"Outcome": "succeeded"}}
+    assert answer == {"Status": "SUCCESS", **IDS, **outcome}
 
 
 def test_deleting_the_stack_syncs_nothing(run):
@@ -118,18 +100,13 @@ def test_deleting_the_stack_syncs_nothing(run):
 @pytest.mark.parametrize(
     "replies, outcome",
     [
-        (
-            [replied({"errorType": "LedgerUnavailable"}, FunctionError="Unhandled")],
-            "LedgerUnavailable",
-        ),
-        ([refused("TooManyRequestsException")], "TooManyRequestsException"),
-        ([refused("AccessDeniedException")] * 12, "AccessDeniedException"),
+        ([replied({"errorType": "LedgerFailed"}, FunctionError="Unhandled")], "LedgerFailed"),
+        ([error("TooManyRequestsException")], "TooManyRequestsException"),
+        ([DENIED] * 12, "AccessDeniedException"),
         ([ReadTimeoutError(endpoint_url="https://lambda")], "ReadTimeoutError"),
-        ([done(SNOMEDCT="AccessDeniedException", PHI=None)], "SNOMEDCT AccessDeniedException"),
-        (
-            [done(SNOMEDCT="AccessDeniedException", ICD10CM=None, PHI="DeadlineReached")],
-            "SNOMEDCT AccessDeniedException, PHI DeadlineReached",
-        ),
+        ([done(SNOMEDCT="NoAccess", PHI=None)], "SNOMEDCT NoAccess"),
+        # One that the next run resumes has not failed, but the other has.
+        ([done(PHI="NoAccess", RXNORM="DeadlineReached")], "PHI NoAccess, RXNORM DeadlineReached"),
         *(([replied(odd)], "InvalidResponse") for odd in ODD_RESULTS),
         ([replied({"Families": {"PHI": None}})], "InvalidResponse"),
         ([replied([], FunctionError="Unhandled")], "InvalidResponse"),
@@ -154,7 +131,4 @@ def test_a_first_fill_that_the_next_run_goes_on_with_is_not_finished_and_has_not
 
 
 def test_a_permission_that_takes_a_moment_is_waited_for(run):
-    answer = run(
-        Lambda(refused("AccessDeniedException"), refused("AccessDeniedException"), done(PHI=None))
-    )
-    assert answer["Data"]["Outcome"] == "succeeded"
+    assert run(Lambda(DENIED, DENIED, done(PHI=None)))["Data"]["Outcome"] == "succeeded"

@@ -2,10 +2,8 @@
 
 import json
 import re
-import subprocess
 import zipfile
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 from hatchling import build
@@ -14,18 +12,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from local import environments, toolchain
+from testing.processes import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 AUDIT = ROOT / ".venv-audit" / "bin"
 FUNCTIONS = ROOT / "lambda" / "requirements.txt"
-LOCKS = sorted(
-    path
-    for folder in (ROOT, ROOT / "lambda", ROOT / "local")
-    for path in folder.glob("*requirements*.txt")
-)
+FOLDERS = (ROOT, ROOT / "lambda", ROOT / "local")
+LOCKS = sorted(path for folder in FOLDERS for path in folder.glob("*requirements*.txt"))
+ENVIRONMENTS = (toolchain.MAIN, *toolchain.OTHERS.values())
 
 
-def requirements(lock: Path) -> list[str]:
+def requirements(lock):
     """Return the logical lines of a lock, without comments."""
     text = re.sub(r"^\s*#.*$", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
@@ -39,10 +35,9 @@ def test_every_requirement_has_one_version_and_hashes(lock):
         assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", line), line
 
 
-INSTALLED = [one for one in (toolchain.MAIN, *toolchain.OTHERS.values()) if one.python.exists()]
-
-
-@pytest.mark.parametrize("environment", INSTALLED, ids=lambda one: one.path.name)
+@pytest.mark.parametrize(
+    "environment", [e for e in ENVIRONMENTS if e.python.exists()], ids=lambda one: one.path.name
+)
 def test_a_lock_names_the_extras_that_its_packages_require(environment):
     """Otherwise pip before 23.1, as in Debian 12, refuses the lock once a newer version is published."""
     (site,) = environment.path.glob("lib/python*/site-packages")
@@ -67,41 +62,29 @@ def test_every_package_of_npm_has_a_hash(folder):
 
 
 def test_make_installs_the_locks_and_nothing_else():
-    parts = [environment.parts for environment in (toolchain.MAIN, *toolchain.OTHERS.values())]
-    installed = {
-        file for named in (*parts, toolchain.RUNTIME) for files in named.values() for file in files
-    }
+    parts = [*(environment.parts for environment in ENVIRONMENTS), toolchain.RUNTIME]
+    installed = {file for named in parts for files in named.values() for file in files}
     assert sorted(installed) == LOCKS
 
 
 def test_pip_checks_hashes_and_runs_no_build():
-    for environment in (toolchain.MAIN, *toolchain.OTHERS.values()):
-        assert {"--require-hashes", "--only-binary=:all:"} <= set(environments.pip(environment))
     recipe = (ROOT / "stacks/packaging/bundle.py").read_text(encoding="utf-8")
-    assert '"--require-hashes"' in recipe
-    assert '"--only-binary=:all:"' in recipe
+    for option in ("--require-hashes", "--only-binary=:all:"):
+        assert all(option in environments.pip(environment) for environment in ENVIRONMENTS)
+        assert f'"{option}"' in recipe
 
 
 def test_the_audit_reads_every_lock():
-    dry = subprocess.run(
-        ["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    (line,) = (line for line in dry.stdout.splitlines() if line.lstrip().startswith("for lock in"))
+    lines = run("make", "--dry-run", "audit", cwd=ROOT).stdout.splitlines()
+    (line,) = (line for line in lines if line.lstrip().startswith("for lock in"))
     named = line.partition(" in ")[2].partition(";")[0].split()
     assert sorted(ROOT / name for name in named) == LOCKS
 
 
 def test_the_bill_of_materials_names_each_package_of_the_functions_with_its_hashes(tmp_path):
     file = tmp_path / "sbom.json"
-    command = [
-        AUDIT / "cyclonedx-py",
-        "requirements",
-        FUNCTIONS,
-        "--output-reproducible",
-        "-o",
-        file,
-    ]
-    subprocess.run(command, capture_output=True, check=True)
+    program = (AUDIT / "cyclonedx-py", "requirements", FUNCTIONS)
+    assert run(*program, "--output-reproducible", "-o", file).returncode == 0
     sbom = json.loads(file.read_text(encoding="utf-8"))
     assert sbom["bomFormat"] == "CycloneDX"
     found = {f"{each['name']}=={each['version']}" for each in sbom["components"]}
@@ -123,8 +106,7 @@ def test_the_wheel_of_the_client_says_what_it_is_and_has_its_licence(tmp_path, m
     assert described.metadata_version in ("2.3", "2.4")  # what twine 6.2 accepts
     assert described.description_content_type == "text/markdown"
     assert described.description == (ROOT / "job_ledger" / "README.md").read_text()
-    assert described.summary
-    assert described.project_urls
+    assert all((described.summary, described.project_urls))
     assert described.author or described.author_email
     supported = [f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)]
     assert set(supported) < set(described.classifiers or [])

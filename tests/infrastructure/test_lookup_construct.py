@@ -3,18 +3,29 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from job_ledger.types import Family, JobStatus
 from jobledger.lookup.lookup import ATTRIBUTES, MOST_COUNTED
 from jobledger.lookup.request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
+from stacks import setting_readers
 from stacks.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "lookup.md").read_text(encoding="utf-8")
+A_TIME = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def snake(name):
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+ARGUMENTS = {snake(name): name for name in PROPERTIES}
 
 
 def template(**properties):
+    """Return the template of a stack with one look-up, and an output for each of its attributes."""
     from aws_cdk import App, CfnOutput, Stack
     from aws_cdk.assertions import Template
 
@@ -23,14 +34,13 @@ def template(**properties):
     stack = Stack(App(), "Consumer")
     lookup = ComprehendMedicalJobLookup(stack, "Nightly", **properties)
     for name in ATTRIBUTES:
-        snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-        CfnOutput(stack, name, value=getattr(lookup, snake))
+        CfnOutput(stack, name, value=getattr(lookup, snake(name)))
     return Template.from_stack(stack).to_json()
 
 
 def lookups(**properties):
-    resources = template(**properties)["Resources"]
-    return [r for r in resources.values() if r["Type"] == "Custom::ComprehendMedicalJob"]
+    resources = template(**properties)["Resources"].values()
+    return [each for each in resources if each["Type"] == "Custom::ComprehendMedicalJob"]
 
 
 def sent(**properties):
@@ -42,55 +52,42 @@ def sent(**properties):
 @pytest.mark.parametrize("given", [{}, {"name": "JobLedger"}, {"name": "Ward7"}])
 def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger(given):
     made = template(**given)
-    (resource,) = made["Resources"].values()
+    ((lookup, resource),) = made["Resources"].items()
     parameter = made["Parameters"][resource["Properties"]["ServiceToken"]["Ref"]]
-    assert parameter == {
-        "Type": "AWS::SSM::Parameter::Value<String>",
-        "Default": Settings(**given).token_parameter,
-    }
-
-
-def test_the_token_can_be_given():
-    (resource,) = lookups(service_token="arn:aws:lambda:eu-west-1:111122223333:function:f")
-    assert resource["Properties"]["ServiceToken"].startswith("arn:aws:lambda")
-
-
-def test_cloudformation_waits_for_the_hour_that_it_allows():
-    (resource,) = lookups()
+    default = Settings(**given).token_parameter
+    assert parameter == {"Type": "AWS::SSM::Parameter::Value<String>", "Default": default}
+    # The hour that CloudFormation allows.
     assert resource["Properties"]["ServiceTimeout"] == "3600"
-
-
-def test_every_attribute_can_be_used():
-    made = template()
-    (lookup,) = made["Resources"]
     for name in ATTRIBUTES:
         assert made["Outputs"][name]["Value"] == {"Fn::GetAtt": [lookup, name]}
 
 
+def test_the_token_can_be_given():
+    token = "arn:aws:lambda:eu-west-1:111122223333:function:f"
+    (resource,) = lookups(service_token=token)
+    assert resource["Properties"]["ServiceToken"] == token
+
+
 @pytest.mark.parametrize(
-    "properties, expected",
+    "argument, value, expected",
     [
-        ({}, {}),
-        ({"family": "PHI"}, {"Family": "PHI"}),
-        ({"family": ("PHI", "RXNORM")}, {"Family": ["PHI", "RXNORM"]}),
-        ({"job_name": "nightly-notes"}, {"JobName": "nightly-notes"}),
-        ({"submit_time_after": "2026-11-23"}, {"SubmitTimeAfter": "2026-11-23"}),
-        (
-            {"submit_time_before": datetime(2026, 11, 23, tzinfo=UTC)},
-            {"SubmitTimeBefore": "2026-11-23T00:00:00+00:00"},
-        ),
-        ({"select": "only"}, {"Select": "only"}),
-        ({"must_exist": False}, {"MustExist": "false"}),
-        ({"family": "PHI, RXNORM"}, {"Family": "PHI, RXNORM"}),
-        ({"submit_time_after": "1764000000.5"}, {"SubmitTimeAfter": "1764000000.5"}),
-        ({"wait_minutes": "30"}, {"WaitMinutes": "30"}),
-        ({"wait_minutes": 30}, {"WaitMinutes": "30"}),
-        ({"wait_minutes": 0.5}, {"WaitMinutes": "0.5"}),
-        ({"refresh": "7"}, {"Refresh": "7"}),
+        ("family", "PHI", "PHI"),
+        ("family", "PHI, RXNORM", "PHI, RXNORM"),
+        ("family", ("PHI", "RXNORM"), ["PHI", "RXNORM"]),
+        ("job_name", "nightly-notes", "nightly-notes"),
+        ("submit_time_after", "2026-11-23", "2026-11-23"),
+        ("submit_time_after", "1764000000.5", "1764000000.5"),
+        ("submit_time_before", A_TIME, "2026-11-23T00:00:00+00:00"),
+        ("select", "only", "only"),
+        ("must_exist", False, "false"),
+        ("wait_minutes", "30", "30"),
+        ("wait_minutes", 0.5, "0.5"),
+        ("refresh", "7", "7"),
     ],
 )
-def test_arguments_become_properties(properties, expected):
-    assert sent(**properties) == {"MustExist": "true", "WaitMinutes": "0"} | expected
+def test_an_argument_becomes_a_property(argument, value, expected):
+    defaults = {"MustExist": "true", "WaitMinutes": "0"}
+    assert sent(**{argument: value}) == defaults | {ARGUMENTS[argument]: expected}
 
 
 @pytest.mark.parametrize(
@@ -106,19 +103,6 @@ def test_a_long_wait_is_several_resources_of_which_only_the_last_must_find_it(mi
     assert {r["Properties"]["JobName"] for r in chain} == {"nightly"}
 
 
-def test_the_minutes_may_be_a_parameter_of_the_stack():
-    from aws_cdk import App, CfnParameter, Stack
-    from aws_cdk.assertions import Template
-
-    from job_ledger.cdk import ComprehendMedicalJobLookup
-
-    stack = Stack(App(), "Consumer")
-    minutes = CfnParameter(stack, "Minutes", type="Number")
-    ComprehendMedicalJobLookup(stack, "Nightly", wait_minutes=minutes.value_as_number)
-    (resource,) = Template.from_stack(stack).to_json()["Resources"].values()
-    assert resource["Properties"]["WaitMinutes"] == {"Ref": "Minutes"}
-
-
 def test_what_it_says_of_the_limits_is_what_the_look_up_does():
     from job_ledger.cdk import ComprehendMedicalJobLookup
 
@@ -127,12 +111,7 @@ def test_what_it_says_of_the_limits_is_what_the_look_up_does():
     assert str(MOST_COUNTED) in str(ComprehendMedicalJobLookup.count.__doc__)
 
 
-@pytest.mark.parametrize(
-    "minutes", [-1, 121, float("nan"), float("inf"), True, None, "", "soon", "121", [5]]
-)
-def test_a_wait_beyond_what_is_allowed_is_refused_at_synth(minutes):
-    with pytest.raises(ValueError, match=r"wait_minutes is .* must be from 0 to 120"):
-        template(wait_minutes=minutes)
+WRONG_WAITS = [-1, 121, float("nan"), float("inf"), True, None, "", "soon", "121", [5]]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +137,7 @@ def test_a_wait_beyond_what_is_allowed_is_refused_at_synth(minutes):
         ("submit_time_after", "2026-02-30", "a datetime with a time zone"),
         ("submit_time_before", "2026-11-23T08:00:00", "a datetime with a time zone"),
         ("name", "a/b", "a letter, then up to 63"),
+        *(("wait_minutes", minutes, "from 0 to 120") for minutes in WRONG_WAITS),
     ],
 )
 def test_a_wrong_argument_is_refused_at_synth_with_what_is_allowed(argument, value, rule):
@@ -165,7 +145,9 @@ def test_a_wrong_argument_is_refused_at_synth_with_what_is_allowed(argument, val
         template(**{argument: value})
 
 
-ARGUMENTS = {"".join(f"_{c.lower()}" if c.isupper() else c for c in n)[1:]: n for n in PROPERTIES}
+def test_a_time_without_a_zone_is_refused_at_synth():
+    with pytest.raises(ValueError, match="submit_time_after needs a time zone"):
+        template(submit_time_after=A_TIME.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize("argument", ARGUMENTS)
@@ -186,6 +168,9 @@ def test_a_token_is_passed_on(argument):
     if argument == "must_exist":
         condition = Fn.condition_if("Condition", "true", "false")
         expected.append((condition, {"Fn::If": ["Condition", "true", "false"]}))
+    if argument == "wait_minutes":
+        minutes = CfnParameter(stack, "Minutes", type="Number")
+        expected.append((minutes.value_as_number, {"Ref": "Minutes"}))
     for number, (value, _) in enumerate(expected):
         ComprehendMedicalJobLookup(stack, f"With{number}", **{argument: value})
     made = Template.from_stack(stack).to_json()["Resources"].values()
@@ -194,33 +179,17 @@ def test_a_token_is_passed_on(argument):
 
 
 def test_the_types_are_those_of_the_client():
-    from typing import get_args
-
-    from job_ledger.types import Family, JobStatus
-    from stacks import setting_readers
-
     assert get_args(Family) == (*setting_readers.FAMILIES, "ALL")
     assert get_args(JobStatus) == setting_readers.STATUSES
 
 
-def test_a_time_without_a_zone_is_refused_at_synth():
-    with pytest.raises(ValueError, match="submit_time_after needs a time zone"):
-        template(submit_time_after=datetime(2026, 11, 23))  # noqa: DTZ001 - it is the mistake
-
-
-def test_the_python_of_the_documentation_works():
+def test_the_documentation_names_every_property_and_attribute_and_its_python_works():
     from aws_cdk import App
     from aws_cdk.assertions import Template
 
-    text = (ROOT / "docs" / "lookup.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (block,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
     names: dict[str, Any] = {}
     exec(block, names)
     made = Template.from_stack(names["Pipeline"](App(), "Pipeline")).to_json()
     assert made["Outputs"]["Codes"]["Value"]["Fn::GetAtt"][1] == "OutputS3Uri"
-
-
-def test_the_documentation_names_every_property_and_attribute():
-    text = (ROOT / "docs" / "lookup.md").read_text(encoding="utf-8")
-    for name in (*PROPERTIES, *ATTRIBUTES):
-        assert f"`{name}`" in text
+    assert [n for n in (*PROPERTIES, *ATTRIBUTES) if f"`{n}`" not in DOCUMENT] == []

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import hcl2
 import pytest
 
+from testing.processes import ROOT, run
 from tests.infrastructure.test_lookup_construct import sent
 
-ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "lookup.md").read_text(encoding="utf-8")
 # CDK for Python carries CDK's own packages for node.
 PACKAGES = sorted((ROOT / ".venv").glob("lib/python*/site-packages/**/_jsii/*.jsii.tgz"))
@@ -34,8 +33,7 @@ def block(language: str) -> str:
 def test_cfn_lint_accepts_the_template(tmp_path):
     template = tmp_path / "lookup.yaml"
     template.write_text(block("yaml"))
-    command = [ROOT / ".venv" / "bin" / "cfn-lint", template]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(ROOT / ".venv" / "bin" / "cfn-lint", template)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -47,11 +45,10 @@ def test_the_typescript_makes_the_resource_that_the_construct_makes(tmp_path):
     (tmp_path / "synth.ts").write_text(SYNTH)
     own = ROOT / ".venv" / "bin" / "node"
     node = str(own) if own.exists() else shutil.which("node")
-    strips = [node, "--experimental-strip-types", "--version"] if node else ["false"]
-    if subprocess.run(strips, capture_output=True, check=False).returncode:
+    strips = (node, "--experimental-strip-types", "--no-warnings")
+    if not node or run(*strips, "--version").returncode:
         pytest.skip("no node that reads TypeScript: make test sets one up")
-    command = [str(node), "--experimental-strip-types", "--no-warnings", "synth.ts"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run(*strips, "synth.ts", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = json.loads((tmp_path / "cdk.out" / "Pipeline.template.json").read_text())
     (resource,) = made["Resources"].values()
@@ -59,10 +56,9 @@ def test_the_typescript_makes_the_resource_that_the_construct_makes(tmp_path):
     assert token["Default"] == "/job-ledger/lookup-service-token"
     assert resource["Type"] == "Custom::ComprehendMedicalJob"
     assert resource["Properties"].pop("ServiceTimeout") == "3600"
-    made_by_construct = sent(job_name="nightly-notes", wait_minutes=30)
-    assert {n: str(v) for n, v in resource["Properties"].items()} == {
-        n: str(v) for n, v in made_by_construct.items() if n in ("JobName", "WaitMinutes")
-    }
+    of_construct = sent(job_name="nightly-notes", wait_minutes=30)
+    expected = {name: of_construct[name] for name in ("JobName", "WaitMinutes")}
+    assert {name: str(value) for name, value in resource["Properties"].items()} == expected
 
 
 def unpack(folder: Path) -> None:

@@ -4,26 +4,33 @@
 """
 
 import json
-import subprocess
 
 import pytest
 
+from testing.processes import ROOT, run
 from tests.infrastructure.chosen import CHOSEN, FULL
-from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import listed
 
 PYTHON = ROOT / ".venv-audit" / "bin" / "python"
 # A sample of what a reference to a resource stands for in a policy.
 ARN = "arn:aws:{}:us-east-1:111122223333:{}"
+KEY, TOPIC, QUEUE = ARN.format("kms", "key/k"), ARN.format("sns", "t"), ARN.format("sqs", "q")
 ARNS = {
     "AWS::DynamoDB::Table": ARN.format("dynamodb", "table/t"),
-    "AWS::KMS::Key": ARN.format("kms", "key/1a2b3c4d"),
+    "AWS::KMS::Key": KEY,
     "AWS::Lambda::Function": ARN.format("lambda", "function:f"),
     # Its ARN ends with a wildcard for log streams.
     "AWS::Logs::LogGroup": ARN.format("logs", "log-group:g:log-stream:s"),
-    "AWS::SNS::Topic": ARN.format("sns", "topic"),
-    "AWS::SQS::Queue": ARN.format("sqs", "queue"),
+    "AWS::SNS::Topic": TOPIC,
+    "AWS::SQS::Queue": QUEUE,
     "AWS::StepFunctions::StateMachine": ARN.format("states", "stateMachine:m"),
+}
+# A policy of a key or an API names itself in its own way; of a role's trust, nothing.
+DOCUMENTS = {
+    "PolicyDocument": None,
+    "KeyPolicy": KEY,
+    "Policy": ARN.format("execute-api", "id/v1/GET/jobs"),
+    "AssumeRolePolicyDocument": None,
 }
 PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "111122223333", "StackName": "s"}
 # Where AWS's own example of the policy differs from its reference.
@@ -33,7 +40,6 @@ ACCEPTED = {
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
     f"ReadStream: dynamodb:ListStreams has no resource {ARN.format('dynamodb', 'table/t/stream/2026')}: *",
 }
-DOCUMENTS = ("PolicyDocument", "KeyPolicy", "Policy", "AssumeRolePolicyDocument")
 
 
 def text(value, resources):
@@ -51,24 +57,18 @@ def text(value, resources):
 
 
 def statements(resources):
-    """Yield each statement of each policy with the path of its resource."""
+    """Yield each statement of each policy, as the linter reads it."""
     for resource in resources.values():
-        for document in DOCUMENTS:
+        for document, own in DOCUMENTS.items():
             policy = resource["Properties"].get(document)
             for statement in policy["Statement"] if policy else ():
-                # A policy of a key or an API names itself in its own way; of a role's trust, nothing.
-                own = {
-                    "KeyPolicy": ARNS["AWS::KMS::Key"],
-                    "Policy": ARN.format("execute-api", "id/v1/GET/jobs"),
-                }.get(document)
                 given = [text(each, resources) for each in listed(statement.get("Resource", []))]
+                conditions = statement.get("Condition", {}).values()
                 yield {
                     "Sid": statement.get("Sid"),
                     "Actions": listed(statement["Action"]),
                     "Resources": [own] * len(given) if own else given,
-                    "Conditions": [
-                        key for keys in statement.get("Condition", {}).values() for key in keys
-                    ],
+                    "Conditions": [key for keys in conditions for key in keys],
                 }
 
 
@@ -76,13 +76,9 @@ def linted(found):
     """Return the problems of each statement."""
     if not PYTHON.exists():
         pytest.fail("policy_sentry is not installed: sh local/setup.sh audit")
-    done = subprocess.run(
-        [PYTHON, ROOT / "tests" / "infrastructure" / "policy_linter.py"],
-        input=json.dumps(found),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    linter = ROOT / "tests" / "infrastructure" / "policy_linter.py"
+    done = run(PYTHON, linter, input=json.dumps(found))
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -98,21 +94,14 @@ def test_every_action_exists_on_its_resources_and_with_its_conditions(synthesise
 
 
 def test_the_linter_finds_what_does_not_exist():
-    good = {
-        "Actions": ["sqs:DeleteMessage"],
-        "Resources": [ARNS["AWS::SQS::Queue"]],
-        "Conditions": ["aws:SourceArn"],
+    action = "sqs:DeleteMessage"
+    good = {"Actions": [action], "Resources": [QUEUE], "Conditions": ["aws:SourceArn"]}
+    wrong = {
+        "sqs:DeleteMessageBatch does not exist": {"Actions": ["sqs:DeleteMessageBatch"]},
+        f"{action} has no resource": {"Resources": [TOPIC]},
+        f"{action} has no resource *": {"Resources": ["*"]},
+        f"{action} has no condition aws:SourceArm": {"Conditions": ["aws:SourceArm"]},
     }
-    problems: list[tuple[dict[str, list[str]], str]] = [
-        ({"Actions": ["sqs:DeleteMessageBatch"]}, "sqs:DeleteMessageBatch does not exist"),
-        ({"Actions": ["sqss:DeleteMessage"]}, "sqss:DeleteMessage does not exist"),
-        ({"Actions": ["sqs:deleteMessage"]}, "sqs:deleteMessage does not exist"),
-        ({"Resources": [ARNS["AWS::SNS::Topic"]]}, "sqs:DeleteMessage has no resource"),
-        ({"Resources": ["*"]}, "sqs:DeleteMessage has no resource *"),
-        ({"Conditions": ["kms:ViaService"]}, "sqs:DeleteMessage has no condition kms:ViaService"),
-        ({"Conditions": ["aws:SourceArm"]}, "sqs:DeleteMessage has no condition aws:SourceArm"),
-    ]
-    of_good, *found = linted([good, *(good | change for change, _ in problems)])
+    of_good, *found = linted([good, *(good | change for change in wrong.values())])
     assert of_good == []
-    for (_, problem), (said,) in zip(problems, found, strict=True):
-        assert said.startswith(problem)
+    assert all(said.startswith(problem) for problem, (said,) in zip(wrong, found, strict=True))

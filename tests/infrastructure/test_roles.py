@@ -5,19 +5,16 @@ import re
 
 import pytest
 
+from testing.processes import ROOT
 from tests.infrastructure.allowed import ROLES, Allowed
-from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
 
 
 def statements_of(resources, role):
     """Return the statements of a role's policies by `Sid`."""
-    found = [
-        statement
-        for policy in of_type(resources, "AWS::IAM::Policy").values()
-        if role in readable(policy["Roles"], resources)
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
+    policies = of_type(resources, "AWS::IAM::Policy").values()
+    own = [policy for policy in policies if role in readable(policy["Roles"], resources)]
+    found = [statement for policy in own for statement in policy["PolicyDocument"]["Statement"]]
     assert len({statement.get("Sid", "") for statement in found}) == len(found)
     return {
         statement.get("Sid", ""): Allowed(
@@ -47,17 +44,11 @@ def test_no_role_has_a_managed_or_embedded_policy(full):
 
 
 def test_only_the_services_that_run_functions_and_schedules_assume_roles(full):
-    principals = {
-        path: {
-            str(readable(statement["Principal"]["Service"], full))
-            for statement in role["AssumeRolePolicyDocument"]["Statement"]
-        }
-        for path, role in of_type(full, "AWS::IAM::Role").items()
-    }
     services = {"Scheduler": "scheduler", "waiter": "states", "Rest": "apigateway"}
-    for path in ROLES:
+    for path, role in of_type(full, "AWS::IAM::Role").items():
+        trusted = readable(role["AssumeRolePolicyDocument"]["Statement"], full)
         service = next((services[each] for each in services if each in path), "lambda")
-        assert principals[path] == {f"{service}.amazonaws.com"}, path
+        assert {each["Principal"]["Service"] for each in trusted} == {f"{service}.amazonaws.com"}
 
 
 def test_a_deployment_for_some_families_may_not_read_the_others(chosen):
@@ -72,58 +63,47 @@ def test_names_are_not_readable_for_change_events_unless_they_are_asked_for(reso
     assert "ReadJobName" not in statements_of(resources, "Changes/FunctionRole")
 
 
-def test_the_key_has_a_policy_of_these_statements(full):
-    policy = by_path(full)["Key"]["Properties"]["KeyPolicy"]["Statement"]
+@pytest.fixture(scope="module")
+def key_policy(full):
+    """The statements of the key's policy by `Sid`."""
+    statements = readable(by_path(full)["Key"]["Properties"]["KeyPolicy"]["Statement"], full)
+    return {statement["Sid"]: statement for statement in statements}
+
+
+def test_the_key_has_a_policy_of_these_statements(key_policy):
     root = {"AWS": "arn:AWS::Partition:iam::AWS::AccountId:root"}
-    via = [f"{name}.AWS::Region.amazonaws.com" for name in ("dynamodb", "logs", "sns", "sqs")]
-    sync = ROLES["Sync/FunctionRole"]
-    use = sync["ReadTables"].actions | sync["WriteTables"].actions
-    found = {
-        statement["Sid"]: (
-            readable(statement["Principal"], full),
-            readable(statement.get("Condition", {}), full),
-        )
-        for statement in policy
+    dynamodb, logs, sns, sqs = (
+        f"{n}.AWS::Region.amazonaws.com" for n in ("dynamodb", "logs", "sns", "sqs")
+    )
+    of_look_ups = {
+        "ForAllValues:StringEquals": {
+            "kms:EncryptionContextKeys": ["StackId", "LogicalResourceId", "RequestId"]
+        },
+        "Null": {"kms:EncryptionContextKeys": "false"},
     }
+    of_tables = {
+        "StringEquals": {"kms:ViaService": [dynamodb]},
+        "Bool": {"kms:GrantIsForAWSResource": "true"},
+    }
+    groups = "arn:AWS::Partition:logs:AWS::Region:AWS::AccountId:log-group:AWS::StackName-*"
+    of_logs = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}}
+    of_callers = {"kms:CallerAccount": "AWS::AccountId", "kms:ViaService": logs}
+    of_account = {"StringEquals": {"aws:SourceAccount": ["AWS::AccountId"]}}
+    via = {"StringEquals": {"kms:ViaService": [dynamodb, logs, sns, sqs]}}
+    found = {sid: (s["Principal"], s.get("Condition", {})) for sid, s in key_policy.items()}
     assert found == {
         "Administration": (root, {}),
-        "UseThroughServices": (root, {"StringEquals": {"kms:ViaService": via}}),
-        "LookupProperties": (
-            root,
-            {
-                "ForAllValues:StringEquals": {
-                    "kms:EncryptionContextKeys": ["StackId", "LogicalResourceId", "RequestId"]
-                },
-                "Null": {"kms:EncryptionContextKeys": "false"},
-            },
-        ),
-        "GrantsForTables": (
-            root,
-            {
-                "StringEquals": {"kms:ViaService": via[:1]},
-                "Bool": {"kms:GrantIsForAWSResource": "true"},
-            },
-        ),
-        "Logs": (
-            {"Service": "logs.AWS::Region.amazonaws.com"},
-            {
-                "ArnLike": {
-                    "kms:EncryptionContext:aws:logs:arn": "arn:AWS::Partition:logs:AWS::Region:"
-                    "AWS::AccountId:log-group:AWS::StackName-*"
-                }
-            },
-        ),
-        "LogsOfCallers": (
-            {"AWS": "*"},
-            {"StringEquals": {"kms:CallerAccount": "AWS::AccountId", "kms:ViaService": via[1]}},
-        ),
+        "UseThroughServices": (root, via),
+        "LookupProperties": (root, of_look_ups),
+        "GrantsForTables": (root, of_tables),
+        "Logs": ({"Service": logs}, of_logs),
+        "LogsOfCallers": ({"AWS": "*"}, {"StringEquals": of_callers}),
         "Events": ({"Service": "events.amazonaws.com"}, {}),
-        "Alarms": (
-            {"Service": "cloudwatch.amazonaws.com"},
-            {"StringEquals": {"aws:SourceAccount": ["AWS::AccountId"]}},
-        ),
+        "Alarms": ({"Service": "cloudwatch.amazonaws.com"}, of_account),
     }
-    actions = {statement["Sid"]: set(listed(statement["Action"])) for statement in policy}
+    actions = {sid: set(listed(statement["Action"])) for sid, statement in key_policy.items()}
+    sync = ROLES["Sync/FunctionRole"]
+    use = sync["ReadTables"].actions | sync["WriteTables"].actions
     assert actions["UseThroughServices"] == actions["Logs"] == use
     sending = {"kms:Decrypt", "kms:GenerateDataKey"}
     assert actions["Events"] == actions["Alarms"] == actions["LogsOfCallers"] == sending
@@ -134,75 +114,59 @@ def test_the_key_has_a_policy_of_these_statements(full):
     assert "kms:PutKeyPolicy" in actions["Administration"], "the key must stay manageable"
 
 
-def test_the_document_has_the_statement_for_another_key(full):
+def test_the_document_has_the_statement_for_another_key(key_policy):
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     documented = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
-    written = json.dumps(
-        readable(by_path(full)["Key"]["Properties"]["KeyPolicy"]["Statement"], full)
-    )
-    statements = json.loads(
-        written.replace("AWS::AccountId", "111122223333").replace("AWS::Region", "us-east-1")
-    )
-    assert documented == [each for each in statements if each["Sid"] == "LogsOfCallers"]
+    written = json.dumps(key_policy["LogsOfCallers"]).replace("AWS::AccountId", "111122223333")
+    assert documented == [json.loads(written.replace("AWS::Region", "us-east-1"))]
+
+
+OF_ACCOUNT = {"StringEquals": {"aws:SourceAccount": "AWS::AccountId"}}
+OVER_TLS = [{"Bool": {"aws:SecureTransport": "false"}}]
 
 
 @pytest.mark.parametrize(
     "topic, allowed",
     [
         ("Digest/Topic", [("AWS", "Digest/FunctionRole.Arn", {})]),
-        (
-            "Digest/ChatTopic",
-            [("AWS", f"{each}/FunctionRole.Arn", {}) for each in ("Digest", "JobAlerts")],
-        ),
-        (
-            "JobAlerts/Topic",
-            [
-                ("AWS", "JobAlerts/FunctionRole.Arn", {}),
-                (
-                    "Service",
-                    "cloudwatch.amazonaws.com",
-                    {"StringEquals": {"aws:SourceAccount": "AWS::AccountId"}},
-                ),
-            ],
-        ),
+        ("Digest/ChatTopic", [("AWS", f"{each}/FunctionRole.Arn", {}) for each in ("Digest", "JobAlerts")]),
+        ("JobAlerts/Topic", [
+            ("AWS", "JobAlerts/FunctionRole.Arn", {}),
+            ("Service", "cloudwatch.amazonaws.com", OF_ACCOUNT),
+        ]),
     ],
-)
+)  # fmt: skip
 def test_a_topic_takes_messages_from_these_principals_and_over_tls(full, topic, allowed):
-    (policy,) = (
-        policy["PolicyDocument"]["Statement"]
-        for policy in of_type(full, "AWS::SNS::TopicPolicy").values()
-        if readable(policy["Topics"], full) == [topic]
-    )
+    policies = readable([*of_type(full, "AWS::SNS::TopicPolicy").values()], full)
+    (policy,) = (each["PolicyDocument"] for each in policies if each["Topics"] == [topic])
+    statements = policy["Statement"]
     found = [
-        (kind, principal, readable(statement.get("Condition", {}), full))
-        for statement in policy
+        (kind, principal, statement.get("Condition", {}))
+        for statement in statements
         if statement["Effect"] == "Allow"
-        for kind, principal in readable(statement["Principal"], full).items()
+        for kind, principal in statement["Principal"].items()
     ]
     assert found == allowed
-    assert {action for s in policy for action in listed(s["Action"])} == {"sns:Publish"}
-    denied = [s["Condition"] for s in policy if s["Effect"] == "Deny" and s["Principal"] == "*"]
-    assert denied == [{"Bool": {"aws:SecureTransport": "false"}}]
+    assert {action for s in statements for action in listed(s["Action"])} == {"sns:Publish"}
+    denied = [s["Condition"] for s in statements if s["Effect"] == "Deny" and s["Principal"] == "*"]
+    assert denied == OVER_TLS
 
 
 def test_queues_want_tls_and_only_eventbridge_may_send_by_policy(full):
-    policies = of_type(full, "AWS::SQS::QueuePolicy")
-    queues = {queue for policy in policies.values() for queue in readable(policy["Queues"], full)}
+    policies = readable(of_type(full, "AWS::SQS::QueuePolicy"), full)
+    queues = {queue for policy in policies.values() for queue in policy["Queues"]}
     assert queues == set(of_type(full, "AWS::SQS::Queue"))
     senders = {}
     for path, policy in policies.items():
         statements = policy["PolicyDocument"]["Statement"]
-        denied = [s["Condition"] for s in statements if s["Effect"] == "Deny"]
-        assert denied == [{"Bool": {"aws:SecureTransport": "false"}}]
-        senders[path] = [
-            (s["Principal"], readable(s["Condition"], full))
-            for s in statements
-            if s["Effect"] == "Allow"
-        ]
+        assert [s["Condition"] for s in statements if s["Effect"] == "Deny"] == OVER_TLS
+        allowed = [s for s in statements if s["Effect"] == "Allow"]
+        senders[path] = [(s["Principal"], s["Condition"]) for s in allowed]
     rule = {"ArnEquals": {"aws:SourceArn": "JobAlerts/Rule.Arn"}}
+    by_rule = [({"Service": "events.amazonaws.com"}, rule)]
     assert senders == {
         "Changes/Undelivered/Policy": [],
         "Digest/Undelivered/Policy": [],
-        "JobAlerts/Undelivered/Policy": [({"Service": "events.amazonaws.com"}, rule)],
-        "JobAlerts/Waiting/Policy": [({"Service": "events.amazonaws.com"}, rule)],
+        "JobAlerts/Undelivered/Policy": by_rule,
+        "JobAlerts/Waiting/Policy": by_rule,
     }

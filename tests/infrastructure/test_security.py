@@ -9,18 +9,15 @@ import re
 import pytest
 
 from tests.infrastructure.chosen import CHOSEN
-from tests.infrastructure.template_reading import by_path, listed, of_type, path_of, readable
+from tests.infrastructure.template_reading import by_path, of_type, path_of, readable
 
 # The kinds of error that API Gateway answers itself, except the defaults, by status and the title that it needs:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 KINDS = {
     ("400", "ValidationException"): "BAD_REQUEST_BODY BAD_REQUEST_PARAMETERS",
     ("401", "AccessDeniedException"): "UNAUTHORIZED",
-    (
-        "403",
-        "AccessDeniedException",
-    ): "ACCESS_DENIED EXPIRED_TOKEN INVALID_API_KEY INVALID_SIGNATURE"
-    " MISSING_AUTHENTICATION_TOKEN WAF_FILTERED",
+    ("403", "AccessDeniedException"): "ACCESS_DENIED EXPIRED_TOKEN INVALID_API_KEY WAF_FILTERED"
+    " INVALID_SIGNATURE MISSING_AUTHENTICATION_TOKEN",
     ("404", "ResourceNotFoundException"): "RESOURCE_NOT_FOUND",
     ("413", "ValidationException"): "REQUEST_TOO_LARGE",
     ("415", "ValidationException"): "UNSUPPORTED_MEDIA_TYPE",
@@ -28,7 +25,7 @@ KINDS = {
     ("500", "InternalServerException"): "API_CONFIGURATION_ERROR AUTHORIZER_CONFIGURATION_ERROR"
     " AUTHORIZER_FAILURE",
     ("504", "InternalServerException"): "INTEGRATION_FAILURE INTEGRATION_TIMEOUT",
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["default", "chosen"])
@@ -44,24 +41,19 @@ def test_everything_that_keeps_data_is_encrypted_with_the_deployments_key(stack)
     for path, table in of_type(resources, "AWS::DynamoDB::Table").items():
         encryption = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
         assert readable(table["SSESpecification"], resources) == encryption, path
-    for kind, name in (
-        ("AWS::SNS::Topic", "KmsMasterKeyId"),
-        ("AWS::SQS::Queue", "KmsMasterKeyId"),
-        ("AWS::Logs::LogGroup", "KmsKeyId"),
-    ):
-        found = of_type(resources, kind)
+    for kind in ("SNS::Topic", "SQS::Queue", "Logs::LogGroup"):
+        name = "KmsKeyId" if kind == "Logs::LogGroup" else "KmsMasterKeyId"
+        found = of_type(resources, f"AWS::{kind}").values()
         assert len(found) > 1
-        for path, properties in found.items():
-            assert readable(properties[name], resources) == key, path
+        assert {readable(each[name], resources) for each in found} == {key}
     own = of_type(resources, "AWS::KMS::Key").values()
     assert [each["EnableKeyRotation"] for each in own] == ([True] if key == "Key.Arn" else [])
 
 
 def test_logs_expire_and_what_could_not_be_delivered_stays_for_two_weeks(stack):
     resources, _ = stack
-    days = {
-        group["RetentionInDays"] for group in of_type(resources, "AWS::Logs::LogGroup").values()
-    }
+    groups = of_type(resources, "AWS::Logs::LogGroup").values()
+    days = {group["RetentionInDays"] for group in groups}
     assert days in ({90}, {int(CHOSEN["logRetentionDays"])})
     queues = of_type(resources, "AWS::SQS::Queue").values()
     assert {queue["MessageRetentionPeriod"] for queue in queues} == {14 * 86_400}
@@ -86,26 +78,28 @@ def test_every_table_can_be_restored_to_any_moment(stack):
     assert recovery["RecoveryPeriodInDays"] in (35, int(CHOSEN["backupDays"]))
 
 
+# DEBUG would log events.
+QUIET = {
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
+    "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",
+    "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
+}
+
+
 def test_functions_log_and_trace_without_events_responses_and_texts_of_errors(stack):
     resources, _ = stack
-    functions = of_type(resources, "AWS::Lambda::Function")
-    ours = {path: f for path, f in functions.items() if "/Provider/" not in path}
-    expected = {
-        "POWERTOOLS_LOG_LEVEL": "INFO",  # DEBUG would log events
-        "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
-        "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",
-        "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
-    }
-    for path, function in ours.items():
-        assert function["TracingConfig"]["Mode"] in ("Active", "PassThrough"), path
-        assert expected.items() <= function["Environment"]["Variables"].items(), path
+    for path, function in of_type(resources, "AWS::Lambda::Function").items():
         logs = readable(function["LoggingConfig"], resources)
-        assert logs == {"LogFormat": "JSON", "LogGroup": f"{path}Logs"}
-    # CDK's framework would log whole requests. Log levels have an effect only on records in JSON.
-    for path in functions.keys() - ours.keys():
-        assert "TracingConfig" not in functions[path]
-        level = {"ApplicationLogLevel": "FATAL", "LogFormat": "JSON", "LogGroup": "Lookup/Logs"}
-        assert readable(functions[path]["LoggingConfig"], resources) == level
+        if "/Provider/" in path:
+            # CDK's framework would log whole requests. Log levels have an effect only on records in JSON.
+            assert "TracingConfig" not in function
+            level = {"ApplicationLogLevel": "FATAL", "LogFormat": "JSON", "LogGroup": "Lookup/Logs"}
+            assert logs == level
+        else:
+            assert function["TracingConfig"]["Mode"] in ("Active", "PassThrough"), path
+            assert QUIET.items() <= function["Environment"]["Variables"].items(), path
+            assert logs == {"LogFormat": "JSON", "LogGroup": f"{path}Logs"}
     (machine,) = of_type(resources, "AWS::StepFunctions::StateMachine").values()
     assert "LoggingConfiguration" not in machine
 
@@ -126,14 +120,11 @@ def test_every_method_wants_a_signature_and_reaches_the_function(resources):
 
 
 def accounts(*ids):
+    """The statement that lets accounts, and no others, call the API."""
     found = [f"arn:AWS::Partition:iam::{each}:root" for each in ("AWS::AccountId", *ids)]
-    return {
-        "Sid": "Accounts",
-        "Effect": "Allow",
-        "Principal": {"AWS": found if ids else found[0]},
-        "Action": "execute-api:Invoke",
-        "Resource": "execute-api:/*",
-    }
+    action = {"Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
+    principal = {"AWS": found if ids else found[0]}
+    return {"Sid": "Accounts", "Effect": "Allow", "Principal": principal, **action}
 
 
 def test_only_the_own_account_may_call_the_api(resources):
@@ -143,11 +134,11 @@ def test_only_the_own_account_may_call_the_api(resources):
 
 def test_chosen_accounts_call_a_private_api_through_chosen_endpoints_only(chosen):
     api = readable(by_path(chosen)["Api/Rest"]["Properties"], chosen)
-    endpoints = {"StringNotEquals": {"aws:SourceVpce": [CHOSEN["vpcEndpointIds"]]}}
     allowed, denied = api["Policy"]["Statement"]
     assert allowed == accounts(*CHOSEN["allowedAccounts"].split(","))
     assert (denied["Effect"], denied["Principal"]) == ("Deny", {"AWS": "*"})
-    assert denied["Condition"] == endpoints
+    endpoints = {"aws:SourceVpce": [CHOSEN["vpcEndpointIds"]]}
+    assert denied["Condition"] == {"StringNotEquals": endpoints}
     assert api["EndpointConfiguration"]["Types"] == ["PRIVATE"]
 
 
@@ -201,21 +192,17 @@ def test_no_answer_of_the_gateway_quotes_the_request(gateway_responses):
 
 
 def test_callers_have_a_policy_to_read_and_one_to_publish(template, resources):
-    policies = {
-        path: readable(policy["PolicyDocument"]["Statement"], resources)
-        for path, policy in of_type(resources, "AWS::IAM::ManagedPolicy").items()
-    }
+    policies = of_type(resources, "AWS::IAM::ManagedPolicy")
+    allowed = {path: readable(p["PolicyDocument"], resources) for path, p in policies.items()}
     stage = "arn:AWS::Partition:execute-api:AWS::Region:AWS::AccountId:Api/Rest/Api/Rest/DeploymentStage.v1"
-    allowed = {
-        path: (statement["Action"], listed(statement["Resource"]))
-        for path, (statement,) in policies.items()
+    calls = {"Sid": "InvokeApi", "Action": "execute-api:Invoke", "Effect": "Allow"}
+    resource = {
+        "Reader": [f"{stage}/GET/*", f"{stage}/HEAD/*"],
+        "Publisher": f"{stage}/POST/digests",
     }
-    assert allowed == {
-        "Api/Callers/JobLedgerReader": (
-            "execute-api:Invoke",
-            [f"{stage}/GET/*", f"{stage}/HEAD/*"],
-        ),
-        "Api/Callers/JobLedgerPublisher": ("execute-api:Invoke", [f"{stage}/POST/digests"]),
+    assert {path: policy["Statement"] for path, policy in allowed.items()} == {
+        f"Api/Callers/JobLedger{name}": [calls | {"Resource": each}]
+        for name, each in resource.items()
     }
     outputs = readable(template.to_json()["Outputs"], resources)
     found = {outputs[f"{name}PolicyArn"]["Value"] for name in ("Reader", "Publisher")}

@@ -8,15 +8,17 @@ from stacks.setting_readers import FAMILIES
 from stacks.settings import Settings, SettingsError, unknown_keys
 
 UUID = "1a2b3c4d-0000-4000-8000-000000000000"
+WEB_ACL = f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}"
+KEY = f"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/{UUID}"
+MULTI_REGION_KEY = f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}"
+SCHEDULES = (
+    *("rate(1 minute)", "rate(12 hours)", "cron(15 10 ? * 6L 2026-2030)", "cron(*/15 * ? * 3#2 *)"),
+    *("cron(0/5 8-17 ? * mon-FRI *)", "cron(0 8 LW JAN,6 ? *)", "cron(05 08 15W * ? *)"),
+)
 
 
 def test_without_context_everything_has_its_default():
     assert Settings.from_context({}) == Settings()
-
-
-WEB_ACL = f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}"
-KEY = f"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/{UUID}"
-MULTI_REGION_KEY = f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}"
 
 
 @pytest.mark.parametrize(
@@ -36,25 +38,10 @@ MULTI_REGION_KEY = f"arn:aws:kms:us-east-1:111122223333:key/mrk-{'0' * 32}"
         ("logRetentionDays", "3653", 3653),
         ("backupDays", 1, 1),
         ("digestWhen", "attention", "attention"),
-        *(
-            ("digestSchedule", schedule, schedule)
-            for schedule in (
-                "rate(1 minute)",
-                "rate(12 hours)",
-                "cron(15 10 ? * 6L 2026-2030)",
-                "cron(0/5 8-17 ? * mon-FRI *)",
-                "cron(0 8 LW JAN,6 ? *)",
-                "cron(05 08 15W * ? *)",
-                "cron(*/15 * ? * 3#2 *)",
-            )
-        ),
+        *(("digestSchedule", schedule, schedule) for schedule in SCHEDULES),
         ("digestTimezone", "America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
         ("digestEmails", "", ()),
-        (
-            "digestEmails",
-            "a+b@x.example.org, c@example.org",
-            ("a+b@x.example.org", "c@example.org"),
-        ),
+        ("digestEmails", "a+b@x.example.org, c@b.org", ("a+b@x.example.org", "c@b.org")),
         ("digestEmails", ["a@example.org"], ("a@example.org",)),
         ("includeJobDetails", "true", True),
         ("includeJobDetails", False, False),
@@ -79,35 +66,12 @@ def test_a_good_value_is_taken(key, value, expected):
         ("syncMinutes", "1.5", "'1.5' is not valid"),
         ("syncMinutes", True, "True is not valid"),
         ("syncMinutes", "²", "'²' is not valid"),
-        *(
-            (
-                key,
-                arn,
-                f"{arn!r} is of the partition {partition}, and its region {region} of {right}",
-            )
-            for partition, region, right in (
-                ("aws", "us-gov-west-1", "aws-us-gov"),
-                ("aws-us-gov", "us-east-1", "aws"),
-                ("aws-cn", "eu-west-1", "aws"),
-            )
-            for key, arn in (
-                ("kmsKeyArn", f"arn:{partition}:kms:{region}:111122223333:key/{UUID}"),
-                (
-                    "webAclArn",
-                    f"arn:{partition}:wafv2:{region}:111122223333:regional/webacl/a/{UUID}",
-                ),
-            )
-        ),
         ("digestSchedule", "0 8 * * ? *", "'0 8 * * ? *' is neither cron(…) nor rate(…)"),
         ("digestSchedule", "at(2026-01-01T00:00:00)", "is neither cron(…) nor rate(…)"),
         ("digestSchedule", "cron(0 8 * * *)", "has 5 fields; cron needs six"),
         ("digestSchedule", "cron(0 8 * * * *)", "needs ? for either the day of the month or"),
-        (
-            "digestSchedule",
-            "cron(60 8 * * ? *)",
-            "has '60' for the minutes, which ranges from 0 to",
-        ),
-        ("digestSchedule", "cron(0 24 * * ? *)", "has '24' for the hours, which ranges from 0 to"),
+        ("digestSchedule", "cron(60 8 * * ? *)", "has '60' for the minutes, which ranges from 0"),
+        ("digestSchedule", "cron(0 24 * * ? *)", "has '24' for the hours, which ranges from 0"),
         ("digestSchedule", "cron(0 8 ? * MONDAY *)", "has 'MONDAY' for the day of the week"),
         ("digestSchedule", "cron(0 8 ? * 3#6 *)", "has '3#6' for the day of the week"),
         ("digestSchedule", "cron(0 8 * * ? 1969)", "has '1969' for the year"),
@@ -151,6 +115,23 @@ def test_a_bad_value_is_refused_with_the_key_the_problem_and_what_is_allowed(key
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    "partition, region, right",
+    [
+        ("aws", "us-gov-west-1", "aws-us-gov"),
+        ("aws-us-gov", "us-east-1", "aws"),
+        ("aws-cn", "eu-west-1", "aws"),
+    ],
+)
+def test_an_arn_of_the_wrong_partition_for_its_region_is_refused(partition, region, right):
+    for key, resource in (("kmsKeyArn", "kms"), ("webAclArn", "wafv2")):
+        kind = "key" if resource == "kms" else "regional/webacl/a"
+        arn = f"arn:{partition}:{resource}:{region}:111122223333:{kind}/{UUID}"
+        problem = f"{arn!r} is of the partition {partition}, and its region {region} of {right}"
+        with pytest.raises(SettingsError, match=f"setting {key}: {problem}; allowed: "):
+            Settings.from_context({key: arn})
+
+
 def test_all_bad_keys_and_values_are_reported_together():
     bad = {
         "retainLedgr": "true",
@@ -168,46 +149,31 @@ def test_all_bad_keys_and_values_are_reported_together():
     with pytest.raises(SettingsError) as refused:
         Settings.from_context(bad)
     lines = str(refused.value).splitlines()
+    # In the order of the settings, a line for each bad entry of a list.
     assert [line.split(": ")[0].removeprefix("setting ") for line in lines] == [
-        "retainLedgr",
-        "families",
-        "families",
-        "syncMinutes",
-        "digestTimezone",
-        "digestEmails",
-        "digestEmails",
-        "digestWhen",
-        "chatDigests",
-        "alertOn",
-        "alertEmails",
-        "alertEmails",
-        "alertEmails",
-        "bundleFor",
+        *("retainLedgr", "families", "families", "syncMinutes", "digestTimezone"),
+        *("digestEmails", "digestEmails", "digestWhen", "chatDigests", "alertOn"),
+        *("alertEmails", "alertEmails", "alertEmails", "bundleFor"),
     ]
     assert all("; allowed: " in line for line in lines)
 
 
 def test_context_keys_of_cdk_and_other_apps_are_ignored():
-    context = {
-        "@aws-cdk/core:x": 1,
-        "aws:cdk:bundling-stacks": [],
-        "cli-telemetry": False,
-        "vpc": 1,
-    }
+    of_others = {"@aws-cdk/core:x": 1, "aws:cdk:bundling-stacks": [], "cli-telemetry": False}
+    context = of_others | {"vpc": 1}
     assert Settings() == Settings.from_context(context)
     assert unknown_keys(context) == ["vpc"]
 
 
+def names(settings):
+    return settings.name, settings.service_name, settings.event_source, settings.token_parameter
+
+
 def test_the_first_deployment_keeps_the_names_that_it_always_had():
-    settings = Settings()
-    assert settings.name == "JobLedger"
-    assert settings.service_name == "job-ledger"
-    assert settings.event_source == "jobledger"
-    assert settings.token_parameter == "/job-ledger/lookup-service-token"
+    expected = ("JobLedger", "job-ledger", "jobledger", "/job-ledger/lookup-service-token")
+    assert names(Settings()) == expected
 
 
 @pytest.mark.parametrize("name", ["Ward7", "job-ledger", "jobledger", "lookup-service-token"])
 def test_another_deployment_shares_no_name_with_it(name):
-    first, other = Settings(), Settings(name=name)
-    for field in ("name", "service_name", "event_source", "token_parameter"):
-        assert getattr(first, field) != getattr(other, field)
+    assert all(a != b for a, b in zip(names(Settings()), names(Settings(name=name)), strict=True))

@@ -174,7 +174,7 @@ def _short(status: str) -> str:
 
 def _verdict(changes: Sequence[Change]) -> str:
     if changes[0].test:
-        return "TEST: this message shows that alerts arrive. It is about no job."
+        return "TEST: this message shows that alerts arrive. It is not about a job."
     statuses = Counter(change.job_status for change in changes)
     said = (
         f"{number:,} {'job' if number == 1 else 'jobs'} {status_label(status)}"

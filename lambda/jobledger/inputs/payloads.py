@@ -1,4 +1,4 @@
-"""The payloads of the sync and digest functions and the body of POST /digests, each declared once.
+"""The payloads of the sync, digest and outputs functions and the body of POST /digests, each declared once.
 
 docs/operations.md has them as tables.
 """
@@ -33,7 +33,7 @@ def _time_of(value: float | str) -> datetime:
 
 
 def window_errors(times: Mapping[str, datetime], now: datetime) -> list[BadParameter]:
-    """Return what JSON Schema cannot say of the window that a digest is asked for."""
+    """Return what is wrong with a requested window, as far as JSON Schema cannot say it."""
     wrong = []
     start, end = times.get("WindowStart"), times.get("WindowEnd")
     if start and end and rfc3339(start) >= rfc3339(end):
@@ -109,6 +109,29 @@ DIGEST_SCHEDULED = JsonObject(
 _FROM_SCHEDULE = {"type": "object", "required": ["ScheduledTime"]}
 
 
+OUTPUTS = JsonObject(
+    "payload",
+    {
+        "Days": Parameter(
+            "Days",
+            {"type": "integer", "minimum": 1, "maximum": 3650},
+            "a whole number from 1 to 3650",
+            "Look for what jobs processed that were submitted within so many days, and have no `Output` yet, or one with a `Problem`.",
+        ),
+        "Before": Parameter(
+            "Before",
+            _OFFSET_TIME,
+            _OFFSET_TIME_RULE,
+            "Only jobs that were submitted before this time: the `Before` of the last answer. Not without Days.",
+            parse=parse_offset_time,
+        ),
+    },
+    "{}, or a JSON object with Days, or with Days and Before",
+    schema={"type": "object", "dependencies": {"Before": ["Days"]}},
+)
+"""The outputs function's payload by hand and from its schedule."""
+
+
 def sync_payload(families: Sequence[Family]) -> JsonObject:
     """Return the sync function's payload, for a ledger of `families`."""
     return JsonObject(
@@ -139,6 +162,11 @@ def read_sync_payload(event: object, families: Sequence[Family]) -> dict[str, An
 def read_digest_payload(event: object) -> dict[str, Any]:
     """Return the values of the digest function's payload. Raises InvalidParameters with every error."""
     return _read(event, DIGEST_SCHEDULED if is_valid(event, _FROM_SCHEDULE) else DIGEST_ON_DEMAND)
+
+
+def read_outputs_payload(event: object) -> dict[str, Any]:
+    """Return the values of the outputs function's payload. Raises InvalidParameters with every error."""
+    return _read(event, OUTPUTS)
 
 
 def _read(event: object, known: JsonObject) -> dict[str, Any]:

@@ -24,10 +24,10 @@ import msgspec
 from jobledger.ledger.counts import (
     LAYOUT,
     Counts,
+    counts_of_job,
     expiration_of,
     is_count,
     month_of,
-    names_of,
     without_hours,
 )
 from jobledger.ledger.job_facts import MODELLED, MOST_NAMED, NO_STATUS, OTHER_STATUS, JobFacts
@@ -108,8 +108,8 @@ class Changes:
     def add(self, day: str, job: JobFacts, number: int = 1) -> None:
         """Add a job to the counters; `number=-1` removes it."""
         counts = self._days[day]
-        for name in names_of(job):
-            counts[name] += number
+        for name, amount in counts_of_job(job).items():
+            counts[name] += amount * number
         if expiration := expiration_of(job):
             expiration_day, name = expiration
             self._expirations[expiration_day][name] += number
@@ -199,7 +199,7 @@ def _rows(
 
 
 def _from_item(item: Mapping[str, Mapping[str, Any]]) -> CounterRow:
-    """Read a row with some hundred numbers; what else a person has written into it is no count."""
+    """Read a row with some hundred numbers; anything else that a person has written into it is not a count."""
     counts = {
         name: int(value["N"])
         for name, value in item.items()

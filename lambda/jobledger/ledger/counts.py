@@ -7,6 +7,9 @@ Counts are numbers by name. Jobs are counted by submit day, by submit month and 
 | `Jobs#STATUS`     | jobs with this status; of statuses outside the model, `OTHER` counts all but some (`counters`) |
 | `D#BUCKET#STATUS` | ended jobs by the bucket of their duration |
 | `Hour#07`         | by day only: jobs by submit hour |
+| `F#STATUS`        | input files of the jobs whose manifest was read |
+| `U#STATUS`        | the files of these that were not processed |
+| `C#STATUS`        | the characters of these for which the service bills |
 
 and by expiration period under these:
 
@@ -14,8 +17,8 @@ and by expiration period under these:
 |---------------------------|--------|
 | `08#2026-11-23T07#STATUS` | jobs by expiration hour and submit hour |
 
-Days, months and hours are in UTC. A status comes last, because it can be any text. Durations and expirations
-have only those of the model, `UNKNOWN` and `OTHER`, so that their number is bounded whatever the service returns.
+Days, months and hours are in UTC. A status comes last, because it can be any text. Durations, expirations
+and outputs have only those of the model, `UNKNOWN` and `OTHER`, so that their number is bounded whatever the service returns.
 """
 
 import functools
@@ -25,6 +28,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from itertools import accumulate
 from math import ceil, log
+
+import msgspec
 
 from jobledger.jobs import Job
 from jobledger.ledger.job_facts import (
@@ -45,7 +50,7 @@ LAYOUT = 3
 _GROWTH = 1.01
 _ZERO = -1
 _COUNT = re.compile(
-    r"Jobs#.*|Hour#\d\d|D#-?\d+#.*|\d\d#\d{4}-\d\d-\d\dT\d\d#.*", re.ASCII | re.DOTALL
+    r"Jobs#.*|Hour#\d\d|D#-?\d+#.*|[FUC]#.*|\d\d#\d{4}-\d\d-\d\dT\d\d#.*", re.ASCII | re.DOTALL
 )
 _DAY, _HOUR = len("2027-03-23"), len("2027-03-23T08")
 
@@ -62,8 +67,17 @@ def month_of(day: str) -> str:
     return day[:7]
 
 
-def names_of(job: JobFacts) -> list[str]:
-    """Return the names under which a job is counted in its submit day."""
+def counts_of_job(job: JobFacts) -> dict[str, int]:
+    """Return what a job adds to the counts of its submit day."""
+    counts = dict.fromkeys(_names_of(job), 1)
+    if job.output:
+        kind = _kind_of(job)
+        numbers = (job.output.input_files, job.output.unprocessed_files, job.output.characters)
+        counts |= {f"{of}#{kind}": n for of, n in zip("FUC", numbers, strict=True) if n}
+    return counts
+
+
+def _names_of(job: JobFacts) -> list[str]:
     status = job.counted_as or job.status or NO_STATUS
     names = [f"Jobs#{status}", f"Hour#{Job.key_of(job.submit_time, '')[11:13]}"]
     if has_ended(job) and (seconds := duration_of(job.submit_time, job.end_time)) is not None:
@@ -148,6 +162,36 @@ def readable(seconds: float) -> float:
     return next((time for time in shorter if bucket_of(time) == bucket_of(seconds)), seconds)
 
 
+class OutputTotals(msgspec.Struct, frozen=True):
+    """What jobs processed: input files, those of them that were not processed, and billed characters."""
+
+    files: int
+    unprocessed: int
+    characters: int
+
+    def to_json(self) -> dict[str, int]:
+        """Return the numbers by the names that a manifest has for them."""
+        return {
+            "InputFileCount": self.files,
+            "UnprocessedFilesCount": self.unprocessed,
+            "TotalMeteredCharacters": self.characters,
+        }
+
+
+def outputs_of(counts: Counts, statuses: Collection[str] = ()) -> dict[str, OutputTotals]:
+    """Return what the counted jobs processed, by status, in the order of the statuses; of `statuses` only, if any."""
+    known = {
+        name[2:]
+        for name, number in counts.items()
+        if name[1] == "#" and name[0] in "FUC" and number
+    }
+    asked = known & set(statuses) if statuses else known
+    return {
+        status: OutputTotals(*(counts.get(f"{of}#{status}", 0) for of in "FUC"))
+        for status in sorted(asked, key=lambda one: (one not in MODELLED, one))
+    }
+
+
 class Totals:
     """The counts of any number of jobs, by family. With `statuses`, only of jobs with one of these."""
 
@@ -159,9 +203,14 @@ class Totals:
         """Add the counts of a day, of a month, of all jobs or of one."""
         self._counts.setdefault(family, Counter()).update(counts)
 
+    def add_all(self, other: "Totals") -> None:
+        """Add the counts of other totals."""
+        for family, counts in other._counts.items():
+            self.add(family, counts)
+
     def add_job(self, job: JobFacts) -> None:
         """Add one job."""
-        self.add(job.family, dict.fromkeys(names_of(job), 1))
+        self.add(job.family, counts_of_job(job))
 
     def by_status(self) -> Counter[str]:
         """Return the jobs of all families by status, without zeros."""
@@ -184,6 +233,14 @@ class Totals:
                     if not self._statuses or status in self._statuses:
                         buckets[bucket] = buckets.get(bucket, 0) + number
         return buckets
+
+    def outputs(self) -> dict[Family, dict[str, OutputTotals]]:
+        """Return what the jobs of each family and status processed, without those of which nothing is known."""
+        return {
+            family: outputs
+            for family, counts in self._counts.items()
+            if (outputs := outputs_of(counts, self._statuses))
+        }
 
     def _jobs(self, family: Family) -> dict[str, int]:
         """Return a family's jobs by status."""

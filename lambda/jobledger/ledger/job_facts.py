@@ -4,6 +4,7 @@ import msgspec
 
 from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job, read_stored
+from jobledger.ledger.output import ATTRIBUTE, Output, output_of
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import TERMINAL, Family, JobStatus
 from jobledger.times import is_time, seconds_between
@@ -13,7 +14,7 @@ NO_STATUS = "UNKNOWN"
 OTHER_STATUS = "OTHER"
 """The name under which statuses outside the model are counted together when there are more than `MOST_NAMED`."""
 MOST_NAMED = 20
-PROJECTION = "SK, Job, ExpiredUpstream, CountedAs"
+PROJECTION = f"SK, Job, ExpiredUpstream, CountedAs, {ATTRIBUTE}"
 """The attributes of a job row that `facts_of_row` reads."""
 
 MODELLED: frozenset[str] = frozenset(JobStatus)
@@ -23,7 +24,7 @@ class JobFacts(msgspec.Struct, frozen=True):
     """The attributes of a job that counts and durations need. A time that the service omits is None.
 
     `expired` marks a job that the service no longer knew when it was described. `counted_as` is the status under
-    which it is counted, if that is another one.
+    which it is counted, if that differs; `output` what it processed, as far as that is known.
     """
 
     family: Family
@@ -34,6 +35,7 @@ class JobFacts(msgspec.Struct, frozen=True):
     expiration_time: str | None
     expired: bool = False
     counted_as: str | None = None
+    output: Output | None = None
 
 
 def facts_of_row(family: Family, row: Row) -> JobFacts:
@@ -51,6 +53,7 @@ def facts_of_row(family: Family, row: Row) -> JobFacts:
         expiration_time=job.ExpirationTime,
         expired=bool(row.get("ExpiredUpstream")),
         counted_as=text_of(row, "CountedAs"),
+        output=output_of(row),
     )
     times = (facts.submit_time, facts.end_time, facts.expiration_time)
     if not all(time is None or is_time(time) for time in times):
@@ -71,10 +74,13 @@ def facts_of_job(job: Job) -> JobFacts:
 
 
 def has_ended(job: JobFacts) -> bool:
-    """Whether the job's status is final. A status outside the model is final when the job has an EndTime."""
-    if job.status in MODELLED:
-        return job.status in TERMINAL
-    return job.end_time is not None
+    """Whether the job's status is final."""
+    return is_final(job.status, job.end_time)
+
+
+def is_final(status: str | None, end_time: str | None) -> bool:
+    """Whether a status is final. One outside the model is when the job has an EndTime."""
+    return status in TERMINAL if status in MODELLED else end_time is not None
 
 
 def is_active(job: JobFacts) -> bool:

@@ -1,7 +1,7 @@
 """Reads the summary of a query and the active jobs, at the same cost whatever the number of jobs.
 
-Without a time range, the counters of all jobs are read. Of a time range, whole days come from the counters,
-months where possible; its first and last day from the job rows. A query by name reads the rows of that name's
+Without a time range, the counters of all jobs are read. For a time range, whole days (where possible, months)
+come from the counters, and its first and last day from the job rows. A query by name reads the rows of that name's
 index. A family whose counters are not complete yet (its rows were written by an older version) is read from its
 rows.
 """
@@ -47,14 +47,19 @@ def read_summary(
     states: States,
     now: datetime,
     check_time: Callable[[], None] = lambda: None,
+    *,
+    by_month: bool = False,
 ) -> Summary:
     """Return the summary of the jobs that match a query. Raises LedgerUnavailable.
 
-    `check_time` runs between requests and can raise to stop.
+    `check_time` runs between requests and can raise to stop. With `by_month`, each month is counted on its own, and
+    the summary has the characters of each.
     """
     tally = Tally(now, query.statuses)
     counted = counted_families(states, query.families) if query.is_counted else ()
-    _add_counted(ledger, replace(query, families=counted), states, tally, now, check_time)
+    _add_counted(
+        ledger, replace(query, families=counted), states, tally, now, check_time, by_month=by_month
+    )
     rest = tuple(family for family in query.families if family not in counted)
     if rest:
         for job in read_facts(ledger, replace(query, families=rest), check_time):
@@ -72,7 +77,7 @@ def active_jobs(
 ) -> list[tuple[Family, ActiveJob]]:
     """Return the jobs that have not ended, oldest first; those without a submit time come first.
 
-    This costs one request for each family that has some, and one more for each 5,000 of them.
+    This costs one request for each family that has any, and one more for each 5,000 of them.
     """
     jobs = (
         (family, job)
@@ -93,7 +98,7 @@ def read_active(
 def read_active_rows(
     ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], check_time: Callable[[], None]
 ) -> Iterator[tuple[JobFacts, Row]]:
-    """Yield active jobs and their rows, in this order, as far as they are asked for: a hundred for each request.
+    """Yield active jobs and their rows, in this order. They are read when they are asked for, a hundred a request.
 
     A job that has ended since is left out. `check_time` runs before each request and can raise to stop.
     """
@@ -113,7 +118,7 @@ def read_active_rows(
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """How long the ended jobs of a family took that were submitted in the last 30 days, in seconds.
+    """How long the ended jobs of a family took, of those submitted in the last 30 days, in seconds.
 
     Each is None when there are none.
     """
@@ -157,15 +162,17 @@ def _add_counted(
     tally: Tally,
     now: datetime,
     check_time: Callable[[], None],
+    *,
+    by_month: bool,
 ) -> None:
     """Add the jobs of families whose counters are complete."""
     if not query.families:
         return
     counted, edges = _divide(query)
     if counted is not None:
-        for row in _counter_rows(ledger, counted):
+        for row in _counter_rows(ledger, counted, by_month=by_month):
             if row.family in query.families:
-                tally.add_counts(row.family, row.counts)
+                tally.add_counts(row.family, row.counts, row.period)
         check_time()
         expiring = read_expiring(ledger, query.families, *expiring_soon(now))
         tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
@@ -209,18 +216,18 @@ def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
     return _Days(first, last), edges
 
 
-def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
+def _counter_rows(ledger: Ledger, counted: _Days, *, by_month: bool) -> Iterator[CounterRow]:
     """Yield the fewest counter rows of some days.
 
     | days                     | rows                                                     |
     |--------------------------|----------------------------------------------------------|
-    | all                      | of all jobs                                              |
+    | all                      | of all jobs; by month, of all months                     |
     | 2026-11-05 to 2026-12-20 | of these days                                            |
     | 2026-09-20 to 2026-12-05 | of the days before and after, and of the months 10 and 11 |
     """
     table, scope = ledger.table, ledger.scope
     if counted.first is None and counted.last is None:
-        yield from all_jobs(table, scope)
+        yield from months(table, scope) if by_month else all_jobs(table, scope)
         return
     first, last = counted.first or _FIRST, counted.last or _LAST
     first_month, last_month = _whole_months(counted)
@@ -235,7 +242,7 @@ def _counter_rows(ledger: Ledger, counted: _Days) -> Iterator[CounterRow]:
 
 
 def _whole_months(counted: _Days) -> tuple[str, str]:
-    """Return the first and the last month of which every day is counted; if there is none, the first is later."""
+    """Return the first and the last month with every day counted; the first is later when there is none."""
     first, last = _FIRST, _LAST
     if counted.first:
         first = _month(date.fromisoformat(counted.first) - _ONE_DAY, 1)

@@ -5,13 +5,22 @@ as counts. Only counts are kept.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from jobledger.ledger.counts import Counts, Totals, percentiles, readable
+from jobledger.jobs import Job
+from jobledger.ledger.counts import (
+    Counts,
+    OutputTotals,
+    Totals,
+    counts_of_job,
+    month_of,
+    percentiles,
+    readable,
+)
 from jobledger.ledger.job_facts import (
     MODELLED,
     MOST_NAMED,
@@ -47,7 +56,11 @@ class OldestActive(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The result of `Tally.summary`. `failure_rate` is None until a job completes or fails."""
+    """The result of `Tally.summary`. `failure_rate` is None until a job completes or fails.
+
+    `outputs` is what the jobs processed, by family and status; `characters` those of it for which the service
+    bills, by submit month and family. Of all other families, statuses and months nothing is known.
+    """
 
     total: int
     by_status: dict[str, int]
@@ -56,6 +69,8 @@ class Summary(msgspec.Struct, frozen=True):
     oldest_active: OldestActive | None
     expiring_soon: int
     failure_rate: float | None
+    outputs: dict[Family, dict[str, OutputTotals]] = {}
+    characters: dict[str, dict[Family, int]] = {}
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of `GET /summary`, without its AsOf."""
@@ -81,6 +96,28 @@ class Summary(msgspec.Struct, frozen=True):
             "FailureRate": self.failure_rate,
         }
 
+    def output_json(self, prices: Mapping[Family, str]) -> dict[str, Any]:
+        """Return what the jobs processed, for `GET /summary`. `prices` are those of 100 characters, as decimal text."""
+        found: dict[str, Any] = {
+            "ByFamily": {
+                family.value: {status: totals.to_json() for status, totals in by_status.items()}
+                for family, by_status in self.outputs.items()
+            },
+            "Characters": self.characters,
+        }
+        if prices:
+            from decimal import Decimal  # few deployments have prices
+
+            found["Cost"] = {
+                month: {
+                    family: f"{Decimal(characters) / 100 * Decimal(prices[family]):.2f}"
+                    for family, characters in by_family.items()
+                    if family in prices
+                }
+                for month, by_family in self.characters.items()
+            }
+        return found
+
 
 class Tally:
     """Adds up jobs for a summary at `now`. Of counts, only those of `statuses` are added (empty: all)."""
@@ -89,16 +126,20 @@ class Tally:
         self.at = rfc3339(now)
         self.expiring = 0
         self._soon = expiring_soon(now)
-        self._totals = Totals(statuses)
+        self._statuses = statuses
+        self._months: dict[str, Totals] = {}
         self._oldest: JobFacts | None = None
 
-    def add_counts(self, family: Family, counts: Counts) -> None:
-        """Add the counts of any number of jobs. They do not tell which jobs are active or expire soon."""
-        self._totals.add(family, counts)
+    def add_counts(self, family: Family, counts: Counts, day: str = "") -> None:
+        """Add the counts of the jobs of a day or a month, or of all jobs.
+
+        They do not tell which jobs are active or expire soon.
+        """
+        self._months.setdefault(month_of(day), Totals(self._statuses)).add(family, counts)
 
     def add_job(self, job: JobFacts) -> None:
         """Add one job."""
-        self._totals.add_job(job)
+        self.add_counts(job.family, counts_of_job(job), Job.key_of(job.submit_time, ""))
         self.expiring += expires_between(job, *self._soon)
         self.see_active(job)
 
@@ -109,18 +150,35 @@ class Tally:
 
     def summary(self, families: Iterable[Family]) -> Summary:
         """Return the summary. `families` are listed even when they have no jobs."""
-        statuses = self._totals.by_status()
-        buckets = self._totals.durations(Family)
+        totals = Totals(self._statuses)
+        for month in self._months.values():
+            totals.add_all(month)
+        statuses = totals.by_status()
+        buckets = totals.durations(Family)
         p50, p90, longest = percentiles(buckets, 50, 90, 100)
         return Summary(
             total=statuses.total(),
             by_status=every_status(statuses),
-            by_family={family.value: 0 for family in families} | self._totals.by_family(),
+            by_family={family.value: 0 for family in families} | totals.by_family(),
             durations=Durations(_readable(p50), _readable(p90), _readable(longest)),
             oldest_active=_oldest(self._oldest, self.at),
             expiring_soon=self.expiring,
             failure_rate=_failure_rate(statuses),
+            outputs=totals.outputs(),
+            characters=self._characters(),
         )
+
+    def _characters(self) -> dict[str, dict[Family, int]]:
+        """Return the billed characters by month and family."""
+        months = {month: self._months[month].outputs() for month in sorted(self._months)}
+        return {
+            month: {
+                family: sum(one.characters for one in outputs[family].values())
+                for family in outputs
+            }
+            for month, outputs in months.items()
+            if outputs
+        }
 
 
 def summarise(

@@ -3,18 +3,18 @@
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from jobledger.service import Family
 from local import node
+from testing import processes
 from testing.builders import full_job
+from testing.processes import ROOT
 from testing.recounted import complete_counters
 from testing.served_api import served_api
 
-ROOT = Path(__file__).parents[3]
 CALLS = Path(__file__).with_name("calls")
 DOCUMENT = ROOT / "docs" / "openapi.json"
 CLIENTS = ROOT / ".venv-clients" / "bin"
@@ -26,10 +26,7 @@ pytestmark = pytest.mark.slow
 def run(*command, cwd):
     environment = {**os.environ, "PATH": f"{CLIENTS}{os.pathsep}{os.environ['PATH']}"}
     environment |= {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd, env=environment, capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
+    done = processes.run(*command, cwd=cwd, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -41,10 +38,8 @@ def url():
         api = served.api
         statuses = ("COMPLETED", "FAILED", "STOPPED", "IN_PROGRESS")
         api.fill(*(full_job(number, JobStatus=statuses[number % 4]) for number in range(8)))
-        name = "nightly notes: 1/2+3"
-        api.fill(
-            *(full_job(20 + n, JobName=name, JobStatus=status) for n, status in enumerate(statuses))
-        )
+        named = [full_job(20 + n, JobName="nightly notes: 1/2+3") for n in range(4)]
+        api.fill(*(job | {"JobStatus": s} for job, s in zip(named, statuses, strict=True)))
         api.fill(full_job(99, JobStatus="ARCHIVED", Quality="high"), family=Family.PHI)
         api.mark_synced()
         complete_counters(api.ledger)
@@ -79,9 +74,7 @@ def test_typescript(url, tmp_path):
     check(run("node", "calls.js", url, cwd=tmp_path))
 
 
-@pytest.mark.skipif(
-    not (shutil.which("javac") and shutil.which("java")), reason="there is no JDK on this machine"
-)
+@pytest.mark.skipif(not (shutil.which("javac") and shutil.which("java")), reason="there is no JDK")
 def test_java(url, tmp_path):
     (jar,) = CLIENTS.parent.glob("lib/python*/site-packages/openapi_generator_cli/*.jar")
     options = "openApiNullable=false,hideGenerationTimestamp=true"
@@ -91,9 +84,8 @@ def test_java(url, tmp_path):
     run("java", "-jar", jar, *generate, "-i", DOCUMENT, cwd=tmp_path)
     # The generator's jar has what the client needs, Jackson, except for this annotation, which does nothing.
     annotation = tmp_path / "Generated.java"
-    annotation.write_text(
-        'package javax.annotation; public @interface Generated { String[] value(); String comments() default ""; }'
-    )
+    members = 'String[] value(); String comments() default "";'
+    annotation.write_text(f"package javax.annotation; public @interface Generated {{ {members} }}")
     sources = [annotation, CALLS / "Calls.java", *(tmp_path / "java/src/main").rglob("*.java")]
     run("javac", "-nowarn", "-proc:none", "-cp", jar, "-d", "classes", *sources, cwd=tmp_path)
     check(run("java", "-cp", f"{jar}{os.pathsep}classes", "Calls", url, cwd=tmp_path))
@@ -111,10 +103,9 @@ def test_the_document_passes_redocly_spectral_and_openapi_spec_validator(tmp_pat
 
 
 def test_the_schema_of_digests_passes_ajv_in_strict_mode(tmp_path):
-    (tmp_path / "compile.cjs").write_text(
-        """const Ajv = require("ajv/dist/2020").default;
+    program = """const Ajv = require("ajv/dist/2020").default;
         const strict = { strict: true, strictRequired: true, strictTypes: true, strictTuples: true };
         new Ajv(strict).compile(require(process.argv[2]));"""
-    )
+    (tmp_path / "compile.cjs").write_text(program)
     (tmp_path / "node_modules").symlink_to(node.CLIENTS / "node_modules")
     run("node", "compile.cjs", ROOT / "docs" / "digest.schema.json", cwd=tmp_path)

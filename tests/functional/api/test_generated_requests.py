@@ -12,12 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
+from schemathesis.specs.openapi import checks
 
 from jobledger.handlers.api import handler
 from jobledger.inputs.filters import FILTERS
@@ -25,7 +20,7 @@ from jobledger.observability import logger
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from openapi.document import document
-from testing.api import Api, answer_of, event, running_api, wsgi
+from testing.api import answer_of, event, running_api, wsgi
 from testing.builders import NOW, full_job
 from testing.full import in_full
 
@@ -34,11 +29,8 @@ GENERATED = in_full(5_000, 100_000)
 BATCHES = 10
 JSON_TYPES = ("application/json", "application/problem+json")
 CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
+    *(not_a_server_error, checks.status_code_conformance, checks.content_type_conformance),
+    *(checks.response_headers_conformance, checks.response_schema_conformance),
 ]
 WINDOW = {"Start": rfc3339(NOW), "End": rfc3339(NOW)}
 A_DIGEST = {"DigestId": "d", "MessageId": "m", "Window": WINDOW, "Counts": {}}
@@ -47,24 +39,15 @@ schema.config.update(base_url="http://127.0.0.1/")
 schema.app = wsgi
 
 
-def fill(api: Api) -> None:
-    for family in Family:
-        statuses = [*JobStatus]
-        api.fill(
-            *(
-                full_job(n, JobStatus=statuses[n % 7], JobName=f"nightly-{n % 3}")
-                for n in range(40)
-            ),
-            family=family,
-        )
-    api.mark_synced()
-    api.answer_of_function = A_DIGEST
-
-
 @pytest.fixture(scope="module")
 def api():
+    statuses = [*JobStatus]
+    jobs = [full_job(n, JobStatus=statuses[n % 7], JobName=f"nightly-{n % 3}") for n in range(40)]
     with running_api() as running:
-        fill(running)
+        for family in Family:
+            running.fill(*jobs, family=family)
+        running.mark_synced()
+        running.answer_of_function = A_DIGEST
         logger.setLevel("CRITICAL")  # not a line for each request
         yield running
         logger.setLevel("INFO")
@@ -73,12 +56,9 @@ def api():
 @pytest.mark.full
 @schema.parametrize()
 @settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
-)
+)  # fmt: skip
 def test_schemathesis_finds_no_answer_outside_of_the_document(api, case):
     case.call_and_validate(checks=CHECKS)
 
@@ -141,10 +121,8 @@ def a_request(source: random.Random, tokens: list[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_requests_get_answers_of_the_document_only(api, batch):
     source = random.Random(batch)
-    paths = document()["paths"]
-    components = document()["components"]
-    validators: dict[str, Any] = {}
-    tokens = ["AAAA"]
+    paths, components = document()["paths"], document()["components"]
+    validators, tokens = {}, ["AAAA"]
     for _ in range(GENERATED // BATCHES):
         request = a_request(source, tokens)
         answer = answer_of(handler(request, api.context))

@@ -3,15 +3,13 @@
 import ast
 import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from testing.builders import full_job
+from testing.processes import ROOT, run
 from testing.served_api import served_api
 
-ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 SECTION = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("### Reading them")[1]
 EXAMPLES = re.findall(r"```python\n(.*?)```", SECTION.split("\n## ")[0], re.DOTALL)
@@ -38,24 +36,16 @@ def files(tmp_path_factory):
         yield served, folder
 
 
-def run(code, files):
-    served, folder = files
-    environment = {**os.environ, "API_URL": served.url}
-    done = subprocess.run(
-        [str(PYTHON), "-c", code],
-        cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_keeps_every_name(files, code):
-    printed = run(
-        f"{code}\nprint(list(jobs['JobName']))" if "value_counts" in code else code, files
-    )
-    lists = [ast.literal_eval(line) for line in printed.splitlines() if line.startswith("[")]
+    served, folder = files
+    if "value_counts" in code:
+        code += "\nprint(list(jobs['JobName']))"
+    done = run(PYTHON, "-c", code, cwd=folder, env={**os.environ, "API_URL": served.url})
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    lists = [ast.literal_eval(line) for line in lines if line.startswith("[")]
     assert lists
     for names in lists:
         assert sorted(names) == sorted(["late", *NAMES])

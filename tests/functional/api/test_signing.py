@@ -4,16 +4,15 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from local import node
+from testing.processes import ROOT, run
 from testing.served_api import fill, served_api
 
-ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 CLIENTS = ROOT / ".venv-clients" / "bin"
 SIGNING = (ROOT / "docs" / "signing.md").read_text(encoding="utf-8")
@@ -63,62 +62,35 @@ def environment(signed_api, tmp_path_factory):
     }
 
 
-def run(environment, *command, given=None):
-    return subprocess.run(
-        command, env=environment, input=given, capture_output=True, encoding="utf-8", check=False
-    )
-
-
-def seen(names, url, environment, *program):
-    """What the signers make of each writing, in the words of the table."""
-    asked = [(name, f"{url}/jobs?{query}") for name in names for query in WRITINGS.values()]
-    done = run(environment, *program, given=json.dumps(asked))
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_the_signers_of_a_language_do_what_the_table_says(language, signed_api, environment):
+    names = [name for name in TABLE if name not in COMMANDS]
+    names = [name for name in names if (name in IN_NODE) == (language == "node")]
+    url = f"{signed_api.url}/jobs"
+    asked = [(name, f"{url}?{query}") for name in names for query in WRITINGS.values()]
+    python = (CLIENTS / "python", HERE / "signers.py")
+    program = python if language == "python" else ("node", HERE / "signers.mjs", f"{node.CLIENTS}/")
+    done = run(*program, env=environment, input=json.dumps(asked))
     assert done.returncode == 0, done.stderr
     words = ["right" if status == 200 else "refused" for status in json.loads(done.stdout)]
-    return {
-        name: dict(zip(WRITINGS, words[len(WRITINGS) * number :], strict=False))
-        for number, name in enumerate(names)
-    }
-
-
-@pytest.mark.slow
-def test_signers_of_python_do_what_the_table_says(signed_api, environment):
-    names = [name for name in TABLE if name not in (*IN_NODE, *COMMANDS)]
-    program = [str(CLIENTS / "python"), str(HERE / "signers.py")]
-    assert seen(names, signed_api.url, environment, *program) == {n: TABLE[n] for n in names}
-
-
-@pytest.mark.slow
-def test_signers_of_javascript_do_what_the_table_says(signed_api, environment):
-    program = ["node", str(HERE / "signers.mjs"), f"{node.CLIENTS}/"]
-    assert seen(IN_NODE, signed_api.url, environment, *program) == {n: TABLE[n] for n in IN_NODE}
-
-
-def test_awscurl_does_what_the_table_says(signed_api, environment):
-    assert seen_by_command("awscurl", signed_api.url, environment) == TABLE["awscurl"]
+    assert words == [word for name in names for word in TABLE[name].values()]
 
 
 def old_curl() -> bool:
-    if not shutil.which("curl"):
-        return False
-    done = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=True)
-    version = re.match(r"curl (\d+)\.(\d+)", done.stdout)
+    """Whether curl is here, and too old to sort; libcurl above sorts."""
+    said = run("curl", "--version").stdout if shutil.which("curl") else ""
+    version = re.match(r"curl (\d+)\.(\d+)", said)
     return version is not None and (7, 75) <= tuple(map(int, version.groups())) < (8, 3)
 
 
-@pytest.mark.skipif(not old_curl(), reason="curl is not here, or sorts as libcurl does above")
-def test_an_old_curl_does_what_the_table_says(signed_api, environment):
-    found = seen_by_command("curl before 8.3", signed_api.url, environment)
-    assert found == TABLE["curl before 8.3"]
-
-
-def seen_by_command(name, url, environment):
-    return {
-        writing: "refused"
-        if run(environment, *COMMANDS[name], f"{url}/jobs?{query}").returncode
-        else "right"
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name == "awscurl" or old_curl()])
+def test_a_command_does_what_the_table_says(name, signed_api, environment):
+    found = {
+        writing: run(*COMMANDS[name], f"{signed_api.url}/jobs?{query}", env=environment).returncode
         for writing, query in WRITINGS.items()
     }
+    assert {w: "refused" if status else "right" for w, status in found.items()} == TABLE[name]
 
 
 def signed_examples():
@@ -147,14 +119,13 @@ def test_aws_accepts_what_a_document_signs(language, code, signed_api, environme
     code = re.sub(r"https://[^/]+\.amazonaws\.com/v1", signed_api.url, code)
     code = code.replace("--region eu-central-1", "--region us-east-1")
     if language == "python":
-        command = [str(CLIENTS / "python"), "-c", code]
+        done = run(CLIENTS / "python", "-c", code, env=environment)
     elif language == "js":
         (tmp_path / "node_modules").symlink_to(node.CLIENTS / "node_modules")
         (tmp_path / "example.mjs").write_text(code, encoding="utf-8")
-        command = ["node", str(tmp_path / "example.mjs")]
+        done = run("node", tmp_path / "example.mjs", env=environment)
     else:
-        command = ["sh", "-c", code]
-    done = run(environment, *command)
+        done = run("sh", "-c", code, env=environment)
     assert done.returncode == 0, done.stderr
     assert '"message"' not in done.stdout
     (request,) = signed_api.requests[before:]

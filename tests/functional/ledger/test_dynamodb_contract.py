@@ -5,85 +5,81 @@ Sources: the API reference of TransactWriteItems, BatchGetItem and Query; the de
 none of the three: tests of what depends on it put the delay in themselves.
 """
 
-from typing import Any
-
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.functional.ledger.conftest import Dynamo
-
 NEW = "attribute_not_exists(PK)"
-FAILED = "ConditionalCheckFailed"
 INVALID = ("ValidationException", "TransactionCanceledException")
 
 
-def put(pk: str, sk: str, condition: str | None = None, **attributes: Any) -> dict[str, Any]:
-    """One Put; `read` in the condition is the Version that was read."""
-    read = attributes.pop("read", None)
-    item = {"PK": pk, "SK": sk, **attributes}
-    return {"Put": {"Item": typed(**item), **conditional(condition, read=read)}}
-
-
-def add(pk: str, sk: str, **amounts: int) -> dict[str, Any]:
-    """One Update that adds to numbers."""
-    parts = ", ".join(f"#{name} :{name}" for name in amounts)
-    names = {f"#{name}": name for name in amounts}
-    values = {f":{name}": value for name, value in typed(**amounts).items()}
-    update = {"UpdateExpression": f"ADD {parts}", "ExpressionAttributeNames": names}
-    return {"Update": {"Key": typed(PK=pk, SK=sk), **update, "ExpressionAttributeValues": values}}
-
-
-def delete(pk: str, sk: str, condition: str | None = None, **values: str) -> dict[str, Any]:
-    """One Delete."""
-    return {"Delete": {"Key": typed(PK=pk, SK=sk), **conditional(condition, **values)}}
-
-
-def check_version(pk: str, sk: str, read: int) -> dict[str, Any]:
-    """One ConditionCheck."""
-    condition = conditional("Version = :read", read=read)
-    return {"ConditionCheck": {"Key": typed(PK=pk, SK=sk), **condition}}
-
-
-def typed(**values: object) -> dict[str, dict[str, str]]:
+def typed(**values):
     return {
         name: {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
         for name, value in values.items()
     }
 
 
-def conditional(condition: str | None, **values: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-    given = {name: value for name, value in values.items() if value is not None}
-    if given:
-        made["ExpressionAttributeValues"] = {f":{n}": v for n, v in typed(**given).items()}
-    return made
+def conditional(condition, values):
+    made = {"ConditionExpression": condition} if condition else {}
+    typed_values = {f":{name}": value for name, value in typed(**values).items()}
+    return made | ({"ExpressionAttributeValues": typed_values} if values else {})
 
 
-def refused(call: Any, *arguments: Any, **more: Any) -> str:
+def put(pk, sk, condition=None, read=None, **attributes):
+    """One Put; `read` in the condition is the Version that was read."""
+    values = {} if read is None else {"read": read}
+    return {"Put": {"Item": typed(PK=pk, SK=sk, **attributes), **conditional(condition, values)}}
+
+
+def delete(pk, sk, condition=None, **values):
+    """One Delete."""
+    return {"Delete": {"Key": typed(PK=pk, SK=sk), **conditional(condition, values)}}
+
+
+def check_version(pk, sk, read):
+    """One ConditionCheck."""
+    condition = conditional("Version = :read", {"read": read})
+    return {"ConditionCheck": {"Key": typed(PK=pk, SK=sk), **condition}}
+
+
+def add(pk, sk, **amounts):
+    """One Update that adds to numbers."""
+    update = {
+        "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in amounts),
+        "ExpressionAttributeNames": {f"#{name}": name for name in amounts},
+        "ExpressionAttributeValues": {f":{n}": value for n, value in typed(**amounts).items()},
+    }
+    return {"Update": {"Key": typed(PK=pk, SK=sk), **update}}
+
+
+def refused(call, *arguments, **more):
     """The code of an error."""
     with pytest.raises(ClientError) as error:
         call(*arguments, **more)
-    return str(error.value.response["Error"]["Code"])
+    return error.value.response["Error"]["Code"]
 
 
-def reasons(dynamo: Dynamo, *actions: dict[str, Any]) -> list[str]:
-    """Why a transaction was cancelled: a code for each action."""
-    with pytest.raises(ClientError) as error:
-        dynamo.write(*actions)
-    assert error.value.response["Error"]["Code"] == "TransactionCanceledException"
-    return [reason["Code"] for reason in error.value.response["CancellationReasons"]]
+def check(accepted, call, *arguments):
+    """A call works, or is refused."""
+    if accepted:
+        call(*arguments)
+    else:
+        assert refused(call, *arguments) in INVALID
 
 
-def keys_of(answer: dict[str, Any]) -> list[str]:
+def keys_of(answer):
     return [item["SK"]["S"] for item in answer["Items"]]
 
 
-def by_status(dynamo: Dynamo, key: str, **more: Any) -> dict[str, Any]:
-    values = {":k": key}
-    return dynamo.query("StatusKey = :k", values=values, IndexName="ByStatus", **more)
+def of_partition(dynamo, condition="PK = :p", values=(), **more):
+    return dynamo.query(condition, values={":p": "p", **dict(values)}, **more)
 
 
-def filled(dynamo: Dynamo, count: int) -> list[str]:
+def by_status(dynamo, key, **more):
+    return dynamo.query("StatusKey = :k", values={":k": key}, IndexName="ByStatus", **more)
+
+
+def filled(dynamo, count):
     """Write rows with the sort keys 00, 01, … and return the keys."""
     keys = [f"{number:02}" for number in range(count)]
     dynamo.write(*(put("p", key) for key in keys))
@@ -93,7 +89,7 @@ def filled(dynamo: Dynamo, count: int) -> list[str]:
 # Conditions and transactions.
 
 
-def test_a_put_writes_the_whole_row_and_replaces_all_its_attributes(dynamo: Dynamo) -> None:
+def test_a_put_writes_the_whole_row_and_replaces_all_its_attributes(dynamo):
     dynamo.write(put("p", "s", NEW, Version=1, Job="{}"))
     assert dynamo.get("p", "s") == typed(PK="p", SK="s", Version=1, Job="{}")
     dynamo.write(put("p", "s", New="y", Message=""))
@@ -115,18 +111,20 @@ def test_a_put_writes_the_whole_row_and_replaces_all_its_attributes(dynamo: Dyna
     ],
     ids=str,
 )
-def test_a_failed_condition_cancels_the_transaction_with_a_reason_for_each_action(
-    dynamo: Dynamo, failing: dict[str, Any]
-) -> None:
+def test_a_failed_condition_cancels_the_transaction_with_a_reason_for_each_action(dynamo, failing):
     dynamo.write(put("p", "s", Version=2, JobKey="a"))
-    actions = (put("p", "a"), failing, add("p", "totals", Failed=1))
-    assert reasons(dynamo, *actions) == ["None", FAILED, "None"]
+    with pytest.raises(ClientError) as error:
+        dynamo.write(put("p", "a"), failing, add("p", "totals", Failed=1))
+    response = error.value.response
+    assert response["Error"]["Code"] == "TransactionCanceledException"
+    reasons = [reason["Code"] for reason in response["CancellationReasons"]]
+    assert reasons == ["None", "ConditionalCheckFailed", "None"]
     assert not dynamo.get("p", "a")
     assert not dynamo.get("p", "totals")
     assert dynamo.get("p", "s") == typed(PK="p", SK="s", Version=2, JobKey="a")
 
 
-def test_a_condition_that_holds_writes_and_a_delete_needs_no_row(dynamo: Dynamo) -> None:
+def test_a_condition_that_holds_writes_and_a_delete_needs_no_row(dynamo):
     either = f"{NEW} OR Version = :read"
     dynamo.write(put("p", "s", either, Version=1, JobKey="a", read=0))
     dynamo.write(put("p", "s", either, Version=2, JobKey="a", read=1))
@@ -138,40 +136,39 @@ def test_a_condition_that_holds_writes_and_a_delete_needs_no_row(dynamo: Dynamo)
     assert not dynamo.get("p", "s")
 
 
-def test_one_transaction_may_not_write_a_row_twice(dynamo: Dynamo) -> None:
+def test_one_transaction_may_not_write_a_row_twice(dynamo):
     assert refused(dynamo.write, put("p", "s", A="1"), put("p", "s", A="2")) == INVALID[0]
 
 
-def test_an_addition_creates_the_row_and_its_attributes(dynamo: Dynamo) -> None:
+def test_an_addition_creates_the_row_and_its_attributes(dynamo):
     dynamo.write(add("p", "totals", Failed=2, Done=1))
     dynamo.write(add("p", "totals", Failed=-1, New=3))
-    expected = typed(PK="p", SK="totals", Failed=1, Done=1, New=3)
-    assert dynamo.get("p", "totals") == expected
+    assert dynamo.get("p", "totals") == typed(PK="p", SK="totals", Failed=1, Done=1, New=3)
 
 
 # Limits.
 
 
-@pytest.mark.parametrize("actions, accepted", [(100, True), (101, False)])
-def test_a_transaction_has_at_most_100_actions(
-    dynamo: Dynamo, actions: int, accepted: bool
-) -> None:
-    check(accepted, dynamo.write, *(put("p", f"{n:03}") for n in range(actions)))
+def rows(count, **attributes):
+    return [put("p", f"{number:03}", **attributes) for number in range(count)]
 
 
-@pytest.mark.parametrize("rows, accepted", [(10, True), (11, False)])
-def test_a_transaction_has_at_most_4_mb(dynamo: Dynamo, rows: int, accepted: bool) -> None:
-    text = "x" * (390 * 1024)
-    check(accepted, dynamo.write, *(put("p", f"{n:03}", Job=text) for n in range(rows)))
+# The largest request, and one with so much more. A row has PK, SK and Job with their values; text counts in UTF-8 bytes.
+ROOM, LARGE = 400 * 1024 - len("PKpSKsJob"), "x" * (390 * 1024)
+LIMITS = {
+    "100 actions": lambda dynamo, more: dynamo.write(*rows(100 + more)),
+    "4 MB": lambda dynamo, more: dynamo.write(*rows(10 + more, Job=LARGE)),
+    "400 KB a row": lambda dynamo, more: dynamo.write(put("p", "s", Job="x" * (ROOM + more))),
+    "100 keys": lambda dynamo, more: dynamo.batch_get(
+        [("p", f"{n:03}") for n in range(100 + more)]
+    ),
+}
 
 
-@pytest.mark.parametrize("spare, accepted", [(0, True), (-1, False)])
-def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(
-    dynamo: Dynamo, spare: int, accepted: bool
-) -> None:
-    # PK, SK and Job with their values; text counts in UTF-8 bytes.
-    room = 400 * 1024 - len("PKpSKsJob")
-    check(accepted, dynamo.write, put("p", "s", Job="x" * (room - spare)))
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("more", [0, 1], ids=["at", "beyond"])
+def test_a_request_has_at_most_what_the_quotas_allow(dynamo, limit, more):
+    check(not more, LIMITS[limit], dynamo, more)
 
 
 @pytest.mark.parametrize(
@@ -182,48 +179,30 @@ def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(
     ],
     ids=lambda value: f"{len(value)}" if isinstance(value, str) else None,
 )  # fmt: skip
-def test_keys_have_1_to_2048_and_1_to_1024_bytes(
-    dynamo: Dynamo, pk: str, sk: str, accepted: bool
-) -> None:
+def test_keys_have_1_to_2048_and_1_to_1024_bytes(dynamo, pk, sk, accepted):
     check(accepted, dynamo.write, put(pk, sk))
 
 
-def test_an_index_key_may_not_be_empty_text(dynamo: Dynamo) -> None:
+def test_text_is_unicode_that_utf_8_can_encode_and_not_empty_as_the_key_of_an_index(dynamo):
     check(False, dynamo.write, put("p", "s", StatusKey=""))
-
-
-def test_text_has_to_be_unicode_that_utf_8_can_encode(dynamo: Dynamo) -> None:
     refused(dynamo.write, put("p", "s", Message="\ud800"))
-
-
-@pytest.mark.parametrize("keys, accepted", [(100, True), (101, False)])
-def test_a_batch_reads_at_most_100_keys(dynamo: Dynamo, keys: int, accepted: bool) -> None:
-    check(accepted, dynamo.batch_get, [("p", f"{n:03}") for n in range(keys)])
-
-
-def check(accepted: bool, call: Any, *arguments: Any) -> None:
-    """A call works, or is refused."""
-    if accepted:
-        call(*arguments)
-    else:
-        assert refused(call, *arguments) in INVALID
 
 
 # Reads.
 
 
-def test_a_batch_omits_rows_that_do_not_exist_and_names_no_key_twice(dynamo: Dynamo) -> None:
+def test_a_batch_omits_rows_that_do_not_exist_and_names_no_key_twice(dynamo):
     dynamo.write(put("p", "a"), put("q", "a"))
     found = dynamo.batch_get([("p", "a"), ("p", "b"), ("q", "a")])
     assert sorted(item["PK"]["S"] for item in found) == ["p", "q"]
     assert refused(dynamo.batch_get, [("p", "a"), ("p", "a")]) == "ValidationException"
 
 
-def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo: Dynamo) -> None:
+def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo):
     keys = ["a", "Z", "é", "\uffee", "\U0001f600", "0", "~"]
     dynamo.write(*(put("p", key) for key in keys))
     ordered = sorted(keys, key=str.encode)
-    assert keys_of(dynamo.query("PK = :p", values={":p": "p"})) == ordered
+    assert keys_of(of_partition(dynamo)) == ordered
 
 
 @pytest.mark.parametrize(
@@ -234,23 +213,20 @@ def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo: Dynamo) -> None
     ],
 )
 def test_a_range_includes_both_ends_and_a_prefix_all_that_begin_with_it(
-    dynamo: Dynamo, condition: str, values: dict[str, str], expected: list[str]
-) -> None:
+    dynamo, condition, values, expected
+):
     filled(dynamo, 12)
-    answer = dynamo.query(f"PK = :p AND {condition}", values={":p": "p", **values})
-    assert keys_of(answer) == expected
+    assert keys_of(of_partition(dynamo, f"PK = :p AND {condition}", values)) == expected
 
 
 @pytest.mark.parametrize("forward", [True, False])
-def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(
-    dynamo: Dynamo, forward: bool
-) -> None:
+def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(dynamo, forward):
     keys = filled(dynamo, 6)
     dynamo.write(put("q", "05"))
     pages: list[list[str]] = []
-    start: dict[str, Any] = {"Limit": 3, "ScanIndexForward": forward}
+    start: dict[str, object] = {"Limit": 3, "ScanIndexForward": forward}
     while len(pages) < 4:
-        answer = dynamo.query("PK = :p", values={":p": "p"}, **start)
+        answer = of_partition(dynamo, **start)
         pages.append(keys_of(answer))
         if "LastEvaluatedKey" not in answer:
             break
@@ -259,40 +235,39 @@ def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(
     assert [*map(len, pages)] in ([3, 3], [3, 3, 0])  # AWS leaves open which
 
 
-def test_a_limit_counts_rows_before_the_filter(dynamo: Dynamo) -> None:
+def test_a_limit_counts_rows_before_the_filter(dynamo):
     dynamo.write(*(put("p", f"{n}", Kind="ab"[n % 2]) for n in range(6)))
-    values = {":p": "p", ":kind": "b"}
-    answer = dynamo.query("PK = :p", values=values, FilterExpression="Kind = :kind", Limit=4)
+    values = {":kind": "b"}
+    answer = of_partition(dynamo, values=values, FilterExpression="Kind = :kind", Limit=4)
     assert (keys_of(answer), answer["Count"], answer["ScannedCount"]) == (["1", "3"], 2, 4)
     assert answer["LastEvaluatedKey"]["SK"] == {"S": "3"}
 
 
-def test_a_page_ends_at_one_megabyte(dynamo: Dynamo) -> None:
+def test_a_page_ends_at_one_megabyte(dynamo):
     for number in range(6):
         dynamo.write(put("p", f"{number}", Job="x" * 390_000))
-    first = dynamo.query("PK = :p", values={":p": "p"})
+    first = of_partition(dynamo)
     keys = keys_of(first)
     # AWS leaves open whether the row that crosses the limit is on the page.
     assert keys in (["0", "1"], ["0", "1", "2"])
     assert first["LastEvaluatedKey"] == typed(PK="p", SK=keys[-1])
 
 
-def test_a_query_can_start_at_a_key_that_has_no_row(dynamo: Dynamo) -> None:
+def test_a_query_can_start_at_a_key_that_has_no_row(dynamo):
     filled(dynamo, 4)
     start = typed(PK="p", SK="01x")
-    answer = dynamo.query("PK = :p", values={":p": "p"}, ExclusiveStartKey=start)
-    assert keys_of(answer) == ["02", "03"]
+    assert keys_of(of_partition(dynamo, ExclusiveStartKey=start)) == ["02", "03"]
 
 
 # Indexes.
 
 
-def test_an_index_has_only_rows_with_its_key_in_sort_order(dynamo: Dynamo) -> None:
+def test_an_index_has_only_rows_with_its_key_in_sort_order(dynamo):
     dynamo.write(put("p", "2", StatusKey="x"), put("q", "1", StatusKey="x"), put("p", "3"))
     assert keys_of(by_status(dynamo, "x")) == ["1", "2"]
 
 
-def test_a_row_moves_within_an_index_and_out_of_it(dynamo: Dynamo) -> None:
+def test_a_row_moves_within_an_index_and_out_of_it(dynamo):
     dynamo.write(put("p", "1", StatusKey="x", Version=1))
     dynamo.write(put("p", "1", StatusKey="y", Version=2))
     assert keys_of(by_status(dynamo, "x")) == []
@@ -301,7 +276,7 @@ def test_a_row_moves_within_an_index_and_out_of_it(dynamo: Dynamo) -> None:
     assert keys_of(by_status(dynamo, "y")) == []
 
 
-def test_the_last_key_of_an_index_page_names_the_keys_of_index_and_table(dynamo: Dynamo) -> None:
+def test_the_last_key_of_an_index_page_names_the_keys_of_index_and_table(dynamo):
     dynamo.write(put("p", "1", StatusKey="x"), put("p", "2", StatusKey="x"))
     first = by_status(dynamo, "x", Limit=1)
     last = typed(PK="p", SK="1", StatusKey="x")
@@ -309,11 +284,11 @@ def test_the_last_key_of_an_index_page_names_the_keys_of_index_and_table(dynamo:
     assert keys_of(by_status(dynamo, "x", ExclusiveStartKey=last)) == ["2"]
 
 
-def test_an_index_cannot_be_read_consistently(dynamo: Dynamo) -> None:
+def test_an_index_cannot_be_read_consistently(dynamo):
     assert refused(by_status, dynamo, "x", ConsistentRead=True) == "ValidationException"
 
 
-def test_a_projection_returns_only_the_named_attributes(dynamo: Dynamo) -> None:
+def test_a_projection_returns_only_the_named_attributes(dynamo):
     dynamo.write(put("p", "s", Job="{}", JobStatus="FAILED"))
-    answer = dynamo.query("PK = :p", values={":p": "p"}, ProjectionExpression="SK, JobStatus, Gone")
+    answer = of_partition(dynamo, ProjectionExpression="SK, JobStatus, Gone")
     assert answer["Items"] == [typed(SK="s", JobStatus="FAILED")]

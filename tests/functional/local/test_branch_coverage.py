@@ -1,24 +1,14 @@
 """The gate on branch coverage that `make test` loads."""
 
 import os
-import subprocess
 import sys
 
-from local.environments import ROOT
-from tests.branch_coverage import percent_of
-
-
-def test_a_folder_s_percentage_is_that_of_its_branches():
-    assert percent_of([(2, 2), (2, 1), (4, 3)]) == 75
-    assert percent_of([]) == 0
+from testing.processes import ROOT, run
 
 
 def test_passing_tests_that_take_too_few_branches_fail_the_run(tmp_path):
-    command = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", "-n1"]
-    command += ["-p", "tests.branch_coverage", "tests/unit/test_metrics.py"]
-    environment = os.environ | {"COVERAGE_FILE": str(tmp_path / "data")}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    options = ["--cov", "--cov-report=", "-n1", "-p", "tests.branch_coverage"]
+    command = [sys.executable, "-m", "pytest", *options, "tests/unit/test_metrics.py"]
+    done = run(*command, cwd=ROOT, env=os.environ | {"COVERAGE_FILE": str(tmp_path / "data")})
     assert done.returncode == 1, done.stdout
     assert "error: at least 95 % of them must be" in done.stdout

@@ -1,7 +1,6 @@
 """What outlives a removed stack is named, with commands that remove it: they are run as they are printed."""
 
 import os
-import subprocess
 import sys
 import uuid
 from types import SimpleNamespace
@@ -9,28 +8,19 @@ from types import SimpleNamespace
 import pytest
 
 from local.destroy import remaining, report, resources_of, stack_name
-from tests.functional.conftest import Aws
-from tests.infrastructure.conftest import ROOT
+from testing.processes import ROOT, run
 
 AWS_CLI = ROOT / ".venv-awscli" / "bin"
 
 
 @pytest.fixture
-def account(aws: Aws):
+def account(aws):
     """A session of the emulator, with one protected table and one key."""
     session = SimpleNamespace(client=aws.client)
     name = aws.ledger_table(f"ledger-{uuid.uuid4().hex}")
     aws.client("dynamodb").update_table(TableName=name, DeletionProtectionEnabled=True)
     key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
     return SimpleNamespace(session=session, table=name, key=key, endpoint=aws.endpoint)
-
-
-def run(command: str, account: SimpleNamespace) -> None:
-    environment = os.environ | {
-        "PATH": f"{AWS_CLI}{os.pathsep}{os.environ['PATH']}",
-        "AWS_ENDPOINT_URL": account.endpoint,
-    }
-    subprocess.run(["sh", "-c", command], env=environment, check=True, capture_output=True)
 
 
 def test_the_printed_commands_remove_what_remains(account):
@@ -45,11 +35,12 @@ def test_the_printed_commands_remove_what_remains(account):
     commands = [line.strip() for line in report(left).splitlines() if line.startswith("    aws ")]
     assert len(commands) == 3
     documented = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    path = f"{AWS_CLI}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "AWS_ENDPOINT_URL": account.endpoint}
     for command in commands:
         as_documented = command.replace(account.table, '"$LedgerTableName"')
         assert as_documented.replace(account.key, '"$KEY"') in documented
-    for command in commands:
-        run(command, account)
+        assert run("sh", "-c", command, env=environment).returncode == 0
     assert remaining(account.session, resources) == []
     assert report([]).startswith("Nothing of the deployment remains")
 
@@ -81,10 +72,7 @@ def test_the_stack_is_the_one_that_cdk_destroys(tmp_path):
 )
 def test_without_region_or_credentials_it_says_what_to_set(missing, words):
     environment = {name: text for name, text in os.environ.items() if name not in missing}
-    command = [sys.executable, "-m", "local.destroy"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run(sys.executable, "-m", "local.destroy", cwd=ROOT, env=environment)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert all(each in line for each in (words, missing[0]))

@@ -1,9 +1,7 @@
 """What the local AWS replaces in MiniStack does the same, in MiniStack's own environment."""
 
-import subprocess
-
 from local.deployment import MINISTACK
-from local.environments import ROOT
+from testing.processes import ROOT, run
 
 READ_LOG = """
 import io, time, zipfile
@@ -36,12 +34,7 @@ worker.kill()
 """
 
 
-def run_in_ministack(code):
-    command = [str(MINISTACK), "-P", "-c", f"import sys; sys.path.append({str(ROOT)!r})\n{code}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
 def test_a_call_has_the_lines_of_its_log_however_late_they_are_read():
-    run_in_ministack(READ_LOG)
+    code = f"import sys; sys.path.append({str(ROOT)!r})\n{READ_LOG}"
+    done = run(MINISTACK, "-P", "-c", code)
+    assert done.returncode == 0, done.stderr[-2000:]

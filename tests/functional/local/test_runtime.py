@@ -1,12 +1,11 @@
 """The unit tests on the version of Python that runs the functions in AWS."""
 
 import platform
-import subprocess
 
 import pytest
 
 from local import toolchain
-from local.environments import ROOT
+from testing.processes import ROOT, run
 
 # They start other environments of this clone, or check its sources, which are the same in any Python; or they
 # are about the client or the soak, which do not run in AWS.
@@ -16,7 +15,6 @@ LEFT_OUT = (
     "tests/unit/doctor",
     "tests/unit/soak",
     "tests/unit/test_imports.py",
-    "tests/unit/test_mutants.py",
     "tests/unit/test_reliability.py",
 )
 
@@ -27,9 +25,7 @@ def test_the_unit_tests_pass_on_lambda_s_version_of_python():
     if runtime is None:
         pytest.skip(f"Python 3.13 is not here beside this {platform.python_version()}")
     ignored = [f"--ignore={path}" for path in LEFT_OUT]
-    command = [str(runtime.python), "-m", "pytest", "-n0", "-p", "no:cacheprovider", *ignored]
-    command += ["-m", "not full and not slow"]
-    done = subprocess.run(
-        [*command, "tests/unit"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = [runtime.python, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *ignored]
+    command += ["-m", "not full and not slow", "-p", "tests.functional.local.first_cases"]
+    done = run(*command, "tests/unit", cwd=ROOT)
     assert done.returncode == 0, done.stdout[-4000:]

@@ -2,15 +2,10 @@
 
 import hashlib
 import json
-from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from jobledger.handlers import lookup as handlers
-from jobledger.lookup.encryption import PropertyCipher
 from testing.builders import listed_job
-from testing.world import World
 from tests.functional.lookup.provider import Provider
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -24,15 +19,14 @@ TOO_LONG: dict[str, Any] = {
     "OutputDataConfig": {"S3Bucket": "b" * 63, "S3Key": "ü" * 1024},
     "ManifestFilePath": "m" * 1024,
 }
+NIGHTLY = {"JobName": "nightly-notes", "ModelVersion": "3.0.0", **PLACES}
+WITHOUT_KEY = {"OutputDataConfig": {"S3Bucket": "codes"}, "ManifestFilePath": "out/Manifest"}
 JOBS = [
-    listed_job("a" * 32, 3 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
-    listed_job("b" * 32, 2 * DAY, JobName="nightly-notes", ModelVersion="3.0.0", **PLACES),
+    listed_job("a" * 32, 3 * DAY, **NIGHTLY),
+    listed_job("b" * 32, 2 * DAY, **NIGHTLY),
     listed_job("c" * 32, 1 * DAY, "FAILED", JobName="nightly-notes", Message="No documents."),
     listed_job("d" * 32, 5 * HOUR, JobName="once", **PLACES),
-    listed_job(
-        "e" * 32, 4 * HOUR, "PARTIAL_SUCCESS", JobName="part", ManifestFilePath="out/Manifest"
-    )
-    | {"OutputDataConfig": {"S3Bucket": "codes"}},
+    listed_job("e" * 32, 4 * HOUR, "PARTIAL_SUCCESS", JobName="part", **WITHOUT_KEY),
     listed_job("f" * 32, 3 * HOUR, JobName="too-long", **TOO_LONG),
 ]
 
@@ -40,8 +34,7 @@ JOBS = [
 class Kms:
     """A KMS client: its cipher text can be read only with the key and context that made it."""
 
-    def __init__(self):
-        self.error = None
+    error: Exception | None = None
 
     def encrypt(self, **asked):
         return {"CiphertextBlob": self._turned("Plaintext", asked)}
@@ -67,9 +60,7 @@ class Stack:
         self.sync_error = None
         self.kms = Kms()
         self.begun = world.clock.seconds
-        self.provider = Provider(
-            handlers.on_event, handlers.is_complete, pause=world.clock.forward, interval=10
-        )
+        self.provider = Provider(handlers.on_event, handlers.is_complete, world.clock.forward)
 
     def sync(self, payload):
         self.syncs.append(payload)
@@ -103,19 +94,5 @@ class Stack:
             JobName=name,
             LanguageCode="en",
             DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-            InputDataConfig={"S3Bucket": "notes"},
-            OutputDataConfig={"S3Bucket": "codes"},
+            **PLACES,
         )["JobId"]
-
-
-@contextmanager
-def deployed():
-    with World(JOBS, hostile=False) as world, pytest.MonkeyPatch.context() as patch:
-        world.sync()
-        world.clock.forward(MINUTE)
-        stack = Stack(world)
-        patch.setenv("FAMILIES", "SNOMEDCT")
-        patch.setattr(handlers, "_connect", lambda: (world.ledger, stack.sync))
-        patch.setattr(handlers, "_cipher", lambda: PropertyCipher(stack.kms, "key"))
-        patch.setattr(handlers, "_now", world.clock.now)
-        yield stack

@@ -14,6 +14,7 @@ STACK = f"arn:aws:cloudformation:ap-northeast-1:111122223333:stack/{'s' * 128}/{
 LOGICAL_ID = "L" * 255
 TRACE = "    at async Runtime.handleOnceNonStreaming (file:///var/runtime/index.mjs:1205:29)\n" * 10
 ANSWER_BYTES = 4096
+ATTEMPTS = 354
 
 CONTEXT = SimpleNamespace(
     function_name="lookup",
@@ -26,23 +27,12 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 class Provider:
-    """`pause` gets the seconds between two calls of `is_complete`."""
+    """`pause` gets the seconds between two calls of `is_complete`; `waits` is what the waits were started with."""
 
-    def __init__(
-        self,
-        on_event: Handler,
-        is_complete: Handler,
-        pause: Callable[[float], None],
-        interval: float = 10,
-        attempts: int = 354,
-    ) -> None:
-        self._on_event = on_event
-        self._is_complete = is_complete
-        self._pause = pause
-        self.interval = interval
-        self._attempts = attempts
+    def __init__(self, on_event: Handler, is_complete: Handler, pause: Callable[[float], None]):
+        self._on_event, self._is_complete, self._pause = on_event, is_complete, pause
+        self.interval = 10
         self.waits: list[dict[str, Any]] = []
-        """What the state machine that waits was started with."""
 
     def answer(
         self, request_type: str, properties: Mapping[str, Any], physical_id: str | None = None
@@ -71,7 +61,7 @@ class Provider:
             return submitted("FAILED", event, f"Error: {error}\n\n{logs}\n\n{TRACE}")
 
     def _wait(self, event: dict[str, Any]) -> dict[str, Any]:
-        for _ in range(self._attempts):
+        for _ in range(ATTEMPTS):
             result = call(self._is_complete, event)
             if result["IsComplete"]:
                 return submitted("SUCCESS", {**event, **result}, "SUCCESS")

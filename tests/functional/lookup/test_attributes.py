@@ -41,11 +41,9 @@ def test_of_attributes_that_are_too_long_the_three_longest_are_named(stack):
     sentence = stack.refused(JobName="too-long")
     (size,) = re.findall("this one has ([0-9]+)", sentence)
     assert int(size) > 2_117 + 1_093 + 1_093
-    assert sentence == (
-        f"The attributes of job {'f' * 32} are too long: CloudFormation accepts a response of 4096"
-        f" bytes, and this one has {size}"
-        " (OutputS3Uri has 2117, InputS3Uri has 1093, ManifestS3Uri has 1093)."
-    )
+    limit = f"CloudFormation accepts a response of 4096 bytes, and this one has {size}"
+    longest = "(OutputS3Uri has 2117, InputS3Uri has 1093, ManifestS3Uri has 1093)."
+    assert sentence == f"The attributes of job {'f' * 32} are too long: {limit} {longest}"
 
 
 def test_a_failed_job_without_an_end_time_is_named_with_its_status_only(stack):
@@ -100,9 +98,9 @@ def test_a_failure_of_only_names_two_jobs_of_as_many_pages_as_it_takes(
     if most == 1:  # a query returns one row
         stack.world.database._largest_answer = 1
     count, first, second = said
-    sentence = stack.refused(Select="only", **properties)
-    which = f"{first * 32} and {second * 32}"
-    assert sentence == f"Select is only, and {count} jobs match, of which two are {which}."
+    two = f"of which two are {first * 32} and {second * 32}"
+    expected = f"Select is only, and {count} jobs match, {two}."
+    assert stack.refused(Select="only", **properties) == expected
 
 
 def test_counting_ends_at_its_maximum(stack, monkeypatch):

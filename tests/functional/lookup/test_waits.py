@@ -49,8 +49,7 @@ def test_a_wait_ends_with_the_reason_when_the_job_fails(stack):
 
 
 def test_a_wait_ends_when_the_job_is_stopped(stack):
-    job_id = stack.start_job()
-    stack.world.client().stop_snomedct_inference_job(JobId=job_id)
+    stack.world.client().stop_snomedct_inference_job(JobId=stack.start_job())
     assert "is STOPPED" in refused(stack, 30)
 
 

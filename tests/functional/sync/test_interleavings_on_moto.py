@@ -3,9 +3,8 @@
 import pytest
 from moto import mock_aws
 
-from testing.dropped_conditions import dropped
 from testing.full import in_full
-from testing.interleavings import Interleavings, Overlaps, interleave
+from testing.interleavings import Interleavings, interleave
 from testing.moto_dynamodb import MotoDynamoDB
 
 INTERLEAVINGS = in_full(1, 20)
@@ -15,9 +14,3 @@ INTERLEAVINGS = in_full(1, 20)
 def test_no_interleaving_on_moto_loses_doubles_or_turns_back_a_job():
     with mock_aws():
         interleave(Interleavings, INTERLEAVINGS, 40, MotoDynamoDB)
-
-
-@pytest.mark.slow
-def test_the_interleavings_on_moto_find_a_job_row_that_is_written_without_its_version():
-    with mock_aws(), dropped("a job row that exists"), pytest.raises(AssertionError):
-        interleave(Overlaps, 100, 10, MotoDynamoDB)

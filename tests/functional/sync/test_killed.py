@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Server
 from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job
 from testing.full import in_full
+from testing.processes import ROOT
 from testing.recounted import recounted, stored_counters
 from tests.functional.sync import one_sync
 
@@ -29,7 +29,7 @@ from tests.functional.sync import one_sync
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([one_sync.__name__])
 BEGAN = time.time()
-OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
 # More than a run has, which the tests below make sure of.
 STEPS, RECOUNT_STEPS = 66, 45
 KILLS = in_full(6, 66)
@@ -64,9 +64,14 @@ class Account:
         assert len(facts) == len({fact.job_id for fact in facts})
         return {fact.job_id: fact.status for fact in facts}
 
-    def truth(self):
+    def has_the_truth(self):
+        """Every job of the service, and counters that agree with the rows."""
         jobs = self.server.jobs()[LocalFamily.SNOMEDCT]
-        return {job["JobId"]: job["JobStatus"] for job in jobs}
+        complete = self.statuses() == {job["JobId"]: job["JobStatus"] for job in jobs}
+        return complete and self.has_right_counters()
+
+    def put(self, *jobs):
+        self.server.put_jobs({LocalFamily.SNOMEDCT: list(jobs)})
 
     def items(self):
         pages = self._client.get_paginator("scan").paginate(TableName=self.table)
@@ -80,11 +85,12 @@ class Account:
             self._client.put_item(TableName=restored.table, Item=item)
         documented = OPERATIONS.read_text(encoding="utf-8")
         (code,) = re.findall(r"```python\n(.*?)```", documented, re.DOTALL)
-        for written, here in {
+        restored_to_here = {
             '"job-ledger-restored"': repr(restored.table),
             '"the output LedgerTableName"': repr(self.table),
             'boto3.client("dynamodb")': "client",
-        }.items():
+        }
+        for written, here in restored_to_here.items():
             assert written in code
             code = code.replace(written, here)
         exec(code, {"client": self._client})
@@ -132,27 +138,23 @@ def _job(number, status):
 def test_a_first_fill_that_was_killed_is_completed_by_the_next_run(account, step):
     account.sync(kill_at=step)
     account.sync()
-    assert account.truth() == account.statuses()
+    assert account.has_the_truth()
     assert Counter() == account.transitions()
-    assert account.has_right_counters()
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("step", range(1, STEPS + 1, STEPS // KILLS))
 def test_a_killed_sync_loses_no_transition_and_repeats_none(account, step):
     account.sync()
-    account.server.put_jobs(
-        {LocalFamily.SNOMEDCT: [_job(0, "COMPLETED"), _job(1, "FAILED"), _job(50, "SUBMITTED")]}
-    )
+    account.put(_job(0, "COMPLETED"), _job(1, "FAILED"), _job(50, "SUBMITTED"))
     account.sync(kill_at=step)
     account.sync()
-    assert account.truth() == account.statuses()
+    assert account.has_the_truth()
     assert account.transitions() == {
         ("job-00", "IN_PROGRESS", "COMPLETED"): 1,
         ("job-01", "IN_PROGRESS", "FAILED"): 1,
         ("job-50", None, "SUBMITTED"): 1,
     }
-    assert account.has_right_counters()
 
 
 @pytest.mark.full
@@ -173,35 +175,30 @@ def test_the_steps_that_were_tried_are_all_the_steps_there_are(account):
     assert account.sync() <= STEPS
 
 
-CHANGED_SINCE = {
-    LocalFamily.SNOMEDCT: [_job(0, "COMPLETED"), _job(50, "SUBMITTED"), _job(51, "FAILED")]
-}
+CHANGED_SINCE = (_job(0, "COMPLETED"), _job(50, "SUBMITTED"), _job(51, "FAILED"))
 
 
 def test_a_deployment_continues_from_a_table_restored_to_an_earlier_time(account):
     account.sync()
     backup = account.items()
-    account.server.put_jobs(CHANGED_SINCE)
+    account.put(*CHANGED_SINCE)
     account.sync()
     expected = account.transitions()
     account.lose(lambda pk: True)
     account.restore(backup)
-    assert account.statuses() != account.truth()
+    assert not account.has_the_truth()
     account.sync()
-    assert account.statuses() == account.truth()
+    assert account.has_the_truth()
     assert account.transitions() == expected
-    assert account.has_right_counters()
 
 
 def test_rows_that_were_lost_are_restored_beside_those_that_were_not(account):
-    account.server.put_jobs(CHANGED_SINCE)
+    account.put(*CHANGED_SINCE)
     account.sync()
     backup = account.items()
-    job_rows = f"{SCOPE}/{Family.SNOMEDCT}"
-    account.lose(lambda pk: pk == job_rows)
+    account.lose(lambda pk: pk == f"{SCOPE}/{Family.SNOMEDCT}")
     assert account.statuses() == {}
-    account.server.put_jobs({LocalFamily.SNOMEDCT: [_job(52, "FAILED")]})
+    account.put(_job(52, "FAILED"))
     account.restore(backup)
     account.sync()
-    assert account.statuses() == account.truth()
-    assert account.has_right_counters()
+    assert account.has_the_truth()

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import time
-from multiprocessing.connection import Connection
 
 import pytest
 
@@ -21,31 +20,20 @@ PROCESSES.set_forkserver_preload([large_fill.__name__])
 
 @pytest.mark.full
 def test_a_fill_of_many_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_path):
-    began = time.time()
-    jobs = [
-        listed_job(f"{number:032x}", START - began + 100 + number * 100, JobName="nightly-notes")
-        for number in range(JOBS)
-    ]
+    ago = START - time.time() + 100
+    jobs = [listed_job(f"{n:032x}", ago + n * 100, JobName="nightly-notes") for n in range(JOBS)]
     hostility = Hostility(throttle=False, expire_jobs=False)
     with Server(jobs={Family.SNOMEDCT: jobs}, hostility=hostility) as server:
         receiver, sender = PROCESSES.Pipe(duplex=False)
-        process = PROCESSES.Process(
-            target=large_fill.run,
-            args=(server.endpoint, tmp_path / "rows", STOP_AFTER_CALLS, sender),
-        )
+        arguments = (server.endpoint, tmp_path / "rows", STOP_AFTER_CALLS, sender)
+        process = PROCESSES.Process(target=large_fill.run, args=arguments)
         process.start()
-        result = received(receiver, 240)
+        assert receiver.poll(240), "the fill does not end"
+        result: large_fill.Result = receiver.recv()
         process.join(30)
         upstream_calls = sum(server.calls()["Counts"].values())
-    assert result.error is None
-    assert result.jobs == JOBS
+    assert (result.error, result.jobs) == (None, JOBS)
     assert result.growth_mb < MAX_GROWTH_MB
     # Two runs: the first was stopped half way, and the second went on from there.
     assert result.stopped_at >= JOBS // 4
     assert upstream_calls < 2 * JOBS // 500 + 200
-
-
-def received(receiver: Connection, seconds: float) -> large_fill.Result:
-    assert receiver.poll(seconds), "the fill does not end"
-    result: large_fill.Result = receiver.recv()
-    return result

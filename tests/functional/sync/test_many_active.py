@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from math import ceil
-from pathlib import Path
 
 import pytest
 
@@ -11,25 +10,21 @@ from jobledger.ledger.counts import LAYOUT
 from testing.builders import SCOPE, START, listed_job
 from testing.dynamodb_limits import size_of
 from testing.full import in_full
-from testing.world import World
+from testing.processes import ROOT
+from testing.world import DAY, World
 
 ACTIVE = in_full(3_000, 50_000)
 NAME = "ä" * 256  # the longest name, of letters of two bytes
-ARCHITECTURE = Path(__file__).resolve().parents[3] / "docs" / "architecture.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
 def many(number: int) -> list[dict]:
     """Jobs of a month, with the longest names; each expires after 120 days."""
-    apart = 30 * 86_400 / number
+    ages = [100 + n * 30 * DAY / number for n in range(number)]
+    expire = [round(START - age + 120 * DAY, 3) for age in ages]
     return [
-        listed_job(
-            f"{n:032x}",
-            100 + n * apart,
-            "IN_PROGRESS",
-            JobName=NAME,
-            ExpirationTime=round(START - 100 - n * apart + 120 * 86_400, 3),
-        )
-        for n in range(number)
+        listed_job(f"{n:032x}", age, "IN_PROGRESS", JobName=NAME, ExpirationTime=expire[n])
+        for n, age in enumerate(ages)
     ]
 
 
@@ -37,37 +32,33 @@ def ended(job: dict) -> dict:
     return job | {"JobStatus": "FAILED", "EndTime": START, "Message": "why"}
 
 
+OF_JOBS = {"": "job", "changes": "change", "active": "active", "ended": "ended"}
+COUNTERS = {"all": "all-jobs counter", "expires": "expiration counter"}
+
+
 def kind(key: tuple[str, str]) -> str:
     """The name of a row in the table of docs/architecture.md."""
     pk, sk = key
     if pk == f"{SCOPE}#totals#{LAYOUT}":
-        names = {"all": "all-jobs counter", "expires": "expiration counter"}
-        return names.get(sk.partition("#")[0], f"{sk.partition('#')[0]} counter")
-    return (
-        {"": "job", "changes": "change", "active": "active", "ended": "ended"}.get(
-            pk.partition("#")[2], pk
-        )
-        if "/" in pk
-        else pk
-    )
+        counted = sk.partition("#")[0]
+        return COUNTERS.get(counted, f"{counted} counter")
+    return OF_JOBS.get(pk.partition("#")[2], pk) if "/" in pk else pk
 
 
 def bounds() -> dict[str, int]:
     """The largest size of each kind of row, in KB, as the architecture document says."""
     text = ARCHITECTURE.read_text(encoding="utf-8")
     table = text.partition("### The size of a row")[2].partition("\n##")[0]
-    return {
-        name: int(number) * 1_024
-        for name, number in re.findall(r"^\| ([\w -]+) \| (\d+) KB \|", table, re.MULTILINE)
-    }
+    rows = re.findall(r"^\| ([\w -]+) \| (\d+) KB \|", table, re.MULTILINE)
+    return {name: int(number) * 1_024 for name, number in rows}
 
 
 def check_sizes(world: World) -> None:
-    largest: dict[str, int] = defaultdict(int)
+    sizes: dict[str, int] = defaultdict(int)
     for key, item in world.database.items.items():
-        largest[kind(key)] = max(largest[kind(key)], size_of(item))
+        sizes[kind(key)] = max(sizes[kind(key)], size_of(item))
     documented = bounds()
-    assert {name: size for name, size in largest.items() if size > documented[name]} == {}
+    assert {name: size for name, size in sizes.items() if size > documented[name]} == {}
 
 
 def at_rest(world: World) -> tuple[dict[str, int], int, int]:

@@ -16,9 +16,7 @@ from stacks.packaging.bundle import BundleError, make_bundle
 from stacks.packaging.cuts import EDITED, KEPT, LEFT_OUT, WRITTEN
 from stacks.packaging.slim import OPERATIONS, ROOTS_FILE, slim
 from stacks.packaging.target import Target
-from tests.infrastructure.packaging.bundles import HOST, names
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.infrastructure.packaging.conftest import HOST, names
 
 
 @pytest.fixture
@@ -29,6 +27,21 @@ def source(tmp_path):
     (code / "__init__.py").write_text('"""Code."""\nX = 1\n')
     (tmp_path / "lambda" / "requirements.txt").write_text("")
     return tmp_path / "lambda"
+
+
+@pytest.fixture
+def builds(tmp_path):
+    return tmp_path / "build"
+
+
+@pytest.fixture
+def build(source, builds):
+    """Make the bundle; the arguments are those of `make_bundle` after its folders."""
+
+    def build(target=HOST, *more):
+        return make_bundle(source, builds, target, *more)
+
+    return build
 
 
 @pytest.fixture
@@ -45,61 +58,51 @@ def installs(monkeypatch):
     return runs
 
 
-def test_a_second_build_of_the_same_runs_nothing(source, installs, tmp_path, monkeypatch):
-    first = make_bundle(source, tmp_path / "build", HOST)
+def test_a_second_build_of_the_same_runs_nothing_whatever_stray_files_there_are(
+    source, installs, build, monkeypatch
+):
+    first = build()
+    for stray in ("__pycache__/a.cpython-313.pyc", ".cache/x.py", ".DS_Store", "jobs.py~"):
+        (source / "jobledger" / stray).parent.mkdir(exist_ok=True)
+        (source / "jobledger" / stray).write_text("stray")
     monkeypatch.setattr(bundling, "compile_folder", lambda *_: pytest.fail("compiled again"))
-    assert first == make_bundle(source, tmp_path / "build", HOST)
+    assert first == build()
     assert len(installs) == 1
 
 
-def test_other_code_is_another_bundle_with_the_same_dependencies(source, installs, tmp_path):
-    first = make_bundle(source, tmp_path / "build", HOST)
+def test_other_code_dependencies_or_target_are_another_bundle_and_only_code_needs_no_installation(
+    source, installs, build
+):
+    bundles = [build()]
     (source / "jobledger" / "jobs.py").write_text("Y = 2\n")
-    second = make_bundle(source, tmp_path / "build", HOST)
-    assert first.digest != second.digest
-    assert "jobledger/jobs.py" in names(second.path)
+    bundles.append(build())
+    assert "jobledger/jobs.py" in names(bundles[-1].path)
     assert len(installs) == 1
-
-
-def test_other_dependencies_or_another_target_are_another_bundle(source, installs, tmp_path):
-    digests = {make_bundle(source, tmp_path / "build", HOST).digest}
-    digests.add(make_bundle(source, tmp_path / "build", Target.of("lambda")).digest)
+    bundles.append(build(Target.of("lambda")))
     (source / "requirements.txt").write_text("# other\n")
-    digests.add(make_bundle(source, tmp_path / "build", HOST).digest)
-    assert 3 == len(digests) == len(installs)
+    bundles.append(build())
+    assert len(installs) == 3
+    assert len({bundle.digest for bundle in bundles}) == 4
 
 
-def test_the_same_inputs_give_the_same_bytes_anywhere(source, installs, tmp_path):
-    one = make_bundle(source, tmp_path / "one", HOST)
-    two = make_bundle(source, tmp_path / "two", HOST)
+def test_the_same_inputs_give_the_same_bytes_anywhere(source, installs, build, tmp_path):
+    one, two = build(), make_bundle(source, tmp_path / "two", HOST)
     assert one.digest == two.digest
     assert one.path.read_bytes() == two.path.read_bytes()
 
 
-def test_what_is_no_source_neither_enters_the_bundle_nor_changes_it(source, installs, tmp_path):
-    clean = make_bundle(source, tmp_path / "build", HOST)
-    for stray in ("__pycache__/a.cpython-313.pyc", ".cache/x.py", ".DS_Store", "jobs.py~"):
-        (source / "jobledger" / stray).parent.mkdir(exist_ok=True)
-        (source / "jobledger" / stray).write_text("stray")
-    assert clean == make_bundle(source, tmp_path / "build", HOST)
-
-
-def test_bytecode_is_trusted_without_a_look_at_the_source(source, installs, tmp_path):
-    bundle = make_bundle(source, tmp_path / "build", HOST)
-    with zipfile.ZipFile(bundle.path) as zipped:
-        (compiled,) = (
-            n for n in zipped.namelist() if n.startswith("jobledger/") and n.endswith(".pyc")
-        )
+def test_bytecode_is_trusted_without_a_look_at_the_source(installs, build):
+    with zipfile.ZipFile(build().path) as zipped:
+        ours = [name for name in zipped.namelist() if name.startswith("jobledger/")]
+        (compiled,) = (name for name in ours if name.endswith(".pyc"))
         flags = int.from_bytes(zipped.read(compiled)[4:8], "little")
     assert flags == 0b01  # PEP 552: hash-based, unchecked
 
 
-def test_without_an_interpreter_of_the_target_one_line_says_so(
-    source, installs, tmp_path, monkeypatch
-):
+def test_without_an_interpreter_of_the_target_one_line_says_so(installs, build, monkeypatch):
     monkeypatch.setattr(bundling, "interpreter_for", lambda python: None)
     said: list[str] = []
-    bundle = make_bundle(source, tmp_path / "build", Target.of("lambda"), said.append)
+    bundle = build(Target.of("lambda"), said.append)
     assert said == [
         "python3.13 is not installed: the bundle has no bytecode and starts about 400 ms slower"
     ]
@@ -114,112 +117,91 @@ def test_a_shim_that_fails_is_no_interpreter(tmp_path, monkeypatch):
     assert targets.interpreter_for("3.77") is None
 
 
-def test_an_interrupted_build_leaves_nothing_that_looks_finished(source, tmp_path, monkeypatch):
+def test_an_interrupted_build_leaves_nothing_that_looks_finished(build, builds, monkeypatch):
     def interrupted(locked, packages, target, say):
         (packages / "half").write_text("")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bundling, "install_packages", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        make_bundle(source, tmp_path / "build", HOST)
-    assert list((tmp_path / "build").iterdir()) == []
+        build()
+    assert list(builds.iterdir()) == []
 
 
 def test_of_two_builds_of_the_same_at_once_the_first_to_finish_stays(
-    source, installs, tmp_path, monkeypatch
+    installs, build, builds, monkeypatch
 ):
     zip_now = bundling._zip
 
     def overtaken(folders, to):
         zip_now(folders, to)
-        finished = tmp_path / "build" / to.name
-        finished.mkdir()  # a directory, onto which no file can be renamed
+        (builds / to.name).mkdir()  # a directory, onto which no file can be renamed
 
     monkeypatch.setattr(bundling, "_zip", overtaken)
-    bundle = make_bundle(source, tmp_path / "build", HOST)
-    assert bundle.path.is_dir()
-    assert not list((tmp_path / "build").glob("tmp-*"))
+    assert build().path.is_dir()
+    assert not list(builds.glob("tmp-*"))
 
 
-def test_a_failure_to_put_a_build_in_its_place_is_an_error(source, installs, tmp_path, monkeypatch):
+def test_a_failure_to_put_a_build_in_its_place_is_an_error(installs, build, monkeypatch):
     monkeypatch.setattr(Path, "rename", mock.Mock(side_effect=OSError("read-only")))
     with pytest.raises(OSError, match="read-only"):
-        make_bundle(source, tmp_path / "build", HOST)
+        build()
 
 
-def test_what_interrupted_builds_left_is_removed_after_an_hour(source, installs, tmp_path):
-    left = [tmp_path / "build" / name for name in ("tmp-folder", "tmp-file", "tmp-of-now")]
+def test_what_interrupted_builds_left_is_removed_after_an_hour(installs, build, builds):
+    left = [builds / name for name in ("tmp-folder", "tmp-file", "tmp-of-now")]
     left[0].mkdir(parents=True)
     left[1].touch()
     for old in left[:2]:
         os.utime(old, (0, 0))
     left[2].mkdir()
-    make_bundle(source, tmp_path / "build", HOST)
+    # Another build has removed it meanwhile: there is nothing to ask for its time.
+    (builds / "tmp-of-another").symlink_to(builds / "gone")
+    assert build().path.exists()
     assert [path.exists() for path in left] == [False, False, True]
 
 
-def test_code_that_does_not_compile_is_refused_with_the_compiler_s_words(
-    source, installs, tmp_path
-):
+def test_code_that_does_not_compile_is_refused_with_the_compiler_s_words(source, installs, build):
     (source / "jobledger" / "__init__.py").write_text("def broken(:\n")
     with pytest.raises(BundleError, match="could not compile the bundle"):
-        make_bundle(source, tmp_path / "build", HOST)
+        build()
 
 
-def test_old_builds_go_and_the_newest_stay(source, installs, tmp_path):
+def test_old_builds_go_and_the_newest_stay(source, installs, build, builds):
     for number in range(10):
         (source / "jobledger" / "__init__.py").write_text(f"X = {number}\n")
-        newest = make_bundle(source, tmp_path / "build", HOST)
-    left = list((tmp_path / "build").iterdir())
+        newest = build()
+    left = list(builds.iterdir())
     assert newest.path in left
     assert len(left) <= 7
 
 
-def test_what_another_build_removes_meanwhile_does_not_matter(source, installs, tmp_path):
-    builds = tmp_path / "build"
-    builds.mkdir()
-    # As for a folder that has gone since the listing, there is nothing to ask for its time.
-    (builds / "tmp-of-another").symlink_to(tmp_path / "gone")
-    assert make_bundle(source, builds, HOST).path.exists()
-
-
-def test_a_failure_of_pip_is_reported_with_what_to_do(source, tmp_path):
+def test_a_failure_of_pip_is_reported_with_what_to_do(source, build, tmp_path, monkeypatch):
     (source / "requirements.txt").write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64)
-    off_line = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in off_line.items():
-            patch.setenv(name, value)
-        with pytest.raises(BundleError) as failed:
-            make_bundle(source, tmp_path / "build", HOST, lambda line: None)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(BundleError) as failed:
+        build(HOST, lambda line: None)
     assert "No matching distribution found for no-such-package==1.0" in str(failed.value)
     assert "Check that a package index is reachable" in str(failed.value)
 
 
 def test_only_the_services_in_use_are_kept(tmp_path):
     data = tmp_path / "botocore" / "data"
-    for service, version in (
-        ("sns", "2010-03-31"),
-        ("dynamodb", "2011-12-05"),
-        ("dynamodb", "2012-08-10"),
-        ("ec2", "2016-11-15"),
-    ):
-        (data / service / version).mkdir(parents=True)
-        operations: dict[str, dict[str, str]] = {name: {} for name in OPERATIONS.get(service, ())}
-        model = {"metadata": {}, "operations": operations, "shapes": {}}
-        (data / service / version / "service-2.json").write_text(json.dumps(model))
-        (data / service / version / "examples-1.json").write_text("{}")
+    old, new = "dynamodb/2011-12-05", "dynamodb/2012-08-10"
+    for folder in ("sns/2010-03-31", old, new, "ec2/2016-11-15"):
+        (data / folder).mkdir(parents=True)
+        kept = {name: dict[str, str]() for name in OPERATIONS.get(folder.split("/")[0], ())}
+        model = {"metadata": {}, "operations": kept, "shapes": {}}
+        (data / folder / "service-2.json").write_text(json.dumps(model))
+        (data / folder / "examples-1.json").write_text("{}")
     region = {"services": {"sns": {}, "ec2": {}}, "partition": "aws"}
     (data / "endpoints.json").write_text(json.dumps({"partitions": [region]}))
     slim(tmp_path)
-    kept = sorted(p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file())
-    assert kept == [
-        "dynamodb/2012-08-10/service-2.json",
-        "endpoints.json",
-        "sns/2010-03-31/service-2.json",
-    ]
-    assert json.loads((data / "endpoints.json").read_bytes())["partitions"] == [
-        {"services": {"sns": {}}, "partition": "aws"}
-    ]
+    left = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
+    assert left == {f"{new}/service-2.json", "sns/2010-03-31/service-2.json", "endpoints.json"}
+    (partition,) = json.loads((data / "endpoints.json").read_bytes())["partitions"]
+    assert partition == {"services": {"sns": {}}, "partition": "aws"}
 
 
 def test_what_no_function_needs_goes_and_what_imports_it_is_edited(tmp_path):
@@ -228,12 +210,11 @@ def test_what_no_function_needs_goes_and_what_imports_it_is_edited(tmp_path):
     left_out = [name if Path(name).suffix else f"{name}/a.py" for name in LEFT_OUT]
     strays = [f"{folder}/stray.py" for folder in KEPT]
     useless = ["boto3.dist-info/METADATA", "wrapt/tests/a.py", "types-stubs/a.py", "wrapt/a.pyi"]
-    for name in (*ours, *left_out, *strays, *useless, *WRITTEN):
+    files = dict.fromkeys((*ours, *left_out, *strays, *useless, *WRITTEN), "")
+    files |= {name: "\n" + "".join(changes) for name, changes in EDITED.items()}
+    for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
-    for name, changes in EDITED.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("\n" + "".join(changes))
+        (tmp_path / name).write_text(text)
     shutil.copy(Path(botocore.__file__).parent / "cacert.pem", tmp_path / "botocore")
     slim(tmp_path)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}

@@ -8,9 +8,6 @@ import ast
 import hashlib
 import json
 import ssl
-import subprocess
-import sys
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +16,14 @@ import botocore
 import pytest
 
 from jobledger import roots
-from stacks.packaging.bundle import make_bundle
 from stacks.packaging.cuts import EDITED, WRITTEN, cut
 from stacks.packaging.slim import ROOTS_FILE, amazon_roots
-from tests.infrastructure.packaging.bundles import HOST
+from testing.processes import ROOT, run
+from tests.infrastructure.packaging.conftest import run_alone
 
-ROOT = Path(__file__).resolve().parents[3]
-HANDLERS = ("alerts", "api", "changes", "digest", "lookup", "sync", "widget")
+pytestmark = pytest.mark.xdist_group("bundle")
+
+HANDLERS = ("alerts", "api", "changes", "digest", "lookup", "outputs", "sync", "widget")
 _OPENAPI = "aws_lambda_powertools.event_handler.openapi"
 _MIDDLEWARES = "aws_lambda_powertools.event_handler.middlewares"
 
@@ -33,14 +31,9 @@ _MIDDLEWARES = "aws_lambda_powertools.event_handler.middlewares"
 # Powertools' validation, OpenAPI documents or async handlers, pydantic models, aiohttp, or a browser.
 REFERENCES = {
     "aws_lambda_powertools/event_handler/api_gateway.py": {
-        f"{_MIDDLEWARES}.async_utils",
-        f"{_MIDDLEWARES}.openapi_validation",
-        f"{_OPENAPI}.compat",
-        f"{_OPENAPI}.dependant",
-        f"{_OPENAPI}.merge",
-        f"{_OPENAPI}.models",
-        f"{_OPENAPI}.schema_generator",
-        f"{_OPENAPI}.swagger_ui",
+        *(f"{_MIDDLEWARES}.{name}" for name in ("async_utils", "openapi_validation")),
+        *(f"{_OPENAPI}.{name}" for name in ("compat", "dependant", "merge", "models")),
+        *(f"{_OPENAPI}.{name}" for name in ("schema_generator", "swagger_ui")),
     },
     "aws_lambda_powertools/shared/functions.py": {f"{_OPENAPI}.compat"},
     "aws_lambda_powertools/tracing/extensions.py": {"aws_xray_sdk.ext.aiohttp.client"},
@@ -50,34 +43,20 @@ REFERENCES = {
 }
 # How often a name whose import is left out is used, each time inside a function that is not reached.
 USES = {
-    ("aws_xray_sdk/core/__init__.py", "AsyncAWSXRayRecorder"): 0,
-    ("msgspec/__init__.py", "inspect"): 0,
-    ("msgspec/__init__.py", "msgpack"): 0,
-    ("msgspec/__init__.py", "toml"): 0,
-    ("msgspec/__init__.py", "yaml"): 0,
-    ("msgspec/json.py", "schema"): 0,
-    ("msgspec/json.py", "schema_components"): 0,
     ("wrapt/synchronization.py", "asyncio"): 3,
     ("wrapt/importer.py", "importlib"): 3,
     ("urllib3/http2/__init__.py", "version"): 1,
     ("boto3/__init__.py", "Session"): 1,
     ("boto3/__init__.py", "_warn_deprecated_python"): 1,
-    ("boto3/compat.py", "TransferConfig"): 0,
     ("boto3/compat.py", "PythonDeprecationWarning"): 2,
 }
 # What no function imports, though a package that it uses did.
-ABSENT = (
-    "asyncio",
-    "aws_lambda_powertools.event_handler.appsync",
+ABSENT = {
+    *("asyncio", "boto3.session", "html.parser", "importlib.metadata", "multiprocessing"),
+    *("aws_lambda_powertools.event_handler.appsync", "aws_lambda_powertools.utilities.parameters"),
     "aws_lambda_powertools.utilities.data_classes.kinesis_firehose_event",
-    "aws_lambda_powertools.utilities.parameters",
-    "boto3.session",
-    "html.parser",
-    "importlib.metadata",
-    "multiprocessing",
-    "s3transfer",
-    "zipfile",
-)
+    *("s3transfer", "zipfile"),
+}
 # SHA-256 of the five certificates, from https://www.amazontrust.com/repository/
 FINGERPRINTS = {
     "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
@@ -88,64 +67,34 @@ FINGERPRINTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory):
-    """The bundle for this machine, unpacked."""
-    folder = tmp_path_factory.mktemp("bundle")
-    bundle = make_bundle(ROOT / "lambda", ROOT / ".local" / "build", HOST)
-    with zipfile.ZipFile(bundle.path) as zipped:
-        zipped.extractall(folder)
-    return folder
-
-
-@pytest.mark.xdist_group("bundle")
 def test_no_code_that_the_functions_reach_imports_what_is_left_out(unpacked):
-    found: dict[str, set[str]] = {}
-    for file, module in reached_but_absent(unpacked):
-        found.setdefault(file, set()).add(module)
-    assert found == REFERENCES
+    expected = {(file, module) for file, modules in REFERENCES.items() for module in modules}
+    assert set(reached_but_absent(unpacked)) == expected
 
 
-@pytest.mark.xdist_group("bundle")
 def test_a_name_whose_import_is_left_out_is_used_as_often_as_when_it_was_looked_at(unpacked):
-    removed = [
-        (file, name)
-        for file, lines in EDITED.items()
-        for old, new in lines.items()
-        for name in sorted(set(imported_names(old)) - set(imported_names(new)))
-    ]
-    names = {file: Counter(names_in(unpacked / file)) for file, _ in removed}
-    assert {(file, name): names[file][name] for file, name in removed} == USES
+    undefined = ("check", "--isolated", "--ignore-noqa", "--select=F821", "--output-format=json")
+    said = json.loads(run(ROOT / ".venv/bin/ruff", *undefined, *EDITED, cwd=unpacked).stdout)
+    files = (Path(each["filename"]).relative_to(unpacked).as_posix() for each in said)
+    names = (each["message"].split("`")[1] for each in said)
+    assert Counter(zip(files, names, strict=True)) == USES
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-@pytest.mark.xdist_group("bundle")
 def test_a_function_starts_without_the_modules_that_are_left_out(unpacked, handler):
-    program = (
-        f"import sys; sys.path.insert(0, {str(unpacked)!r}); import jobledger.handlers.{handler};"
-        "import json; print(json.dumps(sorted(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program],
-        env={"LAMBDA_TASK_ROOT": str(unpacked), "POWERTOOLS_METRICS_NAMESPACE": "n"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    imported = json.loads(done.stdout)
-    assert set(ABSENT) & set(imported) == set()
+    program = f"import jobledger.handlers.{handler}, json; print(json.dumps(sorted(sys.modules)))"
+    imported = json.loads(run_alone(unpacked, program))
+    assert ABSENT & set(imported) == set()
     assert len(imported) < 600  # there were 800
 
 
 def test_a_package_that_is_not_as_it_was_is_not_cut(tmp_path):
-    for name, text in (("wrapt/synchronization.py", "import asyncio as a\n"),):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_text(text)
+    (tmp_path / "wrapt").mkdir()
+    (tmp_path / "wrapt" / "synchronization.py").write_text("import asyncio as a\n")
     with pytest.raises(RuntimeError, match=r"synchronization\.py: does not have the line"):
         cut(tmp_path)
 
 
-@pytest.mark.xdist_group("bundle")
 def test_the_bundle_has_amazons_five_roots_as_botocore_ships_them(unpacked):
     five = certificates(unpacked / "botocore" / ROOTS_FILE)
     assert {hashlib.sha256(root).hexdigest() for root in five} == FINGERPRINTS
@@ -219,14 +168,3 @@ def imports(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
                 yield from imports(other, package)
         else:
             yield from imports(inner, package)
-
-
-def imported_names(statement: str) -> Iterator[str]:
-    for node in ast.parse(statement).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-
-
-def names_in(file: Path) -> Iterator[str]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    return (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))

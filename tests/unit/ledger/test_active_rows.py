@@ -223,7 +223,7 @@ def test_the_pages_of_two_families_together_are_the_active_jobs_in_order(api, si
         api.ledger.mark_expired(FAMILY, f"{number:032x}", rfc3339(NOW - number * SECOND))
     api.now += MINUTE
     query = {"Active": "true", "Family": ["SNOMEDCT", "PHI"], "Order": order, "MaxResults": size}
-    pages = list(api.walk(**query))
+    pages = list(api.traverse(**query))
     assert {len(page) for page in pages[:-1]} <= {size}
     listed = [n for page in pages for n in ids(page)]
     assert listed == [n for n in range(300) if n % 10][::sign]
@@ -246,8 +246,10 @@ def test_active_jobs_can_be_filtered_as_all_jobs_can(api):
         assert ids(api.get("/jobs", **{"Active": "true"} | filters).jobs) == expected
 
 
-def test_a_job_of_an_unknown_status_without_an_end_is_active_and_a_later_job_joins_no_walk(api):
-    fill(api, [1, 2], JobStatus="PAUSED")  # observed when the walk begins
+def test_a_job_of_an_unknown_status_without_an_end_is_active_and_a_later_job_joins_no_traversal(
+    api,
+):
+    fill(api, [1, 2], JobStatus="PAUSED")  # observed when the traversal begins
     first = api.get("/jobs", Active="true", MaxResults=1)
     api.now += MINUTE
     fill(api, [3])

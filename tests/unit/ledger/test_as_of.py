@@ -226,7 +226,7 @@ def test_what_the_sync_found_is_on_every_page(api):
     api.now += MINUTE
     api.answer_of_function = sync
     first = consistent(api, MaxResults=1)
-    rest = api.walk(MaxResults=1, NextToken=first.json["NextToken"])
+    rest = api.traverse(MaxResults=1, NextToken=first.json["NextToken"])
     assert len([*first.jobs, *(job for page in rest for job in page)]) == 5
 
 

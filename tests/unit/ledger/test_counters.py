@@ -13,7 +13,8 @@ import pytest
 from jobledger.jobs import Job, job_from_json
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
-from jobledger.ledger.planning import JobWrite, Known, batches, increments_of
+from jobledger.ledger.job_write import JobWrite, Known, RecordCall, increments_of
+from jobledger.ledger.recording import batches
 from jobledger.ledger.rows import job_row
 from jobledger.ledger.table import Increment, Row
 from jobledger.service import Family
@@ -90,7 +91,9 @@ def test_a_row_is_taken_from_where_it_was_unless_it_is_not_counted(counted, take
 
 def sizes(jobs, rows=None, *, announce_new=True, **more: bool) -> list[int]:
     options = {"counted": True, "one_by_one": False} | more
-    found = list(batches(SCOPE, writes(jobs, rows), None if announce_new else "2030", **options))
+    unseen_since = None if announce_new else "2030"
+    call = RecordCall(Family.SNOMEDCT, SCOPE, rfc3339(NOW), unseen_since, options["counted"])
+    found = list(batches(call, writes(jobs, rows), one_by_one=options["one_by_one"]))
     in_order = sorted(jobs, key=lambda job: job.sort_key)
     assert [write.job for batch in found for write in batch] == in_order
     return [len(batch) for batch in found]

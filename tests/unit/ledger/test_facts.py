@@ -57,7 +57,7 @@ def test_the_facts_of_a_job_are_its_times_and_its_status():
     ]
     assert facts[1] == facts_of_job(known)
     (query,) = database.queries
-    assert query["ProjectionExpression"] == "SK, Job, ExpiredUpstream, CountedAs"
+    assert query["ProjectionExpression"] == "SK, Job, ExpiredUpstream, CountedAs, JobOutput"
 
 
 def test_the_rest_of_a_large_partition_is_read_in_eight_equal_time_ranges():

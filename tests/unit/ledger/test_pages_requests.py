@@ -70,7 +70,7 @@ def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     assert page == JobsPage(text(jobs[:10]), at(jobs[9]))
     assert (paged.limits(), paged.database.rows_read) == ([10], 10)
     (query,) = paged.database.queries
-    assert query["ProjectionExpression"] == "SK, Job"
+    assert query["ProjectionExpression"] == "SK, Job, JobOutput"
     assert "ConsistentRead" not in query
 
 
@@ -228,7 +228,7 @@ def test_a_page_that_would_leave_out_too_many_rows_ends_short(most, limits, monk
     assert (third.jobs, third.position is None) == ([], False)
 
 
-def test_a_walk_can_carry_an_as_of_for_each_family():
+def test_a_traversal_can_carry_an_as_of_for_each_family():
     paged = Paged(*some(range(3)), *some(range(3), Family.SNOMEDCT))
     paged.record(*some(range(3, 6)), *some(range(3, 6), Family.SNOMEDCT))
     begun = f"{rfc3339(paged.now)},{rfc3339(NOW)}"  # SNOMEDCT, PHI

@@ -9,8 +9,9 @@ from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Job
 from jobledger.ledger import rows
 from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_write import supersedes
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.recording import Recorded
+from jobledger.ledger.recording import Recorded, furthest
 from jobledger.ledger.table import WRITE_ATTEMPTS, Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
@@ -136,22 +137,22 @@ def test_a_job_ranks_by_its_status_and_an_unknown_status_by_its_end_time(status,
 )
 def test_a_later_listing_replaces_a_row_but_no_status_goes_back(before, after, later, replaces):
     job, row = a_job(status=after, Message="new"), row_of(a_job(status=before))
-    assert rows.supersedes(job, rfc3339(NOW + later * SECOND), row, NOW) is replaces
+    assert supersedes(job, rfc3339(NOW + later * SECOND), row, NOW) is replaces
 
 
 def test_an_unchanged_job_is_written_only_if_it_had_expired_upstream():
     row, later = row_of(COMPLETE), rfc3339(NOW + 2 * SECOND)
     expired = row | {"ExpiredUpstream": True}
-    assert not rows.supersedes(COMPLETE, later, row, NOW)
-    assert rows.supersedes(COMPLETE, later, expired, NOW)
-    assert not rows.supersedes(COMPLETE, OBSERVED_AT, expired, NOW)
-    assert rows.supersedes(COMPLETE, OBSERVED_AT, None, NOW)
+    assert not supersedes(COMPLETE, later, row, NOW)
+    assert supersedes(COMPLETE, later, expired, NOW)
+    assert not supersedes(COMPLETE, OBSERVED_AT, expired, NOW)
+    assert supersedes(COMPLETE, OBSERVED_AT, None, NOW)
 
 
 def test_a_job_listed_twice_counts_by_its_latest_status_and_later_entry():
     first, second = (a_job(status="IN_PROGRESS", Message=text) for text in "12")
-    assert [*rows.furthest([first, second]).values()] == [second]
-    assert [*rows.furthest([first, a_job(), second]).values()] == [a_job()]
+    assert [*furthest([first, second]).values()] == [second]
+    assert [*furthest([first, a_job(), second]).values()] == [a_job()]
 
 
 @pytest.fixture

@@ -1,0 +1,237 @@
+"""GET /jobs with an Idempotency-Key: one traversal for each key."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobledger.api.keyed_traversals import KeyedTraversals
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.table import Table
+from jobledger.service import Family
+from testing.api import ENVIRONMENT, Answer, Api, event, logged_lines, running_api
+from testing.builders import SCOPE, full_job
+from testing.digests import REMEMBERED
+from testing.memory_dynamodb import MemoryDynamoDB, error
+from testing.processes import run_python
+
+KEY = "canary-key-4711"
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with running_api() as api:
+        for number in range(1, 31):
+            api.fill(full_job(number), family=Family.SNOMEDCT if number % 2 else Family.PHI)
+        api.mark_synced()
+        yield api
+
+
+def keyed(api: Api, key: str = KEY, **query: Any) -> Answer:
+    return api.call("/jobs", query, headers={"Idempotency-Key": key})
+
+
+def keyed_traversal(api: Api, key: str = KEY, **query: Any) -> Iterator[Answer]:
+    """The pages of a key's traversal: only the first request carries the key."""
+    yield (answer := keyed(api, key, **query))
+    while token := answer.json.get("NextToken"):
+        yield (answer := api.get(**query, NextToken=token))
+
+
+def ids(answers: Iterator[Answer]) -> list[str]:
+    return [job["JobId"] for answer in answers for job in answer.jobs]
+
+
+def submit(api: Api, *numbers: int) -> None:
+    """Jobs that the ledger learns of a minute later: newer, and older ones that were listed late."""
+    api.now += timedelta(minutes=1)
+    for number in numbers:
+        for family in (Family.SNOMEDCT, Family.PHI):
+            api.fill(full_job(number, JobId=f"{family}-{number}"), family=family)
+    api.mark_synced()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {}, {"Family": "ALL"}, {"Family": "ALL", "Order": "ascending"}, {"JobStatus": ["COMPLETED", "FAILED"]},
+        {"Family": ["PHI", "SNOMEDCT"], "JobName": "nightly-notes"}, {"Family": "ALL", "JobNamePrefix": "nightly"},
+        {"SubmitTimeBefore": "2030-01-01"},
+        {"MaxResults": 15},  # as many as there are: a page that is full has a token
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_repeated_key_lists_the_same_pages_with_the_same_tokens(api, query):
+    query = {"MaxResults": 5} | query
+    first = [answer.json | {"AsOf": 0} for answer in keyed_traversal(api, **query)]
+    submit(api, 100, 101, 102, 15, 16, *range(200, 210))
+    assert [answer.json | {"AsOf": 0} for answer in keyed_traversal(api, **query)] == first
+    everything = ids(keyed_traversal(api, **query))
+    assert everything == ids(keyed_traversal(api, **query | {"MaxResults": 7}))
+    assert len(everything) == (15 if "Family" not in query else 30)
+    assert len(ids(keyed_traversal(api, "another", **query))) > len(everything)
+
+
+def test_a_key_with_another_query_is_refused_and_quotes_nothing(api):
+    assert keyed(api, JobName="nightly-notes", MaxResults=3).status == 200
+    for other in ({}, {"JobName": "canary-name"}, {"JobName": "nightly-notes", "Family": "PHI"}):
+        answer = keyed(api, **other)
+        assert (answer.status, answer.json["title"]) == (422, "InvalidRequestException")
+        assert "canary" not in answer.body
+    assert keyed(api, JobName="nightly-notes", Order="ascending").status == 422
+    assert keyed(api, JobName="nightly-notes", Order="descending", Format="csv").status == 200
+
+
+def test_a_token_takes_precedence_over_the_key_and_a_wrong_key_is_refused_with_other_errors(api):
+    token = api.get(MaxResults=5).json["NextToken"]
+    following = api.get(MaxResults=5, NextToken=token)
+    assert keyed(api, MaxResults=5, NextToken=token).json == following.json
+    answer = keyed(api, "ä", MaxResults=0, JobStatus="no")
+    assert set(answer.wrong) == {"Idempotency-Key", "MaxResults", "JobStatus"}
+    assert set(keyed(api, "").wrong) == {"Idempotency-Key"}
+    assert api.idempotency.calls == {}
+
+
+def test_a_consistent_read_syncs_and_lists_the_stored_traversal(api):
+    def sync(_: Any) -> dict[str, Any]:
+        submit(api, len(api.asked) * 1000)
+        return {"Families": {}}
+
+    api.answer_of_function = sync
+    api.now += timedelta(minutes=1)
+    first = ids(iter([keyed(api, ConsistentRead="true")]))
+    assert len(first) == 16  # with the job that this sync found
+    api.now += timedelta(minutes=1)
+    assert ids(iter([keyed(api, ConsistentRead="true")])) == first
+    assert len(api.asked) == 2
+
+
+def test_a_traversal_starts_after_the_sync_even_if_reads_return_the_old_state(api, monkeypatch):
+    query = api.database.query
+    before = query(
+        TableName="ledger", KeyConditionExpression="PK = :state AND begins_with(SK, :scope)",
+        ExpressionAttributeValues={":state": {"S": "state"}, ":scope": {"S": f"{SCOPE}/"}},
+    )  # fmt: skip
+
+    def lagging(**sent: Any) -> Any:
+        of_states = ":state" in sent["ExpressionAttributeValues"]
+        return before if of_states and not sent.get("ConsistentRead") else query(**sent)
+
+    monkeypatch.setattr(api.database, "query", lagging)
+    submit(api, 100)
+    assert len(ids(iter([keyed(api)]))) == 16
+
+
+def test_a_key_is_remembered_for_24_hours(api):
+    first = ids(keyed_traversal(api))
+    submit(api, 100)
+    assert ids(keyed_traversal(api, f'"{KEY}"')) == first, "quotes are not part of a key"
+    (record,) = api.idempotency.remembered.values()
+    assert int(record["expiration"]["N"]) == pytest.approx(time.time() + 86_400, abs=60)
+    assert ids(keyed_traversal(api)) == first
+    record["expiration"]["N"] = str(int(time.time()) - 1)
+    assert len(ids(keyed_traversal(api))) == len(first) + 1
+
+
+def test_the_record_holds_a_time_and_hashes_and_nothing_else(api):
+    with logged_lines() as logged:
+        assert keyed(api, JobNamePrefix="nightly", Family="ALL").status == 200
+        keyed(api, JobNamePrefix="nightly")
+    (record,) = api.idempotency.remembered.values()
+    members = "id expiration in_progress_expiration status data validation"
+    assert record.keys() == set(members.split())
+    times = json.loads(record["data"]["S"])
+    assert times.keys() == {"Begun"}
+    assert set(times["Begun"].split(",")) == {"2026-11-23T12:00:00.000Z"}
+    kind, _, digest = record["id"]["S"].partition("#")
+    assert (kind, len(digest), len(record["validation"]["S"])) == ("walk", 64, 64)
+    assert not re.search(f"{KEY}|nightly", json.dumps(record) + "".join(logged))
+
+
+@pytest.mark.parametrize("operation", ["put_remembered", "update_remembered", "delete_remembered"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])
+def test_without_the_table_there_is_no_traversal_and_a_retry_is_invited(api, operation, code):
+    def fail(called: str) -> None:
+        if called in (operation, "query"):
+            raise error(code, 500)
+
+    api.idempotency.before = fail
+    if operation == "delete_remembered":  # only called when the ledger fails as well
+        api.database.before = fail
+    answer = keyed(api)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert api.get().status == (503 if operation == "delete_remembered" else 200)
+    api.idempotency.before = api.database.before = lambda _: None
+    for record in api.idempotency.remembered.values():  # when the request's time is over
+        record["in_progress_expiration"]["N"] = str(int(time.time() * 1000) - 1)
+    first = ids(keyed_traversal(api))
+    submit(api, 100)
+    assert ids(keyed_traversal(api)) == first
+
+
+def test_a_request_that_was_killed_blocks_its_key_for_the_time_that_it_had(api):
+    def die(operation: str) -> None:
+        if operation == "update_remembered":
+            raise SystemExit
+
+    api.idempotency.before = die
+    with pytest.raises(SystemExit):
+        keyed(api)
+    api.idempotency.before = lambda _: None
+    answer = keyed(api)
+    assert (answer.status, answer.headers["Retry-After"]) == (409, "5")
+    assert "digest" not in answer.json["detail"]
+    assert 0.5 < api.slept < 3
+    (record,) = api.idempotency.remembered.values()
+    until = int(record["in_progress_expiration"]["N"]) / 1000
+    assert until == pytest.approx(time.time() + api.context.milliseconds / 1000, abs=5)
+    record["in_progress_expiration"]["N"] = str(int(time.time() * 1000) - 1)
+    assert keyed(api).status == 200
+
+
+def test_concurrent_first_requests_begin_one_traversal(api):
+    traversals = KeyedTraversals(api.idempotency, REMEMBERED)
+    # A ledger that was never synced: the beginning is then the time of the request, so all differ.
+    ledger, query = Ledger(Table(MemoryDynamoDB(), "ledger"), SCOPE, api.its_time), JobQuery()
+    beginnings: list[str] = []
+    barrier = threading.Barrier(12)
+
+    def ask(number: int) -> None:
+        barrier.wait()
+        beginnings.append(traversals.beginning(KEY, query, ledger, f"time-{number}", api.context))
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(ask, range(12)))
+    assert (len(beginnings), len(set(beginnings))) == (12, 1)
+
+
+def test_without_a_key_idempotency_is_neither_imported_nor_called():
+    program = """
+import json, sys
+from types import SimpleNamespace
+from unittest import mock
+from jobledger.api import deployment
+from jobledger.handlers import api
+from testing.builders import MemoryLedger
+
+ledger = MemoryLedger().ledger
+context = SimpleNamespace(function_name="a", invoked_function_arn="a", aws_request_id="a", memory_limit_in_mb=1,
+                          get_remaining_time_in_millis=lambda: 9_000)
+for event in sys.argv[1:]:
+    with mock.patch.object(deployment, "ledger", lambda: ledger):
+        status = api.handler(json.loads(event), context)["statusCode"]
+    late = ("boto3", "jobledger.idempotency", "jobledger.api.keyed_traversals")
+    print(status, [name for name in sys.modules if "utilities.idempotency" in name or name in late])
+"""
+    events = (event("/jobs"), event("/jobs", headers={"Idempotency-Key": "k"}))
+    without, with_key = run_python(program, *map(json.dumps, events), **ENVIRONMENT).splitlines()
+    assert without == "200 []"
+    assert "jobledger.api.keyed_traversals" in with_key
+    assert "aws_lambda_powertools.utilities.idempotency" in with_key
