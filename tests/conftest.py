@@ -37,7 +37,6 @@ UNMEASURED = (
     "tests/unit/client",
     "tests/unit/doctor",
     "tests/unit/ledger/test_counted_reads.py",
-    "tests/unit/ledger/test_counters.py",
     "tests/unit/ledger/test_cursor.py",
     "tests/unit/ledger/test_pages_requests.py",
     "tests/unit/ledger/test_pages_traversals.py",
