@@ -148,6 +148,7 @@ def wrong_lines(said):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_type_checkers_take_the_client_for_that_of_the_service_and_check_it_alone(tmp_path):
     code = tmp_path / "code.py"
     for checker in (mypy, pyright):
