@@ -160,18 +160,3 @@ def test_windows_tile_across_every_transition_of_every_zone_from_2024_to_2030():
             if all(scheduled > earlier for earlier, _ in arrivals[:number])
         ]
         assert newest == ends
-
-
-@pytest.mark.parametrize(
-    "around, time, hours",
-    [
-        # An unbroken week has a digest a day, however long the days are.
-        (date(2026, 11, 1), (8, 0), [24, 24, 24, 25, 24, 24, 24]),
-        # A time that the clock jumps over is covered by the next digest.
-        (date(2026, 3, 8), (2, 30), [24, 24, 24, 47, 24, 24]),
-    ],
-)
-def test_a_window_is_as_long_as_the_days_from_one_scheduled_time_to_the_next(around, time, hours):
-    fired = firings(ZoneInfo("America/New_York"), around, *time)
-    covered = windows_of([(moment, moment) for moment in fired])
-    assert [window.seconds / 3600 for window in covered] == hours
