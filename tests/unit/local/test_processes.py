@@ -80,7 +80,7 @@ def test_stopping_ends_a_child_that_does_not_want_to_its_own_children_and_others
         children.stop_server(child, 0.1)
     started = time.monotonic()
     children.stop()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20  # each would sleep for a minute
     assert other.process.returncode == -signal.SIGTERM
     assert child.process.returncode == -signal.SIGKILL
     wait_for(lambda: not is_alive(grandchild))
