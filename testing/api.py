@@ -18,42 +18,29 @@ from jobledger.api.keyed_traversals import KeyedTraversals
 from jobledger.handlers import api
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
 from jobledger.observability import logger
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import NOW, SCOPE
-from testing.digests import REMEMBERED, MemoryTables
+from testing import digests
+from testing.builders import NOW, SCOPE, agree
+from testing.digests import OF_READERS, REMEMBERED, MemoryTables
 from testing.memory_dynamodb import MemoryDynamoDB
 
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-ENVIRONMENT = {
-    "LEDGER_TABLE_NAME": "ledger",
+ENVIRONMENT = OF_READERS | {
     "LEDGER_SCOPE": SCOPE,
-    "FAMILIES": ",".join(Family),
-    "SYNC_MINUTES": "1",
     "SYNC_FUNCTION_NAME": "sync",
     "DIGEST_FUNCTION_NAME": "digest",
-    "IDEMPOTENCY_TABLE_NAME": REMEMBERED,
-    "POWERTOOLS_TRACE_DISABLED": "1",
-    "POWERTOOLS_SERVICE_NAME": "job-ledger",
-    "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
 }
 
 
-class Context:
-    """What Lambda passes beside the event."""
+class Context(digests.Context):
+    """What Lambda passes beside the event, with the time for which API Gateway waits."""
 
-    function_name = "api"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:api"
-    aws_request_id = "r"
-    milliseconds = 29_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.milliseconds
+    def __init__(self, milliseconds: int = 29_000) -> None:
+        super().__init__(milliseconds)
 
 
 @dataclass(frozen=True)
@@ -143,10 +130,7 @@ class Api:
         self, families: Iterable[Family] = Family, as_of: datetime | None = None
     ) -> None:
         """Note that the ledger agrees with the service."""
-        for family in families:
-            state = self.ledger.state(family)
-            state = SyncState(as_of=rfc3339(as_of or self.now), version=state.version)
-            assert self.ledger.save_state(family, state)
+        agree(self.ledger, rfc3339(as_of or self.now), families)
 
     def its_ledger(self) -> Ledger:
         """Stand in for `deployment.ledger`."""

@@ -1,7 +1,7 @@
 """Times, jobs and a ledger in memory: what most tests begin with. A keyword changes what a test is about."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,18 +69,11 @@ def full_job(number: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def job_facts(
-    number: int = 1,
-    status: str | None = "COMPLETED",
-    family: Family = Family.SNOMEDCT,
-    *,
-    submit_time: str | None = None,
-    end_time: str | None = None,
-    expiration_time: str | None = None,
-    expired: bool = False,
+    number: int = 1, status: str | None = "COMPLETED", family: Family = Family.SNOMEDCT, **more: Any
 ) -> JobFacts:
-    """What totals and digests know of a job. Its id looks like one of the service's."""
+    """What totals and digests know of a job; times in `more`. Its id looks like one of the service's."""
     job_id = f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC834:032x}"[-32:]
-    return JobFacts(family, job_id, status, submit_time, end_time, expiration_time, expired)
+    return replace(JobFacts(family, job_id, status, None, None, None), **more)
 
 
 def matches(job: Job, query: JobQuery) -> bool:
@@ -93,6 +86,13 @@ def matches(job: Job, query: JobQuery) -> bool:
         and (not query.statuses or job.status in query.statuses)
         and (query.after or "") < submitted < (query.before or "~")
     )
+
+
+def agree(ledger: Ledger, as_of: str, families: Iterable[Family] = Family) -> None:
+    """Note in the states of syncs that the ledger agrees with the service."""
+    for family in families:
+        state = SyncState(as_of=as_of, version=ledger.state(family).version)
+        assert ledger.save_state(family, state)
 
 
 class MemoryLedger:

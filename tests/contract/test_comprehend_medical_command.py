@@ -1,23 +1,16 @@
-"""The command: its jobs file, its made-up account, its errors, and the AWS CLI talking to it."""
+"""The command: its jobs file, its made-up account, and its errors."""
 
 import json
 import re
 import signal
 import subprocess
 import sys
-from collections import Counter
 from contextlib import contextmanager
 
 import pytest
 
-from local.comprehend_medical import (
-    Family,
-    JobsFileError,
-    Service,
-    load_jobs,
-    read_jobs,
-    sample_jobs,
-)
+from local import comprehend_medical
+from local.comprehend_medical import Family, JobsFileError, Service, read_jobs, sample_jobs
 from local.comprehend_medical.jobs import ACTIVE, ENDED
 from local.comprehend_medical.model import job_shape
 from local.comprehend_medical.sample import ODD_NAMES
@@ -89,10 +82,8 @@ def test_jobs_are_read_in_every_shape_that_people_have():
     read = {**job(1), "SubmitTime": 1_589_920_717.594}
     for content in ([printed], {LIST_KEY: [printed], "NextToken": "x"}, {"SNOMEDCT": [printed]}):
         assert read_jobs(content) == {Family.SNOMEDCT: [read]}
-    assert read_jobs({"PHI": {LIST_KEY: [{}]}, "RXNORM": []}) == {
-        Family.PHI: [{}],
-        Family.RXNORM: [],
-    }
+    of_families = read_jobs({"PHI": {LIST_KEY: [{}]}, "RXNORM": []})
+    assert of_families == {Family.PHI: [{}], Family.RXNORM: []}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +108,7 @@ def test_an_invalid_jobs_file_gives_one_line_with_place_and_allowed_values(
     file = tmp_path / "jobs.json"
     file.write_text(content)
     with pytest.raises(JobsFileError) as error:
-        load_jobs(file)
+        comprehend_medical.load_jobs(file)
     assert str(error.value).startswith(f"{file}: ")
     assert words in str(error.value)
     assert "\n" not in str(error.value)
@@ -131,10 +122,8 @@ def test_the_made_up_account_has_every_status_and_every_oddity():
     assert set(jobs) == set(Family)
     assert len({job["JobId"] for job in everything}) == 2_500
     assert all(re.fullmatch("[0-9a-f]{32}", job["JobId"]) for job in everything)
-    statuses = Counter(job["JobStatus"] for job in everything)
-    shape = job_shape()
-    assert set(statuses) == {*ENDED, *ACTIVE}
-    assert {name for job in everything for name in job} == set(shape.members)
+    assert {job["JobStatus"] for job in everything} == {*ENDED, *ACTIVE}
+    assert {name for job in everything for name in job} == set(job_shape().members)
     assert set(ODD_NAMES) <= {job.get("JobName") for job in everything}
     assert min(job["SubmitTime"] for job in everything) > NOW - 120 * 86_400
     assert all(job.get("ExpirationTime", NOW + 1) > NOW for job in everything)

@@ -76,10 +76,8 @@ ODD_MEMBERS: dict[str, list[Any]] = {
         {"FailedEntryCount": 1, "Entries": [{"EventId": "e"}]},
         {"FailedEntryCount": 0, "Entries": [{"EventId": "e", "ErrorCode": "InternalFailure"}]},
     ],
-    "publish": [{}],
-    "send message": [{}, {"MessageId": None}, {"MessageId": 7}],
-    "encrypt": [{}, {"CiphertextBlob": None}, {"CiphertextBlob": 7}],
-    "decrypt": [{}, {"Plaintext": None}, {"KeyId": "k"}],
+    "publish": [{}], "send message": [{}, {"MessageId": None}, {"MessageId": 7}],
+    "encrypt": [{}, {"CiphertextBlob": None}, {"CiphertextBlob": 7}], "decrypt": [{}, {"Plaintext": None}, {"KeyId": "k"}],
 }  # fmt: skip
 # Answers of DynamoDB that are right, with the right checksum.
 RIGHT = {

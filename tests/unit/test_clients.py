@@ -31,6 +31,7 @@ EVENTS = (
     *("before-call", "request-created", "choose-signer", "before-sign", "before-send"),
     *("response-received", "before-parse", "needs-retry", "after-call", "after-call-error"),
 )
+XML_ERROR = b"<Response><Error><Code>Throttled</Code></Error></Response>"
 VALUES: dict[str, Any] = {
     "string": "naïve \U0001f600 \u2028", "boolean": True, "integer": 7, "long": 2**53 + 1, "double": 0.1, "float": 2.5,
     "timestamp": 1764000000.123, "blob": "eA==",
@@ -77,28 +78,25 @@ def test_both_parsers_give_the_same_result_on_every_operation_in_use(service, op
         assert parsed == theirs
 
 
-def test_an_operation_in_use_is_not_parsed_by_shape(monkeypatch):
+@pytest.mark.parametrize("service", OPERATIONS)
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+def test_an_error_is_parsed_by_botocore(service, status):
+    shape = SHAPES[service, OPERATIONS[service][0]]
+    protocol = MODELS[service].resolved_protocol
+    for body in (b'{"__type":"a#Throttled","message":"m"}', b"<html>", b"", b'{"Message":"m"}'):
+        xml = protocol in ("query", "rest-xml") or (
+            protocol != "json" and not body.startswith(b"{")
+        )
+        failed = answer(XML_ERROR if xml else body, status)
+        theirs = ResponseParserFactory().create_parser(protocol).parse(failed, shape)
+        assert ours(protocol).parse(failed, shape) == theirs
+
+
+def test_an_operation_in_use_is_not_parsed_by_shape_and_other_protocols_by_botocore(monkeypatch):
     monkeypatch.setattr(DecodedJSONParser, "_parse_shape", lambda *_: pytest.fail("by botocore"))
     for called in DECODED:
         ours().parse(answer(b'{"New":1}'), SHAPES[called])
-
-
-@pytest.mark.parametrize("service", OPERATIONS)
-@pytest.mark.parametrize("status", [400, 429, 500, 503])
-@pytest.mark.parametrize(
-    "body", [b'{"__type":"a#Throttled","message":"m"}', b"<html>", b"", b'{"Message":"m"}']
-)
-def test_an_error_is_parsed_by_botocore(service, status, body):
-    shape = SHAPES[service, OPERATIONS[service][0]]
-    protocol = MODELS[service].resolved_protocol
-    if protocol in ("query", "rest-xml") or (protocol != "json" and not body.startswith(b"{")):
-        body = b"<Response><Error><Code>Throttled</Code></Error></Response>"
-    theirs = ResponseParserFactory().create_parser(protocol).parse(answer(body, status), shape)
-    assert ours(protocol).parse(answer(body, status), shape) == theirs
-
-
-def test_other_protocols_keep_botocores_parser():
-    """SNS answers XML, and the payload of Lambda's Invoke is a stream."""
+    # SNS answers XML, and the payload of Lambda's Invoke is a stream.
     for protocol in ("query", "rest-json", "rest-xml"):
         theirs = ResponseParserFactory().create_parser(protocol)
         assert type(ours(protocol)._parser) is type(theirs)
@@ -150,16 +148,13 @@ def handlers(client: Any) -> dict[str, set[str]]:
 
 def test_a_tables_endpoint_is_resolved_once_for_each_operation(monkeypatch):
     client = session().create_client("dynamodb", region_name="eu-central-1")
-    resolved: list[str] = []
-    resolve = client._ruleset_resolver.construct_endpoint
+    resolve, resolved = client._ruleset_resolver.construct_endpoint, list[str]()
 
     def counted(operation_model: Any, *rest: Any) -> Any:
         resolved.append(operation_model.name)
         return resolve(operation_model, *rest)
 
     monkeypatch.setattr(client._ruleset_resolver, "construct_endpoint", counted)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
     sent: list[str] = []
 
     def respond(request: Any, **_: Any) -> Any:

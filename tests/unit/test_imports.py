@@ -1,4 +1,4 @@
-"""The direction of imports: handlers → (board → api), digest, lookup, events, sync → totals → ledger → jobs → service."""
+"""The direction of imports: handlers → (board → api), digest, lookup, events, outputs, sync → stream, totals → ledger → jobs → service."""
 
 import ast
 import sys
@@ -75,11 +75,8 @@ def test_a_package_is_in_one_of_the_six_layers_and_imports_only_from_those_below
     assert sorted(name for layer in LAYERS for name in layer) == sorted(packages)
     assert len(LAYERS) == 6
     layer = {name: number for number, names in enumerate(LAYERS) for name in names}
-    arrows = {
-        (package_of(name), package_of(other))
-        for name, file in MODULES.items()
-        for other in own_modules(file)
-    }
+    imports = ((name, other) for name, file in MODULES.items() for other in own_modules(file))
+    arrows = {(package_of(name), package_of(other)) for name, other in imports}
     others = {(above, below) for above, below in arrows if layer[above] >= layer[below]}
     assert {arrow for arrow in others if arrow[0] != arrow[1]} == WITHIN_A_LAYER
 

@@ -63,16 +63,16 @@ def test_outside_lambda_an_import_makes_nothing():
 
 @pytest.mark.parametrize("initialization", ["on-demand", "snap-start", "provisioned-concurrency"])
 def test_the_init_phase_makes_the_clients_of_the_first_request(initialization):
-    assert imported(*CLIENTS, AWS_LAMBDA_INITIALIZATION_TYPE=initialization) == {
-        handler: {"clients": clients, "collects": True, "frozen": True}
-        for handler, clients in CLIENTS.items()
-    }
+    states = imported(*CLIENTS, AWS_LAMBDA_INITIALIZATION_TYPE=initialization)
+    ready = {"collects": True, "frozen": True}
+    assert states == {handler: {"clients": made} | ready for handler, made in CLIENTS.items()}
 
 
-def test_a_function_starts_although_its_init_phase_fails():
+def test_a_function_starts_although_its_init_phase_fails_which_the_first_request_reports():
     handlers = ("api", "sync", "digest", "changes")
     states = imported(*handlers, **ON_DEMAND, LEDGER_TABLE_NAME="")
     assert [states[handler]["collects"] for handler in handlers] == [True] * 4
+    assert imported("api", program=HEALTH, **ON_DEMAND)["status"] == 503
 
 
 def test_a_table_that_does_not_answer_is_asked_once_and_no_log_line_mentions_it():
@@ -87,7 +87,3 @@ def test_a_table_that_does_not_answer_is_asked_once_and_no_log_line_mentions_it(
         silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
             silent.accept()
-
-
-def test_the_first_request_reports_what_failed_in_the_init_phase():
-    assert imported("api", program=HEALTH, **ON_DEMAND)["status"] == 503

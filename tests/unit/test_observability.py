@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -30,23 +31,16 @@ def echo(event, context):
     return {"Event": event, "Id": logger.get_correlation_id()}
 
 
-@pytest.mark.parametrize(
-    "event, correlation_id",
-    [
-        ({}, "own-id"),
+def test_the_correlation_id_is_the_requests_or_the_invocations_own_and_not_in_the_event():
+    event: Any
+    for event, correlation_id in (
+        *(({}, "own-id"), ({"requestContext": None}, "own-id"), ([], "own-id")),
         ({"requestContext": {"requestId": "gateway-1"}}, "gateway-1"),
         ({"CorrelationId": "gateway-1"}, "gateway-1"),
         ({"RequestId": "cloudformation-1"}, "cloudformation-1"),
         *(({"CorrelationId": refused}, "own-id") for refused in ("a b", "x" * 65, 7)),
-        ({"requestContext": None}, "own-id"),
-        ([], "own-id"),
-    ],
-)
-def test_the_correlation_id_is_the_requests_or_the_invocations_own(event, correlation_id):
-    assert echo(event, CONTEXT)["Id"] == correlation_id
-
-
-def test_a_handler_gets_its_event_without_the_correlation_id():
+    ):
+        assert echo(event, CONTEXT)["Id"] == correlation_id
     event = {"CorrelationId": "gateway-1", "Families": ["PHI"]}
     assert echo(event, CONTEXT)["Event"] == {"Families": ["PHI"]}
     assert event["CorrelationId"] == "gateway-1"
@@ -85,6 +79,29 @@ def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
     assert {exception.type for exception in thrown} == {"ClientError"}
 
 
+# As in Lambda, with the real X-Ray SDK: steps, a call of another function, a read of S3, and a failure.
+INVOCATION = """
+from contextlib import suppress
+from types import SimpleNamespace
+from jobledger.invoke import Function
+from jobledger.observability import observed, step
+from jobledger.outputs.store import Store
+
+@observed
+def handler(event, context):
+    with step("SyncFamily", Family="PHI") as put:
+        put("Jobs", 3)
+        with suppress(KeyError), step("SyncPage"):
+            raise KeyError("a patient's name")
+    Function.connect("other")({})
+    Store.connect().read("bucket", "a patient's name", 2)
+    raise ValueError("a patient's name")
+
+context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="f", aws_request_id="1")
+handler({}, context)
+"""
+
+
 @contextmanager
 def traced_invocation(sampled: int):
     """The daemon's socket after the invocation, and the headers that the invoked function got."""
@@ -97,7 +114,7 @@ def traced_invocation(sampled: int):
             "AWS_ENDPOINT_URL": invoked.url,
         }
         ended = subprocess.run(
-            [sys.executable, ROOT / "tests" / "unit" / "traced_invocation.py"],
+            [sys.executable, "-c", INVOCATION],
             env={**os.environ, **environment}, check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert "UnexpectedError: ValueError in handler:" in ended.stderr

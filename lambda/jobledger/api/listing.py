@@ -17,6 +17,7 @@ from jobledger.ledger.job_query import JobQuery, job_query
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import read_page
 from jobledger.service import Family
+from jobledger.settings import shows_outputs
 from jobledger.times import rfc3339
 
 # A page searches for a name prefix this long; API Gateway waits for 29 seconds.
@@ -110,7 +111,9 @@ def text_in(name: str, listing: Listing) -> str:
 
     if name == "ndjson":
         return ndjson_text(listing.jobs)
-    return (BYTE_ORDER_MARK if name == "csv-bom" else "") + csv_text(listing.jobs)
+    return (BYTE_ORDER_MARK if name == "csv-bom" else "") + csv_text(
+        listing.jobs, outputs=shows_outputs()
+    )
 
 
 def headers_of(listing: Listing, sent: Mapping[str, list[str]]) -> dict[str, str]:

@@ -116,7 +116,7 @@ OUTPUTS = JsonObject(
             "Days",
             {"type": "integer", "minimum": 1, "maximum": 3650},
             "a whole number from 1 to 3650",
-            "Look for what jobs processed that were submitted within so many days, and have no `Output` yet.",
+            "Look for what jobs processed that were submitted within so many days, and have no `Output` yet, or one with a `Problem`.",
         ),
         "Before": Parameter(
             "Before",

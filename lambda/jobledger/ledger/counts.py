@@ -169,6 +169,14 @@ class OutputTotals(msgspec.Struct, frozen=True):
     unprocessed: int
     characters: int
 
+    def to_json(self) -> dict[str, int]:
+        """Return the numbers by the names that a manifest has for them."""
+        return {
+            "InputFileCount": self.files,
+            "UnprocessedFilesCount": self.unprocessed,
+            "TotalMeteredCharacters": self.characters,
+        }
+
 
 def outputs_of(counts: Counts, statuses: Collection[str] = ()) -> dict[str, OutputTotals]:
     """Return what the counted jobs processed, by status, in the order of the statuses; of `statuses` only, if any."""

@@ -38,15 +38,7 @@ def detail(number: int = 0, **more: Any) -> dict[str, Any]:
 
 def event(number: int = 0, **more: Any) -> str:
     """Return a change event as EventBridge sends it to a queue."""
-    return json.dumps(
-        {
-            "version": "0",
-            "id": f"envelope-{number}",
-            "source": "jobledger",
-            "detail-type": "Comprehend Medical Job State Change",
-            "detail": detail(number, **more),
-        }
-    )
+    return json.dumps({"version": "0", "source": "jobledger", "detail": detail(number, **more)})
 
 
 class World:

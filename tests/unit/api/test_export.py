@@ -111,9 +111,7 @@ def test_the_columns_are_the_properties_of_the_service_and_then_ours():
     assert next(csv.reader([text])) == list(COLUMNS)
     assert len(COLUMNS) == 14 + 2 + 2  # two of the properties are two columns each
     assert COLUMNS[-2:] == ("Family", "OtherProperties")
-
-
-def test_absent_properties_are_empty_cells_and_added_ones_are_in_the_last_column():
+    # Absent properties are empty cells, and added ones are in the last column.
     location = {"S3Bucket": "notes", "S3Key": "in/", "Region": "=eu"}
     added = {"Priority": 7, "Tags": [{"Key": "a"}], "InputDataConfig": location}
     jobs = [full_job() | added, {"JobId": "a"}, full_job(Message="a\ud800b")]
@@ -147,15 +145,12 @@ def test_a_row_that_is_copied_from_json_is_the_one_that_is_made_cell_by_cell(job
     assert csv_text(texts) == by_cell
 
 
-def test_excel_is_told_the_encoding_by_a_byte_order_mark_on_request():
+def test_a_byte_order_mark_is_there_on_request_and_ndjson_has_one_job_a_line():
     with running_api() as api:
         api.fill(full_job(1, JobName="Zürich"))
         plain, marked = (api.get("/jobs", Format=name) for name in ("csv", "csv-bom"))
     assert marked.content == b"\xef\xbb\xbf" + plain.content
     assert marked.headers["Content-Type"] == plain.headers["Content-Type"]
-
-
-def test_ndjson_is_one_job_a_line_whatever_its_message_holds():
     jobs = [json_of(full_job(number, Message="a\nb\r\nc")) for number in range(3)]
     lines = ndjson_text(jobs).split("\n")[:-1]
     assert [*map(json.loads, lines)] == [*map(json.loads, jobs)]

@@ -16,7 +16,7 @@ from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.service import Family
-from testing.api import ENVIRONMENT, Answer, Api, logged_lines, running_api
+from testing.api import ENVIRONMENT, Answer, Api, event, logged_lines, running_api
 from testing.builders import SCOPE, full_job
 from testing.digests import REMEMBERED
 from testing.memory_dynamodb import MemoryDynamoDB, error
@@ -151,7 +151,7 @@ def test_the_record_holds_a_time_and_hashes_and_nothing_else(api):
     assert times.keys() == {"Begun"}
     assert set(times["Begun"].split(",")) == {"2026-11-23T12:00:00.000Z"}
     kind, _, digest = record["id"]["S"].partition("#")
-    assert (kind, len(digest), len(record["validation"]["S"])) == ("traversal", 64, 64)
+    assert (kind, len(digest), len(record["validation"]["S"])) == ("walk", 64, 64)
     assert not re.search(f"{KEY}|nightly", json.dumps(record) + "".join(logged))
 
 
@@ -214,34 +214,24 @@ def test_concurrent_first_requests_begin_one_traversal(api):
 
 def test_without_a_key_idempotency_is_neither_imported_nor_called():
     program = """
-import sys
+import json, sys
+from types import SimpleNamespace
 from unittest import mock
-from testing.memory_dynamodb import MemoryDynamoDB
 from jobledger.api import deployment
 from jobledger.handlers import api
-from jobledger.ledger.table import Table
-from jobledger.ledger.ledger import Ledger
+from testing.builders import MemoryLedger
 
-def event(headers):
-    return {"path": "/jobs", "resource": "/jobs", "httpMethod": "GET", "multiValueHeaders": headers, "headers": {},
-            "multiValueQueryStringParameters": None, "queryStringParameters": None, "body": None,
-            "requestContext": {"requestId": "r"}, "isBase64Encoded": False}
-
-class Context:
-    function_name = invoked_function_arn = aws_request_id = "a"
-    memory_limit_in_mb = 1
-    def get_remaining_time_in_millis(self): return 9000
-
-def loaded():
-    return [name for name in sys.modules if "utilities.idempotency" in name or name == "boto3"
-            or name in ("jobledger.idempotency", "jobledger.api.keyed_traversals")]
-
-ledger = Ledger(Table(MemoryDynamoDB(), "ledger"), "1/r", deployment.now)
-with mock.patch.object(deployment, "ledger", lambda: ledger):
-    print(api.handler(event({}), Context())["statusCode"], loaded())
-    print(api.handler(event({"Idempotency-Key": ["k"]}), Context())["statusCode"], loaded())
+ledger = MemoryLedger().ledger
+context = SimpleNamespace(function_name="a", invoked_function_arn="a", aws_request_id="a", memory_limit_in_mb=1,
+                          get_remaining_time_in_millis=lambda: 9_000)
+for event in sys.argv[1:]:
+    with mock.patch.object(deployment, "ledger", lambda: ledger):
+        status = api.handler(json.loads(event), context)["statusCode"]
+    late = ("boto3", "jobledger.idempotency", "jobledger.api.keyed_traversals")
+    print(status, [name for name in sys.modules if "utilities.idempotency" in name or name in late])
 """
-    without, with_key = run_python(program, **ENVIRONMENT).splitlines()
+    events = (event("/jobs"), event("/jobs", headers={"Idempotency-Key": "k"}))
+    without, with_key = run_python(program, *map(json.dumps, events), **ENVIRONMENT).splitlines()
     assert without == "200 []"
     assert "jobledger.api.keyed_traversals" in with_key
     assert "aws_lambda_powertools.utilities.idempotency" in with_key

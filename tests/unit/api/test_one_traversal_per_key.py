@@ -28,6 +28,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "before": {"Family": "ALL", "SubmitTimeBefore": rfc3339(NOW - timedelta(seconds=4))},
 }
 NOTHING: Callable[[], None] = lambda: None  # noqa: E731 - short
+NOT_BEFORE: Callable[[str], None] = lambda _: None  # noqa: E731 - short
 
 
 class World:
@@ -55,19 +56,40 @@ class World:
         self.jobs.append(full_job(number, JobName=name, **times) | {"Family": family})
         self.record(self.jobs[-1], during)
 
-    def record(self, job: dict[str, Any], during: Callable[[], None] = NOTHING) -> None:
-        hooks = [during]
+    def submit_while_requested(self, family, age, name, key: str, size: int) -> None:
+        """Another sync of the family writes its state, and a request begins or repeats the traversal."""
 
+        def during() -> None:
+            self.settle(family)
+            self.traverse(key, size)
+
+        self.submit(family, age, name, during)
+
+    def change(self, number: int, status: str) -> None:
+        if self.jobs:
+            self.record(self.jobs[number % len(self.jobs)] | {"JobStatus": status})
+
+    def expire(self, number: int) -> None:
+        if self.jobs:
+            job = self.jobs[number % len(self.jobs)]
+            time = rfc3339(datetime.fromtimestamp(job["SubmitTime"], UTC))
+            self.api.ledger.mark_expired(job["Family"], job["JobId"], time)
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.api.now += timedelta(milliseconds=milliseconds)
+
+    def record(self, job: dict[str, Any], during: Callable[[], None] = NOTHING) -> None:
         def before(operation: str) -> None:
-            if operation == "transact_write_items" and hooks:
-                hooks.pop()()
+            if operation == "transact_write_items":
+                self.api.database.before = NOT_BEFORE
+                during()
 
         self.api.database.before = before
         listed = {name: value for name, value in job.items() if name != "Family"}
         made = job_from_service(job["Family"], listed)
         assert made
         self.api.ledger.record(job["Family"], [made], rfc3339(self.api.now), announce_new=True)
-        self.api.database.before = lambda _: None
+        self.api.database.before = NOT_BEFORE
 
     def request(self, key: str, place: int, size: int) -> None:
         """Request the first page, or a page whose token an earlier one gave; repetitions are the same."""
@@ -98,46 +120,18 @@ class World:
 KEYS = st.sampled_from(sorted(QUERIES))
 SIZES = st.sampled_from([1, 2, 3, 7, 100])
 FAMILIES = st.sampled_from(KEPT)
-NAMES = st.sampled_from(["nightly", "nights", "weekly"])
+JOB = (FAMILIES, st.integers(-3, 9), st.sampled_from(["nightly", "nights", "weekly"]))
+NUMBERS = st.integers(0, 99)
 STEPS = st.one_of(
-    st.tuples(st.just("submit"), FAMILIES, st.integers(-3, 9), NAMES),
-    st.tuples(st.just("request during a write"), FAMILIES, st.integers(-3, 9), NAMES, KEYS, SIZES),
-    st.tuples(st.just("settle"), FAMILIES),
-    st.tuples(st.just("change"), st.integers(0, 99), st.sampled_from(["COMPLETED", "FAILED"])),
-    st.tuples(st.just("expire"), st.integers(0, 99)),
-    st.tuples(st.just("request"), KEYS, st.integers(0, 9), SIZES),
-    st.tuples(st.just("traversal"), KEYS, SIZES),
-    st.tuples(st.just("later"), st.integers(0, 2)),
+    st.tuples(st.just(World.submit), *JOB),
+    st.tuples(st.just(World.submit_while_requested), *JOB, KEYS, SIZES),
+    st.tuples(st.just(World.settle), FAMILIES),
+    st.tuples(st.just(World.change), NUMBERS, st.sampled_from(["COMPLETED", "FAILED"])),
+    st.tuples(st.just(World.expire), NUMBERS),
+    st.tuples(st.just(World.request), KEYS, st.integers(0, 9), SIZES),
+    st.tuples(st.just(World.traverse), KEYS, SIZES),
+    st.tuples(st.just(World.pass_time), st.integers(0, 2)),
 )
-
-
-def take(world: World, step: tuple[Any, ...]) -> None:
-    match step:
-        case ("submit", family, age, name):
-            world.submit(family, age, name)
-        case ("request during a write", family, age, name, key, size):
-
-            def during() -> None:
-                # Another sync of the family writes its state, and a request begins or repeats the traversal.
-                world.api.database.before = lambda _: None
-                world.settle(family)
-                world.traverse(key, size)
-
-            world.submit(family, age, name, during)
-        case ("settle", family):
-            world.settle(family)
-        case ("change", number, status) if world.jobs:
-            world.record(world.jobs[number % len(world.jobs)] | {"JobStatus": status})
-        case ("expire", number) if world.jobs:
-            job = world.jobs[number % len(world.jobs)]
-            time = rfc3339(datetime.fromtimestamp(job["SubmitTime"], UTC))
-            world.api.ledger.mark_expired(job["Family"], job["JobId"], time)
-        case ("request", key, place, size):
-            world.request(key, place, size)
-        case ("traversal", key, size):
-            world.traverse(key, size)
-        case ("later", milliseconds):
-            world.api.now += timedelta(milliseconds=milliseconds)
 
 
 @pytest.mark.full
@@ -146,8 +140,8 @@ def take(world: World, step: tuple[Any, ...]) -> None:
 def test_any_interleaving_gives_one_set_of_jobs_for_each_key(steps):
     with running_api() as api:
         world = World(api)
-        for step in steps:
-            take(world, step)
+        for step, *arguments in steps:
+            step(world, *arguments)
         for key in world.traversed | world.tokens:
             assert [world.traverse(key, size) for size in (1, 100)]
 

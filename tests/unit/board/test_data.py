@@ -157,12 +157,9 @@ def test_counting_stops_when_time_runs_out_and_a_shorter_window_has_fewer_days(a
         assert (len(counts.days), counts.days[-1].date) == (days, rfc3339(NOW)[:10])
 
 
-def test_a_scale_ends_at_a_round_number_with_a_whole_half():
+def test_a_scale_ends_at_a_round_number_and_one_failure_among_a_million_is_visible():
     tops = {0: 2, 1: 2, 3: 4, 9: 10, 10: 10, 11: 12, 95: 100, 101: 120, 999: 1_000, 4_321: 5_000}
     assert {value: _round_up(value) for value in tops} == tops
-
-
-def test_one_failure_among_a_million_is_visible_in_the_bar():
     parts = parsed(status_bar({"COMPLETED": 1_000_000, "FAILED": 1})).all("rect")
     widths = [float(part.attributes["width"].rstrip("%")) for part in parts]
     assert min(widths) > 0.5

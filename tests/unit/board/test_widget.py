@@ -9,12 +9,10 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable, UnexpectedError
 from jobledger.handlers import widget
-from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Table
 from jobledger.service import Family
-from testing.api import ENVIRONMENT, Context, logged_lines, running_api
+from testing.api import Context, logged_lines, running_api
 from testing.boards import hostile_texts, parsed
-from testing.builders import NOW, SCOPE, full_job
+from testing.builders import NOW, full_job
 
 ARN = "arn:aws:lambda:us-east-1:111122223333:function:widget:live"
 TODAY = NOW.timestamp()
@@ -41,12 +39,9 @@ def ask(api):
     failed = {"JobStatus": "FAILED", "JobName": "pathology", "Message": "No input."}
     api.fill(full_job(201, SubmitTime=TODAY - 90, **failed), family=Family.PHI)
     api.mark_synced()
-    ledger = Ledger(Table(api.database, "ledger"), SCOPE, lambda: NOW)
-
     with (
-        mock.patch.dict("os.environ", ENVIRONMENT),
-        mock.patch.object(widget, "_ledger", return_value=ledger),
-        mock.patch.object(widget, "_now", return_value=NOW),
+        mock.patch.object(widget, "_ledger", api.its_ledger),
+        mock.patch.object(widget, "_now", api.its_time),
     ):
         yield lambda **event: widget.handler(event, WidgetContext())
 
@@ -54,12 +49,8 @@ def ask(api):
 def context(hours=24, *, zoom=None, form=None, params=None, **more):
     """Return a widgetContext as the user guide shows it, for the last hours."""
     now, hour = round(TODAY * 1000), 3_600_000
-    times = {
-        "mode": "relative",
-        "start": now - hours * hour,
-        "end": now,
-        "relativeStart": hours * hour,
-    }
+    times = {"mode": "relative", "relativeStart": hours * hour, "start": now - hours * hour}
+    times["end"] = now
     if zoom:
         times["zoom"] = {"start": now - zoom[0] * hour, "end": now - zoom[1] * hour}
     return {
@@ -95,9 +86,8 @@ def rows_of(html):
 def test_describe_returns_documentation_as_markdown(ask):
     described = ask(describe=True, widgetContext=context())
     assert described.startswith("## Job Ledger\n")
-    assert "```yaml" in described
-    for name in ("Family", "JobStatus", "JobName", "JobNamePrefix", "Order", "MaxResults"):
-        assert f"**{name}**" in described
+    names = ("Family", "JobStatus", "JobName", "JobNamePrefix", "Order", "MaxResults")
+    assert all(text in described for text in ("```yaml", *(f"**{name}**" for name in names)))
 
 
 def test_the_widget_shows_the_board_in_html_that_cloudwatch_keeps(ask):
@@ -110,10 +100,8 @@ def test_the_widget_shows_the_board_in_html_that_cloudwatch_keeps(ask):
     assert not re.search(r"\son\w+=|javascript:|https?://|@import|url\(", html)
     assert "No input." in page.text
     assert "Synced with Comprehend Medical" in page.text
-
-
-def test_the_styles_of_the_widget_touch_nothing_outside_it(ask):
-    (style,) = parsed(ask(widgetContext=context())).all("style")
+    # The styles touch nothing outside the widget.
+    (style,) = page.all("style")
     rules = re.sub(r"/\*.*?\*/|@(container|media)[^{]*", "", style.text, flags=re.DOTALL)
     groups = re.findall(r"([^{}]+)\{", rules)
     # Commas in :is(…) separate no selectors.
@@ -149,9 +137,9 @@ def test_every_action_calls_the_function_that_was_invoked(ask):
 
 
 def test_the_filter_action_applies_the_form(ask):
-    first = ask(widgetContext=context())
-    filtered = ask(**action_of(first, "Apply filters"), widgetContext=context(
-        form={"JobStatus": "FAILED", "Family": "", "JobName": "", "JobNamePrefix": "path"}))  # fmt: skip
+    apply = action_of(ask(widgetContext=context()), "Apply filters")
+    asked = {"JobStatus": "FAILED", "Family": "", "JobName": "", "JobNamePrefix": "path"}
+    filtered = ask(**apply, widgetContext=context(form=asked))
     assert len(rows_of(filtered)) == 1
     (form,) = parsed(filtered).all("form")
     assert form.one("input", name="JobNamePrefix").attributes["value"] == "path"
@@ -267,16 +255,13 @@ def test_hostile_names_and_forms_stay_text(ask, api):
         assert {a["endpoint"] for _, a, _ in actions_of(html)} <= {ARN}
 
 
-def test_the_same_renderer_makes_the_rows_of_page_and_widget(ask, api):
+def test_the_rows_are_those_of_the_page_and_a_year_is_counted_within_bounds(ask, api):
     page = api.get("/board", MaxResults=24).body
     shown, on_page = (
         [[cell.text for cell in row.all("td")[1:]] for row in rows_of(html)]
         for html in (ask(widgetContext=context(), MaxResults=24), page)
     )
     assert shown == on_page
-
-
-def test_the_relative_range_of_a_year_counts_within_bounds(ask, api):
     before = api.database.rows_read
     html = ask(widgetContext=context(24 * 365))
     assert "101" in parsed(html).one("section", **{"aria-labelledby": "totals"}).text

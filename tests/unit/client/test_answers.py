@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import operator
+from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -35,11 +37,8 @@ def sound(request):
     number = int(request.query.get("NextToken", ["1"])[0])
     more = number < 3
     page = {LIST: [JOB], "AsOf": None} | ({"NextToken": str(number + 1)} if more else {})
-    bodies = {
-        "json": json.dumps(page).encode(),
-        "csv": b'"JobId","JobName"\r\n"a","n"\r\n',
-        "ndjson": json.dumps(JOB).encode() + b"\n",
-    }
+    csv, ndjson = b'"JobId","JobName"\r\n"a","n"\r\n', json.dumps(JOB).encode() + b"\n"
+    bodies = {"json": json.dumps(page).encode(), "csv": csv, "ndjson": ndjson}
     link = {"Link": f'<?NextToken={number + 1}>; rel="next"'} if more else {}
     return Scripted(headers={"Content-Type": TYPES[kind], **link}, body=bodies[kind])
 
@@ -60,13 +59,10 @@ DAMAGES = {
     "200 of a sign-in page": lambda a: with_body(a, HTML, Content_Type="text/html"),
     "200 of a page that says it is data": lambda a: with_body(a, HTML),
     "data that says it is a page": lambda a: with_body(a, a.body, Content_Type="text/html"),
-    "202": lambda a: Scripted(202, a.headers, a.body),
-    "203": lambda a: Scripted(203, a.headers, a.body),
-    "204": lambda a: Scripted(204, body=b""),
+    "202": lambda a: Scripted(202, a.headers, a.body), "203": lambda a: Scripted(203, a.headers, a.body),
+    "204": lambda a: Scripted(204, body=b""), "304": lambda a: Scripted(304, body=b""),
     "206": lambda a: Scripted(206, a.headers, half(a.body)),
-    "304": lambda a: Scripted(304, body=b""),
-    "empty": lambda a: with_body(a, b""),
-    "half": lambda a: with_body(a, half(a.body)),
+    "empty": lambda a: with_body(a, b""), "half": lambda a: with_body(a, half(a.body)),
     "all but the end": lambda a: with_body(a, a.body[:-1]) if a.body[-1:] == b"}" else None,
     "not UTF-8": lambda a: with_body(a, a.body.replace(b"n", b"\xff")),
     "gzip cut off": lambda a: with_body(a, half(gzip.compress(a.body)), Content_Encoding="gzip"),
@@ -76,28 +72,19 @@ DAMAGES = {
     "an encoding that was not asked for": lambda a: with_body(a, a.body, Content_Encoding="br"),
     "a body shorter than its length": lambda a: with_body(a, a.body, Content_Length=str(len(a.body) + 9)),
     "a body longer than its length": lambda a: with_body(a, a.body, Content_Length=str(len(a.body) - 4)),
-    "{}": lambda a: with_body(a, b"{}"),
-    "null": lambda a: with_body(a, b"null"),
-    "[]": lambda a: with_body(a, b"[]"),
-    "a text": lambda a: with_body(a, b'"text"'),
-    "deep": lambda a: with_body(a, b"[" * 100_000),
+    "{}": lambda a: with_body(a, b"{}"), "null": lambda a: with_body(a, b"null"), "[]": lambda a: with_body(a, b"[]"),
+    "a text": lambda a: with_body(a, b'"text"'), "deep": lambda a: with_body(a, b"[" * 100_000),
 }
 # Members that another one replaces.
 OF_JSON = {
-    "a list of null": {LIST: None},
-    "a list with null": {LIST: [None]},
-    "a list of text": {LIST: "text"},
-    "an empty token": {"NextToken": ""},
-    "a token that is a number": {"NextToken": 5},
+    "a list of null": {LIST: None}, "a list with null": {LIST: [None]}, "a list of text": {LIST: "text"},
+    "an empty token": {"NextToken": ""}, "a token that is a number": {"NextToken": 5},
     "a token that is no Unicode": {"NextToken": "\ud800"},
     "a job of null": {"ComprehendMedicalAsyncJobProperties": None},
     "a job without family": {"ComprehendMedicalAsyncJobProperties": {"JobId": "a"}},
-    "no history": {"History": None},
-    "a history without times": {"History": [{"JobStatus": "FAILED"}]},
-    "a total that is text": {"Total": "1"},
-    "counts that are text": {"Counts": {"FAILED": "1"}},
-    "a window of null": {"Window": None},
-    "families of null": {"Families": None},
+    "no history": {"History": None}, "a history without times": {"History": [{"JobStatus": "FAILED"}]},
+    "a total that is text": {"Total": "1"}, "counts that are text": {"Counts": {"FAILED": "1"}},
+    "a window of null": {"Window": None}, "families of null": {"Families": None},
 }
 OF_FORMAT = {
     ("csv", "a cell too few"): b'"JobId","JobName"\r\n"a"\r\n',
@@ -131,40 +118,27 @@ DAMAGED = {
     **{name: with_member(change) for name, change in OF_JSON.items()},
     **{f"{kind}: {name}": with_text(kind, body) for (kind, name), body in OF_FORMAT.items()},
 }
-METHODS = {
-    "jobs": lambda ledger: list(ledger.jobs()),
-    "pages": lambda ledger: list(ledger.pages()),
-    "page": lambda ledger: ledger.page(next_token="2"),
+METHODS: dict[str, Callable[[JobLedger], object]] = {
+    "jobs": lambda ledger: list(ledger.jobs()), "pages": lambda ledger: list(ledger.pages()),
+    "page": lambda ledger: ledger.page(next_token="2"), "job": lambda ledger: ledger.job("a"),
     "exported csv": lambda ledger: list(ledger.exported("csv")),
     "exported ndjson": lambda ledger: list(ledger.exported("ndjson")),
-    "job": lambda ledger: ledger.job("a"),
-    "summary": lambda ledger: ledger.summary(),
-    "last_digest": lambda ledger: ledger.last_digest(),
-    "publish_digest": lambda ledger: ledger.publish_digest(),
-    "health": lambda ledger: ledger.health(),
-}
+    **{name: operator.methodcaller(name) for name in ("summary", "last_digest", "publish_digest", "health")},
+}  # fmt: skip
 CALLS = {
     "list": lambda ledger: ledger.list_snomedct_inference_jobs(NextToken="2"),
     "describe": lambda ledger: ledger.describe_snomedct_inference_job(JobId="a"),
-    "paginate": lambda ledger: (
-        ledger.get_paginator("list_snomedct_inference_jobs").paginate().build_full_result()
+    "paginate": lambda ledger: list(
+        ledger.get_paginator("list_snomedct_inference_jobs").paginate()
     ),
     "wait": lambda ledger: ledger.get_waiter("job_completed").wait(JobId="a"),
 }
 COMMANDS = {
-    "jobs": ("jobs", "--all"),
-    "jobs of one page": ("jobs", "--next-token", "2"),
-    "jobs as json": ("jobs", "--all", "--format", "json"),
-    "jobs as csv": ("jobs", "--all", "--format", "csv"),
-    "jobs as ndjson": ("jobs", "--all", "--format", "ndjson"),
-    "job": ("job", "a"),
-    "summary": ("summary",),
-    "wait": ("wait", "--job-name", "n"),
-    "wait for an id": ("wait", "a"),
-    "digest": ("digest",),
-    "last digest": ("digest", "--last"),
-    "health": ("health",),
-}
+    "jobs": ("jobs", "--all"), "jobs of one page": ("jobs", "--next-token", "2"), "job": ("job", "a"),
+    **{f"jobs as {form}": ("jobs", "--all", "--format", form) for form in TYPES},
+    "summary": ("summary",), "wait": ("wait", "--job-name", "n"), "wait for an id": ("wait", "a"),
+    "digest": ("digest",), "last digest": ("digest", "--last"), "health": ("health",),
+}  # fmt: skip
 # These end with an error only: one that is in every answer.
 ENDLESS = {"watch": ("watch",), "open a job": ("open", "a")}
 IN_EVERY_ANSWER = ("302", "200 of a sign-in page", "204", "empty", "half", "gzip cut off", "{}", "null")  # fmt: skip

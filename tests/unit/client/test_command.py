@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -28,44 +29,32 @@ def a_job(job_id, status):
     return {"JobId": job_id, "JobStatus": status, "Family": "PHI"}
 
 
-def test_in_a_pipe_the_table_has_tabs_between_whole_values(server):
+def test_in_a_pipe_the_table_is_plain_with_tabs_and_on_a_terminal_it_has_colour(server):
     done = run_process(server.url, "jobs", "--family", "phi")
     heading, *rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert heading == list(COLUMNS)
     assert [row[:2] for row in rows] == [["nightly-notes", "STOPPED"], ["夜 =1+1", "FAILED"]]
     assert rows[1][4:6] == ["PHI", PHI]
     assert {len(row) for row in rows} == {len(COLUMNS)}
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_pipe_is_plain_and_a_terminal_has_colour(server, run):
-    arguments = ("jobs", "--family", "PHI")
-    plain = run(server.url, *arguments).stdout
-    code, coloured = on_terminal(server.url, *arguments)
-    assert (code, ESCAPE in plain) == (0, False)
-    assert f"{ESCAPE}1;31mFAILED" in coloured
+    assert (done.returncode, done.stderr, ESCAPE in done.stdout) == (0, "", False)
+    code, coloured = on_terminal(server.url, "jobs", "--family", "PHI")
+    assert (code, f"{ESCAPE}1;31mFAILED" in coloured) == (0, True)
     # What the service's message could do to the terminal is text.
-    assert r"\x1b[31mno" in plain
+    assert r"\x1b[31mno" in done.stdout
     assert ESCAPE + "31mno" not in coloured
 
 
-@pytest.mark.parametrize(
-    "variables, pipe, terminal",
-    [
-        ({"FORCE_COLOR": "0"}, False, False),
-        ({"FORCE_COLOR": "false"}, False, False),
-        ({"FORCE_COLOR": ""}, False, True),
-        ({"NO_COLOR": "1"}, False, False),
-        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
-        ({"FORCE_COLOR": "1"}, True, True),
-    ],
-    ids=str,
-)
-def test_colours_are_for_terminals_or_on_request(server, run, variables, pipe, terminal):
-    for subcommand in ("summary", "health"):  # a table of jobs in a pipe is data
-        assert (ESCAPE in run(server.url, subcommand, **variables).stdout) == pipe
-    shown = on_terminal(server.url, "jobs", **variables)[1]
-    assert bool(re.search(r"\x1b\[[\d;]*3\dm|\x1b\[1m", shown)) == terminal
+def test_colours_are_for_terminals_or_on_request(server, run):
+    variables: Any
+    for variables, pipe, terminal in (
+        ({"FORCE_COLOR": "0"}, False, False), ({"FORCE_COLOR": "false"}, False, False),
+        ({"FORCE_COLOR": ""}, False, True), ({"FORCE_COLOR": "1"}, True, True),
+        ({"NO_COLOR": "1"}, False, False), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
+    ):  # fmt: skip
+        for subcommand in ("summary", "health"):  # a table of jobs in a pipe is data
+            assert (ESCAPE in run(server.url, subcommand, **variables).stdout) == pipe
+        shown = on_terminal(server.url, "jobs", **variables)[1]
+        assert bool(re.search(r"\x1b\[[\d;]*3\dm|\x1b\[1m", shown)) == terminal, variables
 
 
 def test_one_page_says_how_to_get_the_next_and_on_a_terminal_without_a_token(server, run):
@@ -132,9 +121,7 @@ def test_every_filter_of_the_api_is_an_option(server, run):
         run(server.url, "jobs", *arguments)
         parameters = server.requests[0]["QUERY_STRING"].split("&")
         assert [each for each in parameters if each != "Family=ALL"] == sent.split("&")
-
-
-def test_a_relative_time_is_that_long_ago(server, run):
+    # A relative time is that long ago.
     server.requests.clear()
     run(server.url, "jobs", "--after", "7d")
     (text,) = parse_qs(server.requests[0]["QUERY_STRING"])["SubmitTimeAfter"]
@@ -214,16 +201,13 @@ def test_csv_can_begin_with_a_byte_order_mark(server, run, tmp_path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["jobs.csv"]
 
 
-def test_a_job_has_its_properties_and_its_history(server, run):
+def test_a_job_has_its_properties_and_its_history_and_a_summary_bars_on_a_terminal(server, run):
     done = run(server.url, "job", PHI)
     assert "JobName" in done.stdout
     assert "s3://notes/in/" in done.stdout
     assert done.stdout.splitlines()[-1] == "* 2026-11-23 12:00:00  FAILED"
     as_json = json.loads(run(server.url, "job", PHI, "--format", "json").stdout)
     assert as_json["History"][0]["JobStatus"] == "FAILED"
-
-
-def test_a_summary_has_bars_on_a_terminal(server, run):
     plain = run(server.url, "summary").stdout
     code, shown = on_terminal(server.url, "summary")
     assert (plain.startswith("1,205 jobs"), "█" in plain) == (True, False)
@@ -260,6 +244,7 @@ def test_health_is_a_table_and_an_exit_code(server, run):
 
 
 WAIT = ("wait", "--job-name", "nightly")
+DENIED = problem(403, "AccessDeniedException")
 
 
 def test_wait_follows_the_first_job_it_finds_to_its_end(run):
@@ -274,29 +259,18 @@ def test_wait_follows_the_first_job_it_finds_to_its_end(run):
     }  # fmt: skip
 
 
-DOWN, DENIED = problem(503, Retry_After="60"), problem(403, "AccessDeniedException")
-
-
-@pytest.mark.parametrize(
-    "answers, code, shown",
-    [
+def test_wait_has_a_code_for_each_outcome_and_survives_failures_after_the_first_look(run):
+    down = problem(503, Retry_After="60")
+    for answers, code, shown in (
         ([page(a_job("a", "COMPLETED"))], 0, "COMPLETED"),
         ([page(a_job("a", "PARTIAL_SUCCESS"))], 3, "PARTIAL_SUCCESS"),
         ([page(a_job("a", "FAILED"))], 4, "FAILED"),
-        ([page(), DOWN, DOWN, page(a_job("a", "COMPLETED"))], 0, "COMPLETED"),
-        ([DOWN], 1, ""),
-        ([page(), DENIED], 1, ""),
-    ],
-)
-def test_wait_has_a_code_for_each_outcome_and_survives_failures_after_the_first_look(
-    run, answers, code, shown
-):
-    with scripted(*answers) as server:
-        done = run(server.url, *WAIT, "--interval", "0s")
-    assert (done.returncode, shown in done.stdout) == (code, True)
-
-
-def test_wait_ends_when_its_time_is_over(run):
+        ([page(), down, down, page(a_job("a", "COMPLETED"))], 0, "COMPLETED"),
+        *(([down], 1, ""), ([page(), DENIED], 1, "")),
+    ):
+        with scripted(*answers) as server:
+            done = run(server.url, *WAIT, "--interval", "0s")
+        assert (done.returncode, shown in done.stdout) == (code, True)
     with scripted(page()) as server:
         done = run(server.url, *WAIT, "--timeout", "0s")
     expected = "Time is up; no job matches --name nightly in all families.\n"
@@ -352,13 +326,10 @@ def test_an_error_is_one_line_that_says_what_to_do(server, run, arguments, code,
     assert "See errors" not in line
 
 
-def test_the_exit_code_of_a_process_is_that_of_the_error():
+def test_a_missing_permission_is_named_and_the_connection_can_be_given_anywhere(server, run):
     done = run_process(NOWHERE, "jobs", "--name", "\udcff")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("not valid Unicode text.\n")
-
-
-def test_a_missing_permission_is_named_and_the_connection_can_be_given_anywhere(server, run):
     with scripted(DENIED) as refusing:
         assert "execute-api:Invoke" in run(refusing.url, "jobs").stderr
     for arguments in (("--url", server.url, "health"), ("health", "--url", server.url)):
@@ -375,15 +346,12 @@ def test_help_has_examples_and_is_shown_without_a_subcommand(run):
     assert "\n  jobs " in done.stderr
 
 
-def test_the_shell_completes_commands_options_and_values():
+def test_the_shell_completes_and_a_reader_that_has_enough_ends_it_quietly(server):
     for words, completed in (("jobledger ", "jobs"), ("jobledger jobs --st", "--status")):
         count = str(len(words.split(" ")) - 1)
         variables = {"_JOBLEDGER_COMPLETE": "bash_complete", "COMP_WORDS": words}
         done = run_process("", **variables, COMP_CWORD=count)
         assert f"plain,{completed}" in done.stdout.splitlines()
-
-
-def test_a_reader_that_has_enough_ends_it_quietly(server):
     for form in ("table", "ndjson"):
         line = f"{' '.join(command('jobs', '--all', '--format', form))} | head -n 1"
         done = subprocess.run(

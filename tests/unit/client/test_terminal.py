@@ -75,18 +75,15 @@ def test_watch_fits_the_terminal_and_a_job_has_its_message_whole(server, columns
     assert "The role cannot read the bucket. " * 8 in plain(shown).replace("\n", " ")
 
 
-def test_in_a_pipe_one_long_name_pads_no_other_line(server):
+def test_long_names_pad_no_line_in_a_pipe_and_short_ids_tell_ids_apart_on_a_terminal(server):
     lines = run(server.url, "jobs").stdout.splitlines()
     assert [line.split("\t")[0] for line in lines[1:]] == [job["JobName"] for job in JOBS]
     assert [line.split("\t")[5] for line in lines[1:]] == IDS
     assert "  " not in lines[1]
-
-
-def test_short_ids_are_as_long_as_tells_them_apart():
     alike = [f"{'0' * 30}{n:02}" for n in range(3)]
     jobs = [{"JobId": job_id, "Family": "PHI"} for job_id in alike]
-    with answering(lambda _: page(*jobs)) as server:
-        shown = plain(on_terminal(server.url, "jobs", columns=60)[1])
+    with answering(lambda _: page(*jobs)) as other:
+        shown = plain(on_terminal(other.url, "jobs", columns=60)[1])
     assert all(job_id in shown for job_id in alike)
     assert max(map(len, shown.splitlines())) <= 60
 

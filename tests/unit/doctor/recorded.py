@@ -15,7 +15,7 @@ from botocore.validate import ParamValidator
 
 from job_ledger.doctor.aws import Aws
 from job_ledger.doctor.deployment import Deployment, Resource
-from job_ledger.http import Http, Request, Response
+from job_ledger.http import Request, Response
 from job_ledger.version import VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -26,15 +26,11 @@ STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/JobLedger/1"
 FAMILIES = ("SNOMEDCT", "PHI")
 OUTPUTS = {
     "ApiUrl": f"https://a1b2c3d4e5.execute-api.{REGION}.amazonaws.com/v1",
-    "DigestTopicArn": f"{ARN}digests",
-    "JobAlertsTopicArn": f"{ARN}alerts",
-    "LedgerTableName": "ledger",
-    "ApiFunctionName": "api",
-    "SyncFunctionName": "sync",
-    "WidgetFunctionName": "widget",
+    "DigestTopicArn": f"{ARN}digests", "JobAlertsTopicArn": f"{ARN}alerts", "LedgerTableName": "ledger",
+    "ApiFunctionName": "api", "SyncFunctionName": "sync", "WidgetFunctionName": "widget",
     "ReaderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Reader",
     "PublisherPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Publisher",
-}
+}  # fmt: skip
 Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -88,18 +84,15 @@ RECOVERY = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": 35}
 BACKUPS = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": RECOVERY}
 HEALTHY: dict[str, Answer] = {
     "apigateway.GetAccount": {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/logs"},
-    "apigateway.GetRestApi": {"name": "Rest"},
-    "cloudformation.DescribeStacks": {},
+    "apigateway.GetRestApi": {"name": "Rest"}, "cloudformation.DescribeStacks": {}, "cloudformation.ListStackResources": {},
     "cloudformation.GetTemplate": template(DeletionProtectionEnabled=True),
-    "cloudformation.ListStackResources": {},
     "cloudwatch.DescribeAlarms": lambda p: {"MetricAlarms": [alarm(n) for n in p["AlarmNames"]]},
     "cloudwatch.GetMetricData": metrics(),
     "cloudwatch.ListMetrics": {"Metrics": [{"MetricName": "AsOfAgeSeconds"}] * 14},
     "dynamodb.DescribeContinuousBackups": {"ContinuousBackupsDescription": BACKUPS},
     "dynamodb.DescribeTable": lambda p: table(p["TableName"]),
     "dynamodb.DescribeTimeToLive": {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED"}},
-    "events.DescribeRule": RULE,
-    "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
+    "events.DescribeRule": RULE, "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
     "events.ListTargetsByRule": {"Targets": [{"Id": "1", "Arn": f"{ARN}alerts", "DeadLetterConfig": {"Arn": f"{ARN}q"}}]},
     "iam.SimulatePrincipalPolicy": lambda p: {
         "EvaluationResults": [{"EvalActionName": n, "EvalDecision": "allowed"} for n in p["ActionNames"]]
@@ -108,8 +101,7 @@ HEALTHY: dict[str, Answer] = {
     "lambda.GetAccountSettings": {"AccountLimit": {"UnreservedConcurrentExecutions": 1000}},
     "lambda.GetEventSourceMapping": {"State": "Enabled", "LastProcessingResult": "OK"},
     "lambda.GetFunctionConfiguration": lambda p: function(p["FunctionName"]),
-    "lambda.Invoke": {"StatusCode": 204},
-    "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
+    "lambda.Invoke": {"StatusCode": 204}, "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
     "scheduler.GetSchedule": {"State": "ENABLED", "CreationDate": NOW, "ScheduleExpression": "cron(0 8 * * ? *)",
                               "ScheduleExpressionTimezone": "Europe/Zurich"},
     "sns.GetTopicAttributes": {"Attributes": {"SubscriptionsPending": "0"}},
@@ -186,9 +178,7 @@ class RecordedAws(Aws):
             return super().call(service, operation, **parameters)
 
 
-def deployed(
-    answers: Mapping[str, Any] | None = None, *, clock: timedelta = timedelta(), **outputs: str
-) -> Deployment:
+def deployed(answers: Mapping[str, Any] | None = None, *, clock=timedelta(), **outputs: str):
     """A deployment in AWS that works, but for these answers of AWS (`sns.Publish`) and of its API (`GET /jobs`)."""
     of_api = {name: answer for name, answer in (answers or {}).items() if " " in name}
     of_aws = {name: answer for name, answer in (answers or {}).items() if " " not in name}
@@ -198,10 +188,8 @@ def deployed(
     listed = [{"OutputKey": k, "OutputValue": v} for k, v in (OUTPUTS | outputs).items()]
     stack: dict[str, Any] = {"StackId": STACK, "StackStatus": "UPDATE_COMPLETE", "Outputs": listed}
     stack |= {"CreationTime": NOW - timedelta(days=400)}
-    api = RecordedApi(DOCUMENTS | of_api, datetime.now(UTC) + clock)
-    return Deployment(
-        RecordedAws(HEALTHY | of_aws), "JobLedger", stack, resources, cast(Http, api), NOW
-    )
+    api: Any = RecordedApi(DOCUMENTS | of_api, datetime.now(UTC) + clock)
+    return Deployment(RecordedAws(HEALTHY | of_aws), "JobLedger", stack, resources, api, NOW)
 
 
 def actions(policy: str) -> set[str]:

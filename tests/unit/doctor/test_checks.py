@@ -1,5 +1,6 @@
 """Each check of the doctor: ok on a deployment that works, and what it says when something is broken on purpose."""
 
+import functools
 from datetime import timedelta
 from typing import Any
 
@@ -18,30 +19,30 @@ NEVER = {"AsOf": None, "AgeSeconds": None, "LastError": DENYING}
 LONG_AGO = NOW - timedelta(hours=2)
 
 
+def each(operation, member, asked, make):
+    """An answer with something for each name that is asked for."""
+    return {operation: lambda p: {member: [make(name) for name in p[asked]]}}
+
+
 def alarms(**changed):
-    return {
-        "cloudwatch.DescribeAlarms": lambda p: {
-            "MetricAlarms": [alarm(name, **changed) for name in p["AlarmNames"]]
-        }
-    }
+    made = functools.partial(alarm, **changed)
+    return each("cloudwatch.DescribeAlarms", "MetricAlarms", "AlarmNames", made)
 
 
 def simulated(**result):
-    denied = {"EvalDecision": "implicitDeny"} | result
-    return {
-        "iam.SimulatePrincipalPolicy": lambda p: {
-            "EvaluationResults": [{"EvalActionName": name} | denied for name in p["ActionNames"]]
-        }
-    }
+    def denied(name):
+        return {"EvalActionName": name, "EvalDecision": "implicitDeny"} | result
+
+    return each("iam.SimulatePrincipalPolicy", "EvaluationResults", "ActionNames", denied)
 
 
 def functions(changed):
     """Functions of which some differ."""
-    return {
-        "lambda.GetFunctionConfiguration": lambda p: recorded.function(
-            "f", **changed(p["FunctionName"])
-        )
-    }
+
+    def answer(p):
+        return recorded.function("f", **changed(p["FunctionName"]))
+
+    return {"lambda.GetFunctionConfiguration": answer}
 
 
 def ledger(**changed):
@@ -178,12 +179,9 @@ def test_a_stack_or_resource_that_is_not_complete_is_a_problem():
     assert first.logical_id in CHECKS["stack"].run(deployment).meaning
 
 
-def test_a_clock_that_is_a_minute_off_is_a_problem():
+def test_a_clock_that_is_a_minute_off_and_a_region_without_the_service_are_problems():
     for clock, status in ((50, "ok"), (90, "problem"), (-3_600, "problem")):
         assert status_of("clock and signature", clock=timedelta(seconds=clock)) == status
-
-
-def test_a_region_without_the_service_is_a_problem_until_it_has_answered():
     deployment = deployed(healthy(503, **NEVER))
     assert CHECKS["region"].run(deployment).status is Status.UNKNOWN  # it has it, and is silent
     deployment.stack["StackId"] = deployment.stack["StackId"].replace("eu-west-1", "eu-north-9")
@@ -191,27 +189,24 @@ def test_a_region_without_the_service_is_a_problem_until_it_has_answered():
     assert (finding.status, "us-east-1" in finding.meaning) == (Status.PROBLEM, True)
 
 
-@pytest.mark.parametrize(
-    "outcome, never, status",
-    [
+def test_the_first_syncs_outcome_is_the_output_of_the_stack():
+    for outcome, never, status in (
         ("succeeded", {}, "ok"),
         ("failed: PHI AccessDeniedException", {}, "ok"),
         ("unfinished: PHI DeadlineReached", NEVER, "problem"),
         ("failed: PHI AccessDeniedException", NEVER, "problem"),
-    ],
-)
-def test_the_first_syncs_outcome_is_the_output_of_the_stack(outcome, never, status):
-    finding = found("first sync", healthy(**never), FirstSync=outcome)
-    assert (finding.status, outcome in finding.meaning) == (status, True)
+    ):
+        finding = found("first sync", healthy(**never), FirstSync=outcome)
+        assert (finding.status, outcome in finding.meaning) == (status, True)
 
 
-@pytest.mark.parametrize("age, status", [(600, "ok"), (3_600, "problem")])
-def test_alerts_that_wait_for_long_are_a_problem(age, status):
-    deployment = deployed(counted(ApproximateAgeOfOldestMessage=age))
+def test_alerts_that_wait_for_long_are_a_problem():
     queue = Resource("JobAlertsWaiting1", "https://sqs/1/w", "AWS::SQS::Queue", "CREATE_COMPLETE")
-    deployment.resources += (queue,)
-    finding = CHECKS["alert rule"].run(deployment)
-    assert (finding.status, "60 minutes" in finding.meaning) == (status, age == 3_600)
+    for age, status in ((600, "ok"), (3_600, "problem")):
+        deployment = deployed(counted(ApproximateAgeOfOldestMessage=age))
+        deployment.resources += (queue,)
+        finding = CHECKS["alert rule"].run(deployment)
+        assert (finding.status, "60 minutes" in finding.meaning) == (status, age == 3_600)
 
 
 def test_what_is_no_failure_or_a_choice_is_no_problem():
@@ -240,16 +235,13 @@ def test_a_new_alarm_may_wait_for_data_as_long_as_it_evaluates():
         assert status_of("alarm data", new) == status, hours
 
 
-def test_each_alarm_that_rings_has_its_section_of_the_runbook():
+def test_the_sections_of_the_alarms_the_next_digest_and_the_rules_that_listen_are_named():
     ringing = [
-        alarm(str(n), StateValue="ALARM", AlarmDescription=f"What to do: docs/runbook.md#{title}")
-        for n, title in enumerate(["sync-failing", "api-slow", "sync-failing"])
+        alarm(title, StateValue="ALARM", AlarmDescription=f"What to do: docs/runbook.md#{title}")
+        for title in ("sync-failing", "api-slow", "sync-failing")
     ]
     mend = found("alarms", {"cloudwatch.DescribeAlarms": {"MetricAlarms": ringing}}).mend
     assert mend == "docs/runbook.md#sync-failing, docs/runbook.md#api-slow"
-
-
-def test_the_next_digest_and_the_rules_that_listen_are_named():
     assert found("digests").meaning == (
         "The last digest covers the time to 2026-11-30 06:58 UTC."
         " The next is due at 2026-12-01 07:00 UTC."

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
-def test_a_check_that_hangs_or_breaks_stops_no_other():
+def test_a_check_that_hangs_or_breaks_stops_no_other_beside_it():
     def hang(deployment):
         threading.Event().wait(60)
         return ok("late")
@@ -39,9 +39,7 @@ def test_a_check_that_hangs_or_breaks_stops_no_other():
     assert [r.check for r in results] == ["hangs", "breaks", "works"]
     assert "Miller" not in str(results)
     assert "KeyError" in results[1].finding.meaning
-
-
-def test_checks_run_side_by_side_and_report_their_progress():
+    # Checks run side by side, and report their progress.
     together = threading.Barrier(3)
     checks = [Check(str(n), lambda d: ok(str(together.wait(30)))) for n in range(3)]
     seen: list[int] = []
@@ -131,28 +129,22 @@ ABSENT = """<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code
 <Message>Stack with id Other does not exist</Message></Error></ErrorResponse>"""
 
 
-@pytest.mark.parametrize(
-    "status, error, code, meaning",
-    [
+def test_without_a_stack_or_credentials_there_is_one_finding():
+    for status, error, code, meaning in (
         (400, "ValidationError", 1, "There is no stack Other in us-east-1"),
         (403, "AccessDenied", 2, "cloudformation:DescribeStacks"),
         (403, "ExpiredToken", 2, "refuses the credentials"),
-    ],
-)
-def test_without_a_stack_there_is_one_finding(status, error, code, meaning):
-    body = ABSENT.replace("ValidationError", error).encode()
-    with scripted(Scripted(status, {"Content-Type": "text/xml"}, body)) as server:
-        done = run("", "doctor", "--name", "Other", "--json", AWS_ENDPOINT_URL=server.url)
+    ):
+        body = ABSENT.replace("ValidationError", error).encode()
+        with scripted(Scripted(status, {"Content-Type": "text/xml"}, body)) as server:
+            done = run("", "doctor", "--name", "Other", "--json", AWS_ENDPOINT_URL=server.url)
+            shown = run("", "doctor", "--name", "Other", AWS_ENDPOINT_URL=server.url)
         (check,) = json.loads(done.stdout)["Checks"]
         assert (done.returncode, check["Check"]) == (code, "stack")
         assert meaning in check["Meaning"]
-        shown = run("", "doctor", "--name", "Other", AWS_ENDPOINT_URL=server.url)
         assert meaning.split()[0] in shown.stdout
         assert shown.stdout.endswith("1 problem\n" if code == 1 else "1 could not look\n")
         assert shown.stderr == ""
-
-
-def test_without_credentials_it_cannot_look():
     nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"}
     done = run("", "doctor", AWS_EC2_METADATA_DISABLED="true", **nothing)
     assert (done.returncode, "no look" in done.stdout) == (2, True), done

@@ -68,14 +68,10 @@ def outputs_payload(_: Api, payload: Any) -> Refusals:
 
 
 def lookup_property(name: str, _: Api, value: object) -> Refusals:
-    event = {
-        "RequestType": "Create",
-        "StackId": "stack",
-        "LogicalResourceId": "id",
-        "ResourceProperties": {name: value if isinstance(value, list) else as_text(value)},
-    }
+    event = {"RequestType": "Create", "StackId": "stack", "LogicalResourceId": "id"}
+    properties = {name: value if isinstance(value, list) else as_text(value)}
     try:
-        lookup.on_event(event, Context())
+        lookup.on_event({**event, "ResourceProperties": properties}, Context())
     except LookupFailed as failed:
         sentence = str(failed).partition(" must be ")
         return {(sentence[0], sentence[2].removesuffix("."))}
@@ -132,11 +128,8 @@ def all_inputs() -> Iterator[Input]:
     kept, send = filters.family_in_ledger(KEPT), partial(query, "/jobs", "Family")
     others = tuple(family.value for family in Family if family not in KEPT)
     yield Input("/jobs Family of the ledger", kept, send, text=True, beyond=others)
-    for prefix, one in (
-        ("/jobs", parameters.JOB_ID),
-        ("/docs", docs.ASSET),
-        ("/board", parameters.BOARD_ASSET),
-    ):
+    assets = ("/docs", docs.ASSET), ("/board", parameters.BOARD_ASSET)
+    for prefix, one in (("/jobs", parameters.JOB_ID), *assets):
         yield Input(f"path {prefix}", one, partial(path, prefix, one), text=True)
     for name in ("Family", "Refresh", "Format"):  # the others are those of /jobs
         # A form sends its empty fields: they are left out.

@@ -22,6 +22,7 @@ from testing.builders import (
     SECOND,
     MemoryLedger,
     a_job,
+    agree,
     full_job,
 )
 
@@ -83,9 +84,6 @@ def test_all_states_are_read_consistently_when_that_is_asked_for(states):
     assert read == [True, False, False]
 
 
-# Settled: new jobs are stamped later than every state that was saved before them.
-
-
 @pytest.mark.parametrize("behind", [0 * SECOND, MILLISECOND, 30 * SECOND])
 def test_each_state_is_settled_later_than_the_one_before_whatever_the_clock_says(states, behind):
     first = states.save()
@@ -117,9 +115,6 @@ def test_only_a_new_job_is_written_on_condition_of_the_state(states):
     states.record(a_job("new", "SUBMITTED"))
     states.record(a_job("known", "FAILED"))
     assert states.database.calls["get_item"] == 1
-
-
-# AsOf is in memory for five seconds, for each ledger apart.
 
 
 @pytest.fixture
@@ -157,30 +152,22 @@ def test_health_and_a_consistent_read_read_it_and_so_does_the_request_after_them
     api.now += SECOND
     assert api.get("/health").json["Families"]["PHI"]["AgeSeconds"] == 1
     # The sync function shares no memory with the API's.
-    other = Ledger(Table(api.database, "ledger"), SCOPE, api.its_time)
-    for family in Family:
-        synced = SyncState(as_of=rfc3339(api.now), version=other.state(family).version)
-        assert other.save_state(family, synced)
+    agree(Ledger(Table(api.database, "ledger"), SCOPE, api.its_time), rfc3339(api.now))
     assert api.get("/health").json["Families"]["PHI"]["AgeSeconds"] == 0
     consistent = api.get("/jobs", ConsistentRead="true").json["AsOf"]
     assert consistent == rfc3339(api.now)
     assert api.get("/jobs").json["AsOf"] >= consistent
 
 
-@pytest.mark.parametrize(
-    "times,expected",
-    [
-        *(({PHI: EARLY, RXNORM: LATE}, EARLY), ({PHI: LATE, RXNORM: EARLY}, EARLY)),
+def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled():
+    for times, expected in (
+        ({PHI: EARLY, RXNORM: LATE}, EARLY),
+        ({PHI: LATE, RXNORM: EARLY}, EARLY),
         ({PHI: LATE, RXNORM: LATE, Family.SNOMEDCT: EARLY}, LATE),
         *(({PHI: LATE, RXNORM: None}, None), ({PHI: LATE}, None), ({}, None)),
-    ],
-)
-def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled(times, expected):
-    assert oldest(times, [PHI, RXNORM]) == expected
-    assert oldest(times, []) is None
-
-
-# ConsistentRead.
+    ):
+        assert oldest(times, [PHI, RXNORM]) == expected
+        assert oldest(times, []) is None
 
 
 def consistent(api, **query):

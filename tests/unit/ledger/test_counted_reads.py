@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -23,8 +22,6 @@ from testing.builders import DAY, HOUR, NOW, SECOND, a_job, matches
 from testing.bulk import fill
 from testing.counted import Counted
 from testing.full import in_full
-
-# What it says.
 
 SUMMARIES = in_full(75, 300)
 STATUSES = [*JobStatus, "PAUSED", None]
@@ -111,9 +108,6 @@ def test_a_job_that_the_service_no_longer_knows_is_counted_and_not_active():
     world.agree()
 
 
-# What it costs.
-
-
 def filled(number: int, days: int = 730) -> Counted:
     """Return a ledger with jobs that were submitted over some days, the last one an hour ago."""
     world, step = Counted(), days * DAY / number
@@ -142,19 +136,10 @@ def of_sizes() -> list[Counted]:
     return [filled(number) for number in (1_000, MANY)]
 
 
-def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
+def cost(world: Counted, read: Any, what: object) -> tuple[Counter[str], int]:
     world.database.forget()
-    read()
+    read(world.ledger, what, world.states(), NOW)
     return Counter(world.database.calls), world.database.rows_read
-
-
-def cost_of_summary(world: Counted, query: JobQuery) -> tuple[Counter[str], int]:
-    return cost(world, lambda: read_summary(world.ledger, query, world.states(), NOW))
-
-
-def cost_of_digest(world: Counted) -> tuple[Counter[str], int]:
-    states = world.states()
-    return cost(world, partial(read_current_totals, world.ledger, tuple(Family), states, NOW))
 
 
 @pytest.mark.slow
@@ -168,16 +153,18 @@ def test_rows_that_are_made_in_bulk_are_those_of_the_ledger():
 @pytest.mark.full
 @on_one_worker
 def test_a_summary_and_a_digest_read_the_same_rows_whatever_the_number_of_jobs(of_sizes):
-    all_jobs, expiration_days, first_to_expire = 1, 8, 20
+    all_jobs, expiration_days, first_to_expire, everything = 1, 8, 20, tuple(Family)
     for world in of_sizes:
         for statuses in ((), ("FAILED", "STOPPED")):
-            query = JobQuery(families=tuple(Family), statuses=statuses)
-            assert cost_of_summary(world, query) == ({"query": 2}, all_jobs + expiration_days)
+            query = JobQuery(families=everything, statuses=statuses)
+            read = cost(world, read_summary, query)
+            assert read == ({"query": 2}, all_jobs + expiration_days)
         rows = all_jobs + expiration_days + first_to_expire
-        assert cost_of_digest(world) == ({"query": 3}, rows)
+        assert cost(world, read_current_totals, everything) == ({"query": 3}, rows)
         world.record(a_job("old", "IN_PROGRESS", NOW - 2 * HOUR))
         # Two requests for the active job, and one for the days.
-        assert cost_of_digest(world) == ({"query": 4, "batch_get_item": 2}, 30)
+        read = cost(world, read_current_totals, everything)
+        assert read == ({"query": 4, "batch_get_item": 2}, 30)
 
 
 # More jobs than one request reads of an hour: tests/unit/ledger/test_expirations.py has fewer of them.

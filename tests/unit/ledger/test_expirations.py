@@ -41,22 +41,6 @@ def each_minute(count: int, start: datetime = SUBMITTED, name: str = "") -> list
     return [submitted(f"{name}{n:03}", start + n * MINUTE) for n in range(count)]
 
 
-# How many.
-
-
-def test_jobs_expire_from_the_first_hour_to_before_the_last():
-    """One job expires in each of 48 hours, of which the first is the first of a day."""
-    midnight = datetime.fromisoformat("2027-03-01T00:00Z")
-    first = midnight - KEPT + 29 * MINUTE
-    world = Counted(*(submitted(f"{n}", first + n * HOUR) for n in range(48)))
-    windows = {(0, 1): 1, (0, 0): 0, (-1, 1): 1, (1, 2): 1, (0, 48): 48, (-24, 24): 24}
-    for (start, end), number in (windows | {(11, 36): 25, (48, 72): 0}).items():
-        window = hours(midnight + start * HOUR, midnight + end * HOUR)
-        rows = read_expiring(world.ledger, (Family.SNOMEDCT,), *window)
-        assert count_expiring(rows) == number
-        assert read_expiring(world.ledger, (Family.PHI,), *window) == []
-
-
 ROWS = [
     CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T00#COMPLETED": 1}),
     CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T05#FAILED": 2}),
@@ -78,9 +62,6 @@ ROWS = [
 )
 def test_they_are_counted_by_status_and_submit_day(statuses, first, last, number):
     assert count_expiring(ROWS, statuses, first, last) == number
-
-
-# Which ones.
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -3,7 +3,6 @@
 import itertools
 import random
 import threading
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -30,21 +29,25 @@ def a_ledger(*jobs: Job, largest_answer: int = 1_000_000) -> tuple[Ledger, Recor
     return MemoryLedger(*jobs, database=database).ledger, database
 
 
-def midnight(job_id: str, later: timedelta | None = timedelta(0), **more: object) -> Job:
-    """A job that was submitted so much after midnight; without a time for None."""
-    submitted = None if later is None else NOW.replace(hour=0) + later
-    return a_job(job_id, None, submitted, PHI, **more)
+def every_minute(count: int, largest_answer: int) -> tuple[Ledger, RecordingDynamoDB]:
+    """Jobs from midnight on, a minute apart; an answer has so many."""
+    midnight = NOW.replace(hour=0)
+    jobs = (a_job(f"{n:03}", None, midnight + n * MINUTE, PHI) for n in range(count))
+    return a_ledger(*jobs, largest_answer=largest_answer)
 
 
-def every_minute(count: int) -> list[Job]:
-    """Jobs from midnight on, a minute apart."""
-    return [midnight(f"{n:03}", n * MINUTE) for n in range(count)]
+def read(ledger: Ledger, query: JobQuery = QUERY) -> list[str]:
+    return sorted(job.job_id for job in read_facts(ledger, query))
+
+
+def numbers(count: int) -> list[str]:
+    return [f"{n:03}" for n in range(count)]
 
 
 def test_the_facts_of_a_job_are_its_times_and_its_status():
     end, expiration = NOW + MINUTE, NOW + 120 * DAY
     known = a_job("known", "FAILED", NOW, PHI, EndTime=end, ExpirationTime=expiration)
-    ledger, database = a_ledger(known, midnight("bare", None))
+    ledger, database = a_ledger(known, a_job("bare", None, None, PHI))
     ledger.mark_expired(PHI, "bare", None)
     database.forget()
     facts = sorted(read_facts(ledger, QUERY), key=lambda job: job.job_id)
@@ -58,9 +61,8 @@ def test_the_facts_of_a_job_are_its_times_and_its_status():
 
 
 def test_the_rest_of_a_large_partition_is_read_in_eight_equal_time_ranges():
-    jobs = every_minute(81)
-    ledger, database = a_ledger(*jobs, largest_answer=20)
-    assert {job.job_id for job in read_facts(ledger, QUERY)} == {job.job_id for job in jobs}
+    ledger, database = every_minute(81, largest_answer=20)
+    assert read(ledger) == numbers(81)
     first, last, *ranges = database.queries
     assert "Limit" not in first
     assert (last["ScanIndexForward"], last["Limit"]) == (False, 1)
@@ -77,30 +79,23 @@ def test_the_rest_of_a_large_partition_is_read_in_eight_equal_time_ranges():
     starts = [asked.get("ExclusiveStartKey") for asked in ranges]
     assert [start["SK"]["S"] for start in starts if start] == [after_the_page]
     # Each row of the first page and of a range once, and the last row once more.
-    assert database.rows_read == len(jobs) + 1
+    assert database.rows_read == 81 + 1
 
 
-def test_a_range_larger_than_a_page_is_not_divided_again():
-    jobs = every_minute(81)
-    ledger, database = a_ledger(*jobs, largest_answer=3)
-    facts = Counter(job.job_id for job in read_facts(ledger, QUERY))
-    assert facts == Counter(job.job_id for job in jobs)
+def test_a_range_larger_than_a_page_is_not_divided_again_and_one_page_is_one_query():
+    ledger, database = every_minute(81, largest_answer=3)
+    assert read(ledger) == numbers(81)
     assert [query.get("Limit") for query in database.queries].count(1) == 1
     # A first page, the last row, and eight ranges of nine or ten jobs in pages of three.
     assert 1 + 1 + 8 * 3 <= len(database.queries) <= 1 + 1 + 8 * 4
-
-
-def test_a_partition_of_one_page_is_one_query():
     for count in (0, 1, 19, 20):
-        ledger, database = a_ledger(*every_minute(count), largest_answer=20)
-        assert len(list(read_facts(ledger, QUERY))) == count
-        assert len(database.queries) == 1
+        ledger, database = every_minute(count, largest_answer=20)
+        assert (read(ledger), len(database.queries)) == (numbers(count), 1)
 
 
 def test_a_partition_whose_last_row_is_not_found_is_still_read(monkeypatch):
     """DynamoDB gives a LastEvaluatedKey with each page of a Limit, but does not promise it."""
-    jobs = every_minute(30)
-    ledger, database = a_ledger(*jobs, largest_answer=5)
+    ledger, database = every_minute(30, largest_answer=5)
     query = database.query
 
     def without_a_key(**asked: Any) -> dict[str, Any]:
@@ -110,12 +105,11 @@ def test_a_partition_whose_last_row_is_not_found_is_still_read(monkeypatch):
         return answer
 
     monkeypatch.setattr(database, "query", without_a_key)
-    found = Counter(job.job_id for job in read_facts(ledger, QUERY))
-    assert found == Counter(job.job_id for job in jobs)
+    assert read(ledger) == numbers(30)
 
 
 def test_a_reader_is_asked_after_each_page_and_may_stop():
-    ledger, database = a_ledger(*every_minute(60), largest_answer=3)
+    ledger, database = every_minute(60, largest_answer=3)
     asked: list[int] = []
 
     def check_time() -> None:
@@ -132,15 +126,24 @@ def test_a_reader_is_asked_after_each_page_and_may_stop():
     asked = [0] * 4
     list(read_facts(ledger, QUERY, check_time))
     assert len(asked) - 4 == len(database.queries) - 1  # the last row is not a page
+    # An error in one range is an error of the read.
+    database.forget()
+
+    def fail(operation: str) -> None:
+        if len(database.queries) == 6:
+            raise error("ThrottlingException")
+
+    database.before = fail
+    with pytest.raises(LedgerUnavailable):
+        read(ledger)
 
 
 def test_jobs_of_a_page_are_handed_over_before_the_other_pages_have_been_read():
-    ledger, database = a_ledger(*every_minute(60), largest_answer=30)
+    ledger, database = every_minute(60, largest_answer=30)
     first, handed_over, pages = threading.Lock(), threading.Event(), itertools.count(1)
 
     def wait(operation: str) -> None:
-        in_a_range = len(database.queries) > 2
-        if in_a_range and not first.acquire(blocking=False):
+        if len(database.queries) > 2 and not first.acquire(blocking=False):  # in a range
             assert handed_over.wait(10)
 
     def check_time() -> None:
@@ -152,10 +155,9 @@ def test_jobs_of_a_page_are_handed_over_before_the_other_pages_have_been_read():
 
 
 def test_four_readers_and_no_more_read_at_the_same_time(monkeypatch):
-    ledger, database = a_ledger(*every_minute(60), largest_answer=30)
+    ledger, database = every_minute(60, largest_answer=30)
     barrier = threading.Barrier(4, timeout=10)
-    workers: list[int] = []
-    ranges: list[int] = []
+    workers, ranges = list[int](), list[int]()
 
     def pool(most: int) -> ThreadPoolExecutor:
         workers.append(most)
@@ -167,20 +169,8 @@ def test_four_readers_and_no_more_read_at_the_same_time(monkeypatch):
 
     monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", pool)
     database.before = meet
-    assert len(list(read_facts(ledger, QUERY))) == 60
+    assert read(ledger) == numbers(60)
     assert (len(ranges), workers) == (8, [4])
-
-
-def test_an_error_in_one_range_is_an_error_of_the_read():
-    ledger, database = a_ledger(*every_minute(60), largest_answer=3)
-
-    def fail(operation: str) -> None:
-        if len(database.queries) == 6:
-            raise error("ThrottlingException")
-
-    database.before = fail
-    with pytest.raises(LedgerUnavailable):
-        list(read_facts(ledger, QUERY))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -190,12 +180,11 @@ def test_jobs_of_any_time_and_without_one_are_each_read_once_by_any_filter(seed)
     bounds = {"after": rfc3339(NOW - DAY + 10 * MINUTE), "before": rfc3339(NOW)}
     filters: Any = source.choice([{}, {"name": "a"}, {"statuses": ("FAILED", "COMPLETED")}, bounds])
     apart = [timedelta(0), MILLISECOND, MINUTE, 50 * DAY]
-    jobs = [midnight(f"bare-{n}", None) for n in range(source.randint(0, 12))]
+    jobs = [a_job(f"bare-{n}", None, None, PHI) for n in range(source.randint(0, 12))]
     for number in range(source.randint(0, 60)):
         submitted = NOW - DAY + source.choice(apart) * number
         status = source.choice(["FAILED", "COMPLETED", "STOPPED"])
         jobs.append(a_job(f"#{number}#", status, submitted, PHI, JobName=source.choice("ab")))
     ledger, _ = a_ledger(*jobs, largest_answer=4)
     query = JobQuery((PHI,), **filters)
-    found = sorted(job.job_id for job in read_facts(ledger, query))
-    assert found == sorted(job.job_id for job in jobs if matches(job, query))
+    assert read(ledger, query) == sorted(job.job_id for job in jobs if matches(job, query))

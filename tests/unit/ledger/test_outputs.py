@@ -237,7 +237,8 @@ def test_a_waiting_row_that_cannot_be_read_is_removed(damaged):
 def test_ended_jobs_without_output_are_found_the_newest_first():
     jobs = [a_job(f"{n}", submitted=NOW - n * DAY, EndTime=NOW) for n in range(5)]
     _, outputs = a_world(*jobs, a_job("active", "IN_PROGRESS"))
-    outputs.record(SNOMEDCT, jobs[1].sort_key, MISSING)
+    outputs.record(SNOMEDCT, jobs[1].sort_key, PARTLY)
+    outputs.record(SNOMEDCT, jobs[2].sort_key, MISSING)
     found = outputs.ended_without(SNOMEDCT, rfc3339(NOW - 4 * DAY), rfc3339(NOW))
     assert [job.job_id for job in found] == ["2", "3"]
     assert not list(outputs.ended_without(SNOMEDCT, rfc3339(NOW), rfc3339(NOW)))

@@ -63,9 +63,6 @@ def at(job: Job, as_of: datetime = NOW + MINUTE) -> Position:
     return Position(job.sort_key, job.family, rfc3339(as_of))
 
 
-# One query reads what the page has.
-
-
 def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     jobs = some(range(30))
     paged = Paged(*jobs)
@@ -77,22 +74,15 @@ def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     assert "ConsistentRead" not in query
 
 
-@pytest.mark.parametrize(
-    "size,limits", [(10, [10, 10]), (16, [10, 10]), (50, [25, 25]), (101, [50, 50])]
-)
-def test_a_page_of_two_families_reads_half_its_size_or_ten_rows_of_each(size, limits):
+def test_a_page_of_two_families_reads_half_its_size_or_ten_rows_of_each_at_a_time():
     paged = Paged(*some(range(0, 400, 2)), *some(range(1, 400, 2), Family.SNOMEDCT))
-    page = paged.page(BOTH_OLDEST_FIRST, size)
-    assert paged.limits()[:2] == limits
-    assert len(page.jobs) == size
-    assert paged.database.rows_read <= 2 * max(size, 10)
-
-
-def test_what_is_read_of_a_family_is_never_more_than_the_page():
-    """All of the first page's jobs are of one family, whose rows are read in two or three parts."""
+    for size, limit in ((10, 10), (16, 10), (50, 25), (101, 50)):
+        assert len(paged.page(BOTH_OLDEST_FIRST, size).jobs) == size
+        assert paged.limits()[:2] == [limit, limit]
+        assert paged.database.rows_read <= 2 * max(size, 10)
+    # All of the first page's jobs are of one family, whose rows are read in three parts, and no more than the page.
     paged = Paged(*some(range(100)), *some(range(1_000, 1_100), Family.SNOMEDCT))
-    page = paged.page(BOTH_OLDEST_FIRST, 25)
-    assert page.jobs == text(some(range(25)))
+    assert paged.page(BOTH_OLDEST_FIRST, 25).jobs == text(some(range(25)))
     assert paged.limits() == [12, 12, 12, 1]
 
 
@@ -109,44 +99,30 @@ def test_jobs_of_one_time_and_id_are_in_the_order_of_their_families(order):
 def test_a_job_whose_status_changes_between_two_queries_is_listed_once():
     jobs = some(range(5), JobStatus="IN_PROGRESS")
     paged = Paged(*jobs)
-    changed = numbered(2)
 
     def change(operation: str) -> None:
-        if operation == "query":
-            paged.database.after = lambda operation: None
-            paged.record(changed)
+        paged.database.after = lambda operation: None
+        paged.record(numbered(2))
 
     paged.database.after = change
     query = replace(OLDEST_FIRST, statuses=("IN_PROGRESS", "COMPLETED"))
-    found = paged.page(query, 10).jobs
-    assert found == text(jobs)  # as it was, or as it is
+    assert paged.page(query, 10).jobs == text(jobs)  # as it was, or as it is
 
 
-# A consistent read.
-
-
-@pytest.mark.parametrize(
-    "filters,index",
-    [
-        ({}, None),
-        ({"name_prefix": "nightly"}, None),
-        ({"name": "nightly"}, "ByName"),
-        ({"statuses": ("COMPLETED",)}, "ByStatus"),
-        ({"name": "nightly", "statuses": ("COMPLETED",)}, "ByNameAndStatus"),
-    ],
-)
 @pytest.mark.parametrize("consistent", [True, False])
-def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(filters, index, consistent):
+def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(consistent):
     jobs = some(range(3), JobName="nightly")
     paged = Paged(*jobs, numbered(5, JobName="weekly", JobStatus="FAILED"))
-    page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
-    assert page.jobs == text(jobs)
-    for query in paged.database.queries:
-        assert query.get("IndexName") == index
-        assert query.get("ConsistentRead", False) is (consistent and index is None)
-
-
-# A name prefix.
+    name, status = {"name": "nightly"}, {"statuses": ("COMPLETED",)}
+    for filters, index in (
+        *(({}, None), ({"name_prefix": "nightly"}, None)),
+        *((name, "ByName"), (status, "ByStatus"), (name | status, "ByNameAndStatus")),
+    ):
+        page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
+        assert page.jobs == text(jobs)
+        for query in paged.database.queries:
+            assert query.get("IndexName") == index
+            assert query.get("ConsistentRead", False) is (consistent and index is None)
 
 
 def prefixed(numbers: Iterable[int], every: int) -> list[Job]:
@@ -179,15 +155,13 @@ def test_a_prefix_search_reads_500_rows_at_a_time(numbers, every, jobs, limits, 
 
 
 @pytest.mark.parametrize("order,last", [("ascending", 2_999), ("descending", 1_000)])
-def test_a_prefix_page_without_jobs_ends_after_a_number_of_rows_of_all_families(
-    order, last, monkeypatch
-):
+def test_a_prefix_page_without_jobs_ends_after_many_rows_of_all_families(order, last, monkeypatch):
     monkeypatch.setattr(pages, "SEARCHED_ROWS", 6_000)
     jobs = [job for family in BOTH for job in some(range(4_000), family, JobName="other")]
     paged = Paged(*jobs)
     page = paged.page(replace(PREFIX, families=BOTH, order=order), 8)
-    assert (page.jobs, paged.database.rows_read) == ([], 6_000)
     # Both families' rows up to there were read once.
+    assert (page.jobs, paged.database.rows_read) == ([], 6_000)
     assert page.position
     assert page.position.sort_key == numbered(last).sort_key
 
@@ -211,24 +185,15 @@ def test_a_prefix_that_no_job_has_is_found_out_by_reading_each_row_once(families
     assert paged.database.rows_read == families * 3_000
 
 
-# Rows that the ledger learned of after the traversal began.
-
-
-def test_rows_that_came_later_are_left_out_and_others_are_read_in_their_place():
+def test_rows_that_came_later_are_left_out_and_a_page_that_begins_again_is_the_same():
     known, later = some(range(0, 400, 4)), some(n for n in range(400) if n % 4)
     paged = Paged(*known)
-    first = paged.page(OLDEST_FIRST, 10)
+    first, began = paged.page(OLDEST_FIRST, 10), rfc3339(paged.now)
     paged.add_later(*later)
     second = paged.page(OLDEST_FIRST, 10, first.position)
     assert second == JobsPage(text(known[10:20]), at(known[19]))
     # Ten rows are mostly later ones, so the next are read in a large chunk.
     assert paged.limits() == [10, 500]
-
-
-def test_a_page_that_begins_again_has_the_same_jobs_and_the_same_position():
-    paged = Paged(*some(range(0, 60, 2)))
-    first, began = paged.page(OLDEST_FIRST, 10), rfc3339(paged.now)
-    paged.add_later(*some(range(1, 60, 2)))
     paged.now += MINUTE
     assert paged.page(OLDEST_FIRST, 10, begun=began) == first
     assert paged.page(OLDEST_FIRST, 10) != first
@@ -270,9 +235,6 @@ def test_a_traversal_can_carry_an_as_of_for_each_family():
     page = paged.page(BOTH_OLDEST_FIRST, 20, begun=begun)
     listed = [*some(range(3)), *some(range(6), Family.SNOMEDCT)]
     assert sorted(page.jobs) == sorted(text(listed))
-
-
-# The size of a page.
 
 
 def with_size(number: int, size: int) -> Job:

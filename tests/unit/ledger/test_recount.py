@@ -38,21 +38,18 @@ def recount(world: Counted, month: str = "2026-11") -> int:
     return recount_month(world.ledger, SNOMEDCT, month, TODAY)
 
 
-# The months.
-
-
-@pytest.mark.parametrize(
-    "after,expected",
-    [
-        *(("", ["2025-12", "2026-09", "2026-11"]), ("2025-12", ["2026-09", "2026-11"])),
-        *(("2026-10", ["2026-11"]), ("2026-11", [])),
-    ],
-)
-def test_months_with_jobs_are_recounted_from_the_oldest_on(after, expected):
-    world = of_months("2026-09", "2025-12", "2026-11")
+def test_months_with_jobs_are_recounted_from_the_oldest_on_and_new_ones_too():
+    world, months = of_months("2026-09", "2025-12", "2026-11"), ["2025-12", "2026-09", "2026-11"]
     world.record(a_job("a", submitted=NOW - 150 * DAY, family=Family.PHI))
-    assert list(months_to_recount(world.ledger, SNOMEDCT, after)) == expected
+    for after, left in (("", months), ("2025-12", months[1:]), ("2026-10", months[2:])):
+        assert list(months_to_recount(world.ledger, SNOMEDCT, after)) == left
+    assert list(months_to_recount(world.ledger, SNOMEDCT, "2026-11")) == []
     assert list(months_to_recount(world.ledger, Family.PHI, "")) == ["2026-06"]
+    # A month gets its first job during the recount.
+    recounted = months_to_recount(world.ledger, SNOMEDCT, "2026-10")
+    assert next(recounted) == "2026-11"
+    world.record(a_job("new", submitted=NOW + 30 * DAY))
+    assert list(recounted) == ["2026-12"]
 
 
 @pytest.mark.parametrize("uncounted", [True, False])
@@ -78,17 +75,6 @@ def test_a_resumed_recount_reads_one_job_row_and_no_earlier_counter_row():
     assert world.database.rows_read == 2 + 1
     assert list(months) == []
     assert list(bounds(world))[2:] == [("2026-10~", "~")]
-
-
-def test_a_month_that_gets_its_first_job_during_the_recount_is_recounted_too():
-    world = of_months("2026-09")
-    months = months_to_recount(world.ledger, SNOMEDCT, "")
-    assert next(months) == "2026-09"
-    world.record(a_job("new"))
-    assert list(months) == ["2026-11"]
-
-
-# Rows that are not counted yet.
 
 
 def uncounted(count: int) -> Counted:
@@ -125,9 +111,6 @@ def test_rows_that_others_keep_writing_make_the_ledger_unavailable_after_six_att
     with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
         recount(world)
     assert slept == pytest.approx([0.2] * 5)
-
-
-# Counter rows that are compared.
 
 
 def test_a_recount_of_counters_that_are_right_reads_each_row_once_and_writes_nothing():
@@ -201,17 +184,6 @@ def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     assert found[day] == {"Jobs#COMPLETED": 1, "Hour#11": 1}
     assert found[expires] == {"12#2026-11-23T11#COMPLETED": 1}
     assert world.recount() == 0
-    world.agree()
-
-
-def test_expirations_of_jobs_of_another_month_are_left_to_its_recount():
-    world = Counted(
-        a_job("here", ExpirationTime=NOW + DAY),
-        a_job("before", submitted=NOW - 40 * DAY, ExpirationTime=NOW + DAY),
-    )
-    for day in ("2026-11-23", "2026-10-14"):
-        world.falsify(f"expires#2026-11-24~{day}#SNOMEDCT", {f"12#{day}T11#FAILED": 5})
-    assert (recount(world), recount(world, "2026-10")) == (1, 1)
     world.agree()
 
 

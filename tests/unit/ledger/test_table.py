@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -20,17 +21,13 @@ class Client:
     """A DynamoDB client that gives these answers in turn, or raises them, and keeps what it is asked."""
 
     def __init__(self, *answers: dict[str, Any] | Exception) -> None:
-        self._answers = list(answers)
-        self.asked: list[dict[str, Any]] = []
+        self._called = mock.Mock(side_effect=answers)
+        self.get_item = self.batch_get_item = self.query = self._called
+        self.transact_write_items = self.put_item = self._called
 
-    def _answer(self, **request: Any) -> dict[str, Any]:
-        self.asked.append(request)
-        answer = self._answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    get_item = batch_get_item = query = transact_write_items = put_item = _answer
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        return [dict(call.kwargs) for call in self._called.call_args_list]
 
 
 def a_table(*answers: dict[str, Any] | Exception) -> tuple[Table, Client]:
@@ -41,9 +38,6 @@ def a_table(*answers: dict[str, Any] | Exception) -> tuple[Table, Client]:
 @pytest.fixture(autouse=True)
 def _slept(slept):
     """No pause of these tests takes time."""
-
-
-# Reads.
 
 
 def test_a_row_is_read_consistently_and_numbers_and_booleans_keep_their_type():
@@ -109,9 +103,6 @@ def test_a_query_is_read_page_by_page_until_there_is_no_more():
     asked = {"TableName": "ledger", "Limit": 2}
     starts = ({"ExclusiveStartKey": key} for key in (first, second))
     assert client.asked == [asked, *(asked | start for start in starts)]
-
-
-# Writes.
 
 
 def test_each_action_of_a_transaction_has_its_condition_and_values():
@@ -249,9 +240,6 @@ def test_a_read_that_fails_makes_the_ledger_unavailable():
         with pytest.raises(LedgerUnavailable, match=r"^ThrottlingException$") as unavailable:
             read()
         assert unavailable.value.__cause__ is refusal
-
-
-# Retries of the client.
 
 
 def test_a_block_of_single_attempts_makes_one_and_what_follows_is_retried_again(monkeypatch):

@@ -43,9 +43,6 @@ def later(seconds: float) -> str:
     return rfc3339(datetime.fromisoformat(SUBMITTED) + timedelta(seconds=seconds))
 
 
-# Names.
-
-
 @pytest.mark.parametrize(
     "job,names",
     [
@@ -82,9 +79,6 @@ def test_the_parts_of_a_name_may_have_its_separator_in_the_status():
     totals.add(PHI, {"D#5#A#B": 2, "Jobs#A#B": 3})
     assert (totals.durations([PHI]), totals.by_status()) == ({5: 2}, {"A#B": 3})
     assert without_hours({"Jobs#A": 1, "Hour#07": 1, "D#5#A": 1}) == {"Jobs#A": 1, "D#5#A": 1}
-
-
-# Durations.
 
 
 def test_the_bucket_of_a_duration():
@@ -127,9 +121,6 @@ def test_a_percentile_is_within_one_percent_of_the_exact_one(milliseconds, perce
     assert readable(value) == pytest.approx(exact, rel=0.01)
 
 
-# Totals of families and statuses.
-
-
 @pytest.mark.parametrize(
     "statuses,by_status,of_snomedct,of_phi,durations",
     [
@@ -151,9 +142,6 @@ def test_counts_are_added_up_by_status_and_by_family(
     assert totals.by_family() == {SNOMEDCT: of_snomedct, PHI: of_phi}
     assert totals.durations(tuple(Family)) == durations
     assert totals.durations([Family.RXNORM]) == {}
-
-
-# Summaries.
 
 
 def test_a_summary_of_no_jobs_has_zeros_and_null_where_there_is_no_value():

@@ -27,9 +27,6 @@ def row_of(job: Job, before: Row | None = None, listed_at: datetime = NOW) -> Ro
     return rows.job_row(JOBS, job, before, rfc3339(listed_at), rfc3339(listed_at + SECOND))
 
 
-# The rows.
-
-
 def test_a_new_row_has_the_job_and_its_keys_and_no_key_of_what_the_job_lacks():
     whole = {
         "PK": JOBS,
@@ -113,9 +110,6 @@ def test_a_change_row_has_the_status_the_previous_one_and_the_times(status):
     assert (change.status, change.previous, change.submit_time, change.end_time) == (None,) * 4
 
 
-# What replaces a row.
-
-
 @pytest.mark.parametrize(
     "status,end_time,rank",
     [
@@ -159,9 +153,6 @@ def test_a_job_listed_twice_counts_by_its_latest_status_and_later_entry():
     first, second = (a_job(status="IN_PROGRESS", Message=text) for text in "12")
     assert [*furthest([first, second]).values()] == [second]
     assert [*furthest([first, a_job(), second]).values()] == [a_job()]
-
-
-# Written and read by the ledger.
 
 
 @pytest.fixture
@@ -241,9 +232,6 @@ def test_of_several_jobs_of_one_id_the_latest_submission_is_found(written):
     assert Ledger(written.ledger.table, "999/eu-west-1", written.time).find("job") is None
 
 
-# Jobs that the service has deleted.
-
-
 @pytest.mark.parametrize("status", ["IN_PROGRESS", None])
 @pytest.mark.parametrize("submitted", [SUBMITTED, None])
 def test_an_expired_job_is_marked_once_and_otherwise_unchanged(written, status, submitted):
@@ -262,9 +250,6 @@ def test_a_mark_does_not_undo_what_another_writes_at_the_same_time(written):
     written.ledger.mark_expired(FAMILY, "job", rfc3339(SUBMITTED))
     row = written.row()
     assert (rows.status_of(row), row["ExpiredUpstream"], row["Version"]) == ("COMPLETED", True, 3)
-
-
-# The times of changes.
 
 
 def test_each_batch_is_stamped_when_it_is_written_and_not_when_it_was_listed(written):

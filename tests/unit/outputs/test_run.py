@@ -198,6 +198,23 @@ def test_a_job_whose_row_is_gone_is_no_longer_waited_for(logged):
     assert (world.waiting(), len(world.reads), logged()) == ([], 1, ([], {}))
 
 
+def test_a_job_that_another_submit_time_moves_is_still_waited_for():
+    world = OutputsWorld(ended_job(1), ended_job(1, family=Family.PHI))
+    old = ended_job(1)
+    world.end(old)
+    world.record(ended_job(1, submitted=NOW - 2 * HOUR), listed_at=NOW + SECOND)
+    world.forward(MINUTE)
+    assert [attempt for _, attempt in world.waiting()] == [2]
+    world.put()
+    assert world.end(old) == SENT
+    items = world.database.items
+    outputs = {key: item["JobOutput"]["S"] for key, item in items.items() if "JobOutput" in item}
+    assert outputs == {
+        (f"{SCOPE}/SNOMEDCT", "2026-11-23T10:00:00.000Z#job0001"): READ.json,
+    }
+    agree(world)
+
+
 @pytest.mark.parametrize("call", range(1, 12))
 def test_a_batch_ends_where_the_ledger_fails_and_goes_on_there(call, caplog):
     world = OutputsWorld(*(ended_job(n) for n in range(1, 6)))
@@ -339,6 +356,19 @@ def test_jobs_that_ended_before_are_queued_and_those_that_ended_long_ago_are_loo
     assert world.due() == {"LookedFor": 4, "Recorded": 3}
     assert [world.output(f"job000{n}") is None for n in (1, 2, 3, 6)] == [True, False, False, False]
     assert sorted(logged()[0]) == ["ManifestNotFound"] * 2
+
+
+def test_what_could_not_be_read_is_read_after_a_problem_is_mended():
+    world = OutputsWorld(ended_job(1), ended_job(2))
+    world.put(1)
+    world.objects[key_of(2)] = ObjectDenied("AccessDenied")
+    world.end()
+    world.forward(25 * HOUR)
+    world.put(2)
+    world.reads.clear()
+    assert world.queue_days(3) == {"Queued": 1}
+    assert world.due() == {"LookedFor": 1, "Recorded": 1}
+    assert (world.output("job0002"), world.reads) == (READ, [f"out/{key_of(2)}"])
 
 
 def test_no_more_jobs_become_due_in_a_minute_than_a_run_can_look_for():

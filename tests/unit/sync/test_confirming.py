@@ -16,8 +16,8 @@ REFUSED = UpstreamError("AccessDeniedException")
 UNKNOWN = JobUnknown("ResourceNotFoundException")
 
 
-def old(number: int) -> Job:
-    return a_job(f"{number:03}", "IN_PROGRESS", NOW - 40 * DAY + number * SECOND)
+def old(number: int, status: str = "IN_PROGRESS") -> Job:
+    return a_job(f"{number:03}", status, NOW - 40 * DAY + number * SECOND)
 
 
 def filled(service: Service, number: int) -> Service:
@@ -34,6 +34,13 @@ def described(service: Service) -> list[str]:
     service.sync(page())
     service.now += MINUTE
     return service.asked_for
+
+
+def walk_begins_before(service: Service, job: Job, *listed: Job) -> bool:
+    """Run a sync of one page; return whether it lists so far back that it would list a job."""
+    service.sync(page(*listed))
+    ((after, _),) = service.asked
+    return str(after) < str(job.submit_time)
 
 
 @pytest.mark.parametrize("answer", [REFUSED, UNKNOWN])
@@ -55,15 +62,11 @@ def test_after_a_refused_describe_walks_list_the_old_jobs_for_an_hour(service):
     filled(service, 5)
     service.described = dict.fromkeys(service.described, REFUSED)
     assert len(described(service)) == confirming.FAILURES_A_RUN
-    jobs = [old(n) for n in range(5)]
-    done = service.sync(page(*jobs))
-    ((after, _),) = service.asked
-    assert str(after) < str(old(0).submit_time)
-    assert (done.error, done.as_of) == (None, rfc3339(service.now - SECOND))
+    assert walk_begins_before(service, old(0), *map(old, range(5)))
+    state = service.state
+    assert (state.last_error, state.as_of) == (None, rfc3339(service.now - SECOND))
     service.now += HOUR
-    service.sync(page())
-    ((after, _),) = service.asked
-    assert str(after) > str(old(4).submit_time)
+    assert not walk_begins_before(service, old(4))
 
 
 def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service, monkeypatch):
@@ -71,9 +74,8 @@ def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service
     filled(service, 4)
     service.described["001"] = REFUSED
     for _ in range(2):
-        assert described(service) == ["000", "001", "002", "003"]
-        ((after, _),) = service.asked
-        assert str(after) > str(old(3).submit_time)
+        assert not walk_begins_before(service, old(3))
+        assert service.asked_for == ["000", "001", "002", "003"]
 
 
 def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
@@ -115,9 +117,7 @@ def test_more_jobs_than_a_run_describes_are_confirmed_as_of_the_first_run_of_the
     monkeypatch.setattr(confirming, "DESCRIBES_A_RUN", 3)
     filled(service, 9)
     # The first two have ended, so that the round goes on after the first job that is left.
-    service.described |= {
-        f"00{n}": a_job(f"00{n}", "FAILED", NOW - 40 * DAY + n * SECOND) for n in (0, 1)
-    }
+    service.described |= {f"00{n}": old(n, "FAILED") for n in (0, 1)}
     as_of, begun = service.state.as_of, service.now
     assert described(service) == ["000", "001", "002"]
     assert (service.state.as_of, service.state.last_error.name) == (as_of, "JobsUnconfirmed")
@@ -139,18 +139,22 @@ def test_when_time_runs_out_within_describes_the_walk_is_complete_and_the_positi
     assert described(service) == ["002", "000", "001"]
 
 
-def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(service):
-    times = [NOW - n * MINUTE for n in range(1, 7)]
-    jobs = [a_job(f"{n}", "SUBMITTED", at) for n, at in enumerate(times)]
+def active_jobs(service: Service, number: int) -> list[Job]:
+    """Active jobs of the last minutes, newest first, that can be described; a minute has passed."""
+    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, number + 1)]
     service.sync(page(*jobs))
     service.described = {job.job_id: job for job in jobs}
     service.now += MINUTE
-    service.keep(active={})
+    return jobs
+
+
+def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(service):
+    jobs = active_jobs(service, 6)
     done = service.sync(page(jobs[0], jobs[2], token="2"), DeadlineReached())
-    assert done.upstream_calls == 3  # two pages, and job 1
+    assert done.upstream_calls == 3  # two pages, and the second job
     # The run that goes on has not seen the jobs of the first page, and does not have to.
     done = service.sync(page(jobs[3], jobs[5]))
-    # Of job 2, the last of that page, and of job 4 it asks.
+    # It asks of the last of that page, and of the fifth.
     assert (done.error, done.upstream_calls) == (None, 3)
     assert done.as_of == rfc3339(NOW + MINUTE + SECOND)
 
@@ -160,24 +164,19 @@ def test_jobs_that_a_page_omits_are_described_within_the_limits_of_a_run(
     limit, service, monkeypatch
 ):
     monkeypatch.setattr(confirming, limit, 1)
-    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 5)]
-    service.sync(page(*jobs))
-    service.described = {job.job_id: job for job in jobs}
+    jobs = active_jobs(service, 4)
     if limit == "FAILURES_A_RUN":
         service.described["2"] = REFUSED
-    service.now += MINUTE
     done = service.sync(page(jobs[0], jobs[3], token="2"), page())
     assert (service.asked_for, done.as_of) == (["2"], rfc3339(NOW))
 
 
 def test_a_walk_with_an_unconfirmed_job_on_an_earlier_page_moves_no_as_of(service):
-    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 4)]
-    service.sync(page(*jobs))
-    service.now += MINUTE
+    jobs = active_jobs(service, 3)
     service.described["1"] = REFUSED
-    done = service.sync(page(jobs[1], token="2"), DeadlineReached())
+    service.sync(page(jobs[1], token="2"), DeadlineReached())
     assert service.state.walk.unconfirmed == 1
-    service.described["2"] = jobs[1]
+    service.described = {"2": jobs[1]}
     done = service.sync(page(jobs[2]))
     assert (done.error, done.as_of) == ("JobsUnconfirmed", rfc3339(NOW))
 

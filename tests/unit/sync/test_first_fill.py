@@ -15,7 +15,7 @@ from jobledger.service import Family
 from jobledger.sync.upstream import UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
 from testing.builders import DAY, MINUTE, NOW, SCOPE, a_job, full_job
-from testing.metered_dynamodb import size_of
+from testing.dynamodb_limits import size_of
 from testing.recounted import recounted, stored_counters
 from testing.throttled_dynamodb import Limited
 

@@ -97,13 +97,9 @@ def test_a_result_is_shared_until_it_is_as_old_as_asked_for(seconds, more, syncs
     assert syncs.run(sync, seconds) == SHARED | more
     syncs.now += MILLISECOND
     assert syncs.run(sync, seconds) == OWN | more
-    assert syncs.runs == 2
-
-
-def test_families_are_synced_apart(syncs):
-    for family in (Family.PHI, Family.RXNORM, Family.PHI):
-        syncs.run(family=family)
-    assert syncs.runs == 2
+    # Families are synced apart.
+    assert syncs.run(sync, seconds, Family.RXNORM) == OWN | more
+    assert syncs.runs == 3
 
 
 def test_a_sync_that_raises_leaves_word_for_those_who_wait(syncs):

@@ -67,19 +67,12 @@ def test_each_family_is_listed_and_described_by_its_own_operations(family):
     ],
 )
 @pytest.mark.parametrize(
-    "given,following",
-    [
-        ({"NextToken": "next"}, "next"),
-        ({"NextToken": None}, None),
-        ({"NextToken": ""}, None),
-        ({}, None),
-    ],
+    "given", [{"NextToken": "next"}, {"NextToken": None}, {"NextToken": ""}, {}]
 )
-def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(
-    after, token, parameters, given, following
-):
+def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(after, token, parameters, given):
     with service(answer(**{LIST: []}, **given)) as (upstream, server):
-        assert upstream.page(Family.PHI, after, token) == UpstreamPage((), following)
+        page = UpstreamPage((), given.get("NextToken") or None)
+        assert upstream.page(Family.PHI, after, token) == page
     assert asked(server)[0][1] == {"MaxResults": 500} | parameters
 
 

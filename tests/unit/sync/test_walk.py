@@ -19,6 +19,7 @@ from testing.memory_dynamodb import error
 from tests.unit.sync.scripted_service import a_job, minutes, page
 
 BEGUN = Walk(started_at=rfc3339(NOW))
+COMPLETED = "COMPLETED"
 
 # A first fill.
 
@@ -44,23 +45,18 @@ def test_a_first_fill_lists_everything_and_leaves_a_current_state(service):
 
 
 def test_a_later_sync_lists_from_the_newest_job_on_and_announces_what_is_new(synced):
-    done = synced.sync(page(a_job("old"), a_job("new", "SUBMITTED", NOW)))
-    assert synced.asked == [(rfc3339(NOW - HOUR - 10 * MINUTE), None)]
-    assert done == FamilySync(
-        as_of=minutes(1), upstream_calls=1, observed=2, changed=1, transitions=1, active=1
-    )
-    assert synced.announced() == [("new", "SUBMITTED")]
-    assert synced.state.high_water_mark == rfc3339(NOW)
-    assert synced.state.full_walk_after == rfc3339(NOW + DAY)
-
-
-def test_what_pages_change_is_added_up(synced):
     synced.throttles = 5  # of the run before
     synced.at_page(2, lambda: setattr(synced, "throttles", 2))
-    pages = page(a_job("a"), a_job("b"), token="2"), page(a_job("old", "FAILED"), a_job("c"))
-    done = synced.sync(*pages)
-    assert (done.observed, done.changed, done.transitions) == (4, 3, 3)
-    assert (done.upstream_calls, done.throttles) == (2, 2)
+    new = page(a_job("new", "SUBMITTED", NOW), a_job("a"), token="2")
+    done = synced.sync(new, page(a_job("old", "FAILED"), a_job("b")))
+    after = rfc3339(NOW - HOUR - 10 * MINUTE)
+    assert synced.asked == [(after, None), (after, "2")]
+    # The jobs of both pages; one that has ended stays as it was.
+    calls = FamilySync(minutes(1), upstream_calls=2, throttles=2)
+    assert done == replace(calls, observed=4, changed=3, transitions=3, active=1)
+    assert sorted(synced.announced()) == [("a", COMPLETED), ("b", COMPLETED), ("new", "SUBMITTED")]
+    assert synced.state.high_water_mark == rfc3339(NOW)
+    assert synced.state.full_walk_after == rfc3339(NOW + DAY)
 
 
 # A walk in progress.
@@ -100,26 +96,28 @@ def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
     synced.sync(
         page(a_job("a", "SUBMITTED"), token="2"), page(token="3"), page(a_job("old", "SUBMITTED"))
     )
-    begun = Walk(
-        started_at=minutes(1),
-        after=rfc3339(NOW - HOUR - 10 * MINUTE),
-        next_token="2",
-        pages=1,
-        high_water_mark=rfc3339(NOW - HOUR),
-        reached=rfc3339(NOW - HOUR),
-    )
+    hour_ago, after = rfc3339(NOW - HOUR), rfc3339(NOW - HOUR - 10 * MINUTE)
+    begun = replace(BEGUN, started_at=minutes(1), after=after, next_token="2", pages=1)
+    begun = replace(begun, high_water_mark=hour_ago, reached=hour_ago)
     assert seen == [None, begun, replace(begun, next_token="3", pages=2)]
     assert synced.state.walk is None
 
 
-def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(synced):
-    first = synced.sync(page(a_job("a"), token="2"), DeadlineReached())
-    assert (first.error, first.as_of) == ("DeadlineReached", rfc3339(NOW))
+DENIED = LastError("AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND))
+
+
+@pytest.mark.parametrize(
+    "cause,last_error", [(DeadlineReached(), None), (UpstreamError(DENIED.name), DENIED)]
+)
+def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(cause, last_error, synced):
+    first = synced.sync(page(a_job("a"), token="2"), cause)
+    assert (first.error, first.as_of) == (cause.name, rfc3339(NOW))
+    assert synced.state.last_error == last_error
     begun = synced.asked[0][0]
     synced.now += MINUTE
     done = synced.sync(page(a_job("b")))
     assert synced.asked == [(begun, "2")]
-    assert (done.error, done.as_of) == (None, minutes(1))
+    assert (done.error, done.as_of, synced.state.last_error) == (None, minutes(1), None)
 
 
 def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
@@ -227,18 +225,6 @@ def test_a_long_walk_logs_its_progress_every_twenty_pages(service):
 
 
 # Failures of the service.
-
-
-def test_the_state_keeps_a_failure_with_its_time_and_the_next_walk_resumes(synced):
-    done = synced.sync(page(a_job("a"), token="2"), UpstreamError("AccessDeniedException"))
-    assert (done.error, done.as_of) == ("AccessDeniedException", rfc3339(NOW))
-    assert synced.state.last_error == LastError(
-        "AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND)
-    )
-    walk = synced.state.walk
-    assert (walk.next_token, walk.started_at) == ("2", minutes(1))
-    assert synced.sync(page()).error is None
-    assert synced.state.last_error is None
 
 
 @pytest.mark.parametrize("later,kept", [(timedelta(0), True), (SECOND, False)])

@@ -79,14 +79,9 @@ def test_without_complete_counters_a_walk_begins_before_the_oldest_active_job():
     "jobs,active,listed",
     [
         # A second page costs what the call for one job costs: the walk stays short.
-        (500, 1, True),
-        (501, 1, False),
+        *((500, 1, True), (501, 1, False)),
         # It is less than the calls for two jobs.
-        (501, 2, True),
-        (1_000, 2, True),
-        (1_001, 2, False),
-        (1_500, 3, True),
-        (1_501, 3, False),
+        *((501, 2, True), (1_000, 2, True), (1_001, 2, False), (1_500, 3, True), (1_501, 3, False)),
     ],
 )
 def test_a_walk_lists_further_back_if_that_takes_fewer_calls(jobs, active, listed):
@@ -123,12 +118,6 @@ def test_jobs_of_other_families_are_in_no_page():
     assert start(world, old) == old - OVERLAP
 
 
-def pages_after(jobs: dict[datetime, int], at: datetime) -> int:
-    """Pages with the jobs after a time, whose hour counts in full."""
-    hour = at.replace(minute=0, second=0, microsecond=0)
-    return max(ceil(sum(n for time, n in jobs.items() if time >= hour) / 20), 1)
-
-
 @pytest.mark.parametrize("seed", range(40))
 def test_no_other_start_takes_fewer_calls(seed, monkeypatch):
     monkeypatch.setattr(window, "PAGE_SIZE", 20)
@@ -141,7 +130,10 @@ def test_no_other_start_takes_fewer_calls(seed, monkeypatch):
     world = filled(jobs)
 
     def calls(at: datetime) -> int:
-        return pages_after(jobs, at) + sum(time <= at for time in active)
+        """The hour in which a walk begins counts in full."""
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        pages = max(ceil(sum(n for time, n in jobs.items() if time >= hour) / 20), 1)
+        return pages + sum(time <= at for time in active)
 
     chosen = start(world, *active)
     assert chosen in [LATEST, *(time - OVERLAP for time in active)]

@@ -17,6 +17,7 @@ from jobledger.inputs.filters import FILTERS
 from jobledger.inputs.validation import value_of
 from jobledger.ledger.job_query import JobQuery
 from jobledger.observability import annotate, step
+from jobledger.settings import character_prices, shows_outputs
 
 router = Router()  # type: ignore[no-untyped-call] # Powertools leaves it untyped
 request = Request(router)
@@ -85,6 +86,10 @@ def get_summary() -> Response[str]:
     states = ledger.states()
     time = oldest({family: state.as_of for family, state in states.items()}, query.families)
     check = time_check(request.lambda_context, now)
-    summary = read_summary(ledger, query, states, now(), check)
+    with_outputs = shows_outputs()
+    summary = read_summary(ledger, query, states, now(), check, by_month=with_outputs)
     annotate(Jobs=summary.total)
-    return request.respond(json_answer(summary.to_json() | {"AsOf": time}))
+    body = summary.to_json() | {"AsOf": time}
+    if with_outputs:
+        body["Output"] = summary.output_json(character_prices())
+    return request.respond(json_answer(body))
