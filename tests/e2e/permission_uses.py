@@ -19,27 +19,28 @@ Use = Callable[[Enforced], None]
 ANSWERS = "cdk-hnb659fds-assets-000000000000-us-east-1"
 
 
+def _sync_until(stack: Enforced, condition: Callable[[], bool], seconds: float, what: str) -> None:
+    def holds() -> bool:
+        return is_complete(stack.invoke("Sync/Function")["Families"]) and condition()
+
+    wait_until(holds, seconds, what)
+
+
 def sync(stack: Enforced) -> None:
     """Sync until a new job is in the ledger: the service lists it a little later."""
     job = start_phi_job(stack.client("comprehendmedical"), "permissions")
+    key = {"S": f"000000000000/us-east-1#{job}"}
 
     def is_known() -> bool:
-        complete = is_complete(stack.invoke("Sync/Function")["Families"])
-        key = f"000000000000/us-east-1#{job}"
-        return complete and any(row.get("IdKey") == {"S": key} for row in stack.rows())
+        return any(row.get("IdKey") == key for row in stack.rows())
 
-    wait_until(is_known, 20, "the new job is in the ledger")
+    _sync_until(stack, is_known, 20, "the new job is in the ledger")
 
 
 def end_of_a_job(stack: Enforced) -> None:
     """Sync until no job is active: each loses its row for active jobs when it ends."""
     sync(stack)
-
-    def has_ended() -> bool:
-        complete = is_complete(stack.invoke("Sync/Function")["Families"])
-        return complete and not has_active_job(stack)
-
-    wait_until(has_ended, 40, "all jobs have ended")
+    _sync_until(stack, lambda: not has_active_job(stack), 40, "all jobs have ended")
 
 
 def has_active_job(stack: Enforced) -> bool:

@@ -4,10 +4,12 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from local.options import ROOT
+from tests.e2e.account import rfc3339
 from tests.e2e.deployment import Deployment, deployed, processes_of
 from tests.e2e.programs import documented, printed
 from tests.e2e.stack import wait_until
@@ -19,7 +21,14 @@ LONGEST_SILENCE = 2.0
 
 
 @pytest.fixture(scope="module")
-def sample() -> Iterator[Deployment]:
+def begun() -> str:
+    """When the deployment began. Jobs go on starting: on a busy machine, the first sync misses some of them."""
+    return rfc3339(datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def sample(begun) -> Iterator[Deployment]:
+    assert begun
     folder = ROOT / ".local" / "e2e-sample"
     with deployed(folder, None) as deployment:
         yield deployment
@@ -45,20 +54,18 @@ def test_four_jobs_are_started_and_a_digest_and_an_alert_are_shown_as_they_come_
     assert sample.output.rstrip().splitlines()[-1] == f"The board: {sample.api_url}/board"
 
 
-def test_the_digest_counts_what_ended_in_its_window_before_the_first_sync(sample):
+def test_the_digest_counts_what_ended_in_its_window_before_the_first_sync(sample, begun):
     window = re.search(r"^Window: (.{16}) to (.{16}) UTC$", sample.output, re.MULTILINE)
     assert window
     start, end = (time.replace(" ", "T") for time in window.groups())
-    ended = [
-        job["EndTime"]
-        for page in sample.pages(Family="ALL", JobStatus="COMPLETED", MaxResults=500)
-        for job in page
-        if "EndTime" in job
-    ]
+    pages = sample.pages(Family="ALL", JobStatus="COMPLETED", MaxResults=500)
+    jobs = [job for page in pages for job in page if "EndTime" in job]
+    ended = [job["EndTime"] for job in jobs]
+    ended_before = [job["EndTime"] for job in jobs if job["SubmitTime"] < begun]
     counted = re.search(r"^ +([\d,]+)  completed", sample.output, re.MULTILINE)
     assert counted
     # The window is shown in whole minutes.
-    assert sum(start < time[:16] < end for time in ended) <= int(counted[1])
+    assert sum(start < time[:16] < end for time in ended_before) <= int(counted[1])
     assert int(counted[1]) <= sum(start <= time[:16] <= end for time in ended)
     assert int(counted[1]) > 0
 
