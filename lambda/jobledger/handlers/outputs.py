@@ -3,8 +3,8 @@
 From the table's stream: a batch of changes. It looks for the jobs that ended, once; Lambda retries from the record that
 the result names. From its schedule, each minute: `{}`. It looks for the jobs whose manifest was not there, which are
 due again. By hand: `{"Days": 30}` makes the ended jobs of the last days due that have no output, or one with a problem;
-the result is `{"Queued": 1200}`, and has `Before` when the time was too short: `{"Days": 30, "Before": …}` goes on.
-Another payload is the error InvalidParameters.
+the result is `{"Queued": 1200}`, and has `Before` when the time was too short: `{"Days": 30, "Before": …}` continues.
+Any other payload is the error InvalidParameters.
 """
 
 import functools

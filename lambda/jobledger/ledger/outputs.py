@@ -69,7 +69,7 @@ class Outputs:
         raise LedgerUnavailable("other writers keep changing the rows")
 
     def _counted(self, family: Family, row: Row, written: Row) -> list[Action]:
-        """Return what changes in the counters. A row that is not counted yet will be with its output."""
+        """Return what changes in the counters. A row that is not counted yet will be counted with its output."""
         if not is_counted(row):
             return []
         changes, day = Changes(self._ledger.scope, family), submit_day(str(row["SK"]))

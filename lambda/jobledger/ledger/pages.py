@@ -79,8 +79,8 @@ def read_page(
 
     `now` is the time of the read, and the start of a new traversal when `start` is None. `begun` is the start of
     an earlier traversal, in the form of `Position.as_of`, whose first page is read again. `consistent` requests a
-    consistent read where DynamoDB supports it: on the table, not on its indexes. Without `time_left`, the page
-    ends.
+    consistent read where DynamoDB supports it: on the table, not on its indexes. When `time_left` says that there is none,
+    the page ends.
     """
     as_of = _known_times(start.as_of if start else begun, now)
     read = _Reading(ledger, query, max_results, start, as_of, now, consistent)

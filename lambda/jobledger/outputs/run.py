@@ -32,9 +32,9 @@ _LAST = len(_AFTER) - 1
 # A run of the schedule ends before the next one begins, which would read the same rows.
 _RUN_MILLISECONDS = 50_000
 _MOST_DUE = 200
-# Of the jobs of the last days, so many become due each minute: those that have just ended wait for none of them.
+# Of the jobs of the last days, this many become due each minute, so that jobs that have just ended do not wait for them.
 _QUEUED_A_MINUTE = 100
-# To read an object takes up to 35 seconds, and to write its row nearly as long. It begins only when that much time is left.
+# Reading an object takes up to 35 seconds, writing its row nearly as long. Neither begins unless that much time is left.
 LONGEST_MILLISECONDS = 60_000
 # The statuses whose jobs have a manifest; AWS does not say whether the others do.
 _WITH_MANIFEST = (JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS)
@@ -90,7 +90,7 @@ def queue_ended(
     queued = 0
     for job in jobs:
         if remaining() < LONGEST_MILLISECONDS:
-            # Jobs of the same time may be queued: to queue one twice is harmless.
+            # Jobs of the same time may be queued: queueing one twice is harmless.
             rest = parse(str(job.submit_time)) + timedelta(milliseconds=1)
             return {"Queued": queued, "Before": rfc3339(rest)}
         due = now + timedelta(minutes=queued // _QUEUED_A_MINUTE)

@@ -60,7 +60,7 @@ class Store:
     def read(self, bucket: str, key: str, limit: int) -> bytes | bytearray:
         """Return the bytes of an object; raises a StoreError.
 
-        To a role that may not list the bucket, as ours, S3 denies an object that does not exist.
+        A role that may not list the bucket, such as ours, is denied an object that does not exist.
         """
         self._sleep(max(0.0, self._next - self._now()))
         self._next = self._now() + _SECONDS_BETWEEN_READS
@@ -104,5 +104,5 @@ def _ours(error: ClientError) -> StoreError:
 
 
 def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:
-    """Let botocore not ask for the bucket's region, which takes a permission to list the bucket."""
+    """Keep botocore from asking for the bucket's region, which needs the permission to list the bucket."""
     context["s3_redirect"]["redirected"] = True

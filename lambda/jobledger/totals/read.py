@@ -252,7 +252,7 @@ def _whole_months(counted: _Days) -> tuple[str, str]:
 
 
 def _month(day: date, later: int) -> str:
-    """Return the month that is some months later than that of a day; the one after 9999-12 is after all others."""
+    """Return the month that is some months later than that of a day. The month after 9999-12 sorts after all others."""
     number = day.year * 12 + day.month - 1 + later
     return f"{number // 12:04}-{number % 12 + 1:02}" if number < 120_000 else _LAST
 
