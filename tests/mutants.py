@@ -57,7 +57,7 @@ PACKAGES = {
     ),
     "ledger": Package(("ledger/*.py", "totals/*.py"), ("tests/unit/ledger", CONNECTIONS)),
     "events": Package(
-        ("events/*.py", "fitting.py"),
+        ("events/*.py", "fitting.py", "stream.py"),
         (
             "tests/unit/events",
             "tests/unit/test_fitting.py",
@@ -65,6 +65,7 @@ PACKAGES = {
             CONNECTIONS,
         ),
     ),
+    "outputs": Package(("outputs/*.py",), ("tests/unit/outputs", CONNECTIONS)),
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
 _CODE = {"lambda/jobledger": "jobledger"}

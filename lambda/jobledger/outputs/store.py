@@ -23,6 +23,7 @@ CONFIG = Config(
     connect_timeout=1,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 2},
+    s3={"us_east_1_regional_endpoint": "regional"},
     # The other default is to ask for a checksum, which a read in parts would not use.
     response_checksum_validation="when_required",
 )
