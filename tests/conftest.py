@@ -81,30 +81,25 @@ def guard_network() -> None:
     coverage, each new thread calls it.
     """
 
-    def connecting(method: Callable[..., object]) -> Callable[..., object]:
-        @functools.wraps(method)
-        def guarded(self: socket.socket, *arguments: Any) -> object:
-            address = arguments[-1]
-            # Unix sockets have a path for an address; they are on this machine.
-            if isinstance(address, tuple) and not is_loopback(address[0]):
-                raise NetworkReachedError(f"a test connects to {address}")
-            return method(self, *arguments)
+    def guard(owner: object, name: str, host_of: Callable[..., object], does: str) -> None:
+        reach = getattr(owner, name)
 
-        return guarded
+        @functools.wraps(reach)
+        def guarded(*arguments: Any) -> object:
+            if not is_loopback(host := host_of(*arguments)):
+                raise NetworkReachedError(f"a test {does} {host}")
+            return reach(*arguments)
 
-    def looking_up(function: Callable[..., object]) -> Callable[..., object]:
-        @functools.wraps(function)
-        def guarded(host: object, *arguments: object) -> object:
-            if not is_loopback(host):
-                raise NetworkReachedError(f"a test looks up {host}")
-            return function(host, *arguments)
+        setattr(owner, name, guarded)
 
-        return guarded
+    def host_of_address(*arguments: Any) -> object:
+        # Unix sockets have a path for an address; they are on this machine.
+        return arguments[-1][0] if isinstance(arguments[-1], tuple) else None
 
     for name in ("connect", "connect_ex", "sendto"):
-        setattr(socket.socket, name, connecting(getattr(socket.socket, name)))
+        guard(socket.socket, name, host_of_address, "connects to")
     for module, name in ((_socket, "getaddrinfo"), (socket, "gethostbyname")):
-        setattr(module, name, looking_up(getattr(module, name)))
+        guard(module, name, lambda host, *_: host, "looks up")
 
 
 @pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
