@@ -146,6 +146,16 @@ def session() -> Session:
     return made
 
 
+@functools.cache
+def session_with_handlers(service: str) -> Session:
+    """Return the session with botocore's handlers for one service as well. S3 needs them."""
+    made = session()
+    for event, handler, *_ in BUILTIN_HANDLERS:
+        if event.split(".")[1:2] == [service]:
+            made.register(event, handler)
+    return made
+
+
 def keep_endpoints(client: Any) -> Any:
     """Return the client of one DynamoDB table, which evaluates the endpoint's rules once for each operation.
 

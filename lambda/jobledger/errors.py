@@ -16,6 +16,7 @@ JobLedgerError
 │   └── EventInvalid         a retry would be rejected as well
 ├── QueueRefused             SQS did not accept a call; what waits stays in the queue
 ├── NotUnderstood            a row or record that this version cannot read
+├── ManifestInvalid          an object of S3 that is no manifest, or no list of files
 ├── LookupFailed             a look-up without a result, with the failure reason
 ├── UnexpectedError          any other error in a function, without its message
 ├── InvalidWindow            a digest window that is not valid or not closed
@@ -24,6 +25,11 @@ JobLedgerError
 ├── DigestInProgress         another run is publishing the same digest
 ├── PublishRefused           SNS did not accept a message; nothing was sent
 │   └── MessageInvalid       a retry would be rejected as well
+├── StoreError               S3 did not return an object
+│   ├── ObjectMissing        there is none with this key
+│   ├── ObjectDenied         S3 or KMS denied it, or it does not exist in a bucket that may not be listed
+│   ├── ObjectTooLarge       it is larger than what it was taken for can be
+│   └── StoreUnavailable     S3 failed, redirected or did not answer
 ├── PublishUncertain         SNS failed or did not answer; the message may have been sent
 └── UpstreamError            Comprehend Medical refused or could not be reached
     ├── InvalidResponse      its answer is not what was asked for; nothing is known
@@ -151,6 +157,10 @@ class NotUnderstood(JobLedgerError):
     """A row or a record of the stream is not as any version writes it. The text says what, and quotes nothing."""
 
 
+class ManifestInvalid(JobLedgerError):
+    """An object of S3 is no manifest, or no list of files."""
+
+
 class InvalidWindow(JobLedgerError):
     """The requested digest window is not valid; the text says what is allowed."""
 
@@ -177,6 +187,26 @@ class MessageInvalid(PublishRefused):
 
 class PublishUncertain(ServiceRefused):
     """SNS failed or did not respond. Only the same message may be sent again."""
+
+
+class StoreError(ServiceRefused):
+    """S3 did not return an object."""
+
+
+class ObjectMissing(StoreError):
+    """There is no object with this key."""
+
+
+class ObjectDenied(StoreError):
+    """S3 or KMS denied an object. To a role that may not list a bucket, S3 denies what does not exist as well."""
+
+
+class ObjectTooLarge(StoreError):
+    """An object is larger than what it was taken for can be."""
+
+
+class StoreUnavailable(StoreError):
+    """S3 failed, redirected or did not answer."""
 
 
 class UpstreamError(ServiceRefused):

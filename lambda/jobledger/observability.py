@@ -73,6 +73,9 @@ def _tracer() -> Tracer:
     if not tracer.disabled:
         recorder: Any = tracer.provider  # X-Ray's own, whose type Powertools hides
         recorder.emitter = _Emitter()
+        from aws_xray_sdk.ext.boto_utils import whitelist  # imported already, to patch botocore
+
+        whitelist["services"].pop("s3", None)  # it records the keys of objects
         if isinstance(recorder.context, LambdaContext):
             recorder.context = _Context()
     return tracer

@@ -1,6 +1,6 @@
 """Removes from the bundle what Lambda would unpack and never read.
 
-botocore describes 400 services; the functions call a few operations of five. With only their descriptions,
+botocore describes 400 services; the functions call a few operations of eight. With only their descriptions,
 uncompressed and without documentation, clients are created faster and the bundle is less than half as large
 (docs/performance.md has the figures).
 """
@@ -31,6 +31,7 @@ OPERATIONS = {
     "events": ("PutEvents",),
     "kms": ("Decrypt", "Encrypt"),
     "lambda": ("Invoke",),
+    "s3": ("GetObject",),
     "sns": ("Publish",),
     "sqs": ("DeleteMessageBatch", "ReceiveMessage", "SendMessage"),
 }
@@ -126,7 +127,11 @@ def cut_model(model: dict[str, Any], operations: Sequence[str]) -> dict[str, Any
         if name not in shapes:
             shapes[name] = model["shapes"][name]
             pending += _shape_names(shapes[name])
-    return model | {"operations": kept, "shapes": shapes}
+    parameters = {
+        name: {"documentation": "", **declared}  # botocore reads it
+        for name, declared in model.get("clientContextParams", {}).items()
+    }
+    return model | {"operations": kept, "shapes": shapes, "clientContextParams": parameters}
 
 
 def _shape_names(described: object) -> Iterator[str]:

@@ -12,6 +12,7 @@ from jobledger.digest import run
 from jobledger.events import eventbridge
 from jobledger.ledger import table
 from jobledger.lookup import encryption
+from jobledger.outputs import store
 from jobledger.sync import upstream
 
 CONNECTED: list[tuple[str, ModuleType, Callable[[], object]]] = [
@@ -22,6 +23,7 @@ CONNECTED: list[tuple[str, ModuleType, Callable[[], object]]] = [
     ("kms", encryption, lambda: encryption.PropertyCipher.connect("name")),
     ("sqs", sqs, lambda: sqs.AlertQueue.connect("name")),
     ("lambda", invoke, lambda: invoke.Function.connect("name")),
+    ("s3", store, store.Store.connect),
 ]
 
 
@@ -31,7 +33,7 @@ def test_an_adapter_has_a_client_of_its_service_with_its_modules_configuration(
 ):
     adapter = connect()
     check_client(adapter._client, service, module)
-    assert "name" in vars(adapter).values() or service in ("comprehendmedical", "sns")
+    assert "name" in vars(adapter).values() or service in ("comprehendmedical", "s3", "sns")
 
 
 def test_a_digest_run_connects_to_its_table_and_topic_and_reads_the_clock(monkeypatch):

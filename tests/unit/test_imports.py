@@ -15,8 +15,8 @@ PACKAGE = SOURCE / "jobledger"
 # A package or module imports only from the layers below its own.
 LAYERS = (
     {"handlers"},
-    {"alerts", "api", "board", "digest", "events", "lookup", "sync"},
-    {"totals"},
+    {"alerts", "api", "board", "digest", "events", "lookup", "outputs", "sync"},
+    {"stream", "totals"},
     {"idempotency", "inputs", "invoke", "ledger", "sns", "sqs"},
     {"clients", "fitting", "jobs", "observability", "settings"},
     {"errors", "init_phase", "metrics", "roots", "service", "times", "wording"},

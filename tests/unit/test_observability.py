@@ -116,16 +116,16 @@ def traced_invocation(sampled: int):
         )
         assert "UnexpectedError: ValueError in handler:" in ended.stderr
         assert "patient" not in ended.stdout + ended.stderr
-        (request,) = invoked.received
+        request, _ = invoked.received
         yield daemon, request.headers
 
 
 def test_a_trace_has_each_step_and_call_with_its_outcome_and_no_message():
     with traced_invocation(sampled=1) as (daemon, headers):
-        sent = [daemon.recv(65_535).split(b"\n", 1)[1] for _ in range(4)]
+        sent = [daemon.recv(65_535).split(b"\n", 1)[1] for _ in range(5)]
     assert not any(b"patient" in part for part in sent)
-    page, family, call, handler = map(json.loads, sent)
-    assert {part["trace_id"] for part in (page, family, call, handler)} == {TRACE}
+    page, family, call, read, handler = map(json.loads, sent)
+    assert {part["trace_id"] for part in (page, family, call, read, handler)} == {TRACE}
     parents = [page["parent_id"], family["parent_id"], call["parent_id"]]
     assert parents == [family["id"], handler["id"], handler["id"]]
     assert page["annotations"] == {"Operation": "SyncPage", "Outcome": "KeyError"}
@@ -135,7 +135,7 @@ def test_a_trace_has_each_step_and_call_with_its_outcome_and_no_message():
     assert handler["annotations"]["ColdStart"] is True
     assert page["cause"]["exceptions"][0]["type"] == "KeyError"
     # The invoked function hangs below the call.
-    assert call["name"] == "lambda"
+    assert (call["name"], read["name"]) == ("lambda", "s3")
     assert headers["x-amzn-trace-id"] == f"Root={TRACE};Parent={call['id']};Sampled=1"
 
 

@@ -1,10 +1,11 @@
-"""One invocation as in Lambda, with the real X-Ray SDK: steps, a call of another function, and a failure."""
+"""One invocation as in Lambda, with the real X-Ray SDK: steps, a call of another function, a read of S3, and a failure."""
 
 from contextlib import suppress
 from types import SimpleNamespace
 
 from jobledger.invoke import Function
 from jobledger.observability import observed, step
+from jobledger.outputs.store import Store
 
 SECRET = "a patient's name"
 
@@ -16,6 +17,7 @@ def handler(event, context):
         with suppress(KeyError), step("SyncPage"):
             raise KeyError(SECRET)
     Function.connect("other")({})
+    Store.connect().read("bucket", SECRET, 2)
     raise ValueError(SECRET)
 
 

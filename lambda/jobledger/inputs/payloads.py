@@ -1,4 +1,4 @@
-"""The payloads of the sync and digest functions and the body of POST /digests, each declared once.
+"""The payloads of the sync, digest and outputs functions and the body of POST /digests, each declared once.
 
 docs/operations.md has them as tables.
 """
@@ -109,6 +109,29 @@ DIGEST_SCHEDULED = JsonObject(
 _FROM_SCHEDULE = {"type": "object", "required": ["ScheduledTime"]}
 
 
+OUTPUTS = JsonObject(
+    "payload",
+    {
+        "Days": Parameter(
+            "Days",
+            {"type": "integer", "minimum": 1, "maximum": 3650},
+            "a whole number from 1 to 3650",
+            "Look for what jobs processed that were submitted within so many days, and have no `Output` yet.",
+        ),
+        "Before": Parameter(
+            "Before",
+            _OFFSET_TIME,
+            _OFFSET_TIME_RULE,
+            "Only jobs that were submitted before this time: the `Before` of the last answer. Not without Days.",
+            parse=parse_offset_time,
+        ),
+    },
+    "{}, or a JSON object with Days, or with Days and Before",
+    schema={"type": "object", "dependencies": {"Before": ["Days"]}},
+)
+"""The outputs function's payload by hand and from its schedule."""
+
+
 def sync_payload(families: Sequence[Family]) -> JsonObject:
     """Return the sync function's payload, for a ledger of `families`."""
     return JsonObject(
@@ -139,6 +162,11 @@ def read_sync_payload(event: object, families: Sequence[Family]) -> dict[str, An
 def read_digest_payload(event: object) -> dict[str, Any]:
     """Return the values of the digest function's payload. Raises InvalidParameters with every error."""
     return _read(event, DIGEST_SCHEDULED if is_valid(event, _FROM_SCHEDULE) else DIGEST_ON_DEMAND)
+
+
+def read_outputs_payload(event: object) -> dict[str, Any]:
+    """Return the values of the outputs function's payload. Raises InvalidParameters with every error."""
+    return _read(event, OUTPUTS)
 
 
 def _read(event: object, known: JsonObject) -> dict[str, Any]:

@@ -74,10 +74,13 @@ def facts_of_job(job: Job) -> JobFacts:
 
 
 def has_ended(job: JobFacts) -> bool:
-    """Whether the job's status is final. A status outside the model is final when the job has an EndTime."""
-    if job.status in MODELLED:
-        return job.status in TERMINAL
-    return job.end_time is not None
+    """Whether the job's status is final."""
+    return is_final(job.status, job.end_time)
+
+
+def is_final(status: str | None, end_time: str | None) -> bool:
+    """Whether a status is final. One outside the model is when the job has an EndTime."""
+    return status in TERMINAL if status in MODELLED else end_time is not None
 
 
 def is_active(job: JobFacts) -> bool:

@@ -23,7 +23,7 @@ from tests.infrastructure.packaging.conftest import run_alone
 
 pytestmark = pytest.mark.xdist_group("bundle")
 
-HANDLERS = ("alerts", "api", "changes", "digest", "lookup", "sync", "widget")
+HANDLERS = ("alerts", "api", "changes", "digest", "lookup", "outputs", "sync", "widget")
 _OPENAPI = "aws_lambda_powertools.event_handler.openapi"
 _MIDDLEWARES = "aws_lambda_powertools.event_handler.middlewares"
 

@@ -80,7 +80,7 @@ def test_only_the_services_and_operations_in_use_are_left(slimmed, cut):
         model = cut.get_service_model(service)
         assert sorted(model.operation_names) == sorted(operations)
         (file,) = slimmed.glob(f"{service}/*/service-2.json")
-        assert b'"documentation":"' not in file.read_bytes()
+        assert not re.search('"documentation":"[^"]', file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("service, operation", CALLS)
@@ -119,12 +119,15 @@ def exchanged(session: Session, service: str, operation: str, parameters: dict) 
 
     client.meta.events.register("before-send", respond)
     answer = getattr(client, xform_name(operation))(**parameters)
-    results = [{name: str(value) for name, value in answer.items() if name != "Payload"}]
+    streams = ("Body", "Payload")
+    results = [{name: str(value) for name, value in answer.items() if name not in streams}]
     modelled = session.get_service_model(service).operation_model(operation).error_shapes
     code = min(shape.error_code for shape in modelled).encode()
     status, body = 400, b'{"__type":"a#%b","message":"m"}' % code
     if service == "sns":
         body = b"<R><Error><Code>%b</Code></Error></R>" % code
+    if service == "s3":
+        body = b"<Error><Code>%b</Code></Error>" % code
     with pytest.raises(client.exceptions.ClientError) as failed:
         getattr(client, xform_name(operation))(**parameters)
     return sent, results, type(failed.value).__name__, failed.value.response

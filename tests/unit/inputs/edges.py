@@ -8,6 +8,7 @@ OTHER_TYPES: dict[str, list[Any]] = {
     "string": [5, None, True, ["x"]],
     "array": ["PHI", None],
     "number": ["5", True, None],
+    "integer": ["5", 1.5, True, None],
 }
 # Texts that do not stand for a value of the type.
 OTHER_TEXTS: dict[str, list[Any]] = {

@@ -12,7 +12,7 @@ from unittest import mock
 from jobledger.api import docs, parameters
 from jobledger.errors import InvalidParameters, LookupFailed
 from jobledger.handlers import api as api_handler
-from jobledger.handlers import digest, lookup, sync
+from jobledger.handlers import digest, lookup, outputs, sync
 from jobledger.inputs import filters, payloads
 from jobledger.inputs.validation import JsonObject, Parameter, value_of
 from jobledger.lookup import request as lookup_request
@@ -24,6 +24,7 @@ from testing.api import Answer, Api, Context, running_api
 from testing.builders import SCOPE
 from testing.digests import ENVIRONMENT, DigestWorld
 from testing.world import World
+from tests.unit.outputs.world import OutputsWorld
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)
@@ -65,6 +66,10 @@ def sync_payload(_: Api, payload: Any) -> Refusals:
     return _raised(lambda: sync.handler(payload, context))
 
 
+def outputs_payload(_: Api, payload: Any) -> Refusals:
+    return _raised(lambda: outputs.handler(payload, Context()))
+
+
 def lookup_property(name: str, _: Api, value: object) -> Refusals:
     event = {
         "RequestType": "Create",
@@ -80,7 +85,7 @@ def lookup_property(name: str, _: Api, value: object) -> Refusals:
     return set()
 
 
-def member(name: str, others: Mapping[str, str], send: Send, api: Api, value: object) -> Refusals:
+def member(name: str, others: Mapping[str, Any], send: Send, api: Api, value: object) -> Refusals:
     return send(api, {**others, name: value})
 
 
@@ -145,6 +150,10 @@ def all_inputs() -> Iterator[Input]:
     yield from _object("by hand", payloads.DIGEST_ON_DEMAND, digest_payload)
     yield from _object("from the schedule", payloads.DIGEST_SCHEDULED, digest_payload)
     yield from _object("sync", SYNC, sync_payload)
+    yield Input("outputs", payloads.OUTPUTS, outputs_payload)
+    for name, one in payloads.OUTPUTS.members.items():
+        days: dict[str, Any] = {} if name == "Days" else {"Days": 1}
+        yield Input(f"outputs {name}", one, partial(member, name, days, outputs_payload))
     for name, one in lookup_request._KNOWN.items():
         yield Input(f"property {name}", one, partial(lookup_property, name), text=True)
 
@@ -169,6 +178,7 @@ def running_handlers() -> Iterator[Api]:
         for module, name, returned in (
             (api_handler, "_families", KEPT),
             (digest, "_dependencies", DigestWorld().dependencies),
+            (outputs, "_connect", OutputsWorld().dependencies),
             (sync, "_connect", (settings, world.ledger, world.upstream, pace)),
             (payloads, "sync_payload", SYNC),
         ):

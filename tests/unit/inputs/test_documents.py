@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobledger.inputs.filters import IDEMPOTENCY_KEY
-from jobledger.inputs.payloads import DIGEST_ON_DEMAND, DIGEST_SCHEDULED, sync_payload
+from jobledger.inputs.payloads import DIGEST_ON_DEMAND, DIGEST_SCHEDULED, OUTPUTS, sync_payload
 from jobledger.lookup.request import PROPERTIES
 from jobledger.service import Family
 
@@ -15,7 +15,7 @@ BOUNDS = ("minimum", "maximum", "minLength", "maxLength")
 
 
 @pytest.mark.parametrize(
-    "payload", [sync_payload(tuple(Family)), DIGEST_ON_DEMAND, DIGEST_SCHEDULED]
+    "payload", [sync_payload(tuple(Family)), DIGEST_ON_DEMAND, DIGEST_SCHEDULED, OUTPUTS]
 )
 def test_the_payloads_have_their_tables(payload):
     rows = [f"| `{m.name}` | {m.allowed} | {m.description} |" for m in payload.members.values()]

@@ -1,0 +1,1 @@
+"""Reads what jobs processed from their manifests in S3."""

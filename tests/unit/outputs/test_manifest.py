@@ -1,0 +1,263 @@
+"""What a manifest and a list of files say, and that nothing else of them is kept."""
+
+import json
+import sys
+import tracemalloc
+
+import pytest
+
+from jobledger.errors import ManifestInvalid, ObjectTooLarge
+from jobledger.ledger.output import Output
+from jobledger.outputs import manifest as module
+from jobledger.outputs.manifest import LIST_BYTES, read_codes, read_manifest
+
+DOCUMENTED = {
+    "Status": "COMPLETED",
+    "JobType": "SNOMEDCTInference",
+    "InputDataConfiguration": {"Bucket": "in", "Path": "files"},
+    "OutputDataConfiguration": {"Bucket": "out", "Path": "results"},
+    "InputFileCount": 400,
+    "TotalMeteredCharacters": 123456,
+    "UnprocessedFilesCount": 12,
+    "SuccessFilesCount": 388,
+    "TotalDurationSeconds": 31,
+    "SuccessfulFilesListLocation": "results/Manifest_1-SNOMEDCTInference-2/success/list",
+    "UnprocessedFilesListLocation": "results/Manifest_1-SNOMEDCTInference-2/failed/list",
+    "FailedJobErrorMessage": "",
+}
+NUMBERS = (
+    "InputFileCount",
+    "SuccessFilesCount",
+    "UnprocessedFilesCount",
+    "TotalMeteredCharacters",
+    "TotalDurationSeconds",
+)
+FIELDS = ("input_files", "success_files", "unprocessed_files", "characters", "seconds")
+ALONE = {"TotalMeteredCharacters": 5}
+
+
+def summary(**members):
+    return json.dumps({"Summary": members}).encode()
+
+
+def outputs_number(name, text):
+    """The number that a manifest has by its JSON."""
+    others = {"InputFileCount": 1} if name == "TotalMeteredCharacters" else ALONE
+    members = ",".join([f'"{name}": {text}', *(f'"{n}": {v}' for n, v in others.items())])
+    output = read_manifest(f'{{"Summary": {{{members}}}}}'.encode()).output
+    return getattr(output, FIELDS[NUMBERS.index(name)])
+
+
+def test_a_manifest_as_aws_documents_it():
+    read = read_manifest(json.dumps({"Summary": DOCUMENTED}).encode())
+    assert read.output == Output(400, 388, 12, 123456, 31)
+    assert read.unprocessed_list == "results/Manifest_1-SNOMEDCTInference-2/failed/list"
+    assert read.has_unprocessed
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    "text, number",
+    [
+        *(
+            ("0", 0),
+            ("7", 7),
+            ("7.0", 7),
+            ("1e3", 1000),
+            ('"7"', 7),
+            ('"007"', 7),
+            ("1e15", 10**15),
+        ),
+        *((str(10**15), 10**15), (f'"{10**15}"', 10**15)),
+        *((str(10**15 + 1), None), (f'"{10**15 + 1}"', None), ("1e999", None), ("9" * 5000, None)),
+        *(("-1", None), ("-0.5", None), ("7.5", None), ('"-1"', None), ('"7.0"', None)),
+        *(
+            ('"+7"', None),
+            ('" 7"', None),
+            ('"٣"', None),
+            ('"1e3"', None),
+            (f'"{"9" * 5000}"', None),
+        ),
+        *(("null", None), ("true", None), ("[7]", None), ('{"a": 7}', None), ('""', None)),
+        *(('"\\ud800"', None), ('"seven"', None)),
+    ],
+)
+def test_a_number_is_whole_and_bounded_or_absent(name, text, number):
+    assert outputs_number(name, text) == number
+
+
+def test_the_files_of_the_input_are_the_sum_of_the_others_when_they_are_absent():
+    both = {"SuccessFilesCount": 5, "UnprocessedFilesCount": "2"}
+    assert read_manifest(summary(**both)).output.input_files == 7
+    assert read_manifest(summary(**both, InputFileCount=9)).output.input_files == 9
+    assert read_manifest(summary(SuccessFilesCount=5)).output.input_files is None
+    most = dict.fromkeys(both, 10**15)
+    assert read_manifest(summary(**most)).output.input_files is None
+
+
+@pytest.mark.parametrize("name", NUMBERS[:4])
+def test_one_number_makes_a_manifest(name):
+    assert read_manifest(summary(**{name: 0})).output != Output()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"",
+            b"{}",
+            b"[]",
+            b"null",
+            b"7",
+            b'"text"',
+            b"<html>",
+            b'{"Summary": ',
+            b"\x00",
+            b"\xff",
+        ),
+        *(b'{"Summary": null}', b'{"Summary": []}', b'{"Summary": {}}', b'{"Summary": "a"}'),
+        *(summary(TotalDurationSeconds=5), summary(Status="COMPLETED"), summary(InputFileCount=-1)),
+        *(b'{"InputFileCount": 5}', b'{"summary": {"InputFileCount": 5}}'),
+        *(b'{"Summary": {"InputFileCount": NaN}}', b'{"Summary": {"InputFileCount": Infinity}}'),
+        *(b"\xef\xbb\xbf" + summary(**ALONE), summary(**ALONE).decode().encode("utf-16")),
+        *(summary(**ALONE).decode().encode("utf-32-le"), b"\x1f\x8b\x08\x00"),
+        *(summary(**ALONE) + b"}", b'{"Summary": {"InputFileCount": 5, "Status": "\xe4"}}'),
+        b'{"Summary":' * 100_000,
+        b"[" * 1_000_000,
+    ],
+)
+def test_what_is_no_manifest_is_an_error(data):
+    with pytest.raises(ManifestInvalid):
+        read_manifest(data)
+
+
+@pytest.mark.parametrize(
+    "members, has",
+    [
+        ({"UnprocessedFilesCount": 1}, True),
+        ({"UnprocessedFilesCount": 1, "UnprocessedFilesListLocation": "a"}, True),
+        ({"UnprocessedFilesCount": 0, "UnprocessedFilesListLocation": "a"}, False),
+        ({"UnprocessedFilesListLocation": "a"}, True),
+        ({"UnprocessedFilesListLocation": ""}, False),
+        ({"UnprocessedFilesListLocation": None}, False),
+        ({"UnprocessedFilesListLocation": ["a"]}, False),
+        ({}, False),
+    ],
+)
+def test_a_list_is_read_when_files_are_unprocessed_or_only_its_location_is_known(members, has):
+    assert read_manifest(summary(**ALONE, **members)).has_unprocessed is has
+
+
+def listed(*codes, **more):
+    files = [{"Input": "a/b.txt", "ErrorCode": code, "ErrorMessage": "no"} for code in codes]
+    return json.dumps({"Files": files, **more}).encode()
+
+
+def test_codes_are_counted_with_the_most_frequent_first():
+    counts = read_codes(listed("B", "A", "C", "C", "B", "C", "D.e:f-g_9"))
+    assert list(counts.items()) == [("C", 3), ("B", 2), ("A", 1), ("D.e:f-g_9", 1)]
+    assert read_codes(listed()) == {}
+
+
+def test_only_twenty_codes_are_named_and_the_others_are_counted_together():
+    codes = [f"Code{number}" for number in range(10_000)] + ["Code7"] * 5 + ["OTHER"]
+    counts = read_codes(listed(*codes))
+    assert (len(counts), next(iter(counts.items())), sum(counts.values())) == (
+        21,
+        ("Code7", 6),
+        10_006,
+    )
+    assert list(counts.items())[-1] == ("OTHER", 9_981)
+
+
+def test_more_distinct_codes_than_are_kept_are_counted_together(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_CODES", 2)
+    assert read_codes(listed("A", "B", "C", "A", "C", "D")) == {"A": 2, "B": 1, "OTHER": 3}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(
+            {"Input": "a"},
+            {"ErrorCode": None},
+            {"ErrorCode": 7},
+            {"ErrorCode": ["A"]},
+            {},
+            [],
+            "A",
+            None,
+        ),
+        *({"ErrorCode": ""}, {"ErrorCode": "a b"}, {"ErrorCode": "a/b"}, {"ErrorCode": "ä"}),
+        *({"ErrorCode": "A\n"}, {"ErrorCode": "A" * 65}, {"ErrorCode": "\ud800"}),
+        {"Input": "s3://in/ward-7.txt", "ErrorCode": "ward-7.txt"},
+    ],
+)
+def test_what_is_no_code_is_counted_as_other(file):
+    known = {"Input": 5, "ErrorCode": "A"}
+    assert read_codes(json.dumps({"Files": [known, file]}).encode()) == {"A": 1, "OTHER": 1}
+
+
+def test_a_lone_surrogate_beside_the_codes_is_read():
+    data = rb'{"Files": [{"Input": "\ud800", "ErrorCode": "A", "ErrorMessage": "\\ud800 \uD83D\uDE00"}]}'
+    assert read_codes(data) == {"A": 1}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"",
+            b"{}",
+            b"[]",
+            b"null",
+            b"<html>",
+            b'{"Files": null}',
+            b'{"Files": {}}',
+            b'{"Files": [',
+        ),
+        *(b'{"files": []}', b"\xef\xbb\xbf" + listed("A"), listed("A").decode().encode("utf-16")),
+        *(
+            b'{"Files": [{"ErrorCode": NaN}]}',
+            b'{"Files": [{"Input": "\xe4"}]}',
+            b'{"Files": [' * 9999,
+        ),
+        listed("A") + b"]",
+        b'{"Files": [' + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_list_is_an_error(data):
+    with pytest.raises(ManifestInvalid):
+        read_codes(data)
+
+
+def test_a_list_of_more_files_than_a_job_can_have_is_too_large(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_FILES", 3)
+    assert read_codes(listed("A", "A", "A")) == {"A": 3}
+    with pytest.raises(ObjectTooLarge):
+        read_codes(listed("A", "A", "A", "A"))
+
+
+def test_no_error_quotes_what_was_read():
+    for read in (read_manifest, read_codes):
+        with pytest.raises(ManifestInvalid) as refused:
+            read(b'{"Summary": "canary", "Files": "canary"}')
+        assert "canary" not in f"{refused.value}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "file", [b'{"Input":"%064d","ErrorCode":"InternalServerError","ErrorMessage":"%064d"}', b"{}"]
+)
+def test_the_largest_list_takes_little_memory_beside_itself(file):
+    one = (file % ((7,) * file.count(b"%"))) + b","
+    number = min((LIST_BYTES - 20) // len(one), module._MOST_FILES)
+    data = bytearray(b'{"Files":[' + one * number)
+    data[-1:] = b"]}"
+    tracemalloc.start()
+    counts = read_codes(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(counts.values()) == number
+    assert peak < 40 * 2**20
+    assert sys.getsizeof(counts) < 1000

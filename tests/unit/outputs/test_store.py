@@ -1,0 +1,194 @@
+"""The store reads whole objects of S3, and each other answer has its error within a bounded time."""
+
+import logging
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from botocore.config import Config
+
+from jobledger.errors import (
+    ObjectDenied,
+    ObjectMissing,
+    ObjectTooLarge,
+    StoreError,
+    StoreUnavailable,
+)
+from jobledger.outputs import run
+from jobledger.outputs import store as module
+from jobledger.outputs.store import Store
+from testing.scripted_server import Received, Scripted, answering, scripted
+
+CANARY = "ward-7-canary"
+KEY = f"out/{CANARY}/Manifest_1-SNOMEDCT-2/Manifest"
+
+
+def refusal(status, code, **headers):
+    body = f"<Error><Code>{code}</Code><Message>{CANARY}</Message></Error>".encode()
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Scripted(status, {"Content-Type": "application/xml", **names}, body)
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    """Return a store of a server; its timeouts are a fiftieth, and it never waits between reads."""
+    fast = module.CONFIG.merge(Config(connect_timeout=0.5, read_timeout=0.1))
+
+    def connect(url):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        monkeypatch.setattr(module, "CONFIG", fast)
+        monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", no_delay)
+        store = Store.connect()
+        store._sleep = lambda seconds: None
+        return store
+
+    return connect
+
+
+def no_delay(*_):
+    return 0
+
+
+def test_an_object_is_read_as_it_is_with_a_signed_request(connect):
+    with scripted(Scripted(body=b'{"a": "\xc3\xa4"}')) as server:
+        assert connect(server.url).read("bucket", f"{KEY} ü?#%", 100) == b'{"a": "\xc3\xa4"}'
+    (received,) = server.received
+    assert received.target == f"/bucket/{KEY}%20%C3%BC%3F%23%25"
+    assert "AWS4-HMAC-SHA256" in received.headers["authorization"]
+
+
+def test_an_object_of_each_size_up_to_the_limit_is_read(connect):
+    for size in (0, 1, module._PART, module._PART + 1, 3 * module._PART):
+        with scripted(Scripted(body=b"x" * size)) as server:
+            store = connect(server.url)
+            assert len(store.read("bucket", KEY, size)) == size
+            if size:
+                with pytest.raises(ObjectTooLarge):
+                    store.read("bucket", KEY, size - 1)
+
+
+ANSWERS = {
+    "no such key": (refusal(404, "NoSuchKey"), ObjectMissing, 1),
+    "no such bucket": (refusal(404, "NoSuchBucket"), ObjectMissing, 1),
+    "a page that is none of S3": (Scripted(404, {}, b"<html>"), ObjectMissing, 1),
+    "denied": (refusal(403, "AccessDenied"), ObjectDenied, 1),
+    "archived": (refusal(403, "InvalidObjectState"), ObjectDenied, 1),
+    "a disabled key of KMS": (refusal(400, "KMS.DisabledException"), ObjectDenied, 1),
+    "another region": (refusal(301, "PermanentRedirect"), StoreUnavailable, 1),
+    "another region, named": (
+        refusal(301, "PermanentRedirect", x_amz_bucket_region="eu-central-1"),
+        StoreUnavailable,
+        1,
+    ),
+    "another region for now": (
+        refusal(307, "TemporaryRedirect", Location="http://127.0.0.1:9/x"),
+        StoreUnavailable,
+        1,
+    ),
+    "a wrong region": (refusal(400, "AuthorizationHeaderMalformed"), StoreUnavailable, 1),
+    "slow down": (refusal(503, "SlowDown"), StoreUnavailable, 2),
+    "an internal error": (refusal(500, "InternalError"), StoreUnavailable, 2),
+    "a bad gateway": (Scripted(502, {}, b"<html>"), StoreUnavailable, 2),
+    "nothing": (None, StoreUnavailable, 2),
+    "a truncated object": (Scripted(200, {"Content-Length": "9"}, b"1234"), StoreUnavailable, 1),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_each_other_answer_has_its_error_and_is_asked_for_at_most_twice(connect, name, caplog):
+    answer, kind, requests = ANSWERS[name]
+    caplog.set_level(logging.DEBUG, "jobledger")
+    with scripted(answer) as server:
+        with pytest.raises(StoreError) as refused:
+            connect(server.url).read("bucket", KEY, 100)
+        assert type(refused.value) is kind
+        assert [one.method for one in server.received] == ["GET"] * requests
+    assert CANARY not in f"{refused.value} {refused.value.name} {caplog.text}"
+
+
+def test_a_second_attempt_can_succeed(connect):
+    with scripted(refusal(503, "SlowDown"), Scripted(body=b"1")) as server:
+        assert connect(server.url).read("bucket", KEY, 1) == b"1"
+
+
+def test_a_server_that_hangs_is_given_up(connect):
+    hanging = threading.Event()
+
+    def hang(_: Received) -> None:
+        hanging.wait(5)
+
+    with answering(hang) as server:
+        store, started = connect(server.url), time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            store.read("bucket", KEY, 100)
+        assert time.monotonic() - started < 2
+        hanging.set()
+
+
+@contextmanager
+def dripping(start: bytes, drop: bytes):
+    """A server that sends a drop every twentieth of a second, for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(start)
+            try:
+                while True:
+                    connection.sendall(drop)
+                    time.sleep(0.05)
+            except OSError:
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "length, limit, kind",
+    [("Content-Length: 1000", 1000, StoreUnavailable), ("A: b", 5, ObjectTooLarge)],
+)
+def test_an_object_that_only_drips_is_given_up(connect, length, limit, kind, monkeypatch):
+    monkeypatch.setattr(module, "_LONGEST_BODY_SECONDS", 0.5)
+    with dripping(f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n".encode(), b"x") as url:
+        started = time.monotonic()
+        with pytest.raises(kind):
+            connect(url).read("bucket", KEY, limit)
+        assert time.monotonic() - started < 2
+
+
+def test_no_library_writes_a_warning_with_the_address_of_an_object(connect, caplog):
+    caplog.set_level(logging.INFO)
+    damaged = b"HTTP/1.1 200 OK\r\nA\r\nContent-Length: 1\r\nExpires: never\r\n\r\nx"
+    with dripping(damaged, b"") as url, pytest.raises(StoreError):
+        connect(url).read("bucket", KEY, 10)
+    assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize("key", ["\ud800", "a\udfffManifest"])
+def test_a_key_that_no_object_can_have_is_missing(connect, key):
+    with scripted(None) as server, pytest.raises(ObjectMissing):
+        connect(server.url).read("bucket", key, 10)
+
+
+def test_ten_objects_are_read_in_a_second():
+    waited: list[float] = []
+    store = Store(None, now=lambda: 7.0, sleep=waited.append)
+    for _ in range(3):
+        with pytest.raises(AttributeError):
+            store.read("bucket", "key", 1)
+    assert waited == [0.0, pytest.approx(0.1), pytest.approx(0.1)]
+
+
+def test_the_longest_read_is_as_long_as_the_constant_says():
+    config = module.CONFIG
+    attempts = config.retries["total_max_attempts"]
+    pauses = 2 ** (attempts - 1) - 1  # botocore's exponential backoff, at most
+    longest = attempts * (config.connect_timeout + config.read_timeout) + pauses
+    longest += module._LONGEST_BODY_SECONDS + config.read_timeout
+    assert longest <= module.LONGEST_READ_SECONDS < run.LONGEST_MILLISECONDS / 1000
