@@ -18,12 +18,15 @@ os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "job-ledger")
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "JobLedger")
 
 from bench.month import API_CALLS, DAYS, HOURS, SYNCS, Month, month
+from bench.outputs import outputs_month
 from jobledger.service import Family
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
 # The most dollars of a month, by jobs a day.
 GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
 SHOWN = 1_000
+OUTPUTS_GOAL = 0.60
+"""The most dollars of a month that outputBuckets adds with 1,000 jobs a day."""
 ALARM_METRICS = 29 + len(Family)
 """Metrics that the alarms of a default deployment evaluate, for which CloudWatch bills; a test counts them."""
 
@@ -41,6 +44,8 @@ _WARM_UP_GB_SECONDS = 0.002 * 1.0
 _CHANGES_GB_SECONDS = 0.2 * 0.25
 _DIGEST_GB_SECONDS = 5 * 0.5
 _ALERTS_GB_SECONDS = 0.03 * 0.25  # one read of an empty queue
+_OUTPUTS_GB_SECONDS = 0.015 * 0.375  # one query that finds nothing, or a batch without an end
+_OBJECT_GB_SECONDS = 0.1 * 0.375  # an object of S3, and what it is recorded with
 # Lambda's own lines (JSON: start and report) and one line of API Gateway's access log.
 _PLATFORM_LOG_BYTES = 1_000
 _ACCESS_LOG_BYTES = 500
@@ -48,6 +53,7 @@ _API_LOG_BYTES = 0  # a request that succeeds writes no line
 # Metrics are billed for the hours in which they are sent: changes with each change, digests once a day.
 _CHANGES_METRICS = 3
 _DIGEST_METRICS = 2
+_OUTPUT_ALARMS = 1
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,24 @@ def _items(counted: Month) -> Iterator[Item]:
     yield Item("alarms", f"{ALARM_METRICS} metrics × $0.10", ALARM_METRICS * 0.10)
 
 
+def outputs_cost(jobs_a_day: int) -> dict[str, float]:
+    """Return the dollars that the setting outputBuckets adds to a month.
+
+    No logs and no traces: a run that succeeds writes neither.
+    """
+    counted = outputs_month(jobs_a_day)
+    runs = SYNCS + counted.batches
+    seconds = runs * _OUTPUTS_GB_SECONDS + counted.objects * _OBJECT_GB_SECONDS
+    return {
+        "writes": counted.writes / _MILLION * 0.625,
+        "reads": counted.reads / _MILLION * 0.125,
+        "storage": counted.stored_bytes / _GIB * 0.45,
+        "S3": counted.objects / _MILLION * 0.40,
+        "Lambda": seconds * 0.0000133334 + runs / _MILLION * 0.20,
+        "alarms": _OUTPUT_ALARMS * 0.10,
+    }
+
+
 def _units(name: str, units: float, price: float) -> Item:
     text = f"{units / _MILLION:.2f} M request units × ${price}/M"
     return Item(name, text, units / _MILLION * price)
@@ -132,14 +156,25 @@ def totals() -> str:
     )
 
 
+def outputs() -> str:
+    """Return the sentence of the document about what outputs add."""
+    cost = outputs_cost(SHOWN)
+    return (
+        f"The setting `outputBuckets` adds {sum(cost.values()):.2f} dollars to that month: {cost['writes']:.2f} for"
+        f" DynamoDB's writes,\n{cost['reads'] + cost['storage']:.2f} for longer rows in pages and storage, {cost['Lambda']:.2f} for Lambda, "
+        f"{cost['S3']:.2f} for S3 and {cost['alarms']:.2f} for an alarm."
+    )
+
+
 def shown(document: str) -> str:
     """Return the document with its table of costs computed anew."""
     start = document.index("| item | calculation | dollars |")
     end = document.index("\n", document.index("| **total** |", start))
     computed = document[:start] + table(SHOWN) + document[end:]
+    computed = re.sub(r"The setting `outputBuckets` adds [^`]*? an alarm\.", outputs(), computed)
     return re.sub(r"With no jobs at all the\s[^.]+\.\d+ dollars[^.]+\.\d+\.", totals(), computed)
 
 
 if __name__ == "__main__":
     DOCUMENT.write_text(shown(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
-    print(table(SHOWN), totals(), sep="\n\n")
+    print(table(SHOWN), totals(), outputs(), sep="\n\n")

@@ -37,7 +37,7 @@ SYNCS = 43_200
 API_CALLS = 100_000
 PAGE = 100
 # The shortest time after which the service's examples delete a job.
-_LISTED_DAYS = 120
+LISTED_DAYS = 120
 _JOB_MINUTES = 5
 _START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SCOPE = "111122223333/us-east-1"
@@ -77,7 +77,7 @@ def month(jobs_a_day: int) -> Month:
         walk_a_job = walk.reads_of_each_job(deployment.full_walk())
         page, digest = deployment.page(), deployment.digest()
     jobs = jobs_a_day * DAYS
-    listed = jobs_a_day * _LISTED_DAYS
+    listed = jobs_a_day * LISTED_DAYS
     return Month(
         jobs=jobs,
         reads=hour.reads * HOURS

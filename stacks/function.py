@@ -98,8 +98,12 @@ class LedgerFunction(lambda_.Function):
         memory_size: int,
         environment: Mapping[str, str],
         tracing: lambda_.Tracing = lambda_.Tracing.ACTIVE,
+        system_log_level: lambda_.SystemLogLevel | None = None,
     ) -> None:
-        """Create role, log group and function; callers allow further actions."""
+        """Create role, log group and function; callers allow further actions.
+
+        With the level WARN, Lambda writes its own records of failed runs only.
+        """
         code = deployment.code
         log_group = log_group_for(scope, f"{construct_id}Logs", deployment)
         self.own_role = _role(scope, f"{construct_id}Role", log_group, deployment.key)
@@ -117,6 +121,7 @@ class LedgerFunction(lambda_.Function):
             log_group=log_group,
             # Lambda's own start, end and crash records as JSON, like Powertools' records.
             logging_format=lambda_.LoggingFormat.JSON,
+            system_log_level_v2=system_log_level,
             tracing=tracing,
             environment={
                 **_POWERTOOLS,

@@ -69,8 +69,9 @@ def _function(scope: Construct, deployment: Deployment, undelivered: sqs.Queue) 
             "OUTPUT_BUCKETS": ",".join(deployment.settings.output_buckets),
             "UNDELIVERED_QUEUE_URL": undelivered.queue_url,
         },
-        # X-Ray would record each run, most of which find nothing to read.
+        # X-Ray and Lambda's log would record each run, most of which find nothing to read.
         tracing=lambda_.Tracing.PASS_THROUGH,
+        system_log_level=lambda_.SystemLogLevel.WARN,
     )
 
 

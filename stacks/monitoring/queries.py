@@ -75,7 +75,7 @@ QUERIES: Mapping[str, tuple[Sequence[str], str]] = {
         ),
     ),
     "Function durations": (
-        ("sync", "digest", "changes", "alerts", "api", "lookup", "outputs"),
+        ("sync", "digest", "changes", "alerts", "api", "lookup"),
         (
             'filter type = "platform.report"\n'
             "| stats count() as runs, pct(record.metrics.durationMs, 99) as p99_ms, "

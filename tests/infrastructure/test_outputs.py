@@ -2,15 +2,20 @@
 
 import fnmatch
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from jobledger.service import Family
 from stacks.settings import Settings, SettingsError
+from testing.builders import SCOPE as TEST_SCOPE
+from testing.memory_dynamodb import MemoryDynamoDB
 from tests.infrastructure.alarm_rules import metrics_of
 from tests.infrastructure.allowed import FIND
 from tests.infrastructure.chosen import OUTPUTS
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
+from tests.unit.outputs.world import OutputsWorld, ended_job
 
 ROLE = "Outputs/FunctionRole"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1a2b3c4d-0000-4000-8000-00000000000{}"
@@ -207,6 +212,58 @@ def test_the_role_writes_rows_of_jobs_totals_and_its_own(full, partition, writte
     both = [partition, f"{SCOPE}#totals#3"]
     assert may(full, "dynamodb:PutItem", partitions=both) == written
     assert not may(full, "dynamodb:Scan", partitions=[partition])
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """What the outputs function asks of DynamoDB, as actions with the partition keys of their request."""
+    asked: set[tuple[str, frozenset[str]]] = set()
+
+    def kept(name: str) -> None:
+        plain = getattr(MemoryDynamoDB, name)
+
+        def keep(self: Any, **request: Any) -> Any:
+            asked.update(_actions(name, request))
+            return plain(self, **request)
+
+        monkeypatch.setattr(MemoryDynamoDB, name, keep)
+
+    for name in ("get_item", "batch_get_item", "query", "put_item", "transact_write_items"):
+        kept(name)
+    return asked
+
+
+def _actions(name: str, request: Any) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield what one request needs: each item of a transaction the permission of its operation."""
+    if name != "transact_write_items":
+        operation = "".join(map(str.capitalize, name.split("_")))
+        rows = [request[key] for key in ("Key", "Item") if key in request]
+        yield operation, frozenset(row["PK"]["S"] for row in rows)
+        return
+    items = [next(iter(each.items())) for each in request["TransactItems"]]
+    partitions = frozenset((of.get("Item") or of["Key"])["PK"]["S"] for _, of in items)
+    for kind, _ in items:
+        yield f"{kind}Item", partitions
+
+
+def test_the_role_allows_what_the_code_asks_and_each_permission_is_used(full, requests):
+    world = OutputsWorld(*map(ended_job, (1, 2, 3)))
+    requests.clear()
+    world.put(1, 5, "InternalServerError")
+    world.end(ended_job(1), ended_job(2))
+    world.forward()
+    world.queue_days(3)
+    scope = {part.replace(TEST_SCOPE, SCOPE) for _, found in requests for part in found}
+    assert f"{SCOPE}#outputs" in scope
+    for operation, partitions in requests:
+        keys = [each.replace(TEST_SCOPE, SCOPE) for each in partitions]
+        assert may(full, f"dynamodb:{operation}", partitions=keys), (operation, keys)
+    allowed = {
+        action.removeprefix("dynamodb:")
+        for sid in ("ReadLedger", "WriteOutputs", "RemoveWaiting")
+        for action in listed(statements(full, ROLE)[sid]["Action"])
+    }
+    assert allowed == {operation for operation, _ in requests}
 
 
 def test_a_role_with_the_longest_settings_fits_into_its_policy_and_its_variables(synthesise):

@@ -99,6 +99,7 @@ def test_functions_log_and_trace_without_events_responses_and_texts_of_errors(st
         else:
             assert function["TracingConfig"]["Mode"] in ("Active", "PassThrough"), path
             assert QUIET.items() <= function["Environment"]["Variables"].items(), path
+            assert logs.pop("SystemLogLevel", "WARN") == "WARN"
             assert logs == {"LogFormat": "JSON", "LogGroup": f"{path}Logs"}
     (machine,) = of_type(resources, "AWS::StepFunctions::StateMachine").values()
     assert "LoggingConfiguration" not in machine

@@ -21,9 +21,10 @@ def keep_outcomes(ledger: Ledger, outcomes: Sequence[bool]) -> bool | None:
         row = ledger.table.get(key)
         before = str(row.get("Outcomes", "")) if row else ""
         now = (before + "".join("+" if each else "-" for each in outcomes))[-_KEPT:]
-        version = version_of(row)
-        written: Row = {**key, "Outcomes": now, "Version": version + 1}
-        ledger.table.put_next_alone(written, version)
+        if now != before:  # in good times it is full of the same
+            version = version_of(row)
+            written: Row = {**key, "Outcomes": now, "Version": version + 1}
+            ledger.table.put_next_alone(written, version)
     except LedgerUnavailable as error:
         logger.error("outcomes not kept", extra={"error": error.name})
         return None
