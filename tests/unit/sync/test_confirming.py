@@ -236,3 +236,11 @@ def test_jobs_that_this_or_another_sync_finds_active_stay_so_until_they_are_seen
     synced.at_page(1, lambda: synced.before_a_write(lambda: synced.record(found)))
     synced.sync(page(a_job("a", "FAILED"), a_job("b", "IN_PROGRESS")))
     assert synced.active == {"b": rfc3339(NOW - HOUR), "found": rfc3339(NOW)}
+
+
+def test_a_family_with_an_active_job_is_not_idle_whatever_its_state_says(synced):
+    busy = page(a_job("busy", "IN_PROGRESS"))
+    synced.sync(busy)
+    synced.keep(quiet=1)
+    synced.sync(busy)
+    assert not synced.state.idle
