@@ -24,6 +24,6 @@ class Widget(Construct):
             description="Job Ledger: the board as a custom widget of CloudWatch dashboards",
             timeout=Duration.seconds(20),
             memory_size=1024,
-            environment=deployment.environment,
+            environment={**deployment.environment, **deployment.showing_outputs},
         )
         deployment.ledger.grant_reading(self.function.own_role)

@@ -54,6 +54,8 @@ CONDITIONS = {
     "the pace": Condition("sync/pace.py", "pace", _NEXT),
     "the claim of a shared sync": Condition("sync/shared.py", "claim", _NEXT),
     "the result of a shared sync": Condition("sync/shared.py", "claim", _NEXT),
+    "the job row of an output": Condition("ledger/outputs.py", "jobs", _VERSION),
+    "the last outcomes": Condition("outputs/recent.py", "outputs", _NEXT),
     "a digest's state": Condition("digest/claims.py", "digest", _NEXT),
 }
 

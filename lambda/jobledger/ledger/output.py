@@ -54,7 +54,11 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def numbered(self) -> bool:
         """Whether the manifest was read."""
-        return self.problem is None or self.characters is not None or self.input_files is not None
+        numbers = (
+            *(self.input_files, self.success_files, self.unprocessed_files),
+            *(self.characters, self.seconds),
+        )
+        return self.problem is None or any(number is not None for number in numbers)
 
     @property
     def notable(self) -> bool:

@@ -79,14 +79,14 @@ class Outputs:
 
     def wait(self, waiting: Waiting) -> None:
         """Write a job whose manifest is looked for again. Raises LedgerUnavailable."""
-        row: Row = self._key_of(waiting) | {
+        anew: Row = self._key_of(waiting) | {
             "Family": waiting.family.value,
             "JobId": waiting.job_id,
             "JobKey": waiting.job_key,
             "Attempt": waiting.attempt,
             "Due": waiting.due,
         }
-        self._table.put_alone(Put(row))
+        self._table.put_alone(Put(anew))
 
     def due(self, now: str, most: int) -> list[Waiting]:
         """Return jobs that are due, the longest due first. What cannot be read is removed: it would stay for ever."""
@@ -114,7 +114,8 @@ class Outputs:
         self._remove(self._key_of(waiting))
 
     def _remove(self, row: Row) -> None:
-        self._table.transact([Delete({"PK": self._partition, "SK": str(row["SK"])}, "")])
+        damaged = {"PK": self._partition, "SK": str(row["SK"])}
+        self._table.transact([Delete(damaged, "")])
 
     def _key_of(self, waiting: Waiting) -> Row:
         return {

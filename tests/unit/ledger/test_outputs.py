@@ -38,12 +38,12 @@ PARTLY_JSON = {
     "TotalDurationSeconds": 31,
     "ErrorCodes": {"InternalServerError": 9, "TextSizeLimitExceeded": 3},
 }
-NO_PARTLY = a_job(status="PARTIAL_SUCCESS", EndTime=NOW)
+PARTIAL_JOB = a_job(status="PARTIAL_SUCCESS", EndTime=NOW)
 
 
 def a_world(*jobs: Job) -> tuple[Counted, Outputs]:
     world = Counted()
-    world.record(*(jobs or (NO_PARTLY,)))
+    world.record(*(jobs or (PARTIAL_JOB,)))
     return world, Outputs(world.ledger)
 
 
@@ -60,7 +60,7 @@ def listed(world: Counted, **filters: Any) -> list[dict[str, Any]]:
 def test_a_job_of_a_page_ends_with_what_it_processed(filters):
     world, outputs = a_world()
     (before,) = listed(world, **filters)
-    assert outputs.record(SNOMEDCT, NO_PARTLY.sort_key, PARTLY)
+    assert outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, PARTLY)
     (job,) = listed(world, **filters)
     assert (job, list(job)[-1]) == (before | {"Output": PARTLY_JSON}, "Output")
 
@@ -83,8 +83,8 @@ def test_of_what_is_not_known_an_output_has_nothing():
 
 def test_files_and_characters_are_counted_by_status_and_month():
     other = a_job("other", submitted=NOW - 40 * DAY, EndTime=NOW)
-    world, outputs = a_world(NO_PARTLY, other)
-    outputs.record(SNOMEDCT, NO_PARTLY.sort_key, PARTLY)
+    world, outputs = a_world(PARTIAL_JOB, other)
+    outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, PARTLY)
     outputs.record(SNOMEDCT, other.sort_key, Output(5, 5, 0, 1_000, 2))
     world.agree()
     summary = read_summary(world.ledger, JobQuery(), world.states(), NOW, by_month=True)
@@ -117,9 +117,9 @@ def test_files_and_characters_are_counted_by_status_and_month():
 )
 def test_what_is_known_is_replaced_only_by_more(first, second, kept):
     world, outputs = a_world()
-    outputs.record(SNOMEDCT, NO_PARTLY.sort_key, first)
+    outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, first)
     written = world.database.calls["transact_write_items"]
-    assert outputs.record(SNOMEDCT, NO_PARTLY.sort_key, second)
+    assert outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, second)
     assert stored(world) == kept
     assert (world.database.calls["transact_write_items"] > written) is (kept == second != first)
     world.agree()
@@ -127,7 +127,7 @@ def test_what_is_known_is_replaced_only_by_more(first, second, kept):
 
 def test_a_job_that_is_written_again_keeps_what_it_processed():
     world, outputs = a_world()
-    outputs.record(SNOMEDCT, NO_PARTLY.sort_key, PARTLY)
+    outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, PARTLY)
     world.now += MINUTE
     world.record(a_job(status="PARTIAL_SUCCESS", EndTime=NOW, Message="late"))
     world.record(a_job(submitted=NOW - 2 * DAY, status="PARTIAL_SUCCESS", EndTime=NOW, Message="x"))
@@ -135,17 +135,25 @@ def test_a_job_that_is_written_again_keeps_what_it_processed():
     world.agree()
 
 
+def test_an_output_that_is_written_beside_another_change_of_its_job_undoes_nothing():
+    world, outputs = a_world()
+    late = a_job(status="PARTIAL_SUCCESS", EndTime=NOW, Message="late")
+    world.before_a_write(partial(world.record, late))
+    assert outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, PARTLY)
+    assert (stored(world), "late" in str(world.row()["Job"])) == (PARTLY, True)
+
+
 def test_a_job_that_is_not_in_the_ledger_or_is_damaged_gets_no_output():
     world, outputs = a_world()
     assert not outputs.record(SNOMEDCT, "2026-11-23T11:00:00.000Z#gone", PARTLY)
-    key = (f"{SCOPE}/SNOMEDCT", NO_PARTLY.sort_key)
+    key = (f"{SCOPE}/SNOMEDCT", PARTIAL_JOB.sort_key)
     world.database.items[key]["Version"] = {"S": "damaged"}
-    assert not outputs.record(SNOMEDCT, NO_PARTLY.sort_key, PARTLY)
+    assert not outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, PARTLY)
 
 
 def test_an_output_that_cannot_be_read_is_none():
     world, _ = a_world()
-    key = (f"{SCOPE}/SNOMEDCT", NO_PARTLY.sort_key)
+    key = (f"{SCOPE}/SNOMEDCT", PARTIAL_JOB.sort_key)
     for damaged in ("", "[]", "{", '{"InputFileCount":"x"}'):
         world.database.items[key]["JobOutput"] = {"S": damaged}
         assert stored(world) is None
@@ -156,13 +164,13 @@ def test_a_row_that_other_writers_keep_changing_raises_an_error(slept):
     world, outputs = a_world()
     world.refuse_writes(*range(1, 99), reason="ConditionalCheckFailed")
     with pytest.raises(LedgerUnavailable):
-        outputs.record(SNOMEDCT, NO_PARTLY.sort_key, PARTLY)
+        outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, PARTLY)
 
 
 def test_a_row_of_an_older_version_is_counted_with_its_output_by_the_recount():
     world, outputs = a_world()
     world.forget_counters()
-    outputs.record(SNOMEDCT, NO_PARTLY.sort_key, PARTLY)
+    outputs.record(SNOMEDCT, PARTIAL_JOB.sort_key, PARTLY)
     assert world.recount() == 0
     world.agree()
 

@@ -6,7 +6,7 @@ from jobledger.errors import (
     ObjectDenied,
 )
 from jobledger.outputs import recent
-from testing.builders import HOUR, MINUTE, NOW, SECOND
+from testing.builders import HOUR, MINUTE, NOW, SCOPE, SECOND, MemoryLedger
 from testing.memory_dynamodb import error
 from tests.unit.outputs.world import (
     CANARY,
@@ -36,6 +36,15 @@ def test_jobs_that_may_have_no_manifest_are_not_what_fails(status, said, logged)
     jobs = [ended_job(n, status, ManifestFilePath="s3://other/Manifest") for n in range(1, 10)]
     OutputsWorld(*jobs).end()
     assert logged()[1].get("OutputsFailing") == said
+
+
+def test_of_two_runs_at_once_one_adds_its_outcomes():
+    world = MemoryLedger()
+    world.before_a_write(lambda: recent.keep_outcomes(world.ledger, [True] * 5))
+    recent.keep_outcomes(world.ledger, [False] * 5)
+    row = world.ledger.table.get({"PK": f"{SCOPE}#outputs", "SK": "recent"})
+    assert row is not None
+    assert row["Outcomes"] == "+++++"
 
 
 def test_a_ledger_that_does_not_keep_the_outcomes_stops_nothing(logged):

@@ -16,7 +16,9 @@ from testing.interleavings import Interleavings, Overlaps, interleave
 from tests.unit.digest import test_delivery as delivery
 from tests.unit.ledger import test_active_rows as active_rows
 from tests.unit.ledger import test_counters as counters
+from tests.unit.ledger import test_outputs as outputs
 from tests.unit.ledger import test_writing as writing
+from tests.unit.outputs import test_metrics as recent
 from tests.unit.sync import test_pace as pace
 from tests.unit.sync import test_shared_syncs as shared_syncs
 
@@ -81,6 +83,10 @@ FOUND_BY: dict[str, Callable[[], object]] = {
     "the result of a shared sync": (
         shared_syncs.test_a_sync_that_was_given_up_leaves_the_claim_of_the_next_one
     ),
+    "the job row of an output": (
+        outputs.test_an_output_that_is_written_beside_another_change_of_its_job_undoes_nothing
+    ),
+    "the last outcomes": recent.test_of_two_runs_at_once_one_adds_its_outcomes,
     "a digest's state": lambda: delivery.test_a_state_that_derives_from_an_older_one_is_not_written(
         DigestWorld()
     ),
