@@ -23,6 +23,7 @@ from botocore.httpsession import URLLib3Session
 from bench.alone import Raw
 from bench.events import request
 from bench.large_table import LargeTable
+from jobledger.api import deployment
 from jobledger.clients import session
 from jobledger.digest.content import DigestReader
 from jobledger.digest.windows import Window
@@ -108,8 +109,8 @@ class Sized:
 
     def call(self, path: str) -> None:
         """Let the API's handler answer a request from this ledger."""
-        setattr(api, "_ledger", lambda: self.ledger)  # noqa: B010 - mypy refuses the assignment
-        setattr(api, "_now", lambda: self.now)  # noqa: B010 - as above
+        setattr(deployment, "ledger", lambda: self.ledger)  # noqa: B010 - mypy refuses the assignment
+        setattr(deployment, "now", lambda: self.now)  # noqa: B010 - as above
         assert api.handler(request(path), _Context())["statusCode"] == 200
 
     def digest(self) -> None:

@@ -53,6 +53,7 @@ _HEALTH_OF_FAMILY = {
 FAMILIES = {"*": _HEALTH_OF_FAMILY}
 PAGE = {JOBS: [dict], "NextToken?": _token, "AsOf?": _time_or_null}
 DESCRIPTION = {JOB: {"Family": str}, "History": [{"ObservedAt": _time}]}
+_PROCESSED = ("InputFileCount", "UnprocessedFilesCount", "TotalMeteredCharacters")
 SUMMARY = {"Total": int, "AsOf?": _time_or_null}
 SUMMARY_IN_FULL = SUMMARY | {
     "ByStatus": {"*": int},
@@ -61,6 +62,13 @@ SUMMARY_IN_FULL = SUMMARY | {
     "OldestActive": _object_or_null,
     "ExpiringSoon": int,
     "FailureRate": _number_or_null,
+    "Output?": {
+        "ByFamily": {
+            "*": {"*": dict.fromkeys(_PROCESSED, int)},
+        },
+        "Characters": {"*": {"*": int}},
+        "Cost?": {"*": {"*": str}},
+    },
 }
 DIGEST = {"DigestId": str, "Window": {"Start": _time, "End": _time}, "Counts": {"*": int}}
 HEALTH = {"Status": str, "Families": FAMILIES}

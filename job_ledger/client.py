@@ -201,9 +201,9 @@ def _next_token(response: Response) -> str | None:
 
 
 def _next(filters: ListFilters, token: str) -> ListFilters:
-    """Return the filters of the next page. Only the first page of a walk can ask for a sync."""
+    """Return the filters of the next page. Only the first page of a traversal can ask for a sync."""
     if token == filters.get("next_token"):
-        raise invalid_answer(200, "")  # or the walk would never end
+        raise invalid_answer(200, "")  # or the traversal would never end
     following: dict[str, Any] = {**filters, "next_token": token}
     following.pop("consistent_read", None)
     return cast(ListFilters, following)

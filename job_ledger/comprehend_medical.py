@@ -208,7 +208,7 @@ class ComprehendMedicalCalls(ComprehendMedicalClient):
 
 
 def _of_botocore(error: JobLedgerError) -> BaseException:
-    """Return what a botocore client raises where this package raises an error that is no answer."""
+    """Return what a botocore client raises where this package raises an error that is not an answer."""
     if error.__cause__ is not None:
         return error.__cause__
     return NoCredentialsError() if isinstance(error, CredentialsUnavailable) else error

@@ -1,6 +1,6 @@
 """The runs of an EventBridge Scheduler expression: the longest time between two, and the next one.
 
-It imports nothing of the package: `stacks/schedule_gaps.py` reads it as a file.
+The stack imports it as well: it needs the standard library only.
 """
 
 import calendar

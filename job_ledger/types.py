@@ -50,6 +50,19 @@ class DataConfig(TypedDict, total=False):
     S3Key: str
 
 
+class JobOutput(TypedDict, total=False):
+    """What a job processed, from its manifest; with a Problem, what could not be read at the Location."""
+
+    InputFileCount: int
+    SuccessFilesCount: int
+    UnprocessedFilesCount: int
+    TotalMeteredCharacters: int
+    TotalDurationSeconds: int
+    ErrorCodes: dict[str, int]
+    Problem: str
+    Location: str
+
+
 class Job(TypedDict, total=False):
     """A job as the service lists it, and its family."""
 
@@ -69,6 +82,7 @@ class Job(TypedDict, total=False):
     KMSKey: str
     ModelVersion: str
     AlteredProperties: list[str]
+    Output: JobOutput
 
 
 class JobList(TypedDict):
@@ -115,6 +129,22 @@ class OldestActive(TypedDict, total=False):
     AgeSeconds: float
 
 
+class ProcessedFiles(TypedDict):
+    """What jobs processed: input files, those of them that were not processed, and billed characters."""
+
+    InputFileCount: int
+    UnprocessedFilesCount: int
+    TotalMeteredCharacters: int
+
+
+class OutputTotals(TypedDict):
+    """What jobs processed: by family and status, and the billed characters, and their cost, by month and family."""
+
+    ByFamily: dict[str, dict[str, ProcessedFiles]]
+    Characters: dict[str, dict[str, int]]
+    Cost: NotRequired[dict[str, dict[str, str]]]
+
+
 class Summary(TypedDict):
     """Counts and durations of all jobs that match."""
 
@@ -126,6 +156,7 @@ class Summary(TypedDict):
     ExpiringSoon: int
     FailureRate: float | None
     AsOf: str | None
+    Output: NotRequired[OutputTotals]
 
 
 class Window(TypedDict):

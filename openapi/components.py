@@ -1,4 +1,4 @@
-"""The parameters, responses and headers of the OpenAPI document, for `openapi.py`."""
+"""The parameters, responses and headers of the OpenAPI document, for `document.py`."""
 
 from typing import Any
 

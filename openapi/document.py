@@ -61,19 +61,7 @@ def document() -> Node:
         "servers": [{"url": "."}],
         "security": [{"sigv4": []}],
         "tags": [{"name": name, "description": meaning} for name, meaning in _TAGS.items()],
-        "paths": {
-            "/jobs": {"get": _list_jobs()},
-            "/jobs/{JobId}": {"get": _get_job()},
-            "/summary": {"get": _get_summary()},
-            "/digests": {"get": _get_digest(), "post": _post_digest()},
-            "/health": {"get": _get_health()},
-            "/openapi.json": {"get": _get_openapi()},
-            "/docs": {"get": _get_docs()},
-            "/docs/{Asset}": {"get": _get_asset()},
-            "/board": {"get": _get_board()},
-            "/board/{Asset}": {"get": _get_board_asset()},
-            "/board/jobs/{JobId}": {"get": _get_board_job()},
-        },
+        "paths": _paths(),
         "components": {
             "schemas": SCHEMAS,
             "headers": HEADERS,
@@ -88,6 +76,22 @@ def document() -> Node:
                 }
             },
         },
+    }
+
+
+def _paths() -> Node:
+    return {
+        "/jobs": {"get": _list_jobs()},
+        "/jobs/{JobId}": {"get": _get_job()},
+        "/summary": {"get": _get_summary()},
+        "/digests": {"get": _get_digest(), "post": _post_digest()},
+        "/health": {"get": _get_health()},
+        "/openapi.json": {"get": _get_openapi()},
+        "/docs": {"get": _get_docs()},
+        "/docs/{Asset}": {"get": _get_asset()},
+        "/board": {"get": _get_board()},
+        "/board/{Asset}": {"get": _get_board_asset()},
+        "/board/jobs/{JobId}": {"get": _get_board_job()},
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from jobledger.fitting import ALTERED
 from jobledger.inputs.formats import documented
 from jobledger.inputs.payloads import DIGEST_BODY
+from jobledger.ledger.output import PROBLEMS
 from jobledger.service import PROPERTIES, Family, JobStatus
 
 Schema = dict[str, Any]
@@ -55,7 +56,7 @@ _EXAMPLES = {
 
 
 def _object(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
-    """Return the schema of an object in a response. It is open: generators take silence for closed."""
+    """Return the schema of an object in a response. It says that other members may come, because generators take silence to mean that none may."""
     required = {"required": [name for name in properties if name not in optional]}
     return {
         "type": "object",
@@ -84,10 +85,57 @@ def _property(name: str) -> Schema:
     return {"type": "string", "examples": [_EXAMPLES[name]]}
 
 
+_NUMBERS = {
+    name: {"type": "integer", "minimum": 0}
+    for name in (
+        *("InputFileCount", "SuccessFilesCount", "UnprocessedFilesCount"),
+        *("TotalMeteredCharacters", "TotalDurationSeconds"),
+    )
+}
+_OUTPUT = {
+    **_object(
+        _NUMBERS
+        | {
+            "ErrorCodes": {
+                "type": "object",
+                "additionalProperties": _COUNT,
+                "description": "The files that were not processed, by the service's error code",
+            },
+            "Problem": {
+                "type": "string",
+                "examples": [*PROBLEMS],
+                "description": "Why the manifest could not be read; with the numbers, why the list of unprocessed files could not",
+            },
+            "Location": {"type": "string", "description": "Where the manifest was looked for"},
+        },
+        (*_NUMBERS, "ErrorCodes", "Problem", "Location"),
+    ),
+    "description": "Only with the setting outputBuckets, of ended jobs: what the job processed, from its manifest in S3",
+}
+_OUTPUT_TOTALS = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "additionalProperties": _object(
+            dict.fromkeys(
+                ("InputFileCount", "UnprocessedFilesCount", "TotalMeteredCharacters"), _COUNT
+            )
+        ),
+    },
+    "description": "By family and status",
+}
+
+
+def _by_month(value: Schema, description: str) -> Schema:
+    inner = {"type": "object", "additionalProperties": value}
+    return {"type": "object", "additionalProperties": inner, "description": description}
+
+
 _JOB = {
     **_object(
-        {name: _property(name) for name in PROPERTIES} | {ALTERED: _ALTERED, "Family": _FAMILY},
-        (*PROPERTIES, ALTERED),
+        {name: _property(name) for name in PROPERTIES}
+        | {ALTERED: _ALTERED, "Family": _FAMILY, "Output": _OUTPUT},
+        (*PROPERTIES, ALTERED, "Output"),
     ),
     "description": "All properties of a job as the service lists them, and its Family. Properties that the service "
     "adds later are passed through.",
@@ -161,14 +209,31 @@ SCHEMAS: dict[str, Schema] = {
             },
             "FailureRate": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
             "AsOf": _AS_OF,
-        }
+            "Output": {
+                **_object(
+                    {
+                        "ByFamily": _OUTPUT_TOTALS,
+                        "Characters": _by_month(
+                            _COUNT, "Billed characters by submit month and family"
+                        ),
+                        "Cost": _by_month(
+                            {"type": "string", "pattern": r"^\d+\.\d\d$"},
+                            "Only with the setting characterPrices: their price by submit month and family",
+                        ),
+                    },
+                    ("Cost",),
+                ),
+                "description": "Only with the setting outputBuckets: what the jobs processed whose manifest was read",
+            },
+        },
+        ("Output",),
     ),
     "DigestRequest": {
         **DIGEST_BODY.full_schema,
         "description": "The digest's window, from 2018 on and ending at least two minutes ago; "
         "by default, from the end of the last digest on",
         "properties": {
-            # Epoch seconds as a number are left out: of a choice, generators make code that sends no time.
+            # Epoch seconds as a number are left out: from a choice of schemas, generators make code that cannot send a time.
             name: documented(member.schema["anyOf"][0])
             | {"description": member.description, "examples": [_A_TIME]}
             for name, member in DIGEST_BODY.members.items()

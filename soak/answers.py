@@ -22,18 +22,18 @@ Job = Mapping[str, Any]
 Query = Mapping[str, Any]
 
 
-def walk_problem(jobs: Sequence[Job], query: Query, known: Iterable[str]) -> str | None:
+def traversal_problem(jobs: Sequence[Job], query: Query, known: Iterable[str]) -> str | None:
     """Check all pages of a list, newest first: `known` are ids that earlier such lists had."""
     ids = [str(job["JobId"]) for job in jobs]
     keys = [(job["SubmitTime"], job["JobId"]) for job in jobs]
     if len(set(ids)) < len(ids):
-        return "a walk repeats a job"
+        return "a traversal repeats a job"
     if keys != sorted(keys, reverse=True):
-        return "a walk is not in order"
+        return "a traversal is not in order"
     if not all(_fits(job, query) for job in jobs):
-        return "a walk has a job that its filters exclude"
+        return "a traversal has a job that its filters exclude"
     if missing := set(known) - set(ids):
-        return f"a walk lacks {len(missing)} jobs that an earlier one had"
+        return f"a traversal lacks {len(missing)} jobs that an earlier one had"
     return None
 
 
@@ -46,10 +46,10 @@ def _fits(job: Job, query: Query) -> bool:
     )
 
 
-def same_walk_problem(first: Sequence[Job], second: Sequence[Job]) -> str | None:
-    """Check two walks with one Idempotency-Key and pages of other sizes."""
+def same_traversal_problem(first: Sequence[Job], second: Sequence[Job]) -> str | None:
+    """Check two traversals with one Idempotency-Key and pages of other sizes."""
     if [job["JobId"] for job in first] != [job["JobId"] for job in second]:
-        return "a walk differs from the list as of its first page"
+        return "a traversal differs from the list as of its first page"
     return None
 
 

@@ -1,6 +1,6 @@
 """50 readers of the API: `python -m soak.readers URL FILE` reads until SIGTERM, then writes what it saw.
 
-Each reader walks lists, by key and by filter, and reads summaries, CSV pages and single jobs, and checks
+Each reader goes through lists, by key and by filter, and reads summaries, CSV pages and single jobs, and checks
 each answer with `soak.answers`.
 """
 
@@ -45,8 +45,15 @@ class Reader:
 
     def read_until(self, stopped: threading.Event) -> None:
         """Read and think in turn."""
-        kinds = [self.walk, self.walk_by_key, self.summary, self.csv, self.job, self.consistent]
-        kinds += [self.walk, self.job]
+        kinds = [
+            self.traversal,
+            self.traversal_by_key,
+            self.summary,
+            self.csv,
+            self.job,
+            self.consistent,
+        ]
+        kinds += [self.traversal, self.job]
         pause = self._random.uniform(0, ARRIVING_SECONDS)
         while not stopped.wait(pause):
             pause = self._random.uniform(*THINKING_SECONDS)
@@ -65,25 +72,25 @@ class Reader:
                 ended = datetime.now(UTC).timestamp()
                 self._api.record.failed(Failure(began, ended, problem, 200))
 
-    def walk(self) -> str | None:
+    def traversal(self) -> str | None:
         """Read all pages of a list."""
         query = self._query()
         jobs = self._pages(query)
         for job in jobs:
             self._remember(job)
         if query.keys() != {"Family"}:
-            return answers.walk_problem(jobs, query, ())
+            return answers.traversal_problem(jobs, query, ())
         known = self._known.setdefault(query["Family"], set())
-        problem = answers.walk_problem(jobs, query, known)
+        problem = answers.traversal_problem(jobs, query, known)
         known.update(str(job["JobId"]) for job in jobs)
         return problem
 
-    def walk_by_key(self) -> str | None:
+    def traversal_by_key(self) -> str | None:
         """Read a list twice by one key, with pages of other sizes."""
         query = {"Family": self._random.choice(FAMILIES[:-1])}
         key = uuid.uuid4().hex
         first = self._pages(query, key)
-        return answers.same_walk_problem(first, self._pages(query, key))
+        return answers.same_traversal_problem(first, self._pages(query, key))
 
     def summary(self) -> str | None:
         """Read the totals of all families."""

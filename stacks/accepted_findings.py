@@ -161,7 +161,7 @@ ACCEPTED = (
     Accepted(
         ("CKV_AWS_33",),
         ("Key",),
-        "The statement LogsOfCallers names everyone, and its condition only callers of the own account through"
+        "The statement LogsOfCallers names everyone, and its condition only callers of this account through"
         " CloudWatch Logs. A principal of the account would leave it to IAM policies, which the account's role for"
         " logs of API Gateway does not have.",
     ),

@@ -60,28 +60,43 @@ class JobAlerts(Construct):
         ]
         self.undelivered: sqs.Queue | None = None
         self.function: LedgerFunction | None = None
-        if not settings.alert_on:
-            return
-        self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
+        if settings.alert_on:
+            topics = {"ALERT_TOPIC_ARN": self.topic}
+            if chat_topic is not None:
+                topics["CHAT_TOPIC_ARN"] = chat_topic
+            self.undelivered = dead_letter_queue(self, "Undelivered", key=key)
+            self.function = self._publish_changes(deployment, self.undelivered, topics, api_url)
+
+    def _publish_changes(
+        self,
+        deployment: Deployment,
+        undelivered: sqs.Queue,
+        topics: dict[str, sns.Topic],
+        api_url: str,
+    ) -> LedgerFunction:
+        """Create the rule, the queue that it sends to, and the function that reads it each minute."""
         waiting = waiting_queue(
-            self, "Waiting", key=key, hidden=_HIDDEN, times=_TIMES, undelivered=self.undelivered
+            self,
+            "Waiting",
+            key=deployment.key,
+            hidden=_HIDDEN,
+            times=_TIMES,
+            undelivered=undelivered,
         )
-        rule = _rule(self, settings=settings, waiting=waiting, undelivered=self.undelivered)
+        rule = _rule(self, settings=deployment.settings, waiting=waiting, undelivered=undelivered)
         # In early versions the rule sent to the topic. An update changes the rule before it removes that permission.
         self.topic.node.find_child("Policy").node.add_dependency(rule)
-        topics = {"ALERT_TOPIC_ARN": self.topic}
-        if chat_topic is not None:
-            topics["CHAT_TOPIC_ARN"] = chat_topic
-        self.function = _function(self, deployment, waiting, topics, api_url)
+        function = _function(self, deployment, waiting, topics, api_url)
         schedule_often(
             self,
             "Schedule",
-            self.function,
+            function,
             role_id=_ROLE_ID,
             description="Job Ledger: alerts",
             minutes=1,
             payload={},
         )
+        return function
 
     def accept(self, alarms: Iterable[cloudwatch.Alarm]) -> None:
         """Accept notifications of this deployment's own alarms.

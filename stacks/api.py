@@ -57,16 +57,7 @@ class Api(Construct):
         self.function.add_environment("SYNC_FUNCTION_NAME", sync.function_name)
         self.function.add_environment("DIGEST_FUNCTION_NAME", digest.function_name)
         if settings.keep_warm:
-            # So that a lone caller meets no cold start.
-            schedule_often(
-                self,
-                "KeepWarm",
-                self.function,
-                role_id=_KEEP_WARM_ROLE,
-                description="Job Ledger: keep one environment of the API function warm",
-                minutes=settings.sync_minutes,
-                payload=WARM_UP,
-            )
+            _keep_warm(self, self.function, settings)
         role = self.function.own_role
         deployment.ledger.grant_reading(role)
         allow_invoking(role, sync, "InvokeSync")  # for ConsistentRead
@@ -77,16 +68,14 @@ class Api(Construct):
         add_problem_responses(rest)
         _add_methods(rest, self.function)
         if settings.web_acl_arn:
+            stage = self.stage.stage_arn
             wafv2.CfnWebACLAssociation(
-                self,
-                "WebAcl",
-                resource_arn=rest.deployment_stage.stage_arn,
-                web_acl_arn=settings.web_acl_arn,
+                self, "WebAcl", resource_arn=stage, web_acl_arn=settings.web_acl_arn
             )
         self.policies = CallerPolicies(self, "Callers", rest=rest)
         stack = Stack.of(self)
         host = f"{rest.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
-        self.url = f"https://{host}/{rest.deployment_stage.stage_name}"
+        self.url = f"https://{host}/{self.stage.stage_name}"
         # By the stage's name alone, for resources that the stage's deployment depends on.
         self.address = f"https://{host}/{STAGE}"
 
@@ -109,6 +98,19 @@ def _function(scope: Construct, deployment: Deployment) -> LedgerFunction:
         },
         # API Gateway samples the requests, and the function traces those. The runs of keepWarm are not traced.
         tracing=lambda_.Tracing.PASS_THROUGH,
+    )
+
+
+def _keep_warm(scope: Construct, function: LedgerFunction, settings: Settings) -> None:
+    """Call the function at each interval of syncs, so that a lone caller meets no cold start."""
+    schedule_often(
+        scope,
+        "KeepWarm",
+        function,
+        role_id=_KEEP_WARM_ROLE,
+        description="Job Ledger: keep one environment of the API function warm",
+        minutes=settings.sync_minutes,
+        payload=WARM_UP,
     )
 
 

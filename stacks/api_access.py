@@ -56,7 +56,7 @@ def endpoint(scope: Construct, settings: Settings) -> apigateway.EndpointConfigu
 
 
 def resource_policy(settings: Settings) -> iam.PolicyDocument:
-    """Return the policy of the API: callers of the own account and of the setting allowedAccounts.
+    """Return the policy of the API: callers of the deployment's account and of those in the setting allowedAccounts.
 
     An account is named by its root, so the account's own policies decide which of its roles may call:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html

@@ -104,16 +104,9 @@ class LedgerFunction(lambda_.Function):
 
         With the level WARN, Lambda writes its own records of failed runs only.
         """
-        settings, code, key = deployment.settings, deployment.code, deployment.key
-        # CDK's default role has a managed policy that may write to every log group.
-        self.own_role = iam.Role(
-            scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
-        )
+        code = deployment.code
         log_group = log_group_for(scope, f"{construct_id}Logs", deployment)
-        allow_logs(self.own_role, log_group, key)
-        # X-Ray has no resources to name.
-        write_traces = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-        allow(self.own_role, "WriteTraces", write_traces, ["*"])
+        self.own_role = _role(scope, f"{construct_id}Role", log_group, deployment.key)
         super().__init__(
             scope,
             construct_id,
@@ -132,10 +125,22 @@ class LedgerFunction(lambda_.Function):
             tracing=tracing,
             environment={
                 **_POWERTOOLS,
-                "POWERTOOLS_SERVICE_NAME": settings.service_name,
+                "POWERTOOLS_SERVICE_NAME": deployment.settings.service_name,
                 **environment,
             },
         )
+
+
+def _role(scope: Construct, construct_id: str, log_group: logs.LogGroup, key: kms.IKey) -> iam.Role:
+    """Create a role that may write one log group, and traces.
+
+    CDK's default role has a managed policy that may write to every log group.
+    """
+    role = iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    allow_logs(role, log_group, key)
+    # X-Ray has no resources to name.
+    allow(role, "WriteTraces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
+    return role
 
 
 def log_group_for(scope: Construct, construct_id: str, deployment: Deployment) -> logs.LogGroup:

@@ -75,11 +75,11 @@ class Ledger(dynamodb.Table):
         allow_reading_tables(role, self._key)
 
     def grant_recording(self, role: iam.Role) -> None:
-        """Allow to put, update and check rows, and to delete rows of jobs.
+        """Allow putting, updating and checking rows, and deleting rows of jobs.
 
         The row of an active job is deleted when the job ends, and a job's row moves when its submit time changes.
         Both happen in transactions. AWS does not document whether the condition sees the keys of the deleted row
-        only, or of all rows of the transaction: it allows both. It never allows to delete digests, claims or the pace.
+        only, or of all rows of the transaction: it allows both. It never allows deleting digests, claims or the pace.
         """
         actions = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         allow(role, "WriteLedger", actions, [self.table_arn])
@@ -94,7 +94,7 @@ class Ledger(dynamodb.Table):
         allow_writing_tables(role, self._key)
 
     def grant_writing_partition(self, role: iam.Role, partition: str) -> None:
-        """Allow to put the rows with this partition key, and no others. The key is granted elsewhere."""
+        """Allow putting the rows with this partition key, and no others. The key is granted elsewhere."""
         allow(
             role,
             "WriteOwnRows",

@@ -30,23 +30,7 @@ class Outputs(Construct):
         exists anyway, because another alarm would be a sixth of what outputs cost.
         """
         super().__init__(scope, construct_id)
-        self.function = LedgerFunction(
-            self,
-            "Function",
-            deployment,
-            handler="jobledger.handlers.outputs.handler",
-            description="Job Ledger: reads what each ended job processed from its manifest in S3",
-            timeout=Duration.minutes(5),
-            memory_size=384,  # a list of 64 MB, with the codes in it
-            environment={
-                **deployment.environment,
-                "OUTPUT_BUCKETS": ",".join(deployment.settings.output_buckets),
-                "UNDELIVERED_QUEUE_URL": undelivered.queue_url,
-            },
-            # X-Ray and Lambda's log would record each run, most of which find nothing to read.
-            tracing=lambda_.Tracing.PASS_THROUGH,
-            system_log_level=lambda_.SystemLogLevel.WARN,
-        )
+        self.function = _function(self, deployment, undelivered)
         role = self.function.own_role
         allow_dead_letters(role, undelivered, deployment.key)
         deployment.ledger.grant_finding(role)
@@ -69,6 +53,26 @@ class Outputs(Construct):
             minutes=1,
             payload={},
         )
+
+
+def _function(scope: Construct, deployment: Deployment, undelivered: sqs.Queue) -> LedgerFunction:
+    return LedgerFunction(
+        scope,
+        "Function",
+        deployment,
+        handler="jobledger.handlers.outputs.handler",
+        description="Job Ledger: reads what each ended job processed from its manifest in S3",
+        timeout=Duration.minutes(5),
+        memory_size=384,  # a list of 64 MB, with the codes in it
+        environment={
+            **deployment.environment,
+            "OUTPUT_BUCKETS": ",".join(deployment.settings.output_buckets),
+            "UNDELIVERED_QUEUE_URL": undelivered.queue_url,
+        },
+        # X-Ray and Lambda's log would record each run, most of which find nothing to read.
+        tracing=lambda_.Tracing.PASS_THROUGH,
+        system_log_level=lambda_.SystemLogLevel.WARN,
+    )
 
 
 def _allow_manifests(role: iam.Role, deployment: Deployment) -> None:

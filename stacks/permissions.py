@@ -33,7 +33,7 @@ def allow(
 
 
 def allow_logs(role: iam.Role, log_group: logs.ILogGroup, key: kms.IKey) -> None:
-    """Allow to write to one encrypted log group.
+    """Allow writing to one encrypted log group.
 
     CloudWatch Logs uses the key with its own permission and, on its caller's behalf, with the caller's:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
@@ -45,7 +45,7 @@ def allow_logs(role: iam.Role, log_group: logs.ILogGroup, key: kms.IKey) -> None
 
 
 def allow_invoking(role: iam.Role, function: lambda_.IFunction, sid: str = "Invoke") -> None:
-    """Allow to invoke exactly this function, not its versions or aliases, which do not exist."""
+    """Allow invoking exactly this function, not its versions or aliases, which do not exist."""
     allow(role, sid, ["lambda:InvokeFunction"], [function.function_arn])
 
 
@@ -57,7 +57,7 @@ def allow_dead_letters(role: iam.Role, queue: sqs.Queue, key: kms.IKey) -> None:
 
 
 def allow_receiving(role: iam.Role, queue: sqs.Queue, key: kms.IKey) -> None:
-    """Allow to read an encrypted queue, and to delete what was read."""
+    """Allow reading an encrypted queue, and deleting what was read."""
     actions = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
     allow(role, "ReceiveMessages", actions, [queue.queue_arn])
     through = encryption.through("sqs", queue)
@@ -65,7 +65,7 @@ def allow_receiving(role: iam.Role, queue: sqs.Queue, key: kms.IKey) -> None:
 
 
 def allow_publishing(role: iam.Role, topics: Mapping[str, sns.Topic], key: kms.IKey) -> None:
-    """Allow to publish to encrypted topics, given by the names of the statements.
+    """Allow publishing to encrypted topics, given by the names of the statements.
 
     This also gives each topic a policy: a topic without one accepts messages from the whole account.
     """
@@ -84,12 +84,12 @@ def allow_publishing(role: iam.Role, topics: Mapping[str, sns.Topic], key: kms.I
 
 
 def allow_reading_tables(role: iam.Role, key: kms.IKey) -> None:
-    """Allow to use the key of encrypted tables for reading."""
+    """Allow using the key of encrypted tables for reading."""
     _allow_key_of_tables(role, "ReadTables", encryption.READING, key)
 
 
 def allow_writing_tables(role: iam.Role, key: kms.IKey) -> None:
-    """Allow to use the key of encrypted tables for writing. Reading is a permission of its own."""
+    """Allow using the key of encrypted tables for writing. Reading is a permission of its own."""
     _allow_key_of_tables(role, "WriteTables", encryption.WRITING, key)
 
 

@@ -13,47 +13,34 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs
 
-from jobledger.api import keyed_walks
-from jobledger.api.keyed_walks import KeyedWalks
+from jobledger.api import deployment, keyed_traversals
+from jobledger.api.keyed_traversals import KeyedTraversals
 from jobledger.handlers import api
 from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
 from jobledger.observability import logger
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import NOW, SCOPE
-from testing.digests import REMEMBERED, MemoryTables
+from testing import digests
+from testing.builders import NOW, SCOPE, agree
+from testing.digests import OF_READERS, REMEMBERED, MemoryTables
 from testing.memory_dynamodb import MemoryDynamoDB
 
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-ENVIRONMENT = {
-    "LEDGER_TABLE_NAME": "ledger",
+ENVIRONMENT = OF_READERS | {
     "LEDGER_SCOPE": SCOPE,
-    "FAMILIES": ",".join(Family),
-    "SYNC_MINUTES": "1",
     "SYNC_FUNCTION_NAME": "sync",
     "DIGEST_FUNCTION_NAME": "digest",
-    "IDEMPOTENCY_TABLE_NAME": REMEMBERED,
-    "POWERTOOLS_TRACE_DISABLED": "1",
-    "POWERTOOLS_SERVICE_NAME": "job-ledger",
-    "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
 }
 
 
-class Context:
-    """What Lambda passes beside the event."""
+class Context(digests.Context):
+    """What Lambda passes beside the event, with the time for which API Gateway waits."""
 
-    function_name = "api"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:api"
-    aws_request_id = "r"
-    milliseconds = 29_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.milliseconds
+    def __init__(self, milliseconds: int = 29_000) -> None:
+        super().__init__(milliseconds)
 
 
 @dataclass(frozen=True)
@@ -97,7 +84,7 @@ class Api:
         self.context = Context()
         self.idempotency = MemoryTables()
         self.slept = 0.0
-        self.walks = KeyedWalks(self.idempotency, REMEMBERED, self.sleep)
+        self.traversals = KeyedTraversals(self.idempotency, REMEMBERED, self.sleep)
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answer_of_function: Any = {}
 
@@ -124,7 +111,7 @@ class Api:
     def get(self, path: str = "/jobs", **query: object) -> Answer:
         return self.call(path, query)
 
-    def walk(self, **query: object) -> Iterator[list[dict[str, Any]]]:
+    def traverse(self, **query: object) -> Iterator[list[dict[str, Any]]]:
         """Yield page after page."""
         while True:
             answer = self.get("/jobs", **query)
@@ -143,28 +130,25 @@ class Api:
         self, families: Iterable[Family] = Family, as_of: datetime | None = None
     ) -> None:
         """Note that the ledger agrees with the service."""
-        for family in families:
-            state = self.ledger.state(family)
-            state = SyncState(as_of=rfc3339(as_of or self.now), version=state.version)
-            assert self.ledger.save_state(family, state)
+        agree(self.ledger, rfc3339(as_of or self.now), families)
 
     def its_ledger(self) -> Ledger:
-        """Stand in for `api._ledger`."""
+        """Stand in for `deployment.ledger`."""
         return self.ledger
 
     def its_time(self) -> datetime:
-        """Stand in for `api._now`."""
+        """Stand in for `deployment.now`."""
         return self.now
 
-    def its_walks(self) -> KeyedWalks:
-        """Stand in for `keyed_walks.keyed_walks`."""
-        return self.walks
+    def its_traversals(self) -> KeyedTraversals:
+        """Stand in for `keyed_traversals.keyed_traversals`."""
+        return self.traversals
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
 
     def function(self, variable: str) -> Any:
-        """Stand in for `api._function`."""
+        """Stand in for `deployment.function`."""
 
         def ask(payload: Mapping[str, Any]) -> Any:
             self.asked.append((variable, payload))
@@ -183,10 +167,10 @@ def running_api(database: MemoryDynamoDB | None = None) -> Iterator[Api]:
     made = Api(database or MemoryDynamoDB())
     with (
         mock.patch.dict("os.environ", ENVIRONMENT),
-        mock.patch.object(api, "_ledger", made.its_ledger),
-        mock.patch.object(api, "_function", made.function),
-        mock.patch.object(api, "_now", made.its_time),
-        mock.patch.object(keyed_walks, "keyed_walks", made.its_walks),
+        mock.patch.object(deployment, "ledger", made.its_ledger),
+        mock.patch.object(deployment, "function", made.function),
+        mock.patch.object(deployment, "now", made.its_time),
+        mock.patch.object(keyed_traversals, "keyed_traversals", made.its_traversals),
     ):
         yield made
 

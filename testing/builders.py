@@ -1,7 +1,7 @@
 """Times, jobs and a ledger in memory: what most tests begin with. A keyword changes what a test is about."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from jobledger.jobs import Job, job_from_service
 from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.recording import Recorded
 from jobledger.ledger.rows import Change
 from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row, Table
@@ -68,18 +69,11 @@ def full_job(number: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def job_facts(
-    number: int = 1,
-    status: str | None = "COMPLETED",
-    family: Family = Family.SNOMEDCT,
-    *,
-    submit_time: str | None = None,
-    end_time: str | None = None,
-    expiration_time: str | None = None,
-    expired: bool = False,
+    number: int = 1, status: str | None = "COMPLETED", family: Family = Family.SNOMEDCT, **more: Any
 ) -> JobFacts:
-    """What totals and digests know of a job. Its id looks like one of the service's."""
+    """What totals and digests know of a job; times in `more`. Its id looks like one of the service's."""
     job_id = f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC834:032x}"[-32:]
-    return JobFacts(family, job_id, status, submit_time, end_time, expiration_time, expired)
+    return replace(JobFacts(family, job_id, status, None, None, None), **more)
 
 
 def matches(job: Job, query: JobQuery) -> bool:
@@ -92,6 +86,13 @@ def matches(job: Job, query: JobQuery) -> bool:
         and (not query.statuses or job.status in query.statuses)
         and (query.after or "") < submitted < (query.before or "~")
     )
+
+
+def agree(ledger: Ledger, as_of: str, families: Iterable[Family] = Family) -> None:
+    """Note in the states of syncs that the ledger agrees with the service."""
+    for family in families:
+        state = SyncState(as_of=as_of, version=ledger.state(family).version)
+        assert ledger.save_state(family, state)
 
 
 class MemoryLedger:
@@ -111,14 +112,14 @@ class MemoryLedger:
         """The ledger's clock."""
         return self.now
 
-    def record(
-        self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True
-    ) -> None:
-        """Write jobs as if the service listed them, now unless another time is given."""
+    def record(self, *jobs: Job, listed_at: datetime | None = None, **more: Any) -> Recorded:
+        """Write jobs as if the service listed them, now unless another time is given; return the last family's result."""
+        recorded = Recorded(0, 0)
         for family in dict.fromkeys(job.family for job in jobs):
             mine = [job for job in jobs if job.family is family]
             time = rfc3339(listed_at or self.now)
-            self.ledger.record(family, mine, time, announce_new=announce_new)
+            recorded = self.ledger.record(family, mine, time, **{"announce_new": True} | more)
+        return recorded
 
     def row(self, job_id: str = "job") -> Row:
         """The row of a job."""

@@ -1,16 +1,18 @@
 """A ledger in memory whose jobs are counted, and what its counters have to be."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.recording import Recorded
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import SCOPE, SECOND, MemoryLedger
-from testing.recounted import recounted, stored_counters
+from testing.recounted import check_rows, recounted
 
 TODAY = "2026-11-23"
 EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
@@ -19,11 +21,9 @@ EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
 class Counted(MemoryLedger):
     """A ledger in memory. `record` lists jobs one second later; `states` are those of syncs that have counted them."""
 
-    def record(
-        self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True
-    ) -> None:
+    def record(self, *jobs: Job, **more: Any) -> Recorded:
         self.now += SECOND
-        super().record(*jobs, listed_at=listed_at, announce_new=announce_new)
+        return super().record(*jobs, **more)
 
     def recount(self, family: Family = Family.SNOMEDCT) -> int:
         months = months_to_recount(self.ledger, family, "")
@@ -61,7 +61,7 @@ class Counted(MemoryLedger):
         return any(pk == active for pk, _ in self.database.items)
 
     def agree(self) -> None:
-        assert stored_counters(self.database.items, SCOPE) == self.expected()
+        check_rows(self.database.items, SCOPE, Family.SNOMEDCT)
 
     def expected(self) -> dict[str, dict[str, int]]:
         return recounted(self.database.items, SCOPE, every_row=True)

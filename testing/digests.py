@@ -6,10 +6,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 from zoneinfo import ZoneInfo
 
+import jsonschema_rs
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
@@ -20,28 +23,31 @@ from jobledger.digest.windows import Window
 from jobledger.jobs import job_from_service
 from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
-from jobledger.service import Family
+from jobledger.service import TERMINAL, Family
 from jobledger.sns import Notification, Notifier
 from jobledger.times import rfc3339
+from testing.builders import agree
 from testing.memory_dynamodb import MemoryDynamoDB, error
 
 SCOPE = "111122223333/eu-central-1"
 NOW = datetime(2026, 11, 23, 8, 0, 4, tzinfo=UTC)
 REMEMBERED = "remembered"
 WINDOW = {"WindowStart": "2026-11-20T00:00:00Z", "WindowEnd": "2026-11-21T00:00:00Z"}
-ENVIRONMENT = {
+OF_READERS = {
     "LEDGER_TABLE_NAME": "ledger",
-    "LEDGER_SCOPE": SCOPE,
     "FAMILIES": ",".join(Family),
     "IDEMPOTENCY_TABLE_NAME": REMEMBERED,
-    "DIGEST_TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:digests",
-    "DIGEST_TIMEZONE": "Europe/Zurich",
     "SYNC_MINUTES": "1",
     "POWERTOOLS_TRACE_DISABLED": "1",
     "POWERTOOLS_SERVICE_NAME": "job-ledger",
     "POWERTOOLS_METRICS_NAMESPACE": "JobLedger",
+}
+"""The variables that the digest function and the API's have in common."""
+ENVIRONMENT = OF_READERS | {
+    "LEDGER_SCOPE": SCOPE,
+    "DIGEST_TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:digests",
+    "DIGEST_TIMEZONE": "Europe/Zurich",
 }
 
 
@@ -77,10 +83,7 @@ class MemoryTables(MemoryDynamoDB):
 
     def update_item(self, **request: Any) -> dict[str, Any]:
         assert request["TableName"] == REMEMBERED
-        names, values = (
-            request["ExpressionAttributeNames"],
-            request["ExpressionAttributeValues"],
-        )
+        names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
         with self._call("update_remembered"):
             item = self.remembered.setdefault(request["Key"]["id"]["S"], dict(request["Key"]))
             for assignment in request["UpdateExpression"].removeprefix("SET ").split(", "):
@@ -128,13 +131,18 @@ class MemoryTopic:
 
 
 class Context:
-    """What Lambda hands to a handler, with as much time left as is said."""
+    """What Lambda hands to a handler beside the event, with as much time left as is said."""
+
+    function_name = "api"
+    memory_limit_in_mb = 1024
+    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:api"
+    aws_request_id = "r"
 
     def __init__(self, milliseconds: int = 300_000) -> None:
-        self._milliseconds = milliseconds
+        self.milliseconds = milliseconds
 
     def get_remaining_time_in_millis(self) -> int:
-        return self._milliseconds
+        return self.milliseconds
 
 
 class DigestWorld:
@@ -161,23 +169,15 @@ class DigestWorld:
 
     def assembled(self) -> Dependencies:
         """The dependencies of one execution environment; others see the same tables."""
-        before = dict(os.environ)
-        os.environ.update(self.environment)
-        try:
+        with mock.patch.dict(os.environ, self.environment):
             return assemble(self.tables, Notifier(self.topic), lambda: self.now, self.sleep)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
 
     def _count(self, seconds: float) -> None:
         self.slept += seconds
 
     def agree(self) -> None:
         """The service and the ledger agree now, for every family."""
-        for family in Family:
-            state = self.ledger.state(family)
-            fresh = SyncState(as_of=rfc3339(self.now), version=state.version)
-            assert self.ledger.save_state(family, fresh)
+        agree(self.ledger, rfc3339(self.now))
 
     def forward(self, **time: float) -> None:
         self.now += timedelta(**time)
@@ -196,7 +196,7 @@ class DigestWorld:
         """The sync finds a job; without times it was submitted an hour ago, and ended now."""
         properties: dict[str, Any] = {"JobId": job_id, "JobStatus": status}
         properties |= {"SubmitTime": self.now - timedelta(hours=1)} | more
-        if status in {"COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"}:
+        if status in TERMINAL:
             properties.setdefault("EndTime", self.now)
         job = job_from_service(family, properties)
         assert job is not None
@@ -217,6 +217,13 @@ def sent(world: DigestWorld) -> list[dict[str, Any]]:
 
 def windows(world: DigestWorld) -> list[tuple[str, str]]:
     return [(digest["Window"]["Start"], digest["Window"]["End"]) for digest in sent(world)]
+
+
+def check_schema(digest: dict[str, Any]) -> None:
+    """Check that a digest is as docs/digest.schema.json says, with every member."""
+    schema = json.loads((Path(__file__).parents[1] / "docs" / "digest.schema.json").read_text())
+    jsonschema_rs.validator_for(schema).validate(digest)
+    assert digest.keys() | {"Processed"} == schema["properties"].keys()
 
 
 def machine(notification: Notification) -> dict[str, Any]:
@@ -244,7 +251,8 @@ def listed(jobs: Iterable[JobFacts], total: int | None = None) -> JobList:
 
 def a_digest(**more: Any) -> Digest:
     """A quiet day, and what is said of it otherwise."""
-    nothing = JobList(0, ())
+    lists = ("failed", "partial_success", "completed", "active", "long_running", "expiring_soon")
+    nothing: dict[str, Any] = dict.fromkeys(lists, JobList(0, ()))
     quiet = Digest(
         scope=SCOPE,
         families=tuple(Family),
@@ -257,12 +265,7 @@ def a_digest(**more: Any) -> Digest:
         previous=None,
         totals=Counter(),
         changed_families=(),
-        failed=nothing,
-        partial_success=nothing,
-        completed=nothing,
-        active=nothing,
-        long_running=nothing,
-        expiring_soon=nothing,
+        **nothing,
         details={},
     )
     return replace(quiet, **more)
@@ -271,5 +274,4 @@ def a_digest(**more: Any) -> Digest:
 def published(world: DigestWorld) -> dict[str, Any]:
     """The machines' part of the digest that goes out now."""
     world.run({})
-    said: dict[str, Any] = json.loads(json.loads(world.topic.taken[-1]["Message"])["default"])
-    return said
+    return sent(world)[-1]

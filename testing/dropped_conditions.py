@@ -9,17 +9,9 @@ from msgspec.structs import replace
 
 from jobledger.ledger.table import Action, Check, Delete, Increment, Put, Table
 
-# Always true; a row that was read exists.
-_ALWAYS = {
-    "Version = :read": "attribute_exists(PK)",
-    "attribute_not_exists(PK)": "attribute_not_exists(PK) OR attribute_exists(PK)",
-    "attribute_not_exists(PK) OR Version = :read": "attribute_not_exists(PK) OR attribute_exists(PK)",
-    "attribute_not_exists(PK) OR JobKey = :known": "attribute_not_exists(PK) OR attribute_exists(PK)",
-    "JobKey = :known": "attribute_not_exists(PK) OR attribute_exists(PK)",
-}
-_VERSION = "Version = :read"
-_SAME_JOB = "attribute_not_exists(PK) OR JobKey = :known"
-_NEXT = "attribute_not_exists(PK) OR Version = :read"
+_VERSION, _NEW = "Version = :read", "attribute_not_exists(PK)"
+_SAME_JOB = f"{_NEW} OR JobKey = :known"
+_NEXT = f"{_NEW} OR {_VERSION}"
 
 
 @dataclass(frozen=True)
@@ -45,15 +37,13 @@ def _kind(partition: str) -> str:
 
 
 CONDITIONS = {
-    "a job row that exists": Condition("ledger/recording.py", "jobs", _VERSION),
-    "a new job row": Condition("ledger/recording.py", "jobs", "attribute_not_exists(PK)"),
-    "a change row": Condition("ledger/recording.py", "changes", "attribute_not_exists(PK)"),
-    "a job row that stays": Condition("ledger/recording.py", "jobs", _VERSION, Check),
-    "another row of a job": Condition("ledger/recording.py", "jobs", _VERSION, Delete),
+    "a job row that exists": Condition("ledger/job_write.py", "jobs", _VERSION),
+    "a new job row": Condition("ledger/job_write.py", "jobs", _NEW),
+    "a change row": Condition("ledger/job_write.py", "changes", _NEW),
+    "a job row that stays": Condition("ledger/job_write.py", "jobs", _VERSION, Check),
+    "another row of a job": Condition("ledger/job_write.py", "jobs", _VERSION, Delete),
     "the state behind new jobs": Condition("ledger/recording.py", "state", _VERSION, Check),
-    "no state behind new jobs": Condition(
-        "ledger/recording.py", "state", "attribute_not_exists(PK)", Check
-    ),
+    "no state behind new jobs": Condition("ledger/recording.py", "state", _NEW, Check),
     "an active row": Condition("ledger/active.py", "active", _SAME_JOB),
     "an active row that is marked": Condition("ledger/active.py", "active", "JobKey = :known"),
     "an active row that goes": Condition("ledger/active.py", "active", _SAME_JOB, Delete),
@@ -72,7 +62,10 @@ CONDITIONS = {
 def dropped(name: str) -> Iterator[None]:
     """Plant a bug: every write on this condition is one on a condition that always holds."""
     condition, transact, put_alone = CONDITIONS[name], Table.transact, Table.put_alone
-    always = _ALWAYS[condition.condition]
+    # A row that was read exists.
+    always = "attribute_exists(PK)"
+    if condition.condition != _VERSION:
+        always = f"{_NEW} OR {always}"
 
     def without(action: Action) -> Action:
         if isinstance(action, Increment) or not condition.is_of(action):

@@ -6,10 +6,12 @@ client.
 """
 
 import bisect
+import operator
 import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -35,11 +37,11 @@ _OF_ACTIONS = {
     *("ExpressionAttributeNames", "ExpressionAttributeValues"),
 }
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda a, b: a == b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
 }
 
 
@@ -60,9 +62,7 @@ class MemoryDynamoDB:
         self._order: dict[tuple[str | None, str], list[tuple[str, str, str]]] = defaultdict(list)
         self._lock = threading.RLock()
 
-    def get_item(
-        self, *, TableName: str, Key: Item, ConsistentRead: bool = False
-    ) -> dict[str, Any]:
+    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:
         with self._call("get_item"):
             item = self.items.get(_key(Key))
             return {"Item": dict(item)} if item else {}
@@ -177,8 +177,14 @@ class MemoryDynamoDB:
         values = action.get("ExpressionAttributeValues", {})
         return _all_hold(action.get("ConditionExpression"), values, item)
 
-    def _call(self, operation: str) -> "_Call":
-        return _Call(self, operation, self._lock)
+    @contextmanager
+    def _call(self, operation: str) -> Iterator[None]:
+        self.before(operation)
+        with self._lock:
+            self.calls[operation] += 1
+            assert self.calls[operation] <= _MOST_CALLS, f"{operation} is called without an end"
+            yield
+        self.after(operation)
 
 
 class RecordingDynamoDB(MemoryDynamoDB):
@@ -205,24 +211,6 @@ class RecordingDynamoDB(MemoryDynamoDB):
         """Begin to count anew."""
         self.reads, self.queries, self.rows_read = [], [], 0
         self.calls.clear()
-
-
-class _Call:
-    def __init__(self, owner: MemoryDynamoDB, operation: str, lock: threading.RLock) -> None:
-        self._owner, self._operation, self._lock = owner, operation, lock
-
-    def __enter__(self) -> None:
-        self._owner.before(self._operation)
-        self._lock.acquire()
-        self._owner.calls[self._operation] += 1
-        if self._owner.calls[self._operation] > _MOST_CALLS:
-            self._lock.release()
-            raise AssertionError(f"{self._operation} is called without an end")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._lock.release()
-        if kind is None:
-            self._owner.after(self._operation)
 
 
 def error(code: str, status: int = 400) -> ClientError:

@@ -5,11 +5,10 @@ otherwise; a write unit is 1 KB), "Transactions" (a write in a transaction count
 secondary indexes" (a changed key is a delete and a put in that index, any other change one put).
 """
 
-from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from testing.dynamodb_limits import Item
+from testing.dynamodb_limits import Item, size_of
 from testing.memory_dynamodb import INDEXES, MemoryDynamoDB
 
 
@@ -40,14 +39,11 @@ class Metered(MemoryDynamoDB):
 
     def query(self, **request: Any) -> dict[str, Any]:
         """Count the bytes that were read together, before any filter and projection."""
-        whole = {
-            n: v
-            for n, v in request.items()
-            if n not in ("FilterExpression", "ProjectionExpression")
-        }
-        read = super().query(**whole) if whole != request else None
+        cut = {"FilterExpression", "ProjectionExpression"} & request.keys()
         answer = super().query(**request)
-        size = sum(map(size_of, (read or answer).get("Items", [])))
+        whole = {name: value for name, value in request.items() if name not in cut}
+        read = super().query(**whole) if cut else answer
+        size = sum(map(size_of, read.get("Items", [])))
         self.reads += units_of(size, 4096) * (1 if request.get("ConsistentRead") else 0.5)
         return answer
 
@@ -83,16 +79,3 @@ class Metered(MemoryDynamoDB):
 
 def units_of(size: int, unit: int) -> int:
     return max(1, ceil(size / unit))
-
-
-def size_of(item: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return the size of an item: names and values in UTF-8; a number of n digits has about n/2 + 1 bytes."""
-    size = 0
-    for name, value in item.items():
-        ((kind, plain),) = value.items()
-        size += len(name.encode())
-        if kind == "S":
-            size += len(plain.encode())
-        else:
-            size += len(str(plain)) // 2 + 1 if kind == "N" else 1
-    return size

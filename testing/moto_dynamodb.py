@@ -56,11 +56,7 @@ def create_ledger_table(client: Any, name: str) -> None:
             {"AttributeName": attribute, "AttributeType": "S"} for attribute in sorted(attributes)
         ],
         GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": _keys(*keys),
-                "Projection": {"ProjectionType": "ALL"},
-            }
+            {"IndexName": index, "KeySchema": _keys(*keys), "Projection": {"ProjectionType": "ALL"}}
             for index, keys in INDEXES.items()
         ],
     )

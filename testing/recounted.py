@@ -21,12 +21,10 @@ Counters = dict[str, dict[str, int]]
 
 def stored_counters(items: Items, scope: str) -> Counters:
     """The counts of each counter row, by its sort key; rows without counts are left out."""
-    rows = {
-        sk: dict(counts_of(decode(item)))
-        for (pk, sk), item in items.items()
-        if pk == partition(scope)
-    }
-    return {key: counts for key, counts in rows.items() if counts}
+    counters = (
+        (sk, counts_of(decode(i))) for (pk, sk), i in items.items() if pk == partition(scope)
+    )
+    return {key: dict(counts) for key, counts in counters if counts}
 
 
 def recounted(items: Items, scope: str, *, every_row: bool = False) -> Counters:

@@ -44,6 +44,11 @@ class Scripted:
     body: bytes = b"{}"
 
 
+def document(value: object, **headers: str) -> Scripted:
+    """An answer of the API: this JSON."""
+    return Scripted(headers=headers, body=json.dumps(value).encode())
+
+
 def problem(status: int, title: str = "InternalServerException", **headers: str) -> Scripted:
     """An error of the API."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": "It failed."}

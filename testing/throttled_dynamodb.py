@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from testing.dynamodb_limits import Item
+from testing.dynamodb_limits import Item, size_of
 from testing.memory_dynamodb import INDEXES, cancelled, error
-from testing.metered_dynamodb import Metered, size_of, units_of
+from testing.metered_dynamodb import Metered, units_of
 
 WRITES_A_SECOND = 1_000
 READS_A_SECOND = 3_000
@@ -66,10 +66,8 @@ class Limited(Metered):
         before = self.reads
         answer = super().query(**request)
         values = request["ExpressionAttributeValues"]
-        first = request["KeyConditionExpression"].split(" ")[2]
-        if not self._reads.take(
-            {f"{request.get('IndexName')} {values[first]['S']}": self.reads - before}
-        ):
+        partition = values[request["KeyConditionExpression"].split(" ")[2]]["S"]
+        if not self._reads.take({f"{request.get('IndexName')} {partition}": self.reads - before}):
             self.throttled += 1
             raise error("ProvisionedThroughputExceededException")
         return answer

@@ -1,7 +1,6 @@
 """The stand-in, a ledger in memory and a clock that only the test moves: a world for sync tests."""
 
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -16,8 +15,10 @@ from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sync.upstream import CONFIG, Upstream
 from jobledger.sync.walk import FamilySync, Sync
+from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Hostility, Server
 from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job
+from testing.dynamodb_limits import Item
 from testing.memory_dynamodb import MemoryDynamoDB
 
 MINUTE, DAY = 60, 86_400
@@ -71,13 +72,8 @@ class World:
         self.upstream = Upstream(self.client(self._config))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.server.__exit__(kind, error, traceback)
+    def __exit__(self, *error: Any) -> None:
+        self.server.__exit__(*error)
 
     def client(self, config: Config | None = None) -> Any:
         """A botocore client of the stand-in, as a user has one."""
@@ -99,24 +95,21 @@ class World:
 
     def ledger_jobs(self) -> dict[str, dict[str, Any]]:
         """Every job of the ledger by its id; a job that is there twice fails."""
-        partition = self.ledger.partition(self.family)
-        jobs = [
-            msgspec.json.decode(item["Job"]["S"])
-            for (pk, _), item in self.database.items.items()
-            if pk == partition
-        ]
+        jobs = [msgspec.json.decode(row["Job"]["S"]) for row in self._job_rows()]
         by_id = {job["JobId"]: job for job in jobs}
         assert len(by_id) == len(jobs)
         return by_id
 
     def first_observed(self) -> dict[str, str]:
         """The time when each job of the ledger was first observed."""
-        partition = self.ledger.partition(self.family)
         return {
-            sk.partition("#")[2]: item["FirstObservedAt"]["S"]
-            for (pk, sk), item in self.database.items.items()
-            if pk == partition
+            row["SK"]["S"].partition("#")[2]: row["FirstObservedAt"]["S"]
+            for row in self._job_rows()
         }
+
+    def _job_rows(self) -> list[Item]:
+        partition = self.ledger.partition(self.family)
+        return [item for (pk, _), item in self.database.items.items() if pk == partition]
 
     def active(self) -> dict[str, ActiveJob]:
         """The active jobs by id; each is a row."""
@@ -149,8 +142,6 @@ class World:
 
 def local_family(family: Family) -> Any:
     """The stand-in knows nothing of the product's types, but the names are the same."""
-    from local.comprehend_medical import Family as LocalFamily
-
     return LocalFamily(family.value)
 
 

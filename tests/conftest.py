@@ -32,22 +32,29 @@ UNMEASURED = (
     "tests/infrastructure/test_changed_settings.py",
     "tests/infrastructure/test_security_rules.py",
     "tests/unit/api/test_injection.py",
-    "tests/unit/api/test_one_walk_per_key.py",
+    "tests/unit/api/test_one_traversal_per_key.py",
     "tests/unit/board/test_hostile.py",
     "tests/unit/client",
     "tests/unit/doctor",
     "tests/unit/ledger/test_counted_reads.py",
-    "tests/unit/ledger/test_counters.py",
     "tests/unit/ledger/test_cursor.py",
     "tests/unit/ledger/test_pages_requests.py",
-    "tests/unit/ledger/test_pages_walks.py",
+    "tests/unit/ledger/test_pages_traversals.py",
     "tests/unit/local",
     "tests/unit/sync/test_interleavings.py",
     "tests/unit/sync/test_limits.py",
-    "tests/unit/sync/test_sync.py",
 )
-# In this order: those with deployments mostly wait, and leave the processors to the others.
-LONGEST_GROUPS = ("lifecycle", "deployment", "jobs-and-lookups", "sample", "enforced", "template")
+# Groups of tests, in this order, and those with the mark `longest`. Those with deployments mostly wait, and leave the
+# processors to the others.
+LONGEST = (
+    "sample",
+    "lifecycle",
+    "deployment",
+    "enforced",
+    "jobs-and-lookups",
+    "longest",
+    "template",
+)
 LOOPBACK_NAMES = ("localhost", "")
 
 
@@ -102,9 +109,9 @@ def guard_network() -> None:
 
 @pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three workers more than processors: those with the end-to-end tests mostly wait for schedules."""
+    """Four workers more than processors: those with the five groups of end-to-end tests mostly wait for schedules."""
     del config
-    return (os.cpu_count() or 1) + 3
+    return (os.cpu_count() or 1) + 4
 
 
 @pytest.hookimpl(wrapper=True)
@@ -154,9 +161,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def turn(item: pytest.Item) -> int:
     """Return when a test starts: what takes longest first, or one worker is left alone with it at the end."""
     group = item.get_closest_marker("xdist_group")
-    if group and group.args[0] in LONGEST_GROUPS:
-        return LONGEST_GROUPS.index(group.args[0])
-    return len(LONGEST_GROUPS) + (item.get_closest_marker("longest") is None)
+    name = "longest" if item.get_closest_marker("longest") else group and group.args[0]
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 def pytest_configure(config: pytest.Config) -> None:

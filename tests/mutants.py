@@ -47,7 +47,7 @@ PACKAGES = {
         (
             *("tests/unit/api/test_parameters.py", "tests/unit/inputs/test_documents.py"),
             *("tests/unit/inputs/test_formats.py", "tests/unit/digest/test_requests.py"),
-            *("tests/unit/sync/test_handler.py", "tests/unit/lookup"),
+            *("tests/unit/sync/test_run.py", "tests/unit/lookup"),
         ),
     ),
     "sync": Package(("sync/*.py",), ("tests/unit/sync", CONNECTIONS)),
@@ -57,7 +57,7 @@ PACKAGES = {
     ),
     "ledger": Package(("ledger/*.py", "totals/*.py"), ("tests/unit/ledger", CONNECTIONS)),
     "events": Package(
-        ("events/*.py", "fitting.py"),
+        ("events/*.py", "fitting.py", "stream.py"),
         (
             "tests/unit/events",
             "tests/unit/test_fitting.py",
@@ -65,6 +65,7 @@ PACKAGES = {
             CONNECTIONS,
         ),
     ),
+    "outputs": Package(("outputs/*.py",), ("tests/unit/outputs", CONNECTIONS)),
 }
 # Folders of the project and where a copy has them: mutmut wants the package at its root.
 _CODE = {"lambda/jobledger": "jobledger"}

@@ -1,4 +1,4 @@
-"""`jobledger doctor`: whether a deployment works, and what mends what does not."""
+"""`jobledger doctor`: whether a deployment works, and how to fix what does not."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ _COMMANDS = ("aws ", "sudo ", "jobledger ", "make ", "pip ")
 @connection_options
 @click.pass_context
 def doctor(ctx: click.Context, /, name: str, as_json: bool, send_test: bool) -> int:
-    """Check a deployment, with your credentials; say what is wrong and what mends it.
+    """Check a deployment, with your credentials; say what is wrong and how to fix it.
 
     Without --send-test it changes nothing. Exit code 0: all is well. 1: there is a problem. 2: no problem
     was found, but a check could not look.

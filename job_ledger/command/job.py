@@ -7,7 +7,7 @@ import click
 
 from job_ledger.answers import JOB
 from job_ledger.command.ids import find_job
-from job_ledger.command.options import connection_options, format_option, ledger
+from job_ledger.command.options import connection_options, format_option, ledger, session
 from job_ledger.command.output import (
     COLOURS,
     console,
@@ -18,6 +18,7 @@ from job_ledger.command.output import (
     time_text,
 )
 from job_ledger.types import JobDescription, Observation
+from job_ledger.unprocessed import UNPROCESSED, UnprocessedFile, unprocessed_files
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,10 +26,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("job_id", metavar="ID")
+@click.option(
+    "--files",
+    is_flag=True,
+    help="List the files that the job did not process, from its manifest in S3, with your own credentials.",
+)
 @format_option("table", "json")
 @connection_options
 @click.pass_context
-def job(ctx: click.Context, /, job_id: str, form: str) -> None:
+def job(ctx: click.Context, /, job_id: str, form: str, *, files: bool) -> None:
     """Show a job of any family with its history. The start of an ID is enough, if only one of the newest 5,000 jobs
     has it.
 
@@ -36,9 +42,12 @@ def job(ctx: click.Context, /, job_id: str, form: str) -> None:
     Examples:
       jobledger job 7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b
       jobledger job 7c9d2cd0
+      jobledger job 7c9d2cd0 --files
     """
     described = find_job(ledger(ctx), job_id)
-    if form == "json":
+    if files:
+        _print_files(unprocessed_files(described[JOB], session(ctx)), form)
+    elif form == "json":
         print_json(described)
     else:
         _print_job(described)
@@ -59,6 +68,19 @@ def _print_job(described: JobDescription) -> None:
         out.print(line)
     if described.get("ExpiredUpstream"):
         out.print(Text("The service has deleted this job; the ledger keeps it.", "yellow"))
+
+
+def _print_files(files: list[UnprocessedFile], form: str) -> None:
+    """Print the files that a job did not process, each with the service's reason."""
+    if form == "json":
+        print_json(files)
+        return
+    out = console()
+    for file in files:
+        name, code, why = (printable(file.get(key, "")) for key in UNPROCESSED)
+        out.print(f"{name}  {code}  {why}", highlight=False, markup=False, soft_wrap=True)
+    if not files:
+        out.print("The job processed all of its files.")
 
 
 def timeline(history: list[Observation]) -> "list[Text]":

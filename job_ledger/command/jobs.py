@@ -35,7 +35,7 @@ _ENDINGS = {
 Count = Callable[[int], None]
 _NEXT = b",\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# For one page the API's default size, not the size with which the client walks through all pages.
+# For one page the API's default size, not the size with which the client goes through all pages.
 _DEFAULT_SIZE = {"max_results": None}
 _STANDARD_OUTPUT = Path("-")
 

@@ -89,6 +89,14 @@ def ledger(ctx: click.Context) -> "JobLedger":
     return JobLedger(**{name: ctx.find_root().ensure_object(dict).get(name) for name in CONNECTION})
 
 
+def session(ctx: click.Context) -> Any:
+    """Return the botocore session for the connection options of the command line."""
+    from job_ledger.location import open_session
+
+    given = ctx.find_root().ensure_object(dict)
+    return open_session(given.get("profile"), given.get("region"))
+
+
 def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         ctx.find_root().ensure_object(dict)[str(param.name)] = value

@@ -22,7 +22,7 @@ from job_ledger.command.output import (
     printable,
     time_text,
 )
-from job_ledger.types import Summary
+from job_ledger.types import OutputTotals, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +59,37 @@ def summary(ctx: click.Context, /, form: str, **filters: Any) -> None:
     out.print()
     for name, fact in _facts(found):
         out.print(Text(f"{name:18} ", "dim").append(fact, "default"))
+    if processed := found.get("Output"):
+        _print_processed(out, processed)
+
+
+def _print_processed(out: "Console", processed: OutputTotals) -> None:
+    """Print the files of each family, and what the bill is made of: characters by month and family."""
+    from rich.text import Text
+
+    out.print()
+    out.print(Text("PROCESSED, of jobs whose manifest was read", "bold"))
+    for family, statuses in processed["ByFamily"].items():
+        counted = list(statuses.values())
+        files = sum(counts["InputFileCount"] for counts in counted)
+        left = sum(counts["UnprocessedFilesCount"] for counts in counted)
+        characters = sum(counts["TotalMeteredCharacters"] for counts in counted)
+        out.print(
+            f"{printable(family):16} {files:>9,} files, {left:,} not processed, {characters:,} characters",
+            highlight=False,
+        )
+    if processed["Characters"]:
+        out.print()
+        out.print(Text("CHARACTERS by month of submission", "bold"))
+    costs = processed.get("Cost", {})
+    for month, families in sorted(processed["Characters"].items()):
+        for family, characters in families.items():
+            cost = costs.get(month, {}).get(family)
+            price = f"  {printable(cost)}" if cost else ""
+            out.print(
+                f"{printable(month)} {printable(family):12} {characters:>13,}{price}",
+                highlight=False,
+            )
 
 
 def _print_counts(out: "Console", title: str, counts: dict[str, int], total: int) -> None:

@@ -60,7 +60,7 @@ def wait(
       0  COMPLETED
       3  PARTIAL_SUCCESS
       4  FAILED or STOPPED
-      5  the time is over
+      5  time is up
 
     \b
     Examples:
@@ -80,7 +80,7 @@ def wait(
     job, code = _wait_for_end(watched, timeout.total_seconds(), interval.total_seconds())
     if code == TIMED_OUT:
         state = "the job is still active." if job else _lower(none_matches(client, chosen))
-        click.echo(f"The time is over; {state}", err=True)
+        click.echo(f"Time is up; {state}", err=True)
     if job:
         _print_job(job)
     return code

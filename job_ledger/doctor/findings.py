@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found in one sentence, and the command or document that mends it."""
+    """What was found in one sentence, and the command or document that says how to fix it."""
 
     status: Status
     meaning: str

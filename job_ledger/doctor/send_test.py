@@ -41,7 +41,7 @@ _HELP = "docs/operations.md#send-a-test"
 # An alert passes through a queue and a function, which runs once a minute.
 PATIENCE_SECONDS = 120.0
 _TEXT = (
-    "This is a test, sent with jobledger doctor --send-test. It is about no job.\n"
+    "This is a test, sent with jobledger doctor --send-test. It is not about a job.\n"
     "It shows that notifications of Job Ledger arrive here."
 )
 
@@ -57,7 +57,7 @@ class Inbox:
     arrived: dict[str, float] = field(default_factory=dict)
 
     def wait_for(self, sources: set[str]) -> None:
-        """Wait until the test has arrived from each source, or the time is over."""
+        """Wait until the test has arrived from each source, or time is up."""
         while sources - self.arrived.keys() and time.monotonic() - self.began < PATIENCE_SECONDS:
             self._receive()
 

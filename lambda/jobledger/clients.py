@@ -7,7 +7,7 @@ times as the epoch seconds of AWS JSON 1.1. Errors and all other operations stay
 
 An answer is what was asked for, or an error: botocore takes an empty body, `{}` or a sign-in page with status 200 for
 a success without members, and returns an answer of DynamoDB that still fails its checksum after the last attempt.
-Here, for every client, both are errors of botocore's kind (`BotoCoreError`), which each caller knows.
+Here both are errors of botocore's kind (`BotoCoreError`) for every client, and each caller handles those.
 """
 
 import functools
@@ -45,7 +45,7 @@ _LISTED, _DESCRIBED = (
     "ComprehendMedicalAsyncJobPropertiesList",
     "ComprehendMedicalAsyncJobProperties",
 )
-# The members without which the answer of an operation is none. GetItem and TransactWriteItems may answer `{}`.
+# The members that every answer of an operation has. GetItem and TransactWriteItems may answer `{}`.
 _REQUIRED: Mapping[str, Mapping[str, type]] = {
     "BatchGetItem": {"Responses": dict},
     "Query": {"Items": list, "ScannedCount": int},
@@ -100,7 +100,7 @@ class DecodedJSONParser(JSONParser):  # type: ignore[misc] # botocore has no typ
 
 
 class CheckedParser:
-    """A parser whose failure is InvalidResponse: botocore's raise several errors of other kinds."""
+    """A parser that fails with InvalidResponse only: botocore's raise errors of several kinds."""
 
     def __init__(self, parser: Any) -> None:
         self._parser = parser
@@ -159,7 +159,7 @@ def session_with_handlers(service: str) -> Session:
 def keep_endpoints(client: Any) -> Any:
     """Return the client of one DynamoDB table, which evaluates the endpoint's rules once for each operation.
 
-    Of a request, they depend on the table's ARN only, and ours is named.
+    They look at nothing in a request but a table's ARN, and our requests have a table's name.
     """
     rules = client._ruleset_resolver
     resolve = rules.construct_endpoint
@@ -181,7 +181,7 @@ def _json_parser() -> CheckedParser:
 
 
 def _check_checksum(http_response: Any, **_: Any) -> None:
-    """Raise InvalidChecksum for an answer of DynamoDB, also an error, that is not as it was sent."""
+    """Raise InvalidChecksum when an answer of DynamoDB, even an error, is not as it was sent."""
     sent = http_response.headers.get(_CHECKSUM)
     if sent is not None and zlib.crc32(http_response.content) != int(sent):
         raise InvalidChecksum

@@ -128,7 +128,7 @@ class ServiceRefused(JobLedgerError):
     def name(self) -> str:
         """The service's error code, or botocore's exception name when there was no response.
 
-        It is stored with the sync's state, so that it is cut where no code ends.
+        It is stored with the sync's state, so a text longer than any code is cut.
         """
         return self._code[:_LONGEST_CODE]
 
@@ -154,7 +154,7 @@ class QueueRefused(ServiceRefused):
 
 
 class NotUnderstood(JobLedgerError):
-    """A row or a record of the stream is not as any version writes it. The text says what, and quotes nothing."""
+    """A row or a stream record that no version of ours writes. The text says which, and quotes nothing."""
 
 
 class ManifestInvalid(JobLedgerError):

@@ -16,7 +16,7 @@ import msgspec
 from jobledger.times import from_epoch, rfc3339, rfc3339_of_epoch
 
 ALTERED = "AlteredProperties"
-"""The property of ours that names the properties that are not as the service returned them."""
+"""Our own property, which names those that are not as the service returned them."""
 MAX_JOB_BYTES = 58_000
 """The size of a job's JSON is below this: fifty jobs and their changes fit into a transaction of 4 MB."""
 
@@ -42,8 +42,8 @@ _MOST_NAMED = 20
 def fitted(properties: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return a job's properties as they are stored, and the names of those that differ.
 
-    Nearly every job is stored as it is, but for its times: one that has only properties of the model, and texts
-    that are short in whatever characters. The others take ten times as long.
+    Nearly every job has only properties of the model and short texts: it is stored as it is, except for its
+    times. Other jobs take ten times as long.
     """
     try:
         msgspec.convert(properties, _Usual)
@@ -56,7 +56,7 @@ def fitted(properties: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ..
 
 
 def _short(most: int) -> Any:
-    """Return the type of a text whose JSON has at most so many bytes: an escape has six for a character."""
+    """Return the type of a text whose JSON has at most this many bytes: an escaped character takes six."""
     return Annotated[str, msgspec.Meta(max_length=most // 6)]
 
 
@@ -106,7 +106,7 @@ class Fitting:
         return self._other(name, value)
 
     def _job_id(self, value: Any) -> str:
-        """Return a JobId that a key can hold; one that is cut stays different from others."""
+        """Return a JobId that a key can hold; a shortened one still differs from all others."""
         if not isinstance(value, str):
             raise TypeError
         known = encodable(value).encode()
@@ -166,7 +166,7 @@ def _size(value: Any) -> int:
 
 
 def _cut(text: str, most: int) -> str:
-    """Return the longest beginning, or nearly, whose JSON has at most so many bytes."""
+    """Return nearly the longest beginning whose JSON has at most this many bytes."""
     text = text[: max(most, 0)]
     while text and (size := _size(text)) > most:
         text = text[: len(text) * most // size]

@@ -106,7 +106,7 @@ class IdempotentOperation:
 
 
 class _Duration(msgspec.Struct, frozen=True):
-    """Stands for Lambda's context, of which Powertools reads the remaining time."""
+    """Stands in for Lambda's context: Powertools reads only the remaining time."""
 
     context: Any
     at_most_seconds: float

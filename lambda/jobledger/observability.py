@@ -32,7 +32,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 CORRELATION_ID = "CorrelationId"
 """The member of an invocation's payload that carries the request id of the API's caller.
 
-Not in Lambda's client context, which asynchronous invocations and the local AWS do not have.
+Lambda's client context cannot carry it: asynchronous invocations and the local AWS have none.
 """
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
@@ -82,7 +82,7 @@ def _tracer() -> Tracer:
 
 
 def _only_when_sampled(owner: type, method: str) -> None:
-    """Let the SDK's wrapper of a botocore method do its work in sampled invocations only, which are few."""
+    """Run the SDK's wrapper of a botocore method only in sampled invocations, which are few."""
     traced = vars(owner)[method]
 
     @functools.wraps(traced.__wrapped__)
@@ -189,7 +189,7 @@ def _ignore(name: str, value: Any) -> None:
 
 @contextmanager
 def step(operation: str, **annotations: str) -> Iterator[Annotate]:
-    """Trace one step of an invocation; yields what annotates it. Its Outcome is `ok` unless given."""
+    """Trace one step of an invocation; yield the function that annotates it. Its Outcome is `ok` unless given."""
     if _recorded() is None:
         yield _ignore
         return
@@ -211,7 +211,7 @@ def publish_metrics(
 ) -> None:
     """Publish metrics, each with one value or up to 100. The family is a dimension of those that are per family.
 
-    Of the others' log line it is a property, which Logs Insights can select and CloudWatch does not bill.
+    For the others it is a property of the log line: Logs Insights can select it, and CloudWatch does not bill it.
     """
     for per_family in (False, True):
         chosen = {

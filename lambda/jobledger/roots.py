@@ -3,7 +3,7 @@
 botocore's file has more than a hundred, which urllib3 parses for every connection (its issue 3623): 17 ms of
 processor time. Here they are parsed for the first connection of a client only. And every public endpoint of the
 partition `aws` chains to one of Amazon's five, which the bundle has in a file of their own
-(stacks/packaging/slim.py): to parse those takes less than 1 ms.
+(stacks/packaging/slim.py): parsing those takes less than 1 ms.
 """
 
 import os
@@ -37,7 +37,7 @@ httpsession.SSLContext = ParsedOnce
 def use_amazon_roots(session: Session) -> None:
     """Let a session's clients trust Amazon's roots only, if all of their endpoints chain to them.
 
-    They may not in another partition, at an endpoint that is configured, or behind a proxy. `AWS_CA_BUNDLE`, botocore's
+    In another partition, at a configured endpoint or behind a proxy, they may not. `AWS_CA_BUNDLE`, botocore's
     own variable, chooses another file, as before.
     """
     if AMAZON_ROOTS.exists() and not _is_configured(session) and _partition(session) == "aws":

@@ -33,6 +33,18 @@ def families() -> tuple[Family, ...]:
     return tuple(family for family in Family if family in chosen)
 
 
+def shows_outputs() -> bool:
+    """Whether this deployment reads what jobs processed, with the setting outputBuckets."""
+    return os.environ.get("READS_OUTPUTS") == "true"
+
+
+def character_prices() -> dict[Family, str]:
+    """Return the price of 100 characters by family, as decimal text; empty without the setting characterPrices."""
+    given = os.environ.get("CHARACTER_PRICES")
+    prices = (entry.split("=") for entry in given.split(",")) if given else ()
+    return {Family(family): price for family, price in prices}
+
+
 def required(name: str) -> str:
     """Return one environment variable. Raises RuntimeError when it is missing or empty."""
     value = os.environ.get(name)

@@ -1,4 +1,4 @@
-"""Batches of the table's stream: the changes in them, in order, and what becomes of a record that is none.
+"""Batches of the table's stream: the changes in them, in order, and what happens to a record that holds none.
 
 When a change cannot be handled for now, the batch ends there, and Lambda repeats it from that record on. A record that
 can never be handled goes to the queue Undelivered, and the records after it are handled. Otherwise Lambda would repeat

@@ -15,6 +15,11 @@ SETTLING = timedelta(minutes=2)
 """The age at which the change log is closed: no earlier write can still be pending."""
 
 
+def utc_now() -> datetime:
+    """Return the current time. Only entry points read the clock; below them, `now` is a parameter."""
+    return datetime.now(UTC)
+
+
 def rfc3339(moment: datetime) -> str:
     """Return an aware datetime as `2026-11-23T08:00:00.000Z`, truncated to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

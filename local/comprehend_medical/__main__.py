@@ -65,7 +65,7 @@ def _configured(arguments: argparse.Namespace) -> tuple[Hostility, Settings]:
     switches = [switch.name for switch in fields(Hostility)]
     unknown = [name for name in names if name not in (*switches, "all")]
     if unknown:
-        raise ControlError(f"--tame {unknown[0]}: there are all, {', '.join(switches)}")
+        raise ControlError(f"--tame {unknown[0]}: allowed are all, {', '.join(switches)}")
     tamed = switches if "all" in names else names
     values = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
     return changed(Hostility(), Settings(), dict.fromkeys(tamed, False) | values)

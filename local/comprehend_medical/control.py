@@ -46,7 +46,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise ControlError(f"the body is not JSON: {error}") from error
     if not isinstance(wanted, dict):
-        raise ControlError("the body is no JSON object")
+        raise ControlError("the body is not a JSON object")
     return wanted
 
 

@@ -72,7 +72,7 @@ class Faults:
         known = _FAULT_KEYS | _STATE_KEYS
         for key, value in wanted.items():
             if key not in known:
-                raise ControlError(f"{key} is no part of a fault; there are {', '.join(known)}")
+                raise ControlError(f"{key} is not part of a fault; allowed are {', '.join(known)}")
             kind = known[key][1]
             if not (type(value) is kind or (kind is float and type(value) is int)):
                 raise ControlError(f"{key} is {value!r}; allowed is a {kind.__name__}")

@@ -46,7 +46,7 @@ def read_jobs(content: object) -> dict[Family, list[Properties]]:
     jobs: dict[Family, list[Properties]] = {}
     for name, value in content.items():
         if name not in set(Family):
-            raise JobsFileError(f"{name!r} is no family; allowed are {_FAMILIES}, or {LIST_KEY}")
+            raise JobsFileError(f"{name!r} is not a family; allowed are {_FAMILIES}, or {LIST_KEY}")
         jobs[Family(name)] = _read_family(Family(name), value)
     return jobs
 
@@ -110,7 +110,7 @@ def _read_time(value: object, where: str) -> float:
                 raise ValueError
             return milliseconds(value)
     except (ValueError, OverflowError, OSError) as error:
-        raise JobsFileError(f"{where}: {value!r} is no time; allowed is {_TIME}") from error
+        raise JobsFileError(f"{where}: {value!r} is not a time; allowed is {_TIME}") from error
     raise JobsFileError(f"{where}: is {_kind(value)}; allowed is {_TIME}")
 
 

@@ -42,7 +42,7 @@ def job_shape() -> StructureShape:
     """Return the 14 properties of a job."""
     shape = service_model().shape_for("ComprehendMedicalAsyncJobProperties")
     if not isinstance(shape, StructureShape):
-        raise TypeError("the model's job is no structure")
+        raise TypeError("the model's job is not a structure")
     return shape
 
 

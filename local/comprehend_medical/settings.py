@@ -71,7 +71,7 @@ def changed(
     current = as_dict(hostility, settings)
     for name, value in changes.items():
         if name not in current:
-            raise ControlError(f"{name} is no setting; there are {', '.join(current)}")
+            raise ControlError(f"{name} is not a setting; allowed are {', '.join(current)}")
         wanted = type(current[name])
         if not (type(value) is wanted or (wanted is float and type(value) is int)):
             raise ControlError(f"{name} is {value!r}; allowed is a {wanted.__name__}")

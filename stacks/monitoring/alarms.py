@@ -4,8 +4,8 @@ An alarm means that a person should look. Thresholds leave room for failures tha
 is repeated a minute later, a throttled call is retried. Each alarm notifies when it starts and when it ends.
 
 Two alarms fire when a function reports nothing. They notify when their data ends, instead of treating missing data as
-breaching: a first deployment has no data yet. CloudWatch creates an alarm in the state INSUFFICIENT_DATA, so to stay in
-that state is no change and sends no notification.
+breaching: a first deployment has no data yet. CloudWatch creates an alarm in the state INSUFFICIENT_DATA, so staying in
+that state is not a change and sends no notification.
 """
 
 import math
@@ -18,9 +18,9 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
+from job_ledger.schedules import longest_gap
 from stacks.monitoring.alarm import Alarm
 from stacks.monitoring.metrics import EmittedMetrics
-from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
 
 _FIVE_MINUTES = Duration.minutes(5)

@@ -1,4 +1,4 @@
-"""Leaves out of the bundle the code of packages that the functions import, or carry, and never use.
+"""Leaves out of the bundle the code that the functions' packages carry and the functions never use.
 
 A package imports all its parts with the first one: Powertools every event handler and data class, X-Ray's SDK asyncio,
 botocore the generator of its documentation. Together they were a quarter of a cold start (docs/performance.md).
@@ -13,7 +13,7 @@ _POWERTOOLS = "aws_lambda_powertools"
 _HANDLERS = f"{_POWERTOOLS}/event_handler"
 _CLASSES = f"{_POWERTOOLS}/utilities/data_classes"
 
-# Folders and files that stay of those beside them; everything else goes.
+# The folders and files to keep in each of these folders; everything else goes.
 KEPT: Mapping[str, Sequence[str]] = {
     # Types are for DynamoDB's values in Powertools' idempotency, which also reads boto3's version.
     "boto3": ("__init__.py", "compat.py", "dynamodb"),

@@ -125,15 +125,16 @@ def listed(
 
 
 def walk(
-    service: Service, wanted: Mapping[str, Any] | None = None, family: Family = Family.SNOMEDCT
+    service: Service, wanted: Mapping[str, Any] | None = None
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the pages of a walk, without HTTP."""
-    page = listed(service, wanted, family)
+    request = dict(wanted or {})
     while True:
+        page = listed(service, request)
         yield page[LIST_KEY]
         if "NextToken" not in page:
             return
-        page = listed(service, {**(wanted or {}), "NextToken": page["NextToken"]}, family)
+        request["NextToken"] = page["NextToken"]
 
 
 def ids(pages: Iterator[list[dict[str, Any]]]) -> list[str]:

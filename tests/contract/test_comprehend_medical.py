@@ -210,8 +210,7 @@ def test_what_no_sdk_sends_is_answered_too(server, target, body, code):
 
 
 def test_times_travel_as_epoch_seconds_cut_to_milliseconds():
-    clock = Clock(1_589_920_717.594_999)
-    service = Service(hostility=Hostility.none(), clock=clock)
+    service = Service(hostility=Hostility.none(), clock=Clock(1_589_920_717.594_999))
     service.call(START, json.dumps(MINIMAL))
     assert '"SubmitTime": 1589920717.594,' in service.call(LIST, "{}")
 

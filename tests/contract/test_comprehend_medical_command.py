@@ -1,23 +1,16 @@
-"""The command: its jobs file, its made-up account, its errors, and the AWS CLI talking to it."""
+"""The command: its jobs file, its made-up account, and its errors."""
 
 import json
 import re
 import signal
 import subprocess
 import sys
-from collections import Counter
 from contextlib import contextmanager
 
 import pytest
 
-from local.comprehend_medical import (
-    Family,
-    JobsFileError,
-    Service,
-    load_jobs,
-    read_jobs,
-    sample_jobs,
-)
+from local import comprehend_medical
+from local.comprehend_medical import Family, JobsFileError, Service, read_jobs, sample_jobs
 from local.comprehend_medical.jobs import ACTIVE, ENDED
 from local.comprehend_medical.model import job_shape
 from local.comprehend_medical.sample import ODD_NAMES
@@ -77,7 +70,7 @@ def test_a_jobs_file_is_served(tmp_path):
 
 
 def test_a_wrong_argument_is_one_line_that_says_what_is_allowed():
-    assert "--tame shufle: there are all, single_filter, shuffle" in refusal("--tame", "shufle")
+    assert "--tame shufle: allowed are all, single_filter, shuffle" in refusal("--tame", "shufle")
     assert "allowed are COMPLETED" in refusal("--outcome", "LOST")
     assert "no-such.json: cannot be read: No such file" in refusal("--jobs", "no-such.json")
     assert "allowed is 0 to 65535" in refusal("--port", "70000")
@@ -89,10 +82,8 @@ def test_jobs_are_read_in_every_shape_that_people_have():
     read = {**job(1), "SubmitTime": 1_589_920_717.594}
     for content in ([printed], {LIST_KEY: [printed], "NextToken": "x"}, {"SNOMEDCT": [printed]}):
         assert read_jobs(content) == {Family.SNOMEDCT: [read]}
-    assert read_jobs({"PHI": {LIST_KEY: [{}]}, "RXNORM": []}) == {
-        Family.PHI: [{}],
-        Family.RXNORM: [],
-    }
+    of_families = read_jobs({"PHI": {LIST_KEY: [{}]}, "RXNORM": []})
+    assert of_families == {Family.PHI: [{}], Family.RXNORM: []}
 
 
 @pytest.mark.parametrize(
@@ -100,11 +91,14 @@ def test_jobs_are_read_in_every_shape_that_people_have():
     [
         ("{", "is not JSON"),
         ("5", "holds a number; allowed is an object with ComprehendMedicalAsyncJobPropertiesList"),
-        ('{"SNOMED": []}', "'SNOMED' is no family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
+        ('{"SNOMED": []}', "'SNOMED' is not a family; allowed are SNOMEDCT, ICD10CM, RXNORM"),
         ('{"PHI": [{}, 7]}', "PHI[1]: is a number; allowed is an object of job properties"),
         ('{"PHI": [{"JobName": 7}]}', "PHI[0].JobName: is a number; allowed is a string"),
-        ('[{"EndTime": "soon"}]', "SNOMEDCT[0].EndTime: 'soon' is no time; allowed is an ISO 8601"),
-        ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is no time; allowed is an ISO 8601"),
+        (
+            '[{"EndTime": "soon"}]',
+            "SNOMEDCT[0].EndTime: 'soon' is not a time; allowed is an ISO 8601",
+        ),
+        ('[{"EndTime": 1e99}]', "SNOMEDCT[0].EndTime: 1e+99 is not a time; allowed is an ISO 8601"),
         ('[{"JobId": "a"}, {"JobId": "a"}]', "SNOMEDCT[1].JobId: 'a' is that of SNOMEDCT[0] too"),
     ],
 )
@@ -114,7 +108,7 @@ def test_an_invalid_jobs_file_gives_one_line_with_place_and_allowed_values(
     file = tmp_path / "jobs.json"
     file.write_text(content)
     with pytest.raises(JobsFileError) as error:
-        load_jobs(file)
+        comprehend_medical.load_jobs(file)
     assert str(error.value).startswith(f"{file}: ")
     assert words in str(error.value)
     assert "\n" not in str(error.value)
@@ -128,10 +122,8 @@ def test_the_made_up_account_has_every_status_and_every_oddity():
     assert set(jobs) == set(Family)
     assert len({job["JobId"] for job in everything}) == 2_500
     assert all(re.fullmatch("[0-9a-f]{32}", job["JobId"]) for job in everything)
-    statuses = Counter(job["JobStatus"] for job in everything)
-    shape = job_shape()
-    assert set(statuses) == {*ENDED, *ACTIVE}
-    assert {name for job in everything for name in job} == set(shape.members)
+    assert {job["JobStatus"] for job in everything} == {*ENDED, *ACTIVE}
+    assert {name for job in everything for name in job} == set(job_shape().members)
     assert set(ODD_NAMES) <= {job.get("JobName") for job in everything}
     assert min(job["SubmitTime"] for job in everything) > NOW - 120 * 86_400
     assert all(job.get("ExpirationTime", NOW + 1) > NOW for job in everything)

@@ -127,11 +127,11 @@ def test_settings_change_at_runtime_and_reset_undoes_them(server):
 @pytest.mark.parametrize(
     "path, body, words",
     [
-        ("faults", {"Eror": "x"}, "Eror is no part of a fault; there are Operation"),
+        ("faults", {"Eror": "x"}, "Eror is not part of a fault; allowed are Operation"),
         ("faults", {"Count": 2}, "needs an Error, a Body or a Delay"),
-        ("settings", {"shufle": False}, "shufle is no setting; there are single_filter"),
+        ("settings", {"shufle": False}, "shufle is not a setting; allowed are single_filter"),
         ("settings", {"outcome": "LOST"}, "allowed are COMPLETED, PARTIAL_SUCCESS, FAILED"),
-        ("jobs", {"Put": {"SNOMED": []}}, "'SNOMED' is no family; allowed are SNOMEDCT"),
+        ("jobs", {"Put": {"SNOMED": []}}, "'SNOMED' is not a family; allowed are SNOMEDCT"),
         ("jobs", {"Add": {}}, "Add is unknown; there are Replace, Delete, Put"),
         ("jobs", {"Delete": {"PHI": "id"}}, "allowed is an object of SNOMEDCT"),
         ("nothing", {}, "there are GET or POST /_control/faults"),

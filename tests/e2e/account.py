@@ -1,10 +1,14 @@
 """A made-up account for the end-to-end tests: a file of jobs, and what a list of them should hold."""
 
+import csv
 import datetime
+import io
+import json
 import random
 from typing import Any
 
 from jobledger.service import Family, list_method
+from tests.e2e.stack import LIST
 
 FAMILIES = tuple(str(family) for family in Family if family is not Family.PHI)
 """The families whose jobs stay as the file has them; PHI is for tests that start jobs."""
@@ -13,6 +17,8 @@ LIST_CALLS = {family: list_method(Family(family)) for family in FAMILIES}
 NAMES = ("nightly-notes", "=1+1", "診療記録 夜間", "notes:2026/11/02", "%41+b@c=d", "n" * 256)
 ENDED = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED")
 COUNTS = dict.fromkeys(FAMILIES, 40) | {"SNOMEDCT": 523, "ICD10CM": 120, "RXNORM": 101, "PHI": 3}
+FEW = dict.fromkeys(COUNTS, 12)
+"""For the tests that list no jobs: the first sync of many takes longer than the rest of a deployment."""
 
 
 def rfc3339(moment: datetime.datetime) -> str:
@@ -31,12 +37,11 @@ def start_phi_job(client: Any, name: str) -> str:
     return str(started["JobId"])
 
 
-def made_up_jobs(seed: int = 2) -> dict[str, list[dict[str, object]]]:
-    """Ended jobs of the last 100 days; some of them submitted in the very same millisecond."""
-    source = random.Random(seed)
-    now = datetime.datetime.now(datetime.UTC)
+def made_up_jobs(counts: dict[str, int]) -> dict[str, list[dict[str, object]]]:
+    """Ended jobs of the last weeks, so many of each family; some were submitted in the very same millisecond."""
+    source, now = random.Random(2), datetime.datetime.now(datetime.UTC)
     return {
-        family: [made_up_job(source, now) for _ in range(count)] for family, count in COUNTS.items()
+        family: [made_up_job(source, now) for _ in range(count)] for family, count in counts.items()
     }
 
 
@@ -68,6 +73,17 @@ def made_up_job(source: random.Random, now: datetime.datetime) -> dict[str, obje
     if source.random() < 0.1:
         del job["JobName"]
     return job
+
+
+def ids_in(form: str, text: str) -> list[str]:
+    """The ids of the jobs in a list in this format, in its order."""
+    if form == "csv":
+        return [row["JobId"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    if form == "ndjson":
+        return [json.loads(line)["JobId"] for line in text.split("\n")[:-1]]
+    if form == "json":
+        return [job["JobId"] for job in json.loads(text)[LIST]]
+    return [line.split("\t")[5] for line in text.splitlines()[1:]]
 
 
 def listed(jobs: list[dict], filters: dict[str, str]) -> list[dict]:

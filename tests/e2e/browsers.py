@@ -64,6 +64,11 @@ def follow(browser: webdriver.Chrome, selector: str, by: str = By.CSS_SELECTOR) 
     replaced.until(expect.staleness_of(page))
 
 
+def resize(browser: webdriver.Chrome, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 def errors_of(browser: webdriver.Chrome) -> list[dict]:
     return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.account import made_up_jobs
-from tests.e2e.deployment import ROOT, Deployment, deployed
+from local.options import ROOT
+from tests.e2e.account import COUNTS, FEW, made_up_jobs
+from tests.e2e.deployment import Deployment, deployed
 from tests.e2e.enforced import ALLOWED_ACCOUNT, Enforced
 from tests.e2e.local_aws import own_aws
 
@@ -18,15 +19,16 @@ from tests.e2e.local_aws import own_aws
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-    with deployed(ROOT / ".local" / f"e2e-{worker}", made_up_jobs()) as deployment:
+    with deployed(ROOT / ".local" / f"e2e-{worker}", made_up_jobs(COUNTS)) as deployment:
         yield deployment
 
 
 @pytest.fixture(scope="session")
 def enforced() -> Iterator[Enforced]:
-    with own_aws(ROOT / ".local" / "enforced", made_up_jobs(), enforce_iam=True) as own:
+    with own_aws(ROOT / ".local" / "enforced", made_up_jobs(FEW), enforce_iam=True) as own:
         accounts = f"allowedAccounts={ALLOWED_ACCOUNT}"
-        yield Enforced(own, own.deploy("chatDigests=true", "includeJobDetails=true", accounts))
+        outputs = own.deploy("chatDigests=true", "includeJobDetails=true", accounts)
+        yield Enforced(*own.places(outputs), own)
 
 
 @pytest.fixture(autouse=True)

@@ -5,36 +5,20 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.config import Config
 
 from local.assembly import remove_unimplemented
-from local.deployment import REGION, LocalAws, clean_environment, reachable_api_url
+from local.deployment import LocalAws, clean_environment, reachable_api_url
 from local.options import HOST, ROOT, read_options
 from local.processes import Children, StopSignals
 from tests.e2e.deployment import UNCHECKED
+from tests.e2e.stack import Account
 
 
 @dataclass(frozen=True)
-class OwnAws:
+class OwnAws(Account):
     """The servers, and the CDK runs of a test."""
 
     aws: LocalAws
-
-    def client(self, service: str, key: str = "test", secret: str = "test") -> Any:
-        """A client with the account's own credentials, unless others are given."""
-        options = self.aws.options
-        upstream = service == "comprehendmedical"
-        return boto3.client(
-            service,
-            endpoint_url=options.comprehend_endpoint if upstream else options.aws_endpoint,
-            region_name=REGION,
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            config=Config(retries={"mode": "standard", "total_max_attempts": 10}),
-        )
 
     def deploy(self, *context: str, app: Path = ROOT) -> dict[str, str]:
         """Deploy the stack of this checkout or of another with these settings (`key=value`); return its outputs."""
@@ -49,9 +33,10 @@ class OwnAws:
         self.aws.children.finish(self.aws.start_deploy())
         return self.aws.outputs()
 
-    def api_url(self, outputs: dict[str, str]) -> str:
-        """The local URL of the deployed API."""
-        return reachable_api_url(outputs["ApiUrl"], self.aws.options.aws_endpoint)
+    def places(self, outputs: dict[str, str]) -> tuple[str, str, str, dict[str, str]]:
+        """The first values of a `Stack` with these outputs."""
+        api_url = reachable_api_url(outputs["ApiUrl"], self.aws_endpoint)
+        return self.aws_endpoint, self.comprehend_endpoint, api_url, outputs
 
 
 @contextlib.contextmanager
@@ -75,6 +60,6 @@ def own_aws(
         children.wait_for_port(ministack, (HOST, options.aws_port))
         children.wait_for_port(stand_in, (HOST, int(options.comprehend_port or 0)))
         children.finish(aws.start_bootstrap())
-        yield OwnAws(aws)
+        yield OwnAws(options.aws_endpoint, options.comprehend_endpoint, aws)
     finally:
         children.stop()

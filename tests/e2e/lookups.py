@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.e2e.deployment import wait_until
+from tests.e2e.stack import wait_until
 
 KIND = "Custom::ComprehendMedicalJob"
 

@@ -11,14 +11,15 @@ def log_lines(deployment: Deployment) -> Iterator[tuple[str, str]]:
     """Yield each line of each log group, with the group's name."""
     logs = deployment.client("logs")
     for groups in logs.get_paginator("describe_log_groups").paginate():
-        for group in groups["logGroups"]:
-            name = group["logGroupName"]
+        for name in (group["logGroupName"] for group in groups["logGroups"]):
             for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
                 yield from ((name, event["message"]) for event in page["events"])
 
 
 def log_group_of(deployment: Deployment, function: str) -> str:
-    configuration = deployment.client("lambda").get_function_configuration(FunctionName=function)
+    """The log group of the function that an output names."""
+    lambda_, name = deployment.client("lambda"), deployment.outputs[function]
+    configuration = lambda_.get_function_configuration(FunctionName=name)
     return str(configuration["LoggingConfig"]["LogGroup"])
 
 
@@ -31,29 +32,16 @@ def segments(deployment: Deployment) -> list[dict[str, Any]]:
 def histories(deployment: Deployment) -> list[str]:
     """The history of each execution of each state machine."""
     states = deployment.client("stepfunctions")
+    machines = [each["stateMachineArn"] for each in states.list_state_machines()["stateMachines"]]
+    listed = [states.list_executions(stateMachineArn=machine) for machine in machines]
+    executions = [each["executionArn"] for page in listed for each in page["executions"]]
     return [
-        json.dumps(
-            states.get_execution_history(executionArn=execution["executionArn"]), default=str
-        )
-        for machine in states.list_state_machines()["stateMachines"]
-        for execution in states.list_executions(stateMachineArn=machine["stateMachineArn"])[
-            "executions"
-        ]
+        json.dumps(states.get_execution_history(executionArn=arn), default=str)
+        for arn in executions
     ]
 
 
 def metrics_and_alarms(deployment: Deployment) -> str:
     cloudwatch = deployment.client("cloudwatch")
-    return json.dumps(
-        [
-            cloudwatch.list_metrics(),
-            cloudwatch.describe_alarms(),
-            cloudwatch.describe_alarm_history(),
-        ],
-        default=str,
-    )
-
-
-def rows(deployment: Deployment, table: str) -> list[dict[str, Any]]:
-    paginator = deployment.client("dynamodb").get_paginator("scan")
-    return [row for page in paginator.paginate(TableName=table) for row in page["Items"]]
+    calls = (cloudwatch.list_metrics, cloudwatch.describe_alarms, cloudwatch.describe_alarm_history)
+    return json.dumps([call() for call in calls], default=str)

@@ -1,68 +1,51 @@
 """What the deployed functions do with their permissions: each use raises AssertionError when it does not work."""
 
+import base64
 import contextlib
 import datetime
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from jobledger.ledger.counts import LAYOUT
-from tests.e2e.deployment import is_complete, wait_until
+from tests.e2e.account import start_phi_job
 from tests.e2e.enforced import Enforced
-from tests.e2e.local_aws import OwnAws
+from tests.e2e.lookups import Stacks
+from tests.e2e.stack import is_complete, wait_until
 
 Use = Callable[[Enforced], None]
+# The bucket that `cdk bootstrap` makes.
+ANSWERS = "cdk-hnb659fds-assets-000000000000-us-east-1"
 
 
-def start_job(own: OwnAws) -> str:
-    started = own.client("comprehendmedical").start_phi_detection_job(
-        InputDataConfig={"S3Bucket": "notes"},
-        OutputDataConfig={"S3Bucket": "codes"},
-        DataAccessRoleArn="arn:aws:iam::111122223333:role/ComprehendMedical",
-        LanguageCode="en",
-        ClientRequestToken=uuid.uuid4().hex,
-    )
-    return str(started["JobId"])
+def _sync_until(stack: Enforced, condition: Callable[[], bool], seconds: float, what: str) -> None:
+    def holds() -> bool:
+        return is_complete(stack.invoke("Sync/Function")["Families"]) and condition()
+
+    wait_until(holds, seconds, what)
 
 
 def sync(stack: Enforced) -> None:
     """Sync until a new job is in the ledger: the service lists it a little later."""
-    job = start_job(stack.own)
+    job = start_phi_job(stack.client("comprehendmedical"), "permissions")
+    key = {"S": f"000000000000/us-east-1#{job}"}
 
     def is_known() -> bool:
-        if not is_complete(stack.invoke("Sync/Function")["Families"]):
-            return False
-        row = stack.client("dynamodb").query(
-            TableName=stack.outputs["LedgerTableName"],
-            IndexName="ById",
-            KeyConditionExpression="IdKey = :id",
-            ExpressionAttributeValues={":id": {"S": f"000000000000/us-east-1#{job}"}},
-        )
-        return bool(row["Items"])
+        return any(row.get("IdKey") == key for row in stack.rows())
 
-    wait_until(is_known, 20, "the new job is in the ledger")
+    _sync_until(stack, is_known, 20, "the new job is in the ledger")
 
 
 def end_of_a_job(stack: Enforced) -> None:
     """Sync until no job is active: each loses its row for active jobs when it ends."""
     sync(stack)
-
-    def has_ended() -> bool:
-        complete = is_complete(stack.invoke("Sync/Function")["Families"])
-        return complete and not has_active_job(stack)
-
-    wait_until(has_ended, 40, "all jobs have ended")
+    _sync_until(stack, lambda: not has_active_job(stack), 40, "all jobs have ended")
 
 
 def has_active_job(stack: Enforced) -> bool:
     """Whether the ledger has a job of the family PHI that has not ended."""
-    found = stack.client("dynamodb").query(
-        TableName=stack.outputs["LedgerTableName"],
-        KeyConditionExpression="PK = :active",
-        ExpressionAttributeValues={":active": {"S": "000000000000/us-east-1/PHI#active"}},
-    )
-    return bool(found["Items"])
+    return any(row["PK"]["S"].endswith("/PHI#active") for row in stack.rows())
 
 
 def state_of_phi(stack: Enforced) -> dict[str, Any]:
@@ -84,15 +67,13 @@ def recount(stack: Enforced) -> None:
     def is_due() -> bool:
         state = state_of_phi(stack)
         due = json.dumps(state | {"Counted": 0, "Recounted": ""})
+        values = {":read": {"N": str(state["Version"])}, ":due": {"S": due}}
         with contextlib.suppress(table.exceptions.ConditionalCheckFailedException):
             table.update_item(
                 **_state_row(stack),
                 ConditionExpression="Version = :read",
                 UpdateExpression="SET Sync = :due",
-                ExpressionAttributeValues={
-                    ":read": {"N": str(state["Version"])},
-                    ":due": {"S": due},
-                },
+                ExpressionAttributeValues=values,
             )
             return True
         return False
@@ -107,10 +88,6 @@ def page(stack: Enforced) -> None:
     assert stack.call("/jobs?MaxResults=1").status == 200
 
 
-def summary(stack: Enforced) -> None:
-    assert stack.call("/summary?Family=ALL").status == 200
-
-
 def follow_a_job(stack: Enforced) -> None:
     """Have a job in the ledger that has not ended, as far as it knows, and counters.
 
@@ -123,7 +100,7 @@ def follow_a_job(stack: Enforced) -> None:
 def summary_with_an_active_job(stack: Enforced) -> None:
     """A summary that reads the row of a job that has not ended."""
     follow_a_job(stack)
-    summary(stack)
+    assert stack.call("/summary?Family=ALL").status == 200
 
 
 def last_digest(stack: Enforced) -> None:
@@ -151,7 +128,7 @@ def keyed_list(stack: Enforced) -> None:
 def keyed_list_after_an_error(stack: Enforced) -> None:
     """The same key after a list that failed."""
     key = uuid.uuid4().hex
-    with stack.without("Api/FunctionRole", ("ReadLedger", "dynamodb:Query")):
+    with stack.without("Api/FunctionRole", "ReadLedger", "dynamodb:Query"):
         assert stack.call("/jobs?MaxResults=1", Idempotency_Key=key).status >= 500
     assert stack.call("/jobs?MaxResults=1", Idempotency_Key=key).status == 200
 
@@ -184,10 +161,15 @@ def digest_by_role_only(stack: Enforced) -> None:
         digest(stack)
 
 
+def _log(stack: Enforced, function: str, **event: object) -> str:
+    """The end of a function's log of one invocation."""
+    return base64.b64decode(stack.run(function, **event)["LogResult"]).decode()
+
+
 def chat_digest_by_role_only(stack: Enforced) -> None:
     """The same for the chat topic, on which the digest itself does not depend."""
     with stack.publishing_by_role_only("Digest/ChatTopic"):
-        log = stack.log_of("Digest/Function", **window())
+        log = _log(stack, "Digest/Function", **window())
     assert "DigestsPublished" in log
     assert "ChatFailures" not in log
 
@@ -201,47 +183,33 @@ def digest_repeated(stack: Enforced) -> None:
 
 def digest_after_an_error(stack: Enforced) -> None:
     wanted = window() | {"IdempotencyKey": uuid.uuid4().hex}
-    with stack.without("Digest/FunctionRole", ("ReadLedger", "dynamodb:Query")):
-        try:
-            answer = stack.invoke("Digest/Function", **wanted)
-        except AssertionError:
-            pass
-        else:
-            assert "MessageId" not in answer
+    with stack.without("Digest/FunctionRole", "ReadLedger", "dynamodb:Query"):
+        assert "MessageId" not in stack.run("Digest/Function", **wanted)["Payload"]
     assert stack.invoke("Digest/Function", **wanted).get("MessageId")
 
 
-def _alerted(stack: Enforced) -> str:
-    """The log of the function for a change that waits for an alert; none waits after it."""
-    waiting, sqs = stack.name("JobAlerts/Waiting"), stack.client("sqs")
-    detail = {
-        "Family": "PHI",
-        "JobId": "0" * 32,
-        "JobStatus": "FAILED",
-        "EventId": uuid.uuid4().hex,
-    }
-    sqs.send_message(QueueUrl=waiting, MessageBody=json.dumps({"detail": detail}))
-    log = stack.log_of("JobAlerts/Function")
-    # The schedule's run may have been first: then this one has sent none.
-    assert "Error" not in log, log
-    assert "not deleted" not in log, log
-    return log
-
-
 def alert(stack: Enforced) -> None:
-    _alerted(stack)
+    """A change that waits for an alert; none waits after it."""
+    change = {"Family": "PHI", "JobId": "0" * 32, "JobStatus": "FAILED"}
+    detail = change | {"EventId": uuid.uuid4().hex}
+    queue, body = stack.name("JobAlerts/Waiting"), json.dumps({"detail": detail})
+    stack.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    log = _log(stack, "JobAlerts/Function")
+    # The schedule's run may have been first: then this one has sent none.
+    for said in ("Error", "not deleted", "ChatFailures"):
+        assert said not in log, log
 
 
 def alert_by_role_only(stack: Enforced) -> None:
     """An alert to a topic whose policy does not allow it as well."""
     with stack.publishing_by_role_only("JobAlerts/Topic"):
-        _alerted(stack)
+        alert(stack)
 
 
 def chat_alert_by_role_only(stack: Enforced) -> None:
     """The same for the chat topic, on which the alert itself does not depend."""
     with stack.publishing_by_role_only("Digest/ChatTopic"):
-        assert "ChatFailures" not in _alerted(stack)
+        alert(stack)
 
 
 def widget(stack: Enforced) -> None:
@@ -256,36 +224,56 @@ def widget_of_active_jobs(stack: Enforced) -> None:
 
 def changes(stack: Enforced) -> None:
     """Send a change as Lambda hands it over from the stream."""
-    row = _change_row(stack)
-    if row is None:
+
+    def change_rows() -> list[dict[str, Any]]:
+        return [row for row in stack.rows() if row["PK"]["S"].endswith("#changes")]
+
+    if not change_rows():
         sync(stack)  # the job that it starts is a change
-        row = _change_row(stack)
-    record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": row}}
+    image = {"SequenceNumber": "1", "NewImage": change_rows()[0]}
+    record = {"eventName": "INSERT", "dynamodb": image}
     assert stack.invoke("Changes/Function", Records=[record]) == {"batchItemFailures": []}
 
 
-def _change_row(stack: Enforced) -> dict[str, Any] | None:
-    name = stack.outputs["LedgerTableName"]
-    pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=name)
-    rows: Iterator[dict[str, Any]] = (row for page in pages for row in page["Items"])
-    return next((row for row in rows if row["PK"]["S"].endswith("#changes")), None)
+def _request(stack: Enforced, kind: str, **properties: object) -> dict[str, Any]:
+    """CloudFormation's request for a custom resource, with a signed URL for the answer."""
+    request_id = str(uuid.uuid4())
+    answer_to = {"Bucket": ANSWERS, "Key": request_id}
+    return {
+        "RequestType": "Create",
+        "ResponseURL": stack.client("s3").generate_presigned_url("put_object", answer_to),
+        "StackId": f"arn:aws:cloudformation:us-east-1:000000000000:stack/one/{request_id}",
+        "LogicalResourceId": "One",
+        "RequestId": request_id,
+        "ResourceType": kind,
+        "ResourceProperties": properties,
+    }
 
 
-def look_up_request(stack: Enforced, **properties: object) -> dict[str, Any]:
+def _answer_to(stack: Enforced, request: dict[str, Any]) -> Any:
+    """The answer to a request of CloudFormation; None while there is none."""
+    s3 = stack.client("s3")
+    try:
+        return json.load(s3.get_object(Bucket=ANSWERS, Key=request["RequestId"])["Body"])
+    except s3.exceptions.NoSuchKey:
+        return None
+
+
+def _look_up_request(stack: Enforced, **properties: object) -> dict[str, Any]:
     """A look-up, as CDK's framework hands it from its first function to its second."""
-    event = stack.request("Custom::ComprehendMedicalJob", Family="ALL", **properties)
+    event = _request(stack, "Custom::ComprehendMedicalJob", Family="ALL", **properties)
     return event | stack.invoke("Lookup/OnEvent", **event)
 
 
 def look_up(stack: Enforced) -> None:
     """Both functions of a look-up, as CDK's framework calls them."""
-    event = look_up_request(stack, JobStatus="COMPLETED")
+    event = _look_up_request(stack, JobStatus="COMPLETED")
     assert stack.invoke("Lookup/IsComplete", **event)["IsComplete"]
 
 
 def look_up_after_a_sync(stack: Enforced) -> None:
     """A look-up that waits for a job syncs before it looks, so that the ledger is then more recent."""
-    waiting = look_up_request(stack, JobName="no job has this name", WaitMinutes=5)
+    waiting = _look_up_request(stack, JobName="no job has this name", WaitMinutes=5)
     begun = state_of_phi(stack)["AsOf"]
 
     def has_synced() -> bool:
@@ -298,20 +286,26 @@ def look_up_after_a_sync(stack: Enforced) -> None:
 
 def first_sync(stack: Enforced) -> None:
     """The sync at the first deployment. Without the permission the function tries again for a minute."""
-    event = stack.request("Custom::JobLedgerFirstSync", FunctionName=stack.name("Sync/Function"))
-    stack.start("Sync/FirstSync/Function", **event)
-    answer = wait_until(lambda: stack.answer_to(event), 5, "the first sync answered CloudFormation")
+    function = {"FunctionName": stack.name("Sync/Function")}
+    event = _request(stack, "Custom::JobLedgerFirstSync", **function)
+    name, payload = stack.name("Sync/FirstSync/Function"), json.dumps(event).encode()
+    stack.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=payload)
+    answer = wait_until(lambda: _answer_to(stack, event), 5, "CloudFormation has its answer")
     assert answer["Data"] == {"Outcome": "succeeded"}
 
 
 def framework_of_look_ups(stack: Enforced) -> None:
     """The framework's second function asks whether a look-up is complete, and answers CloudFormation."""
-    event = look_up_request(stack, JobStatus="COMPLETED")
+    event = _look_up_request(stack, JobStatus="COMPLETED")
     stack.invoke("Lookup/Provider/framework-isComplete", **event)
-    assert stack.answer_to(event)["Status"] == "SUCCESS"
+    assert _answer_to(stack, event)["Status"] == "SUCCESS"
 
 
 def deployed_look_up(stack: Enforced) -> None:
     """A look-up in a stack of others, through CDK's framework."""
-    ended = stack.deploy_look_up(Family="ALL", JobStatus="COMPLETED")
+    name = f"consumer-{uuid.uuid4()}"
+    stacks = Stacks(stack.client("cloudformation"), stack.outputs["LookupServiceToken"])
+    stacks.put(name, {"One": {"Family": "ALL", "JobStatus": "COMPLETED"}})
+    ended = stacks.end(name)
+    stacks.remove(name)
     assert ended == "CREATE_COMPLETE"

@@ -11,104 +11,53 @@ Permission = tuple[str, str, str]
 """The role's path, the statement's `Sid` and the action."""
 
 
-def _of(role: str, uses_of: dict[tuple[str, str], Use]) -> dict[Permission, Use]:
-    return {(role, sid, action): use for (sid, action), use in uses_of.items()}
-
-
-def _results(repeated: Use, after_an_error: Use) -> dict[tuple[str, str], Use]:
-    return {
-        ("KeepResults", "dynamodb:PutItem"): repeated,
-        ("KeepResults", "dynamodb:UpdateItem"): repeated,
-        ("KeepResults", "dynamodb:DeleteItem"): after_an_error,
-    }
-
-
 _QUERY, _GET = ("ReadLedger", "dynamodb:Query"), ("ReadLedger", "dynamodb:GetItem")
 _GET_MANY = ("ReadLedger", "dynamodb:BatchGetItem")
 _INVOKE = "lambda:InvokeFunction"
 
-NEEDED: dict[Permission, Use] = (
-    _of(
-        "Sync/FunctionRole",
-        {
-            _GET: uses.sync,
-            _GET_MANY: uses.sync,
-            _QUERY: uses.recount,
-            ("WriteLedger", "dynamodb:PutItem"): uses.sync,
-            ("WriteLedger", "dynamodb:UpdateItem"): uses.sync,
-            ("WriteLedger", "dynamodb:ConditionCheckItem"): uses.sync,
-            ("RemoveRows", "dynamodb:DeleteItem"): uses.end_of_a_job,
-        },
-    )
-    | _of(
-        "Api/FunctionRole",
-        _results(uses.keyed_list, uses.keyed_list_after_an_error)
-        | {
-            _QUERY: uses.page,
-            _GET: uses.last_digest,
-            _GET_MANY: uses.summary_with_an_active_job,
-            ("InvokeSync", _INVOKE): uses.consistent_page,
-            ("InvokeDigest", _INVOKE): uses.requested_digest,
-        },
-    )
-    | _of(
-        "Digest/FunctionRole",
-        _results(uses.digest_repeated, uses.digest_after_an_error)
-        | {
-            _QUERY: uses.digest,
-            _GET: uses.digest,
-            _GET_MANY: uses.digest_with_an_active_job,
-            ("WriteOwnRows", "dynamodb:PutItem"): uses.digest,
-            ("PublishDigests", "sns:Publish"): uses.digest_by_role_only,
-            ("PublishToChat", "sns:Publish"): uses.chat_digest_by_role_only,
-        },
-    )
-    | _of(
-        "Changes/FunctionRole",
-        {
-            ("ReadJobName", "dynamodb:GetItem"): uses.changes,
-            ("PutEvents", "events:PutEvents"): uses.changes,
-        },
-    )
-    | _of(
-        "JobAlerts/FunctionRole",
-        {
-            ("ReceiveMessages", "sqs:ReceiveMessage"): uses.alert,
-            ("ReceiveMessages", "sqs:DeleteMessage"): uses.alert,
-            ("PublishAlerts", "sns:Publish"): uses.alert_by_role_only,
-            ("PublishAlertsToChat", "sns:Publish"): uses.chat_alert_by_role_only,
-        },
-    )
-    | _of(
-        "Widget/FunctionRole",
-        {
-            _QUERY: uses.widget,
-            _GET: uses.widget_of_active_jobs,
-            _GET_MANY: uses.widget_of_active_jobs,
-        },
-    )
-    | _of("Lookup/OnEventRole", {("EncryptProperties", "kms:Encrypt"): uses.look_up})
-    | _of(
-        "Lookup/IsCompleteRole",
-        {
-            _QUERY: uses.look_up,
-            ("DecryptProperties", "kms:Decrypt"): uses.look_up,
-            ("Invoke", _INVOKE): uses.look_up_after_a_sync,
-        },
-    )
-    | _of(
-        "Lookup/FrameworkOnEventRole",
-        {
-            ("CallHandler", _INVOKE): uses.deployed_look_up,
-            ("StartPolling", "states:StartExecution"): uses.deployed_look_up,
-        },
-    )
-    | _of(
-        "Lookup/FrameworkIsCompleteRole",
-        {("CallHandler", _INVOKE): uses.framework_of_look_ups},
-    )
-    | _of("Sync/FirstSync/FunctionRole", {("Invoke", _INVOKE): uses.first_sync})
-)
+NEEDED: dict[Permission, Use] = {
+    ("Sync/FunctionRole", *_GET): uses.sync,
+    ("Sync/FunctionRole", *_GET_MANY): uses.sync,
+    ("Sync/FunctionRole", *_QUERY): uses.recount,
+    ("Sync/FunctionRole", "WriteLedger", "dynamodb:PutItem"): uses.sync,
+    ("Sync/FunctionRole", "WriteLedger", "dynamodb:UpdateItem"): uses.sync,
+    ("Sync/FunctionRole", "WriteLedger", "dynamodb:ConditionCheckItem"): uses.sync,
+    ("Sync/FunctionRole", "RemoveRows", "dynamodb:DeleteItem"): uses.end_of_a_job,
+    ("Api/FunctionRole", "KeepResults", "dynamodb:PutItem"): uses.keyed_list,
+    ("Api/FunctionRole", "KeepResults", "dynamodb:UpdateItem"): uses.keyed_list,
+    ("Api/FunctionRole", "KeepResults", "dynamodb:DeleteItem"): uses.keyed_list_after_an_error,
+    ("Api/FunctionRole", *_QUERY): uses.page,
+    ("Api/FunctionRole", *_GET): uses.last_digest,
+    ("Api/FunctionRole", *_GET_MANY): uses.summary_with_an_active_job,
+    ("Api/FunctionRole", "InvokeSync", _INVOKE): uses.consistent_page,
+    ("Api/FunctionRole", "InvokeDigest", _INVOKE): uses.requested_digest,
+    ("Digest/FunctionRole", "KeepResults", "dynamodb:PutItem"): uses.digest_repeated,
+    ("Digest/FunctionRole", "KeepResults", "dynamodb:UpdateItem"): uses.digest_repeated,
+    ("Digest/FunctionRole", "KeepResults", "dynamodb:DeleteItem"): uses.digest_after_an_error,
+    ("Digest/FunctionRole", *_QUERY): uses.digest,
+    ("Digest/FunctionRole", *_GET): uses.digest,
+    ("Digest/FunctionRole", *_GET_MANY): uses.digest_with_an_active_job,
+    ("Digest/FunctionRole", "WriteOwnRows", "dynamodb:PutItem"): uses.digest,
+    ("Digest/FunctionRole", "PublishDigests", "sns:Publish"): uses.digest_by_role_only,
+    ("Digest/FunctionRole", "PublishToChat", "sns:Publish"): uses.chat_digest_by_role_only,
+    ("Changes/FunctionRole", "ReadJobName", "dynamodb:GetItem"): uses.changes,
+    ("Changes/FunctionRole", "PutEvents", "events:PutEvents"): uses.changes,
+    ("JobAlerts/FunctionRole", "ReceiveMessages", "sqs:ReceiveMessage"): uses.alert,
+    ("JobAlerts/FunctionRole", "ReceiveMessages", "sqs:DeleteMessage"): uses.alert,
+    ("JobAlerts/FunctionRole", "PublishAlerts", "sns:Publish"): uses.alert_by_role_only,
+    ("JobAlerts/FunctionRole", "PublishAlertsToChat", "sns:Publish"): uses.chat_alert_by_role_only,
+    ("Widget/FunctionRole", *_QUERY): uses.widget,
+    ("Widget/FunctionRole", *_GET): uses.widget_of_active_jobs,
+    ("Widget/FunctionRole", *_GET_MANY): uses.widget_of_active_jobs,
+    ("Lookup/OnEventRole", "EncryptProperties", "kms:Encrypt"): uses.look_up,
+    ("Lookup/IsCompleteRole", *_QUERY): uses.look_up,
+    ("Lookup/IsCompleteRole", "DecryptProperties", "kms:Decrypt"): uses.look_up,
+    ("Lookup/IsCompleteRole", "Invoke", _INVOKE): uses.look_up_after_a_sync,
+    ("Lookup/FrameworkOnEventRole", "CallHandler", _INVOKE): uses.deployed_look_up,
+    ("Lookup/FrameworkOnEventRole", "StartPolling", "states:StartExecution"): uses.deployed_look_up,
+    ("Lookup/FrameworkIsCompleteRole", "CallHandler", _INVOKE): uses.framework_of_look_ups,
+    ("Sync/FirstSync/FunctionRole", "Invoke", _INVOKE): uses.first_sync,
+}
 
 # By statement: what MiniStack does itself, without the role, or what the functions do only in rare cases.
 OF_NO_USE_HERE: dict[str, str] = {
@@ -124,24 +73,16 @@ OF_NO_USE_HERE: dict[str, str] = {
     "ReadJobs": "the stand-in for Comprehend Medical has no IAM",
 }
 # The same, for single permissions.
-OF_NO_USE_IN_ROLE: dict[Permission, str] = (
-    {
-        (
-            f"Lookup/Framework{name}Role",
-            "CallHandler",
-            "lambda:GetFunction",
-        ): "the framework waits with it for a function that Lambda has put to sleep"
-        for name in ("OnEvent", "IsComplete")
-    }
-    | {
-        (f"SchedulerRoleFor{name}", "Invoke", _INVOKE): "MiniStack's schedules have no role"
-        for name in ("Target-1b2b2b", "Target-91eb27", "Target-b6b93d", "Alerts")
-    }
-    | {
-        (
-            "Lookup/Provider/waiter-state-machine/Role",
-            "",
-            _INVOKE,
-        ): "MiniStack's state machines call functions without their role"
-    }
-)
+_NO_ROLE = "MiniStack's schedules have no role"
+_ASLEEP = "the framework waits with it for a function that Lambda has put to sleep"
+OF_NO_USE_IN_ROLE: dict[Permission, str] = {
+    ("Lookup/FrameworkOnEventRole", "CallHandler", "lambda:GetFunction"): _ASLEEP,
+    ("Lookup/FrameworkIsCompleteRole", "CallHandler", "lambda:GetFunction"): _ASLEEP,
+    ("SchedulerRoleForTarget-1b2b2b", "Invoke", _INVOKE): _NO_ROLE,
+    ("SchedulerRoleForTarget-91eb27", "Invoke", _INVOKE): _NO_ROLE,
+    ("SchedulerRoleForTarget-b6b93d", "Invoke", _INVOKE): _NO_ROLE,
+    ("SchedulerRoleForAlerts", "Invoke", _INVOKE): _NO_ROLE,
+    ("Lookup/Provider/waiter-state-machine/Role", "", _INVOKE): (
+        "MiniStack's state machines call functions without their role"
+    ),
+}

@@ -2,37 +2,17 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployment import ROOT, Inbox, wait_until
+from local.deployment import REGION
+from local.options import ROOT
+from tests.e2e.programs import documented, printed
+from tests.e2e.stack import Inbox, wait_until
+from tests.unit.client.commands import environment
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
-
-
-def documented() -> list[str]:
-    """The commands of the session."""
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    section = text.partition("### See an alarm")[2].partition("## Logs")[0]
-    (session,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
-    return [command.strip() for command in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]]
-
-
-def run(deployment, command: str) -> str:
-    environment = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "COMPREHEND_URL": deployment.ready["ComprehendMedicalEndpoint"],
-        "AWS_URL": deployment.ready["AwsEndpoint"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": deployment.ready["Region"],
-    }
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-    return done.stdout
 
 
 def be_quiet(deployment):
@@ -46,23 +26,26 @@ def be_quiet(deployment):
 
 @pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="there is no curl")
 def test_a_session_with_failing_lists_rings_the_alarm_and_notifies_its_topic(deployment):
-    break_lists, wait, show = documented()
+    endpoints = {
+        "COMPREHEND_URL": deployment.comprehend_endpoint,
+        "AWS_URL": deployment.aws_endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    variables = environment(deployment.api_url, **endpoints)
+    session = documented("docs/operations.md", "console", "### See an alarm")[0]
+    break_lists, wait, show = re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]
     assert wait.startswith("sleep ")
     inbox = Inbox(deployment, "alarms")
     inbox.subscribe("JobAlertsTopicArn")
-    function = deployment.outputs["SyncFunctionName"]
     be_quiet(deployment)
-    try:
-        run(deployment, break_lists)
-        deployment.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-        shown = wait_until(
-            lambda: text if "SyncFailures" in (text := run(deployment, show)) else None,
-            30,
-            "an alarm",
-        )
-    finally:
-        deployment.control("reset")
-    assert "docs/runbook.md#sync-failing" in shown
+
+    def shown() -> str | None:
+        text = printed("sh", "-c", show, variables=variables, cwd=ROOT)
+        return text if "SyncFailures" in text else None
+
+    printed("sh", "-c", break_lists, variables=variables, cwd=ROOT)
+    deployment.run("SyncFunctionName")
+    assert "docs/runbook.md#sync-failing" in wait_until(shown, 30, "an alarm")
 
     def states() -> set[str]:
         bodies = [json.loads(body) for body in inbox.receive()]

@@ -1,22 +1,16 @@
 """Every route of a real deployment, through API Gateway, Lambda and DynamoDB."""
 
-import csv
 import gzip
-import io
 import json
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import pytest
 
-from tests.e2e.account import FAMILIES, listed, start_phi_job
-from tests.e2e.deployment import wait_until
+from tests.e2e.account import FAMILIES, ids_in, listed, start_phi_job
+from tests.e2e.stack import LIST, wait_until
 
 pytestmark = pytest.mark.xdist_group("deployment")
-
-JOBS = "ComprehendMedicalAsyncJobPropertiesList"
 
 
 @pytest.fixture(scope="module")
@@ -24,51 +18,35 @@ def api(deployment):
     return deployment.send
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/summary", "/health", "/openapi.json", "/docs"])
-def test_head_answers_as_get_does_without_the_body(api, path):
-    got, head = api(path), api(path, method="HEAD")
-    assert (got.status, head.status, head.content) == (200, 200, b"")
-    assert head.headers["Content-Type"] == got.headers["Content-Type"]
-    assert got.headers["Cache-Control"] == "no-store"
-    assert got.headers["X-Request-Id"]
+def test_head_answers_as_get_does_without_the_body(api):
+    for path in ("/jobs", "/summary", "/health", "/openapi.json", "/docs"):
+        got, head = api(path), api(path, method="HEAD")
+        assert (got.status, head.status, head.content) == (200, 200, b""), path
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+        assert got.headers["Cache-Control"] == "no-store"
+        assert got.headers["X-Request-Id"]
 
 
-@pytest.mark.parametrize(
-    "path, method, status, allow",
-    [
-        ("/jobs", "DELETE", 405, "GET, HEAD"),
-        ("/digests", "PUT", 405, "GET, POST, HEAD"),
-        ("/nowhere", "POST", 404, None),
-        ("/jobs/x/y", "GET", 404, None),
-        ("/docs/x", "GET", 404, None),
-        ("/jobs/unknown", "GET", 404, None),
-    ],
-)
-def test_what_no_route_takes_is_a_problem(api, path, method, status, allow):
-    answer = api(path, method=method)
-    assert (answer.status, answer.headers["Allow"]) == (status, allow)
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json["status"] == status
+def test_what_no_route_takes_is_a_problem(api):
+    for method, path, status, allow in (
+        ("DELETE", "/jobs", 405, "GET, HEAD"),
+        ("PUT", "/digests", 405, "GET, POST, HEAD"),
+        ("POST", "/nowhere", 404, None),
+        *(("GET", path, 404, None) for path in ("/jobs/x/y", "/docs/x", "/jobs/unknown")),
+    ):
+        answer = api(path, method=method)
+        assert (answer.status, answer.headers["Allow"]) == (status, allow), path
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json["status"] == status
 
 
-@pytest.mark.parametrize(
-    "parameter, value",
-    [
-        ("MaxResults", "0"),
-        ("MaxResults", "501"),
-        ("MaxResults", "ten"),
-        ("JobStatus", "BOGUS"),
-        ("JobName", "no*stars"),
-        ("Family", "ICD11"),
-        ("SubmitTimeAfter", "yesterday"),
-        ("SubmitTimeBefore", "2026-13-01T00:00:00Z"),
-        ("NextToken", "AAAA"),
-    ],
-)
-def test_bad_input_is_refused_with_the_name_of_the_parameter(deployment, parameter, value):
-    answer = deployment.get("/jobs", **{parameter: value})
-    assert answer.status == 400
-    assert parameter in str(answer.json)
+def test_bad_input_is_refused_with_the_name_of_the_parameter(deployment):
+    bad = {"JobStatus": "BOGUS", "JobName": "no*stars", "Family": "ICD11", "NextToken": "AAAA"}
+    times = {"SubmitTimeAfter": "yesterday", "SubmitTimeBefore": "2026-13-01T00:00:00Z"}
+    sizes = [("MaxResults", size) for size in ("0", "501", "ten")]
+    for parameter, value in [*bad.items(), *times.items(), *sizes]:
+        answer = deployment.get("/jobs", **{parameter: value})
+        assert (answer.status, parameter in str(answer.json)) == (400, True), value
 
 
 def test_a_token_is_refused_when_altered_or_used_for_another_query(deployment):
@@ -118,17 +96,11 @@ def test_the_formats_hold_the_same_jobs_page_after_page(api, deployment):
     assert found["csv"] == found["ndjson"] == expected
 
 
-def ids_in(form: str, body: str) -> list[str]:
-    if form == "csv":
-        return [row["JobId"] for row in csv.DictReader(io.StringIO(body, newline=""))]
-    return [json.loads(line)["JobId"] for line in body.split("\n")[:-1]]
-
-
 def test_gzip_comes_through_as_bytes(api):
     plain = api("/jobs?MaxResults=100")
     zipped = api("/jobs?MaxResults=100", Accept_Encoding="gzip", Accept="*/*")
     assert zipped.headers["Content-Encoding"] == "gzip"
-    assert json.loads(gzip.decompress(zipped.content))[JOBS] == plain.json[JOBS]
+    assert json.loads(gzip.decompress(zipped.content))[LIST] == plain.json[LIST]
     assert len(zipped.content) < len(plain.content) / 4
 
 
@@ -179,30 +151,30 @@ def test_a_digest_is_published_once_for_each_key(api):
     assert (other.status, other.json["title"]) == (422, "InvalidRequestException")
 
 
-def test_a_key_begins_the_same_walk_after_a_job_was_started(api, deployment):
+def test_a_key_begins_the_same_traversal_after_a_job_was_started(api, deployment):
     deployment.control("settings", late_jobs=False)
     path = "/jobs?Family=PHI&MaxResults=2"
 
-    def walk(key: str | None) -> list[str]:
+    def traverse(key: str | None) -> list[str]:
         """The ids of all pages; the first request carries the key."""
         ids, token, headers = [], "", {"Idempotency_Key": key} if key else {}
         while True:
             page = api(path + token, **headers).json
-            ids += [job["JobId"] for job in page[JOBS]]
+            ids += [job["JobId"] for job in page[LIST]]
             if "NextToken" not in page:
                 return ids
             token, headers = f"&NextToken={urllib.parse.quote(page['NextToken'])}", {}
 
-    first = walk("e2e-walk")
-    started = start_phi_job(deployment.client("comprehendmedical"), "e2e-walk")
+    first = traverse("e2e-traversal")
+    started = start_phi_job(deployment.client("comprehendmedical"), "e2e-traversal")
 
     def is_listed() -> bool:
         api("/jobs?Family=PHI&MaxResults=1&ConsistentRead=true")
-        return started in walk(None)
+        return started in traverse(None)
 
     wait_until(is_listed, 60, "the job is listed", every=1)
-    assert walk("e2e-walk") == first
-    refused = api("/jobs?Family=PHI&JobName=another", Idempotency_Key="e2e-walk")
+    assert traverse("e2e-traversal") == first
+    refused = api("/jobs?Family=PHI&JobName=another", Idempotency_Key="e2e-traversal")
     assert (refused.status, refused.json["title"]) == (422, "InvalidRequestException")
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from local.options import ROOT
 from tests.e2e.browsers import (
     SECONDS,
     asked_elsewhere,
@@ -21,9 +21,10 @@ from tests.e2e.browsers import (
     errors_of,
     follow,
     needs_chromium,
+    resize,
     wait,
 )
-from tests.e2e.deployment import ROOT, wait_until
+from tests.e2e.stack import wait_until
 
 pytestmark = [pytest.mark.xdist_group("deployment"), needs_chromium]
 
@@ -48,14 +49,13 @@ def browser(tmp_path_factory, downloads) -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture
 def board(browser, deployment) -> webdriver.Chrome:
-    browser.get(f"{deployment.ready['ApiUrl']}/board")
+    browser.get(f"{deployment.api_url}/board")
     wait(browser, ".jobs tbody tr")
     return browser
 
 
 def emulate(browser, width=1280, theme="light"):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, width)
     feature = {"name": "prefers-color-scheme", "value": theme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
@@ -102,7 +102,7 @@ def test_the_downloaded_csv_holds_all_jobs_that_match(board, downloads, deployme
 
 
 def test_on_a_phone_a_filtered_list_has_its_jobs_before_the_form(browser, deployment):
-    browser.get(f"{deployment.ready['ApiUrl']}/board?JobStatus=FAILED")
+    browser.get(f"{deployment.api_url}/board?JobStatus=FAILED")
     tops = "return ['.jobs', '.filters'].map(s => document.querySelector(s).getBoundingClientRect().top)"
     for width, jobs_first in ((390, True), (1280, False)):
         emulate(browser, width)
@@ -112,7 +112,7 @@ def test_on_a_phone_a_filtered_list_has_its_jobs_before_the_form(browser, deploy
 
 
 def test_the_background_goes_on_below_a_short_page(browser, deployment):
-    browser.get(f"{deployment.ready['ApiUrl']}/board?JobNamePrefix=none-such")
+    browser.get(f"{deployment.api_url}/board?JobNamePrefix=none-such")
     wait(browser, "h1")
     for theme in THEMES:
         emulate(browser, 1280, theme)
@@ -129,12 +129,10 @@ def pixel(browser, x, y):
 
 
 def test_times_are_shown_in_the_reader_s_zone_on_request_and_stay_so(browser, deployment):
-    zone = {"timezoneId": "America/Phoenix"}
-    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", zone)
-    browser.get(f"{deployment.ready['ApiUrl']}/board?JobStatus=FAILED")
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "America/Phoenix"})
+    browser.get(f"{deployment.api_url}/board?JobStatus=FAILED")
     utc = wait(browser, ".jobs time").text
-    follow_in_place = browser.find_element(By.CSS_SELECTOR, ".top button")
-    follow_in_place.click()
+    browser.find_element(By.CSS_SELECTOR, ".top button").click()
     for _ in range(2):
         shown = datetime.fromisoformat(wait(browser, ".jobs time").text)
         assert shown - datetime.fromisoformat(utc) == timedelta(hours=-7)
@@ -145,28 +143,24 @@ def test_times_are_shown_in_the_reader_s_zone_on_request_and_stay_so(browser, de
     browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
 
-def test_the_page_asks_nothing_of_any_other_host_and_logs_no_error(board, deployment):
+def test_the_board_fits_every_screen_in_both_themes_and_asks_no_other_host(board, deployment):
     assert errors_of(board) == []
-    assert asked_elsewhere(board, deployment.ready["ApiUrl"]) == []
-
-
-def test_the_board_fits_every_screen_in_both_themes(board):
+    assert asked_elsewhere(board, deployment.api_url) == []
     color = "return getComputedStyle(document.body).backgroundColor"
     for width, theme in itertools.product(WIDTHS, THEMES):
         emulate(board, width, theme)
         assert board.execute_script("return document.documentElement.scrollWidth") <= width
         darkness = sum(map(int, re.findall(r"\d+", board.execute_script(color))[:3])) < 200
         assert darkness == (theme == "dark")
-        assert (
-            board.execute_script("return document.querySelector('main').clientWidth") >= 0.7 * width
-        )
+        content = board.execute_script("return document.querySelector('main').clientWidth")
+        assert content >= 0.7 * width
     emulate(board)
 
 
 @pytest.mark.parametrize("page", ["board", "board?JobStatus=FAILED", "board?JobStatus=x", "job"])
 def test_axe_finds_nothing(browser, deployment, page):
     path = "board" if page == "job" else page
-    browser.get(f"{deployment.ready['ApiUrl']}/{path}")
+    browser.get(f"{deployment.api_url}/{path}")
     wait(browser, "h1")
     if page == "job":
         follow(browser, ".jobs tbody a")
@@ -186,7 +180,7 @@ def test_axe_finds_nothing(browser, deployment, page):
 def test_the_board_works_without_scripts(browser, deployment):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
-        browser.get(f"{deployment.ready['ApiUrl']}/board")
+        browser.get(f"{deployment.api_url}/board")
         click(browser, "input[value=FAILED]")
         follow(browser, "form button[type=submit]")
         assert set(cells(browser, 2)) == {"Failed"}
@@ -208,7 +202,7 @@ def test_the_page_reloads_by_itself_but_not_while_someone_fills_in_the_form(brow
     script = "window.setInterval = (run, milliseconds) => { window.timer = { run, milliseconds }; }"
     added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     try:
-        browser.get(f"{deployment.ready['ApiUrl']}/board")
+        browser.get(f"{deployment.api_url}/board")
         wait(browser, ".jobs tbody tr")
         assert browser.execute_script("return timer.milliseconds") == 60_000
         field = browser.find_element(By.NAME, "JobName")
@@ -217,7 +211,7 @@ def test_the_page_reloads_by_itself_but_not_while_someone_fills_in_the_form(brow
         time.sleep(0.5)
         assert browser.execute_script("return window.same") is True
         assert field.get_attribute("value") == "night"
-        browser.get(f"{deployment.ready['ApiUrl']}/board")
+        browser.get(f"{deployment.api_url}/board")
         browser.execute_script("window.same = true; timer.run()")
         reloaded = lambda: browser.execute_script("return window.same") is None  # noqa: E731 - a name
         wait_until(reloaded, SECONDS, "the page is reloaded")
@@ -236,14 +230,9 @@ def test_a_command_is_copied(board):
 
 
 def test_the_widget_function_shows_the_same_jobs(board, deployment):
-    function = deployment.outputs["WidgetFunctionName"]
-
-    def answer(payload: bytes) -> str:
-        invoke = deployment.client("lambda").invoke
-        return str(json.load(invoke(FunctionName=function, Payload=payload)["Payload"]))
-
-    assert answer(b'{"describe": true}').startswith("## Job Ledger")
-    html = answer(b'{"MaxResults": "50"}')
+    described = deployment.invoke("WidgetFunctionName", describe=True)
+    assert described.startswith("## Job Ledger")
+    html = deployment.invoke("WidgetFunctionName", MaxResults="50")
     link = r'"Action": "Job", "JobId": "([0-9a-f]{32})"'
     assert re.findall(link, html.partition('id="jobs"')[2]) == job_ids(board)
-    assert f":function:{function}" in html
+    assert f":function:{deployment.outputs['WidgetFunctionName']}" in html

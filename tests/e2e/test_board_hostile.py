@@ -12,7 +12,7 @@ from jobledger.service import Family
 from testing.api import running_api, wsgi
 from testing.boards import hostile_texts
 from testing.builders import NOW, full_job
-from tests.e2e.browsers import asked_elsewhere, chromium, errors_of, needs_chromium, wait
+from tests.e2e.browsers import asked_elsewhere, chromium, errors_of, needs_chromium, resize, wait
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("board-hostile")]
 HOSTILE = hostile_texts()
@@ -58,11 +58,6 @@ def pages(home):
     yield f"{home}/board?MaxResults=500&Order=ascending"
     for number in range(0, 40, 2):
         yield f"{home}/board/jobs/{number:032x}"
-
-
-def resize(browser, width):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def test_nothing_runs_and_nothing_breaks_the_layout(browser, home):

@@ -1,7 +1,5 @@
 """The command `jobledger` against a deployment, as `make` sets it up: `.venv/bin/jobledger`."""
 
-import csv
-import io
 import json
 import signal
 import subprocess
@@ -10,48 +8,30 @@ import urllib.request
 
 import pytest
 
-from tests.e2e.account import listed, start_phi_job
-from tests.e2e.deployment import ROOT
+from testing import processes
+from tests.e2e.account import ids_in, listed, start_phi_job
+from tests.e2e.programs import JOBLEDGER
+from tests.e2e.stack import LIST
 from tests.unit.client.commands import environment, next_line, on_terminal
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
-COMMAND = str(ROOT / ".venv" / "bin" / "jobledger")
-LIST = "ComprehendMedicalAsyncJobPropertiesList"
-
 
 def run(deployment, *arguments):
-    return subprocess.run(
-        [COMMAND, *arguments],
-        env=environment(deployment.ready["ApiUrl"], PYTHONPATH=""),
-        capture_output=True,
-        encoding="utf-8",
-        cwd="/",
-        timeout=120,
-        check=False,
-    )
+    variables = environment(deployment.api_url, PYTHONPATH="")
+    return processes.run(JOBLEDGER, *arguments, env=variables, cwd="/", timeout=180)
 
 
 def start(deployment, *arguments):
     """Start a run whose lines can be read one by one."""
     more = {"PYTHONPATH": "", "PYTHONUNBUFFERED": "1", "BROWSER": "true"}
     return subprocess.Popen(
-        [COMMAND, *arguments],
-        env=environment(deployment.ready["ApiUrl"], **more),
+        [JOBLEDGER, *arguments],
+        env=environment(deployment.api_url, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
-
-
-def ids_in(form, text):
-    if form == "table":
-        return [line.split("\t")[5] for line in text.splitlines()[1:]]
-    if form == "json":
-        return [job["JobId"] for job in json.loads(text)[LIST]]
-    if form == "ndjson":
-        return [json.loads(line)["JobId"] for line in text.splitlines()]
-    return [row["JobId"] for row in csv.DictReader(io.StringIO(text, newline=""))]
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv", "ndjson"])
@@ -77,7 +57,7 @@ def test_a_job_a_summary_and_the_health_are_shown(deployment):
     assert job["JobStatus"] in run(deployment, "job", job["JobId"]).stdout
     as_json = run(deployment, "summary", "--family", "RXNORM", "--format", "json").stdout
     assert json.loads(as_json)["Total"] == len(deployment.jobs["RXNORM"])
-    code, on_screen = on_terminal(deployment.ready["ApiUrl"], "summary", "--family", "RXNORM")
+    code, on_screen = on_terminal(deployment.api_url, "summary", "--family", "RXNORM")
     assert (code, "█" in on_screen) == (0, True)
     assert json.loads(run(deployment, "health", "--format", "json").stdout)["Status"] == "ok"
 

@@ -4,14 +4,15 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from local.options import ROOT
 from tests.e2e.account import FAMILIES, rfc3339, start_phi_job
-from tests.e2e.deployment import ROOT, wait_until
+from tests.e2e.programs import printed
+from tests.e2e.stack import wait_until
 from tests.unit.client.commands import environment
 
 pytestmark = pytest.mark.xdist_group("deployment")
@@ -30,25 +31,15 @@ def answer(deployment, tmp_path):
     """Run the answer to a question in an empty directory, and return what it prints."""
     clients = ROOT / ".venv-clients" / "bin"
     path = os.pathsep.join((str(ROOT / ".venv" / "bin"), str(clients), os.environ["PATH"]))
-    url = deployment.ready["ApiUrl"]
+    url = deployment.api_url
     variables = environment(url, PATH=path, API_URL=url, AWS_SESSION_TOKEN="token")
 
     def answer(title: str) -> str:
         language, code = ANSWERS[title]
         # pandas is in an environment of its own.
         python = clients if "import pandas" in code else ROOT / ".venv" / "bin"
-        command = ["sh"] if language == "sh" else [str(python / "python")]
-        done = subprocess.run(
-            [*command, "-c", code],
-            env=variables,
-            cwd=tmp_path,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        command = "sh" if language == "sh" else str(python / "python")
+        return printed(command, "-c", code, variables=variables, cwd=tmp_path)
 
     return answer
 

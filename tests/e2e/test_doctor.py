@@ -2,33 +2,28 @@
 
 import json
 import re
-import subprocess
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.e2e.deployment import ROOT, wait_until
+from local.options import ROOT
+from testing.processes import run
+from tests.e2e.programs import JOBLEDGER
+from tests.e2e.stack import wait_until
 from tests.unit.client.commands import environment
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
-COMMAND = str(ROOT / ".venv" / "bin" / "jobledger")
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
-def findings(deployment):
-    """The exit code, and each check's status with its meaning and what mends it."""
-    done = subprocess.run(
-        [COMMAND, "doctor", "--json"],
-        # The API is found by the stack: below the local AWS's own address.
-        env=environment("", AWS_ENDPOINT_URL=deployment.ready["AwsEndpoint"], PYTHONPATH=""),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=180,
-        check=False,
-    )
+def findings(stack, *options, **credentials):
+    """The exit code of the doctor, and its findings by check."""
+    # The API is found by the stack: below the local AWS's own address.
+    endpoint = {"AWS_ENDPOINT_URL": stack.aws_endpoint, "PYTHONPATH": ""}
+    variables = environment("", **endpoint, **credentials)
+    done = run(JOBLEDGER, "doctor", "--json", *options, env=variables, timeout=180)
     assert done.stdout, done.stderr
-    checks = json.loads(done.stdout)["Checks"]
-    return done.returncode, {c["Check"]: (c["Status"], c["Meaning"], c.get("Mend")) for c in checks}
+    return done.returncode, {each["Check"]: each for each in json.loads(done.stdout)["Checks"]}
 
 
 def shape(text):
@@ -51,7 +46,7 @@ class Resources:
     """The deployment's resources by logical id without the hash, and calls about them."""
 
     def __init__(self, deployment):
-        self.outputs, self.client = deployment.outputs, deployment.client
+        self.client = deployment.client
         pages = deployment.client("cloudformation").get_paginator("list_stack_resources")
         self._names = {
             r["LogicalResourceId"][:-8]: r["PhysicalResourceId"]
@@ -64,9 +59,6 @@ class Resources:
         named = {name: self._names[of]} if of else {}
         return getattr(self.client(service), operation)(**named, **given)
 
-    def invoke(self, output, payload=b"{}"):
-        self.call("lambda", "invoke", FunctionName=self.outputs[output], Payload=payload)
-
     def set_alarm(self, state):
         alarm = {"of": "SyncSyncFailingAlarm", "name": "AlarmName"}
         self.call("cloudwatch", "set_alarm_state", **alarm, StateValue=state, StateReason="test")
@@ -77,17 +69,17 @@ class Resources:
         same = {key: kept[key] for key in (*names, "Target", "Description")}
         self.call("scheduler", "update_schedule", "DigestSchedule", **same, State=state)
 
-    def throttle(self):
+    def throttle(self, table):
         """Report throttled writes as DynamoDB does."""
-        dimensions = [{"Name": "TableName", "Value": self.outputs["LedgerTableName"]}]
+        of_table = {"Dimensions": [{"Name": "TableName", "Value": table}]}
         datum = {"MetricName": "WriteThrottleEvents", "Value": 5.0, "Timestamp": datetime.now(UTC)}
-        data = [datum | {"Dimensions": dimensions}]
+        data = [datum | of_table]
         self.call("cloudwatch", "put_metric_data", Namespace="AWS/DynamoDB", MetricData=data)
 
-    def age_state_of_phi(self):
+    def age_state_of_phi(self, name):
         """Let the state of a family say that it was last in agreement months ago."""
         key = {"PK": {"S": "state"}, "SK": {"S": "000000000000/us-east-1/PHI"}}
-        table = {"TableName": self.outputs["LedgerTableName"]}
+        table = {"TableName": name}
         row = self.call("dynamodb", "get_item", **table, Key=key)["Item"]
         state = json.loads(row["Sync"]["S"]) | {"AsOf": "2026-01-01T00:00:00.000Z"}
         self.call("dynamodb", "put_item", **table, Item=row | {"Sync": {"S": json.dumps(state)}})
@@ -112,21 +104,21 @@ SAID = {
 @pytest.fixture
 def broken(deployment):
     """Everything that the local AWS can break, at once."""
-    found = Resources(deployment)
+    found, table = Resources(deployment), deployment.outputs["LedgerTableName"]
     queue = {"of": "DigestUndelivered", "name": "QueueUrl"}
     topic = {"TopicArn": deployment.outputs["JobAlertsTopicArn"]}
     nowhere = {"Protocol": "http", "Endpoint": "http://127.0.0.1:9/never-confirms"}
     deployment.control("faults", Operation="List*", Error="AccessDeniedException", Count=100_000)
-    found.invoke("SyncFunctionName")
-    found.age_state_of_phi()
+    deployment.run("SyncFunctionName")
+    found.age_state_of_phi(table)
     subscribed = found.call("sns", "subscribe", **topic, **nowhere, ReturnSubscriptionArn=True)
     found.set_alarm("ALARM")
     found.set_schedule("DISABLED")
     found.call("sqs", "send_message", **queue, MessageBody="{}")
     found.call("events", "disable_rule", "JobAlertsRule")
     found.call("kms", "disable_key", "Key", "KeyId")
-    found.invoke("DigestFunctionName", b'{"Wrong": 1}')
-    found.throttle()
+    deployment.run("DigestFunctionName", Wrong=1)
+    found.throttle(table)
     yield
     deployment.control("reset")
     found.call("sns", "unsubscribe", SubscriptionArn=subscribed["SubscriptionArn"])
@@ -135,21 +127,20 @@ def broken(deployment):
     found.call("sqs", "purge_queue", **queue)
     found.call("events", "enable_rule", "JobAlertsRule")
     found.call("kms", "enable_key", "Key", "KeyId")
-    found.invoke("SyncFunctionName")
+    deployment.invoke("SyncFunctionName")
 
 
 @pytest.mark.usefixtures("broken")
 def test_all_that_is_broken_is_found_with_what_mends_it(deployment):
     def all_found():
         code, checks = findings(deployment)
-        problems = {check for check, (status, *_) in checks.items() if status == "problem"}
+        problems = {name for name, check in checks.items() if check["Status"] == "problem"}
         return (code, checks) if problems >= SAID.keys() else None
 
     code, checks = wait_until(all_found, 60, "every check finds a problem")
     assert code == 1
-    assert {status for status, *_ in checks.values()} <= {"ok", "local", "problem"}, checks
-    for check, said in SAID.items():
-        _, meaning, mend = checks[check]
-        assert re.search(said, meaning), (check, meaning)
-        assert mend, check
-    assert checks["age of the ledger"][2] == "docs/runbook.md#ledger-stale"
+    assert {check["Status"] for check in checks.values()} <= {"ok", "local", "problem"}, checks
+    for name, said in SAID.items():
+        assert re.search(said, checks[name]["Meaning"]), checks[name]
+        assert checks[name]["Mend"], name
+    assert checks["age of the ledger"]["Mend"] == "docs/runbook.md#ledger-stale"

@@ -1,18 +1,16 @@
 """What `jobledger doctor` says to a person who may not do everything, with IAM enforced."""
 
 import json
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.deployment import ROOT, Inbox, wait_until
-from tests.e2e.test_doctor import documented, shape
-from tests.unit.client.commands import environment
+from local.options import ROOT
+from tests.e2e.stack import Inbox, wait_until
+from tests.e2e.test_doctor import documented, findings, shape
 
 pytestmark = pytest.mark.xdist_group("enforced")
-COMMAND = str(ROOT / ".venv" / "bin" / "jobledger")
 
 
 def policy(name):
@@ -22,28 +20,16 @@ def policy(name):
     return json.loads(text.replace("arn:aws:events:*:*:rule/jobledger-test-*", "*"))
 
 
-def doctor(enforced, document, *policies, option="--json"):
+def doctor(enforced, document, *policies, options=()):
     """The exit code, and the findings by check, for a new user with this policy and these managed ones."""
     credentials = enforced.caller(*policies)
     iam = enforced.client("iam")
     user = iam.get_access_key_last_used(AccessKeyId=credentials.access_key)["UserName"]
     if document:
         iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=json.dumps(document))
-    keys = {
-        "AWS_ACCESS_KEY_ID": credentials.access_key,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
-    }
-    endpoint = {"AWS_ENDPOINT_URL": enforced.own.aws.options.aws_endpoint, "PYTHONPATH": ""}
-    done = subprocess.run(
-        [COMMAND, "doctor", "--json", option],
-        env=environment("", **keys, **endpoint),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=180,
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, {c["Check"]: c for c in json.loads(done.stdout)["Checks"]}, user
+    key = {"AWS_ACCESS_KEY_ID": credentials.access_key}
+    code, checks = findings(enforced, *options, **key, AWS_SECRET_ACCESS_KEY=credentials.secret_key)
+    return code, checks, user
 
 
 def not_ok(checks):
@@ -90,14 +76,13 @@ def test_a_person_without_any_permission_learns_the_first(enforced):
 
 def test_the_documented_policy_is_enough_to_send_a_test_that_is_marked(enforced):
     inbox = Inbox(enforced, "doctor")
-    inbox.subscribe("DigestTopicArn")
-    inbox.subscribe("JobAlertsTopicArn")
+    inbox.subscribe("DigestTopicArn", "JobAlertsTopicArn")
     before = subscribed(enforced)
     both = policy("doctor-policy.json")
     both["Statement"] += policy("send-test-policy.json")["Statement"]
     with ThreadPoolExecutor() as pool:
         reader = enforced.outputs["ReaderPolicyArn"]
-        run = pool.submit(doctor, enforced, both, reader, option="--send-test")
+        run = pool.submit(doctor, enforced, both, reader, options=("--send-test",))
         while not run.done():
             enforced.invoke("JobAlerts/Function")  # the schedule does so each minute
             time.sleep(0.5)

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from tests.e2e.account import start_phi_job
-from tests.e2e.deployment import Inbox, wait_until
+from tests.e2e.stack import Inbox, wait_until
 
 pytestmark = [pytest.mark.xdist_group("jobs-and-lookups"), pytest.mark.in_order]
 
@@ -51,9 +51,7 @@ def test_a_queue_behind_a_rule_gets_each_transition_once_and_in_order(deployment
 
     def all_are_there():
         # By hand: the schedule's minute is too long to see every status.
-        payload = b'{"Families": ["PHI"]}'
-        function = deployment.outputs["SyncFunctionName"]
-        deployment.client("lambda").invoke(FunctionName=function, Payload=payload)
+        deployment.invoke("SyncFunctionName", Families=["PHI"])
         return len(of_jobs(events, {completed, *failed})) >= 12
 
     wait_until(all_are_there, 60, "the events have arrived", every=0.5)
@@ -79,8 +77,7 @@ def test_failed_jobs_are_one_alert_that_people_and_programs_can_read(deployment,
 
     def all_are_alerted():
         # The schedule does so each minute.
-        function = deployment.outputs["AlertsFunctionName"]
-        deployment.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        deployment.invoke("AlertsFunctionName")
         return failed <= {change["JobId"] for each in alerts() for change in each["Changes"]}
 
     wait_until(all_are_alerted, 60, "the alert has arrived", every=0.5)
@@ -97,13 +94,10 @@ def test_failed_jobs_are_one_alert_that_people_and_programs_can_read(deployment,
 
 def test_the_first_fill_has_raised_no_event(deployment):
     """Every event there ever was belongs to a job that was started after the deployment."""
-    table = deployment.outputs["LedgerTableName"]
     known = {job["JobId"] for jobs in deployment.jobs.values() for job in jobs}
-    pages = deployment.client("dynamodb").get_paginator("scan").paginate(TableName=table)
     changed = {
-        item["JobId"]["S"]
-        for page in pages
-        for item in page["Items"]
-        if item["PK"]["S"].endswith("#changes") and "PreviousJobStatus" not in item
+        row["JobId"]["S"]
+        for row in deployment.rows()
+        if row["PK"]["S"].endswith("#changes") and "PreviousJobStatus" not in row
     }
     assert not known & changed

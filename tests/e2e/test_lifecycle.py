@@ -13,12 +13,12 @@ import tarfile
 import pytest
 
 from local import destroy
+from local.options import ROOT
 from local.processes import LocalError
-from tests.e2e.account import COUNTS, made_up_jobs
-from tests.e2e.deployment import ROOT, is_complete, wait_until
+from tests.e2e.account import FEW, made_up_jobs, start_phi_job
 from tests.e2e.enforced import Enforced
-from tests.e2e.local_aws import own_aws
-from tests.e2e.permission_uses import start_job
+from tests.e2e.local_aws import OwnAws, own_aws
+from tests.e2e.stack import Inbox, Stack, is_complete, wait_until
 
 pytestmark = [pytest.mark.xdist_group("lifecycle"), pytest.mark.in_order]
 
@@ -46,8 +46,10 @@ CHANGED = (
 STABLE = ("LedgerTableName", "DigestTopicArn", "JobAlertsTopicArn", "ApiFunctionName", "ApiUrl")
 TOPICS = ("DigestTopicArn", "JobAlertsTopicArn")
 OTHER = "Ward7"
-TOKEN = "/job-ledger/lookup-service-token"
-OTHER_TOKEN = "/job-ledger/Ward7/lookup-service-token"
+TOKENS = {
+    "JobLedger": "/job-ledger/lookup-service-token",
+    OTHER: "/job-ledger/Ward7/lookup-service-token",
+}
 
 
 # By service: the call that lists, where the list is, and the name of each in it.
@@ -72,15 +74,10 @@ def left(own, name):
     for service, (call, where, key) in LISTS.items():
         listed = getattr(own.client(service), call)().get(where, [])
         names = [each[key] if key else each for each in listed]
-        token = OTHER_TOKEN if name == OTHER else TOKEN
+        marks = (TOKENS[name],) if service == "ssm" else (f"{name}-", f"/{name}/")
+        mine = [each for each in names if any(mark in each for mark in marks)]
         # The account's role for the logs of API Gateway stays.
-        found[service] = [
-            each
-            for each in names
-            if (f"{name}-" in each or f"/{name}/" in each or each == token)
-            and "CloudWatchRole" not in each
-            and (service != "ssm" or each == token)
-        ]
+        found[service] = [each for each in mine if "CloudWatchRole" not in each]
     return {service: names for service, names in found.items() if names}
 
 
@@ -95,28 +92,23 @@ def keys_in_use(own):
     ]
 
 
-class Kept:
+class Kept(Stack):
     """What a deployment may never lose: rows, topics and the subscriptions of others."""
 
-    def __init__(self, own, outputs):
-        self.own, self.outputs = own, outputs
-
-    def rows(self):
-        pages = self.own.client("dynamodb").get_paginator("scan")
-        found = pages.paginate(TableName=self.outputs["LedgerTableName"])
-        return {(r["PK"]["S"], r["SK"]["S"]): r for page in found for r in page["Items"]}
+    def by_key(self):
+        return {(row["PK"]["S"], row["SK"]["S"]): row for row in self.rows()}
 
     def jobs(self):
         """The job rows, without what the sync keeps beside a job's own properties."""
-        rows = self.rows().items()
+        rows = self.by_key().items()
         return {key: json.loads(row["Job"]["S"])["JobStatus"] for key, row in rows if "Job" in row}
 
     def changes(self):
-        return {key: row for key, row in self.rows().items() if key[0].endswith("#changes")}
+        return {key: row for key, row in self.by_key().items() if key[0].endswith("#changes")}
 
     def changes_after_a_new_job(self):
         """A first fill records no changes."""
-        start_job(self.own)
+        start_phi_job(self.client("comprehendmedical"), "new")
 
         def changes():
             self.sync()
@@ -126,32 +118,23 @@ class Kept:
 
     def uncounted(self):
         """The families whose counters do not include every job."""
-        states = {sk: row["Sync"]["S"] for (pk, sk), row in self.rows().items() if pk == "state"}
-        assert len(states) == len(COUNTS)
+        states = {sk: row["Sync"]["S"] for (pk, sk), row in self.by_key().items() if pk == "state"}
+        assert len(states) == len(FEW)
         return [family for family, state in states.items() if not json.loads(state).get("Counted")]
 
     def subscribers(self):
-        found = self.own.client("sns").list_subscriptions()["Subscriptions"]
+        found = self.client("sns").list_subscriptions()["Subscriptions"]
         return {(s["TopicArn"], s["Endpoint"]) for s in found if s["Protocol"] == "sqs"}
 
-    def invoke(self, output, **event):
-        answer = self.own.client("lambda").invoke(
-            FunctionName=self.outputs[output], Payload=json.dumps(event).encode()
-        )
-        result = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, result
-        return result
-
     def sync(self):
-        wait_until(
-            lambda: is_complete(self.invoke("SyncFunctionName")["Families"]),
-            30,
-            "a sync is complete",
-        )
+        def complete():
+            return is_complete(self.invoke("SyncFunctionName")["Families"])
+
+        wait_until(complete, 30, "a sync is complete")
 
     def window_end(self):
         """Where the digests' windows have got to."""
-        (row,) = (row for (pk, _), row in self.rows().items() if pk == "digest")
+        (row,) = (row for (pk, _), row in self.by_key().items() if pk == "digest")
         return row
 
 
@@ -174,28 +157,23 @@ def earlier_release():
 
 @pytest.fixture(scope="module")
 def own():
-    with own_aws(ROOT / ".local" / "lifecycle", made_up_jobs()) as own:
+    with own_aws(ROOT / ".local" / "lifecycle", made_up_jobs(FEW)) as own:
         yield own
 
 
 def test_updates_keep_rows_topics_subscriptions_and_windows(own, earlier_release):
-    first = Kept(own, own.deploy(app=earlier_release))
-    queue = own.client("sqs").create_queue(QueueName="subscriber")["QueueUrl"]
-    arn = own.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    for topic in TOPICS:
-        own.client("sns").subscribe(
-            TopicArn=first.outputs[topic], Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"]
-        )
+    first = Kept(*own.places(own.deploy(app=earlier_release)))
+    Inbox(first, "subscriber").subscribe(*TOPICS)
     first.invoke("DigestFunctionName", ScheduledTime="2026-11-24T08:00:00Z")
     jobs, subscribers, window = first.jobs(), first.subscribers(), first.window_end()
     changes = first.changes_after_a_new_job()
-    assert len(jobs) >= sum(COUNTS.values())
+    assert len(jobs) >= sum(FEW.values())
     assert len(subscribers) == len(TOPICS)
 
     key = own.client("kms").create_key()["KeyMetadata"]["Arn"]
     acl = "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/any/1a2b3c4d-0000-4000-8000-000000000000"
     for settings in ((*CHANGED, f"kmsKeyArn={key}", f"webAclArn={acl}"), ()):
-        now = Kept(own, own.deploy(*settings))
+        now = Kept(*own.places(own.deploy(*settings)))
         assert {name: now.outputs[name] for name in STABLE} == {
             name: first.outputs[name] for name in STABLE
         }
@@ -210,12 +188,12 @@ def test_updates_keep_rows_topics_subscriptions_and_windows(own, earlier_release
 def test_a_failed_first_deployment_does_not_block_the_next(own):
     # What it fails with: the only resource whose name is not CloudFormation's.
     ssm = own.client("ssm")
-    ssm.put_parameter(Name=OTHER_TOKEN, Value="of someone else", Type="String")
+    ssm.put_parameter(Name=TOKENS[OTHER], Value="of someone else", Type="String")
     with pytest.raises(LocalError, match="ParameterAlreadyExists"):
         own.deploy(f"name={OTHER}", "retainLedger=true")
-    ssm.delete_parameter(Name=OTHER_TOKEN)
+    ssm.delete_parameter(Name=TOKENS[OTHER])
     assert set(left(own, OTHER)) == {"dynamodb"}, "only the table is kept, which may have rows"
-    Kept(own, own.deploy_again()).sync()
+    Kept(*own.places(own.deploy_again())).sync()
 
 
 @pytest.fixture
@@ -227,10 +205,10 @@ def both(own, earlier_release):
         for stack in stacks
         if stack["StackName"] in ("JobLedger", OTHER)
     }
-    return Kept(own, outputs["JobLedger"]), Kept(own, outputs[OTHER])
+    return tuple(Kept(*own.places(outputs[name])) for name in ("JobLedger", OTHER))
 
 
-def test_two_deployments_work_side_by_side(own, both):
+def test_two_deployments_work_side_by_side(own: OwnAws, both):
     first, other = both
     shared = set(first.outputs.values()) & set(other.outputs.values())
     assert shared <= {first.outputs["FirstSync"]}
@@ -240,11 +218,10 @@ def test_two_deployments_work_side_by_side(own, both):
     assert first.window_end() == window
     for deployment in both:
         deployment.sync()
-        assert Enforced(own, deployment.outputs).call("/health").status == 200
-        parameter = own.client("ssm").get_parameter(
-            Name=OTHER_TOKEN if deployment is other else TOKEN
-        )
-        assert parameter["Parameter"]["Value"] == deployment.outputs["LookupServiceToken"]
+        assert Enforced(*own.places(deployment.outputs), own).call("/health").status == 200
+        token = TOKENS[OTHER if deployment is other else "JobLedger"]
+        parameter = own.client("ssm").get_parameter(Name=token)["Parameter"]
+        assert parameter["Value"] == deployment.outputs["LookupServiceToken"]
 
     def services():
         metrics = own.client("cloudwatch").list_metrics(Namespace="JobLedger")["Metrics"]

@@ -1,13 +1,12 @@
 """Many callers at once, while syncs run."""
 
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from testing.full import in_full
-from tests.e2e.deployment import is_complete, opened
+from tests.e2e.stack import is_complete, opened
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -29,15 +28,11 @@ def test_concurrent_calls_have_no_error_while_syncs_run(deployment):
     synced = []
 
     def sync() -> None:
-        client = deployment.client("lambda")
         while not ended.is_set():
-            answer = client.invoke(
-                FunctionName=deployment.outputs["SyncFunctionName"], Payload=b"{}"
-            )
-            synced.append(json.load(answer["Payload"]))
+            synced.append(deployment.invoke("SyncFunctionName"))
 
     def call(number: int) -> int:
-        url = deployment.ready["ApiUrl"] + QUERIES[number % len(QUERIES)]
+        url = deployment.api_url + QUERIES[number % len(QUERIES)]
         with opened(url, CALLERS_SECONDS) as answer:
             assert answer.read()
             return answer.status

@@ -6,8 +6,11 @@ import sys
 
 import pytest
 
+from local.options import ROOT
 from tests.e2e.account import listed
-from tests.e2e.deployment import ROOT, UNCHECKED
+from tests.e2e.deployment import UNCHECKED
+from tests.e2e.lookups import Stacks
+from tests.e2e.programs import printed
 from tests.unit.client.commands import environment
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
@@ -29,27 +32,17 @@ def site(tmp_path_factory):
 
 def run(site, url, *command, **more):
     path = f"{CDK.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        env=environment(url, PYTHONPATH=str(site), PATH=path, **more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-        cwd=ROOT / "examples" / "pipeline",
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    variables = environment(url, PYTHONPATH=str(site), PATH=path, **more)
+    return printed(*command, variables=variables, cwd=ROOT / "examples" / "pipeline")
 
 
 def test_the_wheel_has_the_command(deployment, site):
     command = str(site / "bin" / "jobledger")
-    assert run(site, deployment.ready["ApiUrl"], command, "health").splitlines()[0] == "ok"
+    assert run(site, deployment.api_url, command, "health").splitlines()[0] == "ok"
 
 
 def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, site, tmp_path):
-    aws = {**UNCHECKED, "AWS_ENDPOINT_URL": deployment.ready["AwsEndpoint"], "NO_COLOR": "1"}
+    aws = {**UNCHECKED, "AWS_ENDPOINT_URL": deployment.aws_endpoint, "NO_COLOR": "1"}
     cdk = (str(CDK), "--ci", "--no-notices", "--no-version-reporting")
     assembly = str(tmp_path / "cdk.out")
     options = ("--require-approval=never", "--method=direct", f"--output={assembly}")
@@ -61,12 +54,11 @@ def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, site,
         and job["JobStatus"] in ("COMPLETED", "PARTIAL_SUCCESS")
     ]
     newest = listed(nightly, {})[0]
-    client = deployment.client("cloudformation")
-    (stack,) = (s for s in client.describe_stacks()["Stacks"] if s["StackName"] == "Pipeline")
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    stacks = Stacks(deployment.client("cloudformation"), "")
+    outputs = stacks.outputs("Pipeline")
     codes = "s3://{S3Bucket}/{S3Key}".format(**newest["OutputDataConfig"])
     assert (outputs["JobId"], outputs["CodesS3Uri"]) == (newest["JobId"], codes)
     parameter = deployment.client("ssm").get_parameter(Name=outputs["CodesParameter"])
     assert parameter["Parameter"]["Value"] == codes
     run(site, "", *cdk, "destroy", "--app", assembly, "--force", "--all", **aws)
-    assert "Pipeline" not in {s["StackName"] for s in client.describe_stacks()["Stacks"]}
+    assert stacks.end("Pipeline") == "GONE"

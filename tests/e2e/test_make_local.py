@@ -1,5 +1,6 @@
 """`make local` itself: what it says, how it ends, and that nothing is left when it has ended."""
 
+import json
 import re
 import signal
 import socket
@@ -8,21 +9,24 @@ import urllib.request
 
 import pytest
 
-from tests.e2e.deployment import ROOT, is_open, output, processes_of, start, stop, wait_until
+from local.options import ROOT
+from tests.e2e.deployment import is_open, output, processes_of, start, stop
+from tests.e2e.stack import wait_until
 
 shares_the_deployment = pytest.mark.xdist_group("deployment")
 
 
 @shares_the_deployment
 def test_ready_json_says_where_everything_is(deployment):
+    ready = json.loads((deployment.state_dir / "ready.json").read_text())
     places = {"ApiUrl", "AwsEndpoint", "ComprehendMedicalEndpoint", "Region", "Outputs"}
-    assert set(deployment.ready) == places
+    assert set(ready) == places
 
 
 @shares_the_deployment
 def test_the_printed_session_can_be_repeated(deployment):
     urls = re.findall(r'^\$ curl "(http[^"]+)"$', deployment.output, re.MULTILINE)
-    assert [url.startswith(f"{deployment.ready['ApiUrl']}/jobs?") for url in urls] == [True, True]
+    assert [url.startswith(f"{deployment.api_url}/jobs?") for url in urls] == [True, True]
     for url in urls:
         with urllib.request.urlopen(url, timeout=30) as response:
             assert response.status == 200
@@ -31,10 +35,7 @@ def test_the_printed_session_can_be_repeated(deployment):
 
 @shares_the_deployment
 def test_both_servers_listen_on_loopback_only(deployment):
-    for endpoint in (
-        deployment.ready["AwsEndpoint"],
-        deployment.ready["ComprehendMedicalEndpoint"],
-    ):
+    for endpoint in (deployment.aws_endpoint, deployment.comprehend_endpoint):
         assert is_open(endpoint)
         # Another address of this machine: on Linux all of 127/8 is local.
         assert not is_open(endpoint.replace("127.0.0.1", "127.0.0.2"))

@@ -1,10 +1,12 @@
 """The deployed stack with IAM enforced: each function works with its role, and not with less."""
 
+from typing import Any
+
 import pytest
 
 from tests.e2e import permission_uses as uses
-from tests.e2e.deployment import wait_until
 from tests.e2e.permissions import NEEDED, OF_NO_USE_HERE, OF_NO_USE_IN_ROLE
+from tests.e2e.stack import wait_until
 from tests.infrastructure.allowed import ROLES
 
 pytestmark = pytest.mark.xdist_group("enforced")
@@ -32,7 +34,7 @@ def test_each_function_works_with_its_role(enforced, use):
 
 @pytest.mark.parametrize("permission", NEEDED, ids=" ".join)
 def test_without_a_permission_its_use_fails(enforced, permission):
-    use, (role, sid, action) = NEEDED[permission], permission
+    use = NEEDED[permission]
 
     def fails() -> bool:
         try:
@@ -41,21 +43,18 @@ def test_without_a_permission_its_use_fails(enforced, permission):
             return True
         return False
 
-    with enforced.without(role, (sid, action)):
+    with enforced.without(*permission):
         # A sync of the last two seconds is shared without another call.
-        wait_until(fails, 10, f"{use.__name__} fails without {action}", every=0.5)
+        wait_until(fails, 10, f"{use.__name__} fails without it", every=0.5)
 
 
 def test_the_digest_function_may_not_write_rows_of_others(enforced):
     """What `dynamodb:LeadingKeys` is for, with the digest function's own credentials."""
-    iam = enforced.client("iam")
-    name = enforced.name("Digest/FunctionRole")
-    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
-    given = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-    (writing,) = (s for s in given["Statement"] if s["Sid"] == "WriteOwnRows")
-    writing["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"] = ["another"]
-    with enforced.without("Digest/FunctionRole", ("WriteOwnRows", "dynamodb:PutItem")):
-        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=enforced.text(given))
-        with pytest.raises(AssertionError):
-            uses.digest(enforced)
+
+    def to_another_key(statement: dict[str, Any]) -> None:
+        statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"] = ["another"]
+
+    changed = enforced.changed("Digest/FunctionRole", "WriteOwnRows", to_another_key)
+    with changed, pytest.raises(AssertionError):
+        uses.digest(enforced)
     uses.digest(enforced)

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from tests.e2e import observed
-from tests.e2e.deployment import wait_until
+from tests.e2e.stack import wait_until
 
 pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
 
@@ -43,7 +43,7 @@ def test_a_digest_that_a_request_publishes_is_traced_to_each_call(deployment):
 
 def test_the_log_of_an_invoked_function_has_the_id_of_the_request(deployment):
     request_id = post_digest(deployment)
-    group = observed.log_group_of(deployment, deployment.outputs["DigestFunctionName"])
+    group = observed.log_group_of(deployment, "DigestFunctionName")
     lines = [
         json.loads(text)
         for name, text in observed.log_lines(deployment)
@@ -55,9 +55,7 @@ def test_the_log_of_an_invoked_function_has_the_id_of_the_request(deployment):
 
 
 def test_a_sync_is_traced_by_family_and_page_to_each_call(deployment):
-    client = deployment.client("lambda")
-    function = deployment.outputs["SyncFunctionName"]
-    client.invoke(FunctionName=function, Payload=b'{"Families": ["PHI"]}')
+    deployment.invoke("SyncFunctionName", Families=["PHI"])
     segments = observed.segments(deployment)
     family = annotated(segments, Operation="SyncFamily", Family="PHI", Outcome="ok")[-1]
     trace = [s for s in segments if s["trace_id"] == family["trace_id"]]

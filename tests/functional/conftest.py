@@ -61,10 +61,12 @@ def free_port() -> int:
 def wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
     """Wait until a server listens; an error when it has ended, or takes too long."""
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+    while not is_open(port):
         assert process.poll() is None, log and log.read_text(errors="replace")
         assert time.monotonic() < deadline, "the server does not start"
         time.sleep(0.05)
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -61,13 +61,15 @@ def _dead_letters(queue: str) -> dict[str, Allowed]:
     }
 
 
+CALL = _service("lambda", "GetFunction InvokeFunction")
+
+
 def _invoke(function: str, sid: str = "Invoke") -> dict[str, Allowed]:
     return {sid: Allowed({"lambda:InvokeFunction"}, {f"{function}.Arn"})}
 
 
 def _call_handler(function: str) -> dict[str, Allowed]:
-    actions = _service("lambda", "GetFunction InvokeFunction")
-    return {"CallHandler": Allowed(actions, {f"{function}.Arn"})}
+    return {"CallHandler": Allowed(CALL, {f"{function}.Arn"})}
 
 
 def _rows(operator: str, *keys: str) -> dict[str, Any]:
@@ -80,9 +82,13 @@ def _rows(operator: str, *keys: str) -> dict[str, Any]:
 
 WRITE_JOBS = _service("dynamodb", "ConditionCheckItem PutItem UpdateItem")
 SCOPE = "AWS::AccountId/AWS::Region"
-JOB_ROWS = (f"{SCOPE}/*", f"{SCOPE}#*", "state")
 OUTPUT_ROWS = (*(f"{SCOPE}/{family.value}" for family in NOUNS), f"{SCOPE}#totals#*")
 WAITING_ROWS = f"{SCOPE}#outputs"
+ONLY_JOB_ROWS = _rows("StringLike", f"{SCOPE}/*", f"{SCOPE}#*", "state")
+ONLY_OUTPUT_ROWS = _rows("StringLike", *OUTPUT_ROWS, WAITING_ROWS)
+ONLY_WAITING_ROWS = _rows("StringLike", WAITING_ROWS)
+ONLY_DIGEST_ROWS = _rows("StringEquals", "digest")
+WRITE_OUTPUTS = _service("dynamodb", "PutItem UpdateItem")
 MANIFESTS = {
     f"arn:AWS::Partition:s3:::{location}{pattern}"
     for location in ("codes/", "notes/out/2026")
@@ -90,6 +96,9 @@ MANIFESTS = {
 }
 READ_STREAM = _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams")
 EVENT_BUS = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"
+ONLY_OWN_EVENTS = {"StringEquals": {"events:source": "jobledger"}}
+RECEIVE = _service("sqs", "DeleteMessage ReceiveMessage")
+POLLED = [f"Lookup/Provider/framework-{name}.Arn" for name in ("isComplete", "onTimeout")]
 WAITER = "Lookup/Provider/waiter-state-machine"
 READ_JOBS = " ".join(f"List{noun}s Describe{noun}" for noun in NOUNS.values())
 
@@ -106,9 +115,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | WRITE
     | {
         "WriteLedger": Allowed(WRITE_JOBS, {"Ledger.Arn"}),
-        "RemoveRows": Allowed(
-            {"dynamodb:DeleteItem"}, {"Ledger.Arn"}, _rows("StringLike", *JOB_ROWS)
-        ),
+        "RemoveRows": Allowed({"dynamodb:DeleteItem"}, {"Ledger.Arn"}, ONLY_JOB_ROWS),
         "ReadJobs": Allowed(_service("comprehendmedical", READ_JOBS), {"*"}),
     },
     "Sync/FirstSync/FunctionRole": _logs("Sync/FirstSync/Function") | _invoke("Sync/Function"),
@@ -117,9 +124,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | IDEMPOTENCY
     | _dead_letters("Digest/Undelivered")
     | {
-        "WriteOwnRows": Allowed(
-            {"dynamodb:PutItem"}, {"Ledger.Arn"}, _rows("StringEquals", "digest")
-        ),
+        "WriteOwnRows": Allowed({"dynamodb:PutItem"}, {"Ledger.Arn"}, ONLY_DIGEST_ROWS),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishDigests": Allowed({"sns:Publish"}, {"Digest/Topic"}),
         "PublishToChat": Allowed({"sns:Publish"}, {"Digest/ChatTopic"}),
@@ -130,9 +135,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
         "ReadTables": READ["ReadTables"],
         "ReadJobName": Allowed({"dynamodb:GetItem"}, {"Ledger.Arn"}),
-        "PutEvents": Allowed(
-            {"events:PutEvents"}, {EVENT_BUS}, {"StringEquals": {"events:source": "jobledger"}}
-        ),
+        "PutEvents": Allowed({"events:PutEvents"}, {EVENT_BUS}, ONLY_OWN_EVENTS),
     },
     "Outputs/FunctionRole": _logs("Outputs/Function")
     | FIND
@@ -140,23 +143,15 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | _dead_letters("Digest/Undelivered")
     | {
         "ReadStream": Allowed(READ_STREAM, {"Ledger.StreamArn"}),
-        "WriteOutputs": Allowed(
-            _service("dynamodb", "PutItem UpdateItem"),
-            {"Ledger.Arn"},
-            _rows("StringLike", *OUTPUT_ROWS, WAITING_ROWS),
-        ),
-        "RemoveWaiting": Allowed(
-            {"dynamodb:DeleteItem"}, {"Ledger.Arn"}, _rows("StringLike", WAITING_ROWS)
-        ),
+        "WriteOutputs": Allowed(WRITE_OUTPUTS, {"Ledger.Arn"}, ONLY_OUTPUT_ROWS),
+        "RemoveWaiting": Allowed({"dynamodb:DeleteItem"}, {"Ledger.Arn"}, ONLY_WAITING_ROWS),
         "ReadManifests": Allowed({"s3:GetObject"}, MANIFESTS),
         "DecryptManifests": Allowed({"kms:Decrypt"}, {OUTPUTS["outputKeyArns"]}, _through("s3")),
     },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
     | FIND
     | {
-        "ReceiveMessages": Allowed(
-            _service("sqs", "DeleteMessage ReceiveMessage"), {"JobAlerts/Waiting.Arn"}
-        ),
+        "ReceiveMessages": Allowed(RECEIVE, {"JobAlerts/Waiting.Arn"}),
         "UseKeyOfQueue": Allowed({"kms:Decrypt"}, KEY, _through("sqs")),
         "UseKeyOfTopics": Allowed(SEND, KEY, _through("sns")),
         "PublishAlerts": Allowed({"sns:Publish"}, {"JobAlerts/Topic"}),
@@ -181,12 +176,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     # CDK's own, without a Sid.
     f"{WAITER}/Role": {
         "": Allowed(
-            {"lambda:InvokeFunction"},
-            {
-                f"Lookup/Provider/framework-{name}.Arn{versions}"
-                for name in ("isComplete", "onTimeout")
-                for versions in ("", ":*")
-            },
+            {"lambda:InvokeFunction"}, {f"{each}{v}" for each in POLLED for v in ("", ":*")}
         )
     },
     # One role for the account, with AWS's policy for it.

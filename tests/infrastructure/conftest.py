@@ -16,13 +16,12 @@ import pytest
 from stacks.packaging.bundle import Bundle
 from stacks.packaging.target import Target
 from stacks.settings import Settings
+from testing.processes import ROOT
 from tests.infrastructure.chosen import CHOSEN, FULL
 
 if TYPE_CHECKING:
     from aws_cdk import App, Stack
     from aws_cdk.assertions import Template
-
-ROOT = Path(__file__).resolve().parents[2]
 
 SynthesiseApp = Callable[..., "App"]
 Synthesise = Callable[..., "Template"]

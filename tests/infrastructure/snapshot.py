@@ -63,8 +63,8 @@ def text_of(found: Lines) -> str:
 def difference_of(before: Lines, after: Lines) -> str:
     """Return what differs, `-` before and `+` after: resources, and below those that stay the lines."""
     written = []
-    paths = {(kind, path) for found in (before, after) for kind in found for path in found[kind]}
-    for kind, path in sorted(paths, key=lambda one: one[::-1]):
+    paths = {(path, kind) for found in (before, after) for kind in found for path in found[kind]}
+    for path, kind in sorted(paths):
         old, new = (found.get(kind, {}).get(path, []) for found in (before, after))
         lines = [f"  - {line}" for line in old if line not in new] if new else []
         lines += [f"  + {line}" for line in new if line not in old]

@@ -16,8 +16,9 @@ STEADY = {"AsOfAgeSeconds": 60.0}
 LONG = 60
 
 
-def of(alarm, kind):
-    return next(iter(metrics_of(alarm).values()))["MetricName"] == kind
+def name_of(alarm):
+    """The name of the alarm's metric, or of its first one."""
+    return next(iter(metrics_of(alarm).values()))["MetricName"]
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +28,14 @@ def alarms(full):
 
 def good(alarm, periods):
     """Return the values of one metric in good times."""
-    if of(alarm, "DigestRuns"):  # a run a day, in periods of an hour
+    if name_of(alarm) == "DigestRuns":  # a run a day, in periods of an hour
         return [1.0 if period % 24 == 20 else None for period in range(periods)]
-    steady = next((value for name, value in STEADY.items() if of(alarm, name)), None)
-    return [steady] * periods
+    return [STEADY.get(name_of(alarm))] * periods
 
 
 def bad(alarm):
     """Return the values of one metric in an incident."""
-    return [None if of(alarm, "DigestRuns") else alarm["Threshold"] + 0.0] * LONG
+    return [None if name_of(alarm) == "DigestRuns" else alarm["Threshold"] + 0.0] * LONG
 
 
 def timeline(alarm, *parts):
@@ -61,7 +61,7 @@ def test_a_good_first_deployment_rings_no_alarm(alarms):
         # OKActions run at the end of INSUFFICIENT_DATA as well: of most alarms before an address is confirmed.
         assert [state for _, state in found] == ["OK"], name
         if found[0][0]:
-            late.add(next(iter(metrics_of(alarm).values()))["MetricName"])
+            late.add(name_of(alarm))
     assert late == {"AsOfAgeSeconds", "DigestRuns"}  # as the runbook says
 
 
@@ -81,7 +81,7 @@ def test_a_function_that_reports_nothing_is_noticed_and_its_return_too(alarms):
         heard = rings(alarm, dict.fromkeys(metrics_of(alarm), points))
         if any(heard):
             assert heard == [False, True, False], name
-            found.add(next(iter(metrics_of(alarm).values()))["MetricName"])
+            found.add(name_of(alarm))
     assert found == {"AsOfAgeSeconds", "DigestRuns"}
 
 

@@ -14,7 +14,7 @@ from tests.infrastructure.template_reading import by_path, of_type
 from tests.unit.test_imports import MODULES, own_modules
 
 # How the code names an environment variable.
-READS = re.compile(r"""(?:\brequired|\benviron\.get|\b_function)\(\s*"([A-Z_]+)\"""")
+READS = re.compile(r"""(?:\brequired|\benviron\.get|\bfunction)\(\s*"([A-Z_]+)\"""")
 FUNCTIONS = {
     "JobAlerts/Function": "alerts",
     "Api/Function": "api",

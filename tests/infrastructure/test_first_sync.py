@@ -48,8 +48,6 @@ def done(**errors):
 
 
 DENIED = error("AccessDeniedException")
-
-
 IDS = {"StackId": "stack", "RequestId": "request", "LogicalResourceId": "Run"}
 
 
@@ -108,10 +106,7 @@ def test_deleting_the_stack_syncs_nothing(run):
         ([ReadTimeoutError(endpoint_url="https://lambda")], "ReadTimeoutError"),
         ([done(SNOMEDCT="NoAccess", PHI=None)], "SNOMEDCT NoAccess"),
         # One that the next run resumes has not failed, but the other has.
-        (
-            [done(SNOMEDCT="NoAccess", PHI="DeadlineReached")],
-            "SNOMEDCT NoAccess, PHI DeadlineReached",
-        ),
+        ([done(PHI="NoAccess", RXNORM="DeadlineReached")], "PHI NoAccess, RXNORM DeadlineReached"),
         *(([replied(odd)], "InvalidResponse") for odd in ODD_RESULTS),
         ([replied({"Families": {"PHI": None}})], "InvalidResponse"),
         ([replied([], FunctionError="Unhandled")], "InvalidResponse"),

@@ -106,8 +106,7 @@ def test_the_wheel_of_the_client_says_what_it_is_and_has_its_licence(tmp_path, m
     assert described.metadata_version in ("2.3", "2.4")  # what twine 6.2 accepts
     assert described.description_content_type == "text/markdown"
     assert described.description == (ROOT / "job_ledger" / "README.md").read_text()
-    assert described.summary
-    assert described.project_urls
+    assert all((described.summary, described.project_urls))
     assert described.author or described.author_email
     supported = [f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)]
     assert set(supported) < set(described.classifiers or [])

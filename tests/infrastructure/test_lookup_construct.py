@@ -17,15 +17,11 @@ DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "lookup.md").read_tex
 A_TIME = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def construct():
-    from job_ledger.cdk import ComprehendMedicalJobLookup
-
-    return ComprehendMedicalJobLookup
-
-
 def snake(name):
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+ARGUMENTS = {snake(name): name for name in PROPERTIES}
 
 
 def template(**properties):
@@ -73,26 +69,25 @@ def test_the_token_can_be_given():
 
 
 @pytest.mark.parametrize(
-    "properties, expected",
+    "argument, value, expected",
     [
-        ({}, {}),
-        ({"family": "PHI"}, {"Family": "PHI"}),
-        ({"family": ("PHI", "RXNORM")}, {"Family": ["PHI", "RXNORM"]}),
-        ({"job_name": "nightly-notes"}, {"JobName": "nightly-notes"}),
-        ({"submit_time_after": "2026-11-23"}, {"SubmitTimeAfter": "2026-11-23"}),
-        ({"submit_time_before": A_TIME}, {"SubmitTimeBefore": "2026-11-23T00:00:00+00:00"}),
-        ({"select": "only"}, {"Select": "only"}),
-        ({"must_exist": False}, {"MustExist": "false"}),
-        ({"family": "PHI, RXNORM"}, {"Family": "PHI, RXNORM"}),
-        ({"submit_time_after": "1764000000.5"}, {"SubmitTimeAfter": "1764000000.5"}),
-        ({"wait_minutes": "30"}, {"WaitMinutes": "30"}),
-        ({"wait_minutes": 30}, {"WaitMinutes": "30"}),
-        ({"wait_minutes": 0.5}, {"WaitMinutes": "0.5"}),
-        ({"refresh": "7"}, {"Refresh": "7"}),
+        ("family", "PHI", "PHI"),
+        ("family", "PHI, RXNORM", "PHI, RXNORM"),
+        ("family", ("PHI", "RXNORM"), ["PHI", "RXNORM"]),
+        ("job_name", "nightly-notes", "nightly-notes"),
+        ("submit_time_after", "2026-11-23", "2026-11-23"),
+        ("submit_time_after", "1764000000.5", "1764000000.5"),
+        ("submit_time_before", A_TIME, "2026-11-23T00:00:00+00:00"),
+        ("select", "only", "only"),
+        ("must_exist", False, "false"),
+        ("wait_minutes", "30", "30"),
+        ("wait_minutes", 0.5, "0.5"),
+        ("refresh", "7", "7"),
     ],
 )
-def test_arguments_become_properties(properties, expected):
-    assert sent(**properties) == {"MustExist": "true", "WaitMinutes": "0"} | expected
+def test_an_argument_becomes_a_property(argument, value, expected):
+    defaults = {"MustExist": "true", "WaitMinutes": "0"}
+    assert sent(**{argument: value}) == defaults | {ARGUMENTS[argument]: expected}
 
 
 @pytest.mark.parametrize(
@@ -108,10 +103,12 @@ def test_a_long_wait_is_several_resources_of_which_only_the_last_must_find_it(mi
     assert {r["Properties"]["JobName"] for r in chain} == {"nightly"}
 
 
-def test_what_it_says_of_the_limits_is_what_the_look_up_does(construct):
+def test_what_it_says_of_the_limits_is_what_the_look_up_does():
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
     assert LONGEST_WAIT.total_seconds() == 55 * 60
     assert MOST_WAIT_MINUTES == 120
-    assert str(MOST_COUNTED) in str(construct.count.__doc__)
+    assert str(MOST_COUNTED) in str(ComprehendMedicalJobLookup.count.__doc__)
 
 
 WRONG_WAITS = [-1, 121, float("nan"), float("inf"), True, None, "", "soon", "121", [5]]
@@ -153,13 +150,12 @@ def test_a_time_without_a_zone_is_refused_at_synth():
         template(submit_time_after=A_TIME.replace(tzinfo=None))
 
 
-ARGUMENTS = {snake(name): name for name in PROPERTIES}
-
-
 @pytest.mark.parametrize("argument", ARGUMENTS)
-def test_a_token_is_passed_on(construct, argument):
+def test_a_token_is_passed_on(argument):
     from aws_cdk import App, CfnParameter, Fn, Stack
     from aws_cdk.assertions import Template
+
+    from job_ledger.cdk import ComprehendMedicalJobLookup
 
     stack = Stack(App(), "Consumer")
     text = CfnParameter(stack, "Text")
@@ -176,7 +172,7 @@ def test_a_token_is_passed_on(construct, argument):
         minutes = CfnParameter(stack, "Minutes", type="Number")
         expected.append((minutes.value_as_number, {"Ref": "Minutes"}))
     for number, (value, _) in enumerate(expected):
-        construct(stack, f"With{number}", **{argument: value})
+        ComprehendMedicalJobLookup(stack, f"With{number}", **{argument: value})
     made = Template.from_stack(stack).to_json()["Resources"].values()
     rendered = [rendered for _, rendered in expected]
     assert [resource["Properties"][ARGUMENTS[argument]] for resource in made] == rendered

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from bench.cost import ALARM_METRICS
+from job_ledger.schedules import longest_gap
 from jobledger import metrics
-from stacks.schedule_gaps import longest_gap
 from stacks.settings import Settings
+from testing.processes import ROOT
 from tests.infrastructure.alarm_rules import metrics_of
-from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import of_type
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from botocore.session import Session
 
 from job_ledger import comprehend_medical, types
 from jobledger import service
-from jobledger.api.routes import ROUTES
+from jobledger.api.methods import ROUTES
 from local.comprehend_medical import families as local
 from stacks import regions
 

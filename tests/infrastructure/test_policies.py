@@ -7,9 +7,8 @@ import json
 
 import pytest
 
-from testing.processes import run
+from testing.processes import ROOT, run
 from tests.infrastructure.chosen import CHOSEN, FULL
-from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import listed
 
 PYTHON = ROOT / ".venv-audit" / "bin" / "python"

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from testing.processes import ROOT
 from tests.infrastructure.allowed import ROLES, Allowed
-from tests.infrastructure.conftest import ROOT
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
 
 

@@ -41,15 +41,11 @@ def test_everything_that_keeps_data_is_encrypted_with_the_deployments_key(stack)
     for path, table in of_type(resources, "AWS::DynamoDB::Table").items():
         encryption = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
         assert readable(table["SSESpecification"], resources) == encryption, path
-    kinds = {
-        "SNS::Topic": "KmsMasterKeyId",
-        "SQS::Queue": "KmsMasterKeyId",
-        "Logs::LogGroup": "KmsKeyId",
-    }
-    for kind, name in kinds.items():
-        found = of_type(resources, f"AWS::{kind}")
+    for kind in ("SNS::Topic", "SQS::Queue", "Logs::LogGroup"):
+        name = "KmsKeyId" if kind == "Logs::LogGroup" else "KmsMasterKeyId"
+        found = of_type(resources, f"AWS::{kind}").values()
         assert len(found) > 1
-        assert {readable(each[name], resources) for each in found.values()} == {key}
+        assert {readable(each[name], resources) for each in found} == {key}
     own = of_type(resources, "AWS::KMS::Key").values()
     assert [each["EnableKeyRotation"] for each in own] == ([True] if key == "Key.Arn" else [])
 
@@ -198,16 +194,16 @@ def test_no_answer_of_the_gateway_quotes_the_request(gateway_responses):
 
 def test_callers_have_a_policy_to_read_and_one_to_publish(template, resources):
     policies = of_type(resources, "AWS::IAM::ManagedPolicy")
-    allowed = {
-        path: readable(p["PolicyDocument"]["Statement"], resources) for path, p in policies.items()
-    }
+    allowed = {path: readable(p["PolicyDocument"], resources) for path, p in policies.items()}
     stage = "arn:AWS::Partition:execute-api:AWS::Region:AWS::AccountId:Api/Rest/Api/Rest/DeploymentStage.v1"
     calls = {"Sid": "InvokeApi", "Action": "execute-api:Invoke", "Effect": "Allow"}
-    assert allowed == {
-        "Api/Callers/JobLedgerReader": [
-            calls | {"Resource": [f"{stage}/GET/*", f"{stage}/HEAD/*"]}
-        ],
-        "Api/Callers/JobLedgerPublisher": [calls | {"Resource": f"{stage}/POST/digests"}],
+    resource = {
+        "Reader": [f"{stage}/GET/*", f"{stage}/HEAD/*"],
+        "Publisher": f"{stage}/POST/digests",
+    }
+    assert {path: policy["Statement"] for path, policy in allowed.items()} == {
+        f"Api/Callers/JobLedger{name}": [calls | {"Resource": each}]
+        for name, each in resource.items()
     }
     outputs = readable(template.to_json()["Outputs"], resources)
     found = {outputs[f"{name}PolicyArn"]["Value"] for name in ("Reader", "Publisher")}

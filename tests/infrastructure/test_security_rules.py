@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from testing.processes import ROOT, run
-from tests.infrastructure.chosen import OUTPUTS
+from tests.infrastructure.chosen import CHOSEN, OUTPUTS
 from tests.infrastructure.template_reading import path_of
 
 CHECKOV = ROOT / ".venv-audit" / "bin" / "checkov"
@@ -21,12 +21,7 @@ ADDRESS = "a@example.org"
 # Everything that adds a resource which a rule may be about.
 EMAILS = {"digestEmails": ADDRESS, "alertEmails": ADDRESS}
 FULL = {"chatDigests": "true", **EMAILS, **OUTPUTS, "outputBuckets": "codes/out"}
-PRIVATE = {
-    "name": "Ward7",
-    "vpcEndpointIds": "vpce-0a1b2c3d4e5f60718",
-    "webAclArn": "arn:aws:wafv2:us-east-1:111122223333:regional/webacl/hospital/1a2b3c4d-0000-4000-8000-000000000000",
-    "kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/1a2b3c4d-0000-4000-8000-000000000000",
-}
+PRIVATE = {name: CHOSEN[name] for name in ("name", "vpcEndpointIds", "webAclArn", "kmsKeyArn")}
 
 
 def below_the_stack(construct_path):
@@ -76,10 +71,7 @@ def accepted(acknowledgements, *, checkov):
 
 @pytest.fixture(scope="module")
 def failed_checks(synthesise, tmp_path_factory):
-    """Run checkov; return the checks with the paths below the stack that fail, with and without the acknowledgements.
-
-    One run for both: it takes seconds to start.
-    """
+    """Run checkov once for both; return the rules and paths that fail with and without the acknowledgements."""
     if not CHECKOV.exists():
         pytest.fail("checkov is not installed: sh local/setup.sh audit")
     template = synthesise(**FULL).to_json()

@@ -27,10 +27,10 @@ CONNECTED: list[tuple[str, ModuleType, Callable[[], object]]] = [
 ]
 
 
-@pytest.mark.parametrize("service,module,connect", CONNECTED, ids=[name for name, *_ in CONNECTED])
-def test_an_adapter_has_a_client_of_its_service_with_its_modules_configuration(
-    service, module, connect
-):
+@pytest.mark.parametrize(
+    "service, module, connect", CONNECTED, ids=[name for name, *_ in CONNECTED]
+)
+def test_an_adapter_has_its_services_client_with_its_configuration(service, module, connect):
     adapter = connect()
     check_client(adapter._client, service, module)
     assert "name" in vars(adapter).values() or service in ("comprehendmedical", "s3", "sns")

@@ -10,38 +10,31 @@ from jobledger.lookup.request import read_request
 from jobledger.service import Family
 
 NAMES = ["\ud800", "a\udfff", "\ud83d" * 100, "SubmitTimeAfter\udc00"]
-ALL = [
-    kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, JobLedgerError)
-]
+# They are made of something else than a name.
+OTHERS = (InvalidParameters, errors.InvalidResponse)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda name: read_sync_payload({name: 1}, tuple(Family)),
-        lambda name: read_sync_payload({"Families": [name]}, tuple(Family)),
-        lambda name: read_digest_payload({name: 1}),
-        lambda name: read_digest_payload({"ScheduledTime": "2026-11-23T08:00:00Z", name: 1}),
-        lambda name: read_request({name: "1"}, tuple(Family)),
-        lambda name: read_request({"Select": name, name: [name]}, tuple(Family)),
-        lambda name: parse_parameters({name: ["1"]}, FILTERS, tuple(Family)),
-        lambda name: parse_parameters({"Family": [name], name: [name]}, FILTERS, tuple(Family)),
-    ],
-)
-def test_an_error_about_a_name_of_any_text_can_be_encoded(read, name):
-    with pytest.raises((InvalidParameters, LookupFailed)) as refused:
-        read(name)
-    assert str(refused.value).encode()
-    for bad in getattr(refused.value, "parameters", []):
-        assert f"{bad.parameter} {bad.allowed}".encode()
+def test_an_error_about_a_name_of_any_text_can_be_encoded(name):
+    for read in (
+        lambda: read_sync_payload({name: 1}, tuple(Family)),
+        lambda: read_sync_payload({"Families": [name]}, tuple(Family)),
+        lambda: read_digest_payload({name: 1}),
+        lambda: read_digest_payload({"ScheduledTime": "2026-11-23T08:00:00Z", name: 1}),
+        lambda: read_request({name: "1"}, tuple(Family)),
+        lambda: read_request({"Select": name, name: [name]}, tuple(Family)),
+        lambda: parse_parameters({name: ["1"]}, FILTERS, tuple(Family)),
+        lambda: parse_parameters({"Family": [name], name: [name]}, FILTERS, tuple(Family)),
+    ):
+        with pytest.raises((InvalidParameters, LookupFailed)) as refused:
+            read()
+        assert str(refused.value).encode()
+        for bad in getattr(refused.value, "parameters", []):
+            assert f"{bad.parameter} {bad.allowed}".encode()
 
 
-@pytest.mark.parametrize("kind", sorted(set(ALL) - {InvalidParameters}, key=str))
-def test_every_error_can_be_encoded(kind):
-    if kind is errors.InvalidResponse:
-        return
-    error = kind("a\ud800")
-    assert (str(error), error.name.isascii()) == ("a\\ud800", True)
+def test_every_error_can_be_encoded():
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, JobLedgerError) and kind not in OTHERS:
+            error = kind("a\ud800")
+            assert (str(error), error.name.isascii()) == ("a\\ud800", True)

@@ -24,7 +24,7 @@ from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
 from testing.builders import FAR_FUTURE, FAR_PAST, START, MemoryLedger
 from testing.dynamodb_limits import size_of
-from testing.scripted_server import Scripted, scripted
+from testing.scripted_server import document, scripted
 from testing.world import World
 
 TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
@@ -32,12 +32,9 @@ LOCATIONS = ("InputDataConfig", "OutputDataConfig")
 TEXTS = tuple(name for name in PROPERTIES if name not in TIMES + LOCATIONS + ("JobId",))
 NEW = "AddedLater"
 LARGE = {
-    "text of 410 KB": "x" * 410_000,
-    "text of 410 KB, four bytes a character": "\U0001f600" * 102_500,
-    "controls": "\x01" * 60_000,
-    "quotes": '"\\' * 60_000,
-    "lone surrogates": "\ud800" * 60_000,
-}
+    "text of 410 KB": "x" * 410_000, "text of 410 KB, four bytes a character": "\U0001f600" * 102_500,
+    "controls": "\x01" * 60_000, "quotes": '"\\' * 60_000, "lone surrogates": "\ud800" * 60_000,
+}  # fmt: skip
 DEEP = json.loads("[" * 900 + "]" * 900)
 OTHER_TYPES = [7, 10**30, True, ["x", 1], list(range(100_000)), DEEP]
 NO_TIMES = [
@@ -75,7 +72,7 @@ def test_a_page_is_stored_although_some_of_its_jobs_do_not_fit(name):
     page = [a_job("before"), *odd, a_job("after")]
     with World(hostile=False) as world:
         world.sync()
-        with scripted(Scripted(body=json.dumps({LIST: page}).encode())) as server:
+        with scripted(document({LIST: page})) as server:
             client = session().create_client("comprehendmedical", endpoint_url=server.url)
             world.upstream = Upstream(client)
             done = world.sync()
@@ -123,24 +120,20 @@ def check_readers(world: World, number: int) -> None:
     assert max(map(size_of, world.database.items.values())) < 2 * MAX_JOB_BYTES
 
 
-@pytest.mark.parametrize(
-    "time, kept",
-    [
-        (-1, "1969-12-31T23:59:59.000Z"),
-        (-62_135_596_800, "0001-01-01T00:00:00.000Z"),
-        (253_402_300_799, "9999-12-31T23:59:59.000Z"),
-        ("2026-11-23T01:00:00+01:00", "2026-11-23T00:00:00.000Z"),
-    ],
-)
 @pytest.mark.parametrize("name", TIMES)
-def test_a_time_of_the_calendar_is_kept(name, time, kept):
-    job = fitted(a_job("job", **{name: time}))
-    assert (json.loads(job.json)[name], job.altered) == (kept, ())
+def test_a_time_of_the_calendar_is_kept(name):
+    for time, kept in {
+        -1: "1969-12-31T23:59:59.000Z",
+        -62_135_596_800: "0001-01-01T00:00:00.000Z",
+        253_402_300_799: "9999-12-31T23:59:59.000Z",
+        "2026-11-23T01:00:00+01:00": "2026-11-23T00:00:00.000Z",
+    }.items():
+        job = fitted(a_job("job", **{name: time}))
+        assert (json.loads(job.json)[name], job.altered) == (kept, ())
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
+def test_what_the_model_allows_is_stored_as_it_is():
+    for more in (
         {"JobName": "\U0001f600" * 256},
         {"Message": "m" * 8_000},
         {"DataAccessRoleArn": "a" * 2_048, "KMSKey": "k" * 2_048},
@@ -148,13 +141,11 @@ def test_a_time_of_the_calendar_is_kept(name, time, kept):
         {"JobId": "\U00020000" * 32},
         {NEW: {"a": ["x" * 9_000]}},
         {name: None for name in PROPERTIES if name != "JobId"},
-    ],
-)
-def test_what_the_model_allows_is_stored_as_it_is(more):
-    properties = a_job("job") | more
-    job = fitted(properties)
-    assert job.altered == ()
-    assert {**properties, "Family": "PHI"}.keys() == json.loads(job.json).keys()
+    ):
+        properties = a_job("job") | more
+        job = fitted(properties)
+        assert job.altered == ()
+        assert {**properties, "Family": "PHI"}.keys() == json.loads(job.json).keys()
 
 
 def test_of_a_large_location_the_bucket_and_the_beginning_of_the_key_are_kept():
@@ -172,15 +163,9 @@ def test_of_a_large_location_the_bucket_and_the_beginning_of_the_key_are_kept():
 
 
 def everything_large(text: str) -> dict[str, Any]:
-    location = {"S3Bucket": text, "S3Key": text}
-    others = {f"New{number:03}": text for number in range(50)}
-    return {
-        **dict.fromkeys(TEXTS, text),
-        **dict.fromkeys(LOCATIONS, location),
-        **dict.fromkeys(TIMES, 1e15),
-        **others,
-        "JobId": text,
-    }
+    texts = (*TEXTS, *(f"New{number:03}" for number in range(50)), "JobId")
+    locations = {name: {"S3Bucket": text, "S3Key": text} for name in LOCATIONS}
+    return {**dict.fromkeys(texts, text), **locations, **dict.fromkeys(TIMES, 1e15)}
 
 
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
@@ -197,7 +182,5 @@ def test_fifty_of_the_largest_jobs_fit_into_a_transaction_and_a_page_into_a_resp
     assert page.position is not None
     for body in (json_text(Listing(page.jobs, None, None, False)), csv_text(page.jobs)):
         assert len(json.dumps(body, ensure_ascii=False).encode()) < 6_000_000
-
-
-def test_long_ids_with_the_same_beginning_stay_apart():
+    # Long ids with the same beginning stay apart.
     assert len({fitted({"JobId": "x" * 2_000 + end}).job_id for end in "ab"}) == 2

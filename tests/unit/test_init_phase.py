@@ -10,12 +10,9 @@ from testing.api import ENVIRONMENT
 from testing.processes import ROOT, run_python
 
 CLIENTS = {
-    "api": ["dynamodb"],
-    "sync": ["comprehendmedical", "dynamodb"],
-    "digest": ["dynamodb", "sns"],
-    "changes": ["dynamodb", "events"],
-    "lookup": ["kms"],
-}
+    "api": ["dynamodb"], "sync": ["comprehendmedical", "dynamodb"], "digest": ["dynamodb", "sns"],
+    "changes": ["dynamodb", "events"], "lookup": ["kms"],
+}  # fmt: skip
 # Prints the clients that the import of each handler made, and whether garbage is collected after it. Each is
 # imported in a process of its own, forked from one that has what they share.
 IMPORT = """
@@ -40,20 +37,19 @@ if made:
 """
 
 
+ON_DEMAND = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"}
+
+
 def imported(*handlers: str, program: str = IMPORT, **environment: str) -> dict[str, Any]:
     """Return what a program prints that imports handlers."""
     topic = "arn:aws:sns:us-east-1:111122223333:topic"
     given = ENVIRONMENT | {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         "LAMBDA_TASK_ROOT": str(ROOT / "lambda"),  # elsewhere X-Ray's SDK makes clients of its own
-        "DIGEST_TIMEZONE": "UTC",
-        "DIGEST_TOPIC_ARN": topic,
-        "INCLUDE_JOB_DETAILS": "false",
-        "EVENT_SOURCE": "jobledger",
-        "ALERT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/alerts",
-        "ALERT_TOPIC_ARN": topic,
+        "DIGEST_TIMEZONE": "UTC", "DIGEST_TOPIC_ARN": topic, "INCLUDE_JOB_DETAILS": "false", "EVENT_SOURCE": "jobledger",
+        "ALERT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/alerts", "ALERT_TOPIC_ARN": topic,
         "KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
-    }
+    }  # fmt: skip
     printed: dict[str, Any] = {}
     for line in run_python(program, *handlers, **(given | environment)).splitlines():
         printed |= json.loads(line)
@@ -67,17 +63,16 @@ def test_outside_lambda_an_import_makes_nothing():
 
 @pytest.mark.parametrize("initialization", ["on-demand", "snap-start", "provisioned-concurrency"])
 def test_the_init_phase_makes_the_clients_of_the_first_request(initialization):
-    assert imported(*CLIENTS, AWS_LAMBDA_INITIALIZATION_TYPE=initialization) == {
-        handler: {"clients": clients, "collects": True, "frozen": True}
-        for handler, clients in CLIENTS.items()
-    }
+    states = imported(*CLIENTS, AWS_LAMBDA_INITIALIZATION_TYPE=initialization)
+    ready = {"collects": True, "frozen": True}
+    assert states == {handler: {"clients": made} | ready for handler, made in CLIENTS.items()}
 
 
-def test_a_function_starts_although_its_init_phase_fails():
+def test_a_function_starts_although_its_init_phase_fails_which_the_first_request_reports():
     handlers = ("api", "sync", "digest", "changes")
-    environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "LEDGER_TABLE_NAME": ""}
-    states = imported(*handlers, **environment)
+    states = imported(*handlers, **ON_DEMAND, LEDGER_TABLE_NAME="")
     assert [states[handler]["collects"] for handler in handlers] == [True] * 4
+    assert imported("api", program=HEALTH, **ON_DEMAND)["status"] == 503
 
 
 def test_a_table_that_does_not_answer_is_asked_once_and_no_log_line_mentions_it():
@@ -85,19 +80,10 @@ def test_a_table_that_does_not_answer_is_asked_once_and_no_log_line_mentions_it(
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        states = imported(
-            "api",
-            AWS_LAMBDA_INITIALIZATION_TYPE="on-demand",
-            AWS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
-            POWERTOOLS_LOG_LEVEL="DEBUG",
-        )
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        states = imported("api", **ON_DEMAND, AWS_ENDPOINT_URL=url, POWERTOOLS_LOG_LEVEL="DEBUG")
         assert states["api"]["clients"] == ["dynamodb"]
         silent.setblocking(False)
         silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
             silent.accept()
-
-
-def test_the_first_request_reports_what_failed_in_the_init_phase():
-    printed = imported("api", program=HEALTH, AWS_LAMBDA_INITIALIZATION_TYPE="on-demand")
-    assert printed["status"] == 503

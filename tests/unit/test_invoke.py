@@ -1,15 +1,12 @@
 """The adapter of Lambda: one attempt, a bounded wait, and our errors for all of theirs."""
 
-import json
 from typing import Any
-
-import pytest
 
 from jobledger.clients import session
 from jobledger.errors import FunctionRefused, FunctionThrottled
 from jobledger.invoke import CONFIG, WAIT_SECONDS, Function
 from jobledger.observability import logger
-from testing.scripted_server import Scripted, scripted
+from testing.scripted_server import Scripted, document, scripted
 
 
 def invoked(answer: Scripted | None) -> tuple[Any, bytes]:
@@ -24,45 +21,34 @@ def invoked(answer: Scripted | None) -> tuple[Any, bytes]:
         return found, request.body
 
 
-@pytest.mark.parametrize(
-    "correlation_id, sent",
-    [(None, b'{"a": 1}'), ("the-request", b'{"a": 1, "CorrelationId": "the-request"}')],
-)
-def test_the_answer_is_the_functions_own_and_it_gets_the_correlation_id(correlation_id, sent):
-    logger.set_correlation_id(correlation_id)
+def test_the_answer_is_the_functions_own_and_it_gets_the_correlation_id():
+    logger.set_correlation_id(None)
+    assert invoked(Scripted(body=b'{"b":2}')) == ({"b": 2}, b'{"a": 1}')
+    logger.set_correlation_id("the-request")
+    sent = b'{"a": 1, "CorrelationId": "the-request"}'
     assert invoked(Scripted(body=b'{"b":2}')) == ({"b": 2}, sent)
 
 
-@pytest.mark.parametrize(
-    "error, name",
-    [
+def test_a_function_that_fails_is_reported_by_the_name_of_its_error():
+    for error, name in (
         ({"errorType": "DigestInProgress", "errorMessage": "patient"}, "DigestInProgress"),
-        ({"errorType": "a patient!"}, "FunctionError"),
-        ({"errorType": 7}, "FunctionError"),
-        ({}, "FunctionError"),
-        ([], "FunctionError"),
-    ],
-)
-def test_a_function_that_fails_is_reported_by_the_name_of_its_error(error, name):
-    headers = {"X-Amz-Function-Error": "Unhandled"}
-    refused, _ = invoked(Scripted(headers=headers, body=json.dumps(error).encode()))
-    assert (refused.name, str(refused)) == (name, name)
+        *(({"errorType": "a patient!"}, "FunctionError"), ({"errorType": 7}, "FunctionError")),
+        *(({}, "FunctionError"), ([], "FunctionError")),
+    ):
+        refused, _ = invoked(document(error, **{"X-Amz-Function-Error": "Unhandled"}))
+        assert (refused.name, str(refused)) == (name, name)
 
 
-@pytest.mark.parametrize(
-    "status, kind, name",
-    [
+def test_what_lambda_refuses_becomes_our_error():
+    for status, kind, name in (
         (429, FunctionThrottled, "TooManyRequestsException"),
         (403, FunctionRefused, "AccessDeniedException"),
         (None, FunctionRefused, "ConnectionClosedError"),
-    ],
-)
-def test_what_lambda_refuses_becomes_our_error(status, kind, name):
-    refused, _ = invoked(status and Scripted(status, {"x-amzn-ErrorType": name}))
-    assert (type(refused), refused.name) == (kind, name)
-
-
-def test_the_wait_leaves_time_for_an_answer_within_the_gateways_29_seconds():
+    ):
+        answer = Scripted(status, {"x-amzn-ErrorType": name}) if status else None
+        refused, _ = invoked(answer)
+        assert (type(refused), refused.name) == (kind, name)
+    # The wait leaves time for an answer within the gateway's 29 seconds.
     assert CONFIG.connect_timeout + CONFIG.read_timeout < 29 - 5
     assert CONFIG.read_timeout == WAIT_SECONDS
     assert CONFIG.retries["total_max_attempts"] == 1

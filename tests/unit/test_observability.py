@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,9 @@ from testing.scripted_server import Scripted, scripted
 
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 LAMBDA = {
-    "AWS_LAMBDA_FUNCTION_NAME": "f",
-    "LAMBDA_TASK_ROOT": "/var/task",
-    "POWERTOOLS_SERVICE_NAME": "job-ledger",
-    "POWERTOOLS_TRACE_DISABLED": "false",
+    "AWS_LAMBDA_FUNCTION_NAME": "f", "LAMBDA_TASK_ROOT": "/var/task", "POWERTOOLS_TRACE_DISABLED": "false",
     "PYTHONPATH": str(ROOT / "lambda"),
-}
+}  # fmt: skip
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="own-id"
 )
@@ -33,35 +31,30 @@ def echo(event, context):
     return {"Event": event, "Id": logger.get_correlation_id()}
 
 
-@pytest.mark.parametrize(
-    "event, correlation_id",
-    [
-        ({}, "own-id"),
+def test_the_correlation_id_is_the_requests_or_the_invocations_own_and_not_in_the_event():
+    event: Any
+    for event, correlation_id in (
+        *(({}, "own-id"), ({"requestContext": None}, "own-id"), ([], "own-id")),
         ({"requestContext": {"requestId": "gateway-1"}}, "gateway-1"),
         ({"CorrelationId": "gateway-1"}, "gateway-1"),
         ({"RequestId": "cloudformation-1"}, "cloudformation-1"),
-        ({"CorrelationId": "a b"}, "own-id"),
-        ({"CorrelationId": "x" * 65}, "own-id"),
-        ({"CorrelationId": 7}, "own-id"),
-        ({"requestContext": None}, "own-id"),
-        ([], "own-id"),
-    ],
-)
-def test_the_correlation_id_is_the_requests_or_the_invocations_own(event, correlation_id):
-    assert echo(event, CONTEXT)["Id"] == correlation_id
-
-
-def test_a_handler_gets_its_event_without_the_correlation_id():
+        *(({"CorrelationId": refused}, "own-id") for refused in ("a b", "x" * 65, 7)),
+    ):
+        assert echo(event, CONTEXT)["Id"] == correlation_id
     event = {"CorrelationId": "gateway-1", "Families": ["PHI"]}
     assert echo(event, CONTEXT)["Event"] == {"Families": ["PHI"]}
     assert event["CorrelationId"] == "gateway-1"
     assert with_correlation_id({"a": 1}) == {"a": 1, "CorrelationId": "gateway-1"}
 
 
-def test_an_unknown_error_leaves_a_handler_without_message_and_cause(caplog):
+def test_an_unknown_error_leaves_a_handler_without_message_and_cause_and_ours_as_it_is(caplog):
     @observed
     def broken(event, context):
         raise KeyError("a patient")
+
+    @observed
+    def refusing(event, context):
+        raise JobNotFound
 
     with pytest.raises(UnexpectedError) as raised:
         broken({}, CONTEXT)
@@ -70,13 +63,6 @@ def test_an_unknown_error_leaves_a_handler_without_message_and_cause(caplog):
     assert "a patient" not in caplog.text
     (record,) = (r for r in caplog.records if r.getMessage() == "invocation failed")
     assert record.error == "KeyError"
-
-
-def test_an_error_of_ours_leaves_a_handler_as_it_is():
-    @observed
-    def refusing(event, context):
-        raise JobNotFound
-
     with pytest.raises(JobNotFound):
         refusing({}, CONTEXT)
 
@@ -93,13 +79,33 @@ def test_segments_lose_the_messages_of_their_exceptions_on_every_level():
     assert {exception.type for exception in thrown} == {"ClientError"}
 
 
+# As in Lambda, with the real X-Ray SDK: steps, a call of another function, a read of S3, and a failure.
+INVOCATION = """
+from contextlib import suppress
+from types import SimpleNamespace
+from jobledger.invoke import Function
+from jobledger.observability import observed, step
+from jobledger.outputs.store import Store
+
+@observed
+def handler(event, context):
+    with step("SyncFamily", Family="PHI") as put:
+        put("Jobs", 3)
+        with suppress(KeyError), step("SyncPage"):
+            raise KeyError("a patient's name")
+    Function.connect("other")({})
+    Store.connect().read("bucket", "a patient's name", 2)
+    raise ValueError("a patient's name")
+
+context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="f", aws_request_id="1")
+handler({}, context)
+"""
+
+
 @contextmanager
 def traced_invocation(sampled: int):
     """The daemon's socket after the invocation, and the headers that the invoked function got."""
-    with (
-        socket.socket(type=socket.SOCK_DGRAM) as daemon,
-        scripted(Scripted(body=b"{}")) as invoked,
-    ):
+    with socket.socket(type=socket.SOCK_DGRAM) as daemon, scripted(Scripted()) as invoked:
         daemon.bind(("127.0.0.1", 0))
         daemon.setblocking(False)
         environment = LAMBDA | {
@@ -108,12 +114,9 @@ def traced_invocation(sampled: int):
             "AWS_ENDPOINT_URL": invoked.url,
         }
         ended = subprocess.run(
-            [sys.executable, ROOT / "tests" / "unit" / "traced_invocation.py"],
-            env={**os.environ, **environment},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+            [sys.executable, "-c", INVOCATION],
+            env={**os.environ, **environment}, check=False, capture_output=True, text=True,
+        )  # fmt: skip
         assert "UnexpectedError: ValueError in handler:" in ended.stderr
         assert "patient" not in ended.stdout + ended.stderr
         request, _ = invoked.received

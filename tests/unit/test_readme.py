@@ -1,4 +1,4 @@
-"""The README and the docs are true: commands, settings, outputs, links and examples."""
+"""The README and the docs are true: commands, settings, outputs, links, paths, recipes and examples."""
 
 import json
 import re
@@ -16,7 +16,17 @@ from testing.builders import SCOPE
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COST = (ROOT / "docs" / "cost.md").read_text()
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text()
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+# What make writes, and the local deployment.
+MADE = (".venv/", ".venv-", ".local/", "cdk.out")
+FOLDERS = "lambda|stacks|local|testing|tests|docs|bench|soak|examples|job_ledger|job_ledger_lookup|openapi"
+PATH = re.compile(
+    rf"`((?:{FOLDERS})(?:/[\w.-]+)+/?"  # from the root
+    r"|\w[\w/-]*\.(?:py|md|toml|json|txt|sh))(?:::\w+)?`"  # a file, from the root or the functions' package
+)
+PLACES = (ROOT, ROOT / "lambda" / "jobledger", ROOT / "docs", ROOT / "lambda")
 
 
 def rows(document: str) -> dict[str, str]:
@@ -26,24 +36,24 @@ def rows(document: str) -> dict[str, str]:
     return {row[0].strip().strip("`"): row[-1].strip().strip("`") for row in cells}
 
 
-def test_the_readme_has_120_lines_at_most():
+def test_the_readme_has_120_lines_at_most_and_the_table_of_jobs_of_the_command():
     assert len(README.splitlines()) <= 120
-
-
-def test_the_table_of_jobs_in_the_readme_is_that_of_the_command():
     heading = README.split("$ jobledger jobs", 1)[1].splitlines()[1].split()
     assert heading == list(COLUMNS[: len(heading)])
 
 
-def test_every_make_target_that_is_named_exists():
-    makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    for document in DOCS:
-        named = set(re.findall(r"(?:`|\$ )make ([a-z]+)", document.read_text()))
-        assert named <= targets
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_make_target_link_and_path_that_is_named_exists(document):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    text = document.read_text()
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", text)) <= set(targets)
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert link.startswith("http") or (document.parent / link).exists(), link
+    paths = paths_in(text)
+    assert {path for path in paths if not any((place / path).exists() for place in PLACES)} == set()
 
 
-def test_the_settings_are_all_there_with_their_defaults():
+def test_the_settings_and_the_variables_of_make_local_have_the_documented_defaults():
     table = rows("settings.md")
     assert set(setting_keys()) == set(table)
     for key in (
@@ -53,9 +63,6 @@ def test_the_settings_are_all_there_with_their_defaults():
         default = getattr(Settings(), re.sub("([A-Z])", r"_\1", key).lower())
         shown = ",".join(default) if isinstance(default, tuple | list) else str(default)
         assert table[key] == (shown.lower() if isinstance(default, bool) else shown), key
-
-
-def test_the_variables_of_make_local_have_the_documented_defaults():
     table = rows("local.md")
     options = (ROOT / "local" / "options.py").read_text()
     for name in ("AWS_PORT", "COMPREHEND_PORT"):
@@ -79,17 +86,62 @@ def test_measured_ratios_and_computed_months_are_in_one_place():
             assert not any(month in text for month in months), document.name
 
 
-@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
-def test_every_link_leads_to_a_file(document):
-    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-        if not link.startswith("http"):
-            assert (document.parent / link).exists(), link
-
-
 def test_the_event_in_the_docs_is_what_is_sent():
     text = (ROOT / "docs" / "events.md").read_text()
     shown = json.loads(text.split("```json\n", 1)[1].split("```", 1)[0])["detail"]
-    sent = detail_of(
-        Change(Family.SNOMEDCT, "j", "COMPLETED", "IN_PROGRESS", "s", "e", "o"), SCOPE, None
-    )
-    assert list(shown) == list(sent)
+    change = Change(Family.SNOMEDCT, "j", "COMPLETED", "IN_PROGRESS", "s", "e", "o")
+    assert list(shown) == list(detail_of(change, SCOPE, None))
+
+
+def paths_in(text: str) -> list[str]:
+    return [path for path in PATH.findall(text) if not path.startswith(MADE)]
+
+
+def test_the_first_thing_shown_is_one_file_of_tests_which_needs_one_environment():
+    setup, run = re.findall(r"```sh\n(.*?)```", CONTRIBUTING, re.DOTALL)[0].splitlines()
+    assert CONTRIBUTING.index(run) < CONTRIBUTING.index("make test")
+    assert setup == "make setup"
+    assert "\nsetup:  ##" in (makefile := (ROOT / "Makefile").read_text())
+    assert makefile.split("\nsetup:", 1)[1].split("\n")[1].strip() == "$(SETUP) app dev"
+    assert (ROOT / run.split()[-1]).exists()
+
+
+# A thing that was added before, by its names in the code; every file that knows it has to be in the recipe.
+# Files that have it for a reason of their own are listed with it.
+KNOWN: dict[str, tuple[str, set[str]]] = {
+    "Add a family": ("ENTITIES_V2|EntitiesDetectionV2|entities_detection_v2|entities-detection-v2",
+                     {"docs/digests.md", "docs/operations.md", "local/comprehend_medical/sample.py"}),  # examples
+    "Add a filter": ("JobNamePrefix|name_prefix",  # examples, costs
+                     {"docs/api.md", "docs/cookbook.md", "docs/runbook.md", "openapi/document.py"}),
+    "Add a section to digests": ("long_running|LongRunning", set()),
+}  # fmt: skip
+SOURCES = ("lambda", "openapi", "stacks", "local", "job_ledger", "docs", "README.md")
+GENERATED = {"docs/openapi.json", "lambda/jobledger/api/static/openapi.json"}
+
+
+def files_with(pattern: str) -> set[str]:
+    """Return the files of the product and its documents that contain a pattern."""
+    found = {
+        str(file.relative_to(ROOT))
+        for source in SOURCES
+        for file in [ROOT / source, *(ROOT / source).rglob("*")]
+        if file.suffix in (".py", ".md", ".json")
+        and re.search(pattern, file.read_text(encoding="utf-8"))
+    }
+    return found - GENERATED - {"docs/contributing.md"}
+
+
+@pytest.mark.parametrize("recipe", KNOWN)
+def test_a_recipe_names_every_file_that_knows_such_a_thing(recipe):
+    pattern, others = KNOWN[recipe]
+    section = CONTRIBUTING.split(f"\n## {recipe}\n", 1)[1].split("\n## ", 1)[0]
+    assert files_with(pattern) - others == files_with(pattern) & set(paths_in(section))
+
+
+def test_github_clones_the_history_that_a_test_needs():
+    """The test that updates an earlier release takes it from there, and fails in CI without it."""
+    for workflow in ("ci.yml", "nightly.yml"):
+        text = (ROOT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
+        checkouts = re.findall(r"- uses: actions/checkout@.*\n((?: {8,}.*\n)*)", text)
+        assert ["fetch-depth: 0" in options for options in checkouts] == [True] * len(checkouts)
+        assert checkouts

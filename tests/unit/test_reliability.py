@@ -4,8 +4,6 @@ import ast
 import re
 from pathlib import Path
 
-from testing.full import in_full
-
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"^\| `(tests/[\w/.]+)::(\w+)` \| (.+) \|$", TEXT, re.MULTILINE)
@@ -22,17 +20,9 @@ def marks_of(file: str, test: str) -> list[str]:
 def test_each_row_is_shown_by_a_test():
     _, *rows = re.split(r"^\*\*(\d+)\. ", TEXT, flags=re.MULTILINE)
     assert [*map(int, rows[::2])] == [*range(1, 37)]
-    assert [
-        number for number, text in zip(rows[::2], rows[1::2], strict=True) if "::" not in text
-    ] == []
+    assert [text for text in rows[1::2] if "::" not in text] == []
 
 
 def test_make_soak_selects_every_test_that_runs_more_there():
     for file, test, runs in SHOWN:
         assert ("pytest.mark.full" in marks_of(file, test)) == ("; `make soak`: " in runs), test
-
-
-def test_make_soak_sets_all_numbers_at_once(monkeypatch):
-    assert in_full(5, 50) == 5
-    monkeypatch.setenv("JOB_LEDGER_FULL", "1")
-    assert in_full(5, 50) == 50

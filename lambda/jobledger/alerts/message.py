@@ -6,13 +6,15 @@ docs/events.md shows one.
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from jobledger.ledger.job_facts import duration_of
+from jobledger.ledger.output import Output
 from jobledger.sns import MAX_BYTES, Notification
 from jobledger.times import rfc3339, seconds_between
 from jobledger.wording import (
@@ -69,12 +71,30 @@ def parse_event(body: str) -> Change | None:
         return None
 
 
-def render(changes: Sequence[Change], place: Place, now: datetime) -> Notification:
-    """Return the message. When it is too large for SNS, the JSON leaves out changes and says how many."""
-    email = _text(changes, place, now)
+def listed(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes of which the e-mail has a line: of each status the first ones."""
+    statuses = _by_urgency(Counter(change.job_status for change in changes))
+    return [
+        change
+        for status in statuses
+        for change in [each for each in changes if each.job_status == status][:_MOST_LISTED]
+    ]
+
+
+def render(
+    changes: Sequence[Change],
+    place: Place,
+    now: datetime,
+    outputs: Mapping[str, Output] = MappingProxyType({}),
+) -> Notification:
+    """Return the message. When it is too large for SNS, the JSON leaves out changes and says how many.
+
+    `outputs` is what jobs processed, by JobId, as far as it is known.
+    """
+    email = _text(changes, place, now, outputs)
     kept = list(changes)
     while True:
-        notification = _notification(changes, kept, place, email)
+        notification = _notification(changes, kept, place, email, outputs)
         if notification.size() <= MAX_BYTES or not kept:
             return notification
         # Cut in proportion to the excess, and at least one, so that the loop ends.
@@ -104,7 +124,11 @@ def render_chat(changes: Sequence[Change], place: Place) -> Notification:
 
 
 def _notification(
-    changes: Sequence[Change], kept: Sequence[Change], place: Place, email: str
+    changes: Sequence[Change],
+    kept: Sequence[Change],
+    place: Place,
+    email: str,
+    outputs: Mapping[str, Output],
 ) -> Notification:
     document: dict[str, Any] = {
         "Version": VERSION,
@@ -112,7 +136,7 @@ def _notification(
         "Account": place.account,
         "Region": place.region,
         "Counts": Counter(change.job_status for change in changes),
-        "Changes": [_entry(number, change, place) for number, change in enumerate(kept)],
+        "Changes": [_entry(number, change, place, outputs) for number, change in enumerate(kept)],
         "Truncated": {"Changes": len(changes) - len(kept)} if len(kept) < len(changes) else {},
     }
     attributes: dict[str, str | tuple[str, ...]] = {
@@ -134,10 +158,14 @@ def _notification(
     )
 
 
-def _entry(number: int, change: Change, place: Place) -> dict[str, Any]:
+def _entry(
+    number: int, change: Change, place: Place, outputs: Mapping[str, Output]
+) -> dict[str, Any]:
     """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
     page = board_page(place.api_url, change.job_id) if number < _MOST_LISTED else None
-    return dict(change.detail) | ({"Board": page} if page else {})
+    output = outputs.get(change.job_id)
+    processed = {"Processed": output.facts()} if output else {}
+    return dict(change.detail) | processed | ({"Board": page} if page else {})
 
 
 def _unique(values: Iterator[str]) -> tuple[str, ...]:
@@ -174,7 +202,7 @@ def _short(status: str) -> str:
 
 def _verdict(changes: Sequence[Change]) -> str:
     if changes[0].test:
-        return "TEST: this message shows that alerts arrive. It is about no job."
+        return "TEST: this message shows that alerts arrive. It is not about a job."
     statuses = Counter(change.job_status for change in changes)
     said = (
         f"{number:,} {'job' if number == 1 else 'jobs'} {status_label(status)}"
@@ -183,11 +211,13 @@ def _verdict(changes: Sequence[Change]) -> str:
     return f"{', '.join(said)}."
 
 
-def _text(changes: Sequence[Change], place: Place, now: datetime) -> str:
+def _text(
+    changes: Sequence[Change], place: Place, now: datetime, outputs: Mapping[str, Output]
+) -> str:
     statuses = _by_urgency(Counter(change.job_status for change in changes))
     paragraphs = [
         _verdict(changes),
-        *("\n".join(_section(status, changes, rfc3339(now))) for status in statuses),
+        *("\n".join(_section(status, changes, rfc3339(now), outputs)) for status in statuses),
         *([] if changes[0].test else _where_to_look(changes, place)),
         textwrap.fill(
             f"Job Ledger of account {place.account} in {place.region}. One e-mail a minute at most, for all changes"
@@ -207,15 +237,19 @@ def _where_to_look(changes: Sequence[Change], place: Place) -> list[str]:
     ]
 
 
-def _section(status: str, changes: Sequence[Change], now: str) -> Iterator[str]:
-    listed = [change for change in changes if change.job_status == status]
-    yield f"{status_label(status).upper()}: {len(listed):,}"
-    for change in listed[:_MOST_LISTED]:
+def _section(
+    status: str, changes: Sequence[Change], now: str, outputs: Mapping[str, Output]
+) -> Iterator[str]:
+    found = [change for change in changes if change.job_status == status]
+    yield f"{status_label(status).upper()}: {len(found):,}"
+    for change in found[:_MOST_LISTED]:
         yield f"- {_line(change.family)} {_line(change.job_id)}{_ended(change, now)}"
         if change.job_name:
             yield f"  name: {_line(change.job_name)}"
-    if len(listed) > _MOST_LISTED:
-        yield f"- and {len(listed) - _MOST_LISTED:,} more"
+        if (output := outputs.get(change.job_id)) and output.notable:
+            yield from textwrap.wrap(f"  {output.text}", COLUMNS, subsequent_indent="    ")
+    if len(found) > _MOST_LISTED:
+        yield f"- and {len(found) - _MOST_LISTED:,} more"
 
 
 def _line(foreign: str) -> str:

@@ -2,21 +2,24 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from jobledger import metrics, settings
-from jobledger.alerts.message import Change, Place, parse_event, render, render_chat
+from jobledger.alerts.message import Change, Place, listed, parse_event, render, render_chat
 from jobledger.errors import JobLedgerError
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.output import Output, output_of
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notifier
 from jobledger.sqs import AlertQueue
+from jobledger.times import utc_now
 
 
 class Dependencies(msgspec.Struct, frozen=True):
-    """The dependencies of a run; `chat_topic` is None without chatDigests."""
+    """The dependencies of a run; `chat_topic` is None without chatDigests, and `ledger` without outputBuckets."""
 
     queue: AlertQueue
     notifier: Notifier
@@ -24,18 +27,21 @@ class Dependencies(msgspec.Struct, frozen=True):
     chat_topic: str | None
     place: Place
     now: Callable[[], datetime]
+    ledger: Ledger | None = None
 
 
 def connect() -> Dependencies:
     """Return the dependencies with clients of their own."""
-    account, _, region = settings.load().scope.partition("/")
+    configured = settings.load()
+    account, _, region = configured.scope.partition("/")
     return Dependencies(
         queue=AlertQueue.connect(settings.required("ALERT_QUEUE_URL")),
         notifier=Notifier.connect(),
         topic=settings.required("ALERT_TOPIC_ARN"),
         chat_topic=os.environ.get("CHAT_TOPIC_ARN"),
         place=Place(account, region, os.environ.get("API_URL")),
-        now=lambda: datetime.now(UTC),
+        now=utc_now,
+        ledger=Ledger.connect(configured, utc_now) if settings.shows_outputs() else None,
     )
 
 
@@ -69,7 +75,8 @@ def send_alerts(dependencies: Dependencies) -> dict[str, Any]:
 def _publish(dependencies: Dependencies, changes: Sequence[Change]) -> None:
     with step("Publish") as put:
         put("Jobs", len(changes))
-        notification = render(changes, dependencies.place, dependencies.now())
+        outputs = _outputs(dependencies.ledger, changes) if dependencies.ledger else {}
+        notification = render(changes, dependencies.place, dependencies.now(), outputs)
         dependencies.notifier.publish(dependencies.topic, notification)
     if dependencies.chat_topic is None:
         return
@@ -80,3 +87,17 @@ def _publish(dependencies: Dependencies, changes: Sequence[Change]) -> None:
         # An exception would repeat the run, and publish the e-mail again.
         logger.error("chat alert not published", extra={"error": error.name})
         publish_metrics({metrics.CHAT_FAILURES: 1})
+
+
+def _outputs(ledger: Ledger, changes: Sequence[Change]) -> dict[str, Output]:
+    """Return what the jobs processed that a person reads of, by JobId; events do not say it."""
+    found: dict[str, Output] = {}
+    try:
+        for change in listed(changes):
+            row = ledger.find(change.job_id)
+            if row and (output := output_of(row)):
+                found[change.job_id] = output
+    except JobLedgerError as error:
+        # The alert is worth more than this part of it.
+        logger.error("outputs not read", extra={"error": error.name})
+    return found

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from jobledger.ledger.output import OUTPUT_MEMBER
 from jobledger.service import PROPERTIES
 
 _NESTED = {
@@ -23,7 +24,12 @@ _NESTED = {
     "OutputDataConfig": ("S3Bucket", "S3Key"),
 }
 _OTHERS = "OtherProperties"
-"""The last column: properties that the service added after this list was written, as JSON."""
+"""Properties that the service added after this list was written, as JSON; the last column but those of the output."""
+OUTPUT_COLUMNS = (
+    *("InputFileCount", "SuccessFilesCount", "UnprocessedFilesCount"),
+    *("TotalMeteredCharacters", "TotalDurationSeconds", "ErrorCodes", "OutputProblem"),
+)
+"""What a job processed, where the deployment reads it. ErrorCodes are JSON."""
 
 # Excel reads a file without it as text of the machine's own encoding.
 BYTE_ORDER_MARK = "\ufeff"
@@ -67,10 +73,11 @@ _PLAIN_ROW = re.compile(r'(?:"(?:[^\W_][^"]*+)?+",)*+')
 _RISKY_STARTS = frozenset("=+-@＝＋－＠\t\r\n")
 
 
-def csv_text(jobs: Iterable[str]) -> str:
-    """Return jobs, each given as JSON, as CSV with a header line."""
-    header = ",".join(map(_quoted, COLUMNS))
-    return "".join(f"{row}\r\n" for row in (header, *map(_row, jobs)))
+def csv_text(jobs: Iterable[str], *, outputs: bool = False) -> str:
+    """Return jobs, each given as JSON, as CSV with a header line; with `outputs`, what they processed comes last."""
+    header = ",".join(map(_quoted, (*COLUMNS, *OUTPUT_COLUMNS) if outputs else COLUMNS))
+    rows = map(_row_with_output if outputs else _row, jobs)
+    return "".join(f"{row}\r\n" for row in (header, *rows))
 
 
 def ndjson_text(jobs: Iterable[str]) -> str:
@@ -106,15 +113,28 @@ def _is_blank(character: str) -> bool:
 
 
 def _row(text: str) -> str:
-    """Return the row of a job; most have plain text only, whose JSON is copied."""
+    """Return the row of a job. Most jobs have only plain text, and its JSON is copied."""
     if "\\" not in text:
-        with suppress(msgspec.DecodeError):  # other properties, or values that are no text
+        with suppress(msgspec.DecodeError):  # other properties, or values that are not text
             row = b",".join((*_plain_cells(_plain_decoder.decode(text)), b"")).decode()
             if _PLAIN_ROW.fullmatch(row):
                 return f'{row}""'
     # JSON can carry a lone surrogate, but UTF-8 cannot: it becomes its escape.
     cells = ",".join(map(_quoted, _cells(_read(text))))
     return cells.encode(errors="backslashreplace").decode()
+
+
+def _row_with_output(text: str) -> str:
+    """Return the row of a job and of its output, which `with_output` has made its last member."""
+    job, member, output = text.rpartition(OUTPUT_MEMBER)
+    try:
+        found = _decoder.decode(output[:-1]) if member else {}
+        row = _row(f"{job}}}" if member else text)
+    except msgspec.DecodeError:
+        found, row = {}, _row(text)
+    named = found | {"OutputProblem": found.get("Problem", "")}
+    cells = (safe_cell(_text(named.get(column, ""))) for column in OUTPUT_COLUMNS)
+    return ",".join((row, *map(_quoted, cells)))
 
 
 def _quoted(cell: str) -> str:

@@ -17,12 +17,13 @@ from jobledger.ledger.job_query import JobQuery, job_query
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import read_page
 from jobledger.service import Family
+from jobledger.settings import shows_outputs
 from jobledger.times import rfc3339
 
 # A page searches for a name prefix this long; API Gateway waits for 29 seconds.
 SEARCH_TIME = timedelta(seconds=10)
 Sync = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-# The NextToken replaces these: the next page continues the walk of the first.
+# The NextToken replaces these: the next page continues the traversal of the first.
 _NOT_CARRIED_ON = ("NextToken", "ConsistentRead")
 
 
@@ -50,38 +51,45 @@ def list_jobs(
 ) -> Listing:
     """Return the page for a request's values from a ledger of `families`. The board's lists are the same pages.
 
-    `sync` is what a ConsistentRead invokes. `beginning` returns the stored beginning of a walk, for a query and
-    the current time. A NextToken takes precedence: it belongs to a walk. Raises InvalidToken, LedgerUnavailable,
+    `sync` is what a ConsistentRead invokes. `beginning` returns the stored beginning of a traversal, for a query and
+    the current time. A NextToken takes precedence: it belongs to a traversal. Raises InvalidToken, LedgerUnavailable,
     and what `beginning` raises.
     """
     query = job_query(values, families)
     token = values.get("NextToken")
     start = unseal(token, query, ledger.table.name) if token else None
-    # Read AsOf before the page: the page is then at least this recent.
     consistent = values.get("ConsistentRead", False)
-    times = as_of(ledger) if consistent else recent_as_of(ledger)
-    stale = False
-    if consistent and sync is not None:
-        times, stale = refreshed(times, query.families, sync, now())
-    # The walk begins after the sync, so that it includes what the sync found.
+    # Read AsOf before the page: the page is then at least this recent.
+    if consistent:
+        times, stale = _synced(ledger, query, sync, now())
+    else:
+        times, stale = recent_as_of(ledger), False
+    # The traversal begins after the sync, so that it includes what the sync found.
     time = rfc3339(now())
-    max_results = values.get("MaxResults", DEFAULT_MAX_RESULTS)
     until = now() + SEARCH_TIME
     stored = beginning(query, time) if beginning and start is None else None
     page = read_page(
         ledger,
         query,
-        max_results,
+        values.get("MaxResults", DEFAULT_MAX_RESULTS),
         start,
         time,
         begun=stored,
-        # The same walk must list the same jobs each time. An eventually consistent read can miss a new job.
+        # The same traversal must list the same jobs each time. An eventually consistent read can miss a new job.
         consistent=consistent or stored is not None,
         time_left=lambda: now() < until,
     )
     next_token = seal(page.position, query, ledger.table.name) if page.position else None
     examined = None if page.jobs or next_token is None else page.examined
     return Listing(page.jobs, next_token, oldest(times, query.families), stale, examined)
+
+
+def _synced(
+    ledger: Ledger, query: JobQuery, sync: Sync | None, now: datetime
+) -> tuple[Mapping[Family, str | None], bool]:
+    """Return the times of AsOf after a sync, and whether it could not reach the service."""
+    times = as_of(ledger)
+    return (times, False) if sync is None else refreshed(times, query.families, sync, now)
 
 
 def json_text(listing: Listing) -> str:
@@ -103,7 +111,9 @@ def text_in(name: str, listing: Listing) -> str:
 
     if name == "ndjson":
         return ndjson_text(listing.jobs)
-    return (BYTE_ORDER_MARK if name == "csv-bom" else "") + csv_text(listing.jobs)
+    return (BYTE_ORDER_MARK if name == "csv-bom" else "") + csv_text(
+        listing.jobs, outputs=shows_outputs()
+    )
 
 
 def headers_of(listing: Listing, sent: Mapping[str, list[str]]) -> dict[str, str]:

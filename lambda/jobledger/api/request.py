@@ -4,7 +4,8 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from jobledger.api.idempotency_key import parse_key
 from jobledger.api.responses import Answer, Caller, response
@@ -16,15 +17,15 @@ from jobledger.service import Family
 
 
 class Request:
-    """The request that `app` currently handles."""
+    """The request that a router, or the resolver that includes it, currently handles."""
 
-    def __init__(self, app: APIGatewayRestResolver) -> None:
-        self._app = app
+    def __init__(self, router: BaseRouter) -> None:
+        self._router = router
 
     @property
     def sent(self) -> dict[str, list[str]]:
         """The query parameters as sent, each with all its values."""
-        event = self._app.current_event
+        event = self._router.current_event
         repeated: dict[str, list[str]] | None = event.get("multiValueQueryStringParameters")
         if repeated is not None:
             return repeated
@@ -33,13 +34,13 @@ class Request:
     @property
     def root(self) -> str:
         """The relative path from the requested page to the API's root."""
-        path: str = self._app.current_event.path
+        path: str = self._router.current_event.path
         return "../" * (path.count("/") - 1)
 
     @property
     def is_for_a_reader(self) -> bool:
         """Whether the request is for a page of the board, by a browser."""
-        path: str = self._app.current_event.path
+        path: str = self._router.current_event.path
         return path.startswith("/board") and "text/html" in (self.header("Accept") or "").lower()
 
     def parameters(
@@ -68,11 +69,11 @@ class Request:
     @property
     def lambda_context(self) -> Any:
         """The context of the current invocation."""
-        return self._app.lambda_context
+        return self._router.lambda_context
 
     def header(self, name: str) -> str | None:
         """Return a header's value; repeated headers are joined as in RFC 9110 (5.3)."""
-        event = self._app.current_event
+        event = self._router.current_event
         repeated = event.get("multiValueHeaders")
         if not repeated:
             return event.headers.get(name)
@@ -81,7 +82,7 @@ class Request:
 
     def body(self) -> bytes:
         """Return the body; empty when there is none."""
-        event = self._app.current_event
+        event = self._router.current_event
         body: str = event.get("body") or ""
         if event.get("isBase64Encoded"):
             return base64.b64decode(body)
@@ -89,7 +90,7 @@ class Request:
 
     def caller(self) -> Caller:
         """Return the parts of the request that its response depends on."""
-        request_id = self._app.current_event.request_context.request_id or ""
+        request_id = self._router.current_event["requestContext"]["requestId"] or ""
         return Caller(request_id, self.header("Accept"), self.header("Accept-Encoding"))
 
     def respond(self, answer: Answer) -> Response[str]:

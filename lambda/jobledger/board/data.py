@@ -24,6 +24,7 @@ from jobledger.ledger.job_facts import (
 )
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.output import job_json, output_in
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
@@ -59,7 +60,10 @@ class BoardReader(msgspec.Struct, frozen=True):
 
 
 class ListedJob(msgspec.Struct, frozen=True):
-    """The properties of a job that a list shows. A property that the service omits is None."""
+    """The properties of a job that a list shows. A property that the service omits is None.
+
+    `output` says in a sentence what it did not process, or why that is not known.
+    """
 
     job_id: str
     family: Family
@@ -68,6 +72,7 @@ class ListedJob(msgspec.Struct, frozen=True):
     submit_time: str | None
     end_time: str | None
     message: str | None
+    output: str | None = None
 
 
 class FamilyDurations(msgspec.Struct, frozen=True):
@@ -169,7 +174,7 @@ def _read_active(
     every = active_jobs(reader.ledger, begun, families)
     oldest = every[:_MOST_ACTIVE]
     rows = read_active_rows(reader.ledger, oldest, lambda: None)
-    jobs = listed_jobs(str(row["Job"]) for _, row in rows)
+    jobs = listed_jobs(job_json(row) for _, row in rows)
     total = len(every) - len(oldest) + len(jobs)
     active = {job.family for job in jobs}
     try:
@@ -216,7 +221,13 @@ def _listed(job: dict[str, Any]) -> ListedJob:
         submit_time=_text(job, "SubmitTime"),
         end_time=_text(job, "EndTime"),
         message=_text(job, "Message"),
+        output=_output_text(job),
     )
+
+
+def _output_text(job: dict[str, Any]) -> str | None:
+    output = output_in(job)
+    return output.text if output and output.notable else None
 
 
 def _text(job: dict[str, Any], name: str) -> str | None:

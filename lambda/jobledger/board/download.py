@@ -14,6 +14,7 @@ from jobledger.errors import TooMuchToSummarise
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.job_query import job_query
 from jobledger.ledger.pages import MAX_PAGE_BYTES, read_page
+from jobledger.settings import shows_outputs
 from jobledger.times import rfc3339
 
 MOST_JOBS = 5_000
@@ -24,13 +25,13 @@ def download(reader: BoardReader, values: Mapping[str, Any]) -> Answer:
     """Return the file for parsed parameters. Raises LedgerUnavailable."""
     query, now = job_query(values, reader.families), rfc3339(reader.now())
     # Without the mark, a spreadsheet misreads letters outside of ASCII.
-    texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([])}"], 0, 0
+    texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([], outputs=shows_outputs())}"], 0, 0
     position: Position | None = None
     while True:
         page = read_page(
             reader.ledger, query, _JOBS_A_PAGE, position, now, time_left=lambda: _time_left(reader)
         )
-        rows = csv_text(page.jobs).partition("\r\n")[2]
+        rows = csv_text(page.jobs, outputs=shows_outputs()).partition("\r\n")[2]
         # Lambda's limit counts the response as JSON, in which each quote takes two bytes.
         size += len(rows.encode()) + rows.count('"')
         if jobs and size > MAX_PAGE_BYTES:

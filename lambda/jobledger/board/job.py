@@ -8,6 +8,7 @@ from typing import Any
 from jobledger.board.markup import UTC, escaped, foreign, shortened, span, status_mark, time_mark
 from jobledger.jobs import s3_uri
 from jobledger.ledger.job_facts import duration_of
+from jobledger.ledger.output import Output, output_in
 from jobledger.service import PROPERTIES, Family, describe_command
 
 _MOST_BYTES = 16_384
@@ -22,6 +23,7 @@ _LABELS = {
     "ExpirationTime": f"Expires in the service ({UTC})",
     "InputDataConfig": "Input",
     "OutputDataConfig": "Output",
+    "Output": "Processed",
     "LanguageCode": "Language",
     "DataAccessRoleArn": "Role",
     "ManifestFilePath": "Manifest",
@@ -74,8 +76,24 @@ def _value(name: str, value: Any) -> str:
         and not value.keys() - _LOCATION
     ):
         return f'<bdi class="code">{shortened(uri, _MOST_BYTES)}</bdi>'
+    if name == "Output" and (output := output_in({name: value})):
+        return f"<bdi>{shortened(_processed(output), _MOST_BYTES)}</bdi>"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"<bdi>{shortened(text, _MOST_BYTES)}</bdi>"
+
+
+def _processed(output: Output) -> str:
+    """Return what a job processed, and where its manifest was looked for if that is not known."""
+    facts = [output.text]
+    if output.numbered and output.input_files is not None and not output.unprocessed_files:
+        facts = [f"{output.input_files:,} files, all processed."]
+    if output.characters is not None:
+        facts.append(f"{output.characters:,} characters are billed.")
+    if output.seconds is not None:
+        facts.append(f"It took {span(output.seconds)}.")
+    if output.location:
+        facts.append(f"Looked at: {output.location}")
+    return " ".join(facts)
 
 
 def _timeline(job: Job, history: list[dict[str, str]]) -> Iterator[str]:
@@ -102,6 +120,9 @@ def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
         note,
         f"aws comprehendmedical {describe} --job-id={shlex.quote(job_id)} --region {region}",
     )
+    output = output_in(job)
+    if output and output.unprocessed_files:
+        yield _command("Files that were not processed", f"jobledger job --files {argument}")
     if path := s3_uri(job.get("OutputDataConfig")):
         yield _command("Output in S3", path)
 

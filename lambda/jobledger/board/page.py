@@ -65,8 +65,8 @@ class _Asked(msgspec.Struct, frozen=True):
 def board(reader: BoardReader, sent: Sent, root: str, *, correctable: bool = False) -> Answer:
     """Return the board: an overview unless jobs are filtered, and one page of jobs.
 
-    `root` is the relative path to the API's root. With `correctable`, parameters that are not valid are
-    answered by the form with what is wrong. Raises InvalidParameters, InvalidToken, JobNotFound and
+    `root` is the relative path to the API's root. With `correctable`, the form answers
+    invalid parameters and says what is wrong. Raises InvalidParameters, InvalidToken, JobNotFound and
     LedgerUnavailable.
     """
     try:

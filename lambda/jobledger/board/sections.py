@@ -123,7 +123,8 @@ def _name(job: ListedJob) -> str:
 
 
 def _message(job: ListedJob, most_bytes: int) -> str:
-    return f"<bdi>{shortened(job.message, most_bytes)}</bdi>" if job.message else ""
+    texts = (text for text in (job.output, job.message) if text)
+    return "<br>".join(f"<bdi>{shortened(text, most_bytes)}</bdi>" for text in texts)
 
 
 def _totals(counts: Counts | None, families: Filters, submitted: SubmitTimes, links: Links) -> str:

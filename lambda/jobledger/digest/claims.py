@@ -9,18 +9,39 @@ A claim holds the finished messages. The run that finds a claim publishes those 
 After a run is killed at any step, the next one therefore completes it with the same id and content.
 """
 
+import base64
+import zlib
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
+from jobledger.digest.content import Digest
 from jobledger.digest.windows import Window
 from jobledger.ledger.table import Row, Table
+from jobledger.sns import Notification
 from jobledger.times import known, seconds_between
+from jobledger.totals.summary import every_status
 
 # Two weeks of a daily schedule: the usual intervals then include its weekends.
 _REMEMBERED = 14
+
+
+class DigestMessages(msgspec.Struct, frozen=True):
+    """The finished message to the digest topic, and the one to the chat topic."""
+
+    digest: Notification
+    chat: Notification
+
+    def pack(self) -> str:
+        """Return the messages as text for a table row, at most a third longer than the largest message."""
+        return base64.b64encode(zlib.compress(msgspec.json.encode(self))).decode()
+
+    @classmethod
+    def unpack(cls, packed: str) -> "DigestMessages":
+        """Return the messages that `pack` packed."""
+        return msgspec.json.decode(zlib.decompress(base64.b64decode(packed)), type=cls)
 
 
 class Sent(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -40,7 +61,7 @@ class Sent(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 
 
 class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """A digest that is about to be published; `messages` holds its packed messages."""
+    """A digest that is about to be published; `messages` are packed."""
 
     digest_id: str
     start: str
@@ -49,6 +70,21 @@ class Claim(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     messages: str = msgspec.field(name="Parcel")  # earlier versions stored it by this name
     request: str | None = None
     scheduled: bool = False
+
+    @classmethod
+    def of(
+        cls, digest: Digest, messages: DigestMessages, request: str | None, *, scheduled: bool
+    ) -> "Claim":
+        """Return the claim on the window of a digest."""
+        return cls(
+            digest_id=digest.digest_id,
+            start=digest.window.start,
+            end=digest.window.end,
+            counts=every_status(digest.counts),
+            messages=messages.pack(),
+            request=request,
+            scheduled=scheduled,
+        )
 
     def sent(self, message_id: str) -> Sent:
         """Return the record of the digest after publication."""

@@ -3,9 +3,10 @@
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 
@@ -14,8 +15,10 @@ from jobledger.digest.shortlists import WindowChanges
 from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import Job, s3_uri
 from jobledger.ledger.as_of import oldest
+from jobledger.ledger.counts import OutputTotals
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.output import Output, output_of
 from jobledger.ledger.rows import Change
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row
@@ -23,6 +26,10 @@ from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.rules import is_stale
 from jobledger.totals.summary import few_statuses
+
+MOST_SHOWN = 10
+"""The jobs of each list that a person reads of."""
+T = TypeVar("T")
 
 
 class Verdict(StrEnum):
@@ -52,7 +59,8 @@ class Digest(msgspec.Struct, frozen=True):
 
     `as_of` is when the ledger last agreed with the service, None when it never did. `previous` has the counts
     of the preceding window of equal length, None when the ledger is younger than that window. `details` is
-    empty unless the setting allows it.
+    empty unless the setting allows it. `processed` is what all jobs processed, by family and status, and `outputs`
+    what the first failed and partial ones did, as far as it is known.
     """
 
     scope: str
@@ -73,6 +81,8 @@ class Digest(msgspec.Struct, frozen=True):
     long_running: JobList
     expiring_soon: JobList
     details: Mapping[JobFacts, Details]
+    processed: Mapping[Family, Mapping[str, OutputTotals]] = {}
+    outputs: Mapping[JobFacts, Output] = {}
 
     @property
     def digest_id(self) -> str:
@@ -113,11 +123,13 @@ class DigestReader:
         *,
         sync_minutes: int,
         include_details: bool,
+        include_outputs: bool = False,
     ) -> None:
         self._ledger = ledger
         self._families = families
         self._sync_minutes = sync_minutes
         self._include_details = include_details
+        self._include_outputs = include_outputs
 
     def earliest_change(self, end: str) -> str | None:
         """Return the time of the first change before `end`."""
@@ -150,7 +162,9 @@ class DigestReader:
             previous=self._counts(before) if comparable else None,
             totals=few_statuses(current.totals),
             changed_families=tuple(f for f in self._families if f in changes.families),
-            details=self._details(lists.values()) if self._include_details else {},
+            details=self._of_rows(lists.values(), _details_of) if self._include_details else {},
+            processed=current.processed,
+            outputs=self._outputs(lists) if self._include_outputs else {},
             **lists,
         )
 
@@ -168,15 +182,25 @@ class DigestReader:
     def _counts(self, window: Window) -> Counter[str]:
         return few_statuses(Counter(change.status or NO_STATUS for change in self._changes(window)))
 
-    def _details(self, lists: Iterable[JobList]) -> dict[JobFacts, Details]:
-        """Return the details of the listed jobs whose rows exist, from the rows' JSON."""
+    def _outputs(self, lists: Mapping[str, JobList]) -> dict[JobFacts, Output]:
+        """Return what the troubled jobs processed that a person reads of."""
+        first = [
+            JobList(0, lists[name].jobs[:MOST_SHOWN]) for name in ("failed", "partial_success")
+        ]
+        found = self._of_rows(first, lambda row: (_key_of(row), output_of(row)))
+        return {job: output for job, output in found.items() if output}
+
+    def _of_rows(
+        self, lists: Iterable[JobList], read: Callable[[Row], tuple[tuple[str, str], T]]
+    ) -> dict[JobFacts, T]:
+        """Return what `read` finds in the rows of the listed jobs, as far as they exist."""
         keys = {
             job: (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id))
             for listed in lists
             for job in listed.jobs
         }
         wanted = [{"PK": partition, "SK": key} for partition, key in dict.fromkeys(keys.values())]
-        found = dict(readable(self._ledger.table.batch_get(wanted), _details_of))
+        found = dict(readable(self._ledger.table.batch_get(wanted), read))
         return {job: found[key] for job, key in keys.items() if key in found}
 
 
@@ -195,10 +219,14 @@ def _lists(changes: WindowChanges, current: CurrentTotals) -> dict[str, JobList]
 def _details_of(row: Row) -> tuple[tuple[str, str], Details]:
     """Return the key of a row, and the details in its JSON."""
     job = json.loads(str(row["Job"]))
-    return (str(row["PK"]), str(row["SK"])), Details(
+    return _key_of(row), Details(
         name=_encodable(job.get("JobName")),
         output=_encodable(s3_uri(job.get("OutputDataConfig"))),
     )
+
+
+def _key_of(row: Row) -> tuple[str, str]:
+    return str(row["PK"]), str(row["SK"])
 
 
 def _encodable(text: str | None) -> str | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from jobledger.digest.shortlists import LONGEST_LIST, Shortlist, age_of
 from jobledger.ledger.counters import all_jobs
-from jobledger.ledger.counts import Totals
+from jobledger.ledger.counts import OutputTotals, Totals
 from jobledger.ledger.job_facts import JobFacts, expires_between, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
@@ -28,9 +28,10 @@ _EXPIRING_LISTED = 10
 
 
 class CurrentTotals(msgspec.Struct, frozen=True):
-    """Jobs by status, active jobs, long-running jobs, and jobs that expire soon."""
+    """Jobs by status, what they processed, active jobs, long-running jobs, and jobs that expire soon."""
 
     totals: Counter[str]
+    processed: dict[Family, dict[str, OutputTotals]]
     active: Shortlist
     long_running: Shortlist
     expiring_soon: Shortlist
@@ -94,7 +95,13 @@ class _Reading:
         for job in old:
             if runs_long(ages[job], usual[job.family].p95):
                 long_running.add(job)
-        return CurrentTotals(self._totals.by_status(), self._active, long_running, self._expiring)
+        return CurrentTotals(
+            totals=self._totals.by_status(),
+            processed=self._totals.outputs(),
+            active=self._active,
+            long_running=long_running,
+            expiring_soon=self._expiring,
+        )
 
 
 def _submit_time(job: JobFacts) -> str:

@@ -14,15 +14,14 @@ import msgspec
 from msgspec.structs import replace
 
 from jobledger import metrics
-from jobledger.digest.claims import Claim, DigestState, Rows, Sent
+from jobledger.digest.claims import Claim, DigestMessages, DigestState, Rows, Sent
 from jobledger.digest.content import Digest, DigestReader, Verdict
-from jobledger.digest.message import DigestMessages, render_messages
+from jobledger.digest.message import render_messages
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, first_start
 from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notification
-from jobledger.totals.summary import every_status
 
 # A clock change can make a week of daily runs two hours shorter. With a full week, the digest would then wait
 # for the run of the next day.
@@ -163,15 +162,8 @@ class Delivery(msgspec.Struct, frozen=True):
         return digest
 
     def _claim(self, digest: Digest, request: str | None, *, scheduled: bool) -> Claim:
-        return Claim(
-            digest_id=digest.digest_id,
-            start=digest.window.start,
-            end=digest.window.end,
-            counts=every_status(digest.counts),
-            messages=render_messages(digest, self.options).pack(),
-            request=request,
-            scheduled=scheduled,
-        )
+        messages = render_messages(digest, self.options)
+        return Claim.of(digest, messages, request, scheduled=scheduled)
 
     def _settle(
         self, rows: Rows, state: DigestState, key: str, waiting: "_Waiting", *, fresh: bool

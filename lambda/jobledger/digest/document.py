@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from jobledger.digest.content import Digest, JobList
+from jobledger.digest.content import MOST_SHOWN, Digest, JobList
 from jobledger.digest.shortlists import age_of
 from jobledger.ledger.job_facts import JobFacts, duration_of
 from jobledger.totals.summary import every_status
@@ -27,7 +27,7 @@ _AGED = frozenset({"Active", "LongRunning"})
 # Only these entries have the address of the job's page, and of each list only the first, as in the e-mail. In
 # every entry, the address would nearly halve the number of entries that fit.
 _FOR_A_PERSON = frozenset({"Failed", "PartialSuccess", "LongRunning"})
-_LINKED = 10
+_LINKED = MOST_SHOWN
 
 BoardOf = Callable[[JobFacts], str | None]
 
@@ -58,7 +58,7 @@ def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None
 
 def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
     """Return one job as an entry of the list `name`, without unknown members."""
-    details = digest.details.get(job)
+    details, output = digest.details.get(job), digest.outputs.get(job)
     entry = {
         "JobId": job.job_id,
         "Family": job.family.value,
@@ -70,6 +70,7 @@ def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
         "ExpirationTime": job.expiration_time if name == "ExpiringSoon" else None,
         "JobName": details and details.name,
         "Output": details and details.output,
+        "Processed": output and output.facts(),
     }
     return {key: value for key, value in entry.items() if value is not None}
 
@@ -89,9 +90,18 @@ def _document(
         "Verdict": digest.verdict.value,
         "Counts": every_status(digest.counts),
         "Totals": every_status(digest.totals),
+        **({"Processed": _processed(digest)} if digest.processed else {}),
         "Previous": None if digest.previous is None else every_status(digest.previous),
         **{name: lists[name] for name in _IN_ORDER},
         "Truncated": {name: count for name, count in truncated.items() if count},
+    }
+
+
+def _processed(digest: Digest) -> dict[str, dict[str, dict[str, int]]]:
+    """Return what all jobs in the ledger processed, by family and status."""
+    return {
+        family.value: {status: totals.to_json() for status, totals in by_status.items()}
+        for family, by_status in digest.processed.items()
     }
 
 

@@ -95,21 +95,18 @@ def assemble(
         in_progress=DigestInProgress,
         compare_bodies=True,
     )
-    chat = os.environ.get("CHAT_TOPIC_ARN")
+    reader = DigestReader(
+        Ledger(table, configured.scope, now),
+        configured.families,
+        sync_minutes=int(settings.required("SYNC_MINUTES")),
+        include_details=os.environ.get("INCLUDE_JOB_DETAILS") == "true",
+        include_outputs=settings.shows_outputs(),
+    )
+    zone = ZoneInfo(settings.required("DIGEST_TIMEZONE"))
     delivery = Delivery(
-        reader=DigestReader(
-            Ledger(table, configured.scope, now),
-            configured.families,
-            sync_minutes=int(settings.required("SYNC_MINUTES")),
-            include_details=os.environ.get("INCLUDE_JOB_DETAILS") == "true",
-        ),
-        options=TextOptions(
-            ZoneInfo(settings.required("DIGEST_TIMEZONE")), os.environ.get("API_URL") or None
-        ),
-        topics=Topics(
-            _Publisher(notifier, settings.required("DIGEST_TOPIC_ARN"), publications),
-            _Publisher(notifier, chat, publications) if chat else None,
-        ),
+        reader=reader,
+        options=TextOptions(zone, os.environ.get("API_URL") or None),
+        topics=_topics(notifier, publications),
         now=now,
         patience=_PATIENCE,
         schedule=os.environ.get("DIGEST_SCHEDULE", ""),
@@ -119,9 +116,17 @@ def assemble(
     return Dependencies(table, configured.scope, when, delivery, publications, requests)
 
 
+def _topics(notifier: Notifier, publications: IdempotentOperation) -> Topics:
+    chat = os.environ.get("CHAT_TOPIC_ARN")
+    return Topics(
+        _Publisher(notifier, settings.required("DIGEST_TOPIC_ARN"), publications),
+        _Publisher(notifier, chat, publications) if chat else None,
+    )
+
+
 def run(dependencies: Dependencies, event: object, context: Any) -> dict[str, Any]:
     """Handle one event; log only ids and error names. Raises InvalidParameters when the payload is wrong."""
-    # Powertools would keep the lock of a killed publication for five minutes. None takes longer than this.
+    # Powertools would keep the lock of a killed publication for five minutes. No publication takes longer than this.
     dependencies.publications.register(context, at_most_seconds=PUBLISH_SECONDS)
     dependencies.requests.register(context)
     try:

@@ -12,11 +12,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from jobledger.digest.content import Details, Digest, JobList, Verdict
+from jobledger.digest.content import MOST_SHOWN, Details, Digest, JobList, Verdict
 from jobledger.ledger.job_facts import JobFacts, duration_of
 from jobledger.service import JobStatus
 from jobledger.times import parse, rfc3339, seconds_between
-from jobledger.totals.summary import every_status
 from jobledger.wording import (
     COLUMNS,
     MAX_SUBJECT,
@@ -29,7 +28,7 @@ from jobledger.wording import (
     status_label,
 )
 
-_MOST_LISTED = 10
+_MOST_LISTED = MOST_SHOWN
 _Line = Callable[[JobFacts, Digest], str]
 
 
@@ -42,6 +41,25 @@ class TextOptions(msgspec.Struct, frozen=True):
     def board_of(self, job: JobFacts) -> str | None:
         """Return the address of the board's page of a job; None when the API's is unknown."""
         return board_page(self.api_url, job.job_id)
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """The texts of one digest for people. `look_closer` has the commands that show troubled jobs, if there are any."""
+
+    subject: str
+    verdict: str
+    look_closer: tuple[str, ...]
+    email: str
+
+
+def render_texts(digest: Digest, options: TextOptions) -> Texts:
+    """Return all texts of a digest."""
+    return Texts(
+        subject=subject(digest, options),
+        verdict=verdict_sentence(digest),
+        look_closer=look_closer(digest, options),
+        email=text(digest, options),
+    )
 
 
 def subject(digest: Digest, options: TextOptions) -> str:
@@ -78,6 +96,7 @@ def text(digest: Digest, options: TextOptions) -> str:
         _section("RUNNING UNUSUALLY LONG", digest.long_running, _running_line, digest),
         _counts(digest),
         _totals(digest),
+        _processed(digest),
         _expiring(digest, options),
         _window(digest, options),
         _how_to_stop(digest),
@@ -110,11 +129,11 @@ def _rest(digest: Digest) -> str:
     return f"{_jobs(digest.completed.total)} completed, {digest.active.total:,} active now."
 
 
-def look_closer(digest: Digest, options: TextOptions) -> str | None:
-    """Return the API call that lists failed jobs with their reasons; None when there are none."""
+def look_closer(digest: Digest, options: TextOptions) -> tuple[str, ...]:
+    """Return the command that opens the first troubled job, and the API call that lists all of them."""
     troubled = (*digest.failed.jobs, *digest.partial_success.jobs)
     if not troubled:
-        return None
+        return ()
     families = {job.family.value for job in troubled}
     parameters = [("Family", families.pop() if len(families) == 1 else "ALL")]
     if digest.failed.total:
@@ -128,13 +147,7 @@ def look_closer(digest: Digest, options: TextOptions) -> str | None:
         first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
     url = f"{options.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
-    return signed_request(digest.region, url)
-
-
-def open_job(digest: Digest) -> str:
-    """Return the command that opens the board in a browser, at the first troubled job."""
-    job = next(iter((*digest.failed.jobs, *digest.partial_success.jobs)), None)
-    return "jobledger open" if job is None else open_page(job.job_id)
+    return open_page(troubled[0].job_id), signed_request(digest.region, url)
 
 
 def _section(title: str, listed: JobList, line: _Line, digest: Digest) -> list[str]:
@@ -145,6 +158,8 @@ def _section(title: str, listed: JobList, line: _Line, digest: Digest) -> list[s
         said = f"- {job.family} {printable(job.job_id)}, {line(job, digest)}"
         lines += _wrapped(said, indent="  ")
         lines += _details(digest.details.get(job))
+        if (output := digest.outputs.get(job)) and output.notable:
+            lines += _wrapped(f"  {output.text}", indent="    ")
     if listed.total > _MOST_LISTED:
         lines.append(f"- and {listed.total - _MOST_LISTED:,} more")
     return lines
@@ -171,32 +186,45 @@ def _running_line(job: JobFacts, digest: Digest) -> str:
 
 
 def _closer_look(digest: Digest, options: TextOptions) -> list[str]:
-    call = look_closer(digest, options)
-    return [] if call is None else ["Look closer (Message has the reason):", open_job(digest), call]
+    commands = look_closer(digest, options)
+    return ["Look closer (Message has the reason):", *commands] if commands else []
 
 
 def _counts(digest: Digest) -> list[str]:
     previous = digest.previous
     compared = "" if previous is None else " (and the change from the preceding window)"
     lines = [f"IN THIS WINDOW{compared}"]
-    for status, number in _by_importance(digest.counts.keys() | (previous or {}).keys(), digest):
+    for status in _by_importance(digest.counts.keys() | (previous or {}).keys()):
+        number = digest.counts[status]
         change = "" if previous is None else f" ({number - previous[status]:+,})"
         lines.append(f"{number:>7,}  {status_label(status)}{change.replace('+0', '=')}")
     return lines if len(lines) > 1 else ["IN THIS WINDOW: no job changed its status."]
 
 
-def _by_importance(statuses: Iterable[str], digest: Digest) -> list[tuple[str, int]]:
+def _by_importance(statuses: Iterable[str]) -> list[str]:
     order = list(STATUS_LABELS)
-    known = sorted(statuses, key=lambda s: (order.index(s) if s in order else len(order), s))
-    return [(status, digest.counts[status]) for status in known]
+    return sorted(statuses, key=lambda s: (order.index(s) if s in order else len(order), s))
 
 
 def _totals(digest: Digest) -> list[str]:
-    counts = every_status(digest.totals)
-    order = [*STATUS_LABELS, *(status for status in counts if status not in STATUS_LABELS)]
-    said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in order if counts[s])
+    counts = +digest.totals
+    said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in _by_importance(counts))
     total = digest.totals.total()
     return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
+
+
+def _processed(digest: Digest) -> list[str]:
+    """Return what all jobs processed; nothing where outputs are not read."""
+    counted = [totals for by_status in digest.processed.values() for totals in by_status.values()]
+    if not counted:
+        return []
+    files, left, characters = (
+        sum(getattr(totals, name) for totals in counted)
+        for name in ("files", "unprocessed", "characters")
+    )
+    return _wrapped(
+        f"Processed in all: {characters:,} characters of {files:,} files; {left:,} files were not processed."
+    )
 
 
 def _expiring(digest: Digest, options: TextOptions) -> list[str]:

@@ -42,8 +42,8 @@ def end_of_run(scheduled: datetime | None, now: datetime) -> str:
     """Return the end of a run's window; `scheduled` is the run's scheduled time.
 
     A late or repeated run of the same scheduled time has the same end. Without a scheduled time, or when it is
-    too far ahead of the clock, the clock counts. It counts in whole minutes, so that repeated deliveries of an
-    event have the same end as well.
+    too far ahead of the clock, the clock decides, in whole minutes, so that repeated deliveries of an event
+    have the same end as well.
     """
     if scheduled is None or scheduled > now + CLOCK_SKEW:
         scheduled = now.replace(second=0, microsecond=0)

@@ -10,10 +10,11 @@ from typing import Any
 from jobledger import settings
 from jobledger.events.batch import Dependencies, send_changes
 from jobledger.events.eventbridge import EventBus
-from jobledger.handlers.parts import connect_ledger
 from jobledger.init_phase import finish
+from jobledger.ledger.ledger import Ledger
 from jobledger.observability import observed
 from jobledger.sqs import Undelivered
+from jobledger.times import utc_now
 
 
 @functools.cache
@@ -21,7 +22,7 @@ def _connect() -> Dependencies:
     configured = settings.load()
     with_names = settings.required("INCLUDE_JOB_DETAILS") == "true"
     return (
-        connect_ledger(configured),
+        Ledger.connect(configured, utc_now),
         EventBus.connect(settings.required("EVENT_SOURCE")),
         with_names,
     )

@@ -9,19 +9,18 @@ import functools
 from typing import Any
 
 from jobledger import settings
-from jobledger.handlers.parts import connect_ledger
-from jobledger.handlers.parts import utc_now as _now
 from jobledger.init_phase import finish
 from jobledger.invoke import Function
 from jobledger.ledger.ledger import Ledger
 from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.resource import begin, check, with_one_reason
 from jobledger.observability import observed
+from jobledger.times import utc_now as _now
 
 
 @functools.cache
 def _connect() -> tuple[Ledger, Function]:
-    return connect_ledger(settings.load(), _now), Function.connect(
+    return Ledger.connect(settings.load(), _now), Function.connect(
         settings.required("SYNC_FUNCTION_NAME")
     )
 

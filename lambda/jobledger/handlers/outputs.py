@@ -2,30 +2,31 @@
 
 From the table's stream: a batch of changes. It looks for the jobs that ended, once; Lambda retries from the record that
 the result names. From its schedule, each minute: `{}`. It looks for the jobs whose manifest was not there, which are
-due again. By hand: `{"Days": 30}` makes the ended jobs of the last days due that have no output; the result is
-`{"Queued": 1200}`, and has `Before` when the time was too short: `{"Days": 30, "Before": …}` goes on.
-Another payload is the error InvalidParameters.
+due again. By hand: `{"Days": 30}` makes the ended jobs of the last days due that have no output, or one with a problem;
+the result is `{"Queued": 1200}`, and has `Before` when the time was too short: `{"Days": 30, "Before": …}` continues.
+Any other payload is the error InvalidParameters.
 """
 
 import functools
 from typing import Any
 
 from jobledger import settings
-from jobledger.handlers.parts import connect_ledger, utc_now
 from jobledger.init_phase import finish
 from jobledger.inputs.payloads import read_outputs_payload
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.outputs import Outputs
 from jobledger.observability import observed
 from jobledger.outputs.places import Buckets
 from jobledger.outputs.run import Dependencies, queue_ended, read_due, read_ended
 from jobledger.outputs.store import Store
 from jobledger.sqs import Undelivered
+from jobledger.times import utc_now
 
 
 @functools.cache
 def _connect() -> Dependencies:
     configured = settings.load()
-    ledger = connect_ledger(configured)
+    ledger = Ledger.connect(configured, utc_now)
     return Dependencies(
         ledger=ledger,
         outputs=Outputs(ledger),

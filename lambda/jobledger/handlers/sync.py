@@ -11,19 +11,19 @@ import functools
 from typing import Any
 
 from jobledger import settings
-from jobledger.handlers.parts import connect_ledger
-from jobledger.handlers.parts import utc_now as _now
 from jobledger.init_phase import finish
+from jobledger.ledger.ledger import Ledger
 from jobledger.observability import observed
 from jobledger.sync.pace import Pace
 from jobledger.sync.run import Dependencies, sync_families
 from jobledger.sync.upstream import Upstream
+from jobledger.times import utc_now as _now
 
 
 @functools.cache
 def _connect() -> Dependencies:
     configured = settings.load()
-    ledger = connect_ledger(configured, _now)
+    ledger = Ledger.connect(configured, _now)
     pace = Pace(ledger.table, configured.scope)
     return configured, ledger, Upstream.connect(pace), pace
 

@@ -11,15 +11,14 @@ from jobledger import settings
 from jobledger.api.time_check import time_check
 from jobledger.board.data import BoardReader
 from jobledger.board.widget import respond
-from jobledger.handlers.parts import connect_ledger
-from jobledger.handlers.parts import utc_now as _now
 from jobledger.ledger.ledger import Ledger
 from jobledger.observability import observed
+from jobledger.times import utc_now as _now
 
 
 @functools.cache
 def _ledger() -> Ledger:
-    return connect_ledger(settings.load(), _now)
+    return Ledger.connect(settings.load(), _now)
 
 
 @observed

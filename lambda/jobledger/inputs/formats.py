@@ -104,7 +104,7 @@ def parse_scheduled_time(text: str) -> datetime | None:
 
 _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
-# One string: of a choice of schemas, most generators of clients make code that sends no time.
+# One string: from a choice of schemas, most client generators make code that cannot send a time.
 _TIME: Schema = {
     "type": "string",
     "pattern": f"^({_DAY}([Tt ]{_CLOCK}:[0-5][0-9]([.][0-9]{{1,9}})?([Zz]|[+-]{_CLOCK}))?"

@@ -33,7 +33,7 @@ def _time_of(value: float | str) -> datetime:
 
 
 def window_errors(times: Mapping[str, datetime], now: datetime) -> list[BadParameter]:
-    """Return what JSON Schema cannot say of the window that a digest is asked for."""
+    """Return what is wrong with a requested window, as far as JSON Schema cannot say it."""
     wrong = []
     start, end = times.get("WindowStart"), times.get("WindowEnd")
     if start and end and rfc3339(start) >= rfc3339(end):
@@ -116,7 +116,7 @@ OUTPUTS = JsonObject(
             "Days",
             {"type": "integer", "minimum": 1, "maximum": 3650},
             "a whole number from 1 to 3650",
-            "Look for what jobs processed that were submitted within so many days, and have no `Output` yet.",
+            "Look for what jobs processed that were submitted within so many days, and have no `Output` yet, or one with a `Problem`.",
         ),
         "Before": Parameter(
             "Before",

@@ -108,7 +108,7 @@ def value_of(parameter: Parameter, text: str) -> Any:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar, whatever its case; None when none is."""
+    """Return the most similar known name, whatever its case; None when no name is similar."""
     by_lower_case = {candidate.lower(): candidate for candidate in known}
     import difflib  # only a request with an unknown parameter needs it
 

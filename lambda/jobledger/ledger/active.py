@@ -44,7 +44,7 @@ def active_key(scope: str, job_id: str) -> Key:
 
 
 def active_put(scope: str, job: ActiveJob, known: ActiveJob | None = None) -> Put:
-    """Write an active job, on the condition that it is followed as `known` is, or not at all."""
+    """Write an active job, on the condition that its row is that of `known`, or does not exist."""
     return Put(active_row(scope, job), _SAME_JOB, {":known": (known or job).sort_key})
 
 
@@ -54,7 +54,7 @@ def active_mark(scope: str, job: ActiveJob) -> Put:
 
 
 def active_delete(scope: str, job: ActiveJob) -> Delete:
-    """Remove an active job, on the condition that it is followed under this key, or not at all."""
+    """Remove an active job, on the condition that its row has this key, or does not exist."""
     return Delete(active_key(scope, job.job_id), _SAME_JOB, {":known": job.sort_key})
 
 
@@ -68,7 +68,7 @@ def read_active(table: Table, scope: str, *, consistent: bool) -> Iterator[Row]:
 
 
 def read_followed(table: Table, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
-    """Return those of some jobs that are active, read consistently."""
+    """Return the active ones among these jobs, read consistently."""
     rows = table.batch_get([active_key(scope, job_id) for job_id in job_ids])
     return {job.job_id: job for job in readable(rows, active_from_row)}
 

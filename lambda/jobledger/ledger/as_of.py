@@ -40,8 +40,8 @@ def refreshed(
 ) -> tuple[AsOf, bool]:
     """Sync the families that are older than two seconds; return their times, and whether one is stale.
 
-    `now` is the time of the request. A family is stale when it is still older than that after the sync, less the
-    two seconds: the sync failed, or completed a walk that began before. Without a newer time it keeps its own.
+    `now` is the time of the request. A family is stale when its time is still more than two seconds before that
+    after the sync: the sync failed, or completed a walk that began earlier. Without a newer time it keeps its own.
     """
     recent = rfc3339(now - timedelta(seconds=SHARED_SECONDS))
     older = [family for family in families if (times.get(family) or "") < recent]

@@ -7,12 +7,12 @@
 | expiration | `account/region#totals#3`  | `expires#2027-03-23~2026-11-23#SNOMEDCT`, with the submit day |
 | month      | `account/region#totals#3`  | `month#2026-11#SNOMEDCT`      |
 
-An attribute is a count with its name from `totals`; `Version` is the number of writes. The `3` is `totals.LAYOUT`.
+An attribute is a count with its name from `counts`; `Version` is the number of writes. The `3` is `counts.LAYOUT`.
 Rows change in the transaction that writes a job, by increments: these commute, so that concurrent writers
 need no condition on them.
 
 A row counts statuses outside the service's model by name, as long as the row of all jobs has at most 20 of them. Jobs with
-further ones are counted as `OTHER`, and their rows say so (`CountedAs`).
+any other are counted as `OTHER`, and their rows say so (`CountedAs`).
 """
 
 from collections import Counter, defaultdict
@@ -64,7 +64,7 @@ def day_key(scope: str, family: Family, day: str) -> Key:
 
 
 def expiration_key(scope: str, family: Family, period: str) -> Key:
-    """Return the key of the counter row of an expiration period, as `totals.expiration_period` names it."""
+    """Return the key of the counter row of an expiration period, as `counts.expiration_period` names it."""
     return {"PK": partition(scope), "SK": f"expires#{period}#{family}"}
 
 
@@ -199,7 +199,7 @@ def _rows(
 
 
 def _from_item(item: Mapping[str, Mapping[str, Any]]) -> CounterRow:
-    """Read a row with some hundred numbers; what else a person has written into it is no count."""
+    """Read a row with some hundred numbers; anything else that a person has written into it is not a count."""
     counts = {
         name: int(value["N"])
         for name, value in item.items()

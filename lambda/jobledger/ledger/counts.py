@@ -8,7 +8,7 @@ Counts are numbers by name. Jobs are counted by submit day, by submit month and 
 | `D#BUCKET#STATUS` | ended jobs by the bucket of their duration |
 | `Hour#07`         | by day only: jobs by submit hour |
 | `F#STATUS`        | input files of the jobs whose manifest was read |
-| `U#STATUS`        | the files of these that were not processed |
+| `U#STATUS`        | the files of these jobs that were not processed |
 | `C#STATUS`        | the characters of these for which the service bills |
 
 and by expiration period under these:
@@ -156,7 +156,7 @@ def percentiles(buckets: Mapping[int, int], *percents: int) -> list[float | None
 def readable(seconds: float) -> float:
     """Return the duration with the fewest digits in the same bucket, within 1 % of each duration in it.
 
-    A bucket has no two numbers of two digits, so that such a duration stands for itself.
+    No bucket contains two numbers of two digits, so such a duration stands for itself.
     """
     shorter = (float(f"{seconds:.{digits}g}") for digits in (1, 2, 3, 4))
     return next((time for time in shorter if bucket_of(time) == bucket_of(seconds)), seconds)
@@ -168,6 +168,14 @@ class OutputTotals(msgspec.Struct, frozen=True):
     files: int
     unprocessed: int
     characters: int
+
+    def to_json(self) -> dict[str, int]:
+        """Return the numbers by the names that a manifest has for them."""
+        return {
+            "InputFileCount": self.files,
+            "UnprocessedFilesCount": self.unprocessed,
+            "TotalMeteredCharacters": self.characters,
+        }
 
 
 def outputs_of(counts: Counts, statuses: Collection[str] = ()) -> dict[str, OutputTotals]:

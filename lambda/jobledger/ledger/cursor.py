@@ -5,7 +5,7 @@ query and the position. An altered byte, another query or another deployment's t
 position is the submit time and id of the last job of a page; it is not secret. A token does not expire.
 
 The seal's key is the table's name, which a caller may know: a token gives no access. It is there for mistakes, not
-for attackers: a caller who seals a position of their own gets a page that they may read without it, or 400.
+for attackers: a caller who seals a position of their own gets a page that they could read anyway, or 400.
 """
 
 import base64
@@ -29,9 +29,9 @@ _LONGEST_KEY = 1_024  # of a sort key of DynamoDB
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The last job on a page, and the time when the walk over the pages began.
+    """The last job on a page, and the time when the traversal over the pages began.
 
-    `as_of` limits the walk to jobs that the ledger knew then: one time, or one for each family of the query,
+    `as_of` limits the traversal to jobs that the ledger knew then: one time, or one for each family of the query,
     in its order and separated by commas.
     """
 
@@ -68,7 +68,7 @@ def unseal(token: str, query: JobQuery, key: str) -> Position:
 
 
 def _position(body: bytes, query: JobQuery) -> Position:
-    """Return the position in a sealed body. Raises InvalidToken unless it is one of the query."""
+    """Return the position in a sealed body. Raises InvalidToken unless it belongs to the query."""
     try:
         as_of, family, sort_key = body.decode().split(";", 2)
         position = Position(sort_key, Family(family), as_of)
@@ -96,7 +96,7 @@ def canonical(query: JobQuery) -> bytes:
     """Return the bytes that identify a query: what tokens and idempotency keys are bound to."""
     named = asdict(query)
     if not query.active:
-        del named["active"]  # tokens that were issued before there was this filter stay valid
+        del named["active"]  # tokens that were issued before this filter existed stay valid
     return json.dumps(named, sort_keys=True).encode()
 
 

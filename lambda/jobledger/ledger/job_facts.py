@@ -24,7 +24,7 @@ class JobFacts(msgspec.Struct, frozen=True):
     """The attributes of a job that counts and durations need. A time that the service omits is None.
 
     `expired` marks a job that the service no longer knew when it was described. `counted_as` is the status under
-    which it is counted, if that is another one; `output` what it processed, as far as that is known.
+    which it is counted, if that differs; `output` what it processed, as far as that is known.
     """
 
     family: Family

@@ -12,31 +12,27 @@ Order = Literal["ascending", "descending"]
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """A filter that no key of a job row answers: `attribute` has the value, or begins with it.
+    """A filter that no key of a job row answers: `attribute` begins with the value.
 
-    An attribute that is the key of an index, whose name ends with `Key`, has the row's `Scope` before the value.
+    The attribute is the key of an index, which has the row's `Scope` before the value.
     """
 
     filter: str
     attribute: str
     value: str
-    begins_with: bool = False
 
     def stored(self, scope: str) -> str:
         """Return the value as rows of a `Scope` have it."""
-        return f"{scope}#{self.value}" if self.attribute.endswith("Key") else self.value
+        return f"{scope}#{self.value}"
 
     @property
     def expression(self) -> str:
         """The condition for DynamoDB; its value has the name of the filter."""
-        if self.begins_with:
-            return f"begins_with({self.attribute}, :{self.filter})"
-        return f"{self.attribute} = :{self.filter}"
+        return f"begins_with({self.attribute}, :{self.filter})"
 
     def holds(self, row: Mapping[str, object]) -> bool:
         """Whether a job row meets the condition."""
-        found, value = str(row.get(self.attribute, "")), self.stored(str(row["PK"]))
-        return found.startswith(value) if self.begins_with else found == value
+        return str(row.get(self.attribute, "")).startswith(self.stored(str(row["PK"])))
 
 
 class JobQuery(msgspec.Struct, frozen=True):
@@ -62,11 +58,11 @@ class JobQuery(msgspec.Struct, frozen=True):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The filters for which rows are read that do not match."""
-        asked = (("JobNamePrefix", "NameKey", self.name_prefix, True),)
+        """The filters that no key answers: rows that do not match are read as well."""
+        asked = (("JobNamePrefix", "NameKey", self.name_prefix),)
         return tuple(
-            Condition(name, attribute, value, begins_with)
-            for name, attribute, value, begins_with in asked
+            Condition(name, attribute, value)
+            for name, attribute, value in asked
             if value is not None
         )
 

@@ -9,7 +9,7 @@
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
 `Scope` is `account/region/Family`. The module `pages` reads it. `counters` describes the counter rows, which
-change in the transaction that writes a job row. No row but those of the counters grows with the number of jobs.
+change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -44,6 +44,7 @@ from jobledger.ledger.table import (
     version_of,
 )
 from jobledger.service import Family
+from jobledger.settings import Settings
 from jobledger.times import rfc3339
 
 
@@ -60,6 +61,11 @@ class Ledger:
         self._states = SyncStates(table, scope, now)
         self._recorder = Recorder(table, scope, self._states, now)
         self.record = self._recorder.record
+
+    @classmethod
+    def connect(cls, configured: Settings, now: Callable[[], datetime]) -> "Ledger":
+        """Return the deployment's ledger, with a client of its own."""
+        return cls(Table.connect(configured.ledger_table_name), configured.scope, now)
 
     def partition(self, family: Family) -> str:
         """Return the family's `Scope`: `account/region/Family`."""
@@ -82,7 +88,7 @@ class Ledger:
         return self._states.save_state(family, state)
 
     def follow(self, family: Family, jobs: Iterable[ActiveJob]) -> None:
-        """Write the active rows of jobs that have none, if they are active; any number of times.
+        """Write the active rows that are missing among active jobs. Repeated calls are harmless.
 
         An older version wrote none, and could write two rows of one job: they become one.
         """
@@ -90,17 +96,16 @@ class Ledger:
         followed = read_followed(self.table, scope, given)
         keys = {job.sort_key for job in followed.values()}
         missing = {job.sort_key for job in given.values()} - keys
-        rows = (
-            row for found in self._recorder.rows(scope, missing, set()).values() for row in found
-        )
+        found, _ = self._recorder.rows(scope, missing)
+        rows = (row for of_one_job in found.values() for row in of_one_job)
         known = [job for row in rows if (job := job_from_json(family, str(row["Job"])))]
         # As old as a listing can be: it replaces no row.
         self.record(family, known, "", announce_new=True, followed=followed, search_all=True)
 
     def note_unknown(self, family: Family, job: ActiveJob) -> bool:
-        """Note that the service does not know an active job; return whether that is the end of it.
+        """Note that the service does not know an active job; return whether the job is therefore given up.
 
-        It is when the service said so in an earlier run, or after the job's ExpirationTime.
+        It is when the service said so in an earlier run too, or when the job's ExpirationTime has passed.
         """
         scope, at = self.partition(family), rfc3339(self._now())
         row = self.table.get({"PK": scope, "SK": job.sort_key})
@@ -137,9 +142,9 @@ class Ledger:
     def active(
         self, family: Family, state: SyncState | None = None, *, consistent: bool = False
     ) -> dict[str, ActiveJob]:
-        """Return the family's active jobs by id. The state saves the query of a family that has none.
+        """Return the family's active jobs by id. The state saves the query for a family without any.
 
-        A `consistent` read is a sync's: it mends the rows that cannot be read.
+        A sync reads with `consistent`, which also mends rows that cannot be read.
         """
         state = state or self.state(family)
         scope = self.partition(family)
@@ -155,7 +160,7 @@ class Ledger:
         return jobs
 
     def _mended(self, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
-        """Write active rows anew, from the job rows: no condition on a damaged one ever holds."""
+        """Write active rows anew, from the job rows: no condition on a damaged row would ever hold."""
         mended: dict[str, ActiveJob] = {}
         for job_id in job_ids:
             keys = [

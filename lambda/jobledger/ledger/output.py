@@ -1,6 +1,7 @@
 """What a job processed, as its row and the API's job have it. No AWS calls."""
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -19,8 +20,8 @@ Problem = Literal[
 PROBLEMS: tuple[str, ...] = get_args(Problem)
 ATTRIBUTE = "JobOutput"
 """The attribute of a job's row. `Output` is a reserved word of DynamoDB's expressions."""
-MEMBER = "Output"
-"""The member of the API's job."""
+OUTPUT_MEMBER = ',"Output":'
+"""What begins the member of the API's job; it is the last one."""
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,15 +46,57 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
         """The JSON of a job's `Output`."""
         return msgspec.json.encode(self).decode()
 
+    def facts(self) -> dict[str, Any]:
+        """Return the output as JSON without its place, whose name could identify a patient: for messages."""
+        found: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(self, location=None))
+        return found
+
     @property
     def numbered(self) -> bool:
         """Whether the manifest was read."""
         return self.problem is None or self.characters is not None or self.input_files is not None
 
     @property
+    def notable(self) -> bool:
+        """Whether files were not processed, or it is not known."""
+        return bool(self.problem or self.unprocessed_files)
+
+    @property
+    def text(self) -> str:
+        """What a person is told, in a sentence without a place or a name."""
+        if not self.numbered:
+            return _PROBLEMS[self.problem or "Unavailable"]
+        files, left = self.input_files, self.unprocessed_files or 0
+        if not left:
+            return "All files were processed."
+        of = f"{left:,} of {files:,}" if files is not None else f"{left:,}"
+        codes = ", ".join(f"{number:,} × {code}" for code, number in self.error_codes.items())
+        why = codes or "the list of them could not be read"
+        return f"{of} files {'was' if left == 1 else 'were'} not processed: {why}."
+
+    @property
     def complete(self) -> bool:
         """Whether everything was read: nothing would replace it."""
         return self.problem is None
+
+
+_PROBLEMS: dict[str, str] = {
+    "NoOutputLocation": "The job has no output location.",
+    "BucketNotConfigured": "The job's manifest is outside of this deployment's output buckets.",
+    "ManifestNotFound": "No manifest was found.",
+    "AccessDenied": "S3 denied the manifest: it does not exist, or this deployment may not read it.",
+    "NotAManifest": "The job's manifest has another form.",
+    "TooLarge": "The job's manifest is too large.",
+    "Unavailable": "S3 did not return the job's manifest.",
+}
+
+
+def output_in(job: Mapping[str, Any]) -> Output | None:
+    """Return the `Output` of the API's job; None when it has none."""
+    try:
+        return msgspec.convert(job["Output"], Output) if "Output" in job else None
+    except msgspec.ValidationError:
+        return None
 
 
 def output_of(row: Row) -> Output | None:
@@ -69,7 +112,7 @@ _decoder = msgspec.json.Decoder(Output)
 
 def with_output(job: str, output: str | None) -> str:
     """Return the JSON of a job with its `Output`, if it has one that can be read, as the last member."""
-    return f'{job[:-1]},"{MEMBER}":{output}}}' if output and is_object(output) else job
+    return f"{job[:-1]}{OUTPUT_MEMBER}{output}}}" if output and is_object(output) else job
 
 
 def job_json(row: Row) -> str:

@@ -69,7 +69,7 @@ class Outputs:
         raise LedgerUnavailable("other writers keep changing the rows")
 
     def _counted(self, family: Family, row: Row, written: Row) -> list[Action]:
-        """Return what changes in the counters. A row that is not counted yet will be with its output."""
+        """Return what changes in the counters. A row that is not counted yet will be counted with its output."""
         if not is_counted(row):
             return []
         changes, day = Changes(self._ledger.scope, family), submit_day(str(row["SK"]))
@@ -123,7 +123,7 @@ class Outputs:
         }
 
     def ended_without(self, family: Family, after: str, before: str) -> Iterator[JobFacts]:
-        """Yield the ended jobs without output that were submitted between two times, the newest first."""
+        """Yield the ended jobs without a complete output that were submitted between two times, the newest first."""
         if before <= after:
             return iter(())
         rows = self._table.query_all(
@@ -137,7 +137,7 @@ class Outputs:
             ScanIndexForward=False,
         )
         facts = readable(rows, partial(facts_of_row, family))
-        return (job for job in facts if has_ended(job) and job.output is None)
+        return (job for job in facts if has_ended(job) and not (job.output and job.output.complete))
 
 
 def _says_as_much(row: Row, output: Output) -> bool:

@@ -3,8 +3,8 @@
 A page of one family with at most one status is one Query that reads only what it returns. Several families
 or statuses are merged from one Query each. A name prefix filters the rows that were read: a page ends short after
 a bounded number of rows, and one without jobs after a larger number, or when the caller has no time left. Rows of
-jobs that the ledger learned of after the walk began are left out, and more are read in their place: a page of a
-walk has the same jobs and the same position whenever it is read.
+jobs that the ledger learned of after the traversal began are left out, and more are read in their place: a page of a
+traversal has the same jobs and the same position whenever it is read.
 """
 
 import heapq
@@ -33,7 +33,7 @@ MAX_PAGE_BYTES = 5_000_000
 # Rows that a page reads to find a name prefix, over all merged queries: with jobs on it, and without.
 PREFIX_ROWS = 2_000
 SEARCHED_ROWS = 50_000
-# Rows that a page may leave out because the ledger learned of them after the walk began.
+# Rows that a page may leave out because the ledger learned of them after the traversal began.
 LATER_ROWS = 20_000
 _FILTERED_CHUNK = 500
 _ACTIVE_CHUNK = 100
@@ -77,10 +77,10 @@ def read_page(
 ) -> JobsPage:
     """Return the page of a query that follows `start`. Raises LedgerUnavailable.
 
-    `now` is the time of the read, and the start of a new walk when `start` is None. `begun` is the start of
-    an earlier walk, in the form of `Position.as_of`, whose first page is read again. `consistent` requests a
-    consistent read where DynamoDB supports it: on the table, not on its indexes. Without `time_left`, the page
-    ends.
+    `now` is the time of the read, and the start of a new traversal when `start` is None. `begun` is the start of
+    an earlier traversal, in the form of `Position.as_of`, whose first page is read again. `consistent` requests a
+    consistent read where DynamoDB supports it: on the table, not on its indexes. When `time_left` says that there is none,
+    the page ends.
     """
     as_of = _known_times(start.as_of if start else begun, now)
     read = _Reading(ledger, query, max_results, start, as_of, now, consistent)
@@ -128,13 +128,13 @@ def _fill(
             jobs.append(listed.job)
             last = listed
     if len(jobs) == read.max_results and (end or read.as_of):
-        # A full page of a walk ends at its last job, also when only rows follow that the walk leaves out.
+        # A full page of a traversal ends at its last job, even when the traversal leaves out all rows after it.
         end = last
     return jobs, end
 
 
 def _known_times(times: str | None, now: str) -> str | None:
-    """Return the beginning of a walk, and now in place of what a wrong clock set ahead."""
+    """Return the beginning of a traversal, and now in place of what a wrong clock set ahead."""
     return times and ",".join(known(time, parse(now)) or now for time in times.split(","))
 
 
@@ -156,18 +156,18 @@ class _Reading(msgspec.Struct):
 
     @property
     def searches(self) -> bool:
-        """Whether rows are read that do not match."""
+        """Whether rows that do not match are read as well."""
         return bool(self.query.conditions)
 
     def knows(self, family: Family, row: Row) -> bool:
-        """Whether the ledger knew of a job when the walk began, as `queries` asks for it."""
+        """Whether the ledger knew of a job when the traversal began, as `queries` asks for it."""
         if self.as_of is None:
             return True
         observed = known(text_of(row, "FirstObservedAt"), parse(self.now)) or ""
         return observed <= beginning(self.as_of, self.query, family)
 
     def enough(self, found: int) -> bool:
-        """Whether a page with so many jobs ends here, although it is not full."""
+        """Whether a page with this many jobs ends here, although it is not full."""
         if self.searches or self.query.active:
             return self.examined >= (PREFIX_ROWS if found else SEARCHED_ROWS)
         return self.left_out >= LATER_ROWS
@@ -198,7 +198,7 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
 
 
 def _first_limit(read: _Reading, part: PartitionQuery) -> int:
-    """Return the number of rows to ask for first: few, as the other queries may have the page's jobs."""
+    """Return the number of rows to ask for first: few, because the other queries may have the page's jobs."""
     if read.searches:
         return min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
     if part.parts == 1:

@@ -55,7 +55,7 @@ def parameters_of(
     if as_of is not None:
         values[":as_of"] = beginning(as_of, query, part.family)
         values[":ahead"] = rfc3339(parse(now) + CLOCK_SKEW)
-    if conditions := _filter(query, of_a_walk=":as_of" in values):
+    if conditions := _filter(query, of_a_traversal=":as_of" in values):
         parameters["FilterExpression"] = conditions
     if start is not None:
         if _comes_later(part.family, start, descending=query.descending):
@@ -67,12 +67,12 @@ def parameters_of(
     }
 
 
-def _filter(query: JobQuery, *, of_a_walk: bool) -> str:
-    """Return the conditions on rows that the key does not say; empty when there are none."""
+def _filter(query: JobQuery, *, of_a_traversal: bool) -> str:
+    """Return the conditions that the key cannot express; empty when there are none."""
     asked = [condition.expression for condition in query.conditions]
-    if not of_a_walk:
+    if not of_a_traversal:
         return " AND ".join(asked)
-    # Jobs that the ledger learned of after the walk began would shift its pages. It is unknown when it learned of
+    # Jobs that the ledger learned of after the traversal began would shift its pages. It is unknown when it learned of
     # a job that a wrong clock dated ahead.
     known = ("FirstObservedAt <= :as_of", "FirstObservedAt > :ahead")
     return " OR ".join(" AND ".join([*asked, when]) for when in known)

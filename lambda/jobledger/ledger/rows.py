@@ -1,7 +1,6 @@
-"""The rows of jobs and changes, and the rule for when a listed job replaces its row."""
+"""The rows of jobs and of their changes: how they are written, and how they are read."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 
 import msgspec
 
@@ -12,7 +11,7 @@ from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.output import ATTRIBUTE
 from jobledger.ledger.table import Row, Table, text_of
 from jobledger.service import Family
-from jobledger.times import is_time, known
+from jobledger.times import is_time
 
 HISTORY_LIMIT = 100
 """The status changes that a job row keeps: the first one and the last ones. The change log has all."""
@@ -51,38 +50,8 @@ _CHANGE = {
 }
 
 
-def supersedes(job: Job, listed_at: str, row: Row | None, now: datetime) -> bool:
-    """Whether a listed job is newer than its row: a later status, or the same one listed later.
-
-    A status only moves forward, and a final status does not change. `listed_at` is the time when the
-    listing was requested. A row that a wrong clock dated after `now` is superseded as well.
-    """
-    if row is None:
-        return True
-    if job.json == row["Job"] and "ExpiredUpstream" not in row:
-        return False
-    if job.rank != row["Rank"]:
-        return job.rank > int(row["Rank"])
-    if job.ended and job.status != status_of(row):
-        return False
-    return listed_at > (known(listed_at_of(row), now) or "")
-
-
-def furthest(jobs: Iterable[Job]) -> dict[str, Job]:
-    """Return each job once by its id, with its latest status.
-
-    A page can list a job twice, with different statuses or submit times.
-    """
-    furthest: dict[str, Job] = {}
-    for job in jobs:
-        known = furthest.get(job.job_id)
-        if known is None or job.rank >= known.rank:
-            furthest[job.job_id] = job
-    return furthest
-
-
 def is_counted(row: Row) -> bool:
-    """Whether the counters of this layout include the job. A row of an older version says nothing."""
+    """Whether the counters of this layout include the job. A row of an older version does not say."""
     return row.get("Counted") == LAYOUT
 
 
@@ -118,9 +87,9 @@ def observed_at_of(row: Row) -> str:
 
 
 def listed_at_of(row: Row) -> str:
-    """Return the time when the listing was requested that a job row shows, or a later one.
+    """Return the time when the listing that a job row shows was requested, or a later time.
 
-    A row has it when it is later than the last change of its status.
+    A row stores it only when it is later than the last change of its status.
     """
     return text_of(row, "ListedAt") or observed_at_of(row)
 
@@ -134,7 +103,7 @@ class _Seen(msgspec.Struct):
 
 
 def checked(row: Row) -> Row:
-    """Return a job row that `supersedes` and `job_row` can read. Raises NotUnderstood for another."""
+    """Return a job row, if a `JobWrite` can read it. Raises NotUnderstood."""
     try:
         msgspec.convert(row, _Written)
         history = history_of(row)
@@ -217,7 +186,10 @@ def ended_key(scope: str) -> str:
 def ended_row(scope: str, job: Job) -> Row:
     """Return the row of a job that had ended when the ledger first saw it: a change at its EndTime."""
     ended_at = str(job.end_time)
-    key: Row = {"PK": ended_key(scope), "SK": f"{ended_at}#{job.job_id}#{job.family}"}
+    key: Row = {
+        "PK": ended_key(scope.rpartition("/")[0]),
+        "SK": f"{ended_at}#{job.job_id}#{job.family}",
+    }
     return change_row("", job, None, ended_at) | key
 
 
@@ -225,7 +197,7 @@ def change_from_row(row: Row) -> Change:
     """Return the status change that a change log row holds. Raises NotUnderstood."""
     try:
         change = msgspec.convert({name: row.get(at) for name, at in _CHANGE.items()}, Change)
-        msgspec.json.encode(change)  # only of Unicode
+        msgspec.json.encode(change)  # refuses what is not Unicode
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise NotUnderstood("a row of the change log") from error
     times = (change.observed_at, change.submit_time, change.end_time)

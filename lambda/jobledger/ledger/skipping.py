@@ -1,6 +1,6 @@
-"""Reads rows one by one: a row that no version of ours writes is skipped, so that it stops no other.
+"""Reads rows one by one: a row that no version of ours writes is skipped, so that it does not stop the others.
 
-It is counted, and logged with its place in the reading and its key, which has times and ids only.
+It is counted, and logged with its position and its key, which has times and ids only.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ _UNREADABLE = (NotUnderstood, KeyError, TypeError, ValueError, AttributeError)
 
 
 def readable(rows: Iterable[Item], read: Callable[[Item], Read]) -> Iterator[Read]:
-    """Yield what `read` makes of each row, except of those that it cannot read. It must call no AWS service."""
+    """Yield what `read` makes of each row, except those that it cannot read. It must call no AWS service."""
     for position, row in enumerate(rows):
         try:
             value = read(row)

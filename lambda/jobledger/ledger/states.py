@@ -32,9 +32,9 @@ class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
 
 
 class Round(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """A round of Describe over active jobs that are not listed, of which one run describes a part.
+    """A round of Describe over the active jobs that are not listed. One run describes a part of them.
 
-    It began with a walk at `since` and goes on with the jobs after `after`, a JobId. `failed` says that one of
+    It began with a walk at `since` and continues with the jobs after `after`, a JobId. `failed` says that one of
     the jobs before could not be described.
     """
 
@@ -53,7 +53,7 @@ class LastError(msgspec.Struct, frozen=True, rename="pascal"):
 class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     """The sync state of one family. `as_of` is None until the first fill is complete.
 
-    Times that a wrong clock left in the future are None; `lost_as_of` says so of `as_of`.
+    Times that a wrong clock left in the future are None; `lost_as_of` says that `as_of` was one.
     `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
     `full_walk_after` is the earliest time of the next one. `settled_at` is the time when the state was last
     written: each new job that is written later has a later FirstObservedAt. `counted` is the layout of the
@@ -107,7 +107,7 @@ def named_state(row: Row, now: datetime) -> tuple[Family, SyncState]:
 
 
 def state_from_row(row: Row, now: datetime) -> SyncState:
-    """Return a stored state without what a clock wrote that was ahead."""
+    """Return a stored state without the times that a clock ahead of ours wrote."""
     state = msgspec.json.decode(str(row["Sync"]), type=SyncState)
     as_of = known(state.as_of, now)
     return msgspec.structs.replace(
@@ -124,7 +124,7 @@ def state_from_row(row: Row, now: datetime) -> SyncState:
 
 
 def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
-    """Return a walk; None when it is unknown when it began: it is started again."""
+    """Return a walk; None when its beginning is unknown: it is started again."""
     return walk if walk and known(walk.started_at, now) else None
 
 

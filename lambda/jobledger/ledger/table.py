@@ -29,7 +29,7 @@ CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 4},
-    # botocore assembles a text from twenty parts for each call otherwise: a fifth of a small page.
+    # Otherwise botocore assembles this text from twenty parts for each call: a fifth of a small page.
     user_agent="job-ledger",
     # DynamoDB validates each request anyway.
     parameter_validation=False,
@@ -39,11 +39,11 @@ CONFIG = Config(
 _ROUNDS = 4
 _THROTTLED_ROUNDS = 40
 WRITE_ATTEMPTS = 6
-"""How often a writer that other writers are faster than reads and writes again."""
+"""How many times a writer reads and writes again when other writers are faster."""
 
 
 class Put(msgspec.Struct, frozen=True):
-    """A row to write, and the condition that must hold, as a DynamoDB expression; none when it is empty."""
+    """A row to write, and the condition that must hold, as a DynamoDB expression; empty for none."""
 
     row: Row
     condition: str = ""
@@ -246,7 +246,7 @@ def _refuse_retry(request: Any, **_: Any) -> None:
 
 
 def _rows(items: Any) -> list[dict[str, Any]]:
-    """Return rows or keys in DynamoDB's typed form. Raises LedgerUnavailable for what is none."""
+    """Return rows or keys in DynamoDB's typed form. Raises LedgerUnavailable for anything else."""
     if isinstance(items, list) and all(isinstance(item, dict) for item in items):
         return items
     raise LedgerUnavailable(InvalidResponse.__name__)
@@ -277,7 +277,7 @@ def _encode_number(value: float) -> dict[str, Any]:
 
 
 def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
-    """Return the row for an item in DynamoDB's typed form. Raises LedgerUnavailable for what is none."""
+    """Return the row for an item in DynamoDB's typed form. Raises LedgerUnavailable for anything else."""
     try:
         return {
             name: value["S"] if "S" in value else _decode_value(value)
@@ -288,7 +288,7 @@ def decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
 
 
 def _decode_value(value: Mapping[str, Any]) -> Value:
-    """Return a value as it is written; one that no version of ours writes, as it comes."""
+    """Return a value as it is written. One that no version of ours writes is returned as it is."""
     ((kind, plain),) = value.items()
     try:
         return int(plain) if kind == "N" else plain

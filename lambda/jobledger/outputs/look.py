@@ -24,7 +24,7 @@ from jobledger.outputs.manifest import (
 from jobledger.outputs.places import Buckets, Locations, Place, list_places, locations_of
 
 SETTLED: frozenset[Problem] = frozenset({"NoOutputLocation", "BucketNotConfigured"})
-"""The problems that no waiting changes."""
+"""The problems that waiting does not solve."""
 _PROBLEMS: dict[type[Exception], Problem] = {
     ManifestInvalid: "NotAManifest",
     ObjectDenied: "AccessDenied",
@@ -38,7 +38,7 @@ Read = Callable[[str, str, int], bytes | bytearray]
 def look(job: str, buckets: Buckets, read: Read) -> Output:
     """Return what a job processed, with a problem if it cannot be read.
 
-    Raises DeadlineReached when `read` does, and NotUnderstood for text that is no job's JSON.
+    Raises DeadlineReached when `read` does, and NotUnderstood for text that is not a job's JSON.
     """
     locations = locations_of(job)
     problem, looked_at = _cannot_be_read(locations, buckets)
@@ -88,7 +88,7 @@ def _codes(
                 found = _problem_of(error)
             if found not in ("AccessDenied", "ManifestNotFound"):
                 return found
-            # A place that is denied may have the list; one where nothing is has none.
+            # A place that is denied may have the list; a place without an object does not.
             problem = problem if problem == "AccessDenied" else found
     return problem
 

@@ -17,7 +17,7 @@ from jobledger.ledger.output import Output
 MANIFEST_BYTES, LIST_BYTES = 2**20, 64 * 2**20
 """What is read at most of each; AWS documents no size."""
 OTHER = "OTHER"
-"""The name under which further codes are counted together, and what is no code."""
+"""The name under which further codes, and values that are not codes, are counted together."""
 MOST_NAMED = 20
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _LARGEST = 10**15
@@ -42,7 +42,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def read_manifest(data: bytes | bytearray) -> Manifest:
-    """Return what a manifest says. Raises ManifestInvalid for what is none."""
+    """Return what a manifest says. Raises ManifestInvalid for anything else."""
     try:
         # Python's decoder, because msgspec refuses what JSON allows: lone surrogates and huge numbers.
         text = data.decode("utf-8")
@@ -76,7 +76,7 @@ def read_manifest(data: bytes | bytearray) -> Manifest:
 def read_codes(data: bytes | bytearray) -> dict[str, int]:
     """Return the number of unprocessed files by code, the most frequent first.
 
-    Raises ManifestInvalid for what is no list of files, and ObjectTooLarge for more files than a job can have.
+    Raises ManifestInvalid for anything but a list of files, and ObjectTooLarge for more files than a job can have.
     """
     try:
         counts = _counted(data)
@@ -102,7 +102,7 @@ class _List(msgspec.Struct):
 
 
 def _counted(data: bytes | bytearray) -> Counter[str]:
-    """Count the files of a list by their code. Raises ValueError or RecursionError for another JSON, or none."""
+    """Count the files of a list by their code. Raises ValueError or RecursionError for any other JSON, and for text that is not JSON."""
     counts: Counter[str] = Counter()
     number, the_file = 0, _File()
 

@@ -13,7 +13,7 @@ _KEPT, _FEWEST = 20, 5
 def keep_outcomes(ledger: Ledger, outcomes: Sequence[bool]) -> bool | None:
     """Add the outcomes of jobs to the last ones, and return whether most of these are failures.
 
-    None when they are not, nor were before: what an alarm need not know. A run that another one overtakes, or that
+    None when most are not, and were not before: an alarm need not know that. A run that another one overtakes, or that
     the ledger refuses, adds nothing.
     """
     key = {"PK": f"{ledger.scope}#outputs", "SK": "recent"}

@@ -15,7 +15,7 @@ from jobledger.ledger.job_facts import JobFacts, is_final
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output, output_of
 from jobledger.ledger.outputs import Outputs, Waiting
-from jobledger.ledger.rows import Change, status_of
+from jobledger.ledger.rows import Change, rows_of, status_of
 from jobledger.ledger.table import Row
 from jobledger.observability import described, logger, publish_metrics, step
 from jobledger.outputs.look import SETTLED, Read, look
@@ -32,9 +32,9 @@ _LAST = len(_AFTER) - 1
 # A run of the schedule ends before the next one begins, which would read the same rows.
 _RUN_MILLISECONDS = 50_000
 _MOST_DUE = 200
-# Of the jobs of the last days, so many become due each minute: those that have just ended wait for none of them.
+# Of the jobs of the last days, this many become due each minute, so that jobs that have just ended do not wait for them.
 _QUEUED_A_MINUTE = 100
-# To read an object takes up to 35 seconds, and to write its row nearly as long. It begins only when that much time is left.
+# Reading an object takes up to 35 seconds, writing its row nearly as long. Neither begins unless that much time is left.
 LONGEST_MILLISECONDS = 60_000
 # The statuses whose jobs have a manifest; AWS does not say whether the others do.
 _WITH_MANIFEST = (JobStatus.COMPLETED, JobStatus.PARTIAL_SUCCESS)
@@ -79,7 +79,7 @@ def read_due(dependencies: Dependencies, remaining: Remaining) -> dict[str, Any]
 def queue_ended(
     dependencies: Dependencies, days: int, before: datetime | None, remaining: Remaining
 ) -> dict[str, Any]:
-    """Let the ended jobs without output of the last days become due, the newest first, while there is time."""
+    """Let the ended jobs without a complete output of the last days become due, the newest first, while there is time."""
     outputs, now = dependencies.outputs, dependencies.now()
     after, upto = rfc3339(now - timedelta(days=days)), rfc3339(before or now)
     jobs = heapq.merge(
@@ -90,7 +90,7 @@ def queue_ended(
     queued = 0
     for job in jobs:
         if remaining() < LONGEST_MILLISECONDS:
-            # Jobs of the same time may be queued: to queue one twice is harmless.
+            # Jobs of the same time may be queued: queueing one twice is harmless.
             rest = parse(str(job.submit_time)) + timedelta(milliseconds=1)
             return {"Queued": queued, "Before": rfc3339(rest)}
         due = now + timedelta(minutes=queued // _QUEUED_A_MINUTE)
@@ -172,10 +172,11 @@ class _Run:
     def _look_for(self, waiting: Waiting) -> None:
         """Record what a job processed, or let it wait for the next attempt."""
         self._check_time()
-        row = self._in.outputs.row(waiting.family, waiting.job_key)
+        row = self._row(waiting)
         known = output_of(row) if row else None
         if row is None or (known and known.complete):
             return
+        waiting = replace(waiting, job_key=str(row["SK"]))
         with step("ReadOutput", Family=waiting.family.value):
             output = look(str(row.get("Job")), self._in.buckets, self._read)
         if output.complete or output.problem in SETTLED or waiting.attempt >= _LAST:
@@ -185,6 +186,15 @@ class _Run:
             self._in.outputs.record(waiting.family, waiting.job_key, output)
         self._postpone(waiting)
 
+    def _row(self, waiting: Waiting) -> Row | None:
+        """Return the job's row, also if another submit time has moved it; None when there is none."""
+        row = self._in.outputs.row(waiting.family, waiting.job_key)
+        if row:
+            return row
+        ledger = self._in.ledger
+        rows = rows_of(ledger.table, ledger.scope, waiting.job_id)
+        return next((row for row in rows if row["PK"] == ledger.partition(waiting.family)), None)
+
     def _record(self, waiting: Waiting, row: Row, output: Output) -> None:
         if not self._in.outputs.record(waiting.family, waiting.job_key, output):
             return
@@ -193,7 +203,8 @@ class _Run:
             self._outcomes.append(output.complete)
         if output.problem:
             self._problems += 1
-            _log("output with a problem", waiting, problem=output.problem)
+            extra = _ids(waiting) | {"problem": output.problem}
+            logger.warning("output with a problem", extra=extra)
 
     def _postpone(self, waiting: Waiting) -> None:
         """Let a job become due again, unless this was the last attempt."""
@@ -214,9 +225,8 @@ class _Run:
 
 def _log_failure(waiting: Waiting, error: Exception) -> None:
     known = {"error": error.name} if isinstance(error, JobLedgerError) else described(error)
-    _log("output not recorded", waiting, **known)
+    logger.error("output not recorded", extra=_ids(waiting) | known)
 
 
-def _log(message: str, waiting: Waiting, **extra: Any) -> None:
-    ids = {"family": waiting.family.value, "job_id": waiting.job_id}
-    logger.error(message, extra=ids | extra)
+def _ids(waiting: Waiting) -> dict[str, Any]:
+    return {"family": waiting.family.value, "job_id": waiting.job_id}

@@ -23,6 +23,7 @@ CONFIG = Config(
     connect_timeout=1,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 2},
+    s3={"us_east_1_regional_endpoint": "regional"},
     # The other default is to ask for a checksum, which a read in parts would not use.
     response_checksum_validation="when_required",
 )
@@ -60,7 +61,7 @@ class Store:
     def read(self, bucket: str, key: str, limit: int) -> bytes | bytearray:
         """Return the bytes of an object; raises a StoreError.
 
-        To a role that may not list the bucket, as ours, S3 denies an object that does not exist.
+        A role that may not list the bucket, such as ours, is denied an object that does not exist.
         """
         self._sleep(max(0.0, self._next - self._now()))
         self._next = self._now() + _SECONDS_BETWEEN_READS
@@ -104,5 +105,5 @@ def _ours(error: ClientError) -> StoreError:
 
 
 def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:
-    """Let botocore not ask for the bucket's region, which takes a permission to list the bucket."""
+    """Keep botocore from asking for the bucket's region, which needs the permission to list the bucket."""
     context["s3_redirect"]["redirected"] = True

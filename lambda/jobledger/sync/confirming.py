@@ -1,8 +1,8 @@
 """The active jobs that a run follows: it confirms each one by the list or by Describe.
 
 AsOf is a time at which everything was confirmed. A job that the list omits is described, in bounded work for each
-run. Where that is not enough for all of them, the next run describes the ones that follow, in the order of their
-ids: a round. When a round has confirmed every job, AsOf is the time when the round began.
+run. When that is not enough for all of them, the next run continues, in the order of their ids: that is a round.
+When a round has confirmed every job, AsOf is the time when the round began.
 """
 
 from collections.abc import Callable, Iterable
@@ -118,7 +118,7 @@ class ActiveJobs:
             del self.jobs[job.job_id]
             return True
         except DeadlineReached:
-            # What was listed is complete all the same.
+            # What was listed is complete nevertheless.
             self._left, self.error = 0, DeadlineReached.__name__
             return False
         except UpstreamError as failure:

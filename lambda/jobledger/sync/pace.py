@@ -41,7 +41,7 @@ class Pace:
         self.deadline = float("inf")
 
     def expect(self, calls: int) -> None:
-        """Reserve the slots of the next calls at once, with one write in the place of one for each."""
+        """Reserve the slots of the next calls at once, with one write in place of one for each call."""
         self._expected = max(calls, 1)
 
     def __call__(self) -> None:
@@ -70,7 +70,7 @@ class Pace:
         return self._slots.popleft()
 
     def _reserve(self, calls: int) -> int:
-        """Return the first of so many consecutive slots, in milliseconds since the epoch."""
+        """Return the first of this many consecutive slots, in milliseconds since the epoch."""
         for _ in range(_ATTEMPTS):
             row = self._table.get(self._key)
             now = int(self._now() * 1000)

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from jobledger.ledger.states import LastError, SyncState, Walk
 from jobledger.sync.upstream import UpstreamPage
-from jobledger.times import parse, rfc3339
+from jobledger.times import known, parse, rfc3339
 
-# The interval of the full walk, in case the service listed a job later than that.
+# The interval of the full walk, which finds what the service listed later than the overlap.
 FULL_WALK_EVERY = timedelta(days=1)
 # A walk that still fails this long after its start is restarted.
 PATIENCE = timedelta(hours=1)
@@ -57,6 +57,14 @@ def completed(state: SyncState, which: Which, walk: Walk) -> SyncState:
     if which == "full_walk":
         following = replace(following, recounted=following.recounted or "")
     return following
+
+
+def full_walk_is_due(state: SyncState, now: datetime, *, begins: bool) -> bool:
+    """Whether to continue the daily walk or, with `begins`, to begin one that is due."""
+    if not state.filled or state.full_walk is not None:
+        return state.filled
+    after = known(state.full_walk_after, now, ahead=FULL_WALK_EVERY)
+    return begins and rfc3339(now) >= (after or "")
 
 
 def failed(

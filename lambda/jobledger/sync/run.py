@@ -36,7 +36,7 @@ _NO_FAILURES = (
 def sync_families(
     event: object, remaining_seconds: float, dependencies: Dependencies, now: Clock
 ) -> dict[str, Any]:
-    """Sync the requested families, one after the other. Raises InvalidParameters for another payload.
+    """Sync the requested families, one after the other. Raises InvalidParameters for any other payload.
 
     Each has an equal share of the time that is left. A family that needs more has a second turn after the others.
     """

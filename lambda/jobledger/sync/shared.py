@@ -60,7 +60,7 @@ class SharedSyncs:
                 return self._finish(claimed, sync)
 
     def _since(self, row: Row | None) -> datetime | None:
-        """Return when a claim was made; None without one, and for one that a wrong clock made."""
+        """Return when a claim was made; None when there is none, or when a wrong clock made it."""
         since = known(text_of(row, "Since"), self._now()) if row else None
         return parse(since) if since else None
 

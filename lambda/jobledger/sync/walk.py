@@ -7,7 +7,7 @@ is complete. The next run resumes an interrupted walk. Once a day a second walk 
 beside the first, so that its failure does not delay new jobs. Then the counters are recounted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -24,26 +24,25 @@ from jobledger.errors import (
 )
 from jobledger.fitting import encodable
 from jobledger.jobs import Job
-from jobledger.ledger.counts import LAYOUT, submit_day
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Round, SyncState, Walk
 from jobledger.observability import logger, step
 from jobledger.service import Family
 from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import (
-    FULL_WALK_EVERY,
     PATIENCE,
     Which,
     advanced,
     completed,
     failed,
+    full_walk_is_due,
     later,
     with_rows,
 )
 from jobledger.sync.upstream import Upstream, UpstreamPage
 from jobledger.sync.window import window_start
-from jobledger.times import known, parse, rfc3339
-from jobledger.totals.recount import months_to_recount, recount_all, recount_month
+from jobledger.times import parse, rfc3339
+from jobledger.totals.recount import recount
 
 MAX_EMPTY_PAGES = 100
 # Ten times the pages of 350,000 jobs, the possible maximum: tokens in a long cycle end here.
@@ -113,9 +112,11 @@ class Sync:
         try:
             self._begin()
             self._run("walk")
-            if self._reconcile and self._full_walk_is_due():
-                self._run("full_walk")
             if self._reconcile:
+                # A new full walk waits until the service answers again.
+                begins = not self._listing_failed
+                if full_walk_is_due(self._state, self._now(), begins=begins):
+                    self._run("full_walk")
                 self._recount()
         except (DeadlineReached, WalkOvertaken) as interruption:
             # The next run, or the other one, resumes here.
@@ -142,7 +143,7 @@ class Sync:
         if state.without_rows:
             self._ledger.follow(self._family, self._ledger.active(self._family, state).values())
             self._state = state = self._save(with_rows)
-        # Only if no row was there after the state said so, there is none.
+        # The family has no active row only if none is found after the state was read.
         self._quiet = state.quiet
         self._active.jobs = self._ledger.active(self._family, state, consistent=True)
         if self._active.jobs:
@@ -175,14 +176,6 @@ class Sync:
                 self._walk(which, self._new_walk(which))
         except UpstreamError as failure:
             self._note_failure(which, failure)
-
-    def _full_walk_is_due(self) -> bool:
-        state = self._state
-        if not state.filled or (self._listing_failed and state.full_walk is None):
-            return False
-        now = self._now()
-        after = known(state.full_walk_after, now, ahead=FULL_WALK_EVERY)
-        return state.full_walk is not None or rfc3339(now) >= (after or "")
 
     def _new_walk(self, which: Which) -> Walk:
         state, now = self._state, self._now()
@@ -287,27 +280,17 @@ class Sync:
         return replace(following, quiet=state.version + 1)
 
     def _recount(self) -> None:
-        """Recount the counters month by month, if that is due; the next run resumes an interrupted recount."""
-        state = self._state
-        if not state.filled or (state.counters_complete and state.recounted is None):
-            return
-        begun = state.recounted or ""
-        # Rows that are counted for the first time are not repaired.
-        verifies = state.counters_complete
-        for month in months_to_recount(self._ledger, self._family, begun):
-            self._check_deadline()
-            today = submit_day(rfc3339(self._now()))
-            repaired = recount_month(self._ledger, self._family, month, today, self._check_deadline)
-            self._repaired += repaired if verifies else 0
-            self._save_recount(recounted=month)
-        repaired = recount_all(self._ledger, self._family)
-        self._repaired += repaired if verifies else 0
-        self._save_recount(recounted=None, counted=LAYOUT)
+        """Recount the counters, if that is due; the next run resumes an interrupted recount."""
+        for repaired, progress in recount(
+            self._ledger, self._family, self._state, self._now, self._check_deadline
+        ):
+            self._repaired += repaired
+            self._save_recount(progress)
 
-    def _save_recount(self, **changed: object) -> None:
+    def _save_recount(self, progress: Mapping[str, object]) -> None:
         """Store the progress of a recount. Raises WalkOvertaken when another sync advanced it."""
         last = self._state.recounted
-        self._save(lambda state: replace(state, **changed), lambda state: state.recounted != last)
+        self._save(lambda state: replace(state, **progress), lambda state: state.recounted != last)
 
     def _note_failure(self, which: Which, failure: UpstreamError) -> None:
         """Store the error's name in the state and keep AsOf; drop a walk that cannot be resumed."""

@@ -1,7 +1,7 @@
 """Reads the summary of a query and the active jobs, at the same cost whatever the number of jobs.
 
-Without a time range, the counters of all jobs are read. Of a time range, whole days come from the counters,
-months where possible; its first and last day from the job rows. A query by name reads the rows of that name's
+Without a time range, the counters of all jobs are read. For a time range, whole days (where possible, months)
+come from the counters, and its first and last day from the job rows. A query by name reads the rows of that name's
 index. A family whose counters are not complete yet (its rows were written by an older version) is read from its
 rows.
 """
@@ -77,7 +77,7 @@ def active_jobs(
 ) -> list[tuple[Family, ActiveJob]]:
     """Return the jobs that have not ended, oldest first; those without a submit time come first.
 
-    This costs one request for each family that has some, and one more for each 5,000 of them.
+    This costs one request for each family that has any, and one more for each 5,000 of them.
     """
     jobs = (
         (family, job)
@@ -98,7 +98,7 @@ def read_active(
 def read_active_rows(
     ledger: Ledger, jobs: Sequence[tuple[Family, ActiveJob]], check_time: Callable[[], None]
 ) -> Iterator[tuple[JobFacts, Row]]:
-    """Yield active jobs and their rows, in this order, as far as they are asked for: a hundred for each request.
+    """Yield active jobs and their rows, in this order. They are read when they are asked for, a hundred a request.
 
     A job that has ended since is left out. `check_time` runs before each request and can raise to stop.
     """
@@ -118,7 +118,7 @@ def read_active_rows(
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """How long the ended jobs of a family took that were submitted in the last 30 days, in seconds.
+    """How long the ended jobs of a family took, of those submitted in the last 30 days, in seconds.
 
     Each is None when there are none.
     """
@@ -242,7 +242,7 @@ def _counter_rows(ledger: Ledger, counted: _Days, *, by_month: bool) -> Iterator
 
 
 def _whole_months(counted: _Days) -> tuple[str, str]:
-    """Return the first and the last month of which every day is counted; if there is none, the first is later."""
+    """Return the first and the last month with every day counted; the first is later when there is none."""
     first, last = _FIRST, _LAST
     if counted.first:
         first = _month(date.fromisoformat(counted.first) - _ONE_DAY, 1)
@@ -252,7 +252,7 @@ def _whole_months(counted: _Days) -> tuple[str, str]:
 
 
 def _month(day: date, later: int) -> str:
-    """Return the month that is some months later than that of a day; the one after 9999-12 is after all others."""
+    """Return the month that is some months later than that of a day. The month after 9999-12 sorts after all others."""
     number = day.year * 12 + day.month - 1 + later
     return f"{number // 12:04}-{number % 12 + 1:02}" if number < 120_000 else _LAST
 

@@ -8,7 +8,9 @@ which only an older version wrote, gets one.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -37,8 +39,10 @@ from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted, status_of
 from jobledger.ledger.skipping import readable
+from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import WRITE_ATTEMPTS, Key, Put, Row, pause, version_of
 from jobledger.service import Family
+from jobledger.times import rfc3339
 
 # With as many expiration days and some of a month's days, no more than the 100 rows of a transaction.
 _ROWS_A_TRANSACTION = 33
@@ -55,6 +59,29 @@ class _Month(msgspec.Struct, frozen=True):
     days: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
     expirations: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
     active: list[ActiveJob] = []
+
+
+def recount(
+    ledger: Ledger,
+    family: Family,
+    state: SyncState,
+    now: Callable[[], datetime],
+    check_deadline: Callable[[], None],
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Recount a family from where its state says, if that is due.
+
+    Yields after each month, and at the end, how many counter rows were repaired and what changes in the state.
+    """
+    if not state.filled or (state.counters_complete and state.recounted is None):
+        return
+    # Rows that are counted for the first time are not repaired.
+    verifies = state.counters_complete
+    for month in months_to_recount(ledger, family, state.recounted or ""):
+        check_deadline()
+        repaired = recount_month(ledger, family, month, submit_day(rfc3339(now())), check_deadline)
+        yield repaired if verifies else 0, {"recounted": month}
+    repaired = recount_all(ledger, family)
+    yield repaired if verifies else 0, {"recounted": None, "counted": LAYOUT}
 
 
 def months_to_recount(ledger: Ledger, family: Family, after: str) -> Iterator[str]:
@@ -171,7 +198,7 @@ def _repair_expirations(
     recounted: dict[str, Recounted],
     check_deadline: Callable[[], None],
 ) -> int:
-    """Replace what the rows of expiration days have of one submit month, where it differs."""
+    """Replace the counts of one submit month in the rows of expiration days, where they differ."""
     rows = expirations(ledger.table, ledger.scope, today)
     stored = {
         row.period: {name: number for name, number in row.counts.items() if number}

@@ -5,7 +5,7 @@ as counts. Only counts are kept.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -95,6 +95,28 @@ class Summary(msgspec.Struct, frozen=True):
             "ExpiringSoon": self.expiring_soon,
             "FailureRate": self.failure_rate,
         }
+
+    def output_json(self, prices: Mapping[Family, str]) -> dict[str, Any]:
+        """Return what the jobs processed, for `GET /summary`. `prices` are those of 100 characters, as decimal text."""
+        found: dict[str, Any] = {
+            "ByFamily": {
+                family.value: {status: totals.to_json() for status, totals in by_status.items()}
+                for family, by_status in self.outputs.items()
+            },
+            "Characters": self.characters,
+        }
+        if prices:
+            from decimal import Decimal  # few deployments have prices
+
+            found["Cost"] = {
+                month: {
+                    family: f"{Decimal(characters) / 100 * Decimal(prices[family]):.2f}"
+                    for family, characters in by_family.items()
+                    if family in prices
+                }
+                for month, by_family in self.characters.items()
+            }
+        return found
 
 
 class Tally:

@@ -74,9 +74,7 @@ def test_typescript(url, tmp_path):
     check(run("node", "calls.js", url, cwd=tmp_path))
 
 
-@pytest.mark.skipif(
-    not (shutil.which("javac") and shutil.which("java")), reason="there is no JDK on this machine"
-)
+@pytest.mark.skipif(not (shutil.which("javac") and shutil.which("java")), reason="there is no JDK")
 def test_java(url, tmp_path):
     (jar,) = CLIENTS.parent.glob("lib/python*/site-packages/openapi_generator_cli/*.jar")
     options = "openApiNullable=false,hideGenerationTimestamp=true"
@@ -86,9 +84,8 @@ def test_java(url, tmp_path):
     run("java", "-jar", jar, *generate, "-i", DOCUMENT, cwd=tmp_path)
     # The generator's jar has what the client needs, Jackson, except for this annotation, which does nothing.
     annotation = tmp_path / "Generated.java"
-    annotation.write_text(
-        'package javax.annotation; public @interface Generated { String[] value(); String comments() default ""; }'
-    )
+    members = 'String[] value(); String comments() default "";'
+    annotation.write_text(f"package javax.annotation; public @interface Generated {{ {members} }}")
     sources = [annotation, CALLS / "Calls.java", *(tmp_path / "java/src/main").rglob("*.java")]
     run("javac", "-nowarn", "-proc:none", "-cp", jar, "-d", "classes", *sources, cwd=tmp_path)
     check(run("java", "-cp", f"{jar}{os.pathsep}classes", "Calls", url, cwd=tmp_path))
@@ -106,10 +103,9 @@ def test_the_document_passes_redocly_spectral_and_openapi_spec_validator(tmp_pat
 
 
 def test_the_schema_of_digests_passes_ajv_in_strict_mode(tmp_path):
-    (tmp_path / "compile.cjs").write_text(
-        """const Ajv = require("ajv/dist/2020").default;
+    program = """const Ajv = require("ajv/dist/2020").default;
         const strict = { strict: true, strictRequired: true, strictTypes: true, strictTuples: true };
         new Ajv(strict).compile(require(process.argv[2]));"""
-    )
+    (tmp_path / "compile.cjs").write_text(program)
     (tmp_path / "node_modules").symlink_to(node.CLIENTS / "node_modules")
     run("node", "compile.cjs", ROOT / "docs" / "digest.schema.json", cwd=tmp_path)

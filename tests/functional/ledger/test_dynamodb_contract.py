@@ -149,22 +149,26 @@ def test_an_addition_creates_the_row_and_its_attributes(dynamo):
 # Limits.
 
 
-@pytest.mark.parametrize("actions, accepted", [(100, True), (101, False)])
-def test_a_transaction_has_at_most_100_actions(dynamo, actions, accepted):
-    check(accepted, dynamo.write, *(put("p", f"{n:03}") for n in range(actions)))
+def rows(count, **attributes):
+    return [put("p", f"{number:03}", **attributes) for number in range(count)]
 
 
-@pytest.mark.parametrize("rows, accepted", [(10, True), (11, False)])
-def test_a_transaction_has_at_most_4_mb(dynamo, rows, accepted):
-    text = "x" * (390 * 1024)
-    check(accepted, dynamo.write, *(put("p", f"{n:03}", Job=text) for n in range(rows)))
+# The largest request, and one with so much more. A row has PK, SK and Job with their values; text counts in UTF-8 bytes.
+ROOM, LARGE = 400 * 1024 - len("PKpSKsJob"), "x" * (390 * 1024)
+LIMITS = {
+    "100 actions": lambda dynamo, more: dynamo.write(*rows(100 + more)),
+    "4 MB": lambda dynamo, more: dynamo.write(*rows(10 + more, Job=LARGE)),
+    "400 KB a row": lambda dynamo, more: dynamo.write(put("p", "s", Job="x" * (ROOM + more))),
+    "100 keys": lambda dynamo, more: dynamo.batch_get(
+        [("p", f"{n:03}") for n in range(100 + more)]
+    ),
+}
 
 
-@pytest.mark.parametrize("spare, accepted", [(0, True), (-1, False)])
-def test_a_row_has_at_most_400_kb_with_the_names_of_its_attributes(dynamo, spare, accepted):
-    # PK, SK and Job with their values; text counts in UTF-8 bytes.
-    room = 400 * 1024 - len("PKpSKsJob")
-    check(accepted, dynamo.write, put("p", "s", Job="x" * (room - spare)))
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("more", [0, 1], ids=["at", "beyond"])
+def test_a_request_has_at_most_what_the_quotas_allow(dynamo, limit, more):
+    check(not more, LIMITS[limit], dynamo, more)
 
 
 @pytest.mark.parametrize(
@@ -179,17 +183,9 @@ def test_keys_have_1_to_2048_and_1_to_1024_bytes(dynamo, pk, sk, accepted):
     check(accepted, dynamo.write, put(pk, sk))
 
 
-def test_an_index_key_may_not_be_empty_text(dynamo):
+def test_text_is_unicode_that_utf_8_can_encode_and_not_empty_as_the_key_of_an_index(dynamo):
     check(False, dynamo.write, put("p", "s", StatusKey=""))
-
-
-def test_text_has_to_be_unicode_that_utf_8_can_encode(dynamo):
     refused(dynamo.write, put("p", "s", Message="\ud800"))
-
-
-@pytest.mark.parametrize("keys, accepted", [(100, True), (101, False)])
-def test_a_batch_reads_at_most_100_keys(dynamo, keys, accepted):
-    check(accepted, dynamo.batch_get, [("p", f"{n:03}") for n in range(keys)])
 
 
 # Reads.
@@ -228,7 +224,7 @@ def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(dynam
     keys = filled(dynamo, 6)
     dynamo.write(put("q", "05"))
     pages: list[list[str]] = []
-    start = {"Limit": 3, "ScanIndexForward": forward}
+    start: dict[str, object] = {"Limit": 3, "ScanIndexForward": forward}
     while len(pages) < 4:
         answer = of_partition(dynamo, **start)
         pages.append(keys_of(answer))

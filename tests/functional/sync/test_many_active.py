@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from math import ceil
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,12 @@ from jobledger.ledger.counts import LAYOUT
 from testing.builders import SCOPE, START, listed_job
 from testing.dynamodb_limits import size_of
 from testing.full import in_full
+from testing.processes import ROOT
 from testing.world import DAY, World
 
 ACTIVE = in_full(3_000, 50_000)
 NAME = "ä" * 256  # the longest name, of letters of two bytes
-ARCHITECTURE = Path(__file__).resolve().parents[3] / "docs" / "architecture.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
 def many(number: int) -> list[dict]:
@@ -54,11 +54,11 @@ def bounds() -> dict[str, int]:
 
 
 def check_sizes(world: World) -> None:
-    largest: dict[str, int] = defaultdict(int)
+    sizes: dict[str, int] = defaultdict(int)
     for key, item in world.database.items.items():
-        largest[kind(key)] = max(largest[kind(key)], size_of(item))
+        sizes[kind(key)] = max(sizes[kind(key)], size_of(item))
     documented = bounds()
-    assert {name: size for name, size in largest.items() if size > documented[name]} == {}
+    assert {name: size for name, size in sizes.items() if size > documented[name]} == {}
 
 
 def at_rest(world: World) -> tuple[dict[str, int], int, int]:

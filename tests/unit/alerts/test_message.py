@@ -98,11 +98,8 @@ def test_an_alert_is_as_it_was_approved(name, details, place):
     pages = [{"Board": f"{place.api_url}/board/jobs/{each['JobId']}"} for each in details[:linked]]
     pages += [{}] * (len(details) - len(pages))
     assert listed == [each | page for each, page in zip(details, pages, strict=True)]
-    parts = {
-        "Alert": document,
-        "Attributes": message.attributes,
-        "Chat": json.loads(chat.bodies["default"]),
-    }
+    said = json.loads(chat.bodies["default"])
+    parts = {"Alert": document, "Attributes": message.attributes, "Chat": said}
     written = f"Subject: {message.subject}\n\n{message.bodies['email']}\n"
     written += json.dumps(parts, indent=1, ensure_ascii=False) + "\n"
     file = ROOT / "tests" / "golden" / "alerts" / f"{name}.txt"
@@ -112,24 +109,19 @@ def test_an_alert_is_as_it_was_approved(name, details, place):
 
 
 @pytest.mark.parametrize(
-    "details",
+    "number, more",
     [
-        of(499),
-        of(1_000),
-        of(1_000, JobName="\U0001f600" * 256),
-        of(1_000, JobName='"' * 256),
-        of(2, Other="x" * 250_000),
-        of(1, Other="x" * 300_000),
-        of(1, JobId="x" * 250_000),
+        *((499, {}), (1_000, {}), (1_000, {"JobName": "\U0001f600" * 256})),
+        *((1_000, {"JobName": '"' * 256}), (2, {"Other": "x" * 250_000})),
+        *((1, {"Other": "x" * 300_000}), (1, {"JobId": "x" * 250_000})),
     ],
     ids=["499", "1000", "emoji", "quotes", "two large", "too large", "a large id"],
 )
-def test_a_message_is_within_the_limit_and_says_how_many_changes_are_left_out(details):
-    notification = render(changes(*details), PLACE, NOW)
+def test_a_message_is_within_the_limit_and_says_how_many_changes_are_left_out(number, more):
+    notification = render(changes(*of(number, **more)), PLACE, NOW)
     assert notification.size() <= MAX_BYTES
     document = json.loads(notification.bodies["default"])
     left_out = document["Truncated"].get("Changes", 0)
-    assert len(document["Changes"]) + left_out == len(details)
-    assert sum(document["Counts"].values()) == len(details)
+    assert len(document["Changes"]) + left_out == sum(document["Counts"].values()) == number
     # It leaves out no more than it must.
-    assert not left_out or notification.size() > MAX_BYTES * 0.9 or len(details) < 2
+    assert not left_out or notification.size() > MAX_BYTES * 0.9 or number < 2

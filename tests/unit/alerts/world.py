@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 
 from jobledger.alerts.message import Place
-from jobledger.alerts.run import Dependencies
+from jobledger.alerts.run import Dependencies, send_alerts
 from jobledger.sns import Notifier
 from jobledger.sqs import AlertQueue
+from testing.digests import MemoryTopic
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 PLACE = Place("111122223333", "us-east-1", "https://a1b2c3.execute-api.us-east-1.amazonaws.com/v1")
@@ -37,49 +38,38 @@ def detail(number: int = 0, **more: Any) -> dict[str, Any]:
 
 def event(number: int = 0, **more: Any) -> str:
     """Return a change event as EventBridge sends it to a queue."""
-    return json.dumps(
-        {
-            "version": "0",
-            "id": f"envelope-{number}",
-            "source": "jobledger",
-            "detail-type": "Comprehend Medical Job State Change",
-            "detail": detail(number, **more),
-        }
-    )
-
-
-def received(parameters: dict[str, Any], protocol: str) -> str:
-    """Return the text that a subscriber gets of a message: its protocol's, or the default."""
-    if parameters.get("MessageStructure") != "json":
-        return str(parameters["Message"])
-    bodies = json.loads(parameters["Message"])
-    return str(bodies.get(protocol, bodies["default"]))
-
-
-def refusal(code: str, status: int = 400) -> ClientError:
-    """Return an error of a service."""
-    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "Publish")
+    return json.dumps({"version": "0", "source": "jobledger", "detail": detail(number, **more)})
 
 
 class World:
-    """The function's clients: a queue, and topics with what was published. `sns_errors` come first, by topic."""
+    """The function on a queue and a topic in memory. SQS answers so many calls."""
 
     def __init__(self, bodies: Iterable[str] = (), *, chat: bool = False) -> None:
         self.waiting = {f"receipt-{number}": body for number, body in enumerate(bodies)}
         self.hidden: dict[str, str] = {}
-        self.published: list[dict[str, Any]] = []
-        self.sns_errors: dict[str, list[Exception]] = {}
+        self.topic = MemoryTopic()
         self.sqs_calls_until_failure = 1_000_000
         self.undeletable: set[str] = set()
         self.dependencies = Dependencies(
             queue=AlertQueue(self, "https://queue"),
-            notifier=Notifier(self),
+            notifier=Notifier(self.topic),
             topic=TOPIC,
             chat_topic=CHAT if chat else None,
             place=PLACE,
             now=lambda: NOW,
         )
+
+    def run(self) -> int:
+        """The number of changes that one run sends."""
+        changes: int = send_alerts(self.dependencies)["Changes"]
+        return changes
+
+    def published(self, topic: str = TOPIC) -> list[dict[str, Any]]:
+        return [taken for taken in self.topic.taken if taken["TopicArn"] == topic]
+
+    def documents(self) -> list[dict[str, Any]]:
+        """What programs get of each message to the alerts topic."""
+        return [json.loads(json.loads(taken["Message"])["default"]) for taken in self.published()]
 
     def receive_message(self, **parameters: Any) -> dict[str, Any]:
         self._call()
@@ -91,30 +81,16 @@ class World:
     def delete_message_batch(self, **parameters: Any) -> dict[str, Any]:
         self._call()
         assert len(parameters["Entries"]) <= 10
-        failed = []
-        for entry in parameters["Entries"]:
-            if entry["ReceiptHandle"] in self.undeletable:
-                failed.append({"Id": entry["Id"]})
-            else:
-                del self.hidden[entry["ReceiptHandle"]]
+        ids = {entry["ReceiptHandle"]: entry["Id"] for entry in parameters["Entries"]}
+        for receipt in ids.keys() - self.undeletable:
+            del self.hidden[receipt]
+        failed = [{"Id": ids[receipt]} for receipt in ids.keys() & self.undeletable]
         return {"Failed": failed} if failed else {}
-
-    def publish(self, **parameters: Any) -> dict[str, Any]:
-        errors = self.sns_errors.get(parameters["TopicArn"])
-        if errors:
-            raise errors.pop(0)
-        self.published.append(parameters)
-        return {"MessageId": f"message-{len(self.published)}"}
 
     def show_again(self) -> None:
         """Return to the queue what was read and not deleted, as SQS does after a while."""
         self.waiting |= self.hidden
         self.hidden = {}
-
-    def documents(self) -> list[dict[str, Any]]:
-        """Return what a queue got of each message to the alerts topic."""
-        texts = [received(p, "sqs") for p in self.published if p["TopicArn"] == TOPIC]
-        return [json.loads(text) for text in texts]
 
     def _call(self) -> None:
         if not self.sqs_calls_until_failure:

@@ -11,11 +11,8 @@ from testing.builders import full_job
 
 WINDOW = {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"}
 A_DIGEST: dict[str, Any] = {
-    "DigestId": "144db3b116a52a1dd65327e810103fe3",
-    "MessageId": "m",
-    "Window": WINDOW,
-    "Counts": {"COMPLETED": 1},
-}
+    "DigestId": "144db3b116a52a1dd65327e810103fe3", "MessageId": "m", "Window": WINDOW, "Counts": {"COMPLETED": 1},
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -35,11 +35,7 @@ SPECIAL_NAMES = [
 def legal_names(count: int = 1000) -> list[str]:
     """Names of all that the service allows, the awkward ones first."""
     source = random.Random(17)
-    letters = [
-        character
-        for character in map(chr, range(0x20, 0x30000))
-        if unicodedata.category(character)[0] in "LZN"
-    ]
+    letters = [c for c in map(chr, range(0x20, 0x30000)) if unicodedata.category(c)[0] in "LZN"]
     names = dict.fromkeys(SPECIAL_NAMES)
     while len(names) < count:
         length = source.choice([1, 2, 5, 20, 256])
@@ -68,12 +64,12 @@ def test_a_thousand_legal_names_survive_ledger_json_csv_and_ndjson():
 
 
 def names_in(form: str, body: str) -> list[str]:
+    jobs: list[Any] = rows_of(body) if form == "csv" else []
     if form == "json":
         jobs = json.loads(body)["ComprehendMedicalAsyncJobPropertiesList"]
-        return [job["JobName"] for job in jobs]
     if form == "ndjson":
-        return [json.loads(line)["JobName"] for line in body.split("\n")[:-1]]
-    return [row["JobName"] for row in rows_of(body)]
+        jobs = [*map(json.loads, body.split("\n")[:-1])]
+    return [job["JobName"] for job in jobs]
 
 
 @pytest.mark.parametrize("column", ["JobName", "Message", "InputDataConfig.S3Key"])
@@ -115,21 +111,17 @@ def test_the_columns_are_the_properties_of_the_service_and_then_ours():
     assert next(csv.reader([text])) == list(COLUMNS)
     assert len(COLUMNS) == 14 + 2 + 2  # two of the properties are two columns each
     assert COLUMNS[-2:] == ("Family", "OtherProperties")
-
-
-def test_what_the_service_adds_is_kept_in_the_last_column():
+    # Absent properties are empty cells, and added ones are in the last column.
     location = {"S3Bucket": "notes", "S3Key": "in/", "Region": "=eu"}
     added = {"Priority": 7, "Tags": [{"Key": "a"}], "InputDataConfig": location}
-    (row,) = rows_of(csv_text([json_of(full_job() | added)]))
+    jobs = [full_job() | added, {"JobId": "a"}, full_job(Message="a\ud800b")]
+    row, bare, surrogate = rows_of(csv_text([*map(json_of, jobs)]))
     assert row["InputDataConfig.S3Key"] == "in/"
     others = json.loads(row["OtherProperties"])
     assert others == {"Priority": 7, "Tags": [{"Key": "a"}], "InputDataConfig": {"Region": "=eu"}}
-
-
-def test_a_job_of_its_id_alone_has_empty_cells():
-    (row,) = rows_of(csv_text([json_of({"JobId": "a"})]))
-    filled = {name: cell for name, cell in row.items() if cell}
+    filled = {name: cell for name, cell in bare.items() if cell}
     assert filled == {"JobId": "a", "Family": "SNOMEDCT"}
+    assert surrogate["Message"] == "a\\ud800b", "the escape that it was"
 
 
 TEXTS = st.text() | st.sampled_from(
@@ -138,15 +130,10 @@ TEXTS = st.text() | st.sampled_from(
 VALUES = TEXTS | st.none() | st.integers() | st.lists(TEXTS) | st.dictionaries(TEXTS, TEXTS)
 LOCATIONS = st.dictionaries(st.sampled_from(["S3Bucket", "S3Key", "Region"]), TEXTS)
 JOBS = st.fixed_dictionaries(
-    {},
-    optional={
-        **dict.fromkeys([*PROPERTIES, "Family"], TEXTS),
-        "Message": VALUES,
-        "Added": VALUES,
-        "InputDataConfig": LOCATIONS | VALUES,
-        "OutputDataConfig": LOCATIONS,
+    {}, optional=dict.fromkeys([*PROPERTIES, "Family"], TEXTS) | {
+        "Message": VALUES, "Added": VALUES, "InputDataConfig": LOCATIONS | VALUES, "OutputDataConfig": LOCATIONS,
     },
-)
+)  # fmt: skip
 
 
 @settings(deadline=None)
@@ -158,20 +145,12 @@ def test_a_row_that_is_copied_from_json_is_the_one_that_is_made_cell_by_cell(job
     assert csv_text(texts) == by_cell
 
 
-def test_a_lone_surrogate_stays_the_escape_that_it_was():
-    (row,) = rows_of(csv_text([json_of(full_job(Message="a\ud800b"))]))
-    assert row["Message"] == "a\\ud800b"
-
-
-def test_excel_is_told_the_encoding_by_a_byte_order_mark_on_request():
+def test_a_byte_order_mark_is_there_on_request_and_ndjson_has_one_job_a_line():
     with running_api() as api:
         api.fill(full_job(1, JobName="Zürich"))
         plain, marked = (api.get("/jobs", Format=name) for name in ("csv", "csv-bom"))
     assert marked.content == b"\xef\xbb\xbf" + plain.content
     assert marked.headers["Content-Type"] == plain.headers["Content-Type"]
-
-
-def test_ndjson_is_one_job_a_line_whatever_its_message_holds():
     jobs = [json_of(full_job(number, Message="a\nb\r\nc")) for number in range(3)]
     lines = ndjson_text(jobs).split("\n")[:-1]
     assert [*map(json.loads, lines)] == [*map(json.loads, jobs)]

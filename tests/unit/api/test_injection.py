@@ -1,6 +1,7 @@
 """Strings that try to become headers, log lines or other requests stay what they are: data."""
 
 import json
+import re
 
 import pytest
 
@@ -44,28 +45,22 @@ def test_a_string_stays_data_wherever_it_is_sent(api, text):
         answers = answers_to(api, text)
     for answer in answers:
         assert 200 <= answer.status < 500
-        for name, value in answer.headers.items():
-            assert (name + value).isascii()
-            assert (name + value).isprintable()
-            assert "forged" not in value
-            assert "evil" not in value
+        for header in map("".join, answer.headers.items()):
+            assert (header.isascii(), header.isprintable()) == (True, True)
+        assert not re.search("forged|evil", "".join(answer.headers.values()))
         if answer.status >= 400:
             json.loads(answer.body)
     for line in logged:
-        assert "forged" not in line
-        assert "evil" not in line
+        assert not re.search("forged|evil", line)
         assert len(line.splitlines()) == 1
         json.loads(line)
 
 
-@pytest.mark.parametrize(
-    "name", ['a>; rel="x"'.replace(">", "%3E"), "a b", "ünï", "\u2028", "a+b=c@d%"]
-)
+@pytest.mark.parametrize("name", ["a%3E rel=x", "a b", "ünï", "\u2028", "a+b=c@d%"])
 def test_a_name_in_a_link_is_percent_encoded(name):
-    legal = name.replace(";", "").replace('"', "")
     with running_api() as api:
-        api.fill(full_job(1, JobName=legal), full_job(2, JobName=legal))
-        link = api.get("/jobs", JobName=legal, MaxResults=1).headers["Link"]
+        api.fill(full_job(1, JobName=name), full_job(2, JobName=name))
+        link = api.get("/jobs", JobName=name, MaxResults=1).headers["Link"]
     target = link.removeprefix("<").removesuffix('>; rel="next"')
     assert link == f'<{target}>; rel="next"'
     assert not set(target) & set('<>" \\')

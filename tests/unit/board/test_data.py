@@ -26,16 +26,25 @@ def api():
         yield running
 
 
-def reader(api, go_on=lambda: None):
-    return BoardReader(api.ledger, tuple(Family), lambda: api.now, go_on)
+def overview(api, window=None, go_on=lambda: None):
+    reader = BoardReader(api.ledger, tuple(Family), lambda: api.now, go_on)
+    return read_overview(reader, tuple(Family), window or last_days(api.now), api.now)
 
 
-def overview(api, window=None, **more):
-    return read_overview(reader(api, **more), tuple(Family), window or last_days(api.now), api.now)
+def counts_of(api, window=None):
+    counts = overview(api, window).counts
+    assert counts is not None
+    return counts
 
 
-def running(number, submitted):
-    return full_job(number, JobStatus="IN_PROGRESS", EndTime=None, SubmitTime=submitted)
+def last_hours(hours):
+    after = rfc3339(NOW - timedelta(hours=hours))
+    return SubmitTimes(after, None, after, NOW)
+
+
+def running(number, submitted, **more):
+    usual = {"JobStatus": "IN_PROGRESS", "EndTime": None, "SubmitTime": submitted}
+    return full_job(number, **usual | more)
 
 
 def ended(number, seconds, **more):
@@ -51,8 +60,7 @@ def test_days_are_counted_in_utc_with_the_first_day_whole(api):
         full_job(3, SubmitTime=midnight - 29 * DAY),
         full_job(4, SubmitTime=midnight - 29 * DAY - 0.001),
     )
-    counts = overview(api).counts
-    assert counts is not None
+    counts = counts_of(api)
     assert len(counts.days) == DAYS
     assert counts.days[0].date == rfc3339(NOW - timedelta(days=29))[:10]
     assert [sum(day.statuses.values()) for day in counts.days] == [1, *[0] * 27, 1, 1]
@@ -63,8 +71,7 @@ def test_days_are_counted_in_utc_with_the_first_day_whole(api):
 def test_durations_are_counted_by_family_on_a_logarithmic_scale(api):
     api.fill(*(ended(number, 100 * number) for number in range(1, 21)))
     api.fill(ended(1, 5), ended(2, 1_000_000), family=Family.PHI)
-    counts = overview(api).counts
-    assert counts is not None
+    counts = counts_of(api)
     snomed, phi = counts.durations[Family.SNOMEDCT], counts.durations[Family.PHI]
     assert (snomed.total, snomed.p50, snomed.p95, snomed.longest) == (20, 1_000.0, 1_900.0, 2_000.0)
     assert sum(count for _, count in snomed.bins) == 20
@@ -82,8 +89,7 @@ def test_an_active_job_is_long_above_its_family_and_an_hour_whatever_the_window(
     # In the last 30 days one minute, and before that ten hours.
     api.fill(ended(1, 60), *(ended(24 * 40 + n, 36_000) for n in range(20)))
     api.fill(running(500, TODAY - age))
-    after = rfc3339(NOW - timedelta(days=days))
-    found = overview(api, SubmitTimes(after, None, after, NOW)).active
+    found = overview(api, last_hours(24 * days)).active
     (job,) = found.jobs
     assert runs_long(age, found.usual[job.family].p95) is is_long
 
@@ -91,8 +97,7 @@ def test_an_active_job_is_long_above_its_family_and_an_hour_whatever_the_window(
 def test_active_jobs_are_listed_oldest_first_whenever_they_were_submitted(api):
     jobs = {"SUBMITTED": Family.PHI, "STOP_REQUESTED": Family.RXNORM, "IN_PROGRESS": Family.PHI}
     for number, (status, family) in enumerate(jobs.items()):
-        job = full_job(number, JobStatus=status, EndTime=None, SubmitTime=TODAY - 90 * DAY + number)
-        api.fill(job, family=family)
+        api.fill(running(number, TODAY - 90 * DAY + number, JobStatus=status), family=family)
     found = overview(api).active
     assert [job.job_id for job in found.jobs] == [f"{number:032x}" for number in range(3)]
     assert found.total == 3
@@ -104,8 +109,7 @@ def test_jobs_that_the_service_has_deleted_push_no_active_job_out(api):
         job_id, submitted = f"{number:032x}", NOW + timedelta(days=-90, seconds=number)
         api.ledger.mark_expired(Family.SNOMEDCT, job_id, rfc3339(submitted))
     api.fill(running(100, TODAY - 60))
-    found = overview(api).active
-    assert [job.job_id for job in found.jobs] == [f"{100:032x}"]
+    assert [job.job_id for job in overview(api).active.jobs] == [f"{100:032x}"]
     page = api.get("/jobs", Active="true")
     assert [job["JobId"] for job in page.jobs] == [f"{100:032x}"]
     assert len(api.get("/jobs", JobStatus="IN_PROGRESS").jobs) == 61
@@ -142,28 +146,20 @@ def test_too_many_jobs_are_not_counted(api, monkeypatch):
     assert len(page.all("table", "jobs")[0].all("tr")) == 12
 
 
-def test_counting_stops_when_time_runs_out(api):
+def test_counting_stops_when_time_runs_out_and_a_shorter_window_has_fewer_days(api):
     def stop():
         raise TooMuchToSummarise
 
     api.fill(ended(1, 60))
     assert overview(api, go_on=stop).counts is None
-
-
-def test_a_shorter_window_has_fewer_days(api):
     for hours, days in ((1, 1), (13, 2), (48, 3), (24 * 90, DAYS), (-5, 1)):
-        after = rfc3339(NOW - timedelta(hours=hours))
-        counts = overview(api, SubmitTimes(after, None, after, NOW)).counts
-        assert counts is not None
+        counts = counts_of(api, last_hours(hours))
         assert (len(counts.days), counts.days[-1].date) == (days, rfc3339(NOW)[:10])
 
 
-def test_a_scale_ends_at_a_round_number_with_a_whole_half():
+def test_a_scale_ends_at_a_round_number_and_one_failure_among_a_million_is_visible():
     tops = {0: 2, 1: 2, 3: 4, 9: 10, 10: 10, 11: 12, 95: 100, 101: 120, 999: 1_000, 4_321: 5_000}
     assert {value: _round_up(value) for value in tops} == tops
-
-
-def test_one_failure_among_a_million_is_visible_in_the_bar():
     parts = parsed(status_bar({"COMPLETED": 1_000_000, "FAILED": 1})).all("rect")
     widths = [float(part.attributes["width"].rstrip("%")) for part in parts]
     assert min(widths) > 0.5
@@ -171,18 +167,10 @@ def test_one_failure_among_a_million_is_visible_in_the_bar():
     assert "No jobs" in status_bar({"COMPLETED": 0})
 
 
-@pytest.mark.parametrize(
-    "seconds, exact, rounded",
-    [
-        (None, "–", "–"),
-        (0.4, "0 s", "0 s"),
-        (59.9, "59 s", "60 s"),
-        (61, "1 min 1 s", "61 s"),
-        (409, "6 min 49 s", "7 min"),
-        (3_600, "1 h", "60 min"),
-        (9_000, "2 h 30 min", "2.5 h"),
+def test_durations_are_written_for_people():
+    for seconds, exact, rounded in (
+        (None, "–", "–"), (0.4, "0 s", "0 s"), (59.9, "59 s", "60 s"), (61, "1 min 1 s", "61 s"),
+        (409, "6 min 49 s", "7 min"), (3_600, "1 h", "60 min"), (9_000, "2 h 30 min", "2.5 h"),
         (266_400, "3 d 2 h", "74.0 h"),
-    ],
-)
-def test_durations_are_written_for_people(seconds, exact, rounded):
-    assert (span(seconds), about(seconds)) == (exact, rounded)
+    ):  # fmt: skip
+        assert (span(seconds), about(seconds)) == (exact, rounded)

@@ -17,13 +17,11 @@ ALLOWED_BYTES = 400_000
 
 
 def jobs_with(texts):
-    def job(number, text):
+    for number, text in enumerate(texts):
         place = {"S3Bucket": text, "S3Key": text * 10}
-        places = {"InputDataConfig": place, "OutputDataConfig": place, "DataAccessRoleArn": text}
-        times = {"SubmitTime": NOW.timestamp() - 60 - number}
-        return full_job(number, JobName=text, Message=text, JobStatus="FAILED", **places, **times)
-
-    return [job(number, text) for number, text in enumerate(texts)]
+        more = {"InputDataConfig": place, "OutputDataConfig": place, "DataAccessRoleArn": text}
+        more |= {"SubmitTime": NOW.timestamp() - 60 - number, "JobStatus": "FAILED"}
+        yield full_job(number, JobName=text, Message=text, **more)
 
 
 def board_of(texts, **query):

@@ -2,18 +2,17 @@
 
 import json
 import re
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from jobledger.errors import LedgerUnavailable, UnexpectedError
 from jobledger.handlers import widget
-from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Table
 from jobledger.service import Family
-from testing.api import ENVIRONMENT, Context, logged_lines, running_api
+from testing.api import Context, logged_lines, running_api
 from testing.boards import hostile_texts, parsed
-from testing.builders import NOW, SCOPE, full_job
+from testing.builders import NOW, full_job
 
 ARN = "arn:aws:lambda:us-east-1:111122223333:function:widget:live"
 TODAY = NOW.timestamp()
@@ -40,12 +39,9 @@ def ask(api):
     failed = {"JobStatus": "FAILED", "JobName": "pathology", "Message": "No input."}
     api.fill(full_job(201, SubmitTime=TODAY - 90, **failed), family=Family.PHI)
     api.mark_synced()
-    ledger = Ledger(Table(api.database, "ledger"), SCOPE, lambda: NOW)
-
     with (
-        mock.patch.dict("os.environ", ENVIRONMENT),
-        mock.patch.object(widget, "_ledger", return_value=ledger),
-        mock.patch.object(widget, "_now", return_value=NOW),
+        mock.patch.object(widget, "_ledger", api.its_ledger),
+        mock.patch.object(widget, "_now", api.its_time),
     ):
         yield lambda **event: widget.handler(event, WidgetContext())
 
@@ -53,12 +49,8 @@ def ask(api):
 def context(hours=24, *, zoom=None, form=None, params=None, **more):
     """Return a widgetContext as the user guide shows it, for the last hours."""
     now, hour = round(TODAY * 1000), 3_600_000
-    times = {
-        "mode": "relative",
-        "start": now - hours * hour,
-        "end": now,
-        "relativeStart": hours * hour,
-    }
+    times = {"mode": "relative", "relativeStart": hours * hour, "start": now - hours * hour}
+    times["end"] = now
     if zoom:
         times["zoom"] = {"start": now - zoom[0] * hour, "end": now - zoom[1] * hour}
     return {
@@ -70,19 +62,17 @@ def context(hours=24, *, zoom=None, form=None, params=None, **more):
 
 
 def actions_of(html):
-    """Return each action as the element before it, its attributes and its parameters."""
-    found = []
+    """Each action as the text of the link before it, its attributes and its parameters."""
+    return list(actions_below(parsed(html)))
 
-    def walk(node):
-        for before, child in zip([None, *node.children], node.children, strict=False):
-            if child.tag == "cwdb-action":
-                assert before is not None
-                assert before.tag == "a"
-                found.append((before.text, child.attributes, json.loads(child.text)))
-            walk(child)
 
-    walk(parsed(html))
-    return found
+def actions_below(node):
+    for before, child in zip([None, *node.children], node.children, strict=False):
+        if child.tag == "cwdb-action":
+            assert before is not None
+            assert before.tag == "a"
+            yield before.text, child.attributes, json.loads(child.text)
+        yield from actions_below(child)
 
 
 def action_of(html, label):
@@ -96,9 +86,8 @@ def rows_of(html):
 def test_describe_returns_documentation_as_markdown(ask):
     described = ask(describe=True, widgetContext=context())
     assert described.startswith("## Job Ledger\n")
-    assert "```yaml" in described
-    for name in ("Family", "JobStatus", "JobName", "JobNamePrefix", "Order", "MaxResults"):
-        assert f"**{name}**" in described
+    names = ("Family", "JobStatus", "JobName", "JobNamePrefix", "Order", "MaxResults")
+    assert all(text in described for text in ("```yaml", *(f"**{name}**" for name in names)))
 
 
 def test_the_widget_shows_the_board_in_html_that_cloudwatch_keeps(ask):
@@ -111,10 +100,8 @@ def test_the_widget_shows_the_board_in_html_that_cloudwatch_keeps(ask):
     assert not re.search(r"\son\w+=|javascript:|https?://|@import|url\(", html)
     assert "No input." in page.text
     assert "Synced with Comprehend Medical" in page.text
-
-
-def test_the_styles_of_the_widget_touch_nothing_outside_it(ask):
-    (style,) = parsed(ask(widgetContext=context())).all("style")
+    # The styles touch nothing outside the widget.
+    (style,) = page.all("style")
     rules = re.sub(r"/\*.*?\*/|@(container|media)[^{]*", "", style.text, flags=re.DOTALL)
     groups = re.findall(r"([^{}]+)\{", rules)
     # Commas in :is(…) separate no selectors.
@@ -133,30 +120,26 @@ def test_the_widget_has_the_theme_and_the_size_of_the_dashboard_s(ask):
     assert not parsed(ask(widgetContext=context(width=320))).all("svg", "days")
 
 
-@pytest.mark.parametrize("hours, zoom, count", [(24, None, 24), (6, None, 6), (24, (12, 8), 3)])
-def test_the_time_range_or_zoom_of_the_dashboard_is_the_range_of_submit_times(
-    ask, hours, zoom, count
-):
+def test_the_time_range_or_zoom_of_the_dashboard_is_the_range_of_submit_times(ask):
     # Bounds are exclusive, and the failed job is 90 seconds old.
-    html = ask(widgetContext=context(hours, zoom=zoom), MaxResults=50)
-    assert len(rows_of(html)) == count
-    tile = next(t for t in parsed(html).all("a", "tile") if "Completed" in t.text)
-    assert tile.all("span", "count")[0].text == str(count - (zoom is None))
+    for hours, zoom, count in ((24, None, 24), (6, None, 6), (24, (12, 8), 3)):
+        html = ask(widgetContext=context(hours, zoom=zoom), MaxResults=50)
+        assert len(rows_of(html)) == count
+        tile = next(t for t in parsed(html).all("a", "tile") if "Completed" in t.text)
+        assert tile.all("span", "count")[0].text == str(count - (zoom is None))
 
 
 def test_every_action_calls_the_function_that_was_invoked(ask):
     found = actions_of(ask(widgetContext=context(72)))
-    assert {attributes["endpoint"] for _, attributes, _ in found} == {ARN}
-    assert {attributes["action"] for _, attributes, _ in found} == {"call"}
-    assert {parameters["Action"] for _, _, parameters in found} == {"Filter", "List", "Job"}
-    assert {a["display"] for _, a, p in found if p["Action"] == "Job"} == {"popup"}
-    assert {a["display"] for _, a, p in found if p["Action"] != "Job"} == {"widget"}
+    assert {(a["endpoint"], a["action"], a["display"], p["Action"]) for _, a, p in found} == {
+        (ARN, "call", "popup", "Job"), (ARN, "call", "widget", "Filter"), (ARN, "call", "widget", "List"),
+    }  # fmt: skip
 
 
 def test_the_filter_action_applies_the_form(ask):
-    first = ask(widgetContext=context())
-    filtered = ask(**action_of(first, "Apply filters"), widgetContext=context(
-        form={"JobStatus": "FAILED", "Family": "", "JobName": "", "JobNamePrefix": "path"}))  # fmt: skip
+    apply = action_of(ask(widgetContext=context()), "Apply filters")
+    asked = {"JobStatus": "FAILED", "Family": "", "JobName": "", "JobNamePrefix": "path"}
+    filtered = ask(**apply, widgetContext=context(form=asked))
     assert len(rows_of(filtered)) == 1
     (form,) = parsed(filtered).all("form")
     assert form.one("input", name="JobNamePrefix").attributes["value"] == "path"
@@ -204,9 +187,8 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
         assert len(rows_of(ask(Action="Filter", widgetContext=narrowed))) == count
 
 
-@pytest.mark.parametrize(
-    "event, said",
-    [
+def test_a_mistake_is_explained_in_the_widget(ask):
+    for event, said in (
         ({"Action": "Delete"}, "one of Filter, List, Job"),
         ({"JobStatus": "BOGUS"}, "one of SUBMITTED"),
         ({"jobname": "x"}, "Did you mean JobName?"),
@@ -221,31 +203,25 @@ def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
         ({"Family": "DENTAL"}, "one of SNOMEDCT"),
         # Before the dashboard's range: its start is then the other bound.
         ({"SubmitTimeBefore": "2020-01-01"}, "a time earlier than SubmitTimeBefore"),
-    ],
-)
-def test_a_mistake_is_explained_in_the_widget(ask, event, said):
-    html = ask(**event, widgetContext=context())
-    assert said in parsed(html).text
-    assert "BOGUS" not in html
+    ):
+        html = ask(**event, widgetContext=context())
+        assert said in parsed(html).text, event
+        assert "BOGUS" not in html
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
+def test_a_context_of_another_shape_is_no_error_and_an_unavailable_ledger_explained(ask, api):
+    odd: Any
+    for odd in (
         None, [], "x", {}, {"timeRange": None}, {"timeRange": {"start": "x", "end": None}},
         {"timeRange": {"start": 10**30, "end": -(10**30)}}, {"timeRange": {"start": float("nan")}},
         {"forms": []}, {"forms": {"all": None}}, {"params": 3}, {"width": "x", "height": float("inf")},
         {"theme": ["dark"]}, {"timeRange": {"zoom": []}},
-    ],
-)  # fmt: skip
-def test_a_context_of_another_shape_is_no_error(ask, odd):
-    html = ask(widgetContext=odd)
-    assert parsed(html).all("h2")
-    assert "internal error" not in html
+    ):  # fmt: skip
+        html = ask(widgetContext=odd)
+        assert parsed(html).all("h2")
+        assert "internal error" not in html
     assert parsed(ask()).all("h2")
 
-
-def test_a_ledger_that_is_unavailable_is_explained(ask, api):
     def fail(_):
         raise LedgerUnavailable("ProvisionedThroughputExceededException")
 
@@ -253,22 +229,18 @@ def test_a_ledger_that_is_unavailable_is_explained(ask, api):
     assert "temporarily unavailable" in ask(widgetContext=context())
 
 
-def test_an_internal_error_quotes_nothing(ask, monkeypatch):
+def test_neither_a_log_nor_an_internal_error_has_a_name(ask, monkeypatch):
     def break_down(*_):
         raise KeyError("a-patient")
 
-    monkeypatch.setattr(widget, "respond", break_down)
-    with logged_lines() as logged, pytest.raises(UnexpectedError) as raised:
-        ask(widgetContext=context())
-    assert json.loads(logged[-1])["error"] == "KeyError"
-    assert "a-patient" not in f"{raised.value}{logged}"
-
-
-def test_no_name_gets_into_a_log(ask):
     with logged_lines() as logged:
         ask(widgetContext=context(form={"JobName": "pathology"}), Action="Filter")
         ask(JobName="a-patient", JobStatus="x", widgetContext=context())
-    assert not re.search("pathology|a-patient", "".join(logged))
+        monkeypatch.setattr(widget, "respond", break_down)
+        with pytest.raises(UnexpectedError) as raised:
+            ask(widgetContext=context())
+    assert json.loads(logged[-1])["error"] == "KeyError"
+    assert not re.search("pathology|a-patient", f"{raised.value}{logged}")
 
 
 def test_hostile_names_and_forms_stay_text(ask, api):
@@ -283,16 +255,13 @@ def test_hostile_names_and_forms_stay_text(ask, api):
         assert {a["endpoint"] for _, a, _ in actions_of(html)} <= {ARN}
 
 
-def test_the_same_renderer_makes_the_rows_of_page_and_widget(ask, api):
+def test_the_rows_are_those_of_the_page_and_a_year_is_counted_within_bounds(ask, api):
     page = api.get("/board", MaxResults=24).body
     shown, on_page = (
         [[cell.text for cell in row.all("td")[1:]] for row in rows_of(html)]
         for html in (ask(widgetContext=context(), MaxResults=24), page)
     )
     assert shown == on_page
-
-
-def test_the_relative_range_of_a_year_counts_within_bounds(ask, api):
     before = api.database.rows_read
     html = ask(widgetContext=context(24 * 365))
     assert "101" in parsed(html).one("section", **{"aria-labelledby": "totals"}).text

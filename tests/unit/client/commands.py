@@ -32,13 +32,9 @@ def command(*arguments: str) -> list[str]:
 
 def start(url: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command(*arguments),
-        env=environment(url, **more),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
+        command(*arguments), env=environment(url, **more), encoding="utf-8",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 def next_line(process: subprocess.Popen[str]) -> str:
@@ -64,13 +60,9 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
-            command(*arguments),
-            env=environment(url, **more),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
+            command(*arguments), env=environment(url, **more), stdin=slave, stdout=slave, stderr=slave,
             start_new_session=True,
-        )
+        )  # fmt: skip
         os.close(slave)
         # A part can end within a character.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -1,14 +1,21 @@
-"""A fast stand-in for the API's list: pages of one job repeated, as many as a test wants."""
-
-import json
+"""Answers of the API: a page, a description, and pages of one job repeated, as many as a test wants."""
 
 from jobledger.jobs import job_from_service
 from jobledger.service import Family
 from testing.builders import full_job
-from testing.scripted_server import Received, Scripted
+from testing.scripted_server import Received, Scripted, document
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 SIZE = 500
+
+
+def page(*jobs, **more):
+    return document({LIST: list(jobs), "AsOf": None} | more)
+
+
+def described(job, *history, **more):
+    body = {"ComprehendMedicalAsyncJobProperties": job, "History": list(history)}
+    return document(body | more)
 
 
 class Paged:
@@ -26,7 +33,7 @@ class Paged:
 
     def __call__(self, request: Received) -> Scripted | None:
         if request.path == "/summary":
-            return Scripted(body=json.dumps({"Total": self.pages * SIZE}).encode())
+            return document({"Total": self.pages * SIZE})
         number = int(request.query.get("NextToken", ["0"])[0]) + 1
         self.served = max(number, self.served)
         more = number < self.pages

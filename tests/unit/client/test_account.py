@@ -8,9 +8,9 @@ import pytest
 from botocore.config import Config
 
 from job_ledger import ApiError, ConnectionFailed, CredentialsUnavailable, JobLedger
-from testing.scripted_server import Scripted, problem, scripted
+from testing.scripted_server import document, problem, scripted
 
-HEALTHY = Scripted(body=b'{"Status": "ok", "Families": {}}')
+HEALTHY = document({"Status": "ok", "Families": {}})
 KEYS = {"aws_access_key_id": "mine", "aws_secret_access_key": "secret"}
 
 
@@ -34,21 +34,17 @@ def test_what_signs_can_be_given_as_to_boto3(given, key, region, token):
     if given.get("session") == "botocore":
         given = {"session": botocore.session.Session()}
     # The server refuses any key and region but its own.
-    with scripted(HEALTHY) as server, JobLedger(server.url, **given) as ledger, suppress(ApiError):
-        ledger.health()
+    with scripted(HEALTHY) as server, suppress(ApiError):
+        ledger = JobLedger(endpoint_url=server.url, **given)
+        assert ledger.url == server.url
+        assert ledger.health()["Status"] == "ok"
     headers = server.received[0].headers
     assert f"Credential={key}/" in headers["authorization"]
     assert f"/{region}/execute-api/" in headers["authorization"]
     assert headers.get("x-amz-security-token") == token
 
 
-def test_the_address_can_be_given_as_to_boto3():
-    with scripted(HEALTHY) as server, JobLedger(endpoint_url=server.url) as ledger:
-        assert ledger.url == server.url
-        assert ledger.health()["Status"] == "ok"
-
-
-def test_a_configuration_sets_times_and_attempts():
+def test_a_configuration_sets_times_attempts_and_a_proxy():
     config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     with scripted(problem(500)) as server, JobLedger(server.url, config=config) as ledger:
         ledger._http._sleep = lambda _: None
@@ -57,22 +53,15 @@ def test_a_configuration_sets_times_and_attempts():
         assert ledger._http.account.config.read_timeout == 2
     assert len(server.received) == 2
     fewer = Config(proxies={"http": "http://127.0.0.1:1"}, retries={"max_attempts": 0})
-    with (
-        scripted(HEALTHY) as server,
-        JobLedger(server.url, config=fewer) as ledger,
-        pytest.raises(ConnectionFailed, match="the proxy"),
-    ):
-        ledger.health()
+    with scripted(HEALTHY) as server, pytest.raises(ConnectionFailed, match="the proxy"):
+        JobLedger(server.url, config=fewer).health()
     assert server.received == []
 
 
-def test_a_session_is_left_as_it_was():
+def test_a_session_is_left_as_it_was_and_wrong_arguments_are_refused():
     session = boto3.Session(region_name="eu-west-1")
     JobLedger("http://127.0.0.1:1", session=session, region_name="us-east-2")
     assert session.region_name == "eu-west-1"
-
-
-def test_half_of_a_key_and_an_unknown_argument_are_refused():
     with pytest.raises(CredentialsUnavailable, match="belong together"):
         JobLedger("http://127.0.0.1:1", aws_access_key_id="mine")
     with pytest.raises(TypeError, match="unexpected keyword argument 'regionname'"):

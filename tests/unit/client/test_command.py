@@ -7,91 +7,65 @@ import re
 import signal
 import subprocess
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from job_ledger.command.table import COLUMNS
-from testing.scripted_server import Scripted, answering, problem, scripted
+from testing.scripted_server import Scripted, answering, document, problem, scripted
 from testing.served_api import JOBS
 from tests.unit.client.commands import command, environment, next_line, on_terminal, start
 from tests.unit.client.commands import run as run_process
+from tests.unit.client.paged import LIST, described, page
 
 ESCAPE = "\x1b["
 PHI = f"{9_001:032x}"
-LIST = "ComprehendMedicalAsyncJobPropertiesList"
 FORMATS = ("table", "json", "csv", "ndjson")
-
-
-def page(*jobs):
-    return Scripted(body=json.dumps({LIST: list(jobs), "AsOf": None}).encode())
-
-
-def described(job):
-    body = {"ComprehendMedicalAsyncJobProperties": job, "History": []}
-    return Scripted(body=json.dumps(body).encode())
+NOWHERE = "http://127.0.0.1:1"
 
 
 def a_job(job_id, status):
     return {"JobId": job_id, "JobStatus": status, "Family": "PHI"}
 
 
-def test_in_a_pipe_the_table_has_tabs_between_whole_values(server):
+def test_in_a_pipe_the_table_is_plain_with_tabs_and_on_a_terminal_it_has_colour(server):
     done = run_process(server.url, "jobs", "--family", "phi")
     heading, *rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert heading == list(COLUMNS)
     assert [row[:2] for row in rows] == [["nightly-notes", "STOPPED"], ["夜 =1+1", "FAILED"]]
     assert rows[1][4:6] == ["PHI", PHI]
-    assert all(len(row) == len(COLUMNS) for row in rows)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_pipe_is_plain_and_a_terminal_has_colour(server, run):
-    arguments = ("jobs", "--family", "PHI")
-    plain = run(server.url, *arguments).stdout
-    code, coloured = on_terminal(server.url, *arguments)
-    assert code == 0
-    assert ESCAPE not in plain
-    assert f"{ESCAPE}1;31mFAILED" in coloured
+    assert {len(row) for row in rows} == {len(COLUMNS)}
+    assert (done.returncode, done.stderr, ESCAPE in done.stdout) == (0, "", False)
+    code, coloured = on_terminal(server.url, "jobs", "--family", "PHI")
+    assert (code, f"{ESCAPE}1;31mFAILED" in coloured) == (0, True)
     # What the service's message could do to the terminal is text.
-    assert r"\x1b[31mno" in plain
+    assert r"\x1b[31mno" in done.stdout
     assert ESCAPE + "31mno" not in coloured
 
 
-@pytest.mark.parametrize(
-    "variables, pipe, terminal",
-    [
-        ({"FORCE_COLOR": "0"}, False, False),
-        ({"FORCE_COLOR": "false"}, False, False),
-        ({"FORCE_COLOR": ""}, False, True),
-        ({"NO_COLOR": "1"}, False, False),
-        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
-        ({"FORCE_COLOR": "1"}, True, True),
-    ],
-    ids=str,
-)
-def test_colours_are_for_terminals_and_where_they_are_asked_for(
-    server, run, variables, pipe, terminal
-):
-    for subcommand in ("summary", "health"):  # a table of jobs in a pipe is data
-        assert (ESCAPE in run(server.url, subcommand, **variables).stdout) == pipe
-    shown = on_terminal(server.url, "jobs", **variables)[1]
-    assert bool(re.search(r"\x1b\[[\d;]*3\dm|\x1b\[1m", shown)) == terminal
+def test_colours_are_for_terminals_or_on_request(server, run):
+    variables: Any
+    for variables, pipe, terminal in (
+        ({"FORCE_COLOR": "0"}, False, False), ({"FORCE_COLOR": "false"}, False, False),
+        ({"FORCE_COLOR": ""}, False, True), ({"FORCE_COLOR": "1"}, True, True),
+        ({"NO_COLOR": "1"}, False, False), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
+    ):  # fmt: skip
+        for subcommand in ("summary", "health"):  # a table of jobs in a pipe is data
+            assert (ESCAPE in run(server.url, subcommand, **variables).stdout) == pipe
+        shown = on_terminal(server.url, "jobs", **variables)[1]
+        assert bool(re.search(r"\x1b\[[\d;]*3\dm|\x1b\[1m", shown)) == terminal, variables
 
 
-def test_one_page_says_how_to_get_the_next(server, run):
+def test_one_page_says_how_to_get_the_next_and_on_a_terminal_without_a_token(server, run):
     arguments = ("--family", "SNOMEDCT", "--max-results", "2")
     done = run(server.url, "jobs", *arguments, "--format", "ndjson")
     token = done.stderr.split()[-1]
     assert "use --all" in done.stderr
     rest = run(server.url, "jobs", *arguments, "--next-token", token, "--format", "json")
-    ids = [json.loads(line)["JobId"] for line in done.stdout.splitlines()]
-    ids += [job["JobId"] for job in json.loads(rest.stdout)[LIST]]
+    ids = [*ids_in("ndjson", done.stdout), *ids_in("json", rest.stdout)]
     assert ids == [f"{JOBS - n:032x}" for n in (1, 2, 3, 4)]
     assert json.loads(rest.stdout)["NextToken"]
-
-
-def test_on_a_terminal_no_token_follows_a_page(server):
     shown = on_terminal(server.url, "jobs", "--max-results", "2")[1]
     assert "There are more jobs: use --all.\r\n" in shown
     assert "--next-token" not in shown
@@ -100,19 +74,17 @@ def test_on_a_terminal_no_token_follows_a_page(server):
 def test_people_see_every_family_unless_they_name_some(server, run):
     lines = run(server.url, "jobs", "--all").stdout.splitlines()
     assert {line.split("\t")[4] for line in lines} == {"FAMILY", "SNOMEDCT", "PHI"}
-    assert run(server.url, "summary").stdout.startswith("1,205 jobs")
     done = run(server.url, "wait", "--job-name", "夜 =1+1")
     assert (done.returncode, done.stdout.split("\t")[:2]) == (4, ["夜 =1+1", "FAILED"])
 
 
-@pytest.mark.parametrize("everything", [True, False])
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_has_the_same_jobs(server, run, form, everything):
-    chosen = ["--all", "--max-results", "400"] if everything else ["--max-results", "7"]
-    done = run(server.url, "jobs", "--family", "SNOMEDCT", *chosen, "--format", form)
-    assert done.returncode == 0, done.stderr
-    count = JOBS if everything else 7
-    assert ids_in(form, done.stdout) == [f"{n:032x}" for n in range(JOBS - 1, JOBS - 1 - count, -1)]
+def test_every_format_has_the_same_jobs(server, run, form):
+    for chosen, count in ((["--all", "--max-results", "400"], JOBS), (["--max-results", "7"], 7)):
+        done = run(server.url, "jobs", "--family", "SNOMEDCT", *chosen, "--format", form)
+        assert done.returncode == 0, done.stderr
+        expected = [f"{n:032x}" for n in range(JOBS - 1, JOBS - 1 - count, -1)]
+        assert ids_in(form, done.stdout) == expected
 
 
 def ids_in(form, text):
@@ -127,32 +99,29 @@ def ids_in(form, text):
     return [row["JobId"] for row in csv.DictReader(io.StringIO(text, newline=""))]
 
 
-@pytest.mark.parametrize(
-    "arguments, sent",
-    [
-        (["--status", "failed", "--status", "STOPPED"], "JobStatus=FAILED&JobStatus=STOPPED"),
-        (["--job-name", "a b"], "JobName=a%20b"),
-        (["--name-prefix", "n"], "JobNamePrefix=n"),
-        (["--after", "2026-11-01"], "SubmitTimeAfter=2026-11-01"),
-        (["--before", "2026-11-24T00:00:00+01:00"], "SubmitTimeBefore=2026-11-24T00%3A00%3A00%2B01%3A00"),
-        (["--order", "ascending"], "Order=ascending"),
-        (["--max-results", "5"], "MaxResults=5"),
-        (["--next-token", "abc"], "NextToken=abc"),
-        (["--consistent-read"], "ConsistentRead=true"),
-        (["--family", "ICD10CM", "--family", "PHI"], "Family=ICD10CM&Family=PHI"),
-        (["--after", "2026-11-29T10:00+02:00"], "SubmitTimeAfter=2026-11-29T10%3A00%3A00%2B02%3A00"),
-        (["--after", "1795334400.5"], "SubmitTimeAfter=1795334400.5"),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)  # fmt: skip
-def test_every_filter_of_the_api_is_an_option(server, run, arguments, sent):
-    server.requests.clear()
-    run(server.url, "jobs", *arguments)
-    parameters = server.requests[0]["QUERY_STRING"].split("&")
-    assert [each for each in parameters if each != "Family=ALL"] == sent.split("&")
-
-
-def test_a_relative_time_is_that_long_ago(server, run):
+def test_every_filter_of_the_api_is_an_option(server, run):
+    for arguments, sent in {
+        ("--status", "failed", "--status", "STOPPED"): "JobStatus=FAILED&JobStatus=STOPPED",
+        ("--job-name", "a b"): "JobName=a%20b",
+        ("--name-prefix", "n"): "JobNamePrefix=n",
+        ("--after", "2026-11-01"): "SubmitTimeAfter=2026-11-01",
+        (
+            "--before",
+            "2026-11-24T00:00:00+01:00",
+        ): "SubmitTimeBefore=2026-11-24T00%3A00%3A00%2B01%3A00",
+        ("--order", "ascending"): "Order=ascending",
+        ("--max-results", "5"): "MaxResults=5",
+        ("--next-token", "abc"): "NextToken=abc",
+        ("--consistent-read",): "ConsistentRead=true",
+        ("--family", "ICD10CM", "--family", "PHI"): "Family=ICD10CM&Family=PHI",
+        ("--after", "2026-11-29T10:00+02:00"): "SubmitTimeAfter=2026-11-29T10%3A00%3A00%2B02%3A00",
+        ("--after", "1795334400.5"): "SubmitTimeAfter=1795334400.5",
+    }.items():
+        server.requests.clear()
+        run(server.url, "jobs", *arguments)
+        parameters = server.requests[0]["QUERY_STRING"].split("&")
+        assert [each for each in parameters if each != "Family=ALL"] == sent.split("&")
+    # A relative time is that long ago.
     server.requests.clear()
     run(server.url, "jobs", "--after", "7d")
     (text,) = parse_qs(server.requests[0]["QUERY_STRING"])["SubmitTimeAfter"]
@@ -161,25 +130,21 @@ def test_a_relative_time_is_that_long_ago(server, run):
     assert 7 * 86_400 <= ago.total_seconds() < 7 * 86_400 + 60
 
 
-@pytest.mark.parametrize(
-    "arguments, words",
-    [
-        (["--name", "absent"], "No job matches --name absent: none among the 1,205 jobs in SNOMEDCT, "),
-        (["--family", "RXNORM"], "No job matches --family RXNORM: none among the 0 jobs in RXNORM"),
-        (["--name-prefix", "absent", "--all"], "--name-prefix absent: none among the 1,205 jobs"),
-        (["--status", "FAILED", "--before", "2020-01-01"], "among the 0 jobs of that time in"),
-    ],
-    ids=str,
-)  # fmt: skip
 @pytest.mark.parametrize("form", FORMATS)
-def test_an_empty_list_says_what_was_looked_at(server, run, arguments, words, form):
-    done = run(server.url, "jobs", *arguments, "--format", form)
-    assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
-    assert words in done.stderr
-    assert done.stderr.endswith(", as of 2026-11-23 12:00:00 UTC.\n")
-    assert "more jobs" not in done.stderr
-    assert ids_in(form, done.stdout) == []
-    assert done.stdout == "" or form != "table"
+def test_an_empty_list_says_what_was_looked_at(server, run, form):
+    for arguments, words in {
+        "--name absent": "No job matches --name absent: none among the 1,205 jobs in SNOMEDCT, ",
+        "--family RXNORM": "No job matches --family RXNORM: none among the 0 jobs in RXNORM",
+        "--name-prefix absent --all": "--name-prefix absent: none among the 1,205 jobs",
+        "--status FAILED --before 2020-01-01": "among the 0 jobs of that time in",
+    }.items():
+        done = run(server.url, "jobs", *arguments.split(), "--format", form)
+        assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
+        assert words in done.stderr
+        assert done.stderr.endswith(", as of 2026-11-23 12:00:00 UTC.\n")
+        assert "more jobs" not in done.stderr
+        assert ids_in(form, done.stdout) == []
+        assert done.stdout == "" or form != "table"
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -225,9 +190,7 @@ def test_the_start_of_an_id_is_enough(run):
     assert "2 ids begin with 7c9 (7c9d2cd0a1f54c0f, 7c9e): write more" in several.stderr
 
 
-def test_csv_can_begin_with_a_byte_order_mark_in_a_file_and_in_a_pipe(
-    server, run, tmp_path, monkeypatch
-):
+def test_csv_can_begin_with_a_byte_order_mark(server, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "jobs.csv"
     arguments = ("jobs", "--family", "PHI", "--format", "csv", "--bom", "--output")
@@ -238,23 +201,19 @@ def test_csv_can_begin_with_a_byte_order_mark_in_a_file_and_in_a_pipe(
     assert [path.name for path in tmp_path.iterdir()] == ["jobs.csv"]
 
 
-def test_a_job_has_its_properties_and_its_history(server, run):
+def test_a_job_has_its_properties_and_its_history_and_a_summary_bars_on_a_terminal(server, run):
     done = run(server.url, "job", PHI)
     assert "JobName" in done.stdout
     assert "s3://notes/in/" in done.stdout
     assert done.stdout.splitlines()[-1] == "* 2026-11-23 12:00:00  FAILED"
     as_json = json.loads(run(server.url, "job", PHI, "--format", "json").stdout)
     assert as_json["History"][0]["JobStatus"] == "FAILED"
-
-
-def test_a_summary_has_bars_on_a_terminal(server, run):
     plain = run(server.url, "summary").stdout
     code, shown = on_terminal(server.url, "summary")
-    assert plain.startswith("1,205 jobs")
-    assert "█" not in plain
+    assert (plain.startswith("1,205 jobs"), "█" in plain) == (True, False)
     assert (code, "█" * 13 in shown) == (0, True), "a third of forty"
-    arguments = ("summary", "--family", "SNOMEDCT", "--format", "json")
-    assert json.loads(run(server.url, *arguments).stdout)["Total"] == JOBS
+    done = run(server.url, "summary", "--family", "SNOMEDCT", "--format", "json")
+    assert json.loads(done.stdout)["Total"] == JOBS
 
 
 def test_a_digest_is_shown_with_its_statuses_in_one_order_whatever_the_answer_has(run):
@@ -262,13 +221,12 @@ def test_a_digest_is_shown_with_its_statuses_in_one_order_whatever_the_answer_ha
     window = {"Start": "2026-11-24T08:00:00.000Z", "End": "2026-11-25T08:00:00.000Z"}
     digest = {"DigestId": "d", "MessageId": "m", "Window": window, "Counts": counts}
     shown = [["SUBMITTED", "0"], ["COMPLETED", "2"], ["FAILED", "1"], ["A_NEWER_STATUS", "3"]]
-    with scripted(Scripted(body=json.dumps(digest).encode())) as server:
+    with scripted(document(digest)) as server:
         for arguments, method in (("--last", "GET"), ("--start=1d", "POST")):
             first, _, *lines = run(server.url, "digest", arguments).stdout.splitlines()
             assert (first, [line.split() for line in lines]) == ("digest d", shown)
             assert server.received[-1].method == method
-        as_json = run(server.url, "digest", "--format", "json").stdout
-    assert json.loads(as_json) == digest
+        assert json.loads(run(server.url, "digest", "--format", "json").stdout) == digest
 
 
 def test_health_is_a_table_and_an_exit_code(server, run):
@@ -285,19 +243,15 @@ def test_health_is_a_table_and_an_exit_code(server, run):
         assert (as_json.returncode, json.loads(as_json.stdout)["status"]) == (1, 503)
 
 
-@pytest.mark.parametrize("status, code", [("COMPLETED", 0), ("PARTIAL_SUCCESS", 3), ("FAILED", 4)])
-def test_wait_ends_with_a_code_for_each_outcome(run, status, code):
-    with scripted(page(a_job("a", status))) as ended:
-        done = run(ended.url, "wait", "--job-name", "nightly")
-    assert (done.returncode, status in done.stdout) == (code, True)
+WAIT = ("wait", "--job-name", "nightly")
+DENIED = problem(403, "AccessDeniedException")
 
 
 def test_wait_follows_the_first_job_it_finds_to_its_end(run):
     first, second = a_job("first", "IN_PROGRESS"), a_job("second", "IN_PROGRESS")
     answers = (page(), page(first), page(second), described(first | {"JobStatus": "STOPPED"}))
     with scripted(*answers) as server:
-        done = run(server.url, "wait", "--job-name", "nightly", "--interval", "0s")
-    assert done.returncode == 4
+        assert run(server.url, *WAIT, "--interval", "0s").returncode == 4
     assert [request.path for request in server.received] == ["/jobs"] * 3 + ["/jobs/first"]
     assert server.received[0].query == {
         "Family": ["ALL"], "JobName": ["nightly"], "Order": ["descending"], "MaxResults": ["1"],
@@ -305,22 +259,21 @@ def test_wait_follows_the_first_job_it_finds_to_its_end(run):
     }  # fmt: skip
 
 
-def test_wait_survives_failures_after_the_first_look(run):
-    down, denied = problem(503, Retry_After="60"), problem(403, "AccessDeniedException")
-    arguments = ("wait", "--job-name", "nightly", "--interval", "0s")
-    for answers, code in (
-        ([page(), down, down, page(a_job("a", "COMPLETED"))], 0),
-        ([down], 1),
-        ([page(), denied], 1),
+def test_wait_has_a_code_for_each_outcome_and_survives_failures_after_the_first_look(run):
+    down = problem(503, Retry_After="60")
+    for answers, code, shown in (
+        ([page(a_job("a", "COMPLETED"))], 0, "COMPLETED"),
+        ([page(a_job("a", "PARTIAL_SUCCESS"))], 3, "PARTIAL_SUCCESS"),
+        ([page(a_job("a", "FAILED"))], 4, "FAILED"),
+        ([page(), down, down, page(a_job("a", "COMPLETED"))], 0, "COMPLETED"),
+        *(([down], 1, ""), ([page(), DENIED], 1, "")),
     ):
         with scripted(*answers) as server:
-            assert run(server.url, *arguments).returncode == code
-
-
-def test_wait_ends_when_its_time_is_over(run):
+            done = run(server.url, *WAIT, "--interval", "0s")
+        assert (done.returncode, shown in done.stdout) == (code, True)
     with scripted(page()) as server:
-        done = run(server.url, "wait", "--job-name", "nightly", "--timeout", "0s")
-    expected = "The time is over; no job matches --name nightly in all families.\n"
+        done = run(server.url, *WAIT, "--timeout", "0s")
+    expected = "Time is up; no job matches --name nightly in all families.\n"
     assert (done.returncode, done.stderr) == (5, expected)
 
 
@@ -373,46 +326,32 @@ def test_an_error_is_one_line_that_says_what_to_do(server, run, arguments, code,
     assert "See errors" not in line
 
 
-def test_the_exit_code_of_a_process_is_that_of_the_error():
-    done = run_process("http://127.0.0.1:1", "jobs", "--name", "\udcff")
+def test_a_missing_permission_is_named_and_the_connection_can_be_given_anywhere(server, run):
+    done = run_process(NOWHERE, "jobs", "--name", "\udcff")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("not valid Unicode text.\n")
+    with scripted(DENIED) as refusing:
+        assert "execute-api:Invoke" in run(refusing.url, "jobs").stderr
+    for arguments in (("--url", server.url, "health"), ("health", "--url", server.url)):
+        assert run(NOWHERE, *arguments).returncode == 0
 
 
-def test_without_a_subcommand_the_help_is_shown(run):
-    done = run("http://127.0.0.1:1")
+def test_help_has_examples_and_is_shown_without_a_subcommand(run):
+    for subcommand in ("jobs", "job", "summary", "watch", "wait", "digest", "health", "open", ""):
+        done = run("", *subcommand.split(), "--help")
+        assert done.returncode == 0
+        assert "jobledger" in done.stdout.split("Example", 1)[1]
+    done = run(NOWHERE)
     assert (done.returncode, done.stdout) == (2, "")
     assert "\n  jobs " in done.stderr
 
 
-def test_missing_permission_names_it(run):
-    with scripted(problem(403, "AccessDeniedException")) as server:
-        assert "execute-api:Invoke" in run(server.url, "jobs").stderr
-
-
-def test_the_connection_can_be_given_before_and_after_the_subcommand(server, run):
-    for arguments in (("--url", server.url, "health"), ("health", "--url", server.url)):
-        assert run("http://127.0.0.1:1", *arguments).returncode == 0
-
-
-@pytest.mark.parametrize(
-    "subcommand", ["jobs", "job", "summary", "watch", "wait", "digest", "health", "open", ""]
-)
-def test_help_has_examples(run, subcommand):
-    done = run("", *subcommand.split(), "--help")
-    assert done.returncode == 0
-    assert "jobledger" in done.stdout.split("Example", 1)[1]
-
-
-def test_the_shell_completes_commands_options_and_values():
+def test_the_shell_completes_and_a_reader_that_has_enough_ends_it_quietly(server):
     for words, completed in (("jobledger ", "jobs"), ("jobledger jobs --st", "--status")):
         count = str(len(words.split(" ")) - 1)
         variables = {"_JOBLEDGER_COMPLETE": "bash_complete", "COMP_WORDS": words}
         done = run_process("", **variables, COMP_CWORD=count)
         assert f"plain,{completed}" in done.stdout.splitlines()
-
-
-def test_a_reader_that_has_enough_ends_it_quietly(server):
     for form in ("table", "ndjson"):
         line = f"{' '.join(command('jobs', '--all', '--format', form))} | head -n 1"
         done = subprocess.run(

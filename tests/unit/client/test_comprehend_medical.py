@@ -1,7 +1,6 @@
 """boto3's list and describe methods on the ledger, against a real botocore client and its model."""
 
 import inspect
-import json
 from datetime import UTC, datetime
 
 import boto3
@@ -20,10 +19,11 @@ from job_ledger.comprehend_medical import NOUNS, ComprehendMedicalCalls
 from testing.scripted_server import Scripted, problem, scripted
 from testing.served_api import JOBS
 from tests.contract.shapes import check
+from tests.unit.client.paged import LIST as KEY
+from tests.unit.client.paged import described
 
 LIST = "list_snomedct_inference_jobs"
 DESCRIBE = "describe_snomedct_inference_job"
-KEY = "ComprehendMedicalAsyncJobPropertiesList"
 PHI_FAILED, PHI_STOPPED = f"{9_001:032x}", f"{9_002:032x}"
 
 
@@ -32,28 +32,30 @@ def real():
     return Session().create_client("comprehendmedical", region_name="us-east-1")
 
 
-def test_the_methods_are_the_five_lists_and_describes_of_the_model(real):
+def test_the_methods_are_the_five_lists_and_describes_of_the_model(real, ledger):
     mapping = real.meta.method_to_api_mapping
     wanted = {name for name, api in mapping.items() if api.startswith(("List", "Describe"))}
     own = {name for name, _ in inspect.getmembers(ComprehendMedicalCalls, inspect.isfunction)}
     assert {name for name in own if name.startswith(("list_", "describe_"))} == wanted
-    assert len(wanted) == 2 * len(NOUNS)
-
-
-@pytest.mark.parametrize("method", [LIST, "list_phi_detection_jobs", "list_rx_norm_inference_jobs"])
-def test_a_list_validates_against_the_model(ledger, method):
-    check_against_model(ledger, method, getattr(ledger, method)(MaxResults=500))
+    assert len(wanted) == 2 * len(NOUNS) == 10
+    # Only lists have a paginator.
+    assert {name for name in wanted if ledger.can_paginate(name)} == {
+        name for name in wanted if name.startswith("list_")
+    }
+    with pytest.raises(OperationNotPageableError):
+        ledger.get_paginator(DESCRIBE)
 
 
 def check_against_model(ledger, method, answer):
     metadata = answer.pop("ResponseMetadata")
-    assert metadata["HTTPStatusCode"] == 200
-    assert metadata["RequestId"]
+    assert (metadata["HTTPStatusCode"], bool(metadata["RequestId"])) == (200, True)
     model = ledger.meta.service_model.operation_model(ledger.meta.method_to_api_mapping[method])
     check(model.output_shape, answer)
 
 
-def test_a_description_validates_against_the_model(ledger):
+def test_a_list_and_a_description_validate_against_the_model(ledger):
+    for method in (LIST, "list_phi_detection_jobs", "list_rx_norm_inference_jobs"):
+        check_against_model(ledger, method, getattr(ledger, method)(MaxResults=500))
     answer = ledger.describe_phi_detection_job(JobId=PHI_STOPPED)
     check_against_model(ledger, "describe_phi_detection_job", answer)
     job = answer["ComprehendMedicalAsyncJobProperties"]
@@ -72,9 +74,8 @@ def test_filters_can_be_mixed(ledger):
     assert {job["JobStatus"] for job in answer[KEY]} == {"FAILED"}
 
 
-@pytest.mark.parametrize(
-    "method, parameters",
-    [
+def test_arguments_are_checked_as_botocore_does(ledger, real, server):
+    for method, parameters in (
         (LIST, {"MaxResults": 0}),
         (LIST, {"MaxResults": None}),
         (LIST, {"Filter": {"SubmitTimeAfter": "yesterday"}}),
@@ -82,30 +83,25 @@ def test_filters_can_be_mixed(ledger):
         (LIST, {"Bogus": "x"}),
         (DESCRIBE, {}),
         (DESCRIBE, {"JobId": 5}),
-    ],
-    ids=str,
-)
-def test_arguments_are_checked_as_botocore_does(ledger, real, server, method, parameters):
-    with pytest.raises(ParamValidationError) as theirs:
-        getattr(real, method)(**parameters)
-    with pytest.raises(ParamValidationError) as ours:
-        getattr(ledger, method)(**parameters)
-    assert str(ours.value) == str(theirs.value)
+    ):
+        with pytest.raises(ParamValidationError) as theirs:
+            getattr(real, method)(**parameters)
+        with pytest.raises(ParamValidationError) as ours:
+            getattr(ledger, method)(**parameters)
+        assert str(ours.value) == str(theirs.value)
+    for client in (ledger, real):
+        with pytest.raises(TypeError):  # only keyword arguments are taken
+            client.list_snomedct_inference_jobs({})
     assert server.requests == []
 
 
-def clients_of_the_service():
+def test_the_exceptions_of_every_boto3_client_catch_the_ledgers(ledger, real):
     boto3.setup_default_session(region_name="us-east-1")
-    yield "before", boto3.client("comprehendmedical")
-    yield "boto3.Session", boto3.Session(region_name="eu-west-1").client("comprehendmedical")
-    yield "botocore", Session().create_client("comprehendmedical", region_name="us-east-1")
-
-
-def test_the_exceptions_of_every_boto3_client_catch_the_ledgers(ledger):
-    for name, client in clients_of_the_service():
+    session = boto3.Session(region_name="eu-west-1")
+    for client in (boto3.client("comprehendmedical"), session.client("comprehendmedical"), real):
         with pytest.raises(client.exceptions.ResourceNotFoundException) as caught:
             ledger.describe_phi_detection_job(JobId="absent")
-        assert isinstance(caught.value, ledger.exceptions.ResourceNotFoundException), name
+        assert isinstance(caught.value, ledger.exceptions.ResourceNotFoundException)
         with pytest.raises(client.exceptions.ValidationException):
             ledger.list_phi_detection_jobs(Filter={"JobStatus": "BOGUS"})
         assert not isinstance(caught.value, client.exceptions.ValidationException)
@@ -123,18 +119,12 @@ def test_a_call_that_is_not_the_ledgers_goes_to_the_service_on_request(server, l
         _ = ledger.start_no_job
 
 
-def test_only_keyword_arguments_are_taken(ledger, real):
-    for client in (ledger, real):
-        with pytest.raises(TypeError):
-            client.list_snomedct_inference_jobs({})
-
-
-@pytest.mark.parametrize("name", ["absent", ".", "..", "a" * 32, PHI_FAILED])
-def test_an_unknown_job_or_one_of_another_family_is_not_found(ledger, name):
-    with pytest.raises(ledger.exceptions.ResourceNotFoundException) as caught:
-        ledger.describe_snomedct_inference_job(JobId=name)
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
-    assert caught.value.operation_name == "DescribeSNOMEDCTInferenceJob"
+def test_an_unknown_job_or_one_of_another_family_is_not_found(ledger):
+    for name in ("absent", ".", "..", "a" * 32, PHI_FAILED):
+        with pytest.raises(ledger.exceptions.ResourceNotFoundException) as caught:
+            ledger.describe_snomedct_inference_job(JobId=name)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+        assert caught.value.operation_name == "DescribeSNOMEDCTInferenceJob"
 
 
 @pytest.mark.parametrize(
@@ -151,10 +141,9 @@ def test_an_error_has_the_class_of_its_name(status, name):
         assert (wanted is ClientError) == (name == "AccessDeniedException"), "not in the model"
         with pytest.raises(wanted) as caught:
             ledger.list_phi_detection_jobs()
-    response = caught.value.response
+    response, metadata = caught.value.response, caught.value.response["ResponseMetadata"]
     assert response["Error"] == {"Code": name, "Message": "It failed."}
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == status
-    assert response["ResponseMetadata"]["RequestId"] == "the-id"
+    assert (metadata["HTTPStatusCode"], metadata["RequestId"]) == (status, "the-id")
     assert len(server.received) == 1, "neither client repeats what is to wait a minute"
 
 
@@ -167,30 +156,16 @@ def test_no_connection_is_botocores_own_error():
         wait(ledger, "a", attempts=5)
 
 
-@pytest.mark.parametrize("size", [None, 70, 500])
-def test_a_paginator_reads_all_pages(ledger, size):
+def test_a_paginator_reads_all_pages_stops_at_max_items_and_resumes_there(ledger):
     paginator = ledger.get_paginator(LIST)
-    pages = list(paginator.paginate(PaginationConfig={"PageSize": size} if size else {}))
-    assert {len(page[KEY]) for page in pages[:-1]} <= {size or 100}
-    assert len({job["JobId"] for page in pages for job in page[KEY]}) == JOBS
-
-
-def test_a_paginator_stops_at_max_items_and_resumes_there(ledger):
-    paginator = ledger.get_paginator(LIST)
+    for size in (None, 70, 500):
+        pages = list(paginator.paginate(PaginationConfig={"PageSize": size} if size else {}))
+        assert {len(page[KEY]) for page in pages[:-1]} <= {size or 100}
+        assert len({job["JobId"] for page in pages for job in page[KEY]}) == JOBS
     first = paginator.paginate(PaginationConfig={"MaxItems": 150}).build_full_result()
     rest = paginator.paginate(PaginationConfig={"StartingToken": first["NextToken"]})
     jobs = first[KEY] + rest.build_full_result()[KEY]
     assert [job["JobId"] for job in jobs] == [f"{n:032x}" for n in reversed(range(JOBS))]
-
-
-def test_only_lists_have_a_paginator(ledger):
-    names = ledger.meta.method_to_api_mapping.items()
-    lists = {name for name, api in names if api in {f"List{noun}s" for noun in NOUNS.values()}}
-    assert len(lists) == 5
-    assert all(ledger.can_paginate(name) for name in lists)
-    assert not ledger.can_paginate(DESCRIBE)
-    with pytest.raises(OperationNotPageableError):
-        ledger.get_paginator(DESCRIBE)
 
 
 def wait(ledger, job_id, attempts=1):
@@ -198,51 +173,36 @@ def wait(ledger, job_id, attempts=1):
     ledger.get_waiter("job_completed").wait(JobId=job_id, WaiterConfig=settings)
 
 
-@pytest.mark.parametrize(
-    "job_id, status",
-    [(f"{1:032x}", "FAILED"), (f"{2:032x}", "PARTIAL_SUCCESS"), (PHI_STOPPED, "STOPPED")],
-)
-def test_the_waiter_fails_with_the_last_answer_when_a_job_ends_otherwise(ledger, job_id, status):
-    with pytest.raises(WaiterError, match=f'matched expected path: "{status}"') as caught:
-        wait(ledger, job_id, attempts=5)
-    answer = caught.value.last_response["ComprehendMedicalAsyncJobProperties"]
-    assert (answer["JobStatus"], answer["JobId"]) == (status, job_id)
+def test_the_waiter_fails_with_the_last_answer_when_a_job_ends_otherwise(ledger):
+    for job_id, status in (
+        *((f"{1:032x}", "FAILED"), (f"{2:032x}", "PARTIAL_SUCCESS"), (PHI_STOPPED, "STOPPED")),
+    ):
+        with pytest.raises(WaiterError, match=f'matched expected path: "{status}"') as caught:
+            wait(ledger, job_id, attempts=5)
+        answer = caught.value.last_response["ComprehendMedicalAsyncJobProperties"]
+        assert (answer["JobStatus"], answer["JobId"]) == (status, job_id)
 
 
-def test_the_waiter_waits_for_a_job_that_the_ledger_does_not_know_yet(ledger, server):
+def test_the_waiter_waits_for_a_job_that_the_ledger_does_not_know_and_ends_at_an_error_that_stays(
+    ledger, server
+):
     with pytest.raises(WaiterError, match="Max attempts exceeded"):
         wait(ledger, "absent", attempts=3)
     assert len(server.requests) == 6, "the family, then the job, three times"
+    denied = pytest.raises(WaiterError, match="AccessDeniedException")
+    with scripted(problem(403, "AccessDeniedException")) as server, denied:
+        wait(JobLedger(server.url), "x", attempts=5)
 
 
-def test_the_waiter_ends_at_an_error_that_stays():
-    with (
-        scripted(problem(403, "AccessDeniedException")) as server,
-        JobLedger(server.url) as ledger,
-        pytest.raises(WaiterError, match="AccessDeniedException"),
-    ):
-        wait(ledger, "x", attempts=5)
-
-
-def described(status):
-    job = {"JobId": "a", "JobStatus": status, "Family": "PHI"}
-    body = {"ComprehendMedicalAsyncJobProperties": job, "History": []}
-    return Scripted(body=json.dumps(body).encode())
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        problem(429, "TooManyRequestsException", Retry_After="60"),
-        *[problem(status, Retry_After="60") for status in (500, 503, 504)],
-        Scripted(502, {"Retry-After": "60"}, b"<html>"),
-        None,
-    ],
-    ids=lambda failure: str(failure and failure.status),
-)
-def test_the_waiter_outlives_a_transient_failure(failure):
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, None])
+def test_the_waiter_outlives_a_transient_failure(status):
     """As `jobledger wait` does; only a connection must have been there once."""
-    answers = [*[described("IN_PROGRESS")] * 2, *[failure] * 8, described("COMPLETED")]
+    failure = status and problem(status, Retry_After="60")
+    if status == 502:
+        failure = Scripted(502, {"Retry-After": "60"}, b"<html>")
+    running, ended = (described({"JobId": "a", "JobStatus": status, "Family": "PHI"})
+                      for status in ("IN_PROGRESS", "COMPLETED"))  # fmt: skip
+    answers = [*[running] * 2, *[failure] * 8, ended]
     with scripted(*answers) as server, JobLedger(server.url) as ledger:
         ledger._http._sleep = lambda _: None
         wait(ledger, "a", attempts=7)

@@ -13,20 +13,20 @@ import time
 import pytest
 
 from testing.full import in_full
-from testing.scripted_server import Scripted, answering
+from testing.scripted_server import answering
 from tests.unit.client.commands import ROOT, Terminal, environment, next_line, on_terminal, start
-from tests.unit.client.paged import SIZE, Paged
+from tests.unit.client.paged import LIST, SIZE, Paged, described, page
 
 PAGES = in_full(30, 200)
-WALK = """
+TRAVERSAL = """
 import resource, sys
 from job_ledger import JobLedger
-walk = (lambda ledger: ledger.jobs()) if sys.argv[1] == "jobs" else (
+traversal = (lambda ledger: ledger.jobs()) if sys.argv[1] == "jobs" else (
     lambda ledger: ledger.get_paginator("list_phi_detection_jobs")
         .paginate(PaginationConfig={"PageSize": 500})
         .search("ComprehendMedicalAsyncJobPropertiesList[]"))
 count, peak = 0, 0
-for count, _ in enumerate(walk(JobLedger()), start=1):
+for count, _ in enumerate(traversal(JobLedger()), start=1):
     if count == 2_500:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(count, peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -36,21 +36,22 @@ MEBIBYTE = 1024
 
 @pytest.mark.full
 @pytest.mark.parametrize("way", ["jobs", "boto3"])
-def test_a_long_walk_needs_no_more_memory_than_one_of_2_500_jobs(way):
+def test_a_long_traversal_needs_no_more_memory_than_one_of_2_500_jobs(way):
     with answering(Paged(PAGES)) as server:
         printed = subprocess.check_output(
-            [sys.executable, "-c", WALK, way], env=environment(server.url), cwd=ROOT, text=True
+            [sys.executable, "-c", TRAVERSAL, way], env=environment(server.url), cwd=ROOT, text=True
         )
     count, early, late = map(int, printed.split())
     assert count == PAGES * SIZE
     assert late - early < 10 * MEBIBYTE
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "ndjson", "table"])
-def test_an_export_writes_every_job(run, tmp_path, form):
+@pytest.mark.parametrize("form", ["json", "CSV", "ndjson", "table"])
+def test_an_export_writes_every_job_by_default_in_the_format_of_the_files_name(run, tmp_path, form):
     file = tmp_path / f"jobs.{form}"
+    chosen = ("--format", form) if form == "table" else ()
     with answering(Paged(5)) as server:
-        done = run(server.url, "jobs", "--all", "--format", form, "--output", str(file))
+        done = run(server.url, "jobs", "--all", *chosen, "--output", str(file))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert count_in(form, file.read_bytes().decode()) == 5 * SIZE
     assert names_in(tmp_path) == {file.name}
@@ -63,35 +64,21 @@ def names_in(folder):
 
 def count_in(form, text):
     if form == "json":
-        return len(json.loads(text)["ComprehendMedicalAsyncJobPropertiesList"])
-    if form == "csv":
+        return len(json.loads(text)[LIST])
+    if form == "CSV":
         return len(list(csv.DictReader(io.StringIO(text, newline=""))))
     return len(text.splitlines()) - (form == "table")
 
 
-@pytest.mark.parametrize("pages", [1, 2])
-def test_a_cell_can_be_longer_than_pythons_reader_takes(run, tmp_path, pages):
-    long = "x\r\n" * 60_000
-    paged = Paged(pages)
-    paged._csv = f'"JobId","Message"\r\n"a","{long}"\r\n"b",""""\r\n'.encode()
-    with answering(paged) as server:
-        done = run(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "jobs.csv").read_bytes().count(long.encode()) == pages
-
-
-def test_the_ending_of_the_file_is_the_default_format(run, tmp_path):
-    file = tmp_path / "jobs.CSV"
-    with answering(Paged(1)) as server:
-        run(server.url, "jobs", "--output", str(file))
-    assert file.read_text().startswith('"JobId"')
-
-
-def test_a_terminal_shows_a_bar_of_the_export(tmp_path):
-    with answering(Paged(5)) as server:
-        file = str(tmp_path / "x.ndjson")
-        code, shown = on_terminal(server.url, "jobs", "--all", "--output", file)
-    assert (code, "2500/2500 jobs" in re.sub(r"\x1b\[[\d;?]*\w", "", shown)) == (0, True)
+def test_a_cell_can_be_longer_than_pythons_reader_takes(run, tmp_path):
+    long, file = "x\r\n" * 60_000, tmp_path / "jobs.csv"
+    for pages in (1, 2):
+        paged = Paged(pages)
+        paged._csv = f'"JobId","Message"\r\n"a","{long}"\r\n"b",""""\r\n'.encode()
+        with answering(paged) as server:
+            done = run(server.url, "jobs", "--all", "--output", str(file))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert file.read_bytes().count(long.encode()) == pages
 
 
 class Stuck(Paged):
@@ -135,7 +122,12 @@ def test_an_interrupted_export_leaves_no_half_file_under_its_name(tmp_path, numb
     assert not existing or file.read_text() == "of yesterday"
 
 
-def test_ctrl_c_on_a_terminal_ends_an_export_as_well(tmp_path):
+def test_a_terminal_shows_a_bar_of_an_export_and_ctrl_c_ends_it(tmp_path):
+    with answering(Paged(5)) as server:
+        file = tmp_path / "x.ndjson"
+        code, shown = on_terminal(server.url, "jobs", "--all", "--output", str(file))
+    assert (code, "2500/2500 jobs" in re.sub(r"\x1b\[[\d;?]*\w", "", shown)) == (0, True)
+    file.unlink()
     stuck = Stuck()
     with answering(stuck) as server:
         terminal = Terminal(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
@@ -148,9 +140,8 @@ def test_ctrl_c_on_a_terminal_ends_an_export_as_well(tmp_path):
 class Account:
     """Jobs whose statuses a test changes; describes and lists them as the API does."""
 
-    def __init__(self, **histories):
-        self.histories = histories
-        self.deleted = set()
+    def __init__(self, *deleted, **histories):
+        self.histories, self.deleted = histories, deleted
         self._time = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
 
     def __call__(self, request):
@@ -160,14 +151,11 @@ class Account:
                 {"JobStatus": status, "ObservedAt": f"2026-11-23T12:00:0{number}.000Z"}
                 for number, status in enumerate(self.histories[job_id])
             ]
-            body = {"ComprehendMedicalAsyncJobProperties": self._job(job_id), "History": history}
-            body |= {"ExpiredUpstream": True} if job_id in self.deleted else {}
-        else:
-            only_active = request.query.get("Active") == ["true"]
-            jobs = [self._job(job_id) for job_id in self.histories]
-            listed = [job for job in jobs if not only_active or self._is_active(job)]
-            body = {"ComprehendMedicalAsyncJobPropertiesList": listed, "AsOf": None}
-        return Scripted(body=json.dumps(body).encode())
+            deleted = {"ExpiredUpstream": True} if job_id in self.deleted else {}
+            return described(self._job(job_id), *history, **deleted)
+        only_active = request.query.get("Active") == ["true"]
+        jobs = [self._job(job_id) for job_id in self.histories]
+        return page(*(job for job in jobs if not only_active or self._is_active(job)))
 
     def _is_active(self, job):
         active = ("SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED")
@@ -180,17 +168,12 @@ class Account:
 
 def test_watch_prints_each_transition_in_a_pipe():
     account = Account(a=("SUBMITTED",))
-    with (
-        answering(account) as server,
-        start(server.url, "watch", "--interval", "0s") as process,
-    ):
+    with answering(account) as server, start(server.url, "watch", "--interval=0s") as process:
         # More requests than the first round has: it must not see the jobs change half way.
         wait_for_requests(server, 20)
         # At once: the server's thread iterates over the jobs.
-        account.histories = {
-            "a": ("SUBMITTED", "IN_PROGRESS", "COMPLETED"),
-            "b": ("SUBMITTED", "FAILED"),
-        }
+        ended = ("SUBMITTED", "IN_PROGRESS", "COMPLETED")
+        account.histories = {"a": ended, "b": ("SUBMITTED", "FAILED")}
         lines = [next_line(process).split() for _ in range(4)]
         # In the next round: an interrupt within a print can write its line again.
         wait_for_requests(server, len(server.received) + 4)
@@ -212,10 +195,8 @@ def wait_for_requests(server, count):
 
 
 def test_watch_shows_the_active_jobs_on_a_terminal_but_none_that_the_service_has_deleted():
-    account = Account(
-        active=("SUBMITTED", "IN_PROGRESS"), ended=("COMPLETED",), deleted=("IN_PROGRESS",)
-    )
-    account.deleted = {"deleted"}
+    active = ("SUBMITTED", "IN_PROGRESS")
+    account = Account("deleted", active=active, ended=("COMPLETED",), deleted=active)
     with answering(account) as server:
         terminal = Terminal(server.url, "watch", "--interval", "0s")
         terminal.read_until("1 active at")

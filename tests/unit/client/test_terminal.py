@@ -1,18 +1,16 @@
 """The command on a real terminal of several widths, and Ctrl-C at any time."""
 
-import json
 import re
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from testing.scripted_server import Scripted, answering, problem
+from testing.scripted_server import answering, problem
 from tests.unit.client.commands import Terminal, command, environment, on_terminal, run
+from tests.unit.client.paged import described, page
 
-LIST = "ComprehendMedicalAsyncJobPropertiesList"
 WIDTHS = (60, 80, 120, 200)
 IDS = [f"{n:08x}" + "0123456789abcdef01234567" for n in (7, 0x7C9D2CD0, 0xFFFFFFFF)]
 TIMES = {"SubmitTime": "2026-11-23T08:00:00.000Z", "EndTime": "2026-11-23T10:05:00.000Z"}
@@ -29,17 +27,11 @@ JOBS[1]["Message"] = "The role cannot read the bucket. " * 9
 def listing(request):
     """A list of three jobs, whose page has a token; each described."""
     if request.path == "/jobs":
-        body: dict[str, Any] = {LIST: JOBS, "NextToken": "t" * 160, "AsOf": None}
-        if request.query.get("NextToken"):
-            body.pop("NextToken")
         if request.query.get("Active"):
-            body = {LIST: [job for job in JOBS if job["JobStatus"] == "IN_PROGRESS"], "AsOf": None}
-    else:
-        found = [job for job in JOBS if job["JobId"] == request.path.rpartition("/")[2]]
-        if not found:
-            return problem(404, "ResourceNotFoundException")
-        body = {"ComprehendMedicalAsyncJobProperties": found[0], "History": []}
-    return Scripted(body=json.dumps(body).encode())
+            return page(*(job for job in JOBS if job["JobStatus"] == "IN_PROGRESS"))
+        return page(*JOBS, **({} if request.query.get("NextToken") else {"NextToken": "t" * 160}))
+    found = [job for job in JOBS if job["JobId"] == request.path.rpartition("/")[2]]
+    return described(found[0]) if found else problem(404, "ResourceNotFoundException")
 
 
 def plain(shown):
@@ -69,7 +61,7 @@ def test_a_list_fits_the_terminal_with_names_and_statuses_first(server, columns)
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
-def test_watch_fits_the_terminal(server, columns):
+def test_watch_fits_the_terminal_and_a_job_has_its_message_whole(server, columns):
     terminal = Terminal(server.url, "watch", "--interval", "0s", columns=columns)
     lines = plain(terminal.read_until("SNOMEDCT")).splitlines()
     assert terminal.interrupt() == 130
@@ -78,29 +70,20 @@ def test_watch_fits_the_terminal(server, columns):
     assert lines[1].endswith(" UTC in all families")
     assert lines[2].split()[:2] == ["NAME", "STATUS"]
     assert lines[3].startswith("a-name-of-thirty"[: columns // 5])
-
-
-@pytest.mark.parametrize("columns", WIDTHS)
-def test_a_job_of_many_words_has_its_message_whole(server, columns):
-    arguments = ("wait", IDS[1][:8])
-    code, shown = on_terminal(server.url, *arguments, columns=columns)
+    code, shown = on_terminal(server.url, "wait", IDS[1][:8], columns=columns)
     assert code == 4
     assert "The role cannot read the bucket. " * 8 in plain(shown).replace("\n", " ")
 
 
-def test_in_a_pipe_one_long_name_pads_no_other_line(server):
+def test_long_names_pad_no_line_in_a_pipe_and_short_ids_tell_ids_apart_on_a_terminal(server):
     lines = run(server.url, "jobs").stdout.splitlines()
     assert [line.split("\t")[0] for line in lines[1:]] == [job["JobName"] for job in JOBS]
     assert [line.split("\t")[5] for line in lines[1:]] == IDS
     assert "  " not in lines[1]
-
-
-def test_short_ids_are_as_long_as_tells_them_apart():
     alike = [f"{'0' * 30}{n:02}" for n in range(3)]
     jobs = [{"JobId": job_id, "Family": "PHI"} for job_id in alike]
-    page = Scripted(body=json.dumps({LIST: jobs}).encode())
-    with answering(lambda _: page) as server:
-        shown = plain(on_terminal(server.url, "jobs", columns=60)[1])
+    with answering(lambda _: page(*jobs)) as other:
+        shown = plain(on_terminal(other.url, "jobs", columns=60)[1])
     assert all(job_id in shown for job_id in alike)
     assert max(map(len, shown.splitlines())) <= 60
 

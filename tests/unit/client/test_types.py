@@ -1,6 +1,10 @@
-"""The client's types against the API's OpenAPI document."""
+"""The client's types: those of the API's OpenAPI document, and to checkers those of mypy-boto3-comprehendmedical."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Literal, NotRequired, Required, get_args, get_origin, get_type_hints
 
@@ -51,25 +55,106 @@ def check(hint: Any, schema: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize("name", NAMED)
 def test_a_type_is_that_of_the_document(name):
     check(getattr(types, name), SCHEMAS[name], name)
-
-
-def test_every_schema_of_the_document_is_checked():
     assert SCHEMAS.keys() - set(NAMED) == {"FamiliesHealth"}, "part of Health"
 
 
-@pytest.mark.parametrize(
-    "path, filters, not_ours",
-    [("/jobs", LIST_FILTERS, {"Format"}), ("/summary", JOB_FILTERS, set())],
-)
-def test_the_filters_are_the_parameters_of_the_document(path, filters, not_ours):
+def parameters_of(path):
     parameters = DOCUMENT["paths"][path]["get"]["parameters"]
-    known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
-    assert {api_name(name) for name in filters} == known - not_ours
+    return {each["name"]: each["schema"] for each in parameters if each["in"] == "query"}
 
 
-@pytest.mark.parametrize("name", ["Family", "JobStatus"])
-def test_the_names_of_a_filter_are_those_of_the_document(name):
-    parameters = DOCUMENT["paths"]["/jobs"]["get"]["parameters"]
-    (schema,) = [parameter["schema"] for parameter in parameters if parameter["name"] == name]
-    assert get_origin(getattr(types, name)) is Literal
-    assert list(get_args(getattr(types, name))) == schema["items"]["enum"]
+def test_the_filters_and_their_names_are_the_parameters_of_the_document():
+    assert {api_name(n) for n in LIST_FILTERS} == parameters_of("/jobs").keys() - {"Format"}
+    assert {api_name(n) for n in JOB_FILTERS} == parameters_of("/summary").keys()
+    for name in ("Family", "JobStatus"):
+        assert get_origin(getattr(types, name)) is Literal
+        names = parameters_of("/jobs")[name]["items"]["enum"]
+        assert list(get_args(getattr(types, name))) == names
+
+
+BIN = Path(sys.executable).parent
+RIGHT = """
+from mypy_boto3_comprehendmedical import ComprehendMedicalClient
+from mypy_boto3_comprehendmedical.type_defs import ListSNOMEDCTInferenceJobsResponseTypeDef
+
+from job_ledger import ApiError, JobLedger
+
+
+def ids(client: ComprehendMedicalClient) -> list[str]:
+    try:
+        answer = client.list_snomedct_inference_jobs(Filter={"JobName": "nightly"}, MaxResults=10)
+    except client.exceptions.ResourceNotFoundException:
+        return []
+    return [job.get("JobId", "") for job in answer["ComprehendMedicalAsyncJobPropertiesList"]]
+
+
+ledger = JobLedger(region_name="us-east-1")
+found: list[str] = ids(ledger)
+answer: ListSNOMEDCTInferenceJobsResponseTypeDef = ledger.list_snomedct_inference_jobs()
+for job in ledger.jobs(family="ALL", job_status="FAILED"):
+    print(job["Family"])
+try:
+    ledger.get_waiter("job_completed").wait(JobId="x")
+except ApiError as error:
+    print(error.status)
+"""
+WRONG = """
+from mypy_boto3_comprehendmedical import ComprehendMedicalClient
+
+from job_ledger import JobLedger
+
+
+def ids(client: ComprehendMedicalClient) -> None: ...
+
+
+ids("no client")
+JobLedger().list_snomedct_inference_jobs(Filter={"Bogus": "x"})
+JobLedger(regionname="us-east-1")
+JobLedger().jobs(job_stat="FAILED")
+"""
+WITHOUT_STUBS = """
+from job_ledger import JobLedger
+
+answer = JobLedger().list_snomedct_inference_jobs(MaxResults=10)
+for job in JobLedger().jobs(family="PHI"):
+    name: str = job.get("JobName", "")
+JobLedger(regionname="us-east-1")
+"""
+
+
+def mypy(folder, *options):
+    strictly = ["--strict", "--follow-imports=silent", "--config-file=/dev/null", *options]
+    environment = {"MYPYPATH": str(ROOT), "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache/client")}
+    return printed(["mypy", *strictly, "--no-pretty", "code.py"], folder, environment)
+
+
+def pyright(folder):
+    settings = {"include": ["code.py"], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = ["basedpyright", "--pythonpath", sys.executable, "--project", str(folder)]
+    return printed(command, folder, {})
+
+
+def printed(command, folder, variables):
+    return subprocess.run(
+        [str(BIN / command[0]), *command[1:]], cwd=folder, env={**os.environ, **variables},
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+
+
+def wrong_lines(said):
+    """The numbers of the lines of code.py with an error."""
+    return sorted({int(number) for number in re.findall(r"code\.py:(\d+).*error", said)})
+
+
+@pytest.mark.slow
+@pytest.mark.longest
+def test_type_checkers_take_the_client_for_that_of_the_service_and_check_it_alone(tmp_path):
+    code = tmp_path / "code.py"
+    for checker in (mypy, pyright):
+        code.write_text(RIGHT)
+        assert wrong_lines(said := checker(tmp_path)) == [], said
+        code.write_text(WRONG)
+        assert wrong_lines(checker(tmp_path)) == [10, 11, 12, 13]
+    code.write_text(WITHOUT_STUBS)
+    assert wrong_lines(mypy(tmp_path, "--no-site-packages")) == [7]

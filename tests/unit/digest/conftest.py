@@ -1,14 +1,8 @@
-"""The environment of the digest function, and a world to run it in."""
+"""A world to run the digest function in."""
 
 import pytest
 
-from testing.digests import ENVIRONMENT, DigestWorld
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
+from testing.digests import DigestWorld
 
 
 @pytest.fixture

@@ -1,22 +1,37 @@
-"""One digest per window: the schedule, repeats, races."""
+"""One digest per window: the first one, the schedule, repeats, races, missed runs."""
 
+import json
 import threading
-from contextlib import suppress
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from msgspec.structs import replace
 
 from jobledger.digest.claims import DigestState, DigestStateRow
 from jobledger.digest.run import run
-from jobledger.errors import DigestInProgress
-from testing.digests import WINDOW, Context, DigestWorld, sent, windows
+from jobledger.errors import DigestInProgress, PublishUncertain
+from jobledger.service import Family
+from jobledger.times import rfc3339
+from testing.builders import DAY, HOUR, MINUTE, a_job
+from testing.digests import NOW, WINDOW, Context, DigestWorld, published, sent, windows
 from testing.full import in_full
 
 RACES = in_full(10, 100)
 SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
+
+
+def all_listed(world: DigestWorld, name: str) -> list[str]:
+    """The ids of a list of all digests that went out."""
+    return [job["JobId"] for digest in sent(world) for job in digest[name]]
+
+
+def counts(digest: dict[str, Any]) -> dict[str, int]:
+    return {status: count for status, count in digest["Counts"].items() if count}
 
 
 def test_a_claim_of_an_earlier_version_is_read_and_written_as_it_was():
@@ -30,12 +45,9 @@ def test_a_claim_of_an_earlier_version_is_read_and_written_as_it_was():
 def test_a_fresh_deployment_publishes_at_once_and_says_so(world):
     answer = world.run({})
     (digest,) = sent(world)
-    assert answer == {
-        "DigestId": digest["DigestId"],
-        "MessageId": "message-1",
-        "Window": {"Start": "2026-11-22T07:58:00.000Z", "End": "2026-11-23T07:58:00.000Z"},
-        "Counts": digest["Counts"],
-    }
+    window = {"Start": "2026-11-22T07:58:00.000Z", "End": "2026-11-23T07:58:00.000Z"}
+    told = {name: digest[name] for name in ("DigestId", "Counts")}
+    assert answer == told | {"MessageId": "message-1", "Window": window}
 
 
 def test_the_first_window_reaches_back_to_the_first_change(world):
@@ -58,10 +70,8 @@ def test_each_window_begins_where_the_one_before_ended_and_every_change_is_in_on
         world.run()
     ends = [end for _, end in windows(world)]
     assert [start for start, _ in windows(world)][1:] == ends[:-1]
-    listed = [job["JobId"] for digest in sent(world) for job in digest["Completed"]]
-    assert listed == [f"job-{day}" for day in range(5)]
-    failed = [job["JobId"] for digest in sent(world) for job in digest["Failed"]]
-    assert failed == [f"young-{day}" for day in range(4)]
+    assert all_listed(world, "Completed") == [f"job-{day}" for day in range(5)]
+    assert all_listed(world, "Failed") == [f"young-{day}" for day in range(4)]
 
 
 def test_a_thousand_repeats_of_a_scheduled_event_are_one_message(world):
@@ -85,20 +95,16 @@ def test_a_late_run_has_the_window_of_its_scheduled_time_unless_a_later_run_was_
 def race(world: DigestWorld, runs: int) -> list[dict[str, Any]]:
     """The answers of so many runs at once; one that has waited in vain has none."""
     barrier = threading.Barrier(runs, timeout=30)
-    answers: list[dict[str, Any]] = []
 
-    def run() -> None:
+    def run(_: int) -> list[dict[str, Any]]:
         barrier.wait()
-        # Lambda tries that one again. Any other error fails the test: pytest sees it in the thread.
-        with suppress(DigestInProgress):
-            answers.append(world.run())
+        try:
+            return [world.run()]
+        except DigestInProgress:  # Lambda tries that one again
+            return []
 
-    threads = [threading.Thread(target=run) for _ in range(runs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
+    with ThreadPoolExecutor(runs) as pool:
+        return [answer for answers in pool.map(run, range(runs)) for answer in answers]
 
 
 @pytest.mark.full
@@ -150,3 +156,123 @@ def test_a_state_that_derives_from_an_older_one_is_not_written(world):
     second = rows.save(replace(first, schedule="daily"))
     assert rows.save(replace(first, schedule="weekly")) is None
     assert rows.load() == second == DigestState(version=2, schedule="daily")
+
+
+# The first digest of a deployment: what ended in its window, seen by the fill or by a later sync.
+
+
+def fill(
+    world: DigestWorld, *jobs: tuple[str, str, timedelta | None], family=Family.SNOMEDCT
+) -> None:
+    """A first fill finds jobs: their ids, their status, and how long before now they ended."""
+    listed = [
+        a_job(name, status, NOW - 90 * DAY, family, EndTime=None if ago is None else NOW - ago)
+        for name, status, ago in jobs
+    ]
+    world.ledger.record(family, listed, rfc3339(world.now), announce_new=False)
+
+
+def test_the_first_digest_has_what_ended_in_its_window_before_the_first_fill(world):
+    fill(world, ("failed", "FAILED", 2 * HOUR), ("done", "COMPLETED", 23 * HOUR))
+    fill(world, ("older", "COMPLETED", 26 * HOUR), ("no-end", "STOPPED", None))
+    fill(world, ("active", "IN_PROGRESS", None))
+    fill(world, ("partly", "PARTIAL_SUCCESS", 5 * HOUR), family=Family.PHI)
+    digest = published(world)
+    assert counts(digest) == {"FAILED": 1, "COMPLETED": 1, "PARTIAL_SUCCESS": 1}
+    assert (all_listed(world, "Failed"), digest["Verdict"]) == (["failed"], "ATTENTION")
+
+
+@pytest.mark.parametrize("first_after", [0, 1, 3, 60, 1_400])
+def test_each_end_around_a_first_fill_is_in_one_digest(world, first_after):
+    """However long after the fill the first digest is, and with a job that the fill saw run."""
+    fill(world, *((f"job-{m}", "COMPLETED", m * MINUTE) for m in range(5)))
+    fill(world, ("runs", "IN_PROGRESS", None))
+    world.observe("runs", "FAILED", SubmitTime=NOW - 90 * DAY)
+    world.forward(minutes=first_after)
+    for _ in range(3):
+        world.run({})
+        world.forward(minutes=10)
+    total = sum((Counter(counts(digest)) for digest in sent(world)), Counter[str]())
+    assert total == {"COMPLETED": 5, "FAILED": 1}
+    assert sorted(all_listed(world, "Completed")) == [f"job-{m}" for m in range(5)]
+
+
+def test_a_fill_of_a_page_of_jobs_is_not_announced_and_can_be_repeated(world):
+    for _ in range(2):
+        fill(world, *((f"{n:032x}", "COMPLETED", 2 * HOUR) for n in range(500)))
+        world.forward(minutes=5)
+    assert list(world.ledger.changes(Family.SNOMEDCT, "0", "9")) == []
+    assert len(list(world.ledger.ended_unseen("0", "9"))) == 500
+    assert counts(published(world)) == {"COMPLETED": 500}
+
+
+def test_a_digest_of_a_window_before_the_deployment_counts_what_the_fill_found(world):
+    fill(world, ("a", "FAILED", 2 * HOUR), ("b", "FAILED", 4 * HOUR))
+    window = {"WindowStart": rfc3339(NOW - 3 * HOUR), "WindowEnd": rfc3339(NOW - HOUR)}
+    world.run(window)
+    assert counts(sent(world)[0]) == {"FAILED": 1}
+
+
+# Missed runs: the next digest covers their windows and says so.
+
+
+def gaps(world):
+    return [digest["CoversGap"] for digest in sent(world)]
+
+
+def run_daily(world, days):
+    for _ in range(days):
+        world.run()
+        world.forward(days=1)
+
+
+def test_a_digest_after_missed_runs_covers_them_and_says_so(world):
+    run_daily(world, 4)
+    world.forward(days=2)
+    run_daily(world, 2)
+    assert gaps(world) == [False] * 4 + [True, False]
+    text = json.loads(world.topic.taken[4]["Message"])["email"]
+    assert "no digest was sent since 2026-11-26 08:58" in text
+
+
+def test_a_run_that_the_next_one_completes_counts_as_a_run(world):
+    run_daily(world, 3)
+    world.topic.failures = [ReadTimeoutError(endpoint_url="https://sns")]
+    with pytest.raises(PublishUncertain):
+        world.run()
+    world.forward(days=1)
+    world.run()
+    assert gaps(world) == [False] * 5
+
+
+def test_a_run_whose_window_a_digest_on_demand_has_covered_counts_as_one(world):
+    world.run({"IdempotencyKey": "by hand"})
+    assert not world.run()["Published"]
+    world.forward(days=1)
+    assert world.run()["Published"]
+    world.forward(hours=4)
+    world.run({})  # that it was between two runs is no reason to expect another so soon
+    world.forward(hours=20)
+    world.run()
+    world.forward(days=2)
+    world.run()
+    assert gaps(world) == [False, False, False, False, True]
+
+
+def test_a_weekday_schedule_learns_that_weekends_are_not_gaps(world):
+    for _ in range(3):
+        run_daily(world, 5)
+        world.forward(days=2)
+    assert gaps(world) == [False] * 5 + [True] + [False] * 9
+
+
+def test_another_schedule_has_to_run_twice_before_its_missed_runs_are_noticed():
+    state = DigestState()
+    for day in (1, 8, 15):
+        state = state.after_run("weekly", f"2026-11-{day:02}T08:00:00.000Z")
+    assert state.is_gap("weekly", "2026-11-29T08:00:00.000Z")
+    assert not state.is_gap("daily", "2026-11-29T08:00:00.000Z")
+    state = state.after_run("daily", "2026-11-16T08:00:00.000Z")
+    assert not state.is_gap("daily", "2026-11-29T08:00:00.000Z")
+    state = state.after_run("daily", "2026-11-17T08:00:00.000Z")
+    assert state.is_gap("daily", "2026-11-19T08:00:00.000Z")

@@ -1,4 +1,4 @@
-"""Which digests are published, the chat, refused payloads, and what is remembered of a digest."""
+"""Which digests are published, those on demand, the chat, refused payloads, and what is remembered of a digest."""
 
 import json
 
@@ -7,19 +7,21 @@ import pytest
 from jobledger.digest.claims import DigestStateRow
 from jobledger.digest.delivery import When
 from jobledger.digest.windows import Window
-from jobledger.errors import InvalidParameters
+from jobledger.errors import IdempotencyKeyReused, InvalidParameters
 from jobledger.inputs.payloads import read_digest_payload
 from jobledger.service import Family
 from testing.digests import (
     ENVIRONMENT,
     SCOPE,
     WINDOW,
+    Context,
     DigestWorld,
     a_digest,
     refusal,
     sent,
     windows,
 )
+from testing.memory_dynamodb import error
 
 CHAT = "arn:aws:sns:eu-central-1:111122223333:chat"
 
@@ -100,19 +102,14 @@ def test_a_failed_chat_message_does_not_hold_up_the_digest(capsys):
 # What the environment says.
 
 
-def test_a_run_uses_the_table_and_the_schedule_of_its_environment():
-    world = DigestWorld(LEDGER_TABLE_NAME="jobs", DIGEST_SCHEDULE="rate(12 hours)")
-    assert world.dependencies.table.name == "jobs"
-    world.run()
-    assert DigestStateRow(world.dependencies.table, SCOPE).load().schedule == "rate(12 hours)"
-
-
 @pytest.mark.parametrize("address", ["https://api/v1", ""])
-def test_the_api_call_in_the_text_has_the_address_if_it_is_known(address):
-    world = DigestWorld(API_URL=address)
+def test_a_run_uses_table_schedule_and_address_of_its_environment(address):
+    world = DigestWorld(LEDGER_TABLE_NAME="jobs", DIGEST_SCHEDULE="rate(12 hours)", API_URL=address)
     world.observe("one", "FAILED")
     world.forward(minutes=5)
     world.run()
+    assert world.dependencies.table.name == "jobs"
+    assert DigestStateRow(world.dependencies.table, SCOPE).load().schedule == "rate(12 hours)"
     (taken,) = world.topic.taken
     called = f'"{address or "$API_URL"}/jobs?Family=SNOMEDCT'
     assert called in json.loads(taken["Message"])["email"]
@@ -125,10 +122,8 @@ def test_publications_and_requests_keep_their_own_idempotency_settings(world):
     world.run({"IdempotencyKey": "a"})
     remembered = {key.partition("#")[0]: item for key, item in world.tables.remembered.items()}
     stored = {kind: json.loads(item["data"]["S"]).keys() for kind, item in remembered.items()}
-    assert stored == {
-        "publish": {"MessageId"},
-        "request": {"DigestId", "MessageId", "Window", "Counts"},
-    }
+    assert stored["publish"] == {"MessageId"}
+    assert stored["request"] == {"DigestId", "MessageId", "Window", "Counts"}
     assert "validation" in remembered["request"]
     assert "validation" not in remembered["publish"]
     days = {kind: int(item["expiration"]["N"]) // 86_400 for kind, item in remembered.items()}
@@ -147,6 +142,7 @@ def test_a_killed_publication_can_be_repeated_after_half_a_minute(world):
 # Payloads.
 
 SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
+TIME = "ScheduledTime: an RFC 3339 time with its offset, or a placeholder of EventBridge Scheduler"
 
 
 @pytest.mark.parametrize(
@@ -160,13 +156,69 @@ SCHEDULED = {"ScheduledTime": "2026-11-23T08:00:00Z"}
         ({"IdempotencyKey": 5}, "IdempotencyKey: 1 to 255 printable ASCII characters"),
         (SCHEDULED | WINDOW, "WindowStart: Unknown member. This payload accepts Sch"),
         ({"ScheduledTime": None}, "ScheduledTime: an RFC 3339 time with its offset, or a placeh"),
-        (
-            {"ScheduledTime": "soon", "ScheduleArn": 5, "Window": 1},
-            "ScheduledTime: an RFC 3339 time with its offset, or a placeholder of EventBridge Scheduler; ScheduleArn: text; Window: Unknown member.",
-        ),
+        ({"ScheduledTime": "soon", "ScheduleArn": 5, "Window": 1}, f"{TIME}; ScheduleArn: text; Window: Unknown member."),
     ],
 )  # fmt: skip
 def test_an_invalid_payload_is_refused_with_what_is_allowed(payload, message):
     with pytest.raises(InvalidParameters) as refused:
         read_digest_payload(payload)
     assert str(refused.value).startswith(message)
+
+
+# On demand: windows, idempotency keys, and what is left to the schedule.
+
+
+@pytest.mark.parametrize("payload", [{}, WINDOW])
+def test_a_digest_on_demand_does_not_count_as_a_scheduled_run(world, payload):
+    answer = world.run(payload)
+    name = f"{SCOPE}#{answer['DigestId']}" if payload else SCOPE
+    assert DigestStateRow(world.dependencies.table, name).load().scheduled_end is None
+    assert sent(world)[0]["CoversGap"] is False
+
+
+def test_a_digest_on_demand_ends_at_once_with_a_key_else_on_the_minute_and_is_sent_if_quiet():
+    world = DigestWorld(DIGEST_WHEN="attention")
+    for payload in ({}, {"IdempotencyKey": "a"}, {"IdempotencyKey": "b"}, {}):
+        world.run(payload)
+        world.forward(seconds=5)
+    ends = [f"2026-11-23T07:58:{seconds}.000Z" for seconds in ("00", "09", "14")]
+    assert windows(world) == [*zip(["2026-11-22T07:58:00.000Z", *ends], ends, strict=False)]
+
+
+def test_a_requested_window_is_published_once_and_leaves_the_schedule_alone(world):
+    world.run()
+    schedules = dict(world.tables.items["digest", SCOPE])
+    answers = [world.run(WINDOW) for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    assert [*answers[0]["Window"].values()] == [time[:-1] + ".000Z" for time in WINDOW.values()]
+    assert len(world.topic.taken) == 2
+    assert schedules == world.tables.items["digest", SCOPE]
+
+
+@pytest.mark.parametrize("window", [{}, WINDOW])
+def test_a_key_gets_one_message_of_one_body(world, window):
+    first = world.run({"IdempotencyKey": "a"} | window)
+    world.forward(hours=3)
+    # The same moments in another form are the same body.
+    other = {"WindowStart": "2026-11-20T01:00:00+01:00", "WindowEnd": "2026-11-21T00:00:00.000Z"}
+    assert world.run({"IdempotencyKey": "a"} | (window and other)) == first
+    with pytest.raises(IdempotencyKeyReused):
+        world.run({"IdempotencyKey": "a"} | ({} if window else WINDOW))
+    assert len(world.topic.taken) == 1
+    # Another key is another message, of a requested window of the same digest.
+    another = world.run({"IdempotencyKey": "b"} | window)
+    assert another["MessageId"] != first["MessageId"]
+    assert (another["DigestId"] == first["DigestId"]) is bool(window)
+
+
+def test_a_repeated_call_returns_the_digest_that_a_failed_call_had_published(world):
+    def fail_to_remember(operation: str) -> None:
+        if operation == "update_remembered" and len(world.topic.taken) == 1:
+            raise error("ThrottlingException")
+
+    world.tables.before = fail_to_remember
+    first = world.run({"IdempotencyKey": "a"}, Context(milliseconds=0))
+    world.tables.before = lambda _: None
+    world.forward(hours=1)
+    assert world.run({"IdempotencyKey": "a"}) == first
+    assert len(world.topic.taken) == 1

@@ -52,21 +52,17 @@ def test_the_setting_adds_only_names_and_output_locations(capsys):
 
 
 @pytest.mark.parametrize(
-    "properties,expected",
+    "name,output,expected",
     [
-        ({"JobName": "a\ud800b"}, {"JobName": "a\\ud800b"}),
-        ({"OutputDataConfig": {"S3Bucket": "results"}}, {"Output": "s3://results/"}),
-        (
-            {"OutputDataConfig": {"S3Bucket": "results", "S3Key": "a\ud800b"}},
-            {"Output": "s3://results/a\\ud800b"},
-        ),
-        ({"OutputDataConfig": {"S3Key": "2026/"}}, {}),
-        ({"OutputDataConfig": {}}, {}),
+        ("a\ud800b", None, {"JobName": "a\\ud800b"}),
+        (None, {"S3Bucket": "b"}, {"Output": "s3://b/"}),
+        (None, {"S3Bucket": "b", "S3Key": "a\ud800b"}, {"Output": "s3://b/a\\ud800b"}),
+        *((None, {"S3Key": "2026/"}, {}), (None, {}, {})),
     ],
 )
-def test_incomplete_details_are_shown_as_far_as_they_are_known(properties, expected):
+def test_incomplete_details_are_shown_as_far_as_they_are_known(name, output, expected):
     world = DigestWorld(INCLUDE_JOB_DETAILS="true")
-    world.observe("one", "FAILED", **properties)
+    world.observe("one", "FAILED", JobName=name, OutputDataConfig=output)
     world.forward(minutes=5)
     (job,) = published(world)["Failed"]
     assert {name: job[name] for name in ("JobName", "Output") if name in job} == expected

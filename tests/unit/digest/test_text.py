@@ -1,6 +1,7 @@
 """What people read. The texts of typical digests are files: look at each as on a phone, before coffee."""
 
 import os
+import re
 import shlex
 from collections import Counter
 from pathlib import Path
@@ -38,12 +39,7 @@ _FAILED = [
     *(job_facts(number, "FAILED") for number in range(7, 12)),
 ]
 _NAMES = [
-    "SUBMITTED",
-    "PAUSED\nOR SO",
-    "STOP_REQUESTED",
-    "FAILED",
-    "ABANDONED",
-    "COMPLETED",
+    *("SUBMITTED", "PAUSED\nOR SO", "STOP_REQUESTED", "FAILED", "ABANDONED", "COMPLETED"),
     "STOPPED",
 ]
 ODD = a_digest(
@@ -91,9 +87,10 @@ def test_the_documentation_shows_every_typical_digest_in_lines_of_78_columns(nam
     assert not any(line != line.rstrip() for line in lines)
 
 
-STALE = "STALE: the ledger"
+STALE, WITH = "STALE: the ledger", "with Comprehend Medical"
 RECENT = "it may not include recent changes."
-UNTIL_THEN = "Until then: 1 job failed, 1 finished only in part."
+IN_PART = "finished only in part"
+UNTIL_THEN = f"Until then: 1 job failed, 1 {IN_PART}."
 
 
 @pytest.mark.parametrize(
@@ -102,28 +99,15 @@ UNTIL_THEN = "Until then: 1 job failed, 1 finished only in part."
         ((0, 0, 0), {}, "OK: no action is needed."),
         ((1, 0, 0), {}, "ATTENTION: 1 job failed."),
         ((0, 0, 1), {}, "ATTENTION: 1 runs unusually long."),
-        (
-            (2, 1_000, 2),
-            {},
-            "ATTENTION: 2 jobs failed, 1,000 finished only in part, 2 run unusually long.",
-        ),
-        (
-            (0, 0, 0),
-            {"stale": True, "as_of": ago(2)},
-            f"{STALE} last synced with Comprehend Medical 2 h ago; {RECENT}",
-        ),
-        (
-            (1, 1, 0),
-            {"stale": True, "as_of": None},
-            f"{STALE} has no known sync with Comprehend Medical; {RECENT} {UNTIL_THEN}",
-        ),
+        ((2, 1_000, 2), {}, f"ATTENTION: 2 jobs failed, 1,000 {IN_PART}, 2 run unusually long."),
+        ((0, 0, 0), {"as_of": ago(2)}, f"{STALE} last synced {WITH} 2 h ago; {RECENT}"),
+        ((1, 1, 0), {"as_of": None}, f"{STALE} has no known sync {WITH}; {RECENT} {UNTIL_THEN}"),
     ],
 )
 def test_the_first_sentence_says_whether_anyone_needs_to_act_and_why(totals, more, said):
-    failed, partial_success, long_running = (listed([], total=total) for total in totals)
-    digest = a_digest(
-        failed=failed, partial_success=partial_success, long_running=long_running, **more
-    )
+    named = zip(("failed", "partial_success", "long_running"), totals, strict=True)
+    lists = {name: listed([], total=total) for name, total in named}
+    digest = a_digest(stale="as_of" in more, **lists, **more)
     assert verdict_sentence(digest) == said
 
 
@@ -140,32 +124,20 @@ def test_lengths_of_time_are_said_in_two_units_at_most(seconds, said):
 
 
 EARLY, LATE = "2026-11-23T05:00:00.000Z", "2026-11-23T06:00:00.500Z"
+FAILED = job_facts(1, "FAILED", submit_time=LATE)
+PARTLY = job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)
+PARTLY_FROM = "JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z"
+ALL_FAILED = "Family=SNOMEDCT&JobStatus=FAILED"
 
 
 @pytest.mark.parametrize(
     "failed, partial_success, parameters",
     [
-        (
-            listed([job_facts(1, "FAILED", submit_time=LATE)]),
-            listed([job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
-            "Family=ALL&JobStatus=FAILED&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
-        ),
-        (
-            listed([]),
-            listed([job_facts(2, "PARTIAL_SUCCESS", Family.PHI, submit_time=EARLY)]),
-            "Family=PHI&JobStatus=PARTIAL_SUCCESS&SubmitTimeAfter=2026-11-23T04:59:59Z",
-        ),
+        (listed([FAILED]), listed([PARTLY]), f"Family=ALL&JobStatus=FAILED&{PARTLY_FROM}"),
+        (listed([]), listed([PARTLY]), f"Family=PHI&{PARTLY_FROM}"),
         # Not all times are known, or not all jobs.
-        (
-            listed([job_facts(1, "FAILED", submit_time=LATE), job_facts(2, "FAILED")]),
-            listed([]),
-            "Family=SNOMEDCT&JobStatus=FAILED",
-        ),
-        (
-            listed([job_facts(1, "FAILED", submit_time=LATE)], total=2),
-            listed([]),
-            "Family=SNOMEDCT&JobStatus=FAILED",
-        ),
+        (listed([FAILED, job_facts(2, "FAILED")]), listed([]), ALL_FAILED),
+        (listed([FAILED], total=2), listed([]), ALL_FAILED),
     ],
 )
 def test_the_api_call_asks_for_the_jobs_that_failed_completely_or_in_part(
@@ -174,28 +146,26 @@ def test_the_api_call_asks_for_the_jobs_that_failed_completely_or_in_part(
     digest = a_digest(failed=failed, partial_success=partial_success)
     call = 'awscurl --service execute-api --region eu-central-1 "{}/jobs?{}"'
     known = TextOptions(ZoneInfo("UTC"), "https://api")
-    assert look_closer(digest, known) == call.format("https://api", parameters)
+    assert look_closer(digest, known)[1] == call.format("https://api", parameters)
     # Without its address, the call has a variable to fill in.
     assert call.format("$API_URL", parameters) in text(digest, UTC).splitlines()
-    assert look_closer(a_digest(), known) is None
+    assert look_closer(a_digest(), known) == ()
 
 
 # The subject.
 
 
 @pytest.mark.parametrize(
-    "digest, said",
+    "submitted, ended, said",
     [
-        ({"failed": 3, "completed": 41}, "3 FAILED, 41 completed, 2026-11-23"),
-        ({"counts": 0}, "no changes, 2026-11-23"),
-        ({"counts": 1}, "1 change, 2026-11-23"),
-        ({"counts": 2}, "2 changes, 2026-11-23"),
+        (0, {"failed": 3, "completed": 41}, "3 FAILED, 41 completed"),
+        *((0, {}, "no changes"), (1, {}, "1 change"), (2, {}, "2 changes")),
     ],
 )
-def test_a_subject_counts_the_jobs_that_have_ended_or_else_the_changes(digest, said):
-    more = {name: listed([], total=number) for name, number in digest.items() if name != "counts"}
-    found = a_digest(counts=Counter(SUBMITTED=digest.get("counts", 0)), **more)
-    assert subject(found, ZURICH) == f"[job-ledger] {said}"
+def test_a_subject_counts_the_jobs_that_have_ended_or_else_the_changes(submitted, ended, said):
+    lists = {name: listed([], total=number) for name, number in ended.items()}
+    digest = a_digest(counts=Counter(SUBMITTED=submitted), **lists)
+    assert subject(digest, ZURICH) == f"[job-ledger] {said}, 2026-11-23"
 
 
 @pytest.mark.parametrize("stale", [False, True])
@@ -205,11 +175,7 @@ def test_a_subject_is_short_printable_ascii_of_counts_and_dates(stale, count, co
     lists = ("failed", "partial_success", "long_running", "completed")
     many = dict.fromkeys(lists, listed([], total=count))
     said = subject(a_digest(stale=stale, covers_gap=covers_gap, **many), ZURICH)
-    assert said.isascii()
-    assert said.isprintable()
-    assert len(said) < 100
-    assert said.startswith("[job-ledger] ")
-    assert said.endswith("2026-11-23")
+    assert re.fullmatch(r"\[job-ledger\] [ -~]{1,76}2026-11-23", said)
 
 
 @pytest.mark.parametrize("completed, said", [(1_000, ", 1000 completed"), (10_000, "")])
@@ -231,15 +197,8 @@ def test_the_date_of_a_subject_is_that_of_the_digests_zone():
 
 INJECTIONS = [
     # Ends of lines, of texts and of terminals' patience.
-    *(
-        "\nSubject: won",
-        "\rBcc: all@example.org",
-        "\r\nContent-Type: text/html",
-        "\0",
-        "\x0b",
-        "\x0c",
-    ),
-    *("\x1b[2J", "\x85", "\u2028", "\u2029"),
+    *("\nSubject: won", "\rBcc: all@example.org", "\r\nContent-Type: text/html"),
+    *("\0", "\x0b", "\x0c", "\x1b[2J", "\x85", "\u2028", "\u2029"),
     # Invisible letters, and letters that turn a line around.
     *("\u200b", "\u202e", "\u2066", "\u200f", "\ufeff", "\u00ad"),
     # What other readers run.

@@ -3,6 +3,7 @@
 import random
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from itertools import pairwise
@@ -40,7 +41,7 @@ def test_a_window_ends_two_minutes_before_the_scheduled_time_or_the_clock(schedu
     assert end == end_of_run(scheduled and parse_scheduled_time(scheduled), NOW)
 
 
-END = "2026-11-23T07:58:04.250Z"
+START, END = "2026-11-23T00:00:00Z", "2026-11-23T07:58:04.250Z"
 EARLIER = "WindowStart: a time earlier than WindowEnd"
 
 
@@ -49,18 +50,16 @@ EARLIER = "WindowStart: a time earlier than WindowEnd"
     [
         ("2026-11-23T00:00:00+01:00", END, Window("2026-11-22T23:00:00.000Z", END)),
         ("2018-01-01T00:00:00Z", END, Window("2018-01-01T00:00:00.000Z", END)),
-        ("2026-11-23T00:00:00Z", "2026-11-22T00:00:00Z", EARLIER),
-        ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z", EARLIER),
+        *((START, end, EARLIER) for end in ("2026-11-22T00:00:00Z", START)),
         ("2026-11-23T00:00:00.0001Z", "2026-11-23T00:00:00.0002Z", EARLIER),
         ("2017-12-31T23:59:59.999Z", END, "WindowStart: a time since 2018"),
-        ("2026-11-23T00:00:00Z", "2026-11-23T07:58:04.251Z", "WindowEnd: a time at least two min"),
+        (START, "2026-11-23T07:58:04.251Z", "WindowEnd: a time at least two min"),
     ],
 )
 def test_an_empty_or_open_window_is_refused_with_what_is_allowed(start, end, expected):
-    try:
+    text = isinstance(expected, str)
+    with pytest.raises(InvalidWindow, match=f"^{expected}") if text else nullcontext():
         assert asked_window(parse(start), parse(end), NOW) == expected
-    except InvalidWindow as refused:
-        assert str(refused).startswith(str(expected))  # noqa: PT017 - either is right
 
 
 def test_the_first_window_is_of_a_day_or_of_all_that_ever_changed():
@@ -161,18 +160,3 @@ def test_windows_tile_across_every_transition_of_every_zone_from_2024_to_2030():
             if all(scheduled > earlier for earlier, _ in arrivals[:number])
         ]
         assert newest == ends
-
-
-@pytest.mark.parametrize(
-    "around, time, hours",
-    [
-        # An unbroken week has a digest a day, however long the days are.
-        (date(2026, 11, 1), (8, 0), [24, 24, 24, 25, 24, 24, 24]),
-        # A time that the clock jumps over is covered by the next digest.
-        (date(2026, 3, 8), (2, 30), [24, 24, 24, 47, 24, 24]),
-    ],
-)
-def test_a_window_is_as_long_as_the_days_from_one_scheduled_time_to_the_next(around, time, hours):
-    fired = firings(ZoneInfo("America/New_York"), around, *time)
-    covered = windows_of([(moment, moment) for moment in fired])
-    assert [window.seconds / 3600 for window in covered] == hours

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +13,9 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
-from job_ledger.doctor.deployment import Aws, Deployment, Resource
-from job_ledger.http import Http, Request, Response
+from job_ledger.doctor.aws import Aws
+from job_ledger.doctor.deployment import Deployment, Resource
+from job_ledger.http import Request, Response
 from job_ledger.version import VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -25,15 +26,11 @@ STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/JobLedger/1"
 FAMILIES = ("SNOMEDCT", "PHI")
 OUTPUTS = {
     "ApiUrl": f"https://a1b2c3d4e5.execute-api.{REGION}.amazonaws.com/v1",
-    "DigestTopicArn": f"{ARN}digests",
-    "JobAlertsTopicArn": f"{ARN}alerts",
-    "LedgerTableName": "ledger",
-    "ApiFunctionName": "api",
-    "SyncFunctionName": "sync",
-    "WidgetFunctionName": "widget",
+    "DigestTopicArn": f"{ARN}digests", "JobAlertsTopicArn": f"{ARN}alerts", "LedgerTableName": "ledger",
+    "ApiFunctionName": "api", "SyncFunctionName": "sync", "WidgetFunctionName": "widget",
     "ReaderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Reader",
     "PublisherPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Publisher",
-}
+}  # fmt: skip
 Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -72,11 +69,8 @@ def table(name: str, **changed: Any) -> dict[str, Any]:
 def function(name: str, **changed: Any) -> dict[str, Any]:
     usual = {"Handler": "jobledger.handlers.x.handler", "CodeSha256": "one", "MemorySize": 512}
     usual |= {"Environment": {"Variables": {"SYNC_MINUTES": "1"}}}
-    return (
-        usual
-        | {"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful"}
-        | changed
-    )
+    ready = {"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful"}
+    return usual | ready | changed
 
 
 def template(**ledger: Any) -> dict[str, Any]:
@@ -90,21 +84,16 @@ RECOVERY = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": 35}
 BACKUPS = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": RECOVERY}
 HEALTHY: dict[str, Answer] = {
     "apigateway.GetAccount": {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/logs"},
-    "apigateway.GetRestApi": {"name": "Rest"},
-    "cloudformation.DescribeStacks": {},
+    "apigateway.GetRestApi": {"name": "Rest"}, "cloudformation.DescribeStacks": {}, "cloudformation.ListStackResources": {},
     "cloudformation.GetTemplate": template(DeletionProtectionEnabled=True),
-    "cloudformation.ListStackResources": {},
     "cloudwatch.DescribeAlarms": lambda p: {"MetricAlarms": [alarm(n) for n in p["AlarmNames"]]},
     "cloudwatch.GetMetricData": metrics(),
     "cloudwatch.ListMetrics": {"Metrics": [{"MetricName": "AsOfAgeSeconds"}] * 14},
     "dynamodb.DescribeContinuousBackups": {"ContinuousBackupsDescription": BACKUPS},
     "dynamodb.DescribeTable": lambda p: table(p["TableName"]),
     "dynamodb.DescribeTimeToLive": {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED"}},
-    "events.DescribeRule": RULE,
-    "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
-    "events.ListTargetsByRule": {
-        "Targets": [{"Id": "1", "Arn": f"{ARN}alerts", "DeadLetterConfig": {"Arn": f"{ARN}q"}}]
-    },
+    "events.DescribeRule": RULE, "events.ListRules": {"Rules": [{"Name": "loads", **RULE}]},
+    "events.ListTargetsByRule": {"Targets": [{"Id": "1", "Arn": f"{ARN}alerts", "DeadLetterConfig": {"Arn": f"{ARN}q"}}]},
     "iam.SimulatePrincipalPolicy": lambda p: {
         "EvaluationResults": [{"EvalActionName": n, "EvalDecision": "allowed"} for n in p["ActionNames"]]
     },
@@ -112,12 +101,9 @@ HEALTHY: dict[str, Answer] = {
     "lambda.GetAccountSettings": {"AccountLimit": {"UnreservedConcurrentExecutions": 1000}},
     "lambda.GetEventSourceMapping": {"State": "Enabled", "LastProcessingResult": "OK"},
     "lambda.GetFunctionConfiguration": lambda p: function(p["FunctionName"]),
-    "lambda.Invoke": {"StatusCode": 204},
-    "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
-    "scheduler.GetSchedule": {
-        "State": "ENABLED", "ScheduleExpression": "cron(0 8 * * ? *)",
-        "ScheduleExpressionTimezone": "Europe/Zurich", "CreationDate": NOW,
-    },
+    "lambda.Invoke": {"StatusCode": 204}, "logs.DescribeLogStreams": {"logStreams": [{"logStreamName": "s"}]},
+    "scheduler.GetSchedule": {"State": "ENABLED", "CreationDate": NOW, "ScheduleExpression": "cron(0 8 * * ? *)",
+                              "ScheduleExpressionTimezone": "Europe/Zurich"},
     "sns.GetTopicAttributes": {"Attributes": {"SubscriptionsPending": "0"}},
     "sns.ListSubscriptionsByTopic": {"Subscriptions": [subscription("email", "a@example.org")]},
     "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
@@ -145,7 +131,7 @@ class RecordedApi:
     """The API: other paths than these answer 200 with a page."""
 
     documents: dict[str, tuple[int, Any]]
-    date: datetime = field(default_factory=lambda: datetime.now(UTC))
+    date: datetime
 
     def send(self, request: Request) -> Response:
         status, document = self.documents.get(f"{request.method} {request.path}", (200, "page"))
@@ -167,8 +153,7 @@ class RecordedAws(Aws):
         session.set_config_variable("region", REGION)
         session.register("before-call", self._answer)
         super().__init__(session)
-        self.answers = answers
-        self.calls: set[str] = set()
+        self.answers, self.calls = answers, set[str]()
         self.given: dict[str, Any] = {}
         # An answer is to the parameters of one call at a time.
         self._turn = threading.RLock()
@@ -193,9 +178,7 @@ class RecordedAws(Aws):
             return super().call(service, operation, **parameters)
 
 
-def deployed(
-    answers: Mapping[str, Any] | None = None, *, clock: timedelta = timedelta(), **outputs: str
-) -> Deployment:
+def deployed(answers: Mapping[str, Any] | None = None, *, clock=timedelta(), **outputs: str):
     """A deployment in AWS that works, but for these answers of AWS (`sns.Publish`) and of its API (`GET /jobs`)."""
     of_api = {name: answer for name, answer in (answers or {}).items() if " " in name}
     of_aws = {name: answer for name, answer in (answers or {}).items() if " " not in name}
@@ -205,10 +188,8 @@ def deployed(
     listed = [{"OutputKey": k, "OutputValue": v} for k, v in (OUTPUTS | outputs).items()]
     stack: dict[str, Any] = {"StackId": STACK, "StackStatus": "UPDATE_COMPLETE", "Outputs": listed}
     stack |= {"CreationTime": NOW - timedelta(days=400)}
-    api = RecordedApi(DOCUMENTS | of_api, datetime.now(UTC) + clock)
-    return Deployment(
-        RecordedAws(HEALTHY | of_aws), "JobLedger", stack, resources, cast(Http, api), NOW
-    )
+    api: Any = RecordedApi(DOCUMENTS | of_api, datetime.now(UTC) + clock)
+    return Deployment(RecordedAws(HEALTHY | of_aws), "JobLedger", stack, resources, api, NOW)
 
 
 def actions(policy: str) -> set[str]:

@@ -2,16 +2,13 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from job_ledger.schedules import next_run
 
 CREATED = datetime(2026, 11, 30, 9, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    "expression, zone, now, expected",
-    [
+def test_the_next_run_is_the_first_after_now():
+    for expression, zone, now, expected in (
         ("cron(0 8 * * ? *)", "UTC", "2026-11-30T07:59", "2026-11-30T08:00"),
         ("cron(0 8 * * ? *)", "UTC", "2026-11-30T08:00", "2026-12-01T08:00"),
         ("cron(0 8 * * ? *)", "Europe/Zurich", "2026-11-30T08:00", "2026-12-01T07:00"),
@@ -24,8 +21,6 @@ CREATED = datetime(2026, 11, 30, 9, 30, tzinfo=UTC)
         ("rate(2 days)", "UTC", "2026-11-30T09:30", "2026-12-02T09:30"),
         # On the day when clocks go forward.
         ("cron(0 3 * * ? *)", "Europe/Zurich", "2027-03-28T00:30", "2027-03-28T01:00"),
-    ],
-)
-def test_the_next_run_is_the_first_after_now(expression, zone, now, expected):
-    found = next_run(expression, zone, datetime.fromisoformat(f"{now}Z"), CREATED)
-    assert found == (datetime.fromisoformat(f"{expected}Z") if expected else None)
+    ):
+        found = next_run(expression, zone, datetime.fromisoformat(f"{now}Z"), CREATED)
+        assert found == (datetime.fromisoformat(f"{expected}Z") if expected else None), expression

@@ -7,16 +7,8 @@ import pytest
 
 from job_ledger.doctor import send_test
 from job_ledger.doctor.send_test import send_tests
-from tests.unit.doctor.recorded import (
-    ACCOUNT,
-    ARN,
-    OUTPUTS,
-    Answer,
-    actions,
-    calls,
-    deployed,
-    subscription,
-)
+from tests.unit.doctor import recorded
+from tests.unit.doctor.recorded import ACCOUNT, ARN, OUTPUTS, Answer, actions, calls, deployed
 
 QUEUE = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:jobledger-test"
 REMOVALS = {"sqs.DeleteQueue", "sns.Unsubscribe", "events.RemoveTargets", "events.DeleteRule"}
@@ -60,8 +52,8 @@ class Bus:
         return {"Messages": [{"Body": body} for body in bodies]}
 
     def answers(self, **changed: Answer) -> dict[str, Answer]:
-        silent = (*REMOVALS, "sqs.SetQueueAttributes", "events.PutRule")
         usual: dict[str, Answer] = {
+            **{name: {} for name in (*REMOVALS, "sqs.SetQueueAttributes", "events.PutRule")},
             "sqs.CreateQueue": {"QueueUrl": "https://sqs/q"},
             "sqs.GetQueueAttributes": {"Attributes": {"QueueArn": QUEUE}},
             "sqs.ReceiveMessage": self.receive,
@@ -70,7 +62,6 @@ class Bus:
             "events.PutTargets": {"FailedEntryCount": 0},
             "events.PutEvents": self.put,
         }
-        usual |= {name: {} for name in silent}
         return usual | {name.replace("_", "."): answer for name, answer in changed.items()}
 
 
@@ -86,8 +77,7 @@ def of_deployment(deployment):
 
 
 def test_it_says_what_arrived_where_and_removes_what_it_made():
-    bus = Bus()
-    found, made = sent(bus.answers(), ChatTopicArn=f"{ARN}chat")
+    found, made = sent(Bus().answers(), ChatTopicArn=f"{ARN}chat")
     assert list(found) == ["digest", "chat digest", "event", "alert"]
     assert {status for status, _ in found.values()} == {"ok"}
     assert "was sent to a@example.org" in found["digest"][1]
@@ -96,7 +86,7 @@ def test_it_says_what_arrived_where_and_removes_what_it_made():
 
 def test_no_program_takes_a_test_for_a_digest_or_a_change():
     bus = Bus()
-    sent(bus.answers())
+    _, made = sent(bus.answers())
     (digest,) = bus.published
     assert digest["Subject"].startswith("[TEST] ")
     assert digest["MessageAttributes"]["Kind"]["StringValue"] == "Test"
@@ -107,27 +97,26 @@ def test_no_program_takes_a_test_for_a_digest_or_a_change():
     (event,) = bus.events
     detail = json.loads(event["Detail"])
     assert (event["Source"], detail["Test"], detail["JobStatus"]) == ("jobledger", True, "FAILED")
+    # The policy has each action of the test.
+    looking = {"sns:ListSubscriptionsByTopic", "events:DescribeRule"}
+    # The key of the topics is used by SNS on the person's behalf.
+    needed = actions("send-test-policy.json") - {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert {name.replace(".", ":") for name in made} == needed | looking
 
 
-@pytest.mark.parametrize(
-    "lost, check", [("digests", "digest"), ("event", "event"), ("alerts", "alert")]
-)
-def test_what_does_not_arrive_is_a_problem_and_nothing_stays(lost, check):
-    found, made = sent(Bus(lost).answers())
-    assert {name for name, (status, _) in found.items() if status != "ok"} == {check}
-    assert found[check][0] == "problem"
-    assert made >= REMOVALS
+def test_what_does_not_arrive_is_a_problem_and_nothing_stays():
+    for lost, check in {"digests": "digest", "event": "event", "alerts": "alert"}.items():
+        found, made = sent(Bus(lost).answers())
+        others = {name: status for name, (status, _) in found.items() if status != "ok"}
+        assert others == {check: "problem"}
+        assert made >= REMOVALS
 
 
-def test_an_address_that_did_not_confirm_gets_no_test():
-    pending = subscription("email", "b@example.org", "PendingConfirmation")
-    answer: Answer = {"Subscriptions": [pending]}
-    found, _ = sent(Bus().answers(sns_ListSubscriptionsByTopic=answer))
+def test_an_address_that_did_not_confirm_and_an_event_that_the_bus_refuses_are_problems():
+    pending = [recorded.subscription("email", "b@example.org", "PendingConfirmation")]
+    found, _ = sent(Bus().answers(sns_ListSubscriptionsByTopic={"Subscriptions": pending}))
     assert found["digest"][0] == "problem"
     assert "1 address that did not confirm" in found["digest"][1]
-
-
-def test_an_event_that_the_bus_refuses_is_a_problem():
     refused: Answer = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
     found, _ = sent(Bus().answers(events_PutEvents=refused))
     assert found["event"] == ("problem", "EventBridge refused the event: InternalFailure.")
@@ -143,29 +132,14 @@ def test_without_alerts_their_topic_is_tested_by_itself():
     assert [p["TopicArn"] for p in bus.published] == [f"{ARN}digests", f"{ARN}alerts"]
 
 
-@pytest.mark.parametrize(
-    "refused, permission, checks",
-    [
-        ("sns_Publish", "sns:Publish", ["digest"]),
-        ("events_PutEvents", "events:PutEvents", ["event"]),  # so that no alert arrives either
-        ("sqs_CreateQueue", "sqs:CreateQueue", ["send test"]),
-        ("events_PutTargets", "events:PutTargets", ["send test"]),
-    ],
-)
-def test_a_missing_permission_is_named_and_what_was_made_is_removed(refused, permission, checks):
-    answer: Answer = "AccessDeniedException"
-    found, made = sent(Bus().answers(**{refused: answer}))
-    missing = [name for name, (status, _) in found.items() if status == "unknown"]
-    assert missing == checks
-    assert permission in found[checks[0]][1]
-    assert ("sqs.DeleteQueue" in made) == (refused != "sqs_CreateQueue")
-
-
-def test_the_policy_has_each_action_of_the_test():
-    _, made = sent(Bus().answers())
-    looking = {"sns:ListSubscriptionsByTopic", "events:DescribeRule"}
-    # The key of the topics is used by SNS on the person's behalf.
-    through_sns = {"kms:Decrypt", "kms:GenerateDataKey"}
-    assert {name.replace(".", ":") for name in made} == actions(
-        "send-test-policy.json"
-    ) - through_sns | looking
+def test_a_missing_permission_is_named_and_what_was_made_is_removed():
+    for refused, check in {
+        "sns_Publish": "digest",
+        "events_PutEvents": "event",  # so that no alert arrives either
+        "sqs_CreateQueue": "send test",
+        "events_PutTargets": "send test",
+    }.items():
+        found, made = sent(Bus().answers(**{refused: "AccessDeniedException"}))
+        assert [name for name, (status, _) in found.items() if status == "unknown"] == [check]
+        assert refused.replace("_", ":") in found[check][1]
+        assert ("sqs.DeleteQueue" in made) == (refused != "sqs_CreateQueue")

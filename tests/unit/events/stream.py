@@ -1,22 +1,19 @@
 """Records of the change log's stream, an event bus and a queue in memory: what these tests share."""
 
 import json
-from datetime import UTC, datetime
 
 from jobledger.events.batch import send_changes
 from jobledger.events.eventbridge import EventBus
-from jobledger.jobs import job_from_service
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import change_row
 from jobledger.ledger.table import Table, encode
 from jobledger.service import Family
 from jobledger.sqs import Undelivered
-from testing.builders import SCOPE
+from testing.builders import HOUR, MINUTE, NOW, SCOPE, a_job
 from testing.memory_dynamodb import MemoryDynamoDB
 
 CANARY = "a text that may tell of a patient"
 WITHOUT = object()
-NOW = datetime(2026, 11, 23, 12, 1, tzinfo=UTC)
 
 
 class Bus:
@@ -68,46 +65,31 @@ SENT: dict[str, list] = {"batchItemFailures": []}
 
 
 def a_row(number):
-    times = {"SubmitTime": 1_764_000_000.0, "EndTime": 1_764_000_060.0}
-    job = job_from_service(
-        Family.PHI, {"JobId": f"job{number:03}", "JobStatus": "COMPLETED", **times}
+    job = a_job(
+        f"job{number:03}", submitted=NOW - HOUR, family=Family.PHI, EndTime=NOW - 59 * MINUTE
     )
-    assert job is not None
     return encode(change_row(f"{SCOPE}/PHI", job, None, f"2026-11-23T12:00:00.{number:03}Z"))
 
 
 def a_record(number, row=None):
     row = row or a_row(number)
-    return {
-        "eventName": "INSERT",
-        "dynamodb": {
-            "Keys": {"PK": row["PK"], "SK": row["SK"]},
-            "NewImage": row,
-            "SequenceNumber": f"{number:03}",
-        },
-    }
+    keys = {"PK": row["PK"], "SK": row["SK"]}
+    members = {"Keys": keys, "NewImage": row, "SequenceNumber": f"{number:03}"}
+    return {"eventName": "INSERT", "dynamodb": members}
 
 
-def with_member(**changed):
+def changed(members, new):
+    return {name: value for name, value in {**members, **new}.items() if value is not WITHOUT}
+
+
+def with_member(**new):
     """Return what changes the members of a record's `dynamodb`; WITHOUT removes one."""
-
-    def change(record):
-        members = {**record["dynamodb"], **changed}
-        members = {name: value for name, value in members.items() if value is not WITHOUT}
-        return {**record, "dynamodb": members}
-
-    return change
+    return lambda record: {**record, "dynamodb": changed(record["dynamodb"], new)}
 
 
-def with_image(**changed):
+def with_image(**new):
     """Return what changes the attributes of a record's row."""
-
-    def change(record):
-        image = {**record["dynamodb"]["NewImage"], **changed}
-        image = {name: value for name, value in image.items() if value is not WITHOUT}
-        return with_member(NewImage=image)(record)
-
-    return change
+    return lambda record: with_member(NewImage=changed(record["dynamodb"]["NewImage"], new))(record)
 
 
 def without(*names):

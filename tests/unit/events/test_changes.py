@@ -1,4 +1,4 @@
-"""The changes function: rows of the stream in, events out, up to the first that is refused."""
+"""The changes function: rows of the stream in, events out, in order; what can never be sent is put aside alone."""
 
 import json
 from types import SimpleNamespace
@@ -16,7 +16,18 @@ from jobledger.service import Family
 from testing.builders import SCOPE, listed_job
 from testing.memory_dynamodb import error
 from testing.world import World
-from tests.unit.events.stream import SENT, WITHOUT, Bus, a_record, failed_at, send, with_image
+from tests.unit.events.stream import (
+    CANARY,
+    ODDITIES,
+    SENT,
+    WITHOUT,
+    Bus,
+    Queue,
+    a_record,
+    failed_at,
+    send,
+    with_image,
+)
 
 
 @pytest.fixture
@@ -37,19 +48,14 @@ def records(world):
     return [a_record(number, row) for number, row in enumerate([other, *rows])]
 
 
-def test_each_transition_is_one_event_in_order_and_the_same_one_when_it_is_repeated(records):
-    first, second = Bus(), Bus()
-    assert send(records, first) == send(records, second) == SENT
-    moves = [(detail["PreviousJobStatus"], detail["JobStatus"]) for detail in first.details]
+def test_each_transition_is_one_event_as_promised_in_order_and_the_same_when_repeated(records):
+    bus, second = Bus(), Bus()
+    assert send(records, bus) == send(records, second) == SENT
+    moves = [(detail["PreviousJobStatus"], detail["JobStatus"]) for detail in bus.details]
     statuses = ["SUBMITTED", "IN_PROGRESS", "COMPLETED"]
     assert moves == list(zip([None, *statuses], statuses, strict=False))
-    assert first.details == second.details
-    assert len({detail["EventId"] for detail in first.details}) == 3
-
-
-def test_an_event_has_what_its_version_promises(records):
-    bus = Bus()
-    send(records, bus)
+    assert bus.details == second.details
+    assert len({detail["EventId"] for detail in bus.details}) == 3
     last = bus.details[-1]
     assert len(last.pop("EventId")) == 32
     assert last.pop("ObservedAt").startswith("2026-11-23T12:00:0")
@@ -114,18 +120,20 @@ def test_a_name_is_sent_only_with_the_setting_and_while_the_job_is_there(
     assert name or "a name" not in json.dumps(bus.details)
 
 
+def a_change(family):
+    return Change(family, "job", "FAILED", None, None, None, "2026-11-23T12:00:00.000Z")
+
+
 def test_the_event_id_depends_on_the_family():
-    changes = [Change(family, "j", "FAILED", None, None, None, "t") for family in Family]
-    assert len({detail_of(change, SCOPE, None)["EventId"] for change in changes}) == len(Family)
+    details = [detail_of(a_change(family), SCOPE, None) for family in Family]
+    assert len({detail["EventId"] for detail in details}) == len(Family)
 
 
 @pytest.mark.parametrize(
     "changed, seconds",
     [
-        ({}, [60.0]),
-        ({"SubmitTime": WITHOUT}, None),
-        ({"EndTime": WITHOUT}, None),
-        ({"JobStatus": {"S": "IN_PROGRESS"}}, None),
+        *(({}, [60.0]), ({"JobStatus": {"S": "IN_PROGRESS"}}, None)),
+        *(({"SubmitTime": WITHOUT}, None), ({"EndTime": WITHOUT}, None)),
     ],
 )
 def test_only_an_ended_job_with_both_times_has_a_duration(changed, seconds, capsys):
@@ -147,7 +155,101 @@ def test_a_refused_event_has_the_name_of_its_error(answer, name):
             raise answer
         return answer
 
-    change = Change(Family.PHI, "job", "FAILED", None, None, None, "2026-11-23T12:00:00.000Z")
+    bus = EventBus(SimpleNamespace(put_events=put_events), "jobledger")
     with pytest.raises(EventRefused) as refused:
-        EventBus(SimpleNamespace(put_events=put_events), "jobledger").put(change, SCOPE, None)
+        bus.put(a_change(Family.PHI), SCOPE, None)
     assert refused.value.args == (name,)
+
+
+# Put aside: what no retry can send.
+
+
+SIZE = 100
+RECORDS = [a_record(number) for number in range(SIZE)]
+
+
+@pytest.fixture
+def logged(caplog, capsys):
+    """Return the log's errors, and the values of the metric."""
+
+    def logged():
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        metrics = [line["RecordsPutAside"] for line in lines if "RecordsPutAside" in line]
+        return [vars(record) for record in caplog.records], metrics
+
+    return logged
+
+
+@pytest.mark.parametrize("oddity", ODDITIES)
+@pytest.mark.parametrize("position", [0, 1, 57, SIZE - 1])
+def test_only_the_record_that_cannot_be_parsed_is_put_aside(oddity, position, logged):
+    records = [*RECORDS]
+    records[position] = ODDITIES[oddity](records[position])
+    bus, queue = Bus(), Queue()
+    assert send(records, bus, queue) == SENT
+    assert bus.sent() == [f"job{n:03}" for n in range(SIZE) if n != position]
+    (entry,) = queue.entries
+    assert entry["Error"] == "NotUnderstood"
+    (line,), counts = logged()
+    assert (line["message"], line["position"], counts) == ("record put aside", position, [[1]])
+    assert CANARY not in f"{line} {entry}"
+
+
+def test_the_queue_has_the_key_of_the_row():
+    queue = Queue()
+    odd = [ODDITIES["a row is deleted"], ODDITIES["a sequence number of another type"]]
+    send([change(a_record(7)) for change in odd], Bus(), queue)
+    deleted = {
+        "Error": "NotUnderstood",
+        "EventName": "REMOVE",
+        "SequenceNumber": "007",
+        "PK": f"{SCOPE}/PHI#changes",
+        "SK": "2026-11-23T12:00:00.007Z#job007",
+    }
+    assert queue.entries == [deleted, deleted | {"EventName": "INSERT", "SequenceNumber": None}]
+
+
+def test_a_batch_of_only_odd_records_is_put_aside_completely(logged):
+    bus, queue = Bus(), Queue()
+    assert send([odd(a_record(0)) for odd in ODDITIES.values()], bus, queue) == SENT
+    assert (bus.sent(), len(queue.entries)) == ([], len(ODDITIES))
+    assert logged()[1] == [[len(ODDITIES)]]
+
+
+@pytest.mark.parametrize(
+    "refusal, name",
+    [
+        (error("AccessDenied", 403), "AccessDenied"),
+        (error("InternalError", 500), "InternalError"),
+        (OSError(), "OSError"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_a_refusing_queue_stops_no_record_and_the_log_has_the_position(refusal, name, logged):
+    bus = Bus()
+    records = [ODDITIES["no image"](a_record(0)), a_record(1)]
+    assert send(records, bus, Queue(refusal)) == SENT
+    assert bus.sent() == ["job001"]
+    aside, lost = logged()[0]
+    assert (aside["sequence_number"], lost["sequence_number"]) == ("000", "000")
+    assert (aside["message"], lost["message"]) == ("record put aside", "record not in the queue")
+    assert lost["error"] == name
+
+
+@pytest.mark.parametrize(
+    "code", ["MalformedDetail", "InvalidArgument", "RedactionFailure", "ValidationException"]
+)
+@pytest.mark.parametrize("as_answer", [True, False])
+def test_only_the_event_that_the_bus_never_accepts_is_put_aside(code, as_answer):
+    bus, queue = Bus({2: code if as_answer else error(code, 400)}), Queue()
+    answer = send([a_record(n) for n in range(3)], bus, queue)
+    assert (answer, bus.sent()) == (SENT, ["job000", "job002"])
+    assert [(entry["Error"], entry["SK"][-6:]) for entry in queue.entries] == [(code, "job001")]
+
+
+def test_a_temporary_refusal_ends_the_batch_at_that_record():
+    bus, queue = Bus({2: "ThrottlingException"}), Queue()
+    records = [a_record(n) for n in range(5)]
+    records[1] = ODDITIES["no image"](records[1])
+    assert send(records, bus, queue) == failed_at("002")
+    assert (bus.sent(), len(queue.entries)) == (["job000"], 1)

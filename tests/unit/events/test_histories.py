@@ -5,7 +5,6 @@ come again. Each change is sent, in the order of its shard; each other record is
 """
 
 import random
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -59,76 +58,52 @@ class RefusingQueue(Queue):
         return super().send_message(**message)
 
 
-@dataclass
-class Shard:
-    """Records in order. `odd` are the numbers of those that are not understood."""
-
-    records: list[Any] = field(default_factory=list)
-    odd: set[int] = field(default_factory=set)
-    position: int = 0
-
-
-def shards(chance: random.Random) -> list[Shard]:
-    """Two shards; a quarter of their records is odd."""
-    made = [Shard(), Shard()]
+def stream(chance: random.Random) -> tuple[list[Any], set[int]]:
+    """The records of a shard, and the numbers of those that are not understood: a quarter."""
+    records: list[Any] = []
+    odd: set[int] = set()
     for number in range(RECORDS):
-        shard, record = chance.choice(made), a_record(number)
+        record = a_record(number)
         if chance.random() < 0.25:
             record = ODDITIES[chance.choice(ODD)](record)
-            shard.odd.add(number)
-        shard.records.append(record)
-    return made
-
-
-def number_of(record: Any) -> int:
-    return int(record["dynamodb"]["SequenceNumber"])
+            odd.add(number)
+        records.append(record)
+    return records, odd
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_each_change_is_sent_in_order_and_each_other_record_is_put_aside(seed, caplog):
     chance = random.Random(seed)
-    streams = shards(chance)
-    odd = set().union(*(shard.odd for shard in streams))
-    never = {
-        f"job{n:03}": chance.choice(FOR_EVER)
-        for n in range(RECORDS)
-        if n not in odd and chance.random() < 0.05
-    }
-    bus, queue = RefusingBus(chance, never), RefusingQueue(chance)
+    records, odd = stream(chance)
+    refused = [n for n in range(RECORDS) if n not in odd and chance.random() < 0.05]
+    bus = RefusingBus(chance, {f"job{n:03}": chance.choice(FOR_EVER) for n in refused})
+    queue = RefusingQueue(chance)
 
-    def deliver(shard: Shard, most: int) -> None:
-        """One batch, which may have come before."""
-        start = max(0, shard.position - chance.randrange(4))
-        batch = shard.records[start : start + most]
+    def deliver(position: int, most: int) -> int:
+        """One batch, which may have come before; return the position of the next record."""
+        start = max(0, position - chance.randrange(4))
+        batch = records[start : start + most]
         left = 180_000 if chance.random() < 0.97 else 1_000
-        answer = send(batch, bus, queue, left=lambda: left)
-        failed = [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
-        numbers = [number_of(record) for record in batch]
-        shard.position = start + (numbers.index(failed[0]) if failed else len(batch))
+        failed = send(batch, bus, queue, left=lambda: left)["batchItemFailures"]
+        return int(failed[0]["itemIdentifier"]) if failed else start + len(batch)
 
-    for _ in range(200):
-        shard = chance.choice(streams)
-        if shard.position < len(shard.records):
-            deliver(shard, chance.randint(1, 20))
+    position = 0
+    for _ in range(100):
+        position = deliver(position, chance.randint(1, 20))
     bus.works = queue.works = True
-    for shard in streams:
-        while shard.position < len(shard.records):
-            deliver(shard, 100)
+    while position < RECORDS:
+        position = deliver(position, 100)
 
     sent = [int(detail["JobId"][3:]) for detail in bus.details]
     aside = {int(entry["SequenceNumber"]) for entry in queue.entries}
     logged = {
         int(vars(line)["sequence_number"]) for line in caplog.records if "queue" in line.message
     }
-    never_sent = odd | {int(job[3:]) for job in never}
-    assert set(sent) == set(range(RECORDS)) - never_sent
-    for shard in streams:
-        firsts = list(dict.fromkeys(n for n in sent if n in map(number_of, shard.records)))
-        assert firsts == [n for n in map(number_of, shard.records) if n not in never_sent]
+    never_sent = odd.union(refused)
+    assert [*dict.fromkeys(sent)] == [n for n in range(RECORDS) if n not in never_sent]
     assert aside <= never_sent <= aside | logged
-    by_number = {number_of(record): record for shard in streams for record in shard.records}
     for entry in queue.entries:
-        members = by_number[int(entry["SequenceNumber"])]["dynamodb"]
+        members = records[int(entry["SequenceNumber"])]["dynamodb"]
         keys = members.get("Keys") or members.get("NewImage")
         assert (entry["PK"], entry["SK"]) == (keys["PK"]["S"], keys["SK"]["S"]) if keys else True

@@ -16,11 +16,11 @@ from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sqs import Undelivered
 from testing.api import Context
-from testing.builders import SCOPE
+from testing.builders import NOW, SCOPE
 from testing.memory_dynamodb import MemoryDynamoDB
-from tests.unit.events.stream import NOW, Bus, Queue, a_row
+from tests.unit.events.stream import Bus, Queue, a_row
 
-SIZE = 100
+SIZE, AT = 100, "2026-11-23T12:00:00Z"
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 (SCRIPT,) = re.findall(r"```python\n(.*?)```", RUNBOOK.read_text(encoding="utf-8"), re.DOTALL)
@@ -29,8 +29,7 @@ RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 GIVEN_UP = {
     "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 900},
     "DDBStreamBatchInfo": {
-        "approximateArrivalOfFirstRecord": "2026-11-23T12:00:00Z",
-        "approximateArrivalOfLastRecord": "2026-11-23T12:00:00Z",
+        **dict.fromkeys(("approximateArrivalOfFirstRecord", "approximateArrivalOfLastRecord"), AT),
         "batchSize": SIZE,
         "streamArn": "arn:aws:dynamodb:us-east-1:111122223333:table/ledger/stream/2026-11-14T00",
     },
@@ -76,13 +75,10 @@ def replay(monkeypatch):
     def replay(bus, queue):
         account = Account()
         for number in range(SIZE):
-            account.transact_write_items(
-                TransactItems=[{"Put": {"TableName": "ledger", "Item": a_row(number)}}]
-            )
+            account._put(a_row(number))
         ledger = Ledger(Table(account, "ledger"), SCOPE, lambda: NOW)
-        monkeypatch.setattr(
-            changes, "_connect", lambda: (ledger, EventBus(bus, "jobledger"), False)
-        )
+        parts = ledger, EventBus(bus, "jobledger"), False
+        monkeypatch.setattr(changes, "_connect", lambda: parts)
         monkeypatch.setattr(changes, "_undelivered", lambda: Undelivered(queue, "url"))
         clients = {"sqs": queue, "lambda": account, "dynamodb": account}
         monkeypatch.setattr(boto3, "client", clients.__getitem__)
@@ -112,8 +108,6 @@ def test_a_record_that_was_put_aside_is_sent_again_alone(replay):
 
 def test_a_message_stays_until_its_events_are_sent(replay):
     queue = Messages(GIVEN_UP, entry_of(5))
-    assert replay(Bus({50: "ThrottlingException"}), queue) == [
-        *(f"job{n:03}" for n in range(49)),
-        "job005",
-    ]
+    sent = [*(f"job{n:03}" for n in range(49)), "job005"]
+    assert replay(Bus({50: "ThrottlingException"}), queue) == sent
     assert queue.entries == [GIVEN_UP, None]

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 from unittest import mock
 
-from jobledger.api import docs, parameters
+from jobledger.api import deployment, docs, parameters
 from jobledger.errors import InvalidParameters, LookupFailed
-from jobledger.handlers import api as api_handler
 from jobledger.handlers import digest, lookup, outputs, sync
 from jobledger.inputs import filters, payloads
 from jobledger.inputs.validation import JsonObject, Parameter, value_of
@@ -28,7 +26,6 @@ from tests.unit.outputs.world import OutputsWorld
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)
-MODULES: list[ModuleType] = [filters, docs, parameters, payloads, lookup_request]
 
 Refusals = set[tuple[str, str]]
 """The names of refused inputs, each with what the schema's rule allows."""
@@ -71,14 +68,10 @@ def outputs_payload(_: Api, payload: Any) -> Refusals:
 
 
 def lookup_property(name: str, _: Api, value: object) -> Refusals:
-    event = {
-        "RequestType": "Create",
-        "StackId": "stack",
-        "LogicalResourceId": "id",
-        "ResourceProperties": {name: value if isinstance(value, list) else as_text(value)},
-    }
+    event = {"RequestType": "Create", "StackId": "stack", "LogicalResourceId": "id"}
+    properties = {name: value if isinstance(value, list) else as_text(value)}
     try:
-        lookup.on_event(event, Context())
+        lookup.on_event({**event, "ResourceProperties": properties}, Context())
     except LookupFailed as failed:
         sentence = str(failed).partition(" must be ")
         return {(sentence[0], sentence[2].removesuffix("."))}
@@ -135,11 +128,8 @@ def all_inputs() -> Iterator[Input]:
     kept, send = filters.family_in_ledger(KEPT), partial(query, "/jobs", "Family")
     others = tuple(family.value for family in Family if family not in KEPT)
     yield Input("/jobs Family of the ledger", kept, send, text=True, beyond=others)
-    for prefix, one in (
-        ("/jobs", parameters.JOB_ID),
-        ("/docs", docs.ASSET),
-        ("/board", parameters.BOARD_ASSET),
-    ):
+    assets = ("/docs", docs.ASSET), ("/board", parameters.BOARD_ASSET)
+    for prefix, one in (("/jobs", parameters.JOB_ID), *assets):
         yield Input(f"path {prefix}", one, partial(path, prefix, one), text=True)
     for name in ("Family", "Refresh", "Format"):  # the others are those of /jobs
         # A form sends its empty fields: they are left out.
@@ -176,7 +166,7 @@ def running_handlers() -> Iterator[Api]:
     with ExitStack() as stack, running_api() as api, World(hostile=False) as world:
         settings, pace = Settings("ledger", SCOPE, KEPT), Pace(world.ledger.table, SCOPE)
         for module, name, returned in (
-            (api_handler, "_families", KEPT),
+            (deployment, "families", KEPT),
             (digest, "_dependencies", DigestWorld().dependencies),
             (outputs, "_connect", OutputsWorld().dependencies),
             (sync, "_connect", (settings, world.ledger, world.upstream, pace)),

@@ -1,7 +1,5 @@
-"""Active jobs are rows of their own, which come and go with the job's row; and a job is one row."""
+"""Active jobs are rows of their own, which come and go with the job's row, and make pages; and a job is one row."""
 
-import json
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -9,44 +7,39 @@ import pytest
 
 from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
+from jobledger.ledger.recording import Recorded
+from jobledger.ledger.rows import status_of
+from jobledger.ledger.table import decode
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
+from testing.api import running_api
+from testing.builders import DAY, FAR_PAST, HOUR, MINUTE, NOW, SECOND, a_job, full_job
 from testing.counted import Counted
-from testing.recounted import check_rows
 
 FAMILY = Family.SNOMEDCT
 OLD, NEW = NOW - 40 * DAY, NOW - 2 * DAY
 
 
 class Ledgered(Counted):
-    """A ledger in memory; `record` knows the active jobs, as a sync does."""
+    """A ledger in memory; `record` knows the active jobs, as a sync does, unless `followed` says others."""
 
-    def record(
-        self, *jobs: Job, listed_at: datetime | None = None, announce_new: bool = True
-    ) -> None:
-        self.now += SECOND
-        time, followed = rfc3339(listed_at or self.now), self.active()
-        self.ledger.record(FAMILY, jobs, time, announce_new=announce_new, followed=followed)
+    def record(self, *jobs: Job, **more: Any) -> Recorded:
+        return super().record(*jobs, **{"followed": self.active()} | more)
 
     def active(self) -> dict[str, ActiveJob]:
         return self.ledger.active(FAMILY, consistent=True)
 
-    def rows(self) -> list[tuple[str, str]]:
+    def rows(self) -> list[tuple[str, str | None]]:
         """The job rows: submit time and status."""
-        jobs = [
-            json.loads(item["Job"]["S"]) for item in self.database.items.values() if "Job" in item
-        ]
-        return sorted(
-            (job.get("SubmitTime", "1970-01-01T00:00:00.000Z"), job["JobStatus"]) for job in jobs
-        )
+        rows = [decode(item) for item in self.database.items.values() if "Job" in item]
+        return sorted((str(row["SK"]).partition("#")[0], status_of(row)) for row in rows)
 
-    def agree(self) -> None:
-        check_rows(self.database.items, SCOPE, FAMILY)
+    def remove_active_row(self) -> None:
+        self.database._remove((f"{self.ledger.partition(FAMILY)}#active", "job"))
 
 
 def at(time: Any) -> str:
-    return rfc3339(time) if time else "1970-01-01T00:00:00.000Z"
+    return rfc3339(time) if time else FAR_PAST
 
 
 @pytest.mark.parametrize("first", [None, OLD])
@@ -72,25 +65,19 @@ def test_a_job_whose_submit_time_appears_changes_or_vanishes_stays_one_job(
         announce_new = True
         assert world.rows() == [(at(submitted), status)]
         world.agree()
-    changes = list(world.ledger.changes(FAMILY, "0", "9"))
-    assert [(change.previous, change.status) for change in changes if change.previous] == [
-        (old, new) for old, new in pairwise(statuses) if old != new
-    ]
+    changes = [(c.previous, c.status) for c in world.changes() if c.previous]
+    assert changes == [(old, new) for old, new in pairwise(statuses) if old != new]
 
 
-def test_an_older_listing_does_not_move_a_job_back_to_another_submit_time():
-    world = Ledgered()
-    world.record(a_job("job", "SUBMITTED", None))
+def test_neither_an_older_listing_nor_a_second_entry_of_a_page_makes_another_row():
+    world = Ledgered(a_job("job", "SUBMITTED", None))
     world.record(a_job("job", "SUBMITTED", NEW))
     world.record(a_job("job", "SUBMITTED", None), listed_at=world.now - 4 * SECOND)
     assert world.rows() == [(at(NEW), "SUBMITTED")]
     world.agree()
-
-
-def test_two_entries_of_one_id_in_a_page_are_one_job():
-    world = Ledgered()
-    world.record(a_job("job", "SUBMITTED", None), a_job("job", "IN_PROGRESS", NEW), a_job("other"))
-    assert world.rows()[0] == (at(NEW), "IN_PROGRESS")
+    twice = a_job("two", "SUBMITTED", None), a_job("two", "IN_PROGRESS", OLD)
+    world.record(*twice, a_job("other"))
+    assert world.rows()[0] == (at(OLD), "IN_PROGRESS")
     world.agree()
 
 
@@ -99,8 +86,7 @@ def test_two_syncs_that_find_a_new_job_with_different_submit_times_write_one_row
 
     def another() -> None:
         world.now += HOUR
-        job = a_job("job", "SUBMITTED", None)
-        world.ledger.record(FAMILY, [job], rfc3339(world.now), announce_new=True)
+        world.record(a_job("job", "SUBMITTED", None), followed=None)
 
     world.before_a_write(another)
     world.record(a_job("job", "SUBMITTED", NEW))
@@ -109,50 +95,35 @@ def test_two_syncs_that_find_a_new_job_with_different_submit_times_write_one_row
     world.agree()
 
 
-def duplicate(world: Ledgered) -> None:
-    """Write the rows that a version without this rule made of one job; the state follows the second."""
-    world.ledger.record(FAMILY, [a_job("job", "SUBMITTED", None)], at(NOW), announce_new=False)
-    world.database._remove((f"{world.ledger.partition(FAMILY)}#active", "job"))
-    world.ledger.record(FAMILY, [a_job("job", "SUBMITTED", NEW)], at(NOW), announce_new=False)
-    assert len(world.rows()) == 2
-
-
 @pytest.mark.parametrize("status", ["SUBMITTED", "IN_PROGRESS", "COMPLETED"])
 @pytest.mark.parametrize("by_a_recount", [True, False])
 def test_two_rows_that_an_older_version_made_of_a_job_become_one(status, by_a_recount):
-    world, job = Ledgered(), a_job("job", status, NEW)
-    duplicate(world)
-    world.now += HOUR
+    world, job = Ledgered(a_job("job", "SUBMITTED", None)), a_job("job", status, NEW)
+    world.remove_active_row()
+    world.record(a_job("job", "SUBMITTED", NEW), announce_new=False)
+    assert len(world.rows()) == 2
+    # The state follows the second, or the first.
+    followed = world.active() if by_a_recount else {"job": ActiveJob("job", f"{at(None)}#job")}
+    world.record(job, followed=followed)
     if by_a_recount:
-        world.record(job)
         world.recount()
-    else:
-        followed, now = {"job": ActiveJob("job", f"{at(None)}#job")}, rfc3339(world.now)
-        world.ledger.record(FAMILY, [job], now, announce_new=True, followed=followed)
     assert world.rows() == [(at(NEW), status)]
     world.agree()
 
 
 def test_a_row_of_a_job_that_another_writer_changes_is_not_removed_as_it_was():
-    world = Ledgered()
-    world.record(a_job("job", "SUBMITTED", None))
-
-    def moves_on() -> None:
-        world.now += HOUR
-        job = a_job("job", "IN_PROGRESS", None)
-        world.ledger.record(FAMILY, [job], rfc3339(NOW), announce_new=True)
-
-    world.before_a_write(moves_on)
+    world = Ledgered(a_job("job", "SUBMITTED", None))
+    moves_on = a_job("job", "IN_PROGRESS", None)
+    world.before_a_write(lambda: world.record(moves_on, listed_at=NOW, followed=None))
     world.record(a_job("job", "COMPLETED", NEW))
-    (change,) = (c for c in world.ledger.changes(FAMILY, "0", "9") if c.status == "COMPLETED")
+    (change,) = (change for change in world.changes() if change.status == "COMPLETED")
     assert change.previous == "IN_PROGRESS"
     world.agree()
 
 
 @pytest.mark.parametrize("unknown", [True, False])
 def test_a_job_that_is_listed_again_is_followed_again_at_once(unknown):
-    world = Ledgered()
-    world.record(a_job("job", "IN_PROGRESS", NEW))
+    world = Ledgered(a_job("job", "IN_PROGRESS", NEW))
     if unknown:
         assert not world.ledger.note_unknown(FAMILY, world.active()["job"])
         assert world.active()["job"].unknown_at
@@ -161,85 +132,131 @@ def test_a_job_that_is_listed_again_is_followed_again_at_once(unknown):
         assert world.active() == {}
     world.record(a_job("job", "IN_PROGRESS", NEW))
     assert world.active() == {"job": ActiveJob("job", f"{at(NEW)}#job")}
-    assert "ExpiredUpstream" not in (world.ledger.find("job") or {})
+    assert "ExpiredUpstream" not in world.row()
 
 
 @pytest.mark.parametrize(
     "expires,gone", [(None, [False, True]), (NOW + DAY, [False, True]), (NOW, [True])]
 )
-def test_a_job_is_gone_when_it_is_unknown_twice_or_has_expired(expires, gone):
-    world = Ledgered()
-    world.record(a_job("job", "IN_PROGRESS", NEW, ExpirationTime=expires))
+def test_a_job_is_gone_when_it_is_unknown_twice_or_has_expired_or_was_erased(expires, gone):
+    job = a_job("job", "IN_PROGRESS", NEW, ExpirationTime=expires)
+    world = Ledgered(job)
     for last in gone:
         assert "job" in world.active()
         assert world.ledger.note_unknown(FAMILY, world.active()["job"]) is last
     assert world.active() == {}
     world.agree()
-
-
-@pytest.mark.parametrize("while_it", ["is marked as unknown", "is noted", "gets its active row"])
-def test_a_job_that_ends_while_it_is_followed_is_followed_no_longer(while_it):
-    world, job = Ledgered(), a_job("job", "IN_PROGRESS", NEW)
     world.record(job)
-    before = world.active()["job"]
-    if while_it == "gets its active row":
-        world.database._remove((f"{world.ledger.partition(FAMILY)}#active", "job"))
-    ended = [a_job("job", submitted=NEW)]
-    world.before_a_write(lambda: world.ledger.record(FAMILY, ended, at(NOW), announce_new=True))
-    if while_it == "is marked as unknown":
-        assert world.ledger.note_unknown(FAMILY, before) is False
-    elif while_it == "is noted":
-        # This sync has not seen the row of the active job, and writes it again.
-        world.ledger.record(FAMILY, [job], at(NOW), announce_new=True, followed={})
-    else:
-        world.ledger.follow(FAMILY, [before])
-    world.agree()
-
-
-def test_a_job_that_another_sync_has_found_since_is_followed_no_longer_when_it_ends():
-    world = Ledgered()
-    world.record(a_job("job", "IN_PROGRESS", NEW))
-    ended = a_job("job", submitted=NEW)
-    world.ledger.record(FAMILY, [ended], rfc3339(world.now), announce_new=True, followed={})
-    world.agree()
-
-
-def test_a_job_that_has_moved_is_not_dropped_for_its_former_submit_time():
-    world = Ledgered()
-    world.record(a_job("job", "IN_PROGRESS", None))
-    world.record(a_job("job", "IN_PROGRESS", NEW))
-    world.ledger.mark_expired(FAMILY, "job", None)
-    assert "job" in world.active()
-    world.agree()
-
-
-def test_an_erased_job_that_the_service_does_not_know_is_followed_no_longer():
-    world = Ledgered()
-    world.record(a_job("job", "IN_PROGRESS", NEW))
     world.database._remove((world.ledger.partition(FAMILY), f"{at(NEW)}#job"))
     assert world.ledger.note_unknown(FAMILY, world.active()["job"])
     assert world.active() == {}
 
 
-# A family without active jobs needs no query.
+@pytest.mark.parametrize("while_it", ["is marked as unknown", "is noted", "gets its active row"])
+def test_a_job_that_ends_while_it_is_followed_is_followed_no_longer(while_it):
+    job = a_job("job", "IN_PROGRESS", NEW)
+    world = Ledgered(job)
+    before = world.active()["job"]
+    if while_it == "gets its active row":
+        world.remove_active_row()
+    ended = a_job("job", submitted=NEW)
+    world.before_a_write(lambda: world.record(ended, listed_at=NOW, followed=None))
+    if while_it == "is marked as unknown":
+        assert world.ledger.note_unknown(FAMILY, before) is False
+    elif while_it == "is noted":
+        # This sync has not seen the row of the active job, and writes it again.
+        world.record(job, listed_at=NOW, followed={})
+    else:
+        world.ledger.follow(FAMILY, [before])
+    world.agree()
+
+
+def test_a_job_that_has_moved_is_not_dropped_for_its_former_submit_time():
+    world = Ledgered(a_job("job", "IN_PROGRESS", None))
+    world.record(a_job("job", "IN_PROGRESS", NEW))
+    world.ledger.mark_expired(FAMILY, "job", None)
+    assert "job" in world.active()
+    world.agree()
+    # Another sync has found it since, and this one, which has not seen that, finds that it has ended.
+    world.record(a_job("job", submitted=NEW), followed={})
+    world.agree()
 
 
 @pytest.mark.parametrize("said", [{"idle": True, "quiet": 1}, {"quiet": 1}])
-def test_a_job_becomes_active_only_in_a_state_that_does_not_deny_it(said):
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_a_job_becomes_active_only_in_a_state_that_does_not_deny_it(said, meanwhile):
     world = Ledgered()
-    world.save(**said)
+    world.save(**{} if meanwhile else said)
     world.record(a_job("ended"))
     assert world.ledger.state(FAMILY).version == 1
+    if meanwhile:
+        world.before_a_write(lambda: world.save(**said))
     world.record(a_job("job", "SUBMITTED"))
     state = world.ledger.state(FAMILY)
-    assert (state.idle, state.quiet, state.version) == (False, 0, 2)
+    assert (state.idle, state.quiet, state.version) == (False, 0, 3 if meanwhile else 2)
     assert world.active().keys() == {"job"}
 
 
-def test_a_state_that_is_saved_as_idle_meanwhile_is_changed_before_the_job_is_written():
-    world = Ledgered()
-    world.save()
-    world.before_a_write(lambda: world.save(idle=True, quiet=1))
-    world.record(a_job("job", "SUBMITTED"))
-    assert not world.ledger.state(FAMILY).idle
-    assert world.active().keys() == {"job"}
+@pytest.fixture
+def api():
+    with running_api() as running:
+        yield running
+
+
+def fill(api, numbers, family=FAMILY, **more):
+    running = {"JobStatus": "IN_PROGRESS", "EndTime": None} | more
+    jobs = (full_job(n, SubmitTime=NOW.timestamp() - n, **running) for n in numbers)
+    api.fill(*jobs, family=family)
+
+
+def ids(jobs):
+    return [int(job["JobId"], 16) for job in jobs]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("order,sign", [("descending", 1), ("ascending", -1)])
+def test_the_pages_of_two_families_together_are_the_active_jobs_in_order(api, size, order, sign):
+    fill(api, range(0, 300, 2))
+    fill(api, range(1, 300, 2), Family.PHI)
+    fill(api, range(400, 500), JobStatus="COMPLETED", EndTime=NOW.timestamp())
+    for number in range(0, 300, 10):
+        api.ledger.mark_expired(FAMILY, f"{number:032x}", rfc3339(NOW - number * SECOND))
+    api.now += MINUTE
+    query = {"Active": "true", "Family": ["SNOMEDCT", "PHI"], "Order": order, "MaxResults": size}
+    pages = list(api.traverse(**query))
+    assert {len(page) for page in pages[:-1]} <= {size}
+    listed = [n for page in pages for n in ids(page)]
+    assert listed == [n for n in range(300) if n % 10][::sign]
+
+
+def test_active_jobs_can_be_filtered_as_all_jobs_can(api):
+    fill(api, [1, 3], JobName="b")
+    fill(api, [2], JobName="a")
+    fill(api, [4], JobName="aa", JobStatus="SUBMITTED")
+    fill(api, [5], JobName="b", JobStatus="FAILED", EndTime=NOW.timestamp())
+    third = rfc3339(NOW - 3 * SECOND)
+    for filters, expected in (
+        ({"JobName": "b"}, [1, 3]),
+        ({"JobNamePrefix": "a"}, [2, 4]),
+        ({"JobStatus": "SUBMITTED"}, [4]),
+        ({"SubmitTimeAfter": third}, [1, 2]),
+        ({"SubmitTimeBefore": third, "Order": "descending"}, [4]),
+        ({"Active": "false", "JobName": "b"}, [1, 3, 5]),
+    ):
+        assert ids(api.get("/jobs", **{"Active": "true"} | filters).jobs) == expected
+
+
+def test_a_job_of_an_unknown_status_without_an_end_is_active_and_a_later_job_joins_no_traversal(
+    api,
+):
+    fill(api, [1, 2], JobStatus="PAUSED")  # observed when the traversal begins
+    first = api.get("/jobs", Active="true", MaxResults=1)
+    api.now += MINUTE
+    fill(api, [3])
+    token = first.json["NextToken"]
+    rest = api.get("/jobs", Active="true", MaxResults=5, NextToken=token)
+    assert (ids(first.jobs), ids(rest.jobs)) == ([1], [2])
+    # Its token is none of all jobs, whose tokens without the filter stay valid.
+    assert api.get("/jobs", MaxResults=1, NextToken=token).status == 400
+    every = api.get("/jobs", MaxResults=1).json["NextToken"]
+    assert api.get("/jobs", MaxResults=1, Active="false", NextToken=every).status == 200

@@ -1,21 +1,120 @@
-"""AsOf: how long readers keep it in memory, and ConsistentRead, which has the ledger synced first."""
-
-from datetime import timedelta
+"""The state of each sync, AsOf in memory, and ConsistentRead, which has the ledger synced first."""
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.errors import FunctionRefused
 from jobledger.ledger.as_of import as_of, oldest, recent_as_of, refreshed
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.states import SyncState
+from jobledger.ledger.states import LastError, Round, SyncState, Walk
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import running_api
-from testing.builders import HOUR, MILLISECOND, MINUTE, NOW, SCOPE, SECOND, MemoryLedger, full_job
+from testing.builders import (
+    DAY,
+    HOUR,
+    MILLISECOND,
+    MINUTE,
+    NOW,
+    SCOPE,
+    SECOND,
+    MemoryLedger,
+    a_job,
+    agree,
+    full_job,
+)
 
 PHI, RXNORM = Family.PHI, Family.RXNORM
 EARLY, LATE = rfc3339(NOW - HOUR), rfc3339(NOW - 30 * MINUTE)
+
+
+@pytest.fixture
+def states():
+    return MemoryLedger()
+
+
+def test_a_state_is_empty_and_then_read_as_it_was_saved_with_the_next_version(states):
+    assert states.ledger.state(PHI) == SyncState()
+    assert states.ledger.states() == {}
+    assert not SyncState().counters_complete
+    ten = "2026-11-23T10:00:00.000Z"
+    state = SyncState(
+        as_of=EARLY,
+        full_walk=Walk(ten, pages=3, unconfirmed=2),
+        full_walk_after="2026-11-24T00:00:00.000Z",
+        high_water_mark="2026-11-23T10:30:00.000Z",
+        round=Round(ten, "job", failed=True),
+        describe_refused_at=ten,
+        idle=True,
+        quiet=7,
+        walk=Walk(ten, "2026-11-22T00:00:00.000Z", "token"),
+        last_error=LastError("Throttled", ten),
+        counted=LAYOUT,
+        recounted="2026-10",
+    )
+    saved = states.ledger.save_state(PHI, state)
+    assert saved == replace(state, version=1, settled_at=rfc3339(NOW))
+    assert states.ledger.state(PHI) == saved
+    assert states.ledger.states() == {PHI: saved}
+    assert saved.counters_complete
+    assert states.ledger.save_state(PHI, saved).version == 2
+
+
+def test_of_two_syncs_that_read_one_state_the_second_saves_nothing(states):
+    read = states.save(PHI, as_of=EARLY)
+    first = states.ledger.save_state(PHI, replace(read, as_of=rfc3339(NOW)))
+    assert states.ledger.save_state(PHI, replace(read, as_of=EARLY)) is None
+    assert states.ledger.state(PHI) == first
+
+
+def test_states_are_of_one_account_and_region_and_each_family_has_its_own(states):
+    other = Ledger(states.ledger.table, "999/eu-west-1", states.time)
+    assert other.save_state(PHI, SyncState(as_of="2000-01-01T00:00:00.000Z"))
+    saved = {family: states.save(family, as_of=rfc3339(NOW)) for family in Family}
+    assert states.ledger.states() == saved
+    assert [states.ledger.state(family) for family in Family] == [*saved.values()]
+
+
+def test_all_states_are_read_consistently_when_that_is_asked_for(states):
+    for more in ({"consistent": True}, {"consistent": False}, {}):
+        states.ledger.states(**more)
+    read = [query["ConsistentRead"] for query in states.database.queries]
+    assert read == [True, False, False]
+
+
+@pytest.mark.parametrize("behind", [0 * SECOND, MILLISECOND, 30 * SECOND])
+def test_each_state_is_settled_later_than_the_one_before_whatever_the_clock_says(states, behind):
+    first = states.save()
+    states.now -= behind
+    second = states.save()
+    assert (first.settled_at, second.settled_at) == (rfc3339(NOW), rfc3339(NOW + MILLISECOND))
+
+
+@pytest.mark.parametrize(
+    "ahead,after",
+    [
+        *((0 * SECOND, MILLISECOND), (-HOUR, 0 * SECOND), (60 * SECOND, 60 * SECOND + MILLISECOND)),
+        # Such a state was written by a clock that was wrong.
+        *((60 * SECOND + MILLISECOND, 0 * SECOND), (365 * DAY, 0 * SECOND)),
+    ],
+)
+def test_a_new_job_is_stamped_after_a_state_up_to_a_minute_ahead(states, ahead, after):
+    states.now += ahead
+    states.save()
+    states.now = NOW
+    states.record(a_job())
+    assert states.row()["FirstObservedAt"] == rfc3339(NOW + after)
+
+
+def test_only_a_new_job_is_written_on_condition_of_the_state(states):
+    states.save()
+    states.record(a_job("known", "SUBMITTED"))
+    states.database.forget()
+    states.record(a_job("new", "SUBMITTED"))
+    states.record(a_job("known", "FAILED"))
+    assert states.database.calls["get_item"] == 1
 
 
 @pytest.fixture
@@ -26,26 +125,11 @@ def api():
         yield running
 
 
-# In memory for five seconds, for each ledger apart.
-
-
-def synced_by_another_function(api):
-    """Write a new AsOf as the sync function does, which shares no memory with the API's."""
-    other = Ledger(Table(api.database, "ledger"), SCOPE, api.its_time)
-    for family in Family:
-        synced = SyncState(as_of=rfc3339(api.now), version=other.state(family).version)
-        assert other.save_state(family, synced)
-
-
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/" + f"{1:032x}"])
 def test_a_second_request_within_five_seconds_makes_one_query(api, path):
-    # The last one is of a clock that was set back.
-    for passed, queries in (
-        (0 * SECOND, 2),
-        (5 * SECOND - MILLISECOND, 1),
-        (MILLISECOND, 2),
-        (-HOUR, 2),
-    ):
+    # What was asked since does not count, and the last one is of a clock that was set back.
+    steps = (0 * SECOND, 2), (5 * SECOND - MILLISECOND, 1), (MILLISECOND, 2), (-HOUR, 2)
+    for passed, queries in steps:
         api.now += passed
         before = api.database.calls["query"]
         assert api.get(path).status == 200
@@ -63,52 +147,27 @@ def test_a_read_of_the_table_and_a_saved_state_drop_the_value_in_memory():
     assert recent_as_of(Ledger(states.ledger.table, "999/eu-west-1", states.time)) == {}
 
 
-def test_as_of_is_at_most_five_seconds_behind_the_table_whatever_was_asked_since(api):
-    assert api.get("/jobs").json["AsOf"] == rfc3339(NOW)
-    api.now += SECOND
-    synced_by_another_function(api)
-    api.now += 4 * SECOND - MILLISECOND
-    assert api.get("/jobs").json["AsOf"] == rfc3339(NOW)
-    api.now += MILLISECOND
-    assert api.get("/jobs").json["AsOf"] == rfc3339(NOW + SECOND)
-
-
 def test_health_and_a_consistent_read_read_it_and_so_does_the_request_after_them(api):
     api.get("/jobs")
     api.now += SECOND
     assert api.get("/health").json["Families"]["PHI"]["AgeSeconds"] == 1
-    synced_by_another_function(api)
+    # The sync function shares no memory with the API's.
+    agree(Ledger(Table(api.database, "ledger"), SCOPE, api.its_time), rfc3339(api.now))
     assert api.get("/health").json["Families"]["PHI"]["AgeSeconds"] == 0
     consistent = api.get("/jobs", ConsistentRead="true").json["AsOf"]
     assert consistent == rfc3339(api.now)
     assert api.get("/jobs").json["AsOf"] >= consistent
 
 
-def test_an_error_is_not_kept(api):
-    def fail(operation: str) -> None:
-        raise RuntimeError(operation)
-
-    api.now += MINUTE
-    api.database.before = fail
-    assert api.get("/jobs").status == 500
-    api.database.before = lambda operation: None
-    assert api.get("/jobs").status == 200
-
-
-@pytest.mark.parametrize(
-    "times,expected",
-    [
-        *(({PHI: EARLY, RXNORM: LATE}, EARLY), ({PHI: LATE, RXNORM: EARLY}, EARLY)),
+def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled():
+    for times, expected in (
+        ({PHI: EARLY, RXNORM: LATE}, EARLY),
+        ({PHI: LATE, RXNORM: EARLY}, EARLY),
         ({PHI: LATE, RXNORM: LATE, Family.SNOMEDCT: EARLY}, LATE),
         *(({PHI: LATE, RXNORM: None}, None), ({PHI: LATE}, None), ({}, None)),
-    ],
-)
-def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled(times, expected):
-    assert oldest(times, [PHI, RXNORM]) == expected
-    assert oldest(times, []) is None
-
-
-# ConsistentRead.
+    ):
+        assert oldest(times, [PHI, RXNORM]) == expected
+        assert oldest(times, []) is None
 
 
 def consistent(api, **query):
@@ -167,25 +226,22 @@ def test_what_the_sync_found_is_on_every_page(api):
     api.now += MINUTE
     api.answer_of_function = sync
     first = consistent(api, MaxResults=1)
-    rest = api.walk(MaxResults=1, NextToken=first.json["NextToken"])
+    rest = api.traverse(MaxResults=1, NextToken=first.json["NextToken"])
     assert len([*first.jobs, *(job for page in rest for job in page)]) == 5
 
 
-@pytest.mark.parametrize(
-    "age,asked", [(timedelta(seconds=2), False), (timedelta(seconds=2.001), True), (None, True)]
-)
+@pytest.mark.parametrize("age,asked", [(2, False), (2.001, True), (None, True)])
 def test_a_family_is_synced_if_older_than_two_seconds_or_never_filled(age, asked):
-    known = {PHI: rfc3339(NOW - age) if age else None, RXNORM: rfc3339(NOW)}
+    known = {PHI: rfc3339(NOW - age * SECOND) if age else None, RXNORM: rfc3339(NOW)}
     payloads = []
 
     def sync(payload):
         payloads.append(payload)
         return {"Families": {"PHI": {"AsOf": rfc3339(NOW)}}}
 
-    times, stale = refreshed(known, [PHI, RXNORM], sync, NOW)
+    times = known | {PHI: rfc3339(NOW)} if asked else known
+    assert refreshed(known, [PHI, RXNORM], sync, NOW) == (times, False)
     assert payloads == ([{"Families": ["PHI"], "IfOlderThanSeconds": 2}] if asked else [])
-    assert stale is False
-    assert times == (known | {PHI: rfc3339(NOW)} if asked else known)
 
 
 @pytest.mark.parametrize(
@@ -195,14 +251,14 @@ def test_a_family_is_synced_if_older_than_two_seconds_or_never_filled(age, asked
 def test_a_family_that_could_not_be_synced_is_stale_and_keeps_its_time(phi):
     answer = {"RXNORM": {"AsOf": LATE}} | ({} if phi is None else {"PHI": phi})
     known = {PHI: EARLY, RXNORM: EARLY}
-    times, stale = refreshed(known, [PHI, RXNORM], lambda _: {"Families": answer}, NOW)
-    assert (times, stale) == ({PHI: EARLY, RXNORM: LATE}, True)
+    synced = refreshed(known, [PHI, RXNORM], lambda _: {"Families": answer}, NOW)
+    assert synced == ({PHI: EARLY, RXNORM: LATE}, True)
     assert refreshed(known, [PHI, RXNORM], lambda _: {}, NOW) == (known, True)
 
 
 @pytest.mark.parametrize("age,is_stale", [(2, False), (2.001, True), (600, True)])
 def test_a_family_that_is_older_than_the_request_after_its_sync_is_stale(age, is_stale):
     """The sync completed a walk that began before, or was that of an earlier request."""
-    synced = rfc3339(NOW - timedelta(seconds=age))
+    synced = rfc3339(NOW - age * SECOND)
     answer = {"Families": {"PHI": {"AsOf": synced}}}
     assert refreshed({PHI: EARLY}, [PHI], lambda _: answer, NOW) == ({PHI: synced}, is_stale)

@@ -1,72 +1,55 @@
 """What is read from the counters, and what it costs."""
 
 from collections import Counter
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from jobledger.digest.current import read_current_totals
 from jobledger.jobs import Job
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.job_facts import facts_of_job
 from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
 from jobledger.totals.summary import summarise
-from testing.builders import DAY, HOUR, NOW, a_job, matches
+from testing.builders import DAY, HOUR, NOW, SECOND, a_job, matches
 from testing.bulk import fill
 from testing.counted import Counted
 from testing.full import in_full
-
-# What it says.
 
 SUMMARIES = in_full(75, 300)
 STATUSES = [*JobStatus, "PAUSED", None]
 # Few days, the first and last of months among them, so that jobs lie on both sides of bounds within a day.
 DAYS = ["2026-11-23", "2026-11-22", "2026-11-01", "2026-10-31", "2026-10-10", "2026-08-01"]
 TIMES = ["00:00:00.000", "00:00:00.001", "08:30:00.000", "12:00:00.000", "23:59:59.999"]
-MOMENTS = st.builds(
-    lambda day, time: datetime.fromisoformat(f"{day}T{time}Z"),
-    st.sampled_from(DAYS),
-    st.sampled_from(TIMES),
-)
-EXPIRATIONS = st.one_of(
-    st.none(),
-    st.sampled_from([0, 7 * 86_400]).flatmap(
-        lambda edge: st.integers(edge - 4_000, edge + 4_000).map(
-            lambda seconds: NOW + timedelta(seconds=seconds)
-        )
-    ),
-    st.integers(-24, 8 * 24).map(lambda hours: NOW + hours * HOUR),
-)
+MOMENTS = [datetime.fromisoformat(f"{day}T{time}Z") for day in DAYS for time in TIMES]
+# The first and the last hour of those that expire soon, to the second, and hours between and beyond them.
+SOON = [NOW + edge + n * SECOND for edge in (0 * DAY, 7 * DAY) for n in range(-4_000, 4_001, 200)]
+SOON += [NOW + n * SECOND for n in (-1, 1, 3_599)] + [NOW + n * HOUR for n in range(-24, 8 * 24)]
 
 
 @st.composite
 def any_jobs(draw: st.DrawFn) -> list[Job]:
     def one(number: int) -> Job:
-        submitted, seconds = draw(st.none() | MOMENTS), draw(st.none() | st.integers(0, 100_000))
-        times = {"ExpirationTime": draw(EXPIRATIONS)}
+        submitted = draw(st.sampled_from([None, *MOMENTS]))
+        seconds = draw(st.none() | st.integers(0, 100_000))
+        times = {"ExpirationTime": draw(st.none() | st.sampled_from(SOON))}
         if submitted and seconds is not None:
-            times["EndTime"] = submitted + timedelta(seconds=seconds)
+            times["EndTime"] = submitted + seconds * SECOND
         family = draw(st.sampled_from([Family.SNOMEDCT, Family.PHI]))
         return a_job(f"{number}", draw(st.sampled_from(STATUSES)), submitted, family, **times)
 
     return [one(number) for number in range(draw(st.integers(0, 25)))]
 
 
-BOUNDS = st.one_of(
-    st.none(),
-    MOMENTS.map(rfc3339),
-    st.sampled_from(
-        ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2026-10-31T23:59:59.999Z"]
-    ),
-)
+ENDS = ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2026-10-31T23:59:59.999Z"]
+BOUNDS = st.sampled_from([None, *map(rfc3339, MOMENTS), *ENDS])
 # The inputs' validation refuses a range without an instant, and so does DynamoDB.
 QUERIES = st.builds(
     JobQuery,
@@ -81,11 +64,8 @@ QUERIES = st.builds(
 @settings(max_examples=SUMMARIES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_jobs(), QUERIES, st.sampled_from([(), (Family.PHI,), (Family.SNOMEDCT,)]))
 def test_a_summary_from_counters_or_rows_is_one_of_the_jobs_that_match(jobs, query, uncounted):
-    world = Counted()
-    world.record(*jobs)
-    states = world.states()
-    for family in uncounted:
-        states[family] = replace(states[family], counted=0)
+    world = Counted(*jobs)
+    states = world.states() | {family: SyncState() for family in uncounted}
     matching = (facts_of_job(job) for job in jobs if matches(job, query))
     expected = summarise(matching, NOW, query.families)
     assert read_summary(world.ledger, query, states, NOW) == expected
@@ -97,8 +77,7 @@ def test_a_summary_from_counters_or_rows_is_one_of_the_jobs_that_match(jobs, que
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_jobs(), st.integers(1, 30))
 def test_a_digest_from_counters_equals_one_from_rows(jobs, longest):
-    world = Counted()
-    world.record(*jobs)
+    world = Counted(*jobs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jobledger.digest.current._EXPIRING_LISTED", longest)
         contents = [
@@ -107,9 +86,8 @@ def test_a_digest_from_counters_equals_one_from_rows(jobs, longest):
         ]
     one, other = contents
     assert one.totals == other.totals
-    for name in ("active", "long_running"):
-        listed, expected = getattr(one, name), getattr(other, name)
-        assert (name, listed.total, listed.jobs()) == (name, expected.total, expected.jobs())
+    for listed, of_rows in ((one.active, other.active), (one.long_running, other.long_running)):
+        assert (listed.total, listed.jobs()) == (of_rows.total, of_rows.jobs())
     # The same hours, and of the last one any jobs.
     assert one.expiring_soon.total == other.expiring_soon.total
     hours = [[str(job.expiration_time)[:13] for job in of.expiring_soon.jobs()] for of in contents]
@@ -120,18 +98,14 @@ def test_a_digest_from_counters_equals_one_from_rows(jobs, longest):
 
 
 def test_a_job_that_the_service_no_longer_knows_is_counted_and_not_active():
-    world = Counted()
-    world.record(a_job("gone", "IN_PROGRESS"), a_job("there", "IN_PROGRESS", NOW))
+    world = Counted(a_job("gone", "IN_PROGRESS"), a_job("there", "IN_PROGRESS", NOW))
     world.ledger.mark_expired(Family.SNOMEDCT, "gone", rfc3339(NOW - HOUR))
     for states in (world.states(), world.states(layout=0)):
         summary = read_summary(world.ledger, JobQuery(), states, NOW)
         assert summary.by_status["IN_PROGRESS"] == 2
-        assert summary.oldest_active is not None
+        assert summary.oldest_active
         assert summary.oldest_active.job_id == "there"
     world.agree()
-
-
-# What it costs.
 
 
 def filled(number: int, days: int = 730) -> Counted:
@@ -142,7 +116,7 @@ def filled(number: int, days: int = 730) -> Counted:
             f"{n}",
             "FAILED" if n % 10 == 0 else "COMPLETED",
             NOW - HOUR - n * step,
-            EndTime=NOW - HOUR - n * step + timedelta(seconds=60 + 3_000 * n / number),
+            EndTime=NOW - HOUR - n * step + (60 + 3_000 * n / number) * SECOND,
             ExpirationTime=NOW + 120 * DAY - HOUR - n * step,
         )
         for n in range(number)
@@ -162,19 +136,10 @@ def of_sizes() -> list[Counted]:
     return [filled(number) for number in (1_000, MANY)]
 
 
-def cost(world: Counted, read: Any) -> tuple[Counter[str], int]:
+def cost(world: Counted, read: Any, what: object) -> tuple[Counter[str], int]:
     world.database.forget()
-    read()
+    read(world.ledger, what, world.states(), NOW)
     return Counter(world.database.calls), world.database.rows_read
-
-
-def cost_of_summary(world: Counted, query: JobQuery) -> tuple[Counter[str], int]:
-    return cost(world, lambda: read_summary(world.ledger, query, world.states(), NOW))
-
-
-def cost_of_digest(world: Counted) -> tuple[Counter[str], int]:
-    states = world.states()
-    return cost(world, partial(read_current_totals, world.ledger, tuple(Family), states, NOW))
 
 
 @pytest.mark.slow
@@ -188,16 +153,18 @@ def test_rows_that_are_made_in_bulk_are_those_of_the_ledger():
 @pytest.mark.full
 @on_one_worker
 def test_a_summary_and_a_digest_read_the_same_rows_whatever_the_number_of_jobs(of_sizes):
-    all_jobs, expiration_days, first_to_expire = 1, 8, 20
+    all_jobs, expiration_days, first_to_expire, everything = 1, 8, 20, tuple(Family)
     for world in of_sizes:
         for statuses in ((), ("FAILED", "STOPPED")):
-            query = JobQuery(families=tuple(Family), statuses=statuses)
-            assert cost_of_summary(world, query) == ({"query": 2}, all_jobs + expiration_days)
+            query = JobQuery(families=everything, statuses=statuses)
+            read = cost(world, read_summary, query)
+            assert read == ({"query": 2}, all_jobs + expiration_days)
         rows = all_jobs + expiration_days + first_to_expire
-        assert cost_of_digest(world) == ({"query": 3}, rows)
+        assert cost(world, read_current_totals, everything) == ({"query": 3}, rows)
         world.record(a_job("old", "IN_PROGRESS", NOW - 2 * HOUR))
         # Two requests for the active job, and one for the days.
-        assert cost_of_digest(world) == ({"query": 4, "batch_get_item": 2}, 30)
+        read = cost(world, read_current_totals, everything)
+        assert read == ({"query": 4, "batch_get_item": 2}, 30)
 
 
 # More jobs than one request reads of an hour: tests/unit/ledger/test_expirations.py has fewer of them.

@@ -2,6 +2,7 @@
 
 import base64
 import random
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -18,33 +19,32 @@ TIME = "2026-11-23T08:00:00.000Z"
 POSITION = Position(f"{TIME}#7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b", Family.SNOMEDCT, TIME)
 QUERY = JobQuery(families=(Family.SNOMEDCT,), statuses=("FAILED",), name="nightly")
 OTHER_QUERIES = [
-    replace(QUERY, families=(Family.PHI,)),
-    replace(QUERY, families=(Family.SNOMEDCT, Family.PHI)),
-    replace(QUERY, name="nightly-"),
-    replace(QUERY, name=None),
-    replace(QUERY, name=None, name_prefix="nightly"),
-    replace(QUERY, name_prefix="nightly"),
-    replace(QUERY, statuses=()),
-    replace(QUERY, statuses=("FAILED", "STOPPED")),
-    replace(QUERY, after="2026-11-01T00:00:00.000Z"),
-    replace(QUERY, before="2026-11-01T00:00:00.000Z"),
-    replace(QUERY, order="ascending"),
+    replace(QUERY, **changed)
+    for changed in (
+        *({"families": (Family.PHI,)}, {"families": (Family.SNOMEDCT, Family.PHI)}),
+        *({"name": "nightly-"}, {"name": None}, {"name": None, "name_prefix": "nightly"}),
+        *({"name_prefix": "nightly"}, {"statuses": ()}, {"statuses": ("FAILED", "STOPPED")}),
+        *({"after": "2026-11-01T00:00:00.000Z"}, {"before": "2026-11-01T00:00:00.000Z"}),
+        {"order": "ascending"},
+    )
 ]
 
 
+def as_text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 def some_tokens() -> list[tuple[str, JobQuery]]:
-    source = random.Random(15)
-    made = []
+    source, made = random.Random(15), []
     for number in range(TOKENS):
         query = JobQuery(
             families=tuple(source.sample(list(Family), source.randint(1, 5))),
             name=source.choice([None, "nightly-notes", "診療記録"]),
             statuses=tuple(source.sample([*JobStatus], source.randint(0, 3))),
         )
-        day = source.randint(1, 28)
-        sort_key = f"2026-{source.randint(1, 12):02}-{day:02}T00:00:00.{number:03}Z#{number:032x}"
-        position = Position(sort_key, query.families[0], "2026-11-23T08:00:00.000Z")
-        made.append((seal(position, query, KEY), query))
+        day = f"2026-{source.randint(1, 12):02}-{source.randint(1, 28):02}"
+        sort_key = f"{day}T00:00:00.{number:03}Z#{number:032x}"
+        made.append((seal(Position(sort_key, query.families[0], TIME), query, KEY), query))
     return made
 
 
@@ -63,7 +63,7 @@ def test_every_change_of_a_single_byte_is_refused(token, query):
 
 def is_taken(raw: bytes, query: JobQuery) -> bool:
     try:
-        unseal(base64.urlsafe_b64encode(raw).decode().rstrip("="), query, KEY)
+        unseal(as_text(raw), query, KEY)
     except InvalidToken:
         return False
     return True
@@ -107,9 +107,7 @@ def test_the_longest_token_is_url_safe_and_under_512_characters():
     longest_id = "\U00020000" * 32
     position = Position(f"{TIME}#{longest_id}", Family.ENTITIES_V2, TIME)
     token = seal(position, QUERY, KEY)
-    assert len(token) < 512
-    assert token.replace("-", "").replace("_", "").isalnum()
-    assert token.isascii()
+    assert re.fullmatch("[A-Za-z0-9_-]{1,511}", token)
     assert unseal(token, QUERY, KEY) == position
 
 
@@ -126,15 +124,10 @@ MALFORMED = [
     *(
         f"{as_of};{family};{sort_key}".encode()
         for as_of, family, sort_key in [
-            ("", "SNOMEDCT", f"{TIME}#job"),
-            ("yesterday", "SNOMEDCT", f"{TIME}#job"),
-            (f"{TIME},", "SNOMEDCT", f"{TIME}#job"),
+            *((as_of, "SNOMEDCT", f"{TIME}#job") for as_of in ("", "yesterday", f"{TIME},")),
             (",".join([TIME] * 3), "SNOMEDCT", f"{TIME}#job"),
-            (TIME, "NEW", f"{TIME}#job"),
-            (TIME, "", f"{TIME}#job"),
-            (TIME, "SNOMEDCT", ""),
-            (TIME, "SNOMEDCT", "~"),
-            (TIME, "SNOMEDCT", f"{TIME}#{'j' * 1_024}"),
+            *((TIME, family, f"{TIME}#job") for family in ("NEW", "")),
+            *((TIME, "SNOMEDCT", key) for key in ("", "~", f"{TIME}#{'j' * 1_024}")),
         ]
     ),
 ]
@@ -142,10 +135,8 @@ MALFORMED = [
 
 @pytest.mark.parametrize("body", MALFORMED)
 def test_a_body_of_any_form_is_refused_whatever_its_seal(body):
-    raw = b"\x01" + _seal_of(body, QUERY, KEY) + body
-    token = base64.urlsafe_b64encode(raw).decode().rstrip("=")
     with pytest.raises(InvalidToken):
-        unseal(token, QUERY, KEY)
+        unseal(as_text(b"\x01" + _seal_of(body, QUERY, KEY) + body), QUERY, KEY)
 
 
 @pytest.mark.parametrize("bound", ["after", "before"])

@@ -11,12 +11,14 @@ from jobledger.board.data import BoardReader, listed_jobs, read_jobs
 from jobledger.digest.current import read_current_totals
 from jobledger.digest.shortlists import WindowChanges
 from jobledger.errors import NotUnderstood
+from jobledger.ledger.active import active_from_row
 from jobledger.ledger.counters import partition
 from jobledger.ledger.pages import read_page
+from jobledger.ledger.rows import change_from_row
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
 from jobledger.totals.scan import read_facts
-from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job
+from testing.builders import NOW, SCOPE, START, listed_job
 from testing.world import DAY, World
 
 JOBS, VICTIM = 6, "job3"
@@ -29,16 +31,17 @@ ODD = {
     "a text": {"S": CANARY},
     "missing": None,
 }
-CHANGE_ATTRIBUTES = ("Family", "JobId", "ObservedAt", "SubmitTime")
 WRITTEN = ("Rank", "ListedAt", "FirstObservedAt", "History", "Version")
 TIMES = ("SubmitTime", "EndTime", "ExpirationTime")
+# A change without a SubmitTime is as good as any, a row of one status has no History; a JobId can be any text.
+NO_DAMAGE = {(name, "missing") for name in ("SubmitTime", "ListedAt", "History")}
+NO_DAMAGE |= {("JobId", "a text"), ("Rank", "a number"), ("Version", "a number")}
 
 
-def is_damage(attribute, value):
-    """A change without a SubmitTime is as good as any, a row of one status has no History; a JobId can be any text."""
-    optional = {(name, "missing") for name in ("SubmitTime", "ListedAt", "History")}
-    return (attribute, value) not in optional | {("JobId", "a text")} and not (
-        attribute in ("Rank", "Version") and value == "a number"
+def damages(*attributes):
+    pairs = [(attribute, value) for attribute in attributes for value in ODD]
+    return pytest.mark.parametrize(
+        "attribute,value", [pair for pair in pairs if pair not in NO_DAMAGE]
     )
 
 
@@ -55,11 +58,12 @@ def world():
 
 
 def damage(world, kind, attribute, value):
-    """Damage the victim's row of a kind."""
+    """Damage the victim's last row of a kind."""
     ((key, row),) = [
         (key, row)
         for key, row in world.database.items.items()
-        if key[0].endswith(kind) and key[1].endswith(f"#{VICTIM}") and row_is_last(row)
+        if key[0].endswith(kind) and key[1].endswith(f"#{VICTIM}")
+        if row.get("JobStatus", row.get("StatusKey", {})).get("S", "").endswith("COMPLETED")
     ]
     row.pop(attribute, None)
     if attribute in TIMES and "Job" in row:
@@ -70,9 +74,15 @@ def damage(world, kind, attribute, value):
     return key
 
 
-def row_is_last(row):
-    status = row.get("JobStatus", row.get("StatusKey", {}))
-    return status.get("S", "").endswith("COMPLETED")
+def sync_two_days_later(world):
+    world.clock.forward(2 * DAY)
+    assert world.sync().error is None
+
+
+def total(world, states=None, **filters):
+    """The number of jobs of a summary."""
+    known = world.ledger.states() if states is None else states
+    return read_summary(world.ledger, world.query(**filters), known, world.clock.now()).total
 
 
 @pytest.fixture
@@ -89,13 +99,10 @@ def skipped(caplog, capsys):
     return skipped
 
 
-@pytest.mark.parametrize("attribute", CHANGE_ATTRIBUTES)
-@pytest.mark.parametrize("value", ODD)
+@damages("Family", "JobId", "ObservedAt", "SubmitTime")
 def test_a_digest_counts_the_changes_beside_a_damaged_one(world, attribute, value, skipped):
-    if not is_damage(attribute, value):
-        return
     key = damage(world, "#changes", attribute, ODD[value])
-    changes = WindowChanges.gather(world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE))
+    changes = WindowChanges.gather(world.changes())
     assert changes.counts == {"IN_PROGRESS": JOBS, "COMPLETED": JOBS - 1}
     assert skipped() == {key}
 
@@ -123,27 +130,22 @@ def test_a_page_in_every_format_has_the_jobs_beside_one_of_damaged_json(world, t
 @pytest.mark.parametrize("value", ["a number", "a text", "a list"])
 def test_counts_have_the_jobs_beside_one_with_a_damaged_time(world, attribute, value, skipped):
     key = damage(world, "/SNOMEDCT", attribute, ODD[value])
-    now = world.clock.now()
     assert len(list(read_facts(world.ledger, world.query()))) == JOBS - 1
-    states = world.ledger.states()
-    families = (world.family,)
-    assert read_summary(world.ledger, world.query(name="name"), {}, now).total == JOBS - 1
+    assert total(world, {}, name="name") == JOBS - 1
     # The counters know that it is there.
-    assert read_summary(world.ledger, world.query(), states, now).total == JOBS
-    assert read_current_totals(world.ledger, families, states, now).totals == {"COMPLETED": JOBS}
+    assert total(world) == JOBS
+    states, now = world.ledger.states(), world.clock.now()
+    current = read_current_totals(world.ledger, (world.family,), states, now)
+    assert current.totals == {"COMPLETED": JOBS}
     assert {sort_key for _, sort_key in skipped()} == {key[1]}
 
 
-@pytest.mark.parametrize("attribute", WRITTEN)
-@pytest.mark.parametrize("value", ODD)
+@damages(*WRITTEN)
 def test_a_sync_records_the_jobs_beside_one_with_a_damaged_row(world, attribute, value, skipped):
-    if not is_damage(attribute, value):
-        return
     key = damage(world, "/SNOMEDCT", attribute, ODD[value])
     changed = [f"job{number}" for number in range(JOBS)]
     world.put(*(listed_job(job, 60 * n, Message="m") for n, job in enumerate(changed)))
-    world.clock.forward(2 * DAY)
-    assert world.sync().error is None
+    sync_two_days_later(world)
     jobs = {job_id for job_id, job in world.ledger_jobs().items() if "Message" in job}
     assert jobs == set(changed) - {VICTIM}
     assert key in skipped()
@@ -180,61 +182,50 @@ def test_a_sync_mends_a_damaged_active_row_and_the_job_is_followed_on(attribute,
 @pytest.mark.parametrize("value", ["a text", "missing"])
 def test_a_damaged_row_stops_no_recount(world, attribute, value):
     damage(world, "/SNOMEDCT", attribute, ODD[value])
-    others = [key for key in world.database.items if key[0] == partition(SCOPE)]
-    for key in others:
-        world.database.items[key]["Jobs#COMPLETED"] = {"N": "77"}
-    world.clock.forward(2 * DAY)
+    for row in counter_rows(world):
+        row["Jobs#COMPLETED"] = {"N": "77"}
     for _ in range(3):
-        assert world.sync().error is None
-    totals = read_summary(world.ledger, world.query(), world.ledger.states(), world.clock.now())
-    assert totals.total in (JOBS, JOBS - 1)
+        sync_two_days_later(world)
+    assert total(world) in (JOBS, JOBS - 1)
+
+
+def counter_rows(world):
+    return [row for (pk, _), row in world.database.items.items() if pk == partition(SCOPE)]
 
 
 @pytest.mark.parametrize("name", ["odd", "D#x#COMPLETED", "Hour#x", "D#", "#", "##", "Note"])
 @pytest.mark.parametrize("value", ODD)
 def test_what_a_person_adds_to_a_counter_row_is_no_count(world, name, value):
-    now = world.clock.now()
-    states = world.ledger.states()
+    states, now = world.ledger.states(), world.clock.now()
     before = read_summary(world.ledger, world.query(), states, now)
-    counters = [key for key in world.database.items if key[0] == partition(SCOPE)]
-    assert len(counters) == 4
-    for key in counters:
-        world.database.items[key][name] = ODD[value] or {"N": "1"}
+    assert len(counter_rows(world)) == 4
+    for row in counter_rows(world):
+        row[name] = ODD[value] or {"N": "1"}
     assert read_summary(world.ledger, world.query(), states, now) == before
-    after = now - timedelta(days=3)
-    recent = world.query(after=rfc3339(after))
-    assert read_summary(world.ledger, recent, states, now).total == JOBS
-    world.clock.forward(2 * DAY)
-    assert world.sync().error is None
+    assert total(world, after=rfc3339(now - timedelta(days=3))) == JOBS
+    sync_two_days_later(world)
 
 
 @pytest.mark.parametrize("key", ["all#NEW", "month#2026-11#NEW", "day#2026-11-23#NEW", "all#"])
 def test_a_counter_row_of_an_unknown_family_is_skipped(world, key):
-    now = world.clock.now()
     row = {"PK": {"S": partition(SCOPE)}, "SK": {"S": key}, "Jobs#COMPLETED": {"N": "1"}}
     world.database._put(row)
-    for query in (world.query(), world.query(after=rfc3339(now - timedelta(days=40)))):
-        assert read_summary(world.ledger, query, world.ledger.states(), now).total == JOBS
+    after = rfc3339(world.clock.now() - timedelta(days=40))
+    assert (total(world), total(world, after=after)) == (JOBS, JOBS)
 
 
 def test_an_erased_job_comes_back_as_new_only_while_the_service_lists_it(world):
     """As docs/security.md tells operators who erase a job."""
-
-    def erased_and_two_days_later():
+    for is_listed in (True, False):
+        if not is_listed:
+            world.delete(VICTIM)
         for key in [key for key in world.database.items if key[1].endswith(f"#{VICTIM}")]:
             world.database._remove(key)
-        world.clock.forward(2 * DAY)
-        assert world.sync().error is None
-        changes = world.ledger.changes(world.family, FAR_PAST, FAR_FUTURE)
-        return [change.previous for change in changes if change.job_id == VICTIM]
-
-    assert erased_and_two_days_later() == [None]
-    assert VICTIM in world.ledger_jobs()
-    world.delete(VICTIM)
-    assert erased_and_two_days_later() == []
-    assert VICTIM not in world.ledger_jobs()
-    totals = read_summary(world.ledger, world.query(), world.ledger.states(), world.clock.now())
-    assert totals.total == JOBS - 1
+        sync_two_days_later(world)
+        found = [change.previous for change in world.changes() if change.job_id == VICTIM]
+        assert found == ([None] if is_listed else [])
+        assert (VICTIM in world.ledger_jobs()) is is_listed
+    assert total(world) == JOBS - 1
 
 
 @pytest.mark.parametrize("sync", [{"S": "{"}, {"S": "[]"}, {"N": "5"}, None])
@@ -243,3 +234,16 @@ def test_a_damaged_state_of_one_family_hides_no_other(world, sync):
         row = {"PK": {"S": "state"}, "SK": {"S": f"{SCOPE}/{family}"}}
         world.database._put(row | ({"Sync": state} if state else {}))
     assert set(world.ledger.states()) == {world.family}
+
+
+@pytest.mark.parametrize(
+    "read,row,wrong",
+    [
+        (active_from_row, {"JobKey": 7}, "the key of an active job"),
+        (active_from_row, {"JobKey": f"{rfc3339(NOW)}#a", "UnknownAt": "c"}, "a time of an active job"),
+        (change_from_row, {}, "a row of the change log"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_not_understood_is_named(read, row, wrong):
+    with pytest.raises(NotUnderstood, match=wrong):
+        read({"PK": f"{SCOPE}/PHI", "SK": "a", **row})

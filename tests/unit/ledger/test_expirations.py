@@ -41,34 +41,10 @@ def each_minute(count: int, start: datetime = SUBMITTED, name: str = "") -> list
     return [submitted(f"{name}{n:03}", start + n * MINUTE) for n in range(count)]
 
 
-# How many.
-
-
-@pytest.mark.parametrize(
-    "start,end,number",
-    [
-        *((0, 1, 1), (0, 0, 0), (-1, 1, 1), (1, 2, 1), (0, 48, 48), (-24, 24, 24)),
-        *((11, 36, 25), (48, 72, 0)),
-    ],
-)
-def test_jobs_expire_from_the_first_hour_to_before_the_last(start, end, number):
-    """One job expires in each of 48 hours, of which the first is the first of a day."""
-    midnight = datetime.fromisoformat("2027-03-01T00:00Z")
-    first = midnight - KEPT + 29 * MINUTE
-    world = Counted(*(submitted(f"{n}", first + n * HOUR) for n in range(48)))
-    window = hours(midnight + start * HOUR, midnight + end * HOUR)
-    rows = read_expiring(world.ledger, (Family.SNOMEDCT,), *window)
-    assert count_expiring(rows) == number
-    assert read_expiring(world.ledger, (Family.PHI,), *window) == []
-
-
-ONE = {
-    "00#2026-11-01T00#COMPLETED": 1,
-    "00#2026-11-01T05#FAILED": 2,
-    "01#2026-11-02T00#COMPLETED": 4,
-}
 ROWS = [
-    CounterRow(Family.SNOMEDCT, "2027-03-01", ONE),
+    CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T00#COMPLETED": 1}),
+    CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T05#FAILED": 2}),
+    CounterRow(Family.SNOMEDCT, "2027-03-01", {"01#2026-11-02T00#COMPLETED": 4}),
     CounterRow(Family.PHI, "2027-03-02", {"01#2026-11-03T23#A#B": 8}),
 ]
 
@@ -86,9 +62,6 @@ ROWS = [
 )
 def test_they_are_counted_by_status_and_submit_day(statuses, first, last, number):
     assert count_expiring(ROWS, statuses, first, last) == number
-
-
-# Which ones.
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -134,18 +107,15 @@ def test_an_hour_larger_than_a_request_is_read_to_its_end_and_no_further():
     start = SUBMITTED + KEPT - DAY
     rows = read_expiring(world.ledger, BOTH, *hours(start, start + HOUR))
     world.database.forget()
-    found = list(first_to_expire(world.ledger, rows, 5))
-    assert [(job.family, job.job_id) for job in found] == [
-        (Family.SNOMEDCT, f"late-{n}") for n in range(5)
-    ]
+    found = [(job.family, job.job_id) for job in first_to_expire(world.ledger, rows, 5)]
+    assert found == [(Family.SNOMEDCT, f"late-{n}") for n in range(5)]
     assert len(world.database.queries) == 2
     assert world.database.rows_read == 55
 
 
 def test_nothing_is_read_for_counts_that_are_zero_or_for_no_jobs():
     world = Counted(*each_minute(3))
-    rows = [CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T00#FAILED": 0})]
-    world.database.forget()
-    assert list(first_to_expire(world.ledger, rows, 5)) == []
-    assert list(first_to_expire(world.ledger, [], 5)) == []
+    zero = CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T00#FAILED": 0})
+    for rows in ([zero], []):
+        assert list(first_to_expire(world.ledger, rows, 5)) == []
     assert world.database.queries == []

@@ -1,4 +1,4 @@
-"""Summaries: which rows are read for a time range, and which jobs are active."""
+"""Summaries: which rows are read for a time range, which jobs are active, and what is usual."""
 
 from datetime import datetime
 from math import ceil
@@ -16,8 +16,8 @@ from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import SyncState, Walk
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from jobledger.totals.read import active_jobs, counted_families, read_summary
-from testing.builders import DAY, HOUR, MILLISECOND, NOW, SCOPE, SECOND, a_job
+from jobledger.totals.read import active_jobs, counted_families, read_summary, read_usual
+from testing.builders import DAY, HOUR, MILLISECOND, MINUTE, NOW, SCOPE, SECOND, a_job
 from testing.counted import Counted
 
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
@@ -26,15 +26,15 @@ COUNTED = SyncState(as_of=rfc3339(NOW), counted=LAYOUT, idle=True)
 ALL_COUNTED = dict.fromkeys(Family, COUNTED)
 
 
-def ranges(world: Counted) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def ranges(world: Counted) -> Any:
     """The counter rows and the job rows that were asked for, each from one key to another."""
-    counters: list[tuple[str, str]] = []
-    jobs: list[tuple[str, str]] = []
+    counters, jobs = list[Any](), list[Any]()
     for query in world.database.queries:
         values = {name: value["S"] for name, value in query["ExpressionAttributeValues"].items()}
         bounds = values[":low"], values[":high"]
-        assert values.get(":totals", partition(SCOPE)) == partition(SCOPE)
-        (counters if ":totals" in values else jobs).append(bounds)
+        if of_counters := ":totals" in values:
+            assert (values[":totals"], query["ConsistentRead"]) == (partition(SCOPE), False)
+        (counters if of_counters else jobs).append(bounds)
     return counters, jobs
 
 
@@ -42,12 +42,10 @@ SOON = ("expires#2026-11-23#", "expires#2026-11-30~~")
 ALL = ("all#", "all#~")
 
 
-def months(first: str, last: str) -> tuple[str, str]:
-    return f"month#{first}", f"month#{last}#~"
-
-
-def days(first: str, last: str) -> tuple[str, str]:
-    return f"day#{first}#", f"day#{last}#~"
+def counter_rows(text: str) -> tuple[str, str]:
+    """The keys of counter rows, from one day or month to another."""
+    kind, first, last = text.split()
+    return f"{kind}#{first}#" if kind == "day" else f"{kind}#{first}", f"{kind}#{last}#~"
 
 
 def from_eight(day: str) -> tuple[str, str]:
@@ -65,49 +63,44 @@ def until_eight(day: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     "after,before,counters",
     [
-        (None, None, [ALL]),
         # From the first of a month on: months alone, and the rows of the day of the bound.
-        ("2026-09-30", None, [months("2026-10", "~")]),
-        ("2026-10-01", None, [days("2026-10-02", "2026-10-31"), months("2026-11", "~")]),
-        (None, "2026-11-01", [months("0", "2026-10")]),
-        (None, "2026-10-31", [days("2026-10-01", "2026-10-30"), months("0", "2026-09")]),
+        ("2026-09-30", None, "month 2026-10 ~"),
+        ("2026-10-01", None, "day 2026-10-02 2026-10-31, month 2026-11 ~"),
+        (None, "2026-11-01", "month 0 2026-10"),
+        (None, "2026-10-31", "day 2026-10-01 2026-10-30, month 0 2026-09"),
         # Whole months between two bounds, and the days before and after them.
-        ("2026-08-31", "2026-11-01", [months("2026-09", "2026-10")]),
+        ("2026-08-31", "2026-11-01", "month 2026-09 2026-10"),
         (
             *("2026-08-30", "2026-11-02"),
-            [
-                *(days("2026-08-31", "2026-08-31"), days("2026-11-01", "2026-11-01")),
-                months("2026-09", "2026-10"),
-            ],
+            "day 2026-08-31 2026-08-31, day 2026-11-01 2026-11-01, month 2026-09 2026-10",
         ),
         # Days of one month, a whole month, and one day.
-        ("2026-10-05", "2026-10-20", [days("2026-10-06", "2026-10-19")]),
-        ("2026-09-30", "2026-10-20", [days("2026-10-01", "2026-10-19")]),
-        ("2026-10-19", "2026-11-01", [days("2026-10-20", "2026-10-31")]),
-        ("2026-09-30", "2026-11-01", [months("2026-10", "2026-10")]),
-        ("2026-10-05", "2026-10-07", [days("2026-10-06", "2026-10-06")]),
+        ("2026-10-05", "2026-10-20", "day 2026-10-06 2026-10-19"),
+        ("2026-09-30", "2026-10-20", "day 2026-10-01 2026-10-19"),
+        ("2026-10-19", "2026-11-01", "day 2026-10-20 2026-10-31"),
+        ("2026-09-30", "2026-11-01", "month 2026-10 2026-10"),
+        ("2026-10-05", "2026-10-07", "day 2026-10-06 2026-10-06"),
         # Two months of which neither is whole, and the last month of the calendar.
-        ("2026-10-20", "2026-11-10", [days("2026-10-21", "2026-11-09")]),
-        ("9999-12-05", None, [days("9999-12-06", "9999-12-31"), months("~", "~")]),
+        ("2026-10-20", "2026-11-10", "day 2026-10-21 2026-11-09"),
+        ("9999-12-05", None, "day 9999-12-06 9999-12-31, month ~ ~"),
     ],
 )
 def test_whole_months_and_days_are_read_from_counters_and_the_rest_from_rows(
     after, before, counters
 ):
     jobs = ([from_eight(after)] if after else []) + ([until_eight(before)] if before else [])
-    assert read_ranges(after, before) == ([*counters, SOON], jobs)
+    assert read_ranges(after, before) == ([*map(counter_rows, counters.split(", ")), SOON], jobs)
 
 
-@pytest.mark.parametrize(
-    "after,before,jobs",
-    [
-        ("2026-10-05", "2026-10-06", ("2026-10-05T08:00:00.000Z$", "2026-10-06T08:00:00.000Z#")),
-        ("9999-12-31", None, ("9999-12-31T08:00:00.000Z$", ":")),
-        (None, "0001-01-01", ("0", "0001-01-01T08:00:00.000Z#")),
-    ],
-)
-def test_a_range_without_a_whole_day_is_read_from_rows(after, before, jobs):
-    assert read_ranges(after, before) == ([], [jobs])
+def test_a_range_without_a_whole_day_is_read_from_rows_and_all_jobs_from_one_counter_row():
+    eight = "T08:00:00.000Z"
+    for after, before, jobs in (
+        ("2026-10-05", "2026-10-06", (f"2026-10-05{eight}$", f"2026-10-06{eight}#")),
+        ("9999-12-31", None, (f"9999-12-31{eight}$", ":")),
+        (None, "0001-01-01", ("0", f"0001-01-01{eight}#")),
+    ):
+        assert read_ranges(after, before) == ([], [jobs])
+    assert read_ranges(None, None) == ([ALL, SOON], [])
 
 
 def read_ranges(after: str | None, before: str | None) -> tuple[Any, Any]:
@@ -142,11 +135,9 @@ def test_only_the_families_whose_counters_are_complete_are_read_from_them():
 
 
 def test_a_reader_is_asked_between_all_requests_and_may_stop():
-    world = Counted()
-    world.record(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
+    world = Counted(*(a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)))
     query = JobQuery(families=BOTH, after=rfc3339(NOW - 40 * DAY), before=rfc3339(NOW - 5 * DAY))
-    states = {SNOMEDCT: COUNTED}
-    asked: list[int] = []
+    states, asked = {SNOMEDCT: COUNTED}, list[int]()
     read_summary(world.ledger, query, states, NOW, lambda: asked.append(1))
     # After the counters; before and after each end of the range; and after the rows of the other family.
     assert len(asked) == 1 + 2 * 2 + 1
@@ -154,12 +145,9 @@ def test_a_reader_is_asked_between_all_requests_and_may_stop():
     def stop() -> None:
         raise TooMuchToSummarise
 
-    for families in ((SNOMEDCT,), (PHI,)):
+    for family in BOTH:
         with pytest.raises(TooMuchToSummarise):
-            read_summary(world.ledger, replace(query, families=families), states, NOW, stop)
-
-
-# Active jobs.
+            read_summary(world.ledger, replace(query, families=(family,)), states, NOW, stop)
 
 
 def test_active_jobs_are_those_with_a_row_and_those_in_a_state_of_an_older_version():
@@ -189,12 +177,28 @@ def test_active_jobs_are_those_with_a_row_and_those_in_a_state_of_an_older_versi
 def test_of_many_active_jobs_a_summary_reads_one_hundred_and_a_digest_those_that_it_can_list():
     jobs = (a_job(f"{n:04}", "IN_PROGRESS", NOW - HOUR - n * SECOND) for n in range(2_000))
     world = Counted(*jobs)
-    states, query = world.states(), JobQuery(families=(SNOMEDCT,))
-    summary = read_summary(world.ledger, query, states, NOW)
-    assert summary.oldest_active
-    assert summary.oldest_active.job_id == "1999"
+    states = world.states()
+    oldest = read_summary(world.ledger, JobQuery(), states, NOW).oldest_active
+    assert oldest
+    assert oldest.job_id == "1999"
     assert world.database.calls["batch_get_item"] == 1
     world.database.forget()
     found = read_current_totals(world.ledger, (SNOMEDCT,), states, NOW).active
     assert (found.total, len(found.jobs())) == (2_000, LONGEST_LIST)
     assert world.database.calls["batch_get_item"] == ceil(LONGEST_LIST / 100) + 1
+
+
+@pytest.mark.parametrize("layout", [0, LAYOUT])
+def test_usual_durations_are_those_of_the_last_thirty_days_counted_or_not(layout):
+    day = NOW.replace(hour=0)
+    first = day - 29 * DAY
+    minutes = {first: 10, first + DAY: 20, day: 30, first - MILLISECOND: 500}
+    world = Counted(
+        *(a_job(f"{n}", submitted=at, EndTime=at + n * MINUTE) for at, n in minutes.items())
+    )
+    asked: list[int] = []
+    usual = read_usual(world.ledger, world.states(layout), BOTH, NOW, lambda: asked.append(1))
+    assert usual[SNOMEDCT].p50 == pytest.approx(1_200, rel=0.01)
+    assert usual[SNOMEDCT].p95 == pytest.approx(1_800, rel=0.01)
+    assert usual[PHI].p50 is None
+    assert bool(asked) is (layout == 0)

@@ -19,6 +19,7 @@ from testing.bulk import fill
 
 BOTH = (Family.SNOMEDCT, Family.PHI)
 OLDEST_FIRST = JobQuery(families=(Family.PHI,), order="ascending")
+BOTH_OLDEST_FIRST = replace(OLDEST_FIRST, families=BOTH)
 
 
 class Paged(MemoryLedger):
@@ -34,17 +35,10 @@ class Paged(MemoryLedger):
         self.record(*jobs, announce_new=False)
 
     def page(
-        self,
-        query: JobQuery,
-        size: int,
-        start: Position | None = None,
-        *,
-        begun: str | None = None,
-        consistent: bool = False,
+        self, query: JobQuery, size: int, start: Position | None = None, **more: Any
     ) -> JobsPage:
         self.database.forget()
-        now = rfc3339(self.now)
-        page = read_page(self.ledger, query, size, start, now, begun=begun, consistent=consistent)
+        page = read_page(self.ledger, query, size, start, rfc3339(self.now), **more)
         assert page.examined == self.database.rows_read
         return replace(page, examined=0)
 
@@ -69,9 +63,6 @@ def at(job: Job, as_of: datetime = NOW + MINUTE) -> Position:
     return Position(job.sort_key, job.family, rfc3339(as_of))
 
 
-# One query reads what the page has.
-
-
 def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     jobs = some(range(30))
     paged = Paged(*jobs)
@@ -83,23 +74,15 @@ def test_a_page_of_one_family_is_one_query_with_its_size_as_the_limit():
     assert "ConsistentRead" not in query
 
 
-@pytest.mark.parametrize(
-    "size,limits", [(10, [10, 10]), (16, [10, 10]), (50, [25, 25]), (101, [50, 50])]
-)
-def test_a_page_of_two_families_reads_half_its_size_or_ten_rows_of_each(size, limits):
+def test_a_page_of_two_families_reads_half_its_size_or_ten_rows_of_each_at_a_time():
     paged = Paged(*some(range(0, 400, 2)), *some(range(1, 400, 2), Family.SNOMEDCT))
-    query = JobQuery(families=BOTH, order="ascending")
-    page = paged.page(query, size)
-    assert paged.limits()[:2] == limits
-    assert len(page.jobs) == size
-    assert paged.database.rows_read <= 2 * max(size, 10)
-
-
-def test_what_is_read_of_a_family_is_never_more_than_the_page():
-    """All of the first page's jobs are of one family, whose rows are read in two or three parts."""
+    for size, limit in ((10, 10), (16, 10), (50, 25), (101, 50)):
+        assert len(paged.page(BOTH_OLDEST_FIRST, size).jobs) == size
+        assert paged.limits()[:2] == [limit, limit]
+        assert paged.database.rows_read <= 2 * max(size, 10)
+    # All of the first page's jobs are of one family, whose rows are read in three parts, and no more than the page.
     paged = Paged(*some(range(100)), *some(range(1_000, 1_100), Family.SNOMEDCT))
-    page = paged.page(JobQuery(families=BOTH, order="ascending"), 25)
-    assert page.jobs == text(some(range(25)))
+    assert paged.page(BOTH_OLDEST_FIRST, 25).jobs == text(some(range(25)))
     assert paged.limits() == [12, 12, 12, 1]
 
 
@@ -116,44 +99,30 @@ def test_jobs_of_one_time_and_id_are_in_the_order_of_their_families(order):
 def test_a_job_whose_status_changes_between_two_queries_is_listed_once():
     jobs = some(range(5), JobStatus="IN_PROGRESS")
     paged = Paged(*jobs)
-    changed = numbered(2)
 
     def change(operation: str) -> None:
-        if operation == "query":
-            paged.database.after = lambda operation: None
-            paged.record(changed)
+        paged.database.after = lambda operation: None
+        paged.record(numbered(2))
 
     paged.database.after = change
     query = replace(OLDEST_FIRST, statuses=("IN_PROGRESS", "COMPLETED"))
-    found = paged.page(query, 10).jobs
-    assert found == text(jobs)  # as it was, or as it is
+    assert paged.page(query, 10).jobs == text(jobs)  # as it was, or as it is
 
 
-# A consistent read.
-
-
-@pytest.mark.parametrize(
-    "filters,index",
-    [
-        ({}, None),
-        ({"name_prefix": "nightly"}, None),
-        ({"name": "nightly"}, "ByName"),
-        ({"statuses": ("COMPLETED",)}, "ByStatus"),
-        ({"name": "nightly", "statuses": ("COMPLETED",)}, "ByNameAndStatus"),
-    ],
-)
 @pytest.mark.parametrize("consistent", [True, False])
-def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(filters, index, consistent):
+def test_a_consistent_read_is_one_of_the_table_and_not_of_an_index(consistent):
     jobs = some(range(3), JobName="nightly")
     paged = Paged(*jobs, numbered(5, JobName="weekly", JobStatus="FAILED"))
-    page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
-    assert page.jobs == text(jobs)
-    for query in paged.database.queries:
-        assert query.get("IndexName") == index
-        assert query.get("ConsistentRead", False) is (consistent and index is None)
-
-
-# A name prefix.
+    name, status = {"name": "nightly"}, {"statuses": ("COMPLETED",)}
+    for filters, index in (
+        *(({}, None), ({"name_prefix": "nightly"}, None)),
+        *((name, "ByName"), (status, "ByStatus"), (name | status, "ByNameAndStatus")),
+    ):
+        page = paged.page(replace(OLDEST_FIRST, **filters), 3, consistent=consistent)
+        assert page.jobs == text(jobs)
+        for query in paged.database.queries:
+            assert query.get("IndexName") == index
+            assert query.get("ConsistentRead", False) is (consistent and index is None)
 
 
 def prefixed(numbers: Iterable[int], every: int) -> list[Job]:
@@ -164,84 +133,67 @@ def prefixed(numbers: Iterable[int], every: int) -> list[Job]:
 PREFIX = replace(OLDEST_FIRST, name_prefix="night")
 
 
+@pytest.mark.parametrize(
+    "numbers,every,jobs,limits,last,rest",
+    [
+        # Until the page is full, which ends at its last job and not at the last row read.
+        (range(3_000), 100, 8, [500, 500], 700, 8),
+        # The page ends short after 2,000 rows, and the next one begins there.
+        (range(3_000), 2_500, 1, [500] * 4, 1_999, 1),
+        # Without a job so far, rows are read until there is one.
+        (range(1, 6_001), 2_500, 1, [500] * 5, 2_500, 1),
+    ],
+)
 @pytest.mark.parametrize("begun", [None, rfc3339(NOW + MINUTE)])
-def test_a_prefix_search_reads_500_rows_at_a_time_until_the_page_is_full(begun):
-    paged = Paged(*prefixed(range(3_000), every=100))
+def test_a_prefix_search_reads_500_rows_at_a_time(numbers, every, jobs, limits, last, rest, begun):
+    paged = Paged(*prefixed(numbers, every))
     page = paged.page(PREFIX, 8, begun=begun)
-    assert (len(page.jobs), paged.limits()) == (8, [500, 500])
-    assert page.position == at(numbered(700))  # its last job, not the last row read
-
-
-def test_a_prefix_page_ends_short_after_2000_rows_and_the_next_one_begins_there():
-    paged = Paged(*prefixed(range(3_000), every=2_500))
-    page = paged.page(PREFIX, 8)
-    assert (len(page.jobs), paged.limits(), paged.database.rows_read) == (1, [500] * 4, 2_000)
-    rest = paged.page(PREFIX, 8, page.position)
-    assert (rest.jobs, rest.position) == ([numbered(2_500, JobName="nightly").json], None)
-
-
-def test_a_prefix_search_without_a_job_so_far_reads_on_until_it_has_one():
-    paged = Paged(*prefixed(range(1, 6_001), every=2_500))
-    page = paged.page(PREFIX, 8)
-    assert (len(page.jobs), paged.database.rows_read) == (1, 2_500)
-    assert page.position == at(numbered(2_500))
-    assert len(paged.page(PREFIX, 8, page.position).jobs) == 1
+    assert (len(page.jobs), paged.limits()) == (jobs, limits)
+    assert (page.position, paged.database.rows_read) == (at(numbered(last)), sum(limits))
+    following = paged.page(PREFIX, 8, page.position)
+    assert (len(following.jobs), following.position is None) == (rest, limits == [500] * 4)
 
 
 @pytest.mark.parametrize("order,last", [("ascending", 2_999), ("descending", 1_000)])
-def test_a_prefix_page_without_jobs_ends_after_a_number_of_rows_of_all_families(
-    order, last, monkeypatch
-):
+def test_a_prefix_page_without_jobs_ends_after_many_rows_of_all_families(order, last, monkeypatch):
     monkeypatch.setattr(pages, "SEARCHED_ROWS", 6_000)
     jobs = [job for family in BOTH for job in some(range(4_000), family, JobName="other")]
     paged = Paged(*jobs)
     page = paged.page(replace(PREFIX, families=BOTH, order=order), 8)
-    assert (page.jobs, paged.database.rows_read) == ([], 6_000)
     # Both families' rows up to there were read once.
-    assert page.position is not None
+    assert (page.jobs, paged.database.rows_read) == ([], 6_000)
+    assert page.position
     assert page.position.sort_key == numbered(last).sort_key
 
 
 def test_a_prefix_page_ends_when_no_time_is_left():
     paged = Paged(*some(range(3_000), JobName="other"))
     left = iter([True, True, False])
-    page = read_page(
-        paged.ledger, PREFIX, 8, None, rfc3339(paged.now), time_left=lambda: next(left)
-    )
-    assert (page.jobs, page.examined, page.position) == ([], 1_500, at(numbered(1_499)))
+    page = paged.page(PREFIX, 8, time_left=lambda: next(left))
+    assert page == JobsPage([], at(numbered(1_499)))
+    assert paged.database.rows_read == 1_500
 
 
 @pytest.mark.parametrize("families", [1, 5])
 @pytest.mark.parametrize("statuses", [(), tuple(JobStatus)])
 def test_a_prefix_that_no_job_has_is_found_out_by_reading_each_row_once(families, statuses):
     chosen = tuple(Family)[:families]
-    paged = Paged(
-        *(numbered(n, family, JobName="other") for family in chosen for n in range(3_000))
-    )
+    jobs = [job for family in chosen for job in some(range(3_000), family, JobName="other")]
+    paged = Paged(*jobs)
     query = replace(PREFIX, families=chosen, statuses=statuses)
-    page = paged.page(query, 8)
-    assert (page.jobs, page.position) == ([], None)
+    assert paged.page(query, 8) == JobsPage([], None)
     assert paged.database.rows_read == families * 3_000
 
 
-# Rows that the ledger learned of after the walk began.
-
-
-def test_rows_that_came_later_are_left_out_and_others_are_read_in_their_place():
+def test_rows_that_came_later_are_left_out_and_a_page_that_begins_again_is_the_same():
     known, later = some(range(0, 400, 4)), some(n for n in range(400) if n % 4)
     paged = Paged(*known)
-    first = paged.page(OLDEST_FIRST, 10)
+    first, began = paged.page(OLDEST_FIRST, 10), rfc3339(paged.now)
     paged.add_later(*later)
     second = paged.page(OLDEST_FIRST, 10, first.position)
     assert second == JobsPage(text(known[10:20]), at(known[19]))
     # Ten rows are mostly later ones, so the next are read in a large chunk.
     assert paged.limits() == [10, 500]
-
-
-def test_a_page_that_begins_again_has_the_same_jobs_and_the_same_position():
-    paged = Paged(*some(range(0, 60, 2)))
-    first, began = paged.page(OLDEST_FIRST, 10), rfc3339(paged.now)
-    paged.add_later(*some(range(1, 60, 2)))
     paged.now += MINUTE
     assert paged.page(OLDEST_FIRST, 10, begun=began) == first
     assert paged.page(OLDEST_FIRST, 10) != first
@@ -254,10 +206,9 @@ def test_a_full_page_has_a_position_even_when_only_later_rows_follow():
     assert paged.page(OLDEST_FIRST, 10, first.position).position == at(known[19])
     paged.add_later(*some(range(20, 25)))
     assert paged.page(OLDEST_FIRST, 10, first.position).position == at(known[19])
-    both = JobQuery(families=BOTH, order="ascending")
-    begun = paged.page(both, 10, begun=rfc3339(NOW))
-    assert begun.position == at(known[9], NOW)
-    assert paged.page(both, 20, begun=rfc3339(NOW)).position == at(known[19], NOW)
+    for size in (10, 20):
+        page = paged.page(BOTH_OLDEST_FIRST, size, begun=rfc3339(NOW))
+        assert page.position == at(known[size - 1], NOW)
 
 
 @pytest.mark.parametrize(
@@ -277,34 +228,25 @@ def test_a_page_that_would_leave_out_too_many_rows_ends_short(most, limits, monk
     assert (third.jobs, third.position is None) == ([], False)
 
 
-def test_a_walk_can_carry_an_as_of_for_each_family():
+def test_a_traversal_can_carry_an_as_of_for_each_family():
     paged = Paged(*some(range(3)), *some(range(3), Family.SNOMEDCT))
     paged.record(*some(range(3, 6)), *some(range(3, 6), Family.SNOMEDCT))
-    both = JobQuery(families=BOTH, order="ascending")
     begun = f"{rfc3339(paged.now)},{rfc3339(NOW)}"  # SNOMEDCT, PHI
-    page = paged.page(both, 20, begun=begun)
+    page = paged.page(BOTH_OLDEST_FIRST, 20, begun=begun)
     listed = [*some(range(3)), *some(range(6), Family.SNOMEDCT)]
     assert sorted(page.jobs) == sorted(text(listed))
 
 
-# The size of a page.
-
-
 def with_size(number: int, size: int) -> Job:
-    """A job whose JSON has so many bytes in a response, in which quotes are escaped once more."""
-    empty = numbered(number, Message="").json
-    return numbered(number, Message="m" * (size - len(empty) - empty.count('"')))
+    """A job whose JSON has so many bytes in a response, in which quotes and backslashes are escaped once more."""
+    text = numbered(number, Message='"é').json
+    size -= len(text.encode()) + text.count('"') + text.count("\\")
+    return numbered(number, Message='"é' + "m" * size)
 
 
-@pytest.mark.parametrize("more,jobs", [(0, 2), (1, 1)])
-def test_a_page_has_up_to_five_megabytes(more, jobs, monkeypatch):
+@pytest.mark.parametrize("sizes,jobs", [((1_000, 1_000), 2), ((1_000, 1_001), 1), ((2_001, 0), 1)])
+def test_a_page_has_up_to_five_megabytes_and_at_least_one_job(sizes, jobs, monkeypatch):
     monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 2_000)
-    paged = Paged(with_size(1, 1_000), with_size(2, 1_000 + more), numbered(3))
+    paged = Paged(*(with_size(*of) for of in enumerate(sizes, 1)), numbered(3))
     page = paged.page(OLDEST_FIRST, 10)
     assert (len(page.jobs), page.position) == (jobs, at(numbered(jobs)))
-
-
-def test_a_job_that_is_larger_than_a_page_may_be_is_a_page_alone(monkeypatch):
-    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 1_000)
-    paged = Paged(with_size(1, 1_001), numbered(2))
-    assert paged.page(OLDEST_FIRST, 10) == JobsPage([with_size(1, 1_001).json], at(numbered(1)))

@@ -1,7 +1,8 @@
 """Recounts: what they read and write, and what they leave to others."""
 
+import itertools
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
@@ -10,12 +11,11 @@ from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
 from jobledger.service import Family
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
-from testing.builders import DAY, HOUR, NOW, SCOPE, a_job
+from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
 from testing.counted import TODAY, Counted
 from testing.recounted import stored_counters
 
 SNOMEDCT = Family.SNOMEDCT
-SECOND = timedelta(seconds=1)
 
 
 def of_months(*months: str) -> Counted:
@@ -38,21 +38,18 @@ def recount(world: Counted, month: str = "2026-11") -> int:
     return recount_month(world.ledger, SNOMEDCT, month, TODAY)
 
 
-# The months.
-
-
-@pytest.mark.parametrize(
-    "after,expected",
-    [
-        *(("", ["2025-12", "2026-09", "2026-11"]), ("2025-12", ["2026-09", "2026-11"])),
-        *(("2026-10", ["2026-11"]), ("2026-11", [])),
-    ],
-)
-def test_months_with_jobs_are_recounted_from_the_oldest_on(after, expected):
-    world = of_months("2026-09", "2025-12", "2026-11")
+def test_months_with_jobs_are_recounted_from_the_oldest_on_and_new_ones_too():
+    world, months = of_months("2026-09", "2025-12", "2026-11"), ["2025-12", "2026-09", "2026-11"]
     world.record(a_job("a", submitted=NOW - 150 * DAY, family=Family.PHI))
-    assert list(months_to_recount(world.ledger, SNOMEDCT, after)) == expected
+    for after, left in (("", months), ("2025-12", months[1:]), ("2026-10", months[2:])):
+        assert list(months_to_recount(world.ledger, SNOMEDCT, after)) == left
+    assert list(months_to_recount(world.ledger, SNOMEDCT, "2026-11")) == []
     assert list(months_to_recount(world.ledger, Family.PHI, "")) == ["2026-06"]
+    # A month gets its first job during the recount.
+    recounted = months_to_recount(world.ledger, SNOMEDCT, "2026-10")
+    assert next(recounted) == "2026-11"
+    world.record(a_job("new", submitted=NOW + 30 * DAY))
+    assert list(recounted) == ["2026-12"]
 
 
 @pytest.mark.parametrize("uncounted", [True, False])
@@ -65,6 +62,9 @@ def test_a_month_is_found_by_its_counters_or_by_its_jobs(uncounted):
         for key in [key for key in world.database.items if key[0] == partition]:
             world.database._remove(key)
     assert list(months_to_recount(world.ledger, SNOMEDCT, "")) == ["2026-09", "2026-11"]
+    # A day and a month each, and all jobs.
+    assert world.recount() == (0 if uncounted else 5)
+    world.agree()
 
 
 def test_a_resumed_recount_reads_one_job_row_and_no_earlier_counter_row():
@@ -77,55 +77,26 @@ def test_a_resumed_recount_reads_one_job_row_and_no_earlier_counter_row():
     assert list(bounds(world))[2:] == [("2026-10~", "~")]
 
 
-def test_a_month_that_gets_its_first_job_during_the_recount_is_recounted_too():
-    world = of_months("2026-09")
-    months = months_to_recount(world.ledger, SNOMEDCT, "")
-    assert next(months) == "2026-09"
-    world.record(a_job("new"))
-    assert list(months) == ["2026-11"]
-
-
-# Rows that are not counted yet.
-
-
 def uncounted(count: int) -> Counted:
-    world = Counted()
-    world.record(*(a_job(f"{n:03}", submitted=NOW - n * SECOND) for n in range(count)))
+    world = Counted(*(a_job(f"{n:03}", submitted=NOW - n * SECOND) for n in range(count)))
     world.forget_counters()
-    world.database.forget()
     return world
 
 
 @pytest.mark.parametrize("count,transactions", [(1, 1), (33, 1), (34, 2), (66, 2), (67, 3)])
 def test_thirty_three_rows_are_counted_in_one_transaction(count, transactions):
     world = uncounted(count)
-    assert recount(world) == 0
-    assert recount_all(world.ledger, SNOMEDCT) == 0
-    assert world.database.calls["transact_write_items"] == transactions
-    world.agree()
-
-
-def test_a_row_that_is_counted_says_so_and_has_the_next_version():
-    world = uncounted(1)
     before = world.row("000")
-    recount(world)
+    assert world.recount() == 0
+    assert world.database.calls["transact_write_items"] == transactions
     assert world.row("000") == before | {"Counted": LAYOUT, "Version": 2}
-
-
-def test_after_a_conflict_rows_are_read_again_and_counted_one_by_one(slept):
-    world = uncounted(5)
-    world.refuse_writes(1)
-    assert recount(world) == 0
-    assert world.database.calls["transact_write_items"] == 5
-    assert slept == pytest.approx([0.2])
-    recount_all(world.ledger, SNOMEDCT)
     world.agree()
 
 
 def test_only_the_row_that_another_writes_is_counted_again(slept):
     world = uncounted(3)
     world.refuse_writes(1, 3)
-    recount(world)
+    assert recount(world) == 0
     # All three, then each of them, of which the second is refused, then that one.
     reads = [read["Keys"] for read in world.database.reads if "Keys" in read]
     assert [len(keys) for keys in reads[:3]] == [3, 3, 1]
@@ -140,9 +111,6 @@ def test_rows_that_others_keep_writing_make_the_ledger_unavailable_after_six_att
     with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
         recount(world)
     assert slept == pytest.approx([0.2] * 5)
-
-
-# Counter rows that are compared.
 
 
 def test_a_recount_of_counters_that_are_right_reads_each_row_once_and_writes_nothing():
@@ -203,8 +171,8 @@ def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     world.falsify(day, {"Jobs#COMPLETED": 7})
     world.falsify(expires, {"12#2026-11-23T11#COMPLETED": 7})
     other = Counted(a_job("uncounted", ExpirationTime=NOW + DAY))
+    other.forget_counters()
     (item,) = [i for (pk, _), i in other.database.items.items() if pk.endswith("/SNOMEDCT")]
-    del item["Counted"]
 
     def write(operation: str) -> None:
         world.database.after = lambda operation: None  # the month's rows were read
@@ -215,21 +183,7 @@ def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():
     found = stored_counters(world.database.items, SCOPE)
     assert found[day] == {"Jobs#COMPLETED": 1, "Hour#11": 1}
     assert found[expires] == {"12#2026-11-23T11#COMPLETED": 1}
-    assert recount(world) == 0
-    recount_all(world.ledger, SNOMEDCT)
-    world.agree()
-
-
-def test_expirations_of_jobs_of_another_month_are_left_to_its_recount():
-    world, expires = Counted(), NOW + DAY
-    world.record(
-        a_job("here", ExpirationTime=expires),
-        a_job("before", submitted=NOW - 40 * DAY, ExpirationTime=expires),
-    )
-    for submitted in ("2026-11-23", "2026-10-14"):
-        world.falsify(f"expires#2026-11-24~{submitted}#SNOMEDCT", {f"12#{submitted}T11#FAILED": 5})
-    assert recount(world) == 1
-    assert recount(world, "2026-10") == 1
+    assert world.recount() == 0
     world.agree()
 
 
@@ -245,20 +199,17 @@ def test_an_expiration_day_of_today_is_compared_and_one_of_yesterday_is_not():
 
 def test_a_counter_row_that_changes_at_each_look_is_left_to_the_next_recount(slept):
     """Each time the row has been read, another writer adds to it."""
-    world = Counted()
-    world.record(a_job())
-    key = counters.partition(SCOPE), "all#SNOMEDCT"
-    world.falsify(key[1], {"Jobs#COMPLETED": 7})
+    world, versions = Counted(a_job()), itertools.count(2)
+    world.falsify("all#SNOMEDCT", {"Jobs#COMPLETED": 7})
 
     def write(operation: str) -> None:
         if operation == "get_item":
-            version = int(world.database.items[key]["Version"]["N"])
-            world.falsify(key[1], {"Version": version + 1})
+            world.falsify("all#SNOMEDCT", {"Version": next(versions)})
 
     world.database.after = write
     assert recount_all(world.ledger, SNOMEDCT) == 0
     assert slept == pytest.approx([0.2] * 5)
-    assert world.database.items[key]["Jobs#COMPLETED"] == {"N": "7"}
+    assert stored_counters(world.database.items, SCOPE)["all#SNOMEDCT"] == {"Jobs#COMPLETED": 7}
 
 
 def test_rows_of_other_families_are_neither_compared_nor_added():

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,10 +21,10 @@ from jobledger.ledger.counts import (
     seconds_of,
     without_hours,
 )
-from jobledger.ledger.job_facts import JobFacts
+from jobledger.ledger.job_facts import MOST_NAMED, OTHER_STATUS, JobFacts
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from jobledger.totals.summary import Tally, every_status, expiring_soon, summarise
+from jobledger.totals.summary import Tally, every_status, expiring_soon, few_statuses, summarise
 
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
 SUBMITTED = "2026-11-23T07:59:59.999Z"
@@ -31,14 +32,10 @@ NOW = datetime(2026, 11, 23, 12, 34, 56, 789_000, tzinfo=UTC)
 
 
 def facts(
-    status: str | None = "COMPLETED",
-    submit_time: str | None = SUBMITTED,
-    end_time: str | None = None,
-    expiration_time: str | None = None,
-    family: Family = SNOMEDCT,
-    job_id: str = "job",
+    status: str | None = "COMPLETED", submit_time: str | None = SUBMITTED, **more: Any
 ) -> JobFacts:
-    return JobFacts(family, job_id, status, submit_time, end_time, expiration_time)
+    usual = {"family": SNOMEDCT, "job_id": "job", "end_time": None, "expiration_time": None}
+    return JobFacts(status=status, submit_time=submit_time, **usual | more)
 
 
 def later(seconds: float) -> str:
@@ -46,39 +43,34 @@ def later(seconds: float) -> str:
     return rfc3339(datetime.fromisoformat(SUBMITTED) + timedelta(seconds=seconds))
 
 
-# Names.
-
-
 @pytest.mark.parametrize(
     "job,names",
     [
-        (facts(), ["Jobs#COMPLETED", "Hour#07"]),
-        (facts(None), ["Jobs#UNKNOWN", "Hour#07"]),
-        (facts(submit_time=None), ["Jobs#COMPLETED", "Hour#00"]),
-        (facts(end_time=later(1)), ["Jobs#COMPLETED", "Hour#07", "D#695#COMPLETED"]),
-        (facts("IN_PROGRESS", end_time=SUBMITTED), ["Jobs#IN_PROGRESS", "Hour#07"]),
-        (facts("PAUSED", end_time=SUBMITTED), ["Jobs#PAUSED", "Hour#07", "D#-1#OTHER"]),
-        (facts(end_time=later(-0.001)), ["Jobs#COMPLETED", "Hour#07"]),
+        (facts(), "Jobs#COMPLETED Hour#07"),
+        (facts(None), "Jobs#UNKNOWN Hour#07"),
+        (facts(submit_time=None), "Jobs#COMPLETED Hour#00"),
+        (facts(end_time=later(1)), "Jobs#COMPLETED Hour#07 D#695#COMPLETED"),
+        (facts("IN_PROGRESS", end_time=SUBMITTED), "Jobs#IN_PROGRESS Hour#07"),
+        (facts("PAUSED", end_time=SUBMITTED), "Jobs#PAUSED Hour#07 D#-1#OTHER"),
+        (facts(None, end_time=SUBMITTED), "Jobs#UNKNOWN Hour#07 D#-1#UNKNOWN"),
+        (facts("PAUSED"), "Jobs#PAUSED Hour#07"),
+        (facts(end_time=later(-0.001)), "Jobs#COMPLETED Hour#07"),
+        (facts(submit_time=None, end_time=SUBMITTED), "Jobs#COMPLETED Hour#00"),
     ],
 )
 def test_a_job_is_counted_by_status_hour_and_duration(job, names):
-    assert counts_of_job(job) == dict.fromkeys(names, 1)
+    assert counts_of_job(job) == dict.fromkeys(names.split(), 1)
 
 
-@pytest.mark.parametrize(
-    "job,period,name",
-    [
-        (facts(expiration_time="2027-03-23T08:15:00.000Z"), "2027-03-23~2026-11-23", "08#2026-11-23T07#COMPLETED"),
-        (facts("PAUSED", expiration_time="2027-03-22T08:15:00.000Z"), "2027-03-22~2026-11-23", "08#2026-11-23T07#OTHER"),
-        (facts(None, None, expiration_time="2027-03-23T23:59:59.999Z"), "2027-03-23~1970-01-01", "23#1970-01-01T00#UNKNOWN"),
-    ],
-)  # fmt: skip
-def test_a_job_is_counted_in_its_expiration_period_by_hour_submit_hour_and_status(
-    job, period, name
-):
-    assert expiration_of(job) == (period, name)
-    assert expiration_of(replace(job, expiration_time=None)) is None
-    assert expiration_of(replace(job, expiration_time="")) is None
+def test_a_job_is_counted_in_its_expiration_period_by_its_hours_and_status():
+    for job, period, name in (
+        (facts(), "2027-03-23~2026-11-23", "08#2026-11-23T07#COMPLETED"),
+        (facts("PAUSED"), "2027-03-23~2026-11-23", "08#2026-11-23T07#OTHER"),
+        (facts(None, None), "2027-03-23~1970-01-01", "08#1970-01-01T00#UNKNOWN"),
+    ):
+        expiring = replace(job, expiration_time="2027-03-23T08:15:00.000Z")
+        assert expiration_of(expiring) == (period, name)
+        assert expiration_of(job) is expiration_of(replace(job, expiration_time="")) is None
 
 
 def test_the_parts_of_a_name_may_have_its_separator_in_the_status():
@@ -89,15 +81,11 @@ def test_the_parts_of_a_name_may_have_its_separator_in_the_status():
     assert without_hours({"Jobs#A": 1, "Hour#07": 1, "D#5#A": 1}) == {"Jobs#A": 1, "D#5#A": 1}
 
 
-# Durations.
-
-
-@pytest.mark.parametrize(
-    "seconds,bucket",
-    [(0, -1), (0.000_4, -1), (0.001, 0), (0.001_01, 0), (0.002, 70), (1, 695), (86_400, 1837)],
-)
-def test_the_bucket_of_a_duration(seconds, bucket):
-    assert bucket_of(seconds) == bucket
+def test_the_bucket_of_a_duration():
+    durations = [0, 0.000_4, 0.001, 0.001_01, 0.002, 1, 86_400]
+    assert [bucket_of(seconds) for seconds in durations] == [-1, -1, 0, 0, 70, 695, 1837]
+    assert seconds_of(-1) == 0.0
+    assert seconds_of(0) == pytest.approx(0.001, rel=0.006)
 
 
 @given(st.integers(1, 10**12))
@@ -105,34 +93,20 @@ def test_a_duration_is_in_the_bucket_of_its_milliseconds(milliseconds):
     bucket = bucket_of(milliseconds / 1000)
     assert 1.01 ** (bucket - 1) * 0.999_999 < milliseconds <= 1.01**bucket * 1.000_001
     assert bucket_of(seconds_of(bucket)) == bucket or milliseconds < 200
-    assert seconds_of(-1) == 0.0
-    assert seconds_of(0) == pytest.approx(0.001, rel=0.006)
 
 
-@pytest.mark.parametrize(
-    "percent,bucket", [(0, 1), (1, 1), (50, 1), (51, 2), (80, 2), (81, 7), (99, 7), (100, 7)]
-)
-def test_a_percentile_is_the_nearest_rank_and_none_without_durations(percent, bucket):
-    buckets = {7: 2, 1: 5, 2: 3}
-    assert percentiles(buckets, percent) == [seconds_of(bucket)]
-    assert percentiles(buckets, 50, percent) == [seconds_of(1), seconds_of(bucket)]
+def test_a_percentile_is_the_nearest_rank_and_none_without_durations():
+    ranks = {0: 1, 1: 1, 50: 1, 51: 2, 80: 2, 81: 7, 99: 7, 100: 7}
+    assert percentiles({7: 2, 1: 5, 2: 3}, *ranks) == [seconds_of(n) for n in ranks.values()]
     for empty in ({}, {5: 0}, {5: 0, 6: 0}):
-        assert percentiles(empty, 50, percent) == [None, None]
+        assert percentiles(empty, 50, 90) == [None, None]
 
 
-@pytest.mark.parametrize(
-    "seconds,rounded",
-    [
-        *((0.0, 0.0), (1.000_4, 1.0), (1.236, 1.24), (3.141_59, 3.14), (0.595, 0.6)),
-        *((10.037, 10.04), (86_399, 86_000.0)),
-        (10.341, 10.341),  # not even four digits are in the same bucket
-    ],
-)
-def test_a_duration_has_few_digits(seconds, rounded):
-    assert readable(seconds) == rounded
-
-
-def test_a_duration_of_two_digits_is_not_rounded():
+def test_a_duration_has_few_digits_and_one_of_two_digits_is_not_rounded():
+    rounded = {0.0: 0.0, 1.000_4: 1.0, 1.236: 1.24, 3.141_59: 3.14, 0.595: 0.6, 10.037: 10.04}
+    # Of the last one, not even four digits are in the same bucket.
+    rounded |= {86_399: 86_000.0, 10.341: 10.341}
+    assert {seconds: readable(seconds) for seconds in rounded} == rounded
     durations = [round(n * 10.0**exponent, 3) for n in range(1, 100) for exponent in range(-3, 6)]
     assert [readable(seconds_of(bucket_of(seconds))) for seconds in durations] == durations
 
@@ -147,30 +121,27 @@ def test_a_percentile_is_within_one_percent_of_the_exact_one(milliseconds, perce
     assert readable(value) == pytest.approx(exact, rel=0.01)
 
 
-# Totals of families and statuses.
-
-
 @pytest.mark.parametrize(
-    "statuses,by_status,by_family,durations",
+    "statuses,by_status,of_snomedct,of_phi,durations",
     [
-        ((), {"FAILED": 13, "COMPLETED": 5}, {SNOMEDCT: 7, PHI: 11}, {5: 13, 6: 4, 7: 1}),
-        (("FAILED",), {"FAILED": 13}, {SNOMEDCT: 2, PHI: 11}, {5: 12, 7: 1}),
-        (("COMPLETED",), {"COMPLETED": 5}, {SNOMEDCT: 5, PHI: 0}, {5: 1, 6: 4}),
-        (("STOPPED",), {}, {SNOMEDCT: 0, PHI: 0}, {}),
+        ((), {"FAILED": 13, "COMPLETED": 5}, 7, 11, {5: 13, 6: 4, 7: 1}),
+        (("FAILED",), {"FAILED": 13}, 2, 11, {5: 12, 7: 1}),
+        (("COMPLETED",), {"COMPLETED": 5}, 5, 0, {5: 1, 6: 4}),
+        (("STOPPED",), {}, 0, 0, {}),
     ],
 )
-def test_counts_are_added_up_by_status_and_by_family(statuses, by_status, by_family, durations):
+def test_counts_are_added_up_by_status_and_by_family(
+    statuses, by_status, of_snomedct, of_phi, durations
+):
     totals, failed = Totals(statuses), {"Jobs#FAILED": 2, "D#5#FAILED": 2}
     completed = {"Jobs#COMPLETED": 5, "Jobs#STOPPED": 0, "D#6#COMPLETED": 4, "D#5#COMPLETED": 1}
     totals.add(SNOMEDCT, failed | completed)
     totals.add(PHI, {"Jobs#FAILED": 10, "D#5#FAILED": 10})
     totals.add(PHI, {"Jobs#FAILED": 1, "D#7#FAILED": 1})
-    assert (totals.by_status(), totals.by_family()) == (by_status, by_family)
+    assert totals.by_status() == by_status
+    assert totals.by_family() == {SNOMEDCT: of_snomedct, PHI: of_phi}
     assert totals.durations(tuple(Family)) == durations
     assert totals.durations([Family.RXNORM]) == {}
-
-
-# Summaries.
 
 
 def test_a_summary_of_no_jobs_has_zeros_and_null_where_there_is_no_value():
@@ -187,18 +158,15 @@ def test_a_summary_of_no_jobs_has_zeros_and_null_where_there_is_no_value():
 
 
 def test_a_job_without_a_status_is_shown_as_unknown():
-    summary = summarise([facts(None, "2026-11-23T12:34:00.000Z", family=PHI)], NOW)
-    assert summary.to_json() == summarise([], NOW).to_json() | {
-        "Total": 1,
-        "ByStatus": every_status(Counter({"UNKNOWN": 1})),
-        "ByFamily": {family.value: int(family is PHI) for family in Family},
-        "OldestActive": {
-            "JobId": "job",
-            "Family": "PHI",
-            "JobStatus": "UNKNOWN",
-            "SubmitTime": "2026-11-23T12:34:00.000Z",
-            "AgeSeconds": 56.789,
-        },
+    summary = summarise([facts(None, "2026-11-23T12:34:00.000Z", family=PHI)], NOW).to_json()
+    assert (summary["Total"], summary["ByFamily"]) == (1, dict.fromkeys(Family, 0) | {"PHI": 1})
+    assert summary["ByStatus"] == dict.fromkeys(JobStatus, 0) | {"UNKNOWN": 1}
+    assert summary["OldestActive"] == {
+        "JobId": "job",
+        "Family": "PHI",
+        "JobStatus": "UNKNOWN",
+        "SubmitTime": "2026-11-23T12:34:00.000Z",
+        "AgeSeconds": 56.789,
     }
 
 
@@ -208,21 +176,27 @@ def test_statuses_of_the_model_come_first_in_its_order_and_then_others_by_name()
     assert list(counted.items()) == [*of_the_model, ("ALSO_NEW", 3), ("NEW", 1)]
 
 
+def test_the_twenty_most_frequent_statuses_outside_the_model_are_named():
+    unknown = Counter({f"S{n:02}": 100 - n for n in range(MOST_NAMED)})
+    known = Counter({"COMPLETED": 1, "UNKNOWN": 1})
+    assert few_statuses(known + unknown) == known + unknown
+    rare = Counter({"RARE": 3, "A": 80, "Z": 80})
+    # S19 has 81; of the next, which are as frequent, none has a place.
+    others = Counter({OTHER_STATUS: 3 + 80 + 80})
+    assert few_statuses(known + unknown + rare) == known + unknown + others
+
+
 def test_jobs_and_counts_are_added_to_one_summary():
     tally = Tally(NOW)
     tally.add_counts(PHI, {"Jobs#FAILED": 2, "D#695#FAILED": 1})
     tally.add_job(facts(end_time=later(2)))
     tally.add_job(facts("SUBMITTED", expiration_time=rfc3339(NOW)))
     summary = tally.summary([SNOMEDCT, Family.RXNORM])
-    assert summary.total == 4
+    assert (summary.total, summary.failure_rate, summary.expiring_soon) == (4, 0.6667, 1)
     assert summary.by_family == {"SNOMEDCT": 2, "RXNORM": 0, "PHI": 2}
-    assert summary.failure_rate == 0.6667
     assert (summary.durations.p50, summary.durations.p90, summary.durations.max) == (1, 2, 2)
-    assert summary.expiring_soon == 1
     assert summary.oldest_active is not None
-
-
-def test_of_a_query_by_status_only_its_counts_are_added():
+    # Of a query by status, only its counts.
     tally = Tally(NOW, ["FAILED"])
     tally.add_counts(PHI, {"Jobs#FAILED": 2, "Jobs#COMPLETED": 5, "D#5#COMPLETED": 5})
     summary = tally.summary([PHI])
@@ -236,30 +210,21 @@ def test_durations_are_of_finished_jobs_that_have_both_times_in_order():
     assert summarise(jobs, NOW).to_json()["Durations"] == {"p50": 5.0, "p90": 9.0, "max": 10.0}
 
 
-@pytest.mark.parametrize(
-    "statuses,rate",
-    [
-        *(("STOPPED IN_PROGRESS", None), ("COMPLETED STOPPED", 0.0), ("FAILED STOPPED", 1.0)),
-        ("FAILED COMPLETED COMPLETED PARTIAL_SUCCESS STOPPED IN_PROGRESS", 0.25),
-    ],
-)
-def test_the_failure_rate_leaves_out_jobs_that_were_stopped_or_are_under_way(statuses, rate):
-    assert summarise(map(facts, statuses.split()), NOW).failure_rate == rate
+def test_the_failure_rate_leaves_out_jobs_that_were_stopped_or_are_under_way():
+    rates = {"STOPPED IN_PROGRESS": None, "COMPLETED STOPPED": 0.0, "FAILED STOPPED": 1.0}
+    rates["FAILED COMPLETED COMPLETED PARTIAL_SUCCESS STOPPED IN_PROGRESS"] = 0.25
+    for statuses, rate in rates.items():
+        assert summarise(map(facts, statuses.split()), NOW).failure_rate == rate
 
 
 @pytest.mark.parametrize("now", [NOW, NOW.replace(minute=0, second=0), NOW.replace(minute=59)])
-@pytest.mark.parametrize(
-    "expiration,expected",
-    [
-        *(("2026-11-23T11:59:59.999Z", 0), ("2026-11-23T12:00:00.000Z", 1), (None, 0)),
-        *(("2026-11-30T11:59:59.999Z", 1), ("2026-11-30T12:00:00.000Z", 0)),
-    ],
-)
-def test_a_job_expires_soon_within_seven_days_from_the_start_of_this_hour(
-    expiration, expected, now
-):
-    assert summarise([facts(expiration_time=expiration)], now).expiring_soon == expected
+def test_a_job_expires_soon_within_seven_days_from_the_start_of_this_hour(now):
     assert expiring_soon(now) == ("2026-11-23T12:00:00.000Z", "2026-11-30T12:00:00.000Z")
+    inside = "2026-11-23T12:00:00.000Z", "2026-11-30T11:59:59.999Z"
+    outside = "2026-11-23T11:59:59.999Z", "2026-11-30T12:00:00.000Z", None
+    for times, expected in ((inside, 2), (outside, 0)):
+        jobs = (facts(expiration_time=time) for time in times)
+        assert summarise(jobs, now).expiring_soon == expected
 
 
 @pytest.mark.parametrize(
@@ -269,7 +234,8 @@ def test_a_job_expires_soon_within_seven_days_from_the_start_of_this_hour(
         (facts("SUBMITTED", job_id="a"), facts("SUBMITTED", job_id="b")),
         (facts("SUBMITTED", family=PHI), facts("SUBMITTED", family=SNOMEDCT)),
         (facts("SUBMITTED", job_id="z"), facts("SUBMITTED", None, job_id="a")),
-        (facts("SUBMITTED", job_id="z"), facts("FAILED", "2026-11-01T00:00:00.000Z")),
+        (facts("SUBMITTED", job_id="z"), facts("FAILED", later(-1))),
+        (facts("PAUSED", job_id="z"), replace(facts("SUBMITTED", later(-1)), expired=True)),
     ],
 )
 def test_the_oldest_active_job_is_the_same_in_either_order(one, other):
@@ -279,14 +245,9 @@ def test_the_oldest_active_job_is_the_same_in_either_order(one, other):
         assert (oldest.family, oldest.job_id) == (one.family, one.job_id)
 
 
-def test_an_active_job_without_a_submit_time_has_no_age():
+def test_an_age_is_never_negative_and_a_job_without_a_submit_time_has_none():
+    for before, age in ((timedelta(minutes=1), 60.0), (timedelta(0), 0.0), (-timedelta(1), 0.0)):
+        oldest = summarise([facts(None, rfc3339(NOW - before))], NOW).oldest_active
+        assert oldest is not None
+        assert oldest.age_seconds == age
     assert summarise([facts("SUBMITTED", None)], NOW).oldest_active is None
-
-
-@pytest.mark.parametrize(
-    "before,age", [(timedelta(minutes=1), 60.0), (timedelta(0), 0.0), (-timedelta(days=1), 0.0)]
-)
-def test_an_age_is_never_negative(before, age):
-    oldest = summarise([facts(None, rfc3339(NOW - before))], NOW).oldest_active
-    assert oldest is not None
-    assert oldest.age_seconds == age

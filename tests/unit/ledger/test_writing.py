@@ -7,39 +7,15 @@ import pytest
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.jobs import Job
+from jobledger.ledger import rows
 from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.job_write import supersedes
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.recording import Recorded
-from jobledger.ledger.rows import (
-    HISTORY_LIMIT,
-    Change,
-    change_from_row,
-    change_row,
-    furthest,
-    history_of,
-    job_row,
-    listed_at_of,
-    name_of,
-    observed_at_of,
-    status_of,
-    supersedes,
-)
+from jobledger.ledger.recording import Recorded, furthest
 from jobledger.ledger.table import WRITE_ATTEMPTS, Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.builders import (
-    DAY,
-    FAR_FUTURE,
-    FAR_PAST,
-    HOUR,
-    MILLISECOND,
-    MINUTE,
-    NOW,
-    SCOPE,
-    SECOND,
-    MemoryLedger,
-    a_job,
-)
+from testing.builders import DAY, HOUR, MILLISECOND, MINUTE, NOW, SCOPE, SECOND, MemoryLedger, a_job
 
 FAMILY, JOBS = Family.SNOMEDCT, f"{SCOPE}/SNOMEDCT"
 SUBMITTED, ENDED, EXPIRES = NOW - HOUR, NOW - MINUTE, NOW + 120 * DAY
@@ -48,14 +24,11 @@ OBSERVED_AT = rfc3339(NOW + SECOND)
 
 
 def row_of(job: Job, before: Row | None = None, listed_at: datetime = NOW) -> Row:
-    return job_row(JOBS, job, before, rfc3339(listed_at), rfc3339(listed_at + SECOND))
+    return rows.job_row(JOBS, job, before, rfc3339(listed_at), rfc3339(listed_at + SECOND))
 
 
-# The rows.
-
-
-def test_a_new_row_has_the_job_its_keys_and_its_history():
-    assert row_of(COMPLETE) == {
+def test_a_new_row_has_the_job_and_its_keys_and_no_key_of_what_the_job_lacks():
+    whole = {
         "PK": JOBS,
         "SK": f"{rfc3339(SUBMITTED)}#job",
         "Job": COMPLETE.json,
@@ -68,61 +41,55 @@ def test_a_new_row_has_the_job_its_keys_and_its_history():
         "Version": 1,
         "Counted": LAYOUT,
     }
-
-
-@pytest.mark.parametrize(
-    "job,absent",
-    [
+    assert row_of(COMPLETE) == whole
+    for job, absent in (
         (a_job(), {"NameKey", "NameStatusKey"}),
         (a_job(status=None, JobName="nightly"), {"StatusKey", "NameStatusKey"}),
         (a_job(status=None), {"NameKey", "StatusKey", "NameStatusKey"}),
-    ],
-)
-def test_what_a_job_does_not_have_its_row_has_not_either(job, absent):
-    row = row_of(job)
-    assert not absent & row.keys()
-    assert (status_of(row), name_of(row)) == (job.status, job.name)
-    assert history_of(row) == [(job.status, OBSERVED_AT)]
+    ):
+        row = row_of(job)
+        assert whole.keys() - row.keys() == absent
+        assert (rows.status_of(row), rows.name_of(row)) == (job.status, job.name)
+        assert rows.history_of(row) == [(job.status, OBSERVED_AT)]
 
 
 def test_a_status_change_adds_to_the_history_and_keeps_the_first_observation():
     first = row_of(a_job(status="SUBMITTED"))
     second = row_of(COMPLETE, first, NOW + MINUTE)
     later = rfc3339(NOW + MINUTE + SECOND)
-    assert history_of(second) == [("SUBMITTED", OBSERVED_AT), ("COMPLETED", later)]
-    assert (observed_at_of(second), listed_at_of(second)) == (later, later)
+    assert rows.history_of(second) == [("SUBMITTED", OBSERVED_AT), ("COMPLETED", later)]
+    assert (rows.observed_at_of(second), rows.listed_at_of(second)) == (later, later)
     assert (second["FirstObservedAt"], second["Version"]) == (OBSERVED_AT, 2)
 
 
 def test_a_row_of_an_older_version_is_read_and_gets_the_new_form_when_it_is_written():
     seen = [("SUBMITTED", OBSERVED_AT), (None, rfc3339(NOW + MINUTE))]
+    history = [{"JobStatus": "SUBMITTED", "ObservedAt": OBSERVED_AT}, {"ObservedAt": seen[1][1]}]
     older = row_of(a_job(status=None)) | {
         "ListedAt": rfc3339(NOW + HOUR),
         "ObservedAt": rfc3339(NOW + MINUTE),
         "JobName": "nightly",
-        "History": json.dumps(
-            [{"JobStatus": "SUBMITTED", "ObservedAt": OBSERVED_AT}, {"ObservedAt": seen[1][1]}]
-        ),
+        "History": json.dumps(history),
     }
-    assert history_of(older) == seen
-    assert listed_at_of(older) == rfc3339(NOW + HOUR)
+    assert rows.history_of(older) == seen
+    assert rows.listed_at_of(older) == rfc3339(NOW + HOUR)
     newer = row_of(COMPLETE, older, NOW + 2 * HOUR)
-    assert history_of(newer) == [*seen, ("COMPLETED", rfc3339(NOW + 2 * HOUR + SECOND))]
+    assert rows.history_of(newer) == [*seen, ("COMPLETED", rfc3339(NOW + 2 * HOUR + SECOND))]
     assert not {"JobName", "ObservedAt", "ListedAt"} & newer.keys()
 
 
 def test_a_history_keeps_its_first_and_last_changes():
-    row, times = None, [NOW + n * MINUTE for n in range(HISTORY_LIMIT + 20)]
+    row, times = None, [NOW + n * MINUTE for n in range(rows.HISTORY_LIMIT + 20)]
     for n, time in enumerate(times):
         row = row_of(a_job(status=f"PAUSED-{n % 2}"), row, time)
     assert row is not None
-    kept = [time for _, time in history_of(row)]
-    assert kept == [rfc3339(at + SECOND) for at in (times[0], *times[-HISTORY_LIMIT + 1 :])]
+    kept = [time for _, time in rows.history_of(row)]
+    assert kept == [rfc3339(at + SECOND) for at in (times[0], *times[-rows.HISTORY_LIMIT + 1 :])]
 
 
 @pytest.mark.parametrize("status", ["SUBMITTED", None])
 def test_a_change_row_has_the_status_the_previous_one_and_the_times(status):
-    row = change_row(JOBS, COMPLETE, row_of(a_job(status=status)), OBSERVED_AT)
+    row = rows.change_row(JOBS, COMPLETE, row_of(a_job(status=status)), OBSERVED_AT)
     expected = {
         "PK": f"{JOBS}#changes",
         "SK": f"{OBSERVED_AT}#job",
@@ -134,25 +101,13 @@ def test_a_change_row_has_the_status_the_previous_one_and_the_times(status):
         "EndTime": rfc3339(ENDED),
     }
     assert row == expected | ({"PreviousJobStatus": status} if status else {})
-    assert change_from_row(row) == Change(
-        family=FAMILY,
-        job_id="job",
-        status="COMPLETED",
-        previous=status,
-        submit_time=rfc3339(SUBMITTED),
-        end_time=rfc3339(ENDED),
-        observed_at=OBSERVED_AT,
-    )
-
-
-def test_the_change_row_of_a_new_job_has_no_previous_status_or_absent_property():
-    row = change_row(JOBS, a_job(status=None, submitted=None), None, OBSERVED_AT)
+    times = (rfc3339(SUBMITTED), rfc3339(ENDED), OBSERVED_AT)
+    change = rows.Change(FAMILY, "job", "COMPLETED", status, *times)
+    assert rows.change_from_row(row) == change
+    row = rows.change_row(JOBS, a_job(status=None, submitted=None), None, OBSERVED_AT)
     assert row.keys() == {"PK", "SK", "Family", "JobId", "ObservedAt"}
-    change = change_from_row(row)
+    change = rows.change_from_row(row)
     assert (change.status, change.previous, change.submit_time, change.end_time) == (None,) * 4
-
-
-# What replaces a row.
 
 
 @pytest.mark.parametrize(
@@ -187,11 +142,11 @@ def test_a_later_listing_replaces_a_row_but_no_status_goes_back(before, after, l
 
 def test_an_unchanged_job_is_written_only_if_it_had_expired_upstream():
     row, later = row_of(COMPLETE), rfc3339(NOW + 2 * SECOND)
-    assert supersedes(COMPLETE, later, row, NOW) is False
-    assert supersedes(COMPLETE, later, row | {"ExpiredUpstream": True}, NOW) is True
-    same = rfc3339(NOW + SECOND)
-    assert supersedes(COMPLETE, same, row | {"ExpiredUpstream": True}, NOW) is False
-    assert supersedes(COMPLETE, rfc3339(NOW), None, NOW) is True
+    expired = row | {"ExpiredUpstream": True}
+    assert not supersedes(COMPLETE, later, row, NOW)
+    assert supersedes(COMPLETE, later, expired, NOW)
+    assert not supersedes(COMPLETE, OBSERVED_AT, expired, NOW)
+    assert supersedes(COMPLETE, OBSERVED_AT, None, NOW)
 
 
 def test_a_job_listed_twice_counts_by_its_latest_status_and_later_entry():
@@ -200,34 +155,22 @@ def test_a_job_listed_twice_counts_by_its_latest_status_and_later_entry():
     assert [*furthest([first, a_job(), second]).values()] == [a_job()]
 
 
-# Written and read by the ledger.
-
-
 @pytest.fixture
 def written(slept):
     return MemoryLedger()
-
-
-def record(written: MemoryLedger, *jobs: Job, announce_new: bool = True) -> Recorded:
-    now = rfc3339(written.now)
-    return written.ledger.record(FAMILY, jobs, now, announce_new=announce_new)
 
 
 def some(count: int, status: str = "COMPLETED") -> list[Job]:
     return [a_job(f"{n}", status) for n in range(count)]
 
 
-def versions(written: MemoryLedger, count: int) -> set[object]:
-    return {written.row(f"{n}")["Version"] for n in range(count)}
-
-
 def test_what_was_recorded_is_counted_in_rows_and_in_status_changes(written):
     jobs = some(3, "SUBMITTED")
-    assert record(written, *jobs, announce_new=False) == Recorded(changed=3, transitions=0)
-    assert record(written, *jobs) == Recorded(changed=0, transitions=0)
+    assert written.record(*jobs, announce_new=False) == Recorded(changed=3, transitions=0)
+    assert written.record(*jobs) == Recorded(changed=0, transitions=0)
     written.now += SECOND
     moved = [a_job("0"), a_job("1", "SUBMITTED", Message="soon"), jobs[2]]
-    assert record(written, *moved, a_job("new"), a_job("newer")) == Recorded(4, 3)
+    assert written.record(*moved, a_job("new"), a_job("newer")) == Recorded(4, 3)
     changes = {(change.job_id, change.previous) for change in written.changes()}
     assert changes == {("0", "SUBMITTED"), ("new", None), ("newer", None)}
 
@@ -242,34 +185,27 @@ def test_a_property_that_changes_moves_no_time_of_the_history(written):
     assert written.row() == before | {"Job": changed.json, "ListedAt": now, "Version": 2}
 
 
-def test_a_conflict_is_met_by_reading_again_and_writing_one_by_one(written, slept):
-    written.refuse_writes(1)
-    assert record(written, *some(3)) == Recorded(3, 3)
-    assert written.database.calls["transact_write_items"] == 3
-    # The rows twice, and the second time the active rows.
-    assert written.database.calls["batch_get_item"] == 3
-    assert slept == pytest.approx([0.2])
-    assert versions(written, 3) == {1}
-
-
 @pytest.mark.parametrize("refused", [(2,), (1, 2)])
-def test_jobs_of_each_refused_transaction_and_no_others_are_written_again(written, refused):
+def test_jobs_of_each_refused_transaction_and_no_others_are_written_one_by_one(
+    written, slept, refused
+):
     written.refuse_writes(*refused)
     jobs = [a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60)]
-    assert record(written, *jobs) == Recorded(60, 60)
+    assert written.record(*jobs) == Recorded(60, 60)
+    # The rows, and then the active rows and the rows again.
     first, active, again = (read["Keys"] for read in written.database.reads if "Keys" in read)
     assert len(first) == 60
     assert (0 < len(again) < 60) if refused == (2,) else (len(again) == 60)
     assert len(active) == len(again)
-    assert versions(written, 60) == {1}
+    written_at_once = 2 - len(refused)
+    assert written.database.calls["transact_write_items"] == written_at_once + len(again)
+    assert slept == pytest.approx([0.2])
+    assert {written.row(f"{n}")["Version"] for n in range(60)} == {1}
 
 
-def test_a_row_that_others_keep_changing_makes_the_ledger_unavailable_after_six_attempts(
-    written, slept
-):
+def test_a_row_that_others_keep_changing_is_an_error_after_six_attempts(written, slept):
     written.record(a_job())
     written.refuse_writes()
-    written.database.reads.clear()
     with pytest.raises(LedgerUnavailable, match=r"^other writers keep changing the rows$"):
         written.record(a_job("new"))
     assert slept == pytest.approx([0.2] * 5)
@@ -296,9 +232,6 @@ def test_of_several_jobs_of_one_id_the_latest_submission_is_found(written):
     assert Ledger(written.ledger.table, "999/eu-west-1", written.time).find("job") is None
 
 
-# Jobs that the service has deleted.
-
-
 @pytest.mark.parametrize("status", ["IN_PROGRESS", None])
 @pytest.mark.parametrize("submitted", [SUBMITTED, None])
 def test_an_expired_job_is_marked_once_and_otherwise_unchanged(written, status, submitted):
@@ -316,10 +249,7 @@ def test_a_mark_does_not_undo_what_another_writes_at_the_same_time(written):
     written.before_a_write(lambda: written.record(a_job(), listed_at=NOW + MINUTE))
     written.ledger.mark_expired(FAMILY, "job", rfc3339(SUBMITTED))
     row = written.row()
-    assert (status_of(row), row["ExpiredUpstream"], row["Version"]) == ("COMPLETED", True, 3)
-
-
-# The times of changes.
+    assert (rows.status_of(row), row["ExpiredUpstream"], row["Version"]) == ("COMPLETED", True, 3)
 
 
 def test_each_batch_is_stamped_when_it_is_written_and_not_when_it_was_listed(written):
@@ -340,18 +270,22 @@ def test_each_batch_is_stamped_when_it_is_written_and_not_when_it_was_listed(wri
     assert not any(rfc3339(NOW + MINUTE + SECOND) < at < times[1] for at in observed)
 
 
-def test_a_change_is_stamped_after_the_one_before_it_even_when_the_clock_stands_still(written):
+def test_changes_of_one_millisecond_are_stamped_apart_and_a_window_begins_with_its_start(written):
     for status in ("SUBMITTED", "IN_PROGRESS", "COMPLETED"):
         written.record(a_job(status=status))
-    times = [change.observed_at for change in written.changes()]
+    changes = written.changes()
+    times = [change.observed_at for change in changes]
     assert times == [rfc3339(NOW + n * MILLISECOND) for n in range(3)]
+    assert written.changes(start=times[1]) == changes[1:]
+    assert written.changes(end=times[1]) == changes[:1]
 
 
-def test_a_change_at_a_boundary_belongs_to_the_window_that_begins_there(written):
-    written.record(a_job())
-    (change,) = written.changes()
-    assert written.changes(start=change.observed_at, end=FAR_FUTURE) == [change]
-    assert written.changes(start=FAR_PAST, end=change.observed_at) == []
+def test_jobs_that_a_fill_found_ended_are_read_by_the_time_of_their_end(written):
+    ended = {"a": NOW - 2 * HOUR, "b": NOW - HOUR, "c": NOW}
+    jobs = (a_job(job_id, EndTime=at) for job_id, at in ended.items())
+    written.record(*jobs, announce_new=False)
+    found = written.ledger.ended_unseen(rfc3339(NOW - 2 * HOUR), rfc3339(NOW))
+    assert [(change.job_id, change.previous) for change in found] == [("a", None), ("b", None)]
 
 
 def test_a_change_is_never_written_over_another(written):
@@ -361,9 +295,8 @@ def test_a_change_is_never_written_over_another(written):
 
     written.record(a_job())
     (key,) = (key for key, item in written.database.items.items() if "Job" in item)
-    written.database._remove(
-        key
-    )  # an operator erases the job, and it is listed in the same millisecond
+    # An operator erases the job, and it is listed in the same millisecond.
+    written.database._remove(key)
     written.database.before = tick
     written.record(a_job())
     assert len(written.changes()) == 2
@@ -373,13 +306,12 @@ def test_a_change_is_never_written_over_another(written):
 def test_a_new_job_is_stamped_after_every_state_that_was_saved_before_its_write(
     written, states_before
 ):
-    for _ in range(states_before):
-        written.save()
-
     def save_a_state() -> None:
         written.now += SECOND
         written.save()
 
+    for _ in range(states_before):
+        written.save()
     written.before_a_write(save_a_state)
     written.record(a_job())
     assert str(written.row()["FirstObservedAt"]) > str(written.ledger.state(FAMILY).settled_at)

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.longest
 @pytest.mark.parametrize("target", ["check-style", "check-types", "check-template"])
 def test_make_check_finds_nothing(target):
     environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}

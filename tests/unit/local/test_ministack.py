@@ -53,28 +53,19 @@ def test_a_turn_ends_when_the_function_fails():
             run({}, {"FunctionArn": "api"})
 
 
-FROM_A_STREAM = {"Records": [{"eventSource": "aws:dynamodb"}]}
-FAILED_IN_PART = {"batchItemFailures": [{"itemIdentifier": "1"}]}
-
-
-@pytest.mark.parametrize(
-    "event, answer, again",
-    [
-        (FROM_A_STREAM, FAILED_IN_PART, True),
-        (FROM_A_STREAM, {"batchItemFailures": []}, False),
-        (FROM_A_STREAM, None, False),
-        ({"Records": [{"eventSource": "aws:sqs"}]}, FAILED_IN_PART, False),
-        ({"Records": []}, FAILED_IN_PART, False),
-        ("an event that is no object", FAILED_IN_PART, False),
-    ],
-)
-@pytest.mark.parametrize("encode", [json.dumps, lambda answer: json.dumps(answer).encode()])
-def test_a_stream_s_batch_that_failed_in_part_counts_as_failed(event, answer, again, encode):
-    result = {"body": encode(answer), "log": "kept"}
-    ended = retry_batches(lambda func, event: result)({}, event)
-    assert ended.get("error", False) is again
-    assert ended["log"] == "kept"
-    assert again or ended == result
+def test_a_stream_s_batch_that_failed_in_part_counts_as_failed():
+    stream = {"Records": [{"eventSource": "aws:dynamodb"}]}
+    queue = {"Records": [{"eventSource": "aws:sqs"}]}
+    failed = {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    for event, answer, again in (
+        (stream, failed, True), (stream, {"batchItemFailures": []}, False), (stream, None, False),
+        (queue, failed, False), ({"Records": []}, failed, False), ("an event that is no object", failed, False),
+    ):  # fmt: skip
+        for body in (json.dumps(answer), json.dumps(answer).encode()):
+            result = {"body": body, "log": "kept"}
+            ended = retry_batches(lambda func, event, result=result: result)({}, event)
+            assert (ended.get("error", False), ended["log"]) == (again, "kept"), event
+            assert again or ended == result
 
 
 def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeypatch):
@@ -107,11 +98,8 @@ def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeyp
 
 
 def entry(value):
-    described = {
-        "Namespace": "JobLedger",
-        "Dimensions": [["Family"], []],
-        "Metrics": [{"Name": "Age", "Unit": "Seconds"}, {"Name": "Jobs"}],
-    }
+    named = [{"Name": "Age", "Unit": "Seconds"}, {"Name": "Jobs"}]
+    described = {"Namespace": "JobLedger", "Dimensions": [["Family"], []], "Metrics": named}
     metrics = {"_aws": {"CloudWatchMetrics": [described]}}
     return json.dumps(metrics | {"Family": "PHI", "Age": value, "Jobs": 1})
 
@@ -127,37 +115,33 @@ def test_each_metric_of_a_log_is_published_for_each_dimension_set():
     ]
 
 
-@pytest.mark.parametrize(
-    "level, written", [("INFO", entry(1)), ("FATAL", "")], ids=["info", "fatal"]
-)
-@pytest.mark.parametrize("nested", [True, False])
-def test_metrics_are_kept_at_any_level_and_records_below_fatal(level, written, nested):
+def emitted(config, line, groups=()):
+    """What is written of a log, and what is kept for metrics."""
     logs: list[str] = []
     kept: list[str] = []
-    emit = emitting_metrics(lambda func, request_id, log, *_: logs.append(log), kept.append, ())
-    config = {"LoggingConfig": {"ApplicationLogLevel": level}}
-    emit({"config": config} if nested else config, "1", entry(1), False, 3)
-    assert logs == [written]
-    assert kept == [entry(1)]
+    emit = emitting_metrics(lambda func, request_id, log, *_: logs.append(log), kept.append, groups)
+    emit(config, "1", line, False, 3)
+    return logs, kept
 
 
-@pytest.mark.parametrize("groups, written", [(["of-it"], ["a line"]), (["another"], [])])
-def test_a_call_that_ends_late_creates_no_log_group_anew(groups, written):
-    logs: list[str] = []
-    emit = emitting_metrics(lambda func, request_id, log, *_: logs.append(log), print, groups)
-    emit({"LoggingConfig": {"LogGroup": "of-it"}}, "1", "a line", False, 3)
-    assert logs == written
+def test_metrics_are_kept_at_any_level_and_records_below_fatal():
+    for level, written in (("INFO", entry(1)), ("FATAL", "")):
+        config = {"LoggingConfig": {"ApplicationLogLevel": level}}
+        for nested in (config, {"config": config}):
+            assert emitted(nested, entry(1)) == ([written], [entry(1)])
+
+
+def test_a_call_that_ends_late_creates_no_log_group_anew():
+    config = {"LoggingConfig": {"LogGroup": "of-it"}}
+    assert emitted(config, "a line", ["of-it"])[0] == ["a line"]
+    assert emitted(config, "a line", ["another"])[0] == []
 
 
 def test_an_alarm_of_an_expression_is_one_of_its_first_metric():
     metric = {"MetricName": "Errors", "Namespace": "AWS/Lambda", "Dimensions": []}
-    given = {
-        "Threshold": 1,
-        "Metrics": [
-            {"Id": "sum", "Expression": "FILL(m0, 0)"},
-            {"Id": "m0", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"}},
-        ],
-    }
+    stat = {"Metric": metric, "Period": 300, "Stat": "Sum"}
+    metrics = [{"Id": "sum", "Expression": "FILL(m0, 0)"}, {"Id": "m0", "MetricStat": stat}]
+    given = {"Threshold": 1, "Metrics": metrics}
     record = without_maths(lambda name, properties: {"AlarmName": name, **properties})
     plain = {"Threshold": 1, "Period": 300, "Statistic": "Sum", **metric}
     assert record("a", given) == {"AlarmName": "a", **plain}

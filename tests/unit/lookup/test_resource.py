@@ -85,27 +85,26 @@ def test_an_unusable_key_is_an_error_with_the_name_of_the_cause(error, name):
     assert str(unavailable.value) == name
 
 
+PENDING = {
+    "StartedAt": "2026-11-23T08:00:00.000Z",
+    "ResourceProperties": ENCRYPTED,
+    "OldResourceProperties": {},
+}
+OLD = {"PhysicalResourceId": "old"}
+
+
 @pytest.mark.parametrize(
-    "request_type, given, physical_id",
+    "request_type, given, pending",
     [
-        ("Create", {}, CREATED),
-        ("Update", {"PhysicalResourceId": "old", "OldResourceProperties": {"JobName": "a"}}, "old"),
+        ("Create", {}, PENDING | {"PhysicalResourceId": CREATED}),
+        ("Update", OLD | {"OldResourceProperties": {"JobName": "a"}}, PENDING | OLD),
+        ("Delete", OLD, OLD | {"ResourceProperties": {}}),
     ],
 )
-def test_a_pending_request_carries_its_id_and_time_and_encrypted_properties(
-    request_type, given, physical_id
+def test_a_pending_request_carries_its_id_and_if_needed_its_time_and_encrypted_properties(
+    request_type, given, pending
 ):
-    assert begin({**REQUEST, "RequestType": request_type, **given}, cipher, NOW) == {
-        "PhysicalResourceId": physical_id,
-        "StartedAt": "2026-11-23T08:00:00.000Z",
-        "ResourceProperties": ENCRYPTED,
-        "OldResourceProperties": {},
-    }
-
-
-def test_a_pending_delete_carries_only_its_id():
-    event = {**REQUEST, "RequestType": "Delete", "PhysicalResourceId": "earlier"}
-    assert begin(event, cipher, NOW) == {"PhysicalResourceId": "earlier", "ResourceProperties": {}}
+    assert begin({**REQUEST, "RequestType": request_type, **given}, cipher, NOW) == pending
 
 
 def test_a_key_that_cannot_be_used_is_tried_again_for_a_minute():

@@ -15,11 +15,15 @@ from jobledger.outputs.run import Dependencies, queue_ended, read_due, read_ende
 from jobledger.service import Family
 from jobledger.sqs import Undelivered
 from testing.builders import HOUR, MINUTE, NOW, SCOPE, MemoryLedger, a_job
+from testing.memory_dynamodb import error
+from testing.recounted import recounted, stored_counters
 from tests.unit.events.stream import Queue
 
 CANARY = "ward-7-canary"
 CONFIG = {"S3Bucket": "out", "S3Key": "results/"}
 PLENTY = 300_000
+READ = Output(5, 5, 0, 500, 31)
+"""What `manifest()` says."""
 
 
 def ended_job(number: int = 1, status: str = "COMPLETED", **more: Any) -> Any:
@@ -61,7 +65,7 @@ def unprocessed_list(*codes: Any) -> bytes:
     return json.dumps({"Files": files}).encode()
 
 
-def record_of(job: Any, number: int = 0, previous: Any = None) -> dict[str, Any]:
+def record_of(job: Any, number: int = 0) -> dict[str, Any]:
     """The record of the stream for a job's change."""
     row = encode(
         change_row(f"{SCOPE}/{job.family}", job, None, f"2026-11-23T12:00:00.{number:03}Z")
@@ -146,3 +150,18 @@ class OutputsWorld(MemoryLedger):
     def waiting(self) -> list[tuple[str, int]]:
         """What waits: the ids, and the attempts."""
         return [(one.job_id, one.attempt) for one in self.outputs.due("9999", 1_000)]
+
+    def agree(self) -> None:
+        """The counters are those of the rows."""
+        items = self.database.items
+        assert stored_counters(items, SCOPE) == recounted(items, SCOPE)
+
+    def fail_at(self, *calls: int) -> None:
+        """Let these calls of DynamoDB fail, counted from now; without calls, none."""
+        left = iter(range(1, 10_000))
+
+        def fail(operation: str) -> None:
+            if next(left) in calls:
+                raise error("InternalServerError", 500)
+
+        self.database.before = fail

@@ -1,10 +1,12 @@
-"""What a reader of `make soak` makes of an answer."""
+"""What `make soak` makes of answers, of processes and of other programs' figures, and its document."""
 
-from datetime import UTC, datetime, timedelta
-
-import pytest
+import os
+from datetime import UTC, date, datetime, timedelta
 
 from soak import answers
+from soak.faults import counts_in
+from soak.results import Verdict, document, percentile
+from soak.watched import _is_local, descendants, foreign_connections, resident_mib
 
 
 def a_job(number: int, **properties: str) -> dict[str, str]:
@@ -27,35 +29,28 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 OLD = (NOW - timedelta(minutes=5)).isoformat()
 
 
-def test_a_walk_has_all_jobs_in_order_that_its_filters_allow():
+def test_a_traversal_has_all_jobs_in_order_that_its_filters_allow():
     def problem(jobs=THREE, known=(), **query):
-        return answers.walk_problem(jobs, {"Family": "PHI"} | query, known)
+        return answers.traversal_problem(jobs, {"Family": "PHI"} | query, known)
 
     filters = {"JobStatus": "FAILED", "SubmitTimeAfter": "2026-10-01", "JobNamePrefix": "soak"}
     assert problem(known=["1", "3"], **filters) is None
-    assert problem([*THREE, THREE[2]]) == "a walk repeats a job"
-    assert problem(THREE[::-1]) == "a walk is not in order"
-    assert problem(known=["4"]) == "a walk lacks 1 jobs that an earlier one had"
-    others = {
-        "Family": "SNOMEDCT",
-        "JobStatus": "STOPPED",
-        "SubmitTimeAfter": "2026-11-01T00:00:00.000Z",
-        "JobNamePrefix": "nightly",
-    }
+    assert problem([*THREE, THREE[2]]) == "a traversal repeats a job"
+    assert problem(THREE[::-1]) == "a traversal is not in order"
+    assert problem(known=["4"]) == "a traversal lacks 1 jobs that an earlier one had"
+    time = "2026-11-01T00:00:00.000Z"
+    others = {"Family": "SNOMEDCT", "JobStatus": "STOPPED", "SubmitTimeAfter": time, "JobNamePrefix": "nightly"}  # fmt: skip
     for name, value in others.items():
-        assert problem(**{name: value}) == "a walk has a job that its filters exclude"
-
-
-def test_two_walks_of_one_key_have_the_same_jobs_whatever_their_status():
+        assert problem(**{name: value}) == "a traversal has a job that its filters exclude"
+    # Two traversals of one key have the same jobs whatever their status.
     later = [job | {"JobStatus": "STOPPED"} for job in THREE]
-    assert answers.same_walk_problem(THREE, later) is None
-    assert answers.same_walk_problem(THREE, [a_job(4), *THREE])
-    assert answers.same_walk_problem(THREE, THREE[:2])
+    assert answers.same_traversal_problem(THREE, later) is None
+    assert answers.same_traversal_problem(THREE, [a_job(4), *THREE])
+    assert answers.same_traversal_problem(THREE, THREE[:2])
 
 
-@pytest.mark.parametrize(
-    "judge, given, problem",
-    [
+def test_a_wrong_answer_is_a_problem_and_a_right_one_is_not():
+    for judge, given, problem in (
         (answers.summary_problem, (SUMMARY, 3), None),
         (answers.summary_problem, (SUMMARY, 4), "1 jobs fewer"),
         (answers.summary_problem, (SUMMARY | {"ByFamily": {"PHI": 2}}, 0), "do not add up"),
@@ -73,8 +68,43 @@ def test_two_walks_of_one_key_have_the_same_jobs_whatever_their_status():
         (answers.consistent_problem, ({"AsOf": NOW.isoformat()}, NOW), None),
         (answers.consistent_problem, ({"AsOf": OLD, "Stale": True}, NOW), None),
         (answers.consistent_problem, ({"AsOf": OLD}, NOW), "does not say so"),
-    ],
-)
-def test_a_wrong_answer_is_a_problem_and_a_right_one_is_not(judge, given, problem):
-    found = judge(*given)
-    assert found is None if problem is None else problem in found
+    ):
+        found = judge(*given)
+        assert ((found is None), (problem or "") in (found or "")) == (problem is None, True), given
+
+
+METRICS = """
+# TYPE microburst_faults_total counter
+microburst_faults_total{operation="ListA",action="error:X"} 3
+microburst_faults_total{operation="ListB",action="error:X"} 4
+microburst_faults_total{operation="ListB",action="reset"} 1
+microburst_faults_total{operation="ListA",action="latency:1224ms"} 1
+microburst_faults_total{operation="ListA",action="latency:533ms"} 2
+microburst_rules_active 0
+"""
+
+
+def test_the_document_says_what_does_not_hold_and_why():
+    verdicts = [Verdict("One", "3 jobs", []), Verdict("Two", "4 jobs", ["a job is lost"])]
+    text = document(verdicts, {"calls": "5"}, 20.0, date(2026, 11, 25))
+    assert "| One | yes | 3 jobs |" in text
+    assert "| Two | **no** | 4 jobs |" in text
+    assert "Two: a job is lost" in text
+    assert "| calls | 5 |" in text
+    assert "20 minutes under load" in text
+
+
+def test_percentiles_are_values_that_occurred_and_faults_are_counted_by_what_they_did():
+    assert [percentile([3.0, 1.0, 2.0], share) for share in (0.5, 0.99)] == [2.0, 3.0]
+    assert percentile([], 0.5) == 0.0
+    assert counts_in(METRICS) == {"error:X": 7, "reset": 1, "latency": 3}
+
+
+def test_a_process_its_memory_and_its_connections_to_other_machines_are_found():
+    assert descendants([os.getppid()])[os.getpid()] == os.getppid()
+    assert resident_mib(os.getpid()) > 10
+    assert foreign_connections([os.getpid()]) == 0
+    local = ("0100007F", "00000000", "0" * 24 + "01000000", "0000000000000000FFFF00000100007F")
+    assert all(_is_local(address) for address in local)
+    assert not _is_local("08080808")
+    assert not _is_local("B80D0120000000000000000001000000")

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from soak import verdict
 from soak.calls import CONNECTION_LOST, Failure
 from soak.verdict import Absence, Change, Digest, Event, Kind, Window
@@ -12,9 +10,8 @@ JOB = {"JobId": "a", "JobStatus": "COMPLETED", "JobName": "n"}
 HISTORY = [("SUBMITTED", "t1"), ("IN_PROGRESS", "t2"), ("COMPLETED", "t3")]
 STOPPED = [("IN_PROGRESS", "t1"), ("STOP_REQUESTED", "t2"), ("STOPPED", "t3")]
 CHANGES = [
-    Change("PHI", "a", "SUBMITTED", None, "t1"),
-    Change("PHI", "a", "IN_PROGRESS", "SUBMITTED", "t2"),
-    Change("PHI", "a", "COMPLETED", "IN_PROGRESS", "t3"),
+    Change("PHI", "a", status, previous, time)
+    for previous, (status, time) in zip((None, "SUBMITTED", "IN_PROGRESS"), HISTORY, strict=True)
 ]
 UNKNOWN = Change("PHI", "b", "FAILED", None, "t9")
 EVENTS = [Event(f"e{number}", change) for number, change in enumerate(CHANGES)]
@@ -60,9 +57,11 @@ def test_the_counters_are_those_of_a_recount():
         assert found == ["the counter row day#1 differs from a recount"]
 
 
-@pytest.mark.parametrize(
-    "history, problem",
-    [
+def test_a_history_is_one_that_a_job_can_have():
+    def problems(history, status="COMPLETED", stopped=()):
+        return verdict.history_problems({"a": history}, {"a": status}, {"a": "PHI"}, stopped)
+
+    for history, problem in (
         (HISTORY, None),
         ([("COMPLETED", "t1")], None),
         ([HISTORY[1], ("SUBMITTED", "t2"), HISTORY[2]], "go backwards or repeat a status"),
@@ -70,15 +69,10 @@ def test_the_counters_are_those_of_a_recount():
         ([("SUBMITTED", "t2"), ("COMPLETED", "t1")], "have times out of order"),
         (HISTORY[:1], "do not end with the job's status"),
         ([("STOP_REQUESTED", "t1"), ("COMPLETED", "t2")], "have a stop that nobody requested"),
-    ],
-)
-def test_a_history_is_one_that_a_job_can_have(history, problem):
-    found = verdict.history_problems({"a": history}, {"a": "COMPLETED"}, {"a": "PHI"}, [])
-    assert found == ([f"1 histories {problem}"] if problem else [])
-
-
-def test_a_history_may_have_a_stop_that_was_requested():
-    assert verdict.history_problems({"a": STOPPED}, {"a": "STOPPED"}, {"a": "PHI"}, ["a"]) == []
+    ):
+        assert problems(history) == ([f"1 histories {problem}"] if problem else [])
+    # One may have a stop that was requested.
+    assert problems(STOPPED, "STOPPED", ["a"]) == []
 
 
 def test_the_log_has_each_transition_of_the_histories():
@@ -94,19 +88,15 @@ def test_the_log_has_each_transition_of_the_histories():
     assert len(problems(*CHANGES[:2], replace(CHANGES[2], previous="SUBMITTED"))) == 2
 
 
-@pytest.mark.parametrize(
-    "events, problems",
-    [
-        # It was delivered again.
-        ([*EVENTS, EVENTS[0]], []),
+def test_each_change_came_as_an_event():
+    for events, problems in (
+        ([*EVENTS, EVENTS[0]], []),  # it was delivered again
         (EVENTS[1:], ["1 changes came with no event"]),
         ([*EVENTS, Event("e9", UNKNOWN)], ["1 events are of no change"]),
         ([*EVENTS, Event("e9", CHANGES[0])], ["1 changes have events with two ids"]),
         ([*EVENTS[:2], Event("e0", CHANGES[2])], ["1 event ids have two changes"]),
-    ],
-)
-def test_each_change_came_as_an_event(events, problems):
-    assert verdict.event_problems(events, CHANGES) == problems
+    ):
+        assert verdict.event_problems(events, CHANGES) == problems
 
 
 def test_digests_tile_and_count_what_the_log_has():
@@ -134,10 +124,8 @@ def test_memory_connections_and_kinds_of_oddity_have_bounds():
     assert verdict.bound_problems({"f": 100}, {"f": 100}, 0) == []
     assert verdict.bound_problems({"f": 101}, {"f": 100}, 0) == ["f took 101 MiB, more than 100"]
     assert verdict.bound_problems({}, {}, 1) == ["1 connections left this machine"]
-    assert verdict.met_problems(("a", "b", "c"), {"a": 1, "b": 0}) == [
-        "there were no b",
-        "there were no c",
-    ]
+    missing = ["there were no b", "there were no c"]
+    assert verdict.met_problems(("a", "b", "c"), {"a": 1, "b": 0}) == missing
 
 
 RESTART = Absence(100.0, 110.0, Kind.RESTART)
@@ -149,9 +137,8 @@ EMULATORS = Failure(0, 0, "/jobs", 502)
 DURING = [(99, 101), (105, 106), (112, 113), (90, 170)]
 
 
-@pytest.mark.parametrize(
-    "failure, times, excused",
-    [
+def test_a_failed_call_is_excused_while_the_emulator_may_not_answer():
+    for failure, times, excused in (
         (REFUSED, [*DURING, (210, 211), (290, 301)], True),
         (REFUSED, [(50, 51), (311, 312)], False),
         (EMULATORS, [*DURING, (210, 211)], True),
@@ -162,11 +149,9 @@ DURING = [(99, 101), (105, 106), (112, 113), (90, 170)]
         (replace(REFUSED, retry_after=False), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 500, own=True), [(105, 106)], False),
         (Failure(0, 0, "/jobs", 404), [(105, 106)], False),
-        (Failure(0, 0, "a walk repeats a job", 200), [(105, 106)], False),
-    ],
-)
-def test_a_failed_call_is_excused_while_the_emulator_may_not_answer(failure, times, excused):
-    for began, ended_at in times:
-        failed = replace(failure, began=began, ended=ended_at)
-        problems = verdict.call_problems([failed], [RESTART, REDEPLOYMENT, SILENCE])
-        assert (problems == []) is excused, (began, problems)
+        (Failure(0, 0, "a traversal repeats a job", 200), [(105, 106)], False),
+    ):
+        for began, ended_at in times:
+            failed = replace(failure, began=began, ended=ended_at)
+            problems = verdict.call_problems([failed], [RESTART, REDEPLOYMENT, SILENCE])
+            assert (problems == []) is excused, (began, problems)

@@ -33,10 +33,9 @@ class Service(MemoryLedger):
         self.asked: list[tuple[str | None, str | None]] = []
         self.asked_for: list[str] = []
         self.before_page: Callable[[], None] = lambda: None
-        self.calls = self.throttles = self.resets = 0
+        self.calls = self.throttles = 0
 
     def reset(self) -> None:
-        self.resets += 1
         self.calls = self.throttles = 0
 
     def page(self, family: Family, after: str | None, next_token: str | None) -> UpstreamPage:
@@ -67,9 +66,10 @@ class Service(MemoryLedger):
 
     def at_page(self, number: int, act: Callable[[], object]) -> None:
         """Let something happen before the first, second … page from now on is asked for."""
-        numbers = itertools.count(1)
+        numbers, earlier = itertools.count(1), self.before_page
 
         def before() -> None:
+            earlier()
             if next(numbers) == number:
                 act()
 

@@ -1,22 +1,23 @@
-"""AsOf says only what was confirmed: active jobs that the list omits, in bounded work for each run."""
+"""The active jobs that a sync follows: AsOf says only what was confirmed, in bounded work for each run."""
 
 import pytest
 from msgspec.structs import replace
 
 from jobledger.errors import DeadlineReached, JobUnknown, UpstreamError
 from jobledger.jobs import Job
-from jobledger.ledger.states import Round
+from jobledger.ledger.rows import status_of
+from jobledger.ledger.states import LastError, Round
 from jobledger.sync import confirming, window
 from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
-from tests.unit.sync.scripted_service import Service, a_job, page
+from tests.unit.sync.scripted_service import Service, a_job, minutes, page
 
 REFUSED = UpstreamError("AccessDeniedException")
 UNKNOWN = JobUnknown("ResourceNotFoundException")
 
 
-def old(number: int) -> Job:
-    return a_job(f"{number:03}", "IN_PROGRESS", NOW - 40 * DAY + number * SECOND)
+def old(number: int, status: str = "IN_PROGRESS") -> Job:
+    return a_job(f"{number:03}", status, NOW - 40 * DAY + number * SECOND)
 
 
 def filled(service: Service, number: int) -> Service:
@@ -33,6 +34,13 @@ def described(service: Service) -> list[str]:
     service.sync(page())
     service.now += MINUTE
     return service.asked_for
+
+
+def walk_begins_before(service: Service, job: Job, *listed: Job) -> bool:
+    """Run a sync of one page; return whether it lists so far back that it would list a job."""
+    service.sync(page(*listed))
+    ((after, _),) = service.asked
+    return str(after) < str(job.submit_time)
 
 
 @pytest.mark.parametrize("answer", [REFUSED, UNKNOWN])
@@ -54,15 +62,11 @@ def test_after_a_refused_describe_walks_list_the_old_jobs_for_an_hour(service):
     filled(service, 5)
     service.described = dict.fromkeys(service.described, REFUSED)
     assert len(described(service)) == confirming.FAILURES_A_RUN
-    jobs = [old(n) for n in range(5)]
-    done = service.sync(page(*jobs))
-    ((after, _),) = service.asked
-    assert str(after) < str(old(0).submit_time)
-    assert (done.error, done.as_of) == (None, rfc3339(service.now - SECOND))
+    assert walk_begins_before(service, old(0), *map(old, range(5)))
+    state = service.state
+    assert (state.last_error, state.as_of) == (None, rfc3339(service.now - SECOND))
     service.now += HOUR
-    service.sync(page())
-    ((after, _),) = service.asked
-    assert str(after) > str(old(4).submit_time)
+    assert not walk_begins_before(service, old(4))
 
 
 def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service, monkeypatch):
@@ -70,9 +74,8 @@ def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service
     filled(service, 4)
     service.described["001"] = REFUSED
     for _ in range(2):
-        assert described(service) == ["000", "001", "002", "003"]
-        ((after, _),) = service.asked
-        assert str(after) > str(old(3).submit_time)
+        assert not walk_begins_before(service, old(3))
+        assert service.asked_for == ["000", "001", "002", "003"]
 
 
 def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
@@ -114,9 +117,7 @@ def test_more_jobs_than_a_run_describes_are_confirmed_as_of_the_first_run_of_the
     monkeypatch.setattr(confirming, "DESCRIBES_A_RUN", 3)
     filled(service, 9)
     # The first two have ended, so that the round goes on after the first job that is left.
-    service.described |= {
-        f"00{n}": a_job(f"00{n}", "FAILED", NOW - 40 * DAY + n * SECOND) for n in (0, 1)
-    }
+    service.described |= {f"00{n}": old(n, "FAILED") for n in (0, 1)}
     as_of, begun = service.state.as_of, service.now
     assert described(service) == ["000", "001", "002"]
     assert (service.state.as_of, service.state.last_error.name) == (as_of, "JobsUnconfirmed")
@@ -138,18 +139,22 @@ def test_when_time_runs_out_within_describes_the_walk_is_complete_and_the_positi
     assert described(service) == ["002", "000", "001"]
 
 
-def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(service):
-    times = [NOW - n * MINUTE for n in range(1, 7)]
-    jobs = [a_job(f"{n}", "SUBMITTED", at) for n, at in enumerate(times)]
+def active_jobs(service: Service, number: int) -> list[Job]:
+    """Active jobs of the last minutes, newest first, that can be described; a minute has passed."""
+    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, number + 1)]
     service.sync(page(*jobs))
     service.described = {job.job_id: job for job in jobs}
     service.now += MINUTE
-    service.keep(active={})
+    return jobs
+
+
+def test_an_active_job_that_a_page_omits_is_described_before_the_next_page(service):
+    jobs = active_jobs(service, 6)
     done = service.sync(page(jobs[0], jobs[2], token="2"), DeadlineReached())
-    assert done.upstream_calls == 3  # two pages, and job 1
+    assert done.upstream_calls == 3  # two pages, and the second job
     # The run that goes on has not seen the jobs of the first page, and does not have to.
     done = service.sync(page(jobs[3], jobs[5]))
-    # Of job 2, the last of that page, and of job 4 it asks.
+    # It asks of the last of that page, and of the fifth.
     assert (done.error, done.upstream_calls) == (None, 3)
     assert done.as_of == rfc3339(NOW + MINUTE + SECOND)
 
@@ -159,24 +164,19 @@ def test_jobs_that_a_page_omits_are_described_within_the_limits_of_a_run(
     limit, service, monkeypatch
 ):
     monkeypatch.setattr(confirming, limit, 1)
-    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 5)]
-    service.sync(page(*jobs))
-    service.described = {job.job_id: job for job in jobs}
+    jobs = active_jobs(service, 4)
     if limit == "FAILURES_A_RUN":
         service.described["2"] = REFUSED
-    service.now += MINUTE
     done = service.sync(page(jobs[0], jobs[3], token="2"), page())
     assert (service.asked_for, done.as_of) == (["2"], rfc3339(NOW))
 
 
 def test_a_walk_with_an_unconfirmed_job_on_an_earlier_page_moves_no_as_of(service):
-    jobs = [a_job(f"{n}", "SUBMITTED", NOW - n * MINUTE) for n in range(1, 4)]
-    service.sync(page(*jobs))
-    service.now += MINUTE
+    jobs = active_jobs(service, 3)
     service.described["1"] = REFUSED
-    done = service.sync(page(jobs[1], token="2"), DeadlineReached())
+    service.sync(page(jobs[1], token="2"), DeadlineReached())
     assert service.state.walk.unconfirmed == 1
-    service.described["2"] = jobs[1]
+    service.described = {"2": jobs[1]}
     done = service.sync(page(jobs[2]))
     assert (done.error, done.as_of) == ("JobsUnconfirmed", rfc3339(NOW))
 
@@ -190,3 +190,49 @@ def test_a_token_that_the_state_cannot_hold_is_not_kept(service):
     service.keep(walk=replace(service.state.walk, next_token=None, pages=0))
     for token in (tokens[1], "\ud800"):  # JSON can carry a lone surrogate, a row cannot
         assert service.sync(page(token=token), page()).error is None
+
+
+# The jobs that a sync follows.
+
+
+@pytest.mark.parametrize(
+    "found,active,error,status",
+    [
+        (a_job("busy", "STOP_REQUESTED"), True, None, "STOP_REQUESTED"),
+        (a_job("busy", "STOPPED"), False, None, "STOPPED"),
+        (JobUnknown("ResourceNotFoundException"), True, "JobsUnconfirmed", "IN_PROGRESS"),
+        (UpstreamError("Throttled"), True, "Throttled", "IN_PROGRESS"),
+    ],
+    ids=["active", "ended", "unknown", "failed"],
+)
+def test_an_active_job_that_is_not_listed_is_described(found, active, error, status, synced):
+    synced.sync(page(a_job("busy", "IN_PROGRESS"), a_job("last", "IN_PROGRESS")))
+    synced.described |= {"busy": found, "last": a_job("last", "FAILED")}
+    synced.now += MINUTE
+    at = synced.now
+    done = synced.sync(page())
+    assert (done.error, done.upstream_calls) == (error, 3)
+    assert done.as_of == (minutes(1) if error else rfc3339(at))
+    assert (synced.active == {"busy": rfc3339(NOW - HOUR)}) is active
+    row = synced.ledger.find("busy")
+    assert (status_of(row), "ExpiredUpstream" in row) == (status, False)
+    assert status_of(synced.ledger.find("last")) == "FAILED"
+    last_error = synced.state.last_error
+    assert last_error == (LastError(error, rfc3339(at + SECOND)) if error else None)
+
+
+def test_a_described_job_without_a_submit_time_is_found_in_its_row(synced):
+    synced.sync(page(a_job("bare", "IN_PROGRESS", None)))
+    assert synced.active == {"bare": ""}
+    for _ in range(2):
+        synced.sync(page())
+    assert synced.ledger.find("bare")["ExpiredUpstream"] is True
+    assert synced.active == {}
+
+
+def test_jobs_that_this_or_another_sync_finds_active_stay_so_until_they_are_seen_to_end(synced):
+    synced.sync(page(a_job("a", "SUBMITTED"), a_job("b", "SUBMITTED")))
+    found = a_job("found", "SUBMITTED", NOW)
+    synced.at_page(1, lambda: synced.before_a_write(lambda: synced.record(found)))
+    synced.sync(page(a_job("a", "FAILED"), a_job("b", "IN_PROGRESS")))
+    assert synced.active == {"b": rfc3339(NOW - HOUR), "found": rfc3339(NOW)}

@@ -1,72 +1,58 @@
 """What a first fill writes, how long DynamoDB's limits let it take, and that its jobs are counted once."""
 
+import itertools
 import random
-from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from jobledger.jobs import Job, job_from_service
+from jobledger.jobs import Job
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sync.upstream import UpstreamPage
 from jobledger.sync.walk import FamilySync, Sync
-from testing.builders import SCOPE
-from testing.metered_dynamodb import size_of
+from testing.builders import DAY, MINUTE, NOW, SCOPE, a_job, full_job
+from testing.dynamodb_limits import size_of
 from testing.recounted import recounted, stored_counters
 from testing.throttled_dynamodb import Limited
 
 FAMILY = Family.SNOMEDCT
-START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PAGE = 500
+# A page writes as much as with jobs that have nearly every property.
+OTHERS = {n: v for n, v in full_job().items() if n != "JobId" and n[-4:] not in ("atus", "Time")}
 
 
-def a_job(number: int, status: str = "COMPLETED", **more: Any) -> Job:
-    submitted = START - timedelta(minutes=15 * number + 120)
-    job = job_from_service(
-        FAMILY,
-        {
-            "JobId": f"{number:032x}",
-            "JobName": f"nightly-notes-{number % 7}",
-            "JobStatus": status,
-            "SubmitTime": submitted,
-            **(
-                {"EndTime": submitted + timedelta(seconds=60 + number % 3000)}
-                if status == "COMPLETED"
-                else {}
-            ),
-            "ExpirationTime": submitted + timedelta(days=120),
-            "InputDataConfig": {"S3Bucket": "notes", "S3Key": "in/2026/"},
-            "OutputDataConfig": {"S3Bucket": "codes", "S3Key": "out/2026/"},
-            "LanguageCode": "en",
-            "DataAccessRoleArn": "arn:aws:iam::111122223333:role/ComprehendMedical",
-            "ModelVersion": "3.0.0",
-            **more,
-        },
-    )
-    assert job is not None
-    return job
+def jobs_of(number: int, status: str | None = "COMPLETED") -> list[Job]:
+    """So many jobs of this status, a quarter of an hour apart."""
+    return [
+        a_job(
+            f"{n:032x}",
+            status,
+            submitted := NOW - (15 * n + 120) * MINUTE,
+            EndTime=submitted + timedelta(seconds=60 + n % 3000) if status == "COMPLETED" else None,
+            ExpirationTime=submitted + 120 * DAY,
+            **OTHERS,
+        )
+        for n in range(number)
+    ]
 
 
 class Listed:
     """A service that lists these jobs, a quarter of a second a page."""
 
-    throttles = 0
+    calls = throttles = 0
 
     def __init__(self, filling: "Filling", jobs: list[Job]) -> None:
-        self._filling = filling
-        self.jobs = jobs
-        self.calls = 0
+        self._filling, self.jobs = filling, jobs
 
     def reset(self) -> None:
-        self.calls = 0
+        """It counts no calls."""
 
     def page(self, family: Family, after: str | None, token: str | None) -> UpstreamPage:
-        self.calls += 1
-        self._filling.seconds += 0.25
+        self._filling.sleep(0.25)
         listed = [job for job in self.jobs if (job.submit_time or "") > (after or "")]
         at = int(token or 0)
         following = str(at + PAGE) if len(listed) > at + PAGE else None
@@ -80,21 +66,24 @@ class Filling:
     """A ledger on a table with DynamoDB's limits, whose clock is moved by pauses and calls."""
 
     def __init__(self, jobs: list[Job]) -> None:
-        self.seconds = 0.0
-        self.table = Limited(lambda: self.seconds)
-        self.ledger = Ledger(Table(self.table, "ledger"), SCOPE, self.now)
+        self.now = NOW
+        self.table = Limited(lambda: self.time().timestamp())
+        self.ledger = Ledger(Table(self.table, "ledger"), SCOPE, self.time)
         self.service = Listed(self, jobs)
         self.table.before = self.call
 
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+    def time(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
 
     def call(self, operation: str) -> None:
-        self.seconds += 0.01
+        self.sleep(0.01)
 
     def sync(self, **more: Any) -> FamilySync:
         upstream: Any = self.service
-        return Sync(FAMILY, upstream, self.ledger, self.now, **more).run()
+        return Sync(FAMILY, upstream, self.ledger, self.time, **more).run()
 
     def check_counters(self) -> None:
         """Check that the counters include each job once."""
@@ -104,15 +93,12 @@ class Filling:
     def rows(self) -> Iterator[dict[str, Any]]:
         return (row for (pk, _), row in self.table.items.items() if pk == f"{SCOPE}/{FAMILY}")
 
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
 
 @pytest.fixture
 def filled(monkeypatch: pytest.MonkeyPatch) -> Filling:
     """A family of 10,000 jobs, before its first sync."""
     random.seed(1)
-    filling = Filling([a_job(number) for number in range(10_000)])
+    filling = Filling(jobs_of(10_000))
     monkeypatch.setattr("time.sleep", filling.sleep)
     return filling
 
@@ -123,7 +109,7 @@ def test_a_million_jobs_take_half_an_hour_and_six_units_each_and_no_throttle_end
     assert sum(1 for _ in filled.rows()) == jobs
     assert filled.table.throttled > 0
     assert filled.table.writes / jobs <= 6.5
-    assert filled.seconds * 1_000_000 / jobs <= 34 * 60
+    assert (filled.now - NOW).total_seconds() * 1_000_000 / jobs <= 34 * 60
     assert max(map(size_of, filled.rows())) <= 1024
 
 
@@ -141,27 +127,21 @@ def test_the_jobs_of_a_fill_are_counted_once_afterwards(filled):
 @pytest.mark.parametrize("status", ["COMPLETED", "IN_PROGRESS", "PAUSED", None])
 @pytest.mark.parametrize("stop", range(1, 12, 2))
 def test_a_fill_that_is_cut_short_is_resumed_and_counts_each_job_once(status, stop, monkeypatch):
-    filling = Filling([a_job(number, status) for number in range(700)])
+    filling = Filling(jobs_of(700, status))
     monkeypatch.setattr("time.sleep", filling.sleep)
-    left = stop
+    writes = itertools.count(1)
 
     def fail(operation: str) -> None:
-        nonlocal left
-        if operation == "transact_write_items":
-            left -= 1
-            if not left:
-                raise KeyboardInterrupt
+        if operation == "transact_write_items" and next(writes) == stop:
+            raise KeyboardInterrupt
 
     filling.table.after = fail
     with pytest.raises(KeyboardInterrupt):
         filling.sync()
-    filling.seconds += 60
+    filling.sleep(60)
     assert filling.sync().error is None
     filling.check_counters()
-    statuses = Counter(
-        row["StatusKey"]["S"] if "StatusKey" in row else None for row in filling.rows()
-    )
-    assert sum(statuses.values()) == 700
+    assert len([*filling.rows()]) == 700
     assert not any(pk.endswith("#changes") for pk, _ in filling.table.items)
 
 
@@ -169,7 +149,7 @@ def test_a_slow_fill_writes_nothing_after_another_run_has_filled_the_family(fill
     slow, filled.service.jobs = filled.service.jobs, filled.service.jobs[:600]
 
     def come_between(operation: str) -> None:
-        filled.seconds += 0.01
+        filled.call(operation)
         if operation == "transact_write_items" and any(True for _ in filled.rows()):
             filled.table.before = filled.call
             assert filled.sync().error is None

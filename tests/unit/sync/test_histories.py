@@ -37,8 +37,9 @@ LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJo
 FOREIGN = ["", "{}", "null", "[]", '"text"', "{", "<html>Sign in</html>", '{"Message": "no"}']
 LISTS: list[Any] = [None, {}, "text", 7, [None], ["job"], [[]]]
 ONES: list[Any] = [None, [], "text", {}, {"JobId": "another"}]
-OF_LIST = [json.dumps({LIST: value}) for value in LISTS]
-OF_LIST.append(json.dumps({LIST: [], "NextToken": 7}))
+OF_LIST = [
+    json.dumps(answer) for answer in ({LIST: [], "NextToken": 7}, *({LIST: v} for v in LISTS))
+]
 OF_ONE = [json.dumps({ONE: value}) for value in ONES]
 # Properties that are not stored as they are. The stand-in sorts by the others.
 ODD: dict[str, Any] = {
@@ -55,6 +56,10 @@ ODD: dict[str, Any] = {
     "AddedLater": list(range(5_000)),
 }
 OTHER = Family.PHI
+
+
+def is_active(job: dict[str, Any]) -> bool:
+    return job["JobStatus"] in FORWARD
 
 
 class History:
@@ -111,7 +116,7 @@ class History:
         self.odd[self.submit(**{name: ODD[name] for name in names})] = names
 
     def move_on(self) -> None:
-        if job := self._any(FORWARD):
+        if job := self._any(active=True):
             job["JobStatus"] = FORWARD[job["JobStatus"]]
             if job["JobStatus"] == "COMPLETED" and "EndTime" not in self.odd.get(job["JobId"], ()):
                 job["EndTime"] = round(self.world.clock.seconds, 3)
@@ -135,24 +140,21 @@ class History:
             self._put(self.gone.pop(job_id))
 
     def fail(self) -> None:
-        verb = self.random.choice(["Describe", "List"])
-        self._fault(verb, Error=self.random.choice(ERRORS))
+        self._fault(self.random.choice(["Describe", "List"]), Error=self.random.choice(ERRORS))
 
     def lose(self) -> None:
         """Once, Describe does not find a job."""
         if not self.lost:
             self.lost = True
-            fault = {"Operation": "DescribeSNOMEDCT*", "Error": "ResourceNotFoundException"}
-            self.world.server.fault(**fault)
+            self._fault("Describe", Error="ResourceNotFoundException", Count=1)
 
     def answer_otherwise(self) -> None:
-        operation = self.random.choice(["Describe", "List"])
-        own = OF_LIST if operation == "List" else OF_ONE
-        self._fault(operation, Body=self.random.choice([*FOREIGN, *own]))
+        verb, own = self.random.choice([("Describe", OF_ONE), ("List", OF_LIST)])
+        self._fault(verb, Body=self.random.choice([*FOREIGN, *own]))
 
     def _fault(self, verb: str, **effect: Any) -> None:
-        operation = f"{verb}SNOMEDCT*"
-        self.world.server.fault(Operation=operation, Count=self.random.randint(1, 3), **effect)
+        times = {"Count": self.random.randint(1, 3)}
+        self.world.server.fault(Operation=f"{verb}SNOMEDCT*", **times | effect)
 
     def hang(self) -> None:
         self.hangs = self.random.randint(1, 5)
@@ -167,20 +169,13 @@ class History:
         self.damages.begin()
 
     def damage_row(self) -> None:
-        rows = self.world.database.items
-        keys = [
-            key for key in sorted(rows) if key[0] == self._partition and key not in self.damaged
-        ]
-        if keys:
-            key = self.random.choice(keys)
-            name = "FirstObservedAt"
+        if rows := {key: row for key, row in self._rows().items() if key not in self.damaged}:
+            key, name = self.random.choice([*rows]), "FirstObservedAt"
             self.damaged[key] = {name: rows[key].pop(name)}
 
     def damage_active_row(self) -> None:
-        rows = self.world.database.items
-        keys = [key for key in sorted(rows) if key[0] == f"{self._partition}#active"]
-        if keys:
-            row, name = rows[self.random.choice(keys)], self.random.choice(["JobKey", "UnknownAt"])
+        if rows := [*self._rows("#active").values()]:
+            row, name = self.random.choice(rows), self.random.choice(["JobKey", "UnknownAt"])
             row[name] = self.random.choice([{"N": "5"}, {"NULL": True}, {"S": "a text"}])
 
     def be_ahead(self) -> None:
@@ -195,22 +190,17 @@ class History:
             self.world.database.items.get(key, {}).update(had)
         self.damaged.clear()
 
-    @property
-    def _partition(self) -> str:
-        return self.world.ledger.partition(self.world.family)
+    def _rows(self, kind: str = "") -> dict[tuple[str, str], dict[str, Any]]:
+        partition = f"{self.world.ledger.partition(self.world.family)}{kind}"
+        items = self.world.database.items
+        return {key: items[key] for key in sorted(items) if key[0] == partition}
 
-    @property
-    def untouched(self) -> Callable[[str], bool]:
+    def untouched(self, job_id: str) -> bool:
         """Whether no row of a job was damaged."""
-        touched = {sk.partition("#")[2] for _, sk in self.damaged}
-        return lambda job_id: job_id not in touched
+        return all(sk.partition("#")[2] != job_id for _, sk in self.damaged)
 
-    def _any(self, statuses: object = None) -> dict[str, Any] | None:
-        ids = sorted(
-            job_id
-            for job_id, job in self.jobs.items()
-            if statuses is None or job["JobStatus"] in FORWARD
-        )
+    def _any(self, *, active: bool = False) -> dict[str, Any] | None:
+        ids = sorted(i for i, job in self.jobs.items() if is_active(job) or not active)
         return self.jobs[self.random.choice(ids)] if ids else None
 
     def _put(self, job: dict[str, Any]) -> None:
@@ -264,9 +254,7 @@ def check_neighbour(history: History) -> None:
 def check_equal(history: History) -> None:
     """The ledger has each job and property of the service, and marks what it cannot store as it is."""
     world, stored = history.world, history.world.ledger_jobs()
-    assert world.active().keys() == {
-        i for i, job in history.jobs.items() if job["JobStatus"] in FORWARD
-    }
+    assert world.active().keys() == {i for i, job in history.jobs.items() if is_active(job)}
     for job_id, job in history.jobs.items():
         odd = history.odd.get(job_id, [])
         assert sorted(stored[job_id].get(ALTERED, [])) == sorted(odd)
@@ -301,8 +289,8 @@ def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_t
             check_step(history, api, before, done)
             check_neighbour(history)
         history.end()
-        for _ in range(2):
-            done = history.sync()
+        history.sync()
+        done = history.sync()
         assert done.error is None
         check_step(history, api, None, done)
         world.clock.forward(DAY)

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 import jobledger
-from jobledger.digest.claims import DigestState, DigestStateRow
-from jobledger.ledger.table import Table
 from testing.builders import MemoryLedger
+from testing.digests import DigestWorld
 from testing.dropped_conditions import CONDITIONS, dropped
 from testing.full import in_full
 from testing.interleavings import Interleavings, Overlaps, interleave
-from testing.memory_dynamodb import MemoryDynamoDB
+from tests.unit.digest import test_delivery as delivery
 from tests.unit.ledger import test_active_rows as active_rows
 from tests.unit.ledger import test_counters as counters
 from tests.unit.ledger import test_writing as writing
@@ -27,14 +26,6 @@ INTERLEAVINGS = in_full(25, 400)
 @pytest.mark.full
 def test_no_interleaving_loses_doubles_or_turns_back_a_job():
     interleave(Interleavings, INTERLEAVINGS, steps=40)
-
-
-def test_of_two_runs_that_read_one_digest_state_one_may_write():
-    states = DigestStateRow(Table(MemoryDynamoDB(), "ledger"), "digest")
-    assert states.save(DigestState())
-    read = states.load()
-    assert states.save(read)
-    assert states.save(read) is None
 
 
 def overlaps() -> None:
@@ -90,7 +81,9 @@ FOUND_BY: dict[str, Callable[[], object]] = {
     "the result of a shared sync": (
         shared_syncs.test_a_sync_that_was_given_up_leaves_the_claim_of_the_next_one
     ),
-    "a digest's state": test_of_two_runs_that_read_one_digest_state_one_may_write,
+    "a digest's state": lambda: delivery.test_a_state_that_derives_from_an_older_one_is_not_written(
+        DigestWorld()
+    ),
 }
 
 

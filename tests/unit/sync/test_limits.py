@@ -1,7 +1,8 @@
-"""What a sync survives: any mix of hostility, a failing ledger, too little time."""
+"""What a sync survives: any mix of hostility, throttles, a failing ledger, too little time; and what it costs."""
 
 import itertools
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -9,10 +10,11 @@ from jobledger.errors import DeadlineReached
 from jobledger.ledger.table import Table
 from jobledger.service import JobStatus
 from jobledger.sync.pace import Pace
-from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
-from testing.builders import SCOPE, listed_job
+from jobledger.sync.upstream import ATTEMPT_SECONDS, CONFIG, Upstream
+from testing.builders import SCOPE, a_job, listed_job
+from testing.full import in_full
 from testing.memory_dynamodb import error
-from testing.world import World
+from testing.world import DAY, World, old_jobs
 
 SWITCHES = (
     *("single_filter", "shuffle", "short_pages", "empty_pages", "expiring_tokens"),
@@ -24,6 +26,7 @@ SIMPLE = {mix for mix in ALL if mix.count("+") in (0, 7, 8)}
 OTHERS = {*random.Random(2026).sample(ALL, 40)} - SIMPLE
 MIXES = [*sorted(SIMPLE), *(pytest.param(mix, marks=pytest.mark.slow) for mix in sorted(OTHERS))]
 FORWARD = list(JobStatus)
+MANY = in_full(10_000, 100_000)
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -47,6 +50,47 @@ def test_the_ledger_converges_to_what_the_service_holds_under_any_mix_of_hostili
             assert seen[-1].status == "COMPLETED"
 
 
+def test_what_the_service_deletes_adds_and_omits_is_kept():
+    tomorrow = listed_job("new", 50, "PAUSED", Priority={"Level": 3})
+    with World([*old_jobs(20), tomorrow], hostile=False) as world:
+        world.sync()
+        assert world.ledger_jobs()["new"]["Priority"] == {"Level": 3}
+        world.delete(f"{3:032x}")
+        later = ["IN_PROGRESS", "PAUSED", "COMPLETED"]
+        for status in later:
+            world.put(listed_job("new", 50, status))
+            world.clock.forward(DAY)
+            world.sync()
+        moves = [(change.previous, change.status) for change in world.changes()]
+        assert moves == list(pairwise(["PAUSED", *later]))
+        bare = a_job("bare", None, None)
+        for _ in range(2):
+            world.ledger.record(world.family, [bare], "2026-11-23T12:00:00.000Z", announce_new=True)
+        assert world.ledger_jobs()["bare"] == {"JobId": "bare", "Family": "SNOMEDCT"}
+        assert (len(world.ledger_jobs()), len(world.changes())) == (22, 4)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("count", [10, 1_000, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_the_cost_of_a_sync_does_not_grow_with_the_jobs_of_the_past(count):
+    with World(old_jobs(count), hostile=False) as world:
+        world.sync()
+        assert [world.sync().upstream_calls for _ in range(5)] == [1] * 5
+
+
+def test_a_storm_of_throttles_ends_in_bounded_calls_and_the_next_minute_recovers(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with World(old_jobs(10), hostile=False, client_config=CONFIG) as world:
+        world.server.fault(Operation="List*", Error="TooManyRequestsException", Count=60)
+        before = [world.sync() for _ in range(20)]
+        assert {"TooManyRequestsException"} == {done.error for done in before[:10]}
+        assert world.calls_received() <= 80
+        for _ in range(60):
+            world.sync()
+        assert world.sync().error is None
+        assert world.truth() == world.statuses()
+
+
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "ResourceInUse"])
 @pytest.mark.parametrize("operation", ["get_item", "batch_get_item", "transact_write_items"])
 @pytest.mark.parametrize("call", [1, 2, 3])
@@ -65,7 +109,7 @@ def test_a_failure_at_any_call_leaves_the_ledger_whole_and_the_next_run_complete
         world.database.before = fail_once
         done = world.sync()
         if calls >= call:
-            # A state that could not be read at the very end: all was written by then.
+            # Or a state could not be read at the very end, when all was written.
             assert done.error == "LedgerUnavailable" or done.as_of
         world.database.before = lambda name: None
         assert world.sync_until_current().error is None

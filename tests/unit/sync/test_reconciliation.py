@@ -1,6 +1,6 @@
 """The daily walk over everything and the recount of the counters, on a service whose answers are given."""
 
-from datetime import timedelta
+from collections.abc import Callable
 
 import pytest
 
@@ -9,30 +9,32 @@ from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.states import LastError, Walk
 from jobledger.service import Family
-from jobledger.sync import walk as module
 from jobledger.times import rfc3339
-from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
+from jobledger.totals import recount as module
+from testing.builders import DAY, HOUR, MILLISECOND, MINUTE, NOW, SECOND
 from tests.unit.sync.scripted_service import PHI, Service, a_job, minutes, page
 
 # The daily walk over everything.
 
 
 @pytest.mark.parametrize(
-    "passed,walks", [(DAY - MINUTE - timedelta(milliseconds=1_001), 1), (DAY - MINUTE - SECOND, 2)]
+    "changed,passed,walks",
+    [
+        ({}, DAY - MINUTE - SECOND - MILLISECOND, 1),
+        ({}, DAY - MINUTE - SECOND, 2),
+        ({"full_walk_after": None}, SECOND, 2),
+    ],
 )
-def test_a_day_after_the_last_one_a_second_walk_covers_everything(passed, walks, synced):
+def test_a_day_after_the_last_one_or_if_unknown_a_second_walk_covers_everything(
+    changed, passed, walks, synced
+):
+    synced.keep(**changed)
     synced.now += passed
     given = [page(a_job("old")), page(a_job("old"), a_job("late"))][:walks]
     done = synced.sync(*given)
     assert done.error is None
     assert [after for after, _ in synced.asked][1:] == [None][: walks - 1]
     assert (synced.ledger.find("late") is not None) is (walks == 2)
-
-
-def test_a_state_that_does_not_say_when_a_full_walk_is_due_is_due(synced):
-    synced.keep(full_walk_after=None)
-    assert synced.sync(page(), page(a_job("old"))).error is None
-    assert synced.state.full_walk_after is not None
 
 
 def test_the_next_full_walk_and_recount_are_due_a_day_after_the_last_start(synced):
@@ -113,13 +115,16 @@ def of_three_months(service: Service) -> None:
     service.sync(page(*(a_job(f"{n}", "COMPLETED", at) for n, at in enumerate(times))))
 
 
-def recounts(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def recounts(
+    monkeypatch: pytest.MonkeyPatch, before: Callable[[str], object] = lambda month: None
+) -> list[str]:
     """The months that are recounted from now on; each has a row that is replaced."""
     months: list[str] = []
 
     def recount(ledger: Ledger, family: Family, month: str, today: str, _: object) -> int:
         assert (family, today) == (PHI, "2026-11-23")
         months.append(month)
+        before(month)
         return 1
 
     monkeypatch.setattr(module, "recount_month", recount)
@@ -141,7 +146,7 @@ def test_a_recount_that_is_due_begins_after_the_last_month_that_was_recounted(
 ):
     of_three_months(service)
     service.keep(recounted=recounted, counted=counted)
-    done_months = recounts(service, monkeypatch)
+    done_months = recounts(monkeypatch)
     done = service.sync(page())
     assert (done_months, done.counters_repaired) == (months, repaired)
     assert (service.state.counted, service.state.recounted) == (LAYOUT, None)
@@ -150,7 +155,7 @@ def test_a_recount_that_is_due_begins_after_the_last_month_that_was_recounted(
 def test_a_recount_is_kept_after_each_month_and_stops_when_there_is_no_time(service, monkeypatch):
     of_three_months(service)
     service.keep(recounted="", counted=LAYOUT)
-    months, left = recounts(service, monkeypatch), iter([1, 1])
+    months, left = recounts(monkeypatch), iter([1, 1])
 
     def check() -> None:
         if not next(left, 0):
@@ -172,12 +177,7 @@ def test_a_recount_runs_beside_a_walk_but_not_beside_another_recount(
     of_three_months(service)
     service.keep(recounted="2026-09")
 
-    def recount(ledger: Ledger, family: Family, month: str, today: str, _: object) -> int:
-        if month == "2026-10":
-            service.keep(**changed)
-        return 0
-
-    monkeypatch.setattr(module, "recount_month", recount)
+    recounts(monkeypatch, lambda month: month == "2026-10" and service.keep(**changed))
     done = service.sync(page())
     assert done.error == error
     assert done.as_of == changed.get("as_of", rfc3339(NOW + SECOND))

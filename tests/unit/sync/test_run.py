@@ -1,53 +1,59 @@
-"""One run of the sync function: its answer, its deadline, its log lines and its metrics."""
+"""The sync function: which families it syncs, its answer, its deadline, its log lines and its metrics."""
 
+import itertools
 import json
-from datetime import timedelta
 
 import pytest
 
-from jobledger import metrics
-from jobledger.errors import DeadlineReached
+from jobledger.errors import DeadlineReached, InvalidParameters, UnexpectedError
+from jobledger.handlers import sync
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync import run as module
 from jobledger.sync.pace import Pace
-from jobledger.sync.run import sync_families
 from jobledger.sync.upstream import Upstream
 from jobledger.sync.walk import FamilySync, Sync
 from jobledger.times import rfc3339
-from testing.api import logged_lines
-from testing.builders import NOW, SCOPE, listed_job
+from testing.api import Context, logged_lines
+from testing.builders import NOW, SCOPE, SECOND, listed_job
 from testing.world import World
 
 KEPT = (Family.SNOMEDCT, Family.PHI, Family.RXNORM)
+CURRENT = FamilySync(rfc3339(NOW))
 
 
 class Function:
     """The sync function on a service in this process; `published` has each family's metrics."""
 
-    def __init__(self, world: World, pace: Pace) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.pace = pace
-        self.parts = Settings("ledger", SCOPE, KEPT), world.ledger, world.upstream, pace
-        self.published: list[tuple[str, dict[str, float]]] = []
+        self.pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
+        world.upstream = Upstream(world.client(), self.pace)
+        self.parts = Settings("ledger", SCOPE, KEPT), world.ledger, world.upstream, self.pace
+        self.published: dict[str, dict[str, float]] = {}
 
-    def invoke(self, event: object = None, seconds: float = 840):
-        payload = {} if event is None else event
-        return sync_families(payload, seconds, self.parts, self.world.clock.now)["Families"]
+    def invoke(self, *families: str, seconds: float = 840, **event: object):
+        """The answer to an event, with so many seconds left."""
+        named = {"Families": [*families]} if families else {}
+        return self.send(event | named, seconds)
+
+    def send(self, event, seconds: float = 840):
+        context = Context()
+        context.milliseconds = round(seconds * 1000)
+        return sync.handler(event, context)["Families"]
+
+    def publish(self, values, family) -> None:
+        self.published[family] = {metric.name: number for metric, number in values.items()}
 
 
 @pytest.fixture
 def function(monkeypatch):
     with World([listed_job("job", 5_000)], hostile=False) as world:
-        pace = Pace(Table(world.database, "ledger"), SCOPE, sleep=lambda seconds: None)
-        world.upstream = Upstream(world.client(), pace)
-        made = Function(world, pace)
-
-        def publish(values, family):
-            made.published.append((family, {metric.name: n for metric, n in values.items()}))
-
-        monkeypatch.setattr(module, "publish_metrics", publish)
+        made = Function(world)
+        monkeypatch.setattr(sync, "_connect", lambda: made.parts)
+        monkeypatch.setattr(sync, "_now", world.clock.now)
+        monkeypatch.setattr(module, "publish_metrics", made.publish)
         yield made
 
 
@@ -57,7 +63,7 @@ def results(monkeypatch, **by_family: FamilySync | Exception) -> list[Sync]:
 
     def run(sync):
         ran.append(sync)
-        result = by_family.get(sync._family.value, FamilySync(as_of=rfc3339(NOW)))
+        result = by_family.get(sync._family.value, CURRENT)
         if isinstance(result, Exception):
             raise result
         return result
@@ -66,7 +72,42 @@ def results(monkeypatch, **by_family: FamilySync | Exception) -> list[Sync]:
     return ran
 
 
-# The answer.
+# The payload, and the answer.
+
+
+@pytest.mark.parametrize(
+    "asked, synced",
+    [([], KEPT), (["PHI", "PHI"], [Family.PHI]), (["PHI", "SNOMEDCT"], KEPT[:2])],
+)
+def test_an_event_syncs_the_families_that_it_names_or_all(asked, synced, function, monkeypatch):
+    results(monkeypatch)
+    assert [*function.invoke(*asked)] == [*synced]
+
+
+ACCEPTS = "This payload accepts Families, IfOlderThanSeconds"
+EMPTY_OR = "payload: {}, or a JSON object with Families, IfOlderThanSeconds, or both"
+FAMILIES_RULE = "Families: a list of one or more families in this ledger: SNOMEDCT, PHI, RXNORM"
+SECONDS_RULE = "IfOlderThanSeconds: a number from 0 to 86400"
+
+
+@pytest.mark.parametrize(
+    "payload, message",
+    [
+        *((None, EMPTY_OR), ([], EMPTY_OR)),
+        ({"Family": ["PHI"]}, f"Family: Unknown member. Did you mean Families? {ACCEPTS}"),
+        *(
+            ({"Families": families}, FAMILIES_RULE)
+            for families in (["ICD10CM", "PHI"], "PHI", [], None)
+        ),
+        *(({"IfOlderThanSeconds": seconds}, SECONDS_RULE) for seconds in (-1, "2")),
+        ({"Families": ["phi"], "IfOlderThanSeconds": 86_401}, f"{FAMILIES_RULE}; {SECONDS_RULE}"),
+    ],
+)
+def test_a_payload_that_is_not_understood_is_an_error_and_syncs_nothing(function, payload, message):
+    with pytest.raises(InvalidParameters) as refused:
+        function.send(payload)
+    assert str(refused.value) == message
+    assert function.world.calls_received() == 0
 
 
 def test_the_response_has_each_family_s_result_and_its_error_if_any(function, monkeypatch):
@@ -75,20 +116,15 @@ def test_the_response_has_each_family_s_result_and_its_error_if_any(function, mo
         SNOMEDCT=FamilySync(rfc3339(NOW), upstream_calls=3, observed=9, changed=2),
         PHI=FamilySync(None, upstream_calls=4, error="ThrottlingException"),
     )
-    assert function.invoke({"Families": ["PHI", "SNOMEDCT"]}) == {
+    assert function.invoke("PHI", "SNOMEDCT") == {
         "SNOMEDCT": {"AsOf": rfc3339(NOW), "UpstreamCalls": 3, "Changed": 2},
-        "PHI": {
-            "AsOf": None,
-            "UpstreamCalls": 4,
-            "Changed": 0,
-            "Error": "ThrottlingException",
-        },
+        "PHI": {"AsOf": None, "UpstreamCalls": 4, "Changed": 0, "Error": "ThrottlingException"},
     }
 
 
 def test_the_first_unexpected_error_is_raised_after_all_families_have_run(function, monkeypatch):
-    ran = results(monkeypatch, SNOMEDCT=KeyError("first"), PHI=ValueError("second"))
-    with pytest.raises(KeyError, match="first"):
+    ran = results(monkeypatch, SNOMEDCT=KeyError(), PHI=ValueError())
+    with pytest.raises(UnexpectedError, match="KeyError"):
         function.invoke()
     assert [sync._family for sync in ran] == [*KEPT]
 
@@ -101,7 +137,7 @@ def test_a_sync_that_callers_wait_for_leaves_the_daily_walk_to_another(
     event, reconciles, function, monkeypatch
 ):
     ran = results(monkeypatch)
-    function.invoke(event | {"Families": ["PHI"]})
+    function.invoke("PHI", **event)
     (sync,) = ran
     assert sync._reconcile is reconciles
     assert sync._check_deadline == function.pace.check_deadline
@@ -112,14 +148,12 @@ def test_a_sync_is_shared_up_to_the_requested_age_and_only_on_request(
     passed, shared, function, monkeypatch
 ):
     results(monkeypatch, PHI=FamilySync(rfc3339(NOW), upstream_calls=3, changed=2))
-    asked = {"Families": ["PHI"], "IfOlderThanSeconds": 2}
     own = {"AsOf": rfc3339(NOW), "UpstreamCalls": 3, "Changed": 2}
-    assert function.invoke(asked) == {"PHI": own}
+    assert function.invoke("PHI", IfOlderThanSeconds=2) == {"PHI": own}
     function.world.clock.forward(passed)
-    assert function.invoke(asked) == {
-        "PHI": own | ({"UpstreamCalls": 0, "Changed": 0} if shared else {})
-    }
-    assert function.invoke({"Families": ["PHI"]}) == {"PHI": own}
+    expected = own | ({"UpstreamCalls": 0, "Changed": 0} if shared else {})
+    assert function.invoke("PHI", IfOlderThanSeconds=2) == {"PHI": expected}
+    assert function.invoke("PHI") == {"PHI": own}
 
 
 # The deadline: an attempt of ten seconds, and 35 to write its page.
@@ -127,9 +161,9 @@ def test_a_sync_is_shared_up_to_the_requested_age_and_only_on_request(
 
 @pytest.mark.parametrize("seconds,begins", [(0, False), (30, False), (44, False), (60, True)])
 def test_a_call_begins_only_if_it_can_end_in_time(seconds, begins, function):
-    answers = function.invoke({"Families": ["PHI"]}, seconds)
+    answers = function.invoke("PHI", seconds=seconds)
     assert answers["PHI"].get("Error") == (None if begins else DeadlineReached.__name__)
-    assert bool(function.world.server.calls()["Counts"]) is begins
+    assert bool(function.world.calls_received()) is begins
 
 
 def test_each_family_has_its_share_of_the_time_and_one_that_needs_more_a_second_turn(
@@ -150,95 +184,77 @@ def test_each_family_has_its_share_of_the_time_and_one_that_needs_more_a_second_
     monkeypatch.setattr(Sync, "run", run)
     answers = function.invoke(seconds=345)
     assert turns == ["SNOMEDCT 100", "PHI 100", "RXNORM 100", "SNOMEDCT 50", "PHI 50"]
-    assert [family for family, answer in answers.items() if "Error" in answer] == [
-        *("SNOMEDCT", "PHI")
-    ]
+    assert [family for family in answers if "Error" in answers[family]] == ["SNOMEDCT", "PHI"]
     turns.clear()
     clock = 1_000_000.0
-    function.invoke({"IfOlderThanSeconds": 2}, 345)  # callers wait: no second turn
+    function.invoke(seconds=345, IfOlderThanSeconds=2)  # callers wait: no second turn
     assert len(turns) == 3
 
 
 # Its metrics.
 
 
-def published_counts(function) -> dict[str, float]:
-    ((_, values),) = function.published
-    return {name: values[name] for name in values if name != "SyncSeconds"}
-
-
-def test_a_sync_that_found_something_sends_every_count(function, monkeypatch):
-    result = FamilySync(
-        rfc3339(NOW - timedelta(seconds=61.5)),
-        upstream_calls=7,
-        throttles=6,
-        observed=5,
-        changed=4,
-        transitions=3,
-        counters_repaired=2,
-        active=50_000,
-        error="LedgerUnavailable",
-        cause="ThrottlingError",
-    )
-    results(monkeypatch, PHI=result)
-    with logged_lines() as lines:
-        function.invoke({"Families": ["PHI"]})
-    assert [family for family, _ in function.published] == ["PHI"]
-    assert published_counts(function) == {
-        "UpstreamCalls": 7,
-        "AsOfAgeSeconds": 61.5,
-        "UpstreamThrottles": 6,
-        "JobsObserved": 5,
-        "Transitions": 3,
-        "CountersRepaired": 2,
-        "SyncFailures": 1,
-    }
-    (line,) = [line for line in map(json.loads, lines) if line["message"] == "synced"]
-    logged = ("as_of", "upstream_calls", "observed", "changed", "active", "error", "cause")
-    assert line["family"] == "PHI"
-    assert {name: line[name] for name in logged} == {name: getattr(result, name) for name in logged}
-
-
-def test_a_sync_without_changes_publishes_only_calls_duration_and_age(function, monkeypatch):
-    results(monkeypatch, PHI=FamilySync(rfc3339(NOW)), SNOMEDCT=FamilySync(None))
-    function.invoke({"Families": ["PHI", "SNOMEDCT"]})
-    (_, snomedct), (_, phi) = function.published
-    assert phi.keys() == {"UpstreamCalls", "SyncSeconds", "AsOfAgeSeconds"}
-    assert snomedct.keys() == {"UpstreamCalls", "SyncSeconds"}
+# Seven calls, six throttles, five jobs, four changed, three transitions, two counters, one job altered.
+FOUND = FamilySync(
+    rfc3339(NOW - 61.5 * SECOND), 7, 6, 5, 4, 3, 2, 1, 50_000, "LedgerUnavailable", "Throttled"
+)
+ALL_COUNTS = {"UpstreamCalls": 7.0, "UpstreamThrottles": 6, "JobsObserved": 5, "Transitions": 3}
+ALL_COUNTS |= {"CountersRepaired": 2, "JobsAltered": 1, "SyncFailures": 1, "AsOfAgeSeconds": 61.5}
+# Another run completes the walk.
+NO_FAILURES = ("DeadlineReached", "JobsUnconfirmed", "WalkOvertaken")
 
 
 @pytest.mark.parametrize(
-    "error,failures",
+    "result,published",
     [
-        *((error, None) for error in (None, "DeadlineReached", "JobsUnconfirmed", "WalkOvertaken")),
-        *((error, 1) for error in ("LedgerUnavailable", "ThrottlingException", "WalkEndless")),
+        (FOUND, ALL_COUNTS),
+        (CURRENT, {"UpstreamCalls": 0, "AsOfAgeSeconds": 0}),
+        *((FamilySync(None, error=name), {"UpstreamCalls": 0}) for name in (None, *NO_FAILURES)),
+        *(
+            (FamilySync(None, error=name), {"UpstreamCalls": 0, "SyncFailures": 1})
+            for name in ("LedgerUnavailable", "ThrottlingException", "WalkEndless")
+        ),
     ],
 )
-def test_a_walk_that_another_run_completes_is_no_failure(error, failures, function, monkeypatch):
-    results(monkeypatch, PHI=FamilySync(rfc3339(NOW), error=error))
-    function.invoke({"Families": ["PHI"]})
-    for _, values in function.published:
-        assert values.get(metrics.SYNC_FAILURES.name) == failures
-
-
-def test_times_are_given_to_the_millisecond(function, monkeypatch):
-    times = iter([1_000.0, 1_002.345_6])
-    results(monkeypatch, PHI=FamilySync(rfc3339(NOW - timedelta(seconds=1))))
+def test_a_sync_publishes_calls_times_to_the_millisecond_and_counts_that_are_not_zero(
+    result, published, function, monkeypatch
+):
+    results(monkeypatch, PHI=result)
+    times = itertools.cycle([1_000.0, 1_002.345_6])
     monkeypatch.setattr("jobledger.sync.run.time.monotonic", lambda: next(times))
     function.world.clock.forward(0.000_4)
-    function.invoke({"Families": ["PHI"]})
-    ((_, values),) = function.published
-    assert (values["SyncSeconds"], values["AsOfAgeSeconds"]) == (2.346, 1.0)
+    function.invoke("PHI")
+    assert function.published == {"PHI": published | {"SyncSeconds": 2.346}}
+
+
+def test_the_log_has_the_result_of_a_sync(function, monkeypatch):
+    results(monkeypatch, PHI=FOUND)
+    with logged_lines() as lines:
+        function.invoke("PHI")
+    (line,) = [line for line in map(json.loads, lines) if line["message"] == "synced"]
+    logged = ("as_of", "upstream_calls", "observed", "changed", "active", "error", "cause")
+    assert line["family"] == "PHI"
+    assert {name: line[name] for name in logged} == {name: getattr(FOUND, name) for name in logged}
 
 
 def test_a_run_counts_what_the_service_answers(function):
     """From end to end: a new job, the last one before it once more, and one call for each family."""
     function.invoke()
-    function.published.clear()
     function.world.put(listed_job("new", 10))
     function.world.clock.forward(60)
     answers = function.invoke()
     assert {name: of["UpstreamCalls"] for name, of in answers.items()} == dict.fromkeys(KEPT, 1)
-    published = dict(function.published)
+    published = function.published
     assert (published["SNOMEDCT"]["JobsObserved"], published["SNOMEDCT"]["Transitions"]) == (2, 1)
     assert "JobsObserved" not in published["PHI"]
+
+
+def test_a_run_at_rest_writes_each_state_once_and_reserves_calls_in_one_write(function):
+    function.invoke()
+    before = dict(function.world.database.items)
+    function.world.database.calls.clear()
+    function.invoke()
+    items = function.world.database.items
+    written = sorted(key[0] for key, item in items.items() if item != before[key])
+    assert written == ["pace", "state", "state", "state"]
+    assert function.world.database.calls["transact_write_items"] == 4

@@ -1,8 +1,8 @@
 """Callers that ask for a sync at the same time share one."""
 
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,25 +13,23 @@ from jobledger.ledger.table import Row, Table
 from jobledger.service import Family
 from jobledger.sync.shared import SharedSyncs
 from jobledger.times import rfc3339
-from testing.builders import MILLISECOND, MINUTE, NOW, SCOPE, SECOND
-from testing.memory_dynamodb import MemoryDynamoDB
+from testing.builders import MILLISECOND, MINUTE, NOW, SCOPE, SECOND, MemoryLedger
 
 KEY = {"PK": "claim", "SK": f"{SCOPE}/PHI"}
 OWN = {"AsOf": "now", "UpstreamCalls": 3, "Changed": 2}
 SHARED = OWN | {"UpstreamCalls": 0, "Changed": 0}
 
 
-class Stepped:
+class Stepped(MemoryLedger):
     """Syncs on a clock that moves when the test sets it, or when a sync waits; `runs` counts those that ran."""
 
     def __init__(self) -> None:
-        self.now = NOW
+        super().__init__()
         self.runs = 0
         self.slept: list[float] = []
         self.while_waiting: Callable[[], object] = lambda: None
-        self.database = MemoryDynamoDB()
-        self.table = Table(self.database, "ledger")
-        self.syncs = SharedSyncs(self.table, SCOPE, lambda: self.now, self.sleep)
+        self.table = self.ledger.table
+        self.syncs = SharedSyncs(self.table, SCOPE, self.time, self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -40,7 +38,7 @@ class Stepped:
 
     def run(
         self,
-        sync: Callable[[], dict[str, Any]] = lambda: dict(OWN),
+        sync: Callable[[], dict[str, Any]] = lambda: OWN,
         seconds: float = 2,
         family: Family = Family.PHI,
     ) -> dict[str, Any]:
@@ -48,7 +46,7 @@ class Stepped:
             self.runs += 1
             return sync()
 
-        return dict(self.syncs.run(family, seconds, counted))
+        return self.syncs.run(family, seconds, counted)
 
     def claim(self) -> Row:
         """Claim the family's sync, as another function does."""
@@ -56,7 +54,11 @@ class Stepped:
         assert claimed
         return claimed
 
-    def row(self) -> Row:
+    def finish(self, claimed: Row, answer: dict[str, Any]) -> None:
+        self.syncs._finish(claimed, lambda: answer)
+
+    @property
+    def claimed(self) -> Row:
         row = self.table.get(KEY)
         assert row is not None
         return row
@@ -67,25 +69,19 @@ def syncs():
     return Stepped()
 
 
-def test_fifty_callers_at_once_share_one_sync():
-    database, runs, answers = MemoryDynamoDB(), [], []
-
+def test_fifty_callers_at_once_share_one_sync(syncs):
     def sync():
-        runs.append(1)
         time.sleep(0.3)
         return OWN
 
-    def call():
+    def call(_):
         """As one function, which has a table of its own."""
-        syncs = SharedSyncs(Table(database, "ledger"), SCOPE, lambda: datetime.now(UTC))
-        answers.append(syncs.run(Family.PHI, 2, sync))
+        table = Table(syncs.database, "ledger")
+        mine = SharedSyncs(table, SCOPE, lambda: datetime.now(UTC))
+        return mine.run(Family.PHI, 2, sync)
 
-    threads = [threading.Thread(target=call) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(runs) == 1
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(call, range(50)))
     assert sorted(answers, key=lambda answer: answer["Changed"]) == [SHARED] * 49 + [OWN]
 
 
@@ -101,13 +97,9 @@ def test_a_result_is_shared_until_it_is_as_old_as_asked_for(seconds, more, syncs
     assert syncs.run(sync, seconds) == SHARED | more
     syncs.now += MILLISECOND
     assert syncs.run(sync, seconds) == OWN | more
-    assert syncs.runs == 2
-
-
-def test_families_are_synced_apart(syncs):
-    for family in (Family.PHI, Family.RXNORM, Family.PHI):
-        syncs.run(family=family)
-    assert syncs.runs == 2
+    # Families are synced apart.
+    assert syncs.run(sync, seconds, Family.RXNORM) == OWN | more
+    assert syncs.runs == 3
 
 
 def test_a_sync_that_raises_leaves_word_for_those_who_wait(syncs):
@@ -120,16 +112,9 @@ def test_a_sync_that_raises_leaves_word_for_those_who_wait(syncs):
 
 
 def test_of_two_callers_that_find_no_sync_one_syncs_and_both_get_its_result():
-    syncs = Stepped()
-
-    def overtake(operation):
-        if operation == "transact_write_items":
-            syncs.database.before = lambda operation: None
-            assert syncs.run() == OWN
-
-    syncs.database.before = overtake
-    assert syncs.run() == SHARED
-    assert syncs.runs == 1
+    syncs, first = Stepped(), []
+    syncs.before_a_write(lambda: first.append(syncs.run()))
+    assert (syncs.run(), first, syncs.runs) == (SHARED, [OWN], 1)
 
 
 def test_a_sync_that_was_given_up_leaves_the_claim_of_the_next_one():
@@ -141,17 +126,15 @@ def test_a_sync_that_was_given_up_leaves_the_claim_of_the_next_one():
         return {"AsOf": "slow"}
 
     assert syncs.run(slow) == {"AsOf": "slow"}
-    assert "Answer" not in syncs.row()
+    assert "Answer" not in syncs.claimed
 
 
-def test_a_waiting_request_polls_five_times_a_second_and_takes_the_result_however_long_it_takes(
-    syncs,
-):
+def test_a_caller_polls_five_times_a_second_and_takes_the_result_however_long_it_takes(syncs):
     claimed = syncs.claim()
 
     def finish():
         if len(syncs.slept) == 200:  # forty seconds
-            syncs.syncs._finish(claimed, lambda: OWN)
+            syncs.finish(claimed, OWN)
 
     syncs.while_waiting = finish
     assert syncs.run() == SHARED
@@ -162,7 +145,7 @@ def test_a_waiting_request_polls_five_times_a_second_and_takes_the_result_howeve
 def test_a_sync_that_began_before_the_request_is_awaited_and_followed_by_another(age, runs, syncs):
     claimed = syncs.claim()
     syncs.now += timedelta(seconds=age)
-    syncs.while_waiting = lambda: syncs.syncs._finish(claimed, lambda: {"AsOf": "old"})
+    syncs.while_waiting = lambda: syncs.finish(claimed, {"AsOf": "old"})
     assert syncs.run(lambda: {"AsOf": "new"})["AsOf"] == ("new" if runs else "old")
     assert syncs.runs == runs
 
@@ -179,7 +162,7 @@ def test_each_claim_and_each_result_is_the_next_version_of_one_row(syncs):
     versions = []
 
     def sync():
-        row = syncs.row()
+        row = syncs.claimed
         versions.append((row["Version"], "Answer" in row, row["Since"]))
         return {"AsOf": "now"}
 
@@ -187,4 +170,4 @@ def test_each_claim_and_each_result_is_the_next_version_of_one_row(syncs):
         syncs.run(sync)
         syncs.now += MINUTE
     assert versions == [(1, False, rfc3339(NOW)), (3, False, rfc3339(NOW + MINUTE))]
-    assert (syncs.row()["Version"], syncs.row()["Answer"]) == (4, '{"AsOf": "now"}')
+    assert (syncs.claimed["Version"], syncs.claimed["Answer"]) == (4, '{"AsOf": "now"}')

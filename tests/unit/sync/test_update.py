@@ -1,5 +1,6 @@
 """An update of a deployment whose version stored active jobs in the state, and not in rows of their own."""
 
+import itertools
 import json
 from typing import Any
 
@@ -9,8 +10,8 @@ from msgspec.structs import replace
 from jobledger.errors import DeadlineReached
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
-from jobledger.times import from_epoch, rfc3339
-from testing.builders import SCOPE, START, listed_job
+from jobledger.ledger.table import encode
+from testing.builders import SCOPE, listed_job
 from testing.world import DAY, World
 
 OLD = 40 * 86_400
@@ -32,14 +33,10 @@ def before_the_update(world: World, **state: Any) -> None:
         "Version": 7,
         **state,
     }
-    row = {
-        "PK": {"S": "state"},
-        "SK": {"S": world.ledger.partition(world.family)},
-        "Sync": {"S": json.dumps(written, separators=(",", ":"))},
-        "Version": {"N": "7"},
-    }
+    sync = json.dumps(written, separators=(",", ":"))
+    row = encode({"PK": "state", "SK": world.ledger.partition(world.family), "Sync": sync})
     assert len(json.dumps(row)) < LARGEST_ROW
-    world.database._put(row)
+    world.database._put(row | {"Version": {"N": "7"}})
 
 
 def state_of(world: World) -> dict[str, Any]:
@@ -49,8 +46,13 @@ def state_of(world: World) -> dict[str, Any]:
     return state
 
 
-def submitted(job: dict[str, Any]) -> str:
-    return rfc3339(from_epoch(job["SubmitTime"]))
+def active_of(world: World) -> dict[str, str]:
+    """The active jobs as the older version stored them."""
+    return {job_id: job.submit_time for job_id, job in world.active().items()}
+
+
+def active_jobs(number: int, status: str = "IN_PROGRESS") -> list[dict[str, Any]]:
+    return [listed_job(f"{n:032x}", OLD + n, status) for n in range(number)]
 
 
 @pytest.mark.parametrize(
@@ -58,10 +60,10 @@ def submitted(job: dict[str, Any]) -> str:
     [("walk", 3), ("walk", 2_000), ("full walk", 3), ("recount", 3), ("nothing", 300)],
 )
 def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(walking, number):
-    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(number)]
-    with World([*jobs, listed_job("ended", 100)], hostile=False) as world:
+    with World([*active_jobs(number), listed_job("ended", 100)], hostile=False) as world:
         world.sync()
-        active = {job["JobId"]: submitted(job) for job in jobs}
+        active = active_of(world)
+        assert len(active) == number
         in_progress = {
             "StartedAt": "2026-11-23T12:00:00.000Z",
             "After": "2026-10-01T00:00:00.000Z",
@@ -73,17 +75,16 @@ def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(walking, 
         }
         full_walk = {name: in_progress[name] for name in ("StartedAt", "Pages", "Active")}
         states: dict[str, dict[str, Any]] = {
-            "walk": {"Active": active, "Walk": in_progress},
-            "full walk": {"Active": active, "FullWalk": full_walk},
-            "recount": {"Active": active, "Counted": 1, "Recounted": "2026-09"},
-            "nothing": {"Active": active},
+            "walk": {"Walk": in_progress},
+            "full walk": {"FullWalk": full_walk},
+            "recount": {"Counted": 1, "Recounted": "2026-09"},
         }
-        before_the_update(world, **states[walking])
-        assert world.active().keys() == active.keys()
+        before_the_update(world, Active=active, **states.get(walking, {}))
+        assert active_of(world) == active
         world.sync_until_current()
         assert state_of(world).keys().isdisjoint({"Active", "Walk"})
-        assert world.active().keys() == active.keys()
-        world.put(*(job | {"JobStatus": "FAILED", "EndTime": START} for job in jobs))
+        assert active_of(world) == active
+        world.put(*active_jobs(number, "FAILED"))
         for _ in range(3):
             world.sync_until_current()
         assert world.truth() == world.statuses()
@@ -92,17 +93,14 @@ def test_an_update_gives_active_jobs_their_rows_and_records_their_ends(walking, 
 
 
 def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
-    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(200)]
-    with World(jobs, hostile=False) as world:
+    with World(active_jobs(200), hostile=False) as world:
         world.sync()
-        active = {job["JobId"]: submitted(job) for job in jobs}
+        active = active_of(world)
         before_the_update(world, Active=active)
-        writes = 0
+        writes = itertools.count(1)
 
         def die(operation: str) -> None:
-            nonlocal writes
-            writes += operation == "transact_write_items"
-            if writes == 3:
+            if operation == "transact_write_items" and next(writes) == 3:
                 raise DeadlineReached
 
         world.database.before = die
@@ -110,14 +108,13 @@ def test_an_update_that_is_interrupted_is_completed_by_the_next_run():
         row = world.database.items["state", world.ledger.partition(world.family)]
         assert "Active" in json.loads(row["Sync"]["S"])
         world.database.before = lambda operation: None
-        assert world.active().keys() == active.keys()
+        assert active_of(world) == active
         assert world.sync().error is None
-        assert world.active().keys() == active.keys()
+        assert active_of(world) == active
 
 
 def test_a_first_fill_of_the_older_version_is_resumed_after_the_update():
-    jobs = [listed_job(f"{n:032x}", OLD + n, "IN_PROGRESS") for n in range(1_200)]
-    with World(jobs, hostile=False) as world:
+    with World(active_jobs(1_200), hostile=False) as world:
         calls = iter([1, 1])
 
         def stop() -> None:
@@ -127,8 +124,7 @@ def test_a_first_fill_of_the_older_version_is_resumed_after_the_update():
         before, world.upstream._before_call = world.upstream._before_call, stop
         assert world.sync().error == "DeadlineReached"
         world.upstream._before_call = before
-        listed = {job_id: job.submit_time for job_id, job in world.active().items()}
-        walk = state_of(world)["Walk"] | {"Active": listed, "Pages": 2}
+        walk = state_of(world)["Walk"] | {"Active": active_of(world), "Pages": 2}
         before_the_update(world, AsOf=None, HighWaterMark=None, Walk=walk)
         done = world.sync()
         assert (done.error, done.upstream_calls) == (None, 1)

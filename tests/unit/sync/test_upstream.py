@@ -1,9 +1,8 @@
 """What is asked of Comprehend Medical, and what is made of its answers and errors."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
 from jobledger.service import Family, operations
 from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
-from testing.builders import START
 from testing.scripted_server import Scripted, ScriptedServer, scripted
-from testing.world import World
 
 LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
 JOB = {"JobId": "job", "JobStatus": "COMPLETED", "SubmitTime": 1_763_899_200.0}
@@ -70,19 +67,12 @@ def test_each_family_is_listed_and_described_by_its_own_operations(family):
     ],
 )
 @pytest.mark.parametrize(
-    "given,following",
-    [
-        ({"NextToken": "next"}, "next"),
-        ({"NextToken": None}, None),
-        ({"NextToken": ""}, None),
-        ({}, None),
-    ],
+    "given", [{"NextToken": "next"}, {"NextToken": None}, {"NextToken": ""}, {}]
 )
-def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(
-    after, token, parameters, given, following
-):
+def test_a_page_asks_for_500_jobs_after_a_time_or_a_token(after, token, parameters, given):
     with service(answer(**{LIST: []}, **given)) as (upstream, server):
-        assert upstream.page(Family.PHI, after, token) == UpstreamPage((), following)
+        page = UpstreamPage((), given.get("NextToken") or None)
+        assert upstream.page(Family.PHI, after, token) == page
     assert asked(server)[0][1] == {"MaxResults": 500} | parameters
 
 
@@ -154,23 +144,6 @@ def test_a_description_that_is_none_says_nothing_of_the_job(given):
         upstream.describe(Family.PHI, "job")
 
 
-@pytest.mark.parametrize("body", NO_ANSWERS)
-@pytest.mark.parametrize("status", [200, 204, 302, 403])
-def test_a_sync_of_no_answers_marks_and_writes_nothing(body, status):
-    times = {"SubmitTime": START - 1}
-    jobs = [{"JobId": f"job{n}", "JobStatus": "IN_PROGRESS", **times} for n in range(3)]
-    with World(jobs, hostile=False) as world:
-        world.sync_until_current()
-        before = {key: dict(row) for key, row in world.database.items.items() if key[0] != "state"}
-        as_of = world.ledger.state(world.family).as_of
-        with service(Scripted(status, body=body if status != 204 else b"")) as (upstream, _):
-            world.upstream = upstream
-            assert world.sync().error is not None
-        assert world.ledger.state(world.family).as_of == as_of
-        rows = {key: row for key, row in world.database.items.items() if key[0] != "state"}
-        assert rows == before
-
-
 def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
     with service(None) as (upstream, server):
         with pytest.raises(UpstreamError) as failed:
@@ -180,20 +153,23 @@ def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
 
 
 @pytest.mark.parametrize(
-    "code,throttles",
-    [("TooManyRequestsException", 4), ("ThrottlingException", 4), ("InternalServerException", 0)],
+    "code,status",
+    [
+        *(("TooManyRequestsException", 400), ("TooManyRequestsException", 429)),
+        *(("ThrottlingException", 400), ("ThrottlingException", 429)),
+        ("InternalServerException", 500),
+    ],
 )
-def test_each_attempt_is_counted_and_so_is_each_throttle(code, throttles):
-    with service(problem(code, 500)) as (upstream, server):
-        asks: tuple[Callable[[], object], ...] = (
-            partial(upstream.page, Family.PHI, None, None),
-            partial(upstream.describe, Family.PHI, "job"),
-        )
-        for number, ask in enumerate(asks, 1):
-            with pytest.raises(UpstreamError):
-                ask()
-            assert (upstream.calls, upstream.throttles) == (4 * number, throttles * number)
-        assert len(server.received) == 8
+@pytest.mark.parametrize("failures", range(8))
+def test_throttles_are_retried_a_bounded_number_of_times_and_counted(failures, code, status):
+    given = [problem(code, status)] * failures + [answer(**{LIST: []})]
+    with service(*given) as (upstream, server):
+        # The service gives the last answer from then on.
+        error = nullcontext() if failures < 4 else pytest.raises(UpstreamError, match=code)
+        with error:
+            upstream.page(Family.PHI, None, None)
+        assert upstream.calls == len(server.received) == min(failures + 1, 4)
+        assert upstream.throttles == (0 if status == 500 else min(failures, 4))
         upstream.reset()
         assert (upstream.calls, upstream.throttles) == (0, 0)
 

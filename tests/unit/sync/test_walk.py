@@ -10,12 +10,16 @@ from jobledger.errors import DeadlineReached, LedgerUnavailable, TokenRefused, U
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import LastError, SyncState, Walk
 from jobledger.sync import walk as module
+from jobledger.sync.progress import advanced
 from jobledger.sync.walk import FamilySync
 from jobledger.times import rfc3339
 from testing.api import logged_lines
 from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
 from testing.memory_dynamodb import error
 from tests.unit.sync.scripted_service import a_job, minutes, page
+
+BEGUN = Walk(started_at=rfc3339(NOW))
+COMPLETED = "COMPLETED"
 
 # A first fill.
 
@@ -38,36 +42,52 @@ def test_a_first_fill_lists_everything_and_leaves_a_current_state(service):
         version=4,
     )
     assert service.announced() == []
-    assert service.resets == 1
-
-
-def test_a_first_fill_without_reconciliation_leaves_the_counters_to_another_run(service):
-    service.sync(page(a_job("a")), reconcile=False)
-    assert (service.state.counted, service.state.version) == (0, 1)
-    service.sync(page(a_job("a")))
-    assert service.state.counted == LAYOUT
 
 
 def test_a_later_sync_lists_from_the_newest_job_on_and_announces_what_is_new(synced):
-    done = synced.sync(page(a_job("old"), a_job("new", "SUBMITTED", NOW)))
-    assert synced.asked == [(rfc3339(NOW - HOUR - 10 * MINUTE), None)]
-    assert done == FamilySync(
-        as_of=minutes(1), upstream_calls=1, observed=2, changed=1, transitions=1, active=1
-    )
-    assert synced.announced() == [("new", "SUBMITTED")]
+    synced.throttles = 5  # of the run before
+    synced.at_page(2, lambda: setattr(synced, "throttles", 2))
+    new = page(a_job("new", "SUBMITTED", NOW), a_job("a"), token="2")
+    done = synced.sync(new, page(a_job("old", "FAILED"), a_job("b")))
+    after = rfc3339(NOW - HOUR - 10 * MINUTE)
+    assert synced.asked == [(after, None), (after, "2")]
+    # The jobs of both pages; one that has ended stays as it was.
+    calls = FamilySync(minutes(1), upstream_calls=2, throttles=2)
+    assert done == replace(calls, observed=4, changed=3, transitions=3, active=1)
+    assert sorted(synced.announced()) == [("a", COMPLETED), ("b", COMPLETED), ("new", "SUBMITTED")]
     assert synced.state.high_water_mark == rfc3339(NOW)
     assert synced.state.full_walk_after == rfc3339(NOW + DAY)
 
 
-def test_what_pages_change_is_added_up(synced):
-    synced.throttles = 5
-    pages = page(a_job("a"), a_job("b"), token="2"), page(a_job("old", "FAILED"), a_job("c"))
-    done = synced.sync(*pages)
-    assert (done.observed, done.changed, done.transitions) == (4, 3, 3)
-    assert (done.upstream_calls, done.throttles) == (2, 0)
-
-
 # A walk in progress.
+
+
+@pytest.mark.parametrize(
+    "before,submitted,mark",
+    [
+        *((None, [], None), (None, [None], None), (None, [-2, -1, -3], -1)),
+        *((-1, [-2], -1), (-2, [-1], -1), (-2, [None], -2)),
+        # A clock that is ahead of ours.
+        *((None, [-1, 24], 0), (-2, [24], 0)),
+    ],
+)
+def test_the_high_water_mark_is_the_newest_submit_time_but_not_after_the_start(
+    before, submitted, mark
+):
+    def at(hours: int | None) -> str | None:
+        return None if hours is None else rfc3339(NOW + hours * HOUR)
+
+    times = (None if hours is None else NOW + hours * HOUR for hours in submitted)
+    jobs = (a_job(submitted=time) for time in times)
+    walk = advanced(replace(BEGUN, high_water_mark=at(before)), page(*jobs))
+    assert walk.high_water_mark == at(mark)
+
+
+def test_a_page_is_one_page_more_and_reaches_its_oldest_job_in_the_documented_order():
+    jobs = [a_job(submitted=NOW), a_job(submitted=None), a_job()]
+    for after, reached in ((rfc3339(NOW - 9 * HOUR), rfc3339(NOW - HOUR)), (None, None)):
+        walk = advanced(replace(BEGUN, after=after, pages=2), page(*jobs, token="next"))
+        assert (walk.next_token, walk.pages, walk.reached) == ("next", 3, reached)
 
 
 def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
@@ -76,30 +96,32 @@ def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
     synced.sync(
         page(a_job("a", "SUBMITTED"), token="2"), page(token="3"), page(a_job("old", "SUBMITTED"))
     )
-    begun = Walk(
-        started_at=minutes(1),
-        after=rfc3339(NOW - HOUR - 10 * MINUTE),
-        next_token="2",
-        pages=1,
-        high_water_mark=rfc3339(NOW - HOUR),
-        reached=rfc3339(NOW - HOUR),
-    )
+    hour_ago, after = rfc3339(NOW - HOUR), rfc3339(NOW - HOUR - 10 * MINUTE)
+    begun = replace(BEGUN, started_at=minutes(1), after=after, next_token="2", pages=1)
+    begun = replace(begun, high_water_mark=hour_ago, reached=hour_ago)
     assert seen == [None, begun, replace(begun, next_token="3", pages=2)]
     assert synced.state.walk is None
 
 
-def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(synced):
-    first = synced.sync(page(a_job("a"), token="2"), DeadlineReached())
-    assert (first.error, first.as_of) == ("DeadlineReached", rfc3339(NOW))
+DENIED = LastError("AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND))
+
+
+@pytest.mark.parametrize(
+    "cause,last_error", [(DeadlineReached(), None), (UpstreamError(DENIED.name), DENIED)]
+)
+def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(cause, last_error, synced):
+    first = synced.sync(page(a_job("a"), token="2"), cause)
+    assert (first.error, first.as_of) == (cause.name, rfc3339(NOW))
+    assert synced.state.last_error == last_error
     begun = synced.asked[0][0]
     synced.now += MINUTE
     done = synced.sync(page(a_job("b")))
     assert synced.asked == [(begun, "2")]
-    assert (done.error, done.as_of) == (None, minutes(1))
+    assert (done.error, done.as_of, synced.state.last_error) == (None, minutes(1), None)
 
 
 def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
-    ahead = Walk(started_at=rfc3339(NOW), pages=9)
+    ahead = replace(BEGUN, pages=9)
     synced.at_page(2, lambda: synced.keep(walk=ahead))
     done = synced.sync(page(token="2"), page(token="3"))
     assert (done.error, done.as_of) == ("WalkOvertaken", rfc3339(NOW))
@@ -114,19 +136,15 @@ def test_a_state_that_changes_beside_the_walk_does_not_stop_it(at_page, synced):
     assert (synced.state.full_walk_after, synced.state.walk) == (minutes(9), None)
 
 
-def test_a_walk_that_another_sync_has_completed_is_completed_again(synced):
+@pytest.mark.parametrize("other", [None, replace(BEGUN, started_at=minutes(2), pages=1)])
+def test_a_walk_that_another_sync_has_completed_is_completed_again(other, synced):
+    """Neither time goes back, and the other sync's next walk is kept."""
     ahead = {"walk": None, "as_of": minutes(2), "high_water_mark": minutes(2)}
     synced.at_page(2, lambda: synced.keep(**ahead))
+    synced.at_page(3, lambda: synced.keep(walk=other))
     done = synced.sync(page(a_job("a"), token="2"), page(token="3"), page())
-    # Neither time goes back.
     assert (done.error, done.as_of) == (None, minutes(2))
     assert (synced.state.as_of, synced.state.high_water_mark) == (minutes(2), minutes(2))
-
-
-def test_a_walk_of_another_sync_that_is_in_progress_is_kept(synced):
-    other = Walk(started_at=minutes(2), pages=1)
-    synced.at_page(1, lambda: synced.keep(walk=other))
-    assert synced.sync(page(a_job("a"))).error is None
     assert synced.state.walk == other
 
 
@@ -148,34 +166,46 @@ def test_a_ledger_that_cannot_be_read_or_written_is_reported(synced, monkeypatch
 # Pages that do not end.
 
 
-@pytest.mark.parametrize("empty,restarts", [(100, False), (101, True)])
-def test_a_hundred_empty_pages_in_a_row_are_read_and_not_one_more(empty, restarts, service):
-    pages = [page(token=f"{n}") for n in range(empty)]
+def empty(number, name=""):
+    return [page(token=f"{name}{n}") for n in range(number)]
+
+
+@pytest.mark.parametrize(
+    "pages,walks",
+    [
+        (empty(100), 1),
+        # They count from the last job on.
+        ([*empty(100), page(a_job("a"), token="c"), *empty(100, "b")], 1),
+        # A walk begins anew once, and that one ends.
+        (empty(101), 2),
+    ],
+    ids=["100", "twice 100", "101"],
+)
+def test_a_hundred_empty_pages_in_a_row_are_read_and_not_one_more(pages, walks, service):
     assert service.sync(*pages, page(a_job("a"))).error is None
-    # A walk begins anew once, and that one ends.
-    assert ((None, None) in service.asked[1:]) is restarts
+    assert service.asked.count((None, None)) == walks
 
 
-def test_empty_pages_count_from_the_last_job_on_and_again_from_the_restart(service):
-    empty = [page(token=f"a{n}") for n in range(100)]
-    more = [page(token=f"b{n}") for n in range(100)]
-    assert service.sync(*empty, page(a_job("a"), token="c"), *more, page()).error is None
-    assert service.asked.count((None, None)) == 1
-
-
-def test_a_walk_restarts_once_and_is_then_given_up(service):
-    cycle = [page(a_job("a"), token="1"), page(a_job("a"), token="1")]
-    done = service.sync(*cycle, *cycle)
-    assert (done.error, done.as_of, done.upstream_calls) == ("WalkEndless", None, 4)
+@pytest.mark.parametrize(
+    "second,error",
+    [
+        (page(a_job("a"), token="1"), "WalkEndless"),
+        (TokenRefused("ValidationException"), "ValidationException"),
+    ],
+    ids=["a cycle", "refused"],
+)
+def test_a_walk_restarts_once_and_is_then_given_up(second, error, service):
+    attempt = [page(a_job("a"), token="1"), second]
+    done = service.sync(*attempt, *attempt)
+    assert (done.error, done.as_of, done.upstream_calls) == (error, None, 4)
     assert service.asked == [(None, None), (None, "1")] * 2
-    assert service.state.walk is None
-    assert service.state.last_error == LastError("WalkEndless", rfc3339(NOW + 4 * SECOND))
+    assert (service.state.walk, service.state.full_walk_after) == (None, None)
+    assert service.state.last_error == LastError(error, rfc3339(NOW + 4 * SECOND))
 
 
 def test_neither_tokens_nor_empty_pages_of_the_first_attempt_count_in_the_second(service):
     first = [page(a_job("a"), token="1"), page(token="2"), TokenRefused("ValidationException")]
-    second = [page(token=f"{n}") for n in range(100)]
-    assert service.sync(*first, *second, page(a_job("b"))).error is None
+    assert service.sync(*first, *empty(100), page(a_job("b"))).error is None
 
 
 @pytest.mark.parametrize("pages,found", [(3, None), (4, "WalkEndless")])
@@ -197,18 +227,6 @@ def test_a_long_walk_logs_its_progress_every_twenty_pages(service):
 # Failures of the service.
 
 
-def test_the_state_keeps_a_failure_with_its_time_and_the_next_walk_resumes(synced):
-    done = synced.sync(page(a_job("a"), token="2"), UpstreamError("AccessDeniedException"))
-    assert (done.error, done.as_of) == ("AccessDeniedException", rfc3339(NOW))
-    assert synced.state.last_error == LastError(
-        "AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND)
-    )
-    walk = synced.state.walk
-    assert (walk.next_token, walk.started_at) == ("2", minutes(1))
-    assert synced.sync(page()).error is None
-    assert synced.state.last_error is None
-
-
 @pytest.mark.parametrize("later,kept", [(timedelta(0), True), (SECOND, False)])
 def test_a_walk_that_fails_for_over_an_hour_restarts(later, kept, synced):
     failure = UpstreamError("InternalServerException")
@@ -223,11 +241,3 @@ def test_a_failure_does_not_undo_what_another_sync_saves_at_the_same_time(synced
     done = synced.sync(UpstreamError("AccessDeniedException"))
     assert done.as_of == synced.state.as_of == minutes(2)
     assert synced.state.last_error.name == "AccessDeniedException"
-
-
-def test_a_token_that_is_refused_twice_drops_the_walk(synced):
-    refused = TokenRefused("ValidationException")
-    done = synced.sync(page(token="2"), refused, page(token="2"), refused)
-    assert (done.error, synced.state.walk) == ("ValidationException", None)
-    assert [token for _, token in synced.asked] == [None, "2", None, "2"]
-    assert synced.state.full_walk_after == rfc3339(NOW + DAY)

@@ -1,13 +1,12 @@
 """A clock that was ahead for one run: every reader counts its times as unknown, and the next sync corrects them."""
 
-import json
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
-from jobledger.api.keyed_walks import settled_times
+from jobledger.api.keyed_traversals import settled_times
 from jobledger.ledger.as_of import refreshed
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
@@ -18,9 +17,9 @@ from jobledger.sync.progress import FULL_WALK_EVERY
 from jobledger.sync.shared import SharedSyncs
 from jobledger.times import SETTLING, known, rfc3339
 from testing.api import running_api
-from testing.builders import SCOPE, listed_job
+from testing.builders import NOW, SCOPE, listed_job
 from testing.digests import DigestWorld, sent, windows
-from testing.world import DAY, MINUTE, Clock, World
+from testing.world import DAY, MINUTE, World
 
 AHEAD = 30 * DAY
 FAMILY = Family.SNOMEDCT
@@ -46,11 +45,9 @@ def world():
     [(-AHEAD, True), (0, True), (60, True), (60.001, False), (AHEAD, False)],
 )
 def test_a_time_more_than_a_minute_ahead_is_unknown(ahead, is_known):
-    now = Clock().now()
-    time = rfc3339(now + timedelta(seconds=ahead))
-    assert known(time, now) == (time if is_known else None)
-    day = rfc3339(now + timedelta(seconds=ahead) + FULL_WALK_EVERY)
-    assert known(day, now, FULL_WALK_EVERY) == (day if is_known else None)
+    for more in (timedelta(0), FULL_WALK_EVERY):
+        time = rfc3339(NOW + timedelta(seconds=ahead) + more)
+        assert known(time, NOW, more) == (time if is_known else None)
 
 
 def test_no_reader_takes_the_time_for_known(world):
@@ -89,34 +86,25 @@ def test_the_next_sync_corrects_the_state_and_lists_what_is_new(world):
     assert world.ledger.state(FAMILY).full_walk_after == tomorrow
 
 
-def test_a_ledger_without_jobs_is_filled_after_a_run_ahead():
+def test_a_ledger_without_jobs_is_filled_after_a_run_ahead_and_a_walk_begun_ahead_begins_again():
     with World(hostile=False) as world:
         world.clock.forward(AHEAD)
         world.sync()
-        world.clock.forward(-AHEAD)
-        world.put(listed_job("new", 5))
-        world.sync()
-        assert world.statuses() == {"new": "COMPLETED"}
-        assert [change.job_id for change in world.changes()] == ["new"]
-
-
-def test_a_walk_that_began_ahead_begins_again():
-    with World([listed_job(f"{n:03}", n) for n in range(600)], hostile=False) as world:
-        world.clock.forward(AHEAD)
         state = world.ledger.state(FAMILY)
         begun = Walk(started_at=rfc3339(world.clock.now()), next_token="refused", pages=1)
         assert world.ledger.save_state(FAMILY, replace(state, walk=begun))
         world.clock.forward(-AHEAD)
+        world.put(*(listed_job(f"{n:03}", n) for n in range(600)))
         done = world.sync()
         assert (done.error, done.as_of) == (None, rfc3339(world.clock.now()))
-        assert len(world.statuses()) == 600
+        assert len(world.statuses()) == len(world.changes()) == 600
 
 
 def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
     everything = ["old", "running", "seen-ahead"]
     with running_api(world.database) as api:
         api.now = world.clock.now()
-        listed = [job["JobId"] for page in api.walk(MaxResults=1) for job in page]
+        listed = [job["JobId"] for page in api.traverse(MaxResults=1) for job in page]
         assert sorted(listed) == everything
         begun = settled_times(api.ledger, JobQuery(), rfc3339(api.now))
         assert begun == rfc3339(api.now - SETTLING)
@@ -125,7 +113,7 @@ def test_every_page_of_a_list_has_the_jobs_that_were_observed_ahead(world):
         api.now = world.clock.now() + timedelta(seconds=AHEAD)
         first = api.get("/jobs", MaxResults=1)
         api.now = world.clock.now()
-        rest = api.walk(MaxResults=1, NextToken=first.json["NextToken"])
+        rest = api.traverse(MaxResults=1, NextToken=first.json["NextToken"])
         found = [job["JobId"] for page in (first.jobs, *rest) for job in page]
         assert sorted(found) == everything
 
@@ -169,15 +157,3 @@ def test_digests_go_on_after_one_that_was_made_ahead_and_miss_no_change():
     failed = [{job["JobId"] for job in digest["Failed"]} for digest in sent(world)]
     assert failed == [set(), {"before"}, {"before", "after"}, set(), set()]
     assert not any(digest["CoversGap"] for digest in sent(world))
-
-
-def test_a_digest_says_that_the_last_sync_is_not_known():
-    digests = DigestWorld()
-    digests.now += timedelta(seconds=AHEAD)
-    digests.agree()
-    digests.now -= timedelta(seconds=AHEAD)
-    digests.run()
-    (digest,) = sent(digests)
-    assert (digest["AsOf"], digest["Verdict"]) == (None, "STALE")
-    text = json.loads(digests.topic.taken[0]["Message"])["email"]
-    assert text.startswith("STALE: the ledger has no known sync with Comprehend Medical;")

@@ -1,4 +1,4 @@
-"""GET /jobs with an Idempotency-Key: stores when the key's walk over the pages began.
+"""GET /jobs with an Idempotency-Key: stores when the key's traversal over the pages began.
 
 Imported only for requests that carry a key. The record holds that time and a hash of the query.
 """
@@ -23,15 +23,15 @@ _PAUSE_SECONDS = 0.1
 _ATTEMPTS = 10
 
 
-class KeyedWalks:
-    """The beginnings of walks, by key. `context` is Lambda's: it has the time that remains."""
+class KeyedTraversals:
+    """The beginnings of traversals, by key. `context` is Lambda's: it has the time that remains."""
 
     def __init__(
         self, client: Any, table_name: str, sleep: Callable[[float], object] = time.sleep
     ) -> None:
         self._sleep = sleep
         self._once = IdempotentOperation(
-            "walk",
+            "walk",  # in the keys of stored records
             table_name,
             client,
             REMEMBER_SECONDS,
@@ -41,7 +41,7 @@ class KeyedWalks:
         )
 
     def beginning(self, key: str, query: JobQuery, ledger: Ledger, now: str, context: Any) -> str:
-        """Return the beginning of this key's walk, in the form of `Position.as_of`. The first call sets it.
+        """Return the beginning of this key's traversal, in the form of `Position.as_of`. The first call sets it.
 
         Raises IdempotencyKeyReused for another query, RequestInProgress when another request takes longer
         than a second to set it, and LedgerUnavailable.
@@ -76,7 +76,7 @@ def settled_times(ledger: Ledger, query: JobQuery, now: str) -> str:
 
 
 @functools.cache
-def keyed_walks() -> KeyedWalks:
-    """Return the walks with a client of their own."""
+def keyed_traversals() -> KeyedTraversals:
+    """Return the traversals with a client of their own."""
     client = session().create_client("dynamodb", config=CONFIG)
-    return KeyedWalks(client, settings.required("IDEMPOTENCY_TABLE_NAME"))
+    return KeyedTraversals(client, settings.required("IDEMPOTENCY_TABLE_NAME"))

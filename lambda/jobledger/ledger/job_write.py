@@ -1,4 +1,7 @@
-"""Decides what a listing changes in the ledger, and divides it into transactions. No AWS calls."""
+"""What one listed job writes: its row and its change, its active row, and what it adds to the counters.
+
+`recording` reads what the ledger has of the jobs and sends the writes. This module calls no AWS service.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -11,16 +14,35 @@ from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_put
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.counts import expiration_period, month_of, submit_day
-from jobledger.ledger.job_facts import facts_of_job, facts_of_row, is_active
+from jobledger.ledger.job_facts import MODELLED, facts_of_job, facts_of_row, is_active
 from jobledger.ledger.output import output_of
-from jobledger.ledger.rows import is_counted, listed_at_of, status_of, supersedes
-from jobledger.ledger.table import TRANSACTION_LIMIT, Delete, Increment, Put, Row
+from jobledger.ledger.rows import (
+    change_row,
+    ended_row,
+    is_counted,
+    job_row,
+    listed_at_of,
+    observed_at_of,
+    status_of,
+)
+from jobledger.ledger.table import Check, Delete, Increment, Put, Row
 from jobledger.service import Family
+from jobledger.times import known, later_than
 
-# Each job changes at most five counts of a row: 250 names are below the 4 KB of an expression (see table).
-_JOBS_A_TRANSACTION = 50
-# A fifth of what DynamoDB writes in a second under one partition key: a larger transaction might never succeed.
-_BYTES_A_TRANSACTION = 100_000
+
+class RecordCall(msgspec.Struct, frozen=True):
+    """What is the same for all jobs of one call of `record`.
+
+    `scope` is `account/region/Family`, `listed_at` the time when the listing was requested. `unseen_since` is
+    set in a first fill only: it announces no new jobs, but keeps those that ended since then. Without `counted`,
+    the counters stay as they are.
+    """
+
+    family: Family
+    scope: str
+    listed_at: str
+    unseen_since: str | None = None
+    counted: bool = True
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -54,6 +76,23 @@ class Known(msgspec.Struct, frozen=True):
         return cls(row, tuple(ordered[:-1]), given)
 
 
+def supersedes(job: Job, listed_at: str, row: Row | None, now: datetime) -> bool:
+    """Whether a listed job is newer than its row: a later status, or the same one listed later.
+
+    A status only moves forward, and a final status does not change. `listed_at` is the time when the
+    listing was requested. A row that a wrong clock dated after `now` is superseded as well.
+    """
+    if row is None:
+        return True
+    if job.json == row["Job"] and "ExpiredUpstream" not in row:
+        return False
+    if job.rank != row["Rank"]:
+        return job.rank > int(row["Rank"])
+    if job.ended and job.status != status_of(row):
+        return False
+    return listed_at > (known(listed_at_of(row), now) or "")
+
+
 class JobWrite(msgspec.Struct, frozen=True, dict=True):
     """What a listed job changes; its row stays as it is unless the listing `replaces` it.
 
@@ -78,11 +117,6 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         return (self.known.row, *self.known.others) if self.known.row else ()
 
     @property
-    def replaced(self) -> Row | None:
-        """The row with the key of the job, before."""
-        return next((row for row in self.rows if row["SK"] == self.key), None)
-
-    @property
     def removed(self) -> list[Row]:
         """The rows of the job under other submit times. A job is one row."""
         return [row for row in self.rows if row["SK"] != self.key]
@@ -93,13 +127,13 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         row = self.known.row
         return self.replaces and (row is None or status_of(row) != self.job.status)
 
-    def is_announced(self, unseen_since: str | None) -> bool:
-        """Whether the change log has a row of it. In a first fill, new jobs have none (`unseen_since`)."""
-        return self.moves and (self.known.row is not None or unseen_since is None)
+    def is_announced(self, call: RecordCall) -> bool:
+        """Whether the change log gets a row of it. In a first fill, new jobs get none."""
+        return self.moves and (self.known.row is not None or call.unseen_since is None)
 
-    def ended_unseen(self, since: str | None) -> bool:
-        """Whether a first fill finds the job ended, not before `since`."""
-        ended_at = self.job.end_time or ""
+    def ended_unseen(self, call: RecordCall) -> bool:
+        """Whether a first fill finds that the job has ended lately."""
+        since, ended_at = call.unseen_since, self.job.end_time or ""
         return since is not None and ended_at >= since and self.known.row is None and self.job.ended
 
     def active_change(self, scope: str) -> Put | Delete | None:
@@ -115,6 +149,46 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
             followed = followed or ActiveJob(self.job.job_id, str(row["SK"]))
         return active_delete(scope, followed) if followed else None
 
+    def actions(
+        self, call: RecordCall, now: datetime, after: str | None
+    ) -> Iterator[Put | Check | Delete]:
+        """Yield the writes of the job row, of its change, and of the rows that it replaces.
+
+        The ledger first sees a new job `now`, but later than `after`.
+        """
+        replaced = next((row for row in self.rows if row["SK"] == self.key), None)
+        read = {":read": replaced["Version"]} if replaced else {}
+        if self.replaces:
+            row = self.known.row
+            observed_at = later_than(observed_at_of(row) if row else after, now)
+            written = self._row(call, observed_at)
+            if replaced:
+                yield Put(written, "Version = :read", read)
+            else:
+                yield Put(written, "attribute_not_exists(PK)")
+            if self.is_announced(call):
+                change = change_row(call.scope, self.job, row, observed_at)
+                yield Put(change, "attribute_not_exists(PK)")
+            elif self.ended_unseen(call):
+                # A fill after an erasure writes the same row again.
+                yield Put(ended_row(call.scope, self.job))
+        else:
+            yield Check({"PK": call.scope, "SK": self.key}, "Version = :read", read)
+        for other in self.removed:
+            key = {"PK": call.scope, "SK": str(other["SK"])}
+            yield Delete(key, "Version = :read", {":read": other["Version"]})
+
+    def _row(self, call: RecordCall, observed_at: str) -> Row:
+        job = self.job
+        new_status_at = observed_at if self.moves else None
+        row = job_row(call.scope, job, self.known.row, call.listed_at, new_status_at)
+        if self.counted_as:
+            row["CountedAs"] = self.counted_as
+        if not call.counted and job.status and job.status not in MODELLED:
+            # How many of these are counted by name depends on the counters.
+            del row["Counted"]
+        return row
+
     def periods(self) -> set[str]:
         """Return the submit days and months of the job, and the periods in which it expires and was to expire."""
         days = {submit_day(str(row["SK"])) for row in self.rows} | {submit_day(self.key)}
@@ -127,45 +201,10 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
         return days | {month_of(day) for day in days} | expirations
 
 
-def plan(scope: str, job: Job, listed_at: str, known: Known, now: datetime) -> JobWrite | None:
-    """Return what a listed job changes; None for nothing. `listed_at` and `now` as in `supersedes`."""
-    write = JobWrite(job, known, supersedes(job, listed_at, known.row, now))
-    return write if write.replaces or write.removed or write.active_change(scope) else None
-
-
-def batches(
-    scope: str,
-    writes: Iterable[JobWrite],
-    unseen_since: str | None,
-    *,
-    counted: bool,
-    one_by_one: bool,
-) -> Iterator[list[JobWrite]]:
-    """Split writes into transactions, in the order of submission, so that few counter rows change in each.
-
-    Each submit day, submit month and expiration day of a transaction is a counter row, all jobs are another
-    one, and one row is left for a check. Without `counted`, no counter row changes.
-    """
-    batch: list[JobWrite] = []
-    periods: set[str] = set()
-    written, size = 2, 0
-    most = _JOBS_A_TRANSACTION if counted else TRANSACTION_LIMIT
-    for write in sorted(writes, key=lambda write: write.key):
-        added = 1 + len(write.removed) + write.is_announced(unseen_since)
-        added += write.ended_unseen(unseen_since)
-        added += write.active_change(scope) is not None
-        touched = write.periods() if counted else set()
-        too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
-        too_large = size + len(write.job.json) > _BYTES_A_TRANSACTION
-        if batch and (one_by_one or len(batch) == most or too_many or too_large):
-            yield batch
-            batch, written, size, periods = [], 2, 0, set()
-        batch.append(write)
-        written += added
-        size += len(write.job.json)
-        periods |= touched
-    if batch:
-        yield batch
+def plan(call: RecordCall, job: Job, known: Known, now: datetime) -> JobWrite | None:
+    """Return what a listed job changes; None for nothing."""
+    write = JobWrite(job, known, supersedes(job, call.listed_at, known.row, now))
+    return write if write.replaces or write.removed or write.active_change(call.scope) else None
 
 
 def increments_of(scope: str, family: Family, writes: Iterable[JobWrite]) -> list[Increment]:
