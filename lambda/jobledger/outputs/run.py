@@ -130,12 +130,10 @@ class _Run:
         key = Job.key_of(change.submit_time, change.job_id)
         first = Waiting(change.family, change.job_id, key, 0, "")
         try:
-            self._look_for(first)
-        except NotUnderstood:
-            raise
+            self._try(first)
         except DeadlineReached:
             return False
-        except Exception as error:
+        except LedgerUnavailable as error:
             # Raising would make Lambda look for the earlier jobs again.
             _log_failure(first, error)
             return False
@@ -145,13 +143,9 @@ class _Run:
         """Look for a job that is due; return False when there is too little time. No job stops the others."""
         try:
             try:
-                self._look_for(waiting)
-            except (DeadlineReached, LedgerUnavailable):
-                raise
-            except Exception as error:
+                self._try(waiting)
+            except NotUnderstood as error:
                 _log_failure(waiting, error)
-                if not isinstance(error, NotUnderstood):
-                    self._postpone(waiting)
             self._in.outputs.done(waiting)
         except DeadlineReached:
             return False
@@ -171,6 +165,19 @@ class _Run:
             values[metrics.OUTPUTS_FAILING] = int(failing)
         if values:
             publish_metrics(values)
+
+    def _try(self, waiting: Waiting) -> None:
+        """Look for a job; one that fails, whatever else does not, is tried again later, so that others go on.
+
+        Raises NotUnderstood, DeadlineReached and LedgerUnavailable.
+        """
+        try:
+            self._look_for(waiting)
+        except (NotUnderstood, DeadlineReached, LedgerUnavailable):
+            raise
+        except Exception as error:
+            _log_failure(waiting, error)
+            self._postpone(waiting)
 
     def _look_for(self, waiting: Waiting) -> None:
         """Record what a job processed, or let it wait for the next attempt."""

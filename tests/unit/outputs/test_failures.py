@@ -88,6 +88,23 @@ def test_one_job_that_always_fails_stops_no_other_and_is_given_up(failure, monke
     assert {vars(one)["job_id"] for one in caplog.records} == {"job0001"}
 
 
+def test_one_job_of_a_batch_that_always_fails_stops_no_other(monkeypatch, caplog):
+    world = OutputsWorld(ended_job(1), ended_job(2))
+    world.put(1)
+    world.put(2)
+    record = world.outputs.record
+
+    def refuse(family, job_key, output):
+        if job_key.endswith("job0001"):
+            raise KeyError(CANARY)
+        return record(family, job_key, output)
+
+    monkeypatch.setattr(world.outputs.__class__, "record", lambda _, *given: refuse(*given))
+    assert world.end() == SENT
+    assert (world.output("job0002"), world.waiting()) == (READ, [("job0001", 1)])
+    assert CANARY not in caplog.text
+
+
 def test_a_batch_ends_when_the_time_runs_out_and_goes_on_there():
     world = OutputsWorld(*(ended_job(n) for n in range(1, 6)))
     for number in range(1, 6):
