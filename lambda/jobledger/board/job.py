@@ -85,7 +85,7 @@ def _value(name: str, value: Any) -> str:
 def _processed(output: Output) -> str:
     """Return what a job processed, and where its manifest was looked for if that is not known."""
     facts = [output.text]
-    if output.numbered and output.input_files is not None and not output.unprocessed_files:
+    if output.numbered and output.input_files is not None and output.left == 0:
         facts = [f"{output.input_files:,} files, all processed."]
     if output.characters is not None:
         facts.append(f"{output.characters:,} characters are billed.")
@@ -121,7 +121,7 @@ def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
         f"aws comprehendmedical {describe} --job-id={shlex.quote(job_id)} --region {region}",
     )
     output = output_in(job)
-    if output and output.unprocessed_files:
+    if output and output.left:
         yield _command("Files that were not processed", f"jobledger job --files {argument}")
     if path := s3_uri(job.get("OutputDataConfig")):
         yield _command("Output in S3", path)

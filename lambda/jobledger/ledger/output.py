@@ -61,18 +61,25 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.problem is None or any(number is not None for number in numbers)
 
     @property
+    def left(self) -> int | None:
+        """The files that were not processed; None when neither the manifest nor the list of them says how many."""
+        if self.unprocessed_files is not None or not self.error_codes:
+            return self.unprocessed_files
+        return sum(self.error_codes.values())
+
+    @property
     def notable(self) -> bool:
         """Whether files were not processed, or it is not known."""
-        return bool(self.problem or self.unprocessed_files)
+        return bool(self.problem or self.left)
 
     @property
     def text(self) -> str:
         """What a person is told, in a sentence without a place or a name."""
         if not self.numbered:
             return _PROBLEMS[self.problem or "Unavailable"]
-        files, left = self.input_files, self.unprocessed_files or 0
+        files, left = self.input_files, self.left
         if not left:
-            return "All files were processed."
+            return "All files were processed." if left == 0 else _UNKNOWN
         of = f"{left:,} of {files:,}" if files is not None else f"{left:,}"
         codes = ", ".join(f"{number:,} × {code}" for code, number in self.error_codes.items())
         why = codes or "the list of them could not be read"
@@ -84,6 +91,7 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.problem is None
 
 
+_UNKNOWN = "The manifest does not say whether all files were processed."
 _PROBLEMS: dict[str, str] = {
     "NoOutputLocation": "The job has no output location.",
     "BucketNotConfigured": "The job's manifest is outside of this deployment's output buckets.",

@@ -131,6 +131,12 @@ def test_the_board_says_why_files_were_not_processed_and_how_to_see_them(api, jo
         (Output(1, 0, 1, error_codes={"A": 1}), "1 of 1 files was not processed: 1 × A."),
         (Output(None, None, 5, 1), "5 files were not processed: the list of them could not be read."),
         (Output(400, 400, 0, 9), "All files were processed."),
+        (Output(400), "The manifest does not say whether all files were processed."),
+        (
+            Output(400, problem="AccessDenied", location="s3://b/ward-7"),
+            "The manifest does not say whether all files were processed.",
+        ),
+        (Output(400, error_codes={"A": 2}), "2 of 400 files were not processed: 2 × A."),
         (Output(2, 1, 1, 9, problem="TooLarge"), "1 of 2 files was not processed: the list of them could not be read."),
         (Output(problem="ManifestNotFound", location="s3://a/b"), "No manifest was found."),
         (DENIED, "S3 denied the manifest: it does not exist, or this deployment may not read it."),
