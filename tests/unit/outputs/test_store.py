@@ -146,8 +146,10 @@ def dripping(start: bytes, drop: bytes):
 
     threading.Thread(target=serve, daemon=True).start()
     with listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        over.set()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
 
 
 @pytest.mark.parametrize(
