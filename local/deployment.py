@@ -73,6 +73,7 @@ class LocalAws:
         """Start the stand-in; with `trickle`, a sample job starts every so many seconds."""
         command = [sys.executable, "-m", "local.comprehend_medical"]
         command += ["--port", str(self.options.comprehend_port)]
+        command += ["--s3-endpoint", self.options.aws_endpoint]
         if self.options.jobs:
             command += ["--jobs", str(self.options.jobs)]
         command += ["--trickle", str(trickle)]

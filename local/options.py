@@ -7,13 +7,15 @@ import shlex
 import socket
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.processes import LocalError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+# Where the jobs of the sample, of the documents and of the tests write.
+OUTPUT_BUCKETS = "clinical-notes-output,codes,my-notes,notes"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Options:
     comprehend_endpoint: str
     jobs: Path | None
     cdk_args: Sequence[str]
+
+    def reading_outputs(self) -> Options:
+        """Return the options with the setting outputBuckets, if the stand-in writes manifests and it is not given."""
+        given = any(argument.startswith("outputBuckets=") for argument in self.cdk_args)
+        if given or self.comprehend_port is None:
+            return self
+        setting = ["-c", f"outputBuckets={OUTPUT_BUCKETS}"]
+        return replace(self, cdk_args=[*setting, *self.cdk_args])
 
     @property
     def aws_endpoint(self) -> str:

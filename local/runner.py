@@ -84,7 +84,7 @@ def run(options: Options, signals: StopSignals, say: Progress) -> None:
     children = Children(options.state_dir, signals)
     ready = False
     try:
-        answers = deploy(LocalAws(options, children, environment), say)
+        answers = deploy(LocalAws(options.reading_outputs(), children, environment), say)
         write_environment(environment_file, answers)
         publish_ready(ready_file, answers)
         ready = True

@@ -11,6 +11,7 @@ from pathlib import Path
 from botocore import xform_name
 
 from local.comprehend_medical.families import OPERATIONS, Family, Verb
+from local.comprehend_medical.jobs import WILL_END_IN_PART
 from local.processes import LocalError
 from local.session import Session
 
@@ -19,6 +20,11 @@ MAIL_SECONDS = 60.0
 # The schedule syncs each minute, and alerts are sent once a minute.
 ALERT_SECONDS = 180.0
 SYNC_AGAIN_SECONDS = 5.0
+# A job's manifest is read when the stream has told that the job ended.
+OUTPUT_SECONDS = 60.0
+READ_DAYS = 30
+READS_MANIFESTS = "OutputsFunctionName"
+"""The stack's output, which it has with the setting outputBuckets only."""
 
 Check = Callable[[], None]
 
@@ -37,6 +43,7 @@ class Story:
         self._comprehend_endpoint = comprehend_endpoint
         self._check = check
         self._failing = ""
+        self._in_part = ""
 
     def parts(self) -> Iterator[str]:
         """Yield the parts as they happen."""
@@ -44,10 +51,14 @@ class Story:
         yield from self._requests()
         if self._comprehend_endpoint:
             yield from self._start_jobs(self._comprehend_endpoint)
+            if READS_MANIFESTS in self._session.outputs:
+                yield self._read_manifests()
         yield f"A digest of the last day, as {ADDRESS} gets it:\n\n{self._digest()}"
         if self._comprehend_endpoint:
             yield f"Waiting for an alert, up to {ALERT_SECONDS:.0f} s: will-fail fails in a quarter of a minute."
             yield self._alert()
+            if READS_MANIFESTS in self._session.outputs:
+                yield self._processed()
         yield f"$ jobledger doctor\n{self._session.doctor()}"
 
     def _subscribe(self) -> None:
@@ -71,26 +82,54 @@ class Story:
         """Start four jobs with the calls of the service, in the families of the deployment."""
         client = self._session.client("comprehendmedical", endpoint)
         families = self._session.families()
-        names = ("my-notes-1", "my-notes-2", "my-notes-3", "will-fail")
+        names = ("my-notes-1", "my-notes-2", WILL_END_IN_PART, "will-fail")
         lines = []
         for number, name in enumerate(names):
-            operation = start_of(families[number % len(families)])
+            family = families[number % len(families)]
+            operation = start_of(family)
             job_id = getattr(client, operation)(**job_named(name))["JobId"]
+            if name == WILL_END_IN_PART:
+                self._in_part = family
             lines.append(f"{operation.replace('_', '-')} --job-name {name}: {job_id}")
         self._failing = job_id
         yield "Four jobs are started, as with `aws comprehendmedical`:\n" + "\n".join(lines)
 
+    def _read_manifests(self) -> str:
+        """Let the manifests of the jobs be read that ended before the deployment."""
+        payload = json.dumps({"Days": READ_DAYS})
+        answer = self._invoke(READS_MANIFESTS, payload)
+        return f"What the jobs of the last {READ_DAYS} days processed is read, 100 jobs a minute: {payload} gives {answer}"
+
+    def _processed(self) -> str:
+        """Return what the job that ended in part processed, as the API shows it."""
+        asked = {"Family": self._in_part, "JobName": WILL_END_IN_PART, "MaxResults": "1"}
+        deadline = time.monotonic() + OUTPUT_SECONDS
+        while True:
+            self._check()
+            answer = self._session.request({**asked, "ConsistentRead": "true"})
+            jobs = answer["ComprehendMedicalAsyncJobPropertiesList"]
+            if (jobs and "Output" in jobs[0]) or time.monotonic() > deadline:
+                return self._session.exchange(asked, answer)
+            time.sleep(1)
+
+    def _invoke(self, output: str, payload: str) -> str:
+        """Return a function's result, as JSON."""
+        function = self._session.outputs[output]
+        invoked = self._session.client("lambda").invoke(
+            FunctionName=function, Payload=payload.encode()
+        )
+        answer: str = invoked["Payload"].read().decode()
+        if "FunctionError" in invoked:
+            raise LocalError(f"the function {function} failed: {answer}")
+        return answer
+
     def _digest(self) -> str:
         """Publish a digest of the last day, and return it as it comes by e-mail."""
-        function = self._session.outputs["DigestFunctionName"]
         # A window of its own, which does not affect the first digest of the schedule.
         end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
         start = end - datetime.timedelta(days=1)
         window = {"WindowStart": start.isoformat(), "WindowEnd": end.isoformat()}
-        payload = json.dumps(window).encode()
-        answer = self._session.client("lambda").invoke(FunctionName=function, Payload=payload)
-        if "FunctionError" in answer:
-            raise LocalError(f"the digest function failed: {answer['Payload'].read().decode()}")
+        self._invoke("DigestFunctionName", json.dumps(window))
         text = self._mail_of("DigestTopicArn", "", MAIL_SECONDS, self._check)
         if text is None:
             raise LocalError(f"no digest came by e-mail within {MAIL_SECONDS:.0f} s")

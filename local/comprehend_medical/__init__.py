@@ -16,7 +16,8 @@ In a test:
         ...
         assert server.calls()["Counts"] == {"ListPHIDetectionJobs": 4}
 
-`Server` binds port 0 by default, takes a `clock` that replaces time.time, and begins without jobs
+With `s3_endpoint`, the manifests of jobs that end are written there, and those of the sample account; some late, some
+damaged (`manifests.Kind`). `Server` binds port 0 by default, takes a `clock` that replaces time.time, and begins without jobs
 unless given some: `sample_jobs(now)` makes an account, `load_jobs(path)` and `read_jobs(content)`
 read what the AWS CLI prints. It has, in process, what `/_control/` offers over HTTP:
 
@@ -28,6 +29,8 @@ read what the AWS CLI prints. It has, in process, what `/_control/` offers over 
     put_jobs(jobs, replace)   POST jobs      {"Replace": {family: [job]}, "Delete": {family: [id]},
     delete_jobs(ids)                          "Put": {family: [job]}}
     jobs()                    GET jobs       every job as of now, late ones too, in submit order
+    outputs(write=False)      GET outputs    {family: {JobId: {"Kind": "Late", "Output": {…}}}}: what an
+                                             ended job's manifest says; POST also writes it to S3
     calls()                   GET calls      {"Counts": {operation: n},
                                               "Calls": [[time, operation]]}
     reset()                   POST reset     first settings, no faults, no calls; the jobs stay

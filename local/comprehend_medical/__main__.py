@@ -49,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help=f"start a sample job every so often, {MOST_SAMPLE_JOBS:,} in all (default 0: none)",
     )
+    parser.add_argument(
+        "--s3-endpoint",
+        default="",
+        metavar="URL",
+        help="write the manifests of ended jobs to this local S3",
+    )
     for field in fields(Settings):
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
@@ -76,7 +82,12 @@ def _server(arguments: argparse.Namespace) -> Server:
     # Jobs of an export stay unchanged; active sample jobs finish over time.
     jobs = load_jobs(Path(arguments.jobs)) if arguments.jobs else sample_jobs(time.time())
     return Server(
-        jobs, hostility, settings, active_jobs_finish=not arguments.jobs, port=arguments.port
+        jobs,
+        hostility,
+        settings,
+        active_jobs_finish=not arguments.jobs,
+        port=arguments.port,
+        s3_endpoint=arguments.s3_endpoint,
     )
 
 

@@ -11,7 +11,7 @@ from local.comprehend_medical.service import Service
 
 PATHS = (
     "GET or POST /_control/faults, GET or POST /_control/jobs, GET or POST /_control/settings, "
-    "GET /_control/calls, POST /_control/reset"
+    "GET or POST /_control/outputs, GET /_control/calls, POST /_control/reset"
 )
 
 
@@ -31,6 +31,8 @@ def control(service: Service, method: str, path: str, body: bytes) -> Any:
             return {"Jobs": _change_jobs(service, wanted)}
         case "GET", "jobs":
             return service.jobs()
+        case "GET" | "POST", "outputs":
+            return service.outputs(write=method == "POST")
         case "GET", "calls":
             return service.calls()
         case "POST", "reset":

@@ -13,6 +13,8 @@ ACTIVE = frozenset({"SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED"})
 ENDED = frozenset({"COMPLETED", "PARTIAL_SUCCESS", "FAILED", "STOPPED"})
 # A started job fails if its name begins like this, whatever the setting `outcome` is.
 WILL_FAIL = "will-fail"
+# Such a job ends in part, with a manifest that is there at once.
+WILL_END_IN_PART = "will-end-in-part"
 FAILURE_MESSAGE = "No documents could be read: access to the input bucket was denied."
 _ECHOED = ("JobName", "InputDataConfig", "LanguageCode", "DataAccessRoleArn", "KMSKey")
 
@@ -103,5 +105,7 @@ def life(properties: Properties, settings: Settings) -> Iterator[Step]:
     running = properties["SubmitTime"] + settings.submitted_seconds
     ended = running + settings.in_progress_seconds
     yield Step(running, {"JobStatus": "IN_PROGRESS"})
-    fails = properties.get("JobName", "").startswith(WILL_FAIL)
-    yield Step(ended, ending(properties, "FAILED" if fails else settings.outcome, ended))
+    name = properties.get("JobName", "")
+    outcome = "PARTIAL_SUCCESS" if name.startswith(WILL_END_IN_PART) else settings.outcome
+    outcome = "FAILED" if name.startswith(WILL_FAIL) else outcome
+    yield Step(ended, ending(properties, outcome, ended))

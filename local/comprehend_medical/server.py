@@ -32,8 +32,9 @@ class Server(Service):
         clock: Callable[[], float] = time.time,
         active_jobs_finish: bool = False,
         port: int = 0,
+        s3_endpoint: str = "",
     ) -> None:
-        super().__init__(jobs, hostility, settings, clock, active_jobs_finish)
+        super().__init__(jobs, hostility, settings, clock, active_jobs_finish, s3_endpoint)
         self._http = _HTTPServer(self, port)
         self.port: int = self._http.server_address[1]
         self.endpoint = f"http://{ADDRESS}:{self.port}"

@@ -22,6 +22,7 @@ from local.comprehend_medical.jobs import (
     new_job,
 )
 from local.comprehend_medical.model import check_input
+from local.comprehend_medical.outputs import JobOutputs, shown
 from local.comprehend_medical.sample import ACTIVE_EACH, plan_for, submitted_job
 from local.comprehend_medical.settings import Hostility, Settings, as_dict, changed
 from local.comprehend_medical.store import Store
@@ -47,18 +48,21 @@ class Service:
         settings: Settings | None = None,
         clock: Callable[[], float] = time.time,
         active_jobs_finish: bool = False,
+        s3_endpoint: str = "",
     ) -> None:
         self.hostility = self._first_hostility = hostility or Hostility()
         self.settings = self._first_settings = settings or Settings()
         self.clock = clock
         self._lock = threading.RLock()
-        self._store = Store()
+        self._outputs = JobOutputs(s3_endpoint, lambda: self.settings.manifest_seconds)
+        self._store = Store(self._outputs.end)
         self._tokens = Tokens(secrets.token_bytes(32))
         self._started: dict[tuple[Family, str], tuple[Properties, str]] = {}
         self._walks = 0
         self._store.load(jobs or {}, clock())
         if active_jobs_finish:
             self._let_finish()
+            self._outputs.end_all(self._store)
         self._forget()
 
     def _forget(self) -> None:
@@ -240,7 +244,7 @@ class Service:
         """Add jobs, or replace those with the same id; `replace` first drops all jobs and tokens."""
         with self._lock:
             if replace:
-                self._store = Store()
+                self._store = Store(self._outputs.end)
                 self._tokens = Tokens(secrets.token_bytes(32))
                 self._started.clear()
             for family, listed in jobs.items():
@@ -264,6 +268,14 @@ class Service:
                 family: [job.properties for job in shelf.in_submit_order()]
                 for family, shelf in self._store.shelves.items()
             }
+
+    def outputs(self, *, write: bool = False) -> dict[Family, Properties]:
+        """Return the kind and the `Output` of each ended job by its id; with `write`, write those that are not yet."""
+        with self._lock:
+            self._store.advance(self.clock(), self.hostility.expire_jobs)
+            if write:
+                self._outputs.write_all(self._store)
+            return shown(self._store)
 
     def count(self) -> int:
         """Return the number of jobs."""

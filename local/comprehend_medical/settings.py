@@ -55,6 +55,7 @@ class Settings:
     throttle_status: int = _setting(429, "HTTP status of TooManyRequestsException: 429 or 400")
     active_limit: int = _setting(10, "active jobs a family above which Start is refused")
     outcome: str = _setting("COMPLETED", f"how jobs started from now on end: {', '.join(OUTCOMES)}")
+    manifest_seconds: float = _setting(5.0, "how long after a job's end a late manifest is written")
     date_skew_seconds: float = _setting(0.0, "how far ahead the Date of answers is")
     seed: int = _setting(0, "seed of whatever is random in pages and orders")
 

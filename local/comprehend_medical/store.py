@@ -4,12 +4,12 @@ import bisect
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Any
 
 from local.comprehend_medical.families import Family
-from local.comprehend_medical.jobs import ACTIVE, Job, Step
+from local.comprehend_medical.jobs import ACTIVE, ENDED, Job, Step
 
 
 class Log:
@@ -100,9 +100,10 @@ class Shelf:
 
 
 class Store:
-    """All jobs and their due changes. Callers hold the service's lock."""
+    """All jobs and their due changes. Callers hold the service's lock. `on_end` is told of each job that ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[Family, Shelf, Job], None]) -> None:
+        self._on_end = on_end
         self.shelves = {family: Shelf() for family in Family}
         self._keys = count()
         self._due: list[tuple[float, int, Family]] = []
@@ -161,6 +162,8 @@ class Store:
             step, *rest = job.plan
             self.shelves[family].change(job, step.changes)
             self.schedule(family, job, rest)
+            if job.status in ENDED:
+                self._on_end(family, self.shelves[family], job)
         while expire and self._expiring and self._expiring[0][0] <= now:
             _, key, family = heapq.heappop(self._expiring)
             job = self.shelves[family].jobs.get(key)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.xdist_group("sample")
 
 AWS_CLI = ROOT / ".venv-awscli" / "bin"
 LONGEST_SILENCE = 2.0
+NAMES = ("my-notes-1", "my-notes-2", "will-end-in-part", "will-fail")
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +46,20 @@ def test_four_jobs_are_started_and_a_digest_and_an_alert_are_shown_as_they_come_
     started = re.findall(
         r"^start-[\w-]+-job --job-name (\S+): ([0-9a-f]{32})$", sample.output, re.MULTILINE
     )
-    assert [name for name, _ in started] == ["my-notes-1", "my-notes-2", "my-notes-3", "will-fail"]
+    assert [name for name, _ in started] == [*NAMES]
     for topic in ("DigestTopicArn", "JobAlertsTopicArn"):
         assert any(mail.rstrip() in sample.output for mail in mails(sample, topic)), topic
     alert = sample.output.split("The alert, as", 1)[1].split("\n$ ", 1)[0]
     assert dict(started)["will-fail"] in alert
     assert re.search(r"^Subject: \[job-ledger\] .*\d+ completed", sample.output, re.MULTILINE)
     assert sample.output.rstrip().splitlines()[-1] == f"The board: {sample.api_url}/board"
+
+
+def test_what_jobs_processed_is_shown_of_a_job_that_ends_in_part(sample):
+    shown = sample.output.split("&JobName=will-end-in-part&", 1)[1].split("\n$ ", 1)[0]
+    assert re.search(r'"UnprocessedFilesCount": [1-9]\d*,', shown)
+    assert '"ErrorCodes": {' in shown
+    assert "of the last 30 days processed is read" in sample.output
 
 
 def test_the_digest_counts_what_ended_in_its_window_before_the_first_sync(sample, begun):

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -224,7 +225,7 @@ def test_rows_of_other_families_are_neither_compared_nor_added():
 def test_after_a_first_fill_a_job_that_is_counted_meanwhile_hides_none_that_is_not():
     """The counters lack the one job, and the rows that were read the other; their numbers are the same."""
     world = Counted()
-    expires = {"ExpirationTime": NOW + DAY}
+    expires: Any = {"ExpirationTime": NOW + DAY}
     filled = [a_job("filled", **expires)]
     world.ledger.record(SNOMEDCT, filled, rfc3339(NOW), announce_new=False, counted=False)
     later = [a_job("meanwhile", **expires)]
