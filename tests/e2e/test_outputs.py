@@ -42,13 +42,13 @@ def jobs_of(deployment, **parameters):
 
 def sums(jobs):
     """The numbers of jobs by family and status, as a summary has them."""
-    found = {}
+    found: dict[str, dict[str, Counter[str]]] = {}
     for job in jobs:
         output = job.get("Output", {})
         if output.keys() & set(SUMS):
             of = found.setdefault(job["Family"], {}).setdefault(job["JobStatus"], Counter())
             of.update({name: output.get(name, 0) for name in SUMS})
-    return {family: dict(by_status) for family, by_status in found.items()}
+    return found
 
 
 @pytest.fixture(scope="module")
