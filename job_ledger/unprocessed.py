@@ -32,8 +32,11 @@ def unprocessed_files(job: Job, session: Any) -> list[UnprocessedFile]:
     client = session.create_client("s3")
     summary = _object(_read(client, bucket, key), "Summary")
     location = summary.get("UnprocessedFilesListLocation")
-    if not location or summary.get("UnprocessedFilesCount") == 0:
+    number = summary.get("UnprocessedFilesCount")
+    if str(number) == "0" or (not location and number is None):
         return []
+    if not location:
+        raise FilesUnavailable("The job's manifest names no list of files that were not processed.")
     *others, last = _places(str(location), bucket, key)
     for place in others:
         try:

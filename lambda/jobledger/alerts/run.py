@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +16,9 @@ from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notifier
 from jobledger.sqs import AlertQueue
 from jobledger.times import utc_now
+
+# With one more request, and with what else a run does, below the function's two minutes.
+_READING = timedelta(seconds=20)
 
 
 class Dependencies(msgspec.Struct, frozen=True):
@@ -75,8 +78,9 @@ def send_alerts(dependencies: Dependencies) -> dict[str, Any]:
 def _publish(dependencies: Dependencies, changes: Sequence[Change]) -> None:
     with step("Publish") as put:
         put("Jobs", len(changes))
-        outputs = _outputs(dependencies.ledger, changes) if dependencies.ledger else {}
-        notification = render(changes, dependencies.place, dependencies.now(), outputs)
+        ledger, now = dependencies.ledger, dependencies.now
+        outputs = _outputs(ledger, changes, now) if ledger else {}
+        notification = render(changes, dependencies.place, now(), outputs)
         dependencies.notifier.publish(dependencies.topic, notification)
     if dependencies.chat_topic is None:
         return
@@ -89,11 +93,16 @@ def _publish(dependencies: Dependencies, changes: Sequence[Change]) -> None:
         publish_metrics({metrics.CHAT_FAILURES: 1})
 
 
-def _outputs(ledger: Ledger, changes: Sequence[Change]) -> dict[str, Output]:
-    """Return what the jobs processed that a person reads of, by JobId; events do not say it."""
+def _outputs(
+    ledger: Ledger, changes: Sequence[Change], now: Callable[[], datetime]
+) -> dict[str, Output]:
+    """Return what the jobs processed that a person reads of, by JobId; events do not say it. A slow ledger tells of few."""
     found: dict[str, Output] = {}
+    until = now() + _READING
     try:
         for change in listed(changes):
+            if now() > until:
+                break
             row = ledger.find(change.job_id)
             if row and (output := output_of(row)):
                 found[change.job_id] = output

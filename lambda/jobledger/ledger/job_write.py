@@ -15,7 +15,7 @@ from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_p
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.counts import expiration_period, month_of, submit_day
 from jobledger.ledger.job_facts import MODELLED, facts_of_job, facts_of_row, is_active
-from jobledger.ledger.output import output_of
+from jobledger.ledger.output import ATTRIBUTE, output_of
 from jobledger.ledger.rows import (
     change_row,
     ended_row,
@@ -25,7 +25,7 @@ from jobledger.ledger.rows import (
     observed_at_of,
     status_of,
 )
-from jobledger.ledger.table import Check, Delete, Increment, Put, Row
+from jobledger.ledger.table import Check, Delete, Increment, Put, Row, text_of
 from jobledger.service import Family
 from jobledger.times import known, later_than
 
@@ -115,6 +115,12 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
     def rows(self) -> tuple[Row, ...]:
         """All rows of the job before."""
         return (self.known.row, *self.known.others) if self.known.row else ()
+
+    @property
+    def size(self) -> int:
+        """The length of the JSON in the row afterwards."""
+        output = text_of(self.known.row, ATTRIBUTE) if self.known.row else None
+        return len(self.job.json) + len(output or "")
 
     @property
     def removed(self) -> list[Row]:

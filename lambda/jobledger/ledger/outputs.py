@@ -14,7 +14,7 @@ import msgspec
 from jobledger.errors import LedgerUnavailable, NotUnderstood
 from jobledger.ledger.counters import Changes
 from jobledger.ledger.counts import submit_day
-from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row, has_ended
+from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import ATTRIBUTE, Output, output_of
 from jobledger.ledger.rows import checked, is_counted
@@ -123,8 +123,23 @@ class Outputs:
             "SK": f"{waiting.due}#{waiting.job_id}#{waiting.family}",
         }
 
-    def ended_without(self, family: Family, after: str, before: str) -> Iterator[JobFacts]:
-        """Yield the ended jobs without a complete output that were submitted between two times, the newest first."""
+    def last_due(self) -> str:
+        """Return when the last of the jobs that wait is due; empty when none does."""
+        answer = self._table.query(
+            KeyConditionExpression="PK = :outputs AND SK BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":outputs": {"S": self._partition},
+                ":first": {"S": "0"},
+                ":last": {"S": ":"},  # follows the digits
+            },
+            ScanIndexForward=False,
+            Limit=1,
+        )
+        found = [str(item["SK"]["S"]).partition("#")[0] for item in answer["Items"]]
+        return found[0] if found and is_time(found[0]) else ""
+
+    def jobs(self, family: Family, after: str, before: str) -> Iterator[JobFacts]:
+        """Yield the jobs that were submitted between two times, the newest first."""
         if before <= after:
             return iter(())
         rows = self._table.query_all(
@@ -137,8 +152,7 @@ class Outputs:
             ProjectionExpression=PROJECTION,
             ScanIndexForward=False,
         )
-        facts = readable(rows, partial(facts_of_row, family))
-        return (job for job in facts if has_ended(job) and not (job.output and job.output.complete))
+        return readable(rows, partial(facts_of_row, family))
 
 
 def _says_as_much(row: Row, output: Output) -> bool:

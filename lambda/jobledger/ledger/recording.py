@@ -232,13 +232,13 @@ def batches(
         added += write.active_change(call.scope) is not None
         touched = write.periods() if call.counted else set()
         too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
-        too_large = size + len(write.job.json) > _BYTES_A_TRANSACTION
+        too_large = size + write.size > _BYTES_A_TRANSACTION
         if batch and (one_by_one or len(batch) == most or too_many or too_large):
             yield batch
             batch, written, size, periods = [], 2, 0, set()
         batch.append(write)
         written += added
-        size += len(write.job.json)
+        size += write.size
         periods |= touched
     if batch:
         yield batch

@@ -26,6 +26,10 @@ _LONGEST_NUMBER = 16
 _MOST_FILES = 2_000_000
 _MOST_CODES = 50_000
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_LONGEST_ESCAPE, _PART = len(rb"\ud800"), 2**20
+# A key of S3 has 1,024 bytes, each of which can be an escape.
+_LONGEST_VALUE = 8_192
+_ABSENT = msgspec.Raw(b"null")
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -81,9 +85,9 @@ def read_codes(data: bytes | bytearray) -> dict[str, int]:
     try:
         counts = _counted(data)
     except (ValueError, RecursionError):
-        # JSON can carry lone surrogates, which msgspec refuses. The escape keeps its length and its backslash.
+        # JSON can carry lone surrogates, which msgspec refuses.
         try:
-            counts = _counted(_SURROGATE.sub(rb"\\ufffd", data))
+            counts = _counted(_without_surrogates(data))
         except (ValueError, RecursionError) as error:
             raise ManifestInvalid from error
     others = counts.pop(OTHER, 0)
@@ -93,39 +97,57 @@ def read_codes(data: bytes | bytearray) -> dict[str, int]:
     return named | ({OTHER: others} if others else {})
 
 
-class _File:
-    """A file of the list. None of them is kept: a list of 64 MB would be 300 MB of objects."""
-
-
-class _List(msgspec.Struct):
-    Files: list[_File]
-
-
 def _counted(data: bytes | bytearray) -> Counter[str]:
     """Count the files of a list by their code. Raises ValueError or RecursionError for any other JSON, and for text that is not JSON."""
     counts: Counter[str] = Counter()
-    number, the_file = 0, _File()
+    number = 0
 
-    def count(_: type, file: Any) -> _File:
-        nonlocal number
-        number += 1
-        if number > _MOST_FILES:
-            raise ObjectTooLarge("TooManyFiles")
-        code = _code_of(file)
-        counts[code if code in counts or len(counts) < _MOST_CODES else OTHER] += 1
-        return the_file
+    class File(msgspec.Struct, eq=False):
+        """A file of the list. No value of it is decoded before its length is known: one can be all of the 64 MB."""
 
-    msgspec.json.decode(data, type=_List, dec_hook=count)
+        Input: msgspec.Raw = _ABSENT
+        ErrorCode: msgspec.Raw = _ABSENT
+
+        def __post_init__(self) -> None:
+            nonlocal number
+            number += 1
+            if number > _MOST_FILES:
+                raise ObjectTooLarge("TooManyFiles")
+            code = _code_of(self.Input, self.ErrorCode)
+            counts[code if code in counts or len(counts) < _MOST_CODES else OTHER] += 1
+
+        # All are the same to the set, which so keeps one: a list of 64 MB would be 300 MB of objects.
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return 0
+
+    class Files(msgspec.Struct):
+        Files: set[File]
+
+    msgspec.json.decode(data, type=Files)
     return counts
 
 
-def _code_of(file: Any) -> str:
+def _code_of(name: msgspec.Raw, code: msgspec.Raw) -> str:
     """Return the code of a file, unless it can be something else: it is shown to every reader of the ledger."""
-    code = file.get("ErrorCode") if isinstance(file, dict) else None
-    if not isinstance(code, str) or not _CODE.fullmatch(code):
+    if max(len(name), len(code)) > _LONGEST_VALUE:
         return OTHER
-    name = file.get("Input")
-    return OTHER if isinstance(name, str) and code in name else code
+    named, found = msgspec.json.decode(name), msgspec.json.decode(code)
+    if not isinstance(found, str) or not _CODE.fullmatch(found):
+        return OTHER
+    return OTHER if isinstance(named, str) and found in named else found
+
+
+def _without_surrogates(data: bytes | bytearray) -> bytearray:
+    """Replace the escapes of surrogates, part by part; a part without end takes up to thirty times its size."""
+    text = data if isinstance(data, bytearray) else bytearray(data)
+    for start in range(0, len(text), _PART):
+        # With the rest of an escape that begins in this part. A replacement has its length, and keeps its backslash.
+        part = slice(start, start + _PART + _LONGEST_ESCAPE - 1)
+        text[part] = _SURROGATE.sub(rb"\\ufffd", text[part])
+    return text
 
 
 def _number(value: Any) -> int | None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from jobledger import metrics
 from jobledger.errors import DeadlineReached, JobLedgerError, LedgerUnavailable, NotUnderstood
 from jobledger.jobs import Job
-from jobledger.ledger.job_facts import JobFacts, is_final
+from jobledger.ledger.job_facts import JobFacts, has_ended, is_final
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output, output_of
 from jobledger.ledger.outputs import Outputs, Waiting
@@ -83,19 +83,22 @@ def queue_ended(
     outputs, now = dependencies.outputs, dependencies.now()
     after, upto = rfc3339(now - timedelta(days=days)), rfc3339(before or now)
     jobs = heapq.merge(
-        *(outputs.ended_without(family, after, upto) for family in dependencies.families),
+        *(outputs.jobs(family, after, upto) for family in dependencies.families),
         key=lambda job: job.submit_time or "",
         reverse=True,
     )
+    # A call that continues another one does so behind what that one has queued.
+    begin = max(now, parse(last)) if before and (last := outputs.last_due()) else now
     queued = 0
     for job in jobs:
         if remaining() < LONGEST_MILLISECONDS:
             # Jobs of the same time may be queued: queueing one twice is harmless.
             rest = parse(str(job.submit_time)) + timedelta(milliseconds=1)
             return {"Queued": queued, "Before": rfc3339(rest)}
-        due = now + timedelta(minutes=queued // _QUEUED_A_MINUTE)
-        outputs.wait(_queued(job, due, now))
-        queued += 1
+        if has_ended(job) and not (job.output and job.output.complete):
+            due = begin + timedelta(minutes=queued // _QUEUED_A_MINUTE)
+            outputs.wait(_queued(job, due, now))
+            queued += 1
     return {"Queued": queued}
 
 

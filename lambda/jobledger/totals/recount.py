@@ -78,7 +78,8 @@ def recount(
     verifies = state.counters_complete
     for month in months_to_recount(ledger, family, state.recounted or ""):
         check_deadline()
-        repaired = recount_month(ledger, family, month, submit_day(rfc3339(now())), check_deadline)
+        today = submit_day(rfc3339(now()))
+        repaired = recount_month(ledger, family, month, today, check_deadline, verifies=verifies)
         yield repaired if verifies else 0, {"recounted": month}
     repaired = recount_all(ledger, family)
     yield repaired if verifies else 0, {"recounted": None, "counted": LAYOUT}
@@ -106,24 +107,28 @@ def recount_month(
     month: str,
     today: str,
     check_deadline: Callable[[], None] = lambda: None,
+    *,
+    verifies: bool = True,
 ) -> int:
     """Count what is not counted, and replace counter rows that differ; return how many were replaced.
 
-    Rows of expiration days before `today` are not compared: nothing reads them any more. Raises
+    Without `verifies`, after a first fill, every counter row is compared by itself: a job that the counters lack, and
+    one that was added to them after the job rows were read, would look like the same job. Rows of expiration days before `today` are not compared: nothing reads them any more. Raises
     LedgerUnavailable, and what `check_deadline` raises before each row that differs; what was written before
     remains, complete.
     """
     recounted = _count(ledger, family, month)
     ledger.follow(family, recounted.active)
     repaired = _repair_expirations(
-        ledger, family, month, today, recounted.expirations, check_deadline
+        ledger, family, month, today, recounted.expirations, check_deadline, verifies=verifies
     )
     days = [f"{month}-{number:02}" for number in range(1, 32)]
     keys = [day_key(ledger.scope, family, day) for day in days]
     stored = {str(row["SK"]): counts_of(row) for row in ledger.table.batch_get(keys)}
     for day, key in zip(days, keys, strict=True):
         # Writers change rows between the two reads: a difference is only the reason to look again.
-        if stored.get(key["SK"], Counter()) != recounted.days[day]:
+        counted, jobs = stored.get(key["SK"], Counter()), recounted.days[day]
+        if counted != jobs or (jobs and not verifies):
             check_deadline()
             repaired += _repair(ledger, key, partial(_sum_of_jobs, ledger, family, day))
     key = month_key(ledger.scope, family, month)
@@ -197,6 +202,8 @@ def _repair_expirations(
     today: str,
     recounted: dict[str, Recounted],
     check_deadline: Callable[[], None],
+    *,
+    verifies: bool,
 ) -> int:
     """Replace the counts of one submit month in the rows of expiration days, where they differ."""
     rows = expirations(ledger.table, ledger.scope, today)
@@ -207,7 +214,7 @@ def _repair_expirations(
     }
     repaired = 0
     for period in sorted(stored.keys() | {period for period in recounted if period >= today}):
-        if stored.get(period, {}) != recounted.get(period, {}):
+        if not verifies or stored.get(period, {}) != recounted.get(period, {}):
             check_deadline()
             key = expiration_key(ledger.scope, family, period)
             repaired += _repair(ledger, key, partial(_expirations_of, ledger, family, period))

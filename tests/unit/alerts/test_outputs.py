@@ -1,6 +1,7 @@
 """What jobs processed, in an alert: read from the ledger when the alert is sent, because events do not say it."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from jobledger.ledger.output import Output
 from jobledger.ledger.outputs import Outputs
 from jobledger.service import Family
 from testing.builders import MemoryLedger
-from tests.unit.alerts.world import World, detail, event
+from tests.unit.alerts.world import NOW, World, detail, event
 
 PARTLY = Output(400, 388, 12, 123_456, 31, {"InternalServerError": 12}, "TooLarge", "s3://ward-7/M")
 
@@ -40,6 +41,20 @@ def test_an_alert_says_why_files_were_not_processed_and_names_no_place(world):
     email = json.loads(taken["Message"])["email"]
     assert "  12 of 400 files were not processed: 12 × InternalServerError.\n" in email
     assert "ward-7" not in taken["Message"]
+
+
+def test_an_alert_does_not_wait_for_a_slow_ledger(world, monkeypatch):
+    clock = [NOW]
+
+    def find(job_id: str) -> None:
+        clock[0] += timedelta(seconds=15)
+
+    monkeypatch.setattr(world.dependencies.ledger, "find", find)
+    world.dependencies = replace(world.dependencies, now=lambda: clock[0])
+    for number in range(3, 30):
+        world.waiting[f"receipt-{number}"] = event(number)
+    assert world.run() == 29
+    assert clock[0] - NOW <= timedelta(seconds=40)
 
 
 def test_an_alert_does_not_wait_for_the_ledger(world, monkeypatch):

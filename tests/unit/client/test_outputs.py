@@ -48,7 +48,7 @@ SUMMARY = {
 }
 
 
-def manifest(location: str | None, left: int | None = 2) -> dict[str, object]:
+def manifest(location: str | None, left: int | str | None = 2) -> dict[str, object]:
     return {"Summary": {"UnprocessedFilesListLocation": location, "UnprocessedFilesCount": left}}
 
 
@@ -89,7 +89,9 @@ def test_the_files_that_were_not_processed_are_read_with_the_callers_credentials
 @pytest.mark.parametrize(
     "objects, job, code, text",
     [
-        ({MANIFEST: manifest(None)}, JOB, 0, "The job processed all of its files."),
+        ({MANIFEST: manifest(None)}, JOB, 1, "The job's manifest names no list of files that"),
+        ({MANIFEST: manifest(None, None)}, JOB, 0, "The job processed all of its files."),
+        ({MANIFEST: manifest("x", "0")}, JOB, 0, "The job processed all of its files."),
         ({MANIFEST: manifest("x", 0)}, JOB, 0, "The job processed all of its files."),
         ({}, JOB, 1, "S3 answers AccessDenied for s3://codes/out/a b?/Manifest."),
         ({MANIFEST: manifest("x")}, JOB, 1, "S3 answers AccessDenied for s3://codes/out/a b?/x."),

@@ -126,6 +126,12 @@ def test_a_fill_counts_nothing_and_writes_a_hundred_rows_or_a_hundred_kilobytes(
         assert sizes(jobs, announce_new=False, counted=False) == expected
 
 
+def test_what_jobs_processed_counts_for_the_size_of_a_transaction():
+    jobs = of_one_day(20)
+    rows = {key: row | {"JobOutput": "o" * 10_000} for key, row in rows_of(jobs).items()}
+    assert sizes(jobs, rows, announce_new=False) == [9, 9, 2]
+
+
 def test_transactions_leave_room_for_the_change_of_a_known_job_and_for_each_day_and_month():
     jobs = of_one_day(60)
     assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]

@@ -242,16 +242,20 @@ def test_a_waiting_row_that_cannot_be_read_is_removed(damaged):
     assert Counter(pk for pk, _ in world.database.items)[f"{SCOPE}#outputs"] == 1
 
 
-def test_ended_jobs_without_output_are_found_the_newest_first():
+def test_jobs_between_two_times_are_found_the_newest_first_with_what_they_processed():
     jobs = [a_job(f"{n}", submitted=NOW - n * DAY, EndTime=NOW) for n in range(5)]
-    _, outputs = a_world(*jobs, a_job("active", "IN_PROGRESS"))
+    _, outputs = a_world(*jobs)
     outputs.record(SNOMEDCT, jobs[1].sort_key, PARTLY)
     outputs.record(SNOMEDCT, jobs[2].sort_key, MISSING)
-    found = outputs.ended_without(SNOMEDCT, rfc3339(NOW - 4 * DAY), rfc3339(NOW))
-    assert [job.job_id for job in found] == ["2", "3"]
-    assert not list(outputs.ended_without(SNOMEDCT, rfc3339(NOW), rfc3339(NOW)))
-    found = outputs.ended_without(SNOMEDCT, FAR_PAST, rfc3339(NOW + DAY))
-    assert [job.job_id for job in found] == ["0", "2", "3", "4"]
+    found = outputs.jobs(SNOMEDCT, rfc3339(NOW - 4 * DAY), rfc3339(NOW))
+    assert [(job.job_id, job.output) for job in found] == [
+        ("1", PARTLY),
+        ("2", MISSING),
+        ("3", None),
+    ]
+    assert not list(outputs.jobs(SNOMEDCT, rfc3339(NOW), rfc3339(NOW)))
+    found = outputs.jobs(SNOMEDCT, FAR_PAST, rfc3339(NOW + DAY))
+    assert [job.job_id for job in found] == ["0", "1", "2", "3", "4"]
 
 
 def test_an_output_has_a_bounded_size():

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from jobledger.errors import LedgerUnavailable
 from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
 from jobledger.service import Family
+from jobledger.times import rfc3339
 from jobledger.totals.recount import months_to_recount, recount_all, recount_month
 from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
 from testing.counted import TODAY, Counted
@@ -218,3 +220,21 @@ def test_rows_of_other_families_are_neither_compared_nor_added():
     for key in ("expires#2026-11-24~2026-11-23#PHI", "month#2026-11#PHI", "all#PHI"):
         world.falsify(key, {"12#2026-11-23T11#LOST": 1, "Jobs#COMPLETED": 7})
     assert recount(world) + recount_all(world.ledger, SNOMEDCT) == 0
+
+
+def test_after_a_first_fill_a_job_that_is_counted_meanwhile_hides_none_that_is_not():
+    """The counters lack the one job, and the rows that were read the other; their numbers are the same."""
+    world = Counted()
+    expires: Any = {"ExpirationTime": NOW + DAY}
+    filled = [a_job("filled", **expires)]
+    world.ledger.record(SNOMEDCT, filled, rfc3339(NOW), announce_new=False, counted=False)
+    later = [a_job("meanwhile", **expires)]
+
+    def write(operation: str) -> None:
+        if operation == "query" and later:
+            world.record(later.pop())
+
+    world.database.after = write
+    recount_month(world.ledger, SNOMEDCT, "2026-11", TODAY, verifies=False)
+    recount_all(world.ledger, SNOMEDCT)
+    world.agree()

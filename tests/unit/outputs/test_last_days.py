@@ -80,6 +80,37 @@ def test_what_there_is_no_time_to_queue_is_queued_by_the_next_call():
     assert sorted({job_id for job_id, _ in world.waiting()}) == sorted(world.jobs)
 
 
+def test_no_more_become_due_in_a_minute_when_calls_continue_one_another():
+    world = OutputsWorld(*(ended_job(n) for n in range(1, 451)))
+    before: datetime | None = None
+    while True:
+        times = iter([run.LONGEST_MILLISECONDS] * 150)
+        world.left = partial(next, times, 0)
+        answer = world.queue_days(1, before)
+        if "Before" not in answer:
+            break
+        before = parse(answer["Before"])
+    world.left = lambda: 300_000
+    found = []
+    while world.waiting():
+        found.append(world.due()["LookedFor"])
+        world.now += MINUTE
+    assert max(found) <= 150
+    assert sum(found) >= 450
+
+
+def test_a_call_ends_in_time_however_many_jobs_need_not_be_queued():
+    world = OutputsWorld(*(ended_job(n) for n in range(1, 21)), ended_job(30, "IN_PROGRESS"))
+    for number in range(1, 21):
+        world.put(number)
+    world.end()
+    world.left = partial(next, iter([run.LONGEST_MILLISECONDS] * 5), 0)
+    answer = world.queue_days(1)
+    assert answer["Queued"] == 0
+    world.left = lambda: 300_000
+    assert world.queue_days(1, parse(answer["Before"])) == {"Queued": 0}
+
+
 def test_the_handler_takes_each_payload(monkeypatch):
     from jobledger.handlers import outputs as handler
     from testing.api import Context

@@ -184,13 +184,11 @@ def test_more_distinct_codes_than_are_kept_are_counted_together(monkeypatch):
             {"ErrorCode": 7},
             {"ErrorCode": ["A"]},
             {},
-            [],
-            "A",
-            None,
         ),
         *({"ErrorCode": ""}, {"ErrorCode": "a b"}, {"ErrorCode": "a/b"}, {"ErrorCode": "ä"}),
         *({"ErrorCode": "A\n"}, {"ErrorCode": "A" * 65}, {"ErrorCode": "\ud800"}),
         {"Input": "s3://in/ward-7.txt", "ErrorCode": "ward-7.txt"},
+        {"Input": "a" * 10_000, "ErrorCode": "A"},
     ],
 )
 def test_what_is_no_code_is_counted_as_other(file):
@@ -223,6 +221,7 @@ def test_a_lone_surrogate_beside_the_codes_is_read():
             b'{"Files": [' * 9999,
         ),
         listed("A") + b"]",
+        *(b'{"Files": [[]]}', b'{"Files": ["A"]}', b'{"Files": [null]}'),
         b'{"Files": [' + b"[" * 100_000,
     ],
 )
@@ -261,3 +260,33 @@ def test_the_largest_list_takes_little_memory_beside_itself(file):
     assert sum(counts.values()) == number
     assert peak < 40 * 2**20
     assert sys.getsizeof(counts) < 1000
+
+
+_LONE = rb"xy\ud800"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "before, repeated, after",
+    [
+        (b'{"Files":[{"ErrorMessage":"', _LONE, b'"}]}'),
+        (b'{"Files":[{"Input":"%s"' % _LONE, b',"Input":"%s"' % _LONE, b"}]}"),
+        (b'{"Files":[{"Input":"\xf0\x9f\x98\x80', b"a", b'"}]}'),
+        (b'{"Files":[{"ErrorCode":[[]', b",[[[[[[]]]]]]", b"]}]}"),
+        (b'{"Files":[{"ErrorMessage":[{}', b",{}", b"]}]}"),
+    ],
+)
+def test_no_list_takes_much_more_memory_than_its_size(before, repeated, after):
+    data = bytearray(before) + repeated * ((LIST_BYTES - 100) // len(repeated)) + after
+    tracemalloc.start()
+    counts = read_codes(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counts == {"OTHER": 1}
+    assert peak < 60 * 2**20
+
+
+def test_a_lone_surrogate_is_replaced_wherever_parts_of_the_list_meet(monkeypatch):
+    for size in range(1, 40):
+        monkeypatch.setattr(module, "_PART", size)
+        test_a_lone_surrogate_beside_the_codes_is_read()

@@ -129,8 +129,8 @@ def test_a_server_that_hangs_is_given_up(connect):
 
 @contextmanager
 def dripping(start: bytes, drop: bytes):
-    """A server that sends a drop every twentieth of a second, for ever."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    """A server that sends a drop every twentieth of a second, until the test ends."""
+    listener, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
     def serve():
         connection, _ = listener.accept()
@@ -138,15 +138,18 @@ def dripping(start: bytes, drop: bytes):
             connection.recv(65536)
             connection.sendall(start)
             try:
-                while True:
+                # Not `time.sleep`, which later tests replace.
+                while not over.wait(0.05):
                     connection.sendall(drop)
-                    time.sleep(0.05)
             except OSError:
                 pass
 
     threading.Thread(target=serve, daemon=True).start()
     with listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The daily walk over everything and the recount of the counters, on a service whose answers are given."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,9 @@ def recounts(
     """The months that are recounted from now on; each has a row that is replaced."""
     months: list[str] = []
 
-    def recount(ledger: Ledger, family: Family, month: str, today: str, _: object) -> int:
+    def recount(
+        ledger: Ledger, family: Family, month: str, today: str, *_: object, **more: Any
+    ) -> int:
         assert (family, today) == (PHI, "2026-11-23")
         months.append(month)
         before(month)
