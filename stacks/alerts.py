@@ -150,7 +150,7 @@ def _function(
     allow_publishing(function.own_role, statements, deployment.key)
     if deployment.settings.output_buckets:
         # Events do not say what jobs processed.
-        deployment.ledger.grant_finding(function.own_role)
+        deployment.ledger.grant_querying(function.own_role)
     return function
 
 

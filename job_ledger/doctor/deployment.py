@@ -1,6 +1,7 @@
 """A deployment as CloudFormation describes it, and the calls with which checks look at it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -126,9 +127,11 @@ class Deployment:
         except JobLedgerError as error:
             raise CouldNotLook(str(error), "docs/api.md#calling-the-api") from error
 
-    def document(self, path: str, *more: int) -> dict[str, Any]:
+    def document(
+        self, path: str, *more: int, query: Sequence[tuple[str, str]] = ()
+    ) -> dict[str, Any]:
         """Return the API's document at a path, with the status 200 or one of `more`."""
-        answer = self.send(Request("GET", path, headers={"Accept": JSON}))
+        answer = self.send(Request("GET", path, list(query), headers={"Accept": JSON}))
         if answer.status == 403:
             meaning = f"The API refuses GET {path} to these credentials."
             raise CouldNotLook(meaning, "docs/security.md#access", "execute-api:Invoke")

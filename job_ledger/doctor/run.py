@@ -5,7 +5,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from job_ledger.doctor import api, cost, functions, monitoring, notifications, stack, sync, table
+from job_ledger.doctor import (
+    api,
+    cost,
+    functions,
+    monitoring,
+    notifications,
+    outputs,
+    stack,
+    sync,
+    table,
+)
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, Finding, Status
 
@@ -15,6 +25,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *api.CHECKS,
     *sync.CHECKS,
     *functions.CHECKS,
+    *outputs.CHECKS,
     *notifications.CHECKS,
     *monitoring.CHECKS,
     *table.CHECKS,

@@ -16,6 +16,7 @@ _NEEDED = {
     "ApiFunctionRole": ("dynamodb:Query", "lambda:InvokeFunction"),
     "ChangesFunctionRole": ("events:PutEvents", "dynamodb:GetRecords"),
     "DigestFunctionRole": ("sns:Publish", "dynamodb:PutItem", "kms:GenerateDataKey"),
+    "OutputsFunctionRole": ("s3:GetObject", "dynamodb:PutItem"),
     "SyncFunctionRole": ("dynamodb:PutItem", "kms:Decrypt", "logs:PutLogEvents"),
     "WidgetFunctionRole": ("dynamodb:Query",),
 }

@@ -34,10 +34,11 @@ class Kind(StrEnum):
     LIST_DENIED = "ListDenied"
 
 
-_DAMAGED = {Kind.LATE: 8, Kind.MISSING: 4, Kind.DENIED: 4, Kind.NOT_JSON: 2, Kind.OTHER_FIELDS: 2}
-_OF_COMPLETED = {Kind.WHOLE: 70, Kind.NUMBERS_AS_TEXT: 10, **_DAMAGED}
+# In a hundred.
+_DAMAGED = {Kind.LATE: 4, Kind.MISSING: 2, Kind.DENIED: 2, Kind.NOT_JSON: 1, Kind.OTHER_FIELDS: 1}
+_OF_COMPLETED = {Kind.WHOLE: 80, Kind.NUMBERS_AS_TEXT: 10, **_DAMAGED}
 _OF_PARTIAL = {
-    Kind.WHOLE: 40,
+    Kind.WHOLE: 50,
     Kind.NUMBERS_AS_TEXT: 10,
     Kind.LIST_BELOW: 12,
     Kind.LIST_AS_URI: 12,

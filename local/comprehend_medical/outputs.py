@@ -13,8 +13,10 @@ from local.comprehend_medical.writer import Writer
 class JobOutputs:
     """The outputs of the jobs of a store, whose lock the callers hold. Without an endpoint nothing is written."""
 
-    def __init__(self, s3_endpoint: str, late_seconds: Callable[[], float]) -> None:
-        self._writer = Writer(s3_endpoint, late_seconds) if s3_endpoint else None
+    def __init__(
+        self, s3_endpoint: str, late_seconds: Callable[[], float], look_for_ends: Callable[[], None]
+    ) -> None:
+        self._writer = Writer(s3_endpoint, late_seconds, look_for_ends) if s3_endpoint else None
         self._written: set[str | None] = set()
 
     def end(self, family: Family, shelf: Shelf, job: Job) -> None:
@@ -35,6 +37,11 @@ class JobOutputs:
         """Write the outputs of all ended jobs that are not written yet, and leave the jobs as they are."""
         for family, job in _ended(store):
             self._write(family, job)
+
+    def wait(self) -> None:
+        """Wait until all is written that is not late. The only caller is a test's control request."""
+        if self._writer:
+            self._writer.wait()
 
     def _write(self, family: Family, job: Job) -> None:
         if self._writer and job.job_id not in self._written:

@@ -54,15 +54,18 @@ class Service:
         self.settings = self._first_settings = settings or Settings()
         self.clock = clock
         self._lock = threading.RLock()
-        self._outputs = JobOutputs(s3_endpoint, lambda: self.settings.manifest_seconds)
-        self._store = Store(self._outputs.end)
         self._tokens = Tokens(secrets.token_bytes(32))
         self._started: dict[tuple[Family, str], tuple[Properties, str]] = {}
         self._walks = 0
-        self._store.load(jobs or {}, clock())
-        if active_jobs_finish:
-            self._let_finish()
-            self._outputs.end_all(self._store)
+        with self._lock:  # the outputs have a thread, which looks at the jobs
+            self._outputs = JobOutputs(
+                s3_endpoint, lambda: self.settings.manifest_seconds, self._advance
+            )
+            self._store = Store(self._outputs.end)
+            self._store.load(jobs or {}, clock())
+            if active_jobs_finish:
+                self._let_finish()
+                self._outputs.end_all(self._store)
         self._forget()
 
     def _forget(self) -> None:
@@ -76,11 +79,16 @@ class Service:
             for job in [job for job in shelf.jobs.values() if job.status in ACTIVE]:
                 self._store.schedule(family, job, plan_for(job.properties, now))
 
+    def _advance(self) -> None:
+        """Let all happen that is due."""
+        with self._lock:
+            self._store.advance(self.clock(), self.hostility.expire_jobs)
+
     def start_sample_job(self, rng: random.Random) -> None:
         """Start a sample job of any family, unless the family has enough active ones."""
         with self._lock:
             now, family = self.clock(), rng.choice(list(Family))
-            self._store.advance(now, self.hostility.expire_jobs)
+            self._advance()
             if self._store.shelves[family].active() < ACTIVE_EACH:
                 properties = submitted_job(rng, family, now)
                 job = self._store.put(family, properties)
@@ -263,19 +271,22 @@ class Service:
     def jobs(self) -> dict[Family, list[Properties]]:
         """Return all current jobs, each family in submission order; times are epoch seconds."""
         with self._lock:
-            self._store.advance(self.clock(), self.hostility.expire_jobs)
+            self._advance()
             return {
                 family: [job.properties for job in shelf.in_submit_order()]
                 for family, shelf in self._store.shelves.items()
             }
 
     def outputs(self, *, write: bool = False) -> dict[Family, Properties]:
-        """Return the kind and the `Output` of each ended job by its id; with `write`, write those that are not yet."""
+        """Return the kind and the `Output` of each ended job by its id; `write` first writes those that are not yet."""
         with self._lock:
-            self._store.advance(self.clock(), self.hostility.expire_jobs)
+            self._advance()
             if write:
                 self._outputs.write_all(self._store)
-            return shown(self._store)
+            found = shown(self._store)
+        if write:
+            self._outputs.wait()
+        return found
 
     def count(self) -> int:
         """Return the number of jobs."""

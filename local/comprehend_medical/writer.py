@@ -17,14 +17,18 @@ _FAILED = (OSError, http.client.HTTPException)
 class Writer:
     """Writes objects to a local S3 over plain HTTP, unsigned, and makes the buckets that are missing.
 
-    `late_seconds` says how long after its end a late job's manifest is written, whenever it is asked.
+    `late_seconds` says how long after its end a late job's manifest is written, whenever it is asked. The writer calls
+    `look_for_ends` when it is idle: otherwise the call that shows that a job ended would be what makes its manifest.
     """
 
-    def __init__(self, endpoint: str, late_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, endpoint: str, late_seconds: Callable[[], float], look_for_ends: Callable[[], None]
+    ) -> None:
         parts = urllib.parse.urlsplit(endpoint)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         self._late_seconds = late_seconds
-        self._new = queue.SimpleQueue[tuple[float, Outcome]]()
+        self._look_for_ends = look_for_ends
+        self._new = queue.Queue[tuple[float, Outcome]]()
         self._late: list[tuple[float, Outcome]] = []
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -32,17 +36,25 @@ class Writer:
         """Write what a job writes that ended at a time, soon or when it is late."""
         self._new.put((ended, outcome))
 
+    def wait(self) -> None:
+        """Wait until all is written that is not late."""
+        self._new.join()
+
     def _run(self) -> None:
         while True:
             try:
                 ended, outcome = self._new.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
                 self._write_late()
+                # S3 would close an idle connection, which is noticed at the next write only.
+                self._connection.close()
+                self._look_for_ends()
                 continue
             if outcome.kind is Kind.LATE:
                 self._late.append((ended, outcome))
             else:
                 self._write(outcome)
+            self._new.task_done()
 
     def _write_late(self) -> None:
         before = time.time() - self._late_seconds()

@@ -8,6 +8,7 @@ import random
 from typing import Any
 
 from jobledger.service import Family, list_method
+from local.comprehend_medical.manifests import WITH_MANIFEST
 from tests.e2e.stack import LIST
 
 FAMILIES = tuple(str(family) for family in Family if family is not Family.PHI)
@@ -53,8 +54,9 @@ def made_up_job(source: random.Random, now: datetime.datetime) -> dict[str, obje
     )
     ended = submitted + datetime.timedelta(seconds=source.randint(60, 3000))
     status = source.choice(ENDED)
+    job_id = f"{source.getrandbits(128):032x}"
     job: dict[str, object] = {
-        "JobId": f"{source.getrandbits(128):032x}",
+        "JobId": job_id,
         "JobName": source.choice(NAMES),
         "JobStatus": status,
         "SubmitTime": rfc3339(submitted),
@@ -68,8 +70,8 @@ def made_up_job(source: random.Random, now: datetime.datetime) -> dict[str, obje
     }
     if status in ("FAILED", "PARTIAL_SUCCESS"):
         job["Message"] = 'Not one of the documents could be read: "a\\b"'
-    if status == "PARTIAL_SUCCESS":
-        job["ManifestFilePath"] = "out/Manifest"
+    if status in WITH_MANIFEST:
+        job["ManifestFilePath"] = f"out/ü/{job_id}/Manifest"
     if source.random() < 0.1:
         del job["JobName"]
     return job

@@ -12,7 +12,7 @@ import pytest
 from local.options import ROOT
 from tests.e2e.account import COUNTS, FEW, made_up_jobs
 from tests.e2e.deployment import Deployment, deployed
-from tests.e2e.enforced import ALLOWED_ACCOUNT, Enforced
+from tests.e2e.enforced import ALLOWED_ACCOUNT, OUTPUT_KEY, Enforced
 from tests.e2e.local_aws import own_aws
 
 
@@ -27,7 +27,13 @@ def deployment() -> Iterator[Deployment]:
 def enforced() -> Iterator[Enforced]:
     with own_aws(ROOT / ".local" / "enforced", made_up_jobs(FEW), enforce_iam=True) as own:
         accounts = f"allowedAccounts={ALLOWED_ACCOUNT}"
-        outputs = own.deploy("chatDigests=true", "includeJobDetails=true", accounts)
+        settings = (
+            "chatDigests=true",
+            "includeJobDetails=true",
+            "outputBuckets=codes/out/",
+            accounts,
+        )
+        outputs = own.deploy(*settings, f"outputKeyArns={OUTPUT_KEY}")
         yield Enforced(*own.places(outputs), own)
 
 

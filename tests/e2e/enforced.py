@@ -18,6 +18,8 @@ from tests.e2e.stack import Answer, Stack
 from tests.infrastructure.template_reading import listed, path_of
 
 ALLOWED_ACCOUNT = "222233334444"
+# MiniStack's S3 does not use it.
+OUTPUT_KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ACCOUNT_ROOT = Credentials("test", "test")
 
 
@@ -106,6 +108,15 @@ class Enforced(Stack):
             sent = dict(request.headers.items())
             sent["Authorization"] += spoil
         return self.send(path, method=method, body=data, **sent)
+
+    def with_role(self, role: str, service: str) -> Any:
+        """A client with a role's credentials."""
+        arn = f"arn:aws:iam::000000000000:role/{self.name(role)}"
+        sts = self.client("sts")
+        found = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        return self.client(
+            service, found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]
+        )
 
     def caller(self, *policies: str) -> Credentials:
         """A new user of the account with these managed policies."""

@@ -16,6 +16,8 @@ from tests.e2e.stack import is_complete, wait_until
 
 Use = Callable[[Enforced], None]
 # The bucket that `cdk bootstrap` makes.
+SCOPE = "000000000000/us-east-1"
+PHI, CHANGES, OUTPUTS = f"{SCOPE}/PHI", f"{SCOPE}#changes", f"{SCOPE}#outputs"
 ANSWERS = "cdk-hnb659fds-assets-000000000000-us-east-1"
 
 
@@ -189,14 +191,14 @@ def digest_after_an_error(stack: Enforced) -> None:
 
 
 def alert(stack: Enforced) -> None:
-    """A change that waits for an alert; none waits after it."""
-    change = {"Family": "PHI", "JobId": "0" * 32, "JobStatus": "FAILED"}
+    """A change of a job that waits for an alert; none waits after it."""
+    change = {"Family": "PHI", "JobId": ended_job(stack)["JobId"], "JobStatus": "FAILED"}
     detail = change | {"EventId": uuid.uuid4().hex}
     queue, body = stack.name("JobAlerts/Waiting"), json.dumps({"detail": detail})
     stack.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
     log = _log(stack, "JobAlerts/Function")
     # The schedule's run may have been first: then this one has sent none.
-    for said in ("Error", "not deleted", "ChatFailures"):
+    for said in ("Error", "not deleted", "not read", "ChatFailures"):
         assert said not in log, log
 
 
@@ -220,6 +222,54 @@ def widget_of_active_jobs(stack: Enforced) -> None:
     """The widget's list of active jobs, which reads their rows."""
     follow_a_job(stack)
     assert "on this page" in stack.invoke("Widget/Function", Action="List", Active="true")
+
+
+def ended_job(stack: Enforced) -> dict[str, Any]:
+    """A job of the account that has a manifest, as its row has it."""
+    rows = (row for row in stack.rows() if row["PK"]["S"] == PHI and "Job" in row)
+    jobs = (json.loads(row["Job"]["S"]) | {"SK": row["SK"]["S"]} for row in rows)
+    return next(job for job in jobs if str(job.get("ManifestFilePath")).startswith("out/ü/"))
+
+
+def _row_of(stack: Enforced, job: dict[str, Any]) -> dict[str, Any]:
+    key = {"PK": {"S": PHI}, "SK": {"S": job["SK"]}}
+    return {"TableName": stack.outputs["LedgerTableName"], "Key": key}
+
+
+def output(stack: Enforced) -> None:
+    """What a job processed, when Lambda hands over its end from the stream."""
+    job, table = ended_job(stack), stack.client("dynamodb")
+    # A job that has an output is not looked for again.
+    table.update_item(**_row_of(stack, job), UpdateExpression="REMOVE JobOutput")
+    write_object(stack, job["ManifestFilePath"], b'{"Summary": {"InputFileCount": 3}}')
+    kept = ("JobId", "JobStatus", "SubmitTime", "EndTime")
+    change = {name: job[name] for name in kept} | {"Family": "PHI", "ObservedAt": job["EndTime"]}
+    change |= {"PK": CHANGES, "SK": f"{job['EndTime']}#{job['JobId']}"}
+    image = {name: {"S": value} for name, value in change.items()}
+    inner = {"SequenceNumber": "1", "NewImage": image, "Keys": {"PK": image["PK"]}}
+    record = {"eventName": "INSERT", "dynamodb": inner}
+    assert stack.invoke("Outputs/Function", Records=[record]) == {"batchItemFailures": []}
+    row = table.get_item(**_row_of(stack, job), ConsistentRead=True)["Item"]
+    assert json.loads(row.get("JobOutput", {}).get("S", "{}")) == {"InputFileCount": 3}
+
+
+def write_object(stack: Enforced, key: str, body: bytes) -> None:
+    """Write an object of a job, as the service does."""
+    s3 = stack.client("s3")
+    s3.create_bucket(Bucket="codes")
+    s3.put_object(Bucket="codes", Key=key, Body=body)
+
+
+def output_that_is_due(stack: Enforced) -> None:
+    """What a job processed that waits for its manifest: it waits no more."""
+    job, due = ended_job(stack), "2026-01-01T00:00:00.000Z"
+    key = {"PK": OUTPUTS, "SK": f"{due}#{job['JobId']}#PHI"}
+    waiting = key | {"Family": "PHI", "JobId": job["JobId"], "JobKey": job["SK"], "Due": due}
+    row = {name: {"S": value} for name, value in waiting.items()} | {"Attempt": {"N": "7"}}
+    table = stack.client("dynamodb")
+    table.put_item(TableName=stack.outputs["LedgerTableName"], Item=row)
+    stack.invoke("Outputs/Function")
+    assert not any(row["PK"]["S"] == OUTPUTS and "JobKey" in row for row in stack.rows())
 
 
 def changes(stack: Enforced) -> None:

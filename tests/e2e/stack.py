@@ -66,7 +66,9 @@ class Account:
     aws_endpoint: str
     comprehend_endpoint: str
 
-    def client(self, service: str, key: str = "test", secret: str = "test") -> Any:
+    def client(
+        self, service: str, key: str = "test", secret: str = "test", token: str | None = None
+    ) -> Any:
         """A client with the account's own credentials, unless others are given."""
         upstream = service == "comprehendmedical"
         return boto3.client(
@@ -75,6 +77,7 @@ class Account:
             region_name=REGION,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
+            aws_session_token=token,
             # The stand-in throttles as the service does.
             config=Config(retries={"mode": "standard", "total_max_attempts": 10}),
         )

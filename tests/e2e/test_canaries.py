@@ -51,6 +51,46 @@ def job(status, number):
     }
 
 
+def job_with_files():
+    """A job that ends in part, and has canaries in the names, the errors and the lists of its files alone."""
+    folder = f"out/Manifest_1-PHIDetection-{uuid.uuid4().hex}/"
+    of_job = job("PARTIAL_SUCCESS", 3)
+    kept = {name: of_job[name] for name in ("JobId", "JobStatus", "SubmitTime", "EndTime")}
+    places = {"OutputDataConfig": {"S3Bucket": "codes"}, "ManifestFilePath": f"{folder}Manifest"}
+    unprocessed = f"{folder}failed/{canary('list')}.json"
+    counts = {"InputFileCount": 4, "SuccessFilesCount": 1, "UnprocessedFilesCount": 3}
+    lists = {
+        "SuccessfulFilesListLocation": f"{folder}success/{canary('list')}.json",
+        "UnprocessedFilesListLocation": unprocessed,
+    }
+    summary = counts | lists | {"FailedJobErrorMessage": canary("failed-message")}
+    codes = ("InternalServerError", canary("code-with spaces"), canary("file-2"))
+    files = [
+        {"Input": canary(f"file-{n}"), "ErrorCode": code, "ErrorMessage": canary(f"error-{n}")}
+        for n, code in enumerate(codes)
+    ]
+    objects = {f"{folder}Manifest": {"Summary": summary}, unprocessed: {"Files": files}}
+    return kept | places, objects
+
+
+def end_in_part(deployment):
+    """End the job of which only files have canaries; return its id once it has an output."""
+    s3, (of_files, objects) = deployment.client("s3"), job_with_files()
+    s3.create_bucket(Bucket="codes")
+    for key, document in objects.items():
+        s3.put_object(Bucket="codes", Key=key, Body=json.dumps(document).encode())
+    deployment.control("jobs", Put={FAMILY: [of_files]})
+    deployment.run("SyncFunctionName", Families=[FAMILY])
+
+    def output():
+        answer = deployment.get(f"/jobs/{of_files['JobId']}")
+        return answer.json["ComprehendMedicalAsyncJobProperties"].get("Output")
+
+    codes = {"OTHER": 2, "InternalServerError": 1}
+    assert wait_until(output, 30, "the job has its numbers")["ErrorCodes"] == codes
+    return of_files["JobId"]
+
+
 def call_api(deployment, first):
     """The answers to requests of every kind, which name the first job or have canaries of their own."""
     get = deployment.get
@@ -107,6 +147,7 @@ def driven(deployment):
     jobs = [job("COMPLETED", 1), job("FAILED", 2)]
     deployment.control("jobs", Put={FAMILY: jobs})
     deployment.run("SyncFunctionName", Families=[FAMILY])
+    of_files = end_in_part(deployment)
     answers = call_api(deployment, jobs[0])
     ended, reasons = look_up(deployment, jobs)
     fault = {"Operation": "List*", "Error": "InvalidRequestException", "Count": 50}
@@ -119,7 +160,7 @@ def driven(deployment):
         deployment.run("WidgetFunctionName", Action=canary("payload")),
     ]
     deployment.control("reset")
-    ids = [job["JobId"] for job in jobs]
+    ids = [*(job["JobId"] for job in jobs), of_files]
     deployment.control("jobs", Delete={FAMILY: ids})
     for each in (*ids, '"DigestId'):
         wait_until(lambda each=each: any(each in text for text in inbox.receive()), 60, each)
@@ -136,6 +177,13 @@ def test_what_was_driven_has_happened(deployment, driven):
     assert not any(status == "CREATE_COMPLETE" for status in driven.ended.values())
     assert {answer.status for answer in driven.answers} == {200, 400, 404, 422}
     assert canary("name-1") in driven.answers[0].content.decode()
+
+
+def test_no_row_has_a_name_of_a_file_or_an_error_of_one(deployment, driven):
+    found = re.findall(rf"{CANARY}-[\w-]+", json.dumps(deployment.rows()))
+    places = {text.removeprefix(f"{CANARY}-").partition("-")[0] for text in found}
+    assert places
+    assert not places & {"list", "file", "error", "code", "failed"}
 
 
 def test_reasons_of_look_ups_name_the_job_by_its_id(driven):

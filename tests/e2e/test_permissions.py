@@ -1,8 +1,10 @@
 """The deployed stack with IAM enforced: each function works with its role, and not with less."""
 
+import functools
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.e2e import permission_uses as uses
 from tests.e2e.permissions import NEEDED, OF_NO_USE_HERE, OF_NO_USE_IN_ROLE
@@ -46,6 +48,34 @@ def test_without_a_permission_its_use_fails(enforced, permission):
     with enforced.without(*permission):
         # A sync of the last two seconds is shared without another call.
         wait_until(fails, 10, f"{use.__name__} fails without it", every=0.5)
+
+
+def test_the_outputs_function_may_not_read_an_object_that_is_no_manifest_or_of_another_bucket(
+    enforced,
+):
+    """What the resources of `ReadManifests` are for, with the function's own credentials."""
+    manifest, others = "out/1/Manifest", ("out/1/notes.txt", "out/Manifest-1/a", "in/1/Manifest")
+    for key in (manifest, *others):
+        uses.write_object(enforced, key, b"{}")
+    s3 = enforced.with_role("Outputs/FunctionRole", "s3")
+    assert s3.get_object(Bucket="codes", Key=manifest)["Body"].read() == b"{}"
+    denied = [functools.partial(s3.get_object, Bucket="codes", Key=key) for key in others]
+    denied += [functools.partial(s3.get_object, Bucket=uses.ANSWERS, Key=manifest)]
+    denied += [functools.partial(s3.list_objects_v2, Bucket="codes"), s3.list_buckets]
+    denied += [functools.partial(s3.put_object, Bucket="codes", Key=manifest, Body=b"")]
+    for call in denied:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
+
+
+def test_the_outputs_function_may_not_write_rows_of_others(enforced):
+    def to_another_key(statement: dict[str, Any]) -> None:
+        statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] = ["another"]
+
+    changed = enforced.changed("Outputs/FunctionRole", "WriteOutputs", to_another_key)
+    with changed, pytest.raises(AssertionError):
+        uses.output(enforced)
+    uses.output(enforced)
 
 
 def test_the_digest_function_may_not_write_rows_of_others(enforced):

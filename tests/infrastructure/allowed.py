@@ -149,7 +149,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "DecryptManifests": Allowed({"kms:Decrypt"}, {OUTPUTS["outputKeyArns"]}, _through("s3")),
     },
     "JobAlerts/FunctionRole": _logs("JobAlerts/Function")
-    | FIND
+    | QUERY
     | {
         "ReceiveMessages": Allowed(RECEIVE, {"JobAlerts/Waiting.Arn"}),
         "UseKeyOfQueue": Allowed({"kms:Decrypt"}, KEY, _through("sqs")),

@@ -28,6 +28,7 @@ OUTPUTS = {
     "ApiUrl": f"https://a1b2c3d4e5.execute-api.{REGION}.amazonaws.com/v1",
     "DigestTopicArn": f"{ARN}digests", "JobAlertsTopicArn": f"{ARN}alerts", "LedgerTableName": "ledger",
     "ApiFunctionName": "api", "SyncFunctionName": "sync", "WidgetFunctionName": "widget",
+    "OutputsFunctionName": "outputs",
     "ReaderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Reader",
     "PublisherPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/JobLedger-Publisher",
 }  # fmt: skip
@@ -121,6 +122,7 @@ def health(**changed: Any) -> dict[str, Any]:
 DOCUMENTS: dict[str, tuple[int, Any]] = {
     "GET /health": (200, health()),
     "GET /openapi.json": (200, {"info": {"version": VERSION}}),
+    "GET /jobs": (200, {"ComprehendMedicalAsyncJobPropertiesList": []}),
     "GET /digests": (200, {"DigestId": "d", "Window": {"End": "2026-11-30T06:58:00.000Z"}}),
     "POST /digests": (400, {"title": "ValidationException", "detail": "…"}),
 }

@@ -65,6 +65,13 @@ def healthy(status=200, **changed):
     return {"GET /health": (status, health(**changed))}
 
 
+def outputs(*problems):
+    """A page of jobs with these problems, the newest first; None is an output that was read."""
+    made = [{"Problem": name} if name else {"InputFileCount": 1} for name in problems]
+    page = {"ComprehendMedicalAsyncJobPropertiesList": [{}, *({"Output": it} for it in made)]}
+    return {"GET /jobs": (200, page)}
+
+
 NO_LINES: dict[str, Any] = {"logs.DescribeLogStreams": {"logStreams": []}}
 OUTSIDE = {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}}
 BOUNDARY = {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False}}
@@ -107,6 +114,8 @@ BROKEN = [
     ("dead letters", {"sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessagesNotVisible": "2"}}},
      "2 in Digest/Undelivered", "#dead-letters"),
     ("board widget", {"lambda.Invoke": "AccessDeniedException"}, "lambda:InvokeFunction", "docs/board.md"),
+    ("outputs", outputs("AccessDenied", "AccessDenied", "ManifestNotFound", None),
+     "1 of the 4 newest outputs were read, and not: 2 × AccessDenied, 1 × ManifestNotFound.", "#outputs-failing"),
     ("digest subscribers", {"sns.ListSubscriptionsByTopic": {"Subscriptions": [PENDING]}},
      "Not confirmed, so nothing is sent to: b@example.org", "Open the link"),
     ("digests", counted(DigestFailures=1), "failed", "#digest-failed"),
@@ -187,6 +196,21 @@ def test_a_clock_that_is_a_minute_off_and_a_region_without_the_service_are_probl
     deployment.stack["StackId"] = deployment.stack["StackId"].replace("eu-west-1", "eu-north-9")
     finding = CHECKS["region"].run(deployment)
     assert (finding.status, "us-east-1" in finding.meaning) == (Status.PROBLEM, True)
+
+
+def test_outputs_are_ok_when_most_were_read_when_none_was_yet_and_without_the_setting():
+    for problems, meaning in (
+        ((), "No manifest of the newest jobs was read yet"),
+        ((None, None), "2 of the 2 newest outputs were read."),
+        ((None, "TooLarge"), "1 of the 2 newest outputs were read, and not: 1 × TooLarge."),
+        ((*[None] * 20, *["TooLarge"] * 70), "20 of the 20 newest outputs were read."),
+    ):
+        finding = found("outputs", outputs(*problems))
+        assert (finding.status, meaning in finding.meaning) == (Status.OK, True), finding
+    deployment = deployed(outputs("TooLarge"))
+    listed = deployment.stack["Outputs"]
+    deployment.stack["Outputs"] = [o for o in listed if o["OutputKey"] != "OutputsFunctionName"]
+    assert "outputBuckets is not set" in CHECKS["outputs"].run(deployment).meaning
 
 
 def test_the_first_syncs_outcome_is_the_output_of_the_stack():
