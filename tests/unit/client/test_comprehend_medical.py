@@ -20,7 +20,7 @@ from testing.scripted_server import Scripted, problem, scripted
 from testing.served_api import JOBS
 from tests.contract.shapes import check
 from tests.unit.client.paged import LIST as KEY
-from tests.unit.client.paged import described
+from tests.unit.client.paged import described, page
 
 LIST = "list_snomedct_inference_jobs"
 DESCRIBE = "describe_snomedct_inference_job"
@@ -62,6 +62,15 @@ def test_a_list_and_a_description_validate_against_the_model(ledger):
     assert "Family" not in job, "not in the model"
     assert "Message" not in job, "absent members are absent"
     assert job["SubmitTime"].tzinfo
+
+
+def test_what_a_job_processed_is_left_out_as_it_is_not_in_the_model():
+    job = {"JobId": "a", "Family": "PHI", "Output": {"InputFileCount": 1}}
+    with scripted(described(job), page(job)) as server:
+        client = JobLedger(url=server.url)
+        answer = client.describe_phi_detection_job(JobId="a")
+        assert answer["ComprehendMedicalAsyncJobProperties"] == {"JobId": "a"}
+        assert client.list_phi_detection_jobs()[KEY] == [{"JobId": "a"}]
 
 
 def test_filters_can_be_mixed(ledger):
