@@ -2,6 +2,7 @@
 
 import inspect
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import pytest
@@ -65,7 +66,7 @@ def test_a_list_and_a_description_validate_against_the_model(ledger):
 
 
 def test_what_a_job_processed_is_left_out_as_it_is_not_in_the_model():
-    job = {"JobId": "a", "Family": "PHI", "Output": {"InputFileCount": 1}}
+    job: Any = {"JobId": "a", "Family": "PHI", "Output": {"InputFileCount": 1}}
     with scripted(described(job), page(job)) as server:
         client = JobLedger(url=server.url)
         answer = client.describe_phi_detection_job(JobId="a")
