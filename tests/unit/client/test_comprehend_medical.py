@@ -71,7 +71,8 @@ def test_what_a_job_processed_is_left_out_as_it_is_not_in_the_model():
         client = JobLedger(url=server.url)
         answer = client.describe_phi_detection_job(JobId="a")
         assert answer["ComprehendMedicalAsyncJobProperties"] == {"JobId": "a"}
-        assert client.list_phi_detection_jobs()[KEY] == [{"JobId": "a"}]
+        listed = client.list_phi_detection_jobs()["ComprehendMedicalAsyncJobPropertiesList"]
+        assert listed == [{"JobId": "a"}]
 
 
 def test_filters_can_be_mixed(ledger):
