@@ -57,7 +57,7 @@ def test_a_digest_has_sums_and_the_reasons_of_troubled_jobs_and_no_place(details
 
 def test_facts_with_error_codes_are_keys_of_mappings_as_others_are():
     """A digest looks its jobs up by their facts, which may have an output."""
-    facts = JobFacts(Family.PHI, "a", "PARTIAL_SUCCESS", None, None, output=PARTLY)
+    facts = JobFacts(Family.PHI, "a", "PARTIAL_SUCCESS", None, None, None, output=PARTLY)
     assert {facts: 1}[replace(facts)] == 1
     assert replace(facts, output=DENIED) not in {facts: 1}
 
