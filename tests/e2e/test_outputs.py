@@ -27,6 +27,7 @@ SUMS = ("InputFileCount", "UnprocessedFilesCount", "TotalMeteredCharacters")
 CHUNK = 60
 LONG_AGO = "2026-01-01T00:00:00.000Z"
 LAST_ATTEMPT = 7
+NOW = datetime.datetime.now(datetime.UTC)
 SCOPE = "000000000000/us-east-1"
 
 
@@ -212,6 +213,25 @@ def test_a_thousand_jobs_have_what_their_manifests_say_after_late_missing_denied
     }
     summary = deployment.get("/summary", Family="ALL").json["Output"]["ByFamily"]
     assert summary == sums(jobs_of(deployment, Family="ALL"))
+
+
+def test_a_digest_of_these_jobs_says_what_the_partial_ones_processed(deployment, thousand):
+    inbox = Inbox(deployment, "digest-of-a-thousand")
+    inbox.subscribe("DigestTopicArn")
+    a_week = window() | {"WindowStart": rfc3339(NOW - datetime.timedelta(days=7))}
+    digest_id = deployment.invoke("DigestFunctionName", **a_week)["DigestId"]
+
+    def digest():
+        documents = (json.loads(json.loads(body)["Message"]) for body in inbox.receive())
+        return next((each for each in documents if each.get("DigestId") == digest_id), None)
+
+    listed = wait_until(digest, 20, "the digest has arrived")["PartialSuccess"]
+    expected = truth(deployment)
+    told = [job for job in listed if "Processed" in job]
+    assert told
+    for job in told:
+        output = expected[job["JobId"]]["Output"]
+        assert job["Processed"] == {n: it for n, it in output.items() if n != "Location"}
 
 
 def looked_again(deployment):

@@ -41,6 +41,10 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     problem: Problem | None = msgspec.field(default=None, name="Problem")
     location: str | None = msgspec.field(default=None, name="Location")
 
+    def __hash__(self) -> int:
+        # Facts of jobs are keys of mappings, and a dict has no hash.
+        return hash(self.json)
+
     @property
     def json(self) -> str:
         """The JSON of a job's `Output`."""

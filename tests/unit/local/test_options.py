@@ -9,7 +9,7 @@ import pytest
 
 from local.deployment import clean_environment, reachable_api_url
 from local.environments import LOGS, ROOT
-from local.options import read_options
+from local.options import OUTPUT_BUCKETS, read_options
 from local.processes import LocalError
 from local.session import shown
 
@@ -113,3 +113,16 @@ def test_a_second_make_says_that_it_waits_for_the_set_up_of_the_first():
             assert "waiting for the set-up of another make" in second.stdout.readline()
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert second.wait(60) == 0
+
+
+def test_outputs_are_read_with_the_stand_in_unless_the_setting_is_given(listening):
+    setting = f"outputBuckets={OUTPUT_BUCKETS}"
+    given = {"CDK_ARGS": "-c outputBuckets=mine"}
+    elsewhere = {"COMPREHEND_ENDPOINT": f"http://127.0.0.1:{listening}"}
+    for more, arguments in (
+        ({}, ["-c", setting]),
+        (given, ["-c", "outputBuckets=mine"]),
+        (elsewhere, []),
+    ):
+        options = read_options([], {**FREE, **more}).reading_outputs()
+        assert options.cdk_args == arguments
