@@ -7,6 +7,9 @@ import pytest
 
 from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob
+from jobledger.ledger.cursor import Position
+from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.pages import read_page
 from jobledger.ledger.recording import Recorded
 from jobledger.ledger.rows import status_of
 from jobledger.ledger.table import decode
@@ -260,3 +263,29 @@ def test_a_job_of_an_unknown_status_without_an_end_is_active_and_a_later_job_joi
     assert api.get("/jobs", MaxResults=1, NextToken=token).status == 400
     every = api.get("/jobs", MaxResults=1).json["NextToken"]
     assert api.get("/jobs", MaxResults=1, Active="false", NextToken=every).status == 200
+
+
+@pytest.mark.parametrize("order, found", [("ascending", 249), ("descending", 0)])
+def test_a_search_of_many_active_jobs_ends_a_page_between_a_hundred_and_continues_there(
+    order, found
+):
+    """Each page without a job says how many it has read; without time, it ends after the first hundred."""
+    jobs = [
+        a_job(f"{n:03}", "SUBMITTED", OLD + n * SECOND, JobName="a" if n == found else "b")
+        for n in range(250)
+    ]
+    world = Ledgered(*jobs)
+    query = JobQuery((FAMILY,), name="a", order=order, active=True)
+    pages: list[tuple[int, int, str | None]] = []
+    position: Position | None = None
+    while not pages or position:
+        page = read_page(
+            world.ledger, query, 10, position, rfc3339(world.now), time_left=lambda: False
+        )
+        position = page.position
+        end = position.sort_key[-3:] if position else None
+        pages.append((len(page.jobs), page.examined, end))
+    ends = ["099", "199"] if order == "ascending" else ["150", "050"]
+    assert pages == [(0, 100, ends[0]), (0, 100, ends[1]), (1, 50, None)]
+    whole = read_page(world.ledger, query, 10, None, rfc3339(world.now))
+    assert (len(whole.jobs), whole.examined, whole.position) == (1, 250, None)

@@ -1,5 +1,7 @@
 """The state of each sync, AsOf in memory, and ConsistentRead, which has the ledger synced first."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -60,6 +62,19 @@ def test_a_state_is_empty_and_then_read_as_it_was_saved_with_the_next_version(st
     assert states.ledger.states() == {PHI: saved}
     assert saved.counters_complete
     assert states.ledger.save_state(PHI, saved).version == 2
+
+
+def test_no_time_of_a_state_that_a_clock_ahead_has_written_is_believed(states):
+    """Nor is a walk, or a round, that began in the future."""
+    ahead = rfc3339(NOW + HOUR)
+    times: Any = dict.fromkeys(("as_of", "high_water_mark", "describe_refused_at"), ahead)
+    times |= dict.fromkeys(("walk", "full_walk"), Walk(ahead))
+    wrong = SyncState(**times, round=Round(ahead), recounted="2026-10")
+    states.now = NOW + HOUR
+    states.ledger.save_state(PHI, wrong)
+    assert states.ledger.state(PHI).walk == Walk(ahead)
+    states.now = NOW
+    assert states.ledger.state(PHI) == SyncState(lost_as_of=True, recounted="2026-10", version=1)
 
 
 def test_of_two_syncs_that_read_one_state_the_second_saves_nothing(states):

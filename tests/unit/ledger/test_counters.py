@@ -292,3 +292,13 @@ def test_a_recount_that_sees_a_transaction_in_part_replaces_nothing(monkeypatch)
     assert recount_month(world.ledger, SNOMEDCT, "2026-11", TODAY) == 0
     assert not lags
     world.agree()
+
+
+def test_of_what_a_person_wrote_into_a_counter_row_only_whole_numbers_under_known_names_count():
+    world = Counted()
+    world.record(a_job())
+    row = world.database.items[counters.partition(SCOPE), "all#SNOMEDCT"]
+    row |= {"Jobs#FAILED": {"N": "-3"}, "Jobs#STOPPED": {"N": "0.5"}, "note": {"N": "7"}}
+    row |= {"Jobs#LOST": {"S": "9"}, "D#1#FAILED": {"N": "1-"}}
+    (read,) = counters.all_jobs(world.ledger.table, SCOPE)
+    assert read.counts == {"Jobs#COMPLETED": 1, "Jobs#FAILED": -3}

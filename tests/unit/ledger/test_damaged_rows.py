@@ -14,7 +14,7 @@ from jobledger.errors import NotUnderstood
 from jobledger.ledger.active import active_from_row
 from jobledger.ledger.counters import partition
 from jobledger.ledger.pages import read_page
-from jobledger.ledger.rows import change_from_row
+from jobledger.ledger.rows import change_from_row, checked
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
 from jobledger.totals.scan import read_facts
@@ -247,3 +247,30 @@ def test_a_damaged_state_of_one_family_hides_no_other(world, sync):
 def test_a_row_that_is_not_understood_is_named(read, row, wrong):
     with pytest.raises(NotUnderstood, match=wrong):
         read({"PK": f"{SCOPE}/PHI", "SK": "a", **row})
+
+
+JOB = {"PK": f"{SCOPE}/PHI", "SK": "2026-11-23T11:00:00.000Z#job", "Rank": 3, "Version": 1}
+JOB |= {"Job": "{}", "FirstObservedAt": rfc3339(NOW)}
+CHANGE = {"Family": "PHI", "JobId": "job", "ObservedAt": rfc3339(NOW)}
+ACTIVE = {"SK": "job", "JobKey": JOB["SK"]}
+
+
+@pytest.mark.parametrize(
+    "read, row, said",
+    [
+        (active_from_row, ACTIVE | {"JobKey": 1}, "the key of an active job"),
+        (active_from_row, ACTIVE | {"JobKey": "a#2026-11-23T11:00:00.000Z"}, "the key of an active job"),
+        (active_from_row, ACTIVE | {"UnknownAt": "a"}, "a time of an active job"),
+        (change_from_row, CHANGE | {"Family": "a"}, "a row of the change log"),
+        (change_from_row, CHANGE | {"JobStatus": "\ud800"}, "a row of the change log"),
+        (change_from_row, CHANGE | {"EndTime": "a"}, "a time of the change log"),
+        (checked, JOB | {"Rank": "a"}, "a job row"),
+        (checked, JOB | {"FirstObservedAt": "a"}, "a time of a job row"),
+        (checked, JOB | {"Job": "a"}, "a job"),
+        (checked, JOB | {"Job": '{"EndTime":"a"}'}, "a time of a job row"),
+    ],
+)  # fmt: skip
+def test_a_damaged_row_is_named_by_its_kind(read, row, said):
+    with pytest.raises(NotUnderstood) as refused:
+        read(row)
+    assert str(refused.value) == said

@@ -286,6 +286,8 @@ def test_jobs_that_a_fill_found_ended_are_read_by_the_time_of_their_end(written)
     written.record(*jobs, announce_new=False)
     found = written.ledger.ended_unseen(rfc3339(NOW - 2 * HOUR), rfc3339(NOW))
     assert [(change.job_id, change.previous) for change in found] == [("a", None), ("b", None)]
+    keys = sorted(sk for pk, sk in written.database.items if pk == f"{SCOPE}#ended")
+    assert keys == [f"{rfc3339(at)}#{job_id}#SNOMEDCT" for job_id, at in ended.items()]
 
 
 def test_a_change_is_never_written_over_another(written):
