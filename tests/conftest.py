@@ -104,9 +104,9 @@ def guard_network() -> None:
 
 @pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Four workers more than processors: those with the five groups of end-to-end tests mostly wait for schedules."""
+    """Three workers more than processors: those with the groups of end-to-end tests mostly wait for schedules."""
     del config
-    return (os.cpu_count() or 1) + 4
+    return (os.cpu_count() or 1) + 3
 
 
 @pytest.hookimpl(wrapper=True)
