@@ -7,8 +7,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" --quiet --disable-pip-version-check install \
-    aws-lambda-powertools==3.37.0 aws-xray-sdk==2.15.0 boto3==1.44.5
+"$folder/venv/bin/pip" --quiet --disable-pip-version-check install aws-lambda-powertools==3.37.0 aws-xray-sdk==2.15.0 boto3==1.44.5
 AWS_XRAY_CONTEXT_MISSING=LOG_ERROR POWERTOOLS_TRACER_CAPTURE_RESPONSE=false POWERTOOLS_TRACER_CAPTURE_ERROR=false \
     POWERTOOLS_SERVICE_NAME=reader LAMBDA_TASK_ROOT="$folder" \
     _X_AMZN_TRACE_ID="Root=1-65a1b2c3-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1" \

@@ -20,7 +20,7 @@ MAIL_SECONDS = 60.0
 # The schedule syncs each minute, and alerts are sent once a minute.
 ALERT_SECONDS = 180.0
 SYNC_AGAIN_SECONDS = 5.0
-# A job's manifest is read when the stream has told that the job ended.
+# A job's manifest is read when its end arrives through the stream.
 OUTPUT_SECONDS = 60.0
 READ_DAYS = 30
 READS_MANIFESTS = "OutputsFunctionName"

@@ -21,10 +21,7 @@ class Accepted:
 
 
 _OWN_FUNCTIONS = (
-    "Api/Function",
-    "Changes/Function",
-    "Digest/Function",
-    "JobAlerts/Function",
+    *("Api/Function", "Changes/Function", "Digest/Function", "JobAlerts/Function"),
     "Lookup/IsComplete",
     "Lookup/OnEvent",
     "Outputs/Function",

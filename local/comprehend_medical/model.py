@@ -3,6 +3,7 @@
 boto3 and the AWS CLI use the same model, so a limit that AWS changes takes effect with the next botocore.
 """
 
+import json
 import re
 import unicodedata
 from functools import cache
@@ -157,3 +158,22 @@ def matches(pattern: str, value: str) -> bool:
 def _stand_for(character: str) -> str:
     category = unicodedata.category(character)[0]
     return _CATEGORIES[category][0] if category in _CATEGORIES else _OTHER
+
+
+def job_id_in(body: str | bytes) -> str:
+    """Return the JobId of a request, empty when it has none."""
+    try:
+        return str(parsed(body).get("JobId", ""))
+    except ServiceError:
+        return ""
+
+
+def parsed(body: str | bytes) -> dict[str, Any]:
+    """Return the body of a request. Raises ServiceError unless it is a JSON object."""
+    try:
+        wanted = json.loads(body or "{}")
+    except ValueError as error:
+        raise ServiceError("SerializationException", "The body is not valid JSON.") from error
+    if not isinstance(wanted, dict):
+        raise ServiceError("SerializationException", "The body is not a JSON object.")
+    return wanted

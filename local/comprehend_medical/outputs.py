@@ -1,4 +1,4 @@
-"""The outputs of ended jobs: written to S3 when a job ends, and told to tests that ask for the truth."""
+"""The outputs of ended jobs: written to S3 when a job ends, and given to tests as the truth."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ from local.comprehend_medical.jobs import (
     milliseconds,
     new_job,
 )
-from local.comprehend_medical.model import check_input
+from local.comprehend_medical.model import check_input, job_id_in, parsed
 from local.comprehend_medical.outputs import JobOutputs, shown
 from local.comprehend_medical.sample import ACTIVE_EACH, plan_for, submitted_job
 from local.comprehend_medical.settings import Hostility, Settings, as_dict, changed
@@ -103,14 +103,14 @@ class Service:
             raise ServiceError("UnknownOperationException", f"{name or 'None'} is not implemented.")
         with self._lock:
             self._calls.add(name, self.clock())
-            taken = self._faults.take(name, _job_id_in(body))
+            taken = self._faults.take(name, job_id_in(body))
         self._suffer(taken)
         if taken.body is not None:
             return taken.body
         with self._lock:
             now = self.clock()
             self._throttle(operation, now)
-            wanted = _parsed(body)
+            wanted = parsed(body)
             check_input(name, wanted)
             self._store.advance(now, self.hostility.expire_jobs)
             # Some clients send null for an omitted value.
@@ -292,21 +292,3 @@ class Service:
         """Return the number of jobs."""
         with self._lock:
             return len(self._store)
-
-
-def _job_id_in(body: str | bytes) -> str:
-    """Return the JobId of a request, empty when it has none."""
-    try:
-        return str(_parsed(body).get("JobId", ""))
-    except ServiceError:
-        return ""
-
-
-def _parsed(body: str | bytes) -> Properties:
-    try:
-        wanted = json.loads(body or "{}")
-    except ValueError as error:
-        raise ServiceError("SerializationException", "The body is not valid JSON.") from error
-    if not isinstance(wanted, dict):
-        raise ServiceError("SerializationException", "The body is not a JSON object.")
-    return wanted

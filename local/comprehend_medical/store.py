@@ -100,7 +100,7 @@ class Shelf:
 
 
 class Store:
-    """All jobs and their due changes. Callers hold the service's lock. `on_end` is told of each job that ends."""
+    """All jobs and their due changes. Callers hold the service's lock. `on_end` is called with each job that ends."""
 
     def __init__(self, on_end: Callable[[Family, Shelf, Job], None]) -> None:
         self._on_end = on_end

@@ -124,8 +124,8 @@ def test_its_alert_says_how_many_files_were_not_processed(deployment, partial):
         return next((body for body in found if "UnprocessedFilesCount" in body), None)
 
     document = json.loads(json.loads(wait_until(alert, 30, "the alert has arrived"))["Message"])
-    told = [job for jobs in document.values() if isinstance(jobs, list) for job in jobs]
-    (job,) = (job for job in told if job["JobId"] == partial.job_id)
+    shown = [job for jobs in document.values() if isinstance(jobs, list) for job in jobs]
+    (job,) = (job for job in shown if job["JobId"] == partial.job_id)
     assert job["Processed"] == partial.expected
 
 
@@ -227,9 +227,9 @@ def test_a_digest_of_these_jobs_says_what_the_partial_ones_processed(deployment,
 
     listed = wait_until(digest, 20, "the digest has arrived")["PartialSuccess"]
     expected = truth(deployment)
-    told = [job for job in listed if "Processed" in job]
-    assert told
-    for job in told:
+    shown = [job for job in listed if "Processed" in job]
+    assert shown
+    for job in shown:
         output = expected[job["JobId"]]["Output"]
         assert job["Processed"] == {n: it for n, it in output.items() if n != "Location"}
 

@@ -78,7 +78,7 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def text(self) -> str:
-        """What a person is told, in a sentence without a place or a name."""
+        """The sentence for people. It has no place and no name."""
         if not self.numbered:
             return _PROBLEMS[self.problem or "Unavailable"]
         files, left = self.input_files, self.left

@@ -67,7 +67,7 @@ def _cannot_be_read(locations: Locations, buckets: Buckets) -> tuple[Problem | N
         return None if buckets.allow(manifest) else "BucketNotConfigured", manifest
     if output is None:
         return "NoOutputLocation", None
-    # The service may not have told the path yet.
+    # The service may add the path later.
     return "ManifestNotFound" if buckets.include(output.bucket) else "BucketNotConfigured", output
 
 
