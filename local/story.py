@@ -44,6 +44,7 @@ class Story:
         self._check = check
         self._failing = ""
         self._in_part = ""
+        self._synced = time.monotonic()
 
     def parts(self) -> Iterator[str]:
         """Yield the parts as they happen."""
@@ -105,12 +106,19 @@ class Story:
         asked = {"Family": self._in_part, "JobName": WILL_END_IN_PART, "MaxResults": "1"}
         deadline = time.monotonic() + OUTPUT_SECONDS
         while True:
-            self._check()
-            answer = self._session.request({**asked, "ConsistentRead": "true"})
+            self._sync_again()
+            answer = self._session.request(asked)
             jobs = answer["ComprehendMedicalAsyncJobPropertiesList"]
             if (jobs and "Output" in jobs[0]) or time.monotonic() > deadline:
                 return self._session.exchange(asked, answer)
             time.sleep(1)
+
+    def _sync_again(self) -> None:
+        """Sync every few seconds: the schedule does each minute. Not by `ConsistentRead`, which has the API's time limit."""
+        self._check()
+        if time.monotonic() - self._synced > SYNC_AGAIN_SECONDS:
+            self._invoke("SyncFunctionName", "{}")
+            self._synced = time.monotonic()
 
     def _invoke(self, output: str, payload: str) -> str:
         """Return a function's result, as JSON."""
@@ -137,16 +145,7 @@ class Story:
 
     def _alert(self) -> str:
         """Return the alert about will-fail, or say that none came. First a sync has to see that the job failed."""
-        synced = time.monotonic()
-
-        def sync_again() -> None:
-            nonlocal synced
-            self._check()
-            if time.monotonic() - synced > SYNC_AGAIN_SECONDS:
-                self._session.get(ConsistentRead="true", Family="ALL", MaxResults="1")
-                synced = time.monotonic()
-
-        text = self._mail_of("JobAlertsTopicArn", self._failing, ALERT_SECONDS, sync_again)
+        text = self._mail_of("JobAlertsTopicArn", self._failing, ALERT_SECONDS, self._sync_again)
         if text is None:
             return "No alert has come yet. They are sent for the statuses of the setting alertOn."
         return f"The alert, as {ADDRESS} gets it:\n\n{text}"
