@@ -20,6 +20,7 @@ where one is named: the texts are what to report.
 | `observability.keep_traces` | listen as an X-Ray daemon, and serve GetTraceSummaries |
 | `observability.sampling_all` | begin a trace for each request to a stage with TracingEnabled, and pass it to the function |
 | `observability.emitting_metrics` | make metrics of lines in the embedded metric format, follow ApplicationLogLevel, and write no log into a group that was deleted |
+| `observability.by_dimensions` | evaluate an alarm on the metric with its dimensions (1.5.33 takes every metric of the name) |
 | `observability.without_maths` | accept alarms with `Metrics` in templates (pull request 265 left them out) |
 | `mail.keep_mail` | keep the e-mails that SNS would send, readable by tests |
 """

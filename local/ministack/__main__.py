@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sns
+from ministack.services import cloudwatch, cloudwatch_logs, dynamodb, lambda_svc, sns
 from ministack.services.cloudformation import provisioners
 
 from local.ministack.functions import SharedCode, retry_batches, take_turns
@@ -18,6 +18,7 @@ from local.ministack.iam import complete_iam
 from local.ministack.logs import marking_ends, read_to_end
 from local.ministack.mail import keep_mail
 from local.ministack.observability import (
+    by_dimensions,
     emitting_metrics,
     keep_metrics,
     keep_traces,
@@ -43,6 +44,7 @@ if __name__ == "__main__":
         lambda_svc._emit_lambda_logs, keep_metrics(), cloudwatch_logs._log_groups
     )
     provisioners._cw_metric_alarm_record = without_maths(provisioners._cw_metric_alarm_record)
+    cloudwatch._evaluate_alarm = by_dimensions(cloudwatch._evaluate_alarm)
     lambda_svc._xray_trace_id_for_invocation = sampling_all(
         lambda_svc._xray_trace_id_for_invocation
     )

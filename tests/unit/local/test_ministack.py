@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.ministack.functions import MOST_AT_ONCE, SharedCode, retry_batches, take_turns
-from local.ministack.observability import emitting_metrics, metrics_in, without_maths
+from local.ministack.observability import by_dimensions, emitting_metrics, metrics_in, without_maths
 
 SECONDS = 10
 
@@ -146,3 +146,25 @@ def test_an_alarm_of_an_expression_is_one_of_its_first_metric():
     plain = {"Threshold": 1, "Period": 300, "Statistic": "Sum", **metric}
     assert record("a", given) == {"AlarmName": "a", **plain}
     assert record("a", plain) == {"AlarmName": "a", **plain}
+
+
+# As MiniStack's module of CloudWatch has them.
+_metrics = {("AWS/Lambda", "Duration", name): [1.0] for name in ("F=own", "F=other", "")}
+
+
+def _dims_key(dimensions):
+    return "|".join(f"{name}={value}" for name, value in dimensions.items())
+
+
+def evaluate(alarm):
+    alarm["seen"] = [key[2] for key in _metrics]
+
+
+@pytest.mark.parametrize(
+    "dimensions, seen", [([{"Name": "F", "Value": "own"}], ["F=own"]), ([], [""])]
+)
+def test_an_alarm_is_evaluated_on_the_metric_with_its_dimensions(dimensions, seen):
+    assert _dims_key({"F": "own"}) == "F=own"
+    alarm = {"Dimensions": dimensions}
+    by_dimensions(evaluate)(alarm)
+    assert (alarm["seen"], len(_metrics)) == (seen, 3)
