@@ -111,7 +111,7 @@ def without_maths(record: Callable[..., dict[str, Any]]) -> Callable[..., dict[s
     return record_first
 
 
-def by_dimensions(evaluate: FunctionType) -> Callable[[dict[str, Any]], None]:
+def by_dimensions(evaluate: Any) -> Callable[[dict[str, Any]], None]:
     """Wrap MiniStack's evaluation of an alarm: it takes the metric of every function, whatever the alarm's dimensions are."""
 
     def evaluate_own(alarm: dict[str, Any]) -> None:
