@@ -46,8 +46,8 @@ def test_a_fresh_deployment_publishes_at_once_and_says_so(world):
     answer = world.run({})
     (digest,) = sent(world)
     window = {"Start": "2026-11-22T07:58:00.000Z", "End": "2026-11-23T07:58:00.000Z"}
-    told = {name: digest[name] for name in ("DigestId", "Counts")}
-    assert answer == told | {"MessageId": "message-1", "Window": window}
+    sent_facts = {name: digest[name] for name in ("DigestId", "Counts")}
+    assert answer == sent_facts | {"MessageId": "message-1", "Window": window}
 
 
 def test_the_first_window_reaches_back_to_the_first_change(world):

@@ -73,7 +73,7 @@ def test_an_answer_of_aws_says_something_of_the_deployment_only_if_it_is_about_i
     }.items():
         finding = found("digest subscribers", {"sns.ListSubscriptionsByTopic": code})
         assert (finding.status, meaning in finding.meaning) == (Status.UNKNOWN, True)
-    # A resource that somebody deleted is a problem.
+    # A deleted resource is a problem.
     finding = found("schedules", {"scheduler.GetSchedule": "ResourceNotFoundException"})
     assert (finding.status, "does not exist" in finding.meaning) == (Status.PROBLEM, True)
 

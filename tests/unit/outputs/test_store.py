@@ -72,7 +72,7 @@ def test_an_object_of_each_size_up_to_the_limit_is_read(connect):
 ANSWERS = {
     "no such key": (refusal(404, "NoSuchKey"), ObjectMissing, 1),
     "no such bucket": (refusal(404, "NoSuchBucket"), ObjectMissing, 1),
-    "a page that is none of S3": (Scripted(404, {}, b"<html>"), ObjectMissing, 1),
+    "a page of another program": (Scripted(404, {}, b"<html>"), ObjectMissing, 1),
     "denied": (refusal(403, "AccessDenied"), ObjectDenied, 1),
     "archived": (refusal(403, "InvalidObjectState"), ObjectDenied, 1),
     "a disabled key of KMS": (refusal(400, "KMS.DisabledException"), ObjectDenied, 1),

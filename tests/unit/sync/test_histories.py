@@ -216,8 +216,8 @@ def check(world: World) -> None:
     assert max(map(size_of, items.values())) < 2 * MAX_JOB_BYTES
 
 
-def told(api: Api, world: World) -> tuple[str | None, dict[str, str]]:
-    """What readers are told: the time as of which, and the active jobs. All are told the same."""
+def shown_by(api: Api, world: World) -> tuple[str | None, dict[str, str]]:
+    """What readers show: the time as of which, and the active jobs. All of them show the same."""
     api.now = world.clock.now()
     page = api.get("/jobs", Active="true", MaxResults=500)
     health = api.get("/health").json["Families"]["SNOMEDCT"]
@@ -232,7 +232,7 @@ def told(api: Api, world: World) -> tuple[str | None, dict[str, str]]:
 def check_step(history: History, api: Api, before: str | None, done: FamilySync) -> None:
     """AsOf moves on to what is confirmed, and stays where something is not."""
     world = history.world
-    as_of, active = told(api, world)
+    as_of, active = shown_by(api, world)
     if as_of == before:
         assert done.error is not None or as_of is None  # a clock was ahead, again
         return
@@ -282,7 +282,7 @@ def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_t
         history.sync(OTHER)
         for _ in range(STEPS):
             history.step()
-            before, _ = told(api, world)
+            before, _ = shown_by(api, world)
             done = history.sync()
             history.ahead = timedelta(0)
             check(world)
