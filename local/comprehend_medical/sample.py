@@ -17,7 +17,7 @@ SHARES = {
 }
 ENDINGS = {"COMPLETED": 900, "PARTIAL_SUCCESS": 45, "FAILED": 40, "STOPPED": 15}
 ACTIVE_EACH = 4  # of the ten that a family may have
-OTHERS_JOBS, TWINS = 250, 3  # of a source; of a family
+OTHERS_JOBS, TWINS = 100, 3  # of a source; of a family
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ComprehendMedicalBatchProcessingRole"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
