@@ -9,6 +9,7 @@ import msgspec
 from jobledger.fitting import dumps as _dumps
 from jobledger.fitting import encodable, fitted
 from jobledger.service import PROPERTIES, TERMINAL, Family, JobStatus
+from jobledger.sources import tagged
 
 _RANK_TERMINAL = 3
 _RANKS: dict[str, int] = {
@@ -27,7 +28,7 @@ class Job(msgspec.Struct, frozen=True):
     """One job: the filterable properties as fields, and the whole job as ready-made JSON.
 
     Times are in the format of `times.rfc3339`. A property that the service omits is None. `altered` are the properties
-    that are not stored as the service returned them.
+    that are not stored as the service returned them. `source` is as in `sources`.
     """
 
     family: Family
@@ -39,16 +40,17 @@ class Job(msgspec.Struct, frozen=True):
     expiration_time: str | None
     json: str
     altered: tuple[str, ...] = ()
+    source: str | None = None
 
     @property
     def sort_key(self) -> str:
-        """`SubmitTime#JobId`: unique within a family, in submission order."""
-        return self.key_of(self.submit_time, self.job_id)
+        """`SubmitTime#JobId` and the tag of the source: unique within a family, in submission order."""
+        return self.key_of(self.submit_time, self.job_id, self.source)
 
     @staticmethod
-    def key_of(submit_time: str | None, job_id: str) -> str:
-        """Return the sort key of a job from its submit time and id."""
-        return f"{submit_time or _NO_SUBMIT_TIME}#{job_id}"
+    def key_of(submit_time: str | None, job_id: str, source: str | None = None) -> str:
+        """Return the sort key of a job from its submit time, id and source."""
+        return tagged(f"{submit_time or _NO_SUBMIT_TIME}#{job_id}", source)
 
     @staticmethod
     def submit_time_of(sort_key: str) -> str | None:

@@ -5,17 +5,19 @@ import os
 import msgspec
 
 from jobledger.service import Family
+from jobledger.sources import in_environment
 
 
 class Settings(msgspec.Struct, frozen=True):
     """The settings that all functions share.
 
-    `scope` is `account/region`, from LEDGER_SCOPE.
+    `scope` is the deployment's `account/region`, from LEDGER_SCOPE; `sources` are empty without the setting.
     """
 
     ledger_table_name: str
     scope: str
     families: tuple[Family, ...]
+    sources: tuple[str, ...] = ()
 
 
 def load() -> Settings:
@@ -24,6 +26,7 @@ def load() -> Settings:
         ledger_table_name=required("LEDGER_TABLE_NAME"),
         scope=required("LEDGER_SCOPE"),
         families=families(),
+        sources=in_environment(),
     )
 
 

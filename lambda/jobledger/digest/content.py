@@ -13,7 +13,7 @@ import msgspec
 from jobledger.digest.current import CurrentTotals, read_current_totals
 from jobledger.digest.shortlists import WindowChanges
 from jobledger.digest.windows import Window, digest_id
-from jobledger.jobs import Job, s3_uri
+from jobledger.jobs import s3_uri
 from jobledger.ledger.as_of import oldest
 from jobledger.ledger.counts import OutputTotals
 from jobledger.ledger.job_facts import NO_STATUS, JobFacts
@@ -195,7 +195,7 @@ class DigestReader:
     ) -> dict[JobFacts, T]:
         """Return what `read` finds in the rows of the listed jobs, as far as they exist."""
         keys = {
-            job: (self._ledger.partition(job.family), Job.key_of(job.submit_time, job.job_id))
+            job: (self._ledger.partition(job.family), job.sort_key)
             for listed in lists
             for job in listed.jobs
         }

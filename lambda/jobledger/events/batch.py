@@ -6,7 +6,6 @@ from typing import Any
 from jobledger import metrics
 from jobledger.errors import EventInvalid, JobLedgerError
 from jobledger.events.eventbridge import EventBus
-from jobledger.jobs import Job
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change, name_of
 from jobledger.observability import logger, publish_metrics, step
@@ -76,9 +75,6 @@ def _durations(changes: Iterable[Change]) -> list[float]:
 
 def _name(ledger: Ledger, change: Change) -> str | None:
     """Return the job's name, which the change log does not contain."""
-    key = {
-        "PK": ledger.partition(change.family),
-        "SK": Job.key_of(change.submit_time, change.job_id),
-    }
+    key = {"PK": ledger.partition(change.family), "SK": change.sort_key}
     row = ledger.table.get(key)
     return name_of(row) if row else None

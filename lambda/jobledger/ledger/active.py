@@ -2,7 +2,7 @@
 
 | row    | PK             | SK      | carries |
 |--------|----------------|---------|---------|
-| active | `Scope#active` | `JobId` | the sort key of the job row; when the service first did not know the job |
+| active | `Scope#active` | `JobId`; of a member `~account/region#JobId` | the sort key of the job row; when the service first did not know the job |
 
 A row is written and removed in the transaction that writes the job row. So a job has one row here at most,
 whatever its submit time, and the rows of ended jobs are never read.
@@ -16,6 +16,7 @@ from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Delete, Key, Put, Row, Table, text_of
+from jobledger.sources import TAG, source_of_key
 from jobledger.times import is_time
 
 Followed = Mapping[str, "ActiveJob"]
@@ -33,14 +34,23 @@ class ActiveJob(msgspec.Struct, frozen=True):
     unknown_at: str | None = None
 
     @property
+    def source(self) -> str | None:
+        """The source of the job, as in `sources`."""
+        return source_of_key(self.sort_key)
+
+    @property
     def submit_time(self) -> str:
         """The submit time of the job; empty when the service gives none."""
         return Job.submit_time_of(self.sort_key) or ""
 
 
-def active_key(scope: str, job_id: str) -> Key:
+def active_key(scope: str, job_id: str, source: str | None = None) -> Key:
     """Return the key of the row of an active job."""
-    return {"PK": f"{scope}#active", "SK": job_id}
+    return {"PK": f"{scope}#active", "SK": f"{_before(source)}{job_id}"}
+
+
+def _before(source: str | None) -> str:
+    return f"{TAG}{source}#" if source else ""
 
 
 def active_put(scope: str, job: ActiveJob, known: ActiveJob | None = None) -> Put:
@@ -55,21 +65,29 @@ def active_mark(scope: str, job: ActiveJob) -> Put:
 
 def active_delete(scope: str, job: ActiveJob) -> Delete:
     """Remove an active job, on the condition that its row has this key, or does not exist."""
-    return Delete(active_key(scope, job.job_id), _SAME_JOB, {":known": job.sort_key})
+    return Delete(active_key(scope, job.job_id, job.source), _SAME_JOB, {":known": job.sort_key})
 
 
-def read_active(table: Table, scope: str, *, consistent: bool) -> Iterator[Row]:
-    """Yield the active rows of a family, in the order of their ids: one query for about 5,000 of them."""
+def read_active(
+    table: Table, scope: str, source: str | None = None, *, consistent: bool = False
+) -> Iterator[Row]:
+    """Yield the active rows of a family: of one member, or of all sources. One query has about 5,000 of them."""
+    condition, values = "PK = :active", {":active": {"S": f"{scope}#active"}}
+    if source:
+        condition += " AND begins_with(SK, :member)"
+        values[":member"] = {"S": _before(source)}
     return table.query_all(
-        KeyConditionExpression="PK = :active",
-        ExpressionAttributeValues={":active": {"S": f"{scope}#active"}},
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues=values,
         ConsistentRead=consistent,
     )
 
 
-def read_followed(table: Table, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
-    """Return the active ones among these jobs, read consistently."""
-    rows = table.batch_get([active_key(scope, job_id) for job_id in job_ids])
+def read_followed(
+    table: Table, scope: str, job_ids: Iterable[str], source: str | None = None
+) -> dict[str, ActiveJob]:
+    """Return the active ones among these jobs of one source, read consistently."""
+    rows = table.batch_get([active_key(scope, job_id, source) for job_id in job_ids])
     return {job.job_id: job for job in readable(rows, active_from_row)}
 
 
@@ -79,7 +97,7 @@ _SAME_JOB = "attribute_not_exists(PK) OR JobKey = :known"
 
 def active_row(scope: str, job: ActiveJob) -> Row:
     """Return the row of an active job."""
-    row: Row = {**active_key(scope, job.job_id), "JobKey": job.sort_key}
+    row: Row = {**active_key(scope, job.job_id, job.source), "JobKey": job.sort_key}
     return row | ({"UnknownAt": job.unknown_at} if job.unknown_at else {})
 
 
@@ -90,4 +108,16 @@ def active_from_row(row: Row) -> ActiveJob:
         raise NotUnderstood("the key of an active job")
     if unknown_at is not None and not is_time(str(unknown_at)):
         raise NotUnderstood("a time of an active job")
-    return ActiveJob(str(row["SK"]), key, text_of(row, "UnknownAt"))
+    return ActiveJob(followed_id(row), key, text_of(row, "UnknownAt"))
+
+
+def followed_id(row: Row) -> str:
+    """Return the JobId of an active row."""
+    member = followed_source(row)
+    return str(row["SK"])[len(_before(member)) :]
+
+
+def followed_source(row: Row) -> str | None:
+    """Return the source of the job of an active row, as in `sources`."""
+    member, hash_, _ = str(row["SK"]).partition("#")
+    return source_of_key(member) if hash_ else None

@@ -7,6 +7,7 @@ from jobledger.jobs import Job, read_stored
 from jobledger.ledger.output import ATTRIBUTE, Output, output_of
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import TERMINAL, Family, JobStatus
+from jobledger.sources import job_id_of, source_of_key
 from jobledger.times import is_time, seconds_between
 
 # The service's model requires no property. Jobs without a status are counted under this name.
@@ -24,7 +25,8 @@ class JobFacts(msgspec.Struct, frozen=True):
     """The attributes of a job that counts and durations need. A time that the service omits is None.
 
     `expired` marks a job that the service no longer knew when it was described. `counted_as` is the status under
-    which it is counted, if that differs; `output` what it processed, as far as that is known.
+    which it is counted, if that differs; `output` what it processed, as far as that is known. `source` is as in
+    `sources`.
     """
 
     family: Family
@@ -36,6 +38,12 @@ class JobFacts(msgspec.Struct, frozen=True):
     expired: bool = False
     counted_as: str | None = None
     output: Output | None = None
+    source: str | None = None
+
+    @property
+    def sort_key(self) -> str:
+        """The sort key of the job's row."""
+        return Job.key_of(self.submit_time, self.job_id, self.source)
 
 
 def facts_of_row(family: Family, row: Row) -> JobFacts:
@@ -46,7 +54,7 @@ def facts_of_row(family: Family, row: Row) -> JobFacts:
         raise NotUnderstood("a job") from error
     facts = JobFacts(
         family=family,
-        job_id=str(row["SK"]).partition("#")[2],
+        job_id=job_id_of(str(row["SK"])),
         status=job.status,
         submit_time=job.SubmitTime,
         end_time=job.EndTime,
@@ -54,6 +62,7 @@ def facts_of_row(family: Family, row: Row) -> JobFacts:
         expired=bool(row.get("ExpiredUpstream")),
         counted_as=text_of(row, "CountedAs"),
         output=output_of(row),
+        source=source_of_key(str(row["SK"])),
     )
     times = (facts.submit_time, facts.end_time, facts.expiration_time)
     if not all(time is None or is_time(time) for time in times):
@@ -70,6 +79,7 @@ def facts_of_job(job: Job) -> JobFacts:
         submit_time=job.submit_time,
         end_time=job.end_time,
         expiration_time=job.expiration_time,
+        source=job.source,
     )
 
 

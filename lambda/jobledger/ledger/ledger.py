@@ -8,7 +8,8 @@
 | active | `Scope#active`         | `JobId`              | one active job; goes in the transaction that ends it |
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
-`Scope` is `account/region/Family`. The module `pages` reads it. `counters` describes the counter rows, which
+`Scope` is `account/region/Family` of the deployment. Keys of jobs of other sources have a tag (`sources`); the state of
+a sync has its source in its key. The module `pages` reads the ledger. `counters` describes the counter rows, which
 change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
@@ -27,6 +28,8 @@ from jobledger.ledger.active import (
     active_key,
     active_mark,
     active_row,
+    followed_id,
+    followed_source,
     read_active,
     read_followed,
 )
@@ -34,7 +37,7 @@ from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.recording import Recorder
 from jobledger.ledger.rows import Change, change_from_row, ended_key, rows_of
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.states import SyncState, SyncStates
+from jobledger.ledger.states import States, SyncState, SyncStates
 from jobledger.ledger.table import (
     WRITE_ATTEMPTS,
     Delete,
@@ -45,38 +48,66 @@ from jobledger.ledger.table import (
 )
 from jobledger.service import Family
 from jobledger.settings import Settings
+from jobledger.sources import source_of_key
 from jobledger.times import rfc3339
 
 
 class Ledger:
-    """The job rows, change log and sync state of one account and region.
+    """The job rows, change log and sync states of a deployment.
 
-    `now` is the clock for `ObservedAt`.
+    `now` is the clock for `ObservedAt`. `scope` is the deployment's `account/region`, `sources` are those of the setting,
+    if it has any. It reads all sources, and writes for one of them: `of` returns a ledger for another.
     """
 
-    def __init__(self, table: Table, scope: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        scope: str,
+        now: Callable[[], datetime],
+        sources: tuple[str, ...] = (),
+        source: str | None = None,
+    ) -> None:
         self.table = table
         self.scope = scope
+        self.sources = sources or (scope,)
+        self.is_shared = bool(sources)
+        self.source = source or scope
         self._now = now
-        self._states = SyncStates(table, scope, now)
-        self._recorder = Recorder(table, scope, self._states, now)
+        self._states = SyncStates(table, self.source, self.keeper, self.sources, now)
+        self._recorder = Recorder(table, scope, self.member, self._states, now)
         self.record = self._recorder.record
 
     @classmethod
     def connect(cls, configured: Settings, now: Callable[[], datetime]) -> "Ledger":
         """Return the deployment's ledger, with a client of its own."""
-        return cls(Table.connect(configured.ledger_table_name), configured.scope, now)
+        table = Table.connect(configured.ledger_table_name)
+        return cls(table, configured.scope, now, configured.sources)
+
+    def of(self, source: str) -> "Ledger":
+        """Return the same ledger for writing what another source has."""
+        sources = self.sources if self.is_shared else ()
+        return Ledger(self.table, self.scope, self._now, sources, source)
+
+    @property
+    def member(self) -> str | None:
+        """The source that this ledger writes for, as in `sources`: None for the deployment's own."""
+        return None if self.source == self.scope else self.source
+
+    @property
+    def keeper(self) -> str:
+        """The source whose syncs keep the counters right, of all sources: the deployment's own, if it is one of them."""
+        return self.scope if self.scope in self.sources else self.sources[0]
 
     def partition(self, family: Family) -> str:
         """Return the family's `Scope`: `account/region/Family`."""
         return f"{self.scope}/{family}"
 
     def state(self, family: Family) -> SyncState:
-        """Return the family's sync state, read consistently."""
+        """Return the sync state of a family of the source, read consistently."""
         return self._states.state(family)
 
-    def states(self, *, consistent: bool = False) -> dict[Family, SyncState]:
-        """Return the state of every family that was ever synced, in one query."""
+    def states(self, *, consistent: bool = False) -> States:
+        """Return the state of every family that was ever synced, over all sources, in one query."""
         return self._states.states(consistent=consistent)
 
     def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
@@ -93,7 +124,7 @@ class Ledger:
         An older version wrote none, and could write two rows of one job: they become one.
         """
         scope, given = self.partition(family), {job.job_id: job for job in jobs}
-        followed = read_followed(self.table, scope, given)
+        followed = read_followed(self.table, scope, given, self.member)
         keys = {job.sort_key for job in followed.values()}
         missing = {job.sort_key for job in given.values()} - keys
         found, _ = self._recorder.rows(scope, missing)
@@ -124,7 +155,7 @@ class Ledger:
         The row otherwise stays as last seen.
         """
         scope = self.partition(family)
-        key = {"PK": scope, "SK": Job.key_of(submit_time, job_id)}
+        key = {"PK": scope, "SK": Job.key_of(submit_time, job_id, self.member)}
         for _ in range(WRITE_ATTEMPTS):
             row = self.table.get(key)
             unfollow = active_delete(scope, ActiveJob(job_id, key["SK"]))
@@ -142,22 +173,33 @@ class Ledger:
     def active(
         self, family: Family, state: SyncState | None = None, *, consistent: bool = False
     ) -> dict[str, ActiveJob]:
-        """Return the family's active jobs by id. The state saves the query for a family without any.
+        """Return the active jobs of a family of the source by id. The state saves the query for a family without any.
 
         A sync reads with `consistent`, which also mends rows that cannot be read.
         """
         state = state or self.state(family)
-        scope = self.partition(family)
-        jobs = {
-            job_id: ActiveJob(job_id, Job.key_of(submit_time or None, job_id))
-            for job_id, submit_time in state.without_rows.items()
-        }
+        scope, jobs = self.partition(family), _without_rows(state)
         if not state.idle:
-            rows = list(read_active(self.table, scope, consistent=consistent))
+            rows = [
+                row
+                for row in read_active(self.table, scope, self.member, consistent=consistent)
+                if followed_source(row) == self.member
+            ]
             jobs |= {job.job_id: job for job in readable(rows, active_from_row)}
-            if consistent and (damaged := {str(row["SK"]) for row in rows} - jobs.keys()):
+            if consistent and (damaged := {followed_id(row) for row in rows} - jobs.keys()):
                 jobs |= self._mended(scope, damaged)
         return jobs
+
+    def all_active(self, family: Family, states: States) -> list[ActiveJob]:
+        """Return the active jobs of a family of all sources."""
+        state = states.get(family)
+        if state is None:
+            return []
+        jobs = {(job.source, job.job_id): job for job in _without_rows(state).values()}
+        if not state.idle:
+            rows = read_active(self.table, self.partition(family))
+            jobs |= {(job.source, job.job_id): job for job in readable(rows, active_from_row)}
+        return [*jobs.values()]
 
     def _mended(self, scope: str, job_ids: Iterable[str]) -> dict[str, ActiveJob]:
         """Write active rows anew, from the job rows: no condition on a damaged row would ever hold."""
@@ -166,19 +208,19 @@ class Ledger:
             keys = [
                 str(row["SK"])
                 for row in rows_of(self.table, self.scope, job_id)
-                if row["PK"] == scope
+                if row["PK"] == scope and source_of_key(str(row["SK"])) == self.member
             ]
             if keys:
                 mended[job_id] = ActiveJob(job_id, max(keys))
                 anew = active_row(scope, mended[job_id])
                 self.table.put(Put(anew))
             else:
-                damaged = active_key(scope, job_id)
+                damaged = active_key(scope, job_id, self.member)
                 self.table.transact([Delete(damaged, "")])
         return mended
 
     def find(self, job_id: str) -> Row | None:
-        """Return the row of a job of any family; the latest submission when there are several."""
+        """Return the row of a job of any family and source; the latest submission when there are several."""
         return max(
             rows_of(self.table, self.scope, job_id), key=lambda row: str(row["SK"]), default=None
         )
@@ -207,3 +249,11 @@ class Ledger:
             },
         )
         return readable(rows, change_from_row)
+
+
+def _without_rows(state: SyncState) -> dict[str, ActiveJob]:
+    """Return the active jobs that an older version has stored in its state. It knew one source."""
+    return {
+        job_id: ActiveJob(job_id, Job.key_of(submit_time or None, job_id))
+        for job_id, submit_time in state.without_rows.items()
+    }

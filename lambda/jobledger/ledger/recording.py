@@ -30,6 +30,7 @@ from jobledger.ledger.table import (
     pause,
 )
 from jobledger.service import Family
+from jobledger.sources import job_id_of, source_of_key
 from jobledger.times import rfc3339
 
 # The first digest covers a day, and ends two minutes before its run: a fill stores what ended in that time.
@@ -49,13 +50,19 @@ class Recorded(Struct, frozen=True):
 
 
 class Recorder:
-    """Writes the jobs of one account and region. `states` are those of its syncs."""
+    """Writes the jobs of one source. `states` are those of its syncs, `member` is as in `sources`."""
 
     def __init__(
-        self, table: Table, scope: str, states: SyncStates, now: Callable[[], datetime]
+        self,
+        table: Table,
+        scope: str,
+        member: str | None,
+        states: SyncStates,
+        now: Callable[[], datetime],
     ) -> None:
         self._table = table
         self._scope = scope
+        self._member = member
         self._states = states
         self._now = now
 
@@ -86,11 +93,14 @@ class Recorder:
         unseen_since = None if announce_new else rfc3339(self._now() - _FIRST_WINDOW)
         scope = f"{self._scope}/{family}"
         call = RecordCall(family, scope, listed_at, unseen_since, counted)
+        if self._member:
+            jobs = (replace(job, source=self._member) for job in jobs)
         pending, written = furthest(jobs), list[JobWrite]()
         for attempt in range(WRITE_ATTEMPTS):
             pause(min(attempt, 1))
             if attempt:
-                followed, search_all = read_followed(self._table, scope, pending), True
+                followed = read_followed(self._table, scope, pending, self._member)
+                search_all = True
             writes = self._planned(call, pending, followed, search_all=search_all)
             refused: list[JobWrite] = []
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
@@ -139,6 +149,7 @@ class Recorder:
             str(row["SK"])
             for job_id in job_ids
             for row in rows_of(self._table, self._scope, job_id)
+            if source_of_key(str(row["SK"])) == self._member
         }
 
     def rows(self, scope: str, sort_keys: Collection[str]) -> tuple[dict[str, list[Row]], set[str]]:
@@ -196,7 +207,7 @@ class Recorder:
             state = self._states.save_state(call.family, replace(state, idle=False, quiet=0))
             if state is None:
                 return None
-        key = {"PK": "state", "SK": call.scope}
+        key = self._states.key(call.family)
         if not state.version:
             return [Check(key, "attribute_not_exists(PK)")], None
         return [Check(key, "Version = :read", {":read": state.version})], state.settled_at
@@ -245,4 +256,4 @@ def batches(
 
 
 def _job_id_of(row: Row) -> str:
-    return str(row["SK"]).partition("#")[2]
+    return job_id_of(str(row["SK"]))

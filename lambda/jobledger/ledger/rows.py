@@ -11,6 +11,7 @@ from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.output import ATTRIBUTE
 from jobledger.ledger.table import Row, Table, text_of
 from jobledger.service import Family
+from jobledger.sources import source_of_key, tagged
 from jobledger.times import is_time
 
 HISTORY_LIMIT = 100
@@ -18,7 +19,7 @@ HISTORY_LIMIT = 100
 
 
 def rows_of(table: Table, scope: str, job_id: str) -> Iterator[Row]:
-    """Yield the rows of a job, of any family and submit time, as its index has them."""
+    """Yield the rows of a job, of any family, source and submit time, as its index has them."""
     return table.query_all(
         IndexName="ById",
         KeyConditionExpression="IdKey = :id",
@@ -27,7 +28,10 @@ def rows_of(table: Table, scope: str, job_id: str) -> Iterator[Row]:
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One status change in the change log. `previous` is None for a job seen for the first time."""
+    """One status change in the change log. `previous` is None for a job seen for the first time.
+
+    `source` is as in `sources`.
+    """
 
     family: Family
     job_id: str
@@ -36,6 +40,12 @@ class Change(msgspec.Struct, frozen=True):
     submit_time: str | None
     end_time: str | None
     observed_at: str
+    source: str | None = None
+
+    @property
+    def sort_key(self) -> str:
+        """The sort key of the job's row."""
+        return Job.key_of(self.submit_time, self.job_id, self.source)
 
 
 # The attribute of a change row for each field of a Change.
@@ -146,6 +156,8 @@ def job_row(scope: str, job: Job, row: Row | None, listed_at: str, observed_at: 
         "StatusKey": job.status and f"{scope}#{job.status}",
         "NameStatusKey": job.name and job.status and f"{scope}#{job.status}#{job.name}",
         ATTRIBUTE: text_of(row, ATTRIBUTE) if row else None,
+        # The key of an index that only a ledger with several sources has.
+        "SourceKey": job.source and f"{job.source}/{job.family}",
     }
     row_now: Row = {
         "PK": scope,
@@ -170,7 +182,7 @@ def change_row(scope: str, job: Job, row: Row | None, observed_at: str) -> Row:
     }
     change: Row = {
         "PK": f"{scope}#changes",
-        "SK": f"{observed_at}#{job.job_id}",
+        "SK": tagged(f"{observed_at}#{job.job_id}", job.source),
         "Family": job.family.value,
         "JobId": job.job_id,
         "ObservedAt": observed_at,
@@ -188,15 +200,17 @@ def ended_row(scope: str, job: Job) -> Row:
     ended_at = str(job.end_time)
     key: Row = {
         "PK": ended_key(scope.rpartition("/")[0]),
-        "SK": f"{ended_at}#{job.job_id}#{job.family}",
+        "SK": tagged(f"{ended_at}#{job.job_id}#{job.family}", job.source),
     }
     return change_row("", job, None, ended_at) | key
 
 
 def change_from_row(row: Row) -> Change:
     """Return the status change that a change log row holds. Raises NotUnderstood."""
+    values = {name: row.get(at) for name, at in _CHANGE.items()}
+    values["source"] = source_of_key(str(row.get("SK")))
     try:
-        change = msgspec.convert({name: row.get(at) for name, at in _CHANGE.items()}, Change)
+        change = msgspec.convert(values, Change)
         msgspec.json.encode(change)  # refuses what is not Unicode
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise NotUnderstood("a row of the change log") from error

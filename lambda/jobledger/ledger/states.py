@@ -1,13 +1,13 @@
 """The state of each family's sync: its row, and how it is read and saved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Row, Table
+from jobledger.ledger.table import Key, Row, Table
 from jobledger.service import Family
 from jobledger.times import known, later_than
 
@@ -102,8 +102,59 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
         return {job: time for active in (*walks, self.active) for job, time in active.items()}
 
 
-def named_state(row: Row, now: datetime) -> tuple[Family, SyncState]:
-    return Family(str(row["SK"]).rpartition("/")[2]), state_from_row(row, now)
+Named = tuple[str, Family, SyncState]
+"""A source, a family, and the state of its syncs."""
+
+
+def named_state(row: Row, now: datetime) -> Named:
+    source, _, family = str(row["SK"]).rpartition("/")
+    return source, Family(family), state_from_row(row, now)
+
+
+class States(dict[Family, SyncState]):
+    """The state of each family over all configured sources. `by_source` has that of each source, also of removed ones."""
+
+    def __init__(self, named: Iterable[Named], keeper: str, sources: tuple[str, ...]) -> None:
+        by_source: dict[str, dict[Family, SyncState]] = {}
+        for source, family, state in named:
+            by_source.setdefault(source, {})[family] = state
+        self.by_source: Mapping[str, Mapping[Family, SyncState]] = by_source
+        found = [(source, by_source[source]) for source in sources if source in by_source]
+        super().__init__(
+            {
+                family: self.together(family, keeper, sources)
+                for family in Family
+                if any(family in of_source for _, of_source in found)
+            }
+        )
+
+    def together(self, family: Family, keeper: str, sources: tuple[str, ...]) -> SyncState:
+        """Return the state of a family over some sources: what is known holds for each of them.
+
+        The counters are the keeper's.
+        """
+        kept = self.of(keeper, family)
+        if sources == (keeper,):
+            return kept
+        states = [self.of(source, family) for source in sources]
+        errors = [state.last_error for state in states if state.last_error]
+        return msgspec.structs.replace(
+            kept,
+            as_of=_oldest(state.as_of for state in states),
+            lost_as_of=kept.filled,
+            settled_at=_oldest(state.settled_at for state in states),
+            last_error=max(errors, key=lambda error: error.at, default=None),
+            idle=all(state.idle for state in states if state.version),
+        )
+
+    def of(self, source: str, family: Family) -> SyncState:
+        """Return the state of a family of one source; an empty one when it was never synced."""
+        return self.by_source.get(source, {}).get(family, SyncState())
+
+
+def _oldest(times: Iterable[str | None]) -> str | None:
+    found = list(times)
+    return None if None in found else min(filter(None, found))
 
 
 def state_from_row(row: Row, now: datetime) -> SyncState:
@@ -129,31 +180,42 @@ def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
 
 
 class SyncStates:
-    """The states of the syncs of one account and region."""
+    """The states of the syncs. It writes those of one `source`, and reads those of all `sources`."""
 
-    def __init__(self, table: Table, scope: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        source: str,
+        keeper: str,
+        sources: tuple[str, ...],
+        now: Callable[[], datetime],
+    ) -> None:
         self._table = table
-        self._scope = scope
+        self._source = source
+        self._keeper = keeper
+        self._sources = sources
         self._now = now
         self._as_of: tuple[datetime, dict[Family, str | None]] | None = None
 
+    def key(self, family: Family) -> Key:
+        """Return the key of the row of a family's state."""
+        return {"PK": "state", "SK": f"{self._source}/{family}"}
+
     def state(self, family: Family) -> SyncState:
         """Return the family's sync state, read consistently."""
-        row = self._table.get({"PK": "state", "SK": f"{self._scope}/{family}"})
+        row = self._table.get(self.key(family))
         return SyncState() if row is None else state_from_row(row, self._now())
 
-    def states(self, *, consistent: bool = False) -> dict[Family, SyncState]:
-        """Return the state of every family that was ever synced, in one query."""
+    def states(self, *, consistent: bool = False) -> States:
+        """Return the state of every family of every source that was ever synced, in one query."""
         rows = self._table.query_all(
             ConsistentRead=consistent,
-            KeyConditionExpression="PK = :state AND begins_with(SK, :scope)",
-            ExpressionAttributeValues={
-                ":state": {"S": "state"},
-                ":scope": {"S": f"{self._scope}/"},
-            },
+            KeyConditionExpression="PK = :state",
+            ExpressionAttributeValues={":state": {"S": "state"}},
         )
         now = self._now()
-        return dict(readable(rows, lambda row: named_state(row, now)))
+        named = readable(rows, lambda row: named_state(row, now))
+        return States(named, self._keeper, self._sources)
 
     def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
         """Return the time of each family's last agreement with the service; unsynced families are absent.
@@ -175,8 +237,7 @@ class SyncStates:
         settled_at = later_than(state.settled_at, self._now())
         following = msgspec.structs.replace(state, version=state.version + 1, settled_at=settled_at)
         row: Row = {
-            "PK": "state",
-            "SK": f"{self._scope}/{family}",
+            **self.key(family),
             "Sync": msgspec.json.encode(following).decode(),
             "Version": following.version,
         }

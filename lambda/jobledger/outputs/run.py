@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from jobledger import metrics
 from jobledger.errors import DeadlineReached, JobLedgerError, LedgerUnavailable, NotUnderstood
-from jobledger.jobs import Job
 from jobledger.ledger.job_facts import JobFacts, has_ended, is_final
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output, output_of
@@ -106,8 +105,7 @@ def _queued(job: JobFacts, due: datetime, now: datetime) -> Waiting:
     """Return what waits for a job of the last days; what ended long ago is looked for once."""
     ended = job.end_time or job.submit_time or ""
     attempt = _LAST if ended < rfc3339(now - _AFTER[-1]) else 1
-    key = Job.key_of(job.submit_time, job.job_id)
-    return Waiting(job.family, job.job_id, key, attempt, rfc3339(due))
+    return Waiting(job.family, job.job_id, job.sort_key, attempt, rfc3339(due))
 
 
 class _Run:
@@ -127,8 +125,7 @@ class _Run:
         """
         if not is_final(change.status, change.end_time):
             return True
-        key = Job.key_of(change.submit_time, change.job_id)
-        first = Waiting(change.family, change.job_id, key, 0, "")
+        first = Waiting(change.family, change.job_id, change.sort_key, 0, "")
         try:
             self._try(first)
         except DeadlineReached:
