@@ -281,6 +281,10 @@ def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str
         elif term["function"] == "begins_with":
             low = _text(values[term["fv"]])
             high = low + "\U0010ffff"
+        elif (term["a"], term["op"]) == ("SK", ">="):
+            low = _text(values[term["v"]])
+        elif (term["a"], term["op"]) == ("SK", "<="):
+            high = _text(values[term["v"]])
         else:
             assert (term["a"], term["op"]) == (attribute, "=")
             partition = _text(values[term["v"]])

@@ -31,6 +31,7 @@ from jobledger.ledger.active import (
     followed_id,
     followed_source,
     read_active,
+    read_active_of,
     read_followed,
 )
 from jobledger.ledger.job_facts import facts_of_row
@@ -182,11 +183,14 @@ class Ledger:
         state = state or self.state(family)
         scope, jobs = self.partition(family), _without_rows(state)
         if not state.idle:
-            rows = [
-                row
-                for row in read_active(self.table, scope, self.member, consistent=consistent)
-                if followed_source(row) == self.member
-            ]
+            several = self.is_shared or self.member
+            found = (
+                read_active_of(self.table, scope, self.member, consistent=consistent)
+                if several
+                else read_active(self.table, scope, consistent=consistent)
+            )
+            # Members' rows stay when the setting goes.
+            rows = [row for row in found if followed_source(row) == self.member]
             jobs |= {job.job_id: job for job in readable(rows, active_from_row)}
             if consistent and (damaged := {followed_id(row) for row in rows} - jobs.keys()):
                 jobs |= self._mended(scope, damaged)
@@ -198,7 +202,11 @@ class Ledger:
         if state is None:
             return []
         jobs = {(job.source, job.job_id): job for job in _without_rows(state).values()}
-        if not state.idle:
+        if any(
+            not of_source[family].idle
+            for of_source in states.by_source.values()
+            if family in of_source
+        ):
             rows = read_active(self.table, self.partition(family))
             jobs |= {(job.source, job.job_id): job for job in readable(rows, active_from_row)}
         return [*jobs.values()]
