@@ -5,7 +5,8 @@
     nightly = ComprehendMedicalJobLookup(self, "Nightly", job_name="nightly-notes", wait_minutes=30)
     CfnOutput(self, "Codes", value=nightly.output_s3_uri)
 
-The stack JobLedger, in the same account and region, answers. Needs the extra: `pip install job-ledger[cdk]`.
+The stack JobLedger, in the same account and region, answers; docs/sources.md has how it answers stacks elsewhere.
+Needs the extra: `pip install job-ledger[cdk]`.
 
 Arguments are checked at synth: a wrong one is a ValueError that says what is allowed. A token of CDK, for example a
 parameter of the stack, is passed on, and checked in the deployment.
@@ -55,7 +56,7 @@ class ComprehendMedicalJobLookup(Construct):
 
         A new value of `refresh` looks up the job again. `name`: the setting `name` of the deployment that answers,
         if it has one. `service_token`: its output LookupServiceToken, if that is not to be read from its SSM
-        parameter.
+        parameter, which another account cannot do.
         """
         super().__init__(scope, construct_id)
         given = {
