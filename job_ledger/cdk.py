@@ -45,6 +45,8 @@ class ComprehendMedicalJobLookup(Construct):
         job_status: JobStatus | Sequence[JobStatus] | None = None,
         submit_time_after: str | datetime | None = None,
         submit_time_before: str | datetime | None = None,
+        account: str | Sequence[str] | None = None,
+        region: str | Sequence[str] | None = None,
         select: Literal["newest", "oldest", "only"] | None = None,
         must_exist: bool | Literal["true", "false"] = True,
         wait_minutes: float | str = 0,
@@ -52,7 +54,7 @@ class ComprehendMedicalJobLookup(Construct):
         name: str | None = None,
         service_token: str | None = None,
     ) -> None:
-        """Look up a job by these filters. `wait_minutes`: wait up to 120 minutes for a matching job.
+        """Look up a job by these filters; `account` and `region` are for a ledger of several. `wait_minutes`: wait up to 120 minutes for a matching job.
 
         A new value of `refresh` looks up the job again. `name`: the setting `name` of the deployment that answers,
         if it has one. `service_token`: its output LookupServiceToken, if that is not to be read from its SSM
@@ -66,6 +68,8 @@ class ComprehendMedicalJobLookup(Construct):
             "JobStatus": read.choices("job_status", job_status, JobStatus),
             "SubmitTimeAfter": read.time("submit_time_after", submit_time_after),
             "SubmitTimeBefore": read.time("submit_time_before", submit_time_before),
+            "Account": read.accounts("account", account),
+            "Region": read.regions("region", region),
             "Select": read.choice("select", select, ("newest", "oldest", "only")),
             "Refresh": refresh,
         }
