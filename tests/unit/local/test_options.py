@@ -58,8 +58,11 @@ def test_sources_is_a_number_of_accounts_each_in_two_regions_with_the_own_source
 
 def test_a_shell_has_no_session_token_where_the_local_aws_would_check_it(tmp_path):
     ready = dict.fromkeys(("ApiUrl", "AwsEndpoint", "ComprehendMedicalEndpoint", "Region"), "x")
-    for more, line in (({}, "export AWS_SESSION_TOKEN=test\n"), ({"Sources": []}, "TOKEN=''\n")):
-        write_environment(tmp_path / "env", {**ready, **more})
+    for given, line in (
+        (ready, "export AWS_SESSION_TOKEN=test\n"),
+        (ready | {"Sources": ""}, "export AWS_SESSION_TOKEN=''\n"),
+    ):
+        write_environment(tmp_path / "env", given)
         assert line in (tmp_path / "env").read_text()
 
 
