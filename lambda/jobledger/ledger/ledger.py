@@ -13,7 +13,7 @@ a sync has its source in its key. The module `pages` reads the ledger. `counters
 change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -219,11 +219,17 @@ class Ledger:
                 self.table.transact([Delete(damaged, "")])
         return mended
 
-    def find(self, job_id: str) -> Row | None:
-        """Return the row of a job of any family and source; the latest submission when there are several."""
-        return max(
-            rows_of(self.table, self.scope, job_id), key=lambda row: str(row["SK"]), default=None
+    def find(self, job_id: str, sources: Collection[str] = ()) -> Row | None:
+        """Return the row of a job of any family, and of one of these sources (empty: of any).
+
+        It is the latest submission when there are several.
+        """
+        rows = (
+            row
+            for row in rows_of(self.table, self.scope, job_id)
+            if not sources or (source_of_key(str(row["SK"])) or self.scope) in sources
         )
+        return max(rows, key=lambda row: str(row["SK"]), default=None)
 
     def changes(self, family: Family, start: str, end: str) -> Iterator[Change]:
         """Yield the family's changes with start <= ObservedAt < end, in the order of observation."""
