@@ -13,7 +13,7 @@ a sync has its source in its key. The module `pages` reads the ledger. `counters
 change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -190,7 +190,7 @@ class Ledger:
                 jobs |= self._mended(scope, damaged)
         return jobs
 
-    def all_active(self, family: Family, states: States) -> list[ActiveJob]:
+    def all_active(self, family: Family, states: Mapping[Family, SyncState]) -> list[ActiveJob]:
         """Return the active jobs of a family of all sources."""
         state = states.get(family)
         if state is None:
