@@ -165,7 +165,9 @@ class DigestWorld:
         self.slept = 0.0
         self.sleep = sleep or self._count
         table = Table(self.tables, self.environment["LEDGER_TABLE_NAME"])
-        self.ledger = Ledger(table, SCOPE, lambda: self.now, in_environment(self.environment))
+        with mock.patch.dict(os.environ, self.environment):
+            sources = in_environment()
+        self.ledger = Ledger(table, SCOPE, lambda: self.now, sources)
         self.dead: set[str] = set()
         self.dependencies = self.assembled()
         self.agree()
