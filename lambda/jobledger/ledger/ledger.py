@@ -13,7 +13,7 @@ a sync has its source in its key. The module `pages` reads the ledger. `counters
 change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -202,11 +202,7 @@ class Ledger:
         if state is None:
             return []
         jobs = {(job.source, job.job_id): job for job in _without_rows(state).values()}
-        if any(
-            not of_source[family].idle
-            for of_source in states.by_source.values()
-            if family in of_source
-        ):
+        if not state.idle:
             rows = read_active(self.table, self.partition(family))
             jobs |= {(job.source, job.job_id): job for job in readable(rows, active_from_row)}
         return [*jobs.values()]
@@ -229,10 +225,10 @@ class Ledger:
                 self.table.transact([Delete(damaged, "")])
         return mended
 
-    def find(self, job_id: str, sources: tuple[str, ...] = ()) -> Row | None:
-        """Return the row of a job of any family and, without `sources`, any source.
+    def find(self, job_id: str, sources: Collection[str] = ()) -> Row | None:
+        """Return the row of a job of any family, and of one of these sources (empty: of any).
 
-        It is that of the latest submission when there are several.
+        It is the latest submission when there are several.
         """
         rows = (
             row
