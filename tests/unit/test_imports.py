@@ -19,7 +19,7 @@ LAYERS = (
     {"stream", "totals"},
     {"idempotency", "inputs", "invoke", "ledger", "sns", "sqs"},
     {"clients", "fitting", "jobs", "observability", "settings"},
-    {"errors", "init_phase", "metrics", "roots", "service", "times", "wording"},
+    {"errors", "init_phase", "metrics", "roots", "service", "sources", "times", "wording"},
 )
 WITHIN_A_LAYER = {("board", "api"), ("jobs", "fitting")}
 
