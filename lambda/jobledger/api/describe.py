@@ -8,7 +8,6 @@ from jobledger.errors import JobNotFound, NotUnderstood
 from jobledger.jobs import is_object, read_stored
 from jobledger.ledger.as_of import recent_as_of
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.output import job_json
 from jobledger.ledger.rows import checked, history_of
 from jobledger.ledger.table import Row
 from jobledger.service import Family
@@ -26,7 +25,7 @@ def describe(ledger: Ledger, job_id: str, now: datetime) -> str:
     time = recent_as_of(ledger).get(family)
     expired = ',"ExpiredUpstream":true' if _is_expired(row, rfc3339(now)) else ""
     return (
-        f'{{"ComprehendMedicalAsyncJobProperties":{job_json(row)},"History":{_history(row)}{expired}'
+        f'{{"ComprehendMedicalAsyncJobProperties":{ledger.shown.of_row(row)},"History":{_history(row)}{expired}'
         f',"AsOf":{_json(time)}}}'
     )
 

@@ -36,6 +36,7 @@ from jobledger.ledger.active import (
 from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.recording import Recorder
 from jobledger.ledger.rows import Change, change_from_row, ended_key, rows_of
+from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import States, SyncState, SyncStates
 from jobledger.ledger.table import (
@@ -72,6 +73,7 @@ class Ledger:
         self.sources = sources or (scope,)
         self.is_shared = bool(sources)
         self.source = source or scope
+        self.shown = ShownJobs(scope, sources)
         self._now = now
         self._states = SyncStates(table, self.source, self.keeper, self.sources, now)
         self._recorder = Recorder(table, scope, self.member, self._states, now)

@@ -20,9 +20,10 @@ from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.output import ATTRIBUTE, with_output
+from jobledger.ledger.output import ATTRIBUTE
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
 from jobledger.ledger.rows import name_of, status_of
+from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import Family
@@ -185,7 +186,7 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
         left_out = answer["ScannedCount"] - len(answer["Items"])
         read.examined += answer["ScannedCount"]
         read.left_out += left_out
-        yield from readable(answer["Items"], partial(_listed, part.family))
+        yield from readable(answer["Items"], partial(_listed, read.ledger.shown, part.family))
         end = answer.get("LastEvaluatedKey")
         if end is None:
             return
@@ -226,7 +227,7 @@ def _read_active(read: _Reading, family: Family) -> Iterator[_Listed]:
         for key in chunk:
             row = rows.get(key)
             if row and _is_listed(query, family, row) and read.knows(family, row):
-                yield _Listed(key, family, str(row["Job"]))
+                yield _Listed(key, family, ledger.shown.of_row(row))
         if chunk[-1] != keys[-1]:
             yield _Listed(chunk[-1], family, None)
 
@@ -248,14 +249,14 @@ def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
     )
 
 
-def _listed(family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
+def _listed(shown: ShownJobs, family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
     """Return a row of the list. Raises NotUnderstood for damaged JSON, which would damage the whole page."""
     job = item["Job"]["S"]
     if not is_object(job):
         raise NotUnderstood("a job")
-    if ATTRIBUTE in item:
-        job = with_output(job, item[ATTRIBUTE]["S"])
-    return _Listed(item["SK"]["S"], family, job)
+    sort_key = item["SK"]["S"]
+    output = item[ATTRIBUTE]["S"] if ATTRIBUTE in item else None
+    return _Listed(sort_key, family, shown.text(job, sort_key, output))
 
 
 def _size(job: str) -> int:
