@@ -22,6 +22,7 @@ INDEXES = {
     "ByStatus": ("StatusKey", "SK"),
     "ByName": ("NameKey", "SK"),
     "ByNameAndStatus": ("NameStatusKey", "SK"),
+    "BySource": ("SourceKey", "SK"),
     "ById": ("IdKey", None),
 }
 _INDEX_KEYS = [key for key, _ in INDEXES.values()]
