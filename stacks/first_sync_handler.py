@@ -2,7 +2,7 @@
 
 It always reports success to CloudFormation: a service that is unreachable for a minute must not roll back a
 deployment, whose rollback would sync and fail too. The log, the resource's data and the output FirstSync say how the
-sync ended, with the errors of all families. The schedule tries again within a minute.
+sync ended, with the errors of all families, or of all sources. The schedule tries again within a minute.
 """
 
 import itertools
@@ -18,6 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 # New IAM permissions can take a minute to be effective everywhere.
 _ATTEMPTS = 12
 _PAUSE_SECONDS = 5
+# CloudFormation takes 4 KB.
+_MOST = 40
 # The next scheduled run resumes these.
 _INTERRUPTIONS = {"DeadlineReached", "WalkOvertaken"}
 
@@ -59,15 +61,31 @@ def _outcome(reply: dict[str, Any]) -> str:
         result = json.loads(reply["Payload"].read())
         if reply.get("FunctionError"):
             return f"failed: {result['errorType']}"
-        errors = {
-            name: done["Error"] for name, done in result["Families"].items() if "Error" in done
-        }
+        sources = result.get("Sources")
+        errors = _errors_of_sources(sources) if sources else _errors(result)
     except (AttributeError, KeyError, TypeError, ValueError):
         return "failed: InvalidResponse"
     if not errors:
         return "succeeded"
-    word = "unfinished" if set(errors.values()) <= _INTERRUPTIONS else "failed"
-    return f"{word}: {', '.join(f'{name} {error}' for name, error in errors.items())}"
+    word = "unfinished" if {error for _, error in errors} <= _INTERRUPTIONS else "failed"
+    named = [f"{name} {error}" for name, error in errors[:_MOST]]
+    more = [f"{len(errors) - _MOST} more"] if len(errors) > _MOST else []
+    return f"{word}: {', '.join(named + more)}"
+
+
+def _errors(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the families that failed, each with its error."""
+    return [(name, done["Error"]) for name, done in result["Families"].items() if "Error" in done]
+
+
+def _errors_of_sources(sources: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the sources that failed, each with the errors of its families, once."""
+    found = {source: _errors(result) for source, result in sources.items()}
+    return [
+        (source, e)
+        for source, errors in found.items()
+        for e in dict.fromkeys(dict(errors).values())
+    ]
 
 
 def _answer(event: dict[str, Any], outcome: str) -> None:

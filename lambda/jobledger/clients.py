@@ -50,6 +50,7 @@ _REQUIRED: Mapping[str, Mapping[str, type]] = {
     "BatchGetItem": {"Responses": dict},
     "Query": {"Items": list, "ScannedCount": int},
     "PutEvents": {"FailedEntryCount": int, "Entries": list},
+    "AssumeRole": {"Credentials": dict},
     "Publish": {"MessageId": str},
     "SendMessage": {"MessageId": str},
     "Encrypt": {"CiphertextBlob": bytes},
@@ -130,7 +131,12 @@ class ParserFactory(ResponseParserFactory):  # type: ignore[misc] # botocore has
 
 @functools.cache
 def session() -> Session:
-    """Return the session of this process. Clients share its credentials and service descriptions.
+    """Return the session of this process. Clients share its credentials and service descriptions."""
+    return _new_session()
+
+
+def _new_session() -> Session:
+    """Return a session with the handlers that are in use.
 
     Of botocore's handlers, nine are for every service (`before-call`) and one for SQS, the others for a service that
     is not called here or for documentation (`before-call.s3`). Registering the others takes 5 % of a cold start.
@@ -143,6 +149,14 @@ def session() -> Session:
     made.register("after-call", _check_members)
     made.register_component("response_parser_factory", ParserFactory())
     use_amazon_roots(made)
+    return made
+
+
+def session_with(credentials: Any) -> Session:
+    """Return a session with other credentials, which reads no description of a service again."""
+    made = _new_session()
+    made.register_component("data_loader", session().get_component("data_loader"))
+    made._credentials = credentials
     return made
 
 

@@ -7,7 +7,6 @@ the own source has none. In this package, a source of None is the deployment's o
 
 import os
 import re
-from collections.abc import Mapping
 
 # The service's model allows this character in no JobId.
 TAG = "~"
@@ -35,12 +34,14 @@ def job_id_of(sort_key: str) -> str:
     return untagged(sort_key).partition("#")[2]
 
 
-def in_environment(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the sources of SOURCES, sorted by region and account; empty without the setting `sources`.
+def in_environment() -> tuple[str, ...]:
+    """Return the sources of SOURCES, the own one first; empty without the setting `sources`.
 
-    A function's environment has 4 KB: `us-east-1=111122223333,444455556666;eu-west-1=111122223333`.
+    A function's environment has 4 KB: `us-east-1=111122223333,444455556666;eu-west-1=111122223333`. The own source is
+    there twice if the setting lists it, because the stack does not know its account.
     """
-    regions = (part.partition("=") for part in environment.get("SOURCES", "").split(";") if part)
-    return tuple(
+    regions = (part.partition("=") for part in os.environ.get("SOURCES", "").split(";") if part)
+    found = (
         f"{account}/{region}" for region, _, accounts in regions for account in accounts.split(",")
     )
+    return tuple(dict.fromkeys(found))

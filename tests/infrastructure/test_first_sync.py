@@ -132,3 +132,29 @@ def test_a_first_fill_that_the_next_run_goes_on_with_is_not_finished_and_has_not
 
 def test_a_permission_that_takes_a_moment_is_waited_for(run):
     assert run(Lambda(DENIED, DENIED, done(PHI=None)))["Data"]["Outcome"] == "succeeded"
+
+
+def of_sources(**errors):
+    """The sync function's result in a ledger of several sources: the error of each, or none."""
+    sources = {
+        name: {"Families": {"SNOMEDCT": {}, "PHI": {"Error": e} if e else {}}}
+        for name, e in errors.items()
+    }
+    return replied(
+        {"Sources": sources, "Families": {"SNOMEDCT": {}, "PHI": {"Error": "one of them"}}}
+    )
+
+
+@pytest.mark.parametrize(
+    "errors, outcome",
+    [
+        ({"a": None, "b": "AccessDenied"}, "failed: b AccessDenied"),
+        ({"a": "DeadlineReached", "b": None}, "unfinished: a DeadlineReached"),
+        (
+            {f"s{n}": "AccessDenied" for n in range(42)},
+            f"failed: {', '.join(f's{n} AccessDenied' for n in range(40))}, 2 more",
+        ),
+    ],
+)
+def test_of_several_sources_it_reports_each_that_failed(run, errors, outcome):
+    assert run(Lambda(of_sources(**errors)))["Data"] == {"Outcome": outcome}

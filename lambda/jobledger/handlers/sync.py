@@ -4,7 +4,8 @@ Payload `{}` syncs every family of the deployment, `{"Families": [...]}` only th
 `"IfOlderThanSeconds"`, a sync that began within that time or is in progress is shared. Another payload is
 the error InvalidParameters, whose message names each wrong member and what is allowed.
 Result: `{"Families": {family: {"AsOf", "UpstreamCalls", "Changed"}}}`, with `"Error"` for a family whose
-sync failed.
+sync failed. With the setting `sources`, the payload can have `"Sources": ["account/region", ...]`, and the result
+has `"Sources": {source: {"Families": ...}}` as well; its `Families` are those of all sources, with the oldest AsOf.
 """
 
 import functools
@@ -14,8 +15,12 @@ from jobledger import settings
 from jobledger.init_phase import finish
 from jobledger.ledger.ledger import Ledger
 from jobledger.observability import observed
+from jobledger.settings import Settings
+from jobledger.sources import in_environment
+from jobledger.sync.connections import Connections
+from jobledger.sync.credentials import Members
 from jobledger.sync.pace import Pace
-from jobledger.sync.run import Dependencies, sync_families
+from jobledger.sync.run import Dependencies, sync_families, sync_sources
 from jobledger.sync.upstream import Upstream
 from jobledger.times import utc_now as _now
 
@@ -28,11 +33,21 @@ def _connect() -> Dependencies:
     return configured, ledger, Upstream.connect(pace), pace
 
 
+@functools.cache
+def _connect_sources() -> tuple[Settings, Connections]:
+    configured = settings.load()
+    ledger = Ledger.connect(configured, _now)
+    return configured, Connections(ledger, Members.connect(configured.scope))
+
+
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Sync the requested families."""
+    """Sync the requested families, with the setting `sources` those of the requested sources."""
     remaining = context.get_remaining_time_in_millis() / 1000
-    return sync_families(event, remaining, _connect(), _now)
+    if not in_environment():
+        return sync_families(event, remaining, _connect(), _now)
+    configured, connections = _connect_sources()
+    return sync_sources(event, remaining, configured, connections.to, _now)
 
 
-finish(_connect)
+finish(lambda: _connect_sources() if in_environment() else _connect())

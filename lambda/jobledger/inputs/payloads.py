@@ -132,31 +132,44 @@ OUTPUTS = JsonObject(
 """The outputs function's payload by hand and from its schedule."""
 
 
-def sync_payload(families: Sequence[Family]) -> JsonObject:
-    """Return the sync function's payload, for a ledger of `families`."""
+def sync_payload(families: Sequence[Family], sources: Sequence[str] = ()) -> JsonObject:
+    """Return the sync function's payload, for a ledger of `families`, and of `sources` with that setting."""
+    members = [
+        Parameter(
+            "Families",
+            {"type": "array", "minItems": 1, "items": enumerated(*families)},
+            f"a list of one or more families in this ledger: {', '.join(families)}",
+            "The families to sync. Default: all families of the deployment.",
+        ),
+        Parameter(
+            "IfOlderThanSeconds",
+            {"type": "number", "minimum": 0, "maximum": MOST_SECONDS},
+            f"a number from 0 to {MOST_SECONDS}",
+            "Share a sync that began within this time or is in progress. 0, the default: do not share.",
+        ),
+    ]
+    allowed = "Families, IfOlderThanSeconds, or both"
+    if sources:
+        chosen = Parameter(
+            "Sources",
+            {"type": "array", "minItems": 1, "items": enumerated(*sources)},
+            f"a list of one or more sources of this ledger: {', '.join(sources)}",
+            "The sources to sync, with the setting `sources`. Default: all of them.",
+        )
+        members.insert(0, chosen)
+        allowed = "one or more of Sources, Families and IfOlderThanSeconds"
     return JsonObject(
         "payload",
-        {
-            "Families": Parameter(
-                "Families",
-                {"type": "array", "minItems": 1, "items": enumerated(*families)},
-                f"a list of one or more families in this ledger: {', '.join(families)}",
-                "The families to sync. Default: all families of the deployment.",
-            ),
-            "IfOlderThanSeconds": Parameter(
-                "IfOlderThanSeconds",
-                {"type": "number", "minimum": 0, "maximum": MOST_SECONDS},
-                f"a number from 0 to {MOST_SECONDS}",
-                "Share a sync that began within this time or is in progress. 0, the default: do not share.",
-            ),
-        },
-        "{}, or a JSON object with Families, IfOlderThanSeconds, or both",
+        {member.name: member for member in members},
+        f"{{}}, or a JSON object with {allowed}",
     )
 
 
-def read_sync_payload(event: object, families: Sequence[Family]) -> dict[str, Any]:
+def read_sync_payload(
+    event: object, families: Sequence[Family], sources: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the values of the sync function's payload. Raises InvalidParameters with every error."""
-    return _read(event, sync_payload(families))
+    return _read(event, sync_payload(families, sources))
 
 
 def read_digest_payload(event: object) -> dict[str, Any]:

@@ -33,6 +33,8 @@ CONFIG = Config(
     user_agent="job-ledger",
     # DynamoDB validates each request anyway.
     parameter_validation=False,
+    # A sync of several sources has as many threads.
+    max_pool_connections=25,
 )
 # Rounds after a conflict; four still end well before SETTLING. A writer that is alone on a partition key waits a second
 # at most for a throttle to end, and the rounds of a throttled write take 30 seconds at most.

@@ -1,137 +1,119 @@
-"""One run of the sync function: syncs the requested families and reports logs and metrics."""
+"""One run of the sync function: syncs the requested families of one source, or of several side by side.
 
-import functools
+Several sources share nothing but the table, so that one that hangs, throttles or refuses holds up no other: each has a
+thread, a client, a pace, a deadline and claims of its own. The metrics of a run are one value for each family.
+"""
+
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from jobledger import metrics
-from jobledger.errors import DeadlineReached, JobsUnconfirmed, WalkOvertaken
 from jobledger.inputs.payloads import read_sync_payload
 from jobledger.ledger.ledger import Ledger
-from jobledger.observability import logger, publish_metrics, step
+from jobledger.observability import publish_metrics
 from jobledger.service import Family
 from jobledger.settings import Settings
+from jobledger.sync import report
 from jobledger.sync.pace import Pace
-from jobledger.sync.shared import SharedSyncs
+from jobledger.sync.source import Answers, Asked, Clock, Source, sync_source
 from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
-from jobledger.sync.walk import FamilySync, Sync
-from jobledger.times import parse
+from jobledger.sync.walk import FamilySync
 
-Clock = Callable[[], datetime]
 Dependencies = tuple[Settings, Ledger, Upstream, Pace]
+Connect = Callable[[str], Source]
 
 # One upstream attempt, and writing its page to a slow table.
 _MARGIN_SECONDS = ATTEMPT_SECONDS + 35
-# With these, another run completes the walk.
-_NO_FAILURES = (
-    None,
-    DeadlineReached.__name__,
-    JobsUnconfirmed.__name__,
-    WalkOvertaken.__name__,
-)
+AT_ONCE = 25
+"""The most sources that are synced side by side. A run has the others wait."""
 
 
 def sync_families(
     event: object, remaining_seconds: float, dependencies: Dependencies, now: Clock
 ) -> dict[str, Any]:
-    """Sync the requested families, one after the other. Raises InvalidParameters for any other payload.
-
-    Each has an equal share of the time that is left. A family that needs more has a second turn after the others.
-    """
+    """Sync the requested families, one after the other. Raises InvalidParameters for any other payload."""
     configured, ledger, upstream, pace = dependencies
-    end = time.time() + remaining_seconds - _MARGIN_SECONDS
-    asked = read_sync_payload(event, configured.families)
-    wanted = asked.get("Families", configured.families)
-    families = [family for family in configured.families if family in wanted]
-    seconds = asked.get("IfOlderThanSeconds", 0)
-    pace.expect(len(families))  # at rest, each family takes one call
+    _, asked = _asked(event, remaining_seconds, configured)
 
-    def sync_one(family: Family) -> dict[str, Any]:
-        # Callers wait for a shared sync, so it skips the daily reconciliation.
-        run = Sync(
-            family, upstream, ledger, now, reconcile=not seconds, check_deadline=pace.check_deadline
-        )
-        sync = functools.partial(_sync, family, run, now)
-        shared = SharedSyncs(ledger.table, ledger.scope, now)
-        return shared.run(family, float(seconds), sync) if seconds else sync()
+    def report_one(family: Family, done: FamilySync, seconds: float) -> None:
+        report.log(family, done, {})
+        publish_metrics(report.measured(done, seconds, now()), family.value)
 
-    answers: dict[str, dict[str, Any]] = {}
-    failures: list[Exception] = []
-    for family in _turns(families, answers, pace, end, again=not seconds):
-        try:
-            answers[family] = sync_one(family)
-        except Exception as failure:
-            # An error of one family must not stop the others; it is raised afterwards.
-            failures.append(failure)
-    if failures:
-        raise failures[0]
-    return {"Families": answers}
+    return {"Families": sync_source(Source(ledger, upstream, pace), asked, now, report_one)}
 
 
-def _turns(
-    families: Sequence[Family],
-    answers: Mapping[str, Mapping[str, Any]],
-    pace: Pace,
-    end: float,
-    *,
-    again: bool,
-) -> Iterator[Family]:
-    """Yield each family when its turn begins, and, with `again`, once more those whose time was too short."""
-    for number, family in enumerate(families):
-        started = time.time()
-        pace.deadline = started + (end - started) / (len(families) - number)
-        yield family
-    short = [
-        family
-        for family in families
-        if answers.get(family, {}).get("Error") == DeadlineReached.__name__
-    ]
-    if again and short:
-        yield from _turns(short, answers, pace, end, again=False)
+def sync_sources(
+    event: object, remaining_seconds: float, configured: Settings, connect: Connect, now: Clock
+) -> dict[str, Any]:
+    """Sync the requested families of the requested sources. Raises InvalidParameters for any other payload.
 
+    The first error that is not of a source is raised after all of them.
+    """
+    sources, asked = _asked(event, remaining_seconds, configured)
+    collected = _Collected(now)
 
-def _sync(family: Family, sync: Sync, now: Clock) -> dict[str, Any]:
-    started = time.monotonic()
-    with step("SyncFamily", Family=family.value) as put:
-        done = sync.run()
-        put("Jobs", done.observed)
-        if done.error:
-            put("Outcome", done.error)
-    _report(family, done, time.monotonic() - started, now)
-    answer = {"AsOf": done.as_of, "UpstreamCalls": done.upstream_calls, "Changed": done.changed}
-    return answer | ({"Error": done.error} if done.error else {})
+    def sync_one(source: str) -> Answers:
+        return sync_source(connect(source), asked, now, partial(collected.add, source))
 
-
-def _report(family: Family, done: FamilySync, seconds: float, now: Clock) -> None:
-    logger.info(
-        "synced",
-        extra={
-            "family": family.value,
-            "as_of": done.as_of,
-            "upstream_calls": done.upstream_calls,
-            "observed": done.observed,
-            "changed": done.changed,
-            "error": done.error,
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        done: Mapping[str, Future[Answers]] = {
+            source: threads.submit(sync_one, source) for source in sources
         }
-        # What a sync at rest costs follows from the number of active jobs.
-        | ({"active": done.active} if done.active else {})
-        | ({"cause": done.cause} if done.cause else {}),
-    )
-    values: dict[metrics.Metric, float] = {
-        metrics.UPSTREAM_CALLS: done.upstream_calls,
-        metrics.SYNC_TIME: round(seconds, 3),
-    }
-    if done.as_of:
-        values[metrics.AS_OF_AGE] = round((now() - parse(done.as_of)).total_seconds(), 3)
-    counts = {
-        metrics.UPSTREAM_THROTTLES: done.throttles,
-        metrics.JOBS_OBSERVED: done.observed,
-        metrics.TRANSITIONS: done.transitions,
-        metrics.COUNTERS_REPAIRED: done.counters_repaired,
-        metrics.JOBS_ALTERED: done.altered,
-        metrics.SYNC_FAILURES: int(done.error not in _NO_FAILURES),
-    }
-    # CloudWatch bills a metric for each hour in which it is sent: zeros would cost 1.50 dollars a month.
-    publish_metrics(values | {name: count for name, count in counts.items() if count}, family.value)
+    collected.publish()
+    return _answer({source: future.result() for source, future in done.items()})
+
+
+def _asked(event: object, seconds: float, configured: Settings) -> tuple[list[str], Asked]:
+    """Return the sources and what is asked for, each in the order of the deployment."""
+    end = time.time() + seconds - _MARGIN_SECONDS
+    values = read_sync_payload(event, configured.families, configured.sources)
+    wanted = values.get("Families", configured.families)
+    families = [family for family in configured.families if family in wanted]
+    chosen = values.get("Sources", configured.sources)
+    sources = [source for source in configured.sources if source in chosen]
+    return sources, Asked(families, float(values.get("IfOlderThanSeconds", 0)), end)
+
+
+class _Collected:
+    """The metrics of a run's syncs, by family, over its sources."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._values: dict[Family, report.Values] = {}
+
+    def add(self, source: str, family: Family, done: FamilySync, seconds: float) -> None:
+        """Log the result of a sync, and note its metrics, as they are now: a run can take a quarter of an hour."""
+        account, _, region = source.partition("/")
+        report.log(family, done, {"account": account, "region": region})
+        measured = report.measured(done, seconds, self._now())
+        with self._lock:
+            self._values[family] = report.together(self._values.get(family, {}), measured)
+
+    def publish(self) -> None:
+        """Publish the metrics, once for each family."""
+        for family, values in self._values.items():
+            publish_metrics(values, family.value)
+
+
+def _answer(by_source: Mapping[str, Answers]) -> dict[str, Any]:
+    """Return the answer of a run for each source, and for each family over all of them."""
+    families: Answers = {}
+    for answers in by_source.values():
+        for family, answer in answers.items():
+            families[family] = _together(families[family], answer) if family in families else answer
+    sources = {source: {"Families": answers} for source, answers in by_source.items()}
+    return {"Sources": sources, "Families": families}
+
+
+def _together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers of two sources as one: the older AsOf, None when one was never filled, and an error."""
+    times = (one.get("AsOf"), other.get("AsOf"))
+    together = {name: one[name] + other[name] for name in ("UpstreamCalls", "Changed")}
+    error = one.get("Error") or other.get("Error")
+    as_of = None if None in times else min(filter(None, times))
+    return {"AsOf": as_of, **together} | ({"Error": error} if error else {})
