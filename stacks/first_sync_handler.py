@@ -1,8 +1,7 @@
 """Custom resource: runs a sync during the deployment. Inline code, so it has no imports of ours.
 
 It always reports success to CloudFormation: a service that is unreachable for a minute must not roll back a
-deployment, whose rollback would sync and fail too. The log, the resource's data and the output FirstSync say how the
-sync ended, with the errors of all families, or of all sources. The schedule tries again within a minute.
+deployment. The log, the resource's data and the output FirstSync say how the sync ended.
 """
 
 import itertools
@@ -61,31 +60,24 @@ def _outcome(reply: dict[str, Any]) -> str:
         result = json.loads(reply["Payload"].read())
         if reply.get("FunctionError"):
             return f"failed: {result['errorType']}"
-        sources = result.get("Sources")
-        errors = _errors_of_sources(sources) if sources else _errors(result)
+        errors = _errors(result)
     except (AttributeError, KeyError, TypeError, ValueError):
         return "failed: InvalidResponse"
     if not errors:
         return "succeeded"
-    word = "unfinished" if {error for _, error in errors} <= _INTERRUPTIONS else "failed"
-    named = [f"{name} {error}" for name, error in errors[:_MOST]]
+    word = "unfinished" if {*errors.values()} <= _INTERRUPTIONS else "failed"
+    named = [*errors][:_MOST]
     more = [f"{len(errors) - _MOST} more"] if len(errors) > _MOST else []
     return f"{word}: {', '.join(named + more)}"
 
 
-def _errors(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the families that failed, each with its error."""
-    return [(name, done["Error"]) for name, done in result["Families"].items() if "Error" in done]
-
-
-def _errors_of_sources(sources: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the sources that failed, each with the errors of its families, once."""
-    found = {source: _errors(result) for source, result in sources.items()}
-    return [
-        (source, e)
-        for source, errors in found.items()
-        for e in dict.fromkeys(dict(errors).values())
-    ]
+def _errors(result: dict[str, Any]) -> dict[str, str]:
+    """Return the errors by what they are of: each family, or each source, whose families mostly have the same."""
+    if "Sources" in result:
+        of_sources = ((name, _errors(of).values()) for name, of in result["Sources"].items())
+        return {f"{name} {error}": error for name, errors in of_sources for error in errors}
+    failed = {name: of["Error"] for name, of in result["Families"].items() if "Error" in of}
+    return {f"{name} {error}": error for name, error in failed.items()}
 
 
 def _answer(event: dict[str, Any], outcome: str) -> None:
