@@ -22,7 +22,6 @@ INDEXES = {
     "ByStatus": ("StatusKey", "SK"),
     "ByName": ("NameKey", "SK"),
     "ByNameAndStatus": ("NameStatusKey", "SK"),
-    "BySource": ("SourceKey", "SK"),
     "ById": ("IdKey", None),
 }
 _INDEX_KEYS = [key for key, _ in INDEXES.values()]

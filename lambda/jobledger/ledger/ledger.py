@@ -13,7 +13,7 @@ a sync has its source in its key. The module `pages` reads the ledger. `counters
 change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -223,10 +223,10 @@ class Ledger:
                 self.table.transact([Delete(damaged, "")])
         return mended
 
-    def find(self, job_id: str, sources: tuple[str, ...] = ()) -> Row | None:
-        """Return the row of a job of any family and, without `sources`, any source.
+    def find(self, job_id: str, sources: Collection[str] = ()) -> Row | None:
+        """Return the row of a job of any family, and of one of these sources (empty: of any).
 
-        It is that of the latest submission when there are several.
+        It is the latest submission when there are several.
         """
         rows = (
             row
