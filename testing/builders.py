@@ -85,6 +85,8 @@ def matches(job: Job, query: JobQuery) -> bool:
         and (job.name or "").startswith(query.name_prefix or "")
         and (not query.statuses or job.status in query.statuses)
         and (query.after or "") < submitted < (query.before or "~")
+        and query.has_source(job.source or SCOPE)
+        and not (query.active and job.ended)
     )
 
 
