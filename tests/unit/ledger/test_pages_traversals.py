@@ -198,3 +198,74 @@ def test_a_costly_page_is_bounded_and_the_next_one_resumes(large, filters, most,
     page = read_page(large.ledger, query, 100, None, rfc3339(large.now))
     assert large.database.rows_read <= most
     assert page.position is not None
+
+
+MANY = tuple(f"{111122223333 + n:012}/us-east-1" for n in range(100))
+FEW_ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def ledgers_of_one_and_many() -> list[Account]:
+    """The same jobs: of one source, and of a hundred."""
+    accounts = []
+    for sources in ((), MANY):
+        account = Account(random.Random(28))
+        account.ledger = Ledger(account.ledger.table, SCOPE, account.time, sources)
+        jobs = (
+            a_job(f"{n:08x}", STATUSES[n // 3 % 3], NOW - n * SECOND, family, JobName=NAMES[n % 3])
+            for family in BOTH
+            for n in range(FEW_ROWS // 2)
+        )
+        fill(
+            account,
+            (
+                replace(job, source=None if n % 100 == 0 or not sources else MANY[n % 100])
+                for n, job in enumerate(jobs)
+            ),
+        )
+        account.now += MILLISECOND
+        accounts.append(account)
+    return accounts
+
+
+@on_one_worker
+@pytest.mark.slow
+@pytest.mark.parametrize("families", [(Family.SNOMEDCT,), BOTH])
+@pytest.mark.parametrize("prefix", [None, "nightly-"])
+@pytest.mark.parametrize("size", [10, 100, 500])
+def test_a_page_over_a_hundred_sources_reads_what_one_over_one_source_does(
+    ledgers_of_one_and_many, families, prefix, size
+):
+    for filters in COMBINATIONS:
+        query = JobQuery(**filters, families=families, name_prefix=prefix)
+        costs = []
+        for account in ledgers_of_one_and_many:
+            account.database.forget()
+            page = read_page(account.ledger, query, size, None, rfc3339(account.now))
+            costs.append((account.database.calls, account.database.rows_read, len(page.jobs)))
+        assert costs[0] == costs[1]
+
+
+@on_one_worker
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [10, 100, 500])
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_a_page_of_some_members_is_a_query_for_each_and_one_of_many_reads_on(
+    ledgers_of_one_and_many, size, order
+):
+    """Two families, of which every hundredth job is of one source."""
+    _, account = ledgers_of_one_and_many
+    for members, queries, rows in ((1, 2, 2 * size), (4, 8, 8 * max(size // 8, 10))):
+        query = JobQuery(BOTH, order=order, sources=MANY[1 : 1 + members])
+        account.database.forget()
+        page = read_page(account.ledger, query, size, None, rfc3339(account.now))
+        assert account.database.calls["query"] <= 2 * queries
+        assert account.database.rows_read <= 2 * rows
+        assert len(page.jobs) == min(size, members * FEW_ROWS // 100)
+    for sources in (MANY[:1], MANY[:50], MANY[1:50]):
+        query = JobQuery(BOTH, order=order, sources=sources)
+        account.database.forget()
+        page = read_page(account.ledger, query, size, None, rfc3339(account.now))
+        assert account.database.rows_read <= PREFIX_ROWS + 1_000
+        assert page.jobs
+        assert page.position
