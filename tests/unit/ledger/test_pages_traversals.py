@@ -148,7 +148,7 @@ def large() -> Account:
 
 
 BOUNDS = {"after": rfc3339(NOW - ROWS * SECOND), "before": rfc3339(NOW)}
-COMBINATIONS = [
+COMBINATIONS: list[dict[str, Any]] = [
     {"name": name, "statuses": statuses, "order": order}
     | {bound: BOUNDS[bound] for bound in bounds}
     for name in (None, "nightly-1")
