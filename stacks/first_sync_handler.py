@@ -1,7 +1,8 @@
 """Custom resource: runs a sync during the deployment. Inline code, so it has no imports of ours.
 
 It always reports success to CloudFormation: a service that is unreachable for a minute must not roll back a
-deployment. The log, the resource's data and the output FirstSync say how the sync ended.
+deployment, whose rollback would sync and fail too. The log, the resource's data and the output FirstSync say how the
+sync ended, with the errors of all families, or of all sources. The schedule tries again within a minute.
 """
 
 import itertools
@@ -17,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 # New IAM permissions can take a minute to be effective everywhere.
 _ATTEMPTS = 12
 _PAUSE_SECONDS = 5
-# CloudFormation takes 4 KB.
+# CloudFormation takes an answer of 4 KB.
 _MOST = 40
 # The next scheduled run resumes these.
 _INTERRUPTIONS = {"DeadlineReached", "WalkOvertaken"}
@@ -60,24 +61,23 @@ def _outcome(reply: dict[str, Any]) -> str:
         result = json.loads(reply["Payload"].read())
         if reply.get("FunctionError"):
             return f"failed: {result['errorType']}"
-        errors = _errors(result)
+        # With several sources, by source instead of family.
+        sources = result.get("Sources") or {"": result}
+        found = (
+            (source or family, done["Error"])
+            for source, each in sources.items()
+            for family, done in each["Families"].items()
+            if "Error" in done
+        )
+        errors = list(dict.fromkeys(found))
     except (AttributeError, KeyError, TypeError, ValueError):
         return "failed: InvalidResponse"
     if not errors:
         return "succeeded"
-    word = "unfinished" if {*errors.values()} <= _INTERRUPTIONS else "failed"
-    named = [*errors][:_MOST]
+    word = "unfinished" if {error for _, error in errors} <= _INTERRUPTIONS else "failed"
+    named = [f"{name} {error}" for name, error in errors[:_MOST]]
     more = [f"{len(errors) - _MOST} more"] if len(errors) > _MOST else []
     return f"{word}: {', '.join(named + more)}"
-
-
-def _errors(result: dict[str, Any]) -> dict[str, str]:
-    """Return the errors by what they are of: each family, or each source, whose families mostly have the same."""
-    if "Sources" in result:
-        of_sources = ((name, _errors(of).values()) for name, of in result["Sources"].items())
-        return {f"{name} {error}": error for name, errors in of_sources for error in errors}
-    failed = {name: of["Error"] for name, of in result["Families"].items() if "Error" in of}
-    return {f"{name} {error}": error for name, error in failed.items()}
 
 
 def _answer(event: dict[str, Any], outcome: str) -> None:
