@@ -39,10 +39,6 @@ class OwnAws(Account):
             self.aws.children.finish(self.aws.start_synth_member())
         self.aws.children.finish(self.aws.start_deploy_member(account))
 
-    def destroy_member(self, account: str) -> None:
-        """Remove the stack of a member account."""
-        self.aws.children.finish(self.aws.start_destroy_member(account))
-
     def places(self, outputs: dict[str, str]) -> tuple[str, str, str, dict[str, str]]:
         """The first values of a `Stack` with these outputs."""
         api_url = reachable_api_url(outputs["ApiUrl"], self.aws_endpoint)

@@ -2,18 +2,21 @@
 
 import contextlib
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local.deployment import REGION, write_environment
 from local.options import ROOT
 from local.session import Session
 from local.sources import sources_of
 from tests.e2e.account import made_up_jobs, start_phi_job
 from tests.e2e.local_aws import OwnAws, own_aws
+from tests.e2e.programs import documented, printed
 from tests.e2e.stack import LIST, Stack, wait_until
 
 pytestmark = [pytest.mark.xdist_group("sources"), pytest.mark.in_order, pytest.mark.longest]
@@ -23,6 +26,10 @@ OWN, MEMBER, LATE = ("000000000000", "111122223333", "222233334444")
 OWN_SOURCE, MEMBER_SOURCE, LATE_SOURCE = SOURCES[0], SOURCES[3], SOURCES[4]
 # Of the same ids and times in every source, with names of its own.
 JOBS = made_up_jobs({"PHI": 8})["PHI"]
+AWS_CLI = ROOT / ".venv-awscli" / "bin"
+START, SHOW, OFF, HEALTH, ON, REVOKE, BRING_BACK = documented(
+    "docs/sources.md", "sh", "## Try it locally"
+)
 SETTINGS = ("families=PHI", "syncMinutes=60")
 
 
@@ -91,6 +98,24 @@ def hub() -> Iterator[Hub]:
         yield hub
 
 
+@pytest.fixture(scope="module")
+def shell(hub, tmp_path_factory) -> Callable[[str], str]:
+    """Run commands of the document in a shell with `.local/env`; return what they print."""
+    home = tmp_path_factory.mktemp("home")
+    ready = {"ApiUrl": hub.api_url, "AwsEndpoint": hub.aws_endpoint, "Region": REGION}
+    ready |= {"ComprehendMedicalEndpoint": hub.comprehend_endpoint, "Sources": SOURCES}
+    write_environment(home / "env", ready)
+    variables = {"PATH": f"{AWS_CLI}{os.pathsep}{os.environ['PATH']}", "HOME": str(home)}
+    state_dir = hub.own.aws.options.state_dir
+
+    def run(block: str) -> str:
+        script = f". {home}/env\n" + block.replace(". .local/env\n", "")
+        script = script.replace(".local/", f"{state_dir}/")
+        return printed("sh", "-e", "-c", script, variables=variables, cwd=home)
+
+    return run
+
+
 def source_of(job: dict) -> str:
     return f"{job['Account']}/{job['Region']}"
 
@@ -146,6 +171,16 @@ def test_account_and_region_are_filters_beside_the_others(hub, filters, sources)
     assert counted.status == 200
 
 
+def test_the_document_starts_a_job_in_a_member_and_lists_it(hub, shell):
+    job_id = json.loads(shell(START))["JobId"]
+
+    def is_listed():
+        hub.sync()
+        return [job["JobId"] for job in json.loads(shell(SHOW))[LIST]] == [job_id]
+
+    wait_until(is_listed, 60, "the job is listed", every=0.5)
+
+
 def test_jobs_that_are_started_in_each_source_come_into_the_list(hub):
     started = {(source, hub.start(source, "in-each-source")) for source in SOURCES}
 
@@ -198,8 +233,8 @@ def test_a_role_of_a_member_may_list_and_nothing_else_and_only_the_sync_may_assu
         hub.client("s3", *member).list_buckets()
 
 
-def test_a_dead_source_is_late_by_itself(hub):
-    hub.control("faults", MEMBER_SOURCE, Off="Refuse")
+def test_a_dead_source_is_late_by_itself(hub, shell):
+    shell(OFF)
     alive = [source for source in SOURCES if source != MEMBER_SOURCE]
     started = {(source, hub.start(source, "while-one-is-dead")) for source in alive}
 
@@ -213,18 +248,19 @@ def test_a_dead_source_is_late_by_itself(hub):
     assert {(MEMBER_SOURCE, job["JobId"]) for job in JOBS} <= {
         (source_of(job), job["JobId"]) for job in hub.jobs(Account=MEMBER)
     }
-    hub.control("faults", MEMBER_SOURCE, Off="")
+    assert '"ConnectionClosedError"' in shell(HEALTH)
+    shell(ON)
     assert set(hub.sync().values()) == {None}
     assert hub.unhealthy() == {}
 
 
-def test_a_role_that_is_revoked_is_an_error_of_its_sources_until_it_comes_back(hub):
-    hub.own.destroy_member(MEMBER)
+def test_a_role_that_is_revoked_is_an_error_of_its_sources_until_it_comes_back(hub, shell):
+    shell(REVOKE)
     errors = hub.sync()
     dead = {source for source, error in errors.items() if error}
     assert dead == set(SOURCES[2:4])
     assert {errors[source] for source in dead} <= {"AccessDenied", "AccessDeniedException"}
-    hub.own.deploy_member(MEMBER)
+    shell(BRING_BACK)
     job_id = hub.start(MEMBER_SOURCE, "the-role-is-back")
     # The first sync may still have the credentials of the old role.
     wait_until(lambda: set(hub.sync().values()) == {None}, 30, "all sources are synced")
