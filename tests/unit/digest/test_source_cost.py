@@ -1,6 +1,7 @@
 """What a digest costs with a hundred sources: no query for each, and rows in proportion to what is said."""
 
 from collections import Counter
+from typing import Any
 
 from testing.digests import SCOPE, DigestWorld, MemoryTables, published
 from testing.recounted import complete_counters
@@ -9,7 +10,7 @@ MEMBERS = [f"{number:012}/us-east-1" for number in range(1, 100)]
 ACCOUNTS = ",".join(member.partition("/")[0] for member in MEMBERS)
 
 
-def cost(sources: list[str], **setting: str) -> tuple[Counter[str], int]:
+def cost(sources: list[str], **setting: Any) -> tuple[Counter[str], int]:
     """The requests and rows of a digest of a hundred changes, of these sources in turn, as on the two days before."""
     tables = MemoryTables()
     world = DigestWorld(tables=tables, **setting)
