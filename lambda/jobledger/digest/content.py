@@ -12,7 +12,7 @@ import msgspec
 from jobledger.digest.current import CurrentTotals, read_current_totals
 from jobledger.digest.parts import MOST_SHOWN, JobList, SourcePart, SourceReading, Verdict
 from jobledger.digest.shortlists import WindowChanges, gather_by_source
-from jobledger.digest.windows import Window, digest_id, first_start, series_key
+from jobledger.digest.windows import Window, digest_id, first_start
 from jobledger.jobs import s3_uri
 from jobledger.ledger.as_of import oldest
 from jobledger.ledger.counts import OutputTotals
@@ -24,6 +24,7 @@ from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import States
 from jobledger.ledger.table import Row
 from jobledger.service import Family
+from jobledger.sources import series_key
 from jobledger.times import rfc3339
 from jobledger.totals.rules import is_stale
 from jobledger.totals.summary import few_statuses

@@ -16,9 +16,10 @@ from jobledger.clients import session
 from jobledger.digest.claims import Sent
 from jobledger.digest.content import DigestReader
 from jobledger.digest.delivery import Delivery, Topics, When
-from jobledger.digest.series import Series, publish_each, series_of, series_until, together
+from jobledger.digest.series import Series, publish_each, series_of, series_until
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, asked_window, end_of_run, settled
+from jobledger.digest_answers import together
 from jobledger.errors import (
     DigestInProgress,
     IdempotencyKeyReused,

@@ -3,9 +3,9 @@
 Each has its own state row, so its own windows, claims and DigestIds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -14,10 +14,11 @@ from jobledger.digest.claims import DigestState, DigestStateRow, read_states
 from jobledger.digest.content import DigestReader
 from jobledger.digest.delivery import Delivery
 from jobledger.digest.source_readers import SourceReader, SourceReaders
-from jobledger.digest.windows import Window, digest_id, series_key
+from jobledger.digest.windows import Window, digest_id
 from jobledger.errors import JobLedgerError
 from jobledger.ledger.table import Table
 from jobledger.observability import described, logger
+from jobledger.sources import series_key
 from jobledger.times import known
 
 _AT_ONCE = 10
@@ -84,28 +85,14 @@ def publish_each(series: Sequence[Series], publish: Callable[[Series], T]) -> di
         runs = {str(each.source): threads.submit(publish, each) for each in series}
     errors = {source: error for source, run in runs.items() if (error := run.exception())}
     for source, error in errors.items():
-        name = error.name if isinstance(error, JobLedgerError) else type(error).__name__
-        foreign = isinstance(error, Exception) and not isinstance(error, JobLedgerError)
-        where = described(error) if foreign else {}
-        logger.error("no digest of a source", extra={"source": source, **where, "error": name})
+        if isinstance(error, JobLedgerError):
+            logger.error("no digest of a source", extra={"source": source, "error": error.name})
+        elif isinstance(error, Exception):
+            where = described(error)
+            logger.error("no digest of a source", extra={"source": source, **where})
     for error in errors.values():
         raise error
     return {source: run.result() for source, run in runs.items()}
-
-
-def together(answers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the answers for each source as one, in which the members of a single answer are those of the first.
-
-    `Published` says whether any was published.
-    """
-    digests = [
-        {**dict(zip(("Account", "Region"), source.split("/"), strict=True)), **answer}
-        for source, answer in answers.items()
-    ]
-    first = next(iter(answers.values()))
-    if "Published" in first:
-        first = first | {"Published": any(answer["Published"] for answer in answers.values())}
-    return {**first, "Digests": digests}
 
 
 def _series(readers: SourceReaders, delivery: Delivery, source: str) -> Series:

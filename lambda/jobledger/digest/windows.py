@@ -68,11 +68,6 @@ def first_start(end: str, earliest_change: str | None) -> str:
     return day if earliest_change is None else min(day, earliest_change)
 
 
-def series_key(scope: str, source: str | None) -> str:
-    """Return the name of the series of digests of a ledger, or of one of its sources."""
-    return f"{scope}#{source}" if source else scope
-
-
 def digest_id(series: str, window: Window) -> str:
     """Return the id of a window's digest in a series. It depends on nothing else."""
     named = "\n".join(("job-ledger digest 1", series, window.start, window.end))

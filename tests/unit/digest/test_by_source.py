@@ -43,7 +43,8 @@ class Topic(MemoryTopic):
 
 
 def a_world(**more: Any) -> DigestWorld:
-    return DigestWorld(**{"topic": Topic(), "SOURCES": SOURCES, "DIGEST_BY": "source"} | more)
+    settings: dict[str, Any] = {"topic": Topic(), "SOURCES": SOURCES, "DIGEST_BY": "source"}
+    return DigestWorld(**settings | more)
 
 
 @pytest.fixture
