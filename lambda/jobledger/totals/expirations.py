@@ -24,10 +24,14 @@ _FIRST, _LAST = "0", "~"
 
 
 def read_expiring(
-    ledger: Ledger, families: Collection[Family], start: str, end: str
+    ledger: Ledger,
+    families: Collection[Family],
+    start: str,
+    end: str,
+    source: str | None = None,
 ) -> list[CounterRow]:
-    """Return the counts of the jobs that expire from one whole hour to another, exclusive; by day."""
-    rows = expirations(ledger.table, ledger.scope, start[:_DAY], end[:_DAY])
+    """Return the counts of the jobs, or of those of a member, that expire from one whole hour to another, exclusive; by day."""
+    rows = expirations(ledger.table, ledger.scope, start[:_DAY], end[:_DAY], source=source)
     return [
         CounterRow(row.family, row.period, _between(row, start, end))
         for row in rows
