@@ -6,16 +6,10 @@ writes the table of docs/cost.md. What cannot be counted here is stated beside i
 invocations, and the lines that AWS itself logs.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-# The Tracer and the Metrics read these when their module is imported.
-os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "1")
-os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "job-ledger")
-os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "JobLedger")
 
 from bench.month import API_CALLS, DAYS, HOURS, SYNCS, Month, month
 from bench.outputs import outputs_month

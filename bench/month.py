@@ -8,12 +8,18 @@ import contextlib
 import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
+
+# The Tracer and the Metrics read these when their module is imported.
+os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "1")
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "job-ledger")
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "JobLedger")
 
 from jobledger.api.listing import list_jobs
 from jobledger.clients import session
