@@ -119,7 +119,7 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
     session.wait_for_first_sync(check)
     say(f"the first sync is done; the API is {api_url}")
     started = options.comprehend_endpoint if is_sample(options) else None
-    for part in Story(session, aws.mail, started, check).parts():
+    for part in Story(session, aws.mail, started, check, options.sources).parts():
         say.plain(f"\n{part}")
     say.plain("")
     sources = {"Sources": options.sources} if options.sources else {}

@@ -10,12 +10,16 @@ import re
 
 # The service's model allows this character in no JobId.
 TAG = "~"
-_TAGGED = re.compile(r"~(\d{12}/[a-z0-9-]+)\Z")
+_TAGGED = re.compile(r"~([0-9]{12}/[a-z0-9-]+)\Z")
+# A key of the own source that would look like a tagged one gets a further "~".
+_LIKE_TAGGED = re.compile(r"~[0-9]{12}/[a-z0-9-]+(~*)\Z")
 
 
 def tagged(key: str, source: str | None) -> str:
     """Return a sort key with the tag of its source."""
-    return f"{key}{TAG}{source}" if source else key
+    if source:
+        return f"{key}{TAG}{source}"
+    return f"{key}{TAG}" if TAG in key and _LIKE_TAGGED.search(key) else key
 
 
 def source_of_key(sort_key: str) -> str | None:
@@ -26,7 +30,10 @@ def source_of_key(sort_key: str) -> str | None:
 
 def untagged(sort_key: str) -> str:
     """Return a sort key without the tag of its source."""
-    return _TAGGED.sub("", sort_key) if TAG in sort_key else sort_key
+    found = _LIKE_TAGGED.search(sort_key) if TAG in sort_key else None
+    if not found:
+        return sort_key
+    return sort_key[:-1] if found[1] else sort_key[: found.start()]
 
 
 def job_id_of(sort_key: str) -> str:

@@ -1,13 +1,17 @@
 """The setting `sources`: what it adds to a deployed stack, and whose roles the sync may assume."""
 
 import json
+import re
+import textwrap
+from typing import Any
 
+import boto3
 import pytest
 from botocore import xform_name
 from botocore.session import Session
 
 from stacks.settings import Settings
-from testing.builders import SCOPE as TEST_SCOPE
+from testing.processes import ROOT, run
 from tests.infrastructure import iam
 from tests.infrastructure.chosen import FULL, SOURCES
 from tests.infrastructure.template_reading import by_path, of_type, path_of, readable
@@ -73,7 +77,7 @@ def test_functions_know_the_sources_and_only_the_sync_how_to_reach_them(shared):
     found = variables(shared)
     text = "AWS::Region=AWS::AccountId;eu-west-1=222233334444;us-east-1=222233334444,333344445555"
     with_sources = {path for path, each in found.items() if each.get("SOURCES") == text}
-    assert with_sources == {path for path, each in found.items() if "LEDGER_SCOPE" in each}
+    assert with_sources == {path for path, each in found.items() if "FAMILIES" in each}
     assert {each.get("SOURCES", text) for each in found.values()} == {text}
     for name, path, value in (
         ("EXTERNAL_ID", "Sync/Function", "AWS::AccountId/JobLedger"),
@@ -179,7 +183,6 @@ def test_jobs_of_members_are_in_partitions_that_the_roles_may_write(full):
         found = iam.statements(full, role)
         allowed = iam.may(found, f"dynamodb:{action}", "Ledger.Arn", dynamodb__LeadingKeys=keys)
         assert allowed, role
-    assert TEST_SCOPE.count("/") == 1
 
 
 def test_accounts_in_lookup_accounts_may_invoke_the_look_up_and_nothing_else(full):
@@ -206,7 +209,7 @@ def test_the_stack_of_a_member_is_one_role_without_assets_and_bootstrap(member, 
     kinds = sorted(resource["Type"] for resource in member_resources.values())
     assert kinds == ["AWS::IAM::Policy", "AWS::IAM::Role"]
     text = member.to_json()
-    assert text.keys() == {"Description", "Metadata", "Outputs", "Resources"}
+    assert text.keys() == {"Description", "Outputs", "Resources"}
     outputs = {name: each["Value"] for name, each in text["Outputs"].items()}
     assert outputs.keys() == {"RoleArn", "HubRoleArn", "ExternalId"}
     assert outputs["ExternalId"] == f"{HUB}/JobLedger"
@@ -289,4 +292,44 @@ def test_a_member_of_some_families_may_not_read_the_others(synthesise_member_app
     assert statement["Action"] == [
         "comprehendmedical:DescribePHIDetectionJob",
         "comprehendmedical:ListPHIDetectionJobs",
+    ]
+
+
+DOCUMENT = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def forwarder():
+    """The template in the document, for stacks in another region."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    return str(text)
+
+
+def test_cfn_lint_accepts_the_forwarder(forwarder, tmp_path):
+    template = tmp_path / "forwarder.yaml"
+    template.write_text(forwarder)
+    done = run(ROOT / ".venv" / "bin" / "cfn-lint", template)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_forwarder_passes_a_request_on_to_the_region_of_the_token(forwarder, monkeypatch):
+    (code,) = re.findall(r"ZipFile: \|\n(.*?)\n  Role:", forwarder, re.DOTALL)
+    token = "arn:aws:lambda:eu-west-1:111122223333:function:f"
+    monkeypatch.setenv("TOKEN", token)
+    calls: list[Any] = []
+
+    class Client:
+        def __init__(self, *arguments: str, **more: str) -> None:
+            calls.append((arguments, more))
+
+        def invoke(self, **arguments: str) -> None:
+            calls.append(arguments)
+
+    monkeypatch.setattr(boto3, "client", Client)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(code), names)
+    names["handler"]({"RequestType": "Create"}, None)
+    assert calls == [
+        (("lambda",), {"region_name": "eu-west-1"}),
+        {"FunctionName": token, "InvocationType": "Event", "Payload": '{"RequestType": "Create"}'},
     ]
