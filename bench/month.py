@@ -71,6 +71,8 @@ class Month:
     sync_log_bytes: float
     sync_metrics: int
     changes: int
+    walk_reads: float = 0.0
+    """The part of `reads` that full walks and recounts take."""
 
 
 @cache
@@ -83,19 +85,16 @@ def month(jobs_a_day: int) -> Month:
         deployment.submit_again()
         walk_a_job = walk.reads_of_each_job(deployment.full_walk())
         page, digest = deployment.page(), deployment.digest()
-    jobs = jobs_a_day * DAYS
-    listed = jobs_a_day * LISTED_DAYS
+    walk_reads = (walk.reads + walk_a_job * jobs_a_day * LISTED_DAYS) * DAYS
     return Month(
-        jobs=jobs,
-        reads=hour.reads * HOURS
-        + (walk.reads + walk_a_job * listed) * DAYS
-        + page * API_CALLS
-        + digest * DAYS,
+        jobs=jobs_a_day * DAYS,
+        reads=hour.reads * HOURS + walk_reads + page * API_CALLS + digest * DAYS,
         writes=hour.writes * HOURS,
         stored_bytes=hour.stored * HOURS,
         sync_log_bytes=hour.log_bytes * HOURS,
         sync_metrics=hour.metrics,
         changes=hour.changes * HOURS,
+        walk_reads=walk_reads,
     )
 
 
@@ -199,7 +198,7 @@ class MeteredDeployment:
             writes=table.writes - before[1],
             stored=table.stored - before[2],
             log_bytes=len(logs.encode()),
-            metrics=len(set(_metrics(logs))),
+            metrics=len(set(metrics_in(logs))),
             changes=round(changes * 60 / (60 + 2 * _JOB_MINUTES)),
         )
 
@@ -281,7 +280,7 @@ def a_job(number: int, submitted: float, *, ended: bool = False) -> dict[str, An
     return job | end if ended else job
 
 
-def _metrics(log: str) -> Iterator[tuple[str, ...]]:
+def metrics_in(log: str) -> Iterator[tuple[str, ...]]:
     """Yield each metric of a log in CloudWatch's embedded format, with the values of its dimensions."""
     for line in log.splitlines():
         entry = json.loads(line)
