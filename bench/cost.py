@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.month import API_CALLS, DAYS, HOURS, SYNCS, Month, month
 from bench.outputs import outputs_month
-from bench.source_month import JOBS_A_DAY, month_of_sources, runs_a_minute
+from bench.source_month import month_of_sources, runs_a_minute
 from jobledger.service import Family
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
@@ -84,10 +84,8 @@ def bill(jobs_a_day: int) -> Bill:
 
 def sources_bill(sources: int) -> Bill:
     """Return the bill of a deployment with a number of sources, each of which has a hundred jobs a day."""
-    if sources == 1:
-        return bill(JOBS_A_DAY)
-    runs = runs_a_minute(sources)
-    return Bill(tuple(_items(month_of_sources(sources), runs, _SOURCES_SYNC_GB_SECONDS)))
+    seconds = _SOURCES_SYNC_GB_SECONDS if sources > 1 else _SYNC_GB_SECONDS
+    return Bill(tuple(_items(month_of_sources(sources), runs_a_minute(sources), seconds)))
 
 
 def _items(counted: Month, runs: int = 1, gb_seconds: float = _SYNC_GB_SECONDS) -> Iterator[Item]:

@@ -39,7 +39,7 @@ def runs_a_minute(sources: int) -> int:
 
 def month_of_sources(sources: int) -> Month:
     """Return the counts for some sources, each with a hundred jobs a day. One is a ledger without the setting."""
-    one = month(JOBS_A_DAY)
+    one = _month_of_one()
     if sources == 1:
         return one
     added, run = _added_source(), _hour(1, 0)
@@ -56,6 +56,16 @@ def month_of_sources(sources: int) -> Month:
         sync_log_bytes=(added["log"] * sources + run["run_log"] * runs_a_minute(sources)) * HOURS,
         changes=one.changes + round(added["changes"] * HOURS * members),
     )
+
+
+def _month_of_one() -> Month:
+    """Return the counts for one source. What a full walk reads for each job shows in many jobs only."""
+    quiet, busy, one = (month(jobs) for jobs in (0, _BUSY, JOBS_A_DAY))
+    reads, walk_reads = (
+        getattr(quiet, name) + (getattr(busy, name) - getattr(quiet, name)) * JOBS_A_DAY / _BUSY
+        for name in ("reads", "walk_reads")
+    )
+    return replace(one, reads=reads, walk_reads=walk_reads)
 
 
 @cache
