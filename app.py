@@ -1,17 +1,23 @@
-"""The CDK app: reads the settings, builds the bundle, synthesizes one stack. Needs no AWS, git or Docker."""
+"""The CDK app: reads the settings, builds the bundle, synthesizes one stack. Needs no AWS, git or Docker.
+
+With the setting `hub`, the stack is that of a member, which has no bundle.
+"""
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from aws_cdk import App
 
 from stacks.function import Code
 from stacks.job_ledger_stack import JobLedgerStack
+from stacks.member import JobLedgerMemberStack
 from stacks.packaging.bundle import BundleError, make_bundle
 from stacks.packaging.target import Target
-from stacks.regions import arn_problems, region_problem
-from stacks.settings import DEFAULT_NAME, Settings, SettingsError, setting_keys, unknown_keys
+from stacks.regions import arn_problems, region_problem, source_problems
+from stacks.settings import DEFAULT_NAME, Settings, SettingsError, notes
+from stacks.sources import member_name
 
 HERE = Path(__file__).resolve().parent
 
@@ -20,27 +26,35 @@ def main() -> None:
     """Synthesize the stack. User errors end with one line each instead of a traceback."""
     app = App()
     context = app.node.get_all_context()
-    # The stack names no region. The CDK CLI deploys it to the region of this variable.
-    region = os.environ.get("CDK_DEFAULT_REGION")
-    if problem := region_problem(region):
-        sys.exit(f"job-ledger: {problem}")
     try:
         settings = Settings.from_context(context)
-        if problems := list(arn_problems(settings, region)):
-            raise SettingsError("\n".join(problems))
-        target = Target.of(settings.bundle_for)
-        bundle = make_bundle(HERE / "lambda", HERE / ".local" / "build", target)
-    except SettingsError as error:
+        if settings.hub:
+            _add_member(app, settings, settings.hub)
+        else:
+            _add_deployment(app, settings)
+    except (SettingsError, BundleError) as error:
         sys.exit("\n".join(f"job-ledger: {line}" for line in str(error).splitlines()))
-    except BundleError as error:
-        sys.exit(f"job-ledger: {error}")
-    for key in unknown_keys(context):
-        print(
-            f"job-ledger: context key {key} is not a setting and is ignored; settings: {', '.join(setting_keys())}",
-            file=sys.stderr,
-        )
-    JobLedgerStack(app, DEFAULT_NAME, settings=settings, code=Code.from_bundle(bundle))
+    for note in notes(context):
+        print(f"job-ledger: {note}", file=sys.stderr)
     app.synth()
+
+
+def _add_deployment(app: App, settings: Settings) -> None:
+    # The stack names no account and region. The CDK CLI deploys it to those of these variables.
+    account, region = (os.environ.get(f"CDK_DEFAULT_{name}") for name in ("ACCOUNT", "REGION"))
+    if problem := region_problem(region):
+        raise SettingsError(problem)
+    if account and region:
+        settings = replace(settings, deployed_to=f"{account}/{region}")
+    if problems := [*arn_problems(settings, region), *source_problems(settings, region)]:
+        raise SettingsError("\n".join(problems))
+    target = Target.of(settings.bundle_for)
+    bundle = make_bundle(HERE / "lambda", HERE / ".local" / "build", target)
+    JobLedgerStack(app, DEFAULT_NAME, settings=settings, code=Code.from_bundle(bundle))
+
+
+def _add_member(app: App, settings: Settings, hub: str) -> None:
+    JobLedgerMemberStack(app, member_name(settings), settings=settings, hub=hub)
 
 
 if __name__ == "__main__":

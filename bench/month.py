@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -114,6 +115,22 @@ class _Walk:
         return (larger.reads - self.reads) / max(larger.jobs - self.jobs, 1)
 
 
+@contextmanager
+def captured_log() -> Iterator[io.StringIO]:
+    """Collect what a function writes to its log."""
+    log = io.StringIO()
+    handler = logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    stdout = handler.setStream(log)
+    logger.append_keys(**_LAMBDA_KEYS)
+    try:
+        with contextlib.redirect_stdout(log):
+            yield log
+    finally:
+        handler.setStream(stdout)
+        logger.remove_keys(list(_LAMBDA_KEYS))
+
+
 class MeteredDeployment:
     """The sync function's code on a metered table and the stand-in, with a clock moved by hand."""
 
@@ -147,17 +164,8 @@ class MeteredDeployment:
 
     def sync(self) -> str:
         """Run the sync function once; return what it writes to its log."""
-        log = io.StringIO()
-        handler = logger.registered_handler
-        assert isinstance(handler, logging.StreamHandler)
-        stdout = handler.setStream(log)
-        logger.append_keys(**_LAMBDA_KEYS)
-        try:
-            with contextlib.redirect_stdout(log):
-                done = sync_families({}, 1e9, self._dependencies, lambda: self.now)
-        finally:
-            handler.setStream(stdout)
-            logger.remove_keys(list(_LAMBDA_KEYS))
+        with captured_log() as log:
+            done = sync_families({}, 1e9, self._dependencies, lambda: self.now)
         assert not [family for family in done["Families"].values() if "Error" in family], done
         return log.getvalue()
 

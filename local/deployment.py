@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.comprehend_medical.sources import OWN_ACCOUNT, OWN_REGION
 from local.options import HOST, ROOT, Options
 from local.processes import Child, Children, LocalError
+from local.sources import credentials_of
 
-REGION = "us-east-1"
-ACCOUNT = "000000000000"
+ACCOUNT, REGION = OWN_ACCOUNT, OWN_REGION
 CDK = ROOT / ".venv" / "bin" / "cdk"
 MINISTACK = ROOT / ".venv-ministack" / "bin" / "python"
 
@@ -62,6 +63,10 @@ class LocalAws:
         return self.options.state_dir / "cdk.out"
 
     @property
+    def member_assembly(self) -> Path:
+        return self.options.state_dir / "cdk.member.out"
+
+    @property
     def traces(self) -> Path:
         return self.options.state_dir / "traces.jsonl"
 
@@ -77,6 +82,9 @@ class LocalAws:
         if self.options.jobs:
             command += ["--jobs", str(self.options.jobs)]
         command += ["--trickle", str(trickle)]
+        if self.options.sources:
+            command += ["--sources", ",".join(self.options.sources[1:])]
+            command += ["--iam-endpoint", self.options.aws_endpoint]
         return self.children.start_server("Comprehend Medical", command, self.environment, ROOT)
 
     def start_ministack(self, *, again: bool = False) -> Child:
@@ -101,6 +109,8 @@ class LocalAws:
             "TMPDIR": str(home / "tmp"),
             "TRACES_FILE": str(self.traces),
             "MAIL_DIR": str(self.mail),
+            # Members' roles are assumed as in AWS: by who their trust policies allow, with the external id.
+            **({"AUTH": "true"} if self.options.sources else {}),
             # Otherwise MiniStack would manage containers on a running Docker.
             "DOCKER_HOST": f"unix://{home / 'no-docker'}",
         }
@@ -115,6 +125,8 @@ class LocalAws:
     def start_synth(self, app: Path = ROOT) -> Child:
         """Synthesize the app of this checkout, or of another in the folder `app`."""
         context = ["-c", "bundleFor=host", "-c", "retainLedger=false"]
+        if self.options.sources:
+            context += ["-c", f"sources={','.join(self.options.sources[1:])}"]
         output = ["--output", str(self.assembly), "--quiet"]
         return self._cdk("synth", [*output, *context, *self.options.cdk_args], app)
 
@@ -129,14 +141,34 @@ class LocalAws:
         self.outputs_file.unlink(missing_ok=True)
         return self._cdk("deploy", [*command, *speed, *output, *self.options.cdk_args], ROOT)
 
-    def _cdk(self, verb: str, arguments: list[str], cwd: Path) -> Child:
+    def start_synth_member(self) -> Child:
+        """Synthesize the stack of a member account, which is the same for all."""
+        output = ["--output", str(self.member_assembly), "--quiet"]
+        context = ["-c", f"hub={ACCOUNT}"]
+        return self._cdk("synth", [*output, *self.options.cdk_args, *context], ROOT, "member")
+
+    def start_deploy_member(self, account: str) -> Child:
+        """Deploy a member's stack with the credentials of its account."""
+        command = ["--app", str(self.member_assembly), "--all", "--require-approval=never"]
+        speed = ["--method=direct", "--progress=events"]
+        return self._cdk("deploy", [*command, *speed], ROOT, account, **credentials_of(account))
+
+    def start_destroy_member(self, account: str) -> Child:
+        """Remove a member's stack."""
+        command = ["--app", str(self.member_assembly), "--all", "--force"]
+        return self._cdk("destroy", command, ROOT, account, **credentials_of(account))
+
+    def _cdk(
+        self, verb: str, arguments: list[str], cwd: Path, of: str = "", **credentials: str
+    ) -> Child:
         environment = {
             **self.environment,
+            **credentials,
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_DISABLE_VERSION_CHECK": "1",
         }
         command = [str(CDK), verb, "--no-notices", "--no-version-reporting", "--ci", *arguments]
-        return self.children.start(f"cdk {verb}", command, environment, cwd)
+        return self.children.start(f"cdk {verb} {of}".rstrip(), command, environment, cwd)
 
     @property
     def outputs_file(self) -> Path:
@@ -166,7 +198,8 @@ def write_environment(path: Path, ready: Mapping[str, Any]) -> None:
         "AWS_DEFAULT_REGION": ready["Region"],
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_SESSION_TOKEN": "test",
+        # With SOURCES, the local AWS checks it, and these credentials have none.
+        "AWS_SESSION_TOKEN": "" if "Sources" in ready else "test",
     }
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     command = f'export PATH={shlex.quote(str(CDK.parent))}:"$PATH"'

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.processes import LocalError
+from local.sources import MOST_ACCOUNTS, REGIONS, sources_of
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -27,6 +28,8 @@ class Options:
     comprehend_endpoint: str
     jobs: Path | None
     cdk_args: Sequence[str]
+    sources: tuple[str, ...] = ()
+    """Every account and region, the deployment's own first; none without SOURCES."""
 
     def reading_outputs(self) -> Options:
         """Return the options with the setting outputBuckets, if the stand-in writes manifests and it is not given."""
@@ -49,6 +52,14 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         ("JOBS", "", "file with the jobs that the stand-in starts with"),
         ("COMPREHEND_ENDPOINT", "", "use this server and start no stand-in"),
         ("CDK_ARGS", "", "passed on to cdk deploy"),
+        (
+            "SOURCES",
+            "",
+            (
+                f"number of accounts (1 to {MOST_ACCOUNTS}), each in {' and '.join(REGIONS)}: 3 makes six"
+                " sources, of the deployment's own account and of two members, whose roles it assumes"
+            ),
+        ),
     ):
         flag = "--" + name.lower().replace("_", "-")
         parser.add_argument(flag, default=environment.get(name) or default, help=text)
@@ -68,6 +79,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         comprehend_endpoint=endpoint.rstrip("/"),
         jobs=existing_file(given.jobs),
         cdk_args=split(given.cdk_args),
+        sources=sources_of(given.sources),
     )
 
 

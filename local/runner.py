@@ -21,8 +21,9 @@ from local.deployment import (
     write_environment,
 )
 from local.options import HOST, Options, read_options
-from local.processes import Children, LocalError, Stopped, StopSignals
+from local.processes import Child, Children, LocalError, Stopped, StopSignals
 from local.session import Session
+from local.sources import members_of
 from local.story import Story
 
 # A sample account stays alive: about five of these jobs are active at a time.
@@ -118,10 +119,12 @@ def deploy(aws: LocalAws, say: Progress) -> dict[str, object]:
     session.wait_for_first_sync(check)
     say(f"the first sync is done; the API is {api_url}")
     started = options.comprehend_endpoint if is_sample(options) else None
-    for part in Story(session, aws.mail, started, check).parts():
+    for part in Story(session, aws.mail, started, check, options.sources).parts():
         say.plain(f"\n{part}")
     say.plain("")
+    sources = {"Sources": options.sources} if options.sources else {}
     return {
+        **sources,
         "ApiUrl": api_url,
         "AwsEndpoint": options.aws_endpoint,
         "ComprehendMedicalEndpoint": options.comprehend_endpoint,
@@ -159,13 +162,25 @@ def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
     children.finish(bootstrap)
     say("cdk bootstrap is done; waiting for cdk synth")
     children.finish(synth)
+    members = deploy_members(aws, say)
     missing = remove_unimplemented(aws.assembly)
     say(f"cdk synth is done; left out, as the local AWS does not have it: {', '.join(missing)}")
     say("cdk deploy runs")
     children.finish(aws.start_deploy())
+    for member in members:
+        children.finish(member)
     outputs = aws.outputs()
     say(f"cdk deploy is done: {len(outputs)} outputs")
     return outputs
+
+
+def deploy_members(aws: LocalAws, say: Progress) -> list[Child]:
+    """Begin to deploy the stack of each member account."""
+    members = members_of(aws.options.sources)
+    if members:
+        say(f"the stack of the member accounts is synthesized for {', '.join(members)}")
+        aws.children.finish(aws.start_synth_member())
+    return [aws.start_deploy_member(account) for account in members]
 
 
 def stay_up(children: Children) -> None:

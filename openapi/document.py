@@ -10,7 +10,13 @@ from pathlib import Path
 
 from jobledger.api.docs import ASSET
 from jobledger.api.export import COLUMNS
-from jobledger.api.parameters import BOARD_ASSET, BOARD_PARAMETERS, JOB_ID, LIST_PARAMETERS
+from jobledger.api.parameters import (
+    BOARD_ASSET,
+    BOARD_PARAMETERS,
+    JOB_ID,
+    JOB_PARAMETERS,
+    LIST_PARAMETERS,
+)
 from jobledger.inputs.filters import FILTERS
 from openapi.components import (
     HEADERS,
@@ -37,7 +43,7 @@ _TAGS = {
 # Shipped with the API function. docs/openapi.json is a symbolic link to it.
 FILE = Path(__file__).parents[1] / "lambda/jobledger/api/static/openapi.json"
 _ABOUT = """\
-Every Comprehend Medical job of this account and region, from a ledger that syncs every minute. Requests \
+Every Comprehend Medical job of this account and region, or of several, from a ledger that syncs every minute. Requests \
 do not call the service. Parameters and properties have the service's names. Times are RFC 3339 in UTC; \
 `AsOf` is the time of the last agreement between ledger and service: everything that the service had then is in the ledger as it was then, or later. It stays while the service does not report the status of a job that has not ended.
 
@@ -111,7 +117,7 @@ def _list_jobs() -> Node:
         "summary": "List jobs",
         "description": "One page of jobs in submission order, with any mix of filters. The "
         "same NextToken always returns the same range of jobs. A page ends early at 5 MB; with JobNamePrefix, "
-        "several JobStatus or several Family it can be short or empty and still have a NextToken. For 24 hours, the "
+        "Account, Region, several JobStatus or several Family it can be short or empty and still have a NextToken. For 24 hours, the "
         "same Idempotency-Key with the same filters and order lists the same jobs, whatever was submitted since; "
         "a NextToken has precedence over the key.",
         "parameters": [
@@ -138,8 +144,13 @@ def _get_job() -> Node:
         "operationId": "DescribeJob",
         "tags": ["Jobs"],
         "summary": "Describe a job",
-        "description": "A job of any family with its history, including jobs that the service has deleted.",
-        "parameters": [path_parameter(JOB_ID)],
+        "description": "A job of any family with its history, including jobs that the service has deleted. In a ledger "
+        "of several accounts or regions, Account and Region choose among jobs with the same id; without them it is the "
+        "latest submission.",
+        "parameters": [
+            path_parameter(JOB_ID),
+            *(query_parameter(parameter) for parameter in JOB_PARAMETERS.values()),
+        ],
         "responses": json_success("JobDescription", "The job") | errors("404"),
     }
 
@@ -190,7 +201,7 @@ def _get_health() -> Node:
         "operationId": "GetHealth",
         "tags": ["Ledger"],
         "summary": "The age of the ledger",
-        "description": "503 when a family has missed ten sync intervals.",
+        "description": "503 when a family of an account and region has missed ten sync intervals.",
         "responses": json_success("Health", "Every family is recent enough") | errors(),
     }
 

@@ -131,11 +131,24 @@ def _by_month(value: Schema, description: str) -> Schema:
     return {"type": "object", "additionalProperties": inner, "description": description}
 
 
+_ACCOUNT: Schema = {"type": "string", "examples": ["111122223333"]}
+_REGION: Schema = {"type": "string", "examples": ["us-east-1"]}
+_ONLY_OF_SEVERAL = "Only in a ledger with the setting sources"
+_SOURCE: dict[str, Schema] = {
+    "Account": {**_ACCOUNT, "description": f"{_ONLY_OF_SEVERAL}: the AWS account of the job"},
+    "Region": {**_REGION, "description": f"{_ONLY_OF_SEVERAL}: the AWS region of the job"},
+    "SourceRemoved": {
+        "type": "boolean",
+        "description": "Only if it is true: the account and region are no longer in the setting sources, and the job is as "
+        "it was last seen.",
+    },
+}
+
 _JOB = {
     **_object(
         {name: _property(name) for name in PROPERTIES}
-        | {ALTERED: _ALTERED, "Family": _FAMILY, "Output": _OUTPUT},
-        (*PROPERTIES, ALTERED, "Output"),
+        | {ALTERED: _ALTERED, "Family": _FAMILY, **_SOURCE, "Output": _OUTPUT},
+        (*PROPERTIES, ALTERED, *_SOURCE, "Output"),
     ),
     "description": "All properties of a job as the service lists them, and its Family. Properties that the service "
     "adds later are passed through.",
@@ -251,8 +264,23 @@ SCHEMAS: dict[str, Schema] = {
         {
             "Status": {"type": "string", "examples": ["ok"]},
             "Families": {"$ref": "#/components/schemas/FamiliesHealth"},
-        }
+            "Sources": {"$ref": "#/components/schemas/SourcesHealth"},
+        },
+        ("Sources",),
     ),
+    "SourcesHealth": {
+        "type": "array",
+        "description": f"{_ONLY_OF_SEVERAL}: each account and region. Families then has the oldest AsOf and the newest "
+        "error of each family.",
+        "items": _object(
+            {
+                "Account": _ACCOUNT,
+                "Region": _REGION,
+                "Healthy": {"type": "boolean"},
+                "Families": {"$ref": "#/components/schemas/FamiliesHealth"},
+            }
+        ),
+    },
     "FamiliesHealth": {
         "type": "object",
         "additionalProperties": _object(
@@ -288,8 +316,9 @@ SCHEMAS: dict[str, Schema] = {
                     ),
                 },
                 "Families": {"$ref": "#/components/schemas/FamiliesHealth"},
+                "Sources": {"$ref": "#/components/schemas/SourcesHealth"},
             },
-            optional=("errors", "Families"),
+            optional=("errors", "Families", "Sources"),
         ),
         "description": "RFC 9457. The title is the service's exception name.",
     },

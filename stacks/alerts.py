@@ -20,7 +20,7 @@ from constructs import Construct
 from stacks.dead_letters import dead_letter_queue, waiting_queue
 from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow_publishing, allow_receiving
-from stacks.scheduler_role import schedule_often
+from stacks.scheduler_role import schedule_often, scheduler_role
 from stacks.settings import Settings
 
 _ROLE_ID = "SchedulerRoleForAlerts"
@@ -91,7 +91,7 @@ class JobAlerts(Construct):
             self,
             "Schedule",
             function,
-            role_id=_ROLE_ID,
+            role=scheduler_role(self, _ROLE_ID, function),
             description="Job Ledger: alerts",
             minutes=1,
             payload={},

@@ -11,7 +11,7 @@ from stacks.api_access import CallerPolicies, endpoint, require_tls_1_2, resourc
 from stacks.function import Deployment, LedgerFunction, log_group_for
 from stacks.gateway_responses import add_problem_responses
 from stacks.permissions import allow_invoking
-from stacks.scheduler_role import schedule_often
+from stacks.scheduler_role import schedule_often, scheduler_role
 from stacks.settings import Settings
 
 STAGE = "v1"
@@ -107,7 +107,7 @@ def _keep_warm(scope: Construct, function: LedgerFunction, settings: Settings) -
         scope,
         "KeepWarm",
         function,
-        role_id=_KEEP_WARM_ROLE,
+        role=scheduler_role(scope, _KEEP_WARM_ROLE, function),
         description="Job Ledger: keep one environment of the API function warm",
         minutes=settings.sync_minutes,
         payload=WARM_UP,

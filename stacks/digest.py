@@ -108,6 +108,7 @@ def _function(scope: Construct, deployment: Deployment, *, topic: sns.Topic) -> 
             "DIGEST_WHEN": settings.digest_when,
             "INCLUDE_JOB_DETAILS": "true" if settings.include_job_details else "false",
             "SYNC_MINUTES": str(settings.sync_minutes),
+            **({"DIGEST_BY": settings.digest_by} if settings.sources else {}),
         },
     )
 

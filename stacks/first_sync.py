@@ -14,7 +14,7 @@ _HANDLER = Path(__file__).with_name("first_sync_handler.py")
 
 
 class FirstSync(Construct):
-    """Runs the sync at creation, and when its code or the families change.
+    """Runs the sync at creation, and when its code, the families or the sources change.
 
     `triggers.Trigger` would fail the deployment when the sync fails, and `AwsCustomResource` cannot wait for a
     permission to take effect.
@@ -25,7 +25,11 @@ class FirstSync(Construct):
     ) -> None:
         """Create the function that invokes `sync`, and the custom resource that runs it."""
         super().__init__(scope, construct_id)
-        code, families = deployment.code, deployment.settings.families
+        code, settings = deployment.code, deployment.settings
+        # A new value triggers a new sync.
+        reason = f"{code.digest} {settings.families}"
+        if settings.sources:
+            reason += f" {settings.sources} {settings.own_source}"
         inlined = replace(deployment, code=code.inline(_HANDLER.read_text(encoding="utf-8")))
         caller = LedgerFunction(
             self,
@@ -47,8 +51,7 @@ class FirstSync(Construct):
             service_timeout=Duration.minutes(16),
             properties={
                 "FunctionName": sync.function_name,
-                # A new value triggers a new sync.
-                "Reason": hashlib.sha256(f"{code.digest} {families}".encode()).hexdigest(),
+                "Reason": hashlib.sha256(reason.encode()).hexdigest(),
             },
         )
         self.outcome = run.get_att_string("Outcome")

@@ -15,6 +15,7 @@ from stacks.ledger import Ledger
 from stacks.packaging.bundle import Bundle
 from stacks.permissions import allow, allow_logs
 from stacks.settings import Settings
+from stacks.sources import sources_text
 
 METRICS_NAMESPACE = "JobLedger"
 
@@ -72,6 +73,11 @@ class Deployment:
             "LEDGER_TABLE_NAME": self.ledger.table_name,
             "LEDGER_SCOPE": self.ledger.scope_name,
             "FAMILIES": ",".join(self.settings.families),
+            **(
+                {"SOURCES": sources_text(self.ledger, self.settings)}
+                if self.settings.sources
+                else {}
+            ),
         }
 
     @property
@@ -97,6 +103,7 @@ class LedgerFunction(lambda_.Function):
         timeout: Duration,
         memory_size: int,
         environment: Mapping[str, str],
+        role_name: str | None = None,
         tracing: lambda_.Tracing = lambda_.Tracing.ACTIVE,
         system_log_level: lambda_.SystemLogLevel | None = None,
     ) -> None:
@@ -106,7 +113,9 @@ class LedgerFunction(lambda_.Function):
         """
         code = deployment.code
         log_group = log_group_for(scope, f"{construct_id}Logs", deployment)
-        self.own_role = _role(scope, f"{construct_id}Role", log_group, deployment.key)
+        self.own_role = _role(
+            scope, f"{construct_id}Role", log_group, deployment.key, name=role_name
+        )
         super().__init__(
             scope,
             construct_id,
@@ -131,12 +140,24 @@ class LedgerFunction(lambda_.Function):
         )
 
 
-def _role(scope: Construct, construct_id: str, log_group: logs.LogGroup, key: kms.IKey) -> iam.Role:
+def _role(
+    scope: Construct,
+    construct_id: str,
+    log_group: logs.LogGroup,
+    key: kms.IKey,
+    *,
+    name: str | None,
+) -> iam.Role:
     """Create a role that may write one log group, and traces.
 
     CDK's default role has a managed policy that may write to every log group.
     """
-    role = iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role = iam.Role(
+        scope,
+        construct_id,
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        role_name=name,
+    )
     allow_logs(role, log_group, key)
     # X-Ray has no resources to name.
     allow(role, "WriteTraces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])

@@ -19,7 +19,7 @@ _INDEXES = {
     "ByNameAndStatus": "NameStatusKey",
 }
 _BY_ID = "ById"
-INDEXES = (*_INDEXES, _BY_ID)
+_BY_SOURCE = "BySource"
 
 
 class Ledger(dynamodb.Table):
@@ -53,6 +53,15 @@ class Ledger(dynamodb.Table):
                 index_name=name, partition_key=_string(attribute), sort_key=_string("SK")
             )
         self.add_global_secondary_index(index_name=_BY_ID, partition_key=_string("IdKey"))
+        if settings.sources:
+            # Only rows of other sources have the key. CloudFormation adds or removes one index in an update, and this
+            # is the only one that a setting adds: so the setting can come and go with one deployment each.
+            self.add_global_secondary_index(
+                index_name=_BY_SOURCE,
+                partition_key=_string("SourceKey"),
+                sort_key=_string("SK"),
+            )
+        self._indexes = (*_INDEXES, _BY_ID, *([_BY_SOURCE] if settings.sources else []))
         stack = Stack.of(self)
         self.scope_name = f"{stack.account}/{stack.region}"
 
@@ -69,7 +78,7 @@ class Ledger(dynamodb.Table):
         self._grant_reads(role, "GetItem", "Query")
 
     def _grant_reads(self, role: iam.Role, *operations: str) -> None:
-        indexes = (f"{self.table_arn}/index/{name}" for name in INDEXES)
+        indexes = (f"{self.table_arn}/index/{name}" for name in self._indexes)
         actions = [f"dynamodb:{operation}" for operation in operations]
         allow(role, "ReadLedger", actions, [self.table_arn, *indexes])
         allow_reading_tables(role, self._key)
@@ -80,6 +89,7 @@ class Ledger(dynamodb.Table):
         The row of an active job is deleted when the job ends, and a job's row moves when its submit time changes.
         Both happen in transactions. AWS does not document whether the condition sees the keys of the deleted row
         only, or of all rows of the transaction: it allows both. It never allows deleting digests, claims or the pace.
+        Jobs of other sources are in the partitions of the own one.
         """
         actions = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         allow(role, "WriteLedger", actions, [self.table_arn])

@@ -36,7 +36,11 @@ class Lookup(Construct):
             deployment,
             handler="jobledger.handlers.lookup.on_event",
             description="Job Ledger: validates the properties of a look-up",
-            environment={name: environment[name] for name in ("FAMILIES", "KEY_ARN")},
+            environment={
+                name: value
+                for name, value in environment.items()
+                if name in ("FAMILIES", "KEY_ARN", "SOURCES")
+            },
         )
         allow(on_event.own_role, "EncryptProperties", ["kms:Encrypt"], [key.key_arn])
         is_complete = self.is_complete = _function(
@@ -102,6 +106,11 @@ def _service_token(
         framework_on_event_role=on_event_role.without_policy_updates(),
         framework_complete_and_timeout_role=is_complete_role.without_policy_updates(),
     )
+    entry = cast(lambda_.Function, provider.node.find_child("framework-onEvent"))
+    for account in deployment.settings.lookup_accounts:
+        # CloudFormation invokes the function with the credentials of the deployment in the other account, whose own
+        # policies decide which of its roles may. The answer needs no permission: it goes to a URL that is signed.
+        entry.add_permission(f"Account{account}", principal=iam.AccountPrincipal(account))
     machine = cast(
         sfn.CfnStateMachine, provider.node.find_child("waiter-state-machine").node.default_child
     )

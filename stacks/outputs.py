@@ -11,7 +11,7 @@ from stacks import encryption
 from stacks.change_log import stream_of_changes
 from stacks.function import Deployment, LedgerFunction
 from stacks.permissions import allow, allow_dead_letters
-from stacks.scheduler_role import schedule_often
+from stacks.scheduler_role import schedule_often, scheduler_role
 
 _ROLE_ID = "SchedulerRoleForOutputs"
 # The keys of a job's manifest and of what lies in its folder. S3's other objects are clinical texts and their results.
@@ -48,7 +48,7 @@ class Outputs(Construct):
             self,
             "Schedule",
             self.function,
-            role_id=_ROLE_ID,
+            role=scheduler_role(self, _ROLE_ID, self.function),
             description="Job Ledger: outputs",
             minutes=1,
             payload={},

@@ -3,9 +3,16 @@
 A deployment elsewhere could never sync. Source: https://docs.aws.amazon.com/general/latest/gr/comprehend-med.html
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from stacks.settings import Settings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stacks.setting_readers import partition_of
+
+if TYPE_CHECKING:
+    # It imports this module.
+    from stacks.settings import Settings
 
 REGIONS = (
     "ap-southeast-2",
@@ -27,6 +34,16 @@ def region_problem(region: str | None) -> str | None:
         f"region {region} has no Amazon Comprehend Medical; regions that have it: "
         f"{', '.join(REGIONS)}"
     )
+
+
+def source_problems(settings: Settings, region: str | None) -> Iterator[str]:
+    """Yield what is wrong with the sources of a deployment in this region."""
+    own = settings.deployed_to
+    if own in settings.sources and not settings.own_source:
+        yield f"setting ownSource: it is false, and {own} of sources is the own source; allowed: false, if sources does not have {own}"
+    partitions = {partition_of(source.partition("/")[2]) for source in settings.sources}
+    if region and partitions - {partition_of(region)}:
+        yield f"setting sources: the regions are not of the AWS partition of {region}; allowed: regions of the partition {partition_of(region)}, where the stack is deployed"
 
 
 def arn_problems(settings: Settings, region: str | None) -> Iterator[str]:

@@ -56,10 +56,10 @@ def schedule_often(
     construct_id: str,
     function: lambda_.IFunction,
     *,
-    role_id: str,
+    role: iam.Role,
     description: str,
     minutes: int,
-    payload: Mapping[str, bool],
+    payload: Mapping[str, object],
 ) -> scheduler.Schedule:
     """Invoke a function every few minutes. Nothing repeats a failed run, because the next one follows soon."""
     return scheduler.Schedule(
@@ -69,7 +69,7 @@ def schedule_often(
         schedule=scheduler.ScheduleExpression.rate(Duration.minutes(minutes)),
         target=targets.LambdaInvoke(
             function,
-            role=scheduler_role(scope, role_id, function).without_policy_updates(),
+            role=role.without_policy_updates(),
             input=scheduler.ScheduleTargetInput.from_object(dict(payload)),
             retry_attempts=0,
             max_event_age=Duration.minutes(1),

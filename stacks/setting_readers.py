@@ -160,6 +160,11 @@ def digest_when(value: object) -> str:
     return str(value)
 
 
+def partition_of(region: str) -> str:
+    """Return the AWS partition of a region."""
+    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
 def nearest(word: str, known: Iterable[str], *, cutoff: float) -> str | None:
     """Return the most similar known word, ignoring case; None when no word is similar."""
     by_lower_case = {name.lower(): name for name in known}
@@ -199,9 +204,7 @@ def _arn(value: object, pattern: re.Pattern[str], allowed: str) -> str:
     """Read an ARN whose partition and region belong together."""
     text = _matching(value, pattern, allowed)
     _, partition, _, region, *_ = text.split(":")
-    of_region = next(
-        (name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws"
-    )
+    of_region = partition_of(region)
     if partition != of_region:
         problem = (
             f"{text!r} is of the partition {partition}, and its region {region} of {of_region}"

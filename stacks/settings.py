@@ -10,9 +10,25 @@ from typing import Any, Literal
 
 from stacks import output_setting_readers as read_output
 from stacks import setting_readers as read
+from stacks import source_setting_readers as read_source
 from stacks.setting_readers import FAMILIES, InvalidValue
 
 DEFAULT_NAME = "JobLedger"
+# A role's name has at most 64 characters; those of the sync and of members are NAME-Sync and NAMEMember.
+_LONGEST_SHARED_NAME = 58
+# The variables of a function have 4,096 characters, of which the others have fewer than 1,000.
+_MOST_VARIABLES = 3_100
+_CHARACTERS_OF_A_SOURCE = 14  # an account and a comma; regions are there once
+# Settings without effect unless one of these others is there, too.
+_NEEDS = {
+    "outputKeyArns": ("outputBuckets",),
+    "characterPrices": ("outputBuckets",),
+    "ownSource": ("sources",),
+    "digestBy": ("sources",),
+    "externalId": ("sources", "hub"),
+}
+# What a member's stack depends on. The others are of the hub, and may be in the same cdk.json.
+_OF_A_MEMBER = ("hub", "name", "families", "externalId")
 
 
 class SettingsError(ValueError):
@@ -49,7 +65,15 @@ class Settings:
     output_buckets: tuple[str, ...] = ()
     output_key_arns: tuple[str, ...] = ()
     character_prices: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    own_source: bool = True
+    external_id: str | None = None
+    digest_by: Literal["ledger", "source"] = "ledger"
+    lookup_accounts: tuple[str, ...] = ()
+    hub: str | None = None
     bundle_for: Literal["lambda", "host"] = "lambda"
+    # No setting: `account/region`, if the CDK CLI knows where the stack will be; otherwise empty.
+    deployed_to: str = ""
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> "Settings":
@@ -63,7 +87,7 @@ class Settings:
                 values[name] = reader(context[key])
             except InvalidValue as invalid:
                 problems += [_line(key, problem, invalid.allowed) for problem in invalid.problems]
-        problems += _useless_keys(context, values)
+        problems += _useless_keys(context, values) + _too_long(values)
         if problems:
             raise SettingsError("\n".join(problems))
         return cls(**values)
@@ -98,6 +122,22 @@ def unknown_keys(context: Mapping[str, Any]) -> list[str]:
     return sorted(key for key in context if key not in _READERS and not _is_cdk_key(key))
 
 
+def notes(context: Mapping[str, Any]) -> list[str]:
+    """Return a line for each key that is ignored, and for all settings that a member's stack does not have."""
+    known = ", ".join(setting_keys())
+    found = [
+        f"context key {key} is not a setting and is ignored; settings: {known}"
+        for key in unknown_keys(context)
+    ]
+    others = [key for key in _READERS if key in context and key not in _OF_A_MEMBER]
+    if "hub" in context and others:
+        ignored = ", ".join(others)
+        found.append(
+            f"with hub, the settings are {', '.join(_OF_A_MEMBER)}; these are ignored: {ignored}"
+        )
+    return found
+
+
 def setting_keys() -> tuple[str, ...]:
     """Return the keys of all settings."""
     return tuple(_READERS)
@@ -118,14 +158,38 @@ def _misspelt_keys(context: Mapping[str, Any]) -> list[str]:
 
 
 def _useless_keys(context: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
-    """Return a line for each setting about outputs without the one that turns them on, unless that one is not valid."""
-    if values.get("output_buckets", "outputBuckets" in context):
-        return []
+    """Return a line for each setting that has no effect without another, unless that one is not valid."""
     return [
-        _line(key, "it needs the setting outputBuckets", "only together with outputBuckets")
-        for key in ("outputKeyArns", "characterPrices")
-        if values.get(_READERS[key][0])
+        _line(key, f"it needs the setting {needed}", f"only together with {needed}")
+        for key, others in _NEEDS.items()
+        if values.get(_field(key), _default(key)) != _default(key)
+        and not any(values.get(_field(other), other in context) for other in others)
+        for needed in (" or ".join(others),)
     ]
+
+
+def _too_long(values: Mapping[str, Any]) -> list[str]:
+    """Return a line for each limit of AWS that settings exceed together."""
+    problems = []
+    name, sources = values.get("name", DEFAULT_NAME), values.get("sources", ())
+    if (sources or values.get("hub")) and len(name) > _LONGEST_SHARED_NAME:
+        allowed = f"up to {_LONGEST_SHARED_NAME} characters with sources or hub"
+        problems.append(_line("name", "it is too long for the names of the roles", allowed))
+    texts = values.get("external_id") or "", ",".join(values.get("output_buckets", ()))
+    for key, text in zip(("externalId", "outputBuckets"), texts, strict=True):
+        most = _MOST_VARIABLES - _CHARACTERS_OF_A_SOURCE * len(sources)
+        if sources and len(text) > most:
+            problem = f"it has {len(text)} characters, and the sources leave room for fewer in a function's variables"
+            problems.append(_line(key, problem, f"up to {most} characters with so many sources"))
+    return problems
+
+
+def _field(key: str) -> str:
+    return _READERS[key][0]
+
+
+def _default(key: str) -> object:
+    return getattr(Settings, _field(key))
 
 
 def _line(key: str, problem: str, allowed: str) -> str:
@@ -157,5 +221,11 @@ _READERS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "outputBuckets": ("output_buckets", read_output.output_buckets),
     "outputKeyArns": ("output_key_arns", read_output.output_key_arns),
     "characterPrices": ("character_prices", read_output.character_prices),
+    "sources": ("sources", read_source.sources),
+    "ownSource": ("own_source", read.truth),
+    "externalId": ("external_id", read_source.external_id),
+    "digestBy": ("digest_by", read_source.digest_by),
+    "lookupAccounts": ("lookup_accounts", read_source.lookup_accounts),
+    "hub": ("hub", read_source.hub),
     "bundleFor": ("bundle_for", read.bundle_for),
 }

@@ -23,6 +23,7 @@ INDEXES = {
     "ByName": ("NameKey", "SK"),
     "ByNameAndStatus": ("NameStatusKey", "SK"),
     "ById": ("IdKey", None),
+    "BySource": ("SourceKey", "SK"),
 }
 _INDEX_KEYS = [key for key, _ in INDEXES.values()]
 # A ledger of 350,000 jobs takes a fifth of this: what calls more often does not end.
@@ -30,6 +31,7 @@ _MOST_CALLS = 100_000
 _TERM = re.compile(
     r"(?P<between>(?P<ba>\w+) BETWEEN (?P<low>:\w+) AND (?P<high>:\w+))"
     r"|(?P<function>attribute_not_exists|attribute_exists|begins_with)\((?P<fa>\w+)(?:, (?P<fv>:\w+))?\)"
+    r"|(?P<in>(?P<ia>\w+) IN \((?P<iv>:\w+(?:, :\w+)*)\))"
     r"|(?P<a>\w+) (?P<op><=|>=|=|<|>) (?P<v>:\w+)"
 )
 _OF_ACTIONS = {
@@ -278,6 +280,10 @@ def _range(expression: str, values: Item, attribute: str) -> tuple[str, str, str
         elif term["function"] == "begins_with":
             low = _text(values[term["fv"]])
             high = low + "\U0010ffff"
+        elif (term["a"], term["op"]) == ("SK", ">="):
+            low = _text(values[term["v"]])
+        elif (term["a"], term["op"]) == ("SK", "<="):
+            high = _text(values[term["v"]])
         else:
             assert (term["a"], term["op"]) == (attribute, "=")
             partition = _text(values[term["v"]])
@@ -298,6 +304,10 @@ def _holds(term: re.Match[str], values: Item, item: Item) -> bool:
         return term["fa"] in item and _text(item[term["fa"]]).startswith(_text(values[term["fv"]]))
     if term["between"]:
         return _text(values[term["low"]]) <= _text(item[term["ba"]]) <= _text(values[term["high"]])
+    if term["in"]:
+        allowed = [values[name] for name in term["iv"].split(", ")]
+        assert len(allowed) <= 100
+        return item.get(term["ia"]) in allowed
     if term["a"] not in item:
         return False
     return _COMPARE[term["op"]](_plain(item[term["a"]]), _plain(values[term["v"]]))

@@ -23,7 +23,7 @@ _NAME = 20
 _INDENT = " " * (_STATUS + _NAME + 4)
 _COLOURS = {"ok": "green", "problem": "bold red", "unknown": "yellow", "local": "dim"}
 _WORDS = {"unknown": "no look"}
-_COMMANDS = ("aws ", "sudo ", "jobledger ", "make ", "pip ")
+_COMMANDS = ("aws ", "cdk ", "sudo ", "jobledger ", "make ", "pip ")
 
 
 @click.command()
@@ -64,7 +64,7 @@ def _examine(
 ) -> "tuple[Deployment | None, list[Result]]":
     from job_ledger.doctor.deployment import find_deployment
     from job_ledger.doctor.findings import CouldNotLook
-    from job_ledger.doctor.run import ALL_CHECKS, Result, run_checks
+    from job_ledger.doctor.run import Result, checks_of, run_checks
     from job_ledger.doctor.send_test import send_tests
 
     with console(stderr=True).status("Looking for the stack") as progress:
@@ -74,9 +74,11 @@ def _examine(
             return None, [Result("stack", error.finding)]
         if send_test:
             return deployment, send_tests(deployment, progress.update)
-        most = len(ALL_CHECKS)
+        checks = checks_of(deployment)
+        most = len(checks)
         results = run_checks(
             deployment,
+            checks,
             progress=lambda done: progress.update(f"{done} of {most} checks are done"),
         )
         return deployment, results

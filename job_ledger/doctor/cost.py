@@ -47,8 +47,9 @@ def last_month(deployment: Deployment) -> Finding:
     parts = named(f"{name} {dollars:.2f}" for name, dollars in items.items())
     days = min(_DAYS, (deployment.now - deployment.stack["CreationTime"]).days + 1)
     last = "day" if days == 1 else f"{days} days"
+    sources = f" for {several} sources" if (several := len(deployment.sources)) else ""
     return ok(
-        f"About ${sum(items.values()):.2f} for the last {last} at us-east-1 list"
+        f"About ${sum(items.values()):.2f}{sources} for the last {last} at us-east-1 list"
         f" prices, with a month's metrics, alarms and key: {parts}."
     )
 

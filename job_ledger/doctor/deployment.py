@@ -149,9 +149,33 @@ class Deployment:
         return self.document("/health", 503)
 
     @property
+    def has_sources(self) -> bool:
+        """Whether the setting `sources` is there: only then the role of the sync has a name of its own."""
+        roles = self.of_kind("AWS::IAM::Role", "SyncFunctionRole")
+        return any(role.physical_id == f"{self.name}-Sync" for role in roles)
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """The state of each source of a ledger that has several. Raises CouldNotLook."""
+        found: list[dict[str, Any]] = self.health.get("Sources", [])
+        return found
+
+    @property
+    def _own(self) -> dict[str, Any] | None:
+        """The state of the deployment's own source, when it is one of several."""
+        own = (self.account, self.region)
+        return next((s for s in self.sources if (s["Account"], s["Region"]) == own), None)
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether the own source was synced in time; without an own one, whether all were. Raises CouldNotLook."""
+        own = self._own
+        return bool(own["Healthy"]) if own else self.health.get("Status") == "ok"
+
+    @property
     def families(self) -> dict[str, dict[str, Any]]:
-        """AsOf, age and last error of each family. Raises CouldNotLook."""
-        found = self.health.get("Families")
+        """AsOf, age and last error of each family of the own source. Raises CouldNotLook."""
+        found = (self._own or self.health).get("Families")
         if not isinstance(found, dict):
             raise CouldNotLook("GET /health has no families.", "docs/runbook.md#api-errors")
         return found

@@ -12,6 +12,7 @@ from job_ledger.doctor import (
     monitoring,
     notifications,
     outputs,
+    sources,
     stack,
     sync,
     table,
@@ -24,6 +25,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *stack.CHECKS,
     *api.CHECKS,
     *sync.CHECKS,
+    *sources.CHECKS,
     *functions.CHECKS,
     *outputs.CHECKS,
     *notifications.CHECKS,
@@ -32,6 +34,12 @@ ALL_CHECKS: tuple[Check, ...] = (
     *cost.CHECKS,
 )
 LONGEST_SECONDS = 30.0
+
+
+def checks_of(deployment: Deployment) -> tuple[Check, ...]:
+    """Return the checks of a deployment: those of sources only where there are several."""
+    left_out = () if deployment.has_sources else sources.CHECKS
+    return tuple(check for check in ALL_CHECKS if check not in left_out)
 
 
 @dataclass(frozen=True)
@@ -44,15 +52,16 @@ class Result:
 
 def run_checks(
     deployment: Deployment,
-    checks: Sequence[Check] = ALL_CHECKS,
+    checks: Sequence[Check] | None = None,
     *,
     seconds: float = LONGEST_SECONDS,
     progress: Callable[[int], object] = lambda done: None,
 ) -> list[Result]:
-    """Return the result of each check, in their order; all begin at once.
+    """Return the result of each check, in their order; all begin at once. The default is `checks_of` the deployment.
 
     `progress` is called with the number of checks that have ended.
     """
+    checks = checks_of(deployment) if checks is None else checks
     found: dict[int, Finding] = {}
     ended = threading.Condition()
 

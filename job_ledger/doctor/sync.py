@@ -7,9 +7,9 @@ from job_ledger.comprehend_medical import NOUNS, SERVICE
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
 
-_RUNBOOK = "docs/runbook.md#ledger-stale"
+RUNBOOK = "docs/runbook.md#ledger-stale"
 # Another sync overtook it, or the next run resumes it.
-_NO_FAILURES = ("WalkOvertaken", "DeadlineReached")
+NO_FAILURES = ("WalkOvertaken", "DeadlineReached")
 # Service control policies, permissions boundaries and other denials are in no template. To find them, IAM simulates
 # the actions that each role cannot do without; the keys are prefixes of the roles' logical ids.
 _NEEDED = {
@@ -28,15 +28,15 @@ def age(deployment: Deployment) -> Finding:
         f"{family} {duration_text(state.get('AgeSeconds'))}"
         for family, state in deployment.families.items()
     )
-    if deployment.health.get("Status") != "ok":
-        return problem(f"The ledger is stale; its age is {ages}.", _RUNBOOK)
+    if not deployment.is_recent:
+        return problem(f"The ledger is stale; its age is {ages}.", RUNBOOK)
     return ok(f"The age of the ledger is {ages}.")
 
 
 def errors(deployment: Deployment) -> Finding:
     """The last sync error of each family, unless a later sync succeeded."""
     errors = {f: s["LastError"]["Name"] for f, s in deployment.families.items() if s["LastError"]}
-    found = {family: name for family, name in errors.items() if name not in _NO_FAILURES}
+    found = {family: name for family, name in errors.items() if name not in NO_FAILURES}
     if not found:
         return ok("The last sync of each family succeeded.")
     text = named(f"{family} {name}" for family, name in found.items())
@@ -55,7 +55,7 @@ def region(deployment: Deployment) -> Finding:
             f"botocore knows no Comprehend Medical in {deployment.region}; it is in {named(known)}.",
             "AWS_REGION=… make deploy",
         )
-    raise CouldNotLook("Comprehend Medical has not answered a sync yet.", _RUNBOOK)
+    raise CouldNotLook("Comprehend Medical has not answered a sync yet.", RUNBOOK)
 
 
 def refused(deployment: Deployment) -> Finding:

@@ -36,6 +36,11 @@ def families() -> tuple[Family, ...]:
     return tuple(family for family in Family if family in chosen)
 
 
+def sources() -> tuple[str, ...]:
+    """Return the sources of the ledger: those of the setting, or the deployment's own."""
+    return in_environment() or (required("LEDGER_SCOPE"),)
+
+
 def shows_outputs() -> bool:
     """Whether this deployment reads what jobs processed, with the setting outputBuckets."""
     return os.environ.get("READS_OUTPUTS") == "true"

@@ -7,16 +7,19 @@ the own source has none. In this package, a source of None is the deployment's o
 
 import os
 import re
-from collections.abc import Mapping
 
 # The service's model allows this character in no JobId.
 TAG = "~"
-_TAGGED = re.compile(r"~(\d{12}/[a-z0-9-]+)\Z")
+_TAGGED = re.compile(r"~([0-9]{12}/[a-z0-9-]+)\Z")
+# A key of the own source that would look like a tagged one gets a further "~".
+_LIKE_TAGGED = re.compile(r"~[0-9]{12}/[a-z0-9-]+(~*)\Z")
 
 
 def tagged(key: str, source: str | None) -> str:
     """Return a sort key with the tag of its source."""
-    return f"{key}{TAG}{source}" if source else key
+    if source:
+        return f"{key}{TAG}{source}"
+    return f"{key}{TAG}" if TAG in key and _LIKE_TAGGED.search(key) else key
 
 
 def source_of_key(sort_key: str) -> str | None:
@@ -27,7 +30,10 @@ def source_of_key(sort_key: str) -> str | None:
 
 def untagged(sort_key: str) -> str:
     """Return a sort key without the tag of its source."""
-    return _TAGGED.sub("", sort_key) if TAG in sort_key else sort_key
+    found = _LIKE_TAGGED.search(sort_key) if TAG in sort_key else None
+    if not found:
+        return sort_key
+    return sort_key[:-1] if found[1] else sort_key[: found.start()]
 
 
 def job_id_of(sort_key: str) -> str:
@@ -35,12 +41,14 @@ def job_id_of(sort_key: str) -> str:
     return untagged(sort_key).partition("#")[2]
 
 
-def in_environment(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the sources of SOURCES, sorted by region and account; empty without the setting `sources`.
+def in_environment() -> tuple[str, ...]:
+    """Return the sources of SOURCES, the own one first; empty without the setting `sources`.
 
-    A function's environment has 4 KB: `us-east-1=111122223333,444455556666;eu-west-1=111122223333`.
+    A function's environment has 4 KB: `us-east-1=111122223333,444455556666;eu-west-1=111122223333`. The own source is
+    there twice if the setting lists it, because the stack does not know its account.
     """
-    regions = (part.partition("=") for part in environment.get("SOURCES", "").split(";") if part)
-    return tuple(
+    regions = (part.partition("=") for part in os.environ.get("SOURCES", "").split(";") if part)
+    found = (
         f"{account}/{region}" for region, _, accounts in regions for account in accounts.split(",")
     )
+    return tuple(dict.fromkeys(found))

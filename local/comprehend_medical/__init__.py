@@ -26,6 +26,7 @@ read what the AWS CLI prints. It has, in process, what `/_control/` offers over 
                                               "Message": "…", "Delay": 0.5, "Count": 3, "Skip": 2}
                                              {"TokenCycle": true} {"EmptyPages": 1000}
                                              {"RefuseTokens": 1}
+                                             {"Off": "Hang"}
     put_jobs(jobs, replace)   POST jobs      {"Replace": {family: [job]}, "Delete": {family: [id]},
     delete_jobs(ids)                          "Put": {family: [job]}}
     jobs()                    GET jobs       every job as of now, late ones too, in submit order
@@ -34,6 +35,11 @@ read what the AWS CLI prints. It has, in process, what `/_control/` offers over 
     calls()                   GET calls      {"Counts": {operation: n},
                                               "Calls": [[time, operation]]}
     reset()                   POST reset     first settings, no faults, no calls; the jobs stay
+
+It stands for one source, an account and region, until others are named; then each has jobs, settings, faults, calls and
+quotas of its own, and the signature of a request says which it reaches. `server.source("111122223333/eu-west-1")` is
+another source's `Service`; over HTTP it is selected with `POST /_control/faults?Account=111122223333&Region=eu-west-1`.
+The fault {"Off": "Hang"} switches a source off until {"Off": ""}; "Refuse" closes connections, "AccessDenied" denies.
 
 `Service` is the same without a socket: `call(operation, json)` answers JSON or raises ServiceError.
 """

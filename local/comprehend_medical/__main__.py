@@ -12,9 +12,10 @@ from pathlib import Path
 
 from local.comprehend_medical.errors import ControlError, JobsFileError
 from local.comprehend_medical.loading import load_jobs
-from local.comprehend_medical.sample import sample_jobs
+from local.comprehend_medical.sample import sample_sources
 from local.comprehend_medical.server import Server
 from local.comprehend_medical.settings import Hostility, Settings, changed
+from local.comprehend_medical.sources import OWN_SOURCE
 
 # Half a day of one job each 20 seconds.
 MOST_SAMPLE_JOBS = 2_000
@@ -50,6 +51,19 @@ def _parser() -> argparse.ArgumentParser:
         help=f"start a sample job every so often, {MOST_SAMPLE_JOBS:,} in all (default 0: none)",
     )
     parser.add_argument(
+        "--sources",
+        default="",
+        metavar="ACCOUNT/REGION,…",
+        help=f"sources with made-up jobs beside the own one, {OWN_SOURCE}: jobs, quotas and faults are then kept for "
+        "each account and region of a signature (with --jobs, all but the own one are empty)",
+    )
+    parser.add_argument(
+        "--iam-endpoint",
+        default="",
+        metavar="URL",
+        help="let the IAM of this local AWS authorize every call, and say which account a key belongs to",
+    )
+    parser.add_argument(
         "--s3-endpoint",
         default="",
         metavar="URL",
@@ -80,14 +94,20 @@ def _configured(arguments: argparse.Namespace) -> tuple[Hostility, Settings]:
 def _server(arguments: argparse.Namespace) -> Server:
     hostility, settings = _configured(arguments)
     # Jobs of an export stay unchanged; active sample jobs finish over time.
-    jobs = load_jobs(Path(arguments.jobs)) if arguments.jobs else sample_jobs(time.time())
+    sources = [OWN_SOURCE, *(each for each in arguments.sources.split(",") if each)]
+    if arguments.jobs:
+        jobs = {OWN_SOURCE: load_jobs(Path(arguments.jobs))} | {each: {} for each in sources[1:]}
+    else:
+        jobs = sample_sources(time.time(), sources)
     return Server(
-        jobs,
+        jobs.pop(OWN_SOURCE),
         hostility,
         settings,
         active_jobs_finish=not arguments.jobs,
         port=arguments.port,
         s3_endpoint=arguments.s3_endpoint,
+        sources=jobs,
+        iam_endpoint=arguments.iam_endpoint,
     )
 
 
@@ -110,12 +130,11 @@ def main() -> int:
         )
         return _refused(f"port {arguments.port} {reason}")
     with server:
-        print(
-            f"Comprehend Medical stand-in: {server.endpoint} ({server.count():,} jobs)", flush=True
-        )
+        jobs = sum(service.count() for service in server.services())
+        print(f"Comprehend Medical stand-in: {server.endpoint} ({jobs:,} jobs)", flush=True)
         rng, left = random.Random(), MOST_SAMPLE_JOBS
         while not stop.wait(arguments.trickle if arguments.trickle > 0 and left else None):
-            server.start_sample_job(rng)
+            rng.choice(server.services()).start_sample_job(rng)
             left -= 1
     return 0
 

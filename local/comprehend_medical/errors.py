@@ -2,6 +2,7 @@
 
 StandInError
 ├── ServiceError    an answer of the service: a code, a message, an HTTP status
+├── SwitchedOff     no answer: the source is switched off
 ├── ControlError    a request to a control path that cannot be understood
 └── JobsFileError   jobs that cannot be loaded
 """
@@ -19,6 +20,10 @@ class ServiceError(StandInError):
         self.code = code
         self.message = message
         self.status = status
+
+
+class SwitchedOff(StandInError):
+    """A call of a source that is switched off, and answers nothing."""
 
 
 class ControlError(StandInError):

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from local.comprehend_medical.errors import ControlError, ServiceError
+from local.comprehend_medical.errors import ControlError, ServiceError, SwitchedOff
 
 RECENT_CALLS = 10_000
+HANG, REFUSE, DENY = "Hang", "Refuse", "AccessDenied"
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ _STATE_KEYS: dict[str, tuple[str, type]] = {
     "EmptyPages": ("empty_pages", int),
     "RefuseTokens": ("refuse_tokens", int),
     "NullJobs": ("null_jobs", int),
+    "Off": ("off", str),
 }
 
 
@@ -66,6 +68,7 @@ class Faults:
     empty_pages: int = 0  # the next walk starts with this many empty pages
     refuse_tokens: int = 0  # this many List calls with a token are rejected
     null_jobs: int = 0  # this many pages hold a null among their jobs
+    off: str = ""  # until this is empty: calls hang, lose their connection, or are denied
 
     def read(self, wanted: Mapping[str, Any]) -> None:
         """Add a fault in the form of `/_control/faults`."""
@@ -76,6 +79,8 @@ class Faults:
             kind = known[key][1]
             if not (type(value) is kind or (kind is float and type(value) is int)):
                 raise ControlError(f"{key} is {value!r}; allowed is a {kind.__name__}")
+        if (off := wanted.get("Off", "")) not in ("", HANG, REFUSE, DENY):
+            raise ControlError(f"Off is {off!r}; allowed are {HANG}, {REFUSE}, {DENY}, and ''")
         for key in _STATE_KEYS.keys() & wanted.keys():
             setattr(self, _STATE_KEYS[key][0], wanted[key])
         values = {_FAULT_KEYS[key][0]: wanted[key] for key in _FAULT_KEYS.keys() & wanted.keys()}
@@ -86,6 +91,13 @@ class Faults:
         if {"error", "body"} <= values.keys():
             raise ControlError("a fault has an Error or a Body, not both")
         self.pending.append(Fault(**values))
+
+    def check_on(self) -> None:
+        """Raise what a call meets while the source is switched off."""
+        if self.off == DENY:
+            raise ServiceError("AccessDeniedException", "The caller is not authorized.", 400)
+        if self.off:
+            raise SwitchedOff
 
     def take(self, operation: str, job_id: str) -> Taken:
         """Use up one call of every matching fault. The first error or body is used; delays add up."""

@@ -1,7 +1,7 @@
 """Generates a sample account: jobs as after months of nightly runs, including unusual ones."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ SHARES = {
 }
 ENDINGS = {"COMPLETED": 900, "PARTIAL_SUCCESS": 45, "FAILED": 40, "STOPPED": 15}
 ACTIVE_EACH = 4  # of the ten that a family may have
+OTHERS_JOBS, TWINS = 100, 3  # of a source; of a family
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ComprehendMedicalBatchProcessingRole"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -70,6 +71,22 @@ def sample_jobs(
             jobs[family].append(_ended_job(rng, family, now - age, index))
     for listed in jobs.values():
         listed.sort(key=_submitted)
+    return jobs
+
+
+def sample_sources(now: float, sources: Sequence[str]) -> dict[str, dict[Family, list[Properties]]]:
+    """Return the jobs of each source; the first is the own one, and has those of a stand-in without sources.
+
+    Some of its newest jobs are in every other source as well: of the same id and SubmitTime, with another name.
+    """
+    own = sample_jobs(now)
+    jobs = {sources[0]: own}
+    for number, source in enumerate(sources[1:], 2):
+        jobs[source] = sample_jobs(now, OTHERS_JOBS, seed=number)
+        for family, listed in jobs[source].items():
+            ended = [job for job in own[family] if "EndTime" in job][-TWINS:]
+            listed += [twin | {"JobName": f"twin-in-{source.replace('/', ':')}"} for twin in ended]
+            listed.sort(key=_submitted)
     return jobs
 
 

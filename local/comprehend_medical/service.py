@@ -10,7 +10,7 @@ from typing import Any
 
 from local.comprehend_medical.errors import ServiceError
 from local.comprehend_medical.families import OPERATIONS, Family, Operation, Verb
-from local.comprehend_medical.faults import Calls, Faults, Taken, Throttle
+from local.comprehend_medical.faults import HANG, Calls, Faults, Taken, Throttle
 from local.comprehend_medical.jobs import (
     ACTIVE,
     ENDED,
@@ -103,6 +103,7 @@ class Service:
             raise ServiceError("UnknownOperationException", f"{name or 'None'} is not implemented.")
         with self._lock:
             self._calls.add(name, self.clock())
+            self._faults.check_on()
             taken = self._faults.take(name, job_id_in(body))
         self._suffer(taken)
         if taken.body is not None:
@@ -236,6 +237,11 @@ class Service:
         with self._lock:
             self._faults.read(fault)
             return self._faults.shown()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the source is switched off, so that calls get no answer until it is switched on."""
+        return self._faults.off == HANG
 
     def reset(self) -> None:
         """Restore the initial settings, and clear faults and call counts. Jobs remain."""

@@ -10,7 +10,9 @@ where one is named: the texts are what to report.
 | `iam.add_leading_keys` | know the condition key `dynamodb:LeadingKeys`, also of transactions |
 | `iam.as_single_messages` | check `sqs:SendMessage` and `sqs:DeleteMessage` for the batch operations, as AWS does |
 | `iam.add_request_keys` | know the condition keys `events:source` and `kms:EncryptionContextKeys` |
+| `iam.name_roles` | take the role for `aws:PrincipalArn`, not its session |
 | `iam.refuse_as_the_api` | answer a caller who is not allowed with the gateway response ACCESS_DENIED, and a caller of another account by the API's resource policy |
+| `comprehend_medical.authorize_calls` | authorize calls of services that it does not implement |
 | `streams.keep_streams` | save the records of streams with PERSIST_STATE=1, as it saves the positions of their readers |
 | `functions.retry_batches` | deliver a stream's batch again from the first of `batchItemFailures` |
 | `functions.take_turns` | have a setting for the largest number of environments of a function that run at once, with the others waiting |

@@ -13,6 +13,7 @@ from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, cloudwatch_logs, dynamodb, lambda_svc, sns
 from ministack.services.cloudformation import provisioners
 
+from local.ministack.comprehend_medical import authorize_calls
 from local.ministack.functions import SharedCode, retry_batches, take_turns
 from local.ministack.iam import complete_iam
 from local.ministack.logs import marking_ends, read_to_end
@@ -29,6 +30,7 @@ from local.ministack.streams import keep_streams
 
 if __name__ == "__main__":
     complete_iam()
+    app._dispatch_service_request = authorize_calls(app._dispatch_service_request)
     keep_streams()
     # MiniStack parses a condition again for each row: 71 ms for a query of 2,500 rows, 19 ms with these two.
     dynamodb._tokenize = functools.lru_cache(dynamodb._tokenize)

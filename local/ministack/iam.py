@@ -8,7 +8,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import arn, iam_actions, iam_evaluator, responses
-from ministack.services import apigateway_v1, dynamodb
+from ministack.services import apigateway_v1, dynamodb, iam
 
 
 def complete_iam() -> None:
@@ -17,12 +17,31 @@ def complete_iam() -> None:
     app.pin_request_origin = count_as_tls(app.pin_request_origin)
     iam_actions.dynamodb_service_context = add_leading_keys(iam_actions.dynamodb_service_context)
     iam_actions.extract_iam_action = as_single_messages(iam_actions.extract_iam_action)
+    iam_evaluator._resolve_condition_key = name_roles(iam_evaluator._resolve_condition_key)
     iam_actions.request_tag_context = add_request_keys(iam_actions.request_tag_context)
 
 
 def count_as_tls(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
     """Wrap MiniStack's record of a request's origin: in AWS every request of the clients here is over TLS."""
     return lambda source_ip, _secure: pin(source_ip, True)
+
+
+def name_roles(resolve: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """Wrap MiniStack's values of condition keys: aws:PrincipalArn of a role's session is the role, not the session.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+    """
+
+    def with_roles(key: str, context: Any) -> Any:
+        found = resolve(key, context)
+        if key.lower() != "aws:principalarn" or ":assumed-role/" not in found:
+            return found
+        session = arn.parse_arn(found)
+        name = session.resource.split("/")[1]
+        role = iam._roles.get_scoped(session.account_id, None, name) or {}
+        return role.get("Arn", f"arn:{session.partition}:iam::{session.account_id}:role/{name}")
+
+    return with_roles
 
 
 def add_leading_keys(

@@ -60,15 +60,17 @@ def check(shape: Shape, value: Any, path: str = "answer") -> None:
         assert "pattern" not in limits or matches(limits["pattern"], value), path
 
 
-def client_for(endpoint: str, attempts: int = 1) -> Any:
+def client_for(
+    endpoint: str, attempts: int = 1, key: str = "test", region: str = "us-east-1"
+) -> Any:
     """Make a client with dummy credentials that tries once and checks what it gets."""
     client = boto3.client(
         "comprehendmedical",
         endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
+        region_name=region,
+        aws_access_key_id=key,
         aws_secret_access_key="test",  # no secret: the stand-in checks no signature
-        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
+        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=2),
     )
     client.meta.events.register("after-call.comprehendmedical", _check_answer)
     return client

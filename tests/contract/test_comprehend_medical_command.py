@@ -69,10 +69,21 @@ def test_a_jobs_file_is_served(tmp_path):
         assert found["JobStatus"] == "IN_PROGRESS"
 
 
+def test_each_source_is_served_with_a_jobs_file_to_the_own_one_alone(tmp_path):
+    listed = tmp_path / "jobs.json"
+    listed.write_text(json.dumps({"SNOMEDCT": [job(1), job(2)]}))
+    sources = ("--sources", "111122223333/us-east-1,000000000000/eu-west-1")
+    for arguments, jobs in (((), "2,730"), (("--jobs", str(listed)), "2")):
+        with running(*sources, *arguments) as (_, line):
+            assert line.endswith(f" ({jobs} jobs)\n")
+            assert len(client_of(line).list_snomedct_inference_jobs()[LIST_KEY]) > 1
+
+
 def test_a_wrong_argument_is_one_line_that_says_what_is_allowed():
     assert "--tame shufle: allowed are all, single_filter, shuffle" in refusal("--tame", "shufle")
     assert "allowed are COMPLETED" in refusal("--outcome", "LOST")
     assert "no-such.json: cannot be read: No such file" in refusal("--jobs", "no-such.json")
+    assert "111122223333 is not a source" in refusal("--sources", "111122223333")
     assert "allowed is 0 to 65535" in refusal("--port", "70000")
 
 

@@ -40,7 +40,8 @@ def _logs(function: str) -> dict[str, Allowed]:
 
 
 FRAMEWORK_LOGS = LOGS_KEY | {"WriteLogs": _logs("Lookup/")["WriteLogs"]}
-INDEXES = {f"Ledger.Arn/index/{name}" for name in ("ByStatus", "ByName", "ByNameAndStatus", "ById")}
+NAMES = ("ByStatus", "ByName", "ByNameAndStatus", "ById", "BySource")
+INDEXES = {f"Ledger.Arn/index/{name}" for name in NAMES}
 LEDGER = {"Ledger.Arn", *INDEXES}
 READ = {
     "ReadLedger": Allowed(_service("dynamodb", "BatchGetItem GetItem Query"), LEDGER),
@@ -94,6 +95,10 @@ MANIFESTS = {
     for location in ("codes/", "notes/out/2026")
     for pattern in ("*Manifest", "*Manifest_*")
 }
+MEMBERS = {
+    f"arn:AWS::Partition:iam::{account}:role/JobLedgerMember"
+    for account in ("222233334444", "333344445555")
+}
 READ_STREAM = _service("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams")
 EVENT_BUS = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default"
 ONLY_OWN_EVENTS = {"StringEquals": {"events:source": "jobledger"}}
@@ -117,6 +122,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
         "WriteLedger": Allowed(WRITE_JOBS, {"Ledger.Arn"}),
         "RemoveRows": Allowed({"dynamodb:DeleteItem"}, {"Ledger.Arn"}, ONLY_JOB_ROWS),
         "ReadJobs": Allowed(_service("comprehendmedical", READ_JOBS), {"*"}),
+        "AssumeMembers": Allowed({"sts:AssumeRole"}, MEMBERS),
     },
     "Sync/FirstSync/FunctionRole": _logs("Sync/FirstSync/Function") | _invoke("Sync/Function"),
     "Digest/FunctionRole": _logs("Digest/Function")

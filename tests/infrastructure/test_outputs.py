@@ -1,6 +1,5 @@
 """The setting outputBuckets: what it adds, what its role may do and may not, and that without it there is nothing."""
 
-import fnmatch
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from jobledger.service import Family
 from stacks.settings import Settings, SettingsError
 from testing.builders import SCOPE as TEST_SCOPE
 from testing.memory_dynamodb import MemoryDynamoDB
+from tests.infrastructure import iam
 from tests.infrastructure.alarm_rules import metrics_of
 from tests.infrastructure.allowed import FIND
 from tests.infrastructure.chosen import OUTPUTS
@@ -121,34 +121,13 @@ def test_the_default_template_has_nothing_of_outputs(template):
 
 
 def statements(resources, role):
-    """Return the statements of a role's policy by `Sid`, with references as text."""
-    (policy,) = (
-        policy["PolicyDocument"]
-        for policy in of_type(resources, "AWS::IAM::Policy").values()
-        if role in readable(policy["Roles"], resources)
-    )
-    return {each["Sid"]: readable(each, resources) for each in policy["Statement"]}
+    return {each["Sid"]: each for each in iam.statements(resources, role)}
 
 
-def may(resources, action, resource=None, partitions=()):
-    """Whether the role of outputs allows an action, as IAM decides it: on an object, or on rows of partitions."""
-    for each in statements(resources, ROLE).values():
-        like = each.get("Condition", {}).get("ForAllValues:StringLike", {})
-        patterns = like.get("dynamodb:LeadingKeys", ["*"])
-        if (
-            action in listed(each["Action"])
-            and (
-                resource is None
-                or any(matches(resource, pattern) for pattern in listed(each["Resource"]))
-            )
-            and all(any(matches(one, pattern) for pattern in patterns) for one in partitions)
-        ):
-            return True
-    return False
-
-
-def matches(text, pattern):
-    return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
+def may(resources, action, resource="Ledger.Arn", partitions=()):
+    """Whether the role of outputs allows an action on an object, or on rows of partitions."""
+    keys = {"dynamodb__LeadingKeys": list(partitions)} if partitions else {}
+    return iam.may(iam.statements(resources, ROLE), action, resource, **keys)
 
 
 FOLDER = "Manifest_111122223333-SNOMEDCT-1a2b3c"
@@ -269,7 +248,13 @@ def test_the_role_allows_what_the_code_asks_and_each_permission_is_used(full, re
 def test_a_role_with_the_longest_settings_fits_into_its_policy_and_its_variables(synthesise):
     resources = synthesise(**LONG).to_json()["Resources"]
     assert 1_980 < len(LONG["outputBuckets"]) <= 2_000
-    policy = json.dumps([*statements(resources, ROLE).values()], separators=(",", ":"))
+    # CDK moves what does not fit to a managed policy.
+    (inline,) = (
+        each["PolicyDocument"]
+        for each in readable([*of_type(resources, "AWS::IAM::Policy").values()], resources)
+        if ROLE in each["Roles"]
+    )
+    policy = json.dumps(inline["Statement"], separators=(",", ":"))
     # References are ARNs of up to 100 characters after the deployment.
     assert len(policy) + 100 * policy.count(".Arn") < MOST_POLICY_CHARACTERS
     variables = by_path(resources)["Outputs/Function"]["Properties"]["Environment"]["Variables"]

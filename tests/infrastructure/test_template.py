@@ -37,8 +37,8 @@ def test_the_template_is_the_reviewed_one(resources):
 def test_chosen_settings_change_what_was_reviewed(resources, chosen):
     """A deployment with every setting chosen: the lines that differ."""
     assert_golden("chosen.txt", difference_of(lines_of(resources), lines_of(chosen)))
-    # bundleFor depends on this machine.
-    assert {*CHOSEN, "bundleFor"} == set(setting_keys())
+    # bundleFor depends on this machine, and with hub there is another stack.
+    assert {*CHOSEN, "bundleFor", "hub"} == set(setting_keys())
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -68,7 +68,7 @@ def test_every_route_has_a_resource_of_its_own_and_the_rest_has_one(resources):
     assert sorted(found) == sorted([*((path, "ANY") for path in [*ROUTES, "/", "/{proxy+}"]), own])
 
 
-def test_code_and_families_make_the_first_sync_run_again_for_which_the_schedule_waits(
+def test_code_families_and_sources_make_the_first_sync_run_again_for_which_the_schedule_waits(
     synthesise, resources, full, chosen
 ):
     def reason(resources):
@@ -76,8 +76,10 @@ def test_code_and_families_make_the_first_sync_run_again_for_which_the_schedule_
         return run["Reason"]
 
     other_code = reason(synthesise("1" * 64).to_json()["Resources"])
-    assert reason(resources) == reason(full)
-    assert len({reason(resources), other_code, reason(chosen)}) == 3
+    same = reason(synthesise(digestEmails="a@example.org").to_json()["Resources"])
+    assert reason(resources) == same
+    # `full` has sources, `chosen` has fewer families as well.
+    assert len({same, other_code, reason(full), reason(chosen)}) == 4
     (first_sync,) = (n for n, r in resources.items() if r["Type"] == "Custom::JobLedgerFirstSync")
     assert first_sync in by_path(resources)["Sync/Schedule"]["DependsOn"]
 
@@ -99,13 +101,15 @@ def test_a_second_synth_gives_the_same_template(synthesise, template):
 
 
 @pytest.mark.slow
-def test_cfn_lint_has_nothing_to_say_of_a_template_with_other_settings(synthesise):
+@pytest.mark.parametrize("stack", ["full", "member"])
+def test_cfn_lint_has_nothing_to_say_of_other_templates(synthesise, member, stack):
     """`make check-template` lints the template without settings, and a test runs that."""
     # Here, as only one worker needs it: an import of cfn-lint takes a second.
     from cfnlint import api as cfnlint  # type: ignore[import-untyped]  # it ships no types
     from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # it ships no types
 
-    text = json.dumps(synthesise(**FULL).to_json())
+    template = member if stack == "member" else synthesise(**FULL)
+    text = json.dumps(template.to_json())
     everything = ManualArgs(regions=["us-east-1"], include_checks=["I"])
     assert cfnlint.lint(text, config=everything) == []
 

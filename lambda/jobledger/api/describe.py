@@ -8,25 +8,25 @@ from jobledger.errors import JobNotFound, NotUnderstood
 from jobledger.jobs import is_object, read_stored
 from jobledger.ledger.as_of import recent_as_of
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.output import job_json
 from jobledger.ledger.rows import checked, history_of
 from jobledger.ledger.table import Row
 from jobledger.service import Family
+from jobledger.sources import source_of_key
 from jobledger.times import rfc3339
 
 
-def describe(ledger: Ledger, job_id: str, now: datetime) -> str:
-    """Return a job of any family as a JSON response body. Raises JobNotFound, and NotUnderstood for a damaged row."""
-    row = ledger.find(job_id)
+def describe(ledger: Ledger, job_id: str, now: datetime, sources: tuple[str, ...] = ()) -> str:
+    """Return a job of any family and, without `sources`, any source as a JSON response body. Raises JobNotFound, and NotUnderstood for a damaged row."""
+    row = ledger.find(job_id, sources)
     if row is None:
         raise JobNotFound
     if not is_object(str(checked(row)["Job"])):
         raise NotUnderstood("a job")
     family = Family(str(row["PK"]).rpartition("/")[2])
-    time = recent_as_of(ledger).get(family)
+    time = recent_as_of(ledger, [source_of_key(str(row["SK"])) or ledger.scope]).get(family)
     expired = ',"ExpiredUpstream":true' if _is_expired(row, rfc3339(now)) else ""
     return (
-        f'{{"ComprehendMedicalAsyncJobProperties":{job_json(row)},"History":{_history(row)}{expired}'
+        f'{{"ComprehendMedicalAsyncJobProperties":{ledger.shown.of_row(row)},"History":{_history(row)}{expired}'
         f',"AsOf":{_json(time)}}}'
     )
 

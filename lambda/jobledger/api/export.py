@@ -9,7 +9,7 @@ the text (`plain_cell`).
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any
@@ -30,6 +30,8 @@ OUTPUT_COLUMNS = (
     *("TotalMeteredCharacters", "TotalDurationSeconds", "ErrorCodes", "OutputProblem"),
 )
 """What a job processed, where the deployment reads it. ErrorCodes are JSON."""
+SOURCE_COLUMNS = ("Account", "Region")
+"""Where a job is, in a ledger with several sources."""
 
 # Excel reads a file without it as text of the machine's own encoding.
 BYTE_ORDER_MARK = "\ufeff"
@@ -73,10 +75,15 @@ _PLAIN_ROW = re.compile(r'(?:"(?:[^\W_][^"]*+)?+",)*+')
 _RISKY_STARTS = frozenset("=+-@＝＋－＠\t\r\n")
 
 
-def csv_text(jobs: Iterable[str], *, outputs: bool = False) -> str:
-    """Return jobs, each given as JSON, as CSV with a header line; with `outputs`, what they processed comes last."""
-    header = ",".join(map(_quoted, (*COLUMNS, *OUTPUT_COLUMNS) if outputs else COLUMNS))
-    rows = map(_row_with_output if outputs else _row, jobs)
+def csv_text(jobs: Iterable[str], *, outputs: bool = False, sources: bool = False) -> str:
+    """Return jobs, each given as JSON, as CSV with a header line.
+
+    With `outputs`, what they processed comes after the other columns, and with `sources` their sources come last.
+    """
+    columns = (*COLUMNS, *(OUTPUT_COLUMNS if outputs else ()), *(SOURCE_COLUMNS if sources else ()))
+    header = ",".join(map(_quoted, columns))
+    row = _row_with_output if outputs else _row
+    rows = (_row_with_source(job, row) for job in jobs) if sources else map(row, jobs)
     return "".join(f"{row}\r\n" for row in (header, *rows))
 
 
@@ -135,6 +142,14 @@ def _row_with_output(text: str) -> str:
     named = found | {"OutputProblem": found.get("Problem", "")}
     cells = (safe_cell(_text(named.get(column, ""))) for column in OUTPUT_COLUMNS)
     return ",".join((row, *map(_quoted, cells)))
+
+
+def _row_with_source(text: str, row: Callable[[str], str]) -> str:
+    """Return the row of a job without its source, and then this, which `ShownJobs` has put behind its properties."""
+    before, _, after = text.rpartition(',"Account":"')
+    account, _, after = after.partition('","Region":"')
+    region, _, after = after.partition('"')
+    return f'{row(before + after)},"{account}","{region}"'
 
 
 def _quoted(cell: str) -> str:

@@ -5,7 +5,7 @@ Imported only for requests that carry a key. The record holds that time and a ha
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from jobledger import settings
@@ -15,7 +15,9 @@ from jobledger.idempotency import IdempotentOperation
 from jobledger.ledger.cursor import canonical
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.states import States
 from jobledger.ledger.table import CONFIG
+from jobledger.service import Family
 from jobledger.times import SETTLING, parse, rfc3339
 
 REMEMBER_SECONDS = 86_400
@@ -68,11 +70,22 @@ def settled_times(ledger: Ledger, query: JobQuery, now: str) -> str:
     """
     # An older state would leave out the jobs that a ConsistentRead has just synced.
     states = ledger.states(consistent=True)
-    times = [
-        (states[family].settled_at or rfc3339(parse(now) - SETTLING)) if family in states else now
-        for family in query.families
-    ]
-    return ",".join(times)
+    sources = [source for source in ledger.sources if query.has_source(source)]
+    return ",".join(_settled(states, sources, family, now) for family in query.families)
+
+
+def _settled(states: States, sources: Iterable[str], family: Family, now: str) -> str:
+    """Return this time of a family over several sources: the oldest of them, but not older than two minutes.
+
+    No write is pending that began two minutes ago, so that a source that is not synced any more does not hide the jobs of
+    the others. The newest time is by the syncs' clocks: the caller's can be wrong.
+    """
+    found = [state for source in sources if (state := states.of(source, family)).version]
+    if not found:
+        return now
+    closed = rfc3339(parse(now) - SETTLING)
+    times = [state.settled_at or closed for state in found]
+    return max(min(times), min(max(times), closed))
 
 
 @functools.cache

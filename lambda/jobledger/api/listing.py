@@ -11,7 +11,7 @@ import msgspec
 
 from jobledger.api.links import query_string
 from jobledger.api.parameters import DEFAULT_MAX_RESULTS
-from jobledger.ledger.as_of import as_of, oldest, recent_as_of, refreshed
+from jobledger.ledger.as_of import by_source, oldest, recent_as_of, refreshed
 from jobledger.ledger.cursor import seal, unseal
 from jobledger.ledger.job_query import JobQuery, job_query
 from jobledger.ledger.ledger import Ledger
@@ -55,15 +55,15 @@ def list_jobs(
     the current time. A NextToken takes precedence: it belongs to a traversal. Raises InvalidToken, LedgerUnavailable,
     and what `beginning` raises.
     """
-    query = job_query(values, families)
+    query = job_query(values, families, ledger.known_sources)
     token = values.get("NextToken")
     start = unseal(token, query, ledger.table.name) if token else None
     consistent = values.get("ConsistentRead", False)
     # Read AsOf before the page: the page is then at least this recent.
     if consistent:
-        times, stale = _synced(ledger, query, sync, now())
+        known_at, stale = _synced(ledger, query, sync, now())
     else:
-        times, stale = recent_as_of(ledger), False
+        known_at, stale = oldest(recent_as_of(ledger, query.sources), query.families), False
     # The traversal begins after the sync, so that it includes what the sync found.
     time = rfc3339(now())
     until = now() + SEARCH_TIME
@@ -81,15 +81,17 @@ def list_jobs(
     )
     next_token = seal(page.position, query, ledger.table.name) if page.position else None
     examined = None if page.jobs or next_token is None else page.examined
-    return Listing(page.jobs, next_token, oldest(times, query.families), stale, examined)
+    return Listing(page.jobs, next_token, known_at, stale, examined)
 
 
 def _synced(
     ledger: Ledger, query: JobQuery, sync: Sync | None, now: datetime
-) -> tuple[Mapping[Family, str | None], bool]:
-    """Return the times of AsOf after a sync, and whether it could not reach the service."""
-    times = as_of(ledger)
-    return (times, False) if sync is None else refreshed(times, query.families, sync, now)
+) -> tuple[str | None, bool]:
+    """Return AsOf after a sync, and whether it could not reach the service."""
+    times, stale = by_source(ledger, query.families, query.sources), False
+    if sync is not None:
+        times, stale = refreshed(times, sync, now, is_shared=ledger.is_shared)
+    return oldest(times, times), stale
 
 
 def json_text(listing: Listing) -> str:
@@ -102,8 +104,8 @@ def json_text(listing: Listing) -> str:
     return f'{{"ComprehendMedicalAsyncJobPropertiesList":[{jobs}]{token},"AsOf":{time}{stale}{examined}}}'
 
 
-def text_in(name: str, listing: Listing) -> str:
-    """Return a page in one of `parameters.RESPONSE_FORMATS`."""
+def text_in(name: str, listing: Listing, *, sources: bool = False) -> str:
+    """Return a page in one of `parameters.RESPONSE_FORMATS`; with `sources`, of a ledger that several share."""
     if name == "json":
         return json_text(listing)
     # JSON is the default; the other formats are imported only when requested.
@@ -112,7 +114,7 @@ def text_in(name: str, listing: Listing) -> str:
     if name == "ndjson":
         return ndjson_text(listing.jobs)
     return (BYTE_ORDER_MARK if name == "csv-bom" else "") + csv_text(
-        listing.jobs, outputs=shows_outputs()
+        listing.jobs, outputs=shows_outputs(), sources=sources
     )
 
 

@@ -5,7 +5,7 @@ The OpenAPI document is generated from the same declarations.
 
 from msgspec.structs import replace
 
-from jobledger.inputs.filters import FILTERS
+from jobledger.inputs.filters import FILTERS, SOURCE_FILTERS
 from jobledger.inputs.validation import Parameter, enumerated, truth, whole_number
 
 MAX_RESULTS_LIMIT = 500
@@ -80,6 +80,8 @@ JOB_ID = Parameter(
     "The id of the job.",
     example="7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b",
 )
+JOB_PARAMETERS = {name: FILTERS[name] for name in SOURCE_FILTERS}
+"""Which of several jobs with one id, in a ledger of several sources."""
 WIDGET_PARAMETERS = {
     name: parameter
     for name, parameter in LIST_PARAMETERS.items()

@@ -154,12 +154,12 @@ def method_problem(allowed: Sequence[str]) -> Problem:
     )
 
 
-def unhealthy_problem(families: Mapping[str, Any]) -> Problem:
-    """Return the problem for a stale ledger. It lists all families, as a healthy response does."""
+def unhealthy_problem(health: Mapping[str, Any]) -> Problem:
+    """Return the problem for a stale ledger. It lists all families and sources, as a healthy response does."""
     return Problem(
         503,
         "InternalServerException",
         "The ledger has missed more than ten syncs. Families has the time of the last sync of each family.",
-        more={"Families": families},
+        more=health,
         headers={"Retry-After": "60"},
     )

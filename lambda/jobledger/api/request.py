@@ -1,7 +1,7 @@
 """The current request: its parameters, headers and body, and the response to it."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -44,22 +44,28 @@ class Request:
         return path.startswith("/board") and "text/html" in (self.header("Accept") or "").lower()
 
     def parameters(
-        self, known: Mapping[str, Parameter], families: Sequence[Family] = ()
+        self,
+        known: Mapping[str, Parameter],
+        families: Sequence[Family] = (),
+        sources: Callable[[], Iterable[str]] = tuple,
     ) -> dict[str, Any]:
-        """Return the values of the query parameters; `families` may be listed.
+        """Return the values of the query parameters; `families` and `sources` may be listed.
 
         Raises InvalidParameters.
         """
-        return parse_parameters(self.sent, known, families)
+        return parse_parameters(self.sent, known, families, sources=sources)
 
     def parameters_and_key(
-        self, known: Mapping[str, Parameter], families: Sequence[Family]
+        self,
+        known: Mapping[str, Parameter],
+        families: Sequence[Family],
+        sources: Callable[[], Iterable[str]],
     ) -> tuple[dict[str, Any], str | None]:
         """Return the values of the query parameters and the Idempotency-Key. Raises InvalidParameters."""
         wrong: list[BadParameter] = []
         key = parse_key(self.header("Idempotency-Key"), wrong)
         try:
-            values = self.parameters(known, families)
+            values = self.parameters(known, families, sources)
         except InvalidParameters as error:
             raise InvalidParameters(error.parameters + wrong) from error
         if wrong:

@@ -24,7 +24,7 @@ from jobledger.ledger.job_facts import (
 )
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.output import job_json, output_in
+from jobledger.ledger.output import output_in
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
@@ -174,7 +174,7 @@ def _read_active(
     every = active_jobs(reader.ledger, begun, families)
     oldest = every[:_MOST_ACTIVE]
     rows = read_active_rows(reader.ledger, oldest, lambda: None)
-    jobs = listed_jobs(job_json(row) for _, row in rows)
+    jobs = listed_jobs(reader.ledger.shown.of_row(row) for _, row in rows)
     total = len(every) - len(oldest) + len(jobs)
     active = {job.family for job in jobs}
     try:

@@ -23,15 +23,17 @@ _JOBS_A_PAGE = 100
 
 def download(reader: BoardReader, values: Mapping[str, Any]) -> Answer:
     """Return the file for parsed parameters. Raises LedgerUnavailable."""
-    query, now = job_query(values, reader.families), rfc3339(reader.now())
+    ledger, now = reader.ledger, rfc3339(reader.now())
+    query = job_query(values, reader.families, ledger.known_sources)
+    columns = {"outputs": shows_outputs(), "sources": ledger.is_shared}
     # Without the mark, a spreadsheet misreads letters outside of ASCII.
-    texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([], outputs=shows_outputs())}"], 0, 0
+    texts, jobs, size = [f"{BYTE_ORDER_MARK}{csv_text([], **columns)}"], 0, 0
     position: Position | None = None
     while True:
         page = read_page(
-            reader.ledger, query, _JOBS_A_PAGE, position, now, time_left=lambda: _time_left(reader)
+            ledger, query, _JOBS_A_PAGE, position, now, time_left=lambda: _time_left(reader)
         )
-        rows = csv_text(page.jobs, outputs=shows_outputs()).partition("\r\n")[2]
+        rows = csv_text(page.jobs, **columns).partition("\r\n")[2]
         # Lambda's limit counts the response as JSON, in which each quote takes two bytes.
         size += len(rows.encode()) + rows.count('"')
         if jobs and size > MAX_PAGE_BYTES:

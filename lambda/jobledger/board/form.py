@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from jobledger.board.markup import STATUSES, escaped
-from jobledger.inputs.filters import FILTERS
+from jobledger.inputs.filters import FILTERS, SOURCE_FILTERS
 from jobledger.service import Family, JobStatus
 
 Sent = Mapping[str, Sequence[str]]
@@ -17,7 +17,9 @@ DEFAULT_MAX_RESULTS = 50
 _PAGE_SIZES = ("25", "50", "100", "500")
 _A_DATE = "2026-11-01"
 BOUNDS = ("SubmitTimeAfter", "SubmitTimeBefore")
-_TEXT_FILTERS = tuple(name for name in FILTERS if name not in ("Family", "JobStatus"))
+_TEXT_FILTERS = tuple(
+    name for name in FILTERS if name not in ("Family", "JobStatus", *SOURCE_FILTERS)
+)
 _LABELS = {
     "JobName": ("Name", "exact name"),
     "JobNamePrefix": ("Name starts with", "nightly-"),

@@ -37,7 +37,7 @@ from jobledger.board.sections import (
     problem_text,
 )
 from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
-from jobledger.inputs.filters import FILTERS, parse_parameters
+from jobledger.inputs.filters import FILTERS, SOURCE_FILTERS, parse_parameters
 from jobledger.inputs.validation import value_of
 from jobledger.ledger.job_query import job_query
 from jobledger.service import Family, JobStatus
@@ -51,7 +51,7 @@ def _in_code(names: Iterable[str]) -> str:
 _TEXT_FILTERS = "\n".join(
     f"**{name}** | {declared.description}"
     for name, declared in FILTERS.items()
-    if name not in ("Family", "JobStatus", *BOUNDS)
+    if name not in ("Family", "JobStatus", *SOURCE_FILTERS, *BOUNDS)
 )
 DESCRIPTION = f"""\
 ## Job Ledger
@@ -81,7 +81,7 @@ JobStatus: FAILED
 """
 
 _ENVELOPE = ("widgetContext", "describe", "Action")
-_FORM_FIELDS = tuple(name for name in FILTERS if name not in BOUNDS)
+_FORM_FIELDS = tuple(name for name in FILTERS if name not in (*BOUNDS, *SOURCE_FILTERS))
 _ACTIONS = ("Filter", "List", "Job")
 # Pixels: what is above the list, a row, and the least width for charts.
 _ABOVE_THE_LIST, _ROW_HEIGHT = 220, 36

@@ -5,13 +5,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
 
 from jobledger.digest.current import CurrentTotals, read_current_totals
-from jobledger.digest.shortlists import WindowChanges
+from jobledger.digest.parts import MOST_SHOWN, JobList, SourcePart, SourceReading, Verdict
+from jobledger.digest.shortlists import WindowChanges, gather_by_source
 from jobledger.digest.windows import Window, digest_id
 from jobledger.jobs import s3_uri
 from jobledger.ledger.as_of import oldest
@@ -21,23 +21,14 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output, output_of
 from jobledger.ledger.rows import Change
 from jobledger.ledger.skipping import readable
+from jobledger.ledger.states import States
 from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.rules import is_stale
 from jobledger.totals.summary import few_statuses
 
-MOST_SHOWN = 10
-"""The jobs of each list that a person reads of."""
 T = TypeVar("T")
-
-
-class Verdict(StrEnum):
-    """Whether a person needs to act. STALE means that the ledger is out of date."""
-
-    OK = "OK"
-    ATTENTION = "ATTENTION"
-    STALE = "STALE"
 
 
 class Details(msgspec.Struct, frozen=True):
@@ -47,20 +38,14 @@ class Details(msgspec.Struct, frozen=True):
     output: str | None
 
 
-class JobList(msgspec.Struct, frozen=True):
-    """The first jobs of a list, and the total number of jobs."""
-
-    total: int
-    jobs: tuple[JobFacts, ...]
-
-
 class Digest(msgspec.Struct, frozen=True):
     """The contents of one digest, before truncation and rendering.
 
     `as_of` is when the ledger last agreed with the service, None when it never did. `previous` has the counts
     of the preceding window of equal length, None when the ledger is younger than that window. `details` is
     empty unless the setting allows it. `processed` is what all jobs processed, by family and status, and `outputs`
-    what the first failed and partial ones did, as far as it is known.
+    what the first failed and partial ones did, as far as it is known. `sources` is what there is to say of each
+    source, the most urgent first; it is empty in a ledger without other sources. `configured` are those that are synced.
     """
 
     scope: str
@@ -83,6 +68,8 @@ class Digest(msgspec.Struct, frozen=True):
     details: Mapping[JobFacts, Details]
     processed: Mapping[Family, Mapping[str, OutputTotals]] = {}
     outputs: Mapping[JobFacts, Output] = {}
+    sources: tuple[SourcePart, ...] = ()
+    configured: frozenset[str] = frozenset()
 
     @property
     def digest_id(self) -> str:
@@ -111,6 +98,15 @@ class Digest(msgspec.Struct, frozen=True):
     def has_failures(self) -> bool:
         """Whether a job failed, completely or in part."""
         return bool(self.failed.total or self.partial_success.total)
+
+    @property
+    def notable_sources(self) -> list[SourcePart]:
+        """The sources that a person reads of, the most urgent first."""
+        return [part for part in self.sources if part.notable]
+
+    def source_of(self, job: JobFacts) -> str:
+        """Return the source of a job."""
+        return job.source or self.scope
 
 
 class DigestReader:
@@ -143,30 +139,56 @@ class DigestReader:
 
         `first_start` is the start of the ledger's first window; earlier windows have no counts to compare.
         """
-        changes = WindowChanges.gather(self._changes(window))
+        ledger = self._ledger
+        changes, by_source = gather_by_source(self._changes(window), ledger.scope, MOST_SHOWN)
         before = window.before()
         comparable = first_start is not None and first_start <= before.start
-        states = self._ledger.states()
-        current = read_current_totals(self._ledger, self._families, states, now)
+        states = ledger.states()
+        current = read_current_totals(ledger, self._families, states, now)
         as_of = oldest({family: state.as_of for family, state in states.items()}, self._families)
         lists = _lists(changes, current)
+        parts = self._parts(by_source, current, states, now)
+        shown = [part for part in parts if part.notable][:MOST_SHOWN]
+        troubled = [lists["failed"], lists["partial_success"]]
+        troubled += [each for part in shown for each in (part.failed, part.partial_success)]
+        named = [*lists.values(), *troubled, *(part.long_running for part in shown)]
         return Digest(
-            scope=self._ledger.scope,
+            scope=ledger.scope,
             families=self._families,
             window=window,
             now=rfc3339(now),
             as_of=as_of,
-            stale=is_stale(as_of, self._sync_minutes, now),
+            stale=is_stale(as_of, self._sync_minutes, now) or any(part.stale for part in parts),
             covers_gap=covers_gap,
             counts=few_statuses(changes.counts),
             previous=self._counts(before) if comparable else None,
             totals=few_statuses(current.totals),
             changed_families=tuple(f for f in self._families if f in changes.families),
-            details=self._of_rows(lists.values(), _details_of) if self._include_details else {},
+            details=self._of_rows(named, _details_of) if self._include_details else {},
             processed=current.processed,
-            outputs=self._outputs(lists) if self._include_outputs else {},
+            outputs=self._outputs(troubled) if self._include_outputs else {},
+            sources=parts,
+            configured=frozenset(ledger.sources),
             **lists,
         )
+
+    def _parts(
+        self,
+        changes: Mapping[str, WindowChanges],
+        current: CurrentTotals,
+        states: States,
+        now: datetime,
+    ) -> tuple[SourcePart, ...]:
+        """Return what there is to say of each source; nothing when all jobs are of the own one and always were."""
+        long_running: dict[str, list[JobFacts]] = {}
+        for job in current.long_running.jobs():
+            long_running.setdefault(job.source or self._ledger.scope, []).append(job)
+        active = current.active_by_source
+        if not self._ledger.is_shared and {*changes, *active} <= {self._ledger.scope}:
+            return ()
+        sources, families = self._ledger.sources, self._families
+        reading = SourceReading(sources, families, states, changes, active, long_running)
+        return reading.parts(self._sync_minutes, now)
 
     def _changes(self, window: Window) -> Iterable[Change]:
         """Stream the changes of all families in the order of observation.
@@ -182,11 +204,9 @@ class DigestReader:
     def _counts(self, window: Window) -> Counter[str]:
         return few_statuses(Counter(change.status or NO_STATUS for change in self._changes(window)))
 
-    def _outputs(self, lists: Mapping[str, JobList]) -> dict[JobFacts, Output]:
+    def _outputs(self, troubled: Iterable[JobList]) -> dict[JobFacts, Output]:
         """Return what the troubled jobs processed that a person reads of."""
-        first = [
-            JobList(0, lists[name].jobs[:MOST_SHOWN]) for name in ("failed", "partial_success")
-        ]
+        first = [JobList(0, listed.jobs[:MOST_SHOWN]) for listed in troubled]
         found = self._of_rows(first, lambda row: (_key_of(row), output_of(row)))
         return {job: output for job, output in found.items() if output}
 
@@ -213,7 +233,7 @@ def _lists(changes: WindowChanges, current: CurrentTotals) -> dict[str, JobList]
         "long_running": current.long_running,
         "expiring_soon": current.expiring_soon,
     }
-    return {name: JobList(s.total, tuple(s.jobs())) for name, s in shortlists.items()}
+    return {name: JobList.of(shortlist) for name, shortlist in shortlists.items()}
 
 
 def _details_of(row: Row) -> tuple[tuple[str, str], Details]:

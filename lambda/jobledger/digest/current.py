@@ -35,6 +35,7 @@ class CurrentTotals(msgspec.Struct, frozen=True):
     active: Shortlist
     long_running: Shortlist
     expiring_soon: Shortlist
+    active_by_source: Counter[str]
 
 
 def read_current_totals(
@@ -59,6 +60,7 @@ class _Reading:
         self._now, self._soon = now, expiring_soon(now)
         self._totals = Totals()
         self._active = Shortlist(_submit_time)
+        self._active_by_source: Counter[str] = Counter()
         self._expiring = Shortlist(lambda job: job.expiration_time or "", limit=_EXPIRING_LISTED)
 
     def add_job(self, job: JobFacts) -> None:
@@ -67,7 +69,7 @@ class _Reading:
         if expires_between(job, *self._soon):
             self._expiring.add(job)
         if is_active(job):
-            self._active.add(job)
+            self._add_active(job)
 
     def add_counted(self, families: tuple[Family, ...]) -> None:
         """Add the jobs of families from their counters."""
@@ -80,13 +82,27 @@ class _Reading:
         self._expiring.total = count_expiring(expiring)
         active = active_jobs(self._ledger, self._states, families)
         for job in read_active(self._ledger, active[:LONGEST_LIST], lambda: None):
-            self._active.add(job)
+            self._add_active(job)
         self._active.total += len(active[LONGEST_LIST:])
+        self._active_by_source.update(
+            job.source or self._ledger.scope for _, job in active[LONGEST_LIST:]
+        )
+
+    def _add_active(self, job: JobFacts) -> None:
+        self._active.add(job)
+        self._active_by_source[job.source or self._ledger.scope] += 1
 
     def result(self) -> CurrentTotals:
-        """Return the totals, and the long-running among the active jobs."""
+        """Return the totals, and the long-running among the active jobs.
+
+        Nothing is known of an active job whose source is no longer synced.
+        """
         at = rfc3339(self._now)
-        ages = {job: age_of(job, at) or 0.0 for job in self._active.jobs()}
+        ages = {
+            job: age_of(job, at) or 0.0
+            for job in self._active.jobs()
+            if (job.source or self._ledger.scope) in self._ledger.sources
+        }
         # Most digests have no old job, and need no durations.
         old = [job for job, age in ages.items() if runs_long(age, None)]
         families = {job.family for job in old}
@@ -101,6 +117,7 @@ class _Reading:
             active=self._active,
             long_running=long_running,
             expiring_soon=self._expiring,
+            active_by_source=self._active_by_source,
         )
 
 

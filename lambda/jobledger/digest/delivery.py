@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from jobledger import metrics
 from jobledger.digest.claims import Claim, DigestMessages, DigestState, Rows, Sent
-from jobledger.digest.content import Digest, DigestReader, Verdict
+from jobledger.digest.content import Digest, DigestReader
 from jobledger.digest.message import render_messages
+from jobledger.digest.parts import Verdict
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, first_start
 from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused

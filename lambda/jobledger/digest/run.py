@@ -96,7 +96,7 @@ def assemble(
         compare_bodies=True,
     )
     reader = DigestReader(
-        Ledger(table, configured.scope, now),
+        Ledger(table, configured.scope, now, configured.sources),
         configured.families,
         sync_minutes=int(settings.required("SYNC_MINUTES")),
         include_details=os.environ.get("INCLUDE_JOB_DETAILS") == "true",

@@ -5,7 +5,7 @@ This module calls no AWS service.
 """
 
 import functools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jobledger.errors import BadParameter, InvalidParameters
@@ -78,6 +78,24 @@ FILTERS = {
             parse=parse_upper_bound,
             example="2026-11-24",
         ),
+        Parameter(
+            "Account",
+            {"type": "string", "pattern": "^[0-9]{12}$"},
+            "an account in this ledger, as 12 digits",
+            "Only jobs of this AWS account, in a ledger of several. Repeat the parameter for several accounts. A page "
+            "can be short or empty and still have a NextToken.",
+            repeatable=True,
+            example="111122223333",
+        ),
+        Parameter(
+            "Region",
+            {"type": "string", "pattern": "^[a-z]{2}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$"},
+            "a region in this ledger, such as us-east-1",
+            "Only jobs of this AWS region, in a ledger of several. Repeat the parameter for several regions. A page "
+            "can be short or empty and still have a NextToken.",
+            repeatable=True,
+            example="us-east-1",
+        ),
     )
 }
 
@@ -105,8 +123,9 @@ def parse_parameters(
     known: Mapping[str, Parameter],
     families: Collection[Family] = tuple(Family),
     unknown: Unknown = unknown_parameter,
+    sources: Callable[[], Iterable[str]] = tuple,
 ) -> dict[str, Any]:
-    """Return the values of a request's parameters for a ledger of `families`.
+    """Return the values of a request's parameters for a ledger of `families` and `sources`.
 
     Raises InvalidParameters with every error.
     """
@@ -119,9 +138,25 @@ def parse_parameters(
             value_of(family_in_ledger(tuple(families)), family)
     except InvalidParameters as invalid:
         wrong += invalid.parameters
+    wrong += _unknown_sources(values, sources)
     if wrong:
         raise InvalidParameters(wrong)
     return values
+
+
+SOURCE_FILTERS = ("Account", "Region")
+"""The filters by source: its parts, in this order."""
+
+
+def _unknown_sources(
+    values: Mapping[str, Any], sources: Callable[[], Iterable[str]]
+) -> Iterator[BadParameter]:
+    for part, name in enumerate(SOURCE_FILTERS):
+        if name in values:
+            known = sorted({source.split("/")[part] for source in sources()})
+            if not set(values[name]) <= set(known):
+                kind = "an account" if part == 0 else "a region"
+                yield BadParameter(name, f"{kind} in this ledger: {', '.join(known)}")
 
 
 @functools.cache

@@ -8,7 +8,9 @@ A row is written and removed in the transaction that writes the job row. So a jo
 whatever its submit time, and the rows of ended jobs are never read.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 import msgspec
 
@@ -18,6 +20,10 @@ from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Delete, Key, Put, Row, Table, text_of
 from jobledger.sources import TAG, source_of_key
 from jobledger.times import is_time
+
+# Rows of members begin with "~" and a digit; an id that does so gets a further "~".
+_LIKE_MEMBER = re.compile(rf"{TAG}+[0-9]")
+_BEFORE_MEMBERS, _AFTER_MEMBERS = f"{TAG}0", f"{TAG}:"
 
 Followed = Mapping[str, "ActiveJob"]
 """Active jobs by their ids."""
@@ -46,11 +52,14 @@ class ActiveJob(msgspec.Struct, frozen=True):
 
 def active_key(scope: str, job_id: str, source: str | None = None) -> Key:
     """Return the key of the row of an active job."""
-    return {"PK": f"{scope}#active", "SK": f"{_before(source)}{job_id}"}
+    if source:
+        return {"PK": f"{scope}#active", "SK": f"{_before(source)}{job_id}"}
+    more = TAG if _LIKE_MEMBER.match(job_id) else ""
+    return {"PK": f"{scope}#active", "SK": f"{more}{job_id}"}
 
 
-def _before(source: str | None) -> str:
-    return f"{TAG}{source}#" if source else ""
+def _before(source: str) -> str:
+    return f"{TAG}{source}#"
 
 
 def active_put(scope: str, job: ActiveJob, known: ActiveJob | None = None) -> Put:
@@ -68,16 +77,30 @@ def active_delete(scope: str, job: ActiveJob) -> Delete:
     return Delete(active_key(scope, job.job_id, job.source), _SAME_JOB, {":known": job.sort_key})
 
 
-def read_active(
-    table: Table, scope: str, source: str | None = None, *, consistent: bool = False
+def read_active(table: Table, scope: str, *, consistent: bool = False) -> Iterator[Row]:
+    """Yield the active rows of a family, of all sources. One query has about 5,000 of them."""
+    return _read(table, scope, consistent=consistent)
+
+
+def read_active_of(
+    table: Table, scope: str, source: str | None, *, consistent: bool = False
 ) -> Iterator[Row]:
-    """Yield the active rows of a family: of one member, or of all sources. One query has about 5,000 of them."""
-    condition, values = "PK = :active", {":active": {"S": f"{scope}#active"}}
+    """Yield the active rows of one source of a ledger with several; the own one takes two queries."""
     if source:
-        condition += " AND begins_with(SK, :member)"
-        values[":member"] = {"S": _before(source)}
+        member = " AND begins_with(SK, :at)"
+        return _read(table, scope, member, _before(source), consistent=consistent)
+    return chain(
+        _read(table, scope, " AND SK <= :at", _BEFORE_MEMBERS, consistent=consistent),
+        _read(table, scope, " AND SK >= :at", _AFTER_MEMBERS, consistent=consistent),
+    )
+
+
+def _read(
+    table: Table, scope: str, condition: str = "", at: str = "", *, consistent: bool
+) -> Iterator[Row]:
+    values = {":active": {"S": f"{scope}#active"}} | ({":at": {"S": at}} if condition else {})
     return table.query_all(
-        KeyConditionExpression=condition,
+        KeyConditionExpression=f"PK = :active{condition}",
         ExpressionAttributeValues=values,
         ConsistentRead=consistent,
     )
@@ -106,6 +129,8 @@ def active_from_row(row: Row) -> ActiveJob:
     key, unknown_at = row.get("JobKey"), row.get("UnknownAt")
     if not isinstance(key, str) or not is_time(key.partition("#")[0]):
         raise NotUnderstood("the key of an active job")
+    if source_of_key(key) != followed_source(row):
+        raise NotUnderstood("the source of an active job")
     if unknown_at is not None and not is_time(str(unknown_at)):
         raise NotUnderstood("a time of an active job")
     return ActiveJob(followed_id(row), key, text_of(row, "UnknownAt"))
@@ -113,11 +138,13 @@ def active_from_row(row: Row) -> ActiveJob:
 
 def followed_id(row: Row) -> str:
     """Return the JobId of an active row."""
-    member = followed_source(row)
-    return str(row["SK"])[len(_before(member)) :]
+    key, member = str(row["SK"]), followed_source(row)
+    if member:
+        return key.removeprefix(_before(member))
+    return key.removeprefix(TAG) if _LIKE_MEMBER.match(key) else key
 
 
 def followed_source(row: Row) -> str | None:
     """Return the source of the job of an active row, as in `sources`."""
     member, hash_, _ = str(row["SK"]).partition("#")
-    return source_of_key(member) if hash_ else None
+    return source_of_key(member) if hash_ and member.rfind(TAG) == 0 else None

@@ -8,6 +8,8 @@
 | month      | `account/region#totals#3`  | `month#2026-11#SNOMEDCT`      |
 
 An attribute is a count with its name from `counts`; `Version` is the number of writes. The `3` is `counts.LAYOUT`.
+These rows count the jobs of all sources. Each member (`sources`) has such rows as well, for its own jobs, under the
+partition key `account/region#totals#3#account/region`, with its account and region at the end.
 Rows change in the transaction that writes a job, by increments: these commute, so that concurrent writers
 need no condition on them.
 
@@ -39,6 +41,9 @@ from jobledger.service import Family
 _LAST = "~"
 _STATUS = "Jobs#"
 
+_Of = tuple[str | None, str]
+"""A source, and a day, month or expiration period."""
+
 
 class CounterRow(msgspec.Struct, frozen=True):
     """Counts of one family, of the day or month that `period` names; empty for all jobs."""
@@ -48,29 +53,29 @@ class CounterRow(msgspec.Struct, frozen=True):
     counts: Counts
 
 
-def partition(scope: str) -> str:
-    """Return the partition key of the counter rows of an account and region."""
-    return f"{scope}#totals#{LAYOUT}"
+def partition(scope: str, source: str | None = None) -> str:
+    """Return the partition key of the counter rows of a ledger: of all jobs, or of those of one member."""
+    return f"{scope}#totals#{LAYOUT}{f'#{source}' if source else ''}"
 
 
-def all_key(scope: str, family: Family) -> Key:
+def all_key(scope: str, family: Family, source: str | None = None) -> Key:
     """Return the key of the counter row of all jobs."""
-    return {"PK": partition(scope), "SK": f"all#{family}"}
+    return {"PK": partition(scope, source), "SK": f"all#{family}"}
 
 
-def day_key(scope: str, family: Family, day: str) -> Key:
+def day_key(scope: str, family: Family, day: str, source: str | None = None) -> Key:
     """Return the key of a submit day's counter row."""
-    return {"PK": partition(scope), "SK": f"day#{day}#{family}"}
+    return {"PK": partition(scope, source), "SK": f"day#{day}#{family}"}
 
 
-def expiration_key(scope: str, family: Family, period: str) -> Key:
+def expiration_key(scope: str, family: Family, period: str, source: str | None = None) -> Key:
     """Return the key of the counter row of an expiration period, as `counts.expiration_period` names it."""
-    return {"PK": partition(scope), "SK": f"expires#{period}#{family}"}
+    return {"PK": partition(scope, source), "SK": f"expires#{period}#{family}"}
 
 
-def month_key(scope: str, family: Family, month: str) -> Key:
+def month_key(scope: str, family: Family, month: str, source: str | None = None) -> Key:
     """Return the key of a submit month's counter row."""
-    return {"PK": partition(scope), "SK": f"month#{month}#{family}"}
+    return {"PK": partition(scope, source), "SK": f"month#{month}#{family}"}
 
 
 def counts_of(row: Mapping[str, object] | None) -> Counter[str]:
@@ -80,6 +85,11 @@ def counts_of(row: Mapping[str, object] | None) -> Counter[str]:
         if isinstance(number, int) and number and name != "Version":
             counts[name] = number
     return counts
+
+
+def counted_for(source: str | None) -> tuple[str | None, ...]:
+    """Return whose counter rows include the jobs of a source: None is the whole ledger."""
+    return (None, source) if source else (None,)
 
 
 def counted_together(
@@ -97,36 +107,44 @@ def counted_together(
 
 
 class Changes:
-    """What a transaction changes in one family's counters."""
+    """What a transaction changes in one family's counters: in those of the ledger, and of the members whose jobs change."""
 
     def __init__(self, scope: str, family: Family) -> None:
         self._scope = scope
         self._family = family
-        self._days: dict[str, Counter[str]] = defaultdict(Counter)
-        self._expirations: dict[str, Counter[str]] = defaultdict(Counter)
+        self._days: dict[_Of, Counter[str]] = defaultdict(Counter)
+        self._expirations: dict[_Of, Counter[str]] = defaultdict(Counter)
 
     def add(self, day: str, job: JobFacts, number: int = 1) -> None:
         """Add a job to the counters; `number=-1` removes it."""
-        counts = self._days[day]
-        for name, amount in counts_of_job(job).items():
-            counts[name] += amount * number
-        if expiration := expiration_of(job):
-            expiration_day, name = expiration
-            self._expirations[expiration_day][name] += number
+        counts, expiration = counts_of_job(job), expiration_of(job)
+        for source in counted_for(job.source):
+            changed = self._days[source, day]
+            for name, amount in counts.items():
+                changed[name] += amount * number
+            if expiration:
+                period, name = expiration
+                self._expirations[source, period][name] += number
 
     def increments(self) -> list[Increment]:
         """Return one increment for each counter row that changes."""
         scope, family = self._scope, self._family
-        months: dict[str, Counter[str]] = defaultdict(Counter)
-        total: Counter[str] = Counter()
-        for day, counts in self._days.items():
+        months: dict[_Of, Counter[str]] = defaultdict(Counter)
+        totals: dict[str | None, Counter[str]] = defaultdict(Counter)
+        for (source, day), counts in self._days.items():
             added = without_hours(counts)
-            months[month_of(day)].update(added)
-            total.update(added)
-        changed = [(all_key(scope, family), total)]
-        changed += [(day_key(scope, family, day), n) for day, n in self._days.items()]
-        changed += [(month_key(scope, family, month), n) for month, n in months.items()]
-        changed += [(expiration_key(scope, family, day), n) for day, n in self._expirations.items()]
+            months[source, month_of(day)].update(added)
+            totals[source].update(added)
+        changed = [(all_key(scope, family, source), n) for source, n in totals.items()]
+        for key_of, counted in (
+            (day_key, self._days),
+            (month_key, months),
+            (expiration_key, self._expirations),
+        ):
+            changed += [
+                (key_of(scope, family, period, source), n)
+                for (source, period), n in counted.items()
+            ]
         return [
             Increment(key, {name: n for name, n in counts.items() if n} | {"Version": 1})
             for key, counts in changed
@@ -134,41 +152,57 @@ class Changes:
         ]
 
 
-def all_jobs(table: Table, scope: str) -> Iterator[CounterRow]:
+# Each of the following reads the rows of the whole ledger, or with `source` those of a member.
+
+
+def all_jobs(table: Table, scope: str, *, source: str | None = None) -> Iterator[CounterRow]:
     """Yield the rows of all jobs, one for each family."""
-    return _rows(table, scope, "all#", f"all#{_LAST}")
+    return _rows(table, partition(scope, source), "all#", f"all#{_LAST}")
 
 
-def days(table: Table, scope: str, first: str, last: str) -> Iterator[CounterRow]:
+def days(
+    table: Table, scope: str, first: str, last: str, *, source: str | None = None
+) -> Iterator[CounterRow]:
     """Yield the day rows of all families from one day to another, inclusive."""
-    return _rows(table, scope, f"day#{first}#", f"day#{last}#{_LAST}")
+    return _rows(table, partition(scope, source), f"day#{first}#", f"day#{last}#{_LAST}")
 
 
 def chosen_days(
-    table: Table, scope: str, family: Family, chosen: Iterable[str]
+    table: Table, scope: str, family: Family, chosen: Iterable[str], *, source: str | None = None
 ) -> Iterator[CounterRow]:
     """Yield the rows of one family for some days, in no order."""
-    keys = [day_key(scope, family, day) for day in chosen]
+    keys = [day_key(scope, family, day, source) for day in chosen]
     return readable(table.batch_get_items(keys), _from_item)
 
 
-def expirations(table: Table, scope: str, first: str, last: str = _LAST) -> Iterator[CounterRow]:
+def expirations(
+    table: Table, scope: str, first: str, last: str = _LAST, *, source: str | None = None
+) -> Iterator[CounterRow]:
     """Yield the rows of all families of one expiration day to another, inclusive."""
-    return _rows(table, scope, f"expires#{first}#", f"expires#{last}{_LAST}{_LAST}")
+    low, high = f"expires#{first}#", f"expires#{last}{_LAST}{_LAST}"
+    return _rows(table, partition(scope, source), low, high)
 
 
 def months(
-    table: Table, scope: str, first: str = "", last: str = _LAST, *, consistent: bool = False
+    table: Table,
+    scope: str,
+    first: str = "",
+    last: str = _LAST,
+    *,
+    source: str | None = None,
+    consistent: bool = False,
 ) -> Iterator[CounterRow]:
     """Yield the month rows of all families from one month to another, inclusive."""
-    return _rows(table, scope, f"month#{first}", f"month#{last}#{_LAST}", consistent=consistent)
+    low, high = f"month#{first}", f"month#{last}#{_LAST}"
+    return _rows(table, partition(scope, source), low, high, consistent=consistent)
 
 
 def jobs_by_hour(
-    table: Table, scope: str, family: Family, first_day: str
+    table: Table, scope: str, family: Family, first_day: str, *, source: str | None = None
 ) -> Iterator[tuple[str, int]]:
     """Yield the hours in which a family's jobs were submitted, and their jobs; newest day first."""
-    rows = _rows(table, scope, f"day#{first_day}#", f"day#{_LAST}", newest_first=True)
+    totals, low = partition(scope, source), f"day#{first_day}#"
+    rows = _rows(table, totals, low, f"day#{_LAST}", newest_first=True)
     for row in rows:
         if row.family == family:
             hours = {name: n for name, n in row.counts.items() if name.startswith("Hour#")}
@@ -178,7 +212,7 @@ def jobs_by_hour(
 
 def _rows(
     table: Table,
-    scope: str,
+    totals: str,
     low: str,
     high: str,
     *,
@@ -188,7 +222,7 @@ def _rows(
     items = table.query_items(
         KeyConditionExpression="PK = :totals AND SK BETWEEN :low AND :high",
         ExpressionAttributeValues={
-            ":totals": {"S": partition(scope)},
+            ":totals": {"S": totals},
             ":low": {"S": low},
             ":high": {"S": high},
         },

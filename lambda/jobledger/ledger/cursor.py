@@ -95,8 +95,9 @@ def _seal_of(body: bytes, query: JobQuery, key: str) -> bytes:
 def canonical(query: JobQuery) -> bytes:
     """Return the bytes that identify a query: what tokens and idempotency keys are bound to."""
     named = asdict(query)
-    if not query.active:
-        del named["active"]  # tokens that were issued before this filter existed stay valid
+    for name in ("active", "sources"):
+        if not named[name]:
+            del named[name]  # tokens that were issued before this filter existed stay valid
     return json.dumps(named, sort_keys=True).encode()
 
 

@@ -1,6 +1,6 @@
 """The validated filters and order of a list or a summary. This module calls no AWS service."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -39,7 +39,7 @@ class JobQuery(msgspec.Struct, frozen=True):
     """The validated filters and order of a list.
 
     Bounds are exclusive and in the format of `times.rfc3339`: `after` < SubmitTime < `before`. `active`: only jobs
-    that have not ended and that the service still knows.
+    that have not ended and that the service still knows. `sources` are those whose jobs are listed, sorted; empty for all.
     """
 
     families: tuple[Family, ...] = (Family.SNOMEDCT,)
@@ -50,6 +50,7 @@ class JobQuery(msgspec.Struct, frozen=True):
     before: str | None = None
     order: Order = "descending"
     active: bool = False
+    sources: tuple[str, ...] = ()
 
     @property
     def descending(self) -> bool:
@@ -71,6 +72,10 @@ class JobQuery(msgspec.Struct, frozen=True):
         """Whether counters answer the query: they know family, status and submit day only."""
         return self.name is None and not self.conditions
 
+    def has_source(self, source: str) -> bool:
+        """Whether the jobs of a source are listed."""
+        return not self.sources or source in self.sources
+
     @property
     def key_range(self) -> tuple[str, str]:
         """The sort keys, `SubmitTime#JobId`, below and above those of all jobs between the bounds."""
@@ -78,11 +83,15 @@ class JobQuery(msgspec.Struct, frozen=True):
         return f"{self.after}$" if self.after else "0", f"{self.before}#" if self.before else ":"
 
 
-def job_query(values: Mapping[str, Any], families: Sequence[Family] = tuple(Family)) -> JobQuery:
+def job_query(
+    values: Mapping[str, Any],
+    families: Sequence[Family] = tuple(Family),
+    sources: Callable[[], Iterable[str]] = tuple,
+) -> JobQuery:
     """Return the query for valid values of the filters.
 
     `families` are those in the ledger. ALL selects all of them. The default is SNOMEDCT, or the first one
-    when SNOMEDCT is not among them.
+    when SNOMEDCT is not among them. `sources` returns those in the ledger, for the filters Account and Region.
     """
     after, before = values.get("SubmitTimeAfter"), values.get("SubmitTimeBefore")
     default = Family.SNOMEDCT if Family.SNOMEDCT in families else families[0]
@@ -97,4 +106,26 @@ def job_query(values: Mapping[str, Any], families: Sequence[Family] = tuple(Fami
         before=before and rfc3339(before),
         order=values.get("Order", "ascending" if oldest_first else "descending"),
         active=values.get("Active", False),
+        sources=asked_sources(values, sources),
     )
+
+
+def asked_sources(
+    values: Mapping[str, Any], sources: Callable[[], Iterable[str]]
+) -> tuple[str, ...]:
+    """Return the sources that Account and Region select, sorted; empty when these are all.
+
+    When no source has both, it is one that does not exist.
+    """
+    accounts, regions = values.get("Account", ()), values.get("Region", ())
+    if not accounts and not regions:
+        return ()
+    every = sorted(sources())
+    chosen = []
+    for source in every:
+        account, _, region = source.partition("/")
+        if (not accounts or account in accounts) and (not regions or region in regions):
+            chosen.append(source)
+    if not chosen:
+        return (f"{''.join(accounts[:1])}/{''.join(regions[:1])}",)
+    return () if chosen == every else tuple(chosen)

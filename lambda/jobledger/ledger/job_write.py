@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from jobledger.jobs import Job
 from jobledger.ledger.active import ActiveJob, Followed, active_delete, active_put
-from jobledger.ledger.counters import Changes
+from jobledger.ledger.counters import Changes, counted_for
 from jobledger.ledger.counts import expiration_period, month_of, submit_day
 from jobledger.ledger.job_facts import MODELLED, facts_of_job, facts_of_row, is_active
 from jobledger.ledger.output import ATTRIBUTE, output_of
@@ -195,8 +195,10 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
             del row["Counted"]
         return row
 
-    def periods(self) -> set[str]:
-        """Return the submit days and months of the job, and the periods in which it expires and was to expire."""
+    def counters(self) -> set[str]:
+        """Return the names of the counter rows that the job can change: `all`, its submit days and months, and the
+        periods in which it expires and was to expire; for a member's job, those of the member as well.
+        """
         days = {submit_day(str(row["SK"])) for row in self.rows} | {submit_day(self.key)}
         expiring = [(self.job.expiration_time, self.job.sort_key)]
         expiring += [
@@ -204,7 +206,10 @@ class JobWrite(msgspec.Struct, frozen=True, dict=True):
             for row in self.rows
         ]
         expirations = {f"expires#{expiration_period(time, key)}" for time, key in expiring if time}
-        return days | {month_of(day) for day in days} | expirations
+        periods = {"all"} | days | {month_of(day) for day in days} | expirations
+        return {
+            f"{source}{period}" for source in counted_for(self.job.source) for period in periods
+        }
 
 
 def plan(call: RecordCall, job: Job, known: Known, now: datetime) -> JobWrite | None:

@@ -13,7 +13,7 @@ a sync has its source in its key. The module `pages` reads the ledger. `counters
 change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -31,11 +31,13 @@ from jobledger.ledger.active import (
     followed_id,
     followed_source,
     read_active,
+    read_active_of,
     read_followed,
 )
 from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.recording import Recorder
 from jobledger.ledger.rows import Change, change_from_row, ended_key, rows_of
+from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import States, SyncState, SyncStates
 from jobledger.ledger.table import (
@@ -72,6 +74,7 @@ class Ledger:
         self.sources = sources or (scope,)
         self.is_shared = bool(sources)
         self.source = source or scope
+        self.shown = ShownJobs(scope, sources)
         self._now = now
         self._states = SyncStates(table, self.source, self.keeper, self.sources, now)
         self._recorder = Recorder(table, scope, self.member, self._states, now)
@@ -106,13 +109,13 @@ class Ledger:
         """Return the sync state of a family of the source, read consistently."""
         return self._states.state(family)
 
-    def states(self, *, consistent: bool = False) -> States:
-        """Return the state of every family that was ever synced, over all sources, in one query."""
-        return self._states.states(consistent=consistent)
+    def states(self, *, consistent: bool = False, within: timedelta = timedelta(0)) -> States:
+        """Return the state of every family that was ever synced, over all sources, as it was up to `within` ago."""
+        return self._states.states(consistent=consistent, within=within)
 
-    def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
-        """Return the time of each family's last agreement with the service, as it was up to `within` ago."""
-        return self._states.as_of(within)
+    def known_sources(self) -> list[str]:
+        """Return the sources that a caller can ask for: the configured ones, and removed ones that were synced."""
+        return sorted({*self.sources, *self.states(within=RECENT).by_source})
 
     def save_state(self, family: Family, state: SyncState) -> SyncState | None:
         """Write the next version of a state; None when another sync was faster."""
@@ -180,17 +183,20 @@ class Ledger:
         state = state or self.state(family)
         scope, jobs = self.partition(family), _without_rows(state)
         if not state.idle:
-            rows = [
-                row
-                for row in read_active(self.table, scope, self.member, consistent=consistent)
-                if followed_source(row) == self.member
-            ]
+            several = self.is_shared or self.member
+            found = (
+                read_active_of(self.table, scope, self.member, consistent=consistent)
+                if several
+                else read_active(self.table, scope, consistent=consistent)
+            )
+            # Members' rows stay when the setting goes.
+            rows = [row for row in found if followed_source(row) == self.member]
             jobs |= {job.job_id: job for job in readable(rows, active_from_row)}
             if consistent and (damaged := {followed_id(row) for row in rows} - jobs.keys()):
                 jobs |= self._mended(scope, damaged)
         return jobs
 
-    def all_active(self, family: Family, states: States) -> list[ActiveJob]:
+    def all_active(self, family: Family, states: Mapping[Family, SyncState]) -> list[ActiveJob]:
         """Return the active jobs of a family of all sources."""
         state = states.get(family)
         if state is None:
@@ -219,11 +225,17 @@ class Ledger:
                 self.table.transact([Delete(damaged, "")])
         return mended
 
-    def find(self, job_id: str) -> Row | None:
-        """Return the row of a job of any family and source; the latest submission when there are several."""
-        return max(
-            rows_of(self.table, self.scope, job_id), key=lambda row: str(row["SK"]), default=None
+    def find(self, job_id: str, sources: Collection[str] = ()) -> Row | None:
+        """Return the row of a job of any family, and of one of these sources (empty: of any).
+
+        It is the latest submission when there are several.
+        """
+        rows = (
+            row
+            for row in rows_of(self.table, self.scope, job_id)
+            if not sources or (source_of_key(str(row["SK"])) or self.scope) in sources
         )
+        return max(rows, key=lambda row: str(row["SK"]), default=None)
 
     def changes(self, family: Family, start: str, end: str) -> Iterator[Change]:
         """Yield the family's changes with start <= ObservedAt < end, in the order of observation."""
@@ -249,6 +261,10 @@ class Ledger:
             },
         )
         return readable(rows, change_from_row)
+
+
+RECENT = timedelta(seconds=5)
+"""How long states stay in memory: a page saves its second query when they are there."""
 
 
 def _without_rows(state: SyncState) -> dict[str, ActiveJob]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from jobledger.jobs import is_object
-from jobledger.ledger.table import Row, text_of
+from jobledger.ledger.table import Row
 
 Problem = Literal[
     "NoOutputLocation",
@@ -129,8 +129,3 @@ _decoder = msgspec.json.Decoder(Output)
 def with_output(job: str, output: str | None) -> str:
     """Return the JSON of a job with its `Output`, if it has one that can be read, as the last member."""
     return f"{job[:-1]}{OUTPUT_MEMBER}{output}}}" if output and is_object(output) else job
-
-
-def job_json(row: Row) -> str:
-    """Return the JSON of the job of a row, as the API has it."""
-    return with_output(str(row["Job"]), text_of(row, ATTRIBUTE))

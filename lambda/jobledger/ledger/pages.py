@@ -1,7 +1,7 @@
 """Reads keyset pages of jobs and joins them from the ready-made JSON of their rows.
 
 A page of one family with at most one status is one Query that reads only what it returns. Several families
-or statuses are merged from one Query each. A name prefix filters the rows that were read: a page ends short after
+or statuses are merged from one Query each. A name prefix or a source filters the rows that were read: a page ends short after
 a bounded number of rows, and one without jobs after a larger number, or when the caller has no time left. Rows of
 jobs that the ledger learned of after the traversal began are left out, and more are read in their place: a page of a
 traversal has the same jobs and the same position whenever it is read.
@@ -19,18 +19,20 @@ from jobledger.jobs import is_object
 from jobledger.ledger.cursor import Position, beginning
 from jobledger.ledger.job_facts import facts_of_row, is_active
 from jobledger.ledger.job_query import JobQuery
-from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.output import ATTRIBUTE, with_output
+from jobledger.ledger.ledger import RECENT, Ledger
+from jobledger.ledger.output import ATTRIBUTE
 from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_queries
 from jobledger.ledger.rows import name_of, status_of
+from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
+from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import Family
 from jobledger.times import known, parse
 
 # A Lambda response can have 6 MB (quotas page). Each quote in the body is escaped once more.
 MAX_PAGE_BYTES = 5_000_000
-# Rows that a page reads to find a name prefix, over all merged queries: with jobs on it, and without.
+# Rows that a page reads to find a name prefix or a source, over all merged queries: with jobs on it, and without.
 PREFIX_ROWS = 2_000
 SEARCHED_ROWS = 50_000
 # Rows that a page may leave out because the ledger learned of them after the traversal began.
@@ -83,7 +85,8 @@ def read_page(
     the page ends.
     """
     as_of = _known_times(start.as_of if start else begun, now)
-    read = _Reading(ledger, query, max_results, start, as_of, now, consistent)
+    parts = partition_queries(ledger, query, consistent=consistent)
+    read = _Reading(ledger, query, parts, max_results, start, as_of, now, consistent)
     jobs, end = _fill(read, _in_order(read), time_left)
     position = Position(end.sort_key, end.family, as_of or now) if end else None
     return JobsPage(jobs, position, read.examined)
@@ -92,12 +95,12 @@ def read_page(
 def _in_order(read: "_Reading") -> Iterator[_Listed]:
     """Merge the jobs of the queries that answer for the families and statuses of the list."""
     query = read.query
-    sources = (
+    parts = (
         [_read_active(read, family) for family in query.families]
         if query.active
-        else [_read_jobs(read, part) for part in partition_queries(query)]
+        else [_read_jobs(read, part) for part in read.parts]
     )
-    return heapq.merge(*sources, key=lambda listed: listed.place, reverse=query.descending)
+    return heapq.merge(*parts, key=lambda listed: listed.place, reverse=query.descending)
 
 
 def _fill(
@@ -146,6 +149,7 @@ class _Reading(msgspec.Struct):
 
     ledger: Ledger
     query: JobQuery
+    parts: list[PartitionQuery]
     max_results: int
     start: Position | None
     as_of: str | None
@@ -157,7 +161,7 @@ class _Reading(msgspec.Struct):
     @property
     def searches(self) -> bool:
         """Whether rows that do not match are read as well."""
-        return bool(self.query.conditions)
+        return self.parts[0].searches
 
     def knows(self, family: Family, row: Row) -> bool:
         """Whether the ledger knew of a job when the traversal began, as `queries` asks for it."""
@@ -185,7 +189,7 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
         left_out = answer["ScannedCount"] - len(answer["Items"])
         read.examined += answer["ScannedCount"]
         read.left_out += left_out
-        yield from readable(answer["Items"], partial(_listed, part.family))
+        yield from readable(answer["Items"], partial(_listed, read.ledger.shown, part.family))
         end = answer.get("LastEvaluatedKey")
         if end is None:
             return
@@ -209,11 +213,13 @@ def _first_limit(read: _Reading, part: PartitionQuery) -> int:
 def _read_active(read: _Reading, family: Family) -> Iterator[_Listed]:
     """Yield a family's active jobs in order, from the rows of those that the syncs follow, as `_read_jobs` does."""
     query, ledger = read.query, read.ledger
+    states = ledger.states(consistent=True) if read.consistent else ledger.states(within=RECENT)
     keys = sorted(
         (
             job.sort_key
-            for job in ledger.active(family).values()
-            if (query.after or "") < job.sort_key.partition("#")[0] < (query.before or "~")
+            for job in ledger.all_active(family, {family: states.get(family, SyncState())})
+            if query.has_source(job.source or ledger.scope)
+            and (query.after or "") < job.sort_key.partition("#")[0] < (query.before or "~")
             and _follows(read, (job.sort_key, family))
         ),
         reverse=query.descending,
@@ -226,7 +232,7 @@ def _read_active(read: _Reading, family: Family) -> Iterator[_Listed]:
         for key in chunk:
             row = rows.get(key)
             if row and _is_listed(query, family, row) and read.knows(family, row):
-                yield _Listed(key, family, str(row["Job"]))
+                yield _Listed(key, family, ledger.shown.of_row(row))
         if chunk[-1] != keys[-1]:
             yield _Listed(chunk[-1], family, None)
 
@@ -248,14 +254,14 @@ def _is_listed(query: JobQuery, family: Family, row: Row) -> bool:
     )
 
 
-def _listed(family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
+def _listed(shown: ShownJobs, family: Family, item: Mapping[str, Mapping[str, str]]) -> _Listed:
     """Return a row of the list. Raises NotUnderstood for damaged JSON, which would damage the whole page."""
     job = item["Job"]["S"]
     if not is_object(job):
         raise NotUnderstood("a job")
-    if ATTRIBUTE in item:
-        job = with_output(job, item[ATTRIBUTE]["S"])
-    return _Listed(item["SK"]["S"], family, job)
+    sort_key = item["SK"]["S"]
+    output = item[ATTRIBUTE]["S"] if ATTRIBUTE in item else None
+    return _Listed(sort_key, family, shown.text(job, sort_key, output))
 
 
 def _size(job: str) -> int:

@@ -231,26 +231,25 @@ def batches(
 ) -> Iterator[list[JobWrite]]:
     """Split writes into transactions, in the order of submission, so that few counter rows change in each.
 
-    Each submit day, submit month and expiration day of a transaction is a counter row, all jobs are another
-    one, and one row is left for a check.
+    A row of each counter is changed, and one row is left for a check.
     """
     batch: list[JobWrite] = []
-    periods: set[str] = set()
-    written, size = 2, 0
+    counters: set[str] = set()
+    written, size = 1, 0
     most = _JOBS_A_TRANSACTION if call.counted else TRANSACTION_LIMIT
     for write in sorted(writes, key=lambda write: write.key):
         added = 1 + len(write.removed) + write.is_announced(call) + write.ended_unseen(call)
         added += write.active_change(call.scope) is not None
-        touched = write.periods() if call.counted else set()
-        too_many = written + added + len(periods | touched) > TRANSACTION_LIMIT
+        touched = write.counters() if call.counted else {"all"}
+        too_many = written + added + len(counters | touched) > TRANSACTION_LIMIT
         too_large = size + write.size > _BYTES_A_TRANSACTION
         if batch and (one_by_one or len(batch) == most or too_many or too_large):
             yield batch
-            batch, written, size, periods = [], 2, 0, set()
+            batch, written, size, counters = [], 1, 0, set()
         batch.append(write)
         written += added
         size += write.size
-        periods |= touched
+        counters |= touched
     if batch:
         yield batch
 

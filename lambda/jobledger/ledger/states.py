@@ -133,7 +133,9 @@ class States(dict[Family, SyncState]):
 
         The counters are the keeper's.
         """
-        kept = self.of(keeper, family)
+        # Jobs of removed sources stay as active as they were.
+        idle = all(self.of(source, family).idle for source in {*sources, *self.by_source})
+        kept = msgspec.structs.replace(self.of(keeper, family), idle=idle)
         if sources == (keeper,):
             return kept
         states = [self.of(source, family) for source in sources]
@@ -144,7 +146,6 @@ class States(dict[Family, SyncState]):
             lost_as_of=kept.filled,
             settled_at=_oldest(state.settled_at for state in states),
             last_error=max(errors, key=lambda error: error.at, default=None),
-            idle=all(state.idle for state in states if state.version),
         )
 
     def of(self, source: str, family: Family) -> SyncState:
@@ -195,7 +196,7 @@ class SyncStates:
         self._keeper = keeper
         self._sources = sources
         self._now = now
-        self._as_of: tuple[datetime, dict[Family, str | None]] | None = None
+        self._recent: tuple[datetime, States] | None = None
 
     def key(self, family: Family) -> Key:
         """Return the key of the row of a family's state."""
@@ -206,34 +207,32 @@ class SyncStates:
         row = self._table.get(self.key(family))
         return SyncState() if row is None else state_from_row(row, self._now())
 
-    def states(self, *, consistent: bool = False) -> States:
-        """Return the state of every family of every source that was ever synced, in one query."""
+    def states(self, *, consistent: bool = False, within: timedelta = timedelta(0)) -> States:
+        """Return the state of every family of every source that was ever synced, in one query.
+
+        States that were read less than `within` ago are returned from memory: "as of" is still true a few
+        seconds later. Without `within`, the table is read, and what is in memory is dropped, because the
+        caller may go on to sync.
+        """
+        now, recent = self._now(), self._recent
+        if recent is not None and timedelta(0) <= now - recent[0] < within:
+            return recent[1]
+        states = self._read(now, consistent=consistent)
+        self._recent = (now, states) if within else None
+        return states
+
+    def _read(self, now: datetime, *, consistent: bool) -> States:
         rows = self._table.query_all(
             ConsistentRead=consistent,
             KeyConditionExpression="PK = :state",
             ExpressionAttributeValues={":state": {"S": "state"}},
         )
-        now = self._now()
         named = readable(rows, lambda row: named_state(row, now))
         return States(named, self._keeper, self._sources)
 
-    def as_of(self, within: timedelta = timedelta(0)) -> dict[Family, str | None]:
-        """Return the time of each family's last agreement with the service; unsynced families are absent.
-
-        A value that was read less than `within` ago is returned from memory: "as of" is still true a few
-        seconds later. Without `within`, the table is read, and the value in memory is dropped, because the
-        caller may go on to sync.
-        """
-        now, known = self._now(), self._as_of
-        if known is not None and timedelta(0) <= now - known[0] < within:
-            return known[1]
-        times = {family: state.as_of for family, state in self.states().items()}
-        self._as_of = (now, times) if within else None
-        return times
-
     def save_state(self, family: Family, state: SyncState) -> SyncState | None:
         """Write the next version of a state; None when another sync was faster."""
-        self._as_of = None
+        self._recent = None
         settled_at = later_than(state.settled_at, self._now())
         following = msgspec.structs.replace(state, version=state.version + 1, settled_at=settled_at)
         row: Row = {

@@ -160,7 +160,7 @@ def _status_of(job: Mapping[str, Any]) -> str:
 
 
 def _freshness(ledger: Ledger, request: LookupRequest) -> str:
-    oldest_time = oldest(as_of(ledger), request.query.families)
+    oldest_time = oldest(as_of(ledger, request.query.sources), request.query.families)
     if oldest_time is None:
         return "No complete sync of the ledger is known."
     return f"The ledger is as of {oldest_time}."

@@ -4,14 +4,14 @@ CloudFormation sends every value as text or as a list of texts. The filters are 
 errors of a request are reported together. This module calls no AWS service.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from jobledger.errors import BadParameter, InvalidParameters, LookupFailed
-from jobledger.inputs.filters import FILTERS, parse_parameters
+from jobledger.inputs.filters import FILTERS, SOURCE_FILTERS, parse_parameters
 from jobledger.inputs.validation import (
     Parameter,
     enumerated,
@@ -35,7 +35,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "WaitMinutes": 0.0,
     "ServiceTimeout": 3600,
 }
-_LISTS = ("Family", "JobStatus")
+_LISTS = ("Family", "JobStatus", *SOURCE_FILTERS)
 _ORDERS = {"newest": "descending", "only": "descending", "oldest": "ascending"}
 
 
@@ -57,27 +57,35 @@ class LookupRequest(msgspec.Struct, frozen=True):
         return self.wait_minutes > 0
 
 
-def read_request(properties: Mapping[str, Any], families: Collection[Family]) -> LookupRequest:
+def read_request(
+    properties: Mapping[str, Any],
+    families: Collection[Family],
+    sources: Callable[[], Iterable[str]] = tuple,
+) -> LookupRequest:
     """Parse a resource's properties. Raises LookupFailed.
 
-    `families` are the families in this ledger.
+    `families` and `sources` are those in this ledger.
     """
     given = {"Family": Family.SNOMEDCT.value, **properties}
     texts = {name: _split(name, _texts(value)) for name, value in given.items()}
     try:
-        values = parse_parameters(texts, _KNOWN, families, _unknown)
+        values = parse_parameters(texts, _KNOWN, families, _unknown, sources)
     except InvalidParameters as refused:
         raise LookupFailed(" ".join(map(_sentence, refused.parameters))) from None
-    return _request({**_DEFAULTS, **values}, families)
+    return _request({**_DEFAULTS, **values}, families, sources)
 
 
-def _request(values: dict[str, Any], families: Collection[Family]) -> LookupRequest:
+def _request(
+    values: dict[str, Any],
+    families: Collection[Family],
+    sources: Callable[[], Iterable[str]],
+) -> LookupRequest:
     if "ALL" in values.get("Family", ()):
         values["Family"] = list(families)
     asked = timedelta(minutes=values["WaitMinutes"])
     given = timedelta(seconds=values["ServiceTimeout"]) - _ANSWER_MARGIN
     return LookupRequest(
-        query=job_query({**values, "Order": _ORDERS[values["Select"]]}),
+        query=job_query({**values, "Order": _ORDERS[values["Select"]]}, tuple(Family), sources),
         select=values["Select"],
         must_exist=values["MustExist"],
         wait_minutes=values["WaitMinutes"],

@@ -12,7 +12,7 @@ from typing import Any
 from jobledger import metrics, settings
 from jobledger.errors import LedgerUnavailable, LookupFailed
 from jobledger.invoke import Function
-from jobledger.ledger.as_of import as_of, refreshed
+from jobledger.ledger.as_of import by_source, refreshed
 from jobledger.ledger.ledger import Ledger
 from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.lookup import (
@@ -120,7 +120,8 @@ def _look_up(
     ledger, sync = connected
     stale = False
     if request.waits:
-        _, stale = refreshed(as_of(ledger), request.query.families, sync, now())
+        times = by_source(ledger, request.query.families, request.query.sources)
+        _, stale = refreshed(times, sync, now(), is_shared=ledger.is_shared)
     with step("FindJob") as put:
         found = find(ledger, request, now())
         put("Jobs", int(found["Count"]) if found else 0)
@@ -136,7 +137,7 @@ def _look_up(
 
 
 def _request(properties: Mapping[str, Any]) -> LookupRequest:
-    return read_request(properties, settings.families())
+    return read_request(properties, settings.families(), settings.sources)
 
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,8 @@ class ActiveJobs:
                 self.jobs.pop(job.job_id, None)
             else:
                 self._seen.add(job.job_id)
-                self.jobs[job.job_id] = ActiveJob(job.job_id, job.sort_key)
+                key = Job.key_of(job.submit_time, job.job_id, self._ledger.member)
+                self.jobs[job.job_id] = ActiveJob(job.job_id, key)
 
     def forget_seen(self) -> None:
         """Begin a new walk, which has seen no job."""

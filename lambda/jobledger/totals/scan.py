@@ -34,7 +34,7 @@ def read_facts(
 
     waiting: dict[Future[dict[str, Any]], _Range] = {}
     pool = ThreadPoolExecutor(_READERS)
-    pending = [_whole(ledger, query, part) for part in partition_queries(query)]
+    pending = [_whole(ledger, query, part) for part in partition_queries(ledger, query)]
     try:
         while waiting or pending:
             for stretch in pending:

@@ -43,8 +43,7 @@ def run(endpoint: str, path: Path, stop_after_calls: int, results: Connection) -
             raise DeadlineReached
 
     def jobs() -> int:
-        query = "SELECT COUNT(*) FROM row WHERE PK = ?"
-        return int(database._rows.execute(query, (_JOB_ROWS,)).fetchone()[0])
+        return database.count(_JOB_ROWS)
 
     upstream = Upstream(client, stop_once)
     before = _peak_mb()

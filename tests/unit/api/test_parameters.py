@@ -28,6 +28,7 @@ ACCEPTED = {
     ],
     "SubmitTimeBefore": ["253402300799", "9999-12-31", "2026-11-23t08:00:00z"],
     "NextToken": ["A", "A" * 512, "a-_9"],
+    "Account": ["111122223333", "222233334444"], "Region": ["us-east-1", "eu-west-1"],
 }  # fmt: skip
 REFUSED = {
     "Family": ["", "snomedct", "ICD11", "ALL ", "*"], "JobStatus": ["", "completed", "BOGUS", "FAILED ", "null"],
@@ -51,17 +52,23 @@ REFUSED = {
     ],
     "SubmitTimeBefore": ["", "tomorrow", "9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59-01:00"],
     "NextToken": ["", "A" * 513, "a b", "a+b", "a/b", "a=", "ä", "a\n", "%41"],
+    "Account": ["", "11112222333", "1111222233334", "11112222333a", "self"],
+    "Region": ["", "us", "US-EAST-1", "us-east-1 ", "us-east", "*"],
 }  # fmt: skip
 
 
+def known_sources():
+    return ["111122223333/us-east-1", "222233334444/us-east-1", "111122223333/eu-west-1"]
+
+
 def parsed(**sent):
-    return parse_parameters(sent, LIST_PARAMETERS)
+    return parse_parameters(sent, LIST_PARAMETERS, sources=known_sources)
 
 
 def refusals(sent, known=LIST_PARAMETERS):
     """What is said of each parameter of a request that is refused."""
     with pytest.raises(InvalidParameters) as refused:
-        parse_parameters(sent, known)
+        parse_parameters(sent, known, sources=known_sources)
     return refused.value
 
 
@@ -87,9 +94,16 @@ def test_what_is_not_allowed_is_refused_by_name_and_with_what_is(name):
         assert not text or text in bad.allowed or text not in str(refused)
 
 
-def test_a_parameter_is_given_once_but_families_and_statuses():
+def test_an_account_or_region_that_no_source_has_is_refused_with_those_that_have():
+    known = "111122223333, 222233334444"
+    for texts in (["333344445555"], ["111122223333", "333344445555"]):
+        assert refusal("Account", *texts) == f"an account in this ledger: {known}"
+    assert refusal("Region", "eu-west-2") == "a region in this ledger: eu-west-1, us-east-1"
+
+
+def test_a_parameter_is_given_once_but_those_that_select_any_of_several():
     for name, (text, *_) in ACCEPTED.items():
-        if name in ("Family", "JobStatus"):
+        if LIST_PARAMETERS[name].repeatable:
             texts = ACCEPTED[name][:2] * 2
             assert parsed(**{name: texts})[name] == texts
         else:
@@ -165,7 +179,7 @@ NAMES = st.sampled_from([*LIST_PARAMETERS, "x"])
 @given(st.dictionaries(NAMES, st.lists(st.text(max_size=9), min_size=1), max_size=5))
 def test_any_request_is_read_or_refused(sent):
     with contextlib.suppress(InvalidParameters):
-        assert job_query(parsed(**sent)).families
+        assert job_query(parsed(**sent), sources=known_sources).families
 
 
 def test_the_order_is_the_services_unless_it_is_asked_for():

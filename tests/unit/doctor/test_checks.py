@@ -9,6 +9,7 @@ import pytest
 from job_ledger.doctor.deployment import Resource
 from job_ledger.doctor.findings import Status
 from job_ledger.doctor.run import ALL_CHECKS, run_checks
+from job_ledger.doctor.sources import CHECKS as SOURCES
 from tests.unit.doctor import recorded
 from tests.unit.doctor.recorded import ACCOUNT, DENIED, NOW, OUTPUTS, alarm, deployed, health
 
@@ -173,7 +174,9 @@ def test_every_check_is_ok_on_a_deployment_that_works_and_broken_on_purpose_abov
     below = {"stack", "clock and signature", "region"}
     never = {"event listeners", "cost"}
     same = {"alert subscribers"}  # as digest subscribers, with the other topic
-    assert set(CHECKS) == {name for name, *_ in BROKEN} | below | never | same
+    sources = {check.name for check in SOURCES}  # in test_sources
+    assert {r.check for r in results} == set(CHECKS) - sources
+    assert set(CHECKS) == {name for name, *_ in BROKEN} | below | never | same | sources
 
 
 def test_a_stack_or_resource_that_is_not_complete_is_a_problem():

@@ -245,17 +245,20 @@ def test_what_the_sync_found_is_on_every_page(api):
     assert len([*first.jobs, *(job for page in rest for job in page)]) == 5
 
 
+OWN_PHI, OWN_RXNORM = (SCOPE, PHI), (SCOPE, RXNORM)
+
+
 @pytest.mark.parametrize("age,asked", [(2, False), (2.001, True), (None, True)])
 def test_a_family_is_synced_if_older_than_two_seconds_or_never_filled(age, asked):
-    known = {PHI: rfc3339(NOW - age * SECOND) if age else None, RXNORM: rfc3339(NOW)}
+    known = {OWN_PHI: rfc3339(NOW - age * SECOND) if age else None, OWN_RXNORM: rfc3339(NOW)}
     payloads = []
 
     def sync(payload):
         payloads.append(payload)
         return {"Families": {"PHI": {"AsOf": rfc3339(NOW)}}}
 
-    times = known | {PHI: rfc3339(NOW)} if asked else known
-    assert refreshed(known, [PHI, RXNORM], sync, NOW) == (times, False)
+    times = known | {OWN_PHI: rfc3339(NOW)} if asked else known
+    assert refreshed(known, sync, NOW) == (times, False)
     assert payloads == ([{"Families": ["PHI"], "IfOlderThanSeconds": 2}] if asked else [])
 
 
@@ -265,10 +268,10 @@ def test_a_family_is_synced_if_older_than_two_seconds_or_never_filled(age, asked
 )
 def test_a_family_that_could_not_be_synced_is_stale_and_keeps_its_time(phi):
     answer = {"RXNORM": {"AsOf": LATE}} | ({} if phi is None else {"PHI": phi})
-    known = {PHI: EARLY, RXNORM: EARLY}
-    synced = refreshed(known, [PHI, RXNORM], lambda _: {"Families": answer}, NOW)
-    assert synced == ({PHI: EARLY, RXNORM: LATE}, True)
-    assert refreshed(known, [PHI, RXNORM], lambda _: {}, NOW) == (known, True)
+    known = {OWN_PHI: EARLY, OWN_RXNORM: EARLY}
+    synced = refreshed(known, lambda _: {"Families": answer}, NOW)
+    assert synced == ({OWN_PHI: EARLY, OWN_RXNORM: LATE}, True)
+    assert refreshed(known, lambda _: {}, NOW) == (known, True)
 
 
 @pytest.mark.parametrize("age,is_stale", [(2, False), (2.001, True), (600, True)])
@@ -276,4 +279,27 @@ def test_a_family_that_is_older_than_the_request_after_its_sync_is_stale(age, is
     """The sync completed a walk that began before, or was that of an earlier request."""
     synced = rfc3339(NOW - age * SECOND)
     answer = {"Families": {"PHI": {"AsOf": synced}}}
-    assert refreshed({PHI: EARLY}, [PHI], lambda _: answer, NOW) == ({PHI: synced}, is_stale)
+    assert refreshed({OWN_PHI: EARLY}, lambda _: answer, NOW) == ({OWN_PHI: synced}, is_stale)
+
+
+def test_of_several_sources_those_with_an_older_family_are_synced_and_each_has_its_result():
+    other = "222233334444/eu-west-1"
+    known = {OWN_PHI: EARLY, OWN_RXNORM: rfc3339(NOW), (other, PHI): None, (other, RXNORM): EARLY}
+    payloads = []
+
+    def sync(payload):
+        payloads.append(payload)
+        found = {"PHI": {"AsOf": rfc3339(NOW)}, "RXNORM": {"AsOf": None, "Error": "AccessDenied"}}
+        return {"Sources": {source: {"Families": found} for source in payload["Sources"]}}
+
+    times, stale = refreshed(known, sync, NOW, is_shared=True)
+    asked = {"Sources": [SCOPE, other], "Families": ["PHI", "RXNORM"], "IfOlderThanSeconds": 2}
+    assert payloads == [asked]
+    assert times == known | {OWN_PHI: rfc3339(NOW), (other, PHI): rfc3339(NOW)}
+    assert stale
+    del known[other, RXNORM]
+    assert refreshed(known, sync, NOW, is_shared=True) == (
+        {key: rfc3339(NOW) for key in known},
+        False,
+    )
+    assert refreshed(known, lambda _: {"Sources": {}}, NOW, is_shared=True) == (known, True)

@@ -25,7 +25,7 @@ OTHER_QUERIES = [
         *({"name": "nightly-"}, {"name": None}, {"name": None, "name_prefix": "nightly"}),
         *({"name_prefix": "nightly"}, {"statuses": ()}, {"statuses": ("FAILED", "STOPPED")}),
         *({"after": "2026-11-01T00:00:00.000Z"}, {"before": "2026-11-01T00:00:00.000Z"}),
-        {"order": "ascending"},
+        *({"order": "ascending"}, {"sources": ("222233334444/us-east-1",)}),
     )
 ]
 
@@ -105,10 +105,20 @@ def test_a_token_of_another_version_is_refused(version, monkeypatch):
 
 def test_the_longest_token_is_url_safe_and_under_512_characters():
     longest_id = "\U00020000" * 32
-    position = Position(f"{TIME}#{longest_id}", Family.ENTITIES_V2, TIME)
-    token = seal(position, QUERY, KEY)
+    tag, times = "~222233334444/us-isob-southeast-1", ",".join([TIME] * 5)
+    query = replace(QUERY, families=tuple(Family))
+    position = Position(f"{TIME}#{longest_id}{tag}", Family.ENTITIES_V2, times)
+    token = seal(position, query, KEY)
     assert re.fullmatch("[A-Za-z0-9_-]{1,511}", token)
-    assert unseal(token, QUERY, KEY) == position
+    assert unseal(token, query, KEY) == position
+
+
+def test_a_token_that_was_issued_before_a_ledger_had_several_sources_stays_valid():
+    issued = (
+        "AcI3_5vhM3VUD5q0NcR7wdYyMDI2LTExLTIzVDA4OjAwOjAwLjAwMFo7U05PTUVEQ1Q7MjAy"
+        "Ni0xMS0yM1QwODowMDowMC4wMDBaIzdjOWQyY2QwYTFmNTRjMGY5ZDNiN2Y2YTFlMmQzYzRi"
+    )
+    assert unseal(issued, QUERY, KEY) == POSITION
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])

@@ -48,6 +48,33 @@ def test_families_are_in_the_setting_s_order_and_the_default_is_among_them(asked
     assert [*job_query(values, kept).families] == families
 
 
+OWN, OTHER, THIRD = "1/us-east-1", "2/us-east-1", "1/eu-west-1"
+
+
+@pytest.mark.parametrize(
+    "accounts,regions,sources",
+    [
+        *(
+            ([], [], ()),
+            (["1", "2"], [], ()),
+            (["1"], [], (THIRD, OWN)),
+            (["1", "1"], [], (THIRD, OWN)),
+        ),
+        *(([], ["us-east-1"], (OWN, OTHER)), (["2"], ["us-east-1", "eu-west-1"], (OTHER,))),
+        # No source has both, and so no job is listed.
+        (["2"], ["eu-west-1"], ("2/eu-west-1",)),
+    ],
+)
+def test_of_the_sources_those_are_asked_for_that_have_the_account_and_the_region(
+    accounts, regions, sources
+):
+    given = {"Account": accounts, "Region": regions}
+    values = {name: texts for name, texts in given.items() if texts}
+    query = job_query(values, sources=lambda: [OWN, OTHER, THIRD])
+    assert query.sources == sources
+    assert query.has_source(OTHER) is (not sources or OTHER in sources)
+
+
 def test_jobs_before_a_time_alone_are_listed_oldest_first_unless_an_order_is_given():
     before, after = {"SubmitTimeBefore": EARLY}, {"SubmitTimeAfter": EARLY}
     for values, order in (

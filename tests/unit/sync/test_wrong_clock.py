@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobledger.api.keyed_traversals import settled_times
-from jobledger.ledger.as_of import refreshed
+from jobledger.ledger.as_of import BySource, refreshed
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.states import Walk
 from jobledger.ledger.table import Row, Table
@@ -134,7 +134,8 @@ def test_a_time_ahead_in_an_answer_leaves_the_list_stale_and_in_a_request_has_wa
     now = world.clock.now()
     ahead = rfc3339(now + timedelta(seconds=AHEAD))
     answer = {"Families": {"SNOMEDCT": {"AsOf": ahead}}}
-    assert refreshed({}, [FAMILY], lambda _: answer, now) == ({}, True)
+    never: BySource = {(SCOPE, FAMILY): None}
+    assert refreshed(never, lambda _: answer, now) == (never, True)
     assert _waited({"StartedAt": ahead}, now) == 0
 
 

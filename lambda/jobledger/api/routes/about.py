@@ -22,8 +22,10 @@ def get_health() -> Response[str]:
     minutes = int(settings.required("SYNC_MINUTES"))
     health = read_health(deployment.ledger(), deployment.families(), minutes, deployment.now())
     if not health.healthy:
-        return request.respond(problem_answer(unhealthy_problem(health.families), request.caller()))
-    return request.respond(json_answer({"Status": "ok", "Families": health.families}))
+        return request.respond(
+            problem_answer(unhealthy_problem(health.to_json()), request.caller())
+        )
+    return request.respond(json_answer({"Status": "ok"} | health.to_json()))
 
 
 @router.get("/openapi.json")
