@@ -1,4 +1,4 @@
-"""A minute's syncs of many sources in simulated time: for a test, and for `make bench`.
+"""A minute's syncs of many sources at rest, in simulated time.
 
 The syncs are the product's, their calls out are simulated. The sources of a run share nothing but the processor, so
 each is simulated by itself, on a clock that begins with the run. What the processor does meanwhile for the other
@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import cycle
-from math import ceil, floor
+from math import ceil
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
@@ -19,8 +19,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.service import Family, describe_method, list_method
+from jobledger.service import Family
 from jobledger.sync import source as module
+from jobledger.sync.connections import LATE_SECONDS
 from jobledger.sync.giving_up import SourceUpstream
 from jobledger.sync.pace import Pace
 from jobledger.sync.run import AT_ONCE
@@ -35,8 +36,6 @@ NEAR, FAR, STS, DYNAMODB, HANGS = 0.12, 0.25, 0.15, 0.005, 8.0
 # A call takes about this of a processor, of which a function of 512 MB has this share.
 PROCESSOR, SHARE = 0.004, 512 / 1769
 FAULTS = ("hangs", "refuses", "throttles", "no role")
-# Each source has a hundred jobs a day, which run for ten minutes.
-_APART, _RUNS_FOR = 864, 600
 
 
 class Minute(NamedTuple):
@@ -109,12 +108,12 @@ class Simulation:
         return min((of["AsOf"] and parse(of["AsOf"]).timestamp()) or 0 for of in answers.values())
 
     def _connect(self, ledger: Ledger, source: str) -> Source:
-        pace = Pace(ledger.table, source, self.clock.time, self.clock.forward)
+        pace = Pace(ledger.table, source, self.clock.time, self.clock.forward, LATE_SECONDS)
         client = _Client(partial(self._answer, source), self.clock.forward, self._random)
         upstream = SourceUpstream(client, pace, clock=self.clock.time)
         return Source(ledger.of(source), upstream, pace)
 
-    def _answer(self, source: str, operation: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer(self, source: str, operation: str) -> dict[str, Any]:
         """Let a call take its time, and return the answer or raise."""
         fault = self.faults.get(source)
         if fault == "hangs":
@@ -128,36 +127,11 @@ class Simulation:
         if fault:
             code = "ThrottlingException" if fault == "throttles" else "AccessDeniedException"
             raise _error(code, operation)
-        return self._listed(source, operation, asked)
-
-    def _listed(self, source: str, operation: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        family = next(family for family in Family if operation in _operations(family))
-        since = asked.get("Filter", {}).get("SubmitTimeAfter")
-        after = parse(since).timestamp() if since else START - 3_600
-        # Each source and family has its own beat.
-        beat = (self.sources.index(source) * 7 + self._families.index(family) * 173) % _APART
-        first = floor((after - START - beat) / _APART) + 1
-        times = range(first, floor((self.clock.seconds - START - beat) / _APART) + 1)
-        name = f"{source}-{family}".replace("/", "-")
-        jobs = [self._job(f"{name}-{n}", START + beat + n * _APART) for n in times]
-        if "JobId" in asked:
-            (job,) = [job for job in jobs if job["JobId"] == asked["JobId"]]
-            return {"ComprehendMedicalAsyncJobProperties": job}
-        return {"ComprehendMedicalAsyncJobPropertiesList": jobs[::-1]}
-
-    def _job(self, job_id: str, submitted: float) -> dict[str, Any]:
-        job = {"JobId": job_id, "SubmitTime": submitted, "JobStatus": "IN_PROGRESS"}
-        ends = submitted + _RUNS_FOR
-        ended = {"JobStatus": "COMPLETED", "EndTime": ends}
-        return job | (ended if ends <= self.clock.seconds else {})
+        return {"ComprehendMedicalAsyncJobPropertiesList": []}
 
     def _call(self, operation: str, seconds: float) -> None:
         self.calls[operation] += 1
         self.clock.forward(seconds + self._busy)
-
-
-def _operations(family: Family) -> tuple[str, str]:
-    return list_method(family), describe_method(family)
 
 
 def _error(code: str, operation: str) -> ClientError:
@@ -169,7 +143,7 @@ class _Client:
 
     def __init__(
         self,
-        answer: Callable[[str, Mapping[str, Any]], dict[str, Any]],
+        answer: Callable[[str], dict[str, Any]],
         sleep: Callable[[float], None],
         random: random.Random,
     ) -> None:
@@ -183,13 +157,13 @@ class _Client:
         self._handlers[event.partition(".")[0]].append(handler)
 
     def __getattr__(self, operation: str) -> Callable[..., dict[str, Any]]:
-        return lambda **asked: self._attempts(operation, asked)
+        return lambda **_: self._attempts(operation)
 
-    def _attempts(self, operation: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def _attempts(self, operation: str) -> dict[str, Any]:
         for pause in self._pauses():
             self._emit("before-send")
             try:
-                return self._answer(operation, asked)
+                return self._answer(operation)
             except ClientError as error:
                 self._emit("needs-retry", response=(None, error.response), caught_exception=None)
                 if pause is None or "Throttling" not in error.response["Error"]["Code"]:
