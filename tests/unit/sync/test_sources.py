@@ -181,7 +181,7 @@ def test_credentials_are_kept_from_run_to_run_until_shortly_before_they_expire(a
 def test_a_dead_source_has_its_error_in_every_family_costs_few_calls_and_no_other_notices(
     fault, error, first, then, a_function
 ):
-    function = a_function(time_out=0.5 if fault == "hangs" else 8)
+    function = a_function(time_out=1.5 if fault == "hangs" else 8)
     function.organisation.session_lasts = timedelta(minutes=9)
     function.invoke()
     for expected in (first, then):
@@ -201,7 +201,7 @@ def test_a_dead_source_has_its_error_in_every_family_costs_few_calls_and_no_othe
 
 @pytest.mark.parametrize("fault", ["no role", "hangs", "UnrecognizedClientException"])
 def test_a_source_that_comes_back_is_synced_by_the_next_run(fault, a_function):
-    function = a_function(time_out=0.5 if fault == "hangs" else 8)
+    function = a_function(time_out=1.5 if fault == "hangs" else 8)
     function.organisation.faults[MEMBER] = fault
     assert function.errors()[MEMBER] != [None, None]
     function.organisation.faults.clear()
