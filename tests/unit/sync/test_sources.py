@@ -162,6 +162,31 @@ def test_credentials_are_kept_from_run_to_run_until_shortly_before_they_expire(a
     assert brief.organisation.assumed.total() == 2
 
 
+def test_credentials_that_have_expired_already_are_an_error_of_their_source(a_function):
+    function = a_function(sources=(SCOPE, MEMBER))
+    function.organisation.session_lasts = timedelta(minutes=-1)
+    assert function.errors() == {SCOPE: [None] * 2, MEMBER: ["CredentialRetrievalError"] * 2}
+
+
+def test_the_function_connects_to_each_source_of_its_environment_once(monkeypatch):
+    environment = {
+        **{"SOURCES": "us-east-1=111122223333,444455556666;eu-west-1=111122223333"},
+        **{"LEDGER_TABLE_NAME": "ledger", "LEDGER_SCOPE": SCOPE, "FAMILIES": "PHI"},
+        **{"MEMBER_ROLE_NAME": "JobLedgerMember", "EXTERNAL_ID": EXTERNAL_ID},
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    configured, connections = sync._connect_sources.__wrapped__()
+    assert configured.sources == (SCOPE, MEMBER, ABROAD)
+    for source in configured.sources:
+        connected = connections.to(source)
+        assert connected.ledger.source == source
+        region = source.partition("/")[2]
+        url = f"https://comprehendmedical.{region}.amazonaws.com"
+        assert connected.upstream._client.meta.endpoint_url == url
+        assert connections.to(source) is connected
+
+
 # A source that is dead.
 
 
