@@ -170,9 +170,12 @@ def test_credentials_that_have_expired_already_are_an_error_of_their_source(a_fu
 
 def test_the_function_connects_to_each_source_of_its_environment_once(monkeypatch):
     environment = {
-        **{"SOURCES": "us-east-1=111122223333,444455556666;eu-west-1=111122223333"},
-        **{"LEDGER_TABLE_NAME": "ledger", "LEDGER_SCOPE": SCOPE, "FAMILIES": "PHI"},
-        **{"MEMBER_ROLE_NAME": "JobLedgerMember", "EXTERNAL_ID": EXTERNAL_ID},
+        "SOURCES": "us-east-1=111122223333,444455556666;eu-west-1=111122223333",
+        "LEDGER_TABLE_NAME": "ledger",
+        "LEDGER_SCOPE": SCOPE,
+        "FAMILIES": "PHI",
+        "MEMBER_ROLE_NAME": "JobLedgerMember",
+        "EXTERNAL_ID": EXTERNAL_ID,
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
