@@ -199,10 +199,8 @@ class Ledger:
         return jobs
 
     def all_active(self, family: Family, states: Mapping[Family, SyncState]) -> list[ActiveJob]:
-        """Return the active jobs of a family of all sources."""
-        state = states.get(family)
-        if state is None:
-            return []
+        """Return the active jobs of a family of all sources. A family whose first fill has just begun has no state yet."""
+        state = states.get(family, SyncState())
         jobs = {(job.source, job.job_id): job for job in _without_rows(state).values()}
         if not state.idle:
             rows = read_active(self.table, self.partition(family))
