@@ -109,7 +109,7 @@ def test_a_summary_by_source_costs_requests_for_each_source_and_none_for_jobs(
 def test_a_digest_from_counters_equals_one_from_rows(jobs, longest):
     world = Counted(*jobs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobledger.digest.current._EXPIRING_LISTED", longest)
+        patch.setattr("jobledger.digest.current.EXPIRING_LISTED", longest)
         contents = [
             read_current_totals(world.ledger, tuple(Family), world.states(layout), NOW)
             for layout in (LAYOUT, 0)
