@@ -7,11 +7,13 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from math import log2
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from jobledger.api.listing import Listing, list_jobs
 from jobledger.errors import TooMuchToSummarise
@@ -23,14 +25,14 @@ from jobledger.ledger.job_facts import (
     has_ended,
 )
 from jobledger.ledger.job_query import JobQuery
-from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.ledger import RECENT, Ledger
 from jobledger.ledger.output import output_in
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import parse, rfc3339
-from jobledger.totals.read import States, Usual, active_jobs, read_active_rows, read_usual
+from jobledger.totals.read import Usual, active_jobs, read_active_rows, read_usual
 from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
 from jobledger.totals.scan import read_facts
 from jobledger.totals.summary import every_status
@@ -58,11 +60,17 @@ class BoardReader(msgspec.Struct, frozen=True):
     now: Callable[[], datetime]
     check_time: Callable[[], None]
 
+    @property
+    def sources(self) -> Sequence[str]:
+        """The sources that a reader can choose from; none when the ledger has one. Raises LedgerUnavailable."""
+        return self.ledger.known_sources() if self.ledger.is_shared else ()
+
 
 class ListedJob(msgspec.Struct, frozen=True):
     """The properties of a job that a list shows. A property that the service omits is None.
 
-    `output` says in a sentence what it did not process, or why that is not known.
+    `output` says in a sentence what it did not process, or why that is not known. `source` is its `account/region` in a
+    ledger of several; `removed` says that the ledger no longer has it.
     """
 
     job_id: str
@@ -73,6 +81,8 @@ class ListedJob(msgspec.Struct, frozen=True):
     end_time: str | None
     message: str | None
     output: str | None = None
+    source: str | None = None
+    removed: bool = False
 
 
 class FamilyDurations(msgspec.Struct, frozen=True):
@@ -153,25 +163,40 @@ def last_days(now: datetime) -> SubmitTimes:
 
 
 def read_overview(
-    reader: BoardReader, families: Sequence[Family], submitted: SubmitTimes, now: datetime
+    reader: BoardReader,
+    families: Sequence[Family],
+    submitted: SubmitTimes,
+    now: datetime,
+    sources: tuple[str, ...] = (),
 ) -> Overview:
-    """Return the overview of some families. Raises LedgerUnavailable."""
-    shown = tuple(families)
-    return Overview(
-        active=_read_active(reader, shown, reader.ledger.states(), now),
-        troubles={
-            status: _read_troubles(reader, shown, status, submitted, now) for status in TROUBLES
-        },
-        counts=_read_counts(reader, shown, submitted),
-    )
+    """Return the overview of some families, and of some sources unless it is of all, read side by side.
+
+    Raises LedgerUnavailable.
+    """
+    shown = JobQuery(tuple(families), before=submitted.before, sources=sources)
+    with ThreadPoolExecutor(len(TROUBLES) + 1) as pool:
+        counts = pool.submit(_read_counts, reader, replace(shown, after=submitted.after), submitted)
+        troubles = {
+            status: pool.submit(_read_troubles, reader, shown, status, submitted, now)
+            for status in TROUBLES
+        }
+        return Overview(
+            active=_read_active(reader, shown, now),
+            troubles={status: found.result() for status, found in troubles.items()},
+            counts=counts.result(),
+        )
 
 
-def _read_active(
-    reader: BoardReader, families: tuple[Family, ...], states: States, now: datetime
-) -> Active:
+def _read_active(reader: BoardReader, shown: JobQuery, now: datetime) -> Active:
+    ledger = reader.ledger
+    states = ledger.states(within=RECENT)
     # A family whose first fill has just begun has no state yet.
-    begun = {family: states.get(family, SyncState()) for family in families}
-    every = active_jobs(reader.ledger, begun, families)
+    begun = {family: states.get(family, SyncState()) for family in shown.families}
+    every = [
+        (family, job)
+        for family, job in active_jobs(ledger, begun, shown.families)
+        if shown.has_source(job.source or ledger.scope)
+    ]
     oldest = every[:_MOST_ACTIVE]
     rows = read_active_rows(reader.ledger, oldest, lambda: None)
     jobs = listed_jobs(reader.ledger.shown.of_row(row) for _, row in rows)
@@ -185,15 +210,9 @@ def _read_active(
 
 
 def _read_troubles(
-    reader: BoardReader,
-    families: tuple[Family, ...],
-    status: JobStatus,
-    submitted: SubmitTimes,
-    now: datetime,
+    reader: BoardReader, shown: JobQuery, status: JobStatus, submitted: SubmitTimes, now: datetime
 ) -> Troubles:
-    query = JobQuery(
-        families, statuses=(status,), after=submitted.troubles_after, before=submitted.before
-    )
+    query = replace(shown, statuses=(status,), after=submitted.troubles_after)
     found = read_page(reader.ledger, query, _MOST_TROUBLES, None, rfc3339(now))
     return Troubles(listed_jobs(found.jobs), found.position is not None)
 
@@ -222,7 +241,14 @@ def _listed(job: dict[str, Any]) -> ListedJob:
         end_time=_text(job, "EndTime"),
         message=_text(job, "Message"),
         output=_output_text(job),
+        source=source_in(job),
+        removed="SourceRemoved" in job,
     )
+
+
+def source_in(job: Mapping[str, Any]) -> str | None:
+    """Return the source that a job shows, as `account/region`."""
+    return f"{job['Account']}/{job['Region']}" if "Account" in job else None
 
 
 def _output_text(job: dict[str, Any]) -> str | None:
@@ -235,13 +261,10 @@ def _text(job: dict[str, Any], name: str) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def _read_counts(
-    reader: BoardReader, families: tuple[Family, ...], submitted: SubmitTimes
-) -> Counts | None:
-    query = JobQuery(families, after=submitted.after, before=submitted.before)
+def _read_counts(reader: BoardReader, query: JobQuery, submitted: SubmitTimes) -> Counts | None:
     statuses: Counter[str] = Counter()
     days: dict[str, Counter[str]] = {day: Counter() for day in _days_of(submitted)}
-    durations = {family: array("d") for family in families}
+    durations = {family: array("d") for family in query.families}
     try:
         for number, job in enumerate(read_facts(reader.ledger, query, reader.check_time)):
             if number == _MOST_COUNTED:

@@ -12,7 +12,7 @@ import msgspec
 from jobledger.digest.current import CurrentTotals, read_current_totals
 from jobledger.digest.parts import MOST_SHOWN, JobList, SourcePart, SourceReading, Verdict
 from jobledger.digest.shortlists import WindowChanges, gather_by_source
-from jobledger.digest.windows import Window, digest_id
+from jobledger.digest.windows import Window, digest_id, first_start
 from jobledger.jobs import s3_uri
 from jobledger.ledger.as_of import oldest
 from jobledger.ledger.counts import OutputTotals
@@ -24,6 +24,7 @@ from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import States
 from jobledger.ledger.table import Row
 from jobledger.service import Family
+from jobledger.sources import series_key
 from jobledger.times import rfc3339
 from jobledger.totals.rules import is_stale
 from jobledger.totals.summary import few_statuses
@@ -46,6 +47,7 @@ class Digest(msgspec.Struct, frozen=True):
     empty unless the setting allows it. `processed` is what all jobs processed, by family and status, and `outputs`
     what the first failed and partial ones did, as far as it is known. `sources` is what there is to say of each
     source, the most urgent first; it is empty in a ledger without other sources. `configured` are those that are synced.
+    `source` is the only source that the digest is about, if it is not about the whole ledger.
     """
 
     scope: str
@@ -70,21 +72,22 @@ class Digest(msgspec.Struct, frozen=True):
     outputs: Mapping[JobFacts, Output] = {}
     sources: tuple[SourcePart, ...] = ()
     configured: frozenset[str] = frozenset()
+    source: str | None = None
 
     @property
     def digest_id(self) -> str:
         """The id of the digest, the same for every digest of this window."""
-        return digest_id(self.scope, self.window)
+        return digest_id(series_key(self.scope, self.source), self.window)
 
     @property
     def account(self) -> str:
-        """The AWS account of the ledger."""
-        return self.scope.partition("/")[0]
+        """The AWS account of the ledger, or of the only source."""
+        return (self.source or self.scope).partition("/")[0]
 
     @property
     def region(self) -> str:
-        """The region of the ledger."""
-        return self.scope.partition("/")[2]
+        """The region of the ledger, or of the only source."""
+        return (self.source or self.scope).partition("/")[2]
 
     @property
     def verdict(self) -> Verdict:
@@ -109,6 +112,19 @@ class Digest(msgspec.Struct, frozen=True):
         return job.source or self.scope
 
 
+class Read(msgspec.Struct, frozen=True):
+    """What was read for a digest, of all sources or of one; `previous` has the changes of the window before, if known."""
+
+    window: Window
+    now: datetime
+    as_of: str | None
+    stale: bool
+    changes: WindowChanges
+    previous: Counter[str] | None
+    current: CurrentTotals
+    parts: tuple[SourcePart, ...]
+
+
 class DigestReader:
     """Reads the contents of digests from a ledger, for the families of the deployment."""
 
@@ -121,16 +137,21 @@ class DigestReader:
         include_details: bool,
         include_outputs: bool = False,
     ) -> None:
-        self._ledger = ledger
-        self._families = families
-        self._sync_minutes = sync_minutes
+        self.ledger = ledger
+        self.families = families
+        self.sync_minutes = sync_minutes
         self._include_details = include_details
         self._include_outputs = include_outputs
 
     def earliest_change(self, end: str) -> str | None:
         """Return the time of the first change before `end`."""
-        firsts = (next(self._ledger.changes(f, "0", end), None) for f in self._families)
+        firsts = (next(self.ledger.changes(f, "0", end), None) for f in self.families)
         return min((change.observed_at for change in firsts if change), default=None)
+
+    def first_start(self, end: str, known: str | None) -> str:
+        """Return the start of the first window."""
+        del known  # an older change can have been observed since
+        return first_start(end, self.earliest_change(end))
 
     def read(
         self, window: Window, now: datetime, *, first_start: str | None, covers_gap: bool
@@ -139,36 +160,43 @@ class DigestReader:
 
         `first_start` is the start of the ledger's first window; earlier windows have no counts to compare.
         """
-        ledger = self._ledger
-        changes, by_source = gather_by_source(self._changes(window), ledger.scope, MOST_SHOWN)
-        before = window.before()
-        comparable = first_start is not None and first_start <= before.start
+        ledger = self.ledger
+        changes, by_source = gather_by_source(self.changes(window), ledger.scope, MOST_SHOWN)
+        comparable = first_start is not None and first_start <= window.before().start
         states = ledger.states()
-        current = read_current_totals(ledger, self._families, states, now)
-        as_of = oldest({family: state.as_of for family, state in states.items()}, self._families)
-        lists = _lists(changes, current)
+        current = read_current_totals(ledger, self.families, states, now)
+        as_of = oldest({family: state.as_of for family, state in states.items()}, self.families)
         parts = self._parts(by_source, current, states, now)
-        shown = [part for part in parts if part.notable][:MOST_SHOWN]
+        stale = is_stale(as_of, self.sync_minutes, now) or any(part.stale for part in parts)
+        previous = self._counts(window.before()) if comparable else None
+        read = Read(window, now, as_of, stale, changes, previous, current, parts)
+        return self.digest_of(read, covers_gap=covers_gap)
+
+    def digest_of(self, read: Read, *, covers_gap: bool, source: str | None = None) -> Digest:
+        """Return the digest of what was read, of all sources or of one."""
+        lists = _lists(read.changes, read.current)
+        shown = [part for part in read.parts if part.notable][:MOST_SHOWN]
         troubled = [lists["failed"], lists["partial_success"]]
         troubled += [each for part in shown for each in (part.failed, part.partial_success)]
         named = [*lists.values(), *troubled, *(part.long_running for part in shown)]
         return Digest(
-            scope=ledger.scope,
-            families=self._families,
-            window=window,
-            now=rfc3339(now),
-            as_of=as_of,
-            stale=is_stale(as_of, self._sync_minutes, now) or any(part.stale for part in parts),
+            scope=self.ledger.scope,
+            families=self.families,
+            window=read.window,
+            now=rfc3339(read.now),
+            as_of=read.as_of,
+            stale=read.stale,
             covers_gap=covers_gap,
-            counts=few_statuses(changes.counts),
-            previous=self._counts(before) if comparable else None,
-            totals=few_statuses(current.totals),
-            changed_families=tuple(f for f in self._families if f in changes.families),
+            counts=few_statuses(read.changes.counts),
+            previous=read.previous,
+            totals=few_statuses(read.current.totals),
+            changed_families=tuple(f for f in self.families if f in read.changes.families),
             details=self._of_rows(named, _details_of) if self._include_details else {},
-            processed=current.processed,
+            processed=read.current.processed,
             outputs=self._outputs(troubled) if self._include_outputs else {},
-            sources=parts,
-            configured=frozenset(ledger.sources),
+            sources=read.parts,
+            configured=frozenset(self.ledger.sources),
+            source=source,
             **lists,
         )
 
@@ -182,27 +210,27 @@ class DigestReader:
         """Return what there is to say of each source; nothing when all jobs are of the own one and always were."""
         long_running: dict[str, list[JobFacts]] = {}
         for job in current.long_running.jobs():
-            long_running.setdefault(job.source or self._ledger.scope, []).append(job)
+            long_running.setdefault(job.source or self.ledger.scope, []).append(job)
         active = current.active_by_source
-        if not self._ledger.is_shared and {*changes, *active} <= {self._ledger.scope}:
+        if not self.ledger.is_shared and {*changes, *active} <= {self.ledger.scope}:
             return ()
-        sources, families = self._ledger.sources, self._families
+        sources, families = self.ledger.sources, self.families
         reading = SourceReading(sources, families, states, changes, active, long_running)
-        return reading.parts(self._sync_minutes, now)
+        return reading.parts(self.sync_minutes, now)
 
-    def _changes(self, window: Window) -> Iterable[Change]:
+    def changes(self, window: Window) -> Iterable[Change]:
         """Stream the changes of all families in the order of observation.
 
         A first fill announces no changes for the jobs that it finds. Those that have ended count as a change
         at their EndTime, so that the first digest has them.
         """
-        streams = (self._ledger.changes(f, window.start, window.end) for f in self._families)
-        unseen = self._ledger.ended_unseen(window.start, window.end)
-        ours = (change for change in unseen if change.family in self._families)
+        streams = (self.ledger.changes(f, window.start, window.end) for f in self.families)
+        unseen = self.ledger.ended_unseen(window.start, window.end)
+        ours = (change for change in unseen if change.family in self.families)
         return heapq.merge(*streams, ours, key=lambda change: change.observed_at)
 
     def _counts(self, window: Window) -> Counter[str]:
-        return few_statuses(Counter(change.status or NO_STATUS for change in self._changes(window)))
+        return few_statuses(Counter(change.status or NO_STATUS for change in self.changes(window)))
 
     def _outputs(self, troubled: Iterable[JobList]) -> dict[JobFacts, Output]:
         """Return what the troubled jobs processed that a person reads of."""
@@ -215,12 +243,12 @@ class DigestReader:
     ) -> dict[JobFacts, T]:
         """Return what `read` finds in the rows of the listed jobs, as far as they exist."""
         keys = {
-            job: (self._ledger.partition(job.family), job.sort_key)
+            job: (self.ledger.partition(job.family), job.sort_key)
             for listed in lists
             for job in listed.jobs
         }
         wanted = [{"PK": partition, "SK": key} for partition, key in dict.fromkeys(keys.values())]
-        found = dict(readable(self._ledger.table.batch_get(wanted), read))
+        found = dict(readable(self.ledger.table.batch_get(wanted), read))
         return {job: found[key] for job, key in keys.items() if key in found}
 
 

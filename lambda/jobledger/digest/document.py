@@ -11,6 +11,7 @@ from jobledger.digest.content import Digest
 from jobledger.digest.parts import MOST_SHOWN, JobList, SourcePart
 from jobledger.digest.shortlists import age_of
 from jobledger.ledger.job_facts import JobFacts, duration_of
+from jobledger.sources import place_of
 from jobledger.totals.summary import every_status
 
 VERSION = "1"
@@ -72,7 +73,7 @@ def _entries(digest: Digest, name: str, board_of: BoardOf) -> Iterator[dict[str,
 def _entry_of_source(part: SourcePart) -> dict[str, Any]:
     """Return what there is to say of a source. Of its statuses, it has those that jobs reached."""
     entry = {
-        **_place(part.source),
+        **place_of(part.source),
         "Verdict": part.verdict.value,
         "AsOf": part.as_of,
         "LastError": part.error,
@@ -84,18 +85,13 @@ def _entry_of_source(part: SourcePart) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value is not None or key == "AsOf"}
 
 
-def _place(source: str) -> dict[str, str]:
-    account, _, region = source.partition("/")
-    return {"Account": account, "Region": region}
-
-
 def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
     """Return one job as an entry of the list `name`, without unknown members."""
     details, output = digest.details.get(job), digest.outputs.get(job)
     source, shared = digest.source_of(job), bool(digest.sources or job.source)
     entry = {
         "JobId": job.job_id,
-        **(_place(source) if shared else {}),
+        **(place_of(source) if shared else {}),
         "Family": job.family.value,
         "JobStatus": job.status,
         "SubmitTime": job.submit_time,

@@ -15,9 +15,9 @@ _LONGEST_ERROR = 64
 
 
 def stale_sources(digest: Digest) -> str:
-    """Return which sources are stale, and for how long; empty in a ledger without other sources."""
+    """Return which sources are stale, and for how long; empty for a digest of one source."""
     stale = [part for part in digest.sources if part.stale]
-    if not stale:
+    if digest.source or not stale:
         return ""
     names = [part.source for part in stale[:_MOST_NAMED]]
     if len(stale) > _MOST_NAMED:
@@ -28,8 +28,8 @@ def stale_sources(digest: Digest) -> str:
 
 
 def changed_sources(digest: Digest) -> str:
-    """Return how many sources had changes; empty in a ledger without other sources."""
-    if not digest.sources:
+    """Return how many sources had changes; empty for a digest of one source."""
+    if digest.source or not digest.sources:
         return ""
     changed = sum(bool(part.counts.total()) for part in digest.sources)
     return f" Changes in {changed:,} of {_sources(len(digest.sources))}."

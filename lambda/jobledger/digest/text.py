@@ -75,10 +75,11 @@ def subject(digest: Digest, options: TextOptions) -> str:
         parts.insert(0, "STALE")
     start, end = (_local(time, options).date() for time in (digest.window.start, digest.window.end))
     dates = f"{start} to {end}" if digest.covers_gap else str(end)
-    said = f"[job-ledger] {', '.join([*parts, dates])}"
+    mark = f"[job-ledger] {digest.source}:" if digest.source else "[job-ledger]"
+    said = f"{mark} {', '.join([*parts, dates])}"
     while len(said) > MAX_SUBJECT:
         parts.pop()  # the least urgent
-        said = f"[job-ledger] {', '.join([*parts, dates])}"
+        said = f"{mark} {', '.join([*parts, dates])}"
     return said
 
 
@@ -122,7 +123,9 @@ def _since(digest: Digest) -> str:
     since = "has no known sync with Comprehend Medical"
     if digest.as_of is not None:
         since = f"last synced with Comprehend Medical {age(digest.as_of, digest)} ago"
-    return f"the ledger {since}; it may not include recent changes."
+    return (
+        f"the {'source' if digest.source else 'ledger'} {since}; it may not include recent changes."
+    )
 
 
 def _rest(digest: Digest) -> str:
@@ -148,6 +151,8 @@ def look_closer(digest: Digest, options: TextOptions) -> tuple[str, ...]:
         return ()
     families = {job.family.value for job in troubled}
     parameters = [("Family", families.pop() if len(families) == 1 else "ALL")]
+    if digest.source:
+        parameters += [("Account", digest.account), ("Region", digest.region)]
     if digest.failed.total:
         parameters.append(("JobStatus", JobStatus.FAILED.value))
     if digest.partial_success.total:
@@ -159,7 +164,7 @@ def look_closer(digest: Digest, options: TextOptions) -> tuple[str, ...]:
         first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
     url = f"{options.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
-    return open_page(troubled[0].job_id), signed_request(digest.region, url)
+    return open_page(troubled[0].job_id), signed_request(_region_of_ledger(digest), url)
 
 
 def _closer_look(digest: Digest, options: TextOptions) -> list[str]:
@@ -242,10 +247,15 @@ def _window(digest: Digest, options: TextOptions) -> list[str]:
     return lines
 
 
+def _region_of_ledger(digest: Digest) -> str:
+    return digest.scope.partition("/")[2]
+
+
 def _how_to_stop(digest: Digest) -> list[str]:
     return [
         *wrapped(
-            f"Job Ledger of account {digest.account} in {digest.region}. To stop these e-mails, use"
+            f"Job Ledger of account {digest.scope.partition('/')[0]} in {_region_of_ledger(digest)}"
+            f"{f', source {digest.source}' if digest.source else ''}. To stop these e-mails, use"
             " the link below. To get them at another time, or only when something changed or needs"
             " you: cdk deploy with -c digestSchedule=... or -c digestWhen=..."
         ),
