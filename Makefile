@@ -41,8 +41,9 @@ check-template:
 	$(SETUP) app dev node
 	@echo 'cdk synth, cfn-lint'
 	@$(BIN)/cdk synth --quiet --output .local/check/cdk.out $(CDK_ARGS)
+	@$(BIN)/cdk synth --quiet --output .local/check/member -c hub=111122223333
 	@# W3005: CDK writes dependencies out that CloudFormation would find by itself.
-	@$(BIN)/cfn-lint --include-checks I --ignore-checks W3005 -- .local/check/cdk.out/*.template.json
+	@$(BIN)/cfn-lint --include-checks I --ignore-checks W3005 -- .local/check/cdk.out/*.template.json .local/check/member/*.template.json
 
 check-security:
 	$(SETUP) app dev node audit

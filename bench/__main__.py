@@ -49,6 +49,7 @@ def _rows(place: Place) -> Iterator[Row]:
     yield from measures.handlers_alone(place)
     yield from measures.bundle_sizes()
     yield from measures.sizes(place)
+    yield from measures.sources(place)
     yield from measures.first_fill(place)
     yield from measures.limited_fill(place)
     for jobs, goal in cost.GOALS.items():

@@ -192,6 +192,15 @@ def sizes(place: Place) -> Iterator[Row]:
             yield Row(f"{measure}: processor time", ratio, goal, detail=detail)
 
 
+def sources(place: Place) -> Iterator[Row]:
+    """Measure the reads of a ledger of 100 sources beside one source's, and a minute of its syncs."""
+    say("reads and syncs of 100 sources")
+    for module in ("bench.sources", "bench.minute"):
+        with _worker(place, module, [place.bundle, ROOT]) as worker:
+            for line in worker.communicate()[0].splitlines():
+                yield Row(**json.loads(line))
+
+
 def first_fill(place: Place) -> Iterator[Row]:
     """Measure the first fill of a large account beside its List calls."""
     ours, bare, growth = [], [], 0.0

@@ -62,7 +62,8 @@ class Wire:
         rows = answer.get("ScannedCount", 0) + ("Item" in answer)
         rows += sum(map(len, answer.get("Responses", {}).values()))
         body = Raw(json.dumps(answer).encode())
-        time.sleep(self._delay)
+        if self._delay:
+            time.sleep(self._delay)
         with self._lock:
             self.calls += 1
             self.rows += rows

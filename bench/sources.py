@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,16 @@ def measures(sources: int, jobs: int) -> Iterator[Found]:
             "GET /summary": lambda ledger: ledger.call("/summary", Family="ALL"),
             "digest of 100 changes": SourcesLedger.digest,
             "GET /board": lambda ledger: ledger.call("/board"),
+            "page of 10 that reads AsOf": _page_with_as_of,
         }
         for name, read in others.items():
             yield from _other(many, one, name, read)
+
+
+def _page_with_as_of(ledger: SourcesLedger) -> None:
+    """Read a page when the AsOf in memory is too old."""
+    ledger.now += timedelta(seconds=6)
+    ledger.call("/jobs")
 
 
 def _page(

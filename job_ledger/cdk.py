@@ -5,7 +5,8 @@
     nightly = ComprehendMedicalJobLookup(self, "Nightly", job_name="nightly-notes", wait_minutes=30)
     CfnOutput(self, "Codes", value=nightly.output_s3_uri)
 
-The stack JobLedger, in the same account and region, answers. Needs the extra: `pip install job-ledger[cdk]`.
+The stack JobLedger, in the same account and region, answers; docs/sources.md has how it answers stacks elsewhere.
+Needs the extra: `pip install job-ledger[cdk]`.
 
 Arguments are checked at synth: a wrong one is a ValueError that says what is allowed. A token of CDK, for example a
 parameter of the stack, is passed on, and checked in the deployment.
@@ -44,6 +45,8 @@ class ComprehendMedicalJobLookup(Construct):
         job_status: JobStatus | Sequence[JobStatus] | None = None,
         submit_time_after: str | datetime | None = None,
         submit_time_before: str | datetime | None = None,
+        account: str | Sequence[str] | None = None,
+        region: str | Sequence[str] | None = None,
         select: Literal["newest", "oldest", "only"] | None = None,
         must_exist: bool | Literal["true", "false"] = True,
         wait_minutes: float | str = 0,
@@ -51,11 +54,11 @@ class ComprehendMedicalJobLookup(Construct):
         name: str | None = None,
         service_token: str | None = None,
     ) -> None:
-        """Look up a job by these filters. `wait_minutes`: wait up to 120 minutes for a matching job.
+        """Look up a job by these filters; `account` and `region` are for a ledger of several. `wait_minutes`: wait up to 120 minutes for a matching job.
 
         A new value of `refresh` looks up the job again. `name`: the setting `name` of the deployment that answers,
         if it has one. `service_token`: its output LookupServiceToken, if that is not to be read from its SSM
-        parameter.
+        parameter, which another account cannot do.
         """
         super().__init__(scope, construct_id)
         given = {
@@ -65,6 +68,8 @@ class ComprehendMedicalJobLookup(Construct):
             "JobStatus": read.choices("job_status", job_status, JobStatus),
             "SubmitTimeAfter": read.time("submit_time_after", submit_time_after),
             "SubmitTimeBefore": read.time("submit_time_before", submit_time_before),
+            "Account": read.accounts("account", account),
+            "Region": read.regions("region", region),
             "Select": read.choice("select", select, ("newest", "oldest", "only")),
             "Refresh": refresh,
         }

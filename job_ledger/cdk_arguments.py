@@ -6,7 +6,7 @@ Values of `cdk deploy -c key=value` are text, so booleans and numbers may be tex
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -21,6 +21,8 @@ _TIME = re.compile(
     r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d))?", re.ASCII
 )
 _EPOCH_SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", re.ASCII)
 _DEPLOYMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 
 
@@ -36,14 +38,41 @@ def is_token(value: Any) -> bool:
 
 def choices(argument: str, values: Any, allowed: Any) -> str | list[str] | None:
     """Return one or more of the values of a Literal type, as they were given: `a,b` is also a list."""
+    known = get_args(allowed)
+    return _several(argument, values, known, lambda text: choice(argument, text, known))
+
+
+def accounts(argument: str, values: Any) -> str | list[str] | None:
+    """Return one or more account ids, as they were given."""
+    return _matching(argument, values, _ACCOUNT, "account ids of 12 digits")
+
+
+def regions(argument: str, values: Any) -> str | list[str] | None:
+    """Return one or more names of regions, as they were given."""
+    return _matching(argument, values, _REGION, "regions such as us-east-1")
+
+
+def _matching(
+    argument: str, values: Any, pattern: re.Pattern[str], rule: str
+) -> str | list[str] | None:
+    def check(text: str) -> None:
+        if not (is_token(text) or pattern.fullmatch(text)):
+            raise _wrong(argument, text, [rule])
+
+    return _several(argument, values, [rule], check)
+
+
+def _several(
+    argument: str, values: Any, allowed: Sequence[str], check: Callable[[str], object]
+) -> str | list[str] | None:
     if values is None or is_token(values):
         return values  # type: ignore[no-any-return] # a token
     texts = [values] if isinstance(values, str) else list(values)
     if not texts:
-        raise _wrong(argument, values, get_args(allowed))
+        raise _wrong(argument, values, allowed)
     for text in texts:
         for one in [text] if is_token(text) else str(text).split(","):
-            choice(argument, one.strip(), get_args(allowed))
+            check(one.strip())
     return values if isinstance(values, str) else texts
 
 

@@ -139,6 +139,8 @@ class OldestActive(TypedDict, total=False):
     JobStatus: str
     SubmitTime: str
     AgeSeconds: float
+    Account: str
+    Region: str
 
 
 class ProcessedFiles(TypedDict):

@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 
-from local.deployment import REGION
+from local.comprehend_medical.sources import OWN_SOURCE
 from local.options import ROOT
 from local.processes import LocalError
 
@@ -33,12 +33,14 @@ class Session:
         self._aws_endpoint = aws_endpoint
         self._common: dict[str, str] = {}
 
-    def client(self, service: str, endpoint: str | None = None) -> Any:
+    def client(self, service: str, endpoint: str | None = None, source: str = OWN_SOURCE) -> Any:
+        """Return a client with the credentials and the region of a source."""
+        account, _, region = source.partition("/")
         return boto3.client(
             service,
             endpoint_url=endpoint or self._aws_endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
+            region_name=region,
+            aws_access_key_id=account,
             aws_secret_access_key="test",
         )
 
@@ -47,11 +49,13 @@ class Session:
 
         The emulator only requires some Authorization header, which protects nothing and excludes browsers
         and plain curl. The deployed template is unchanged: in AWS every method has IAM authorization.
-        Signed requests work as well.
+        Signed requests work as well. The API's policy, which only the deployment with SOURCES enforces, is removed.
         """
         gateway = self.client("apigateway")
         api = self._api_url.split("/")[4]
         pages = gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"])
+        without_policy = {"op": "replace", "path": "/policy", "value": ""}
+        gateway.update_rest_api(restApiId=api, patchOperations=[without_policy])
         change = {"op": "replace", "path": "/authorizationType", "value": "NONE"}
         for resource in (resource for page in pages for resource in page["items"]):
             for method in resource.get("resourceMethods", {}):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from botocore import xform_name
 
@@ -22,6 +23,7 @@ ALERT_SECONDS = 180.0
 SYNC_AGAIN_SECONDS = 5.0
 # A job's manifest is read when its end arrives through the stream.
 OUTPUT_SECONDS = 60.0
+SOURCES_SECONDS = 60.0
 READ_DAYS = 30
 READS_MANIFESTS = "OutputsFunctionName"
 """The stack's output, which it has with the setting outputBuckets only."""
@@ -36,12 +38,18 @@ class Story:
     """
 
     def __init__(
-        self, session: Session, mail: Path, comprehend_endpoint: str | None, check: Check
+        self,
+        session: Session,
+        mail: Path,
+        comprehend_endpoint: str | None,
+        check: Check,
+        sources: Sequence[str] = (),
     ) -> None:
         self._session = session
         self._mail = mail
         self._comprehend_endpoint = comprehend_endpoint
         self._check = check
+        self._sources = sources
         self._failing = ""
         self._in_part = ""
         self._synced = time.monotonic()
@@ -52,6 +60,8 @@ class Story:
         yield from self._requests()
         if self._comprehend_endpoint:
             yield from self._start_jobs(self._comprehend_endpoint)
+            if self._sources:
+                yield from self._start_in_sources(self._comprehend_endpoint)
             if READS_MANIFESTS in self._session.outputs:
                 yield self._read_manifests()
         yield f"A digest of the last day, as {ADDRESS} gets it:\n\n{self._digest()}"
@@ -87,13 +97,34 @@ class Story:
         lines = []
         for number, name in enumerate(names):
             family = families[number % len(families)]
-            operation = start_of(family)
-            job_id = getattr(client, operation)(**job_named(name))["JobId"]
+            job_id = started(client, family, name)
             if name == WILL_END_IN_PART:
                 self._in_part = family
-            lines.append(f"{operation.replace('_', '-')} --job-name {name}: {job_id}")
+            lines.append(f"{start_of(family).replace('_', '-')} --job-name {name}: {job_id}")
         self._failing = job_id
         yield "Four jobs are started, as with `aws comprehendmedical`:\n" + "\n".join(lines)
+
+    def _start_in_sources(self, endpoint: str) -> Iterator[str]:
+        """Start a job in each source, and wait until the API lists all of them."""
+        family, name = self._session.families()[0], "in-each-source"
+        lines = [
+            f"{source}: {started(self._session.client('comprehendmedical', endpoint, source), family, name)}"
+            for source in self._sources
+        ]
+        yield f"A job {name} is started in each source:\n" + "\n".join(lines)
+        asked = {"Family": family, "JobName": name}
+        deadline = time.monotonic() + SOURCES_SECONDS
+        while True:
+            self._sync_again()
+            answer = self._session.request(asked)
+            found = len(answer["ComprehendMedicalAsyncJobPropertiesList"])
+            if found == len(lines) or time.monotonic() > deadline:
+                break
+            time.sleep(1)
+        yield self._session.exchange(asked, answer)
+        account, _, region = self._sources[-1].partition("/")
+        asked |= {"Account": account, "Region": region}
+        yield self._session.exchange(asked, self._session.request(asked))
 
     def _read_manifests(self) -> str:
         """Let the manifests of the jobs be read that ended before the deployment."""
@@ -167,6 +198,12 @@ def start_of(family: str) -> str:
     """Return the client's method that starts a job of a family."""
     starts = {op.family: name for name, op in OPERATIONS.items() if op.verb is Verb.START}
     return str(xform_name(starts[Family(family)]))
+
+
+def started(client: Any, family: str, name: str) -> str:
+    """Start a job; return its id."""
+    job_id: str = getattr(client, start_of(family))(**job_named(name))["JobId"]
+    return job_id
 
 
 def job_named(name: str) -> dict[str, object]:

@@ -36,7 +36,11 @@ class Lookup(Construct):
             deployment,
             handler="jobledger.handlers.lookup.on_event",
             description="Job Ledger: validates the properties of a look-up",
-            environment={name: environment[name] for name in ("FAMILIES", "KEY_ARN")},
+            environment={
+                name: value
+                for name, value in environment.items()
+                if name in ("FAMILIES", "KEY_ARN", "SOURCES")
+            },
         )
         allow(on_event.own_role, "EncryptProperties", ["kms:Encrypt"], [key.key_arn])
         is_complete = self.is_complete = _function(

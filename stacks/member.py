@@ -28,7 +28,6 @@ class JobLedgerMemberStack(Stack):
             description="Job Ledger: lets the ledger of another account list this account's Comprehend Medical jobs",
             synthesizer=BootstraplessSynthesizer(),
         )
-        self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
         member = Construct(self, "Member")
         hub_role = f"arn:{Aws.PARTITION}:iam::{hub}:role/{sync_role_name(settings)}"
         said = external_id(settings, hub)

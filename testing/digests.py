@@ -16,7 +16,8 @@ import jsonschema_rs
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
-from jobledger.digest.content import Digest, JobList
+from jobledger.digest.content import Digest
+from jobledger.digest.parts import JobList
 from jobledger.digest.run import Dependencies, assemble, run
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window
@@ -26,6 +27,7 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.service import TERMINAL, Family
 from jobledger.sns import Notification, Notifier
+from jobledger.sources import in_environment
 from jobledger.times import rfc3339
 from testing.builders import agree
 from testing.memory_dynamodb import MemoryDynamoDB, error
@@ -163,7 +165,10 @@ class DigestWorld:
         self.slept = 0.0
         self.sleep = sleep or self._count
         table = Table(self.tables, self.environment["LEDGER_TABLE_NAME"])
-        self.ledger = Ledger(table, SCOPE, lambda: self.now)
+        with mock.patch.dict(os.environ, self.environment):
+            sources = in_environment()
+        self.ledger = Ledger(table, SCOPE, lambda: self.now, sources)
+        self.dead: set[str] = set()
         self.dependencies = self.assembled()
         self.agree()
 
@@ -176,8 +181,10 @@ class DigestWorld:
         self.slept += seconds
 
     def agree(self) -> None:
-        """The service and the ledger agree now, for every family."""
-        agree(self.ledger, rfc3339(self.now))
+        """The service and the ledger agree now, for every family of every source that is not dead."""
+        for source in self.ledger.sources:
+            if source not in self.dead:
+                agree(self.ledger.of(source), rfc3339(self.now))
 
     def forward(self, **time: float) -> None:
         self.now += timedelta(**time)
@@ -191,16 +198,22 @@ class DigestWorld:
         return run(self.dependencies, scheduled if event is None else event, context or Context())
 
     def observe(
-        self, job_id: str, status: str, family: Family = Family.SNOMEDCT, **more: Any
+        self,
+        job_id: str,
+        status: str,
+        family: Family = Family.SNOMEDCT,
+        *,
+        source: str = SCOPE,
+        **more: Any,
     ) -> None:
-        """The sync finds a job; without times it was submitted an hour ago, and ended now."""
+        """The sync of a source finds a job; without times it was submitted an hour ago, and ended now."""
         properties: dict[str, Any] = {"JobId": job_id, "JobStatus": status}
         properties |= {"SubmitTime": self.now - timedelta(hours=1)} | more
         if status in TERMINAL:
             properties.setdefault("EndTime", self.now)
         job = job_from_service(family, properties)
         assert job is not None
-        self.ledger.record(family, [job], rfc3339(self.now), announce_new=True)
+        self.ledger.of(source).record(family, [job], rfc3339(self.now), announce_new=True)
 
 
 def refusal(code: str, status: int, *, attempts: int = 1) -> ClientError:
@@ -223,7 +236,7 @@ def check_schema(digest: dict[str, Any]) -> None:
     """Check that a digest is as docs/digest.schema.json says, with every member."""
     schema = json.loads((Path(__file__).parents[1] / "docs" / "digest.schema.json").read_text())
     jsonschema_rs.validator_for(schema).validate(digest)
-    assert digest.keys() | {"Processed"} == schema["properties"].keys()
+    assert digest.keys() | {"Processed", "Sources"} == schema["properties"].keys()
 
 
 def machine(notification: Notification) -> dict[str, Any]:

@@ -22,8 +22,8 @@ INDEXES = {
     "ByStatus": ("StatusKey", "SK"),
     "ByName": ("NameKey", "SK"),
     "ByNameAndStatus": ("NameStatusKey", "SK"),
-    "BySource": ("SourceKey", "SK"),
     "ById": ("IdKey", None),
+    "BySource": ("SourceKey", "SK"),
 }
 _INDEX_KEYS = [key for key, _ in INDEXES.values()]
 # A ledger of 350,000 jobs takes a fifth of this: what calls more often does not end.

@@ -1,14 +1,16 @@
 """Five digests of the kind that a reader gets, and one with the details of jobs."""
 
 from collections import Counter
+from typing import Any
 
 from msgspec.structs import replace
 
 from jobledger.digest.content import Details, Digest
+from jobledger.digest.parts import SourcePart
 from jobledger.digest.windows import Window
 from jobledger.service import Family
 from testing.builders import job_facts
-from testing.digests import a_digest, ago, listed
+from testing.digests import SCOPE, a_digest, ago, listed
 
 _COMPLETED = [
     job_facts(n, "COMPLETED", submit_time=ago(n % 20 + 1.5), end_time=ago(n % 20 + 1.2))
@@ -77,12 +79,58 @@ def _many() -> Digest:
     )
 
 
+def a_part(source: str = SCOPE, **more: Any) -> SourcePart:
+    """What there is to say of a source on a quiet day, and otherwise."""
+    none = listed([])
+    quiet = SourcePart(source, ago(0.01), False, None, False, Counter(), none, none, none, 0)
+    return replace(quiet, **more)
+
+
+def several_sources() -> Digest:
+    """Jobs of two sources failed, a third source does not sync, and two are quiet."""
+    member, other = (f"444455556666/{region}" for region in ("eu-west-1", "us-east-1"))
+    failed = [
+        replace(job, source=source)
+        for job, source in zip(_FAILED, (member, None, member), strict=True)
+    ]
+    in_part = [
+        replace(
+            job_facts(60, "PARTIAL_SUCCESS", submit_time=ago(6), end_time=ago(5.1)), source=member
+        )
+    ]
+    long = [replace(_LONG[0], source=other)]
+    parts = (
+        a_part(
+            member,
+            counts=Counter(FAILED=2, PARTIAL_SUCCESS=1, COMPLETED=30),
+            failed=listed([failed[0], failed[2]]),
+            partial_success=listed(in_part),
+        ),
+        a_part(counts=Counter(FAILED=1, COMPLETED=11), failed=listed([failed[1]]), active=2),
+        a_part(other, long_running=listed(long), active=1),
+        a_part("777788889999/us-east-1", as_of=ago(3), stale=True, error="AccessDenied"),
+        a_part("777788889999/us-west-2"),
+    )
+    return replace(
+        _attention(),
+        as_of=ago(3),
+        stale=True,
+        failed=listed(failed),
+        partial_success=listed(in_part),
+        long_running=listed(long),
+        active=listed([*long, *_ACTIVE]),
+        sources=parts,
+        configured=frozenset(part.source for part in parts),
+    )
+
+
 TYPICAL = {
     "nothing-happened": a_digest,
     "quiet-day": _quiet,
     "failures": _attention,
     "after-an-outage": _many,
     "stale": lambda: replace(_quiet(), stale=True, as_of="2026-11-23T01:42:10.000Z"),
+    "several-sources": several_sources,
     "with-details": lambda: replace(
         _attention(),
         details={

@@ -41,6 +41,17 @@ def job_id_of(sort_key: str) -> str:
     return untagged(sort_key).partition("#")[2]
 
 
+def place_of(source: str) -> dict[str, str]:
+    """Return a source, `account/region`, as the members of a JSON document."""
+    account, _, region = source.partition("/")
+    return {"Account": account, "Region": region}
+
+
+def series_key(scope: str, source: str | None) -> str:
+    """Return the sort key of the state of the digests of a ledger, or of one of its sources."""
+    return f"{scope}#{source}" if source else scope
+
+
 def in_environment() -> tuple[str, ...]:
     """Return the sources of SOURCES, the own one first; empty without the setting `sources`.
 

@@ -3,6 +3,7 @@
 In this format, text order is time order from year 1 to year 9999, so sort keys use it.
 """
 
+import functools
 from datetime import UTC, datetime, timedelta
 
 _LENGTH = len("2026-11-23T08:00:00.000Z")
@@ -63,7 +64,13 @@ def known(time: str | None, now: datetime, ahead: timedelta = timedelta(0)) -> s
     `ahead` is how far ahead a right clock sets the time. Apply this to each stored time before it is compared
     with the clock.
     """
-    return None if time is None or time > rfc3339(now + ahead + CLOCK_SKEW) else time
+    return None if time is None or time > _latest(now, ahead) else time
+
+
+@functools.lru_cache(maxsize=8)
+def _latest(now: datetime, ahead: timedelta) -> str:
+    # A read compares each of hundreds of rows with the same time.
+    return rfc3339(now + ahead + CLOCK_SKEW)
 
 
 def later_than(last: str | None, now: datetime) -> str:

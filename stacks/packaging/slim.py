@@ -1,6 +1,6 @@
 """Removes from the bundle what Lambda would unpack and never read.
 
-botocore describes 400 services; the functions call a few operations of eight. With only their descriptions,
+botocore describes 400 services; the functions call a few operations of nine. With only their descriptions,
 uncompressed and without documentation, clients are created faster and the bundle is less than half as large
 (docs/performance.md has the figures).
 """
@@ -34,6 +34,7 @@ OPERATIONS = {
     "s3": ("GetObject",),
     "sns": ("Publish",),
     "sqs": ("DeleteMessageBatch", "ReceiveMessage", "SendMessage"),
+    "sts": ("AssumeRole",),
 }
 SERVICES = tuple(OPERATIONS)
 

@@ -51,6 +51,15 @@ def test_it_needs_no_aws_git_or_docker_and_reports_unknown_context_keys(synth, t
     assert said in done.stderr
 
 
+def test_with_hub_it_makes_the_stack_of_a_member_for_any_region_and_no_bundle(synth, tmp_path):
+    done = synth(region="eu-central-1", hub="111122223333", digestWhen="changes")
+    assert done.returncode == 0, done.stderr
+    made = [path.name for path in (tmp_path / "cdk.out").glob("*.template.json")]
+    assert made == ["JobLedgerMember.template.json"]
+    assert not list((tmp_path / "cdk.out").glob("asset.*"))
+    assert "these are ignored: digestWhen\n" in done.stderr
+
+
 def test_all_bad_settings_are_reported_at_once_in_a_line_each(synth):
     done = synth(syncMinutes="0", digestEmail="a@example.org", families="PHI,SNOMED")
     assert done.returncode == 1

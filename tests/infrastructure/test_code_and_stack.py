@@ -27,7 +27,7 @@ FUNCTIONS = {
     "Lookup/IsComplete": "lookup",
 }
 # Read by code of the same release that is written at the same time.
-SOON = {"DIGEST_BY", "EXTERNAL_ID", "MEMBER_ROLE_NAME"}
+SOON = {"DIGEST_BY"}
 
 
 def closure(module: str) -> set[str]:

@@ -21,7 +21,13 @@ def snake(name):
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-ARGUMENTS = {snake(name): name for name in PROPERTIES}
+ARGUMENTS = {snake(name): name for name in dict.fromkeys((*PROPERTIES, "Account", "Region"))}
+SEVERAL = {
+    "family": "PHI",
+    "job_status": "FAILED",
+    "account": "111122223333",
+    "region": "us-east-1",
+}
 
 
 def template(**properties):
@@ -78,6 +84,10 @@ def test_the_token_can_be_given():
         ("submit_time_after", "2026-11-23", "2026-11-23"),
         ("submit_time_after", "1764000000.5", "1764000000.5"),
         ("submit_time_before", A_TIME, "2026-11-23T00:00:00+00:00"),
+        ("account", "011122223333", "011122223333"),
+        ("account", ("111122223333", "444455556666"), ["111122223333", "444455556666"]),
+        ("region", "us-east-1, eu-west-1", "us-east-1, eu-west-1"),
+        ("region", "us-gov-west-1", "us-gov-west-1"),
         ("select", "only", "only"),
         ("must_exist", False, "false"),
         ("wait_minutes", "30", "30"),
@@ -124,6 +134,11 @@ WRONG_WAITS = [-1, 121, float("nan"), float("inf"), True, None, "", "soon", "121
         ("job_status", "DONE", "SUBMITTED, .* or STOPPED"),
         ("job_status", "completed", r"did you mean COMPLETED\?"),
         ("job_status", ["FAILED", 5], "SUBMITTED"),
+        ("account", "11112222333", "account ids of 12 digits"),
+        ("account", [111122223333, "us-east-1"], "account ids of 12 digits"),
+        ("account", [], "account ids of 12 digits"),
+        ("region", "US-EAST-1", "regions such as us-east-1"),
+        ("region", "us-east-1,", "regions such as us-east-1"),
         ("select", "first", "newest, oldest or only"),
         ("must_exist", "False", r"true or false; did you mean false\?"),
         ("must_exist", 1, "true or false"),
@@ -160,8 +175,7 @@ def test_a_token_is_passed_on(argument):
     stack = Stack(App(), "Consumer")
     text = CfnParameter(stack, "Text")
     expected: list[tuple[Any, Any]] = [(text.value_as_string, {"Ref": "Text"})]
-    if argument in ("family", "job_status"):
-        known = "PHI" if argument == "family" else "FAILED"
+    if known := SEVERAL.get(argument):
         several = CfnParameter(stack, "Several", type="CommaDelimitedList")
         expected.append(([known, text.value_as_string], [known, {"Ref": "Text"}]))
         expected.append((several.value_as_list, {"Ref": "Several"}))

@@ -18,7 +18,7 @@ LAYERS = (
     {"alerts", "api", "board", "digest", "events", "lookup", "outputs", "sync"},
     {"stream", "totals"},
     {"idempotency", "inputs", "invoke", "ledger", "sns", "sqs"},
-    {"clients", "fitting", "jobs", "observability", "settings"},
+    {"clients", "digest_answers", "fitting", "jobs", "observability", "settings"},
     {"errors", "init_phase", "metrics", "roots", "service", "sources", "times", "wording"},
 )
 WITHIN_A_LAYER = {("board", "api"), ("jobs", "fitting")}

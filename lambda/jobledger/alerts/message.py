@@ -44,6 +44,8 @@ class Change(msgspec.Struct, frozen=True, rename="pascal"):
     family: str
     job_id: str
     job_status: str
+    account: str = ""
+    region: str = ""
     submit_time: str | None = None
     end_time: str | None = None
     observed_at: str = ""
@@ -51,13 +53,19 @@ class Change(msgspec.Struct, frozen=True, rename="pascal"):
     test: bool = False
     detail: dict[str, Any] = msgspec.field(default_factory=dict, name="detail")
 
+    @property
+    def source(self) -> str:
+        """The account and region of the job, as `account/region`."""
+        return f"{self.account}/{self.region}"
+
 
 class Place(msgspec.Struct, frozen=True):
-    """Where the jobs are; `api_url` is None when unknown."""
+    """The ledger's place; `api_url` is None when unknown. With `shared`, the jobs are of several sources."""
 
     account: str
     region: str
     api_url: str | None
+    shared: bool = False
 
 
 def parse_event(body: str) -> Change | None:
@@ -89,7 +97,7 @@ def render(
 ) -> Notification:
     """Return the message. When it is too large for SNS, the JSON leaves out changes and says how many.
 
-    `outputs` is what jobs processed, by JobId, as far as it is known.
+    `outputs` is what jobs processed, by EventId, as far as it is known.
     """
     email = _text(changes, place, now, outputs)
     kept = list(changes)
@@ -145,6 +153,9 @@ def _notification(
         "Families": _unique(change.family for change in changes),
         "JobStatuses": _unique(change.job_status for change in changes),
     }
+    if place.shared:
+        attributes["Accounts"] = _all(change.account for change in changes)
+        attributes["Regions"] = _all(change.region for change in changes)
     if changes[0].test:
         document["Test"] = True
         attributes["Test"] = "true"
@@ -163,13 +174,17 @@ def _entry(
 ) -> dict[str, Any]:
     """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
     page = board_page(place.api_url, change.job_id) if number < _MOST_LISTED else None
-    output = outputs.get(change.job_id)
+    output = outputs.get(change.event_id)
     processed = {"Processed": output.facts()} if output else {}
     return dict(change.detail) | processed | ({"Board": page} if page else {})
 
 
 def _unique(values: Iterator[str]) -> tuple[str, ...]:
-    return tuple(sorted({_line(value) for value in values})[:_MOST_LISTED])
+    return _all(values)[:_MOST_LISTED]
+
+
+def _all(values: Iterator[str]) -> tuple[str, ...]:
+    return tuple(sorted({_line(value) for value in values}))
 
 
 def _subject(changes: Sequence[Change]) -> str:
@@ -217,7 +232,10 @@ def _text(
     statuses = _by_urgency(Counter(change.job_status for change in changes))
     paragraphs = [
         _verdict(changes),
-        *("\n".join(_section(status, changes, rfc3339(now), outputs)) for status in statuses),
+        *(
+            "\n".join(_section(status, changes, place, rfc3339(now), outputs))
+            for status in statuses
+        ),
         *([] if changes[0].test else _where_to_look(changes, place)),
         textwrap.fill(
             f"Job Ledger of account {place.account} in {place.region}. One e-mail a minute at most, for all changes"
@@ -238,15 +256,21 @@ def _where_to_look(changes: Sequence[Change], place: Place) -> list[str]:
 
 
 def _section(
-    status: str, changes: Sequence[Change], now: str, outputs: Mapping[str, Output]
+    status: str,
+    changes: Sequence[Change],
+    place: Place,
+    now: str,
+    outputs: Mapping[str, Output],
 ) -> Iterator[str]:
     found = [change for change in changes if change.job_status == status]
     yield f"{status_label(status).upper()}: {len(found):,}"
     for change in found[:_MOST_LISTED]:
         yield f"- {_line(change.family)} {_line(change.job_id)}{_ended(change, now)}"
+        if place.shared:
+            yield f"  in {_line(change.source)}"
         if change.job_name:
             yield f"  name: {_line(change.job_name)}"
-        if (output := outputs.get(change.job_id)) and output.notable:
+        if (output := outputs.get(change.event_id)) and output.notable:
             yield from textwrap.wrap(f"  {output.text}", COLUMNS, subsequent_indent="    ")
     if len(found) > _MOST_LISTED:
         yield f"- and {len(found) - _MOST_LISTED:,} more"

@@ -42,7 +42,7 @@ def connect() -> Dependencies:
         notifier=Notifier.connect(),
         topic=settings.required("ALERT_TOPIC_ARN"),
         chat_topic=os.environ.get("CHAT_TOPIC_ARN"),
-        place=Place(account, region, os.environ.get("API_URL")),
+        place=Place(account, region, os.environ.get("API_URL"), bool(configured.sources)),
         now=utc_now,
         ledger=Ledger.connect(configured, utc_now) if settings.shows_outputs() else None,
     )
@@ -96,16 +96,16 @@ def _publish(dependencies: Dependencies, changes: Sequence[Change]) -> None:
 def _outputs(
     ledger: Ledger, changes: Sequence[Change], now: Callable[[], datetime]
 ) -> dict[str, Output]:
-    """Return what the jobs processed that a person reads of, by JobId; events do not say it. A slow ledger tells of few."""
+    """Return what the jobs processed that a person reads of, by EventId; events do not say it. A slow ledger tells of few."""
     found: dict[str, Output] = {}
     until = now() + _READING
     try:
         for change in listed(changes):
             if now() > until:
                 break
-            row = ledger.find(change.job_id)
+            row = ledger.find(change.job_id, (change.source,))
             if row and (output := output_of(row)):
-                found[change.job_id] = output
+                found[change.event_id] = output
     except JobLedgerError as error:
         # The alert is worth more than this part of it.
         logger.error("outputs not read", extra={"error": error.name})

@@ -11,6 +11,7 @@ After a run is killed at any step, the next one therefore completes it with the 
 
 import base64
 import zlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -158,6 +159,16 @@ class Rows(Protocol):
         """Write a state that derives from the loaded one; None when another run was faster."""
 
 
+def read_states(table: Table, sort_keys: Iterable[str]) -> dict[str, DigestState]:
+    """Return the states of the rows that exist, read consistently, by their sort keys."""
+    rows = table.batch_get([{"PK": "digest", "SK": key} for key in sort_keys])
+    return {str(row["SK"]): _state_from(row) for row in rows}
+
+
+def _state_from(row: Row) -> DigestState:
+    return msgspec.json.decode(str(row["Digest"]), type=DigestState)
+
+
 class DigestStateRow:
     """A state row in the ledger's table."""
 
@@ -168,11 +179,7 @@ class DigestStateRow:
     def load(self) -> DigestState:
         """Return the row, read consistently; an empty state when there is none."""
         row = self._table.get({name: str(value) for name, value in self._key.items()})
-        return (
-            DigestState()
-            if row is None
-            else msgspec.json.decode(str(row["Digest"]), type=DigestState)
-        )
+        return DigestState() if row is None else _state_from(row)
 
     def save(self, state: DigestState) -> DigestState | None:
         """Write the state on the condition that the row is the one that was loaded."""

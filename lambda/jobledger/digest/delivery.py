@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from jobledger import metrics
 from jobledger.digest.claims import Claim, DigestMessages, DigestState, Rows, Sent
-from jobledger.digest.content import Digest, DigestReader, Verdict
+from jobledger.digest.content import Digest
 from jobledger.digest.message import render_messages
+from jobledger.digest.parts import Verdict
 from jobledger.digest.text import TextOptions
-from jobledger.digest.windows import Window, first_start
+from jobledger.digest.windows import Window
 from jobledger.errors import DigestInProgress, JobLedgerError, MessageInvalid, PublishRefused
 from jobledger.observability import logger, publish_metrics, step
 from jobledger.sns import Notification
@@ -55,6 +56,18 @@ class Outcome(msgspec.Struct, frozen=True):
     published: bool
 
 
+class Reader(Protocol):
+    """Reads digests of the whole ledger, or of one source."""
+
+    def first_start(self, end: str, known: str | None) -> str:
+        """Return the start of the first window; `known` is the one of an earlier attempt."""
+
+    def read(
+        self, window: Window, now: datetime, *, first_start: str | None, covers_gap: bool
+    ) -> Digest:
+        """Return the contents of the digest of a closed window. Raises LedgerUnavailable."""
+
+
 class Publish(Protocol):
     """Publishes one message at most once per key and returns its MessageId."""
 
@@ -72,7 +85,7 @@ class Topics(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct, frozen=True):
     """Runs of the digest function. `patience` is the time to wait for another run, in seconds."""
 
-    reader: DigestReader
+    reader: Reader
     options: TextOptions
     topics: Topics
     now: Callable[[], datetime]
@@ -146,7 +159,7 @@ class Delivery(msgspec.Struct, frozen=True):
     def _read_next(
         self, state: DigestState, covered: str | None, end: str, *, scheduled: bool
     ) -> Digest:
-        start = covered or first_start(end, self.reader.earliest_change(end))
+        start = covered or self.reader.first_start(end, state.first_start)
         return self._read(
             Window(start, end),
             first_start=state.first_start,

@@ -4,12 +4,14 @@ The schema is docs/digest.schema.json. Within version 1, members are only added.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from jobledger.digest.content import MOST_SHOWN, Digest, JobList
+from jobledger.digest.content import Digest
+from jobledger.digest.parts import MOST_SHOWN, JobList, SourcePart
 from jobledger.digest.shortlists import age_of
 from jobledger.ledger.job_facts import JobFacts, duration_of
+from jobledger.sources import place_of
 from jobledger.totals.summary import every_status
 
 VERSION = "1"
@@ -28,6 +30,9 @@ _AGED = frozenset({"Active", "LongRunning"})
 # every entry, the address would nearly halve the number of entries that fit.
 _FOR_A_PERSON = frozenset({"Failed", "PartialSuccess", "LongRunning"})
 _LINKED = MOST_SHOWN
+_SOURCES = "Sources"
+"""The list of all sources. It is filled first, so that no number of failed jobs hides a source."""
+_REMOVED: dict[bool, dict[str, bool]] = {False: {}, True: {"SourceRemoved": True}}
 
 BoardOf = Callable[[JobFacts], str | None]
 
@@ -38,15 +43,12 @@ def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None
     MessageStructure=json embeds it that way: in UTF-8, with every quote escaped.
     """
     totals = {name: choose(digest).total for name, choose in _LISTS.items()}
-    empty: dict[str, list[dict[str, Any]]] = {name: [] for name in _LISTS}
-    left = room - _escaped_size(_dumps(_document(digest, empty, totals)))
-    lists: dict[str, list[dict[str, Any]]] = {}
-    for name, choose in _LISTS.items():
-        lists[name] = []
-        for job in choose(digest).jobs:
-            entry = entry_of(digest, name, job)
-            if name in _FOR_A_PERSON and len(lists[name]) < _LINKED and (page := board_of(job)):
-                entry["Board"] = page
+    if digest.sources:
+        totals = {_SOURCES: len(digest.sources)} | totals
+    lists: dict[str, list[dict[str, Any]]] = {name: [] for name in totals}
+    left = room - _escaped_size(_dumps(_document(digest, lists, totals)))
+    for name in totals:
+        for entry in _entries(digest, name, board_of):
             size = _escaped_size(_dumps(entry)) + 1  # and a comma
             if size > left:
                 break
@@ -56,11 +58,40 @@ def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None
     return _dumps(_document(digest, lists, truncated))
 
 
+def _entries(digest: Digest, name: str, board_of: BoardOf) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a list."""
+    if name == _SOURCES:
+        yield from map(_entry_of_source, digest.sources)
+        return
+    for number, job in enumerate(_LISTS[name](digest).jobs):
+        entry = entry_of(digest, name, job)
+        if name in _FOR_A_PERSON and number < _LINKED and (page := board_of(job)):
+            entry["Board"] = page
+        yield entry
+
+
+def _entry_of_source(part: SourcePart) -> dict[str, Any]:
+    """Return what there is to say of a source. Of its statuses, it has those that jobs reached."""
+    entry = {
+        **place_of(part.source),
+        "Verdict": part.verdict.value,
+        "AsOf": part.as_of,
+        "LastError": part.error,
+        "Counts": dict(sorted((+part.counts).items())),
+        "Active": part.active,
+        "LongRunning": part.long_running.total,
+        **_REMOVED[part.removed],
+    }
+    return {key: value for key, value in entry.items() if value is not None or key == "AsOf"}
+
+
 def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
     """Return one job as an entry of the list `name`, without unknown members."""
     details, output = digest.details.get(job), digest.outputs.get(job)
+    source, shared = digest.source_of(job), bool(digest.sources or job.source)
     entry = {
         "JobId": job.job_id,
+        **(place_of(source) if shared else {}),
         "Family": job.family.value,
         "JobStatus": job.status,
         "SubmitTime": job.submit_time,
@@ -71,6 +102,7 @@ def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
         "JobName": details and details.name,
         "Output": details and details.output,
         "Processed": output and output.facts(),
+        **_REMOVED[shared and source not in digest.configured],
     }
     return {key: value for key, value in entry.items() if value is not None}
 
@@ -92,7 +124,7 @@ def _document(
         "Totals": every_status(digest.totals),
         **({"Processed": _processed(digest)} if digest.processed else {}),
         "Previous": None if digest.previous is None else every_status(digest.previous),
-        **{name: lists[name] for name in _IN_ORDER},
+        **{name: lists[name] for name in _IN_ORDER if name in lists},
         "Truncated": {name: count for name, count in truncated.items() if count},
     }
 
@@ -106,7 +138,10 @@ def _processed(digest: Digest) -> dict[str, dict[str, dict[str, int]]]:
 
 
 # In the reader's order: jobs that need attention, completed jobs, active jobs.
-_IN_ORDER = ("Failed", "PartialSuccess", "Completed", "Active", "LongRunning", "ExpiringSoon")
+_IN_ORDER = (
+    _SOURCES,
+    *("Failed", "PartialSuccess", "Completed", "Active", "LongRunning", "ExpiringSoon"),
+)
 
 
 def _dumps(document: object) -> str:

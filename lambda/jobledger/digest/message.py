@@ -27,6 +27,8 @@ def _notification(digest: Digest, machine: str, texts: Texts) -> Notification:
         "HasFailures": "true" if digest.has_failures else "false",
         "Version": VERSION,
     }
+    if digest.source:
+        attributes |= {"Account": digest.account, "Region": digest.region}
     if digest.changed_families:
         attributes["Families"] = tuple(family.value for family in digest.changed_families)
     return Notification(

@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 from jobledger import metrics, settings
 from jobledger.clients import session
-from jobledger.digest.claims import DigestStateRow, Sent
+from jobledger.digest.claims import Sent
 from jobledger.digest.content import DigestReader
 from jobledger.digest.delivery import Delivery, Topics, When
+from jobledger.digest.series import Series, publish_each, series_of, series_until
 from jobledger.digest.text import TextOptions
-from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, settled
+from jobledger.digest.windows import Window, asked_window, end_of_run, settled
+from jobledger.digest_answers import together
 from jobledger.errors import (
     DigestInProgress,
     IdempotencyKeyReused,
@@ -62,6 +64,8 @@ class Dependencies(msgspec.Struct, frozen=True):
 
     table: Table
     scope: str
+    by_source: bool
+    reader: DigestReader
     when: When
     delivery: Delivery
     publications: IdempotentOperation
@@ -96,7 +100,7 @@ def assemble(
         compare_bodies=True,
     )
     reader = DigestReader(
-        Ledger(table, configured.scope, now),
+        Ledger(table, configured.scope, now, configured.sources),
         configured.families,
         sync_minutes=int(settings.required("SYNC_MINUTES")),
         include_details=os.environ.get("INCLUDE_JOB_DETAILS") == "true",
@@ -113,7 +117,10 @@ def assemble(
         sleep=sleep,
     )
     when = When(os.environ.get("DIGEST_WHEN", When.ALWAYS))
-    return Dependencies(table, configured.scope, when, delivery, publications, requests)
+    by_source = os.environ.get("DIGEST_BY") == "source"
+    return Dependencies(
+        table, configured.scope, by_source, reader, when, delivery, publications, requests
+    )
 
 
 def _topics(notifier: Notifier, publications: IdempotentOperation) -> Topics:
@@ -148,11 +155,16 @@ def run(dependencies: Dependencies, event: object, context: Any) -> dict[str, An
 
 
 def _scheduled(dependencies: Dependencies, time: datetime | None) -> dict[str, Any]:
-    end = end_of_run(time, dependencies.delivery.now())
-    rows = DigestStateRow(dependencies.table, dependencies.scope)
-    outcome = dependencies.delivery.publish_next(rows, end, dependencies.when, scheduled=True)
+    delivery = dependencies.delivery
+    end = end_of_run(time, delivery.now())
+
+    def publish(series: Series) -> dict[str, Any]:
+        outcome = series.delivery.publish_next(series.rows, end, dependencies.when, scheduled=True)
+        return _result(outcome.sent) | {"Published": outcome.published}
+
+    answer = _answer(dependencies, delivery, end, publish)
     publish_metrics({metrics.DIGEST_RUNS: 1})
-    return _result(outcome.sent) | {"Published": outcome.published}
+    return answer
 
 
 def _on_demand(dependencies: Dependencies, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,20 +183,41 @@ def _publish(
     dependencies: Dependencies, window: Window | None, request: str | None
 ) -> dict[str, Any]:
     delivery = replace(dependencies.delivery, patience=_PATIENCE_ON_DEMAND)
-    if window is None:
-        # Without a key, only the window can identify a repeated call, so windows end on whole minutes. A key
-        # identifies the call itself, so its window ends now.
-        now = delivery.now()
-        rows, end = (
-            DigestStateRow(dependencies.table, dependencies.scope),
-            settled(now) if request else end_of_run(None, now),
+    if window is not None:
+        return _answer(
+            dependencies,
+            delivery,
+            window,
+            lambda series: _result(series.delivery.named(series.rows_of(window), window, request)),
         )
-        outcome = delivery.publish_next(rows, end, When.ALWAYS, scheduled=False, request=request)
+    # Without a key, only the window can identify a repeated call, so windows end on whole minutes. A key
+    # identifies the call itself, so its window ends now.
+    now = delivery.now()
+    end = settled(now) if request else end_of_run(None, now)
+
+    def publish(series: Series) -> dict[str, Any]:
+        rows, always = series.rows, When.ALWAYS
+        outcome = series.delivery.publish_next(rows, end, always, scheduled=False, request=request)
         return _result(outcome.sent)
-    rows = DigestStateRow(
-        dependencies.table, f"{dependencies.scope}#{digest_id(dependencies.scope, window)}"
-    )
-    return _result(delivery.named(rows, window, request))
+
+    return _answer(dependencies, delivery, end, publish)
+
+
+def _answer(
+    dependencies: Dependencies,
+    delivery: Delivery,
+    until: str | Window,
+    publish: Callable[[Series], dict[str, Any]],
+) -> dict[str, Any]:
+    """Publish the digest of the ledger, or those of its sources; return the answer of the function."""
+    if not dependencies.by_source:
+        return publish(Series(dependencies.table, dependencies.scope, delivery))
+    reader = dependencies.reader
+    if isinstance(until, Window):
+        series = series_of(reader, delivery, until)
+    else:
+        series = series_until(reader, delivery, until)
+    return together(publish_each(series, publish))
 
 
 def _result(sent: Sent) -> dict[str, Any]:

@@ -37,12 +37,12 @@ class Shortlist:
 
     def jobs(self) -> list[JobFacts]:
         """Return the first jobs in order."""
-        ordered = sorted(self._jobs, key=lambda job: job.job_id)
+        ordered = sorted(self._jobs, key=lambda job: (job.job_id, job.source or ""))
         return sorted(ordered, key=self._key, reverse=self._descending)[: self._limit]
 
 
-def _newest_end_first() -> Shortlist:
-    return Shortlist(lambda job: job.end_time or "", descending=True)
+def _newest_end_first(limit: int = LONGEST_LIST) -> Shortlist:
+    return Shortlist(lambda job: job.end_time or "", descending=True, limit=limit)
 
 
 class WindowChanges(msgspec.Struct):
@@ -58,17 +58,35 @@ class WindowChanges(msgspec.Struct):
     def gather(cls, changes: Iterable[Change]) -> "WindowChanges":
         """Count and list changes."""
         gathered = cls()
-        lists = {
-            JobStatus.FAILED.value: gathered.failed,
-            JobStatus.PARTIAL_SUCCESS.value: gathered.partial_success,
-            JobStatus.COMPLETED.value: gathered.completed,
-        }
         for change in changes:
-            gathered.counts[change.status or NO_STATUS] += 1
-            gathered.families.add(change.family)
-            if change.status in lists:
-                lists[change.status].add(_facts_of(change))
+            gathered.add(change)
         return gathered
+
+    def add(self, change: Change) -> None:
+        """Count and list one change."""
+        self.counts[change.status or NO_STATUS] += 1
+        self.families.add(change.family)
+        if change.status == JobStatus.COMPLETED:
+            self.completed.add(_facts_of(change))
+        elif change.status == JobStatus.FAILED:
+            self.failed.add(_facts_of(change))
+        elif change.status == JobStatus.PARTIAL_SUCCESS:
+            self.partial_success.add(_facts_of(change))
+
+
+def gather_by_source(
+    changes: Iterable[Change], own: str, limit: int
+) -> tuple[WindowChanges, dict[str, WindowChanges]]:
+    """Count and list changes altogether, and by source, of each the first `limit` jobs. `own` is the own source."""
+    together, by_source = WindowChanges(), dict[str, WindowChanges]()
+    for change in changes:
+        together.add(change)
+        source = change.source or own
+        if source not in by_source:
+            lists = (_newest_end_first(limit) for _ in range(3))
+            by_source[source] = WindowChanges(Counter(), set(), *lists)
+        by_source[source].add(change)
+    return together, by_source
 
 
 def age_of(job: JobFacts, at: str) -> float | None:
@@ -84,4 +102,5 @@ def _facts_of(change: Change) -> JobFacts:
         submit_time=change.submit_time,
         end_time=change.end_time,
         expiration_time=None,
+        source=change.source,
     )

@@ -4,32 +4,29 @@ Lines have at most 78 columns, except the API call, which stays on one line for 
 aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
-import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from jobledger.digest.content import MOST_SHOWN, Details, Digest, JobList, Verdict
-from jobledger.ledger.job_facts import JobFacts, duration_of
+from jobledger.digest.content import Digest
+from jobledger.digest.job_lines import age, ended_line, running_line, section, wrapped
+from jobledger.digest.parts import Verdict
+from jobledger.digest.source_lines import changed_sources, source_sections, stale_sources
+from jobledger.ledger.job_facts import JobFacts
 from jobledger.service import JobStatus
-from jobledger.times import parse, rfc3339, seconds_between
+from jobledger.times import parse, rfc3339
 from jobledger.wording import (
-    COLUMNS,
     MAX_SUBJECT,
     STATUS_LABELS,
     board_page,
     open_page,
-    printable,
     signed_request,
     span,
     status_label,
 )
-
-_MOST_LISTED = MOST_SHOWN
-_Line = Callable[[JobFacts, Digest], str]
 
 
 class TextOptions(msgspec.Struct, frozen=True):
@@ -78,22 +75,22 @@ def subject(digest: Digest, options: TextOptions) -> str:
         parts.insert(0, "STALE")
     start, end = (_local(time, options).date() for time in (digest.window.start, digest.window.end))
     dates = f"{start} to {end}" if digest.covers_gap else str(end)
-    said = f"[job-ledger] {', '.join([*parts, dates])}"
+    mark = f"[job-ledger] {digest.source}:" if digest.source else "[job-ledger]"
+    said = f"{mark} {', '.join([*parts, dates])}"
     while len(said) > MAX_SUBJECT:
         parts.pop()  # the least urgent
-        said = f"[job-ledger] {', '.join([*parts, dates])}"
+        said = f"{mark} {', '.join([*parts, dates])}"
     return said
 
 
 def text(digest: Digest, options: TextOptions) -> str:
     """Return the e-mail text."""
     paragraphs = (
-        [*_wrapped(verdict_sentence(digest)), *_wrapped(_rest(digest))],
+        [*wrapped(verdict_sentence(digest)), *wrapped(_rest(digest))],
         _gap(digest, options),
-        _section("FAILED", digest.failed, _ended_line, digest),
-        _section("FINISHED IN PART", digest.partial_success, _ended_line, digest),
+        *(source_sections(digest) or _troubled(digest)),
         _closer_look(digest, options),
-        _section("RUNNING UNUSUALLY LONG", digest.long_running, _running_line, digest),
+        *([] if digest.sources else [_long_running(digest)]),
         _counts(digest),
         _totals(digest),
         _processed(digest),
@@ -115,18 +112,36 @@ def verdict_sentence(digest: Digest) -> str:
         f"{number:,} {one if number == 1 else many}" for number, one, many in counts if number
     ]
     if digest.verdict is Verdict.STALE:
-        since = "has no known sync with Comprehend Medical"
-        if digest.as_of is not None:
-            since = f"last synced with Comprehend Medical {_age(digest.as_of, digest)} ago"
         found = f" Until then: {', '.join(troubles)}." if troubles else ""
-        return f"STALE: the ledger {since}; it may not include recent changes.{found}"
+        return f"STALE: {stale_sources(digest) or _since(digest)}{found}"
     if digest.verdict is Verdict.ATTENTION:
         return f"ATTENTION: {', '.join(troubles)}."
     return "OK: no action is needed."
 
 
+def _since(digest: Digest) -> str:
+    since = "has no known sync with Comprehend Medical"
+    if digest.as_of is not None:
+        since = f"last synced with Comprehend Medical {age(digest.as_of, digest)} ago"
+    return (
+        f"the {'source' if digest.source else 'ledger'} {since}; it may not include recent changes."
+    )
+
+
 def _rest(digest: Digest) -> str:
-    return f"{_jobs(digest.completed.total)} completed, {digest.active.total:,} active now."
+    said = f"{_jobs(digest.completed.total)} completed, {digest.active.total:,} active now."
+    return f"{said}{changed_sources(digest)}"
+
+
+def _troubled(digest: Digest) -> list[list[str]]:
+    return [
+        section("FAILED", digest.failed, ended_line, digest),
+        section("FINISHED IN PART", digest.partial_success, ended_line, digest),
+    ]
+
+
+def _long_running(digest: Digest) -> list[str]:
+    return section("RUNNING UNUSUALLY LONG", digest.long_running, running_line, digest)
 
 
 def look_closer(digest: Digest, options: TextOptions) -> tuple[str, ...]:
@@ -136,6 +151,8 @@ def look_closer(digest: Digest, options: TextOptions) -> tuple[str, ...]:
         return ()
     families = {job.family.value for job in troubled}
     parameters = [("Family", families.pop() if len(families) == 1 else "ALL")]
+    if digest.source:
+        parameters += [("Account", digest.account), ("Region", digest.region)]
     if digest.failed.total:
         parameters.append(("JobStatus", JobStatus.FAILED.value))
     if digest.partial_success.total:
@@ -147,42 +164,7 @@ def look_closer(digest: Digest, options: TextOptions) -> tuple[str, ...]:
         first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
     url = f"{options.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
-    return open_page(troubled[0].job_id), signed_request(digest.region, url)
-
-
-def _section(title: str, listed: JobList, line: _Line, digest: Digest) -> list[str]:
-    if not listed.total:
-        return []
-    lines = [f"{title}: {listed.total:,}"]
-    for job in listed.jobs[:_MOST_LISTED]:
-        said = f"- {job.family} {printable(job.job_id)}, {line(job, digest)}"
-        lines += _wrapped(said, indent="  ")
-        lines += _details(digest.details.get(job))
-        if (output := digest.outputs.get(job)) and output.notable:
-            lines += _wrapped(f"  {output.text}", indent="    ")
-    if listed.total > _MOST_LISTED:
-        lines.append(f"- and {listed.total - _MOST_LISTED:,} more")
-    return lines
-
-
-def _details(details: Details | None) -> Iterator[str]:
-    if details and details.name:
-        yield from _wrapped(f"  name: {printable(details.name)}", indent="    ")
-    if details and details.output:
-        yield from _wrapped(f"  output: {printable(details.output)}", indent="    ")
-
-
-def _ended_line(job: JobFacts, digest: Digest) -> str:
-    ended = "" if job.end_time is None else f"{_age(job.end_time, digest)} ago"
-    seconds = duration_of(job.submit_time, job.end_time)
-    took = "" if seconds is None else f" after {span(seconds)}"
-    return f"{ended}{took}" or "no time given"
-
-
-def _running_line(job: JobFacts, digest: Digest) -> str:
-    status = printable(job.status or "active").lower().replace("_", " ")
-    assert job.submit_time is not None  # a job runs long only by its submit time
-    return f"{status} for {_age(job.submit_time, digest)}"
+    return open_page(troubled[0].job_id), signed_request(_region_of_ledger(digest), url)
 
 
 def _closer_look(digest: Digest, options: TextOptions) -> list[str]:
@@ -210,7 +192,7 @@ def _totals(digest: Digest) -> list[str]:
     counts = +digest.totals
     said = ", ".join(f"{counts[s]:,} {status_label(s)}" for s in _by_importance(counts))
     total = digest.totals.total()
-    return _wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
+    return wrapped(f"In the ledger now: {_jobs(total)}{': ' if said else ''}{said}.")
 
 
 def _processed(digest: Digest) -> list[str]:
@@ -222,7 +204,7 @@ def _processed(digest: Digest) -> list[str]:
         sum(getattr(totals, name) for totals in counted)
         for name in ("files", "unprocessed", "characters")
     )
-    return _wrapped(
+    return wrapped(
         f"Processed in all: {characters:,} characters of {files:,} files; {left:,} files were not processed."
     )
 
@@ -238,14 +220,14 @@ def _expiring(digest: Digest, options: TextOptions) -> list[str]:
         assert first is not None  # the list is made by this time
         day = _local(first, options)
         said += f", the first on {day:%a} {day.day} {day:%b}"
-    return _wrapped(f"{said}. The ledger keeps them.")
+    return wrapped(f"{said}. The ledger keeps them.")
 
 
 def _gap(digest: Digest, options: TextOptions) -> list[str]:
     if not digest.covers_gap:
         return []
     start = _local(digest.window.start, options)
-    return _wrapped(
+    return wrapped(
         f"Runs were missed: no digest was sent since {start:%Y-%m-%d %H:%M}."
         f" This digest covers the whole time, {span(digest.window.seconds)}."
     )
@@ -260,15 +242,20 @@ def _window(digest: Digest, options: TextOptions) -> list[str]:
     lines.append(f"Window: {' to '.join(times)} UTC")
     if digest.as_of is not None and digest.verdict is not Verdict.STALE:
         lines.append(
-            f"The ledger last synced with Comprehend Medical {_age(digest.as_of, digest)} ago."
+            f"The ledger last synced with Comprehend Medical {age(digest.as_of, digest)} ago."
         )
     return lines
 
 
+def _region_of_ledger(digest: Digest) -> str:
+    return digest.scope.partition("/")[2]
+
+
 def _how_to_stop(digest: Digest) -> list[str]:
     return [
-        *_wrapped(
-            f"Job Ledger of account {digest.account} in {digest.region}. To stop these e-mails, use"
+        *wrapped(
+            f"Job Ledger of account {digest.scope.partition('/')[0]} in {_region_of_ledger(digest)}"
+            f"{f', source {digest.source}' if digest.source else ''}. To stop these e-mails, use"
             " the link below. To get them at another time, or only when something changed or needs"
             " you: cdk deploy with -c digestSchedule=... or -c digestWhen=..."
         ),
@@ -276,22 +263,8 @@ def _how_to_stop(digest: Digest) -> list[str]:
     ]
 
 
-def _wrapped(said: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        said,
-        COLUMNS,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
 def _local(time: str, options: TextOptions) -> datetime:
     return parse(time).astimezone(options.zone)
-
-
-def _age(time: str, digest: Digest) -> str:
-    return span(max(seconds_between(time, digest.now), 0.0))
 
 
 def _jobs(number: int) -> str:

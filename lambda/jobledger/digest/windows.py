@@ -68,7 +68,7 @@ def first_start(end: str, earliest_change: str | None) -> str:
     return day if earliest_change is None else min(day, earliest_change)
 
 
-def digest_id(scope: str, window: Window) -> str:
-    """Return the id of a window's digest. It depends on nothing else."""
-    named = "\n".join(("job-ledger digest 1", scope, window.start, window.end))
+def digest_id(series: str, window: Window) -> str:
+    """Return the id of a window's digest in a series. It depends on nothing else."""
+    named = "\n".join(("job-ledger digest 1", series, window.start, window.end))
     return hashlib.sha256(named.encode()).hexdigest()[:32]

@@ -50,7 +50,9 @@ def _send(change: Change, sent: list[Change], dependencies: Dependencies) -> boo
     ledger, bus, with_names = dependencies
     try:
         with step("PutEvent", Family=change.family.value):
-            bus.put(change, ledger.scope, _name(ledger, change) if with_names else None)
+            bus.put(
+                change, change.source or ledger.scope, _name(ledger, change) if with_names else None
+            )
     except EventInvalid:
         raise
     except JobLedgerError as error:

@@ -37,12 +37,12 @@ class EventBus:
         """Return the bus with its own client, bounded retries and timeouts."""
         return cls(session().create_client("events", config=CONFIG), source)
 
-    def put(self, change: Change, scope: str, job_name: str | None) -> None:
-        """Send one change. Raises EventRefused, or EventInvalid when every retry would be refused too."""
+    def put(self, change: Change, source: str, job_name: str | None) -> None:
+        """Send one change of a source, `account/region`. Raises EventRefused, or EventInvalid when every retry would be refused too."""
         entry = {
             "Source": self._source,
             "DetailType": DETAIL_TYPE,
-            "Detail": json.dumps(detail_of(change, scope, job_name)),
+            "Detail": json.dumps(detail_of(change, source, job_name)),
         }
         try:
             answer = self._client.put_events(Entries=[entry])
@@ -61,14 +61,14 @@ def _refused(code: str) -> EventRefused:
     return EventInvalid(code) if code in _INVALID else EventRefused(code)
 
 
-def detail_of(change: Change, scope: str, job_name: str | None) -> dict[str, str | None]:
-    """Return an event's `detail`. Every member is always present, and null when the service omits it.
+def detail_of(change: Change, source: str, job_name: str | None) -> dict[str, str | None]:
+    """Return an event's `detail`; `source` is the job's own account and region. Every member is always present, and null when the service omits it.
 
     `EventId` is the same for repeated deliveries of a change. `JobName` is present only when one is given,
     which the setting includeJobDetails decides.
     """
-    account, region = scope.split("/")
-    identity = f"{scope}/{change.family}#{change.observed_at}#{change.job_id}"
+    account, region = source.split("/")
+    identity = f"{source}/{change.family}#{change.observed_at}#{change.job_id}"
     detail = {
         "Version": VERSION,
         "Account": account,

@@ -5,7 +5,7 @@
 | job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, the filterable attributes, the history |
 | change | `Scope#changes`        | `ObservedAt#JobId`   | one status change, written in the job row's transaction |
 | ended  | `account/region#ended` | `EndTime#JobId#Family` | a job that a first fill found ended, in the same transaction |
-| active | `Scope#active`         | `JobId`              | one active job; goes in the transaction that ends it |
+| active | `Scope#active`         | `JobId`; of a member `~account/region#JobId` | one active job; goes in the transaction that ends it |
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
 `Scope` is `account/region/Family` of the deployment. Keys of jobs of other sources have a tag (`sources`); the state of
@@ -13,7 +13,7 @@ a sync has its source in its key. The module `pages` reads the ledger. `counters
 change in the transaction that writes a job row. Only the rows of the counters grow with the number of jobs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -35,7 +35,7 @@ from jobledger.ledger.active import (
     read_followed,
 )
 from jobledger.ledger.job_facts import facts_of_row
-from jobledger.ledger.recording import Recorder
+from jobledger.ledger.recording import Recorder, Turns, turns_of
 from jobledger.ledger.rows import Change, change_from_row, ended_key, rows_of
 from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
@@ -68,6 +68,7 @@ class Ledger:
         now: Callable[[], datetime],
         sources: tuple[str, ...] = (),
         source: str | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.table = table
         self.scope = scope
@@ -77,7 +78,8 @@ class Ledger:
         self.shown = ShownJobs(scope, sources)
         self._now = now
         self._states = SyncStates(table, self.source, self.keeper, self.sources, now)
-        self._recorder = Recorder(table, scope, self.member, self._states, now)
+        self._turns = turns or (turns_of(Family) if sources else {})
+        self._recorder = Recorder(table, scope, self.member, self._states, now, self._turns)
         self.record = self._recorder.record
 
     @classmethod
@@ -89,7 +91,7 @@ class Ledger:
     def of(self, source: str) -> "Ledger":
         """Return the same ledger for writing what another source has."""
         sources = self.sources if self.is_shared else ()
-        return Ledger(self.table, self.scope, self._now, sources, source)
+        return Ledger(self.table, self.scope, self._now, sources, source, self._turns)
 
     @property
     def member(self) -> str | None:
@@ -223,10 +225,10 @@ class Ledger:
                 self.table.transact([Delete(damaged, "")])
         return mended
 
-    def find(self, job_id: str, sources: tuple[str, ...] = ()) -> Row | None:
-        """Return the row of a job of any family and, without `sources`, any source.
+    def find(self, job_id: str, sources: Collection[str] = ()) -> Row | None:
+        """Return the row of a job of any family, and of one of these sources (empty: of any).
 
-        It is that of the latest submission when there are several.
+        It is the latest submission when there are several.
         """
         rows = (
             row

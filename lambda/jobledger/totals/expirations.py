@@ -30,7 +30,10 @@ def read_expiring(
     end: str,
     source: str | None = None,
 ) -> list[CounterRow]:
-    """Return the counts of the jobs, or of those of a member, that expire from one whole hour to another, exclusive; by day."""
+    """Return the counts of the jobs that expire from one whole hour to another, exclusive; by day.
+
+    They are of all sources, or with `source` of a member.
+    """
     rows = expirations(ledger.table, ledger.scope, start[:_DAY], end[:_DAY], source=source)
     return [
         CounterRow(row.family, row.period, _between(row, start, end))
@@ -62,17 +65,27 @@ def count_expiring(
     return total
 
 
-def first_to_expire(ledger: Ledger, rows: Collection[CounterRow], most: int) -> Iterator[JobFacts]:
-    """Yield up to `most` jobs of the first hours. Within an hour, those that were submitted first come first."""
-    submitted_jobs = {family: _Submitted(ledger, family, 2 * most) for family in Family}
+def first_to_expire(
+    ledger: Ledger, rows: Collection[CounterRow], most: int, source: str | None = None
+) -> Iterator[JobFacts]:
+    """Yield up to `most` jobs of the first hours, of all sources or of one, of which the rows must be, too.
+
+    Within an hour, those that were submitted first come first.
+    """
+    member = None if source == ledger.scope else source
+    submitted_jobs = {family: _Submitted(ledger, family, 2 * most, member) for family in Family}
     left = most
     for hour, submitted, family in dict.fromkeys(_in_order(rows)):
         for job in submitted_jobs[family].in_hour(submitted):
             if not left:
                 return
-            if (job.expiration_time or "").startswith(hour):
+            if (job.expiration_time or "").startswith(hour) and _is_of(job, source, member):
                 yield job
                 left -= 1
+
+
+def _is_of(job: JobFacts, source: str | None, member: str | None) -> bool:
+    return source is None or job.source == member
 
 
 def _between(row: CounterRow, start: str, end: str) -> Counts:
@@ -106,9 +119,10 @@ class _Submitted:
     request finds them all.
     """
 
-    def __init__(self, ledger: Ledger, family: Family, few: int) -> None:
+    def __init__(self, ledger: Ledger, family: Family, few: int, member: str | None) -> None:
         self._table = ledger.table
         self._partition = ledger.partition(family)
+        self._member = f"{member}/{family}" if member else None
         self._family = family
         self._few = few
         # What was read: the rows from one key to another, inclusive.
@@ -124,6 +138,8 @@ class _Submitted:
         yield from readable(rows, facts)
         if self._last < (end := f"{hour}{_LAST}"):
             start = {"PK": {"S": self._partition}, "SK": {"S": self._last}}
+            if self._member:
+                start["SourceKey"] = {"S": self._member}
             rest = self._table.query_all(**self._query(hour, end), ExclusiveStartKey=start)
             yield from readable(rest, facts)
 
@@ -134,10 +150,13 @@ class _Submitted:
         self._last = answer.get("LastEvaluatedKey", {"SK": {"S": _LAST}})["SK"]["S"]
 
     def _query(self, low: str, high: str) -> dict[str, Any]:
-        return {
-            "KeyConditionExpression": "PK = :jobs AND SK BETWEEN :low AND :high",
+        key, index = "PK", {}
+        if self._member:
+            key, index = "SourceKey", {"IndexName": "BySource"}
+        return index | {
+            "KeyConditionExpression": f"{key} = :jobs AND SK BETWEEN :low AND :high",
             "ExpressionAttributeValues": {
-                ":jobs": {"S": self._partition},
+                ":jobs": {"S": self._member or self._partition},
                 ":low": {"S": low},
                 ":high": {"S": high},
             },

@@ -77,7 +77,7 @@ def counted_families(states: States, families: Collection[Family]) -> tuple[Fami
 def active_jobs(
     ledger: Ledger, states: States, families: Collection[Family]
 ) -> list[tuple[Family, ActiveJob]]:
-    """Return the jobs that have not ended, oldest first; those without a submit time come first.
+    """Return the jobs of all sources that have not ended, oldest first; those without a submit time come first.
 
     This costs one request for each family that has any, and one more for each 5,000 of them.
     """
@@ -87,7 +87,9 @@ def active_jobs(
         if family in states
         for job in ledger.all_active(family, states)
     )
-    return sorted(jobs, key=lambda job: (job[1].submit_time, job[1].job_id, job[0]))
+    return sorted(
+        jobs, key=lambda job: (job[1].submit_time, job[1].job_id, job[0], job[1].source or "")
+    )
 
 
 def read_active(

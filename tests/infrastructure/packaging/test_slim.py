@@ -27,7 +27,10 @@ DATA = Path(botocore.__file__).parent / "data"
 CALLS = [(service, name) for service, names in OPERATIONS.items() for name in names]
 RESPONSES = {
     "sns": b"<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult>"
-    b"<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>"
+    b"<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>",
+    "sts": b"<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>k</AccessKeyId>"
+    b"<Expiration>2026-12-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>"
+    b"<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></AssumeRoleResponse>",
 }
 
 
@@ -64,7 +67,7 @@ def called_by(source: str) -> set[str]:
     """Return the methods that a module calls on its client."""
     calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     methods = [func for func in calls if isinstance(func, ast.Attribute)]
-    ours = ("self._client", "self.client")
+    ours = ("self._client", "self.client", "self._sts")
     return {method.attr for method in methods if ast.unparse(method.value) in ours}
 
 
@@ -127,7 +130,7 @@ def exchanged(session: Session, service: str, operation: str, parameters: dict) 
     modelled = session.get_service_model(service).operation_model(operation).error_shapes
     code = min(shape.error_code for shape in modelled).encode()
     status, body = 400, b'{"__type":"a#%b","message":"m"}' % code
-    if service == "sns":
+    if service in ("sns", "sts"):
         body = b"<R><Error><Code>%b</Code></Error></R>" % code
     if service == "s3":
         body = b"<Error><Code>%b</Code></Error>" % code

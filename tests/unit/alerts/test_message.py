@@ -79,6 +79,13 @@ ODD = [
     *of(10, 15, Family="PHI", JobStatus="NEW_STATUS"),
 ]
 
+# Two of them have the same id.
+OF_THREE_SOURCES = [
+    *of(1),
+    *of(1, Account="444455556666", Region="eu-west-1", EventId="f" * 32),
+    *of(1, 1, Family="ENTITIES_V2", JobStatus="PARTIAL_SUCCESS", Account="777788889999"),
+]
+
 
 @pytest.mark.parametrize(
     "name, details, place",
@@ -86,6 +93,7 @@ ODD = [
         ("without-an-address", TWO_FAILED, replace(PLACE, api_url=None)),
         ("test", of(1, Test=True), PLACE),
         ("odd-changes", ODD, PLACE),
+        ("several-sources", OF_THREE_SOURCES, replace(PLACE, shared=True)),
     ],
 )
 def test_an_alert_is_as_it_was_approved(name, details, place):

@@ -11,7 +11,8 @@ from jobledger.jobs import job_from_service
 from jobledger.ledger.output import Output
 from jobledger.ledger.outputs import Outputs
 from jobledger.service import Family
-from testing.builders import MemoryLedger
+from jobledger.times import rfc3339
+from testing.builders import MemoryLedger, a_job
 from tests.unit.alerts.world import NOW, World, detail, event
 
 PARTLY = Output(400, 388, 12, 123_456, 31, {"InternalServerError": 12}, "TooLarge", "s3://ward-7/M")
@@ -43,10 +44,22 @@ def test_an_alert_says_why_files_were_not_processed_and_names_no_place(world):
     assert "ward-7" not in taken["Message"]
 
 
+def test_of_two_jobs_with_one_id_each_has_the_output_of_its_own_source(world):
+    ledger, other = world.dependencies.ledger, "444455556666/eu-west-1"
+    job = replace(a_job(detail(1)["JobId"], "FAILED"), source=other)
+    ledger.of(other).record(job.family, [job], rfc3339(NOW), announce_new=True)
+    assert Outputs(ledger).record(job.family, job.sort_key, replace(PARTLY, input_files=500))
+    world.waiting["receipt"] = event(1, Account="444455556666", Region="eu-west-1", EventId="e")
+    assert world.run() == 3
+    (alert,) = world.documents()
+    counts = [change.get("Processed", {}).get("InputFileCount") for change in alert["Changes"]]
+    assert counts == [400, 500, None]
+
+
 def test_an_alert_does_not_wait_for_a_slow_ledger(world, monkeypatch):
     clock = [NOW]
 
-    def find(job_id: str) -> None:
+    def find(job_id: str, sources: object) -> None:
         clock[0] += timedelta(seconds=15)
 
     monkeypatch.setattr(world.dependencies.ledger, "find", find)
@@ -58,7 +71,7 @@ def test_an_alert_does_not_wait_for_a_slow_ledger(world, monkeypatch):
 
 
 def test_an_alert_does_not_wait_for_the_ledger(world, monkeypatch):
-    def fail(job_id: str) -> None:
+    def fail(job_id: str, sources: object) -> None:
         raise LedgerUnavailable("down")
 
     monkeypatch.setattr(world.dependencies.ledger, "find", fail)

@@ -155,6 +155,7 @@ def test_every_digest_is_as_its_schema_says(name):
         ("nothing-happened", ZURICH),
         ("quiet-day", ZURICH),
         ("failures", ZURICH),
+        ("several-sources", ZURICH),
         ("with-details", TextOptions(ZoneInfo("UTC"), None)),
     ],
 )

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
-from local.deployment import clean_environment, reachable_api_url
+from local.deployment import clean_environment, reachable_api_url, write_environment
 from local.environments import LOGS, ROOT
 from local.options import OUTPUT_BUCKETS, read_options
 from local.processes import LocalError
 from local.session import shown
+from local.sources import members_of
 
 FREE = {"AWS_PORT": "0", "COMPREHEND_PORT": "0"}
 
@@ -41,9 +42,35 @@ def test_cdk_args_are_split_as_a_shell_does_and_an_empty_variable_is_not_given()
     assert options.cdk_args == ["-c", "digestSchedule=rate(1 hour)"]
 
 
+def test_sources_is_a_number_of_accounts_each_in_two_regions_with_the_own_source_first():
+    assert read_options([], {**FREE, "SOURCES": ""}).sources == ()
+    options = read_options([], {**FREE, "SOURCES": "3"})
+    assert options.sources == (
+        "000000000000/us-east-1", "000000000000/eu-west-1",
+        "111122223333/us-east-1", "111122223333/eu-west-1",
+        "222233334444/us-east-1", "222233334444/eu-west-1",
+    )  # fmt: skip
+    assert members_of(options.sources) == ["111122223333", "222233334444"]
+    assert members_of(read_options(["--sources", "1"], FREE).sources) == []
+    most = read_options(["--sources", "9"], FREE).sources
+    assert (len(set(most)), {len(source.partition("/")[0]) for source in most}) == (18, {12})
+
+
+def test_a_shell_has_no_session_token_where_the_local_aws_would_check_it(tmp_path):
+    ready = dict.fromkeys(("ApiUrl", "AwsEndpoint", "ComprehendMedicalEndpoint", "Region"), "x")
+    for given, line in (
+        (ready, "export AWS_SESSION_TOKEN=test\n"),
+        (ready | {"Sources": ""}, "export AWS_SESSION_TOKEN=''\n"),
+    ):
+        write_environment(tmp_path / "env", given)
+        assert line in (tmp_path / "env").read_text()
+
+
 @pytest.mark.parametrize(
     "given, message",
     [
+        *(({"SOURCES": wrong}, f"SOURCES={wrong} is not a number of accounts: give 1 to 9")
+          for wrong in ("0", "10", "x", "-1", "²")),
         ({"AWS_PORT": "http"}, "AWS_PORT=http is not a port: give a number from 0 to 65535"),
         ({"AWS_PORT": "65536"}, "AWS_PORT=65536 is not a port: give a number from 0 to 65535"),
         ({"JOBS": "no/such.json"}, "JOBS=no/such.json: there is no such file"),
