@@ -1,29 +1,20 @@
 """Reads what the board shows, in bounded numbers of rows.
 
-The only module of the board that reads the ledger. The other modules render its frozen values.
+Only this module, `counting`, `grid` and `sources` read the ledger. The others render their frozen values.
 """
 
 import json
-from array import array
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from math import log2
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from jobledger.api.listing import Listing, list_jobs
+from jobledger.board.counting import Counts, read_counts
 from jobledger.errors import TooMuchToSummarise
-from jobledger.ledger.counts import nearest_rank
-from jobledger.ledger.job_facts import (
-    NO_STATUS,
-    JobFacts,
-    duration_of,
-    has_ended,
-)
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import RECENT, Ledger
 from jobledger.ledger.output import output_in
@@ -33,9 +24,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import parse, rfc3339
 from jobledger.totals.read import Usual, active_jobs, read_active_rows, read_usual
-from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
-from jobledger.totals.scan import read_facts
-from jobledger.totals.summary import every_status
+from jobledger.totals.rules import RECENT_DAYS
 
 DAYS = RECENT_DAYS
 TROUBLE_DAYS = 7
@@ -43,10 +32,6 @@ TROUBLES = (JobStatus.FAILED, JobStatus.PARTIAL_SUCCESS)
 # The service runs at most 10 jobs of a family at a time (quotas page).
 _MOST_ACTIVE = 50
 _MOST_TROUBLES = 10
-# One page counts at most this many rows of jobs. With more, it says that it does not count.
-_MOST_COUNTED = 100_000
-# Durations are counted in half octaves from 16 seconds to 18 hours.
-_FIRST_BIN, _BINS = 8, 24
 
 
 class BoardReader(msgspec.Struct, frozen=True):
@@ -83,34 +68,6 @@ class ListedJob(msgspec.Struct, frozen=True):
     output: str | None = None
     source: str | None = None
     removed: bool = False
-
-
-class FamilyDurations(msgspec.Struct, frozen=True):
-    """How long the finished jobs of a family took, in seconds.
-
-    `bins` are the number of jobs by duration: each has its lower bound and the jobs below the next bound.
-    """
-
-    total: int
-    bins: tuple[tuple[float, int], ...]
-    p50: float | None
-    p95: float | None
-    longest: float | None
-
-
-class Day(msgspec.Struct, frozen=True):
-    """The jobs that were submitted on one day (UTC), by status."""
-
-    date: str
-    statuses: dict[str, int]
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """Counts of the jobs that were submitted in the time of an overview."""
-
-    by_status: dict[str, int]
-    days: tuple[Day, ...]
-    durations: dict[Family, FamilyDurations]
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -175,7 +132,13 @@ def read_overview(
     """
     shown = JobQuery(tuple(families), before=submitted.before, sources=sources)
     with ThreadPoolExecutor(len(TROUBLES) + 1) as pool:
-        counts = pool.submit(_read_counts, reader, replace(shown, after=submitted.after), submitted)
+        counts = pool.submit(
+            read_counts,
+            reader.ledger,
+            replace(shown, after=submitted.after),
+            _days_of(submitted),
+            reader.check_time,
+        )
         troubles = {
             status: pool.submit(_read_troubles, reader, shown, status, submitted, now)
             for status in TROUBLES
@@ -241,14 +204,9 @@ def _listed(job: dict[str, Any]) -> ListedJob:
         end_time=_text(job, "EndTime"),
         message=_text(job, "Message"),
         output=_output_text(job),
-        source=source_in(job),
+        source=f"{job['Account']}/{job['Region']}" if "Account" in job else None,
         removed="SourceRemoved" in job,
     )
-
-
-def source_in(job: Mapping[str, Any]) -> str | None:
-    """Return the source that a job shows, as `account/region`."""
-    return f"{job['Account']}/{job['Region']}" if "Account" in job else None
 
 
 def _output_text(job: dict[str, Any]) -> str | None:
@@ -261,55 +219,8 @@ def _text(job: dict[str, Any], name: str) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def _read_counts(reader: BoardReader, query: JobQuery, submitted: SubmitTimes) -> Counts | None:
-    statuses: Counter[str] = Counter()
-    days: dict[str, Counter[str]] = {day: Counter() for day in _days_of(submitted)}
-    durations = {family: array("d") for family in query.families}
-    try:
-        for number, job in enumerate(read_facts(reader.ledger, query, reader.check_time)):
-            if number == _MOST_COUNTED:
-                return None
-            status = job.status or NO_STATUS
-            statuses[status] += 1
-            if (day := (job.submit_time or "")[:10]) in days:
-                days[day][status] += 1
-            if (seconds := _duration(job)) is not None:
-                durations[job.family].append(seconds)
-    except TooMuchToSummarise:
-        return None
-    return Counts(
-        by_status=every_status(statuses),
-        days=tuple(Day(date, every_status(counted)) for date, counted in days.items()),
-        durations={family: _durations(seconds) for family, seconds in durations.items()},
-    )
-
-
 def _days_of(submitted: SubmitTimes) -> list[str]:
     """Return the days (UTC) of these times, at most the last 30."""
     last = submitted.last_day
     days = min(max((last.date() - parse(submitted.after).date()).days + 1, 1), DAYS)
     return [rfc3339(last - timedelta(days=back))[:10] for back in range(days - 1, -1, -1)]
-
-
-def _duration(job: JobFacts) -> float | None:
-    return duration_of(job.submit_time, job.end_time) if has_ended(job) else None
-
-
-def _percentile(ordered: list[float], percent: int) -> float | None:
-    """Return a percentile of values in ascending order; None when there are none."""
-    return ordered[nearest_rank(len(ordered), percent) - 1] if ordered else None
-
-
-def _durations(seconds: "array[float]") -> FamilyDurations:
-    ordered = sorted(seconds)
-    bins = [0] * _BINS
-    for value in ordered:
-        number = int(2 * log2(value)) - _FIRST_BIN if value >= 1 else 0
-        bins[min(max(number, 0), _BINS - 1)] += 1
-    return FamilyDurations(
-        total=len(ordered),
-        bins=tuple((2 ** ((_FIRST_BIN + number) / 2), count) for number, count in enumerate(bins)),
-        p50=_percentile(ordered, 50),
-        p95=_percentile(ordered, LONG_RUNNING_PERCENTILE),
-        longest=_percentile(ordered, 100),
-    )

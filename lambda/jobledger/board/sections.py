@@ -7,11 +7,11 @@ from jobledger.api.listing import Listing
 from jobledger.api.problems import Problem
 from jobledger.board.chart_sections import chart_sections
 from jobledger.board.charts import age_bar, ordered, status_bar
+from jobledger.board.counting import Counts
 from jobledger.board.data import (
     DAYS,
     TROUBLE_DAYS,
     Active,
-    Counts,
     ListedJob,
     Overview,
     SubmitTimes,

@@ -9,7 +9,10 @@ from botocore.exceptions import ClientError, NoRegionError
 from rich.cells import cell_len
 
 from job_ledger import JobLedger
+from testing.builders import full_job
 from testing.scripted_server import Received, Scripted, ScriptedServer, answering, document, problem
+from testing.served_api import served_api
+from tests.unit.board.test_sources import record, share
 from tests.unit.client.commands import on_terminal, run
 from tests.unit.client.paged import LIST, described, page
 
@@ -137,6 +140,38 @@ def test_without_a_region_a_call_of_boto3_fails_as_boto3_does(monkeypatch):
         monkeypatch.delenv("AWS_REGION", raising=False)
         with pytest.raises(NoRegionError):
             drop_in(server, monkeypatch).list_phi_detection_jobs()
+
+
+def test_the_api_itself_pages_through_the_own_source_and_tells_equal_ids_apart(monkeypatch):
+    sources = (f"{OTHER}/{US}", f"{OWN}/{US}", f"{OWN}/{EU}")
+    with served_api() as hub, answering(Api()) as sts:
+        share(hub.api, *sources)
+        for at, source in enumerate(sources):
+            record(
+                hub.api,
+                source,
+                *(full_job(n, SubmitTime=1_763_890_000 + 60 * n + at) for n in range(9)),
+            )
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+        ledger = JobLedger(hub.url)
+        pages = ledger.get_paginator("list_phi_detection_jobs").paginate(
+            PaginationConfig={"PageSize": 2}
+        )
+        listed = [each for answer in pages for each in answer[LIST]]
+        assert [each["SubmitTime"].second for each in listed] == [41] * 9
+        described_job = ledger.describe_phi_detection_job(JobId=f"{3:032x}")
+        assert described_job["ComprehendMedicalAsyncJobProperties"]["SubmitTime"].second == 41
+        for options, source in (
+            (("--job-region", EU), sources[2]),
+            (("--account", OTHER), sources[0]),
+        ):
+            shown = run(hub.url, "job", f"{3:032x}", *options).stdout
+            account, _, region = source.partition("/")
+            assert re.search(rf"Account +{account}
+Region +{region}
+", shown)
+            assert run(hub.url, "summary", *options).stdout.startswith("9 jobs match ")
+        assert ledger.summary(family="ALL", account=[OWN])["Total"] == 18
 
 
 @pytest.mark.parametrize(
