@@ -167,9 +167,7 @@ def test_the_api_itself_pages_through_the_own_source_and_tells_equal_ids_apart(m
         ):
             shown = run(hub.url, "job", f"{3:032x}", *options).stdout
             account, _, region = source.partition("/")
-            assert re.search(rf"Account +{account}
-Region +{region}
-", shown)
+            assert re.search(rf"Account +{account}\nRegion +{region}\n", shown)
             assert run(hub.url, "summary", *options).stdout.startswith("9 jobs match ")
         assert ledger.summary(family="ALL", account=[OWN])["Total"] == 18
 
