@@ -71,7 +71,8 @@ SUMMARY_IN_FULL = SUMMARY | {
         "Cost?": {"*": {"*": str}},
     },
 }
-DIGEST = {"DigestId": str, "Window": {"Start": _time, "End": _time}, "Counts": {"*": int}}
+_PUBLISHED = {"DigestId": str, "Window": {"Start": _time, "End": _time}, "Counts": {"*": int}}
+DIGEST = _PUBLISHED | {"Digests?": [{"Account": str, "Region": str} | _PUBLISHED]}
 AGES = {"Families": FAMILIES, "Sources?": SOURCES}
 HEALTH = {"Status": str, **AGES}
 

@@ -187,13 +187,25 @@ class DigestRequest(TypedDict, total=False):
     WindowEnd: str
 
 
+class SourceDigest(TypedDict):
+    """The published digest of one source."""
+
+    Account: str
+    Region: str
+    DigestId: str
+    MessageId: str
+    Window: Window
+    Counts: dict[str, int]
+
+
 class DigestAnswer(TypedDict):
-    """A published digest."""
+    """A published digest; with `digestBy=source`, `Digests` has that of each source."""
 
     DigestId: str
     MessageId: str
     Window: Window
     Counts: dict[str, int]
+    Digests: NotRequired[list[SourceDigest]]
 
 
 class LastError(TypedDict, total=False):

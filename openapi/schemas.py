@@ -153,7 +153,12 @@ _JOB = {
     "description": "All properties of a job as the service lists them, and its Family. Properties that the service "
     "adds later are passed through.",
 }
-_WINDOW = _object({"Start": _TIME, "End": _TIME})
+_PUBLISHED: dict[str, Schema] = {
+    "DigestId": {"type": "string"},
+    "MessageId": {"type": "string"},
+    "Window": _object({"Start": _TIME, "End": _TIME}),
+    "Counts": {"type": "object", "additionalProperties": _COUNT},
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Job": _JOB,
@@ -258,12 +263,18 @@ SCHEMAS: dict[str, Schema] = {
         },
     },
     "DigestAnswer": _object(
-        {
-            "DigestId": {"type": "string"},
-            "MessageId": {"type": "string"},
-            "Window": _WINDOW,
-            "Counts": {"type": "object", "additionalProperties": _COUNT},
-        }
+        _PUBLISHED
+        | {
+            "Digests": {
+                "type": "array",
+                "items": _object(
+                    {"Account": {"type": "string"}, "Region": {"type": "string"}} | _PUBLISHED
+                ),
+                "description": "Only with the setting digestBy=source: the digest of each source. The ids and the window "
+                "beside it are those of the first, the counts are the sums.",
+            },
+        },
+        ("Digests",),
     ),
     "Health": _object(
         {

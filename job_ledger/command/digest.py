@@ -6,7 +6,7 @@ import click
 
 from job_ledger.command.options import Time, connection_options, format_option, ledger
 from job_ledger.command.output import console, print_json, printable, time_text
-from job_ledger.types import JobStatus
+from job_ledger.types import DigestAnswer, JobStatus, SourceDigest
 
 
 @click.command()
@@ -46,6 +46,14 @@ def digest(
     if form == "json":
         print_json(published)
         return
+    if "Digests" not in published:
+        _print(published)
+    for of_source in published.get("Digests", []):
+        click.echo(f"{printable(of_source['Account'])}/{printable(of_source['Region'])}")
+        _print(of_source)
+
+
+def _print(published: DigestAnswer | SourceDigest) -> None:
     from rich.text import Text  # importing it would slow down a shell's completion
 
     out, window = console(), published["Window"]

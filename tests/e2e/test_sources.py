@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -14,10 +15,12 @@ from local.deployment import REGION, write_environment
 from local.options import ROOT
 from local.session import Session
 from local.sources import sources_of
-from tests.e2e.account import made_up_jobs, start_phi_job
+from tests.e2e.account import made_up_jobs, rfc3339, start_phi_job
 from tests.e2e.local_aws import OwnAws, own_aws
+from tests.e2e.lookups import Stacks
+from tests.e2e.permission_uses import window
 from tests.e2e.programs import documented, printed
-from tests.e2e.stack import LIST, Stack, wait_until
+from tests.e2e.stack import LIST, Inbox, Stack, wait_until
 
 pytestmark = [pytest.mark.xdist_group("sources"), pytest.mark.in_order, pytest.mark.longest]
 
@@ -25,7 +28,15 @@ SOURCES = sources_of("3")
 OWN, MEMBER, LATE = ("000000000000", "111122223333", "222233334444")
 OWN_SOURCE, MEMBER_SOURCE, LATE_SOURCE = SOURCES[0], SOURCES[3], SOURCES[4]
 # Of the same ids and times in every source, with names of its own.
-JOBS = made_up_jobs({"PHI": 8})["PHI"]
+EARLIER = datetime.now(UTC) - timedelta(hours=5)
+FAILED = {
+    **made_up_jobs({"PHI": 1})["PHI"][0],
+    "JobId": "f" * 32,
+    "JobStatus": "FAILED",
+    "SubmitTime": rfc3339(EARLIER),
+    "EndTime": rfc3339(EARLIER + timedelta(hours=1)),
+}
+JOBS = [FAILED, *made_up_jobs({"PHI": 8})["PHI"]]
 AWS_CLI = ROOT / ".venv-awscli" / "bin"
 START, SHOW, OFF, HEALTH, ON, REVOKE, BRING_BACK = documented(
     "docs/sources.md", "sh", "## Try it locally"
@@ -190,6 +201,66 @@ def test_jobs_that_are_started_in_each_source_come_into_the_list(hub):
 
     wait_until(all_are_listed, 60, "the started jobs are listed", every=0.5)
     assert_all_once_and_in_order(hub.jobs(JobName="in-each-source"), started)
+
+
+def test_events_and_alerts_say_the_source_of_a_job_and_are_all_on_the_hubs_bus(hub):
+    events, alerts = Inbox(hub, "source-events"), Inbox(hub, "source-alerts")
+    events.follow_events()
+    alerts.subscribe("JobAlertsTopicArn", RawMessageDelivery="true")
+    failing = {}
+    for source in (OWN_SOURCE, LATE_SOURCE):
+        hub.control("settings", source, submitted_seconds=0.5, in_progress_seconds=0.5)
+        failing[hub.start(source, "will-fail")] = source
+
+    def ended():
+        hub.sync()
+        found = [json.loads(body)["detail"] for body in events.receive()]
+        return found if sum(each["JobStatus"] == "FAILED" for each in found) == 2 else None
+
+    details = wait_until(ended, 60, "both jobs failed", every=0.5)
+    assert {
+        each["JobId"]: source_of(each) for each in details if each["JobId"] in failing
+    } == failing
+
+    def alerted():
+        hub.invoke("AlertsFunctionName")
+        found = [json.loads(body) for body in alerts.receive()]
+        changes = [c for each in found if each.get("Kind") == "Alert" for c in each["Changes"]]
+        return {c["JobId"]: source_of(c) for c in changes} == failing
+
+    wait_until(alerted, 60, "both are alerted", every=0.5)
+
+
+def test_a_digest_has_a_section_for_each_source_that_has_something_to_say(hub):
+    inbox = Inbox(hub, "source-digest")
+    inbox.subscribe("DigestTopicArn")
+    digest_id = hub.invoke("DigestFunctionName", **window())["DigestId"]
+
+    def digest():
+        documents = (json.loads(json.loads(body)["Message"]) for body in inbox.receive())
+        return next((each for each in documents if each.get("DigestId") == digest_id), None)
+
+    document = wait_until(digest, 20, "the digest has arrived")
+    assert {source_of(section) for section in document["Sources"]} == set(SOURCES)
+    for section in document["Sources"]:
+        assert (section["Verdict"], section["Counts"]) == ("ATTENTION", {"FAILED": 1})
+    assert document["Counts"]["FAILED"] == len(SOURCES)
+    failed = [(source_of(job), job["JobId"]) for job in document["Failed"]]
+    assert sorted(failed) == [(source, FAILED["JobId"]) for source in sorted(SOURCES)]
+
+
+def test_a_look_up_finds_the_job_of_the_account_and_region_that_it_names(hub):
+    stacks = Stacks(hub.client("cloudformation"), hub.outputs["LookupServiceToken"])
+    asked = {"Family": "PHI", "JobStatus": "COMPLETED"}
+    places = {source: source.split("/") for source in (OWN_SOURCE, MEMBER_SOURCE, LATE_SOURCE)}
+    lookups = {
+        f"Of{account}{region.replace('-', '')}": {**asked, "Account": account, "Region": region}
+        for account, region in places.values()
+    }
+    stacks.put("Lookups", lookups, ["JobName"])
+    assert stacks.end("Lookups") == "CREATE_COMPLETE", stacks.reasons("Lookups")
+    names = {source.replace("/", ":") for source in places}
+    assert set(stacks.outputs("Lookups").values()) == names
 
 
 def test_a_role_of_a_member_may_list_and_nothing_else_and_only_the_sync_may_assume_it(hub):

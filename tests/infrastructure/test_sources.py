@@ -52,6 +52,12 @@ def test_an_update_adds_an_index_replaces_the_role_of_the_sync_and_nothing_else(
         and identity(name, resource) != identity(name, shared[name])
     ]
     assert replaced == [SYNC]
+    changed = {path_of(each) for name, each in resources.items() if each != shared[name]}
+    using = {path for path, each in variables(resources).items() if "FAMILIES" in each}
+    readers = ("Api/Function", "Digest/Function", "Sync/Function", "Widget/Function")
+    policies = {f"{path}Role/DefaultPolicy" for path in (*readers, "Lookup/IsComplete")}
+    own = {"Ledger", SYNC, "Sync/Schedule", "Sync/FirstSync/Run/Default"}
+    assert changed == own | using | policies
     ledgers = [by_path(each)["Ledger"]["Properties"] for each in (resources, shared)]
     before, after = (
         {index["IndexName"]: index for index in ledger.pop("GlobalSecondaryIndexes")}

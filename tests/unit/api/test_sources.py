@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import re
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -20,6 +23,7 @@ OTHER, EUROPE, REMOVED = (
     "333344445555/eu-west-1",
 )
 SOURCES = (SCOPE, OTHER, EUROPE)
+DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
 SAME = f"{1:032x}"
 
 
@@ -193,3 +197,12 @@ def test_health_has_each_source_and_is_healthy_only_when_all_of_them_are(api):
     with running_api() as alone:
         alone.mark_synced()
         assert "Sources" not in alone.get("/health").json
+
+
+def test_the_examples_of_the_document_select_by_source(api):
+    section = DOCUMENT.read_text().split("## Several accounts and regions")[1].split("\n## ")[0]
+    examples = re.findall(r'curl "\$API_URL/(\w+)\?(.*)"', section)
+    api.fill(full_job(9, JobStatus="FAILED"), family=Family.PHI, source=OTHER)
+    failed, counted = (api.get(f"/{path}", **parse_qs(query)) for path, query in examples)
+    assert sources_of(failed.jobs) == [OTHER]
+    assert counted.json["Total"] == 2

@@ -229,6 +229,21 @@ def test_a_digest_is_shown_with_its_statuses_in_one_order_whatever_the_answer_ha
         assert json.loads(run(server.url, "digest", "--format", "json").stdout) == digest
 
 
+def test_the_digests_of_single_sources_are_shown_one_after_the_other(run):
+    window = {"Start": "2026-11-24T08:00:00.000Z", "End": "2026-11-25T08:00:00.000Z"}
+    first, second = (
+        {"DigestId": number, "MessageId": "m", "Window": window, "Counts": {"FAILED": 1}}
+        for number in "12"
+    )
+    place = {"Account": "111122223333", "Region": "us-east-1"}
+    digests = [place | first, place | {"Region": "eu-west-1"} | second]
+    with scripted(document(first | {"Counts": {"FAILED": 2}, "Digests": digests})) as server:
+        lines = run(server.url, "digest", "--last").stdout.splitlines()
+    assert [lines[n] for n in (0, 1, 4, 5)] == [
+        *("111122223333/us-east-1", "digest 1", "111122223333/eu-west-1", "digest 2"),
+    ]
+
+
 def test_health_is_a_table_and_an_exit_code(server, run):
     done = run(server.url, "health")
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "ok")
