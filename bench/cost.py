@@ -6,25 +6,22 @@ writes the table of docs/cost.md. What cannot be counted here is stated beside i
 invocations, and the lines that AWS itself logs.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# The Tracer and the Metrics read these when their module is imported.
-os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "1")
-os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "job-ledger")
-os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "JobLedger")
-
 from bench.month import API_CALLS, DAYS, HOURS, SYNCS, Month, month
 from bench.outputs import outputs_month
+from bench.source_month import month_of_sources, runs_a_minute
 from jobledger.service import Family
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
 # The most dollars of a month, by jobs a day.
 GOALS = {0: 7.0, 1_000: 10.0, 10_000: 25.0}
 SHOWN = 1_000
+# The most dollars of a month, by sources that have a hundred jobs a day each.
+SOURCES_GOALS = {1: 10.0, 10: 25.0, 100: 120.0}
 OUTPUTS_GOAL = 0.60
 """The most dollars of a month that outputBuckets adds with 1,000 jobs a day."""
 ALARM_METRICS = 29 + len(Family)
@@ -39,6 +36,9 @@ _FREE_TRACES = 100_000
 _FREE_SCHEDULED = 14_000_000
 # Seconds and gigabytes of an invocation.
 _SYNC_GB_SECONDS = 1.5 * 0.5  # five upstream calls, a quarter of a second apart
+# With more than five sources the function has a gigabyte. A run of 25 waits no longer than one of a single source; three
+# quarters of a second of processor time take it longer (bench/minute.py counts both).
+_SOURCES_SYNC_GB_SECONDS = 3.0 * 1.0
 _API_GB_SECONDS = 0.1 * 1.0
 _WARM_UP_GB_SECONDS = 0.002 * 1.0
 _CHANGES_GB_SECONDS = 0.2 * 0.25
@@ -82,10 +82,18 @@ def bill(jobs_a_day: int) -> Bill:
     return Bill(tuple(_items(month(jobs_a_day))))
 
 
-def _items(counted: Month) -> Iterator[Item]:
+def sources_bill(sources: int) -> Bill:
+    """Return the bill of a deployment with a number of sources, each of which has a hundred jobs a day."""
+    seconds = _SOURCES_SYNC_GB_SECONDS if sources > 1 else _SYNC_GB_SECONDS
+    return Bill(tuple(_items(month_of_sources(sources), runs_a_minute(sources), seconds)))
+
+
+def _items(counted: Month, runs: int = 1, gb_seconds: float = _SYNC_GB_SECONDS) -> Iterator[Item]:
+    """Yield the lines of the bill; `runs` are those of the sync function in a minute, each of so many gigabyte-seconds."""
+    syncs = runs * SYNCS
     # Several changes of a minute reach the function as one batch.
-    batches = min(counted.changes, SYNCS)
-    scheduled = _SCHEDULES * SYNCS
+    batches = min(counted.changes, syncs)
+    scheduled = (_SCHEDULES - 1) * SYNCS + syncs
     calls = scheduled + API_CALLS + batches + DAYS
     active_hours = min(1.0, counted.changes / HOURS)
     metrics = counted.sync_metrics + _CHANGES_METRICS * active_hours + _DIGEST_METRICS / 24
@@ -98,14 +106,14 @@ def _items(counted: Month) -> Iterator[Item]:
     stored = counted.stored_bytes / _GIB
     text = f"{stored:.2f} GB for each month kept × ($0.25 + $0.20 recovery)"
     yield Item("DynamoDB storage", text, stored * 0.45)
-    seconds = SYNCS * (_SYNC_GB_SECONDS + _WARM_UP_GB_SECONDS + _ALERTS_GB_SECONDS)
+    seconds = syncs * gb_seconds + SYNCS * (_WARM_UP_GB_SECONDS + _ALERTS_GB_SECONDS)
     seconds += API_CALLS * _API_GB_SECONDS
     seconds += batches * _CHANGES_GB_SECONDS + DAYS * _DIGEST_GB_SECONDS
     text = f"{seconds:,.0f} GB-s × $0.0000133, {calls / _MILLION:.2f} M calls × $0.20/M"
     yield Item("Lambda", text, seconds * 0.0000133334 + calls / _MILLION * 0.20)
     yield Item("API Gateway", f"{API_CALLS:,} calls × $3.50/M", API_CALLS / _MILLION * 3.50)
     # Warm-ups and runs for alerts are not traced.
-    traces = max(0, SYNCS + API_CALLS + batches + DAYS - _FREE_TRACES)
+    traces = max(0, syncs + API_CALLS + batches + DAYS - _FREE_TRACES)
     text = f"{traces / _MILLION:.2f} M traces beyond the free ones × $5/M"
     yield Item("X-Ray", text, traces / _MILLION * 5)
     yield Item("KMS", "one key, 50,000 requests × $0.03/10,000", 1 + 0.15)

@@ -193,11 +193,12 @@ def sizes(place: Place) -> Iterator[Row]:
 
 
 def sources(place: Place) -> Iterator[Row]:
-    """Measure the reads of a ledger of 100 sources beside one source's."""
-    say("filling and measuring a ledger of 100 sources")
-    with _worker(place, "bench.sources", [place.bundle, ROOT]) as worker:
-        for line in worker.communicate()[0].splitlines():
-            yield Row(**json.loads(line))
+    """Measure the reads of a ledger of 100 sources beside one source's, and a minute of its syncs."""
+    say("reads and syncs of 100 sources")
+    for module in ("bench.sources", "bench.minute"):
+        with _worker(place, module, [place.bundle, ROOT]) as worker:
+            for line in worker.communicate()[0].splitlines():
+                yield Row(**json.loads(line))
 
 
 def first_fill(place: Place) -> Iterator[Row]:

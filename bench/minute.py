@@ -8,8 +8,8 @@ the threads of a run take together is counted on top of the longest one's waits.
 """
 
 import argparse
-import time
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,14 +17,13 @@ from bench.month import a_job
 from bench.source_ledgers import sources_of
 from bench.synced_sources import DEAD, START, SyncedSources
 from jobledger.service import Family
+from jobledger.sync.run import AT_ONCE
 from jobledger.times import parse
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Hostility
 from testing.memory_dynamodb import MemoryDynamoDB
 
-GROUP = 25
 _INTERVAL = 60.0
-_MINUTES = 3
 _TABLE_SECONDS = 0.01
 _JOB_SECONDS = 300
 _JOBS_APART = 30
@@ -32,52 +31,68 @@ _JOBS_APART = 30
 _PROCESSORS = 1024 / 1769
 
 
-class Minutes(NamedTuple):
-    """The longest run, without the dead sources, and the oldest AsOf of a living source at any time, in seconds.
+class Minute(NamedTuple):
+    """The longest runs, of the living sources and of all, and the oldest AsOf of a living source at any time, in seconds.
 
-    `stale` is the number of sources whose AsOf is older than a minute when a minute's runs have ended.
+    `stale` is the number of sources whose AsOf is older than a minute when the next one begins.
     """
 
     longest: float
-    longest_with_dead: float
+    longest_of_all: float
     oldest: float
     stale: int
 
 
-def minutes(sources: int, dead: int = 0) -> Minutes:
-    """Sync a number of sources each minute, the last few of which are dead."""
+def minutes(sources: int, dead: int) -> tuple[Minute, Minute]:
+    """Return a minute with all sources alive, and the second one with some of them dead."""
     database = MemoryDynamoDB()
     names = sources_of(sources)
     synced = SyncedSources(database, names, replace(Hostility.none(), throttle=True))
     database.before = lambda operation: synced.clocks.sleep(_TABLE_SECONDS)
-    groups = [names[number :: -(-sources // GROUP)] for number in range(-(-sources // GROUP))]
+    count = -(-sources // AT_ONCE)
+    groups = [names[number::count] for number in range(count)]
     with synced.clocks_moved():
-        for at in range(-2, 0):
-            _minute(synced, groups, START + at * _INTERVAL)
+        # The first fill, and the minute after it.
+        alive = [_minute(synced, groups, START + at * _INTERVAL) for at in range(3)][-1]
         for number in range(dead):
             synced.wires[names[-1 - number]].dead = DEAD[number % len(DEAD)]
-        return [_minute(synced, groups, START + at * _INTERVAL) for at in range(_MINUTES)][-1]
+        return alive, [_minute(synced, groups, START + at * _INTERVAL) for at in (3, 4)][-1]
 
 
-def _minute(synced: SyncedSources, groups: Sequence[Sequence[str]], at: float) -> Minutes:
+def measures(sources: int, dead: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the results."""
+    alive, others = minutes(sources, dead)
+    minute = f"a minute's syncs of {sources} sources, simulated"
+    with_dead = f"{minute}, {dead} dead"
+    rows: list[tuple[str, float, float | None, str]] = [
+        (f"{minute}: the longest run", alive.longest, 30, "s"),
+        (f"{with_dead}: not fresh within 60 s", others.stale, dead, "sources"),
+        (f"{with_dead}: the oldest AsOf of the others", others.oldest, 2 * _INTERVAL, "s"),
+        (f"{with_dead}: the longest run of the others", others.longest, 30, "s"),
+        (f"{with_dead}: the longest run", others.longest_of_all, _INTERVAL, "s"),
+    ]
+    for measure, value, goal, unit in rows:
+        yield {"measure": measure, "value": value, "goal": goal, "unit": unit}
+
+
+def _minute(synced: SyncedSources, groups: Sequence[Sequence[str]], at: float) -> Minute:
     """Run the syncs of one minute."""
     before = _as_of(synced)
-    for source, wire in synced.wires.items():
+    for wire in synced.wires.values():
         wire.service.put_jobs({LocalFamily(family.value): _jobs(at) for family in Family})
-        assert source
-    longest = longest_with_dead = oldest = 0.0
+    longest = longest_of_all = oldest = 0.0
     for group in groups:
         run = synced.run(group, at)
         processor = run.processor_seconds / _PROCESSORS
         for source, ended in run.ended.items():
             seconds = ended - at + processor
-            longest_with_dead = max(longest_with_dead, seconds)
+            longest_of_all = max(longest_of_all, seconds)
             if not synced.wires[source].dead:
                 longest = max(longest, seconds)
                 oldest = max(oldest, at + seconds - before.get(source, at))
     after = _as_of(synced)
     stale = sum(at + _INTERVAL - after.get(source, 0.0) > _INTERVAL for source in synced.sources)
-    return Minutes(longest, longest_with_dead, oldest, stale)
+    return Minute(longest, longest_of_all, oldest, stale)
 
 
 def _as_of(synced: SyncedSources) -> dict[str, float]:
@@ -104,9 +119,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--sources", type=int, default=100)
     asked = parser.parse_args()
-    began = time.process_time()
-    print(
-        minutes(asked.sources),
-        minutes(asked.sources, dead=asked.sources // 10),
-        time.process_time() - began,
-    )
+    for row in measures(asked.sources, asked.sources // 10):
+        print(json.dumps(row), flush=True)

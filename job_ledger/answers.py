@@ -51,6 +51,7 @@ _HEALTH_OF_FAMILY = {
     "LastError?": _object_or_null,
 }
 FAMILIES = {"*": _HEALTH_OF_FAMILY}
+SOURCES = [{"Account": str, "Region": str, "Healthy": bool, "Families": FAMILIES}]
 PAGE = {JOBS: [dict], "NextToken?": _token, "AsOf?": _time_or_null}
 DESCRIPTION = {JOB: {"Family": str}, "History": [{"ObservedAt": _time}]}
 _PROCESSED = ("InputFileCount", "UnprocessedFilesCount", "TotalMeteredCharacters")
@@ -72,7 +73,8 @@ SUMMARY_IN_FULL = SUMMARY | {
 }
 _PUBLISHED = {"DigestId": str, "Window": {"Start": _time, "End": _time}, "Counts": {"*": int}}
 DIGEST = _PUBLISHED | {"Digests?": [{"Account": str, "Region": str} | _PUBLISHED]}
-HEALTH = {"Status": str, "Families": FAMILIES}
+AGES = {"Families": FAMILIES, "Sources?": SOURCES}
+HEALTH = {"Status": str, **AGES}
 
 
 def fits(value: Any, shape: Shape) -> bool:

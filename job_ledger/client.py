@@ -22,7 +22,7 @@ from job_ledger.answers import (
 )
 from job_ledger.comprehend_medical import ComprehendMedicalCalls
 from job_ledger.errors import invalid_answer, job_not_found
-from job_ledger.filters import JOB_FILTERS, query_of, text_of
+from job_ledger.filters import JOB_FILTERS, SOURCE_FILTERS, query_of, text_of
 from job_ledger.http import Http, Request, Response
 from job_ledger.proxy import Proxy
 from job_ledger.types import (
@@ -34,6 +34,7 @@ from job_ledger.types import (
     JobFilters,
     JobList,
     ListFilters,
+    SourceFilters,
     Summary,
     Time,
 )
@@ -123,13 +124,12 @@ class JobLedger(ComprehendMedicalCalls):
             raise invalid_answer(response.status, response.request_id)
         return ExportedPage(response.body, _next_token(response), jobs)
 
-    def job(self, job_id: str) -> JobDescription:
-        """Return a job of any family with its history."""
+    def job(self, job_id: str, **source: Unpack[SourceFilters]) -> JobDescription:
+        """Return a job of any family with its history: that of a source, where several sources can have the id."""
         if not job_id.strip("."):
             raise job_not_found()  # in a URL, dots would lead to another path
-        return cast(
-            JobDescription, self._http.get(f"/jobs/{quote(job_id, safe='')}").object(DESCRIPTION)
-        )
+        path, query = f"/jobs/{quote(job_id, safe='')}", query_of(source, SOURCE_FILTERS)
+        return cast(JobDescription, self._http.get(path, query).object(DESCRIPTION))
 
     def summary(self, **filters: Unpack[JobFilters]) -> Summary:
         """Return counts and durations of all jobs that match."""

@@ -1,7 +1,8 @@
 """The list and describe methods of `boto3.client("comprehendmedical")`, answered from the ledger.
 
 They are the methods of a real botocore client whose requests are answered here instead of being sent. So
-arguments are checked, answers parsed and errors raised by botocore itself.
+arguments are checked, answers parsed and errors raised by botocore itself. In a ledger of several sources, they answer
+for the session's own account and region.
 """
 
 import io
@@ -25,6 +26,7 @@ from job_ledger.client_errors import as_every_clients
 from job_ledger.errors import ApiError, CredentialsUnavailable, JobLedgerError, job_not_found
 from job_ledger.filters import Query
 from job_ledger.http import Http, Response
+from job_ledger.own_source import OwnSource
 from job_ledger.waiter import job_completed
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class ComprehendMedicalCalls(ComprehendMedicalClient):
         """Answer from the ledger behind `http`; other calls of Comprehend Medical go to `service`."""
         self._http = http
         self._service = service
+        self._own_source = OwnSource(http)
 
     if not TYPE_CHECKING:
 
@@ -160,7 +163,8 @@ class ComprehendMedicalCalls(ComprehendMedicalClient):
             try:
                 # An ApiError is raised below, in botocore's form.
                 with suppress(ApiError):
-                    family = self._http.get(_path_of(job_id)).object(DESCRIPTION)[JOB]["Family"]
+                    response = self._own_source.job(_path_of(job_id))
+                    family = response.object(DESCRIPTION)[JOB]["Family"]
             except JobLedgerError as error:
                 raise _of_botocore(error) from None
         methods = {api: name for name, api in self.meta.method_to_api_mapping.items()}
@@ -192,10 +196,10 @@ class ComprehendMedicalCalls(ComprehendMedicalClient):
         parameters = json.loads(request.body)
         try:
             if operation in _LISTS:
-                response = self._http.get("/jobs", _list_query(_LISTS[operation], parameters))
+                response = self._own_source.page(_list_query(_LISTS[operation], parameters))
                 body = _listed(response.object(PAGE))
             else:
-                response = self._http.get(_path_of(parameters["JobId"]))
+                response = self._own_source.job(_path_of(parameters["JobId"]))
                 body = _described(response, _DESCRIBES[operation])
         except ApiError as error:
             problem = {"__type": error.title, "Message": error.reason}

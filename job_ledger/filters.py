@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from job_ledger.types import JobFilters, ListFilters
+from job_ledger.types import JobFilters, ListFilters, SourceFilters
 
+SOURCE_FILTERS = tuple(SourceFilters.__annotations__)
 JOB_FILTERS = tuple(JobFilters.__annotations__)
 LIST_FILTERS = tuple(ListFilters.__annotations__)  # with those it inherits
 

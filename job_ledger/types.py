@@ -22,6 +22,13 @@ Time = datetime | date | str | float
 """A datetime with a time zone, a date (midnight UTC), RFC 3339 text, or epoch seconds."""
 
 
+class SourceFilters(TypedDict, total=False):
+    """The accounts and regions of jobs, in a ledger of several sources."""
+
+    account: str | Sequence[str]
+    region: str | Sequence[str]
+
+
 class JobFilters(TypedDict, total=False):
     """The filters of `GET /jobs` and `GET /summary`. All can be combined."""
 
@@ -31,6 +38,8 @@ class JobFilters(TypedDict, total=False):
     job_status: JobStatus | Sequence[JobStatus]
     submit_time_after: Time
     submit_time_before: Time
+    account: str | Sequence[str]
+    region: str | Sequence[str]
 
 
 class ListFilters(JobFilters, total=False):
@@ -64,7 +73,7 @@ class JobOutput(TypedDict, total=False):
 
 
 class Job(TypedDict, total=False):
-    """A job as the service lists it, and its family."""
+    """A job as the service lists it, and its family; in a ledger of several sources, also its account and region."""
 
     Family: Required[str]
     JobId: str
@@ -83,6 +92,9 @@ class Job(TypedDict, total=False):
     ModelVersion: str
     AlteredProperties: list[str]
     Output: JobOutput
+    Account: str
+    Region: str
+    SourceRemoved: bool
 
 
 class JobList(TypedDict):
@@ -127,6 +139,8 @@ class OldestActive(TypedDict, total=False):
     JobStatus: str
     SubmitTime: str
     AgeSeconds: float
+    Account: str
+    Region: str
 
 
 class ProcessedFiles(TypedDict):
@@ -209,11 +223,21 @@ class FamilyHealth(TypedDict):
     LastError: LastError | None
 
 
+class SourceHealth(TypedDict):
+    """The age of the ledger for one source."""
+
+    Account: str
+    Region: str
+    Healthy: bool
+    Families: dict[str, FamilyHealth]
+
+
 class Health(TypedDict):
-    """The age of the ledger."""
+    """The age of the ledger; `Sources` when it has several."""
 
     Status: str
     Families: dict[str, FamilyHealth]
+    Sources: NotRequired[list[SourceHealth]]
 
 
 class InvalidParameter(TypedDict):
@@ -233,3 +257,4 @@ class Problem(TypedDict):
     instance: str
     errors: NotRequired[list[InvalidParameter]]
     Families: NotRequired[dict[str, FamilyHealth]]
+    Sources: NotRequired[list[SourceHealth]]

@@ -153,11 +153,6 @@ class LocalAws:
         speed = ["--method=direct", "--progress=events"]
         return self._cdk("deploy", [*command, *speed], ROOT, account, **credentials_of(account))
 
-    def start_destroy_member(self, account: str) -> Child:
-        """Remove a member's stack."""
-        command = ["--app", str(self.member_assembly), "--all", "--force"]
-        return self._cdk("destroy", command, ROOT, account, **credentials_of(account))
-
     def _cdk(
         self, verb: str, arguments: list[str], cwd: Path, of: str = "", **credentials: str
     ) -> Child:

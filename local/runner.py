@@ -21,7 +21,7 @@ from local.deployment import (
     write_environment,
 )
 from local.options import HOST, Options, read_options
-from local.processes import Child, Children, LocalError, Stopped, StopSignals
+from local.processes import Children, LocalError, Stopped, StopSignals
 from local.session import Session
 from local.sources import members_of
 from local.story import Story
@@ -152,6 +152,8 @@ def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
         stand_in = aws.start_stand_in(trickle=TRICKLE_SECONDS if is_sample(options) else 0)
     ministack = aws.start_ministack()
     synth = aws.start_synth()
+    members = members_of(options.sources)
+    synth_member = aws.start_synth_member() if members else None
     children.wait_for_port(ministack, (HOST, options.aws_port))
     say(f"MiniStack is up on {options.aws_endpoint}")
     bootstrap = aws.start_bootstrap()
@@ -162,25 +164,19 @@ def bring_up(aws: LocalAws, say: Progress) -> dict[str, str]:
     children.finish(bootstrap)
     say("cdk bootstrap is done; waiting for cdk synth")
     children.finish(synth)
-    members = deploy_members(aws, say)
+    if synth_member:
+        children.finish(synth_member)
+        say(f"the stack of members is deployed to {', '.join(members)}")
+    deployed = [aws.start_deploy_member(account) for account in members]
     missing = remove_unimplemented(aws.assembly)
     say(f"cdk synth is done; left out, as the local AWS does not have it: {', '.join(missing)}")
     say("cdk deploy runs")
     children.finish(aws.start_deploy())
-    for member in members:
+    for member in deployed:
         children.finish(member)
     outputs = aws.outputs()
     say(f"cdk deploy is done: {len(outputs)} outputs")
     return outputs
-
-
-def deploy_members(aws: LocalAws, say: Progress) -> list[Child]:
-    """Begin to deploy the stack of each member account."""
-    members = members_of(aws.options.sources)
-    if members:
-        say(f"the stack of the member accounts is synthesized for {', '.join(members)}")
-        aws.children.finish(aws.start_synth_member())
-    return [aws.start_deploy_member(account) for account in members]
 
 
 def stay_up(children: Children) -> None:

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 # New IAM permissions can take a minute to be effective everywhere.
 _ATTEMPTS = 12
 _PAUSE_SECONDS = 5
-# CloudFormation takes 4 KB.
+# CloudFormation takes an answer of 4 KB.
 _MOST = 40
 # The next scheduled run resumes these.
 _INTERRUPTIONS = {"DeadlineReached", "WalkOvertaken"}
@@ -61,8 +61,15 @@ def _outcome(reply: dict[str, Any]) -> str:
         result = json.loads(reply["Payload"].read())
         if reply.get("FunctionError"):
             return f"failed: {result['errorType']}"
-        sources = result.get("Sources")
-        errors = _errors_of_sources(sources) if sources else _errors(result)
+        # With several sources, by source instead of family.
+        sources = result.get("Sources") or {"": result}
+        found = (
+            (source or family, done["Error"])
+            for source, each in sources.items()
+            for family, done in each["Families"].items()
+            if "Error" in done
+        )
+        errors = list(dict.fromkeys(found))
     except (AttributeError, KeyError, TypeError, ValueError):
         return "failed: InvalidResponse"
     if not errors:
@@ -71,21 +78,6 @@ def _outcome(reply: dict[str, Any]) -> str:
     named = [f"{name} {error}" for name, error in errors[:_MOST]]
     more = [f"{len(errors) - _MOST} more"] if len(errors) > _MOST else []
     return f"{word}: {', '.join(named + more)}"
-
-
-def _errors(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the families that failed, each with its error."""
-    return [(name, done["Error"]) for name, done in result["Families"].items() if "Error" in done]
-
-
-def _errors_of_sources(sources: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the sources that failed, each with the errors of its families, once."""
-    found = {source: _errors(result) for source, result in sources.items()}
-    return [
-        (source, e)
-        for source, errors in found.items()
-        for e in dict.fromkeys(dict(errors).values())
-    ]
 
 
 def _answer(event: dict[str, Any], outcome: str) -> None:

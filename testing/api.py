@@ -13,6 +13,8 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs
 
+from msgspec.structs import replace
+
 from jobledger.api import deployment, keyed_traversals
 from jobledger.api.keyed_traversals import KeyedTraversals
 from jobledger.handlers import api
@@ -77,10 +79,10 @@ class Answer:
 class Api:
     """The handler on one database. `ask` is what the other functions are asked with."""
 
-    def __init__(self, database: MemoryDynamoDB) -> None:
+    def __init__(self, database: MemoryDynamoDB, sources: tuple[str, ...] = ()) -> None:
         self.database = database
         self.now = NOW
-        self.ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: self.now)
+        self.ledger = Ledger(Table(database, "ledger"), SCOPE, lambda: self.now, sources)
         self.context = Context()
         self.idempotency = MemoryTables()
         self.slept = 0.0
@@ -120,10 +122,17 @@ class Api:
                 return
             query["NextToken"] = answer.json["NextToken"]
 
-    def fill(self, *jobs: Mapping[str, Any], family: Family = Family.SNOMEDCT) -> list[Job]:
-        """Record jobs as the service would list them."""
-        made = [job for job in (job_from_service(family, each) for each in jobs) if job]
-        self.ledger.record(family, made, rfc3339(self.now), announce_new=False)
+    def fill(
+        self,
+        *jobs: Mapping[str, Any],
+        family: Family = Family.SNOMEDCT,
+        source: str | None = None,
+    ) -> list[Job]:
+        """Record jobs as the service would list them; without `source`, those of the deployment's own."""
+        listed = [job for job in (job_from_service(family, each) for each in jobs) if job]
+        ledger = self.ledger.of(source or SCOPE)
+        made = [replace(job, source=ledger.member) for job in listed]
+        ledger.record(family, made, rfc3339(self.now), announce_new=False)
         return made
 
     def mark_synced(
@@ -162,9 +171,11 @@ class Api:
 
 
 @contextmanager
-def running_api(database: MemoryDynamoDB | None = None) -> Iterator[Api]:
+def running_api(
+    database: MemoryDynamoDB | None = None, sources: tuple[str, ...] = ()
+) -> Iterator[Api]:
     """The handler, with a database in memory behind it and a clock that stands still."""
-    made = Api(database or MemoryDynamoDB())
+    made = Api(database or MemoryDynamoDB(), sources)
     with (
         mock.patch.dict("os.environ", ENVIRONMENT),
         mock.patch.object(deployment, "ledger", made.its_ledger),

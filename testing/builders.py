@@ -85,6 +85,8 @@ def matches(job: Job, query: JobQuery) -> bool:
         and (job.name or "").startswith(query.name_prefix or "")
         and (not query.statuses or job.status in query.statuses)
         and (query.after or "") < submitted < (query.before or "~")
+        and query.has_source(job.source or SCOPE)
+        and not (query.active and job.ended)
     )
 
 
@@ -101,10 +103,16 @@ class MemoryLedger:
     The jobs that it begins with are no changes, and `database` begins to count after them.
     """
 
-    def __init__(self, *jobs: Job, now: datetime = NOW, database: RecordingDynamoDB | None = None):
+    def __init__(
+        self,
+        *jobs: Job,
+        now: datetime = NOW,
+        database: RecordingDynamoDB | None = None,
+        sources: tuple[str, ...] = (),
+    ) -> None:
         self.now = now
         self.database = database or RecordingDynamoDB()
-        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, self.time)
+        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, self.time, sources)
         self.record(*jobs, announce_new=False)
         self.database.forget()
 
@@ -115,10 +123,11 @@ class MemoryLedger:
     def record(self, *jobs: Job, listed_at: datetime | None = None, **more: Any) -> Recorded:
         """Write jobs as if the service listed them, now unless another time is given; return the last family's result."""
         recorded = Recorded(0, 0)
-        for family in dict.fromkeys(job.family for job in jobs):
-            mine = [job for job in jobs if job.family is family]
-            time = rfc3339(listed_at or self.now)
-            recorded = self.ledger.record(family, mine, time, **{"announce_new": True} | more)
+        time = rfc3339(listed_at or self.now)
+        for family, source in dict.fromkeys((job.family, job.source) for job in jobs):
+            mine = [job for job in jobs if (job.family, job.source) == (family, source)]
+            writer = self.ledger.of(source) if source else self.ledger
+            recorded = writer.record(family, mine, time, **{"announce_new": True} | more)
         return recorded
 
     def row(self, job_id: str = "job") -> Row:

@@ -50,7 +50,7 @@ CONDITIONS = {
     "a state": Condition("ledger/states.py", "state", _NEXT),
     "the job row of a deleted job": Condition("ledger/ledger.py", "jobs", _VERSION),
     "a job row that was not counted": Condition("totals/recount.py", "jobs", _VERSION),
-    "a counter row": Condition("totals/recount.py", "totals", _NEXT),
+    "a counter row": Condition("totals/repair.py", "totals", _NEXT),
     "the pace": Condition("sync/pace.py", "pace", _NEXT),
     "the claim of a shared sync": Condition("sync/shared.py", "claim", _NEXT),
     "the result of a shared sync": Condition("sync/shared.py", "claim", _NEXT),

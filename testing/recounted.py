@@ -6,33 +6,38 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from jobledger.ledger.counters import counts_of, partition
+from jobledger.ledger.active import active_key
+from jobledger.ledger.counters import counted_for, counts_of, partition
 from jobledger.ledger.counts import LAYOUT, counts_of_job, expiration_of, without_hours
 from jobledger.ledger.job_facts import facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.table import decode
 from jobledger.service import Family
+from jobledger.sources import job_id_of, source_of_key
 from testing.dynamodb_limits import Item
 
 Items = Mapping[tuple[str, str], Item]
 Counters = dict[str, dict[str, int]]
 
 
-def stored_counters(items: Items, scope: str) -> Counters:
+def stored_counters(items: Items, scope: str, source: str | None = None) -> Counters:
     """The counts of each counter row, by its sort key; rows without counts are left out."""
-    counters = (
-        (sk, counts_of(decode(i))) for (pk, sk), i in items.items() if pk == partition(scope)
-    )
+    totals = partition(scope, source)
+    counters = ((sk, counts_of(decode(i))) for (pk, sk), i in items.items() if pk == totals)
     return {key: dict(counts) for key, counts in counters if counts}
 
 
-def recounted(items: Items, scope: str, *, every_row: bool = False) -> Counters:
-    """What the counter rows have to hold: of the rows marked as counted, or of every job row."""
+def recounted(
+    items: Items, scope: str, source: str | None = None, *, every_row: bool = False
+) -> Counters:
+    """What the counter rows have to hold: of the rows marked as counted, or of every job row; or of those of a member."""
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     for (pk, sk), item in items.items():
         row: Any = decode(item)
         if "Job" in row and pk.startswith(f"{scope}/") and (every_row or is_counted(row)):
+            if source not in counted_for(source_of_key(sk)):
+                continue
             family = Family(pk.rpartition("/")[2])
             job = facts_of_row(family, row)
             counts = Counter(counts_of_job(job))
@@ -61,7 +66,11 @@ def check_rows(
     """
     assert not counted or stored_counters(items, scope) == recounted(items, scope, every_row=True)
     partition = f"{scope}/{family}"
-    jobs = {sk.partition("#")[2]: (sk, item) for (pk, sk), item in items.items() if pk == partition}
+    jobs = {
+        active_key("", job_id_of(sk), source_of_key(sk))["SK"]: (sk, item)
+        for (pk, sk), item in items.items()
+        if pk == partition
+    }
     assert len(jobs) == sum(pk == partition for pk, _ in items)
     active = {
         job_id: sk

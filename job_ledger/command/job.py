@@ -1,13 +1,20 @@
 """`jobledger job ID`: a job's properties, and its history as a timeline."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from job_ledger.answers import JOB
 from job_ledger.command.ids import find_job
-from job_ledger.command.options import connection_options, format_option, ledger, session
+from job_ledger.command.options import (
+    connection_options,
+    format_option,
+    ledger,
+    session,
+    set_filters,
+    source_options,
+)
 from job_ledger.command.output import (
     COLOURS,
     console,
@@ -31,10 +38,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="List the files that the job did not process, from its manifest in S3, with your own credentials.",
 )
+@source_options
 @format_option("table", "json")
 @connection_options
 @click.pass_context
-def job(ctx: click.Context, /, job_id: str, form: str, *, files: bool) -> None:
+def job(ctx: click.Context, /, job_id: str, form: str, *, files: bool, **source: Any) -> None:
     """Show a job of any family with its history. The start of an ID is enough, if only one of the newest 5,000 jobs
     has it.
 
@@ -44,7 +52,9 @@ def job(ctx: click.Context, /, job_id: str, form: str, *, files: bool) -> None:
       jobledger job 7c9d2cd0
       jobledger job 7c9d2cd0 --files
     """
-    described = find_job(ledger(ctx), job_id)
+    filters = set_filters(**source)
+    del filters["family"]
+    described = find_job(ledger(ctx), job_id, filters)
     if files:
         _print_files(unprocessed_files(described[JOB], session(ctx)), form)
     elif form == "json":

@@ -11,7 +11,9 @@ from job_ledger.filters import JOB_FILTERS
 if TYPE_CHECKING:
     from job_ledger.client import JobLedger
 
-_SCOPE = ("family", "submit_time_after", "submit_time_before")
+_SOURCES = ("account", "region")
+_TIMES = ("submit_time_after", "submit_time_before")
+_SCOPE = ("family", *_SOURCES, *_TIMES)
 _NAMED = (*(name for name in JOB_FILTERS if name not in _SCOPE), *_SCOPE)
 
 
@@ -34,7 +36,8 @@ def none_matches(client: "JobLedger", filters: Mapping[str, Any]) -> str:
     )
     if not chosen:
         return f"{text} in {families}, {as_of}."
-    within = " of that time" if len(scope) > 1 else ""
+    within = " of these sources" if scope.keys() & set(_SOURCES) else ""
+    within += " of that time" if scope.keys() & set(_TIMES) else ""
     return f"{text}: none among the {found['Total']:,} jobs{within} in {families}, {as_of}."
 
 

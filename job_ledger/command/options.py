@@ -132,6 +132,16 @@ class _Choice(click.Choice[str]):
         return f"{value!r} is not one of {', '.join(self.choices)}."
 
 
+_SOURCE_FILTERS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("--account",),
+        {"multiple": True, "help": "Account of the jobs; repeat for several.  [default: all]"},
+    ),
+    (
+        ("--job-region", "job_region"),
+        {"multiple": True, "help": "Region of the jobs; repeat for several.  [default: all]"},
+    ),
+)
 # The last name is that of the argument. Each filter also has its API name.
 _JOB_FILTERS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
@@ -152,8 +162,19 @@ _JOB_FILTERS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--before", "--submit-time-before", "submit_time_before"),
         {"type": Time(), "help": "Submitted before this."},
     ),
+    *_SOURCE_FILTERS,
 )
-_NAMED = {names[-1].lstrip("-") for names, _ in _JOB_FILTERS} | {"job_status"}
+# --region is that of the session.
+_FILTERS = {"job_region": "region"}
+
+
+def _filter_of(names: tuple[str, ...]) -> str:
+    """Return the filter of an option's names."""
+    argument = names[-1].lstrip("-").replace("-", "_")
+    return _FILTERS.get(argument, argument)
+
+
+_NAMED = {_filter_of(names) for names, _ in _JOB_FILTERS} | {"job_status"}
 # A filter without an option of its own above has the API's name.
 _JOB_FILTERS += tuple(
     ((f"--{name.replace('_', '-')}", name), {"help": f"The API's filter {api_name(name)}."})
@@ -169,6 +190,13 @@ _STATUS: tuple[tuple[str, ...], dict[str, Any]] = (
 def job_options(command: Command) -> Command:
     """Add the API's filters other than the status."""
     for names, more in reversed(_JOB_FILTERS):
+        command = click.option(*names, **more)(command)
+    return command
+
+
+def source_options(command: Command) -> Command:
+    """Add the filters of sources alone."""
+    for names, more in reversed(_SOURCE_FILTERS):
         command = click.option(*names, **more)(command)
     return command
 
@@ -193,14 +221,18 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 def set_filters(**values: Any) -> dict[str, Any]:
     """Return the filters of the command line: people look at every family unless they name some."""
-    chosen = {name: value for name, value in values.items() if value not in (None, (), False)}
+    chosen = {
+        _FILTERS.get(name, name): value
+        for name, value in values.items()
+        if value not in (None, (), False)
+    }
     return {"family": ("ALL",), **chosen}
 
 
 def option_of(name: str) -> str:
     """Return the option of a filter: --after for submit_time_after."""
     rows = (*_JOB_FILTERS, _STATUS)
-    known = {names[-1].lstrip("-").replace("-", "_"): names[0] for names, _ in rows}
+    known = {_filter_of(names): names[0] for names, _ in rows}
     return known.get(name, f"--{name.replace('_', '-')}")
 
 

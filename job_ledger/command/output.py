@@ -67,6 +67,20 @@ def print_json(value: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+def source_text(job: Mapping[str, Any]) -> str:
+    """Return the account and region of a job or source as one text; an empty one when it has none."""
+    if not job.get("Account"):
+        return ""
+    removed = " (removed)" if job.get("SourceRemoved") else ""
+    return printable(f"{job['Account']}/{job.get('Region')}{removed}")
+
+
+def source_of(job: Mapping[str, Any]) -> dict[str, str]:
+    """Return the filters that select the source of a job; none when it shows no source."""
+    filters = {"account": job.get("Account"), "region": job.get("Region")}
+    return {name: str(value) for name, value in filters.items() if value}
+
+
 def time_text(time: object) -> str:
     """Return a time of the API to the second: 2026-11-24 08:00:00."""
     return printable(time)[:19].replace("T", " ") if time else NO_VALUE

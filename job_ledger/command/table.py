@@ -10,6 +10,7 @@ from job_ledger.command.output import (
     duration_text,
     printable,
     seconds_of,
+    source_text,
     time_text,
 )
 from job_ledger.types import Job
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 COLUMNS = ("NAME", "STATUS", "TOOK", "SUBMITTED", "FAMILY", "ID", "MESSAGE")
+# The jobs of a ledger with several sources have this one as well: last in a pipe, beside the family on a terminal.
+SOURCE = "SOURCE"
 # What a terminal shows beside names: the first layout that leaves this many columns for the names.
 _LAYOUTS: tuple[tuple[int, dict[str, int]], ...] = (
     (24, {"STATUS": 15, "TOOK": 7, "SUBMITTED": 19, "FAMILY": 11, "ID": 0, "MESSAGE": 12}),
@@ -33,10 +36,13 @@ _LEAST_ID = 8
 
 def tab_separated(jobs: Iterable[Job], now: datetime, *, heading: bool) -> Iterator[str]:
     """Yield a line for each job with its whole values."""
-    if heading:
-        yield "\t".join(COLUMNS)
     for job in jobs:
         cells = _cells(job, now) | {"SUBMITTED": printable(job.get("SubmitTime") or NO_VALUE)}
+        if not cells[SOURCE]:
+            del cells[SOURCE]
+        if heading:
+            yield "\t".join(cells)
+            heading = False
         yield "\t".join(cells.values())
 
 
@@ -59,10 +65,11 @@ class JobTable:
         if not self._columns:
             longest = max([len("NAME"), *(cell_len(row["NAME"]) for row in rows)])
             messages = any(row["MESSAGE"] for row in rows)
-            self._columns = _fitted(self._width, longest, length, messages=messages)
+            source = max((cell_len(row[SOURCE]) for row in rows), default=0)
+            self._columns = _fitted(self._width, longest, length, source, messages=messages)
         lines = [self._line(row) for row in rows]
         if heading:
-            lines.insert(0, self._line(dict(zip(COLUMNS, COLUMNS, strict=True))))
+            lines.insert(0, self._line({name: name for name in (*COLUMNS, SOURCE)}))
             lines[0].stylize("bold")
         return lines
 
@@ -88,8 +95,18 @@ def _cells(job: Job, now: datetime) -> dict[str, str]:
         "FAMILY": job.get("Family", NO_VALUE),
         "ID": job.get("JobId", NO_VALUE),
         "MESSAGE": job.get("Message", ""),
+        SOURCE: source_text(job),
     }
     return {name: printable(text) for name, text in texts.items()}
+
+
+def _with_source(layout: dict[str, int], width: int) -> dict[str, int]:
+    """Return a layout with the column of sources, if there are any, before the ids."""
+    if not width or "FAMILY" not in layout:
+        return layout
+    names = [*layout]
+    names.insert(names.index("ID"), SOURCE)
+    return {name: layout.get(name, width) for name in names}
 
 
 def unique_length(ids: Sequence[str]) -> int:
@@ -100,10 +117,12 @@ def unique_length(ids: Sequence[str]) -> int:
     return length
 
 
-def _fitted(width: int, longest: int, id_length: int, *, messages: bool) -> dict[str, int]:
+def _fitted(
+    width: int, longest: int, id_length: int, source: int, *, messages: bool
+) -> dict[str, int]:
     """Return the widths of the columns that fit on a terminal, names and statuses first."""
     for enough, layout in _LAYOUTS if messages else _LAYOUTS[1:]:
-        columns = {**layout, "ID": id_length}
+        columns = _with_source(layout | {"ID": id_length}, source)
         left = width - sum(columns.values()) - _GAP * len(columns)
         if left >= min(longest, enough):
             break

@@ -19,7 +19,7 @@ from job_ledger.command.options import (
     ledger,
     set_filters,
 )
-from job_ledger.command.output import console, printable
+from job_ledger.command.output import console, printable, source_of
 from job_ledger.command.table import JobTable, tab_separated
 from job_ledger.errors import ApiError, ConnectionFailed
 from job_ledger.types import Job
@@ -122,7 +122,7 @@ class _Watched:
     def follow(self, job: Job) -> None:
         """Wait for this job, whatever the newest is. Reading the newest syncs its family."""
         self._job = job
-        self._filters["family"] = (job["Family"],)
+        self._filters |= {"family": (job["Family"],), **source_of(job)}
 
     def shown(self) -> str:
         """Return the job in words."""
@@ -145,9 +145,9 @@ class _Watched:
 
     def _read(self) -> Job | None:
         newest = self._newest()
-        if self._job is None or (newest and newest.get("JobId") == self._job.get("JobId")):
+        if self._job is None or (newest and _is_same(newest, self._job)):
             return newest
-        return self._client.job(self._job["JobId"])[JOB]
+        return self._client.job(self._job["JobId"], **cast(Any, source_of(self._job)))[JOB]
 
     def _newest(self) -> Job | None:
         # The API searches for a name prefix a part of the ledger at a time.
@@ -155,6 +155,11 @@ class _Watched:
             for job in page[JOBS]:
                 return job
         return None
+
+
+def _is_same(job: Job, other: Job) -> bool:
+    """Whether both are one job: sources can have equal ids."""
+    return job.get("JobId") == other.get("JobId") and source_of(job) == source_of(other)
 
 
 @contextmanager

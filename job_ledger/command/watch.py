@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -20,7 +20,7 @@ from job_ledger.command.options import (
     ledger,
     set_filters,
 )
-from job_ledger.command.output import COLOURS, console, printable, time_text
+from job_ledger.command.output import COLOURS, console, printable, source_of, time_text
 from job_ledger.command.table import JobTable, unique_length
 from job_ledger.errors import ApiError, ConnectionFailed
 from job_ledger.types import Job
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # sync later.
 _RECENT = timedelta(hours=1)
 _NOT_FOUND = 404
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+"""A job: its id, and the filters of its source."""
 
 
 @click.command()
@@ -136,7 +138,7 @@ class Watched:
         """Take what to watch; the first look reports nothing."""
         self._client = client
         self._filters = filters
-        self._statuses: dict[str, str] | None = None
+        self._statuses: dict[_Key, str] | None = None
         self.active: list[Job] = []
 
     def changes(self, now: datetime) -> list[Change]:
@@ -145,14 +147,14 @@ class Watched:
         active = self._by_id(self._client.jobs(**self._active()))
         found = recent | active
         before = self._statuses
-        ended = {job["JobId"] for job in self.active} - found.keys()
-        statuses = {job_id: job.get("JobStatus", "-") for job_id, job in found.items()}
+        ended = self._by_id(self.active).keys() - found.keys()
+        statuses = {key: job.get("JobStatus", "-") for key, job in found.items()}
         changed = {i for i, s in statuses.items() if before is not None and before.get(i) != s}
-        length = unique_length(list(found))
+        length = unique_length([job_id for job_id, _ in found])
         changes = [
             change
-            for job_id in changed | ended
-            for change in self._transitions(job_id, (before or {}).get(job_id), job_id[:length])
+            for key in changed | ended
+            for change in self._transitions(key, (before or {}).get(key), key[0][:length])
         ]
         # Only now: after a failure above, the next look reports the same changes.
         self._statuses, self.active = statuses, list(active.values())
@@ -163,7 +165,7 @@ class Watched:
         chosen = {name: value for name, value in self._filters.items() if name != "job_status"}
         return chosen | {"order": "descending", "active": True}
 
-    def _recent(self, now: datetime) -> dict[str, Job]:
+    def _recent(self, now: datetime) -> dict[_Key, Job]:
         """Return the recently submitted jobs by id, newest first."""
         since = f"{now - _RECENT:%Y-%m-%dT%H:%M:%S}"
         newest: dict[str, Any] = self._filters | {"order": "descending", "max_results": 100}
@@ -171,13 +173,16 @@ class Watched:
         return self._by_id(takewhile(lambda job: job.get("SubmitTime", "") >= since, listed))
 
     @staticmethod
-    def _by_id(jobs: Iterable[Job]) -> dict[str, Job]:
-        return {job["JobId"]: job for job in jobs if "JobId" in job}
+    def _by_id(jobs: Iterable[Job]) -> dict[_Key, Job]:
+        return {
+            (job["JobId"], tuple(source_of(job).items())): job for job in jobs if "JobId" in job
+        }
 
-    def _transitions(self, job_id: str, before: str | None, short_id: str) -> list[Change]:
+    def _transitions(self, key: _Key, before: str | None, short_id: str) -> list[Change]:
         """Return a job's transitions since the status `before`."""
+        job_id, source = key
         try:
-            described = self._client.job(job_id)
+            described = self._client.job(job_id, **cast(Any, dict(source)))
         except ApiError as error:
             if error.status != _NOT_FOUND:
                 raise

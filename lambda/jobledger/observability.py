@@ -3,7 +3,8 @@
 Job names, keys, roles and messages never appear in logs, traces or metrics: only ids, counts and error
 names do. POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE set service and namespace.
 
-A trace: Lambda's segment → the handler → subsegments for each step → each AWS call. All have the annotation
+A trace: Lambda's segment → the handler → subsegments for each step → each AWS call. The steps of a thread are beside
+the handler, not below it. All have the annotation
 `Outcome` (`ok` or the error's name), steps also `Operation`, and `Family` and `Jobs` where there are any. The
 handler's has `ColdStart` and `Service`, which Powertools adds.
 """

@@ -33,6 +33,12 @@ class OwnAws(Account):
         self.aws.children.finish(self.aws.start_deploy())
         return self.aws.outputs()
 
+    def deploy_member(self, account: str) -> None:
+        """Deploy the stack of a member account, synthesized for the first one."""
+        if not self.aws.member_assembly.exists():
+            self.aws.children.finish(self.aws.start_synth_member())
+        self.aws.children.finish(self.aws.start_deploy_member(account))
+
     def places(self, outputs: dict[str, str]) -> tuple[str, str, str, dict[str, str]]:
         """The first values of a `Stack` with these outputs."""
         api_url = reachable_api_url(outputs["ApiUrl"], self.aws_endpoint)
@@ -41,14 +47,15 @@ class OwnAws(Account):
 
 @contextlib.contextmanager
 def own_aws(
-    state_dir: Path, jobs: dict[str, list[dict]], *, enforce_iam: bool = False
+    state_dir: Path, jobs: dict[str, list[dict]], *arguments: str, enforce_iam: bool = False
 ) -> Iterator[OwnAws]:
-    """A bootstrapped local AWS whose stand-in has these jobs; at the end nothing of it runs."""
+    """A bootstrapped local AWS whose stand-in has these jobs; at the end nothing of it runs. `arguments` as of `make local`."""
     state_dir.mkdir(parents=True, exist_ok=True)
     jobs_file = state_dir / "jobs.json"
     jobs_file.write_text(json.dumps(jobs))
     ports = ["--aws-port", "0", "--comprehend-port", "0"]
-    options = read_options(["--state-dir", str(state_dir), "--jobs", str(jobs_file), *ports], {})
+    given = ["--state-dir", str(state_dir), "--jobs", str(jobs_file), *ports, *arguments]
+    options = read_options(given, {})
     environment = clean_environment(UNCHECKED, options)
     if enforce_iam:
         environment["AUTH"] = "true"

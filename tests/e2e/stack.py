@@ -67,14 +67,19 @@ class Account:
     comprehend_endpoint: str
 
     def client(
-        self, service: str, key: str = "test", secret: str = "test", token: str | None = None
+        self,
+        service: str,
+        key: str = "test",
+        secret: str = "test",
+        token: str | None = None,
+        region: str = REGION,
     ) -> Any:
         """A client with the account's own credentials, unless others are given."""
         upstream = service == "comprehendmedical"
         return boto3.client(
             service,
             endpoint_url=self.comprehend_endpoint if upstream else self.aws_endpoint,
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             aws_session_token=token,
@@ -82,9 +87,11 @@ class Account:
             config=Config(retries={"mode": "standard", "total_max_attempts": 10}),
         )
 
-    def control(self, path: str, **change: object) -> Any:
-        """Change the stand-in from outside."""
-        url = f"{self.comprehend_endpoint}/_control/{path}"
+    def control(self, path: str, source: str = "", **change: object) -> Any:
+        """Change the stand-in from outside, or one of its sources (`account/region`)."""
+        account, _, region = source.partition("/")
+        query = f"?Account={account}&Region={region}" if source else ""
+        url = f"{self.comprehend_endpoint}/_control/{path}{query}"
         request = urllib.request.Request(url, data=json.dumps(change).encode(), method="POST")
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)

@@ -4,9 +4,11 @@ import json
 import re
 import shutil
 import tarfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
+import boto3
 import hcl2
 import pytest
 
@@ -82,3 +84,41 @@ def test_the_terraform_deploys_the_template_and_reads_its_output():
     named = re.findall(r"aws_cloudformation_stack\.(\w+)\.outputs\[.*?(\w+)", text)
     assert named == [("nightly", "Codes")]
     assert "  Codes:\n" in block("yaml").split("Outputs:\n")[1]
+
+
+@pytest.fixture(scope="module")
+def forwarder():
+    """The template in the document, for stacks in another region."""
+    document = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
+    return str(text)
+
+
+def test_cfn_lint_accepts_the_forwarder(forwarder, tmp_path):
+    template = tmp_path / "forwarder.yaml"
+    template.write_text(forwarder)
+    done = run(ROOT / ".venv" / "bin" / "cfn-lint", template)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_forwarder_passes_a_request_on_to_the_region_of_the_token(forwarder, monkeypatch):
+    (code,) = re.findall(r"ZipFile: \|\n(.*?)\n  Role:", forwarder, re.DOTALL)
+    token = "arn:aws:lambda:eu-west-1:111122223333:function:f"
+    monkeypatch.setenv("TOKEN", token)
+    calls: list[Any] = []
+
+    class Client:
+        def __init__(self, *arguments: str, **more: str) -> None:
+            calls.append((arguments, more))
+
+        def invoke(self, **arguments: str) -> None:
+            calls.append(arguments)
+
+    monkeypatch.setattr(boto3, "client", Client)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(code), names)
+    names["handler"]({"RequestType": "Create"}, None)
+    assert calls == [
+        (("lambda",), {"region_name": "eu-west-1"}),
+        {"FunctionName": token, "InvocationType": "Event", "Payload": '{"RequestType": "Create"}'},
+    ]

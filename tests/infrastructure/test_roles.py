@@ -7,6 +7,7 @@ import pytest
 
 from testing.processes import ROOT
 from tests.infrastructure.allowed import ROLES, Allowed
+from tests.infrastructure.chosen import FULL, SOURCES
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
 
 
@@ -34,6 +35,18 @@ def test_there_are_no_other_roles(full):
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_do_what_is_listed_and_nothing_else(full, role):
     assert statements_of(full, role) == ROLES[role]
+
+
+def test_without_sources_roles_have_neither_the_index_nor_the_members(synthesise):
+    given = {key: value for key, value in FULL.items() if key not in SOURCES}
+    resources = synthesise(**given).to_json()["Resources"]
+    for role, allowed in ROLES.items():
+        expected = {
+            sid: each._replace(resources=each.resources - {"Ledger.Arn/index/BySource"})
+            for sid, each in allowed.items()
+            if sid != "AssumeMembers"
+        }
+        assert statements_of(resources, role) == expected
 
 
 def test_no_role_has_a_managed_or_embedded_policy(full):

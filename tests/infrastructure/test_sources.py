@@ -2,16 +2,12 @@
 
 import json
 import re
-import textwrap
-from typing import Any
 
-import boto3
 import pytest
-from botocore import xform_name
-from botocore.session import Session
 
+from jobledger.sources import in_environment
 from stacks.settings import Settings
-from testing.processes import ROOT, run
+from testing.processes import ROOT
 from tests.infrastructure import iam
 from tests.infrastructure.chosen import FULL, SOURCES
 from tests.infrastructure.template_reading import by_path, of_type, path_of, readable
@@ -20,7 +16,10 @@ from tests.infrastructure.test_changed_settings import identity
 HUB, MEMBER, OTHER = "111122223333", "222233334444", "999999999999"
 OWN = "AWS::AccountId/AWS::Region"
 SYNC = "Sync/FunctionRole"
-HUB_ROLE = f"arn:AWS::Partition:iam::{HUB}:role/JobLedger-Sync"
+
+
+# By region and account.
+SORTED = ["222233334444/eu-west-1", "222233334444/us-east-1", "333344445555/us-east-1"]
 
 
 def listed_sources(count):
@@ -39,7 +38,7 @@ def shared(synthesise):
 
 def test_without_sources_the_template_has_nothing_of_them(template):
     text = json.dumps(template.to_json())
-    words = ("SOURCES", "Sources", "BySource", "SourceKey", "Member", "MEMBER", "EXTERNAL_ID")
+    words = ("SOURCES", "BySource", "SourceKey", "Member", "MEMBER", "EXTERNAL_ID")
     others = ("DIGEST_BY", "RoleName", "JobLedger-Sync", '"Action": "sts:AssumeRole", "Resource"')
     assert [word for word in (*words, *others) if word in text] == []
 
@@ -53,6 +52,12 @@ def test_an_update_adds_an_index_replaces_the_role_of_the_sync_and_nothing_else(
         and identity(name, resource) != identity(name, shared[name])
     ]
     assert replaced == [SYNC]
+    changed = {path_of(each) for name, each in resources.items() if each != shared[name]}
+    using = {path for path, each in variables(resources).items() if "FAMILIES" in each}
+    readers = ("Api/Function", "Digest/Function", "Sync/Function", "Widget/Function")
+    policies = {f"{path}Role/DefaultPolicy" for path in (*readers, "Lookup/IsComplete")}
+    own = {"Ledger", SYNC, "Sync/Schedule", "Sync/FirstSync/Run/Default"}
+    assert changed == own | using | policies
     ledgers = [by_path(each)["Ledger"]["Properties"] for each in (resources, shared)]
     before, after = (
         {index["IndexName"]: index for index in ledger.pop("GlobalSecondaryIndexes")}
@@ -94,6 +99,22 @@ def test_settings_of_sources_reach_the_functions(chosen):
     assert found["Sync/Function"]["MEMBER_ROLE_NAME"] == "Ward7Member"
     assert found["Digest/Function"]["DIGEST_BY"] == "source"
     assert by_path(chosen)[SYNC]["Properties"]["RoleName"] == "Ward7-Sync"
+
+
+@pytest.mark.parametrize(
+    "own_region, expected",
+    [
+        ("ca-central-1", [f"{HUB}/ca-central-1", *SORTED]),
+        # The setting lists the own source: the stack cannot know.
+        ("us-east-1", [f"{MEMBER}/us-east-1", *(each for each in SORTED if each != SORTED[1])]),
+    ],
+)
+def test_functions_read_what_the_stack_writes(shared, monkeypatch, own_region, expected):
+    text = variables(shared)["Sync/Function"]["SOURCES"]
+    own = expected[0].partition("/")[0]
+    text = text.replace("AWS::AccountId", own).replace("AWS::Region", own_region)
+    monkeypatch.setenv("SOURCES", text)
+    assert in_environment() == tuple(expected)
 
 
 def payloads(resources):
@@ -200,136 +221,11 @@ def test_accounts_in_lookup_accounts_may_invoke_the_look_up_and_nothing_else(ful
     ]
 
 
-@pytest.fixture(scope="module")
-def member_resources(member):
-    return member.to_json()["Resources"]
-
-
-def test_the_stack_of_a_member_is_one_role_without_assets_and_bootstrap(member, member_resources):
-    kinds = sorted(resource["Type"] for resource in member_resources.values())
-    assert kinds == ["AWS::IAM::Policy", "AWS::IAM::Role"]
-    text = member.to_json()
-    assert text.keys() == {"Description", "Outputs", "Resources"}
-    outputs = {name: each["Value"] for name, each in text["Outputs"].items()}
-    assert outputs.keys() == {"RoleArn", "HubRoleArn", "ExternalId"}
-    assert outputs["ExternalId"] == f"{HUB}/JobLedger"
-    assert readable(outputs["HubRoleArn"], member_resources) == HUB_ROLE
-
-
-def role_in(resources):
-    (role,) = of_type(resources, "AWS::IAM::Role").values()
-    return {**readable(role, resources)}
-
-
-@pytest.mark.parametrize(
-    "account, principal, external_id, allowed",
-    [
-        (HUB, HUB_ROLE, f"{HUB}/JobLedger", True),
-        # The confused deputy: another ledger's id, none, and one that only looks like it.
-        (HUB, HUB_ROLE, f"{HUB}/Ward7", False),
-        (HUB, HUB_ROLE, f"{HUB}/jobledger", False),
-        (HUB, HUB_ROLE, "*", False),
-        (HUB, HUB_ROLE, None, False),
-        # Other principals of the hub's account, whatever their own policies allow.
-        (HUB, HUB_ROLE.replace("-Sync", "-Sync2"), f"{HUB}/JobLedger", False),
-        (HUB, HUB_ROLE.replace("JobLedger-Sync", "Administrator"), f"{HUB}/JobLedger", False),
-        (HUB, f"arn:AWS::Partition:iam::{HUB}:root", f"{HUB}/JobLedger", False),
-        # Another account, with a role of the same name.
-        (OTHER, HUB_ROLE.replace(HUB, OTHER), f"{HUB}/JobLedger", False),
-        (MEMBER, HUB_ROLE.replace(HUB, MEMBER), f"{HUB}/JobLedger", False),
-    ],
-)
-def test_only_the_sync_of_the_hub_with_the_external_id_may_assume_a_members_role(
-    member_resources, account, principal, external_id, allowed
-):
-    said = {"sts__ExternalId": external_id} if external_id else {}
-    role = role_in(member_resources)
-    assert iam.trusts(role, account, aws__PrincipalArn=principal, **said) == allowed
-
-
-def test_the_hub_and_its_members_name_each_other(synthesise, synthesise_member_app):
-    from aws_cdk.assertions import Template
-
-    given = {"name": "Ward7", "externalId": "ward-7"}
-    hub = synthesise(sources="222233334444/us-east-1", **given).to_json()["Resources"]
-    stack = synthesise_member_app(HUB, **given).node.find_child("JobLedgerMember")
-    role = role_in(Template.from_stack(stack).to_json()["Resources"])
-    name = by_path(hub)[SYNC]["Properties"]["RoleName"]
-    principal = f"arn:AWS::Partition:iam::{HUB}:role/{name}"
-    said = variables(hub)["Sync/Function"]["EXTERNAL_ID"]
-    assert iam.trusts(role, HUB, aws__PrincipalArn=principal, sts__ExternalId=said)
-    (arn,) = (
-        each["Resource"] for each in iam.statements(hub, SYNC) if each["Sid"] == "AssumeMembers"
-    )
-    assert arn == role_of("222233334444", role["RoleName"])
-    assert role["RoleName"] == variables(hub)["Sync/Function"]["MEMBER_ROLE_NAME"]
-
-
-def test_a_members_role_lists_and_describes_jobs_and_does_nothing_else(member_resources):
-    found = iam.statements(member_resources, "JobLedgerMember/Member/Role")
-    model = Session().get_service_model("comprehendmedical")
-    allowed = {
-        name for name in model.operation_names if iam.may(found, f"comprehendmedical:{name}", "*")
-    }
-    reading = {
-        name
-        for name in model.operation_names
-        if xform_name(name).startswith(("list_", "describe_"))
-    }
-    assert allowed == reading
-    assert len(allowed) == 10
-    (statement,) = found
-    assert {action.partition(":")[0] for action in statement["Action"]} == {"comprehendmedical"}
-    assert not [action for action in statement["Action"] if "*" in action]
-
-
-def test_a_member_of_some_families_may_not_read_the_others(synthesise_member_app):
-    from aws_cdk.assertions import Template
-
-    stack = synthesise_member_app(families="PHI").node.find_child("JobLedgerMember")
-    resources = Template.from_stack(stack).to_json()["Resources"]
-    (statement,) = iam.statements(resources, "JobLedgerMember/Member/Role")
-    assert statement["Action"] == [
-        "comprehendmedical:DescribePHIDetectionJob",
-        "comprehendmedical:ListPHIDetectionJobs",
-    ]
-
-
 DOCUMENT = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def forwarder():
-    """The template in the document, for stacks in another region."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
-    return str(text)
-
-
-def test_cfn_lint_accepts_the_forwarder(forwarder, tmp_path):
-    template = tmp_path / "forwarder.yaml"
-    template.write_text(forwarder)
-    done = run(ROOT / ".venv" / "bin" / "cfn-lint", template)
-    assert (done.returncode, done.stdout) == (0, "")
-
-
-def test_the_forwarder_passes_a_request_on_to_the_region_of_the_token(forwarder, monkeypatch):
-    (code,) = re.findall(r"ZipFile: \|\n(.*?)\n  Role:", forwarder, re.DOTALL)
-    token = "arn:aws:lambda:eu-west-1:111122223333:function:f"
-    monkeypatch.setenv("TOKEN", token)
-    calls: list[Any] = []
-
-    class Client:
-        def __init__(self, *arguments: str, **more: str) -> None:
-            calls.append((arguments, more))
-
-        def invoke(self, **arguments: str) -> None:
-            calls.append(arguments)
-
-    monkeypatch.setattr(boto3, "client", Client)
-    names: dict[str, Any] = {}
-    exec(textwrap.dedent(code), names)
-    names["handler"]({"RequestType": "Create"}, None)
-    assert calls == [
-        (("lambda",), {"region_name": "eu-west-1"}),
-        {"FunctionName": token, "InvocationType": "Event", "Payload": '{"RequestType": "Create"}'},
-    ]
+def test_the_commands_of_the_document_have_good_settings():
+    commands = [line for line in DOCUMENT.splitlines() if line.startswith("$ ") and "-c " in line]
+    assert len(commands) > 4
+    for command in commands:
+        Settings.from_context(dict(re.findall(r"-c (\w+)=([^\s\"]+)", command)))

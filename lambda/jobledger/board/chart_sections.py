@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from jobledger.board.charts import days_chart, durations_axis, durations_plot, ordered
-from jobledger.board.data import Counts, Day, FamilyDurations
+from jobledger.board.counting import Counts, Day, FamilyDurations
 from jobledger.board.markup import label_of, number, span, status_mark
 from jobledger.service import Family
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
-from jobledger.board.data import Day, FamilyDurations
+from jobledger.board.counting import Day, FamilyDurations
 from jobledger.board.markup import STATUSES, escaped, label_of, number, span
 
 _HEIGHT = 160

@@ -1,39 +1,30 @@
 """Reads what the board shows, in bounded numbers of rows.
 
-The only module of the board that reads the ledger. The other modules render its frozen values.
+Only this module, `counting`, `grid` and `sources` read the ledger. The others render their frozen values.
 """
 
 import json
-from array import array
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from math import log2
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from jobledger.api.listing import Listing, list_jobs
+from jobledger.board.counting import Counts, read_counts
 from jobledger.errors import TooMuchToSummarise
-from jobledger.ledger.counts import nearest_rank
-from jobledger.ledger.job_facts import (
-    NO_STATUS,
-    JobFacts,
-    duration_of,
-    has_ended,
-)
 from jobledger.ledger.job_query import JobQuery
-from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.ledger import RECENT, Ledger
 from jobledger.ledger.output import output_in
 from jobledger.ledger.pages import read_page
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import parse, rfc3339
-from jobledger.totals.read import States, Usual, active_jobs, read_active_rows, read_usual
-from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
-from jobledger.totals.scan import read_facts
-from jobledger.totals.summary import every_status
+from jobledger.totals.read import Usual, active_jobs, read_active_rows, read_usual
+from jobledger.totals.rules import RECENT_DAYS
 
 DAYS = RECENT_DAYS
 TROUBLE_DAYS = 7
@@ -41,10 +32,6 @@ TROUBLES = (JobStatus.FAILED, JobStatus.PARTIAL_SUCCESS)
 # The service runs at most 10 jobs of a family at a time (quotas page).
 _MOST_ACTIVE = 50
 _MOST_TROUBLES = 10
-# One page counts at most this many rows of jobs. With more, it says that it does not count.
-_MOST_COUNTED = 100_000
-# Durations are counted in half octaves from 16 seconds to 18 hours.
-_FIRST_BIN, _BINS = 8, 24
 
 
 class BoardReader(msgspec.Struct, frozen=True):
@@ -58,11 +45,17 @@ class BoardReader(msgspec.Struct, frozen=True):
     now: Callable[[], datetime]
     check_time: Callable[[], None]
 
+    @property
+    def sources(self) -> Sequence[str]:
+        """The sources that a reader can choose from; none when the ledger has one. Raises LedgerUnavailable."""
+        return self.ledger.known_sources() if self.ledger.is_shared else ()
+
 
 class ListedJob(msgspec.Struct, frozen=True):
     """The properties of a job that a list shows. A property that the service omits is None.
 
-    `output` says in a sentence what it did not process, or why that is not known.
+    `output` says in a sentence what it did not process, or why that is not known. `source` is its `account/region` in a
+    ledger of several; `removed` says that the ledger no longer has it.
     """
 
     job_id: str
@@ -73,34 +66,8 @@ class ListedJob(msgspec.Struct, frozen=True):
     end_time: str | None
     message: str | None
     output: str | None = None
-
-
-class FamilyDurations(msgspec.Struct, frozen=True):
-    """How long the finished jobs of a family took, in seconds.
-
-    `bins` are the number of jobs by duration: each has its lower bound and the jobs below the next bound.
-    """
-
-    total: int
-    bins: tuple[tuple[float, int], ...]
-    p50: float | None
-    p95: float | None
-    longest: float | None
-
-
-class Day(msgspec.Struct, frozen=True):
-    """The jobs that were submitted on one day (UTC), by status."""
-
-    date: str
-    statuses: dict[str, int]
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """Counts of the jobs that were submitted in the time of an overview."""
-
-    by_status: dict[str, int]
-    days: tuple[Day, ...]
-    durations: dict[Family, FamilyDurations]
+    source: str | None = None
+    removed: bool = False
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -153,25 +120,46 @@ def last_days(now: datetime) -> SubmitTimes:
 
 
 def read_overview(
-    reader: BoardReader, families: Sequence[Family], submitted: SubmitTimes, now: datetime
+    reader: BoardReader,
+    families: Sequence[Family],
+    submitted: SubmitTimes,
+    now: datetime,
+    sources: tuple[str, ...] = (),
 ) -> Overview:
-    """Return the overview of some families. Raises LedgerUnavailable."""
-    shown = tuple(families)
-    return Overview(
-        active=_read_active(reader, shown, reader.ledger.states(), now),
-        troubles={
-            status: _read_troubles(reader, shown, status, submitted, now) for status in TROUBLES
-        },
-        counts=_read_counts(reader, shown, submitted),
-    )
+    """Return the overview of some families, and of some sources unless it is of all, read side by side.
+
+    Raises LedgerUnavailable.
+    """
+    shown = JobQuery(tuple(families), before=submitted.before, sources=sources)
+    with ThreadPoolExecutor(len(TROUBLES) + 1) as pool:
+        counts = pool.submit(
+            read_counts,
+            reader.ledger,
+            replace(shown, after=submitted.after),
+            _days_of(submitted),
+            reader.check_time,
+        )
+        troubles = {
+            status: pool.submit(_read_troubles, reader, shown, status, submitted, now)
+            for status in TROUBLES
+        }
+        return Overview(
+            active=_read_active(reader, shown, now),
+            troubles={status: found.result() for status, found in troubles.items()},
+            counts=counts.result(),
+        )
 
 
-def _read_active(
-    reader: BoardReader, families: tuple[Family, ...], states: States, now: datetime
-) -> Active:
+def _read_active(reader: BoardReader, shown: JobQuery, now: datetime) -> Active:
+    ledger = reader.ledger
+    states = ledger.states(within=RECENT)
     # A family whose first fill has just begun has no state yet.
-    begun = {family: states.get(family, SyncState()) for family in families}
-    every = active_jobs(reader.ledger, begun, families)
+    begun = {family: states.get(family, SyncState()) for family in shown.families}
+    every = [
+        (family, job)
+        for family, job in active_jobs(ledger, begun, shown.families)
+        if shown.has_source(job.source or ledger.scope)
+    ]
     oldest = every[:_MOST_ACTIVE]
     rows = read_active_rows(reader.ledger, oldest, lambda: None)
     jobs = listed_jobs(reader.ledger.shown.of_row(row) for _, row in rows)
@@ -185,15 +173,9 @@ def _read_active(
 
 
 def _read_troubles(
-    reader: BoardReader,
-    families: tuple[Family, ...],
-    status: JobStatus,
-    submitted: SubmitTimes,
-    now: datetime,
+    reader: BoardReader, shown: JobQuery, status: JobStatus, submitted: SubmitTimes, now: datetime
 ) -> Troubles:
-    query = JobQuery(
-        families, statuses=(status,), after=submitted.troubles_after, before=submitted.before
-    )
+    query = replace(shown, statuses=(status,), after=submitted.troubles_after)
     found = read_page(reader.ledger, query, _MOST_TROUBLES, None, rfc3339(now))
     return Troubles(listed_jobs(found.jobs), found.position is not None)
 
@@ -222,6 +204,8 @@ def _listed(job: dict[str, Any]) -> ListedJob:
         end_time=_text(job, "EndTime"),
         message=_text(job, "Message"),
         output=_output_text(job),
+        source=f"{job['Account']}/{job['Region']}" if "Account" in job else None,
+        removed="SourceRemoved" in job,
     )
 
 
@@ -235,58 +219,8 @@ def _text(job: dict[str, Any], name: str) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def _read_counts(
-    reader: BoardReader, families: tuple[Family, ...], submitted: SubmitTimes
-) -> Counts | None:
-    query = JobQuery(families, after=submitted.after, before=submitted.before)
-    statuses: Counter[str] = Counter()
-    days: dict[str, Counter[str]] = {day: Counter() for day in _days_of(submitted)}
-    durations = {family: array("d") for family in families}
-    try:
-        for number, job in enumerate(read_facts(reader.ledger, query, reader.check_time)):
-            if number == _MOST_COUNTED:
-                return None
-            status = job.status or NO_STATUS
-            statuses[status] += 1
-            if (day := (job.submit_time or "")[:10]) in days:
-                days[day][status] += 1
-            if (seconds := _duration(job)) is not None:
-                durations[job.family].append(seconds)
-    except TooMuchToSummarise:
-        return None
-    return Counts(
-        by_status=every_status(statuses),
-        days=tuple(Day(date, every_status(counted)) for date, counted in days.items()),
-        durations={family: _durations(seconds) for family, seconds in durations.items()},
-    )
-
-
 def _days_of(submitted: SubmitTimes) -> list[str]:
     """Return the days (UTC) of these times, at most the last 30."""
     last = submitted.last_day
     days = min(max((last.date() - parse(submitted.after).date()).days + 1, 1), DAYS)
     return [rfc3339(last - timedelta(days=back))[:10] for back in range(days - 1, -1, -1)]
-
-
-def _duration(job: JobFacts) -> float | None:
-    return duration_of(job.submit_time, job.end_time) if has_ended(job) else None
-
-
-def _percentile(ordered: list[float], percent: int) -> float | None:
-    """Return a percentile of values in ascending order; None when there are none."""
-    return ordered[nearest_rank(len(ordered), percent) - 1] if ordered else None
-
-
-def _durations(seconds: "array[float]") -> FamilyDurations:
-    ordered = sorted(seconds)
-    bins = [0] * _BINS
-    for value in ordered:
-        number = int(2 * log2(value)) - _FIRST_BIN if value >= 1 else 0
-        bins[min(max(number, 0), _BINS - 1)] += 1
-    return FamilyDurations(
-        total=len(ordered),
-        bins=tuple((2 ** ((_FIRST_BIN + number) / 2), count) for number, count in enumerate(bins)),
-        p50=_percentile(ordered, 50),
-        p95=_percentile(ordered, LONG_RUNNING_PERCENTILE),
-        longest=_percentile(ordered, 100),
-    )

@@ -29,10 +29,23 @@ _LABELS = {
 }
 
 
+# With more, the accounts or regions are a list that scrolls.
+_MOST_BOXES = 8
+
+
 def filter_form(
-    root: str, sent: Sent, families: Sequence[Family], *, paused: bool, wrong: Wrong = NOTHING_WRONG
+    root: str,
+    sent: Sent,
+    families: Sequence[Family],
+    sources: Sequence[str],
+    *,
+    paused: bool,
+    wrong: Wrong = NOTHING_WRONG,
 ) -> str:
-    """Return the form with the values that were sent, and what is wrong with them. It needs no script."""
+    """Return the form with the values that were sent, and what is wrong with them. It needs no script.
+
+    `sources` are those of a ledger that has several.
+    """
     active = [("true", "Active only")]
     statuses = [(status.value, STATUSES[status][0]) for status in JobStatus]
     hidden = '<input type="hidden" name="Refresh" value="off">' if paused else ""
@@ -40,7 +53,7 @@ def filter_form(
         f'<form class="filters" id="filters" action="{root}board#jobs" role="search" aria-label="Filter jobs">{hidden}'
         f"{_choices('Status', 'JobStatus', statuses, sent)}"
         f"{_choices('Family', 'Family', [(family.value, family.value) for family in families], sent)}"
-        f"{_choices('Now', 'Active', active, sent)}"
+        f"{_choices('Now', 'Active', active, sent)}{_source_choices(sources, sent)}"
         '<div class="fields">'
         f"{_text_fields((*_TEXT_FILTERS, 'JobId'), sent, wrong)}"
         f"{_order(sent)}{_page_size(sent)}</div>{_other_errors(wrong)}"
@@ -49,18 +62,50 @@ def filter_form(
     )
 
 
-def widget_form(sent: Sent, families: Sequence[Family]) -> str:
+def widget_form(sent: Sent, families: Sequence[Family], sources: Sequence[str]) -> str:
     """Return the fields of the widget's form. Empty ones leave the configured parameters as they are."""
     statuses = [("", "As configured")] + [
         (status.value, STATUSES[status][0]) for status in JobStatus
     ]
     choices = [("", "As configured")] + [(family.value, family.value) for family in families]
-    chosen = {name: "".join(sent.get(name, ())[:1]) for name in ("JobStatus", "Family")}
+    names = ("JobStatus", "Family", *SOURCE_FILTERS)
+    chosen = {name: "".join(sent.get(name, ())[:1]) for name in names}
+    of_sources = "".join(
+        _select(name, name, [("", "As configured"), *((one, one) for one in values)], chosen[name])
+        for name, values in _parts_of(sources).items()
+    )
     return (
         '<form class="filters"><div class="fields">'
         f"{_select('Status', 'JobStatus', statuses, chosen['JobStatus'])}"
-        f"{_select('Family', 'Family', choices, chosen['Family'])}"
+        f"{_select('Family', 'Family', choices, chosen['Family'])}{of_sources}"
         f"{_text_fields([name for name in _TEXT_FILTERS if name not in BOUNDS], sent)}</div></form>"
+    )
+
+
+def _parts_of(sources: Sequence[str]) -> dict[str, list[str]]:
+    """Return the accounts and the regions of sources; nothing without sources."""
+    parts = zip(*(source.split("/") for source in sources), strict=True)
+    return {name: sorted(set(part)) for name, part in zip(SOURCE_FILTERS, parts, strict=False)}
+
+
+def _source_choices(sources: Sequence[str], sent: Sent) -> str:
+    return "".join(
+        _choices(name, name, [(one, one) for one in values], sent)
+        if len(values) <= _MOST_BOXES
+        else _scrolling(name, values, sent)
+        for name, values in _parts_of(sources).items()
+    )
+
+
+def _scrolling(name: str, values: Sequence[str], sent: Sent) -> str:
+    """Return a list of which several can be chosen."""
+    listed = "".join(
+        f"<option{' selected' if value in sent.get(name, ()) else ''}>{value}</option>"
+        for value in values
+    )
+    return (
+        f'<fieldset><legend>{name}</legend><select class="several" name="{name}" multiple size="5"'
+        f' aria-label="{name}">{listed}</select></fieldset>'
     )
 
 

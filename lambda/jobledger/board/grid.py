@@ -9,8 +9,8 @@ from datetime import datetime
 import msgspec
 
 from jobledger.board.data import DAYS, BoardReader, ListedJob, SubmitTimes, listed_jobs
-from jobledger.board.links import PageLinks
-from jobledger.board.markup import STATUSES, label_of, number, shortened, span, time_mark
+from jobledger.board.links import PageLinks, source_filters
+from jobledger.board.markup import STATUSES, escaped, label_of, number, shortened, span, time_mark
 from jobledger.ledger.job_facts import duration_of
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.pages import read_page
@@ -24,10 +24,11 @@ _NAME_BYTES = 120
 
 
 class Runs(msgspec.Struct, frozen=True):
-    """The runs of one name in one family, oldest first; `total` counts them all."""
+    """The runs of one name in one family and source, oldest first; `total` counts them all."""
 
     name: str
     family: Family
+    source: str | None
     total: int
     newest: tuple[ListedJob, ...]
 
@@ -49,14 +50,14 @@ def read_grid(
     """Return the runs by name among the newest jobs of these submit times. Raises LedgerUnavailable."""
     query = JobQuery(families, after=submitted.after, before=submitted.before)
     page = read_page(reader.ledger, query, _MOST_JOBS, None, rfc3339(now))
-    runs: dict[tuple[str, Family], list[ListedJob]] = defaultdict(list)
+    runs: dict[tuple[str, Family, str | None], list[ListedJob]] = defaultdict(list)
     jobs = listed_jobs(page.jobs)
     for job in jobs:
         if job.name is not None:
-            runs[job.name, job.family].append(job)
+            runs[job.name, job.family, job.source].append(job)
     repeated = [
-        Runs(name, family, len(found), tuple(found[:_MOST_RUNS][::-1]))
-        for (name, family), found in runs.items()
+        Runs(*of, len(found), tuple(found[:_MOST_RUNS][::-1]))
+        for of, found in runs.items()
         if len(found) > 1
     ]
     since = jobs[-1].submit_time if page.position and jobs else None
@@ -88,13 +89,14 @@ def _coverage(grid: Grid) -> str:
 
 
 def _row(runs: Runs, links: PageLinks) -> str:
-    filters = {"JobName": [runs.name], "Family": [runs.family.value]}
+    filters = {"JobName": [runs.name], "Family": [runs.family.value]} | source_filters(runs.source)
+    source = f", {escaped(runs.source)}" if runs.source else ""
     name = links.jobs(filters, f"<bdi>{shortened(runs.name, _NAME_BYTES)}</bdi>")
     shown = len(runs.newest)
     total = "" if shown == runs.total else f", the newest {shown} shown"
     squares = "".join(_square(job, links) for job in runs.newest)
     return (
-        f'<tr><th scope="row">{name}<small>{runs.family}, {number(runs.total)} runs{total}</small></th>'
+        f'<tr><th scope="row">{name}<small>{runs.family}{source}, {number(runs.total)} runs{total}</small></th>'
         f"<td><div>{squares}</div></td></tr>"
     )
 
@@ -108,6 +110,6 @@ def _square(job: ListedJob, links: PageLinks) -> str:
     title = f"{when} UTC: {label}{'' if took is None else f', {span(took)}'}"
     css = STATUSES[status][1] if status in STATUSES else "other"
     return (
-        f'<a class="square {css}" href="{links.job_address(job.job_id)}" title="{title}"'
+        f'<a class="square {css}" href="{links.job_address(job.job_id, job.source)}" title="{title}"'
         ' tabindex="-1"></a>'
     )

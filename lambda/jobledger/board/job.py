@@ -29,9 +29,12 @@ _LABELS = {
     "ManifestFilePath": "Manifest",
     "KMSKey": "KMS key",
     "ModelVersion": "Model version",
+    "SourceRemoved": "Source removed",
 }
 
 Job = Mapping[str, Any]
+_CONSOLE = "console.aws.amazon.com"
+_CONSOLE_OF_GOVERNMENTS = "console.amazonaws-us-gov.com"
 
 
 def job_title(job: Job) -> str:
@@ -40,8 +43,9 @@ def job_title(job: Job) -> str:
 
 
 def job_sections(described: Mapping[str, Any], region: str) -> str:
-    """Return the sections of a job for the answer of `GET /jobs/{JobId}`."""
+    """Return the sections of a job for the answer of `GET /jobs/{JobId}`; `region` is that of a job that shows none."""
     job: Job = described["ComprehendMedicalAsyncJobProperties"]
+    region = job.get("Region", region)
     expired = bool(described.get("ExpiredUpstream"))
     return (
         f'<div class="pair"><section class="card" aria-labelledby="properties"><h2 id="properties">'
@@ -120,11 +124,23 @@ def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
         note,
         f"aws comprehendmedical {describe} --job-id={shlex.quote(job_id)} --region {region}",
     )
+    if "Account" in job:
+        yield _console(job["Account"], region)
     output = output_in(job)
     if output and output.left:
         yield _command("Files that were not processed", f"jobledger job --files {argument}")
     if path := s3_uri(job.get("OutputDataConfig")):
         yield _command("Output in S3", path)
+
+
+def _console(account: str, region: str) -> str:
+    """Return the link to the console of the job's region. Which account it opens is the browser's session."""
+    domain = _CONSOLE_OF_GOVERNMENTS if region.startswith("us-gov-") else _CONSOLE
+    address = f"https://{region}.{domain}/comprehend/home?region={region}"
+    return (
+        f'<h3>Console</h3><p><a href="{escaped(address)}" rel="external">Comprehend Medical in '
+        f"{escaped(region)}</a>, signed in to the account {escaped(account)}</p>"
+    )
 
 
 def _command(label: str, command: str) -> str:

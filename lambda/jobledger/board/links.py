@@ -16,8 +16,8 @@ Filters = Mapping[str, Sequence[str]]
 class Links(Protocol):
     """The two kinds of control that the shared sections need. `inner` is HTML."""
 
-    def job(self, job_id: str, inner: str) -> str:
-        """Return a control that opens a job."""
+    def job(self, job_id: str, inner: str, source: str | None = None) -> str:
+        """Return a control that opens a job, of this source if the ledger has several."""
         ...
 
     def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
@@ -30,13 +30,14 @@ class PageLinks(msgspec.Struct, frozen=True):
 
     root: str
 
-    def job(self, job_id: str, inner: str) -> str:
+    def job(self, job_id: str, inner: str, source: str | None = None) -> str:
         """Return a link to the page of a job."""
-        return f'<a href="{self.job_address(job_id)}">{inner}</a>'
+        return f'<a href="{self.job_address(job_id, source)}">{inner}</a>'
 
-    def job_address(self, job_id: str) -> str:
+    def job_address(self, job_id: str, source: str | None = None) -> str:
         """Return the address of the page of a job, ready for an attribute."""
-        return f"{self.root}board/jobs/{quote(job_id, safe='', errors='replace')}"
+        query = f"?{query_string(source_filters(source))}" if source else ""
+        return f"{self.root}board/jobs/{quote(job_id, safe='', errors='replace')}{query}"
 
     def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
         """Return a link to a list of jobs."""
@@ -53,9 +54,11 @@ class WidgetLinks(msgspec.Struct, frozen=True):
 
     endpoint: str
 
-    def job(self, job_id: str, inner: str) -> str:
+    def job(self, job_id: str, inner: str, source: str | None = None) -> str:
         """Return a control that shows a job in a pop-up."""
-        return f"<a>{inner}</a>{self.action({'Action': 'Job', 'JobId': job_id}, popup=True)}"
+        of_source = {name: texts[0] for name, texts in source_filters(source).items()}
+        call = {"Action": "Job", "JobId": job_id, **of_source}
+        return f"<a>{inner}</a>{self.action(call, popup=True)}"
 
     def jobs(self, filters: Filters, inner: str, css: str = "") -> str:
         """Return a control that lists jobs in the widget."""
@@ -73,6 +76,12 @@ class WidgetLinks(msgspec.Struct, frozen=True):
             f'<cwdb-action action="call" display="{display}" endpoint="{escaped(self.endpoint)}">'
             f"{_json(parameters)}</cwdb-action>"
         )
+
+
+def source_filters(source: str | None) -> dict[str, list[str]]:
+    """Return the filters that select one source; none for a job that shows no source."""
+    account, _, region = (source or "").partition("/")
+    return {"Account": [account], "Region": [region]} if source else {}
 
 
 def query_string(filters: Filters) -> str:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -26,10 +28,12 @@ from jobledger.board.sections import (
     overview_sections,
     problem_text,
 )
+from jobledger.board.sources import fresh_sources, read_sources, source_sections
 from jobledger.errors import InvalidParameters, JobNotFound
 from jobledger.inputs.filters import parse_parameters
 from jobledger.inputs.validation import value_of
-from jobledger.service import Family
+from jobledger.ledger.job_query import asked_sources
+from jobledger.ledger.ledger import RECENT, Ledger
 
 REFRESH_SECONDS = 60
 _TIMED_RELOAD = f'<noscript><meta http-equiv="refresh" content="{REFRESH_SECONDS}"></noscript>'
@@ -70,9 +74,9 @@ def board(reader: BoardReader, sent: Sent, root: str, *, correctable: bool = Fal
     LedgerUnavailable.
     """
     try:
-        asked = _asked(sent, root, reader.families)
+        asked = _asked(sent, root, reader)
         if "JobId" in asked.values:
-            return job_page(reader, asked.values["JobId"], root)
+            return job_page(reader, asked.values["JobId"], root, asked.values)
     except InvalidParameters as invalid:
         if not correctable:
             raise
@@ -94,14 +98,18 @@ def _list_page(reader: BoardReader, asked: _Asked) -> Answer:
     """Return the page of a list, with the overview above it when nothing is filtered."""
     now = reader.now()
     limit = asked.values.get("MaxResults", DEFAULT_MAX_RESULTS)
-    found = read_jobs(reader, asked.values, limit)
-    overview = "" if asked.filters else _overview(reader, asked.root, now)
+    reader.ledger.states(within=RECENT)  # once: what is read side by side finds them in memory
+    with ThreadPoolExecutor(1) as pool:
+        shown = None if asked.filters else pool.submit(_overview, reader, asked.root, now)
+        found = read_jobs(reader, asked.values, limit)
+        overview = shown.result() if shown else ""
     title = "Filtered jobs" if asked.filters else "Board"
     # On a phone, the form follows the jobs.
     change = ' <a class="to-form" href="#filters">Change the filters</a>' if asked.filters else ""
     head = (
         f"<h1>{title}</h1>"
-        f'<p class="fresh">{freshness(found.as_of, now)} {_refresh_control(asked)}{change}</p>'
+        f'<p class="fresh">{freshness(found.as_of, now)}{fresh_sources(reader, root=asked.root)}'
+        f" {_refresh_control(asked)}{change}</p>"
     )
     # Without the script, a reload would interrupt someone who changes the filters of a list.
     timed = "" if asked.filters or asked.paused else _TIMED_RELOAD
@@ -109,8 +117,8 @@ def _list_page(reader: BoardReader, asked: _Asked) -> Answer:
         asked.root,
         title,
         head,
-        overview + _jobs_section(asked, found, reader.families),
-        reader.ledger.scope,
+        overview + _jobs_section(asked, found, reader),
+        reader.ledger,
         timed,
         live=not asked.paused,
     )
@@ -119,8 +127,10 @@ def _list_page(reader: BoardReader, asked: _Asked) -> Answer:
 def _overview(reader: BoardReader, root: str, now: datetime) -> str:
     """Return the sections above the jobs of a list without filters."""
     submitted, links = last_days(now), PageLinks(root)
-    read = read_overview(reader, reader.families, submitted, now)
-    runs = grid_section(read_grid(reader, tuple(reader.families), submitted, now), links)
+    with ThreadPoolExecutor(1) as pool:
+        grid = pool.submit(read_grid, reader, tuple(reader.families), submitted, now)
+        read = read_overview(reader, reader.families, submitted, now)
+        runs = grid_section(grid.result(), links)
     return overview_sections(read, {}, submitted, now, links, runs=runs)
 
 
@@ -131,10 +141,10 @@ def _correction(
     asked = _Asked(root, _given(sent), {}, paused=True)
     body = (
         '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs</h2>'
-        f"{filter_form(root, asked.filters, reader.families, paused=False, wrong=wrong)}</section>"
+        f"{filter_form(root, asked.filters, reader.families, reader.sources, paused=False, wrong=wrong)}</section>"
     )
     head = '<h1>Filtered jobs</h1><p class="fresh">Correct the marked fields to list jobs.</p>'
-    page = _page(root, "Filtered jobs", head, body, reader.ledger.scope)
+    page = _page(root, "Filtered jobs", head, body, reader.ledger)
     return Answer(page.body, page.content_type, status, page.headers)
 
 
@@ -144,15 +154,16 @@ def _given(sent: Sent) -> dict[str, list[str]]:
     return {name: texts for name, texts in filled.items() if texts}
 
 
-def _asked(sent: Sent, root: str, families: Sequence[Family]) -> _Asked:
-    given = _given(sent)
-    values = {"Family": ["ALL"], **parse_parameters(given, BOARD_PARAMETERS, families)}
+def _asked(sent: Sent, root: str, reader: BoardReader) -> _Asked:
+    given, known = _given(sent), reader.ledger.known_sources
+    parsed = parse_parameters(given, BOARD_PARAMETERS, reader.families, sources=known)
+    values = {"Family": ["ALL"], **parsed}
     paused = values.pop("Refresh", "on") == "off"
     filters = {name: texts for name, texts in given.items() if name not in _NO_FILTERS}
     return _Asked(root, filters, values, paused)
 
 
-def _jobs_section(asked: _Asked, found: Listing, families: Sequence[Family]) -> str:
+def _jobs_section(asked: _Asked, found: Listing, reader: BoardReader) -> str:
     jobs = listed_jobs(found.jobs)
     controls = [_csv(asked)]
     if "NextToken" in asked.filters:
@@ -165,16 +176,19 @@ def _jobs_section(asked: _Asked, found: Listing, families: Sequence[Family]) -> 
     return (
         f'<section class="{css}" aria-labelledby="jobs"><h2 id="jobs">Jobs'
         f" <small>{number(len(jobs))} on this page</small></h2>"
-        f"{filter_form(asked.root, asked.filters, families, paused=asked.paused)}"
+        f"{filter_form(asked.root, asked.filters, reader.families, reader.sources, paused=asked.paused)}"
         f"{jobs_table(jobs, PageLinks(asked.root), empty)}"
         f'<nav class="pages" aria-label="Pages of jobs">{"".join(controls)}</nav></section>'
     )
 
 
-def job_page(reader: BoardReader, job_id: str, root: str) -> Answer:
-    """Return the page of one job. Raises InvalidParameters, JobNotFound and LedgerUnavailable."""
+def job_page(
+    reader: BoardReader, job_id: str, root: str, values: Mapping[str, Any] = MappingProxyType({})
+) -> Answer:
+    """Return the page of one job, of the source in `values`. Raises InvalidParameters, JobNotFound and LedgerUnavailable."""
     now = reader.now()
-    described = json.loads(describe(reader.ledger, value_of(JOB_ID, job_id), now))
+    sources = asked_sources(values, reader.ledger.known_sources)
+    described = json.loads(describe(reader.ledger, value_of(JOB_ID, job_id), now, sources))
     job = described["ComprehendMedicalAsyncJobProperties"]
     head = (
         f'<p class="up"><a href="{root}board">Board</a></p><h1>{job_title(job)}</h1>'
@@ -182,7 +196,17 @@ def job_page(reader: BoardReader, job_id: str, root: str) -> Answer:
     )
     region = reader.ledger.scope.rpartition("/")[2]
     # The title is a browser's history entry, so it has no job name.
-    return _page(root, "Job", head, job_sections(described, region), reader.ledger.scope)
+    return _page(root, "Job", head, job_sections(described, region), reader.ledger)
+
+
+def sources_page(reader: BoardReader, root: str) -> Answer | None:
+    """Return the page of the sources; None when the ledger has one. Raises LedgerUnavailable."""
+    if not reader.ledger.is_shared:
+        return None
+    now = reader.now()
+    shown = source_sections(read_sources(reader, now, with_active=True), now, PageLinks(root))
+    head = f'<p class="up"><a href="{root}board">Board</a></p><h1>Sources</h1>'
+    return _page(root, "Sources", head, shown, reader.ledger, _TIMED_RELOAD, live=True)
 
 
 def problem_page(problem: Problem, root: str) -> Answer:
@@ -191,7 +215,7 @@ def problem_page(problem: Problem, root: str) -> Answer:
         f'<section class="card">{problem_text(problem)}'
         f'<p><a href="{root}board">Back to the board</a></p></section>'
     )
-    page = _page(root, problem.title, f"<h1>{escaped(problem.title)}</h1>", body, "")
+    page = _page(root, problem.title, f"<h1>{escaped(problem.title)}</h1>", body, None)
     return Answer(page.body, page.content_type, problem.status, {**_HEADERS, **problem.headers})
 
 
@@ -215,13 +239,15 @@ def _page(
     title: str,
     head: str,
     body: str,
-    scope: str,
+    ledger: Ledger | None,
     head_tags: str = "",
     *,
     live: bool = False,
 ) -> Answer:
-    account, _, region = scope.partition("/")
-    where = f"<span>{foreign(account)}</span><span>{foreign(region)}</span>" if scope else ""
+    account, _, region = ledger.scope.partition("/") if ledger else ("", "", "")
+    where = f"<span>{foreign(account)}</span><span>{foreign(region)}</span>" if ledger else ""
+    sources = ledger and ledger.is_shared
+    more = f'<a href="{root}board/sources">Sources</a> ' if sources else ""
     refresh = f' data-refresh-seconds="{REFRESH_SECONDS}"' if live else ""
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -233,7 +259,7 @@ def _page(
         f'<script src="{root}board/board.js" defer></script></head>'
         f'<body class="board"{refresh}><a class="skip" href="#main">Skip to the content</a>'
         f'<header class="top"><a class="brand" href="{root}board">Job Ledger</a>'
-        f'<nav aria-label="Job Ledger"><a href="{root}docs">API</a></nav>'
+        f'<nav aria-label="Job Ledger">{more}<a href="{root}docs">API</a></nav>'
         f'<p class="scope">{where}</p></header>'
         f'<main id="main">{head}{body}</main></body></html>'
     )

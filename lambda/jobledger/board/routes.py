@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from jobledger.api import deployment
+from jobledger.api.parameters import JOB_PARAMETERS
 from jobledger.api.problems import NO_ROUTE
 from jobledger.api.request import Request
 from jobledger.api.responses import problem_answer
@@ -32,8 +33,19 @@ def get_board_job(job_id: str) -> Response[str]:
     """Return the board's page of one job."""
     from jobledger.board.page import job_page
 
+    reader = _reader()
+    values = request.parameters(JOB_PARAMETERS, (), reader.ledger.known_sources)
+    return request.respond(job_page(reader, job_id, request.root, values))
+
+
+@router.get("/board/sources")
+def get_board_sources() -> Response[str]:
+    """Return the board's page of a ledger's sources."""
+    from jobledger.board.page import sources_page
+
     request.parameters({})
-    return request.respond(job_page(_reader(), job_id, request.root))
+    page = sources_page(_reader(), request.root)
+    return request.respond(page or problem_answer(NO_ROUTE, request.caller()))
 
 
 @router.get("/board/<name>")

@@ -7,11 +7,11 @@ from jobledger.api.listing import Listing
 from jobledger.api.problems import Problem
 from jobledger.board.chart_sections import chart_sections
 from jobledger.board.charts import age_bar, ordered, status_bar
+from jobledger.board.counting import Counts
 from jobledger.board.data import (
     DAYS,
     TROUBLE_DAYS,
     Active,
-    Counts,
     ListedJob,
     Overview,
     SubmitTimes,
@@ -68,13 +68,17 @@ def overview_sections(
 
 def jobs_table(jobs: Iterable[ListedJob], links: Links, empty: str) -> str:
     """Return a list of jobs as a table; `empty` is the text when there are none."""
-    rows = "".join([_row(job, links) for job in jobs])
+    listed = tuple(jobs)
+    # Each job of a ledger with several sources has its own.
+    sources = any(job.source for job in listed)
+    rows = "".join([_row(job, links, sources=sources) for job in listed])
     if not rows:
         return f'<p class="empty">{empty}</p>'
+    source = '<th scope="col">Source</th>' if sources else ""
     return (
         '<div class="scroll" role="region" aria-label="Jobs" tabindex="0"><table class="jobs">'
         '<thead><tr><th scope="col">Name</th><th scope="col">Status</th><th scope="col">Family</th>'
-        f'<th scope="col">Submitted ({UTC})</th><th scope="col" class="n">Duration</th>'
+        f'{source}<th scope="col">Submitted ({UTC})</th><th scope="col" class="n">Duration</th>'
         f'<th scope="col">Message</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -106,13 +110,28 @@ def problem_text(problem: Problem) -> str:
     return f"<p>{escaped(problem.detail)}</p>{f'<ul>{items}</ul>' if items else ''}"
 
 
-def _row(job: ListedJob, links: Links) -> str:
+def _row(job: ListedJob, links: Links, *, sources: bool) -> str:
+    source = f"<td>{_source(job)}</td>" if sources else ""
     return (
-        f"<tr><td>{links.job(job.job_id, _name(job))}</td><td>{status_mark(job.status)}</td>"
-        f"<td>{job.family}</td><td>{time_mark(job.submit_time)}</td>"
+        f"<tr><td>{_link(job, links)}</td><td>{status_mark(job.status)}</td>"
+        f"<td>{job.family}</td>{source}<td>{time_mark(job.submit_time)}</td>"
         f'<td class="n">{span(duration_of(job.submit_time, job.end_time))}</td>'
         f"<td>{_message(job, _MESSAGE_BYTES)}</td></tr>"
     )
+
+
+def _link(job: ListedJob, links: Links) -> str:
+    return links.job(job.job_id, _name(job), job.source)
+
+
+def _where(job: ListedJob) -> str:
+    """Return the family of a job, and its source, if it shows one."""
+    return f"{job.family}, {_source(job)}" if job.source else job.family
+
+
+def _source(job: ListedJob) -> str:
+    """Return the source of a job, and whether the ledger no longer has it; nothing when the job shows none."""
+    return f"{escaped(job.source or '')}{' (removed)' if job.removed else ''}"
 
 
 def _name(job: ListedJob) -> str:
@@ -196,7 +215,7 @@ def _active_row(job: ListedJob, usual: Usual | None, at: str, links: Links) -> s
     flag = '<strong class="st fail">Running long</strong> ' if long else ""
     bar = age_bar(age, usual.p95, long=long) if age is not None and usual else ""
     return (
-        f"<tr><td>{links.job(job.job_id, _name(job))}<small>{job.family}</small></td>"
+        f"<tr><td>{_link(job, links)}<small>{_where(job)}</small></td>"
         f'<td>{status_mark(job.status)}</td><td>{flag}<span class="age">{span(age)}</span>'
         f"{bar}<small>{compared}</small></td></tr>"
     )
@@ -206,8 +225,8 @@ def _troubles(
     status: JobStatus, troubles: Troubles, families: Filters, submitted: SubmitTimes, links: Links
 ) -> str:
     items = "".join(
-        f"<li>{links.job(job.job_id, _name(job))}"
-        f"<small>{job.family}, submitted {time_mark(job.submit_time)} {UTC}</small>"
+        f"<li>{_link(job, links)}"
+        f"<small>{_where(job)}, submitted {time_mark(job.submit_time)} {UTC}</small>"
         f"<p>{_message(job, _LONGER_MESSAGE_BYTES) or 'The service gives no message.'}</p></li>"
         for job in troubles.jobs
     )

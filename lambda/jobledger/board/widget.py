@@ -15,13 +15,14 @@ members of `widgetContext.params` are those that the dashboard's author configur
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from jobledger.api.describe import describe
-from jobledger.api.parameters import JOB_ID, WIDGET_PARAMETERS
+from jobledger.api.parameters import JOB_ID, JOB_PARAMETERS, WIDGET_PARAMETERS
 from jobledger.api.problems import problem_of
 from jobledger.board.assets import read
 from jobledger.board.data import BoardReader, SubmitTimes, listed_jobs, read_jobs, read_overview
@@ -39,7 +40,8 @@ from jobledger.board.sections import (
 from jobledger.errors import BadParameter, InvalidParameters, JobLedgerError
 from jobledger.inputs.filters import FILTERS, SOURCE_FILTERS, parse_parameters
 from jobledger.inputs.validation import value_of
-from jobledger.ledger.job_query import job_query
+from jobledger.ledger.job_query import asked_sources, job_query
+from jobledger.ledger.ledger import RECENT
 from jobledger.service import Family, JobStatus
 from jobledger.times import EPOCH, from_epoch, rfc3339
 
@@ -53,6 +55,7 @@ _TEXT_FILTERS = "\n".join(
     for name, declared in FILTERS.items()
     if name not in ("Family", "JobStatus", *SOURCE_FILTERS, *BOUNDS)
 )
+_SOURCE_FILTERS = "".join(f"\n**{name}** | {FILTERS[name].description}" for name in SOURCE_FILTERS)
 DESCRIPTION = f"""\
 ## Job Ledger
 
@@ -81,7 +84,7 @@ JobStatus: FAILED
 """
 
 _ENVELOPE = ("widgetContext", "describe", "Action")
-_FORM_FIELDS = tuple(name for name in FILTERS if name not in (*BOUNDS, *SOURCE_FILTERS))
+_FORM_FIELDS = tuple(name for name in FILTERS if name not in BOUNDS)
 _ACTIONS = ("Filter", "List", "Job")
 # Pixels: what is above the list, a row, and the least width for charts.
 _ABOVE_THE_LIST, _ROW_HEIGHT = 220, 36
@@ -111,13 +114,19 @@ def respond(event: Event, endpoint: str, reader: BoardReader) -> str:
     that is unavailable, are shown in the widget.
     """
     if event.get("describe"):
-        return DESCRIPTION
+        return _documentation(reader)
     context = _context_of(event)
     try:
         shown = _shown(event, context, WidgetLinks(endpoint), reader)
     except JobLedgerError as error:
         shown = problem_text(problem_of(error))
     return _framed(shown, context.theme)
+
+
+def _documentation(reader: BoardReader) -> str:
+    """Return the documentation, with the filters of sources when the ledger has several."""
+    more = f"{_TEXT_FILTERS}{_SOURCE_FILTERS}"
+    return DESCRIPTION.replace(_TEXT_FILTERS, more) if reader.ledger.is_shared else DESCRIPTION
 
 
 def _shown(event: Event, context: _Context, links: WidgetLinks, reader: BoardReader) -> str:
@@ -132,19 +141,21 @@ def _shown(event: Event, context: _Context, links: WidgetLinks, reader: BoardRea
         return _jobs(_texts(given), {}, context, links, reader)
     sent = _texts({**context.params, **given}) | _entered(context)
     submitted = _submit_times(sent, context, reader.now())
-    return _overview(sent, submitted, context, links, reader) + _jobs(
-        sent, {"SubmitTimeAfter": [submitted.after], **_until(submitted)}, context, links, reader
-    )
+    bounds = {"SubmitTimeAfter": [submitted.after], **_until(submitted)}
+    reader.ledger.states(within=RECENT)  # once: both find them in memory
+    with ThreadPoolExecutor(1) as pool:
+        jobs = pool.submit(_jobs, sent, bounds, context, links, reader)
+        return _overview(sent, submitted, context, links, reader) + jobs.result()
 
 
 def _overview(
     sent: Sent, submitted: SubmitTimes, context: _Context, links: WidgetLinks, reader: BoardReader
 ) -> str:
-    chosen = {name: texts for name, texts in sent.items() if name == "Family"}
-    values = {"Family": ["ALL"], **parse_parameters(chosen, WIDGET_PARAMETERS, reader.families)}
-    families = job_query(values, reader.families).families
+    names = ("Family", *SOURCE_FILTERS)
+    chosen = {name: texts for name, texts in sent.items() if name in names}
+    query = job_query(_parsed(chosen, reader), reader.families, reader.ledger.known_sources)
     now = reader.now()
-    found = read_overview(reader, families, submitted, now)
+    found = read_overview(reader, query.families, submitted, now, query.sources)
     charts = context.width >= _WIDE_ENOUGH_FOR_CHARTS
     return overview_sections(found, chosen, submitted, now, links, charts=charts)
 
@@ -154,7 +165,7 @@ def _jobs(
 ) -> str:
     """Return a page of the list. `configured` are the times of an overview above it; `sent` has precedence."""
     filters = {**configured, **sent}
-    values = {"Family": ["ALL"], **parse_parameters(filters, WIDGET_PARAMETERS, reader.families)}
+    values = _parsed(filters, reader)
     rows = (context.height - _ABOVE_THE_LIST) // _ROW_HEIGHT
     fitting = min(max(rows, _FEWEST_ROWS), _MOST_ROWS)
     now = reader.now()
@@ -170,7 +181,7 @@ def _jobs(
     return (
         '<section class="card" aria-labelledby="jobs"><h2 id="jobs">Jobs'
         f" <small>{number(len(jobs))} on this page</small></h2>"
-        f"{widget_form(_entered(context), reader.families)}{links.button('Apply filters', {'Action': 'Filter'}, 'btn btn-primary')}"
+        f"{widget_form(_entered(context), reader.families, reader.sources)}{links.button('Apply filters', {'Action': 'Filter'}, 'btn btn-primary')}"
         f"{jobs_table(jobs, links, nothing_found(found))}"
         f'<div class="pages">{controls}</div><p class="fresh">{freshness(found.as_of, now)}</p></section>'
     )
@@ -178,13 +189,23 @@ def _jobs(
 
 def _job(given: Event, reader: BoardReader) -> str:
     sent = _texts(given)
-    if sent.keys() != {"JobId"} or len(sent["JobId"]) != 1:
+    job_ids = sent.pop("JobId", [])
+    if sent.keys() - {*SOURCE_FILTERS} or len(job_ids) != 1:
         raise InvalidParameters([BadParameter("JobId", "the JobId alone, once")])
-    job_id = value_of(JOB_ID, sent["JobId"][0])
-    described = json.loads(describe(reader.ledger, job_id, reader.now()))
+    known = reader.ledger.known_sources
+    sources = asked_sources(parse_parameters(sent, JOB_PARAMETERS, sources=known), known)
+    described = json.loads(
+        describe(reader.ledger, value_of(JOB_ID, job_ids[0]), reader.now(), sources)
+    )
     region = reader.ledger.scope.rpartition("/")[2]
     title = job_title(described["ComprehendMedicalAsyncJobProperties"])
     return f"<h1>{title}</h1>{job_sections(described, region)}"
+
+
+def _parsed(sent: Sent, reader: BoardReader) -> dict[str, Any]:
+    known = reader.ledger.known_sources
+    parsed = parse_parameters(sent, WIDGET_PARAMETERS, reader.families, sources=known)
+    return {"Family": ["ALL"], **parsed}
 
 
 def _framed(shown: str, theme: str) -> str:

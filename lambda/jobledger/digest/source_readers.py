@@ -1,10 +1,10 @@
 """Reads digests of single sources, for the setting `digestBy=source`. A run reads once what they have in common."""
 
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -22,11 +22,10 @@ from jobledger.digest.windows import Window
 from jobledger.ledger.counters import CounterRow, all_jobs
 from jobledger.ledger.states import States
 from jobledger.service import Family
+from jobledger.totals.by_source import chosen_counters
 from jobledger.totals.expirations import first_to_expire, read_expiring
 from jobledger.totals.read import active_jobs, counted_families, read_active
 from jobledger.totals.summary import expiring_soon, few_statuses
-
-_AT_ONCE = 10
 
 
 class _Common(msgspec.Struct, frozen=True):
@@ -97,24 +96,12 @@ class SourceReaders:
     def _counters(
         self, source: str, common: _Common
     ) -> tuple[Collection[CounterRow], Collection[CounterRow]]:
-        """Return the counters of all jobs of a source, and of those that expire soon.
-
-        The own source has no counters of its own: its jobs are all but the members'.
-        """
-
-        def read(scope: str) -> tuple[list[CounterRow], list[CounterRow]]:
-            rows = [r for r in all_jobs(ledger.table, scope) if r.family in common.counted]
-            return rows, read_expiring(ledger, common.counted, *soon, scope)
-
-        ledger, soon = self._ledger, expiring_soon(common.now)
-        if source != ledger.scope:
-            return read(source)
-        members = (*ledger.sources, *common.states.by_source)
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            totals, expiring = zip(
-                *threads.map(read, dict.fromkeys((ledger.scope, *members))), strict=True
-            )
-        return _less(totals[0], totals[1:]), _less(expiring[0], expiring[1:])
+        """Return the counters of all jobs of a source, and of those that expire soon."""
+        ledger, families = self._ledger, common.counted
+        chosen = chosen_counters(ledger, (source,))
+        totals = chosen.rows(lambda one: all_jobs(ledger.table, ledger.scope, source=one))
+        soon = partial(read_expiring, ledger, families, *expiring_soon(common.now))
+        return [row for row in totals if row.family in families], [*chosen.rows(soon)]
 
 
 class SourceReader:
@@ -150,11 +137,3 @@ class SourceReader:
         ).parts(readers.reader.sync_minutes, now)
         read = Read(window, now, part[0].as_of, part[0].stale, changes, previous, current, part)
         return readers.reader.digest_of(read, covers_gap=covers_gap, source=source)
-
-
-def _less(rows: Iterable[CounterRow], others: Iterable[Iterable[CounterRow]]) -> list[CounterRow]:
-    """Return counter rows without what other ones count."""
-    left = {(row.family, row.period): Counter(row.counts) for row in rows}
-    for row in (row for each in others for row in each):
-        left.setdefault((row.family, row.period), Counter()).subtract(row.counts)
-    return [CounterRow(family, period, +counts) for (family, period), counts in left.items()]

@@ -5,7 +5,7 @@
 | job    | `Scope`                | `SubmitTime#JobId`   | the job as JSON, the filterable attributes, the history |
 | change | `Scope#changes`        | `ObservedAt#JobId`   | one status change, written in the job row's transaction |
 | ended  | `account/region#ended` | `EndTime#JobId#Family` | a job that a first fill found ended, in the same transaction |
-| active | `Scope#active`         | `JobId`              | one active job; goes in the transaction that ends it |
+| active | `Scope#active`         | `JobId`; of a member `~account/region#JobId` | one active job; goes in the transaction that ends it |
 | state  | `state`                | `Scope`              | the state of the family's sync |
 
 `Scope` is `account/region/Family` of the deployment. Keys of jobs of other sources have a tag (`sources`); the state of
@@ -35,7 +35,7 @@ from jobledger.ledger.active import (
     read_followed,
 )
 from jobledger.ledger.job_facts import facts_of_row
-from jobledger.ledger.recording import Recorder
+from jobledger.ledger.recording import Recorder, Turns, turns_of
 from jobledger.ledger.rows import Change, change_from_row, ended_key, rows_of
 from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
@@ -68,6 +68,7 @@ class Ledger:
         now: Callable[[], datetime],
         sources: tuple[str, ...] = (),
         source: str | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.table = table
         self.scope = scope
@@ -77,7 +78,8 @@ class Ledger:
         self.shown = ShownJobs(scope, sources)
         self._now = now
         self._states = SyncStates(table, self.source, self.keeper, self.sources, now)
-        self._recorder = Recorder(table, scope, self.member, self._states, now)
+        self._turns = turns or (turns_of(Family) if sources else {})
+        self._recorder = Recorder(table, scope, self.member, self._states, now, self._turns)
         self.record = self._recorder.record
 
     @classmethod
@@ -89,7 +91,7 @@ class Ledger:
     def of(self, source: str) -> "Ledger":
         """Return the same ledger for writing what another source has."""
         sources = self.sources if self.is_shared else ()
-        return Ledger(self.table, self.scope, self._now, sources, source)
+        return Ledger(self.table, self.scope, self._now, sources, source, self._turns)
 
     @property
     def member(self) -> str | None:
@@ -197,10 +199,8 @@ class Ledger:
         return jobs
 
     def all_active(self, family: Family, states: Mapping[Family, SyncState]) -> list[ActiveJob]:
-        """Return the active jobs of a family of all sources."""
-        state = states.get(family)
-        if state is None:
-            return []
+        """Return the active jobs of a family of all sources. A family whose first fill has just begun has no state yet."""
+        state = states.get(family, SyncState())
         jobs = {(job.source, job.job_id): job for job in _without_rows(state).values()}
         if not state.idle:
             rows = read_active(self.table, self.partition(family))

@@ -3,7 +3,7 @@
 | row     | PK                       | SK                 | carries |
 |---------|--------------------------|--------------------|---------|
 | job     | `Scope`                  | `SubmitTime#JobId` | `JobOutput`, written in one transaction with its counters |
-| waiting | `account/region#outputs` | `Due#JobId#Family` | a job whose manifest is looked for again when it is due |
+| waiting | `account/region#outputs` | `Due#JobId#Family`, with the tag of a member | a job whose manifest is looked for again when it is due |
 """
 
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from jobledger.ledger.rows import checked, is_counted
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import WRITE_ATTEMPTS, Action, Delete, Put, Row, decode, pause
 from jobledger.service import Family
+from jobledger.sources import source_of_key, tagged
 from jobledger.times import is_time
 
 
@@ -38,7 +39,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Outputs:
-    """What the jobs of one account and region processed."""
+    """What the jobs of a ledger processed, whatever their source."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -118,10 +119,8 @@ class Outputs:
         self._table.transact([Delete(damaged, "")])
 
     def _key_of(self, waiting: Waiting) -> Row:
-        return {
-            "PK": self._partition,
-            "SK": f"{waiting.due}#{waiting.job_id}#{waiting.family}",
-        }
+        key = f"{waiting.due}#{waiting.job_id}#{waiting.family}"
+        return {"PK": self._partition, "SK": tagged(key, source_of_key(waiting.job_key))}
 
     def last_due(self) -> str:
         """Return when the last of the jobs that wait is due; empty when none does."""

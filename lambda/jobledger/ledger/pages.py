@@ -25,7 +25,6 @@ from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_qu
 from jobledger.ledger.rows import name_of, status_of
 from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import Family
 from jobledger.times import known, parse
@@ -217,7 +216,7 @@ def _read_active(read: _Reading, family: Family) -> Iterator[_Listed]:
     keys = sorted(
         (
             job.sort_key
-            for job in ledger.all_active(family, {family: states.get(family, SyncState())})
+            for job in ledger.all_active(family, states)
             if query.has_source(job.source or ledger.scope)
             and (query.after or "") < job.sort_key.partition("#")[0] < (query.before or "~")
             and _follows(read, (job.sort_key, family))

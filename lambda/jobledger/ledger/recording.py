@@ -5,7 +5,9 @@ transactions. Jobs whose transaction met another writer are read again.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
+from threading import Lock
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -49,6 +51,16 @@ class Recorded(Struct, frozen=True):
     altered: int = 0
 
 
+Turns = Mapping[Family, Lock]
+"""Sources that one process syncs side by side write a family's jobs in turns: each transaction changes the row of all jobs,
+and DynamoDB refuses a transaction that meets another one."""
+
+
+def turns_of(families: Iterable[Family]) -> Turns:
+    """Return what the ledgers of one process share."""
+    return {family: Lock() for family in families}
+
+
 class Recorder:
     """Writes the jobs of one source. `states` are those of its syncs, `member` is as in `sources`."""
 
@@ -59,12 +71,14 @@ class Recorder:
         member: str | None,
         states: SyncStates,
         now: Callable[[], datetime],
+        turns: Turns,
     ) -> None:
         self._table = table
         self._scope = scope
         self._member = member
         self._states = states
         self._now = now
+        self._turns = turns
 
     def record(
         self,
@@ -105,7 +119,9 @@ class Recorder:
             refused: list[JobWrite] = []
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
             for batch in batches(call, writes, one_by_one=attempt > 0):
-                (written if self._write(call, batch) else refused).extend(batch)
+                with self._turns.get(family, nullcontext()):
+                    done = self._write(call, batch)
+                (written if done else refused).extend(batch)
             if not refused:
                 return Recorded(
                     changed=sum(write.replaces for write in written),

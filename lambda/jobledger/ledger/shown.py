@@ -22,23 +22,22 @@ class ShownJobs:
 
     def text(self, job: str, sort_key: str, output: str | None = None) -> str:
         """Return the JSON of a job from what its row has; the output comes last."""
-        if members := self._members_of(sort_key):
-            job = f"{job[:-1]}{members}}}"
-        return with_output(job, output)
-
-    def _members_of(self, sort_key: str) -> str:
         if TAG not in sort_key:
-            return self._own
-        # Most rows are of a known source: this saves the search for the tag.
-        members = self._of.get(sort_key.rpartition(TAG)[2])
-        if members is None:
-            source = source_of_key(sort_key)
-            members = _members(source, removed=True) if source else self._own
-        return members
+            members = self._own
+        else:
+            # Most rows are of a known source: this saves the search for the tag.
+            members = self._of.get(sort_key.rpartition(TAG)[2]) or self._other(sort_key)
+        if members:
+            job = job[:-1] + members
+        return with_output(job, output) if output else job
+
+    def _other(self, sort_key: str) -> str:
+        source = source_of_key(sort_key)
+        return _members(source, removed=True) if source else self._own
 
 
 def _members(source: str, *, removed: bool) -> str:
+    """Return the members of the source, and the end of the object."""
     account, _, region = source.partition("/")
-    return f',"Account":"{account}","Region":"{region}"' + (
-        ',"SourceRemoved":true' if removed else ""
-    )
+    end = ',"SourceRemoved":true}' if removed else "}"
+    return f',"Account":"{account}","Region":"{region}"{end}'

@@ -57,8 +57,8 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     `full_walk` is the daily walk over all jobs. It runs beside `walk`, so that it delays nothing.
     `full_walk_after` is the earliest time of the next one. `settled_at` is the time when the state was last
     written: each new job that is written later has a later FirstObservedAt. `counted` is the layout of the
-    counters that include all jobs, 0 when none does. `recounted` is the last month that the recount in
-    progress has checked, empty at its start; None when no recount is due.
+    counters that include all jobs of all sources, 0 when none does; only the keeper's says so. `recounted` is the last
+    month that the recount in progress has checked, empty at its start; None when no recount is due.
 
     `round` is the round of Describe in progress. `describe_refused_at` is the time when Describe last failed:
     for an hour, walks list as many of the active jobs as they can.
@@ -93,7 +93,7 @@ class SyncState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
     @property
     def counters_complete(self) -> bool:
         """Whether the counters include every job of the family, as this version counts them."""
-        return self.filled and self.counted == LAYOUT
+        return self.counted == LAYOUT
 
     @property
     def without_rows(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from jobledger.outputs.look import SETTLED, Read, look
 from jobledger.outputs.places import Buckets
 from jobledger.outputs.recent import keep_outcomes
 from jobledger.service import Family, JobStatus
+from jobledger.sources import source_of_key
 from jobledger.sqs import Undelivered
 from jobledger.stream import Remaining, handle_changes
 from jobledger.times import parse, rfc3339
@@ -199,8 +200,9 @@ class _Run:
         if row:
             return row
         ledger = self._in.ledger
+        at = ledger.partition(waiting.family), source_of_key(waiting.job_key)
         rows = rows_of(ledger.table, ledger.scope, waiting.job_id)
-        return next((row for row in rows if row["PK"] == ledger.partition(waiting.family)), None)
+        return next((row for row in rows if (row["PK"], source_of_key(str(row["SK"]))) == at), None)
 
     def _record(self, waiting: Waiting, row: Row, output: Output) -> None:
         if not self._in.outputs.record(waiting.family, waiting.job_key, output):

@@ -8,6 +8,9 @@ from jobledger.sync.giving_up import SourceUpstream
 from jobledger.sync.pace import Pace
 from jobledger.sync.source import Source
 
+# With 25 sources side by side, a family takes longer than a slot: without this, each call would reserve one anew.
+LATE_SECONDS = 10.0
+
 
 class Connections:
     """The sources of a deployment. Those of its own account have the function's credentials."""
@@ -31,7 +34,7 @@ class Connections:
     def _made(self, source: str) -> tuple[Source, SourceUpstream]:
         own_account = self._ledger.scope.partition("/")[0]
         member = source.partition("/")[0] != own_account
-        pace = Pace(self._ledger.table, source)
+        pace = Pace(self._ledger.table, source, late=LATE_SECONDS)
         credentials = self._members.credentials(source) if member else None
         upstream = SourceUpstream.to(source, pace, credentials)
         return Source(self._ledger.of(source), upstream, pace), upstream

@@ -18,7 +18,8 @@ from jobledger.settings import required
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    # The next run is the retry: until credentials end, each call asks again for new ones.
+    retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=25,
 )
 

@@ -20,7 +20,7 @@ from jobledger.sync.upstream import CONFIG, Upstream, UpstreamPage
 
 # Attempts that get no answer take 10 seconds each.
 _ATTEMPTS = 2
-_MOST_SECONDS = 15
+_MOST_SECONDS = 10
 """The time that failed calls may take in a run. The last one can take 39 seconds more, with its retries."""
 
 # The service does not accept the credentials, or the account has not enabled the region.

@@ -14,6 +14,7 @@ from jobledger.ledger.table import Row, Table
 from jobledger.times import CLOCK_SKEW
 
 MILLISECONDS_BETWEEN_CALLS = 250
+_SLOT = MILLISECONDS_BETWEEN_CALLS / 1000
 # A reservation further ahead comes from a wrong clock and is ignored.
 _FURTHEST_AHEAD = int(CLOCK_SKEW.total_seconds() * 1000)
 _ATTEMPTS = 50
@@ -22,7 +23,8 @@ _ATTEMPTS = 50
 class Pace:
     """Called before each upstream attempt: waits for a free slot, and raises when time runs out.
 
-    `deadline` is in the seconds of `now`; a call that cannot begin before it raises DeadlineReached.
+    `deadline` is in the seconds of `now`; a call that cannot begin before it raises DeadlineReached. A reserved slot can
+    be taken `late` seconds late. With more than a slot, the calls that come late are a slot apart as well.
     """
 
     def __init__(
@@ -31,8 +33,11 @@ class Pace:
         scope: str,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        late: float = _SLOT,
     ) -> None:
         self._table = table
+        self._late = late
+        self._last = 0.0
         self._key = {"PK": "pace", "SK": scope}
         self._now = now
         self._sleep = sleep
@@ -48,10 +53,13 @@ class Pace:
         """Wait until the call may begin. Raises DeadlineReached or LedgerUnavailable."""
         self.check_deadline()
         slot = self._next_slot()
+        if self._late > _SLOT:
+            slot = max(slot, self._last + _SLOT)
         if slot >= self.deadline:
             raise DeadlineReached
         self._sleep(max(0.0, slot - self._now()))
         self.check_deadline()  # the table was slow
+        self._last = self._now()
 
     def check_deadline(self) -> None:
         """Raise DeadlineReached when the deadline has passed."""
@@ -59,7 +67,7 @@ class Pace:
             raise DeadlineReached
 
     def _next_slot(self) -> float:
-        too_late = self._now() - MILLISECONDS_BETWEEN_CALLS / 1000
+        too_late = self._now() - self._late
         while self._slots and self._slots[0] <= too_late:
             self._slots.popleft()
         if not self._slots:

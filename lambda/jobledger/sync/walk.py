@@ -212,7 +212,8 @@ class Sync:
             jobs,
             listed_at,
             announce_new=self._state.filled,
-            counted=self._state.filled,
+            # The deployment's own source is alone in its first fill, as a rule.
+            counted=self._state.filled or self._ledger.member is not None,
             followed=self._active.jobs,
         )
         self._active.see(jobs)
@@ -263,7 +264,10 @@ class Sync:
     def _confirmed(self, state: SyncState, rest: Round | None, as_of: str | None) -> SyncState:
         """Return the state after a walk: AsOf moves on if every active job was confirmed."""
         at = rfc3339(self._now())
-        if not state.filled:
+        if self._ledger.source != self._ledger.keeper:
+            # Whether all jobs are counted is in the keeper's state, which this one's can become.
+            state = replace(state, counted=0)
+        elif not state.filled and not self._ledger.member:
             # The fill has written jobs that no counter includes.
             state = replace(state, counted=0, recounted="")
         following = replace(

@@ -43,9 +43,10 @@ def window_start(
     if not older:
         return latest
     starts = [latest, *map(_overlapping, reversed(older))]
-    if not state.counters_complete:
+    if not state.counters_complete and not ledger.member:
         return starts[-1]
-    hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10])
+    # The own source has no counters of its own: with members, those of the ledger say more pages than there are.
+    hours = jobs_by_hour(ledger.table, ledger.scope, family, starts[-1][:10], source=ledger.member)
     more = len(older) if describe else MOST_PAGES
     choices = zip(starts, _pages(hours, starts, more), strict=True)
     if describe:

@@ -24,13 +24,17 @@ _FIRST, _LAST = "0", "~"
 
 
 def read_expiring(
-    ledger: Ledger, families: Collection[Family], start: str, end: str, member: str | None = None
+    ledger: Ledger,
+    families: Collection[Family],
+    start: str,
+    end: str,
+    source: str | None = None,
 ) -> list[CounterRow]:
     """Return the counts of the jobs that expire from one whole hour to another, exclusive; by day.
 
-    They are of all sources, or of a member.
+    They are of all sources, or with `source` of a member.
     """
-    rows = expirations(ledger.table, member or ledger.scope, start[:_DAY], end[:_DAY])
+    rows = expirations(ledger.table, ledger.scope, start[:_DAY], end[:_DAY], source=source)
     return [
         CounterRow(row.family, row.period, _between(row, start, end))
         for row in rows

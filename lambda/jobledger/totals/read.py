@@ -8,6 +8,7 @@ rows.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.by_source import chosen_counters
 from jobledger.totals.expirations import count_expiring, read_expiring
 from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
 from jobledger.totals.scan import read_facts
@@ -172,11 +174,13 @@ def _add_counted(
         return
     counted, edges = _divide(query)
     if counted is not None:
-        for row in _counter_rows(ledger, counted, by_month=by_month):
+        chosen = chosen_counters(ledger, query.sources)
+        for row in chosen.rows(partial(_counter_rows, ledger, counted, by_month=by_month)):
             if row.family in query.families:
                 tally.add_counts(row.family, row.counts, row.period)
         check_time()
-        expiring = read_expiring(ledger, query.families, *expiring_soon(now))
+        soon = expiring_soon(now)
+        expiring = list(chosen.rows(partial(read_expiring, ledger, query.families, *soon)))
         tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
     for edge in edges:
         check_time()
@@ -187,6 +191,7 @@ def _add_counted(
         (family, job)
         for family, job in active_jobs(ledger, states, query.families)
         if (query.after or "") < job.submit_time < (query.before or _LAST)
+        and query.has_source(job.source or ledger.scope)
     ]
     for job in read_active(ledger, active, check_time):
         if not query.statuses or job.status in query.statuses:
@@ -218,8 +223,10 @@ def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
     return _Days(first, last), edges
 
 
-def _counter_rows(ledger: Ledger, counted: _Days, *, by_month: bool) -> Iterator[CounterRow]:
-    """Yield the fewest counter rows of some days.
+def _counter_rows(
+    ledger: Ledger, counted: _Days, source: str | None, *, by_month: bool
+) -> Iterator[CounterRow]:
+    """Yield the fewest counter rows of some days: of the ledger, or of a member.
 
     | days                     | rows                                                     |
     |--------------------------|----------------------------------------------------------|
@@ -229,18 +236,19 @@ def _counter_rows(ledger: Ledger, counted: _Days, *, by_month: bool) -> Iterator
     """
     table, scope = ledger.table, ledger.scope
     if counted.first is None and counted.last is None:
-        yield from months(table, scope) if by_month else all_jobs(table, scope)
+        read = months if by_month else all_jobs
+        yield from read(table, scope, source=source)
         return
     first, last = counted.first or _FIRST, counted.last or _LAST
     first_month, last_month = _whole_months(counted)
     if first_month > last_month:
-        yield from days(table, scope, first, last)
+        yield from days(table, scope, first, last, source=source)
         return
     if month_of(first) < first_month:
-        yield from days(table, scope, first, f"{month_of(first)}-31")
+        yield from days(table, scope, first, f"{month_of(first)}-31", source=source)
     if month_of(last) > last_month:
-        yield from days(table, scope, f"{month_of(last)}-01", last)
-    yield from months(table, scope, first_month, last_month)
+        yield from days(table, scope, f"{month_of(last)}-01", last, source=source)
+    yield from months(table, scope, first_month, last_month, source=source)
 
 
 def _whole_months(counted: _Days) -> tuple[str, str]:

@@ -7,7 +7,7 @@ which only an older version wrote, gets one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from jobledger.ledger.active import ActiveJob
 from jobledger.ledger.counters import (
     Changes,
     all_key,
+    counted_for,
     counted_together,
     counts_of,
     day_key,
@@ -27,15 +28,8 @@ from jobledger.ledger.counters import (
     month_key,
     months,
 )
-from jobledger.ledger.counts import (
-    LAYOUT,
-    counts_of_job,
-    expiration_of,
-    month_of,
-    submit_day,
-    without_hours,
-)
-from jobledger.ledger.job_facts import OTHER_STATUS, PROJECTION, JobFacts, facts_of_row, is_active
+from jobledger.ledger.counts import LAYOUT, counts_of_job, expiration_of, month_of, submit_day
+from jobledger.ledger.job_facts import OTHER_STATUS, facts_of_row, is_active
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted, status_of
 from jobledger.ledger.skipping import readable
@@ -43,22 +37,39 @@ from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import WRITE_ATTEMPTS, Key, Put, Row, pause, version_of
 from jobledger.service import Family
 from jobledger.times import rfc3339
+from jobledger.totals.repair import (
+    LAST,
+    Recounted,
+    expirations_of,
+    job_rows,
+    repair,
+    submitted,
+    sum_of_days,
+    sum_of_jobs,
+    sum_of_months,
+    total_of,
+)
 
 # With as many expiration days and some of a month's days, no more than the 100 rows of a transaction.
 _ROWS_A_TRANSACTION = 33
-_COUNTED_PROJECTION = f"PK, {PROJECTION}, Counted"
-# Above every time and every key that begins with the text before it.
-_LAST = "~"
-
-Recounted = Counter[str]
+# The row of a member's job changes four counter rows more, which no other of the transaction need change.
+_ROWS_OF_MEMBERS_A_TRANSACTION = 14
 
 
-class _Month(msgspec.Struct, frozen=True):
-    """The counts of a month's jobs by submit day and by expiration day, and its active jobs."""
+class _Counts(msgspec.Struct, frozen=True):
+    """The counts of a month's jobs by submit day and by expiration day."""
 
     days: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
     expirations: dict[str, Recounted] = msgspec.field(default_factory=lambda: defaultdict(Counter))
-    active: list[ActiveJob] = []
+
+
+class _Month(msgspec.Struct, frozen=True):
+    """The counts of a month's jobs: of all, with the key None, and of each member's; and its active jobs by source."""
+
+    counts: dict[str | None, _Counts] = msgspec.field(default_factory=lambda: defaultdict(_Counts))
+    active: dict[str | None, list[ActiveJob]] = msgspec.field(
+        default_factory=lambda: defaultdict(list)
+    )
 
 
 def recount(
@@ -68,20 +79,28 @@ def recount(
     now: Callable[[], datetime],
     check_deadline: Callable[[], None],
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Recount a family from where its state says, if that is due.
+    """Recount a family, of all sources, from where the state of the source says, if that is due.
 
-    Yields after each month, and at the end, how many counter rows were repaired and what changes in the state.
+    One source does it, the keeper; for the others this returns at once. Yields after each month, and at the end, how
+    many counter rows were repaired and what changes in the state.
     """
-    if not state.filled or (state.counters_complete and state.recounted is None):
+    if ledger.source != ledger.keeper or (state.counters_complete and state.recounted is None):
         return
+    # The fill of the own source leaves its jobs uncounted; no other need be complete.
+    if not state.filled and not ledger.member:
+        return
+    members = {*ledger.states().by_source, *ledger.sources} - {ledger.scope}
     # Rows that are counted for the first time are not repaired.
     verifies = state.counters_complete
     for month in months_to_recount(ledger, family, state.recounted or ""):
         check_deadline()
         today = submit_day(rfc3339(now()))
-        repaired = recount_month(ledger, family, month, today, check_deadline, verifies=verifies)
+        repaired = recount_month(
+            ledger, family, month, today, check_deadline, members, verifies=verifies
+        )
         yield repaired if verifies else 0, {"recounted": month}
     repaired = recount_all(ledger, family)
+    repaired += sum(recount_all(ledger, family, source) for source in sorted(members))
     yield repaired if verifies else 0, {"recounted": None, "counted": LAYOUT}
 
 
@@ -91,7 +110,7 @@ def months_to_recount(ledger: Ledger, family: Family, after: str) -> Iterator[st
     counted = {row.period for row in rows if row.family == family}
     while True:
         answer = ledger.table.query(
-            **_job_rows(ledger, family, f"{after}{_LAST}" if after else "0", _LAST), Limit=1
+            **job_rows(ledger, family, f"{after}{LAST}" if after else "0", LAST), Limit=1
         )
         found = {month_of(item["SK"]["S"]) for item in answer["Items"]}
         following = [month for month in counted | found if month > after]
@@ -107,58 +126,64 @@ def recount_month(
     month: str,
     today: str,
     check_deadline: Callable[[], None] = lambda: None,
+    members: Iterable[str] = (),
     *,
     verifies: bool = True,
 ) -> int:
     """Count what is not counted, and replace counter rows that differ; return how many were replaced.
 
-    Without `verifies`, after a first fill, every counter row is compared by itself: a job that the counters lack, and
-    one that was added to them after the job rows were read, would look like the same job. Rows of expiration days before `today` are not compared: nothing reads them any more. Raises
-    LedgerUnavailable, and what `check_deadline` raises before each row that differs; what was written before
-    remains, complete.
+    Without `verifies`, after a first fill, every counter row of the ledger is compared by itself: a job that the counters
+    lack, and one that was added to them after the job rows were read, would look like the same job. Rows of expiration
+    days before `today` are not compared: nothing reads them any more. `members` are those that may have counters, beside
+    those that have jobs in this month. Raises LedgerUnavailable, and what `check_deadline` raises before each member and
+    each row that differs; what was written before remains, complete.
     """
     recounted = _count(ledger, family, month)
-    ledger.follow(family, recounted.active)
-    repaired = _repair_expirations(
-        ledger, family, month, today, recounted.expirations, check_deadline, verifies=verifies
-    )
-    days = [f"{month}-{number:02}" for number in range(1, 32)]
-    keys = [day_key(ledger.scope, family, day) for day in days]
-    stored = {str(row["SK"]): counts_of(row) for row in ledger.table.batch_get(keys)}
-    for day, key in zip(days, keys, strict=True):
-        # Writers change rows between the two reads: a difference is only the reason to look again.
-        counted, jobs = stored.get(key["SK"], Counter()), recounted.days[day]
-        if counted != jobs or (jobs and not verifies):
-            check_deadline()
-            repaired += _repair(ledger, key, partial(_sum_of_jobs, ledger, family, day))
-    key = month_key(ledger.scope, family, month)
-    return repaired + _repair(ledger, key, partial(_sum_of_days, ledger, keys))
+    for source, jobs in recounted.active.items():
+        ledger.of(source or ledger.scope).follow(family, jobs)
+    compare = partial(_compare, ledger, family, month, today, check_deadline)
+    repaired = compare(recounted.counts[None], None, verifies=verifies)
+    found = set(filter(None, recounted.counts))
+    for source in sorted(found | _with_counters(ledger, family, month, {*members} - found)):
+        check_deadline()
+        repaired += compare(recounted.counts[source], source)
+    return repaired
 
 
-def recount_all(ledger: Ledger, family: Family) -> int:
+def recount_all(ledger: Ledger, family: Family, source: str | None = None) -> int:
     """Replace the counter row of all jobs if it is not the sum of the months; return 1 if it was replaced."""
-    key = all_key(ledger.scope, family)
-    return _repair(ledger, key, partial(_sum_of_months, ledger, family))
+    key = all_key(ledger.scope, family, source)
+    return repair(ledger, key, partial(sum_of_months, ledger, family, source))
+
+
+def _with_counters(ledger: Ledger, family: Family, month: str, members: Iterable[str]) -> set[str]:
+    """Return those of some members that have counted jobs of a month."""
+    keys = {month_key(ledger.scope, family, month, member)["PK"]: member for member in members}
+    rows = ledger.table.batch_get([{"PK": pk, "SK": f"month#{month}#{family}"} for pk in keys])
+    return {keys[str(row["PK"])] for row in rows if counts_of(row)}
 
 
 def _count(ledger: Ledger, family: Family, month: str) -> _Month:
     """Count the uncounted rows of a month; return the counts of all its rows."""
     recounted = _Month()
-    uncounted: list[Key] = []
-    rows = ledger.table.query_all(**_job_rows(ledger, family, month, f"{month}{_LAST}"))
+    uncounted: dict[int, list[Key]] = defaultdict(list)
+    rows = ledger.table.query_all(**job_rows(ledger, family, month, f"{month}{LAST}"))
     for row, job in readable(rows, lambda row: (row, facts_of_row(family, row))):
-        recounted.days[submit_day(str(row["SK"]))].update(counts_of_job(job))
-        if expiration := expiration_of(job):
-            day, name = expiration
-            recounted.expirations[day][name] += 1
+        day, counts, expiration = submit_day(str(row["SK"])), counts_of_job(job), expiration_of(job)
+        for source in counted_for(job.source):
+            recounted.counts[source].days[day].update(counts)
+            if expiration:
+                period, name = expiration
+                recounted.counts[source].expirations[period][name] += 1
         if is_active(job):
-            recounted.active.append(ActiveJob(job.job_id, str(row["SK"])))
+            recounted.active[job.source].append(ActiveJob(job.job_id, str(row["SK"])))
         if not is_counted(row):
-            uncounted.append({"PK": str(row["PK"]), "SK": str(row["SK"])})
-        if len(uncounted) == _ROWS_A_TRANSACTION:
-            _count_rows(ledger, family, uncounted)
-            uncounted = []
-    _count_rows(ledger, family, uncounted)
+            most = _ROWS_OF_MEMBERS_A_TRANSACTION if job.source else _ROWS_A_TRANSACTION
+            uncounted[most].append({"PK": str(row["PK"]), "SK": str(row["SK"])})
+            if len(uncounted[most]) == most:
+                _count_rows(ledger, family, uncounted.pop(most))
+    for keys in uncounted.values():
+        _count_rows(ledger, family, keys)
     return recounted
 
 
@@ -195,99 +220,60 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
     return ledger.table.transact([*puts, *changes.increments()])
 
 
+def _compare(
+    ledger: Ledger,
+    family: Family,
+    month: str,
+    today: str,
+    check_deadline: Callable[[], None],
+    recounted: _Counts,
+    source: str | None,
+    *,
+    verifies: bool = True,
+) -> int:
+    """Replace the rows of a month that differ from what was counted; return how many were replaced."""
+    repaired = _repair_expirations(
+        ledger, family, month, today, recounted.expirations, source, check_deadline, verifies
+    )
+    days = [f"{month}-{number:02}" for number in range(1, 32)]
+    keys = [day_key(ledger.scope, family, day, source) for day in days]
+    key = month_key(ledger.scope, family, month, source)
+    wanted = [*keys, key] if source else keys
+    stored = {str(row["SK"]): counts_of(row) for row in ledger.table.batch_get(wanted)}
+    whole = stored.pop(key["SK"], Counter())
+    for day, of_day in zip(days, keys, strict=True):
+        # Writers change rows between the two reads: a difference is only the reason to look again.
+        counted, jobs = stored.get(of_day["SK"], Counter()), recounted.days[day]
+        if counted != jobs or (jobs and not verifies):
+            check_deadline()
+            repaired += repair(ledger, of_day, partial(sum_of_jobs, ledger, family, day, source))
+    if source and whole == total_of(stored.values()):
+        return repaired
+    return repaired + repair(ledger, key, partial(sum_of_days, ledger, keys))
+
+
 def _repair_expirations(
     ledger: Ledger,
     family: Family,
     month: str,
     today: str,
     recounted: dict[str, Recounted],
+    source: str | None,
     check_deadline: Callable[[], None],
-    *,
     verifies: bool,
 ) -> int:
     """Replace the counts of one submit month in the rows of expiration days, where they differ."""
-    rows = expirations(ledger.table, ledger.scope, today)
+    rows = expirations(ledger.table, ledger.scope, today, source=source)
     stored = {
         row.period: {name: number for name, number in row.counts.items() if number}
         for row in rows
-        if row.family is family and month_of(_submitted(row.period)) == month
+        if row.family is family and month_of(submitted(row.period)) == month
     }
     repaired = 0
     for period in sorted(stored.keys() | {period for period in recounted if period >= today}):
         if not verifies or stored.get(period, {}) != recounted.get(period, {}):
             check_deadline()
-            key = expiration_key(ledger.scope, family, period)
-            repaired += _repair(ledger, key, partial(_expirations_of, ledger, family, period))
+            key = expiration_key(ledger.scope, family, period, source)
+            again = partial(expirations_of, ledger, family, period, source)
+            repaired += repair(ledger, key, again)
     return repaired
-
-
-def _submitted(period: str) -> str:
-    """Return the submit day of an expiration period."""
-    return period.partition("~")[2]
-
-
-def _repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
-    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
-    last = None
-    for attempt in range(WRITE_ATTEMPTS):
-        pause(min(attempt, 1))
-        row = ledger.table.get(key)
-        version = version_of(row)
-        stored = counts_of(row)
-        recounted = recount()
-        if recounted == stored:
-            return 0
-        # A Query can see a transaction in part: the job rows may be older than the counter row that was read
-        # before them. So a difference must be found twice.
-        if (version, recounted) == last and ledger.table.put_next(
-            {**key, **recounted, "Version": version + 1}, version
-        ):
-            return 1
-        last = version, recounted
-    return 0  # too busy to compare: the next recount will
-
-
-def _sum_of_jobs(ledger: Ledger, family: Family, day: str) -> Recounted:
-    total: Recounted = Counter()
-    for job in _counted_jobs(ledger, family, day):
-        total.update(counts_of_job(job))
-    return total
-
-
-def _expirations_of(ledger: Ledger, family: Family, period: str) -> Recounted:
-    found = map(expiration_of, _counted_jobs(ledger, family, _submitted(period)))
-    return Counter(name for expires, name in filter(None, found) if expires == period)
-
-
-def _sum_of_days(ledger: Ledger, keys: Sequence[Key]) -> Recounted:
-    total: Recounted = Counter()
-    for row in ledger.table.batch_get(keys):
-        total.update(without_hours(counts_of(row)))
-    return +total
-
-
-def _sum_of_months(ledger: Ledger, family: Family) -> Recounted:
-    total: Recounted = Counter()
-    for row in months(ledger.table, ledger.scope, consistent=True):
-        if row.family is family:
-            total.update(row.counts)
-    return +total
-
-
-def _counted_jobs(ledger: Ledger, family: Family, period: str) -> Iterator[JobFacts]:
-    """Yield the counted jobs of a day or month, read consistently."""
-    query = _job_rows(ledger, family, period, f"{period}{_LAST}") | {"ConsistentRead": True}
-    rows = filter(is_counted, ledger.table.query_all(**query))
-    return readable(rows, partial(facts_of_row, family))
-
-
-def _job_rows(ledger: Ledger, family: Family, low: str, high: str) -> dict[str, object]:
-    return {
-        "KeyConditionExpression": "PK = :jobs AND SK BETWEEN :low AND :high",
-        "ExpressionAttributeValues": {
-            ":jobs": {"S": ledger.partition(family)},
-            ":low": {"S": low},
-            ":high": {"S": high},
-        },
-        "ProjectionExpression": _COUNTED_PROJECTION,
-    }

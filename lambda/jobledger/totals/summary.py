@@ -46,13 +46,14 @@ class Durations(msgspec.Struct, frozen=True):
 
 
 class OldestActive(msgspec.Struct, frozen=True):
-    """The active job with the earliest submit time."""
+    """The active job with the earliest submit time. `source` is as in `sources`."""
 
     job_id: str
     family: Family
     status: str | None
     submit_time: str
     age_seconds: float
+    source: str | None = None
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -231,15 +232,15 @@ def _before(job: JobFacts, other: JobFacts) -> bool:
     return other.submit_time is None or _order(job) < _order(other)
 
 
-def _order(job: JobFacts) -> tuple[str, str, str]:
-    return job.submit_time or "", job.job_id, job.family
+def _order(job: JobFacts) -> tuple[str, str, str, str]:
+    return job.submit_time or "", job.job_id, job.family, job.source or ""
 
 
 def _oldest(job: JobFacts | None, at: str) -> OldestActive | None:
     if job is None or job.submit_time is None:
         return None
     age = max(seconds_between(job.submit_time, at), 0.0)
-    return OldestActive(job.job_id, job.family, job.status, job.submit_time, age)
+    return OldestActive(job.job_id, job.family, job.status, job.submit_time, age, job.source)
 
 
 def _failure_rate(statuses: Counter[str]) -> float | None:

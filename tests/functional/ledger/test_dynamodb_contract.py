@@ -243,6 +243,27 @@ def test_a_limit_counts_rows_before_the_filter(dynamo):
     assert answer["LastEvaluatedKey"]["SK"] == {"S": "3"}
 
 
+def test_a_filter_may_have_lists_of_values_and_alternatives_of_conditions_that_all_hold(dynamo):
+    dynamo.write(*(put("p", f"{n}", Kind="ab"[n % 2]) for n in range(6)))
+    dynamo.write(
+        *(put("p", f"{n}", SourceKey="xyz"[n % 3], Kind="ab"[n % 2]) for n in range(6, 12))
+    )
+    values = {":kind": "b", ":m0": "y", ":m1": "z"}
+    for conditions, found in (
+        (["attribute_not_exists(SourceKey)"], [1, 3, 5]),
+        (["SourceKey IN (:m0, :m1)"], [7, 11]),
+        (["attribute_not_exists(SourceKey)", "SourceKey IN (:m0, :m1)"], [1, 3, 5, 7, 11]),
+    ):
+        alternatives = " OR ".join(f"Kind = :kind AND {one}" for one in conditions)
+        used = {name: value for name, value in values.items() if name in alternatives}
+        answer = of_partition(dynamo, values=used, FilterExpression=alternatives)
+        assert sorted(map(int, keys_of(answer))) == found
+        assert answer["ScannedCount"] == 12
+    # An index by source has only rows of members.
+    of_index = {"values": {":k": "y"}, "IndexName": "BySource"}
+    assert keys_of(dynamo.query("SourceKey = :k", **of_index)) == ["10", "7"]
+
+
 def test_a_page_ends_at_one_megabyte(dynamo):
     for number in range(6):
         dynamo.write(put("p", f"{number}", Job="x" * 390_000))

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from jobledger.api.keyed_traversals import KeyedTraversals
+from jobledger.api.keyed_traversals import KeyedTraversals, settled_times
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
 from jobledger.service import Family
+from jobledger.times import rfc3339
 from testing.api import ENVIRONMENT, Answer, Api, event, logged_lines, running_api
-from testing.builders import SCOPE, full_job
+from testing.builders import NOW, SCOPE, full_job
 from testing.digests import REMEMBERED
 from testing.memory_dynamodb import MemoryDynamoDB, error
 from testing.processes import run_python
@@ -235,3 +237,66 @@ for event in sys.argv[1:]:
     assert without == "200 []"
     assert "jobledger.api.keyed_traversals" in with_key
     assert "aws_lambda_powertools.utilities.idempotency" in with_key
+
+
+SOURCES = (SCOPE, "222233334444/us-east-1", "333344445555/eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "ages,settled",
+    [
+        # The oldest, but not older than two minutes, except by the syncs' own clocks.
+        *(((0, 0, 0), 0), ((5, 60, 90), 90), ((5, 60, 3_600), 120), ((5, 3_600, None), 120)),
+        *(((600, 900, 3_600), 600), ((3_600, 3_600, 3_600), 3_600), ((None, None, None), 0)),
+        # A clock of the caller's that is ahead of those of the syncs.
+        *(((300, 310, 3_600), 300), ((30, None, None), 30)),
+    ],
+)
+def test_a_traversal_over_sources_begins_when_no_job_of_any_can_be_added_any_more(ages, settled):
+    with running_api(sources=SOURCES) as api:
+        for source, age in zip(SOURCES, ages, strict=True):
+            if age is not None:
+                api.now = NOW - timedelta(seconds=age)
+                ledger = api.ledger.of(source)
+                assert ledger.save_state(Family.SNOMEDCT, SyncState())
+        api.now = NOW
+        begun = settled_times(api.ledger, JobQuery(), rfc3339(NOW))
+        assert begun == rfc3339(NOW - timedelta(seconds=settled))
+
+
+def test_a_key_lists_the_same_jobs_of_all_sources_while_they_are_added_and_one_is_dead():
+    with running_api(sources=SOURCES) as api:
+        living = SOURCES[:2]
+
+        def submit_to(sources: tuple[str, ...], *numbers: int) -> None:
+            api.now += timedelta(minutes=1)
+            for source in sources:
+                for number in numbers:
+                    made = full_job(number, JobId=f"{source[:4]}-{number}")
+                    api.fill(made, source=source)
+                ledger = api.ledger.of(source)
+                state = ledger.state(Family.SNOMEDCT)
+                assert ledger.save_state(Family.SNOMEDCT, state)
+
+        submit_to(SOURCES, *range(10))
+        api.now += timedelta(hours=1)
+        submit_to(living, *range(10, 20))
+        api.now += timedelta(minutes=1)
+        query: dict[str, Any] = {"MaxResults": 7}
+        # What was just written is not in it, as far as a slow write of the dead source could come later.
+        first, at_once = (
+            ids(keyed_traversal(api, **query)),
+            len(ids(iter([api.get(MaxResults=500)]))),
+        )
+        assert (len(first), at_once) == (30, 50)
+        submit_to(living, 100, 101, 5_000)
+        assert ids(keyed_traversal(api, **query)) == first
+        for chosen in (SCOPE, SOURCES[1]):
+            account, _, region = chosen.partition("/")
+            asked = query | {"Account": account, "Region": region}
+            found = ids(keyed_traversal(api, chosen, **asked))
+            submit_to(SOURCES, len(found) * 1_000)
+            assert ids(keyed_traversal(api, chosen, **asked)) == found
+            assert len(found) >= 23
+        api.now += timedelta(minutes=3)
+        assert len(ids(keyed_traversal(api, "later", MaxResults=500))) > 50

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobledger.board import data
+from jobledger.board import counting
 from jobledger.board.charts import _round_up, status_bar
 from jobledger.board.data import DAYS, BoardReader, SubmitTimes, last_days, read_overview
 from jobledger.board.markup import about, span
@@ -137,9 +137,9 @@ def test_ten_troubles_are_listed_and_more_are_announced(api):
 def test_too_many_jobs_are_not_counted(api, monkeypatch):
     api.fill(*(ended(number, 60) for number in range(1, 12)))
     api.mark_synced()
-    monkeypatch.setattr(data, "_MOST_COUNTED", 11)
+    monkeypatch.setattr(counting, "_MOST_COUNTED", 11)
     assert overview(api).counts is not None
-    monkeypatch.setattr(data, "_MOST_COUNTED", 10)
+    monkeypatch.setattr(counting, "_MOST_COUNTED", 10)
     assert overview(api).counts is None
     page = parsed(api.get("/board").body)
     assert "too many jobs in this time range" in page.text

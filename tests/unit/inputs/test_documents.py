@@ -9,19 +9,19 @@ from jobledger.inputs.filters import IDEMPOTENCY_KEY
 from jobledger.inputs.payloads import DIGEST_ON_DEMAND, DIGEST_SCHEDULED, OUTPUTS, sync_payload
 from jobledger.lookup.request import PROPERTIES
 from jobledger.service import Family
+from testing.builders import SCOPE
 
 DOCS = Path(__file__).parents[3] / "docs"
 BOUNDS = ("minimum", "maximum", "minLength", "maxLength")
 
 
-@pytest.mark.parametrize(
-    "payload", [sync_payload(tuple(Family)), DIGEST_ON_DEMAND, DIGEST_SCHEDULED, OUTPUTS]
-)
+SYNC = sync_payload(tuple(Family), [SCOPE])
+
+
+@pytest.mark.parametrize("payload", [SYNC, DIGEST_ON_DEMAND, DIGEST_SCHEDULED, OUTPUTS])
 def test_the_payloads_have_their_tables(payload):
-    families = f": {', '.join(Family)}"  # docs/settings.md has them
-    members = [
-        (m.name, m.allowed.removesuffix(families), m.description) for m in payload.members.values()
-    ]
+    values = re.compile(f": ({', '.join(Family)}|{SCOPE})$")  # docs/settings.md has them
+    members = [(m.name, values.sub("", m.allowed), m.description) for m in payload.members.values()]
     rows = [f"| `{name}` | {allowed} | {meaning} |" for name, allowed, meaning in members]
     table = "\n".join(["| member | value | meaning |", "|---|---|---|", *rows])
     assert f"\n\n{table}\n" in (DOCS / "operations.md").read_text()

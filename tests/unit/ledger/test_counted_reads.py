@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobledger.digest.current import read_current_totals
 from jobledger.jobs import Job
@@ -18,7 +19,7 @@ from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from jobledger.totals.read import read_summary
 from jobledger.totals.summary import summarise
-from testing.builders import DAY, HOUR, NOW, SECOND, a_job, matches
+from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job, matches
 from testing.bulk import fill
 from testing.counted import Counted
 from testing.full import in_full
@@ -34,8 +35,11 @@ SOON = [NOW + edge + n * SECOND for edge in (0 * DAY, 7 * DAY) for n in range(-4
 SOON += [NOW + n * SECOND for n in (-1, 1, 3_599)] + [NOW + n * HOUR for n in range(-24, 8 * 24)]
 
 
+MEMBERS = ("222233334444/us-east-1", "333344445555/eu-west-1")
+
+
 @st.composite
-def any_jobs(draw: st.DrawFn) -> list[Job]:
+def any_jobs(draw: st.DrawFn, sources: tuple[str | None, ...] = (None,)) -> list[Job]:
     def one(number: int) -> Job:
         submitted = draw(st.sampled_from([None, *MOMENTS]))
         seconds = draw(st.none() | st.integers(0, 100_000))
@@ -43,7 +47,8 @@ def any_jobs(draw: st.DrawFn) -> list[Job]:
         if submitted and seconds is not None:
             times["EndTime"] = submitted + seconds * SECOND
         family = draw(st.sampled_from([Family.SNOMEDCT, Family.PHI]))
-        return a_job(f"{number}", draw(st.sampled_from(STATUSES)), submitted, family, **times)
+        job = a_job(f"{number}", draw(st.sampled_from(STATUSES)), submitted, family, **times)
+        return replace(job, source=draw(st.sampled_from(sources)))
 
     return [one(number) for number in range(draw(st.integers(0, 25)))]
 
@@ -57,19 +62,44 @@ QUERIES = st.builds(
     statuses=st.sampled_from([(), ("COMPLETED",), ("FAILED", "IN_PROGRESS"), ("SUBMITTED",)]),
     after=BOUNDS,
     before=BOUNDS,
+    sources=st.sets(st.sampled_from([SCOPE, *MEMBERS])).map(lambda chosen: tuple(sorted(chosen))),
 ).filter(lambda query: not query.after or not query.before or query.after < query.before)
 
 
 @pytest.mark.full
 @settings(max_examples=SUMMARIES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(any_jobs(), QUERIES, st.sampled_from([(), (Family.PHI,), (Family.SNOMEDCT,)]))
+@given(
+    any_jobs((None, *MEMBERS)), QUERIES, st.sampled_from([(), (Family.PHI,), (Family.SNOMEDCT,)])
+)
 def test_a_summary_from_counters_or_rows_is_one_of_the_jobs_that_match(jobs, query, uncounted):
-    world = Counted(*jobs)
+    world = Counted(*jobs, sources=(SCOPE, *MEMBERS))
     states = world.states() | {family: SyncState() for family in uncounted}
     matching = (facts_of_job(job) for job in jobs if matches(job, query))
     expected = summarise(matching, NOW, query.families)
     assert read_summary(world.ledger, query, states, NOW) == expected
     assert read_summary(world.ledger, query, world.states(layout=0), NOW) == expected
+
+
+@pytest.mark.parametrize(
+    "chosen,queries",
+    [
+        # All: the rows of all jobs and of the expiration days; and by source, each for all of them side by side.
+        *(((), 2), (MEMBERS[:1], 2), (MEMBERS, 4)),
+        # The own one's are those of all without the members'; which sources there are is one query.
+        *(((SCOPE,), 7), ((SCOPE, *MEMBERS[:1]), 5)),
+    ],
+)
+@pytest.mark.parametrize("number", [3, 300])
+def test_a_summary_by_source_costs_requests_for_each_source_and_none_for_jobs(
+    chosen, queries, number
+):
+    world = Counted(sources=(SCOPE, *MEMBERS))
+    sources = (None, *MEMBERS)
+    fill(world, (replace(a_job(f"{n}"), source=sources[n % 3]) for n in range(number)))
+    query = JobQuery(sources=tuple(sorted(chosen)))
+    assert cost(world, read_summary, query)[0] == {"query": queries}
+    found = read_summary(world.ledger, query, world.states(), NOW)
+    assert found.total == number // 3 * (len(chosen) or 3)
 
 
 # The parts that it puts together have tests of their own: tests/unit/ledger/test_expirations.py and others.

@@ -6,54 +6,98 @@ from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.jobs import Job
 from jobledger.ledger import pages as module
 from jobledger.ledger.cursor import Position
 from jobledger.ledger.job_query import JobQuery
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import PREFIX_ROWS, read_page
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
-from testing.builders import MILLISECOND, NOW, SECOND, MemoryLedger, a_job, matches
+from testing.builders import MILLISECOND, NOW, SCOPE, SECOND, MemoryLedger, a_job, matches
 from testing.bulk import fill
 from testing.full import in_full
 
 TRAVERSALS = in_full(1_000, 10_000)
-BATCHES = 20
+BATCHES = 25
 NAMES = ("nightly-1", "nightly-2", "weekly")
 BOTH = (Family.SNOMEDCT, Family.PHI)
 STATUSES = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.IN_PROGRESS)
+MEMBERS = [f"{n:012}/{region}" for n in range(1, 7) for region in ("us-east-1", "eu-west-1")]
 
 
 class Account(MemoryLedger):
-    """A ledger in memory, and all its jobs."""
+    """A ledger in memory, and all its jobs; of several sources, one of which was removed since, if it `is_shared`."""
 
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, *, is_shared: bool = False) -> None:
         super().__init__()
         self.source = source
         self.jobs: list[Job] = []
+        self.sources: list[str | None] = [None]
+        if is_shared:
+            self.sources += source.sample(MEMBERS, source.randint(1, len(MEMBERS)))
+            source.shuffle(self.sources)
+            configured = tuple(one or SCOPE for one in self.sources[1:])
+            self.ledger = Ledger(self.ledger.table, SCOPE, self.time, configured)
 
     def add(self, count: int) -> None:
-        """Add jobs of any submit time to two families, many of them at the same."""
+        """Add jobs of any submit time to two families, many of them at the same; in several sources, often with the same id."""
         choose = self.source.choice
         for family in (family for family in BOTH for _ in range(count)):
             job_id, at = f"{self.source.getrandbits(64):016x}", self.source.randint(1, 30)
-            job = a_job(job_id, choose(STATUSES), NOW - at * SECOND, family, JobName=choose(NAMES))
-            self.jobs.append(job)
-            self.record(job, announce_new=False)
+            for source in self.source.sample(
+                self.sources, min(choose([1, 1, 2]), len(self.sources))
+            ):
+                made = a_job(
+                    job_id, choose(STATUSES), NOW - at * SECOND, family, JobName=choose(NAMES)
+                )
+                job = replace(made, source=source)
+                self.jobs.append(job)
+                writer = self.ledger.of(source or SCOPE)
+                writer.record(family, [job], rfc3339(self.now), announce_new=False)
         self.now += MILLISECOND
+
+    def shown(self, job: Job) -> str:
+        """What the API has of a job: with its source, in a ledger of several."""
+        account, _, region = (job.source or SCOPE).partition("/")
+        if not self.ledger.is_shared:
+            return job.json
+        removed = ',"SourceRemoved":true' if job.source == self.sources[0] else ""
+        return f'{job.json[:-1]},"Account":"{account}","Region":"{region}"{removed}}}'
 
     def listed(self, query: JobQuery) -> list[str]:
         """What one full list would hold now."""
         found = [job for job in self.jobs if matches(job, query)]
         found.sort(key=lambda job: (job.sort_key, job.family), reverse=query.descending)
-        return [job.json for job in found]
+        return [self.shown(job) for job in found]
+
+    def a_query(self) -> JobQuery:
+        """Any mix of filters and order."""
+        source = self.source
+        time = rfc3339(NOW - source.randint(1, 30) * SECOND)
+        bounds: Any = source.choice([{"after": time}, {"before": time}, {}, {}])
+        few = source.sample(self.sources, min(source.choice([1, 2, 9]), len(self.sources)))
+        chosen = tuple(sorted(one or SCOPE for one in few))
+        return JobQuery(
+            families=source.choice([(Family.SNOMEDCT,), (Family.PHI,), BOTH]),
+            name=source.choice([None, None, "nightly-1"]),
+            name_prefix=source.choice([None, None, "nightly-"]),
+            statuses=source.choice([(), (), ("FAILED",), ("FAILED", "COMPLETED")]),
+            order=source.choice(["ascending", "descending"]),
+            active=source.choice([False, False, False, True]),
+            sources=source.choice([(), chosen]) if self.ledger.is_shared else (),
+            **bounds,
+        )
 
 
 def pages(account: Account, query: JobQuery, sizes: Iterator[int]) -> Iterator[list[str]]:
     position: Position | None = None
     while True:
-        page = read_page(account.ledger, query, next(sizes), position, rfc3339(account.now))
+        size, now = next(sizes), rfc3339(account.now)
+        consistent = account.source.choice([False, True])
+        page = read_page(account.ledger, query, size, position, now, consistent=consistent)
         yield page.jobs
         if page.position is None:
             return
@@ -61,29 +105,17 @@ def pages(account: Account, query: JobQuery, sizes: Iterator[int]) -> Iterator[l
         position = page.position
 
 
-def a_query(source: random.Random) -> JobQuery:
-    time = rfc3339(NOW - source.randint(1, 30) * SECOND)
-    bounds: Any = source.choice([{"after": time}, {"before": time}, {}, {}])
-    return JobQuery(
-        families=source.choice([(Family.SNOMEDCT,), (Family.PHI,), BOTH]),
-        name=source.choice([None, None, "nightly-1"]),
-        name_prefix=source.choice([None, None, "nightly-"]),
-        statuses=source.choice([(), (), ("FAILED",), ("FAILED", "COMPLETED")]),
-        order=source.choice(["ascending", "descending"]),
-        **bounds,
-    )
-
-
 @pytest.mark.full
+@pytest.mark.parametrize("is_shared", [False, True], ids=["one source", "several sources"])
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_traversals_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch):
+def test_traversals_of_random_page_sizes_equal_the_list_as_of_their_first_page(batch, is_shared):
     source = random.Random(batch)
     for number in range(TRAVERSALS // BATCHES):
         if number % 50 == 0:
-            account = Account(source)
+            account = Account(source, is_shared=is_shared)
             account.add(source.randint(0, 12))
         account.now += MILLISECOND
-        query = a_query(source)
+        query = account.a_query()
         expected = account.listed(query)
         largest = source.choice([1, 3, 10, 40])
         traversal = pages(account, query, iter(partial(source.randint, 1, largest), 0))
@@ -116,7 +148,7 @@ def large() -> Account:
 
 
 BOUNDS = {"after": rfc3339(NOW - ROWS * SECOND), "before": rfc3339(NOW)}
-COMBINATIONS = [
+COMBINATIONS: list[dict[str, Any]] = [
     {"name": name, "statuses": statuses, "order": order}
     | {bound: BOUNDS[bound] for bound in bounds}
     for name in (None, "nightly-1")
@@ -166,3 +198,74 @@ def test_a_costly_page_is_bounded_and_the_next_one_resumes(large, filters, most,
     page = read_page(large.ledger, query, 100, None, rfc3339(large.now))
     assert large.database.rows_read <= most
     assert page.position is not None
+
+
+MANY = tuple(f"{111122223333 + n:012}/us-east-1" for n in range(100))
+FEW_ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def ledgers_of_one_and_many() -> list[Account]:
+    """The same jobs: of one source, and of a hundred."""
+    accounts = []
+    for sources in ((), MANY):
+        account = Account(random.Random(28))
+        account.ledger = Ledger(account.ledger.table, SCOPE, account.time, sources)
+        jobs = (
+            a_job(f"{n:08x}", STATUSES[n // 3 % 3], NOW - n * SECOND, family, JobName=NAMES[n % 3])
+            for family in BOTH
+            for n in range(FEW_ROWS // 2)
+        )
+        fill(
+            account,
+            (
+                replace(job, source=None if n % 100 == 0 or not sources else MANY[n % 100])
+                for n, job in enumerate(jobs)
+            ),
+        )
+        account.now += MILLISECOND
+        accounts.append(account)
+    return accounts
+
+
+@on_one_worker
+@pytest.mark.slow
+@pytest.mark.parametrize("families", [(Family.SNOMEDCT,), BOTH])
+@pytest.mark.parametrize("prefix", [None, "nightly-"])
+@pytest.mark.parametrize("size", [10, 100, 500])
+def test_a_page_over_a_hundred_sources_reads_what_one_over_one_source_does(
+    ledgers_of_one_and_many, families, prefix, size
+):
+    for filters in COMBINATIONS:
+        query = JobQuery(**filters, families=families, name_prefix=prefix)
+        costs = []
+        for account in ledgers_of_one_and_many:
+            account.database.forget()
+            page = read_page(account.ledger, query, size, None, rfc3339(account.now))
+            costs.append((account.database.calls, account.database.rows_read, len(page.jobs)))
+        assert costs[0] == costs[1]
+
+
+@on_one_worker
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [10, 100, 500])
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_a_page_of_some_members_is_a_query_for_each_and_one_of_many_reads_on(
+    ledgers_of_one_and_many, size, order
+):
+    """Two families, of which every hundredth job is of one source."""
+    _, account = ledgers_of_one_and_many
+    for members, queries, rows in ((1, 2, 2 * size), (4, 8, 8 * max(size // 8, 10))):
+        query = JobQuery(BOTH, order=order, sources=MANY[1 : 1 + members])
+        account.database.forget()
+        page = read_page(account.ledger, query, size, None, rfc3339(account.now))
+        assert account.database.calls["query"] <= 2 * queries
+        assert account.database.rows_read <= 2 * rows
+        assert len(page.jobs) == min(size, members * FEW_ROWS // 100)
+    for sources in (MANY[:1], MANY[:50], MANY[1:50]):
+        query = JobQuery(BOTH, order=order, sources=sources)
+        account.database.forget()
+        page = read_page(account.ledger, query, size, None, rfc3339(account.now))
+        assert account.database.rows_read <= PREFIX_ROWS + 1_000
+        assert page.jobs
+        assert page.position

@@ -17,12 +17,16 @@ class Paced:
     """A sync with a clock that sleeps by moving on."""
 
     def __init__(
-        self, timeline: "Timeline", scope: str = SCOPE, expected: int | None = None
+        self,
+        timeline: "Timeline",
+        scope: str = SCOPE,
+        expected: int | None = None,
+        **more: float,
     ) -> None:
         self.timeline = timeline
         self.clock = Clock()
         table = Table(timeline.database, "ledger")
-        self.pace = Pace(table, scope, self.clock.time, self.clock.forward)
+        self.pace = Pace(table, scope, self.clock.time, self.clock.forward, **more)
         if expected is not None:
             self.pace.expect(expected)
 
@@ -67,6 +71,17 @@ def test_a_call_that_another_overtakes_takes_a_slot_after_it():
     timeline.before_a_write(Paced(timeline).call)
     Paced(timeline).call()
     assert timeline.calls == [0, 0.25]
+
+
+def test_a_sync_that_may_be_late_keeps_its_slots_and_its_calls_stay_apart(timeline):
+    one = Paced(timeline, expected=5, late=10)
+    one.call()
+    one.clock.forward(9)
+    one.call(2)
+    assert (timeline.calls, timeline.database.calls["transact_write_items"]) == ([0, 9, 9.25], 1)
+    one.clock.forward(2)  # the slots were those of the first second
+    one.call()
+    assert (timeline.calls[-1], timeline.database.calls["transact_write_items"]) == (11.25, 2)
 
 
 def test_expected_calls_are_reserved_in_one_write_and_others_come_after_them(timeline):

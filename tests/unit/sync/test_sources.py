@@ -81,13 +81,12 @@ class Function:
 
 @pytest.fixture
 def a_function(monkeypatch):
-    """Make functions whose service has short time-outs."""
-    quick = CONFIG.merge(Config(read_timeout=0.5, connect_timeout=0.5))
+    """Make functions, whose time-outs are short where a source hangs."""
     pause = time.sleep
-    monkeypatch.setattr(giving_up, "CONFIG", quick)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: pause(min(seconds, 0.01)))
 
-    def make(**parts):
+    def make(time_out=8, **parts):
+        monkeypatch.setattr(giving_up, "CONFIG", CONFIG.merge(Config(read_timeout=time_out)))
         made = Function(**parts)
         stack.enter_context(made.organisation.running())
         connected = made.connect()
@@ -163,6 +162,34 @@ def test_credentials_are_kept_from_run_to_run_until_shortly_before_they_expire(a
     assert brief.organisation.assumed.total() == 2
 
 
+def test_credentials_that_have_expired_already_are_an_error_of_their_source(a_function):
+    function = a_function(sources=(SCOPE, MEMBER))
+    function.organisation.session_lasts = timedelta(minutes=-1)
+    assert function.errors() == {SCOPE: [None] * 2, MEMBER: ["CredentialRetrievalError"] * 2}
+
+
+def test_the_function_connects_to_each_source_of_its_environment_once(monkeypatch):
+    environment = {
+        "SOURCES": "us-east-1=111122223333,444455556666;eu-west-1=111122223333",
+        "LEDGER_TABLE_NAME": "ledger",
+        "LEDGER_SCOPE": SCOPE,
+        "FAMILIES": "PHI",
+        "MEMBER_ROLE_NAME": "JobLedgerMember",
+        "EXTERNAL_ID": EXTERNAL_ID,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    configured, connections = sync._connect_sources.__wrapped__()
+    assert configured.sources == (SCOPE, MEMBER, ABROAD)
+    for source in configured.sources:
+        connected = connections.to(source)
+        assert connected.ledger.source == source
+        region = source.partition("/")[2]
+        url = f"https://comprehendmedical.{region}.amazonaws.com"
+        assert connected.upstream._client.meta.endpoint_url == url
+        assert connections.to(source) is connected
+
+
 # A source that is dead.
 
 
@@ -182,7 +209,7 @@ def test_credentials_are_kept_from_run_to_run_until_shortly_before_they_expire(a
 def test_a_dead_source_has_its_error_in_every_family_costs_few_calls_and_no_other_notices(
     fault, error, first, then, a_function
 ):
-    function = a_function()
+    function = a_function(time_out=1.5 if fault == "hangs" else 8)
     function.organisation.session_lasts = timedelta(minutes=9)
     function.invoke()
     for expected in (first, then):
@@ -202,7 +229,7 @@ def test_a_dead_source_has_its_error_in_every_family_costs_few_calls_and_no_othe
 
 @pytest.mark.parametrize("fault", ["no role", "hangs", "UnrecognizedClientException"])
 def test_a_source_that_comes_back_is_synced_by_the_next_run(fault, a_function):
-    function = a_function()
+    function = a_function(time_out=1.5 if fault == "hangs" else 8)
     function.organisation.faults[MEMBER] = fault
     assert function.errors()[MEMBER] != [None, None]
     function.organisation.faults.clear()

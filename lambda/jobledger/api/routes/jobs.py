@@ -91,6 +91,9 @@ def get_summary() -> Response[str]:
     summary = read_summary(ledger, query, states, now(), check, by_month=with_outputs)
     annotate(Jobs=summary.total)
     body = summary.to_json() | {"AsOf": time}
+    if ledger.is_shared and (oldest_active := summary.oldest_active):
+        account, _, region = (oldest_active.source or ledger.scope).partition("/")
+        body["OldestActive"] |= {"Account": account, "Region": region}
     if with_outputs:
         body["Output"] = summary.output_json(character_prices())
     return request.respond(json_answer(body))

@@ -1,0 +1,110 @@
+"""Replaces counter rows that differ from what a recount of the job rows gives. `recount` says which are compared.
+
+A `source` is a member whose rows are meant; None is the whole ledger.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+from jobledger.ledger.counters import counted_for, counts_of, months
+from jobledger.ledger.counts import counts_of_job, expiration_of, without_hours
+from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.rows import is_counted
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import WRITE_ATTEMPTS, Key, pause, version_of
+from jobledger.service import Family
+
+_COUNTED_PROJECTION = f"PK, {PROJECTION}, Counted"
+LAST = "~"
+"""Above every time and every key that begins with the text before it."""
+
+Recounted = Counter[str]
+
+
+def repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
+    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
+    last = None
+    for attempt in range(WRITE_ATTEMPTS):
+        pause(min(attempt, 1))
+        row = ledger.table.get(key)
+        version = version_of(row)
+        stored = counts_of(row)
+        recounted = recount()
+        if recounted == stored:
+            return 0
+        # A Query can see a transaction in part: the job rows may be older than the counter row that was read
+        # before them. So a difference must be found twice.
+        if (version, recounted) == last and ledger.table.put_next(
+            {**key, **recounted, "Version": version + 1}, version
+        ):
+            return 1
+        last = version, recounted
+    return 0  # too busy to compare: the next recount will
+
+
+def sum_of_jobs(ledger: Ledger, family: Family, day: str, source: str | None = None) -> Recounted:
+    """Return the counts of the counted jobs of a submit day."""
+    total: Recounted = Counter()
+    for job in _counted_jobs(ledger, family, day, source):
+        total.update(counts_of_job(job))
+    return total
+
+
+def expirations_of(
+    ledger: Ledger, family: Family, period: str, source: str | None = None
+) -> Recounted:
+    """Return the counts of an expiration period."""
+    found = map(expiration_of, _counted_jobs(ledger, family, submitted(period), source))
+    return Counter(name for expires, name in filter(None, found) if expires == period)
+
+
+def sum_of_days(ledger: Ledger, keys: Sequence[Key]) -> Recounted:
+    """Return the sum of day rows."""
+    return total_of(map(counts_of, ledger.table.batch_get(keys)))
+
+
+def total_of(days: Iterable[Recounted]) -> Recounted:
+    """Return what the counts of some days add to those of their month."""
+    total: Recounted = Counter()
+    for counts in days:
+        total.update(without_hours(counts))
+    return +total
+
+
+def sum_of_months(ledger: Ledger, family: Family, source: str | None = None) -> Recounted:
+    """Return the sum of the month rows."""
+    total: Recounted = Counter()
+    for row in months(ledger.table, ledger.scope, source=source, consistent=True):
+        if row.family is family:
+            total.update(row.counts)
+    return +total
+
+
+def _counted_jobs(
+    ledger: Ledger, family: Family, period: str, source: str | None
+) -> Iterator[JobFacts]:
+    """Yield the counted jobs of a day or month, read consistently."""
+    query = job_rows(ledger, family, period, f"{period}{LAST}") | {"ConsistentRead": True}
+    rows = filter(is_counted, ledger.table.query_all(**query))
+    jobs = readable(rows, partial(facts_of_row, family))
+    return (job for job in jobs if source in counted_for(job.source))
+
+
+def job_rows(ledger: Ledger, family: Family, low: str, high: str) -> dict[str, object]:
+    """Return the Query of the job rows of all sources from one key to another, with what counts need."""
+    return {
+        "KeyConditionExpression": "PK = :jobs AND SK BETWEEN :low AND :high",
+        "ExpressionAttributeValues": {
+            ":jobs": {"S": ledger.partition(family)},
+            ":low": {"S": low},
+            ":high": {"S": high},
+        },
+        "ProjectionExpression": _COUNTED_PROJECTION,
+    }
+
+
+def submitted(period: str) -> str:
+    """Return the submit day of an expiration period."""
+    return period.partition("~")[2]

@@ -1,0 +1,356 @@
+"""Three accounts and two regions in one deployed ledger: all jobs once and in order, whatever happens to a source."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.deployment import REGION, write_environment
+from local.options import ROOT
+from local.session import Session
+from local.sources import sources_of
+from tests.e2e.account import made_up_jobs, rfc3339, start_phi_job
+from tests.e2e.local_aws import OwnAws, own_aws
+from tests.e2e.lookups import Stacks
+from tests.e2e.permission_uses import window
+from tests.e2e.programs import documented, printed
+from tests.e2e.stack import LIST, Inbox, Stack, wait_until
+
+pytestmark = [pytest.mark.xdist_group("sources"), pytest.mark.in_order, pytest.mark.longest]
+
+SOURCES = sources_of("3")
+OWN, MEMBER, LATE = ("000000000000", "111122223333", "222233334444")
+OWN_SOURCE, MEMBER_SOURCE, LATE_SOURCE = SOURCES[0], SOURCES[3], SOURCES[4]
+# Of the same ids and times in every source, with names of its own.
+EARLIER = datetime.now(UTC) - timedelta(hours=5)
+FAILED = {
+    **made_up_jobs({"PHI": 1})["PHI"][0],
+    "JobId": "f" * 32,
+    "JobStatus": "FAILED",
+    "SubmitTime": rfc3339(EARLIER),
+    "EndTime": rfc3339(EARLIER + timedelta(hours=1)),
+}
+JOBS = [FAILED, *made_up_jobs({"PHI": 8})["PHI"]]
+AWS_CLI = ROOT / ".venv-awscli" / "bin"
+START, SHOW, OFF, HEALTH, ON, REVOKE, BRING_BACK = documented(
+    "docs/sources.md", "sh", "## Try it locally"
+)
+SETTINGS = ("families=PHI", "syncMinutes=60")
+
+
+def named(source: str) -> dict[str, list[dict]]:
+    return {"PHI": [job | {"JobName": source.replace("/", ":")} for job in JOBS]}
+
+
+@dataclass(frozen=True)
+class Hub(Stack):
+    own: OwnAws
+
+    def sync(self) -> dict[str, str | None]:
+        """Sync all sources; return the error of each."""
+        answer = self.invoke("SyncFunctionName")["Sources"]
+        return {source: run["Families"]["PHI"].get("Error") for source, run in answer.items()}
+
+    def jobs(self, **filters: str) -> list[dict]:
+        """Every job, from pages of seven."""
+        pages = self.pages(Family="PHI", MaxResults=7, **filters)
+        return [job for page in pages for job in page]
+
+    def unhealthy(self) -> dict[str, str]:
+        """The sources whose last sync failed, with the error."""
+        found = {f"{s['Account']}/{s['Region']}": s for s in self.get("/health").json["Sources"]}
+        assert tuple(sorted(found)) == tuple(sorted(SOURCES))
+        errors = {source: one["Families"]["PHI"]["LastError"] for source, one in found.items()}
+        return {source: error["Name"] for source, error in errors.items() if error}
+
+    def start(self, source: str, name: str) -> str:
+        """Start a job with the root user of the source's account."""
+        account, _, region = source.partition("/")
+        return start_phi_job(self.client("comprehendmedical", account, region=region), name)
+
+    @contextlib.contextmanager
+    def deployed_with(self, *settings: str) -> Iterator[None]:
+        """Deploy the hub with other settings, and then as before. The API keeps its address."""
+        assembly = self.own.aws.assembly
+        before = assembly.rename(assembly.with_name("cdk.before.out"))
+        self.own.deploy(*SETTINGS, *settings)
+        self.open()
+        yield
+        shutil.rmtree(assembly)
+        before.rename(assembly)
+        self.own.deploy_again()
+        self.open()
+
+    def open(self) -> None:
+        """Let the API accept requests that are not signed."""
+        Session(self.api_url, self.aws_endpoint, self.outputs).open_methods()
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    """A hub of six sources, one of whose members is not deployed yet."""
+    state_dir = ROOT / ".local" / "sources"
+    for assembly in ("cdk.member.out", "cdk.before.out"):
+        shutil.rmtree(state_dir / assembly, ignore_errors=True)
+    with own_aws(state_dir, named(OWN_SOURCE), "--sources", "3") as own:
+        for source in SOURCES:
+            own.control("settings", source, late_jobs=False, expire_jobs=False)
+            own.control("jobs", source, Put=named(source))
+        own.deploy_member(MEMBER)
+        outputs = own.deploy(*SETTINGS)
+        hub = Hub(*own.places(outputs), own)
+        hub.open()
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def shell(hub, tmp_path_factory) -> Callable[[str], str]:
+    """Run commands of the document in a shell with `.local/env`; return what they print."""
+    home = tmp_path_factory.mktemp("home")
+    ready = {"ApiUrl": hub.api_url, "AwsEndpoint": hub.aws_endpoint, "Region": REGION}
+    ready |= {"ComprehendMedicalEndpoint": hub.comprehend_endpoint, "Sources": SOURCES}
+    write_environment(home / "env", ready)
+    variables = {"PATH": f"{AWS_CLI}{os.pathsep}{os.environ['PATH']}", "HOME": str(home)}
+    state_dir = hub.own.aws.options.state_dir
+
+    def run(block: str) -> str:
+        script = f". {home}/env\n" + block.replace(". .local/env\n", "")
+        script = script.replace(".local/", f"{state_dir}/")
+        return printed("sh", "-e", "-c", script, variables=variables, cwd=home)
+
+    return run
+
+
+def source_of(job: dict) -> str:
+    return f"{job['Account']}/{job['Region']}"
+
+
+def assert_all_once_and_in_order(jobs: list[dict], expected: set[tuple[str, str]]) -> None:
+    keys = [(source_of(job), job["JobId"]) for job in jobs]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == expected
+    submitted = [job["SubmitTime"] for job in jobs]
+    assert submitted == sorted(submitted, reverse=True)
+
+
+def everywhere(*sources: str) -> set[tuple[str, str]]:
+    return {(source, str(job["JobId"])) for source in sources for job in JOBS}
+
+
+def test_a_member_that_is_not_there_yet_is_an_error_of_its_sources_alone(hub):
+    assert hub.sync() == dict.fromkeys(SOURCES[:4]) | dict.fromkeys(SOURCES[4:], "AccessDenied")
+    assert hub.unhealthy() == dict.fromkeys(SOURCES[4:], "AccessDenied")
+    page = hub.get("/jobs", Family="PHI", MaxResults=100).json
+    assert_all_once_and_in_order(page[LIST], everywhere(*SOURCES[:4]))
+    # The whole list is as old as its oldest source; that of an account is as old as the account's.
+    assert page["AsOf"] is None
+    for account, sources in ((OWN, SOURCES[:2]), (MEMBER, SOURCES[2:4])):
+        assert_all_once_and_in_order(hub.jobs(Account=account), everywhere(*sources))
+
+
+def test_when_it_is_deployed_everything_is_in_one_list_once_and_in_order(hub):
+    hub.own.deploy_member(LATE)
+    assert set(hub.sync().values()) == {None}
+    assert hub.unhealthy() == {}
+    jobs = hub.jobs()
+    assert_all_once_and_in_order(jobs, everywhere(*SOURCES))
+    # Each row has what its own source says, and not its twin's.
+    assert all(job["JobName"] == source_of(job).replace("/", ":") for job in jobs)
+
+
+@pytest.mark.parametrize(
+    "filters, sources",
+    [
+        ({"Account": MEMBER}, SOURCES[2:4]),
+        ({"Region": "eu-west-1"}, SOURCES[1::2]),
+        ({"Account": OWN, "Region": "us-east-1"}, SOURCES[:1]),
+        ({"Account": LATE, "Region": "eu-west-1", "JobName": f"{LATE}:eu-west-1"}, SOURCES[5:]),
+        ({"Account": LATE, "JobName": f"{MEMBER}:eu-west-1"}, ()),
+    ],
+)
+def test_account_and_region_are_filters_beside_the_others(hub, filters, sources):
+    assert_all_once_and_in_order(hub.jobs(**filters), everywhere(*sources))
+    counted = hub.get(
+        "/summary", Family="PHI", **{k: v for k, v in filters.items() if k != "JobName"}
+    )
+    assert counted.status == 200
+
+
+def test_the_document_starts_a_job_in_a_member_and_lists_it(hub, shell):
+    job_id = json.loads(shell(START))["JobId"]
+
+    def is_listed():
+        hub.sync()
+        return [job["JobId"] for job in json.loads(shell(SHOW))[LIST]] == [job_id]
+
+    wait_until(is_listed, 60, "the job is listed", every=0.5)
+
+
+def test_jobs_that_are_started_in_each_source_come_into_the_list(hub):
+    started = {(source, hub.start(source, "in-each-source")) for source in SOURCES}
+
+    def all_are_listed():
+        hub.sync()
+        return len(hub.jobs(JobName="in-each-source")) == len(SOURCES)
+
+    wait_until(all_are_listed, 60, "the started jobs are listed", every=0.5)
+    assert_all_once_and_in_order(hub.jobs(JobName="in-each-source"), started)
+
+
+def test_events_and_alerts_say_the_source_of_a_job_and_are_all_on_the_hubs_bus(hub):
+    events, alerts = Inbox(hub, "source-events"), Inbox(hub, "source-alerts")
+    events.follow_events()
+    alerts.subscribe("JobAlertsTopicArn", RawMessageDelivery="true")
+    failing = {}
+    for source in (OWN_SOURCE, LATE_SOURCE):
+        hub.control("settings", source, submitted_seconds=0.5, in_progress_seconds=0.5)
+        failing[hub.start(source, "will-fail")] = source
+
+    def ended():
+        hub.sync()
+        found = [json.loads(body)["detail"] for body in events.receive()]
+        return found if sum(each["JobStatus"] == "FAILED" for each in found) == 2 else None
+
+    details = wait_until(ended, 60, "both jobs failed", every=0.5)
+    assert {
+        each["JobId"]: source_of(each) for each in details if each["JobId"] in failing
+    } == failing
+
+    def alerted():
+        hub.invoke("AlertsFunctionName")
+        found = [json.loads(body) for body in alerts.receive()]
+        changes = [c for each in found if each.get("Kind") == "Alert" for c in each["Changes"]]
+        return {c["JobId"]: source_of(c) for c in changes} == failing
+
+    wait_until(alerted, 60, "both are alerted", every=0.5)
+
+
+def test_a_digest_has_a_section_for_each_source_that_has_something_to_say(hub):
+    inbox = Inbox(hub, "source-digest")
+    inbox.subscribe("DigestTopicArn")
+    digest_id = hub.invoke("DigestFunctionName", **window())["DigestId"]
+
+    def digest():
+        documents = (json.loads(json.loads(body)["Message"]) for body in inbox.receive())
+        return next((each for each in documents if each.get("DigestId") == digest_id), None)
+
+    document = wait_until(digest, 20, "the digest has arrived")
+    assert {source_of(section) for section in document["Sources"]} == set(SOURCES)
+    for section in document["Sources"]:
+        assert (section["Verdict"], section["Counts"]) == ("ATTENTION", {"FAILED": 1})
+    assert document["Counts"]["FAILED"] == len(SOURCES)
+    failed = [(source_of(job), job["JobId"]) for job in document["Failed"]]
+    assert sorted(failed) == [(source, FAILED["JobId"]) for source in sorted(SOURCES)]
+
+
+def test_a_look_up_finds_the_job_of_the_account_and_region_that_it_names(hub):
+    stacks = Stacks(hub.client("cloudformation"), hub.outputs["LookupServiceToken"])
+    asked = {"Family": "PHI", "JobStatus": "COMPLETED"}
+    places = {source: source.split("/") for source in (OWN_SOURCE, MEMBER_SOURCE, LATE_SOURCE)}
+    lookups = {
+        f"Of{account}{region.replace('-', '')}": {**asked, "Account": account, "Region": region}
+        for account, region in places.values()
+    }
+    stacks.put("Lookups", lookups, ["JobName"])
+    assert stacks.end("Lookups") == "CREATE_COMPLETE", stacks.reasons("Lookups")
+    names = {source.replace("/", ":") for source in places}
+    assert set(stacks.outputs("Lookups").values()) == names
+
+
+def test_a_role_of_a_member_may_list_and_nothing_else_and_only_the_sync_may_assume_it(hub):
+    role = f"arn:aws:iam::{MEMBER}:role/JobLedgerMember"
+    assume = {"RoleArn": role, "RoleSessionName": "test", "ExternalId": f"{OWN}/JobLedger"}
+    for caller in (hub.client("sts"), hub.client("sts", LATE)):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            caller.assume_role(**assume)
+    # As the function, whose role an administrator lets the account's root user assume.
+    iam = hub.client("iam")
+    trust = iam.get_role(RoleName="JobLedger-Sync")["Role"]["AssumeRolePolicyDocument"]
+    root = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:aws:iam::{OWN}:root"},
+    }
+    changed = trust | {"Statement": [*trust["Statement"], root]}
+    iam.update_assume_role_policy(RoleName="JobLedger-Sync", PolicyDocument=json.dumps(changed))
+    own = f"arn:aws:iam::{OWN}:role/JobLedger-Sync"
+    found = hub.client("sts").assume_role(RoleArn=own, RoleSessionName="test")["Credentials"]
+    iam.update_assume_role_policy(RoleName="JobLedger-Sync", PolicyDocument=json.dumps(trust))
+    keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+    sync = hub.client("sts", *keys)
+    for wrong in (
+        {"ExternalId": "somebody-else"},
+        {"RoleArn": f"arn:aws:iam::{MEMBER}:role/another"},
+        {"RoleArn": "arn:aws:iam::333344445555:role/JobLedgerMember"},
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sync.assume_role(**assume | wrong)
+    without = {name: value for name, value in assume.items() if name != "ExternalId"}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sync.assume_role(**without)
+    found = sync.assume_role(**assume)["Credentials"]
+    member = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+    reader = hub.client("comprehendmedical", *member, region="eu-west-1")
+    assert reader.list_phi_detection_jobs()[LIST]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        start_phi_job(reader, "not allowed")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        hub.client("s3", *member).list_buckets()
+
+
+def test_a_dead_source_is_late_by_itself(hub, shell):
+    shell(OFF)
+    alive = [source for source in SOURCES if source != MEMBER_SOURCE]
+    started = {(source, hub.start(source, "while-one-is-dead")) for source in alive}
+
+    def all_others_are_listed():
+        assert hub.sync() == dict.fromkeys(alive) | {MEMBER_SOURCE: "ConnectionClosedError"}
+        return len(hub.jobs(JobName="while-one-is-dead")) == len(alive)
+
+    wait_until(all_others_are_listed, 60, "the jobs of the others are listed", every=0.5)
+    assert hub.unhealthy() == {MEMBER_SOURCE: "ConnectionClosedError"}
+    assert_all_once_and_in_order(hub.jobs(JobName="while-one-is-dead"), started)
+    assert {(MEMBER_SOURCE, job["JobId"]) for job in JOBS} <= {
+        (source_of(job), job["JobId"]) for job in hub.jobs(Account=MEMBER)
+    }
+    assert '"ConnectionClosedError"' in shell(HEALTH)
+    shell(ON)
+    assert set(hub.sync().values()) == {None}
+    assert hub.unhealthy() == {}
+
+
+def test_a_role_that_is_revoked_is_an_error_of_its_sources_until_it_comes_back(hub, shell):
+    shell(REVOKE)
+    errors = hub.sync()
+    dead = {source for source, error in errors.items() if error}
+    assert dead == set(SOURCES[2:4])
+    assert {errors[source] for source in dead} <= {"AccessDenied", "AccessDeniedException"}
+    shell(BRING_BACK)
+    job_id = hub.start(MEMBER_SOURCE, "the-role-is-back")
+    # The first sync may still have the credentials of the old role.
+    wait_until(lambda: set(hub.sync().values()) == {None}, 30, "all sources are synced")
+    listed = hub.jobs(JobName="the-role-is-back")
+    assert [(source_of(job), job["JobId"]) for job in listed] == [(MEMBER_SOURCE, job_id)]
+
+
+def test_a_source_that_is_removed_from_the_deployed_stack_keeps_its_jobs_marked(hub):
+    before = {(source_of(job), job["JobId"]) for job in hub.jobs()}
+    left = [source for source in SOURCES[1:] if source != MEMBER_SOURCE]
+    with hub.deployed_with(f"sources={','.join(left)}"):
+        assert MEMBER_SOURCE not in hub.sync()
+        jobs = hub.jobs()
+        assert_all_once_and_in_order(jobs, before)
+        for job in jobs:
+            assert job.get("SourceRemoved") is (True if source_of(job) == MEMBER_SOURCE else None)
+    # It is added again: the missed job comes, and no mark is left.
+    job_id = hub.start(MEMBER_SOURCE, "missed")
+    wait_until(lambda: set(hub.sync().values()) == {None}, 30, "all sources are synced")
+    jobs = hub.jobs()
+    assert_all_once_and_in_order(jobs, before | {(MEMBER_SOURCE, job_id)})
+    assert not any("SourceRemoved" in job for job in jobs)

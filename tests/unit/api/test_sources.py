@@ -1,0 +1,208 @@
+"""A ledger of several accounts and regions, in every answer of the API."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.states import LastError, SyncState
+from jobledger.service import Family
+from jobledger.times import rfc3339
+from testing.api import Api, running_api
+from testing.builders import HOUR, MINUTE, NOW, SCOPE, SECOND, agree, full_job
+
+OTHER, EUROPE, REMOVED = (
+    "222233334444/us-east-1",
+    "222233334444/eu-west-1",
+    "333344445555/eu-west-1",
+)
+SOURCES = (SCOPE, OTHER, EUROPE)
+DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
+SAME = f"{1:032x}"
+
+
+@pytest.fixture
+def api():
+    """One job in each source, with the same id, the later the source; and the state of one source that was removed."""
+    with running_api(sources=SOURCES) as running:
+        for number, source in enumerate((*SOURCES, REMOVED), 1):
+            running.fill(full_job(number, JobId=SAME), source=source)
+            agree(Ledger(running.ledger.table, source, running.its_time), rfc3339(running.now))
+        yield running
+
+
+def sources_of(jobs: list[dict[str, Any]]) -> list[str]:
+    return [f"{job['Account']}/{job['Region']}" for job in jobs]
+
+
+def test_each_job_has_its_source_in_every_format_and_one_of_a_removed_source_says_so(api):
+    jobs = api.get().jobs
+    assert sources_of(jobs) == [REMOVED, EUROPE, OTHER, SCOPE]
+    assert [job.get("SourceRemoved") for job in jobs] == [True, None, None, None]
+    assert [json.loads(line) for line in api.get(Format="ndjson").body.splitlines()] == jobs
+    (first, *others) = csv.DictReader(io.StringIO(api.get(Format="csv").body, newline=""))
+    assert [*first][-2:] == ["Account", "Region"]
+    assert sources_of([first, *others]) == sources_of(jobs)
+    assert json.loads(first["OtherProperties"]) == {"SourceRemoved": True}
+    assert {row["OtherProperties"] for row in others} == {""}
+    # Without the setting, nothing is added.
+    with running_api() as alone:
+        alone.fill(full_job())
+        assert not {"Account", "Region", "SourceRemoved"} & alone.get().jobs[0].keys()
+        assert '"Region"' not in alone.get(Format="csv").body
+
+
+@pytest.mark.parametrize(
+    "query,listed",
+    [
+        ({"Account": "222233334444"}, [EUROPE, OTHER]),
+        ({"Region": "eu-west-1"}, [REMOVED, EUROPE]),
+        ({"Account": ["111122223333", "222233334444"], "Region": "us-east-1"}, [OTHER, SCOPE]),
+        ({"Account": "222233334444", "Region": ["eu-west-1", "us-east-1"]}, [EUROPE, OTHER]),
+        ({"Account": "111122223333", "Region": "eu-west-1"}, []),
+        ({"Account": "333344445555"}, [REMOVED]),
+        ({"Region": ["eu-west-1", "us-east-1"]}, [REMOVED, EUROPE, OTHER, SCOPE]),
+        ({"Account": "222233334444", "JobStatus": "COMPLETED"}, [EUROPE, OTHER]),
+        ({"Account": "222233334444", "JobName": "nightly-notes", "Active": "true"}, []),
+    ],
+    ids=str,
+)
+def test_accounts_and_regions_select_jobs_of_lists_and_of_summaries(api, query, listed):
+    pages = list(api.traverse(**query, MaxResults=1))
+    assert sources_of([job for page in pages for job in page]) == listed
+    assert sources_of(api.get(**query, ConsistentRead="false").jobs) == listed
+    if "Active" not in query:
+        assert api.get("/summary", **query).json["Total"] == len(listed)
+
+
+def test_a_value_that_no_source_has_is_refused_and_without_sources_the_own_one_is_taken(api):
+    for path in ("/jobs", "/summary", f"/jobs/{SAME}"):
+        known = "111122223333, 222233334444, 333344445555"
+        assert known in api.get(path, Account="999999999999").wrong["Account"]
+        assert "eu-west-1, us-east-1" in api.get(path, Region="eu-west-3").wrong["Region"]
+    with running_api() as alone:
+        alone.fill(full_job())
+        own = {"Account": "111122223333", "Region": "us-east-1"}
+        assert len(alone.get(**own).jobs) == 1
+        assert alone.get(f"/jobs/{SAME}", **own).status == 200
+        assert alone.get("/summary", **own).json["Total"] == 1
+        assert "111122223333" in alone.get(Account="222233334444").wrong["Account"]
+
+
+def test_a_token_belongs_to_the_sources_that_were_asked_for(api):
+    token = api.get(MaxResults=1, Account="222233334444").json["NextToken"]
+    assert api.get(NextToken=token, Account="222233334444").status == 200
+    for other in ({}, {"Region": "us-east-1"}):
+        assert api.get(NextToken=token, **other).status == 400
+    token = api.get(MaxResults=1).json["NextToken"]
+    # All of them is no filter.
+    regions = {"Region": ["us-east-1", "eu-west-1"]}
+    assert sources_of(api.get(NextToken=token, **regions).jobs) == [EUROPE, OTHER, SCOPE]
+
+
+def test_a_job_is_found_wherever_it_is_and_of_equal_ids_the_source_chooses(api):
+    def found(**query: str) -> list[str]:
+        answer = api.get(f"/jobs/{SAME}", **query)
+        return sources_of([answer.json["ComprehendMedicalAsyncJobProperties"]])
+
+    assert found() == [REMOVED]
+    assert found(Account="222233334444") == [EUROPE]
+    assert found(Account="222233334444", Region="us-east-1") == [OTHER]
+    assert found(Account="111122223333") == [SCOPE]
+    assert api.get(f"/jobs/{SAME}", Account="111122223333", Region="eu-west-1").status == 404
+
+
+def behind(api: Api, source: str, as_of: str | None) -> None:
+    """Let the last agreement with one source be at a time, or let it never be filled."""
+    ledger = Ledger(api.ledger.table, source, api.its_time)
+    for family in Family:
+        ledger.save_state(family, SyncState(as_of=as_of, version=ledger.state(family).version))
+    api.now += 6 * SECOND  # later than what is in memory
+
+
+@pytest.mark.parametrize("source,of_all", [(EUROPE, False), (SCOPE, False), (REMOVED, True)])
+@pytest.mark.parametrize("time", [rfc3339(NOW - HOUR), None])
+def test_as_of_is_that_of_the_sources_asked_for_and_removed_ones_hold_up_no_other(
+    api, source, of_all, time
+):
+    behind(api, source, time)
+    account, _, region = source.partition("/")
+    for path in ("/jobs", "/summary"):
+        assert api.get(path).json["AsOf"] == (rfc3339(NOW) if of_all else time)
+        assert api.get(path, Account=account, Region=region).json["AsOf"] == time
+        assert api.get(path, Region="us-east-1").json["AsOf"] == (
+            time if source == SCOPE else rfc3339(NOW)
+        )
+    job = api.get(f"/jobs/{SAME}", Account=account, Region=region).json
+    assert job["AsOf"] == time
+
+
+def test_a_consistent_read_syncs_the_sources_asked_for_and_is_stale_when_one_is(api):
+    api.now += MINUTE
+
+    def sync(payload: dict[str, Any]) -> dict[str, Any]:
+        families = {family: {"AsOf": rfc3339(api.now)} for family in payload["Families"]}
+        failed = {family: {"AsOf": None, "Error": "AccessDenied"} for family in payload["Families"]}
+        results = {source: {"Families": families} for source in payload["Sources"]}
+        return {"Sources": results | ({EUROPE: {"Families": failed}} if EUROPE in results else {})}
+
+    api.answer_of_function = sync
+    for query, synced, stale in (
+        ({}, [*SOURCES], True),
+        ({"Account": "222233334444"}, [OTHER, EUROPE], True),
+        ({"Region": "us-east-1"}, [SCOPE, OTHER], False),
+    ):
+        answer = api.get(ConsistentRead="true", **query).json
+        (_, payload) = api.asked.pop()
+        expected = {"Sources": synced, "Families": ["SNOMEDCT"], "IfOlderThanSeconds": 2}
+        assert payload == expected
+        assert answer.get("Stale", False) is stale
+        assert answer["AsOf"] == rfc3339(NOW if stale else api.now)
+    # A removed source is not synced, and its jobs are listed.
+    answer = api.get(ConsistentRead="true", Account="333344445555").json
+    assert (api.asked, answer.get("Stale")) == ([], None)
+
+
+def test_the_oldest_active_job_of_a_summary_has_its_source(api):
+    api.fill(full_job(0, JobStatus="IN_PROGRESS", EndTime=None), source=EUROPE)
+    api.fill(full_job(20, JobStatus="IN_PROGRESS", EndTime=None), source=OTHER)
+    assert sources_of([api.get("/summary").json["OldestActive"]]) == [EUROPE]
+    assert sources_of([api.get("/summary", Region="us-east-1").json["OldestActive"]]) == [OTHER]
+    assert api.get("/summary", Account="111122223333").json["OldestActive"] is None
+
+
+def test_health_has_each_source_and_is_healthy_only_when_all_of_them_are(api):
+    answer = api.get("/health")
+    assert answer.status == 200
+    assert sources_of(answer.json["Sources"]) == [*SOURCES]
+    assert {source["Healthy"] for source in answer.json["Sources"]} == {True}
+    europe = Ledger(api.ledger.table, EUROPE, api.its_time)
+    error = LastError("AccessDenied", rfc3339(NOW))
+    version = europe.state(Family.PHI).version
+    old = rfc3339(NOW - HOUR)
+    europe.save_state(Family.PHI, SyncState(as_of=old, last_error=error, version=version))
+    answer = api.get("/health")
+    assert answer.status == 503
+    assert answer.json["Families"]["PHI"]["AsOf"] == old
+    assert answer.json["Families"]["PHI"]["LastError"]["Name"] == "AccessDenied"
+    assert answer.json["Families"]["SNOMEDCT"]["AsOf"] == rfc3339(NOW)
+    assert [source["Healthy"] for source in answer.json["Sources"]] == [True, True, False]
+    assert answer.json["Sources"][2]["Families"]["PHI"]["AsOf"] == old
+    with running_api() as alone:
+        alone.mark_synced()
+        assert "Sources" not in alone.get("/health").json
+
+
+def test_the_examples_of_the_document_select_by_source(api):
+    section = DOCUMENT.read_text().split("## Several accounts and regions")[1].split("\n## ")[0]
+    examples = re.findall(r'curl "\$API_URL/(\w+)\?(.*)"', section)
+    api.fill(full_job(9, JobStatus="FAILED"), family=Family.PHI, source=OTHER)
+    failed, counted = (api.get(f"/{path}", **parse_qs(query)) for path, query in examples)
+    assert sources_of(failed.jobs) == [OTHER]
+    assert counted.json["Total"] == 2
