@@ -27,6 +27,7 @@ FUNCTIONS = {
     "Lookup/IsComplete": "lookup",
 }
 
+
 def closure(module: str) -> set[str]:
     """Return a module and all modules that it imports, directly or not."""
     found, pending = set(), {module}
