@@ -127,13 +127,15 @@ def captured_log() -> Iterator[io.StringIO]:
     handler = logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
     stdout = handler.setStream(log)
-    logger.append_keys(**_LAMBDA_KEYS)
+    # The variable of the service does nothing when the logger was made before it was set.
+    logger.append_keys(**_LAMBDA_KEYS, service=os.environ["POWERTOOLS_SERVICE_NAME"])
     try:
         with contextlib.redirect_stdout(log):
             yield log
     finally:
         handler.setStream(stdout)
         logger.remove_keys(list(_LAMBDA_KEYS))
+        logger.append_keys(service=logger.service)
 
 
 class MeteredDeployment:
