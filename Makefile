@@ -63,7 +63,7 @@ sbom:  ## write the CycloneDX list of the functions' packages to .local/sbom.jso
 	@.venv-audit/bin/cyclonedx-py requirements lambda/requirements.txt --output-reproducible \
 	    -o .local/sbom.json && echo .local/sbom.json
 
-synth:  ## write the CloudFormation template to cdk.out
+synth:  ## write the CloudFormation template to cdk.out; CDK_ARGS="-c hub=ACCOUNT" for that of a member
 	$(SETUP) app node
 	@exec $(BIN)/cdk synth --quiet $(CDK_ARGS)
 

@@ -29,7 +29,8 @@ def main() -> None:
     try:
         settings = Settings.from_context(context)
         if settings.hub:
-            _add_member(app, settings, settings.hub)
+            name = member_name(settings)
+            JobLedgerMemberStack(app, name, settings=settings, hub=settings.hub)
         else:
             _add_deployment(app, settings)
     except (SettingsError, BundleError) as error:
@@ -51,10 +52,6 @@ def _add_deployment(app: App, settings: Settings) -> None:
     target = Target.of(settings.bundle_for)
     bundle = make_bundle(HERE / "lambda", HERE / ".local" / "build", target)
     JobLedgerStack(app, DEFAULT_NAME, settings=settings, code=Code.from_bundle(bundle))
-
-
-def _add_member(app: App, settings: Settings, hub: str) -> None:
-    JobLedgerMemberStack(app, member_name(settings), settings=settings, hub=hub)
 
 
 if __name__ == "__main__":

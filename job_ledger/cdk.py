@@ -101,6 +101,16 @@ class ComprehendMedicalJobLookup(Construct):
         return self._job.get_att_string("Family")
 
     @property
+    def account(self) -> str:
+        """Account of the job. Only a ledger with several sources has it."""
+        return self._job.get_att_string("Account")
+
+    @property
+    def region(self) -> str:
+        """Region of the job. Only a ledger with several sources has it."""
+        return self._job.get_att_string("Region")
+
+    @property
     def submit_time(self) -> str:
         """SubmitTime, for example 2026-11-23T08:00:00.000Z."""
         return self._job.get_att_string("SubmitTime")

@@ -101,6 +101,12 @@ def job_not_found(request_id: str = "") -> ApiError:
     return _error(HTTPStatus.NOT_FOUND, "ResourceNotFoundException", detail, request_id)
 
 
+def source_not_found(source: str) -> ApiError:
+    """Return the error for an account and region that the ledger does not list jobs of."""
+    detail = f"The ledger has no jobs of {source}: it is none of its sources."
+    return _error(HTTPStatus.BAD_REQUEST, "ValidationException", detail, "")
+
+
 def _error(
     status: int, title: str, detail: str, request_id: str, sent: Mapping[str, Any] | None = None
 ) -> ApiError:

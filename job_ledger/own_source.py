@@ -10,10 +10,10 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
-from job_ledger.answers import DESCRIPTION, JOB, JOBS, PAGE
-from job_ledger.errors import ApiError
+from job_ledger.answers import AGES, DESCRIPTION, JOB, JOBS, JSON, PAGE
+from job_ledger.errors import ApiError, source_not_found
 from job_ledger.filters import Query
-from job_ledger.http import Http, Response
+from job_ledger.http import Http, Request, Response
 
 _ANY_JOB: Query = [("Family", "ALL"), ("MaxResults", "1")]
 
@@ -50,12 +50,16 @@ class OwnSource:
                 if continued:
                     return self._own(response)
         try:
-            return self._jobs(query + self._filters())
+            response = self._jobs(query + self._filters())
         except ApiError as error:
             if not (continued and error.status == HTTPStatus.BAD_REQUEST):
                 raise
             # The token of a list that began when no job with an Account had been seen.
             return self._own(self._jobs(query))
+        page = response.object(PAGE)
+        if not page[JOBS] and page.get("AsOf") is None:
+            self._check_source()
+        return response
 
     def job(self, path: str) -> Response:
         """Return the description of a job. Raises ApiError, also for a job of another source."""
@@ -64,6 +68,16 @@ class OwnSource:
         self._note([job])
         # Another source can have a job of this id.
         return response if self._is_own(job) else self._http.get(path, self._filters())
+
+    def _check_source(self) -> None:
+        """Raise ApiError when the own source is none of the ledger's: an empty list would say that it has no jobs."""
+        own = dict(self._filters())
+        # A stale ledger answers 503 with the same members.
+        health = self._http.send(Request("GET", "/health", headers={"Accept": JSON})).object(AGES)
+        if own not in [
+            {name: source[name] for name in own} for source in health.get("Sources", ())
+        ]:
+            raise source_not_found("/".join(own.values()))
 
     def _jobs(self, query: Query) -> Response:
         response = self._http.get("/jobs", query)

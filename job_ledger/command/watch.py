@@ -20,7 +20,7 @@ from job_ledger.command.options import (
     ledger,
     set_filters,
 )
-from job_ledger.command.output import COLOURS, console, printable, source_of, time_text
+from job_ledger.command.output import COLOURS, console, printable, source_of, source_text, time_text
 from job_ledger.command.table import JobTable, unique_length
 from job_ledger.errors import ApiError, ConnectionFailed
 from job_ledger.types import Job
@@ -107,11 +107,13 @@ class Change:
     job_id: str
     name: str
     short_id: str
+    source: str = ""
 
     def whole(self) -> "Text":
         """Return it as a line for a pipe."""
         line = self._transition(f"{time_text(self.at)}  ")
-        return line.append(f"  {self.job_id}  {printable(self.name)}")
+        line.append(f"  {self.job_id}  {printable(self.name)}")
+        return line.append(f"  {self.source}" if self.source else "")
 
     def fitted(self, width: int) -> "Text":
         """Return it as a line for a terminal: the name, the statuses, the start of the id."""
@@ -187,7 +189,7 @@ class Watched:
             if error.status != _NOT_FOUND:
                 raise
             return []  # an operator has erased it
-        name = described[JOB].get("JobName", "-")
+        name, shown = described[JOB].get("JobName", "-"), source_text(described[JOB])
         changes = []
         known = before is not None
         last = before or "(new)"
@@ -196,6 +198,6 @@ class Watched:
             if known:
                 known = status != before
                 continue
-            changes.append(Change(entry["ObservedAt"], last, status, job_id, name, short_id))
+            changes.append(Change(entry["ObservedAt"], last, status, job_id, name, short_id, shown))
             last = status
         return changes

@@ -10,20 +10,23 @@ from typing import Any
 from job_ledger.command.output import duration_text
 from job_ledger.doctor.deployment import Deployment
 from job_ledger.doctor.findings import Check, CouldNotLook, Finding, counted, named, ok, problem
-from job_ledger.doctor.sync import NO_FAILURES, RUNBOOK
+from job_ledger.doctor.sync import NO_FAILURES
 from job_ledger.doctor.table import read_table
 
 INDEX = "BySource"
 _NEVER, _STALE = "never synced", "stale"
 _MOST_NAMED = 5
 _ROLES_A_CALL = 50
-# What an error of a source means, by the beginning of its name.
+_ERRORS = "docs/sources.md#what-an-error-of-a-source-looks-like"
+_DENIED = ("AccessDenied", "AccessDeniedException")
+# What an error of a source means. The first is STS's, the second Comprehend Medical's.
 _CAUSES = {
     "AccessDenied": "the role {role} is missing there, or has another external id",
-    "UnrecognizedClient": "the region is not enabled there",
-    "InvalidClientTokenId": "the region is not enabled there",
-    "EndpointConnection": "the region is not reached",
-    "Throttling": "the account's quota is used up",
+    "AccessDeniedException": "the role {role} may not list the jobs there",
+    "UnrecognizedClientException": "the region is not enabled there",
+    "TooManyRequestsException": "other callers use the quota there",
+    "EndpointConnectionError": "the region is not reachable",
+    "ConnectTimeoutError": "the region is not reachable",
 }
 
 
@@ -42,9 +45,9 @@ def freshness(deployment: Deployment) -> Finding:
         return ok(f"{text}; the oldest is {duration_text(_oldest(found))} old.")
     largest = sorted(groups.items(), key=lambda group: -len(group[1]))
     told = (f"{name}{_cause(deployment, name)}: {_shortened(sources)}" for name, sources in largest)
-    denied = any(name.startswith("AccessDenied") for name in groups)
+    denied = any(name in groups for name in _DENIED)
     deploy = f"cdk deploy {_role(deployment)} -c hub={deployment.account}   (in these accounts)"
-    return problem(f"{text}. {'; '.join(told)}.", deploy if denied else RUNBOOK)
+    return problem(f"{text}. {'; '.join(told)}.", deploy if denied else _ERRORS)
 
 
 def _wrong(source: dict[str, Any]) -> str:
@@ -67,8 +70,7 @@ def _oldest(sources: Iterable[dict[str, Any]]) -> float:
 
 
 def _cause(deployment: Deployment, name: str) -> str:
-    causes = (text for start, text in _CAUSES.items() if name.startswith(start))
-    cause = next(causes, "").format(role=_role(deployment))
+    cause = _CAUSES.get(name, "").format(role=_role(deployment))
     return f" ({cause})" if cause else ""
 
 

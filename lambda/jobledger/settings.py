@@ -36,15 +36,6 @@ def families() -> tuple[Family, ...]:
     return tuple(family for family in Family if family in chosen)
 
 
-def sources() -> tuple[str, ...]:
-    """Return the sources of the ledger: those of the setting, or the deployment's own.
-
-    Empty in the function that validates look-ups, which has neither without the setting.
-    """
-    own = os.environ.get("LEDGER_SCOPE")
-    return in_environment() or ((own,) if own else ())
-
-
 def shows_outputs() -> bool:
     """Whether this deployment reads what jobs processed, with the setting outputBuckets."""
     return os.environ.get("READS_OUTPUTS") == "true"

@@ -27,6 +27,7 @@ FUNCTIONS = {
     "Lookup/IsComplete": "lookup",
 }
 
+
 def closure(module: str) -> set[str]:
     """Return a module and all modules that it imports, directly or not."""
     found, pending = set(), {module}
@@ -134,7 +135,7 @@ def test_the_digest_writes_only_rows_that_its_role_allows():
     writers = [name for name in MODULES if "digest" in name and writes.search(text_of(name))]
     assert writers == ["jobledger.digest.claims"]
     text = text_of(writers[0])
-    assert re.findall(r'"PK": "(\w+)"', text) == ["digest"]
+    assert set(re.findall(r'"PK": "(\w+)"', text)) == {"digest"}
 
 
 def test_the_key_lets_look_ups_encrypt_with_their_context_only():

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from job_ledger.types import Family, JobStatus
-from jobledger.lookup.lookup import ATTRIBUTES, MOST_COUNTED
+from jobledger.lookup.lookup import ATTRIBUTES, MOST_COUNTED, OF_SEVERAL_SOURCES
 from jobledger.lookup.request import LONGEST_WAIT, MOST_WAIT_MINUTES, PROPERTIES
 from stacks import setting_readers
 from stacks.settings import Settings
@@ -39,7 +39,7 @@ def template(**properties):
 
     stack = Stack(App(), "Consumer")
     lookup = ComprehendMedicalJobLookup(stack, "Nightly", **properties)
-    for name in ATTRIBUTES:
+    for name in (*ATTRIBUTES, *OF_SEVERAL_SOURCES):
         CfnOutput(stack, name, value=getattr(lookup, snake(name)))
     return Template.from_stack(stack).to_json()
 
@@ -64,7 +64,7 @@ def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger(given):
     assert parameter == {"Type": "AWS::SSM::Parameter::Value<String>", "Default": default}
     # The hour that CloudFormation allows.
     assert resource["Properties"]["ServiceTimeout"] == "3600"
-    for name in ATTRIBUTES:
+    for name in (*ATTRIBUTES, *OF_SEVERAL_SOURCES):
         assert made["Outputs"][name]["Value"] == {"Fn::GetAtt": [lookup, name]}
 
 
@@ -206,4 +206,6 @@ def test_the_documentation_names_every_property_and_attribute_and_its_python_wor
     exec(block, names)
     made = Template.from_stack(names["Pipeline"](App(), "Pipeline")).to_json()
     assert made["Outputs"]["Codes"]["Value"]["Fn::GetAtt"][1] == "OutputS3Uri"
-    assert [n for n in (*PROPERTIES, *ATTRIBUTES) if f"`{n}`" not in DOCUMENT] == []
+    assert [
+        n for n in (*PROPERTIES, *ATTRIBUTES, *OF_SEVERAL_SOURCES) if f"`{n}`" not in DOCUMENT
+    ] == []

@@ -108,7 +108,8 @@ def _list_page(reader: BoardReader, asked: _Asked) -> Answer:
     change = ' <a class="to-form" href="#filters">Change the filters</a>' if asked.filters else ""
     head = (
         f"<h1>{title}</h1>"
-        f'<p class="fresh">{freshness(found.as_of, now)}{fresh_sources(reader, root=asked.root)}'
+        f'<p class="fresh">{freshness(found.as_of, now, shared=reader.ledger.is_shared)}'
+        f"{fresh_sources(reader, asked.root)}"
         f" {_refresh_control(asked)}{change}</p>"
     )
     # Without the script, a reload would interrupt someone who changes the filters of a list.
@@ -247,7 +248,7 @@ def _page(
     account, _, region = ledger.scope.partition("/") if ledger else ("", "", "")
     where = f"<span>{foreign(account)}</span><span>{foreign(region)}</span>" if ledger else ""
     sources = ledger and ledger.is_shared
-    more = f'<a href="{root}board/sources">Sources</a> ' if sources else ""
+    more = f'<a href="{root}board/sources">Sources</a>' if sources else ""
     refresh = f' data-refresh-seconds="{REFRESH_SECONDS}"' if live else ""
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -102,8 +102,9 @@ def source_sections(sources: Iterable[SourceState], now: datetime, links: Links)
     )
     rows = "".join(_row(state, rfc3339(now), links) for state in found)
     return (
-        f'<section class="card" aria-labelledby="sources"><h2 id="sources">Accounts and regions'
-        f'</h2><ul class="tiles">{tiles}</ul>'
+        '<section class="card" aria-labelledby="glance"><h2 id="glance">At a glance</h2>'
+        f'<ul class="tiles">{tiles}</ul></section>'
+        '<section class="card" aria-labelledby="sources"><h2 id="sources">Accounts and regions</h2>'
         '<div class="scroll" role="region" aria-label="Sources" tabindex="0"><table class="jobs">'
         '<thead><tr><th scope="col">Source</th><th scope="col">State</th>'
         '<th scope="col">Oldest family synced</th><th scope="col">Last error</th>'
@@ -118,8 +119,10 @@ def _row(state: SourceState, at: str, links: Links) -> str:
         synced = f"{age} ago <small>{time_mark(state.as_of)}</small>"
     error = state.error
     failed = f"{escaped(error.name)} <small>{time_mark(error.at)}</small>" if error else ""
+    # On a phone, the table has no heads.
+    active = f"{number(state.active)} active" if state.active else ""
     link = links.jobs(source_filters(state.source), escaped(state.source))
     return (
         f'<tr><td>{link}</td><td><span class="st {_CONDITIONS[state.condition]}">{state.condition}</span></td>'
-        f'<td>{synced}</td><td>{failed}</td><td class="n">{number(state.active)}</td></tr>'
+        f'<td>{synced}</td><td>{failed}</td><td class="n">{active}</td></tr>'
     )

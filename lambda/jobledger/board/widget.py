@@ -126,7 +126,10 @@ def respond(event: Event, endpoint: str, reader: BoardReader) -> str:
 def _documentation(reader: BoardReader) -> str:
     """Return the documentation, with the filters of sources when the ledger has several."""
     more = f"{_TEXT_FILTERS}{_SOURCE_FILTERS}"
-    return DESCRIPTION.replace(_TEXT_FILTERS, more) if reader.ledger.is_shared else DESCRIPTION
+    if not reader.ledger.is_shared:
+        return DESCRIPTION
+    text = DESCRIPTION.replace(_TEXT_FILTERS, more)
+    return text.replace("this account and region", "several accounts and regions")
 
 
 def _shown(event: Event, context: _Context, links: WidgetLinks, reader: BoardReader) -> str:

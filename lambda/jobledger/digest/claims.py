@@ -3,7 +3,8 @@
 | row      | PK       | SK                  | carries |
 |----------|----------|---------------------|---------|
 | schedule | `digest` | `account/region`    | the end of the last window, and the claim on the next |
-| request  | `digest` | `account/region#DigestId` | the claim on a window that a caller requested |
+| source   | `digest` | `account/region#SOURCE` | with `digestBy=source`: the same for the windows of a source |
+| request  | `digest` | either of these`#DigestId` | the claim on a window that a caller requested |
 
 A claim holds the finished messages. The run that finds a claim publishes those bytes and removes it.
 After a run is killed at any step, the next one therefore completes it with the same id and content.

@@ -12,6 +12,9 @@ result for 24 hours and publishes once.
 Result: `{"DigestId", "MessageId", "Window": {"Start", "End"}, "Counts"}`. For the schedule also
 `"Published"`: false for a repeated, late or suppressed run; the rest then describes the last digest.
 
+With `DIGEST_BY=source`, one digest for each source. The result then has `"Digests"`: of each its `"Account"`, `"Region"` and
+the members above. The ids and the window beside it are those of the first, the counts are the sums.
+
 Errors that a caller can correct are returned as `{"Error": name}`: InvalidWindow, IdempotencyKeyReused
 (used with another window), DigestInProgress (try again). All other errors are raised, so that Lambda
 retries or the caller sees the errorType: InvalidParameters (the payload is not understood; the message

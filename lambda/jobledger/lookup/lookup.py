@@ -6,7 +6,7 @@ them, and everybody who may describe the stack can read them.
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,7 +42,8 @@ ATTRIBUTES = (
     "DurationSeconds",
     "Count",
 )
-NOTHING_FOUND: Attributes = dict.fromkeys(ATTRIBUTES, "") | {"Count": "0"}
+OF_SEVERAL_SOURCES = ("Account", "Region")
+"""The attributes that jobs have in a ledger with several sources."""
 
 _ENDED_BADLY = (JobStatus.FAILED, JobStatus.STOPPED)
 
@@ -60,7 +61,17 @@ def find(ledger: Ledger, request: LookupRequest, now: datetime) -> Attributes | 
         most = " or more" if count == MOST_COUNTED else ""
         ids = " and ".join(str(job["JobId"]) for job in jobs)
         raise LookupFailed(f"Select is only, and {count}{most} jobs match, of which two are {ids}.")
-    return _attributes(jobs[0], max(count, 1))
+    return _attributes(jobs[0], max(count, 1), names_of(ledger))
+
+
+def nothing_found(ledger: Ledger) -> Attributes:
+    """Return the attributes when no job matches."""
+    return dict.fromkeys(names_of(ledger), "") | {"Count": "0"}
+
+
+def names_of(ledger: Ledger) -> tuple[str, ...]:
+    """Return the names of the attributes."""
+    return ATTRIBUTES + (OF_SEVERAL_SOURCES if ledger.is_shared else ())
 
 
 def check_still_possible(
@@ -178,8 +189,8 @@ def _waited(request: LookupRequest) -> str:
     )
 
 
-def _attributes(job: Mapping[str, Any], count: int) -> Attributes:
-    given = {name: _text(job.get(name)) for name in ATTRIBUTES}
+def _attributes(job: Mapping[str, Any], count: int, names: Iterable[str]) -> Attributes:
+    given = {name: _text(job.get(name)) for name in names}
     submitted, ended = job.get("SubmitTime"), job.get("EndTime")
     seconds = seconds_between(submitted, ended) if submitted and ended else None
     return given | {

@@ -16,12 +16,12 @@ from jobledger.ledger.as_of import by_source, refreshed
 from jobledger.ledger.ledger import Ledger
 from jobledger.lookup.encryption import PropertyCipher
 from jobledger.lookup.lookup import (
-    NOTHING_FOUND,
     Attributes,
     attributes_too_large,
     check_still_possible,
     failure,
     find,
+    nothing_found,
 )
 from jobledger.lookup.request import LookupRequest, read_request
 from jobledger.observability import described, logger, publish_metrics, step
@@ -64,7 +64,8 @@ def begin(event: Mapping[str, Any], cipher: Cipher, now: datetime) -> dict[str, 
     """
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": event["PhysicalResourceId"], "ResourceProperties": {}}
-    _request(event["ResourceProperties"])
+    # Which sources the ledger has, the second call reads from it.
+    read_request(event["ResourceProperties"], settings.families())
     try:
         encrypted = cipher().encrypt(event)
     except LedgerUnavailable as unavailable:
@@ -89,9 +90,11 @@ def check(event: Mapping[str, Any], cipher: Cipher, connect: Connect, now: Clock
     waited = now() - started
     patience = _LEDGER_PATIENCE
     try:
-        request = _request(cipher().decrypt(event))
+        properties = cipher().decrypt(event)
+        ledger, sync = connect()
+        request = read_request(properties, settings.families(), ledger.known_sources)
         patience = max(request.patience, _LEDGER_PATIENCE)
-        attributes = _look_up(request, connect(), started, waited, now)
+        attributes = _look_up(request, (ledger, sync), started, waited, now)
     except LedgerUnavailable as unavailable:
         if waited < patience:
             return {"IsComplete": False}
@@ -104,7 +107,7 @@ def check(event: Mapping[str, Any], cipher: Cipher, connect: Connect, now: Clock
     if size >= ANSWER_BYTES:
         raise attributes_too_large(attributes, size, ANSWER_BYTES)
     logger.info("look-up complete", extra={**_ids(event), "job_id": attributes["JobId"]})
-    found = int(attributes is not NOTHING_FOUND)
+    found = int(attributes["Count"] != "0")
     publish_metrics({metrics.LOOKUPS_FOUND: found, metrics.LOOKUP_WAIT: _waited(event, now())})
     return {"IsComplete": True, "Data": attributes}
 
@@ -132,12 +135,8 @@ def _look_up(
     if waited < request.patience:
         return None
     if not request.must_exist:
-        return NOTHING_FOUND
+        return nothing_found(ledger)
     raise failure(ledger, request, now(), stale=stale)
-
-
-def _request(properties: Mapping[str, Any]) -> LookupRequest:
-    return read_request(properties, settings.families(), settings.sources)
 
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:

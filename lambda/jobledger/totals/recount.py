@@ -40,9 +40,11 @@ from jobledger.times import rfc3339
 from jobledger.totals.repair import (
     LAST,
     Recounted,
+    days_of,
     expirations_of,
     job_rows,
     repair,
+    stored_days,
     submitted,
     sum_of_days,
     sum_of_jobs,
@@ -144,9 +146,11 @@ def recount_month(
     compare = partial(_compare, ledger, family, month, today, check_deadline)
     repaired = compare(recounted.counts[None], None, verifies=verifies)
     found = set(filter(None, recounted.counts))
-    for source in sorted(found | _with_counters(ledger, family, month, {*members} - found)):
+    counted = _month_rows(ledger, family, month, found.union(members))
+    for source in sorted(found | counted.keys()):
         check_deadline()
-        repaired += compare(recounted.counts[source], source)
+        whole = counted.get(source, Counter())
+        repaired += compare(recounted.counts[source], source, whole=whole)
     return repaired
 
 
@@ -156,11 +160,13 @@ def recount_all(ledger: Ledger, family: Family, source: str | None = None) -> in
     return repair(ledger, key, partial(sum_of_months, ledger, family, source))
 
 
-def _with_counters(ledger: Ledger, family: Family, month: str, members: Iterable[str]) -> set[str]:
-    """Return those of some members that have counted jobs of a month."""
-    keys = {month_key(ledger.scope, family, month, member)["PK"]: member for member in members}
-    rows = ledger.table.batch_get([{"PK": pk, "SK": f"month#{month}#{family}"} for pk in keys])
-    return {keys[str(row["PK"])] for row in rows if counts_of(row)}
+def _month_rows(
+    ledger: Ledger, family: Family, month: str, members: Iterable[str]
+) -> dict[str, Recounted]:
+    """Return the counts of a month of those members that have any."""
+    keys = {member: month_key(ledger.scope, family, month, member) for member in members}
+    rows = {row["PK"]: counts_of(row) for row in ledger.table.batch_get([*keys.values()])}
+    return {member: counts for member, key in keys.items() if (counts := rows.get(key["PK"]))}
 
 
 def _count(ledger: Ledger, family: Family, month: str) -> _Month:
@@ -230,25 +236,26 @@ def _compare(
     source: str | None,
     *,
     verifies: bool = True,
+    whole: Recounted | None = None,
 ) -> int:
-    """Replace the rows of a month that differ from what was counted; return how many were replaced."""
+    """Replace the rows of a month that differ from what was counted; return how many were replaced.
+
+    `whole` is the row of the month, if it was read.
+    """
     repaired = _repair_expirations(
         ledger, family, month, today, recounted.expirations, source, check_deadline, verifies
     )
-    days = [f"{month}-{number:02}" for number in range(1, 32)]
-    keys = [day_key(ledger.scope, family, day, source) for day in days]
-    key = month_key(ledger.scope, family, month, source)
-    wanted = [*keys, key] if source else keys
-    stored = {str(row["SK"]): counts_of(row) for row in ledger.table.batch_get(wanted)}
-    whole = stored.pop(key["SK"], Counter())
-    for day, of_day in zip(days, keys, strict=True):
+    keys = [day_key(ledger.scope, family, day, source) for day in days_of(month)]
+    stored = stored_days(ledger, family, month, source)
+    for day, key in zip(days_of(month), keys, strict=True):
         # Writers change rows between the two reads: a difference is only the reason to look again.
-        counted, jobs = stored.get(of_day["SK"], Counter()), recounted.days[day]
+        counted, jobs = stored.get(day, Counter()), recounted.days[day]
         if counted != jobs or (jobs and not verifies):
             check_deadline()
-            repaired += repair(ledger, of_day, partial(sum_of_jobs, ledger, family, day, source))
-    if source and whole == total_of(stored.values()):
+            repaired += repair(ledger, key, partial(sum_of_jobs, ledger, family, day, source))
+    if whole is not None and whole == total_of(stored.values()):
         return repaired
+    key = month_key(ledger.scope, family, month, source)
     return repaired + repair(ledger, key, partial(sum_of_days, ledger, keys))
 
 

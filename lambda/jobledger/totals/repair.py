@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from jobledger.ledger.counters import counted_for, counts_of, months
+from jobledger.ledger.counters import counted_for, counts_of, day_key, days, months
 from jobledger.ledger.counts import counts_of_job, expiration_of, without_hours
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.ledger import Ledger
@@ -42,6 +42,24 @@ def repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
             return 1
         last = version, recounted
     return 0  # too busy to compare: the next recount will
+
+
+def stored_days(
+    ledger: Ledger, family: Family, month: str, source: str | None
+) -> dict[str, Recounted]:
+    """Return the rows of the days of a month. Those of a member are small: a query of all families costs a third."""
+    if source is None:
+        keys = [day_key(ledger.scope, family, day) for day in days_of(month)]
+        rows = ledger.table.batch_get(keys)
+        return {str(row["SK"]).split("#")[1]: counts_of(row) for row in rows}
+    first, *_, last = days_of(month)
+    found = days(ledger.table, ledger.scope, first, last, source=source)
+    return {row.period: +Counter(row.counts) for row in found if row.family is family}
+
+
+def days_of(month: str) -> list[str]:
+    """Return the days that a month can have."""
+    return [f"{month}-{number:02}" for number in range(1, 32)]
 
 
 def sum_of_jobs(ledger: Ledger, family: Family, day: str, source: str | None = None) -> Recounted:

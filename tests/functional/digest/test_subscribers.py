@@ -9,6 +9,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
@@ -100,8 +101,11 @@ def test_the_filters_of_the_docs_let_through_what_they_say(topic):
     }
     topic.publish(TYPICAL["failures"]())  # of SNOMEDCT and PHI
     topic.publish(a_digest(changed_families=(Family.RXNORM,)))
-    failing, all_known = ["ATTENTION"], ["ATTENTION", "OK"]
+    for source in ("444455556666/eu-west-1", "444455556666/us-east-1", "777788889999/eu-west-1"):
+        topic.publish(replace(a_digest(stale=True), source=source))
+    failing, all_known = ["ATTENTION"], ["ATTENTION", "OK", *["STALE"] * 3]
     expected = {"Only failures": failing, "One family": failing, "Known versions only": all_known}
+    expected |= {"One source": ["STALE"]}
     received = {title: receive(len(expected[title])) for title, receive in queues.items()}
     verdicts = {
         title: sorted(json.loads(message["Body"])["Verdict"] for message in messages)

@@ -78,6 +78,7 @@ def test_each_list_of_the_board_names_the_sources_of_its_jobs(api):
         assert all(f"PHI, {source}" in part.text for source in (*SOURCES, GONE))
     runs = page.all("table", "runs")[0].all("th")
     assert sum("4 runs" in head.text for head in runs) == 4, "a name in each source"
+    assert "Each source was synced with Comprehend Medical 32 s ago, at " in page.text
     assert "3 of 3 sources are up to date." in page.text
     assert links_of(page)["Sources"] == "board/sources"
 
@@ -155,15 +156,16 @@ def test_the_page_of_sources_shows_the_worst_first_with_age_error_and_active_job
     rows = [[cell.text for cell in row.all("td")] for row in page.all("tbody")[0].all("tr")]
     at = rfc3339(NOW)[:19].replace("T", " ")
     assert rows == [
-        [never, "Never synced", "", "", "0"],
-        [OTHER, "Stale", f"1 h ago {rfc3339(NOW - timedelta(hours=1))[:19].replace('T', ' ')}", f"AccessDenied {at}", "1"],
-        [EU, "Last sync failed", f"32 s ago {at}", f"AccessDenied {at}", "1"],
-        [SCOPE, "Up to date", f"32 s ago {at}", "", "1"],
-        [GONE, "Removed", f"32 s ago {at}", "", "1"],
+        [never, "Never synced", "", "", ""],
+        [OTHER, "Stale", f"1 h ago {rfc3339(NOW - timedelta(hours=1))[:19].replace('T', ' ')}", f"AccessDenied {at}", "1 active"],
+        [EU, "Last sync failed", f"32 s ago {at}", f"AccessDenied {at}", "1 active"],
+        [SCOPE, "Up to date", f"32 s ago {at}", "", "1 active"],
+        [GONE, "Removed", f"32 s ago {at}", "", "1 active"],
     ]  # fmt: skip
     listed = follow(api, links_of(page)[OTHER].removeprefix("../"))
     assert set(sources_in(parsed(listed.body))) == {OTHER}
     assert "1 of 4 sources are up to date." in page_of(api).text
+    assert "Not every source has been synced" in page_of(api).text
     with running_api() as alone:
         assert alone.call("/board/sources", headers=BROWSER).status == 404
 

@@ -33,6 +33,7 @@ def number_of(each):
 
 
 JOBS = [job(1), job(2, OTHER), job(3, OWN, EU), job(4)]
+AT = "2026-11-23T11:00:00.000Z"
 BAD_TOKEN = problem(400, "InvalidRequestException")
 CALLER = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
 <Account>{OWN}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
@@ -62,12 +63,12 @@ class Api:
         found = [each for each in self.jobs if all(each[n] in v for n, v in chosen.items())]
         place = int(at)
         if self.searching and place == 0:
-            return page(NextToken=f"{filters}_1")
+            return page(NextToken=f"{filters}_1", AsOf=AT)
         place -= self.searching
         size = int(request.query.get("MaxResults", ["1"])[0])
         more = place + size < len(found)
         token = {"NextToken": f"{filters}_{place + size + self.searching}"} if more else {}
-        return page(*found[place : place + size], **token)
+        return page(*found[place : place + size], AsOf=AT, **token)
 
 
 @pytest.fixture(autouse=True)
@@ -167,11 +168,31 @@ def test_the_api_itself_pages_through_the_own_source_and_tells_equal_ids_apart(m
         ):
             shown = run(hub.url, "job", f"{3:032x}", *options).stdout
             account, _, region = source.partition("/")
-            assert re.search(rf"Account +{account}
-Region +{region}
-", shown)
+            assert re.search(rf"Account +{account}\nRegion +{region}\n", shown)
             assert run(hub.url, "summary", *options).stdout.startswith("9 jobs match ")
         assert ledger.summary(family="ALL", account=[OWN])["Total"] == 18
+        # An account of one source with the region of another; then an account and region without a sync yet.
+        share(hub.api, sources[1], f"{OTHER}/{EU}")
+        client = JobLedger(hub.url)
+        monkeypatch.setattr(client._own_source, "_found", [("Account", OTHER), ("Region", US)])
+        assert len(ids(client.list_phi_detection_jobs())) == 9, "removed, and its jobs are kept"
+        for account, region, known in (
+            (OTHER, EU, True),
+            (OWN, "us-west-2", False),
+            ("1" * 12, US, False),
+        ):
+            monkeypatch.setattr(
+                client._own_source, "_found", [("Account", account), ("Region", region)]
+            )
+            if known:
+                assert ids(client.list_phi_detection_jobs()) == []
+            else:
+                with pytest.raises(client.exceptions.ValidationException):
+                    client.list_phi_detection_jobs()
+        share(hub.api, sources[0], sources[2])
+        monkeypatch.setattr(client._own_source, "_found", [("Account", OTHER), ("Region", EU)])
+        with pytest.raises(client.exceptions.ValidationException, match=f"no jobs of {OTHER}/{EU}"):
+            client.list_phi_detection_jobs()
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def allowing(*parts, besides=""):
             [source(0), source(1, NEVER), source(2, STALE), source(3, failed("UnrecognizedClientException"))],
             (f"1 of 4 sources are fresh. never synced: 000000000001/{REGION}; stale: 000000000002/{REGION};"
             f" UnrecognizedClientException (the region is not enabled there): 000000000003/{REGION}."),
-            "docs/runbook.md#ledger-stale",
+            "docs/sources.md#what-an-error-of-a-source-looks-like",
         ),
         (
             [source(n, failed("AccessDenied")) for n in range(1, 101)],

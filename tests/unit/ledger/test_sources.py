@@ -1,6 +1,9 @@
 """Several sources in one ledger: their keys, their active jobs, their counters, and what a recount of them repairs."""
 
+import threading
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -22,7 +25,7 @@ from jobledger.sync.confirming import ActiveJobs
 from jobledger.times import rfc3339
 from jobledger.totals.recount import recount
 from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
-from testing.memory_dynamodb import RecordingDynamoDB
+from testing.memory_dynamodb import RecordingDynamoDB, cancelled
 from testing.recounted import check_rows, recounted, stored_counters
 
 SNOMEDCT = Family.SNOMEDCT
@@ -248,4 +251,43 @@ def test_what_equal_jobs_of_two_sources_processed_is_that_of_each():
     assert (
         stored_counters(world.database.items, SCOPE, ABROAD)["all#SNOMEDCT"]["C#COMPLETED"] == 500
     )
+    world.agree()
+
+
+class Conflicting(RecordingDynamoDB):
+    """A transaction takes a millisecond, and is refused when it meets another one on a row, as DynamoDB does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._in_flight: set[tuple[str, str]] = set()
+        self._guard = threading.Lock()
+
+    def transact_write_items(self, **request: Any) -> dict[str, Any]:
+        actions = [action for each in request["TransactItems"] for action in each.values()]
+        rows = [action.get("Item") or action["Key"] for action in actions]
+        keys = {(row["PK"]["S"], row["SK"]["S"]) for row in rows}
+        with self._guard:
+            if keys & self._in_flight:
+                raise cancelled("TransactionConflict")
+            self._in_flight |= keys
+        try:
+            time.sleep(0.001)
+            return super().transact_write_items(**request)
+        finally:
+            with self._guard:
+                self._in_flight -= keys
+
+
+def test_twenty_five_sources_fill_at_once_without_an_error_and_in_few_transactions():
+    world = Shared((SCOPE, *(f"{number:012}/us-east-1" for number in range(24))))
+    world.database = Conflicting()
+    world.ledger = Ledger(Table(world.database, "ledger"), SCOPE, lambda: NOW, world.ledger.sources)
+    jobs = [a_job(f"{n}", submitted=NOW - n * SECOND) for n in range(120)]
+    with ThreadPoolExecutor(25) as pool:
+        fills = [
+            pool.submit(world.record, source, *jobs, announce_new=False)
+            for source in world.ledger.sources
+        ]
+    assert [fill.result() for fill in fills] == [None] * 25
+    assert world.database.calls["transact_write_items"] == 25 * 3
     world.agree()
