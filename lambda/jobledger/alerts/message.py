@@ -4,6 +4,7 @@ docs/events.md shows one.
 """
 
 import json
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from jobledger.wording import (
     open_page,
     printable,
     signed_request,
+    source_query,
     span,
     status_label,
 )
@@ -173,7 +175,8 @@ def _entry(
     number: int, change: Change, place: Place, outputs: Mapping[str, Output]
 ) -> dict[str, Any]:
     """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
-    page = board_page(place.api_url, change.job_id) if number < _MOST_LISTED else None
+    source = change.source if place.shared else None
+    page = board_page(place.api_url, change.job_id, source) if number < _MOST_LISTED else None
     output = outputs.get(change.event_id)
     processed = {"Processed": output.facts()} if output else {}
     return dict(change.detail) | processed | ({"Board": page} if page else {})
@@ -281,6 +284,10 @@ def _line(foreign: str) -> str:
     return printable(foreign)[:_LONGEST]
 
 
+def _word(foreign: str) -> str:
+    return shlex.quote(_line(foreign))
+
+
 def _ended(change: Change, now: str) -> str:
     try:
         ago = "" if change.end_time is None else f", {_since(change.end_time, now)} ago"
@@ -300,10 +307,14 @@ def _next_steps(changes: Sequence[Change], place: Place) -> list[str]:
 
 def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     """Return commands for the first job: in a shell, in a browser, and over HTTPS."""
-    job_id = _line(changes[0].job_id)
-    url = f"{place.api_url or '$API_URL'}/jobs/{job_id}"
+    first, of_source, source = changes[0], "", None
+    job_id = _line(first.job_id)
+    if place.shared:
+        source = first.source
+        of_source = f" --account {_word(first.account)} --job-region {_word(first.region)}"
+    url = f"{place.api_url or '$API_URL'}/jobs/{job_id}{source_query(source)}"
     return [
-        f"jobledger job {job_id}",
+        f"jobledger job {job_id}{of_source}",
         open_page(job_id),
         signed_request(place.region, url),
     ]
