@@ -55,6 +55,9 @@ def _rows(place: Place) -> Iterator[Row]:
     for jobs, goal in cost.GOALS.items():
         measure = f"a month at {jobs:,} jobs a day, 100,000 API calls"
         yield Row(measure, cost.bill(jobs).total, goal, "dollars")
+    for sources, goal in cost.SOURCES_GOALS.items():
+        measure = f"a month of {sources} source{'s' * (sources > 1)} with 100 jobs a day each"
+        yield Row(measure, cost.sources_bill(sources).total, goal, "dollars")
 
 
 def _table(rows: list[Row]) -> str:

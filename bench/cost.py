@@ -7,7 +7,7 @@ invocations, and the lines that AWS itself logs.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,6 +155,22 @@ def table(jobs_a_day: int) -> str:
     return "\n".join([*lines, f"| **total** | | **{made.total:.2f}** |"])
 
 
+def sources_table() -> str:
+    """Return the bills of several sources as the table of the document."""
+    bills = [sources_bill(sources) for sources in SOURCES_GOALS]
+    names = [f"{sources} source{'s' * (sources > 1)}" for sources in SOURCES_GOALS]
+    lines = [f"| {' | '.join(['item', *names])} |", f"|{'---|' * (len(names) + 1)}"]
+    lines += [
+        _cells(same[0].name, [f"{item.dollars:.2f}" for item in same])
+        for same in zip(*(made.items for made in bills), strict=True)
+    ]
+    return "\n".join([*lines, _cells("**total**", [f"**{made.total:.2f}**" for made in bills])])
+
+
+def _cells(name: str, cells: Iterable[str]) -> str:
+    return f"| {' | '.join([name, *cells])} |"
+
+
 def totals() -> str:
     """Return the sentence of the document about other numbers of jobs."""
     quiet, busy = min(GOALS), max(GOALS)
@@ -176,13 +192,18 @@ def outputs() -> str:
 
 def shown(document: str) -> str:
     """Return the document with its table of costs computed anew."""
-    start = document.index("| item | calculation | dollars |")
-    end = document.index("\n", document.index("| **total** |", start))
-    computed = document[:start] + table(SHOWN) + document[end:]
+    computed = _with_table(document, "| item | calculation | dollars |", table(SHOWN))
+    computed = _with_table(computed, "| item | 1 source |", sources_table())
     computed = re.sub(r"The setting `outputBuckets` adds [^`]*? an alarm\.", outputs(), computed)
     return re.sub(r"With no jobs at all the\s[^.]+\.\d+ dollars[^.]+\.\d+\.", totals(), computed)
 
 
+def _with_table(document: str, head: str, computed: str) -> str:
+    start = document.index(head)
+    end = document.index("\n", document.index("| **total** |", start))
+    return document[:start] + computed + document[end:]
+
+
 if __name__ == "__main__":
     DOCUMENT.write_text(shown(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
-    print(table(SHOWN), totals(), outputs(), sep="\n\n")
+    print(table(SHOWN), totals(), outputs(), sources_table(), sep="\n\n")

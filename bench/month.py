@@ -46,7 +46,7 @@ PAGE = 100
 # The shortest time after which the service's examples delete a job.
 LISTED_DAYS = 120
 _JOB_MINUTES = 5
-_START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SCOPE = "111122223333/us-east-1"
 # What each line has of the invocation, in its length (Powertools' inject_lambda_context).
 _LAMBDA_KEYS: dict[str, Any] = {
@@ -127,13 +127,15 @@ def captured_log() -> Iterator[io.StringIO]:
     handler = logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
     stdout = handler.setStream(log)
-    logger.append_keys(**_LAMBDA_KEYS)
+    # The variable of the service does nothing when the logger was made before it was set.
+    logger.append_keys(**_LAMBDA_KEYS, service=os.environ["POWERTOOLS_SERVICE_NAME"])
     try:
         with contextlib.redirect_stdout(log):
             yield log
     finally:
         handler.setStream(stdout)
         logger.remove_keys(list(_LAMBDA_KEYS))
+        logger.append_keys(service=logger.service)
 
 
 class MeteredDeployment:
@@ -142,7 +144,7 @@ class MeteredDeployment:
     def __init__(self, *, manifests: bool = False) -> None:
         """With `manifests`, ended jobs have the path of one."""
         self._manifests = manifests
-        self.now = _START
+        self.now = START
         self.table = Metered()
         self._server = Server(hostility=Hostility.none(), clock=self._seconds)
         self._jobs: dict[Family, list[dict[str, Any]]] = {family: [] for family in Family}

@@ -6,12 +6,13 @@ with jobs, and multiplied. What all share, such as AsOf of a page, is counted wi
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from bench.month import API_CALLS, DAYS, HOURS, PAGE, Month, a_job, month
+from bench.month import API_CALLS, DAYS, HOURS, PAGE, START, Month, a_job, month
 from bench.source_ledgers import sources_of
-from bench.synced_sources import START, SyncedSources
+from bench.synced_sources import SyncedSources
 from jobledger.api.listing import list_jobs
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import SyncState
@@ -19,7 +20,6 @@ from jobledger.service import Family
 from jobledger.sync.run import AT_ONCE
 from jobledger.times import rfc3339
 from local.comprehend_medical import Family as LocalFamily
-from local.comprehend_medical import Hostility
 from testing.metered_dynamodb import Metered
 
 JOBS_A_DAY = 100
@@ -85,20 +85,19 @@ def _difference(three: Counts, one: Counts) -> Counts:
 @cache
 def _hour(sources: int, jobs_a_day: int) -> Counts:
     """Return the counts of an hour of syncs of some sources, each with its share of the jobs."""
-    table = Metered()
-    synced = SyncedSources(table, sources_of(sources), Hostility.none())
+    synced = SyncedSources(sources_of(sources))
     before: Counts = {}
     logs: list[str] = []
-    with synced.clocks_moved():
+    with synced.reached():
         for minute in range(_WARM_UP + _MINUTES + 1):
             if minute == _WARM_UP + 1:
-                before = _counted(table, [])
+                before = _counted(synced.table, [])
                 logs.clear()
-            at = START + 60 * minute
-            for wire in synced.wires.values():
-                wire.service.put_jobs(_jobs(at, jobs_a_day))
-            logs.append(synced.run(synced.sources, at).log)
-    after = _counted(table, logs)
+            synced.now = START + timedelta(minutes=minute)
+            for service in synced.services.values():
+                service.put_jobs(_jobs(synced.now.timestamp(), jobs_a_day))
+            logs.append(synced.sync())
+    after = _counted(synced.table, logs)
     return {name: after[name] - before[name] for name in after}
 
 
@@ -119,7 +118,7 @@ def _counted(table: Metered, logs: list[str]) -> Counts:
 def _jobs(at: float, jobs_a_day: int) -> dict[LocalFamily, list[dict[str, Any]]]:
     """Return the jobs of a source since the beginning, with what they have come to."""
     jobs: dict[LocalFamily, list[dict[str, Any]]] = {LocalFamily(family): [] for family in Family}
-    number, submitted = 0, START + 30
+    number, submitted = 0, START.timestamp() + 30
     while jobs_a_day and submitted < at:
         age = at - submitted
         status = "SUBMITTED" if age < 60 else "IN_PROGRESS"
@@ -131,15 +130,14 @@ def _jobs(at: float, jobs_a_day: int) -> dict[LocalFamily, list[dict[str, Any]]]
 
 def _page_reads(sources: int) -> float:
     """Return the read units of a page without jobs: those of AsOf over all sources."""
-    table = Metered()
-    synced = SyncedSources(table, sources_of(sources), Hostility.none())
-    time = rfc3339(synced.clocks.now())
+    synced = SyncedSources(sources_of(sources))
+    time = rfc3339(synced.now)
     state = SyncState(
         as_of=time, high_water_mark=time, full_walk_after=time, counted=LAYOUT, idle=True
     )
     for source in synced.sources:
         for family in Family:
             assert synced.ledger.of(source).save_state(family, state)
-    before = table.reads
-    list_jobs(synced.ledger, {"Family": ["ALL"], "MaxResults": PAGE}, synced.clocks.now)
-    return table.reads - before
+    before = synced.table.reads
+    list_jobs(synced.ledger, {"Family": ["ALL"], "MaxResults": PAGE}, lambda: synced.now)
+    return synced.table.reads - before

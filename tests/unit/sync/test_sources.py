@@ -377,9 +377,10 @@ def test_the_age_is_that_at_the_end_of_a_sync_and_not_of_a_run(a_function, monke
     assert [values["AsOfAgeSeconds"] for _, values in function.published] == [0, 800]
 
 
-def test_the_log_says_which_source_was_synced(a_function, monkeypatch):
-    function = a_function(sources=(SCOPE, MEMBER), families=(Family.PHI,))
-    results(monkeypatch, {SCOPE: FOUND, MEMBER: OLDER})
+def test_the_log_says_which_source_has_changes_or_an_error(a_function, monkeypatch):
+    function = a_function(sources=(SCOPE, MEMBER, ABROAD), families=(Family.PHI,))
+    at_rest = FamilySync(rfc3339(NOW), upstream_calls=1)
+    results(monkeypatch, {SCOPE: FOUND, MEMBER: OLDER, ABROAD: at_rest})
     with logged_lines() as lines:
         function.invoke()
     logged = [line for line in map(json.loads, lines) if line["message"] == "synced"]
