@@ -162,7 +162,7 @@ def session_with(credentials: Any) -> Session:
 
 @functools.cache
 def session_with_handlers(service: str) -> Session:
-    """Return the session with botocore's handlers for one service as well. S3 needs them."""
+    """Return the session with botocore's handlers for one service as well. S3 and STS have some."""
     made = session()
     for event, handler, *_ in BUILTIN_HANDLERS:
         if event.split(".")[1:2] == [service]:

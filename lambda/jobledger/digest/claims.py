@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from jobledger.digest.content import Digest
 from jobledger.digest.windows import Window
-from jobledger.ledger.table import Row, Table
+from jobledger.ledger.table import Key, Row, Table
 from jobledger.sns import Notification
 from jobledger.times import known, seconds_between
 from jobledger.totals.summary import every_status
@@ -162,8 +162,12 @@ class Rows(Protocol):
 
 def read_states(table: Table, sort_keys: Iterable[str]) -> dict[str, DigestState]:
     """Return the states of the rows that exist, read consistently, by their sort keys."""
-    rows = table.batch_get([{"PK": "digest", "SK": key} for key in sort_keys])
+    rows = table.batch_get([_key_of(sort_key) for sort_key in sort_keys])
     return {str(row["SK"]): _state_from(row) for row in rows}
+
+
+def _key_of(sort_key: str) -> Key:
+    return {"PK": "digest", "SK": sort_key}
 
 
 def _state_from(row: Row) -> DigestState:
@@ -175,16 +179,16 @@ class DigestStateRow:
 
     def __init__(self, table: Table, sort_key: str) -> None:
         self._table = table
-        self._key: Row = {"PK": "digest", "SK": sort_key}
+        self._key = _key_of(sort_key)
 
     def load(self) -> DigestState:
         """Return the row, read consistently; an empty state when there is none."""
-        row = self._table.get({name: str(value) for name, value in self._key.items()})
+        row = self._table.get(self._key)
         return DigestState() if row is None else _state_from(row)
 
     def save(self, state: DigestState) -> DigestState | None:
         """Write the state on the condition that the row is the one that was loaded."""
         following = replace(state, version=state.version + 1)
         text = msgspec.json.encode(following).decode()
-        row = self._key | {"Digest": text, "Version": following.version}
+        row: Row = {**self._key, "Digest": text, "Version": following.version}
         return following if self._table.put_next(row, state.version) else None

@@ -182,6 +182,7 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
     if read.consistent and "IndexName" not in parameters:
         parameters["ConsistentRead"] = True
     limit, found = _first_limit(read, part), 0
+    most = min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
     while True:
         answer = read.ledger.table.query(**parameters, Limit=limit)
         found += len(answer["Items"])
@@ -195,18 +196,24 @@ def _read_jobs(read: _Reading, part: PartitionQuery) -> Iterator[_Listed]:
         yield _Listed(end["SK"]["S"], part.family, None)
         parameters["ExclusiveStartKey"] = end
         if read.searches:
-            limit = _FILTERED_CHUNK if read.examined >= PREFIX_ROWS else limit
+            following = 2 * limit if read.query.sources else limit
+            limit = _FILTERED_CHUNK if read.examined >= PREFIX_ROWS else min(following, most)
         else:
             limit = _FILTERED_CHUNK if left_out else min(limit, max(read.max_results - found, 1))
 
 
 def _first_limit(read: _Reading, part: PartitionQuery) -> int:
     """Return the number of rows to ask for first: few, because the other queries may have the page's jobs."""
+    few = max(_SMALLEST_CHUNK, read.max_results // part.parts)
     if read.searches:
-        return min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
+        most = min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
+        if read.query.conditions or part.member:
+            return most
+        # As many as have the page's jobs, if all sources have equally many.
+        return min(few * len(read.ledger.sources) // len(read.query.sources) + 1, most)
     if part.parts == 1:
         return read.max_results
-    return min(max(_SMALLEST_CHUNK, read.max_results // part.parts), read.max_results)
+    return min(few, read.max_results)
 
 
 def _read_active(read: _Reading, family: Family) -> Iterator[_Listed]:

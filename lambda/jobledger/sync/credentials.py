@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
-from jobledger.clients import InvalidResponse, session
+from jobledger.clients import InvalidResponse, session, session_with_handlers
 from jobledger.settings import required
 
 CONFIG = Config(
@@ -46,7 +46,7 @@ class Members:
         """Return the members of the deployment, with a client of STS in the deployment's region."""
         # botocore logs why a role cannot be assumed, with ARNs; the line of the sync has the error's name.
         logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
-        sts = session().create_client("sts", config=CONFIG)
+        sts = session_with_handlers("sts").create_client("sts", config=CONFIG)
         return cls(sts, scope, required("MEMBER_ROLE_NAME"), required("EXTERNAL_ID"))
 
     def credentials(self, source: str) -> MemberCredentials:

@@ -10,7 +10,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from jobledger.api.export import COLUMNS, OUTPUT_COLUMNS, csv_text
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.output import Output
+from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.states import LastError, SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
@@ -56,6 +59,23 @@ def test_each_job_has_its_source_in_every_format_and_one_of_a_removed_source_say
         alone.fill(full_job())
         assert not {"Account", "Region", "SourceRemoved"} & alone.get().jobs[0].keys()
         assert '"Region"' not in alone.get(Format="csv").body
+
+
+def test_csv_has_the_source_after_what_was_processed():
+    output = Output(400, 388, 12).json
+    shown = ShownJobs(SCOPE, (SCOPE, OTHER))
+    keys = {SCOPE: "T#job", OTHER: f"T#job~{OTHER}", REMOVED: f"T#job~{REMOVED}"}
+    for stored in ('{"JobId":"job","Family":"PHI"}', '{"JobId":"\\u00e9","New":1,"Family":"PHI"}'):
+        jobs = [shown.text(stored, key, output) for key in keys.values()]
+        rows = list(csv.DictReader(io.StringIO(csv_text(jobs, outputs=True, sources=True))))
+        assert [*rows[0]] == [*COLUMNS, *OUTPUT_COLUMNS, "Account", "Region"]
+        assert sources_of(rows) == [*keys]
+        assert {row["UnprocessedFilesCount"] for row in rows} == {"12"}
+        alone = next(csv.DictReader(io.StringIO(csv_text([stored]))))
+        for row in rows[:2]:
+            assert {name: row[name] for name in COLUMNS} == alone
+        assert json.loads(rows[2]["OtherProperties"])["SourceRemoved"] is True
+        assert [json.loads(job)["Output"]["UnprocessedFilesCount"] for job in jobs] == [12] * 3
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,30 @@
 """With `digestBy=source`: one digest for each source and window, and none waits for, or fails with, another."""
 
 import json
-from collections import defaultdict
+import random
+from collections import Counter, defaultdict
+from datetime import timedelta
 from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
 from jobledger.errors import PublishRefused
-from jobledger.service import Family
+from jobledger.service import TERMINAL, Family, JobStatus
 from testing.digests import (
+    NOW,
     SCOPE,
     WINDOW,
     DigestWorld,
     MemoryTables,
     MemoryTopic,
     check_schema,
+    published,
     refusal,
     sent,
 )
+from testing.full import in_full
+from testing.recounted import complete_counters
 from tests.unit.digest.test_killed import run_until
 
 EAST, WEST = "444455556666/us-east-1", "444455556666/eu-west-1"
@@ -93,6 +99,29 @@ def test_each_source_has_a_digest_of_its_own_jobs_with_its_account_and_region(wo
         digest["DigestId"] for digest in digests.values()
     }
     assert answer["DigestId"] == answer["Digests"][0]["DigestId"]
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_totals_and_jobs_that_expire_soon_are_those_of_the_source(world, counted):
+    soon = world.now + timedelta(days=3)
+    for source, number in zip(EVERYWHERE, (1, 2, 13), strict=True):
+        for n in range(number):
+            name, later = f"{source[-9:]}-{n:02}", timedelta(hours=n)
+            world.observe(name, "COMPLETED", source=source, ExpirationTime=soon + later)
+        world.observe("old", "IN_PROGRESS", source=source, SubmitTime=world.now)
+    world.forward(hours=2)
+    if counted:
+        complete_counters(world.ledger)
+    world.run()
+    digests = {source: found[0] for source, found in by_source(world).items()}
+    for source, number in zip(EVERYWHERE, (1, 2, 13), strict=True):
+        digest = digests[source]
+        totals = {status: n for status, n in digest["Totals"].items() if n}
+        assert totals == {"COMPLETED": number, "IN_PROGRESS": 1}
+        shown = [entry["JobId"] for entry in digest["ExpiringSoon"]]
+        assert shown == [f"{source[-9:]}-{n:02}" for n in range(min(number, 10))]
+        assert digest["Truncated"].get("ExpiringSoon", 0) == number - len(shown)
+        assert [len(digest[name]) for name in ("Active", "LongRunning")] == [1, 1]
 
 
 def test_the_text_of_a_source_names_it_and_its_api_call_selects_it(world):
@@ -251,3 +280,40 @@ def test_a_run_of_a_hundred_sources_reads_the_change_log_once():
     assert len(world.topic.taken) == 100
     assert all(len(digest["Failed"]) <= 1 for digest in sent(world))
     assert world.tables.calls["query"] < 50
+
+
+@pytest.mark.parametrize("seed", range(in_full(5, 50)))
+def test_the_digests_of_all_sources_together_say_what_that_of_the_ledger_does(seed):
+    draw = random.Random(seed)
+    world = a_world()
+    for _ in range(draw.randrange(60)):
+        job_id, status = f"job-{draw.randrange(20)}", draw.choice(list(JobStatus))
+        ended = {"EndTime": world.now} if status in TERMINAL else {}
+        times = {"SubmitTime": NOW - timedelta(hours=draw.randrange(9)), **ended}
+        source, family = draw.choice(EVERYWHERE), draw.choice(list(Family))
+        world.observe(job_id, status, family, source=source, **times)
+        world.forward(seconds=draw.randrange(1, 90))
+    world.forward(minutes=5)
+    whole = DigestWorld(tables=world.tables, SOURCES=SOURCES)
+    whole.now = world.now
+    whole.agree()
+    if draw.random() < 0.5:
+        complete_counters(world.ledger)
+    world.run()
+    parts = {source: found[0] for source, found in by_source(world).items()}
+    digest = published(whole)
+    for name in ("Counts", "Totals"):
+        together = Counter[str]()
+        for part in parts.values():
+            together.update(part[name])
+        assert +together == +Counter(digest[name])
+    for name in ("Failed", "PartialSuccess", "Completed", "Active", "LongRunning"):
+        entries = [entry for part in parts.values() for entry in part[name]]
+        assert sorted(entries, key=str) == sorted(digest[name], key=str)
+    for each in digest["Sources"]:
+        part = parts[f"{each['Account']}/{each['Region']}"]
+        assert each == part["Sources"][0]
+        assert each["Counts"] == {status: n for status, n in part["Counts"].items() if n}
+        assert (each["Active"], each["LongRunning"]) == (
+            len(part["Active"]), len(part["LongRunning"]),
+        )  # fmt: skip

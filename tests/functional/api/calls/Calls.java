@@ -31,16 +31,17 @@ public class Calls {
     List<String> every = List.of("ALL");
     String after = "2026-11-22T00:00:00Z";
 
-    JobList first = jobs.listJobs(every, null, null, null, null, null, null, null, 2, null, null, null, null);
+    JobList first = jobs.listJobs(every, null, null, null, null, null, null, null, null, null, 2, null, null, null, null);
     JobList second =
-        jobs.listJobs(every, null, null, null, null, null, null, null, 2, first.getNextToken(), null, null, null);
+        jobs.listJobs(
+            every, null, null, null, null, null, null, null, null, null, 2, first.getNextToken(), null, null, null);
     List<Job> listed = new ArrayList<>(first.getComprehendMedicalAsyncJobPropertiesList());
     listed.addAll(second.getComprehendMedicalAsyncJobPropertiesList());
     JobList failed =
         jobs.listJobs(
             null, "nightly notes: 1/2+3", null, List.of("FAILED", "STOPPED"), after, "2027-01-01",
-            null, null, null, null, null, null, null);
-    Job later = jobs.describeJob(listed.get(0).getJobId()).getComprehendMedicalAsyncJobProperties();
+            null, null, null, null, null, null, null, null, null);
+    Job later = jobs.describeJob(listed.get(0).getJobId(), null, null).getComprehendMedicalAsyncJobProperties();
     DigestRequest window =
         new DigestRequest()
             .windowStart("2026-11-01T00:00:00Z")
@@ -50,12 +51,12 @@ public class Calls {
     results.put("Listed", ids(listed));
     results.put("Failed", ids(failed.getComprehendMedicalAsyncJobPropertiesList()));
     results.put("Later", List.of(later.getJobStatus(), later.getAdditionalProperty("Quality")));
-    results.put("Total", jobs.summariseJobs(every, null, null, null, after, null).getTotal());
+    results.put("Total", jobs.summariseJobs(every, null, null, null, after, null, null, null).getTotal());
     results.put("Status", new LedgerApi(client).getHealth().getStatus());
     var digest = new DigestsApi(client).publishDigest("generated-client", window);
     results.put("WindowEnd", digest.getWindow().getEnd().toString().substring(0, 10));
     try {
-      jobs.listJobs(null, "a*", null, null, null, null, null, null, null, null, null, null, null);
+      jobs.listJobs(null, "a*", null, null, null, null, null, null, null, null, null, null, null, null, null);
     } catch (ApiException error) {
       Problem problem = json.readValue(error.getResponseBody(), Problem.class);
       results.put("Wrong", problem.getErrors().stream().map(ProblemErrorsInner::getParameter).toList());
