@@ -223,6 +223,8 @@ def test_one_source_recounts_for_all(sources, recounting):
         _, changed = world.recount(source)
         assert (changed != {}) is (source == recounting)
         assert changed or not world.database.calls
+    # The own source counts after its first fill; another has counted in it, even if it never ends.
+    assert (world.recount(as_of=None, counted=0)[1] != {}) is (recounting != SCOPE)
 
 
 def test_a_recount_gives_the_active_jobs_of_members_their_rows():
