@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from jobledger.alerts.message import parse_event, render
+from jobledger.alerts.changes import parse_event
+from jobledger.alerts.message import render
 from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
 from jobledger.handlers import digest as function

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from jobledger.alerts.message import parse_event, render, render_chat
+from jobledger.alerts.changes import parse_event
+from jobledger.alerts.message import render, render_chat
 from jobledger.sns import MAX_BYTES
 from tests.unit.alerts.world import NOW, PLACE, detail
 
