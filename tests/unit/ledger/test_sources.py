@@ -44,6 +44,7 @@ IDS = (
     f"x~{OTHER}~",
     f"~{OTHER}#a",
     f"~~{OTHER}#a",
+    f"{'1' * 34}~{'2' * 64}",  # as a longer id is stored
 )
 
 
