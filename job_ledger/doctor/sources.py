@@ -46,7 +46,7 @@ def freshness(deployment: Deployment) -> Finding:
     largest = sorted(groups.items(), key=lambda group: -len(group[1]))
     told = (f"{name}{_cause(deployment, name)}: {_shortened(sources)}" for name, sources in largest)
     denied = any(name in groups for name in _DENIED)
-    deploy = f"cdk deploy {_role(deployment)} -c hub={deployment.account}   (in these accounts)"
+    deploy = f"cdk deploy {_role(deployment)} -c hub={deployment.account}   (there)"
     return problem(f"{text}. {'; '.join(told)}.", deploy if denied else _ERRORS)
 
 

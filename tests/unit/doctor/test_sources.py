@@ -81,7 +81,7 @@ def allowing(*parts, besides="", shape="a result each"):
             [source(0), source(1, failed("AccessDenied")), source(2, failed("AccessDenied", **NEVER))],
             ("1 of 3 sources are fresh. AccessDenied (the role JobLedgerMember is missing there, or has another external"
             f" id): 000000000001/{REGION}, 000000000002/{REGION}."),
-            f"cdk deploy JobLedgerMember -c hub={ACCOUNT}   (in these accounts)",
+            f"cdk deploy JobLedgerMember -c hub={ACCOUNT}   (there)",
         ),
         (
             [source(0), source(1, NEVER), source(2, STALE), source(3, failed("UnrecognizedClientException"))],
