@@ -69,6 +69,10 @@ class Ledger(dynamodb.Table):
         """Allow queries and reads of single rows, but no scans."""
         self._grant_reads(role, "BatchGetItem", "GetItem", "Query")
 
+    def grant_listing(self, role: iam.Role) -> None:
+        """Allow queries and reads of many rows at once: for lists."""
+        self._grant_reads(role, "BatchGetItem", "Query")
+
     def grant_querying(self, role: iam.Role) -> None:
         """Allow queries only: for pages, counts and states."""
         self._grant_reads(role, "Query")

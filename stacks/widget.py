@@ -26,4 +26,4 @@ class Widget(Construct):
             memory_size=1024,
             environment={**deployment.environment, **deployment.showing_outputs},
         )
-        deployment.ledger.grant_reading(self.function.own_role)
+        deployment.ledger.grant_listing(self.function.own_role)

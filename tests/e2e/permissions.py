@@ -54,7 +54,6 @@ NEEDED: dict[Permission, Use] = {
     ("Outputs/FunctionRole", "RemoveWaiting", "dynamodb:DeleteItem"): uses.output_that_is_due,
     ("Outputs/FunctionRole", "ReadManifests", "s3:GetObject"): uses.output,
     ("Widget/FunctionRole", *_QUERY): uses.widget,
-    ("Widget/FunctionRole", *_GET): uses.widget_of_active_jobs,
     ("Widget/FunctionRole", *_GET_MANY): uses.widget_of_active_jobs,
     ("Lookup/OnEventRole", "EncryptProperties", "kms:Encrypt"): uses.look_up,
     ("Lookup/IsCompleteRole", *_QUERY): uses.look_up,
@@ -79,6 +78,7 @@ OF_NO_USE_HERE: dict[str, str] = {
     "SendDeadLetters": "MiniStack sends dead letters itself",
     "ReadStream": "MiniStack reads the stream itself",
     "ReadJobs": "the stand-in for Comprehend Medical has no IAM",
+    "AssumeMembers": "this deployment has one source; test_sources.py has members",
 }
 # The same, for single permissions.
 _NO_ROLE = "MiniStack's schedules have no role"

@@ -47,6 +47,7 @@ READ = {
     "ReadLedger": Allowed(_service("dynamodb", "BatchGetItem GetItem Query"), LEDGER),
     "ReadTables": Allowed(_service("kms", "Decrypt DescribeKey"), KEY, _through("dynamodb")),
 }
+LIST = READ | {"ReadLedger": Allowed(_service("dynamodb", "BatchGetItem Query"), LEDGER)}
 FIND = READ | {"ReadLedger": Allowed(_service("dynamodb", "GetItem Query"), LEDGER)}
 QUERY = READ | {"ReadLedger": Allowed({"dynamodb:Query"}, LEDGER)}
 WRITE = {"WriteTables": Allowed(_service("kms", ENCRYPT), KEY, _through("dynamodb"))}
@@ -114,7 +115,7 @@ ROLES: dict[str, dict[str, Allowed]] = {
     | IDEMPOTENCY
     | _invoke("Sync/Function", "InvokeSync")
     | _invoke("Digest/Function", "InvokeDigest"),
-    "Widget/FunctionRole": _logs("Widget/Function") | READ,
+    "Widget/FunctionRole": _logs("Widget/Function") | LIST,
     "Sync/FunctionRole": _logs("Sync/Function")
     | READ
     | WRITE
