@@ -4,7 +4,7 @@ They are for people, and hold text of jobs: each of them is one printable line.
 """
 
 import shlex
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 COLUMNS = 78
 MAX_SUBJECT = 99
@@ -40,10 +40,21 @@ def printable(foreign: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in foreign)
 
 
-def board_page(api_url: str | None, job_id: str) -> str | None:
-    """Return the address of the board's page of a job; None when the API's is unknown."""
+def board_page(api_url: str | None, job_id: str, source: str | None = None) -> str | None:
+    """Return the address of the board's page of a job; None when the API's is unknown.
+
+    `source` says which of the jobs with this id is meant, in a ledger of several sources.
+    """
     path = quote(job_id, safe="", errors="replace")
-    return f"{api_url}/board/jobs/{path}" if api_url else None
+    return f"{api_url}/board/jobs/{path}{source_query(source)}" if api_url else None
+
+
+def source_query(source: str | None) -> str:
+    """Return the query of a URL that selects a source; empty without one."""
+    if source is None:
+        return ""
+    account, _, region = source.partition("/")
+    return f"?{urlencode({'Account': account, 'Region': region}, errors='replace')}"
 
 
 def open_page(job_id: str) -> str:

@@ -4,6 +4,7 @@ docs/events.md shows one.
 """
 
 import json
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,8 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
+from jobledger.alerts.changes import Change, Place
 from jobledger.ledger.job_facts import duration_of
 from jobledger.ledger.output import Output
 from jobledger.sns import MAX_BYTES, Notification
@@ -24,6 +24,7 @@ from jobledger.wording import (
     open_page,
     printable,
     signed_request,
+    source_query,
     span,
     status_label,
 )
@@ -35,48 +36,6 @@ _LONGEST = 256
 # All other statuses follow in alphabetical order.
 _MOST_URGENT = ("FAILED", "PARTIAL_SUCCESS", "STOPPED")
 _SHORT_LABELS = {"PARTIAL_SUCCESS": "partial"}
-
-
-class Change(msgspec.Struct, frozen=True, rename="pascal"):
-    """The members of an event's `detail` that the text needs, and the complete `detail`."""
-
-    event_id: str
-    family: str
-    job_id: str
-    job_status: str
-    account: str = ""
-    region: str = ""
-    submit_time: str | None = None
-    end_time: str | None = None
-    observed_at: str = ""
-    job_name: str | None = None
-    test: bool = False
-    detail: dict[str, Any] = msgspec.field(default_factory=dict, name="detail")
-
-    @property
-    def source(self) -> str:
-        """The account and region of the job, as `account/region`."""
-        return f"{self.account}/{self.region}"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """The ledger's place; `api_url` is None when unknown. With `shared`, the jobs are of several sources."""
-
-    account: str
-    region: str
-    api_url: str | None
-    shared: bool = False
-
-
-def parse_event(body: str) -> Change | None:
-    """Return the change in an event of EventBridge; None when the event cannot be parsed."""
-    try:
-        detail = json.loads(body)["detail"]
-        # JSON can carry a lone surrogate, which no message can.
-        json.dumps(detail, ensure_ascii=False).encode()
-        return msgspec.convert({**detail, "detail": detail}, Change)
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def listed(changes: Sequence[Change]) -> list[Change]:
@@ -173,7 +132,8 @@ def _entry(
     number: int, change: Change, place: Place, outputs: Mapping[str, Output]
 ) -> dict[str, Any]:
     """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
-    page = board_page(place.api_url, change.job_id) if number < _MOST_LISTED else None
+    source = change.source if place.shared else None
+    page = board_page(place.api_url, change.job_id, source) if number < _MOST_LISTED else None
     output = outputs.get(change.event_id)
     processed = {"Processed": output.facts()} if output else {}
     return dict(change.detail) | processed | ({"Board": page} if page else {})
@@ -281,6 +241,10 @@ def _line(foreign: str) -> str:
     return printable(foreign)[:_LONGEST]
 
 
+def _word(foreign: str) -> str:
+    return shlex.quote(_line(foreign))
+
+
 def _ended(change: Change, now: str) -> str:
     try:
         ago = "" if change.end_time is None else f", {_since(change.end_time, now)} ago"
@@ -300,10 +264,14 @@ def _next_steps(changes: Sequence[Change], place: Place) -> list[str]:
 
 def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     """Return commands for the first job: in a shell, in a browser, and over HTTPS."""
-    job_id = _line(changes[0].job_id)
-    url = f"{place.api_url or '$API_URL'}/jobs/{job_id}"
+    first, of_source, source = changes[0], "", None
+    job_id = _line(first.job_id)
+    if place.shared:
+        source = first.source
+        of_source = f" --account {_word(first.account)} --job-region {_word(first.region)}"
+    url = f"{place.api_url or '$API_URL'}/jobs/{job_id}{source_query(source)}"
     return [
-        f"jobledger job {job_id}",
+        f"jobledger job {job_id}{of_source}",
         open_page(job_id),
         signed_request(place.region, url),
     ]

@@ -34,10 +34,10 @@ _SOURCES = "Sources"
 """The list of all sources. It is filled first, so that no number of failed jobs hides a source."""
 _REMOVED: dict[bool, dict[str, bool]] = {False: {}, True: {"SourceRemoved": True}}
 
-BoardOf = Callable[[JobFacts], str | None]
+BoardOf = Callable[[JobFacts, str | None], str | None]
 
 
-def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job: None) -> str:
+def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job, source: None) -> str:
     """Return the digest as JSON of at most `room` bytes when embedded as a JSON string.
 
     MessageStructure=json embeds it that way: in UTF-8, with every quote escaped.
@@ -65,7 +65,8 @@ def _entries(digest: Digest, name: str, board_of: BoardOf) -> Iterator[dict[str,
         return
     for number, job in enumerate(_LISTS[name](digest).jobs):
         entry = entry_of(digest, name, job)
-        if name in _FOR_A_PERSON and number < _LINKED and (page := board_of(job)):
+        source = digest.source_of(job) if digest.sources else None
+        if name in _FOR_A_PERSON and number < _LINKED and (page := board_of(job, source)):
             entry["Board"] = page
         yield entry
 

@@ -35,9 +35,9 @@ class TextOptions(msgspec.Struct, frozen=True):
     zone: ZoneInfo
     api_url: str | None
 
-    def board_of(self, job: JobFacts) -> str | None:
-        """Return the address of the board's page of a job; None when the API's is unknown."""
-        return board_page(self.api_url, job.job_id)
+    def board_of(self, job: JobFacts, source: str | None) -> str | None:
+        """Return the address of the board's page of a job of a source; None when the API's is unknown."""
+        return board_page(self.api_url, job.job_id, source)
 
 
 class Texts(msgspec.Struct, frozen=True):
