@@ -30,8 +30,13 @@ def measures(sources: int) -> Iterator[dict[str, Any]]:
     rows = (
         (minute, alive.seconds, 30, "s"),
         (f"{minute}, {dead} dead", others.seconds, 30, "s"),
-        ("the same: not fresh within 60 s", 100 * (1 - others.fresh), 10, "%"),
-        ("the same: the oldest AsOf of the others", others.oldest, 2 * _INTERVAL, "s"),
+        (f"{minute}, {dead} dead: not fresh within 60 s", 100 * (1 - others.fresh), 10, "%"),
+        (
+            f"{minute}, {dead} dead: the oldest AsOf of the others",
+            others.oldest,
+            2 * _INTERVAL,
+            "s",
+        ),
     )
     for measure, value, goal, unit in rows:
         yield {"measure": measure, "value": round(value, 2), "goal": goal, "unit": unit}

@@ -113,13 +113,13 @@ class SourcesLedger(ReadLedger):
             assert found == row, row
 
     def _count(self) -> None:
-        """Write the counters. Jobs that differ in their source alone count as one many times."""
+        """Write the ledger's counters. Jobs that differ in their source alone count as one many times."""
         for family in _FAMILIES:
             changes = Changes(SCOPE, family)
             for number in range(self._jobs):
                 statuses = [_status(number, source) for source in range(len(self.members))]
                 for status in set(statuses):
-                    job = self._job(number, statuses.index(status), family)
+                    job = replace(self._job(number, statuses.index(status), family), source=None)
                     day = submit_day(job.sort_key)
                     changes.add(day, facts_of_job(job), statuses.count(status))
             for increment in changes.increments():

@@ -152,7 +152,7 @@ def _found(measure: str, value: float, goal: float, detail: str) -> Found:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--sources", type=int, default=100)
-    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--jobs", type=int, default=10_000, help="of each family; 3,000 or more")
     asked = parser.parse_args()
     for row in measures(asked.sources, asked.jobs):
         print(json.dumps(row), flush=True)

@@ -27,6 +27,7 @@ from jobledger.service import Family
 from jobledger.sources import series_key
 from jobledger.times import rfc3339
 from jobledger.totals.rules import is_stale
+from jobledger.totals.side_by_side import side_by_side
 from jobledger.totals.summary import few_statuses
 
 T = TypeVar("T")
@@ -161,14 +162,20 @@ class DigestReader:
         `first_start` is the start of the ledger's first window; earlier windows have no counts to compare.
         """
         ledger = self.ledger
-        changes, by_source = gather_by_source(self.changes(window), ledger.scope, MOST_SHOWN)
         comparable = first_start is not None and first_start <= window.before().start
-        states = ledger.states()
-        current = read_current_totals(ledger, self.families, states, now)
+
+        def read_current() -> tuple[States, CurrentTotals]:
+            states = ledger.states()
+            return states, read_current_totals(ledger, self.families, states, now)
+
+        (changes, by_source), (states, current), previous = side_by_side(
+            lambda: gather_by_source(self.changes(window), ledger.scope, MOST_SHOWN),
+            read_current,
+            lambda: self._counts(window.before()) if comparable else None,
+        )
         as_of = oldest({family: state.as_of for family, state in states.items()}, self.families)
         parts = self._parts(by_source, current, states, now)
         stale = is_stale(as_of, self.sync_minutes, now) or any(part.stale for part in parts)
-        previous = self._counts(window.before()) if comparable else None
         read = Read(window, now, as_of, stale, changes, previous, current, parts)
         return self.digest_of(read, covers_gap=covers_gap)
 

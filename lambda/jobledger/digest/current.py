@@ -30,6 +30,7 @@ from jobledger.totals.read import (
 )
 from jobledger.totals.rules import runs_long
 from jobledger.totals.scan import read_facts
+from jobledger.totals.side_by_side import side_by_side
 from jobledger.totals.summary import expiring_soon
 
 # The e-mail lists at most ten jobs of a kind. Their total is exact without reading the others.
@@ -54,11 +55,14 @@ def read_current_totals(
     reading = CurrentReading(ledger, UsualDurations(ledger, states, now), now)
     counted = counted_families(states, families)
     if counted:
-        expiring = read_expiring(ledger, counted, *expiring_soon(now))
+        expiring, totals, active = side_by_side(
+            partial(read_expiring, ledger, counted, *expiring_soon(now)),
+            lambda: [*all_jobs(ledger.table, ledger.scope)],
+            partial(active_jobs, ledger, states, counted),
+        )
         first = first_to_expire(ledger, expiring, EXPIRING_LISTED)
-        rows = (row for row in all_jobs(ledger.table, ledger.scope) if row.family in counted)
+        rows = (row for row in totals if row.family in counted)
         reading.add_counted(rows, expiring, first)
-        active = active_jobs(ledger, states, counted)
         for job in read_active(ledger, active[:LONGEST_LIST], lambda: None):
             reading.add_active(job)
         for _, more in active[LONGEST_LIST:]:

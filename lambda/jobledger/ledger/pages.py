@@ -210,8 +210,11 @@ def _first_limit(read: _Reading, part: PartitionQuery) -> int:
     few = max(_SMALLEST_CHUNK, read.max_results // part.parts)
     if read.searches:
         most = min(_FILTERED_CHUNK, PREFIX_ROWS // part.parts)
-        if read.query.conditions or part.member:
+        if read.query.conditions:
             return most
+        if part.member:
+            # A member's rows with any status and name: each following request is for twice as many.
+            return min(2 * few, most)
         # As many as have the page's jobs, if all sources have equally many.
         return min(few * len(read.ledger.sources) // len(read.query.sources) + 1, most)
     if part.parts == 1:

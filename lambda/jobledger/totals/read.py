@@ -33,6 +33,7 @@ from jobledger.totals.by_source import chosen_counters
 from jobledger.totals.expirations import count_expiring, read_expiring
 from jobledger.totals.rules import LONG_RUNNING_PERCENTILE, RECENT_DAYS
 from jobledger.totals.scan import read_facts
+from jobledger.totals.side_by_side import side_by_side
 from jobledger.totals.summary import Summary, Tally, expiring_soon
 
 States = Mapping[Family, SyncState]
@@ -79,14 +80,15 @@ def active_jobs(
 ) -> list[tuple[Family, ActiveJob]]:
     """Return the jobs of all sources that have not ended, oldest first; those without a submit time come first.
 
-    This costs one request for each family that has any, and one more for each 5,000 of them.
+    This costs one request for each family that has any, side by side, and one more for each 5,000 of them.
     """
-    jobs = (
-        (family, job)
+    followed = [
+        family
         for family in families
-        if family in states
-        for job in ledger.all_active(family, states)
-    )
+        if family in states and (not states[family].idle or states[family].without_rows)
+    ]
+    found = side_by_side(*(partial(ledger.all_active, family, states) for family in followed))
+    jobs = ((family, job) for family, active in zip(followed, found, strict=True) for job in active)
     return sorted(
         jobs, key=lambda job: (job[1].submit_time, job[1].job_id, job[0], job[1].source or "")
     )
@@ -173,27 +175,33 @@ def _add_counted(
     if not query.families:
         return
     counted, edges = divide(query)
-    if counted is not None:
-        chosen = chosen_counters(ledger, query.sources)
-        for row in chosen.rows(partial(counter_rows, ledger, counted, by_month=by_month)):
+    read_followed = partial(active_jobs, ledger, states, query.families)
+    if counted is None:
+        active = read_followed()
+    else:
+        chosen, soon = chosen_counters(ledger, query.sources), expiring_soon(now)
+        rows, expiring, active = side_by_side(
+            lambda: [*chosen.rows(partial(counter_rows, ledger, counted, by_month=by_month))],
+            lambda: [*chosen.rows(partial(read_expiring, ledger, query.families, *soon))],
+            read_followed,
+        )
+        check_time()
+        for row in rows:
             if row.family in query.families:
                 tally.add_counts(row.family, row.counts, row.period)
-        check_time()
-        soon = expiring_soon(now)
-        expiring = list(chosen.rows(partial(read_expiring, ledger, query.families, *soon)))
         tally.expiring += count_expiring(expiring, query.statuses, counted.first, counted.last)
     for edge in edges:
         check_time()
         for job in read_facts(ledger, edge, check_time):
             tally.add_job(job)
     # A job without a submit time has no age.
-    active = [
+    matching = [
         (family, job)
-        for family, job in active_jobs(ledger, states, query.families)
+        for family, job in active
         if (query.after or "") < job.submit_time < (query.before or _LAST)
         and query.has_source(job.source or ledger.scope)
     ]
-    for job in read_active(ledger, active, check_time):
+    for job in read_active(ledger, matching, check_time):
         if not query.statuses or job.status in query.statuses:
             tally.see_active(job)
             return
