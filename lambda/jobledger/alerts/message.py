@@ -21,9 +21,11 @@ from jobledger.wording import (
     COLUMNS,
     MAX_SUBJECT,
     board_page,
+    job_arguments,
     open_page,
     printable,
     signed_request,
+    source_query,
     span,
     status_label,
 )
@@ -66,6 +68,10 @@ class Place(msgspec.Struct, frozen=True):
     region: str
     api_url: str | None
     shared: bool = False
+
+    def shown_source(self, change: Change) -> str | None:
+        """Return the source of a change's job in a ledger that has several."""
+        return _line(change.source) if self.shared else None
 
 
 def parse_event(body: str) -> Change | None:
@@ -173,7 +179,8 @@ def _entry(
     number: int, change: Change, place: Place, outputs: Mapping[str, Output]
 ) -> dict[str, Any]:
     """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
-    page = board_page(place.api_url, change.job_id) if number < _MOST_LISTED else None
+    linked = number < _MOST_LISTED
+    page = board_page(place.api_url, change.job_id, place.shown_source(change)) if linked else None
     output = outputs.get(change.event_id)
     processed = {"Processed": output.facts()} if output else {}
     return dict(change.detail) | processed | ({"Board": page} if page else {})
@@ -300,10 +307,10 @@ def _next_steps(changes: Sequence[Change], place: Place) -> list[str]:
 
 def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     """Return commands for the first job: in a shell, in a browser, and over HTTPS."""
-    job_id = _line(changes[0].job_id)
-    url = f"{place.api_url or '$API_URL'}/jobs/{job_id}"
+    job_id, source = _line(changes[0].job_id), place.shown_source(changes[0])
+    url = f"{place.api_url or '$API_URL'}/jobs/{job_id}{source_query(source)}"
     return [
-        f"jobledger job {job_id}",
-        open_page(job_id),
+        f"jobledger job {job_arguments(job_id, source)}",
+        open_page(job_id, source),
         signed_request(place.region, url),
     ]
