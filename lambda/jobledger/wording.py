@@ -4,9 +4,7 @@ They are for people, and hold text of jobs: each of them is one printable line.
 """
 
 import shlex
-from urllib.parse import quote, urlencode
-
-from jobledger.sources import place_of
+from urllib.parse import quote
 
 COLUMNS = 78
 MAX_SUBJECT = 99
@@ -47,13 +45,18 @@ def printable(foreign: str) -> str:
 
 def board_page(api_url: str | None, job_id: str, source: str | None = None) -> str | None:
     """Return the address of the board's page of a job; None when the API's is unknown."""
-    path = quote(job_id, safe="", errors="replace")
-    return f"{api_url}/board/jobs/{path}{source_query(source)}" if api_url else None
+    return f"{api_url}/board/jobs/{_quoted(job_id)}{source_query(source)}" if api_url else None
 
 
 def source_query(source: str | None) -> str:
     """Return the query of an address that selects a job's source."""
-    return f"?{urlencode(place_of(source), errors='replace')}" if source else ""
+    account, _, region = (source or "").partition("/")
+    # The account and region of an event can be any text.
+    return f"?Account={_quoted(account)}&Region={_quoted(region)}" if source else ""
+
+
+def _quoted(foreign: str) -> str:
+    return quote(foreign, safe="", errors="replace")
 
 
 def job_arguments(job_id: str, source: str | None = None) -> str:
