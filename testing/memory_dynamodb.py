@@ -31,7 +31,7 @@ _MOST_CALLS = 100_000
 _TERM = re.compile(
     r"(?P<between>(?P<ba>\w+) BETWEEN (?P<low>:\w+) AND (?P<high>:\w+))"
     r"|(?P<function>attribute_not_exists|attribute_exists|begins_with)\((?P<fa>\w+)(?:, (?P<fv>:\w+))?\)"
-    r"|(?P<in>(?P<ia>\w+) IN \((?P<iv>:\w+(?:, :\w+)*)\))"
+    r"|(?P<in>(?P<ia>\w+) IN \((?P<iv>:\w+(?:, ?:\w+)*)\))"
     r"|(?P<a>\w+) (?P<op><=|>=|=|<|>) (?P<v>:\w+)"
 )
 _OF_ACTIONS = {
@@ -305,7 +305,7 @@ def _holds(term: re.Match[str], values: Item, item: Item) -> bool:
     if term["between"]:
         return _text(values[term["low"]]) <= _text(item[term["ba"]]) <= _text(values[term["high"]])
     if term["in"]:
-        allowed = [values[name] for name in term["iv"].split(", ")]
+        allowed = [values[name.strip()] for name in term["iv"].split(",")]
         assert len(allowed) <= 100
         return item.get(term["ia"]) in allowed
     if term["a"] not in item:

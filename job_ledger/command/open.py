@@ -1,22 +1,29 @@
 """`jobledger open`: the API's pages in a browser, through a signing proxy."""
 
 import threading
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import click
 
 from job_ledger.answers import JOB
 from job_ledger.command.ids import find_job
-from job_ledger.command.options import connection_options, ledger
+from job_ledger.command.options import (
+    connection_options,
+    ledger,
+    set_filters,
+    source_options,
+)
 
 PAGES = ("board", "docs")
 
 
 @click.command(name="open")
 @click.argument("page", metavar="[board|docs|ID]", default="board")
+@source_options
 @connection_options
 @click.pass_context
-def open_page(ctx: click.Context, /, page: str) -> None:
+def open_page(ctx: click.Context, /, page: str, **source: Any) -> None:
     """Open the board, its page of a job, or the API's documentation in a browser, until Ctrl-C.
 
     A browser cannot sign requests. A proxy on this machine does, with your credentials, for the browser's
@@ -32,8 +39,13 @@ def open_page(ctx: click.Context, /, page: str) -> None:
 
     with ledger(ctx) as client, client.proxy() as proxy:
         if page not in PAGES:
-            job_id = find_job(client, page)[JOB]["JobId"]
-            page = f"board/jobs/{quote(job_id, safe='')}"
+            filters = set_filters(**source)
+            del filters["family"]
+            job = find_job(client, page, filters)[JOB]
+            # Another source can have a job of this id.
+            page = f"board/jobs/{quote(job['JobId'], safe='')}"
+            if "Account" in job:
+                page += f"?{urlencode({'Account': job['Account'], 'Region': job['Region']})}"
         # A browser in the terminal returns only at its end, so another thread serves it.
         serving = threading.Thread(target=proxy.serve_forever, daemon=True)
         serving.start()

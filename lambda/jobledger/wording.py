@@ -4,7 +4,7 @@ They are for people, and hold text of jobs: each of them is one printable line.
 """
 
 import shlex
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 COLUMNS = 78
 MAX_SUBJECT = 99
@@ -40,29 +40,41 @@ def printable(foreign: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in foreign)
 
 
-def board_page(api_url: str | None, job_id: str, source: str | None = None) -> str | None:
-    """Return the address of the board's page of a job; None when the API's is unknown.
+# Two sources can have jobs with one id. In the following, `source` is that of a job of a ledger with several.
 
-    `source` says which of the jobs with this id is meant, in a ledger of several sources.
-    """
-    path = quote(job_id, safe="", errors="replace")
-    return f"{api_url}/board/jobs/{path}{source_query(source)}" if api_url else None
+
+def board_page(api_url: str | None, job_id: str, source: str | None = None) -> str | None:
+    """Return the address of the board's page of a job; None when the API's is unknown."""
+    return f"{api_url}/board/jobs/{_quoted(job_id)}{source_query(source)}" if api_url else None
 
 
 def source_query(source: str | None) -> str:
-    """Return the query of a URL that selects a source; empty without one."""
-    if source is None:
-        return ""
-    account, _, region = source.partition("/")
-    return f"?{urlencode({'Account': account, 'Region': region}, errors='replace')}"
+    """Return the query of an address that selects a job's source."""
+    account, _, region = (source or "").partition("/")
+    # The account and region of an event can be any text.
+    return f"?Account={_quoted(account)}&Region={_quoted(region)}" if source else ""
 
 
-def open_page(job_id: str) -> str:
+def _quoted(foreign: str) -> str:
+    return quote(foreign, safe="", errors="replace")
+
+
+def job_arguments(job_id: str, source: str | None = None) -> str:
+    """Return the arguments of `jobledger job` or `jobledger open` for a job, as a shell reads them."""
+    account, _, region = (source or "").partition("/")
+    options = (
+        f"--account {shlex.quote(account)} --job-region {shlex.quote(region)} " if source else ""
+    )
+    # An id can start with a dash, which a command would take for an option.
+    return f"{options}{'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
+
+
+def open_page(job_id: str, source: str | None = None) -> str:
     """Return the command that opens a job's page in a browser."""
     # A control character could run a command when the line is pasted into a terminal.
     if not job_id.isprintable():
         return "jobledger open"
-    return f"jobledger open {'-- ' if job_id.startswith('-') else ''}{shlex.quote(job_id)}"
+    return f"jobledger open {job_arguments(job_id, source)}"
 
 
 def signed_request(region: str, url: str) -> str:

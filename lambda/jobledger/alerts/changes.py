@@ -5,6 +5,10 @@ from typing import Any
 
 import msgspec
 
+from jobledger.wording import printable
+
+_LONGEST = 256
+
 
 class Change(msgspec.Struct, frozen=True, rename="pascal"):
     """The members of an event's `detail` that the text needs, and the complete `detail`."""
@@ -36,6 +40,10 @@ class Place(msgspec.Struct, frozen=True):
     api_url: str | None
     shared: bool = False
 
+    def shown_source(self, change: Change) -> str | None:
+        """Return the source of a change's job in a ledger that has several."""
+        return line(change.source) if self.shared else None
+
 
 def parse_event(body: str) -> Change | None:
     """Return the change in an event of EventBridge; None when the event cannot be parsed."""
@@ -46,3 +54,8 @@ def parse_event(body: str) -> Change | None:
         return msgspec.convert({**detail, "detail": detail}, Change)
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def line(foreign: str) -> str:
+    """Return a text of an event as one line, cut to the length of the longest job name."""
+    return printable(foreign)[:_LONGEST]

@@ -4,7 +4,6 @@ docs/events.md shows one.
 """
 
 import json
-import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from jobledger.alerts.changes import Change, Place
+from jobledger.alerts.changes import Change, Place, line
 from jobledger.ledger.job_facts import duration_of
 from jobledger.ledger.output import Output
 from jobledger.sns import MAX_BYTES, Notification
@@ -21,6 +20,7 @@ from jobledger.wording import (
     COLUMNS,
     MAX_SUBJECT,
     board_page,
+    job_arguments,
     open_page,
     printable,
     signed_request,
@@ -32,7 +32,6 @@ from jobledger.wording import (
 VERSION = "1"
 KIND = "Alert"
 _MOST_LISTED = 10
-_LONGEST = 256
 # All other statuses follow in alphabetical order.
 _MOST_URGENT = ("FAILED", "PARTIAL_SUCCESS", "STOPPED")
 _SHORT_LABELS = {"PARTIAL_SUCCESS": "partial"}
@@ -132,8 +131,8 @@ def _entry(
     number: int, change: Change, place: Place, outputs: Mapping[str, Output]
 ) -> dict[str, Any]:
     """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
-    source = change.source if place.shared else None
-    page = board_page(place.api_url, change.job_id, source) if number < _MOST_LISTED else None
+    linked = number < _MOST_LISTED
+    page = board_page(place.api_url, change.job_id, place.shown_source(change)) if linked else None
     output = outputs.get(change.event_id)
     processed = {"Processed": output.facts()} if output else {}
     return dict(change.detail) | processed | ({"Board": page} if page else {})
@@ -144,7 +143,7 @@ def _unique(values: Iterator[str]) -> tuple[str, ...]:
 
 
 def _all(values: Iterator[str]) -> tuple[str, ...]:
-    return tuple(sorted({_line(value) for value in values}))
+    return tuple(sorted({line(value) for value in values}))
 
 
 def _subject(changes: Sequence[Change]) -> str:
@@ -225,24 +224,15 @@ def _section(
     found = [change for change in changes if change.job_status == status]
     yield f"{status_label(status).upper()}: {len(found):,}"
     for change in found[:_MOST_LISTED]:
-        yield f"- {_line(change.family)} {_line(change.job_id)}{_ended(change, now)}"
+        yield f"- {line(change.family)} {line(change.job_id)}{_ended(change, now)}"
         if place.shared:
-            yield f"  in {_line(change.source)}"
+            yield f"  in {line(change.source)}"
         if change.job_name:
-            yield f"  name: {_line(change.job_name)}"
+            yield f"  name: {line(change.job_name)}"
         if (output := outputs.get(change.event_id)) and output.notable:
             yield from textwrap.wrap(f"  {output.text}", COLUMNS, subsequent_indent="    ")
     if len(found) > _MOST_LISTED:
         yield f"- and {len(found) - _MOST_LISTED:,} more"
-
-
-def _line(foreign: str) -> str:
-    """Return a text of an event as one line, cut to the length of the longest job name."""
-    return printable(foreign)[:_LONGEST]
-
-
-def _word(foreign: str) -> str:
-    return shlex.quote(_line(foreign))
 
 
 def _ended(change: Change, now: str) -> str:
@@ -264,14 +254,10 @@ def _next_steps(changes: Sequence[Change], place: Place) -> list[str]:
 
 def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     """Return commands for the first job: in a shell, in a browser, and over HTTPS."""
-    first, of_source, source = changes[0], "", None
-    job_id = _line(first.job_id)
-    if place.shared:
-        source = first.source
-        of_source = f" --account {_word(first.account)} --job-region {_word(first.region)}"
+    job_id, source = line(changes[0].job_id), place.shown_source(changes[0])
     url = f"{place.api_url or '$API_URL'}/jobs/{job_id}{source_query(source)}"
     return [
-        f"jobledger job {job_id}{of_source}",
-        open_page(job_id),
+        f"jobledger job {job_arguments(job_id, source)}",
+        open_page(job_id, source),
         signed_request(place.region, url),
     ]

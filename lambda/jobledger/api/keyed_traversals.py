@@ -80,8 +80,8 @@ def _settled(states: States, sources: Iterable[str], family: Family, now: str) -
     No write is pending that began two minutes ago, so that a source that is not synced any more does not hide the jobs of
     the others. The newest time is by the syncs' clocks: the caller's can be wrong.
     """
-    found = [state for source in sources if (state := states.of(source, family)).version]
-    if not found:
+    found = [states.of(source, family) for source in sources]
+    if not any(state.version for state in found):
         return now
     closed = rfc3339(parse(now) - SETTLING)
     times = [state.settled_at or closed for state in found]

@@ -7,6 +7,7 @@ import msgspec
 from jobledger.digest_answers import together
 from jobledger.errors import DigestNotFound
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Row
 from jobledger.sources import series_key
 
@@ -42,8 +43,8 @@ def read_last_digest(ledger: Ledger) -> dict[str, Any]:
 def _by_source(ledger: Ledger) -> dict[str, _Sent]:
     keys = {series_key(ledger.scope, source): source for source in ledger.sources}
     rows = ledger.table.batch_get([{"PK": "digest", "SK": key} for key in keys])
-    found = {keys[str(row["SK"])]: last for row in rows if (last := _last(row))}
-    return {source: found[source] for source in ledger.sources if source in found}
+    found = dict(readable(rows, lambda row: (keys[str(row["SK"])], _last(row))))
+    return {source: last for source in ledger.sources if (last := found.get(source))}
 
 
 def _last(row: Row | None) -> _Sent | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from jobledger.api.links import query_string
 from jobledger.api.parameters import DEFAULT_MAX_RESULTS
-from jobledger.ledger.as_of import by_source, oldest, recent_as_of, refreshed
+from jobledger.ledger.as_of import as_of, by_source, oldest, recent_as_of, refreshed
 from jobledger.ledger.cursor import seal, unseal
 from jobledger.ledger.job_query import JobQuery, job_query
 from jobledger.ledger.ledger import Ledger
@@ -89,6 +89,9 @@ def _synced(
 ) -> tuple[str | None, bool]:
     """Return AsOf after a sync, and whether it could not reach the service."""
     times, stale = by_source(ledger, query.families, query.sources), False
+    if not times:
+        # Removed sources are not synced.
+        return oldest(as_of(ledger, query.sources), query.families), True
     if sync is not None:
         times, stale = refreshed(times, sync, now, is_shared=ledger.is_shared)
     return oldest(times, times), stale

@@ -10,6 +10,7 @@ from jobledger.jobs import s3_uri
 from jobledger.ledger.job_facts import duration_of
 from jobledger.ledger.output import Output, output_in
 from jobledger.service import PROPERTIES, Family, describe_command
+from jobledger.wording import job_arguments
 
 _MOST_BYTES = 16_384
 _LOCATION = {"S3Bucket", "S3Key"}
@@ -115,9 +116,9 @@ def _timeline(job: Job, history: list[dict[str, str]]) -> Iterator[str]:
 
 def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
     job_id = str(job["JobId"])
-    # An id can start with a dash, which a command would take for an option.
-    argument = f"-- {shlex.quote(job_id)}" if job_id.startswith("-") else shlex.quote(job_id)
-    yield _command("Job Ledger", f"jobledger job {argument}")
+    source = f"{job['Account']}/{region}" if "Account" in job else None
+    arguments = job_arguments(job_id, source)
+    yield _command("Job Ledger", f"jobledger job {arguments}")
     note = "AWS CLI (the service no longer has this job)" if expired else "AWS CLI"
     describe = describe_command(Family(job["Family"]))
     yield _command(
@@ -128,7 +129,7 @@ def _commands(job: Job, region: str, *, expired: bool) -> Iterator[str]:
         yield _console(job["Account"], region)
     output = output_in(job)
     if output and output.left:
-        yield _command("Files that were not processed", f"jobledger job --files {argument}")
+        yield _command("Files that were not processed", f"jobledger job --files {arguments}")
     if path := s3_uri(job.get("OutputDataConfig")):
         yield _command("Output in S3", path)
 

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from jobledger.digest.content import Digest
 from jobledger.digest.windows import Window
+from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Key, Row, Table
 from jobledger.sns import Notification
 from jobledger.times import known, seconds_between
@@ -161,9 +162,12 @@ class Rows(Protocol):
 
 
 def read_states(table: Table, sort_keys: Iterable[str]) -> dict[str, DigestState]:
-    """Return the states of the rows that exist, read consistently, by their sort keys."""
+    """Return the states of the rows that exist, read consistently, by their sort keys.
+
+    A damaged one is left out: it stops the digests of its own source only, when these load it.
+    """
     rows = table.batch_get([_key_of(sort_key) for sort_key in sort_keys])
-    return {str(row["SK"]): _state_from(row) for row in rows}
+    return dict(readable(rows, lambda row: (str(row["SK"]), _state_from(row))))
 
 
 def _key_of(sort_key: str) -> Key:

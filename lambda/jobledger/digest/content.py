@@ -112,6 +112,10 @@ class Digest(msgspec.Struct, frozen=True):
         """Return the source of a job."""
         return job.source or self.scope
 
+    def shown_source(self, job: JobFacts) -> str | None:
+        """Return the source of a job of a ledger that has several."""
+        return self.source_of(job) if self.sources or job.source else None
+
 
 class Read(msgspec.Struct, frozen=True):
     """What was read for a digest, of all sources or of one; `previous` has the changes of the window before, if known."""

@@ -35,6 +35,7 @@ _SOURCES = "Sources"
 _REMOVED: dict[bool, dict[str, bool]] = {False: {}, True: {"SourceRemoved": True}}
 
 BoardOf = Callable[[JobFacts, str | None], str | None]
+"""Returns the address of the page of a job, whose source is given if the ledger has several."""
 
 
 def machine_json(digest: Digest, room: int, board_of: BoardOf = lambda job, source: None) -> str:
@@ -65,8 +66,8 @@ def _entries(digest: Digest, name: str, board_of: BoardOf) -> Iterator[dict[str,
         return
     for number, job in enumerate(_LISTS[name](digest).jobs):
         entry = entry_of(digest, name, job)
-        source = digest.source_of(job) if digest.sources else None
-        if name in _FOR_A_PERSON and number < _LINKED and (page := board_of(job, source)):
+        linked = name in _FOR_A_PERSON and number < _LINKED
+        if linked and (page := board_of(job, digest.shown_source(job))):
             entry["Board"] = page
         yield entry
 
@@ -89,10 +90,10 @@ def _entry_of_source(part: SourcePart) -> dict[str, Any]:
 def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
     """Return one job as an entry of the list `name`, without unknown members."""
     details, output = digest.details.get(job), digest.outputs.get(job)
-    source, shared = digest.source_of(job), bool(digest.sources or job.source)
+    source = digest.shown_source(job)
     entry = {
         "JobId": job.job_id,
-        **(place_of(source) if shared else {}),
+        **(place_of(source) if source else {}),
         "Family": job.family.value,
         "JobStatus": job.status,
         "SubmitTime": job.submit_time,
@@ -103,7 +104,7 @@ def entry_of(digest: Digest, name: str, job: JobFacts) -> dict[str, Any]:
         "JobName": details and details.name,
         "Output": details and details.output,
         "Processed": output and output.facts(),
-        **_REMOVED[shared and source not in digest.configured],
+        **_REMOVED[source is not None and source not in digest.configured],
     }
     return {key: value for key, value in entry.items() if value is not None}
 

@@ -1,6 +1,6 @@
 """A digest as subject and plain text, readable on a phone in ten seconds.
 
-Lines have at most 78 columns, except the API call, which stays on one line for copying. Only numbers are
+Lines have at most 78 columns, except commands, which stay on one line for copying. Only numbers are
 aligned by spaces: in most proportional fonts, digits have equal width.
 """
 
@@ -36,7 +36,7 @@ class TextOptions(msgspec.Struct, frozen=True):
     api_url: str | None
 
     def board_of(self, job: JobFacts, source: str | None) -> str | None:
-        """Return the address of the board's page of a job of a source; None when the API's is unknown."""
+        """Return the address of the board's page of a job; None when the API's is unknown."""
         return board_page(self.api_url, job.job_id, source)
 
 
@@ -164,7 +164,8 @@ def look_closer(digest: Digest, options: TextOptions) -> tuple[str, ...]:
         first = parse(min(filter(None, submitted))) - timedelta(seconds=1)
         parameters.append(("SubmitTimeAfter", f"{rfc3339(first)[:19]}Z"))
     url = f"{options.api_url or '$API_URL'}/jobs?{urlencode(parameters, safe=':')}"
-    return open_page(troubled[0].job_id), signed_request(_region_of_ledger(digest), url)
+    first_page = open_page(troubled[0].job_id, digest.shown_source(troubled[0]))
+    return first_page, signed_request(_region_of_ledger(digest), url)
 
 
 def _closer_look(digest: Digest, options: TextOptions) -> list[str]:

@@ -95,7 +95,8 @@ def _seal_of(body: bytes, query: JobQuery, key: str) -> bytes:
 def canonical(query: JobQuery) -> bytes:
     """Return the bytes that identify a query: what tokens and idempotency keys are bound to."""
     named = asdict(query)
-    for name in ("active", "sources"):
+    del named["sources"]  # the filters say what a caller asked for; what they select can change
+    for name in ("active", "accounts", "regions"):
         if not named[name]:
             del named[name]  # tokens that were issued before this filter existed stay valid
     return json.dumps(named, sort_keys=True).encode()

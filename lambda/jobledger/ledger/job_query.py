@@ -40,6 +40,7 @@ class JobQuery(msgspec.Struct, frozen=True):
 
     Bounds are exclusive and in the format of `times.rfc3339`: `after` < SubmitTime < `before`. `active`: only jobs
     that have not ended and that the service still knows. `sources` are those whose jobs are listed, sorted; empty for all.
+    `accounts` and `regions` are the filters that select them: a source that is added later does not change these.
     """
 
     families: tuple[Family, ...] = (Family.SNOMEDCT,)
@@ -51,6 +52,8 @@ class JobQuery(msgspec.Struct, frozen=True):
     order: Order = "descending"
     active: bool = False
     sources: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
 
     @property
     def descending(self) -> bool:
@@ -107,6 +110,8 @@ def job_query(
         order=values.get("Order", "ascending" if oldest_first else "descending"),
         active=values.get("Active", False),
         sources=asked_sources(values, sources),
+        accounts=tuple(sorted({*values.get("Account", ())})),
+        regions=tuple(sorted({*values.get("Region", ())})),
     )
 
 

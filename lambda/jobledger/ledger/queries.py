@@ -123,14 +123,14 @@ def _alternatives(
         return [asked]
     if not query.sources:
         return [asked]
-    # An expression has 4 KB at most, and a traversal has each of these twice.
+    # An expression has 4 KB at most, and a traversal has each of these twice: that is room for 350, with removed ones.
     members = [source for source in query.sources if source != ledger.scope]
-    of_members = {f":m{n}": f"{member}/{part.family}" for n, member in enumerate(members)}
+    of_members = {f":{n:x}": f"{member}/{part.family}" for n, member in enumerate(members)}
     values.update(of_members)
     places = list(of_members)
     found = [["attribute_not_exists(SourceKey)"]] if ledger.scope in query.sources else []
     found += [
-        [f"SourceKey IN ({', '.join(places[first : first + _MOST_IN])})"]
+        [f"SourceKey IN ({','.join(places[first : first + _MOST_IN])})"]
         for first in range(0, len(places), _MOST_IN)
     ]
     return [[*asked, *source] for source in found]

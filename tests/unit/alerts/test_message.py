@@ -104,10 +104,12 @@ def test_an_alert_is_as_it_was_approved(name, details, place):
     document = json.loads(message.bodies["default"])
     listed = document.pop("Changes")
     linked = 10 if place.api_url else 0
-    query = "?Account={Account}&Region={Region}" if place.shared else ""
+    sources = [
+        f"?Account={d['Account']}&Region={d['Region']}" if place.shared else "" for d in details
+    ]
     pages = [
-        {"Board": f"{place.api_url}/board/jobs/{each['JobId']}{query.format(**each)}"}
-        for each in details[:linked]
+        {"Board": f"{place.api_url}/board/jobs/{each['JobId']}{source}"}
+        for each, source in zip(details[:linked], sources, strict=False)
     ]
     pages += [{}] * (len(details) - len(pages))
     assert listed == [each | page for each, page in zip(details, pages, strict=True)]

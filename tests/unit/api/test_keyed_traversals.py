@@ -249,7 +249,9 @@ SOURCES = (SCOPE, "222233334444/us-east-1", "333344445555/eu-west-1")
         *(((0, 0, 0), 0), ((5, 60, 90), 90), ((5, 60, 3_600), 120), ((5, 3_600, None), 120)),
         *(((600, 900, 3_600), 600), ((3_600, 3_600, 3_600), 3_600), ((None, None, None), 0)),
         # A clock of the caller's that is ahead of those of the syncs.
-        *(((300, 310, 3_600), 300), ((30, None, None), 30)),
+        ((300, 310, 3_600), 300),
+        # The first jobs of a source are added before it has a state.
+        *(((30, None, None), 120), ((0, 0, None), 120)),
     ],
 )
 def test_a_traversal_over_sources_begins_when_no_job_of_any_can_be_added_any_more(ages, settled):

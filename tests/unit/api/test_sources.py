@@ -25,6 +25,7 @@ OTHER, EUROPE, REMOVED = (
     "222233334444/eu-west-1",
     "333344445555/eu-west-1",
 )
+ADDED = "222233334444/us-west-2"
 SOURCES = (SCOPE, OTHER, EUROPE)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
 SAME = f"{1:032x}"
@@ -120,10 +121,28 @@ def test_a_token_belongs_to_the_sources_that_were_asked_for(api):
     assert api.get(NextToken=token, Account="222233334444").status == 200
     for other in ({}, {"Region": "us-east-1"}):
         assert api.get(NextToken=token, **other).status == 400
-    token = api.get(MaxResults=1).json["NextToken"]
-    # All of them is no filter.
-    regions = {"Region": ["us-east-1", "eu-west-1"]}
-    assert sources_of(api.get(NextToken=token, **regions).jobs) == [EUROPE, OTHER, SCOPE]
+
+
+@pytest.mark.parametrize(
+    "query,listed",
+    [
+        ({}, [EUROPE, OTHER, SCOPE]),
+        ({"Region": ["us-east-1", "eu-west-1", "us-east-1"]}, [EUROPE, OTHER, SCOPE]),
+        ({"Account": "222233334444"}, [OTHER]),
+    ],
+    ids=str,
+)
+def test_a_traversal_goes_on_while_a_source_is_added_without_the_jobs_of_it(api, query, listed):
+    """Whether it has a token or a key, and whether the source is one that its filters select."""
+    key, asked = {"Idempotency-Key": "walk"}, {"MaxResults": 1, **query}
+    first = api.call("/jobs", asked, headers=key)
+    api.now += 6 * SECOND
+    api.ledger = Ledger(api.ledger.table, SCOPE, api.its_time, (*SOURCES, ADDED))
+    api.fill(full_job(2, JobId="added"), source=ADDED)
+    token = first.json["NextToken"]
+    assert sources_of(api.get(NextToken=token, **query).jobs) == listed
+    assert api.call("/jobs", asked, headers=key).jobs == first.jobs
+    assert (ADDED in sources_of(api.get(**query).jobs)) is ("Region" not in query)
 
 
 def test_a_job_is_found_wherever_it_is_and_of_equal_ids_the_source_chooses(api):
@@ -184,9 +203,9 @@ def test_a_consistent_read_syncs_the_sources_asked_for_and_is_stale_when_one_is(
         assert payload == expected
         assert answer.get("Stale", False) is stale
         assert answer["AsOf"] == rfc3339(NOW if stale else api.now)
-    # A removed source is not synced, and its jobs are listed.
+    # A removed source is not synced: its jobs are listed as they were last seen.
     answer = api.get(ConsistentRead="true", Account="333344445555").json
-    assert (api.asked, answer.get("Stale")) == ([], None)
+    assert (api.asked, answer["Stale"], answer["AsOf"]) == ([], True, rfc3339(NOW))
 
 
 def test_the_oldest_active_job_of_a_summary_has_its_source(api):

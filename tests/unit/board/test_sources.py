@@ -136,6 +136,7 @@ def test_the_page_of_a_job_is_that_of_its_source_with_the_console_of_its_region(
         region = facts["Region"]
         assert [region] == asked["Region"]
         assert f"--region {region}" in page.text
+        assert f"jobledger job --account {facts['Account']} --job-region {region} " in page.text
         console = next(a for a in page.all("a") if "console" in a.attributes["href"])
         assert urlsplit(console.attributes["href"]).hostname == f"{region}.console.aws.amazon.com"
         regions.add(region)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,7 @@ from testing.builders import full_job
 from testing.scripted_server import Received, Scripted, ScriptedServer, answering, document, problem
 from testing.served_api import served_api
 from tests.unit.board.test_sources import record, share
-from tests.unit.client.commands import on_terminal, run
+from tests.unit.client.commands import next_line, on_terminal, run, start
 from tests.unit.client.paged import LIST, described, page
 
 OWN, OTHER, THIRD = "111122223333", "444455556666", "777788889999"
@@ -221,6 +222,17 @@ def test_a_removed_source_is_marked_and_a_job_has_its_source():
         assert f"{OWN}/{US} (removed)" in run(server.url, "jobs").stdout
         shown = run(server.url, "job", f"{5:08x}").stdout
         assert re.search(rf"Account +{OWN}\nRegion +{US}\nSourceRemoved +true\n", shown)
+
+
+def test_of_equal_ids_the_browser_shows_the_job_of_the_source_that_was_asked_for():
+    same = [job(7), job(7, OTHER), job(7, OWN, EU)]
+    with answering(Api(same)) as server:
+        asked = ("--account", OWN, "--job-region", EU)
+        with start(server.url, "open", *asked, same[0]["JobId"], BROWSER="true") as process:
+            address = next_line(process).strip()
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        assert address.endswith(f"/board/jobs/{same[0]['JobId']}?Account={OWN}&Region={EU}")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])

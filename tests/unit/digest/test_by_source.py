@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from jobledger.api.last_digest import read_last_digest
 from jobledger.errors import PublishRefused
+from jobledger.ledger.table import Put
 from jobledger.service import TERMINAL, Family, JobStatus
 from testing.digests import (
     NOW,
@@ -162,6 +164,21 @@ def test_what_is_refused_for_one_source_stops_no_other_and_comes_with_the_next_r
         windows = [digest["Window"] for digest in digests]
         assert all(a["End"] == b["Start"] for a, b in pairwise(windows))
     assert found[EAST][1]["Window"]["End"] == found[WEST][2]["Window"]["End"]
+
+
+@pytest.mark.parametrize("damage", [{"Digest": "{"}, {"Digest": '{"Version":"1"}'}, {}])
+def test_a_damaged_state_of_one_source_stops_no_other(world, damage):
+    world.run()
+    row = {"PK": "digest", "SK": f"{SCOPE}#{WEST}", "Version": 9, **damage}
+    world.ledger.table.put(Put(row))
+    world.forward(hours=24)
+    with pytest.raises((ValueError, KeyError)):
+        world.run()
+    assert {source: len(found) for source, found in by_source(world).items()} == {
+        SCOPE: 2, EAST: 2, WEST: 1,
+    }  # fmt: skip
+    shown = read_last_digest(world.ledger)["Digests"]
+    assert [f"{each['Account']}/{each['Region']}" for each in shown] == [SCOPE, EAST]
 
 
 def test_a_killed_run_is_completed_by_the_next_one():

@@ -201,7 +201,8 @@ def test_a_text_of_a_hundred_troubled_sources_stays_readable_and_counts_what_it_
     notification = render_messages(digest, ZURICH).digest
     lines = notification.bodies["email"].splitlines()
     assert len(lines) < 120
-    assert all(line.startswith("awscurl ") for line in lines if len(line) > COLUMNS)
+    commands = ("awscurl ", "jobledger open --account ")
+    assert all(line.startswith(commands) for line in lines if len(line) > COLUMNS)
     assert "000000000004/ap-southeast-2, and 96 more; their" in " ".join(lines)
 
 

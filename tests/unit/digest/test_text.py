@@ -82,8 +82,9 @@ def test_the_documentation_shows_every_typical_digest_in_lines_of_78_columns(nam
     shown = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
     assert shown in (ROOT / "docs" / "digests.md").read_text(encoding="utf-8")
     lines = shown.splitlines()[1:]
-    # But the one to copy.
-    assert all(line.startswith("awscurl ") for line in lines if len(line) > COLUMNS)
+    # But those to copy.
+    commands = ("awscurl ", "jobledger open --account ")
+    assert all(line.startswith(commands) for line in lines if len(line) > COLUMNS)
     assert not any(line != line.rstrip() for line in lines)
 
 

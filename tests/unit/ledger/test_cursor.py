@@ -25,7 +25,8 @@ OTHER_QUERIES = [
         *({"name": "nightly-"}, {"name": None}, {"name": None, "name_prefix": "nightly"}),
         *({"name_prefix": "nightly"}, {"statuses": ()}, {"statuses": ("FAILED", "STOPPED")}),
         *({"after": "2026-11-01T00:00:00.000Z"}, {"before": "2026-11-01T00:00:00.000Z"}),
-        *({"order": "ascending"}, {"sources": ("222233334444/us-east-1",)}),
+        *({"order": "ascending"}, {"accounts": ("222233334444",)}),
+        *({"regions": ("us-east-1",)},),
     )
 ]
 

@@ -14,11 +14,14 @@ from jobledger.ledger.cursor import Position
 from jobledger.ledger.job_query import JobQuery
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.pages import PREFIX_ROWS, read_page
+from jobledger.ledger.queries import parameters_of, partition_queries
+from jobledger.ledger.table import Table
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from testing.builders import MILLISECOND, NOW, SCOPE, SECOND, MemoryLedger, a_job, matches
 from testing.bulk import fill
 from testing.full import in_full
+from testing.memory_dynamodb import MemoryDynamoDB
 
 TRAVERSALS = in_full(1_000, 10_000)
 BATCHES = 25
@@ -269,3 +272,15 @@ def test_a_page_of_some_members_is_a_query_for_each_and_one_of_many_reads_on(
         assert account.database.rows_read <= min(size * rows + 100, PREFIX_ROWS + 1_000)
         assert page.jobs
         assert page.position
+
+
+def test_a_page_of_350_sources_stays_below_the_four_kilobytes_of_an_expression():
+    """Configured and removed ones; the values of an expression have a limit of their own, which is far."""
+    members = tuple(f"{number:012}/ap-southeast-2" for number in range(349))
+    ledger = Ledger(Table(MemoryDynamoDB(), "ledger"), SCOPE, lambda: NOW, (SCOPE, *members[:199]))
+    query = JobQuery(name_prefix="nightly", sources=(SCOPE, *members))
+    (part,) = partition_queries(ledger, query)
+    parameters = parameters_of(ledger, query, part, None, rfc3339(NOW), rfc3339(NOW))
+    assert len(parameters["FilterExpression"]) < 4_096
+    taken = {value["S"] for value in parameters["ExpressionAttributeValues"].values()}
+    assert {f"{member}/SNOMEDCT" for member in members} < taken
