@@ -35,7 +35,7 @@ from bench.reads import Cost, answer_from_tables, costs
 from bench.source_ledgers import NAMES, SourcesLedger, sources_of
 
 SIZES = (10, 100, 500)
-_REPEATS = 40
+_REPEATS = 20
 _READS_GOAL, _TIME_GOAL, _OTHERS_GOAL = 1.1, 1.2, 3.0
 
 Query = Mapping[str, str]

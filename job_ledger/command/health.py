@@ -56,12 +56,14 @@ def _print_table(healthy: bool, answer: dict[str, Any]) -> None:
     for family, state in answer["Families"].items():
         out.print(Text(_line(family, state)))
     sources = answer.get("Sources", ())
-    bad = [source for source in sources if not source["Healthy"]]
     if sources:
-        well = len(sources) - len(bad)
-        out.print(Text(f"\n{well:,} of {len(sources):,} sources are recent enough", "bold"))
-    for source in bad:
-        out.print(Text(source_text(source), "red"))
+        recent = sum(source["Healthy"] for source in sources)
+        out.print(Text(f"\n{recent:,} of {len(sources):,} sources are recent enough", "bold"))
+    for source in sources:
+        errors = [state.get("LastError") for state in source["Families"].values()]
+        if source["Healthy"] and not any(errors):
+            continue
+        out.print(Text(source_text(source), "yellow" if source["Healthy"] else "red"))
         for family, state in source["Families"].items():
             out.print(Text(_line(family, state)))
 

@@ -46,7 +46,7 @@ def freshness(deployment: Deployment) -> Finding:
     largest = sorted(groups.items(), key=lambda group: -len(group[1]))
     told = (f"{name}{_cause(deployment, name)}: {_shortened(sources)}" for name, sources in largest)
     denied = any(name in groups for name in _DENIED)
-    deploy = f"cdk deploy {_role(deployment)} -c hub={deployment.account}   (in these accounts)"
+    deploy = f"cdk deploy {_role(deployment)} -c hub={deployment.account}   (there)"
     return problem(f"{text}. {'; '.join(told)}.", deploy if denied else _ERRORS)
 
 
@@ -112,18 +112,31 @@ def roles(deployment: Deployment) -> Finding:
 
 def _assumable(deployment: Deployment, arns: list[str]) -> Iterator[str]:
     """Yield the roles that the sync's own role may assume, as IAM simulates it."""
-    role = deployment.one("AWS::IAM::Role", "SyncFunctionRole")
+    decisions: dict[str, str] = {}
     for first in range(0, len(arns), _ROLES_A_CALL):
-        answer = deployment.call(
-            "iam",
-            "SimulatePrincipalPolicy",
-            PolicySourceArn=_arn(deployment, deployment.account, role),
-            ActionNames=["sts:AssumeRole"],
-            ResourceArns=arns[first : first + _ROLES_A_CALL],
-        )
-        for result in answer["EvaluationResults"]:
-            if result["EvalDecision"] == "allowed":
-                yield result.get("EvalResourceName", "")
+        decisions |= _simulated(deployment, arns[first : first + _ROLES_A_CALL])
+    for arn in arns:
+        # The local AWS answers for the first one alone.
+        found = decisions if arn in decisions else _simulated(deployment, [arn])
+        if found.get(arn) == "allowed":
+            yield arn
+
+
+def _simulated(deployment: Deployment, arns: list[str]) -> dict[str, str]:
+    role = deployment.one("AWS::IAM::Role", "SyncFunctionRole")
+    results = deployment.call(
+        "iam",
+        "SimulatePrincipalPolicy",
+        PolicySourceArn=_arn(deployment, deployment.account, role),
+        ActionNames=["sts:AssumeRole"],
+        ResourceArns=arns,
+    )["EvaluationResults"]
+    found = {result.get("EvalResourceName", ""): result["EvalDecision"] for result in results}
+    for result in results:
+        # They are more exact than the one decision for all.
+        for one in result.get("ResourceSpecificResults", ()):
+            found[one["EvalResourceName"]] = one["EvalResourceDecision"]
+    return found
 
 
 def _accounts(deployment: Deployment) -> set[str]:

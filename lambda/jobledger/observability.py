@@ -12,6 +12,7 @@ handler's has `ColdStart` and `Service`, which Powertools adds.
 import functools
 import os
 import re
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ CORRELATION_ID = "CorrelationId"
 
 Lambda's client context cannot carry it: asynchronous invocations and the local AWS have none.
 """
+# Threads print metrics, text and end of line apart: two lines would become one, which CloudWatch does not read.
+_ONE_LINE = threading.Lock()
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
@@ -233,4 +236,5 @@ def _write(values: Mapping[Metric, float | Sequence[float]], family: str | None)
             line.add_metadata("Family", family)
         for one in value if isinstance(value, Sequence) else (value,):
             line.add_metric(metric.name, metric.unit, one)
-    line.flush_metrics()
+    with _ONE_LINE:
+        line.flush_metrics()

@@ -17,7 +17,8 @@ SHARES = {
 }
 ENDINGS = {"COMPLETED": 900, "PARTIAL_SUCCESS": 45, "FAILED": 40, "STOPPED": 15}
 ACTIVE_EACH = 4  # of the ten that a family may have
-OTHERS_JOBS, TWINS = 100, 3  # of a source; of a family
+ONLY_JOBS = 2_500
+OWN_JOBS, OTHERS_JOBS, TWINS = 500, 100, 3  # of a source; those in all sources, of a family
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ComprehendMedicalBatchProcessingRole"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -56,7 +57,7 @@ ODD_NAMES = (
 
 
 def sample_jobs(
-    now: float, count: int = 2_500, days: float = 120, seed: int = 1
+    now: float, count: int = ONLY_JOBS, days: float = 120, seed: int = 1
 ) -> dict[Family, list[Properties]]:
     """Return jobs of the `days` before `now`. Equal arguments give equal jobs."""
     rng = random.Random(seed)
@@ -75,11 +76,11 @@ def sample_jobs(
 
 
 def sample_sources(now: float, sources: Sequence[str]) -> dict[str, dict[Family, list[Properties]]]:
-    """Return the jobs of each source; the first is the own one, and has those of a stand-in without sources.
+    """Return the jobs of each source. The first is the own one, which has more when it is the only one.
 
     Some of its newest jobs are in every other source as well: of the same id and SubmitTime, with another name.
     """
-    own = sample_jobs(now)
+    own = sample_jobs(now, OWN_JOBS if sources[1:] else ONLY_JOBS)
     jobs = {sources[0]: own}
     for number, source in enumerate(sources[1:], 2):
         jobs[source] = sample_jobs(now, OTHERS_JOBS, seed=number)

@@ -11,8 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
+from jobledger.alerts.changes import Change, Place
 from jobledger.ledger.job_facts import duration_of
 from jobledger.ledger.output import Output
 from jobledger.sns import MAX_BYTES, Notification
@@ -37,52 +36,6 @@ _LONGEST = 256
 # All other statuses follow in alphabetical order.
 _MOST_URGENT = ("FAILED", "PARTIAL_SUCCESS", "STOPPED")
 _SHORT_LABELS = {"PARTIAL_SUCCESS": "partial"}
-
-
-class Change(msgspec.Struct, frozen=True, rename="pascal"):
-    """The members of an event's `detail` that the text needs, and the complete `detail`."""
-
-    event_id: str
-    family: str
-    job_id: str
-    job_status: str
-    account: str = ""
-    region: str = ""
-    submit_time: str | None = None
-    end_time: str | None = None
-    observed_at: str = ""
-    job_name: str | None = None
-    test: bool = False
-    detail: dict[str, Any] = msgspec.field(default_factory=dict, name="detail")
-
-    @property
-    def source(self) -> str:
-        """The account and region of the job, as `account/region`."""
-        return f"{self.account}/{self.region}"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """The ledger's place; `api_url` is None when unknown. With `shared`, the jobs are of several sources."""
-
-    account: str
-    region: str
-    api_url: str | None
-    shared: bool = False
-
-    def shown_source(self, change: Change) -> str | None:
-        """Return the source of a change's job in a ledger that has several."""
-        return _line(change.source) if self.shared else None
-
-
-def parse_event(body: str) -> Change | None:
-    """Return the change in an event of EventBridge; None when the event cannot be parsed."""
-    try:
-        detail = json.loads(body)["detail"]
-        # JSON can carry a lone surrogate, which no message can.
-        json.dumps(detail, ensure_ascii=False).encode()
-        return msgspec.convert({**detail, "detail": detail}, Change)
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def listed(changes: Sequence[Change]) -> list[Change]:
@@ -180,7 +133,7 @@ def _entry(
 ) -> dict[str, Any]:
     """Return a change of the list. The first ones, which the e-mail lists too, have the address of the job's page."""
     linked = number < _MOST_LISTED
-    page = board_page(place.api_url, change.job_id, place.shown_source(change)) if linked else None
+    page = board_page(place.api_url, change.job_id, _source(change, place)) if linked else None
     output = outputs.get(change.event_id)
     processed = {"Processed": output.facts()} if output else {}
     return dict(change.detail) | processed | ({"Board": page} if page else {})
@@ -288,6 +241,11 @@ def _line(foreign: str) -> str:
     return printable(foreign)[:_LONGEST]
 
 
+def _source(change: Change, place: Place) -> str | None:
+    """Return the source of a change's job in a ledger that has several."""
+    return _line(change.source) if place.shared else None
+
+
 def _ended(change: Change, now: str) -> str:
     try:
         ago = "" if change.end_time is None else f", {_since(change.end_time, now)} ago"
@@ -307,7 +265,7 @@ def _next_steps(changes: Sequence[Change], place: Place) -> list[str]:
 
 def _closer_look(changes: Sequence[Change], place: Place) -> list[str]:
     """Return commands for the first job: in a shell, in a browser, and over HTTPS."""
-    job_id, source = _line(changes[0].job_id), place.shown_source(changes[0])
+    job_id, source = _line(changes[0].job_id), _source(changes[0], place)
     url = f"{place.api_url or '$API_URL'}/jobs/{job_id}{source_query(source)}"
     return [
         f"jobledger job {job_arguments(job_id, source)}",

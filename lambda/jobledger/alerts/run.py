@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from jobledger import metrics, settings
-from jobledger.alerts.message import Change, Place, listed, parse_event, render, render_chat
+from jobledger.alerts.changes import Change, Place, parse_event
+from jobledger.alerts.message import listed, render, render_chat
 from jobledger.errors import JobLedgerError
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output, output_of

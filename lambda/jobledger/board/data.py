@@ -23,7 +23,7 @@ from jobledger.ledger.skipping import readable
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family, JobStatus
 from jobledger.times import parse, rfc3339
-from jobledger.totals.read import Usual, active_jobs, read_active_rows, read_usual
+from jobledger.totals.read import States, Usual, active_jobs, read_active_rows, read_usual
 from jobledger.totals.rules import RECENT_DAYS
 
 DAYS = RECENT_DAYS
@@ -131,12 +131,14 @@ def read_overview(
     Raises LedgerUnavailable.
     """
     shown = JobQuery(tuple(families), before=submitted.before, sources=sources)
+    states = reader.ledger.states(within=RECENT)
     with ThreadPoolExecutor(len(TROUBLES) + 1) as pool:
         counts = pool.submit(
             read_counts,
             reader.ledger,
             replace(shown, after=submitted.after),
             _days_of(submitted),
+            states,
             reader.check_time,
         )
         troubles = {
@@ -144,15 +146,14 @@ def read_overview(
             for status in TROUBLES
         }
         return Overview(
-            active=_read_active(reader, shown, now),
+            active=_read_active(reader, shown, states, now),
             troubles={status: found.result() for status, found in troubles.items()},
             counts=counts.result(),
         )
 
 
-def _read_active(reader: BoardReader, shown: JobQuery, now: datetime) -> Active:
+def _read_active(reader: BoardReader, shown: JobQuery, states: States, now: datetime) -> Active:
     ledger = reader.ledger
-    states = ledger.states(within=RECENT)
     # A family whose first fill has just begun has no state yet.
     begun = {family: states.get(family, SyncState()) for family in shown.families}
     every = [

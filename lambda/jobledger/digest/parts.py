@@ -14,9 +14,11 @@ from jobledger.ledger.states import States
 from jobledger.service import Family
 from jobledger.totals.rules import is_stale
 from jobledger.totals.summary import few_statuses
+from jobledger.wording import printable
 
 MOST_SHOWN = 10
 """The jobs of each list, and the sources, that a person reads of."""
+_LONGEST_ERROR = 64
 
 
 class Verdict(StrEnum):
@@ -109,7 +111,7 @@ class SourceReading(msgspec.Struct, frozen=True):
             source=source,
             as_of=as_of,
             stale=not removed and is_stale(as_of, sync_minutes, now),
-            error=latest[1] if latest else None,
+            error=printable(latest[1])[:_LONGEST_ERROR] if latest else None,
             removed=removed,
             counts=few_statuses(changes.counts),
             failed=JobList.of(changes.failed),

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from jobledger.digest.content import Digest
 from jobledger.digest.job_lines import age, ended_line, running_line, section, wrapped
 from jobledger.digest.parts import MOST_SHOWN, SourcePart
-from jobledger.wording import printable
 
 # Of each list of a source. A source that is the only one has more room.
 _MOST_LISTED = 3
 _MOST_NAMED = 5
-_LONGEST_ERROR = 64
 
 
 def stale_sources(digest: Digest) -> str:
@@ -53,7 +51,7 @@ def _section(part: SourcePart, digest: Digest, most: int) -> Iterator[str]:
         when = "" if part.as_of is None else f" {age(part.as_of, digest)} ago"
         said.append(f"{since} with Comprehend Medical{when}.")
     if part.error:
-        said.append(f"The last sync failed: {printable(part.error)[:_LONGEST_ERROR]}.")
+        said.append(f"The last sync failed: {part.error}.")
     yield from wrapped(" ".join(said))
     yield from section("FAILED", part.failed, ended_line, digest, most)
     yield from section("FINISHED IN PART", part.partial_success, ended_line, digest, most)

@@ -9,6 +9,7 @@ traversal has the same jobs and the same position whenever it is read.
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from jobledger.ledger.queries import PartitionQuery, parameters_of, partition_qu
 from jobledger.ledger.rows import name_of, status_of
 from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.skipping import readable
+from jobledger.ledger.states import States
 from jobledger.ledger.table import Row, text_of
 from jobledger.service import Family
 from jobledger.times import known, parse
@@ -94,11 +96,12 @@ def read_page(
 def _in_order(read: "_Reading") -> Iterator[_Listed]:
     """Merge the jobs of the queries that answer for the families and statuses of the list."""
     query = read.query
-    parts = (
-        [_read_active(read, family) for family in query.families]
-        if query.active
-        else [_read_jobs(read, part) for part in read.parts]
-    )
+    if query.active:
+        kept = timedelta(0) if read.consistent else RECENT
+        states = read.ledger.states(consistent=read.consistent, within=kept)
+        parts = [_read_active(read, family, states) for family in query.families]
+    else:
+        parts = [_read_jobs(read, part) for part in read.parts]
     return heapq.merge(*parts, key=lambda listed: listed.place, reverse=query.descending)
 
 
@@ -216,10 +219,9 @@ def _first_limit(read: _Reading, part: PartitionQuery) -> int:
     return min(few, read.max_results)
 
 
-def _read_active(read: _Reading, family: Family) -> Iterator[_Listed]:
+def _read_active(read: _Reading, family: Family, states: States) -> Iterator[_Listed]:
     """Yield a family's active jobs in order, from the rows of those that the syncs follow, as `_read_jobs` does."""
     query, ledger = read.query, read.ledger
-    states = ledger.states(consistent=True) if read.consistent else ledger.states(within=RECENT)
     keys = sorted(
         (
             job.sort_key

@@ -172,10 +172,10 @@ def _add_counted(
     """Add the jobs of families whose counters are complete."""
     if not query.families:
         return
-    counted, edges = _divide(query)
+    counted, edges = divide(query)
     if counted is not None:
         chosen = chosen_counters(ledger, query.sources)
-        for row in chosen.rows(partial(_counter_rows, ledger, counted, by_month=by_month)):
+        for row in chosen.rows(partial(counter_rows, ledger, counted, by_month=by_month)):
             if row.family in query.families:
                 tally.add_counts(row.family, row.counts, row.period)
         check_time()
@@ -199,14 +199,14 @@ def _add_counted(
             return
 
 
-class _Days(msgspec.Struct, frozen=True):
+class Days(msgspec.Struct, frozen=True):
     """The days from one to another, inclusive; None means without limit."""
 
     first: str | None
     last: str | None
 
 
-def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
+def divide(query: JobQuery) -> tuple[Days | None, list[JobQuery]]:
     """Return the whole days of a query's time range, and queries for what remains at its ends."""
     try:
         first = query.after and str(date.fromisoformat(query.after[:10]) + _ONE_DAY)
@@ -216,15 +216,16 @@ def _divide(query: JobQuery) -> tuple[_Days | None, list[JobQuery]]:
     if first and last and first > last:
         return None, [query]
     edges = []
-    if first:
+    # Nothing is between a day's last millisecond and the next day.
+    if first and query.after != f"{(query.after or '')[:10]}T23:59:59.999Z":
         edges.append(replace(query, before=f"{first}T00:00:00.000Z"))
     if last:
         edges.append(replace(query, after=f"{last}T23:59:59.999Z"))
-    return _Days(first, last), edges
+    return Days(first, last), edges
 
 
-def _counter_rows(
-    ledger: Ledger, counted: _Days, source: str | None, *, by_month: bool
+def counter_rows(
+    ledger: Ledger, counted: Days, source: str | None, *, by_month: bool
 ) -> Iterator[CounterRow]:
     """Yield the fewest counter rows of some days: of the ledger, or of a member.
 
@@ -251,7 +252,7 @@ def _counter_rows(
     yield from months(table, scope, first_month, last_month, source=source)
 
 
-def _whole_months(counted: _Days) -> tuple[str, str]:
+def _whole_months(counted: Days) -> tuple[str, str]:
     """Return the first and the last month with every day counted; the first is later when there is none."""
     first, last = _FIRST, _LAST
     if counted.first:

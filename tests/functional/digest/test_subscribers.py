@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
+from jobledger.alerts.changes import parse_event
+from jobledger.alerts.message import render
 from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
 from jobledger.handlers import digest as function
@@ -20,6 +22,7 @@ from testing.api import Context
 from testing.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
 from testing.processes import ROOT
 from testing.typical_digests import TYPICAL
+from tests.unit.alerts.world import PLACE, event
 
 DOCS = (ROOT / "docs" / "digests.md").read_text(encoding="utf-8")
 SECONDS = 20
@@ -114,6 +117,20 @@ def test_the_filters_of_the_docs_let_through_what_they_say(topic):
     assert verdicts == expected
 
 
+def test_the_filters_of_alerts_in_the_docs_let_through_what_they_say(topic):
+    text = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    policies = re.findall(r"```json\n(\{\"(?:Accounts|JobStatuses)\": .*\})\n```", text)
+    queues = [topic.queue(RawMessageDelivery="true", FilterPolicy=policy) for policy in policies]
+    place = replace(PLACE, shared=True)
+    for account, status in (("111122223333", "FAILED"), ("444455556666", "STOPPED")):
+        found = parse_event(event(Account=account, JobStatus=status))
+        assert found
+        Notifier(topic.sns).publish(topic.arn, render([found], place, NOW))
+    received = [[json.loads(message["Body"])["Counts"] for message in each(1)] for each in queues]
+    assert received == [[{"FAILED": 1}], [{"STOPPED": 1}]]
+    assert [each(0) for each in queues] == [[], []]
+
+
 def test_a_topic_that_is_gone_refuses(topic):
     topic.sns.delete_topic(TopicArn=topic.arn)
     with pytest.raises(PublishRefused) as refused:
@@ -121,8 +138,14 @@ def test_a_topic_that_is_gone_refuses(topic):
     assert refused.value.name == "NotFound"
 
 
+BY_SOURCE = {
+    "SOURCES": "eu-central-1=111122223333;us-east-1=444455556666,777788889999",
+    "DIGEST_BY": "source",
+}
+
+
 @pytest.fixture
-def world(aws, topic, monkeypatch):
+def world(request, aws, topic, monkeypatch):
     """The function on tables and a topic of the emulator."""
     client = aws.client("dynamodb")
     remembered = f"{REMEMBERED}-{time.monotonic_ns()}"
@@ -136,6 +159,7 @@ def world(aws, topic, monkeypatch):
         "LEDGER_TABLE_NAME": aws.ledger_table(f"ledger-{time.monotonic_ns()}"),
         "IDEMPOTENCY_TABLE_NAME": remembered,
         "DIGEST_TOPIC_ARN": topic.arn,
+        **getattr(request, "param", {}),
     }
     for name, value in (ENVIRONMENT | own | {"AWS_ENDPOINT_URL": aws.endpoint}).items():
         monkeypatch.setenv(name, value)
@@ -156,6 +180,29 @@ def test_the_function_on_real_tables_publishes_once_however_often_and_at_once(to
     assert receive(0) == []
     windows.sort(key=lambda window: window["Start"])
     assert all(before["End"] == after["Start"] for before, after in pairwise(windows))
+
+
+@pytest.mark.parametrize("world", [BY_SOURCE], indirect=True)
+def test_runs_at_once_publish_each_window_of_each_source_once(topic, world):
+    policy = {"Account": ["444455556666"]}
+    all_of_them = topic.queue(RawMessageDelivery="true")
+    of_one = topic.queue(RawMessageDelivery="true", FilterPolicy=json.dumps(policy))
+    for source in world.ledger.sources:
+        world.observe("job", "FAILED", source=source)
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(2):
+            world.forward(hours=1)
+            runs = [threads.submit(world.run) for _ in range(4)]
+            answers = [run.result()["Digests"] for run in runs]
+            ids = [[digest["DigestId"] for digest in answer] for answer in answers]
+            assert all(one == ids[0] for one in ids)
+    digests = [json.loads(message["Body"]) for message in all_of_them(6)]
+    found = Counter((digest["Account"], digest["Counts"]["FAILED"]) for digest in digests)
+    accounts = ("111122223333", "444455556666", "777788889999")
+    assert found == Counter((account, number) for account in accounts for number in (0, 1))
+    assert all_of_them(0) == []
+    assert {json.loads(m["Body"])["Account"] for m in of_one(2)} == {"444455556666"}
+    assert of_one(0) == []
 
 
 def test_the_deployed_function_publishes_at_once_on_a_new_ledger(topic, world, monkeypatch):

@@ -210,6 +210,8 @@ def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo):
     [
         ("SK BETWEEN :low AND :high", {":low": "03", ":high": "06"}, ["03", "04", "05", "06"]),
         ("begins_with(SK, :s)", {":s": "1"}, ["10", "11"]),
+        ("SK <= :s", {":s": "01"}, ["00", "01"]),
+        ("SK >= :s", {":s": "10"}, ["10", "11"]),
     ],
 )
 def test_a_range_includes_both_ends_and_a_prefix_all_that_begin_with_it(

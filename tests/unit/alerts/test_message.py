@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from jobledger.alerts.message import parse_event, render, render_chat
+from jobledger.alerts.changes import parse_event
+from jobledger.alerts.message import render, render_chat
 from jobledger.sns import MAX_BYTES
 from tests.unit.alerts.world import NOW, PLACE, detail
 
@@ -103,12 +104,10 @@ def test_an_alert_is_as_it_was_approved(name, details, place):
     document = json.loads(message.bodies["default"])
     listed = document.pop("Changes")
     linked = 10 if place.api_url else 0
-    sources = [
-        f"?Account={d['Account']}&Region={d['Region']}" if place.shared else "" for d in details
-    ]
+    query = "?Account={Account}&Region={Region}" if place.shared else ""
     pages = [
-        {"Board": f"{place.api_url}/board/jobs/{each['JobId']}{source}"}
-        for each, source in zip(details[:linked], sources, strict=False)
+        {"Board": f"{place.api_url}/board/jobs/{each['JobId']}{query.format(**each)}"}
+        for each in details[:linked]
     ]
     pages += [{}] * (len(details) - len(pages))
     assert listed == [each | page for each, page in zip(details, pages, strict=True)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
 
-from jobledger.alerts.message import Place
+from jobledger.alerts.changes import Place
 from jobledger.alerts.run import Dependencies, send_alerts
 from jobledger.sns import Notifier
 from jobledger.sqs import AlertQueue

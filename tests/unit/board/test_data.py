@@ -9,6 +9,8 @@ from jobledger.board.charts import _round_up, status_bar
 from jobledger.board.data import DAYS, BoardReader, SubmitTimes, last_days, read_overview
 from jobledger.board.markup import about, span
 from jobledger.errors import TooMuchToSummarise
+from jobledger.ledger.counts import LAYOUT
+from jobledger.ledger.states import SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.rules import runs_long
@@ -132,6 +134,22 @@ def test_ten_troubles_are_listed_and_more_are_announced(api):
     assert [job.job_id for job in failed.jobs] == [f"{number:032x}" for number in range(1, 11)]
     assert ([job.job_id for job in partial.jobs], partial.more) == ([f"{500:032x}"], False)
     assert failed.more
+
+
+def test_whole_days_are_counted_without_reading_their_jobs(api):
+    for number in range(200):
+        status = ("COMPLETED", "FAILED", "NEW")[number % 3]
+        family = (Family.SNOMEDCT, Family.PHI)[number % 2]
+        api.fill(ended(7 * number, 50 * number, JobStatus=status), family=family)
+    windows = [last_days(NOW), *map(last_hours, (1, 13, 50, 24 * 45, 24 * 90))]
+    windows.append(SubmitTimes(windows[5].after, windows[3].after, windows[5].after, NOW))
+    of_rows = [counts_of(api, window) for window in windows]
+    for family in Family:
+        assert api.ledger.save_state(family, SyncState(as_of=rfc3339(NOW), counted=LAYOUT))
+    assert [counts_of(api, window) for window in windows] == of_rows
+    rows = api.database.rows_read
+    counts_of(api)
+    assert api.database.rows_read - rows < 150
 
 
 def test_too_many_jobs_are_not_counted(api, monkeypatch):

@@ -17,7 +17,7 @@ from tests.unit.board.test_sources import record, share
 from tests.unit.client.commands import next_line, on_terminal, run, start
 from tests.unit.client.paged import LIST, described, page
 
-OWN, OTHER = "111122223333", "444455556666"
+OWN, OTHER, THIRD = "111122223333", "444455556666", "777788889999"
 US, EU = "us-east-1", "eu-west-1"
 
 
@@ -258,17 +258,23 @@ def test_an_account_that_is_no_source_is_an_error_in_one_line_with_the_option():
         assert f"--account: an account of the ledger: {OWN}" in done.stderr
 
 
-def test_health_names_the_sources_that_are_too_old():
+def test_health_names_the_sources_that_are_too_old_or_fail():
     state = {"AsOf": None, "AgeSeconds": None, "LastError": {"Name": "AccessDenied", "At": "2026-11-23T08:00:00Z"}}  # fmt: skip
     well = {"AsOf": "2026-11-23T08:00:00Z", "AgeSeconds": 9, "LastError": None}
+    failed = state | {"AsOf": well["AsOf"], "AgeSeconds": 9}
     sources = [
         {"Account": account, "Region": US, "Healthy": healthy, "Families": {"PHI": family}}
-        for account, healthy, family in ((OWN, True, well), (OTHER, False, state))
+        for account, healthy, family in (
+            (OWN, True, well),
+            (OTHER, False, state),
+            (THIRD, True, failed),
+        )
     ]
     answer = {"Status": "ok", "Families": {"PHI": well}, "Sources": sources}
     with answering(lambda _: document(answer)) as server:
         shown = run(server.url, "health").stdout
-    assert "1 of 2 sources are recent enough" in shown
+    assert "2 of 3 sources are recent enough" in shown
+    assert f"{THIRD}/{US}\nPHI" in shown
     assert f"{OTHER}/{US}\nPHI" in shown
     assert "AccessDenied at 2026-11-23 08:00:00" in shown
     assert f"{OWN}/{US}" not in shown

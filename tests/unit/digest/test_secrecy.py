@@ -20,13 +20,18 @@ SENSITIVE = (
 LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
 
 
-def test_a_default_digest_contains_nothing_sensitive(capsys):
-    world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat")
+SEVERAL = {"SOURCES": "eu-central-1=111122223333;us-east-1=444455556666"}
+
+
+@pytest.mark.parametrize("setting", [{}, SEVERAL, SEVERAL | {"DIGEST_BY": "source"}])
+def test_a_default_digest_contains_nothing_sensitive(capsys, setting):
+    world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat", **setting)
+    source = world.ledger.sources[-1]
     for number, status in enumerate(("FAILED", "PARTIAL_SUCCESS", "IN_PROGRESS"), 1):
         secret: dict[str, Any] = {name: f"canary{number}{name}" for name in SENSITIVE}
         for name in ("InputDataConfig", "OutputDataConfig"):
             secret[name] = {"S3Bucket": f"canary{number}-{name}", "S3Key": "canary-key"}
-        world.observe(f"job-{number}", status, **secret)
+        world.observe(f"job-{number}", status, source=source, **secret)
     world.forward(minutes=5)
     world.run({"IdempotencyKey": "canary-idempotency"})
     out = json.dumps(world.topic.taken) + capsys.readouterr().out

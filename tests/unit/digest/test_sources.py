@@ -23,6 +23,7 @@ from testing.digests import (
     listed,
     machine,
     published,
+    sent,
 )
 from testing.typical_digests import a_part
 
@@ -122,6 +123,20 @@ def test_a_removed_source_is_not_stale_and_its_jobs_are_marked(world):
     assert (parts[WEST]["AsOf"], parts[WEST]["Verdict"]) == (None, "ATTENTION")
     assert (digest["Active"][0]["SourceRemoved"], digest["LongRunning"]) == (True, [])
     assert f"SOURCE {WEST} (no longer a source of the ledger)" in email(after)
+
+
+@pytest.mark.parametrize("by", ["ledger", "source"])
+def test_a_deployment_without_its_own_source_reports_only_the_others(by):
+    world = DigestWorld(SOURCES="us-east-1=444455556666;eu-west-1=444455556666", DIGEST_BY=by)
+    world.observe("one", "FAILED", source=EAST)
+    world.forward(minutes=5)
+    world.run()
+    digests = sent(world)
+    assert {part for digest in digests for _, part in named(digest["Sources"])} == {EAST, WEST}
+    assert {digest["Verdict"] for digest in digests} <= {"OK", "ATTENTION"}
+    assert [named(digest["Failed"]) for digest in digests if digest["Failed"]] == [[("one", EAST)]]
+    for digest in digests:
+        check_schema(digest)
 
 
 def test_jobs_of_former_sources_are_marked_when_the_setting_is_gone(world):

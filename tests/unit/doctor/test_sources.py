@@ -47,7 +47,7 @@ def hub(*sources, answers=None, status=200):
     return deployment
 
 
-def allowing(*parts, besides=""):
+def allowing(*parts, besides="", shape="a result each"):
     """IAM's simulator: roles with these parts in their ARN may be assumed, and everything else is allowed."""
 
     def answer(p):
@@ -57,6 +57,14 @@ def allowing(*parts, besides=""):
             for action in p["ActionNames"]
             for arn in asked
         ]
+        if shape == "the first alone":
+            results = results[:1]
+        if shape == "one with parts" and "ResourceArns" in p:
+            decisions = [(each["EvalResourceName"], each["EvalDecision"]) for each in results]
+            of_each = [{"EvalResourceName": n, "EvalResourceDecision": d} for n, d in decisions]
+            results = [
+                results[0] | {"EvalDecision": "implicitDeny", "ResourceSpecificResults": of_each}
+            ]
         return {"EvaluationResults": results}
 
     def decision(arn):
@@ -73,7 +81,7 @@ def allowing(*parts, besides=""):
             [source(0), source(1, failed("AccessDenied")), source(2, failed("AccessDenied", **NEVER))],
             ("1 of 3 sources are fresh. AccessDenied (the role JobLedgerMember is missing there, or has another external"
             f" id): 000000000001/{REGION}, 000000000002/{REGION}."),
-            f"cdk deploy JobLedgerMember -c hub={ACCOUNT}   (in these accounts)",
+            f"cdk deploy JobLedgerMember -c hub={ACCOUNT}   (there)",
         ),
         (
             [source(0), source(1, NEVER), source(2, STALE), source(3, failed("UnrecognizedClientException"))],
@@ -122,3 +130,13 @@ def test_what_the_deployment_lacks_for_its_sources_is_found(check, answers, mean
     finding = CHECKS[check].run(hub(source(0), source(1), source(2), answers=answers))
     assert finding.status is not Status.OK
     assert meaning in finding.meaning
+
+
+@pytest.mark.parametrize("shape", ["a result each", "the first alone", "one with parts"])
+def test_roles_are_found_in_each_shape_of_a_simulation(shape):
+    of_members = {"iam.SimulatePrincipalPolicy": allowing("Member", shape=shape)}
+    finding = CHECKS["source roles"].run(hub(source(0), source(1), source(2), answers=of_members))
+    assert finding.meaning == "The sync may assume the roles of 2 accounts, and no other."
+    of_one = {"iam.SimulatePrincipalPolicy": allowing("Member", shape=shape, besides="000000000002")}  # fmt: skip
+    finding = CHECKS["source roles"].run(hub(source(0), source(1), source(2), answers=of_one))
+    assert finding.meaning == "The sync may not assume JobLedgerMember in 000000000002."

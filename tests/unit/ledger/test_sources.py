@@ -44,6 +44,7 @@ IDS = (
     f"x~{OTHER}~",
     f"~{OTHER}#a",
     f"~~{OTHER}#a",
+    f"{'1' * 34}~{'2' * 64}",  # as a longer id is stored
 )
 
 
@@ -223,6 +224,8 @@ def test_one_source_recounts_for_all(sources, recounting):
         _, changed = world.recount(source)
         assert (changed != {}) is (source == recounting)
         assert changed or not world.database.calls
+    # The own source counts after its first fill; another has counted in it, even if it never ends.
+    assert (world.recount(as_of=None, counted=0)[1] != {}) is (recounting != SCOPE)
 
 
 def test_a_recount_gives_the_active_jobs_of_members_their_rows():
