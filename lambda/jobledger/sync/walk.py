@@ -143,6 +143,9 @@ class Sync:
         if state.without_rows:
             self._ledger.follow(self._family, self._ledger.active(self._family, state).values())
             self._state = state = self._save(with_rows)
+        if self._ledger.member and not state.version:
+            # A source is known by its states: none of its jobs is written before there is one.
+            self._state = state = self._save(lambda state: state)
         # The family has no active row only if none is found after the state was read.
         self._quiet = state.quiet
         self._active.jobs = self._ledger.active(self._family, state, consistent=True)

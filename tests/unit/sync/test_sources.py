@@ -293,6 +293,25 @@ def test_an_unexpected_error_of_one_source_is_raised_when_the_others_are_synced(
     assert [family for family, _ in function.published] == [*KEPT]
 
 
+def test_a_member_is_known_before_the_first_of_its_jobs_is_written(a_function):
+    """A run that is killed then, and the removal of the source, leave no jobs of a source that nobody knows."""
+    function = a_function(sources=(SCOPE, MEMBER), families=(Family.PHI,))
+    function.organisation.jobs[MEMBER, LIST_PHI] = [listed_job("job", 60)]
+    unknown = []
+
+    def after(operation):
+        rows = function.database.items
+        jobs = {key for key in rows if key[0].startswith(f"{SCOPE}/PHI")}
+        if jobs and ("state", f"{MEMBER}/PHI") not in rows:
+            unknown.append(operation)
+
+    function.database.after = after
+    function.invoke(Sources=[MEMBER])
+    assert unknown == []
+    alone = Ledger(function.ledger.table, SCOPE, function.clock.now)
+    assert alone.known_sources() == [SCOPE, MEMBER]
+
+
 def test_callers_share_the_sync_of_each_source(a_function):
     function = a_function()
     first = function.invoke(IfOlderThanSeconds=100)["Sources"]
