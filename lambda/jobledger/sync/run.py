@@ -14,7 +14,7 @@ from typing import Any
 
 from jobledger.inputs.payloads import read_sync_payload
 from jobledger.ledger.ledger import Ledger
-from jobledger.observability import publish_metrics
+from jobledger.observability import described, logger, publish_metrics
 from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync import report
@@ -57,7 +57,12 @@ def sync_sources(
     collected = _Collected(now)
 
     def sync_one(source: str) -> Answers:
-        return sync_source(connect(source), asked, now, partial(collected.add, source))
+        try:
+            return sync_source(connect(source), asked, now, partial(collected.add, source))
+        except Exception as error:
+            # What is raised to Lambda does not say of which source it is.
+            logger.error("sync failed", extra={**_logged(source), **described(error)})
+            raise
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
         done: Mapping[str, Future[Answers]] = {
@@ -92,8 +97,7 @@ class _Collected:
         Lines of syncs at rest would be a tenth of what a hundred sources cost.
         """
         if done.changed or done.error:
-            account, _, region = source.partition("/")
-            report.log(family, done, {"account": account, "region": region})
+            report.log(family, done, _logged(source))
         measured = report.measured(done, seconds, self._now())
         with self._lock:
             self._values[family] = report.together(self._values.get(family, {}), measured)
@@ -102,6 +106,11 @@ class _Collected:
         """Publish the metrics, once for each family."""
         for family, values in self._values.items():
             publish_metrics(values, family.value)
+
+
+def _logged(source: str) -> dict[str, str]:
+    account, _, region = source.partition("/")
+    return {"account": account, "region": region}
 
 
 def _answer(by_source: Mapping[str, Answers]) -> dict[str, Any]:

@@ -287,8 +287,10 @@ def test_an_unexpected_error_of_one_source_is_raised_when_the_others_are_synced(
         return result(sync)
 
     monkeypatch.setattr(Sync, "run", run)
-    with pytest.raises(UnexpectedError, match="KeyError"):
+    with logged_lines() as lines, pytest.raises(UnexpectedError, match="KeyError"):
         function.invoke()
+    (failed,) = [said for line in lines if (said := json.loads(line))["message"] == "sync failed"]
+    assert (failed["account"], failed["region"]) == tuple(MEMBER.split("/"))
     assert {source for source in ALL if function.as_of(source)} == {*ALL} - {MEMBER}
     assert [family for family, _ in function.published] == [*KEPT]
 
