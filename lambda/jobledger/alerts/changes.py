@@ -42,7 +42,7 @@ class Place(msgspec.Struct, frozen=True):
 
     def shown_source(self, change: Change) -> str | None:
         """Return the source of a change's job in a ledger that has several."""
-        return line(change.source) if self.shared else None
+        return line(change.source) if self.shared and change.account else None
 
 
 def parse_event(body: str) -> Change | None:
