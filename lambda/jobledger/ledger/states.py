@@ -107,8 +107,8 @@ Named = tuple[str, Family, SyncState]
 
 
 def named_state(row: Row, now: datetime) -> Named:
-    source, _, family = str(row["SK"]).rpartition("/")
-    return source, Family(family), state_from_row(row, now)
+    account, region, family = str(row["SK"]).split("/")
+    return f"{account}/{region}", Family(family), state_from_row(row, now)
 
 
 class States(dict[Family, SyncState]):

@@ -15,6 +15,7 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output
 from jobledger.ledger.shown import ShownJobs
 from jobledger.ledger.states import LastError, SyncState
+from jobledger.ledger.table import Put
 from jobledger.service import Family
 from jobledger.times import rfc3339
 from testing.api import Api, running_api
@@ -143,6 +144,15 @@ def test_a_traversal_goes_on_while_a_source_is_added_without_the_jobs_of_it(api,
     assert sources_of(api.get(NextToken=token, **query).jobs) == listed
     assert api.call("/jobs", asked, headers=key).jobs == first.jobs
     assert (ADDED in sources_of(api.get(**query).jobs)) is ("Region" not in query)
+
+
+@pytest.mark.parametrize("key", ["PHI", "odd/PHI", f"{OTHER}/odd/PHI", f"{OTHER}/PHI/odd", ""])
+def test_a_state_that_is_of_no_source_stops_no_request(api, key):
+    api.ledger.table.put(Put({"PK": "state", "SK": key or "/", "Sync": "{}", "Version": 1}))
+    for path in ("/jobs", "/summary", "/board", f"/jobs/{SAME}"):
+        assert api.get(path, Region="eu-west-1").status == 200
+    assert api.get("/health").status == 200
+    assert "333344445555" in api.get(Account="999999999999").wrong["Account"]
 
 
 def test_a_job_is_found_wherever_it_is_and_of_equal_ids_the_source_chooses(api):
