@@ -9,7 +9,7 @@ has `"Sources": {source: {"Families": ...}}` as well; its `Families` are those o
 """
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobledger import settings
 from jobledger.init_phase import finish
@@ -17,12 +17,13 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.observability import observed
 from jobledger.settings import Settings
 from jobledger.sources import in_environment
-from jobledger.sync.connections import Connections
-from jobledger.sync.credentials import Members
 from jobledger.sync.pace import Pace
 from jobledger.sync.run import Dependencies, sync_families, sync_sources
 from jobledger.sync.upstream import Upstream
 from jobledger.times import utc_now as _now
+
+if TYPE_CHECKING:
+    from jobledger.sync.connections import Connections
 
 
 @functools.cache
@@ -34,7 +35,11 @@ def _connect() -> Dependencies:
 
 
 @functools.cache
-def _connect_sources() -> tuple[Settings, Connections]:
+def _connect_sources() -> "tuple[Settings, Connections]":
+    # Without the setting, nothing of this is imported.
+    from jobledger.sync.connections import Connections
+    from jobledger.sync.credentials import Members
+
     configured = settings.load()
     ledger = Ledger.connect(configured, _now)
     return configured, Connections(ledger, Members.connect(configured.scope))

@@ -28,6 +28,7 @@ from testing.api import Context, logged_lines
 from testing.builders import NOW, SCOPE, SECOND, listed_job
 from testing.memory_dynamodb import MemoryDynamoDB
 from testing.organisation import EXTERNAL_ID, Organisation
+from testing.processes import run_python
 from testing.world import Clock
 
 OWN_ACCOUNT = SCOPE[:12]
@@ -410,3 +411,13 @@ def test_the_log_says_which_source_has_changes_or_an_error(a_function, monkeypat
         (OWN_ACCOUNT, "us-east-1", ""),
         ("444455556666", "us-east-1", "AccessDenied"),
     ]
+
+
+def test_without_the_setting_nothing_of_several_sources_is_imported():
+    program = """
+import sys
+import jobledger.handlers.sync
+late = ("connections", "credentials", "giving_up")
+print(*[name for name in late if f"jobledger.sync.{name}" in sys.modules])
+"""
+    assert run_python(program).split() == []
