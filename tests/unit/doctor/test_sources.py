@@ -95,6 +95,13 @@ def allowing(*parts, besides="", shape="a result each"):
             f" external id): {', '.join(f'{n:012}/{REGION}' for n in range(1, 6))} and 95 more."),
             "cdk deploy JobLedgerMember",
         ),
+        (
+            [source(0, failed("AccessDeniedException")), source(1, failed("ReadTimeoutError"))],
+            ("0 of 2 sources are fresh. AccessDeniedException (a service control policy or a permissions boundary denies"
+            f" it to the sync itself): {ACCOUNT}/{REGION}; ReadTimeoutError (the region does not answer):"
+            f" 000000000001/{REGION}."),
+            "docs/sources.md#what-an-error-of-a-source-looks-like",
+        ),
     ],
 )  # fmt: skip
 def test_sources_with_a_problem_are_named_by_what_is_wrong(sources, meaning, mend):
