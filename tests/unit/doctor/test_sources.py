@@ -117,6 +117,9 @@ def test_a_dead_member_is_a_problem_of_the_sources_alone_and_every_other_check_i
     found = {r.check: r.finding.meaning for r in results if r.finding.status is Status.OK}
     assert len(found) == len(ALL_CHECKS)
     assert found["sources"] == "100 of 100 sources are fresh; the oldest is 20s old."
+    own = f"{ACCOUNT}/{REGION}"
+    assert found["age of the ledger"].startswith(f"The age of the ledger of {own} is ")
+    assert found["sync errors"] == f"The last sync of each family of {own} succeeded."
     assert found["source roles"] == "The sync may assume the roles of 99 accounts, and no other."
     assert " for 100 sources for the last 30 days" in found["cost"]
 
