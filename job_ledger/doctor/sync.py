@@ -41,7 +41,9 @@ def errors(deployment: Deployment) -> Finding:
     if not found:
         return ok(f"The last sync of each family{deployment.of_own_source} succeeded.")
     text = named(f"{family} {name}" for family, name in found.items())
-    return problem(f"The last sync{deployment.of_own_source} failed: {text}.", "docs/runbook.md#sync-failing")
+    return problem(
+        f"The last sync{deployment.of_own_source} failed: {text}.", "docs/runbook.md#sync-failing"
+    )
 
 
 def region(deployment: Deployment) -> Finding:
