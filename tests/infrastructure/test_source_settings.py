@@ -94,6 +94,11 @@ def test_sources_must_fit_the_account_and_region_of_the_deployment(region, own_s
     assert [each[: len(problem or "")] for each in found] == ([problem] if problem else [])
 
 
+def test_a_member_does_not_ask_what_a_setting_of_its_hub_needs():
+    context = {"hub": "111122223333", "digestBy": "source", "characterPrices": "PHI=0.001"}
+    assert Settings.from_context(context).hub == "111122223333"
+
+
 def test_a_member_ignores_the_settings_of_its_hub_and_says_so():
     context = {"hub": "111122223333", "families": "PHI", "digestEmails": "", "sources": ONE}
     assert notes(context) == [
