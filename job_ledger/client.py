@@ -46,11 +46,16 @@ _NEXT = re.compile(r'<[^<>]*\?([^<>]*)>;\s*rel="?next"?')
 
 @dataclass(frozen=True, slots=True)
 class ExportedPage:
-    """A page in another format, with how many jobs it has. Without a token it is the last."""
+    """A page in another format, with how many jobs it has. Without a token it is the last.
+
+    `stale`: a sync was asked for, and the ledger could not be brought up to date.
+    """
 
     body: bytes
     next_token: str | None
     jobs: int
+    as_of: str | None = None
+    stale: bool = False
 
 
 class JobLedger(ComprehendMedicalCalls):
@@ -122,7 +127,8 @@ class JobLedger(ComprehendMedicalCalls):
         # A page without jobs has an empty body: then only the headers show that the API sent it.
         if jobs is None or not (response.body or response.request_id):
             raise invalid_answer(response.status, response.request_id)
-        return ExportedPage(response.body, _next_token(response), jobs)
+        as_of, stale = response.headers.get("x-as-of"), "x-stale" in response.headers
+        return ExportedPage(response.body, _next_token(response), jobs, as_of, stale)
 
     def job(self, job_id: str, **source: Unpack[SourceFilters]) -> JobDescription:
         """Return a job of any family with its history: that of a source, where several sources can have the id."""

@@ -163,6 +163,7 @@ def _useless_keys(context: Mapping[str, Any], values: Mapping[str, Any]) -> list
         _line(key, f"it needs the setting {needed}", f"only together with {needed}")
         for key, others in _NEEDS.items()
         if values.get(_field(key), _default(key)) != _default(key)
+        and not ("hub" in context and key not in _OF_A_MEMBER)
         and not any(values.get(_field(other), other in context) for other in others)
         for needed in (" or ".join(others),)
     ]

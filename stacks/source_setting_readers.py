@@ -69,8 +69,10 @@ def hub(value: object) -> str:
 def _source_problem(word: str) -> str | None:
     source = _SOURCE.fullmatch(word)
     if not source:
-        account = word.partition("/")[0]
+        account, _, region = word.partition("/")
         if re.fullmatch(r"[0-9]{12}", account):
+            if region:
+                return f"{word!r}: {region!r} is not a region"
             return f"{word!r} has no region after the account: it is not ACCOUNT/REGION"
         return f"{word!r} does not begin with an account id of 12 digits: it is not ACCOUNT/REGION"
     region = source[2]

@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    do_GET = do_HEAD = do_POST = handle_one  # noqa: N815 - the names in http.server
+    do_GET = do_HEAD = do_POST = do_PUT = handle_one  # noqa: N815 - the names in http.server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
         """Log nothing."""

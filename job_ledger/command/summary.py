@@ -59,7 +59,7 @@ def summary(ctx: click.Context, /, form: str, **filters: Any) -> None:
     out.print()
     for name, fact in _facts(found):
         out.print(Text(f"{name:18} ", "dim").append(fact, "default"))
-    if processed := found.get("Output"):
+    if (processed := found.get("Output")) and processed["ByFamily"]:
         _print_processed(out, processed)
 
 

@@ -22,6 +22,7 @@ from job_ledger.command.options import (
 from job_ledger.command.output import console, printable, source_of
 from job_ledger.command.table import JobTable, tab_separated
 from job_ledger.errors import ApiError, ConnectionFailed
+from job_ledger.filters import SOURCE_FILTERS
 from job_ledger.types import Job
 
 if TYPE_CHECKING:
@@ -69,18 +70,21 @@ def wait(
     """
     chosen = set_filters(**filters)
     named = chosen.keys() - {"family"}
-    if job_id is not None and any(filters.values()):
-        raise click.UsageError("An ID names the job: use it without filters.")
+    source = {name: chosen[name] for name in SOURCE_FILTERS if name in chosen}
+    if job_id is not None and (filters["family"] or named - source.keys()):
+        raise click.UsageError("An ID names the job: use it without filters other than its source.")
     if job_id is None and not named:
         raise click.UsageError("Name the job: use --job-name, --name-prefix, --after or its ID.")
     client = ledger(ctx)
     watched = _Watched(client, chosen)
     if job_id is not None:
-        watched.follow(find_job(client, job_id)[JOB])
+        watched.follow(find_job(client, job_id, source)[JOB])
     job, code = _wait_for_end(watched, timeout.total_seconds(), interval.total_seconds())
     if code == TIMED_OUT:
         state = "the job is still active." if job else _lower(none_matches(client, chosen))
         click.echo(f"Time is up; {state}", err=True)
+        if watched.stale:
+            click.echo("The last sync before that did not succeed. See jobledger health.", err=True)
     if job:
         _print_job(job)
     return code
@@ -118,6 +122,7 @@ class _Watched:
         self._filters = filters | {"order": "descending", "max_results": 1, "consistent_read": True}
         self._job: Job | None = None
         self._looked = False
+        self.stale = False
 
     def follow(self, job: Job) -> None:
         """Wait for this job, whatever the newest is. Reading the newest syncs its family."""
@@ -152,6 +157,7 @@ class _Watched:
     def _newest(self) -> Job | None:
         # The API searches for a name prefix a part of the ledger at a time.
         for page in self._client.pages(**cast(Any, self._filters)):
+            self.stale = bool(page.get("Stale"))
             for job in page[JOBS]:
                 return job
         return None

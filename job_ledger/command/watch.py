@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from job_ledger.answers import JOB
+from job_ledger.answers import JOB, JOBS
 from job_ledger.command.looked_at import families_text, options_text
 from job_ledger.command.options import (
     Duration,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # A job can begin and end between two looks. The service lists new jobs some seconds late, and the ledger up to a
 # sync later.
 _RECENT = timedelta(hours=1)
+# Syncs are a minute apart, unless a deployment has chosen otherwise, and a sync that fails is no longer recent.
+_OLD = timedelta(minutes=2)
 _NOT_FOUND = 404
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 """A job: its id, and the filters of its source."""
@@ -94,7 +96,18 @@ def _screen(watched: "Watched", width: int, filters: dict[str, Any], problem: st
     lines = JobTable(width).lines(watched.active, now, heading=bool(watched.active))
     for line in (title, *lines):
         line.no_wrap, line.overflow = True, "ellipsis"
-    return Group(title, *lines, Text(printable(problem), "bold red"))
+    if problem:
+        return Group(title, *lines, Text(printable(problem), "bold red"))
+    return Group(title, *lines, Text(_age_text(watched.as_of, now), "yellow"))
+
+
+def _age_text(as_of: str | None, now: datetime) -> str:
+    """Return what a reader must know when the ledger is older than the screen; empty when it is recent."""
+    if as_of is None:
+        return "The ledger has not synced everything yet: jobs may be missing."
+    if datetime.fromisoformat(as_of) < now - _OLD:
+        return f"The ledger is as of {time_text(as_of)} UTC: changes since may be missing."
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +155,13 @@ class Watched:
         self._filters = filters
         self._statuses: dict[_Key, str] | None = None
         self.active: list[Job] = []
+        self.as_of: str | None = None
 
     def changes(self, now: datetime) -> list[Change]:
         """Look, and return each transition since the last look, in the ledger's order."""
         recent = self._recent(now)
-        active = self._by_id(self._client.jobs(**self._active()))
+        pages = list(self._client.pages(**self._active()))
+        active = self._by_id(job for page in pages for job in page[JOBS])
         found = recent | active
         before = self._statuses
         ended = self._by_id(self.active).keys() - found.keys()
@@ -160,6 +175,8 @@ class Watched:
         ]
         # Only now: after a failure above, the next look reports the same changes.
         self._statuses, self.active = statuses, list(active.values())
+        # Several pages are as old as the oldest, which is the first.
+        self.as_of = pages[0]["AsOf"]
         return sorted(changes, key=lambda change: change.at)
 
     def _active(self) -> Any:

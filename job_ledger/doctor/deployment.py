@@ -167,6 +167,12 @@ class Deployment:
         return next((s for s in self.sources if (s["Account"], s["Region"]) == own), None)
 
     @property
+    def of_own_source(self) -> str:
+        """Return " of ACCOUNT/REGION" when the own source is one of several, otherwise nothing."""
+        own = self._own
+        return f" of {own['Account']}/{own['Region']}" if own else ""
+
+    @property
     def is_recent(self) -> bool:
         """Whether the own source was synced in time; without an own one, whether all were. Raises CouldNotLook."""
         own = self._own

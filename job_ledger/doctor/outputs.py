@@ -23,7 +23,9 @@ def newest(deployment: Deployment) -> Finding:
     jobs = deployment.document("/jobs", query=_ENDED).get(JOBS, [])
     outputs = [job["Output"] for job in jobs if "Output" in job][:_NEWEST]
     if not outputs:
-        return ok("No manifest of the newest jobs was read yet: each is when its job ends.")
+        return ok(
+            "The newest jobs have no output yet. A manifest is looked for when its job ends, and for a day."
+        )
     problems = Counter(output["Problem"] for output in outputs if "Problem" in output)
     text = f"{len(outputs) - problems.total()} of the {len(outputs)} newest outputs were read"
     if problems:

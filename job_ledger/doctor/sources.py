@@ -27,7 +27,11 @@ _CAUSES = {
     "TooManyRequestsException": "other callers use the quota there",
     "EndpointConnectionError": "the region is not reachable",
     "ConnectTimeoutError": "the region is not reachable",
+    "ReadTimeoutError": "the region does not answer",
+    "ConnectionClosedError": "the region closes connections",
 }
+# The hub's own account has no role of a member.
+_DENIED_AT_HOME = "a service control policy or a permissions boundary denies it to the sync itself"
 
 
 def freshness(deployment: Deployment) -> Finding:
@@ -35,17 +39,21 @@ def freshness(deployment: Deployment) -> Finding:
     found = deployment.sources
     if not found:
         raise CouldNotLook("GET /health has no sources.", "make deploy")
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for source in found:
         if wrong := _wrong(source):
-            groups[wrong].append(f"{source['Account']}/{source['Region']}")
+            at_home = wrong in _DENIED and source["Account"] == deployment.account
+            groups[wrong, at_home].append(f"{source['Account']}/{source['Region']}")
     bad = sum(map(len, groups.values()))
     text = f"{len(found) - bad:,} of {counted(len(found), 'source')} are fresh"
     if not bad:
         return ok(f"{text}; the oldest is {duration_text(_oldest(found))} old.")
     largest = sorted(groups.items(), key=lambda group: -len(group[1]))
-    told = (f"{name}{_cause(deployment, name)}: {_shortened(sources)}" for name, sources in largest)
-    denied = any(name in groups for name in _DENIED)
+    told = (
+        f"{name}{_cause(deployment, name, at_home)}: {_shortened(sources)}"
+        for (name, at_home), sources in largest
+    )
+    denied = any((name, False) in groups for name in _DENIED)
     deploy = f"cdk deploy {_role(deployment)} -c hub={deployment.account}   (there)"
     return problem(f"{text}. {'; '.join(told)}.", deploy if denied else _ERRORS)
 
@@ -69,8 +77,8 @@ def _oldest(sources: Iterable[dict[str, Any]]) -> float:
     )
 
 
-def _cause(deployment: Deployment, name: str) -> str:
-    cause = _CAUSES.get(name, "").format(role=_role(deployment))
+def _cause(deployment: Deployment, name: str, at_home: bool) -> str:
+    cause = _DENIED_AT_HOME if at_home else _CAUSES.get(name, "").format(role=_role(deployment))
     return f" ({cause})" if cause else ""
 
 

@@ -28,9 +28,10 @@ def age(deployment: Deployment) -> Finding:
         f"{family} {duration_text(state.get('AgeSeconds'))}"
         for family, state in deployment.families.items()
     )
+    of_source = deployment.of_own_source
     if not deployment.is_recent:
-        return problem(f"The ledger is stale; its age is {ages}.", RUNBOOK)
-    return ok(f"The age of the ledger is {ages}.")
+        return problem(f"The ledger{of_source} is stale; its age is {ages}.", RUNBOOK)
+    return ok(f"The age of the ledger{of_source} is {ages}.")
 
 
 def errors(deployment: Deployment) -> Finding:
@@ -38,9 +39,11 @@ def errors(deployment: Deployment) -> Finding:
     errors = {f: s["LastError"]["Name"] for f, s in deployment.families.items() if s["LastError"]}
     found = {family: name for family, name in errors.items() if name not in NO_FAILURES}
     if not found:
-        return ok("The last sync of each family succeeded.")
+        return ok(f"The last sync of each family{deployment.of_own_source} succeeded.")
     text = named(f"{family} {name}" for family, name in found.items())
-    return problem(f"The last sync failed: {text}.", "docs/runbook.md#sync-failing")
+    return problem(
+        f"The last sync{deployment.of_own_source} failed: {text}.", "docs/runbook.md#sync-failing"
+    )
 
 
 def region(deployment: Deployment) -> Finding:

@@ -8,15 +8,22 @@ import urllib.parse
 from collections.abc import Callable
 from http.client import NOT_FOUND
 
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from local.comprehend_medical.manifests import Kind, Object, Outcome
 
 _LOOK_SECONDS = 0.2
+_CREDENTIALS = Credentials("test", "test")
+_REGION = "us-east-1"
 _FAILED = (OSError, http.client.HTTPException)
 
 
 class Writer:
-    """Writes objects to a local S3 over plain HTTP, unsigned, and makes the buckets that are missing.
+    """Writes objects to a local S3 over plain HTTP, and makes the buckets that are missing.
 
+    Requests are signed, because a local AWS that enforces IAM refuses others; any key is that of its own account.
     `late_seconds` says how long after its end a late job's manifest is written, whenever it is asked. The writer calls
     `look_for_ends` when it is idle: otherwise the call that shows that a job ended would be what makes its manifest.
     """
@@ -24,6 +31,7 @@ class Writer:
     def __init__(
         self, endpoint: str, late_seconds: Callable[[], float], look_for_ends: Callable[[], None]
     ) -> None:
+        self._endpoint = endpoint
         parts = urllib.parse.urlsplit(endpoint)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         self._late_seconds = late_seconds
@@ -83,7 +91,9 @@ class Writer:
 
     def _send(self, path: str, body: bytes = b"", *, archived: bool = False) -> int:
         headers = {"x-amz-storage-class": "GLACIER"} if archived else {}
-        self._connection.request("PUT", path, body, headers)
+        request = AWSRequest("PUT", f"{self._endpoint}{path}", headers, body)
+        S3SigV4Auth(_CREDENTIALS, "s3", _REGION).add_auth(request)
+        self._connection.request("PUT", path, body, dict(request.headers.items()))
         answer = self._connection.getresponse()
         answer.read()
         return answer.status

@@ -37,10 +37,10 @@ def test_a_good_value_is_taken(context, field, expected):
         ({"sources": "us-east-1/222233334444"}, "sources", "does not begin with an account id"),
         ({"sources": "222233334444"}, "sources", "has no region after the account"),
         ({"sources": "222233334444/"}, "sources", "has no region after the account"),
-        ({"sources": "222233334444/us-east-1/PHI"}, "sources", "has no region after the account"),
+        ({"sources": "222233334444/us-east-1/PHI"}, "sources", "is not a region"),
         ({"sources": "222233334444/eu-central-1"}, "sources", "has no Amazon Comprehend Medical"),
         ({"sources": "222233334444/us-east-9"}, "sources", "did you mean us-east-"),
-        ({"sources": "222233334444/US-EAST-1"}, "sources", "has no region after the account"),
+        ({"sources": "222233334444/US-EAST-1"}, "sources", "is not a region"),
         ({"sources": f"{ONE},{ONE}"}, "sources", f"'{ONE}' is listed twice"),
         ({"sources": f"{ONE},,"}, "sources", "an entry of the list is empty"),
         ({"sources": {"a": 1}}, "sources", "is not a list"),
@@ -92,6 +92,11 @@ def test_sources_must_fit_the_account_and_region_of_the_deployment(region, own_s
     settings = Settings(**{**vars(given), "deployed_to": ONE if region == "us-east-1" else ""})
     found = list(source_problems(settings, region))
     assert [each[: len(problem or "")] for each in found] == ([problem] if problem else [])
+
+
+def test_a_member_does_not_ask_what_a_setting_of_its_hub_needs():
+    context = {"hub": "111122223333", "digestBy": "source", "characterPrices": "PHI=0.001"}
+    assert Settings.from_context(context).hub == "111122223333"
 
 
 def test_a_member_ignores_the_settings_of_its_hub_and_says_so():

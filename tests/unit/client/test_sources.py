@@ -14,7 +14,7 @@ from testing.builders import full_job
 from testing.scripted_server import Received, Scripted, ScriptedServer, answering, document, problem
 from testing.served_api import served_api
 from tests.unit.board.test_sources import record, share
-from tests.unit.client.commands import next_line, on_terminal, run, start
+from tests.unit.client.commands import Terminal, next_line, on_terminal, run, start
 from tests.unit.client.paged import LIST, described, page
 
 OWN, OTHER, THIRD = "111122223333", "444455556666", "777788889999"
@@ -256,6 +256,63 @@ def test_an_account_that_is_no_source_is_an_error_in_one_line_with_the_option():
         done = run(server.url, "summary", "--account", "1")
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert f"--account: an account of the ledger: {OWN}" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "ndjson"])
+def test_a_list_says_that_the_sync_before_it_did_not_succeed(form):
+    body = {LIST: [job(1)], "AsOf": AT}
+
+    def answer(request: Received) -> Scripted:
+        stale = request.query.get("Account") == [OTHER]
+        if form == "table":
+            return document(body | ({"Stale": True} if stale else {}))
+        headers = {"X-As-Of": AT} | ({"X-Stale": "true"} if stale else {})
+        line = b'"JobId"\r\n"1"\r\n' if form == "csv" else b'{"JobId": "1"}\n'
+        return Scripted(200, headers, line)
+
+    with answering(answer) as server:
+        listed = ("jobs", "--consistent-read", "--format", form, "--account")
+        assert run(server.url, *listed, OWN).stderr == ""
+        stale = run(server.url, *listed, OTHER)
+    assert (stale.returncode, stale.stderr) == (
+        0,
+        "The ledger could not be brought up to date: the jobs are as of 2026-11-23 11:00:00 UTC. See jobledger health.\n",
+    )
+
+
+def test_a_wait_says_that_the_last_sync_did_not_succeed_when_time_is_up():
+    active = job(1, OTHER, JobStatus="IN_PROGRESS", EndTime=None)
+    with answering(lambda _: page(active, AsOf=AT, Stale=True)) as server:
+        done = run(server.url, "wait", "--name", "nightly", "--timeout", "0s")
+    assert done.returncode == 5
+    assert done.stderr == (
+        "Time is up; the job is still active.\n"
+        "The last sync before that did not succeed. See jobledger health.\n"
+    )
+
+
+def test_of_equal_ids_the_job_of_the_source_that_was_asked_for_is_waited_for():
+    same = [job(7), job(7, OTHER, JobStatus="COMPLETED")]
+    with answering(Api(same)) as server:
+        assert run(server.url, "wait", same[0]["JobId"], "--account", OTHER).returncode == 0
+        assert run(server.url, "wait", same[0]["JobId"], "--account", OWN).returncode == 4
+
+
+@pytest.mark.parametrize(
+    "as_of, note",
+    [
+        (None, "The ledger has not synced everything yet: jobs may be missing."),
+        (AT, "The ledger is as of 2026-11-23 11:00:00 UTC: changes since may be missing."),
+        ("9999-11-23T11:00:00.000Z", None),
+    ],
+)
+def test_watch_says_that_the_ledger_is_older_than_the_screen(as_of, note):
+    with answering(lambda _: page(job(1, EndTime=None), AsOf=as_of)) as server:
+        terminal = Terminal(server.url, "watch", "--interval", "0s")
+        shown = terminal.read_until(note or "1 active")
+        terminal.interrupt()
+    assert "[ended" not in shown
+    assert ("The ledger" in terminal.shown) == bool(note)
 
 
 def test_health_names_the_sources_that_are_too_old_or_fail():

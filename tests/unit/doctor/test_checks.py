@@ -203,7 +203,7 @@ def test_a_clock_that_is_a_minute_off_and_a_region_without_the_service_are_probl
 
 def test_outputs_are_ok_when_most_were_read_when_none_was_yet_and_without_the_setting():
     for problems, meaning in (
-        ((), "No manifest of the newest jobs was read yet"),
+        ((), "The newest jobs have no output yet"),
         ((None, None), "2 of the 2 newest outputs were read."),
         ((None, "TooLarge"), "1 of the 2 newest outputs were read, and not: 1 × TooLarge."),
         ((*[None] * 20, *["TooLarge"] * 70), "20 of the 20 newest outputs were read."),

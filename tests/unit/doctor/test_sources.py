@@ -95,6 +95,13 @@ def allowing(*parts, besides="", shape="a result each"):
             f" external id): {', '.join(f'{n:012}/{REGION}' for n in range(1, 6))} and 95 more."),
             "cdk deploy JobLedgerMember",
         ),
+        (
+            [source(0, failed("AccessDeniedException")), source(1, failed("ReadTimeoutError"))],
+            ("0 of 2 sources are fresh. AccessDeniedException (a service control policy or a permissions boundary denies"
+            f" it to the sync itself): {ACCOUNT}/{REGION}; ReadTimeoutError (the region does not answer):"
+            f" 000000000001/{REGION}."),
+            "docs/sources.md#what-an-error-of-a-source-looks-like",
+        ),
     ],
 )  # fmt: skip
 def test_sources_with_a_problem_are_named_by_what_is_wrong(sources, meaning, mend):
@@ -110,6 +117,9 @@ def test_a_dead_member_is_a_problem_of_the_sources_alone_and_every_other_check_i
     found = {r.check: r.finding.meaning for r in results if r.finding.status is Status.OK}
     assert len(found) == len(ALL_CHECKS)
     assert found["sources"] == "100 of 100 sources are fresh; the oldest is 20s old."
+    own = f"{ACCOUNT}/{REGION}"
+    assert found["age of the ledger"].startswith(f"The age of the ledger of {own} is ")
+    assert found["sync errors"] == f"The last sync of each family of {own} succeeded."
     assert found["source roles"] == "The sync may assume the roles of 99 accounts, and no other."
     assert " for 100 sources for the last 30 days" in found["cost"]
 
