@@ -14,8 +14,9 @@ from jobledger.ledger.outputs import Outputs
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sources import source_of_key
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.upstream import Upstream, UpstreamPage
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.walk import Sync
 from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, MINUTE, NOW, SCOPE, SECOND, a_job
 from testing.memory_dynamodb import MemoryDynamoDB, cancelled

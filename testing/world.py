@@ -13,8 +13,9 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import Change
 from jobledger.ledger.table import Table
 from jobledger.service import Family
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.upstream import CONFIG, Upstream
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.walk import Sync
 from local.comprehend_medical import Family as LocalFamily
 from local.comprehend_medical import Hostility, Server
 from testing.builders import FAR_FUTURE, FAR_PAST, SCOPE, START, listed_job

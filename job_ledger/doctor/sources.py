@@ -49,13 +49,13 @@ def freshness(deployment: Deployment) -> Finding:
     if not bad:
         return ok(f"{text}; the oldest is {duration_text(_oldest(found))} old.")
     largest = sorted(groups.items(), key=lambda group: -len(group[1]))
-    told = (
+    named = (
         f"{name}{_cause(deployment, name, at_home)}: {_shortened(sources)}"
         for (name, at_home), sources in largest
     )
     denied = any((name, False) in groups for name in _DENIED)
     deploy = f"cdk deploy {_role(deployment)} -c hub={deployment.account}   (there)"
-    return problem(f"{text}. {'; '.join(told)}.", deploy if denied else _ERRORS)
+    return problem(f"{text}. {'; '.join(named)}.", deploy if denied else _ERRORS)
 
 
 def _wrong(source: dict[str, Any]) -> str:

@@ -21,6 +21,33 @@ from local.comprehend_medical.sources import OWN_SOURCE
 MOST_SAMPLE_JOBS = 2_000
 
 
+_TEXTS = (
+    (
+        "--jobs",
+        "FILE",
+        (
+            "JSON: what `aws comprehendmedical list-snomedct-inference-jobs` prints, or an object "
+            "of families to such lists; without it, a made-up account of 2,500 jobs"
+        ),
+    ),
+    ("--tame", "NAME,NAME", "turn hostilities off, or all of them with `all`"),
+    (
+        "--sources",
+        "ACCOUNT/REGION,…",
+        (
+            f"sources with made-up jobs beside the own one, {OWN_SOURCE}: jobs, quotas and faults are then kept for "
+            "each account and region of a signature (with --jobs, all but the own one are empty)"
+        ),
+    ),
+    (
+        "--iam-endpoint",
+        "URL",
+        "let the IAM of this local AWS authorize every call, and say which account a key belongs to",
+    ),
+    ("--s3-endpoint", "URL", "write the manifests of ended jobs to this local S3"),
+)
+
+
 def _parser() -> argparse.ArgumentParser:
     switches = "\n".join(f"  {f.name:<16} {f.metadata['meaning']}" for f in fields(Hostility))
     parser = argparse.ArgumentParser(
@@ -30,44 +57,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=4600, help="default 4600; 0 takes a free one")
-    parser.add_argument(
-        "--jobs",
-        default="",
-        metavar="FILE",
-        help="JSON: what `aws comprehendmedical list-snomedct-inference-jobs` prints, or an object "
-        "of families to such lists; without it, a made-up account of 2,500 jobs",
-    )
-    parser.add_argument(
-        "--tame",
-        default="",
-        metavar="NAME,NAME",
-        help="turn hostilities off, or all of them with `all`",
-    )
+    for name, metavar, text in _TEXTS:
+        parser.add_argument(name, default="", metavar=metavar, help=text)
     parser.add_argument(
         "--trickle",
         type=float,
         default=0.0,
         metavar="SECONDS",
         help=f"start a sample job every so often, {MOST_SAMPLE_JOBS:,} in all (default 0: none)",
-    )
-    parser.add_argument(
-        "--sources",
-        default="",
-        metavar="ACCOUNT/REGION,…",
-        help=f"sources with made-up jobs beside the own one, {OWN_SOURCE}: jobs, quotas and faults are then kept for "
-        "each account and region of a signature (with --jobs, all but the own one are empty)",
-    )
-    parser.add_argument(
-        "--iam-endpoint",
-        default="",
-        metavar="URL",
-        help="let the IAM of this local AWS authorize every call, and say which account a key belongs to",
-    )
-    parser.add_argument(
-        "--s3-endpoint",
-        default="",
-        metavar="URL",
-        help="write the manifests of ended jobs to this local S3",
     )
     for field in fields(Settings):
         parser.add_argument(

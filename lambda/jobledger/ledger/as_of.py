@@ -31,7 +31,7 @@ def recent_as_of(ledger: Ledger, sources: Collection[str] = ()) -> AsOf:
 def times_of(ledger: Ledger, states: States, sources: Collection[str] = ()) -> AsOf:
     """Return each family's AsOf: the oldest over some sources, or over all that are configured.
 
-    Of sources that were removed, it is told only when no other is asked for.
+    Sources that were removed count only when no other is asked for.
     """
     if not sources:
         return {family: state.as_of for family, state in states.items()}

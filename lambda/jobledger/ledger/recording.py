@@ -116,12 +116,8 @@ class Recorder:
                 followed = read_followed(self._table, scope, pending, self._member)
                 search_all = True
             writes = self._planned(call, pending, followed, search_all=search_all)
-            refused: list[JobWrite] = []
             # After a conflict, write jobs one by one, so that a contended row does not delay the others.
-            for batch in batches(call, writes, one_by_one=attempt > 0):
-                with self._turns.get(family, nullcontext()):
-                    done = self._write(call, batch)
-                (written if done else refused).extend(batch)
+            refused = self._write_all(call, writes, written, one_by_one=attempt > 0)
             if not refused:
                 return Recorded(
                     changed=sum(write.replaces for write in written),
@@ -130,6 +126,22 @@ class Recorder:
                 )
             pending = {write.job.job_id: write.job for write in refused}
         raise LedgerUnavailable("other writers keep changing the rows")
+
+    def _write_all(
+        self,
+        call: RecordCall,
+        writes: Sequence[JobWrite],
+        written: list[JobWrite],
+        *,
+        one_by_one: bool,
+    ) -> list[JobWrite]:
+        """Write jobs, add those that were to `written`, and return the others: another writer was faster."""
+        refused: list[JobWrite] = []
+        for batch in batches(call, writes, one_by_one=one_by_one):
+            with self._turns.get(call.family, nullcontext()):
+                done = self._write(call, batch)
+            (written if done else refused).extend(batch)
+        return refused
 
     def _planned(
         self,

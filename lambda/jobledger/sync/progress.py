@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from jobledger.ledger.states import LastError, SyncState, Walk
@@ -15,6 +16,26 @@ FULL_WALK_EVERY = timedelta(days=1)
 PATIENCE = timedelta(hours=1)
 
 Which = Literal["walk", "full_walk"]
+
+
+class FamilySync(msgspec.Struct, frozen=True):
+    """The result of one run for one family.
+
+    `active` is the number of jobs that it follows, `error` is an error's name, and `cause` says why the ledger
+    was not available.
+    """
+
+    as_of: str | None
+    upstream_calls: int = 0
+    throttles: int = 0
+    observed: int = 0
+    changed: int = 0
+    transitions: int = 0
+    counters_repaired: int = 0
+    altered: int = 0
+    active: int = 0
+    error: str | None = None
+    cause: str | None = None
 
 
 def other_walk(current: Walk | None, ours: Walk) -> Walk | None:

@@ -8,7 +8,7 @@ from jobledger.errors import DeadlineReached, JobsUnconfirmed, WalkOvertaken
 from jobledger.metrics import Metric
 from jobledger.observability import logger
 from jobledger.service import Family
-from jobledger.sync.walk import FamilySync
+from jobledger.sync.progress import FamilySync
 from jobledger.times import parse
 
 # With these, another run completes the walk.

@@ -19,9 +19,9 @@ from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync import report
 from jobledger.sync.pace import Pace
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.source import Answers, Asked, Clock, Source, sync_source
 from jobledger.sync.upstream import ATTEMPT_SECONDS, Upstream
-from jobledger.sync.walk import FamilySync
 
 Dependencies = tuple[Settings, Ledger, Upstream, Pace]
 Connect = Callable[[str], Source]

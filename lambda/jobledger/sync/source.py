@@ -11,9 +11,10 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.observability import step
 from jobledger.service import Family
 from jobledger.sync.pace import Pace
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.shared import SharedSyncs
 from jobledger.sync.upstream import Upstream
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.walk import Sync
 
 Clock = Callable[[], datetime]
 Answers = dict[str, dict[str, Any]]

@@ -31,6 +31,7 @@ from jobledger.service import Family
 from jobledger.sync.confirming import ActiveJobs
 from jobledger.sync.progress import (
     PATIENCE,
+    FamilySync,
     Which,
     advanced,
     completed,
@@ -51,26 +52,6 @@ MAX_PAGES = 7_000
 PAGES_A_REPORT = 20
 # A state stays below 4 KB. A walk whose tokens are longer, or not Unicode, is not resumed.
 LONGEST_TOKEN = 1_000
-
-
-class FamilySync(msgspec.Struct, frozen=True):
-    """The result of one run for one family.
-
-    `active` is the number of jobs that it follows, `error` is an error's name, and `cause` says why the ledger
-    was not available.
-    """
-
-    as_of: str | None
-    upstream_calls: int = 0
-    throttles: int = 0
-    observed: int = 0
-    changed: int = 0
-    transitions: int = 0
-    counters_repaired: int = 0
-    altered: int = 0
-    active: int = 0
-    error: str | None = None
-    cause: str | None = None
 
 
 class Sync:

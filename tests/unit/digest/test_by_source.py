@@ -218,8 +218,8 @@ def test_whether_a_digest_is_wanted_is_decided_for_each_source(when, published):
     world.forward(hours=24)
     answer = world.run()
     assert {s for s, digests in by_source(world).items() if len(digests) == 2} == published
-    told = {f"{d['Account']}/{d['Region']}": d["Published"] for d in answer["Digests"]}
-    assert told == {source: source in published for source in EVERYWHERE}
+    published_by = {f"{d['Account']}/{d['Region']}": d["Published"] for d in answer["Digests"]}
+    assert published_by == {source: source in published for source in EVERYWHERE}
 
 
 def test_the_first_digests_of_sources_begin_where_the_last_one_of_the_ledger_ended():

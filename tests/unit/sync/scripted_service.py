@@ -9,8 +9,9 @@ from jobledger.errors import JobUnknown
 from jobledger.jobs import Job
 from jobledger.ledger.states import SyncState
 from jobledger.service import Family
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.upstream import Upstream, UpstreamPage
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.walk import Sync
 from jobledger.times import rfc3339
 from testing import builders
 from testing.builders import MINUTE, NOW, SECOND, MemoryLedger

@@ -12,8 +12,9 @@ from jobledger.jobs import Job
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.service import Family
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.upstream import UpstreamPage
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.walk import Sync
 from testing.builders import DAY, MINUTE, NOW, SCOPE, a_job, full_job
 from testing.dynamodb_limits import size_of
 from testing.recounted import recounted, stored_counters

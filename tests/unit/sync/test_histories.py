@@ -18,7 +18,8 @@ from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sync import window
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.progress import FamilySync
+from jobledger.sync.walk import Sync
 from jobledger.times import from_epoch, rfc3339
 from testing.api import Api, running_api
 from testing.builders import SCOPE, START, listed_job

@@ -12,8 +12,9 @@ from jobledger.service import Family
 from jobledger.settings import Settings
 from jobledger.sync import run as module
 from jobledger.sync.pace import Pace
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.upstream import Upstream
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.walk import Sync
 from jobledger.times import rfc3339
 from testing.api import Context, logged_lines
 from testing.builders import NOW, SCOPE, SECOND, listed_job

@@ -21,8 +21,9 @@ from jobledger.sync import giving_up
 from jobledger.sync import run as module
 from jobledger.sync.connections import Connections
 from jobledger.sync.credentials import Members
+from jobledger.sync.progress import FamilySync
 from jobledger.sync.upstream import CONFIG
-from jobledger.sync.walk import FamilySync, Sync
+from jobledger.sync.walk import Sync
 from jobledger.times import rfc3339
 from testing.api import Context, logged_lines
 from testing.builders import NOW, SCOPE, SECOND, listed_job
@@ -270,7 +271,7 @@ def test_the_log_of_a_dead_source_has_no_arn(a_function, caplog):
 def test_twenty_five_sources_are_listed_at_the_same_time_and_the_others_after_them(a_function):
     sources = tuple(f"{number:012}/us-east-1" for number in range(1, 51))
     function = a_function(sources=sources, families=(Family.PHI,))
-    # Nobody has an answer before 25 sources have asked.
+    # None has an answer before 25 sources have asked.
     function.organisation.all_listing = threading.Barrier(25)
     assert set(map(str, function.errors().values())) == {"[None]"}
     assert function.organisation.listed == dict.fromkeys(sources, 1)
@@ -297,7 +298,7 @@ def test_an_unexpected_error_of_one_source_is_raised_when_the_others_are_synced(
 
 
 def test_a_member_is_known_before_the_first_of_its_jobs_is_written(a_function):
-    """A run that is killed then, and the removal of the source, leave no jobs of a source that nobody knows."""
+    """A run that is killed then, and the removal of the source, leave no jobs of an unknown source."""
     function = a_function(sources=(SCOPE, MEMBER), families=(Family.PHI,))
     function.organisation.jobs[MEMBER, LIST_PHI] = [listed_job("job", 60)]
     unknown = []

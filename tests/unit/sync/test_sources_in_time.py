@@ -1,4 +1,4 @@
-"""The syncs of many sources, minute by minute in simulated time: a dead source costs no other one its freshness."""
+"""The syncs of many sources, minute by minute in simulated time: a dead source makes no other one older."""
 
 import pytest
 

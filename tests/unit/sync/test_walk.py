@@ -10,8 +10,7 @@ from jobledger.errors import DeadlineReached, LedgerUnavailable, TokenRefused, U
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.states import LastError, SyncState, Walk
 from jobledger.sync import walk as module
-from jobledger.sync.progress import advanced
-from jobledger.sync.walk import FamilySync
+from jobledger.sync.progress import FamilySync, advanced
 from jobledger.times import rfc3339
 from testing.api import logged_lines
 from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
