@@ -22,9 +22,7 @@ class Accepted:
 
 _OWN_FUNCTIONS = (
     *("Api/Function", "Changes/Function", "Digest/Function", "JobAlerts/Function"),
-    "Lookup/IsComplete",
-    "Lookup/OnEvent",
-    "Outputs/Function",
+    *("Lookup/IsComplete", "Lookup/OnEvent", "Outputs/Function"),
     "Sync/FirstSync/Function",
     "Sync/Function",
     "Widget/Function",
