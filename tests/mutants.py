@@ -268,7 +268,7 @@ def write_results(scores: Mapping[str, Score]) -> None:
         )
     RESULTS.write_text(
         "# Mutation testing\n\n"
-        "The last results of `make mutants`. Each survivor is explained in `tests/mutants.toml`.\n\n"
+        "The last results of `make mutants`. `tests/mutants.toml` explains survivors; the others lack a test.\n\n"
         "| package | mutants | killed | survivors | score |\n|---|---|---|---|---|\n"
         + "".join(f"| `{name}` {rows.get(name, _NO_ROW)}\n" for name in PACKAGES),
         encoding="utf-8",
