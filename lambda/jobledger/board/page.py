@@ -106,9 +106,11 @@ def _list_page(reader: BoardReader, asked: _Asked) -> Answer:
     title = "Filtered jobs" if asked.filters else "Board"
     # On a phone, the form follows the jobs.
     change = ' <a class="to-form" href="#filters">Change the filters</a>' if asked.filters else ""
+    chosen = "Account" in asked.values or "Region" in asked.values
+    fresh = freshness(found.as_of, now, shared=reader.ledger.is_shared, chosen=chosen)
     head = (
         f"<h1>{title}</h1>"
-        f'<p class="fresh">{freshness(found.as_of, now, shared=reader.ledger.is_shared)}'
+        f'<p class="fresh">{fresh}'
         f"{fresh_sources(reader, asked.root)}"
         f" {_refresh_control(asked)}{change}</p>"
     )

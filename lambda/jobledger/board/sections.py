@@ -93,13 +93,19 @@ def nothing_found(found: Listing) -> str:
     )
 
 
-def freshness(as_of: str | None, now: datetime, *, shared: bool = False) -> str:
-    """Return how recent the ledger is; when several sources share it, the one that was synced longest ago."""
+def freshness(
+    as_of: str | None, now: datetime, *, shared: bool = False, chosen: bool = False
+) -> str:
+    """Return how recent the ledger is; when several sources share it, the one that was synced longest ago.
+
+    `chosen`: of the sources that the reader has chosen.
+    """
     if as_of is None:
         none = "Not every source has been synced with Comprehend Medical yet."
         return none if shared else "No complete sync with Comprehend Medical is known."
     age = span(max(seconds_between(as_of, rfc3339(now)), 0.0))
-    synced = "Each source was synced" if shared else "Synced"
+    sources = "Each of the chosen sources" if chosen else "Each source"
+    synced = f"{sources} was synced" if shared else "Synced"
     at = ", or later" if shared else ""
     return f"{synced} with Comprehend Medical {age} ago, at {time_mark(as_of)} {UTC}{at}."
 

@@ -186,7 +186,7 @@ def _jobs(
         f" <small>{number(len(jobs))} on this page</small></h2>"
         f"{widget_form(_entered(context), reader.families, reader.sources)}{links.button('Apply filters', {'Action': 'Filter'}, 'btn btn-primary')}"
         f"{jobs_table(jobs, links, nothing_found(found))}"
-        f'<div class="pages">{controls}</div><p class="fresh">{freshness(found.as_of, now)}</p></section>'
+        f'<div class="pages">{controls}</div><p class="fresh">{freshness(found.as_of, now, shared=reader.ledger.is_shared)}</p></section>'
     )
 
 

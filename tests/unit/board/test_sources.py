@@ -80,6 +80,8 @@ def test_each_list_of_the_board_names_the_sources_of_its_jobs(api):
     assert sum("4 runs" in head.text for head in runs) == 4, "a name in each source"
     assert "Each source was synced with Comprehend Medical 32 s ago, at " in page.text
     assert "3 of 3 sources are up to date." in page.text
+    filtered = page_of(api, Account="111122223333").text
+    assert "Each of the chosen sources was synced with Comprehend Medical 32 s ago" in filtered
     assert links_of(page)["Sources"] == "board/sources"
 
 
