@@ -7,7 +7,7 @@ which only an older version wrote, gets one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -24,7 +24,6 @@ from jobledger.ledger.counters import (
     counts_of,
     day_key,
     expiration_key,
-    expirations,
     month_key,
     months,
 )
@@ -40,12 +39,13 @@ from jobledger.times import rfc3339
 from jobledger.totals.repair import (
     LAST,
     Recounted,
+    counted_jobs,
     days_of,
     expirations_of,
     job_rows,
     repair,
     stored_days,
-    submitted,
+    stored_expirations,
     sum_of_days,
     sum_of_jobs,
     sum_of_months,
@@ -134,8 +134,9 @@ def recount_month(
 ) -> int:
     """Count what is not counted, and replace counter rows that differ; return how many were replaced.
 
-    Without `verifies`, after a first fill, every counter row of the ledger is compared by itself: a job that the counters
-    lack, and one that was added to them after the job rows were read, would look like the same job. Rows of expiration
+    Without `verifies`, after a first fill, the counter rows of the ledger are compared with the counted rows, which are read
+    after them: a job that the counters lack, and one that was added to them after the job rows were read, would otherwise
+    look like the same job. Rows of expiration
     days before `today` are not compared: nothing reads them any more. `members` are those that may have counters, beside
     those that have jobs in this month. Raises LedgerUnavailable, and what `check_deadline` raises before each member and
     each row that differs; what was written before remains, complete.
@@ -242,15 +243,17 @@ def _compare(
 
     `whole` is the row of the month, if it was read.
     """
-    repaired = _repair_expirations(
-        ledger, family, month, today, recounted.expirations, source, check_deadline, verifies
-    )
     keys = [day_key(ledger.scope, family, day, source) for day in days_of(month)]
     stored = stored_days(ledger, family, month, source)
+    expiring = stored_expirations(ledger, family, month, today, source)
+    if not verifies:
+        recounted = _counted(ledger, family, month, source)
+    repaired = _repair_expirations(
+        ledger, family, today, expiring, recounted.expirations, source, check_deadline
+    )
     for day, key in zip(days_of(month), keys, strict=True):
         # Writers change rows between the two reads: a difference is only the reason to look again.
-        counted, jobs = stored.get(day, Counter()), recounted.days[day]
-        if counted != jobs or (jobs and not verifies):
+        if stored.get(day, Counter()) != recounted.days[day]:
             check_deadline()
             repaired += repair(ledger, key, partial(sum_of_jobs, ledger, family, day, source))
     if whole is not None and whole == total_of(stored.values()):
@@ -259,26 +262,30 @@ def _compare(
     return repaired + repair(ledger, key, partial(sum_of_days, ledger, keys))
 
 
+def _counted(ledger: Ledger, family: Family, month: str, source: str | None) -> _Counts:
+    """Return the counts of the counted rows of a month, read consistently."""
+    counts = _Counts()
+    for job in counted_jobs(ledger, family, month, source):
+        counts.days[submit_day(job.sort_key)].update(counts_of_job(job))
+        if expiration := expiration_of(job):
+            period, name = expiration
+            counts.expirations[period][name] += 1
+    return counts
+
+
 def _repair_expirations(
     ledger: Ledger,
     family: Family,
-    month: str,
     today: str,
-    recounted: dict[str, Recounted],
+    stored: Mapping[str, Mapping[str, int]],
+    recounted: Mapping[str, Recounted],
     source: str | None,
     check_deadline: Callable[[], None],
-    verifies: bool,
 ) -> int:
     """Replace the counts of one submit month in the rows of expiration days, where they differ."""
-    rows = expirations(ledger.table, ledger.scope, today, source=source)
-    stored = {
-        row.period: {name: number for name, number in row.counts.items() if number}
-        for row in rows
-        if row.family is family and month_of(submitted(row.period)) == month
-    }
     repaired = 0
     for period in sorted(stored.keys() | {period for period in recounted if period >= today}):
-        if not verifies or stored.get(period, {}) != recounted.get(period, {}):
+        if stored.get(period, {}) != recounted.get(period, {}):
             check_deadline()
             key = expiration_key(ledger.scope, family, period, source)
             again = partial(expirations_of, ledger, family, period, source)

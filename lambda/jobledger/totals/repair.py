@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from jobledger.ledger.counters import counted_for, counts_of, day_key, days, months
-from jobledger.ledger.counts import counts_of_job, expiration_of, without_hours
+from jobledger.ledger.counters import counted_for, counts_of, day_key, days, expirations, months
+from jobledger.ledger.counts import counts_of_job, expiration_of, month_of, without_hours
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
@@ -35,10 +35,10 @@ def repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
         if recounted == stored:
             return 0
         # A Query can see a transaction in part: the job rows may be older than the counter row that was read
-        # before them. So a difference must be found twice.
-        if (version, recounted) == last and ledger.table.put_next(
-            {**key, **recounted, "Version": version + 1}, version
-        ):
+        # before them. So a difference must be found twice. Not for a row that does not exist, as after a first fill:
+        # each transaction that has changed what is counted has made the row.
+        sure = not version or (version, recounted) == last
+        if sure and ledger.table.put_next({**key, **recounted, "Version": version + 1}, version):
             return 1
         last = version, recounted
     return 0  # too busy to compare: the next recount will
@@ -57,6 +57,18 @@ def stored_days(
     return {row.period: +Counter(row.counts) for row in found if row.family is family}
 
 
+def stored_expirations(
+    ledger: Ledger, family: Family, month: str, today: str, source: str | None
+) -> dict[str, dict[str, int]]:
+    """Return the counts of one submit month in the rows of expiration days."""
+    rows = expirations(ledger.table, ledger.scope, today, source=source)
+    return {
+        row.period: {name: number for name, number in row.counts.items() if number}
+        for row in rows
+        if row.family is family and month_of(submitted(row.period)) == month
+    }
+
+
 def days_of(month: str) -> list[str]:
     """Return the days that a month can have."""
     return [f"{month}-{number:02}" for number in range(1, 32)]
@@ -65,7 +77,7 @@ def days_of(month: str) -> list[str]:
 def sum_of_jobs(ledger: Ledger, family: Family, day: str, source: str | None = None) -> Recounted:
     """Return the counts of the counted jobs of a submit day."""
     total: Recounted = Counter()
-    for job in _counted_jobs(ledger, family, day, source):
+    for job in counted_jobs(ledger, family, day, source):
         total.update(counts_of_job(job))
     return total
 
@@ -74,7 +86,7 @@ def expirations_of(
     ledger: Ledger, family: Family, period: str, source: str | None = None
 ) -> Recounted:
     """Return the counts of an expiration period."""
-    found = map(expiration_of, _counted_jobs(ledger, family, submitted(period), source))
+    found = map(expiration_of, counted_jobs(ledger, family, submitted(period), source))
     return Counter(name for expires, name in filter(None, found) if expires == period)
 
 
@@ -100,7 +112,7 @@ def sum_of_months(ledger: Ledger, family: Family, source: str | None = None) -> 
     return +total
 
 
-def _counted_jobs(
+def counted_jobs(
     ledger: Ledger, family: Family, period: str, source: str | None
 ) -> Iterator[JobFacts]:
     """Yield the counted jobs of a day or month, read consistently."""
