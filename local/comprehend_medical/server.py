@@ -55,7 +55,7 @@ class Server(Service):
         self.endpoint = f"http://{ADDRESS}:{self.port}"
 
     def source(self, source: str) -> Service:
-        """Return the service of a source, `account/region`. From then on, requests are told apart by their signatures."""
+        """Return the service of a source, `account/region`. From then on, a request's signature says which source it is for."""
         return self._sources.of(source)
 
     def services(self) -> list[Service]:

@@ -10,7 +10,14 @@ from typing import TypeVar
 import msgspec
 
 from jobledger.digest.current import CurrentTotals, read_current_totals
-from jobledger.digest.parts import MOST_SHOWN, JobList, SourcePart, SourceReading, Verdict
+from jobledger.digest.parts import (
+    MOST_SHOWN,
+    JobList,
+    SourcePart,
+    SourceReading,
+    Verdict,
+    verdict_of,
+)
 from jobledger.digest.shortlists import WindowChanges, gather_by_source
 from jobledger.digest.windows import Window, digest_id, first_start
 from jobledger.jobs import s3_uri
@@ -92,11 +99,8 @@ class Digest(msgspec.Struct, frozen=True):
 
     @property
     def verdict(self) -> Verdict:
-        """STALE takes precedence: an outdated ledger cannot report OK."""
-        if self.stale:
-            return Verdict.STALE
-        needs_a_person = self.failed.total or self.partial_success.total or self.long_running.total
-        return Verdict.ATTENTION if needs_a_person else Verdict.OK
+        """Whether a person needs to act."""
+        return verdict_of(self.failed, self.partial_success, self.long_running, stale=self.stale)
 
     @property
     def has_failures(self) -> bool:

@@ -41,6 +41,13 @@ class JobList(msgspec.Struct, frozen=True):
         return cls(shortlist.total, tuple(shortlist.jobs()))
 
 
+def verdict_of(*troubles: JobList, stale: bool) -> Verdict:
+    """Return STALE first: an outdated ledger cannot report OK. Jobs in trouble need attention."""
+    if stale:
+        return Verdict.STALE
+    return Verdict.ATTENTION if any(listed.total for listed in troubles) else Verdict.OK
+
+
 class SourcePart(msgspec.Struct, frozen=True):
     """What a digest says of one source, `account/region`. The lists have the jobs that a person can read of.
 
@@ -62,10 +69,7 @@ class SourcePart(msgspec.Struct, frozen=True):
     @property
     def verdict(self) -> Verdict:
         """Whether a person needs to act for this source."""
-        if self.stale:
-            return Verdict.STALE
-        troubles = self.failed.total or self.partial_success.total or self.long_running.total
-        return Verdict.ATTENTION if troubles else Verdict.OK
+        return verdict_of(self.failed, self.partial_success, self.long_running, stale=self.stale)
 
     @property
     def notable(self) -> bool:

@@ -225,7 +225,7 @@ def shown_by(api: Api, world: World) -> tuple[str | None, dict[str, str]]:
     as_of = health["AsOf"]
     assert (as_of or "") <= rfc3339(world.clock.now() + timedelta(minutes=1))
     # From memory: a few seconds old.
-    assert all((told.json["AsOf"] or "") <= (as_of or "~") for told in (page, api.get("/summary")))
+    assert all((read.json["AsOf"] or "") <= (as_of or "~") for read in (page, api.get("/summary")))
     assert (health["AgeSeconds"] is None) == (as_of is None)
     return as_of, {job["JobId"]: job["JobStatus"] for job in page.jobs}
 
