@@ -15,10 +15,10 @@ from tests.unit.client.paged import LIST
 TIME = "2026-11-23T08:00:00.000Z"
 JOB = {"JobId": "a", "JobName": "n", "JobStatus": "COMPLETED", "Family": "SNOMEDCT", "SubmitTime": TIME}  # fmt: skip
 DESCRIPTION = {
-    "ComprehendMedicalAsyncJobProperties": JOB, "History": [{"JobStatus": "COMPLETED", "ObservedAt": TIME}], "AsOf": None,
+    "ComprehendMedicalAsyncJobProperties": JOB, "History": [{"JobStatus": "COMPLETED", "ObservedAt": TIME}], "AsOf": TIME,
 }  # fmt: skip
 SUMMARY = {
-    "Total": 1, "ByStatus": {"COMPLETED": 1}, "ByFamily": {"SNOMEDCT": 1}, "OldestActive": None, "AsOf": None,
+    "Total": 1, "ByStatus": {"COMPLETED": 1}, "ByFamily": {"SNOMEDCT": 1}, "OldestActive": None, "AsOf": TIME,
     "Durations": {"p50": None, "p90": None, "max": None}, "ExpiringSoon": 0, "FailureRate": None,
 }  # fmt: skip
 WINDOW = {"Start": TIME, "End": TIME}
@@ -36,11 +36,12 @@ def sound(request):
     kind = next((k for k, v in TYPES.items() if v == request.headers["accept"]), "json")
     number = int(request.query.get("NextToken", ["1"])[0])
     more = number < 3
-    page = {LIST: [JOB], "AsOf": None} | ({"NextToken": str(number + 1)} if more else {})
+    page = {LIST: [JOB], "AsOf": TIME} | ({"NextToken": str(number + 1)} if more else {})
     csv, ndjson = b'"JobId","JobName"\r\n"a","n"\r\n', json.dumps(JOB).encode() + b"\n"
     bodies = {"json": json.dumps(page).encode(), "csv": csv, "ndjson": ndjson}
+    headers = {"Content-Type": TYPES[kind], "X-As-Of": TIME}
     link = {"Link": f'<?NextToken={number + 1}>; rel="next"'} if more else {}
-    return Scripted(headers={"Content-Type": TYPES[kind], **link}, body=bodies[kind])
+    return Scripted(headers=headers | link, body=bodies[kind])
 
 
 def with_body(answer, body, **headers):

@@ -240,6 +240,7 @@ def test_the_source_is_shown_where_a_terminal_has_room(columns):
     with answering(Api(JOBS * 2)) as server:
         _, shown = on_terminal(server.url, "jobs", "--all", columns=columns)
         lines = re.sub(r"\x1b\[[\d;?]*\w", "", shown).replace("\r", "").splitlines()
+        assert lines.pop().startswith("The ledger is as of")
         assert max(map(cell_len, lines)) <= columns
         assert (f"{OTHER}/{US}" in lines[2]) == (columns >= 80)
         assert all("nigh" in line and "FAILED" in line for line in lines[1:])
@@ -306,8 +307,12 @@ def test_of_equal_ids_the_job_of_the_source_that_was_asked_for_is_waited_for():
         ("9999-11-23T11:00:00.000Z", None),
     ],
 )
-def test_watch_says_that_the_ledger_is_older_than_the_screen(as_of, note):
+def test_watch_and_a_list_say_that_the_ledger_is_older_than_the_screen(as_of, note):
     with answering(lambda _: page(job(1, EndTime=None), AsOf=as_of)) as server:
+        listed = on_terminal(server.url, "jobs", columns=100)[1].splitlines()
+        assert listed[2:] == ([note] if note else [])
+        piped = run(server.url, "jobs", "--format", "json").stderr
+        assert bool(piped) == (as_of is None)
         terminal = Terminal(server.url, "watch", "--interval", "0s")
         shown = terminal.read_until(note or "1 active")
         terminal.interrupt()
