@@ -118,7 +118,7 @@ class Api:
         headers = {} if key is None else {"Idempotency-Key": key}
         yield (answer := self.call("/jobs", query, headers=headers))
         while token := answer.json.get("NextToken"):
-            yield (answer := self.get(**query | {"NextToken": token}))
+            yield (answer := self.call("/jobs", {**query, "NextToken": token}))
 
     def traverse(self, key: str | None = None, **query: object) -> Iterator[list[dict[str, Any]]]:
         """Yield the jobs of each page."""
