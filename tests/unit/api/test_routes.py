@@ -12,7 +12,7 @@ from jobledger.handlers import api as api_module
 from jobledger.ledger.states import LastError, SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.api import REQUEST_ID, event, logged_lines, running_api
+from testing.api import REQUEST_ID, logged_lines, running_api
 from testing.builders import NOW, full_job
 from testing.recounted import complete_counters
 from testing.sigv4 import canonical_query
@@ -105,10 +105,10 @@ def test_a_long_answer_is_in_gzip_when_the_caller_takes_it(api):
     plain = api.call("/jobs")
     zipped = api.call("/jobs", headers={"accept-encoding": "br, gzip", "accept": "*/*"})
     assert zipped.headers["Content-Encoding"] == "gzip"
-    assert "Content-Encoding" not in plain.headers
     assert (zipped.json, len(zipped.content) < len(plain.content)) == (plain.json, True)
     # API Gateway would hand the base64 to a caller that says nothing of what it accepts.
-    assert "Content-Encoding" not in api.call("/jobs", headers={"accept-encoding": "gzip"}).headers
+    for other in (plain, api.call("/jobs", headers={"accept-encoding": "gzip"})):
+        assert "Content-Encoding" not in other.headers
 
 
 def test_a_job_is_found_in_whatever_family_it_is_also_after_the_service_forgot_it(api):
@@ -188,18 +188,6 @@ def test_an_error_of_ours_quotes_nothing_in_answer_or_log(api, monkeypatch):
     (line,) = logged
     assert json.loads(line)["error"] == "KeyError"
     assert "a-patient" not in answer.body + line
-
-
-def test_the_list_neither_parses_nor_writes_a_job(api, monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("JSON was parsed")
-
-    api.get("/jobs")
-    for name in ("jobledger.jobs._dumps", "json.loads", "json.dumps"):
-        monkeypatch.setattr(name, refuse)
-    received = api_module.handler(event("/jobs"), api.context)
-    monkeypatch.undo()
-    assert len(json.loads(received["body"])["ComprehendMedicalAsyncJobPropertiesList"]) == 7
 
 
 def test_openapi_and_docs_are_what_is_on_disk(api):

@@ -12,6 +12,8 @@ import pytest
 
 from jobledger.api.export import COLUMNS, OUTPUT_COLUMNS
 from jobledger.ledger.ledger import Ledger
+from jobledger.ledger.output import Output
+from jobledger.ledger.outputs import Outputs
 from jobledger.ledger.states import LastError, SyncState
 from jobledger.ledger.table import Put
 from jobledger.service import Family
@@ -54,6 +56,9 @@ def test_each_job_has_its_source_in_every_format_and_one_of_a_removed_source_say
         others = [row["OtherProperties"] for row in rows]
         assert others == ['{"SourceRemoved": true}', "", "", ""]
         monkeypatch.setenv("READS_OUTPUTS", "true")
+        for key in [key for partition, key in api.database.items if "/SNOMEDCT" in partition]:
+            Outputs(api.ledger).record(Family.SNOMEDCT, key, Output(400, 388, 12))
+    assert {row["UnprocessedFilesCount"] for row in rows} == {"12"}
 
 
 @pytest.mark.parametrize(
