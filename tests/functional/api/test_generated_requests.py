@@ -27,7 +27,114 @@ from testing.full import in_full
 EXAMPLES = in_full(25, 150)
 GENERATED = in_full(5_000, 100_000)
 BATCHES = 10
-JSON_TYPES:
+JSON_TYPES = ("application/json", "application/problem+json")
+CHECKS = [
+    *(not_a_server_error, checks.status_code_conformance, checks.content_type_conformance),
+    *(checks.response_headers_conformance, checks.response_schema_conformance),
+]
+WINDOW = {"Start": rfc3339(NOW), "End": rfc3339(NOW)}
+A_DIGEST = {"DigestId": "d", "MessageId": "m", "Window": WINDOW, "Counts": {}}
+schema = schemathesis.openapi.from_dict(document())
+schema.config.update(base_url="http://127.0.0.1/")
+schema.app = wsgi
+
+
+@pytest.fixture(scope="module")
+def api():
+    statuses = [*JobStatus]
+    jobs = [full_job(n, JobStatus=statuses[n % 7], JobName=f"nightly-{n % 3}") for n in range(40)]
+    with running_api() as running:
+        for family in Family:
+            running.fill(*jobs, family=family)
+        running.mark_synced()
+        running.answer_of_function = A_DIGEST
+        logger.setLevel("CRITICAL")  # not a line for each request
+        yield running
+        logger.setLevel("INFO")
+
+
+@pytest.mark.full
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+def test_schemathesis_finds_no_answer_outside_of_the_document(api, case):
+    case.call_and_validate(checks=CHECKS)
+
+
+GOOD: dict[str, list[str]] = {name: [str(declared.example)] for name, declared in FILTERS.items()}
+GOOD |= {
+    "Family": [*Family, "ALL"],
+    "JobName": ["nightly-1", "none", "=1"],
+    "JobNamePrefix": ["nightly", "n", "x"],
+    "JobStatus": [*JobStatus],
+    "SubmitTimeAfter": ["2026-11-01", "1700000000", "2026-11-22T09:00:00+01:00"],
+    "SubmitTimeBefore": ["2026-11-24", "1795420800.5", "2027-01-01T00:00:00Z"],
+    "Order": ["ascending", "descending"],
+    "MaxResults": ["1", "3", "100", "500"],
+    "NextToken": ["AAAA"],
+    "ConsistentRead": ["true", "false"],
+    "Active": ["true", "false"],
+    "Format": ["json", "csv", "csv-bom", "ndjson", "html"],
+    "Refresh": ["on", "off"],
+    "JobId": [f"{1:032x}", "none"],
+}
+NAMES = list(GOOD)
+PATHS = ["/jobs"] * 8 + ["/board"] * 2
+PATHS += ["/summary", "/health", "/digests", "/openapi.json", "/docs", "/docs/docs.js", "/board/board.css"]  # fmt: skip
+METHODS = ["GET"] * 12 + ["HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
+
+
+def any_text(source: random.Random) -> str:
+    alphabets = ["09-:TZ.+ ", "azAZ_=", "\x00\r\n\t\"\\'<>", "é診\u2028\U0001f600\ud800"]
+    alphabet = source.choice(alphabets)
+    return "".join(source.choices(alphabet, k=source.choice([0, 1, 5, 40, 300])))
+
+
+def a_request(source: random.Random, tokens: list[str]) -> dict[str, Any]:
+    job_id = f"{source.randint(0, 50):032x}"
+    of_jobs = [f"/jobs/{job_id}", f"/jobs/{any_text(source)}", f"/board/jobs/{job_id}"]
+    path = source.choice([*PATHS, *of_jobs])
+    query: dict[str, list[str]] = {}
+    for name in source.sample(NAMES, source.choice([0, 1, 2, 3, 4])):
+        good = tokens if name == "NextToken" and source.random() < 0.7 else GOOD[name]
+        texts = [source.choice(good)] * source.choice([1, 1, 1, 1, 2])
+        query[name] = texts if source.random() < 0.9 else [any_text(source)]
+    if source.random() < 0.05:
+        query[any_text(source)] = [any_text(source)]
+    headers = {}
+    if source.random() < 0.3:
+        headers["Accept"] = source.choice(["text/csv", "*/*", "text/html", any_text(source)])
+    if source.random() < 0.3:
+        headers["Accept-Encoding"] = source.choice(["gzip", "br", any_text(source)])
+    method = source.choice(["GET", "POST", "POST"] if path == "/digests" else METHODS)
+    made = event(path, query, method=method, headers=headers)
+    if method == "POST":
+        body = source.choice(["", "{}", '{"WindowStart":1,"WindowEnd":2}', any_text(source)])
+        made |= {"body": body, "isBase64Encoded": False}
+        made["multiValueHeaders"] = {"Idempotency-Key": [source.choice(["k", any_text(source)])]}
+    return made
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_random_requests_get_answers_of_the_document_only(api, batch):
+    source = random.Random(batch)
+    paths, components = document()["paths"], document()["components"]
+    validators, tokens = {}, ["AAAA"]
+    for _ in range(GENERATED // BATCHES):
+        request = a_request(source, tokens)
+        answer = answer_of(handler(request, api.context))
+        assert answer.status < 500, (request, answer)
+        media = answer.headers["Content-Type"].partition(";")[0]
+        route = route_of(request["path"])
+        operation = next(iter(paths[route].values())) if route else {"responses": {}}
+        documented = operation["responses"].get(str(answer.status), {})
+        if "$ref" in documented or (answer.status == 404 and not documented):
+            documented = components["responses"][str(answer.status)]
+        assert media in documented.get("content", ()), (request, answer)
+        if request["httpMethod"] == "HEAD" or media not in JSON_TYPES:
             continue
         received = answer.json
         name = documented["content"][media]["schema"].get("$ref", "").rpartition("/")[2]
