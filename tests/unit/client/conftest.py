@@ -1,11 +1,21 @@
 """The API's own handler on a ledger in memory, behind HTTP, and the client of it."""
 
+import functools
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
+from botocore.loaders import create_loader
 
 from job_ledger import JobLedger
 from testing.served_api import ServedApi, fill, served_api
+
+
+@pytest.fixture(scope="package", autouse=True)
+def models() -> Iterator[None]:
+    """Read botocore's models once, which takes most of the time of a client."""
+    with mock.patch("botocore.session.create_loader", functools.cache(create_loader)):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,10 @@ from testing.scripted_server import Received, Scripted, document
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 SIZE = 500
+SUMMARY = {
+    "Total": 1, "ByStatus": {"COMPLETED": 1}, "ByFamily": {"SNOMEDCT": 1}, "OldestActive": None, "AsOf": None,
+    "Durations": {"p50": None, "p90": None, "max": None}, "ExpiringSoon": 0, "FailureRate": None,
+}  # fmt: skip
 
 
 def page(*jobs, **more):
