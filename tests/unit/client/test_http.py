@@ -31,14 +31,16 @@ def answer(server, slept, request=GET):
 def test_the_signature_is_that_of_the_request_as_it_arrives(slept, monkeypatch, token):
     if token:
         monkeypatch.setenv("AWS_SESSION_TOKEN", token)
-    for request in (
+    requests = (
         Request("GET", "/jobs", [("JobName", "a b+c/d%41=é夜\u2028~*'()"), ("Family", "ALL")]),
         Request("GET", "/jobs", [("B", "2"), ("A", "1"), ("B", "1")]),
         *(Request("GET", "/jobs/a%20b%25%3A"), POST_ONCE),
-    ):
-        with scripted(FINE) as server:
+    )
+    with scripted(FINE) as server:
+        for request in requests:
             answer(server, slept, request)
-        (received,) = server.received
+    assert len(server.received) == len(requests)
+    for received in server.received:
         assert received.is_signed()
         assert not received.is_signed(secret="other")
         assert received.headers.get("x-amz-security-token") == token
@@ -121,19 +123,23 @@ def test_an_error_carries_the_problem_or_is_said_to_be_of_another_server():
     assert "Check its URL" in str(failure_of(Scripted(body=b"<html>")))
 
 
-def test_without_credentials_or_region_only_this_machine_is_called(slept, monkeypatch):
-    for names, said in {
-        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"): "aws sso login",
-        ("AWS_REGION", "AWS_DEFAULT_REGION"): "AWS_REGION",
-    }.items():
-        for name in names:
-            monkeypatch.delenv(name)
-        with scripted(FINE) as server:
-            answer(server, slept)
-        assert "authorization" not in server.received[0].headers
-        with pytest.raises(CredentialsUnavailable, match=said):
-            Http(AWS).send(GET)
-        monkeypatch.undo()
+@pytest.mark.parametrize(
+    "missing, said",
+    [
+        (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "aws sso login"),
+        (("AWS_REGION", "AWS_DEFAULT_REGION"), "AWS_REGION"),
+    ],
+)
+def test_without_credentials_or_region_only_this_machine_is_called(
+    slept, monkeypatch, missing, said
+):
+    for name in missing:
+        monkeypatch.delenv(name)
+    with scripted(FINE) as server:
+        answer(server, slept)
+    assert "authorization" not in server.received[0].headers
+    with pytest.raises(CredentialsUnavailable, match=said):
+        Http(AWS).send(GET)
 
 
 def test_the_region_is_that_of_the_address_an_argument_or_either_variable(monkeypatch):
