@@ -2,7 +2,7 @@
 
 import json
 import random
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -196,23 +196,6 @@ def test_late_jobs_are_described_before_they_are_listed(hostility, late):
     assert len(service.jobs()[Family.SNOMEDCT]) == 1, "the truth knows it at once"
     clock.tick(0.1)
     assert len(ids(service)) == 1
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED"])
-def test_stop_refusals_refuse_to_stop_what_has_ended(status):
-    ended = {Family.SNOMEDCT: [job(1, JobStatus=status)]}
-    tame, refusing = (Service(ended, hostility) for hostility in (TAME, only("stop_refusals")))
-    stop = json.dumps({"JobId": IDS[0]})
-    assert tame.call(STOP, stop) == stop
-    assert refused(refusing.call, STOP, stop) == INVALID
-    for service in (tame, refusing):
-        assert service.jobs()[Family.SNOMEDCT][0]["JobStatus"] == status
-
-
-def test_every_hostility_is_on_by_default_and_says_what_it_does():
-    for switch in fields(Hostility):
-        assert (getattr(Hostility(), switch.name), getattr(TAME, switch.name)) == (True, False)
-        assert switch.metadata["meaning"]
 
 
 @pytest.mark.parametrize("family", Family)

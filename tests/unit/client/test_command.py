@@ -19,6 +19,7 @@ from tests.unit.client.paged import LIST, described, page
 ESCAPE = "\x1b["
 PHI = f"{9_001:032x}"
 FORMATS = ("table", "json", "csv", "ndjson")
+OWN = "111122223333"
 NOWHERE = "http://127.0.0.1:1"
 
 
@@ -70,20 +71,18 @@ def test_one_page_says_how_to_get_the_next_and_on_a_terminal_without_a_token(ser
     assert shown.endswith("There are more jobs: use --all.\n")
 
 
-def test_people_see_every_family_unless_they_name_some(server):
-    lines = run(server.url, "jobs", "--all").stdout.splitlines()
-    assert {line.split("\t")[4] for line in lines} == {"FAMILY", "SNOMEDCT", "PHI"}
-    done = run(server.url, "wait", "--job-name", "夜 =1+1")
-    assert (done.returncode, done.stdout.split("\t")[:2]) == (4, ["夜 =1+1", "FAILED"])
-
-
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_has_the_same_jobs(server, form):
-    for chosen, count in ((["--all", "--max-results", "400"], JOBS), (["--max-results", "7"], 7)):
-        done = run(server.url, "jobs", "--family", "SNOMEDCT", *chosen, "--format", form)
-        assert done.returncode == 0, done.stderr
-        expected = [f"{n:032x}" for n in range(JOBS - 1, JOBS - 1 - count, -1)]
-        assert ids_in(form, done.stdout) == expected
+def test_every_format_has_the_same_jobs_also_in_a_file_for_its_owner_alone(server, form, tmp_path):
+    file = tmp_path / ("jobs.CSV" if form == "csv" else f"jobs.{form}".replace("table", "txt"))
+    expected = [f"{n:032x}" for n in reversed(range(JOBS))]
+    arguments = ("jobs", "--family", "SNOMEDCT")
+    done = run(server.url, *arguments, "--max-results", "7", "--format", form)
+    assert ids_in(form, done.stdout) == expected[:7]
+    done = run(server.url, *arguments, "--all", "--max-results", "400", "--output", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert ids_in(form, file.read_bytes().decode()) == expected
+    assert [*tmp_path.iterdir()] == [file]
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def ids_in(form, text):
@@ -112,13 +111,16 @@ def test_every_filter_of_the_api_is_an_option(server):
         "--family ICD10CM --family PHI": "Family=ICD10CM&Family=PHI",
         "--after 2026-11-29T10:00+02:00": "SubmitTimeAfter=2026-11-29T10%3A00%3A00%2B02%3A00",
         "--after 1795334400.5": "SubmitTimeAfter=1795334400.5",
+        # --region is that of the session.
+        f"--account {OWN} --job-region a --region b": f"Account={OWN}&Region=a",
         "--after 7d": None,
     }.items():
         server.requests.clear()
         run(server.url, "jobs", *options.split())
         query = server.requests[0]["QUERY_STRING"]
-        if sent:
-            assert [each for each in query.split("&") if each != "Family=ALL"] == sent.split("&")
+        # People see every family unless they name some.
+        every = [] if "--family" in options else ["Family=ALL"]
+        assert sent is None or set(query.split("&")) == {*every, *sent.split("&")}
     # The last is a relative time, that long ago.
     (text,) = parse_qs(query)["SubmitTimeAfter"]
     assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}Z", text)

@@ -1,8 +1,5 @@
 """Many jobs in bounded memory, exports that are interrupted, and jobs that change while they are watched."""
 
-import csv
-import io
-import json
 import signal
 import subprocess
 import sys
@@ -14,7 +11,7 @@ import pytest
 from testing.full import in_full
 from testing.scripted_server import answering
 from tests.unit.client.commands import ROOT, Terminal, environment, plain, run, start
-from tests.unit.client.paged import LIST, SIZE, Paged, described, page
+from tests.unit.client.paged import SIZE, Paged, described, page
 
 PAGES = in_full(30, 200)
 TRAVERSAL = """
@@ -45,30 +42,6 @@ def test_a_long_traversal_needs_no_more_memory_than_one_of_2_500_jobs(way):
     assert late - early < 10 * MEBIBYTE
 
 
-@pytest.mark.parametrize("form", ["json", "CSV", "ndjson", "table"])
-def test_an_export_writes_every_job_by_default_in_the_format_of_the_files_name(tmp_path, form):
-    file = tmp_path / f"jobs.{form}"
-    chosen = ("--format", form) if form == "table" else ()
-    with answering(Paged(5)) as server:
-        done = run(server.url, "jobs", "--all", *chosen, "--output", str(file))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert count_in(form, file.read_bytes().decode()) == 5 * SIZE
-    assert [*files_in(tmp_path)] == [file.name]
-    assert file.stat().st_mode & 0o777 == 0o600
-
-
-def files_in(folder):
-    return {path.name: path.read_text() for path in folder.iterdir()}
-
-
-def count_in(form, text):
-    if form == "json":
-        return len(json.loads(text)[LIST])
-    if form == "CSV":
-        return len(list(csv.DictReader(io.StringIO(text, newline=""))))
-    return len(text.splitlines()) - (form == "table")
-
-
 def test_a_cell_can_be_longer_than_pythons_reader_takes(tmp_path):
     long, file = "x\r\n" * 60_000, tmp_path / "jobs.csv"
     for pages in (1, 2):
@@ -78,6 +51,10 @@ def test_a_cell_can_be_longer_than_pythons_reader_takes(tmp_path):
             done = run(server.url, "jobs", "--all", "--output", str(file))
         assert (done.returncode, done.stderr) == (0, "")
         assert file.read_bytes().count(long.encode()) == pages
+
+
+def files_in(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
 class Stuck(Paged):
