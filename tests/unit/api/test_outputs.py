@@ -119,5 +119,6 @@ def test_the_board_says_why_files_were_not_processed_and_how_to_see_them(api):
 def test_an_output_in_a_sentence_names_no_place(output, sentence):
     assert output.text == sentence
     assert output_in({"Output": json.loads(output.json)}) == output
+    other: dict[str, Any]
     for other in ({}, {"Output": []}, {"Output": {"Problem": 1}}):
         assert output_in(other) is None
