@@ -63,7 +63,7 @@ def stored_days(
         return {str(row["SK"]).split("#")[1]: counts_of(row) for row in rows}
     first, *_, last = days_of(month)
     found = days(ledger.table, ledger.scope, first, last, source=source)
-    return {row.period: +Counter(row.counts) for row in found if row.family is family}
+    return {row.period: counts_of(row.counts) for row in found if row.family is family}
 
 
 def stored_expirations(
