@@ -77,14 +77,18 @@ def test_a_digest_reads_as_it_was_approved(name):
     assert written == file.read_text(encoding="utf-8")
 
 
+def assert_fits_columns(lines):
+    """All but the commands to copy."""
+    commands = ("awscurl ", "jobledger open --account ")
+    assert all(line.startswith(commands) for line in lines if len(line) > COLUMNS)
+
+
 @pytest.mark.parametrize("name", TYPICAL)
 def test_the_documentation_shows_every_typical_digest_in_lines_of_78_columns(name):
     shown = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
     assert shown in (ROOT / "docs" / "digests.md").read_text(encoding="utf-8")
     lines = shown.splitlines()[1:]
-    # But those to copy.
-    commands = ("awscurl ", "jobledger open --account ")
-    assert all(line.startswith(commands) for line in lines if len(line) > COLUMNS)
+    assert_fits_columns(lines)
     assert not any(line != line.rstrip() for line in lines)
 
 
