@@ -29,12 +29,10 @@ def run_until(world: DigestWorld, event: dict[str, Any] | None, step: int, *, re
     def kill(operation: str) -> None:
         nonlocal left
         with lock:  # jobs are read by several threads
+            if left >= 0 and (reads or not operation.startswith(READS)):
+                left -= 1
             if left < 0:
                 raise Killed
-            if reads or not operation.startswith(READS):
-                left -= 1
-                if left < 0:
-                    raise Killed
 
     hooks = [(part, at) for part in (world.tables, world.topic) for at in ("before", "after")]
     for part, at in hooks:
