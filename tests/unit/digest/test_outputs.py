@@ -5,10 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from jobledger.jobs import Job
-from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.output import Output
 from jobledger.ledger.outputs import Outputs
 from jobledger.service import Family
@@ -51,13 +49,6 @@ def test_a_digest_has_sums_and_the_reasons_of_troubled_jobs_and_no_place(details
     ):
         assert said in email
     assert "ward-7" not in taken["Message"]
-
-
-def test_facts_with_error_codes_are_keys_of_mappings_as_others_are():
-    """A digest looks its jobs up by their facts, which may have an output."""
-    facts = JobFacts(Family.PHI, "a", "PARTIAL_SUCCESS", None, None, None, output=PARTLY)
-    assert {facts: 1}[replace(facts)] == 1
-    assert replace(facts, output=DENIED) not in {facts: 1}
 
 
 def test_without_the_setting_nothing_is_read_and_jobs_say_nothing_of_it():

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run, first_start
+from jobledger.digest.windows import Window, asked_window, digest_id, end_of_run
 from jobledger.errors import InvalidWindow
 from jobledger.inputs.formats import parse_scheduled_time
 from jobledger.times import parse, rfc3339
@@ -60,13 +60,6 @@ def test_an_empty_or_open_window_is_refused_with_what_is_allowed(start, end, exp
     text = isinstance(expected, str)
     with pytest.raises(InvalidWindow, match=f"^{expected}") if text else nullcontext():
         assert asked_window(parse(start), parse(end), NOW) == expected
-
-
-def test_the_first_window_is_of_a_day_or_of_all_that_ever_changed():
-    day_before, earlier = "2026-11-22T07:58:00.000Z", "2026-10-01T01:00:00.123Z"
-    for first_change in (None, "2026-11-23T01:00:00.000Z"):
-        assert first_start("2026-11-23T07:58:00.000Z", first_change) == day_before
-    assert first_start("2026-11-23T07:58:00.000Z", earlier) == earlier
 
 
 def test_an_id_is_of_the_scope_and_the_window_alone():
