@@ -113,14 +113,20 @@ class Api:
     def get(self, path: str = "/jobs", **query: object) -> Answer:
         return self.call(path, query)
 
-    def traverse(self, **query: object) -> Iterator[list[dict[str, Any]]]:
-        """Yield page after page."""
-        while True:
-            answer = self.get("/jobs", **query)
-            yield answer.jobs
-            if "NextToken" not in answer.json:
-                return
-            query["NextToken"] = answer.json["NextToken"]
+    def pages(self, key: str | None = None, **query: object) -> Iterator[Answer]:
+        """Yield page after page of the list; the first request carries the idempotency key."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        yield (answer := self.call("/jobs", query, headers=headers))
+        while token := answer.json.get("NextToken"):
+            yield (answer := self.call("/jobs", {**query, "NextToken": token}))
+
+    def traverse(self, key: str | None = None, **query: object) -> Iterator[list[dict[str, Any]]]:
+        """Yield the jobs of each page."""
+        return (page.jobs for page in self.pages(key, **query))
+
+    def ids(self, key: str | None = None, **query: object) -> list[str]:
+        """Return the ids of the jobs of all pages."""
+        return [job["JobId"] for jobs in self.traverse(key, **query) for job in jobs]
 
     def fill(
         self,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from jobledger.errors import WalkOvertaken
 from jobledger.ledger.counters import counted_for, counts_of, day_key, days, expirations, months
 from jobledger.ledger.counts import counts_of_job, expiration_of, month_of, without_hours
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
@@ -23,8 +24,14 @@ LAST = "~"
 Recounted = Counter[str]
 
 
-def repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
-    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
+def repair(
+    ledger: Ledger, key: Key, recount: Callable[[], Recounted], *, verifies: bool = True
+) -> int:
+    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0.
+
+    A row that others keep changing is left to the next recount. Without `verifies`, as in `recount_month`, it raises
+    WalkOvertaken: the counters are not complete without it.
+    """
     last = None
     for attempt in range(WRITE_ATTEMPTS):
         pause(min(attempt, 1))
@@ -41,7 +48,9 @@ def repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
         if sure and ledger.table.put_next({**key, **recounted, "Version": version + 1}, version):
             return 1
         last = version, recounted
-    return 0  # too busy to compare: the next recount will
+    if not verifies:
+        raise WalkOvertaken
+    return 0
 
 
 def stored_days(

@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -32,11 +31,9 @@ def test_a_check_that_hangs_or_breaks_stops_no_other_beside_it():
         raise KeyError("notes of Ms Miller")
 
     checks = [Check("hangs", hang), Check("breaks", fail), Check("works", lambda d: ok("fine"))]
-    began = time.monotonic()
     results = run_checks(deployed(), checks, seconds=0.5)
-    assert time.monotonic() - began < 10
-    assert [r.finding.status.value for r in results] == ["unknown", "unknown", "ok"]
-    assert [r.check for r in results] == ["hangs", "breaks", "works"]
+    found = [(r.check, r.finding.status.value) for r in results]
+    assert found == [("hangs", "unknown"), ("breaks", "unknown"), ("works", "ok")]
     assert "Miller" not in str(results)
     assert "KeyError" in results[1].finding.meaning
     # Checks run side by side, and report their progress.
@@ -49,10 +46,8 @@ def test_a_check_that_hangs_or_breaks_stops_no_other_beside_it():
 
 
 def test_a_problem_counts_more_than_a_check_that_could_not_look():
-    for statuses, code in {
-        "": 0, "ok local": 0, "ok problem": 1, "ok unknown": 2, "unknown problem": 1,
-    }.items():  # fmt: skip
-        assert exit_code(map(Status, statuses.split())) == code, statuses
+    codes = {"": 0, "ok local": 0, "ok problem": 1, "ok unknown": 2, "unknown problem": 1}
+    assert {each: exit_code(map(Status, each.split())) for each in codes} == codes
 
 
 def test_what_the_local_aws_drops_is_ok_there_and_a_problem_in_aws():
@@ -125,26 +120,29 @@ def test_the_policy_has_each_action_of_the_checks_and_no_other():
     assert actions("doctor-policy.json") == expected
 
 
-ABSENT = """<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>
-<Message>Stack with id Other does not exist</Message></Error></ErrorResponse>"""
-
-
-def test_without_a_stack_or_credentials_there_is_one_finding():
-    for status, error, code, meaning in (
+@pytest.mark.parametrize(
+    "status, error, code, meaning",
+    [
         (400, "ValidationError", 1, "There is no stack Other in us-east-1"),
         (403, "AccessDenied", 2, "cloudformation:DescribeStacks"),
         (403, "ExpiredToken", 2, "refuses the credentials"),
-    ):
-        body = ABSENT.replace("ValidationError", error).encode()
-        with scripted(Scripted(status, {"Content-Type": "text/xml"}, body)) as server:
-            done = run("", "doctor", "--name", "Other", "--json", AWS_ENDPOINT_URL=server.url)
-            shown = run("", "doctor", "--name", "Other", AWS_ENDPOINT_URL=server.url)
-        (check,) = json.loads(done.stdout)["Checks"]
-        assert (done.returncode, check["Check"]) == (code, "stack")
-        assert meaning in check["Meaning"]
-        assert meaning.split()[0] in shown.stdout
-        assert shown.stdout.endswith("1 problem\n" if code == 1 else "1 could not look\n")
-        assert shown.stderr == ""
+    ],
+)
+def test_without_a_stack_there_is_one_finding(status, error, code, meaning):
+    said = f"<Code>{error}</Code><Message>Stack with id Other does not exist</Message>"
+    body = f"<ErrorResponse><Error>{said}</Error></ErrorResponse>".encode()
+    arguments = ("doctor", "--name", "Other")
+    with scripted(Scripted(status, {"Content-Type": "text/xml"}, body)) as server:
+        done = run("", *arguments, "--json", AWS_ENDPOINT_URL=server.url)
+        shown = run("", *arguments, AWS_ENDPOINT_URL=server.url)
+    (check,) = json.loads(done.stdout)["Checks"]
+    assert (done.returncode, check["Check"], shown.stderr) == (code, "stack", "")
+    assert meaning in check["Meaning"]
+    assert meaning.split()[0] in shown.stdout
+    assert shown.stdout.endswith("1 problem\n" if code == 1 else "1 could not look\n")
+
+
+def test_without_credentials_it_cannot_look():
     nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"}
-    done = run("", "doctor", AWS_EC2_METADATA_DISABLED="true", **nothing)
+    done = run("", "doctor", **nothing)
     assert (done.returncode, "no look" in done.stdout) == (2, True), done
