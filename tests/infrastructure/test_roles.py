@@ -6,8 +6,7 @@ import re
 import pytest
 
 from testing.processes import ROOT
-from tests.infrastructure.allowed import ROLES, Allowed
-from tests.infrastructure.chosen import FULL, SOURCES
+from tests.infrastructure.allowed import QUERY, ROLES, Allowed
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
 
 
@@ -37,16 +36,19 @@ def test_a_role_may_do_what_is_listed_and_nothing_else(full, role):
     assert statements_of(full, role) == ROLES[role]
 
 
-def test_without_sources_roles_have_neither_the_index_nor_the_members(synthesise):
-    given = {key: value for key, value in FULL.items() if key not in SOURCES}
-    resources = synthesise(**given).to_json()["Resources"]
-    for role, allowed in ROLES.items():
-        expected = {
+def test_without_settings_roles_lack_what_only_these_need(resources):
+    """The index and the members of sources, the names for events, the chat topic, and whatever outputs are read with."""
+    found = of_type(resources, "AWS::IAM::Role")
+    assert ROLES.keys() - found == {"Outputs/FunctionRole", "SchedulerRoleForOutputs"}
+    for_settings = {"AssumeMembers", "ReadJobName", "PublishToChat", "PublishAlertsToChat"}
+    for role in found:
+        # What alerts say of outputs is in the ledger.
+        own = for_settings | (QUERY.keys() if role == "JobAlerts/FunctionRole" else set())
+        assert statements_of(resources, role) == {
             sid: each._replace(resources=each.resources - {"Ledger.Arn/index/BySource"})
-            for sid, each in allowed.items()
-            if sid != "AssumeMembers"
+            for sid, each in ROLES[role].items()
+            if sid not in own
         }
-        assert statements_of(resources, role) == expected
 
 
 def test_no_role_has_a_managed_or_embedded_policy(full):
@@ -70,10 +72,6 @@ def test_a_deployment_for_some_families_may_not_read_the_others(chosen):
         for name in ("PHIDetection", "RxNormInference")
         for action in (f"List{name}Jobs", f"Describe{name}Job")
     }
-
-
-def test_names_are_not_readable_for_change_events_unless_they_are_asked_for(resources):
-    assert "ReadJobName" not in statements_of(resources, "Changes/FunctionRole")
 
 
 @pytest.fixture(scope="module")
