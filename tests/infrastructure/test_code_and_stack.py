@@ -9,7 +9,7 @@ from jobledger import invoke, sns, times
 from jobledger.digest import run as digest_run
 from jobledger.events import batch
 from jobledger.sync import run as sync_run
-from tests.infrastructure.template_reading import by_path, of_type
+from tests.infrastructure.template_reading import by_path
 from tests.unit.test_imports import MODULES, own_modules
 
 # How the code names an environment variable.
@@ -67,14 +67,6 @@ def test_no_module_reads_the_environment_in_another_way():
             len(re.findall(each, text_of(module))) for each in (r"\benviron\b|\bgetenv\b", known)
         )
         assert uses == readable, module
-
-
-def test_every_handler_of_the_stack_exists(full):
-    for function in of_type(full, "AWS::Lambda::Function").values():
-        module, _, name = function["Handler"].rpartition(".")
-        if module.startswith("jobledger."):
-            tree = ast.parse(text_of(module))
-            assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_functions_have_the_time_that_their_code_counts_on(resources):

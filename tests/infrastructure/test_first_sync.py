@@ -1,10 +1,10 @@
 """The first sync answers CloudFormation in every case: a deployment never hangs or fails on it."""
 
-import http.server
+import contextlib
 import io
 import json
-import threading
 import time
+import urllib.request
 from types import SimpleNamespace
 
 import botocore.session
@@ -66,33 +66,29 @@ IDS = {"StackId": "stack", "RequestId": "request", "LogicalResourceId": "Run"}
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run the handler against a CloudFormation that listens, and return what that heard."""
-    heard = []
+    """Run the handler, and return what CloudFormation is told."""
+    sent: list[urllib.request.Request] = []
 
-    class Listener(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self):
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
+    def send(request, timeout):
+        sent.append(request)
+        return contextlib.nullcontext()
 
-        def log_message(self, *args):
-            """Keep quiet."""
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/answer"
+    monkeypatch.setattr(urllib.request, "urlopen", send)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
     def run(client, request="Create"):
         monkeypatch.setattr(botocore.session.Session, "create_client", lambda *_, **__: client)
-        event = {"RequestType": request, "ResponseURL": url, **IDS}
+        event = {"RequestType": request, "ResponseURL": "https://s3/answer?signed", **IDS}
         event["ResourceProperties"] = {"FunctionName": "sync"}
         first_sync_handler.handler(event, CONTEXT)
-        return heard[-1]
+        (answer,) = sent
+        assert (answer.method, answer.full_url) == ("PUT", event["ResponseURL"])
+        # The URL is signed without one.
+        assert answer.get_header("Content-type") == ""
+        assert isinstance(answer.data, bytes)
+        return json.loads(answer.data)
 
-    yield run
-    server.shutdown()
-    server.server_close()
+    return run
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])

@@ -1,6 +1,7 @@
 """Settings are read from context, checked, and refused in words that help."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -181,7 +182,7 @@ BAD: dict[str, dict[str, list[object]]] = {
     },
 }
 # Settings that are good alone: together with others they are not.
-TOGETHER: list[tuple[dict[str, object], str, str]] = [
+TOGETHER: list[tuple[dict[str, Any], str, str]] = [
     ({"ownSource": "false"}, "ownSource", "it needs the setting sources"),
     ({"ownSource": "false", "sources": ""}, "ownSource", "it needs the setting sources"),
     ({"digestBy": "source"}, "digestBy", "it needs the setting sources"),
