@@ -4,9 +4,12 @@ Two makers: schemathesis, thorough and slow, and a plain one that mixes good and
 The first makes as many for each route and each way of checking as EXAMPLES says.
 """
 
+import base64
 import json
 import random
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import schemathesis
@@ -21,7 +24,7 @@ from jobledger.observability import logger
 from jobledger.service import Family, JobStatus
 from jobledger.times import rfc3339
 from openapi.document import document
-from testing.api import answer_of, event, running_api, wsgi
+from testing.api import Context, answer_of, event, running_api
 from testing.builders import NOW, full_job
 from testing.full import in_full
 from tests.unit.inputs.edges import edges
@@ -35,6 +38,26 @@ CHECKS = [
 ]
 WINDOW = {"Start": rfc3339(NOW), "End": rfc3339(NOW)}
 A_DIGEST = {"DigestId": "d", "MessageId": "m", "Window": WINDOW, "Counts": {}}
+
+
+def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The handler as a WSGI application."""
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="replace")
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").title(): text
+        for name, text in environ.items()
+        if name.startswith("HTTP_") and name != "HTTP_ACCEPT_ENCODING"  # it cannot decode
+    }
+    request = event(path, query, method=environ["REQUEST_METHOD"], headers=headers)
+    if length := int(environ.get("CONTENT_LENGTH") or 0):
+        body = base64.b64encode(environ["wsgi.input"].read(length)).decode()
+        request |= {"body": body, "isBase64Encoded": True}
+    answer = answer_of(handler(request, Context()))
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", [*answer.headers.items()])
+    return [answer.content]
+
+
 schema = schemathesis.openapi.from_dict(document())
 schema.config.update(base_url="http://127.0.0.1/")
 schema.app = wsgi
