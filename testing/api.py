@@ -153,10 +153,6 @@ class Api:
         """Stand in for `deployment.now`."""
         return self.now
 
-    def its_traversals(self) -> KeyedTraversals:
-        """Stand in for `keyed_traversals.keyed_traversals`."""
-        return self.traversals
-
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
 
@@ -165,11 +161,10 @@ class Api:
 
         def ask(payload: Mapping[str, Any]) -> Any:
             self.asked.append((variable, payload))
-            if isinstance(self.answer_of_function, Exception):
-                raise self.answer_of_function
-            if callable(self.answer_of_function):
-                return self.answer_of_function(payload)
-            return self.answer_of_function
+            answer = self.answer_of_function
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(payload) if callable(answer) else answer
 
         return ask
 
@@ -185,7 +180,7 @@ def running_api(
         mock.patch.object(deployment, "ledger", made.its_ledger),
         mock.patch.object(deployment, "function", made.function),
         mock.patch.object(deployment, "now", made.its_time),
-        mock.patch.object(keyed_traversals, "keyed_traversals", made.its_traversals),
+        mock.patch.object(keyed_traversals, "keyed_traversals", return_value=made.traversals),
     ):
         yield made
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from testing.sigv4 import refusal
+from testing.sigv4 import is_right
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Received:
         A proxy's client sends the whole URL (RFC 9112, 3.2.2).
         """
         target = re.sub("^http://[^/]+", "", self.target)
-        return refusal(self.method, target, self.headers, self.body, secret=secret) is None
+        return is_right(self.method, target, self.headers, self.body, secret)
 
 
 @dataclass(frozen=True)

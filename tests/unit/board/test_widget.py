@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -32,18 +33,25 @@ def api():
         yield api
 
 
-@pytest.fixture
-def ask(api):
+@contextmanager
+def asking(api):
     """Invoke the function as a dashboard does."""
-    api.fill(*(full_job(number, SubmitTime=TODAY - number * 3_600) for number in range(1, 101)))
-    failed = {"JobStatus": "FAILED", "JobName": "pathology", "Message": "No input."}
-    api.fill(full_job(201, SubmitTime=TODAY - 90, **failed), family=Family.PHI)
-    api.mark_synced()
     with (
         mock.patch.object(widget, "_ledger", api.its_ledger),
         mock.patch.object(widget, "_now", api.its_time),
     ):
         yield lambda **event: widget.handler(event, WidgetContext())
+
+
+@pytest.fixture
+def ask(api):
+    """The function, on 100 completed jobs and one that failed."""
+    api.fill(*(full_job(number, SubmitTime=TODAY - number * 3_600) for number in range(1, 101)))
+    failed = {"JobStatus": "FAILED", "JobName": "pathology", "Message": "No input."}
+    api.fill(full_job(201, SubmitTime=TODAY - 90, **failed), family=Family.PHI)
+    api.mark_synced()
+    with asking(api) as ask:
+        yield ask
 
 
 def context(hours=24, *, zoom=None, form=None, params=None, **more):
@@ -245,23 +253,18 @@ def test_neither_a_log_nor_an_internal_error_has_a_name(ask, monkeypatch):
 
 def test_hostile_names_and_forms_stay_text(ask, api):
     failed = {"JobStatus": "FAILED", "SubmitTime": TODAY - 5}
-    for number, text in enumerate(hostile_texts()[:40]):  # one of each kind
+    texts = hostile_texts()[:40]  # one of each kind
+    for number, text in enumerate(texts):
         api.fill(full_job(500 + number, JobName=text, Message=text, **failed))
+    for text in ("", *texts):
         html = ask(widgetContext=context(form={"JobName": text}))
-        for shown in (html, ask(widgetContext=context())):
-            page = parsed(shown)
-            assert not [tag for tag in (*REMOVED, "img") if page.all(tag)]
-            assert len(page.all("style")) == 1
+        page = parsed(html)
+        assert not [tag for tag in (*REMOVED, "img") if page.all(tag)]
+        assert len(page.all("style")) == 1
         assert {a["endpoint"] for _, a, _ in actions_of(html)} <= {ARN}
 
 
-def test_the_rows_are_those_of_the_page_and_a_year_is_counted_within_bounds(ask, api):
-    page = api.get("/board", MaxResults=24).body
-    shown, on_page = (
-        [[cell.text for cell in row.all("td")[1:]] for row in rows_of(html)]
-        for html in (ask(widgetContext=context(), MaxResults=24), page)
-    )
-    assert shown == on_page
+def test_a_year_is_counted_within_bounds(ask, api):
     before = api.database.rows_read
     html = ask(widgetContext=context(24 * 365))
     assert "101" in parsed(html).one("section", **{"aria-labelledby": "totals"}).text
