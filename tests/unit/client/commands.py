@@ -1,6 +1,5 @@
 """The command: within this process, or as a process of its own, in a pipe or on a terminal."""
 
-import codecs
 import contextlib
 import fcntl
 import io
@@ -96,49 +95,24 @@ def next_line(process: subprocess.Popen[str]) -> str:
     return line
 
 
-class Terminal:
-    """A process on a terminal of 40 rows; `shown` is what it shows so far."""
-
-    def __init__(self, url: str, *arguments: str, columns: int = 120, **more: str) -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        self.process = subprocess.Popen(
-            command(*arguments), env=environment(url, **more), stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True,
-        )  # fmt: skip
-        os.close(slave)
-        # A part can end within a character.
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.shown = ""
-
-    def read_until(self, text: str) -> str:
-        """Read until a text is shown."""
-        while text not in self.shown:
-            self.shown += self._read() or f"\n[ended without {text!r}]{text}"
-        return self.shown
-
-    def wait(self) -> int:
-        """Read to the end, and return the exit code."""
-        while part := self._read():
-            self.shown += part
-        os.close(self._master)
-        return self.process.wait(SECONDS)
-
-    def interrupt(self) -> int:
-        """Type Ctrl-C, and return the exit code."""
-        os.killpg(self.process.pid, signal.SIGINT)
-        return self.wait()
-
-    def _read(self) -> str:
-        # A terminal whose other end is closed is an error of reading.
-        with contextlib.suppress(OSError):
-            while part := os.read(self._master, 65_536):
-                if text := self._decoder.decode(part):
-                    return text
-        return ""
-
-
-def on_terminal(url: str, *arguments: str, columns: int = 120, **more: str) -> tuple[int, str]:
-    """The exit code of a process on a terminal, and what it shows."""
-    terminal = Terminal(url, *arguments, columns=columns, **more)
-    return terminal.wait(), terminal.shown
+def on_terminal(
+    url: str, *arguments: str, columns: int = 120, until: str = "", **more: str
+) -> tuple[int, str]:
+    """The exit code of a process on a terminal, and what it shows; Ctrl-C ends it when that has this text."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        command(*arguments), env=environment(url, **more), stdin=slave, stdout=slave, stderr=slave,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    shown, interrupted = b"", not until
+    # A terminal whose other end is closed is an error of reading.
+    with contextlib.suppress(OSError):
+        while part := os.read(master, 65_536):
+            shown += part
+            if not interrupted and until.encode() in shown:
+                os.killpg(process.pid, signal.SIGINT)
+                interrupted = True
+    os.close(master)
+    return process.wait(SECONDS), shown.decode(errors="replace")

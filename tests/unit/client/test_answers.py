@@ -30,18 +30,18 @@ HTML = b"<!doctype html><title>Sign in</title>"
 
 def sound(request):
     """What the API answers; a list has three pages."""
-    if request.path != "/jobs":
-        documents = {"/summary": SUMMARY, "/digests": DIGEST, "/health": HEALTH}
-        return document(documents.get(request.path, DESCRIPTION), **{"Content-Type": TYPES["json"]})
-    kind = next((k for k, v in TYPES.items() if v == request.headers["accept"]), "json")
     number = int(request.query.get("NextToken", ["1"])[0])
     more = number < 3
     page = {LIST: [JOB], "AsOf": TIME} | ({"NextToken": str(number + 1)} if more else {})
-    csv, ndjson = b'"JobId","JobName"\r\n"a","n"\r\n', json.dumps(JOB).encode() + b"\n"
-    bodies = {"json": json.dumps(page).encode(), "csv": csv, "ndjson": ndjson}
-    headers = {"Content-Type": TYPES[kind], "X-As-Of": TIME}
+    documents = {"/jobs": page, "/summary": SUMMARY, "/digests": DIGEST, "/health": HEALTH}
+    bodies = {
+        "application/json": json.dumps(documents.get(request.path, DESCRIPTION)).encode(),
+        "text/csv": b'"JobId","JobName"\r\n"a","n"\r\n',
+        "application/x-ndjson": json.dumps(JOB).encode() + b"\n",
+    }
+    kind = request.headers["accept"]
     link = {"Link": f'<?NextToken={number + 1}>; rel="next"'} if more else {}
-    return Scripted(headers=headers | link, body=bodies[kind])
+    return Scripted(headers={"Content-Type": kind, "X-As-Of": TIME, **link}, body=bodies[kind])
 
 
 def with_body(answer, body, **headers):

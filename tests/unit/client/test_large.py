@@ -10,7 +10,7 @@ import pytest
 
 from testing.full import in_full
 from testing.scripted_server import answering
-from tests.unit.client.commands import ROOT, Terminal, environment, plain, run, start
+from tests.unit.client.commands import ROOT, environment, on_terminal, plain, run, start
 from tests.unit.client.paged import SIZE, Paged, described, page
 
 PAGES = in_full(30, 200)
@@ -99,11 +99,9 @@ def test_a_terminal_shows_a_bar_of_an_export_and_ctrl_c_ends_it(tmp_path):
     assert "2500/2500 jobs" in plain(shown)
     (tmp_path / "x.ndjson").unlink()
     with answering(stuck := Stuck()) as server:
-        terminal = Terminal(server.url, *arguments)
-        assert stuck.reached.wait(60)
-        assert terminal.interrupt() == 130
+        code, _ = on_terminal(server.url, *arguments, until="1000/2500")
         stuck.go.set()
-    assert files_in(tmp_path) == {}
+    assert (code, files_in(tmp_path)) == (130, {})
 
 
 class Account:

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from testing.scripted_server import answering, problem, scripted
-from tests.unit.client.commands import Terminal, command, environment, plain, run
+from tests.unit.client.commands import command, environment, on_terminal, plain, run
 from tests.unit.client.paged import described, page
 
 WIDTHS = (60, 80, 120, 200)
@@ -70,9 +70,9 @@ def test_watch_fits_the_terminal_and_a_job_has_its_message_whole(server, columns
 
 
 def test_a_process_finds_the_width_of_its_terminal(server):
-    terminal = Terminal(server.url, "watch", "--interval", "0s", columns=60)
-    lines = plain(terminal.read_until("SNOMEDCT")).splitlines()
-    assert terminal.interrupt() == 130
+    code, shown = on_terminal(server.url, "watch", columns=60, until="SNOMEDCT")
+    lines = plain(shown).splitlines()
+    assert (code, "1 active at" in lines[1]) == (130, True)
     assert max(map(cell_len, lines)) <= 60
 
 
