@@ -84,22 +84,19 @@ def test_each_list_of_the_board_names_the_sources_of_its_jobs(api):
 @pytest.mark.parametrize(
     "query, shown",
     [
-        ({"Account": "111122223333"}, {SCOPE, EU}),
-        ({"Region": "eu-west-1"}, {EU, f"{GONE} (removed)"}),
-        ({"Account": ["111122223333", "444455556666"], "Region": "us-east-1"}, {SCOPE, OTHER}),
-        ({"Account": "444455556666", "Region": "eu-west-1"}, set()),
+        ({"Account": ["111122223333"]}, {SCOPE, EU}),
+        ({"Account": ["111122223333", "444455556666"], "Region": ["us-east-1"]}, {SCOPE, OTHER}),
+        ({"Region": ["eu-west-1"]}, {EU, f"{GONE} (removed)"}),
     ],
 )
 def test_the_filters_by_source_are_kept_in_pages_files_and_the_form(api, query, shown):
-    page = page_of(api, **query, MaxResults="25")
-    assert set(sources_in(page)) == shown
+    page = page_of(api, **query, MaxResults="1")
     checked = [n for n in page.one("form", role="search").all("input") if "checked" in n.attributes]
-    sent = {text for value in query.values() for text in ([value] if isinstance(value, str) else value)}  # fmt: skip
-    assert {n.attributes["value"] for n in checked} == sent
+    sent = {text for texts in query.values() for text in texts}
+    assert {node.attributes["value"] for node in checked} == sent
     csv = follow(api, links_of(page)["Download as CSV"])
     rows = re.findall(r'"(\d{12})","([a-z0-9-]+)"\r?$', csv.body, re.MULTILINE)
     assert {"/".join(row) for row in rows} == {text.removesuffix(" (removed)") for text in shown}
-    page = page_of(api, **query, MaxResults="1")
     seen = sources_in(page)
     while href := links_of(page).get("Next page"):
         page = parsed(follow(api, href).body)

@@ -137,28 +137,30 @@ def test_the_time_range_or_zoom_of_the_dashboard_is_the_range_of_submit_times(as
         assert tile.all("span", "count")[0].text == str(count - (zoom is None))
 
 
-def test_every_action_calls_the_function_that_was_invoked(ask):
-    found = actions_of(ask(widgetContext=context(72)))
-    assert {(a["endpoint"], a["action"], a["display"], p["Action"]) for _, a, p in found} == {
+def test_a_reader_filters_lists_and_opens_by_actions_that_call_the_function(ask):
+    html = ask(widgetContext=context())
+    assert {(a["endpoint"], a["action"], a["display"], p["Action"]) for _, a, p in actions_of(html)} == {
         (ARN, "call", "popup", "Job"), (ARN, "call", "widget", "Filter"), (ARN, "call", "widget", "List"),
     }  # fmt: skip
-
-
-def test_the_filter_action_applies_the_form(ask):
-    apply = action_of(ask(widgetContext=context()), "Apply filters")
     asked = {"JobStatus": "FAILED", "Family": "", "JobName": "", "JobNamePrefix": "path"}
-    filtered = ask(**apply, widgetContext=context(form=asked))
-    assert len(rows_of(filtered)) == 1
+    filtered = ask(**action_of(html, "Apply filters"), widgetContext=context(form=asked))
+    failed = action_of(html, "1 Failed")
+    assert failed["SubmitTimeAfter"] == ["2026-11-22T12:00:00.000Z"]
+    for few in (filtered, ask(**failed, widgetContext=context())):
+        assert len(rows_of(few)) == 1
     (form,) = parsed(filtered).all("form")
     assert form.one("input", name="JobNamePrefix").attributes["value"] == "path"
     chosen = [o.attributes["value"] for o in form.all("option") if "selected" in o.attributes]
     assert list(filter(None, chosen)) == ["FAILED"]
+    other = context(form={"JobStatus": "COMPLETED"})
+    page = parsed(ask(**action_of(html, "pathology"), widgetContext=other))
+    assert page.one("h1").text == "pathology"
+    assert page.all("pre")[0].text == f"jobledger job {201:032x}"
 
 
 def test_page_links_keep_the_filters_that_they_were_made_with(ask):
     own = context(72, params={"Family": "SNOMEDCT"})
-    shown = ask(widgetContext=own, Family="SNOMEDCT", MaxResults=10)
-    seen = [shown]
+    seen = [ask(widgetContext=own, Family="SNOMEDCT", MaxResults=10)]
     for _ in range(2):
         following = action_of(seen[-1], "Next page")
         # The form changed meanwhile, and the relative time range moved on.
@@ -167,22 +169,11 @@ def test_page_links_keep_the_filters_that_they_were_made_with(ask):
             if parameters.get("Action") == "Job" and parameters["JobId"] != f"{201:032x}"]  # fmt: skip
     assert jobs == [f"{number:032x}" for number in range(1, 31)]
     again = ask(**action_of(seen[-1], "First page"), widgetContext=context())
-    assert [row.text for row in rows_of(again)] == [row.text for row in rows_of(shown)]
+    assert [row.text for row in rows_of(again)] == [row.text for row in rows_of(seen[0])]
     overview = ask(**action_of(again, "Overview"), widgetContext=context())
     assert "totals" in [heading.attributes["id"] for heading in parsed(overview).all("h2")]
     labels = [text for text, _, _ in actions_of(ask(widgetContext=context(3)))]
     assert not {"Next page", "First page"} & set(labels), "it is the last page"
-
-
-def test_a_total_lists_its_jobs_and_a_name_shows_its_job(ask):
-    html = ask(widgetContext=context())
-    failed = action_of(html, "1 Failed")
-    assert len(rows_of(ask(**failed, widgetContext=context()))) == 1
-    assert failed["SubmitTimeAfter"] == ["2026-11-22T12:00:00.000Z"]
-    other = context(form={"JobStatus": "COMPLETED"})
-    page = parsed(ask(**action_of(html, "pathology"), widgetContext=other))
-    assert page.one("h1").text == "pathology"
-    assert page.all("pre")[0].text == f"jobledger job {201:032x}"
 
 
 def test_the_configured_parameters_are_the_base_that_the_form_narrows(ask):
