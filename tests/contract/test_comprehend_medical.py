@@ -11,14 +11,7 @@ from local.comprehend_medical import Family, Hostility, Server, Service, Service
 from local.comprehend_medical.families import OPERATIONS, Verb
 from local.comprehend_medical.model import job_shape, matches
 from local.comprehend_medical.sample import ODD_NAMES
-from tests.contract.shapes import (
-    LIST_KEY,
-    MINIMAL,
-    Clock,
-    call,
-    client_for,
-    job,
-)
+from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, call, client_for, job, request
 
 DAY = 86_400
 
