@@ -1,7 +1,6 @@
 """The pace that all syncs of a deployment keep together."""
 
 import random
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 
 import pytest
@@ -58,12 +57,6 @@ def test_calls_of_one_sync_are_a_quarter_of_a_second_apart(passed, at, timeline)
     # Another deployment has a pace of its own.
     Paced(timeline, "999/eu-west-1").call()
     assert timeline.calls == [0, at, 0]
-
-
-def test_calls_of_many_syncs_at_once_are_no_closer(timeline):
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: Paced(timeline).call(5), range(8)))
-    assert [round(number * 0.25, 3) for number in range(40)] == sorted(timeline.calls)
 
 
 def test_a_call_that_another_overtakes_takes_a_slot_after_it():

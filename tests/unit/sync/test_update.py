@@ -146,17 +146,6 @@ def test_the_older_version_that_runs_again_is_followed_by_another_update():
         assert world.active().keys() == {"job"}
 
 
-def test_a_family_with_no_job_at_rest_reads_one_row_a_minute():
-    with World([listed_job("ended", 100)], hostile=False) as world:
-        for _ in range(3):
-            world.sync()
-        assert state_of(world)["Idle"]
-        world.database.calls.clear()
-        world.sync()
-        calls = {"get_item": 1, "batch_get_item": 1, "transact_write_items": 1}
-        assert world.database.calls == calls
-
-
 @pytest.mark.parametrize("older_layout", [None, LAYOUT - 1])
 def test_an_upgraded_ledger_is_counted_by_the_first_sync_and_verified_each_day(older_layout):
     with World([listed_job(f"{n}", n * DAY / 3) for n in range(300)], hostile=False) as world:

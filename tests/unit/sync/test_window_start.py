@@ -63,10 +63,6 @@ def test_a_walk_begins_ten_minutes_before_the_newest_job(mark, active, expected)
     assert world.database.calls == {}
 
 
-def test_where_no_counter_row_has_a_job_a_walk_takes_one_page():
-    assert start(filled({}), LATEST - DAY, LATEST - 2 * DAY) == LATEST - 2 * DAY - OVERLAP
-
-
 def test_without_complete_counters_a_walk_begins_before_the_oldest_active_job():
     old, older = NOW - DAY, NOW - 2 * DAY
     world = filled({older: 1, old: 1, NOW - HOUR: 2_000})
