@@ -216,28 +216,3 @@ def test_an_active_job_that_is_not_listed_is_described(found, active, error, sta
     assert status_of(synced.ledger.find("last")) == "FAILED"
     last_error = synced.state.last_error
     assert last_error == (LastError(error, rfc3339(at + SECOND)) if error else None)
-
-
-def test_a_described_job_without_a_submit_time_is_found_in_its_row(synced):
-    synced.sync(page(a_job("bare", "IN_PROGRESS", None)))
-    assert synced.active == {"bare": ""}
-    for _ in range(2):
-        synced.sync(page())
-    assert synced.ledger.find("bare")["ExpiredUpstream"] is True
-    assert synced.active == {}
-
-
-def test_jobs_that_this_or_another_sync_finds_active_stay_so_until_they_are_seen_to_end(synced):
-    synced.sync(page(a_job("a", "SUBMITTED"), a_job("b", "SUBMITTED")))
-    found = a_job("found", "SUBMITTED", NOW)
-    synced.at_page(1, lambda: synced.before_a_write(lambda: synced.record(found)))
-    synced.sync(page(a_job("a", "FAILED"), a_job("b", "IN_PROGRESS")))
-    assert synced.active == {"b": rfc3339(NOW - HOUR), "found": rfc3339(NOW)}
-
-
-def test_a_family_with_an_active_job_is_not_idle_whatever_its_state_says(synced):
-    busy = page(a_job("busy", "IN_PROGRESS"))
-    synced.sync(busy)
-    synced.keep(quiet=1)
-    synced.sync(busy)
-    assert not synced.state.idle

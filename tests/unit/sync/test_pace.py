@@ -77,15 +77,6 @@ def test_a_sync_that_may_be_late_keeps_its_slots_and_its_calls_stay_apart(timeli
     assert (timeline.calls[-1], timeline.database.calls["transact_write_items"]) == (11.25, 2)
 
 
-def test_expected_calls_are_reserved_in_one_write_and_others_come_after_them(timeline):
-    one = Paced(timeline, expected=3)
-    one.call()
-    Paced(timeline).call()
-    one.call(3)
-    assert timeline.calls == [0, 0.75, 0.25, 0.5, 1.0]
-    assert timeline.database.calls["transact_write_items"] == 3
-
-
 @pytest.mark.parametrize("late,at", [(0.2, 0.45), (0.249_9, 0.5), (0.25, 1.0)])
 def test_a_reserved_slot_is_used_until_the_next_one_begins(late, at, timeline):
     one = Paced(timeline, expected=2)
