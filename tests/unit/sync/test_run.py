@@ -232,18 +232,6 @@ def test_a_sync_logs_its_result_and_publishes_calls_times_and_counts_that_are_no
         assert line.get(name) == (getattr(result, name) or None)
 
 
-def test_a_run_counts_what_the_service_answers(function):
-    """From end to end: a new job, the last one before it once more, and one call for each family."""
-    function.invoke()
-    function.world.put(listed_job("new", 10))
-    function.world.clock.forward(60)
-    answers = function.invoke()
-    assert {name: of["UpstreamCalls"] for name, of in answers.items()} == dict.fromkeys(KEPT, 1)
-    published = function.published
-    assert (published["SNOMEDCT"]["JobsObserved"], published["SNOMEDCT"]["Transitions"]) == (2, 1)
-    assert "JobsObserved" not in published["PHI"]
-
-
 def test_a_run_at_rest_writes_each_state_once_and_reserves_calls_in_one_write(function):
     function.invoke()
     before = dict(function.world.database.items)
