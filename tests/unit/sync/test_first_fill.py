@@ -2,7 +2,6 @@
 
 import itertools
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
@@ -15,7 +14,6 @@ from jobledger.jobs import Job
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.service import Family
-from jobledger.sync.progress import FamilySync
 from jobledger.sync.upstream import PAGE_SIZE
 from jobledger.sync.walk import Sync
 from testing.builders import DAY, MINUTE, NOW, SCOPE, a_job, full_job
@@ -32,14 +30,13 @@ MANY = in_full(10_000, 100_000)
 OTHERS = {n: v for n, v in full_job().items() if n != "JobId" and n[-4:] not in ("atus", "Time")}
 
 
-def jobs_of(number: int, status: str | None = "COMPLETED") -> list[Job]:
-    """So many jobs of this status, a quarter of an hour apart."""
+def jobs_of(number: int) -> list[Job]:
+    """So many jobs, a quarter of an hour apart."""
     return [
         a_job(
             f"{n:032x}",
-            status,
-            submitted := NOW - (15 * n + 120) * MINUTE,
-            EndTime=submitted + timedelta(seconds=60 + n % 3000) if status == "COMPLETED" else None,
+            submitted=(submitted := NOW - (15 * n + 120) * MINUTE),
+            EndTime=submitted + timedelta(seconds=60 + n % 3000),
             ExpirationTime=submitted + 120 * DAY,
             **OTHERS,
         )
@@ -53,9 +50,9 @@ class Filling:
     def __init__(self, jobs: list[Job]) -> None:
         self.now = NOW
         self.table = Limited(lambda: self.time().timestamp())
+        self.table.before = lambda operation: self.sleep(0.01)
         self.ledger = Ledger(Table(self.table, "ledger"), SCOPE, self.time)
-        self.service = Listed(jobs, before=lambda operation: self.sleep(0.25))
-        self.table.before = self.call
+        self.service: Any = Listed(jobs, before=lambda operation: self.sleep(0.25))
 
     def time(self) -> datetime:
         return self.now
@@ -63,48 +60,32 @@ class Filling:
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def call(self, operation: str) -> None:
-        self.sleep(0.01)
-
-    def sync(self, **more: Any) -> FamilySync:
-        upstream: Any = self.service
-        return Sync(FAMILY, upstream, self.ledger, self.time, **more).run()
-
-    def check_counters(self) -> None:
-        """Check that the counters include each job once."""
-        items = self.table.items
-        assert stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True)
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        return (row for (pk, _), row in self.table.items.items() if pk == f"{SCOPE}/{FAMILY}")
-
-
-@pytest.fixture
-def filled(monkeypatch: pytest.MonkeyPatch) -> Filling:
-    """A family of 5,000 jobs, before its first sync."""
-    random.seed(1)
-    filling = Filling(jobs_of(5_000))
-    monkeypatch.setattr("time.sleep", filling.sleep)
-    return filling
+    def sync(self, *, reconcile: bool) -> None:
+        done = Sync(FAMILY, self.service, self.ledger, self.time, reconcile=reconcile).run()
+        assert done.error is None
 
 
 def test_a_million_jobs_take_half_an_hour_and_six_units_each_and_are_counted_once_afterwards(
-    filled,
+    monkeypatch,
 ):
     """No throttle ends the run."""
-    assert filled.sync(reconcile=False).error is None
-    jobs, written = len(filled.service.jobs), filled.table.writes
-    assert sum(1 for _ in filled.rows()) == jobs
-    assert filled.table.throttled > 0
+    random.seed(1)
+    jobs = 5_000
+    filling = Filling(jobs_of(jobs))
+    monkeypatch.setattr("time.sleep", filling.sleep)
+    filling.sync(reconcile=False)
+    items, written = filling.table.items, filling.table.writes
+    sizes = [size_of(row) for (pk, _), row in items.items() if pk == f"{SCOPE}/{FAMILY}"]
+    assert (len(sizes), max(sizes) <= 1024) == (jobs, True)
+    assert filling.table.throttled > 0
     assert written / jobs <= 6.5
-    assert (filled.now - NOW).total_seconds() * 1_000_000 / jobs <= 34 * 60
-    assert max(map(size_of, filled.rows())) <= 1024
-    assert not filled.ledger.state(FAMILY).counters_complete
-    assert filled.sync().error is None
-    assert filled.ledger.state(FAMILY).counters_complete
-    filled.check_counters()
+    assert (filling.now - NOW).total_seconds() * 1_000_000 / jobs <= 34 * 60
+    assert not filling.ledger.state(FAMILY).counters_complete
+    filling.sync(reconcile=True)
+    assert filling.ledger.state(FAMILY).counters_complete
+    assert stored_counters(items, SCOPE) == recounted(items, SCOPE, every_row=True)
     # The rows of 52 days, as many expiration days, three months and all jobs, of up to 8 KB each.
-    assert (filled.table.writes - written) / jobs < 0.3
+    assert (filling.table.writes - written) / jobs < 0.3
 
 
 def fill_stopped_half_way(number: int, file: str) -> tuple[int, int]:
@@ -134,46 +115,3 @@ def test_a_fill_of_many_jobs_loses_none_and_grows_by_less_than_50_megabytes(tmp_
     jobs, kilobytes = map(int, run_python(program).split())
     assert jobs == MANY
     assert kilobytes < 50_000
-
-
-@pytest.mark.parametrize(
-    "status,stop",
-    [
-        *(("COMPLETED", stop) for stop in range(1, 12, 2)),
-        *((status, 7) for status in ("IN_PROGRESS", "PAUSED", None)),
-    ],
-)
-def test_a_fill_that_is_cut_short_is_resumed_and_counts_each_job_once(status, stop, monkeypatch):
-    filling = Filling(jobs_of(700, status))
-    monkeypatch.setattr("time.sleep", filling.sleep)
-    writes = itertools.count(1)
-
-    def fail(operation: str) -> None:
-        if operation == "transact_write_items" and next(writes) == stop:
-            raise KeyboardInterrupt
-
-    filling.table.after = fail
-    with pytest.raises(KeyboardInterrupt):
-        filling.sync()
-    filling.sleep(60)
-    assert filling.sync().error is None
-    filling.check_counters()
-    assert len([*filling.rows()]) == 700
-    assert not any(pk.endswith("#changes") for pk, _ in filling.table.items)
-
-
-def test_a_slow_fill_writes_nothing_after_another_run_has_filled_the_family(filled):
-    slow = filled.service.jobs
-    filled.service.jobs = dict([*slow.items()][:600])
-
-    def come_between(operation: str) -> None:
-        filled.call(operation)
-        if operation == "transact_write_items" and any(True for _ in filled.rows()):
-            filled.table.before = filled.call
-            assert filled.sync().error is None
-            filled.service.jobs = slow
-
-    filled.table.before = come_between
-    assert filled.sync().error in ("WalkOvertaken", None)
-    assert filled.ledger.state(FAMILY).counters_complete
-    filled.check_counters()

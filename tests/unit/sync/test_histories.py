@@ -15,7 +15,6 @@ from botocore.exceptions import ReadTimeoutError
 from jobledger.fitting import ALTERED, MAX_JOB_BYTES
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
-from jobledger.service import Family
 from jobledger.sync import window
 from jobledger.sync.progress import FamilySync
 from jobledger.sync.walk import Sync
@@ -48,7 +47,6 @@ ODD: dict[str, Any] = {
     "OutputDataConfig": "text",
     "AddedLater": list(range(5_000)),
 }
-OTHER = Family.PHI
 
 
 def is_active(job: dict[str, Any]) -> bool:
@@ -87,12 +85,11 @@ class History:
             self.random.choice(faults)()
         self.world.clock.forward(self.random.choice([1, 60, 700, 5_000]))
 
-    def sync(self, family: Family | None = None) -> FamilySync:
+    def sync(self) -> FamilySync:
         """One run, a second later, with its own clients; its clock may be ahead."""
         self.world.clock.forward(1)
         ledger = Ledger(Table(self._client, "ledger"), SCOPE, self._now)
-        family = family or self.world.family
-        return Sync(family, self.world.upstream, ledger, self._now).run()
+        return Sync(self.world.family, self.world.upstream, ledger, self._now).run()
 
     def _now(self) -> datetime:
         return self.world.clock.now() + self.ahead
@@ -231,13 +228,6 @@ def check_step(history: History, api: Api, before: str | None, done: FamilySync)
     assert not any(map(history.untouched, missing - history.returned))
 
 
-def check_neighbour(history: History) -> None:
-    """A fault in one family is in no other."""
-    if not history.damages.left:
-        done = history.sync(OTHER)
-        assert (done.error, done.as_of) == (None, rfc3339(history.world.clock.now()))
-
-
 def check_equal(history: History) -> None:
     """The ledger has each job and property of the service, and marks what it cannot store as it is."""
     world, stored = history.world, history.world.ledger_jobs()
@@ -266,7 +256,6 @@ def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_t
     ):
         history = History(world, seed, client, wire)
         history.sync()
-        history.sync(OTHER)
         for _ in range(STEPS):
             history.step()
             before, _ = shown_by(api, world)
@@ -274,7 +263,6 @@ def test_as_of_claims_what_is_confirmed_and_after_the_faults_the_ledger_equals_t
             history.ahead = timedelta(0)
             check(world)
             check_step(history, api, before, done)
-            check_neighbour(history)
         history.end()
         history.sync()
         done = history.sync()

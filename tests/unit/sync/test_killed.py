@@ -27,11 +27,12 @@ class Account(Counted):
         self.left = 0
         super().__init__()
         self.service = Listed(page_size=5, before=self.call)
-        for number in range(12):
-            self.put(number, "IN_PROGRESS" if number < 5 else "COMPLETED")
+        statuses = ["IN_PROGRESS", "IN_PROGRESS", "PAUSED", None, *["COMPLETED"] * 8]
+        for number, status in enumerate(statuses):
+            self.put(number, status)
         self.database.before = self.call
 
-    def put(self, number: int, status: str) -> None:
+    def put(self, number: int, status: str | None) -> None:
         submitted = NOW - number * HOUR - (number > 9) * 40 * DAY
         job = a_job(f"{number}", status, submitted, ExpirationTime=submitted + 120 * DAY)
         self.service.jobs[job.job_id] = job
