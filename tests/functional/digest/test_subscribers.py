@@ -15,7 +15,7 @@ from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
 from jobledger.service import Family
 from jobledger.sns import Notifier
-from testing.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
+from testing.digests import NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
 from testing.processes import ROOT
 from testing.typical_digests import TYPICAL
 from tests.unit.alerts.world import PLACE, event
@@ -129,7 +129,7 @@ def test_a_topic_that_is_gone_refuses(topic):
 
 
 @pytest.fixture
-def world(aws, topic, monkeypatch):
+def world(aws, topic):
     """The function on tables and a topic of the emulator."""
     client = aws.client("dynamodb")
     remembered = f"{REMEMBERED}-{time.monotonic_ns()}"
@@ -146,8 +146,6 @@ def world(aws, topic, monkeypatch):
         "SOURCES": "eu-central-1=111122223333;us-east-1=444455556666,777788889999",
         "DIGEST_BY": "source",
     }
-    for name, value in (ENVIRONMENT | own | {"AWS_ENDPOINT_URL": aws.endpoint}).items():
-        monkeypatch.setenv(name, value)
     return DigestWorld(tables=client, topic=topic.sns, sleep=time.sleep, **own)
 
 
