@@ -5,7 +5,6 @@ import re
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -14,11 +13,9 @@ from jobledger.alerts.changes import parse_event
 from jobledger.alerts.message import render
 from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
-from jobledger.handlers import digest as function
 from jobledger.service import Family
 from jobledger.sns import Notifier
-from testing.api import Context
-from testing.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
+from testing.digests import NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
 from testing.processes import ROOT
 from testing.typical_digests import TYPICAL
 from tests.unit.alerts.world import PLACE, event
@@ -132,7 +129,7 @@ def test_a_topic_that_is_gone_refuses(topic):
 
 
 @pytest.fixture
-def world(aws, topic, monkeypatch):
+def world(aws, topic):
     """The function on tables and a topic of the emulator."""
     client = aws.client("dynamodb")
     remembered = f"{REMEMBERED}-{time.monotonic_ns()}"
@@ -149,8 +146,6 @@ def world(aws, topic, monkeypatch):
         "SOURCES": "eu-central-1=111122223333;us-east-1=444455556666,777788889999",
         "DIGEST_BY": "source",
     }
-    for name, value in (ENVIRONMENT | own | {"AWS_ENDPOINT_URL": aws.endpoint}).items():
-        monkeypatch.setenv(name, value)
     return DigestWorld(tables=client, topic=topic.sns, sleep=time.sleep, **own)
 
 
@@ -176,18 +171,3 @@ def test_runs_at_once_publish_each_window_of_each_source_once(topic, world):
     assert first == second
     assert {digest["Account"] for digest in documents(of_one(2))} == {"444455556666"}
     assert all_of_them(0) == of_one(0) == []
-
-
-def test_the_deployed_function_publishes_at_once_on_a_new_ledger(topic, world, monkeypatch):
-    receive = topic.queue(Account=["111122223333"])
-    placeholder = {"ScheduledTime": "<aws.scheduler.scheduled-time>"}
-    # Calls within one minute are the same call; the next minute may begin between the two.
-    monkeypatch.setattr("jobledger.digest.run.datetime", SimpleNamespace(now=lambda _: NOW))
-    function._dependencies.cache_clear()
-    try:
-        answers = [function.handler(event, Context()) for event in ({}, placeholder)]
-    finally:
-        function._dependencies.cache_clear()
-    assert answers[0]["DigestId"] == answers[1]["DigestId"]
-    (digest,) = documents(receive(1))
-    assert digest["DigestId"] == answers[0]["DigestId"]

@@ -141,7 +141,7 @@ def test_a_state_that_derives_from_an_older_one_is_not_written(world):
 # The first digest of a deployment: what ended in its window, seen by the fill or by a later sync.
 
 
-def fill(world: DigestWorld, family: Family = Family.SNOMEDCT, **jobs: Any) -> None:
+def fill(world: DigestWorld, family: Family = Family.SNOMEDCT, /, **jobs: Any) -> None:
     """A first fill finds jobs: by their ids, their status and how long before now they ended."""
     listed = [
         a_job(job_id, status, NOW - 90 * DAY, family, EndTime=None if ago is None else NOW - ago)

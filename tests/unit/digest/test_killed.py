@@ -54,7 +54,7 @@ def run_until(world: DigestWorld, event: dict[str, Any] | None, step: int, *, re
 
 
 def killed_at_every_step(
-    event: dict[str, Any] | None, minutes: int, *, reads: bool = False, **setting: str
+    event: dict[str, Any] | None, minutes: int, *, reads: bool = False, **setting: Any
 ) -> Iterator[DigestWorld]:
     """Yield the world after two runs, of which the first was killed, for each step at which it can be.
 

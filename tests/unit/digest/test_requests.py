@@ -22,9 +22,7 @@ from testing.digests import (
     windows,
 )
 from testing.memory_dynamodb import error
-
-CHAT = "arn:aws:sns:eu-central-1:111122223333:chat"
-
+from tests.unit.digest.test_killed import CHAT
 
 # digestWhen.
 
@@ -155,12 +153,6 @@ def test_an_invalid_payload_is_refused_with_what_is_allowed(payload, message):
 # On demand: windows, idempotency keys, and what is left to the schedule.
 
 
-def test_a_digest_on_demand_does_not_count_as_a_scheduled_run(world):
-    world.run({})
-    assert DigestStateRow(world.dependencies.table, SCOPE).load().scheduled_end is None
-    assert sent(world)[0]["CoversGap"] is False
-
-
 def test_a_digest_on_demand_ends_at_once_with_a_key_else_on_the_minute_and_is_sent_if_quiet():
     world = DigestWorld(DIGEST_WHEN="attention")
     for payload in ({}, {"IdempotencyKey": "a"}, {"IdempotencyKey": "b"}, {}):
@@ -171,13 +163,15 @@ def test_a_digest_on_demand_ends_at_once_with_a_key_else_on_the_minute_and_is_se
 
 
 def test_a_requested_window_is_published_once_and_leaves_the_schedule_alone(world):
-    world.run()
-    schedules = dict(world.tables.items["digest", SCOPE])
+    world.run({})
+    row = DigestStateRow(world.dependencies.table, SCOPE)
+    before = row.load()
+    assert before.scheduled_end is None, "a digest on demand is not one of the schedule"
     answers = [world.run(WINDOW) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
     assert [*answers[0]["Window"].values()] == [time[:-1] + ".000Z" for time in WINDOW.values()]
-    assert len(world.topic.taken) == 2
-    assert schedules == world.tables.items["digest", SCOPE]
+    assert [digest["CoversGap"] for digest in sent(world)] == [False, False]
+    assert row.load() == before
 
 
 @pytest.mark.parametrize("window", [{}, WINDOW])

@@ -166,14 +166,13 @@ def test_a_subject_counts_the_jobs_that_have_ended_or_else_the_changes():
         assert subject(digest, ZURICH) == f"[job-ledger] {said}, 2026-11-23"
 
 
-@pytest.mark.parametrize("stale", [False, True])
 @pytest.mark.parametrize("count", [1, 999, 100_000, 10_000_000])
-@pytest.mark.parametrize("covers_gap", [False, True])
-def test_a_subject_is_short_printable_ascii_of_counts_and_dates(stale, count, covers_gap):
+def test_a_subject_is_short_printable_ascii_of_counts_and_dates(count):
     lists = ("failed", "partial_success", "long_running", "completed")
     many = dict.fromkeys(lists, listed([], total=count))
-    said = subject(a_digest(stale=stale, covers_gap=covers_gap, **many), ZURICH)
-    assert re.fullmatch(r"\[job-ledger\] [ -~]{1,76}2026-11-23", said)
+    for more in ({}, {"stale": True}, {"covers_gap": True}, {"stale": True, "covers_gap": True}):
+        said = subject(a_digest(**more, **many), ZURICH)
+        assert re.fullmatch(r"\[job-ledger\] [ -~]{1,76}2026-11-23", said)
 
 
 @pytest.mark.parametrize("completed, said", [(1_000, ", 1000 completed"), (10_000, "")])
