@@ -64,12 +64,9 @@ def test_the_token_is_read_from_the_parameter_of_the_deployed_ledger(given):
     assert resource["Properties"]["ServiceTimeout"] == "3600"
     for name in (*ATTRIBUTES, *OF_SEVERAL_SOURCES):
         assert made["Outputs"][name]["Value"] == {"Fn::GetAtt": [lookup, name]}
-
-
-def test_the_token_can_be_given():
     token = "arn:aws:lambda:eu-west-1:111122223333:function:f"
-    (resource,) = lookups(service_token=token)
-    assert resource["Properties"]["ServiceToken"] == token
+    (other,) = lookups(service_token=token, **given)
+    assert other["Properties"]["ServiceToken"] == token
 
 
 @pytest.mark.parametrize(
@@ -102,6 +99,7 @@ def test_an_argument_becomes_a_property(argument, value, expected):
     "minutes, waits", [(56, ["55", "1"]), (110, ["55", "55"]), (120, ["55", "55", "10"])]
 )
 def test_a_long_wait_is_several_resources_of_which_only_the_last_must_find_it(minutes, waits):
+    assert (LONGEST_WAIT.total_seconds(), MOST_WAIT_MINUTES) == (55 * 60, 120)
     chain = lookups(job_name="nightly", wait_minutes=minutes)
     by_wait = {len(r.get("DependsOn", [])): r["Properties"] for r in chain}
     assert sorted(by_wait) == [0, 1]
@@ -109,14 +107,6 @@ def test_a_long_wait_is_several_resources_of_which_only_the_last_must_find_it(mi
     must_exist = sorted(r["Properties"]["MustExist"] for r in chain)
     assert must_exist == ["false"] * (len(waits) - 1) + ["true"]
     assert {r["Properties"]["JobName"] for r in chain} == {"nightly"}
-
-
-def test_what_it_says_of_the_limits_is_what_the_look_up_does():
-    from job_ledger.cdk import ComprehendMedicalJobLookup
-
-    assert LONGEST_WAIT.total_seconds() == 55 * 60
-    assert MOST_WAIT_MINUTES == 120
-    assert str(MOST_COUNTED) in str(ComprehendMedicalJobLookup.count.__doc__)
 
 
 # What is said of wrong values of each argument.
@@ -192,6 +182,9 @@ def test_the_documentation_names_every_property_and_attribute_and_its_python_wor
     from aws_cdk import App
     from aws_cdk.assertions import Template
 
+    from job_ledger.cdk import ComprehendMedicalJobLookup
+
+    assert str(MOST_COUNTED) in str(ComprehendMedicalJobLookup.count.__doc__)
     (block,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
     names: dict[str, Any] = {}
     exec(block, names)
