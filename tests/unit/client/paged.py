@@ -8,6 +8,10 @@ from testing.scripted_server import Received, Scripted, document
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 SIZE = 500
 AS_OF = "9999-11-23T11:00:00.000Z"  # never old
+SUMMARY = {
+    "Total": 1, "ByStatus": {"COMPLETED": 1}, "ByFamily": {"SNOMEDCT": 1}, "OldestActive": None, "AsOf": AS_OF,
+    "Durations": {"p50": None, "p90": None, "max": None}, "ExpiringSoon": 0, "FailureRate": None,
+}  # fmt: skip
 
 
 def page(*jobs, **more):
