@@ -5,9 +5,11 @@ statement, and the texts that other tests compare with their source.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
+from testing.processes import ROOT
 from tests.infrastructure.template_reading import path_of, readable
 
 # By type: properties, or all of them.
@@ -75,3 +77,11 @@ def difference_of(before: Lines, after: Lines) -> str:
             sign = "" if old and new else "+ " if new else "- "
             written += [f"{sign}{path} ({kind})", *lines]
     return "\n".join(written) + "\n"
+
+
+def assert_golden(name: str, text: str) -> None:
+    """Compare with a file of `tests/golden`, or write it."""
+    file = ROOT / "tests" / "golden" / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -136,18 +137,18 @@ OVER_TLS = [{"Bool": {"aws:SecureTransport": "false"}}]
 
 
 def test_topics_and_queues_want_tls_and_take_messages_from_these_principals_only(full):
-    own = {
-        f"{name}/FunctionRole": ("AWS", f"{name}/FunctionRole.Arn", {})
-        for name in ("Digest", "JobAlerts")
-    }
+    no_condition: dict[str, Any] = {}
+    digests, alerts = (
+        ("AWS", f"{name}/FunctionRole.Arn", no_condition) for name in ("Digest", "JobAlerts")
+    )
     of_account = {"StringEquals": {"aws:SourceAccount": "AWS::AccountId"}}
     rule = {"ArnEquals": {"aws:SourceArn": "JobAlerts/Rule.Arn"}}
     by_rule = [("Service", "events.amazonaws.com", rule)]
     expected = {
-        "Digest/Topic": [own["Digest/FunctionRole"]],
-        "Digest/ChatTopic": [*own.values()],
+        "Digest/Topic": [digests],
+        "Digest/ChatTopic": [digests, alerts],
         "JobAlerts/Topic": [
-            own["JobAlerts/FunctionRole"],
+            alerts,
             ("Service", "cloudwatch.amazonaws.com", of_account),
         ],
         # Functions send dead letters by their roles.

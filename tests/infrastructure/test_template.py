@@ -15,26 +15,18 @@ from jobledger.api.methods import ROUTES
 from stacks.settings import setting_keys
 from testing.processes import ROOT
 from tests.infrastructure.chosen import CHOSEN, FULL
-from tests.infrastructure.snapshot import difference_of, lines_of, text_of
+from tests.infrastructure.snapshot import assert_golden, difference_of, lines_of, text_of
 from tests.infrastructure.template_reading import by_path, of_type
 
-GOLDEN = ROOT / "tests" / "golden" / "template"
 LISTED = ROOT / "tests" / "infrastructure" / "logical_ids.json"
 CONFIGURATIONS = {"default": {}, "subscriptions": FULL}
-
-
-def assert_golden(name, text):
-    file = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
 
 
 def test_the_template_is_the_reviewed_one(template, synthesise):
     """Also a deployment with every setting chosen: the lines that differ."""
     default, chosen = (lines_of(each.to_json()) for each in (template, synthesise(**CHOSEN)))
-    assert_golden("default.txt", text_of(default))
-    assert_golden("chosen.txt", difference_of(default, chosen))
+    assert_golden("template/default.txt", text_of(default))
+    assert_golden("template/chosen.txt", difference_of(default, chosen))
     # bundleFor depends on this machine, and with hub there is another stack.
     assert {*CHOSEN, "bundleFor", "hub"} == set(setting_keys())
 

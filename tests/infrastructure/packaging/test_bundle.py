@@ -84,16 +84,14 @@ def test_other_code_dependencies_or_target_are_another_bundle_and_only_code_need
     assert len({bundle.digest for bundle in bundles}) == 4
 
 
-def test_the_same_inputs_give_the_same_bytes_anywhere(source, installs, build, tmp_path):
+def test_the_same_inputs_give_the_same_bytes_with_bytecode_that_needs_no_look_at_the_source(
+    source, installs, build, tmp_path
+):
     one, two = build(), make_bundle(source, tmp_path / "two", HOST)
     assert one.digest == two.digest
     assert one.path.read_bytes() == two.path.read_bytes()
-
-
-def test_bytecode_is_trusted_without_a_look_at_the_source(installs, build):
-    with zipfile.ZipFile(build().path) as zipped:
-        ours = [name for name in zipped.namelist() if name.startswith("jobledger/")]
-        (compiled,) = (name for name in ours if name.endswith(".pyc"))
+    (compiled,) = (n for n in names(one.path) if n.startswith("jobledger/") and n.endswith(".pyc"))
+    with zipfile.ZipFile(one.path) as zipped:
         flags = int.from_bytes(zipped.read(compiled)[4:8], "little")
     assert flags == 0b01  # PEP 552: hash-based, unchecked
 
@@ -139,12 +137,10 @@ def test_of_two_builds_of_the_same_at_once_the_first_to_finish_stays(
     monkeypatch.setattr(bundling, "_zip", overtaken)
     assert build().path.is_dir()
     assert not list(builds.glob("tmp-*"))
-
-
-def test_a_failure_to_put_a_build_in_its_place_is_an_error(installs, build, monkeypatch):
+    # Any other failure to put a build in its place is an error.
     monkeypatch.setattr(Path, "rename", mock.Mock(side_effect=OSError("read-only")))
     with pytest.raises(OSError, match="read-only"):
-        build()
+        build(Target.of("lambda"), lambda line: None)
 
 
 def test_what_interrupted_builds_left_is_removed_after_an_hour(installs, build, builds):
