@@ -10,7 +10,6 @@ from botocore.loaders import create_loader
 from job_ledger import JobLedger
 from testing.served_api import ServedApi, fill, served_api
 
-
 LOADER = functools.cache(create_loader)
 
 
