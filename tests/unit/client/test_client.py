@@ -2,7 +2,6 @@
 
 import itertools
 from datetime import UTC, date, datetime, timedelta
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -20,7 +19,7 @@ ANSWER = {
 
 
 def queries(server):
-    return [parse_qs(request["QUERY_STRING"]) for request in server.requests]
+    return [request.query for request in server.requests]
 
 
 def test_jobs_iterates_over_all_pages_and_reads_a_page_only_when_it_is_wanted(ledger, server):
