@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from jobledger.board.data import (
     read_jobs,
     read_overview,
 )
+from jobledger.board.links import PageLinks
+from jobledger.board.sections import jobs_table
 from jobledger.digest.current import read_current_totals
 from jobledger.digest.shortlists import WindowChanges
 from jobledger.errors import NotUnderstood
@@ -29,7 +32,7 @@ from testing.world import DAY, World
 
 JOBS, VICTIM = 6, "job3"
 CANARY = "a text that may tell of a patient"
-ODD = {
+ODD: dict[str, Any] = {
     "a number": {"N": "5"},
     "a fraction": {"N": "0.5"},
     "null": {"NULL": True},
@@ -307,3 +310,18 @@ def test_a_list_of_active_jobs_has_those_beside_damaged_rows_and_a_row_that_is_n
 
 def test_a_line_of_ndjson_is_one_job_although_a_person_has_written_it_on_several():
     assert ndjson_text(['{\n "JobId": "a\\n"\n}']).splitlines() == ['{  "JobId": "a\\n" }']
+
+
+@pytest.mark.parametrize("name", ["JobId", "JobName", "JobStatus", *TIMES, "Message", "Output"])
+@pytest.mark.parametrize("value", ODD)
+def test_the_boards_list_shows_a_job_with_an_odd_property(world, name, value):
+    key = damage(world, "/SNOMEDCT", "Job", {"S": "{"})
+    odd = ODD[value] and next(iter(ODD[value].values()))
+    job = {"JobId": VICTIM, "Family": "SNOMEDCT"} | (
+        {name: 5} if value == "a number" else {name: odd}
+    )
+    world.database.items[key]["Job"] = {"S": json.dumps(job)}
+    reader = BoardReader(world.ledger, [world.family], world.clock.now, lambda: None)
+    jobs = listed_jobs(read_jobs(reader, {}, 50).jobs)
+    assert len(jobs) == JOBS
+    assert jobs_table(jobs, PageLinks(""), "none").count("<tr>") == 1 + JOBS
