@@ -35,13 +35,10 @@ def shared(stack, monkeypatch):
     "properties, job_id, source, count",
     [
         ({}, "west", WEST, "3"),
-        ({"Account": "444455556666"}, "west", WEST, "2"),
         ({"Account": ["444455556666"], "Region": "us-east-1"}, "one", EAST, "1"),
         ({"Region": "us-east-1"}, "one", EAST, "2"),
         ({"Account": "111122223333,444455556666", "Select": "oldest"}, "one", SCOPE, "3"),
         ({"Account": "111122223333", "Region": "us-east-1,eu-west-1"}, "one", SCOPE, "1"),
-        ({"Account": "111122223333", "Select": "only"}, "one", SCOPE, "1"),
-        ({"JobName": "nightly", "Region": "eu-west-1"}, "west", WEST, "1"),
     ],
 )
 def test_a_look_up_searches_the_sources_that_account_and_region_select(

@@ -10,11 +10,13 @@ from botocore.loaders import create_loader
 from job_ledger import JobLedger
 from testing.served_api import ServedApi, fill, served_api
 
+LOADER = functools.cache(create_loader)
 
-@pytest.fixture(scope="package", autouse=True)
+
+@pytest.fixture(scope="module", autouse=True)
 def models() -> Iterator[None]:
     """Read botocore's models once, which takes most of the time of a client."""
-    with mock.patch("botocore.session.create_loader", functools.cache(create_loader)):
+    with mock.patch("botocore.session.create_loader", LOADER):
         yield
 
 

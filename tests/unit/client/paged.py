@@ -28,7 +28,6 @@ class Paged:
 
     def __init__(self, pages: int) -> None:
         self.pages = pages
-        self.served = 0
         job = job_from_service(Family.PHI, full_job())
         assert job
         text = job.json
@@ -40,7 +39,6 @@ class Paged:
         if request.path == "/summary":
             return document({"Total": self.pages * SIZE})
         number = int(request.query.get("NextToken", ["0"])[0]) + 1
-        self.served = max(number, self.served)
         more = number < self.pages
         headers = {"X-As-Of": AS_OF}
         headers |= {"Link": f'<?NextToken={number}>; rel="next"'} if more else {}
