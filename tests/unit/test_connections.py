@@ -15,6 +15,7 @@ from jobledger.ledger import table
 from jobledger.lookup import encryption
 from jobledger.outputs import store
 from jobledger.sync import upstream
+from jobledger.times import utc_now
 
 CONNECTED: list[tuple[str, ModuleType, Callable[[], object]]] = [
     ("dynamodb", table, lambda: table.Table.connect("name")),
@@ -52,7 +53,7 @@ def test_a_look_up_connects_to_the_key_of_its_environment_which_has_to_have_one(
         connect()
     monkeypatch.setenv("KEY_ARN", "name")
     check_client(connect()._client, "kms", encryption)
-    assert lookup._now().tzinfo is UTC
+    assert utc_now().tzinfo is UTC
 
 
 def check_client(client: Any, service: str, module: ModuleType) -> None:
