@@ -11,14 +11,7 @@ from local.comprehend_medical import Family, Hostility, Server, Service, Service
 from local.comprehend_medical.families import OPERATIONS, Verb
 from local.comprehend_medical.model import job_shape, matches
 from local.comprehend_medical.sample import ODD_NAMES
-from tests.contract.shapes import (
-    LIST_KEY,
-    MINIMAL,
-    Clock,
-    call,
-    client_for,
-    job,
-)
+from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, call, client_for, job, request
 
 DAY = 86_400
 
@@ -144,13 +137,18 @@ START, STOP = "StartSNOMEDCTInferenceJob", "StopSNOMEDCTInferenceJob"
         (START, MINIMAL | {"InputDataConfig": {}}, "InvalidRequest", "inputDataConfig.s3Bucket"),
         (START, MINIMAL | {"InputDataConfig": {"S3Bucket": "A-B"}}, "InvalidRequest", "pattern"),
         (START, MINIMAL | {"JobName": "🙂"}, "InvalidRequest", "pattern"),
+        # What no SDK sends.
+        (LIST, b"{", "Serialization", "not valid JSON"),
+        (LIST, b"\xff", "Serialization", "not valid JSON"),
+        (LIST, [], "Serialization", "not a JSON object"),
+        ("ListNothing", {}, "UnknownOperation", "ListNothing is not implemented"),
     ],
 )
 def test_input_is_checked_by_the_model_and_refused_with_a_modelled_error(
     operation, wanted, code, words
 ):
     with pytest.raises(ServiceError) as refused:
-        Service().call(operation, json.dumps(wanted))
+        Service().call(operation, wanted if isinstance(wanted, bytes) else json.dumps(wanted))
     assert refused.value.code == f"{code}Exception"
     assert words in refused.value.message
 
@@ -189,6 +187,12 @@ def test_an_error_has_the_code_and_the_status_of_the_model(server, client, opera
     error = {"Code": code, "Message": "not you"}
     assert refused.value.response["Error"] == error
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_another_service_s_target_is_unknown_and_no_body_is_an_empty_one(server):
+    for prefix, status in (("Other_20181030", 400), ("ComprehendMedical_20181030", 200)):
+        target = {"X-Amz-Target": f"{prefix}.ListPHIDetectionJobs"}
+        assert request(server, "POST", "/", b"", **target)[0].status == status
 
 
 def test_times_travel_as_epoch_seconds_cut_to_milliseconds():

@@ -110,6 +110,9 @@ def test_settings_change_at_runtime_and_reset_undoes_them(server):
         ("jobs", {"Put": {"SNOMED": []}}, "'SNOMED' is not a family; allowed are SNOMEDCT"),
         ("jobs", {"Add": {}}, "Add is unknown; there are Replace, Delete, Put"),
         ("jobs", {"Delete": {"PHI": "id"}}, "allowed is an object of SNOMEDCT"),
+        ("faults?Account=1", {}, "1/us-east-1 is not a source"),
+        ("faults?Region=Europe", {}, "000000000000/Europe is not a source"),
+        ("faults?Source=x", {}, "Source is unknown"),
         ("nothing", {}, "there are GET or POST /_control/faults"),
     ],
 )

@@ -6,11 +6,11 @@ import time
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from local.comprehend_medical import ControlError, Family, Hostility, Server, Settings
+from local.comprehend_medical import ControlError, Family, Hostility, Server
 from local.comprehend_medical.sample import sample_sources
 from local.comprehend_medical.sources import OWN_SOURCE
 from testing.scripted_server import Scripted, document, scripted
-from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, client_for, control, job
+from tests.contract.shapes import LIST_KEY, Clock, client_for, control, job
 
 MEMBER, OTHER = "111122223333", "222233334444"
 SOURCES = [
@@ -62,30 +62,6 @@ def test_until_a_source_is_named_all_signatures_reach_the_same_jobs():
         assert [len(names(client)) for client in clients] == [1, 0, 0, 0, 0]
 
 
-def test_a_job_is_started_described_and_stopped_in_its_own_source_only(server):
-    started = client_of(server, SOURCES[0]).start_snomedct_inference_job(**MINIMAL)["JobId"]
-    for source in (OWN_SOURCE, *SOURCES[1:]):
-        client = client_of(server, source)
-        for call in (client.describe_snomedct_inference_job, client.stop_snomedct_inference_job):
-            with pytest.raises(client.exceptions.ResourceNotFoundException):
-                call(JobId=started)
-    described = client_of(server, SOURCES[0]).describe_snomedct_inference_job(JobId=started)
-    assert described["ComprehendMedicalAsyncJobProperties"]["JobStatus"] == "SUBMITTED"
-
-
-def test_each_source_has_the_quota_of_its_own():
-    throttled = Hostility(throttle=True, expire_jobs=False)
-    with serving({}, throttled, Settings(read_rate=10)) as server:
-        for source in SOURCES:
-            client = client_of(server, source)
-            for _ in range(10):
-                names(client)
-            with pytest.raises(client.exceptions.TooManyRequestsException):
-                names(client)
-        assert server.source(SOURCES[0]).calls()["Counts"] == {"ListSNOMEDCTInferenceJobs": 11}
-        assert server.calls()["Counts"] == {}
-
-
 def test_control_requests_change_the_selected_source_only(server):
     chosen = SOURCES[1]
     settings = {"outcome": "FAILED"}
@@ -103,19 +79,6 @@ def test_control_requests_change_the_selected_source_only(server):
     # The own account is the default.
     own = control(server, "GET", "jobs", None, "000000000000/eu-west-1")
     assert control(server, "GET", "jobs?Region=eu-west-1") == own
-
-
-@pytest.mark.parametrize(
-    "query, said",
-    [
-        ("Account=1", "1/us-east-1 is not a source"),
-        ("Region=Europe", "000000000000/Europe is not a source"),
-        ("Source=x", "Source is unknown"),
-    ],
-)
-def test_a_selector_that_is_none_is_refused(server, query, said):
-    status, answer = control(server, "GET", f"calls?{query}")
-    assert (status, said in answer["Message"]) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,12 @@
 import json
 import random
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from local.comprehend_medical import Family, Hostility, Server, Service, ServiceError, Settings
-from local.comprehend_medical.families import Verb
-from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, call, client_for, ids, job, listed, walk
+from local.comprehend_medical import Family, Hostility, Service, ServiceError, Settings
+from tests.contract.shapes import LIST_KEY, MINIMAL, Clock, ids, job, listed, walk
 
 JOBS = [job(number) for number in range(1, 301)]
 IDS = [job["JobId"] for job in JOBS]
@@ -196,20 +193,6 @@ def test_late_jobs_are_described_before_they_are_listed(hostility, late):
     assert len(service.jobs()[Family.SNOMEDCT]) == 1, "the truth knows it at once"
     clock.tick(0.1)
     assert len(ids(service)) == 1
-
-
-@pytest.mark.parametrize("family", Family)
-def test_boto3_walks_every_family_under_all_hostilities_and_every_page_fits_the_model(family):
-    found: list[str] = []
-    with Server({family: JOBS}, HOSTILE, clock=Clock()) as server:
-        client = client_for(server.endpoint)
-        after = datetime(2020, 1, 1, tzinfo=UTC)
-        parameters: dict[str, Any] = {"MaxResults": 50, "Filter": {"SubmitTimeAfter": after}}
-        while parameters.get("NextToken", "first"):
-            page = call(client, Verb.LIST, family, **parameters)
-            found += [job["JobId"] for job in page[LIST_KEY]]
-            parameters["NextToken"] = page.get("NextToken", "")
-    assert list(dict.fromkeys(found)) == IDS[::-1]
 
 
 def test_short_and_empty_pages_carry_a_token():

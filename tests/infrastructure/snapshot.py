@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.infrastructure.template_reading import Resources, path_of, readable
+from tests.infrastructure.template_reading import path_of, readable
 
 # By type: properties, or all of them.
 _WHOLLY = (
@@ -25,9 +25,12 @@ _POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 Lines = dict[str, dict[str, list[str]]]
 
 
-def lines_of(resources: Resources) -> Lines:
-    """Return the lines of each resource, by type and path."""
-    found: Lines = {}
+def lines_of(template: dict[str, Any]) -> Lines:
+    """Return the lines of each resource by type and path, and the stack's outputs."""
+    resources = template["Resources"]
+    outputs = ((name, {"Value": each["Value"]}) for name, each in template["Outputs"].items())
+    values = {name: [*_lines("", readable(value, resources))] for name, value in outputs}
+    found: Lines = {"Outputs": values}
     for logical_id, resource in resources.items():
         left_out = LEFT_OUT.get(resource["Type"], ())
         if "*" not in left_out:

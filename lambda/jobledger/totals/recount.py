@@ -26,6 +26,7 @@ from jobledger.ledger.counters import (
     expiration_key,
     month_key,
     months,
+    write_counted,
 )
 from jobledger.ledger.counts import LAYOUT, counts_of_job, expiration_of, month_of, submit_day
 from jobledger.ledger.job_facts import OTHER_STATUS, facts_of_row, is_active
@@ -228,7 +229,7 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
             marked["CountedAs"] = OTHER_STATUS
         puts.append(Put(marked, "Version = :read", {":read": version}))
         changes.add(submit_day(str(row["SK"])), facts_of_row(family, marked))
-    return ledger.table.transact([*puts, *changes.increments()])
+    return write_counted(ledger.table, [*puts, *changes.increments()])
 
 
 def _compare(

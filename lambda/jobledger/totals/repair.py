@@ -14,7 +14,7 @@ from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import WRITE_ATTEMPTS, Key, pause, version_of
+from jobledger.ledger.table import WRITE_ATTEMPTS, Key, pause, put_over, version_of
 from jobledger.service import Family
 
 _COUNTED_PROJECTION = f"PK, {PROJECTION}, Counted"
@@ -45,7 +45,7 @@ def repair(
         # before them. So a difference must be found twice. Not for a row that does not exist, as after a first fill:
         # each transaction that has changed what is counted has made the row.
         sure = not version or (version, recounted) == last
-        if sure and ledger.table.put_next({**key, **recounted, "Version": version + 1}, version):
+        if sure and ledger.table.put(put_over(row, {**key, **recounted})):
             return 1
         last = version, recounted
     if not verifies:
@@ -63,7 +63,7 @@ def stored_days(
         return {str(row["SK"]).split("#")[1]: counts_of(row) for row in rows}
     first, *_, last = days_of(month)
     found = days(ledger.table, ledger.scope, first, last, source=source)
-    return {row.period: +Counter(row.counts) for row in found if row.family is family}
+    return {row.period: counts_of(row.counts) for row in found if row.family is family}
 
 
 def stored_expirations(

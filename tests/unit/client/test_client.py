@@ -10,7 +10,6 @@ from jobledger.digest.claims import DigestState, DigestStateRow, Sent
 from jobledger.times import rfc3339
 from testing.builders import NOW
 from testing.served_api import JOBS
-from tests.unit.client.paged import LIST
 
 START, END = "2026-11-22T08:00:00.000Z", "2026-11-23T08:00:00.000Z"
 SENT = Sent("d" * 32, START, END, {"COMPLETED": 1}, "m")
@@ -43,17 +42,8 @@ def test_times_of_every_kind_become_times_of_the_api(ledger, server):
         1_795_334_400.5: "1795334400.500000",
     }
     for value in times:
-        ledger.page(submit_time_after=value)
+        ledger.page(submit_time_after=value, order=None)
     assert queries(server) == [{"SubmitTimeAfter": [sent]} for sent in times.values()]
-
-
-def test_a_filter_can_have_several_values_and_one_that_is_none_is_not_sent(ledger, server):
-    page = ledger.page(
-        family=["PHI", "RXNORM"], job_name="夜 =1+1", order=None, consistent_read=False
-    )
-    assert [job["JobId"] for job in page[LIST]] == [f"{9_001:032x}"]
-    sent = {"Family": ["PHI", "RXNORM"], "JobName": ["夜 =1+1"], "ConsistentRead": ["false"]}
-    assert queries(server) == [sent]
 
 
 def test_an_unknown_filter_and_a_time_without_a_zone_are_refused_and_not_sent(ledger, server):
@@ -90,11 +80,3 @@ def test_a_digest_has_a_key_so_that_retries_publish_once_and_the_last_one_is_sho
     api = server.api.ledger
     DigestStateRow(api.table, api.scope).save(DigestState(last=SENT))
     assert ledger.last_digest() == ANSWER
-
-
-@pytest.mark.parametrize("form", ["csv", "ndjson"])
-def test_an_export_has_the_apis_own_bytes(ledger, server, form):
-    pages = list(ledger.exported(form, family="PHI", max_results=1))
-    assert [page.next_token is None for page in pages] == [False, False, True], "the last is empty"
-    answer = server.api.call("/jobs", {"Family": "PHI", "MaxResults": 1, "Format": form})
-    assert pages[0].body == answer.content

@@ -129,17 +129,6 @@ def test_previous_has_the_counts_of_the_preceding_window(world):
     assert published(world)["Previous"] == second["Counts"]
 
 
-def test_a_ledger_is_stale_after_ten_sync_intervals_or_without_any_sync(world):
-    world.now += timedelta(minutes=10)
-    assert published(world)["Verdict"] == "OK"
-    world.now += timedelta(minutes=1)
-    assert published(world)["Verdict"] == "STALE"
-    world.tables.items.clear()
-    world.tables._order.clear()
-    digest = published(world)
-    assert (digest["AsOf"], digest["Verdict"]) == (None, "STALE")
-
-
 # The form.
 
 

@@ -12,14 +12,10 @@ from testing.builders import job_facts
 from testing.digests import ZURICH, DigestWorld, a_digest, listed, machine, published
 
 # What a job carries that must not appear in a digest, a log, a metric or a record of what was sent.
-SENSITIVE = (
-    *("JobName", "Message", "DataAccessRoleArn", "ManifestFilePath", "KMSKey", "ModelVersion"),
-    "LanguageCode",
-)
+SENSITIVE = ("JobName", "Message", "DataAccessRoleArn", "ManifestFilePath", "KMSKey")
+SENSITIVE += ("ModelVersion", "LanguageCode")
 # Ten of the kinds of letters that a job's name may hold: separators, right to left, combining, wide.
 LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
-
-
 SEVERAL = {"SOURCES": "eu-central-1=111122223333;us-east-1=444455556666"}
 
 

@@ -2,21 +2,18 @@
 
 import json
 import re
-import shlex
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
-from job_ledger.command.doctor import table_lines
 from job_ledger.doctor.cost import PRICES
 from job_ledger.doctor.findings import Check, Status, exit_code, ok, problem
-from job_ledger.doctor.run import ALL_CHECKS, Result, run_checks
+from job_ledger.doctor.run import ALL_CHECKS, run_checks
 from testing.scripted_server import Scripted, scripted
 from tests.unit.client.commands import run
 from tests.unit.doctor.recorded import actions, calls, deployed
-from tests.unit.doctor.test_checks import NAMED, found
+from tests.unit.doctor.test_checks import found
 
 ROOT = Path(__file__).parents[3]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -73,23 +70,6 @@ def test_an_answer_of_aws_says_something_of_the_deployment_only_if_it_is_about_i
     assert (finding.status, "does not exist" in finding.meaning) == (Status.PROBLEM, True)
 
 
-@pytest.mark.parametrize("name, answers, _meaning, _mend", NAMED)
-def test_a_line_has_80_columns_and_a_command_can_be_copied_from_its_lines(
-    name, answers, _meaning, _mend
-):
-    finding = found(name, answers)
-    lines = [text.plain for text in table_lines(Result(name, finding))]
-    assert max(map(len, lines)) <= 80
-    start = next(n for n, line in enumerate(lines) if "-> " in line)
-    printed = "\n".join(lines[start:]).replace("-> ", "", 1)
-    if finding.mend.startswith("aws "):
-        script = f"aws() {{ printf '%s\\n' \"$@\"; }}\n{printed}"
-        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-        assert ["aws", *done.stdout.split("\n")[:-1]] == shlex.split(finding.mend)
-    else:
-        assert printed.split() == finding.mend.split()
-
-
 def test_every_document_that_a_finding_names_has_its_section():
     sources = [*(ROOT / "job_ledger" / "doctor").glob("*.py")]
     named = {m for s in sources for m in re.findall(r"(docs/\w+\.md)#([\w-]+)", s.read_text())}
@@ -143,6 +123,5 @@ def test_without_a_stack_there_is_one_finding(status, error, code, meaning):
 
 
 def test_without_credentials_it_cannot_look():
-    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"}
-    done = run("", "doctor", **nothing)
+    done = run("", "doctor", HOME="/nonexistent", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert (done.returncode, "no look" in done.stdout) == (2, True), done

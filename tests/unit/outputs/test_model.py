@@ -12,9 +12,8 @@ from msgspec.structs import replace
 from jobledger.errors import LedgerUnavailable, ObjectDenied, ObjectTooLarge, StoreUnavailable
 from jobledger.ledger.output import Output
 from jobledger.service import Family
-from testing.builders import DAY, HOUR, MINUTE, NOW, SCOPE, SECOND
+from testing.builders import DAY, HOUR, MINUTE, NOW
 from testing.memory_dynamodb import error
-from testing.recounted import recounted, stored_counters
 from tests.unit.events.stream import ODDITIES
 from tests.unit.outputs.world import (
     OutputsWorld,
@@ -46,8 +45,6 @@ class Model:
         self.truth: dict[str, Output] = {}
         self.changes: list[tuple[float, str, bytes | Exception]] = []
         """The hour of a change, the key, and what the object is from then on."""
-        self.paths: list[tuple[float, Any]] = []
-        """The hour at which the service tells the path of a manifest, and the job with it."""
         self.world = OutputsWorld(*[self.job(number) for number in range(1, JOBS + 1)])
         self.world.dependencies = replace(self.world.dependencies, read=self.read)
 
@@ -73,9 +70,6 @@ class Model:
         elif kind > 3:
             truth = self.found(number, at)
         job = ended_job(number, self.random.choice(STATUSES), **more)
-        if kind > 10:
-            self.paths.append((self.hour(), job))
-            job = ended_job(number, job.status, **more | {"ManifestFilePath": None})
         self.truth[job.job_id] = truth
         return job
 
@@ -126,9 +120,6 @@ class Model:
         for _, key, found in sorted((c for c in self.changes if c[0] <= hours), key=lambda c: c[0]):
             self.world.objects[key] = found
         self.changes = [c for c in self.changes if c[0] > hours]
-        for _, job in (p for p in self.paths if p[0] <= hours):
-            self.world.record(job, listed_at=self.world.now + SECOND)
-        self.paths = [p for p in self.paths if p[0] > hours]
 
     def send(self, records: list[Any]) -> None:
         """Send records as Lambda does: it repeats a batch from the one that failed."""
@@ -171,17 +162,7 @@ def test_the_outputs_of_a_thousand_jobs_are_the_truth(seed):
     found = {job_id: model.world.output(job_id) for job_id in model.truth}
     assert found == model.truth
     assert model.world.waiting() == []
-    items = model.world.database.items
-    counters = stored_counters(items, SCOPE)
-    assert counters == recounted(items, SCOPE)
-    for name, field in (("F", "input_files"), ("U", "unprocessed_files"), ("C", "characters")):
-        counted = sum(
-            number
-            for key, counts in counters.items()
-            for count, number in counts.items()
-            if key.startswith("all#") and count.startswith(f"{name}#")
-        )
-        assert counted == sum(getattr(output, field) or 0 for output in model.truth.values())
+    model.world.agree()
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ The model is what the service holds, and of each fault what it may touch. A hist
 family, which no fault is in.
 """
 
-import json
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -33,15 +32,8 @@ HISTORIES = in_full(20, 500)
 STEPS = 40
 FORWARD = {"SUBMITTED": "IN_PROGRESS", "IN_PROGRESS": "COMPLETED"}
 ERRORS = ("AccessDeniedException", "InternalServerException", "ThrottlingException")
-LIST, ONE = "ComprehendMedicalAsyncJobPropertiesList", "ComprehendMedicalAsyncJobProperties"
 # Answers of the service with status 200 that are not what was asked for.
 FOREIGN = ["", "{}", "null", "[]", '"text"', "{", "<html>Sign in</html>", '{"Message": "no"}']
-LISTS: list[Any] = [None, {}, "text", 7, [None], ["job"], [[]]]
-ONES: list[Any] = [None, [], "text", {}, {"JobId": "another"}]
-OF_LIST = [
-    json.dumps(answer) for answer in ({LIST: [], "NextToken": 7}, *({LIST: v} for v in LISTS))
-]
-OF_ONE = [json.dumps({ONE: value}) for value in ONES]
 # Properties that are not stored as they are. The stand-in sorts by the others.
 ODD: dict[str, Any] = {
     "Message": "m" * 410_000,
@@ -88,7 +80,7 @@ class History:
         """The service changes, time passes, and every other time something goes wrong."""
         jobs: list[Callable[[], object]] = [self.submit, self.submit, self.move_on, self.vanish]
         jobs += [self.change_submit_time, self.come_back]
-        faults = [self.fail, self.lose, self.answer_otherwise, self.hang, self.damage_answers]
+        faults = [self.fail, self.fail, self.lose, self.hang, self.damages.begin]
         faults += [self.submit_odd, self.damage_row, self.damage_active_row, self.be_ahead]
         self.random.choice(jobs)()
         if self.random.random() < 0.5:
@@ -141,17 +133,14 @@ class History:
             self._put(self.gone.pop(job_id))
 
     def fail(self) -> None:
-        self._fault(self.random.choice(["Describe", "List"]), Error=self.random.choice(ERRORS))
+        effects = [{"Error": self.random.choice(ERRORS)}, {"Body": self.random.choice(FOREIGN)}]
+        self._fault(self.random.choice(["Describe", "List"]), **self.random.choice(effects))
 
     def lose(self) -> None:
         """Once, Describe does not find a job."""
         if not self.lost:
             self.lost = True
             self._fault("Describe", Error="ResourceNotFoundException", Count=1)
-
-    def answer_otherwise(self) -> None:
-        verb, own = self.random.choice([("Describe", OF_ONE), ("List", OF_LIST)])
-        self._fault(verb, Body=self.random.choice([*FOREIGN, *own]))
 
     def _fault(self, verb: str, **effect: Any) -> None:
         times = {"Count": self.random.randint(1, 3)}
@@ -165,9 +154,6 @@ class History:
             self.hangs -= 1
             self.world.clock.forward(8)
             raise ReadTimeoutError(endpoint_url="")
-
-    def damage_answers(self) -> None:
-        self.damages.begin()
 
     def damage_row(self) -> None:
         if rows := {key: row for key, row in self._rows().items() if key not in self.damaged}:

@@ -102,20 +102,18 @@ def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
     assert synced.state.walk is None
 
 
-DENIED = LastError("AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND))
-
-
-@pytest.mark.parametrize(
-    "cause,last_error", [(DeadlineReached(), None), (UpstreamError(DENIED.name), DENIED)]
-)
-def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(cause, last_error, synced):
-    first = synced.sync(page(a_job("a"), token="2"), cause)
+@pytest.mark.parametrize("pages", [1, 2, 9])
+@pytest.mark.parametrize("cause", [DeadlineReached(), UpstreamError("AccessDeniedException")])
+def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(cause, pages, synced):
+    first = synced.sync(*(page(a_job(f"{n}"), token=f"{n}") for n in range(pages)), cause)
     assert (first.error, first.as_of) == (cause.name, rfc3339(NOW))
-    assert synced.state.last_error == last_error
+    failed_at = rfc3339(NOW + MINUTE + (pages + 1) * SECOND)
+    error = LastError(cause.name, failed_at) if isinstance(cause, UpstreamError) else None
+    assert synced.state.last_error == error
     begun = synced.asked[0][0]
     synced.now += MINUTE
     done = synced.sync(page(a_job("b")))
-    assert synced.asked == [(begun, "2")]
+    assert synced.asked == [(begun, f"{pages - 1}")]
     assert (done.error, done.as_of, synced.state.last_error) == (None, minutes(1), None)
 
 
