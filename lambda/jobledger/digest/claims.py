@@ -23,7 +23,7 @@ from jobledger.digest.content import Digest
 from jobledger.digest.windows import Window
 from jobledger.errors import NotUnderstood
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Row, Table, version_of
+from jobledger.ledger.table import Key, Row, Table, put_next, version_of
 from jobledger.sns import Notification
 from jobledger.times import known, seconds_between
 from jobledger.totals.summary import every_status
@@ -209,4 +209,4 @@ class DigestStateRow:
         following = replace(state, version=state.version + 1)
         text = msgspec.json.encode(following).decode()
         row: Row = {**self._key, "Digest": text, "Version": following.version}
-        return following if self._table.put_next(row, state.version) else None
+        return following if self._table.put(put_next(row, state.version)) else None

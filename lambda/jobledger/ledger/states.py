@@ -8,7 +8,7 @@ import msgspec
 from jobledger.errors import NotUnderstood
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Put, Row, Table, version_of
+from jobledger.ledger.table import Key, Put, Row, Table, put_next, version_of
 from jobledger.service import Family
 from jobledger.times import is_time, known, later_than
 
@@ -272,4 +272,4 @@ class SyncStates:
         settled_at = later_than(state.settled_at, self._now())
         following = msgspec.structs.replace(state, version=state.version + 1, settled_at=settled_at)
         row = self._row(family, following)
-        return following if self._table.put_next_alone(row, state.version) else None
+        return following if self._table.put_alone(put_next(row, state.version)) else None

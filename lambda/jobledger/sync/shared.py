@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Row, Table, put_over, text_of
+from jobledger.ledger.table import Key, Row, Table, put_next, put_over, text_of
 from jobledger.service import Family
 from jobledger.times import is_time, known, parse, rfc3339
 
@@ -78,7 +78,7 @@ class SharedSyncs:
             version = int(claimed["Version"])
             result: Row = {"Answer": json.dumps(answer), "Version": version + 1}
             # Leave a claim that another caller made after this one expired.
-            self._table.put_next(claimed | result, version)
+            self._table.put(put_next(claimed | result, version))
         return dict(answer)
 
 
