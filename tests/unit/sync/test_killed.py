@@ -24,7 +24,7 @@ class Account(Counted):
     """A service with 12 jobs of two months, and a ledger; the process that syncs dies before one of its calls."""
 
     def __init__(self) -> None:
-        self.left = 0
+        self.calls = self.last_call = 0
         super().__init__()
         self.service = Listed(page_size=5, before=self.call)
         statuses = ["IN_PROGRESS", "IN_PROGRESS", "PAUSED", None, *["COMPLETED"] * 8]
@@ -38,14 +38,14 @@ class Account(Counted):
         self.service.jobs[job.job_id] = job
 
     def call(self, operation: str) -> None:
-        self.left -= 1
-        if not self.left:
-            raise Crash
+        self.calls += 1
+        if 0 < self.last_call <= self.calls:
+            raise Crash  # and from then on: a process that is dead cleans up nothing
 
     def sync(self, last_call: int = 0) -> FamilySync | None:
         """Run a sync, which is killed at its last call; None when it was."""
         self.now += MINUTE
-        self.left, upstream = last_call, self.service
+        self.calls, self.last_call, upstream = 0, last_call, self.service
         with suppress(Crash):
             return Sync(FAMILY, upstream, self.ledger, self.time).run()  # type: ignore[arg-type]
         return None
