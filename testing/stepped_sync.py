@@ -37,6 +37,8 @@ class Stepped:
 
     def halt(self) -> None:
         """Called before each call out."""
+        if self._crash:
+            raise Crash  # a process that is dead cleans up nothing
         self._halted.set()
         self._await()
 
