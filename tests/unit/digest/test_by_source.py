@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jobledger.api.last_digest import read_last_digest
+from jobledger.digest.claims import DigestStateRow
 from jobledger.errors import NotUnderstood, PublishRefused
 from jobledger.ledger.table import Put
 from jobledger.service import TERMINAL, Family, JobStatus
@@ -167,6 +168,24 @@ def test_a_damaged_state_of_one_source_stops_no_other(world, damage):
         world.run()
     assert numbers(world) == {SCOPE: 2, EAST: 2, WEST: 1}
     assert [place_of(each) for each in read_last_digest(world.ledger)["Digests"]] == [SCOPE, EAST]
+
+
+def test_an_error_of_one_source_that_nobody_expects_stops_no_other_and_is_logged(
+    world, monkeypatch, caplog
+):
+    look = DigestStateRow.load
+    row = f"{SCOPE}#{WEST}"
+
+    def load(state_row):
+        return {}[row] if state_row._key["SK"] == row else look(state_row)
+
+    monkeypatch.setattr(DigestStateRow, "load", load)
+    with pytest.raises(KeyError):
+        world.run()
+    assert numbers(world) == {SCOPE: 1, EAST: 1}
+    assert [(vars(line)["source"], vars(line)["error"]) for line in caplog.records] == [
+        (WEST, "KeyError")
+    ]
 
 
 @pytest.mark.parametrize("when, published", [("changes", {EAST, WEST}), ("attention", {WEST})])
