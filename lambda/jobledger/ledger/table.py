@@ -154,17 +154,6 @@ class Table:
         """Write one row; False when its condition does not hold."""
         return self.transact([put])
 
-    def put_next(self, row: Row, read: int) -> bool:
-        """Write the next version of a row; False when another writer was faster.
-
-        `read` is the Version that was read, or 0 for a row that did not exist.
-        """
-        return self.put(_next(row, read))
-
-    def put_next_alone(self, row: Row, read: int) -> bool:
-        """Write the next version of a row as `put_next` does, with `put_alone`."""
-        return self.put_alone(_next(row, read))
-
     def put_alone(self, put: Put) -> bool:
         """Write one row outside a transaction, for half the price; False when its condition does not hold.
 
@@ -232,8 +221,16 @@ class Table:
         }
 
 
-def _next(row: Row, read: int) -> Put:
+def put_next(row: Row, read: int) -> Put:
+    """Return the write of a row's next version; `read` is the Version that was read, or 0 for a row that did not exist."""
     return Put(row, "attribute_not_exists(PK) OR Version = :read", {":read": read})
+
+
+def put_over(read: Row | None, row: Row) -> Put:
+    """Return the write of a row's next version, as `put_next` does. One with a damaged version is replaced."""
+    version = version_of(read)
+    following: Row = row | {"Version": version + 1}
+    return Put(following) if read and not version else put_next(following, version)
 
 
 def pause(round_number: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jobledger.errors import LedgerUnavailable
 from jobledger.ledger.ledger import Ledger
-from jobledger.ledger.table import Row, version_of
+from jobledger.ledger.table import put_over
 from jobledger.observability import logger
 
 _KEPT, _FEWEST = 20, 5
@@ -22,9 +22,7 @@ def keep_outcomes(ledger: Ledger, outcomes: Sequence[bool]) -> bool | None:
         before = str(row.get("Outcomes", "")) if row else ""
         now = (before + "".join("+" if each else "-" for each in outcomes))[-_KEPT:]
         if now != before:  # in good times it is full of the same
-            version = version_of(row)
-            written: Row = {**key, "Outcomes": now, "Version": version + 1}
-            ledger.table.put_next_alone(written, version)
+            ledger.table.put_alone(put_over(row, {**key, "Outcomes": now}))
     except LedgerUnavailable as error:
         logger.error("outcomes not kept", extra={"error": error.name})
         return None

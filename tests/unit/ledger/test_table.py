@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from jobledger.clients import session
 from jobledger.errors import LedgerUnavailable
-from jobledger.ledger.table import CONFIG, Check, Increment, Put, Table, encode
+from jobledger.ledger.table import CONFIG, Check, Increment, Put, Table, encode, put_next
 from testing.memory_dynamodb import cancelled, error
 from testing.scripted_server import Scripted, scripted
 
@@ -158,10 +158,10 @@ def test_a_row_is_written_over_the_version_that_was_read_in_a_transaction_or_out
     answers, written
 ):
     table, client = a_table(*map(error, answers), {})
-    assert table.put_next_alone({**KEY, "Version": 5}, 4) is written
+    assert table.put_alone(put_next({**KEY, "Version": 5}, 4)) is written
     assert client.asked == [NEXT] * (len(answers) + (written and 1))
     table, client = a_table({})
-    assert table.put_next({**KEY, "Version": 5}, 4)
+    assert table.put(put_next({**KEY, "Version": 5}, 4))
     assert client.asked == [{"TransactItems": [{"Put": NEXT}]}]
 
 
@@ -228,7 +228,7 @@ def test_a_request_outside_a_transaction_that_fails_makes_the_ledger_unavailable
         lambda: table.get(KEY),
         lambda: list(table.batch_get([KEY])),
         lambda: table.query(Limit=1),
-        lambda: table.put_next_alone({**KEY, "Version": 5}, 4),
+        lambda: table.put_alone(put_next({**KEY, "Version": 5}, 4)),
     ):
         with pytest.raises(LedgerUnavailable, match=r"^ThrottlingException$") as unavailable:
             request()
