@@ -202,7 +202,7 @@ def test_a_search_of_many_active_jobs_ends_a_page_between_a_hundred_and_continue
     names = enumerate("a" if n == found else "b" for n in range(250))
     jobs = (a_job(f"{n:03}", "SUBMITTED", OLD + n * SECOND, JobName=name) for n, name in names)
     world = Ledgered(*jobs)
-    query = JobQuery((FAMILY,), name="a", order=order, active=True)
+    query = JobQuery((FAMILY,), name_prefix="a", order=order, active=True)
     position: Position | None = None
     for listed, examined, end in ((0, 100, ends[0]), (0, 100, ends[1]), (1, 50, None)):
         now = rfc3339(world.now)
