@@ -131,7 +131,7 @@ def recounts(
         return 1
 
     monkeypatch.setattr(module, "recount_month", recount)
-    monkeypatch.setattr(module, "recount_all", lambda ledger, family, **_: 10)
+    monkeypatch.setattr(module, "recount_all", lambda *_, verifies: 10)
     return months
 
 
@@ -169,6 +169,15 @@ def test_a_recount_is_kept_after_each_month_and_stops_when_there_is_no_time(serv
     assert (service.state.recounted, service.state.counted) == ("2026-10", LAYOUT)
     assert service.sync(page()).error is None
     assert months[2:] == ["2026-11"]
+
+
+def test_a_first_count_that_others_keep_from_a_counter_row_is_resumed(service, monkeypatch):
+    monkeypatch.setattr("jobledger.totals.repair.WRITE_ATTEMPTS", 0)
+    assert service.sync(page(a_job("a"))).error == "WalkOvertaken"
+    assert not service.state.counters_complete
+    monkeypatch.undo()
+    assert service.sync(page()).error is None
+    assert service.state.counters_complete
 
 
 @pytest.mark.parametrize(
