@@ -8,10 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 from unittest import mock
-from urllib.parse import parse_qs
 
 from msgspec.structs import replace
 
@@ -113,14 +111,20 @@ class Api:
     def get(self, path: str = "/jobs", **query: object) -> Answer:
         return self.call(path, query)
 
-    def traverse(self, **query: object) -> Iterator[list[dict[str, Any]]]:
-        """Yield page after page."""
-        while True:
-            answer = self.get("/jobs", **query)
-            yield answer.jobs
-            if "NextToken" not in answer.json:
-                return
-            query["NextToken"] = answer.json["NextToken"]
+    def pages(self, key: str | None = None, **query: object) -> Iterator[Answer]:
+        """Yield page after page of the list; the first request carries the idempotency key."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        yield (answer := self.call("/jobs", query, headers=headers))
+        while token := answer.json.get("NextToken"):
+            yield (answer := self.call("/jobs", {**query, "NextToken": token}))
+
+    def traverse(self, key: str | None = None, **query: object) -> Iterator[list[dict[str, Any]]]:
+        """Yield the jobs of each page."""
+        return (page.jobs for page in self.pages(key, **query))
+
+    def ids(self, key: str | None = None, **query: object) -> list[str]:
+        """Return the ids of the jobs of all pages."""
+        return [job["JobId"] for jobs in self.traverse(key, **query) for job in jobs]
 
     def fill(
         self,
@@ -149,10 +153,6 @@ class Api:
         """Stand in for `deployment.now`."""
         return self.now
 
-    def its_traversals(self) -> KeyedTraversals:
-        """Stand in for `keyed_traversals.keyed_traversals`."""
-        return self.traversals
-
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
 
@@ -161,11 +161,10 @@ class Api:
 
         def ask(payload: Mapping[str, Any]) -> Any:
             self.asked.append((variable, payload))
-            if isinstance(self.answer_of_function, Exception):
-                raise self.answer_of_function
-            if callable(self.answer_of_function):
-                return self.answer_of_function(payload)
-            return self.answer_of_function
+            answer = self.answer_of_function
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(payload) if callable(answer) else answer
 
         return ask
 
@@ -181,7 +180,7 @@ def running_api(
         mock.patch.object(deployment, "ledger", made.its_ledger),
         mock.patch.object(deployment, "function", made.function),
         mock.patch.object(deployment, "now", made.its_time),
-        mock.patch.object(keyed_traversals, "keyed_traversals", made.its_traversals),
+        mock.patch.object(keyed_traversals, "keyed_traversals", return_value=made.traversals),
     ):
         yield made
 
@@ -242,22 +241,3 @@ def answer_of(response: Mapping[str, Any]) -> Answer:
     content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
     headers = {name: ", ".join(values) for name, values in response["multiValueHeaders"].items()}
     return Answer(response["statusCode"], headers, content)
-
-
-def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """The handler as a WSGI application, for tools that want one."""
-    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
-    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="replace")
-    headers = {
-        name.removeprefix("HTTP_").replace("_", "-").title(): text
-        for name, text in environ.items()
-        if name.startswith("HTTP_") and name != "HTTP_ACCEPT_ENCODING"  # the tools cannot decode
-    }
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    body = environ["wsgi.input"].read(length) if length else b""
-    request = event(path, query, method=environ["REQUEST_METHOD"], headers=headers)
-    if body:
-        request |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-    answer = answer_of(api.handler(request, Context()))
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", [*answer.headers.items()])
-    return [answer.content]

@@ -1,7 +1,8 @@
 """A ledger in memory whose jobs are counted, and what its counters have to be."""
 
-from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from jobledger.jobs import Job
 from jobledger.ledger import counters
@@ -15,7 +16,6 @@ from testing.builders import SCOPE, SECOND, MemoryLedger
 from testing.recounted import check_rows, recounted
 
 TODAY = "2026-11-23"
-EXPIRED = [datetime(2027, 2, day, 12, tzinfo=UTC) for day in (1, 2)]
 
 
 class Counted(MemoryLedger):
@@ -33,32 +33,25 @@ class Counted(MemoryLedger):
     def forget_counters(self) -> None:
         """Make the rows those of a version that had no counters."""
         for key, item in list(self.database.items.items()):
-            if key[0] == counters.partition(SCOPE):
-                del self.database.items[key]
             item.pop("Counted", None)
-        self.database._order[None, counters.partition(SCOPE)].clear()
+            if "#totals#" in key[0]:
+                self.database._remove(key)
 
     def falsify(self, key: str, wrong: dict[str, int] | None) -> None:
         """Change numbers of a counter row, or with None remove it."""
-        partition = counters.partition(SCOPE)
+        at = counters.partition(SCOPE), key
         if wrong is None:
-            del self.database.items[partition, key]
-            self.database._order[None, partition].remove((key, partition, key))
+            self.database._remove(at)
         else:
-            row = self.database.items[partition, key]
-            row.update({name: {"N": str(number)} for name, number in wrong.items()})
+            self.database.items[at] |= {name: {"N": str(n)} for name, n in wrong.items()}
 
     def states(self, layout: int = LAYOUT) -> dict[Family, SyncState]:
+        active = {pk for pk, _ in self.database.items if pk.endswith("#active")}
+        state = SyncState(as_of=rfc3339(self.now), counted=layout)
         return {
-            family: SyncState(
-                as_of=rfc3339(self.now), counted=layout, idle=not self._has_active(family)
-            )
+            family: replace(state, idle=f"{self.ledger.partition(family)}#active" not in active)
             for family in Family
         }
-
-    def _has_active(self, family: Family) -> bool:
-        active = f"{self.ledger.partition(family)}#active"
-        return any(pk == active for pk, _ in self.database.items)
 
     def agree(self) -> None:
         check_rows(self.database.items, SCOPE, Family.SNOMEDCT)

@@ -156,12 +156,13 @@ class DigestWorld:
         tables: Any = None,
         topic: Any = None,
         sleep: Callable[[float], Any] | None = None,
+        now: datetime = NOW,
         **environment: str,
     ) -> None:
         self.environment = ENVIRONMENT | environment
         self.tables = tables or MemoryTables()
         self.topic = topic or MemoryTopic()
-        self.now = NOW
+        self.now = now
         self.slept = 0.0
         self.sleep = sleep or self._count
         table = Table(self.tables, self.environment["LEDGER_TABLE_NAME"])
@@ -226,6 +227,11 @@ def refusal(code: str, status: int, *, attempts: int = 1) -> ClientError:
 def sent(world: DigestWorld) -> list[dict[str, Any]]:
     """The machines' part of each message that went out."""
     return [json.loads(json.loads(taken["Message"])["default"]) for taken in world.topic.taken]
+
+
+def place_of(entry: dict[str, Any]) -> str:
+    """The source of a digest, of a part of it or of a job."""
+    return f"{entry['Account']}/{entry['Region']}"
 
 
 def windows(world: DigestWorld) -> list[tuple[str, str]]:

@@ -10,9 +10,10 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs
 
-from testing.scripted_server import Received, Scripted, answering
+from testing.scripted_server import Received, Scripted, answering, document
 
 EXTERNAL_ID = "111122223333/JobLedger"
+OF_ROLES = ("no role", "expired")
 _DENIED = (
     "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
 )
@@ -24,7 +25,7 @@ _ROLE = (
 
 
 class Organisation:
-    """`faults` has what is wrong with a source: `hangs`, `closes`, `no role`, or the code of an error.
+    """`faults` has what is wrong with a source: `closes`, one of its role, or the code of an error.
 
     `listed` counts the calls to each source, `assumed` the roles that were assumed, by their ARN. `jobs` are those that
     a source lists, by the name of the operation.
@@ -37,10 +38,7 @@ class Organisation:
         self.assumed: Counter[str] = Counter()
         self.session_names: set[str] = set()
         self.session_lasts = timedelta(hours=1)
-        self.all_listing = threading.Barrier(1)
         self._own_account = own_account
-        self._released = threading.Event()
-        self._revoked: set[str] = set()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -49,16 +47,7 @@ class Organisation:
         with answering(self._answer) as server:
             urls = {f"AWS_ENDPOINT_URL_{name}": server.url for name in ("COMPREHENDMEDICAL", "STS")}
             with mock.patch.dict("os.environ", urls):
-                try:
-                    yield
-                finally:
-                    self._released.set()
-
-    def revoke(self, account: str) -> None:
-        """End the sessions of a role: AWS refuses their credentials from now on."""
-        with self._lock:
-            count = sum(n for arn, n in self.assumed.items() if f":{account}:" in arn)
-            self._revoked |= {f"ASIA{account}{number}" for number in range(1, count + 1)}
+                yield
 
     def _answer(self, request: Received) -> Scripted | None:
         if "x-amz-target" not in request.headers:
@@ -69,39 +58,26 @@ class Organisation:
         source = f"{account}/{region}"
         with self._lock:
             self.listed[source] += 1
-        if key in self._revoked:
-            return _error("UnrecognizedClientException")
         return self._list(source, request.headers["x-amz-target"].rpartition(".")[2])
 
     def _list(self, source: str, operation: str) -> Scripted | None:
         fault = self.faults.get(source)
-        if fault == "hangs":
-            self._released.wait(60)
-        if fault in ("hangs", "closes"):
+        if fault == "closes":
             return None
-        if fault and fault != "no role":
-            return _error(fault)
-        self.all_listing.wait(20)
+        if fault and fault not in OF_ROLES:
+            return Scripted(400, body=json.dumps({"__type": fault}).encode())
         jobs = self.jobs.get((source, operation), [])
-        return _document({"ComprehendMedicalAsyncJobPropertiesList": jobs})
+        return document({"ComprehendMedicalAsyncJobPropertiesList": jobs})
 
     def _assume_role(self, asked: Mapping[str, list[str]]) -> Scripted:
         arn, external_id = asked["RoleArn"][0], asked["ExternalId"][0]
         account = arn.split(":")[4]
-        without = {source[:12] for source, fault in self.faults.items() if fault == "no role"}
-        if external_id != EXTERNAL_ID or account in without:
+        faults = {fault for source, fault in self.faults.items() if source[:12] == account}
+        if external_id != EXTERNAL_ID or "no role" in faults:
             return Scripted(403, body=_DENIED.encode())
         with self._lock:
             self.assumed[arn] += 1
             self.session_names |= set(asked["RoleSessionName"])
-            key = f"ASIA{account}{sum(n for a, n in self.assumed.items() if f':{account}:' in a)}"
-        until = (datetime.now(UTC) + self.session_lasts).isoformat()
-        return Scripted(body=_ROLE.format(key=key, until=until).encode())
-
-
-def _document(value: object) -> Scripted:
-    return Scripted(body=json.dumps(value).encode())
-
-
-def _error(code: str) -> Scripted:
-    return Scripted(400, body=json.dumps({"__type": code}).encode())
+        lasts = timedelta(minutes=-1) if "expired" in faults else self.session_lasts
+        until = (datetime.now(UTC) + lasts).isoformat()
+        return Scripted(body=_ROLE.format(key=f"ASIA{account}", until=until).encode())

@@ -60,12 +60,14 @@ def complete_counters(ledger: Ledger) -> None:
 def check_rows(
     items: Items, scope: str, family: Family, *, damaged: bool = False, counted: bool = True
 ) -> None:
-    """The counters are right, each job is one row, and each active job has an active row, as no other has.
+    """The counters of all sources are right, each job is one row, and each active job has an active row, as no other has.
 
     With `damaged`, active rows may have any content. Without `counted`, as in a first fill, counters may.
     """
-    assert not counted or stored_counters(items, scope) == recounted(items, scope, every_row=True)
     partition = f"{scope}/{family}"
+    for source in {None, *(source_of_key(sk) for pk, sk in items if pk == partition)}:
+        right = recounted(items, scope, source, every_row=True)
+        assert not counted or stored_counters(items, scope, source) == right
     jobs = {
         active_key("", job_id_of(sk), source_of_key(sk))["SK"]: (sk, item)
         for (pk, sk), item in items.items()

@@ -1,6 +1,7 @@
 """An HTTP server on loopback that answers as a test says, and keeps the requests as they came."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from testing.sigv4 import refusal
+from testing.sigv4 import is_right
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,12 @@ class Received:
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
 
     def is_signed(self, secret: str = "test") -> bool:
-        """Whether the signature is that of the request as it arrived."""
-        return refusal(self.method, self.target, self.headers, self.body, secret=secret) is None
+        """Whether the signature is that of the request as it arrived.
+
+        A proxy's client sends the whole URL (RFC 9112, 3.2.2).
+        """
+        target = re.sub("^http://[^/]+", "", self.target)
+        return is_right(self.method, target, self.headers, self.body, secret)
 
 
 @dataclass(frozen=True)

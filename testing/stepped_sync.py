@@ -1,9 +1,8 @@
-"""A sync that a test steps through, from one call out to the next."""
+"""A call in a thread of its own that halts before each of its calls out, until the test lets it go on."""
 
 import threading
-
-from jobledger.sync.walk import Sync
-from testing.world import World
+from collections.abc import Callable
+from typing import Any
 
 STEP_SECONDS = 30
 
@@ -13,58 +12,44 @@ class Crash(BaseException):
 
 
 class Stepped:
-    """A sync in a thread of its own that halts before each call out, until the test resumes it."""
+    """Has `finished` with a `result`, with a `failure`, or crashed."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
         self._go, self._halted = threading.Event(), threading.Event()
         self._crash = False
-        self._operation = ""
         self.finished = False
-        self.repaired = 0
+        self.result: Any = None
         self.failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        threading.Thread(target=self._run, daemon=True).start()
 
-    def start(self) -> None:
-        self._thread.start()
-        self._await_halt()
-
-    def step(self) -> None:
-        if self.finished:
-            return
-        self._go.set()
-        self._await_halt()
+    def step(self, number: int = 1) -> None:
+        """Go on until the next call out, or the one after that, and so on, but not beyond the end."""
+        while number and not self.finished:
+            number -= 1
+            self._go.set()
+            assert self._halted.wait(STEP_SECONDS)
+            self._halted.clear()
 
     def crash(self) -> None:
         self._crash = True
         self.step()
 
-    def step_to_write(self, number: int) -> None:
-        """Go on until the sync is about to make its next write, or the one after that, and so on."""
-        for _ in range(number):
-            self.step()
-            while not self.finished and self._operation != "transact_write_items":
-                self.step()
-
-    def halt(self, operation: str) -> None:
-        if threading.current_thread() is not self._thread:
-            return
-        self._operation = operation
+    def halt(self) -> None:
+        """Called before each call out."""
         self._halted.set()
+        self._await()
+
+    def _await(self) -> None:
         assert self._go.wait(STEP_SECONDS)
         self._go.clear()
         if self._crash:
             raise Crash
 
-    def _await_halt(self) -> None:
-        assert self._halted.wait(STEP_SECONDS)
-        self._halted.clear()
-
     def _run(self) -> None:
-        world = self._world
-        sync = Sync(world.family, world.upstream, world.ledger, world.clock.now)
         try:
-            self.repaired = sync.run().counters_repaired
+            self._await()
+            self.result = self._call()
         except Crash:
             pass
         except BaseException as error:

@@ -5,7 +5,7 @@ folders that tests/conftest.py names. Functions that the end-to-end tests deploy
 are not measured. A run of some tests only has nothing to judge: it does not load this.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 
 import pytest
 from coverage import Coverage
@@ -44,19 +44,13 @@ def branches_taken() -> dict[str, float]:
     """Return the percentage of branches taken in each folder."""
     coverage = Coverage()
     coverage.load()
-    files = coverage.get_data().measured_files()
-    return {
-        folder: percent_of(
-            exits
-            for file in files
-            if f"/{folder}/" in file
-            for exits in coverage.branch_stats(file).values()
-        )
-        for folder in FOLDERS
+    # The exits of each line in each folder, and how many of them were taken.
+    exits: dict[str, list[tuple[int, int]]] = {folder: [(0, 0)] for folder in FOLDERS}
+    for file in coverage.get_data().measured_files():
+        for folder in FOLDERS:
+            if f"/{folder}/" in file:
+                exits[folder] += coverage.branch_stats(file).values()
+    totals = {
+        folder: [sum(each) for each in zip(*pairs, strict=True)] for folder, pairs in exits.items()
     }
-
-
-def percent_of(exits: Iterable[tuple[int, int]]) -> float:
-    """Return how many of the exits were taken; each pair is a line's exits and those taken."""
-    pairs = list(exits)
-    return 100 * sum(taken for _, taken in pairs) / max(sum(each for each, _ in pairs), 1)
+    return {folder: 100 * taken / max(total, 1) for folder, (total, taken) in totals.items()}

@@ -14,7 +14,7 @@ from job_ledger.answers import JOBS
 from job_ledger.command.files import whole_file
 from job_ledger.command.looked_at import none_matches
 from job_ledger.command.options import connection_options, filter_options, ledger, set_filters
-from job_ledger.command.output import console, time_text
+from job_ledger.command.output import age_text, console, time_text
 from job_ledger.command.table import JobTable, tab_separated
 from job_ledger.errors import JobLedgerError
 from job_ledger.filters import JOB_FILTERS
@@ -102,8 +102,8 @@ def jobs(
             more = listing.write(file, count)
     else:
         more = listing.write(sys.stdout.buffer, lambda _: None)
-    if listing.stale:
-        click.echo(listing.stale, err=True)
+    if note := listing.age():
+        click.echo(note, err=True)
     if not listing.written:
         click.echo(none_matches(client, chosen), err=True)
     elif more and sys.stderr.isatty():
@@ -140,8 +140,8 @@ class Listing:
         self._form = form
         self._mark = mark
         self.written = 0
-        self.stale: str | None = None
-        """What a reader must know when a sync was asked for, and the ledger is older."""
+        self._stale = False
+        self._ages: list[str | None] = []
 
     def write(self, stream: BinaryIO, count: Count) -> str | None:
         """Write the list page by page; return the token of the page after the last written."""
@@ -159,15 +159,23 @@ class Listing:
         # A page can be empty and have more after it: the API searches a part of the ledger at a time.
         size = {} if self._everything else _DEFAULT_SIZE
         for page in self._client.pages(**cast(Any, size | self._filters)):
-            self._note(bool(page.get("Stale")), page.get("AsOf"))
+            self._stale |= bool(page.get("Stale"))
+            if "AsOf" in page:
+                self._ages.append(page["AsOf"])
             yield page
             if page[JOBS] and not self._everything:
                 return
 
-    def _note(self, stale: bool, as_of: str | None) -> None:
-        if stale:
-            age = f"the jobs are as of {time_text(as_of)} UTC" if as_of else "jobs may be missing"
-            self.stale = f"The ledger could not be brought up to date: {age}. See jobledger health."
+    def age(self) -> str:
+        """Return what a reader must know of the list's age; only a person learns that it is minutes old."""
+        unsynced = None in self._ages
+        oldest = None if unsynced else min(map(str, self._ages), default=None)
+        if self._stale:
+            age = f"the jobs are as of {time_text(oldest)} UTC" if oldest else "jobs may be missing"
+            return f"The ledger could not be brought up to date: {age}. See jobledger health."
+        if self.written and (unsynced or (oldest and sys.stderr.isatty())):
+            return age_text(oldest, datetime.now(UTC))
+        return ""
 
     def _write_table(self, stream: BinaryIO, count: Count) -> str | None:
         terminal = stream is sys.stdout.buffer and stream.isatty()
@@ -212,7 +220,8 @@ class Listing:
         for number, page in enumerate(
             self._client.exported(form, **cast(Any, size | self._filters))
         ):
-            self._note(page.stale, page.as_of)
+            self._stale |= page.stale
+            self._ages.append(page.as_of)
             body = page.body
             if form == "csv" and number:
                 body = body.partition(b"\r\n")[2]  # without the header, which each page has

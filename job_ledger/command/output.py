@@ -5,7 +5,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from job_ledger.types import Job
@@ -23,6 +23,8 @@ COLOURS = {
     "STOPPED": "magenta",
 }
 NO_VALUE = "-"
+# Syncs are a minute apart, unless a deployment has chosen otherwise, and a sync that fails is no longer recent.
+_OLD = timedelta(minutes=2)
 _NO_COLOUR = ("0", "false")
 
 
@@ -84,6 +86,15 @@ def source_of(job: Mapping[str, Any]) -> dict[str, str]:
 def time_text(time: object) -> str:
     """Return a time of the API to the second: 2026-11-24 08:00:00."""
     return printable(time)[:19].replace("T", " ") if time else NO_VALUE
+
+
+def age_text(as_of: str | None, now: datetime) -> str:
+    """Return what a reader must know when the ledger is older than what is shown; empty when it is recent."""
+    if as_of is None:
+        return "The ledger has not synced everything yet: jobs may be missing."
+    if datetime.fromisoformat(as_of) < now - _OLD:
+        return f"The ledger is as of {time_text(as_of)} UTC: changes since may be missing."
+    return ""
 
 
 def duration_text(seconds: float | None) -> str:

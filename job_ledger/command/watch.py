@@ -20,7 +20,15 @@ from job_ledger.command.options import (
     ledger,
     set_filters,
 )
-from job_ledger.command.output import COLOURS, console, printable, source_of, source_text, time_text
+from job_ledger.command.output import (
+    COLOURS,
+    age_text,
+    console,
+    printable,
+    source_of,
+    source_text,
+    time_text,
+)
 from job_ledger.command.table import JobTable, unique_length
 from job_ledger.errors import ApiError, ConnectionFailed
 from job_ledger.types import Job
@@ -34,8 +42,6 @@ if TYPE_CHECKING:
 # A job can begin and end between two looks. The service lists new jobs some seconds late, and the ledger up to a
 # sync later.
 _RECENT = timedelta(hours=1)
-# Syncs are a minute apart, unless a deployment has chosen otherwise, and a sync that fails is no longer recent.
-_OLD = timedelta(minutes=2)
 _NOT_FOUND = 404
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 """A job: its id, and the filters of its source."""
@@ -98,16 +104,7 @@ def _screen(watched: "Watched", width: int, filters: dict[str, Any], problem: st
         line.no_wrap, line.overflow = True, "ellipsis"
     if problem:
         return Group(title, *lines, Text(printable(problem), "bold red"))
-    return Group(title, *lines, Text(_age_text(watched.as_of, now), "yellow"))
-
-
-def _age_text(as_of: str | None, now: datetime) -> str:
-    """Return what a reader must know when the ledger is older than the screen; empty when it is recent."""
-    if as_of is None:
-        return "The ledger has not synced everything yet: jobs may be missing."
-    if datetime.fromisoformat(as_of) < now - _OLD:
-        return f"The ledger is as of {time_text(as_of)} UTC: changes since may be missing."
-    return ""
+    return Group(title, *lines, Text(age_text(watched.as_of, now), "yellow"))
 
 
 @dataclass(frozen=True, slots=True)

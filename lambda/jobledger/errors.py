@@ -9,6 +9,7 @@ JobLedgerError
 ├── FunctionRefused          the sync or the digest function could not be called, or failed
 │   └── FunctionThrottled    Lambda throttled the invocation
 ├── LedgerUnavailable        DynamoDB throttled or failed after the client's retries
+│   └── RowDamaged           it cannot add to a number of a row
 ├── DeadlineReached          too little time left to start another call
 ├── WalkOvertaken            another sync advanced the same walk
 ├── JobsUnconfirmed          the service has not reported the status of some active jobs yet
@@ -103,6 +104,15 @@ class UnexpectedError(JobLedgerError):
 
 class LedgerUnavailable(JobLedgerError):
     """DynamoDB did not respond. No partial write remains, and a retry is safe."""
+
+    @property
+    def name(self) -> str:
+        """The name, also of a `RowDamaged`."""
+        return LedgerUnavailable.__name__
+
+
+class RowDamaged(LedgerUnavailable):
+    """DynamoDB cannot add to a number of a row. The writer mends it, or fails as above."""
 
 
 class DeadlineReached(JobLedgerError):

@@ -150,12 +150,17 @@ def _key_part(name: str) -> str:
 
 
 def is_object(text: str) -> bool:
-    """Whether the text is a JSON object. It costs a seventh of a millisecond for 500 jobs."""
+    """Whether the text is a JSON object with a member. It costs a seventh of a millisecond for 500 jobs.
+
+    Members are added at its end: nothing follows it.
+    """
+    if not (text.startswith("{") and text.endswith("}") and '"' in text):
+        return False
     try:
         _checker.decode(text)
     except msgspec.DecodeError:
         return _is_object_with_surrogates(text)
-    return text.startswith("{")
+    return True
 
 
 def _is_object_with_surrogates(text: str) -> bool:

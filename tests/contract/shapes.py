@@ -97,13 +97,6 @@ def call(client: Any, verb: Verb, family: Family, **parameters: Any) -> dict[str
     return answer
 
 
-def described(client: Any, family: Family, job_id: str) -> dict[str, Any]:
-    """Return a job as Describe has it."""
-    answer = call(client, Verb.DESCRIBE, family, JobId=job_id)
-    job: dict[str, Any] = answer["ComprehendMedicalAsyncJobProperties"]
-    return job
-
-
 def request(
     server: Server, method: str, path: str, body: object = None, **headers: str
 ) -> tuple[http.client.HTTPResponse, bytes]:
@@ -117,6 +110,16 @@ def request(
     return response, received
 
 
+def control(
+    server: Server, method: str, path: str, body: object = None, source: str = ""
+) -> tuple[int, Any]:
+    """Return status and body of a control request, of the own source or a selected one."""
+    account, _, region = source.partition("/")
+    query = f"?Account={account}&Region={region}" if source else ""
+    response, received = request(server, method, f"/_control/{path}{query}", body)
+    return response.status, json.loads(received)
+
+
 def listed(
     service: Service, wanted: Mapping[str, Any] | None = None, family: Family = Family.SNOMEDCT
 ) -> dict[str, Any]:
@@ -126,21 +129,19 @@ def listed(
     return answer
 
 
-def walk(
-    service: Service, wanted: Mapping[str, Any] | None = None
-) -> Iterator[list[dict[str, Any]]]:
+def walk(service: Service, **wanted: Any) -> Iterator[list[dict[str, Any]]]:
     """Yield the pages of a walk, without HTTP."""
-    request = dict(wanted or {})
     while True:
-        page = listed(service, request)
+        page = listed(service, wanted)
         yield page[LIST_KEY]
         if "NextToken" not in page:
             return
-        request["NextToken"] = page["NextToken"]
+        wanted["NextToken"] = page["NextToken"]
 
 
-def ids(pages: Iterator[list[dict[str, Any]]]) -> list[str]:
-    """Join the pages of a walk to a list of JobIds."""
+def ids(service: Service, size: int = 100, **filters: Any) -> list[str]:
+    """Return the JobIds of a walk."""
+    pages = walk(service, MaxResults=size, Filter=filters)
     return [job["JobId"] for page in pages for job in page]
 
 

@@ -1,17 +1,15 @@
 """Hostile names and messages in a real browser: nothing runs, and nothing breaks the layout."""
 
-import threading
 from collections.abc import Iterator
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from jobledger.service import Family
-from testing.api import running_api, wsgi
 from testing.boards import hostile_texts
 from testing.builders import NOW, full_job
+from testing.served_api import served_api
 from tests.e2e.browsers import asked_elsewhere, chromium, errors_of, needs_chromium, resize, wait
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("board-hostile")]
@@ -21,21 +19,16 @@ HOSTILE = hostile_texts()
 @pytest.fixture(scope="module")
 def home() -> Iterator[str]:
     """The API's handler behind a real server, with 1,000 hostile jobs."""
-    with running_api() as api:
+    with served_api() as served:
         jobs = [
             full_job(number, JobName=text, Message=text, SubmitTime=NOW.timestamp() - 60 - number,
                   JobStatus="IN_PROGRESS" if number % 25 == 0 else "FAILED",
                   OutputDataConfig={"S3Bucket": text, "S3Key": text * 10})
             for number, text in enumerate(HOSTILE)
         ]  # fmt: skip
-        api.fill(*jobs, family=Family.SNOMEDCT)
-        api.mark_synced()
-        quiet = type("Quiet", (WSGIRequestHandler,), {"log_message": lambda *_: None})
-        server = make_server("127.0.0.1", 0, wsgi, handler_class=quiet)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        server.server_close()
+        served.api.fill(*jobs, family=Family.SNOMEDCT)
+        served.api.mark_synced()
+        yield served.url
 
 
 @pytest.fixture(scope="module")

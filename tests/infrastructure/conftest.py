@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SynthesiseApp = Callable[..., "App"]
 Synthesise = Callable[..., "Template"]
+STACK, MEMBER = "JobLedger", "JobLedgerMember"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -34,10 +35,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def synthesise_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
-    """Make an app with the stack, from settings given as context keys."""
+def new_app(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], "App"]:
+    """Make an app with the flags that the CDK CLI passes on."""
     from aws_cdk import App
 
+    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    flags["aws:cdk:enable-path-metadata"] = True
+    return lambda: App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags)
+
+
+@pytest.fixture(scope="session")
+def synthesise_app(
+    new_app: Callable[[], "App"], tmp_path_factory: pytest.TempPathFactory
+) -> SynthesiseApp:
+    """Make an app with the stack, from settings given as context keys."""
     from stacks.function import Code
     from stacks.job_ledger_stack import JobLedgerStack
 
@@ -45,59 +56,56 @@ def synthesise_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
     with zipfile.ZipFile(stub, "w") as zipped:
         zipped.writestr("jobledger/__init__.py", "")
 
-    # As the CDK CLI passes them on.
-    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    flags["aws:cdk:enable-path-metadata"] = True
-
-    def synthesise_app(digest: str = "0" * 64, **context: Any) -> App:
+    def synthesise_app(digest: str = "0" * 64, **context: Any) -> "App":
         settings = Settings.from_context(context)
-        bundle = Bundle(path=Path(stub), digest=digest, target=Target.of(settings.bundle_for))
-        app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags)
-        JobLedgerStack(app, "JobLedger", settings=settings, code=Code.from_bundle(bundle))
+        bundle = Bundle(path=stub, digest=digest, target=Target.of(settings.bundle_for))
+        JobLedgerStack(app := new_app(), STACK, settings=settings, code=Code.from_bundle(bundle))
         return app
 
     return synthesise_app
 
 
 @pytest.fixture(scope="session")
-def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
-    """Make a template from settings given as context keys; one is made once."""
+def synthesise_member_app(new_app: Callable[[], "App"]) -> SynthesiseApp:
+    """Make an app with the stack of a member, from settings given as context keys."""
+    from stacks.member import JobLedgerMemberStack
+
+    def synthesise_member_app(hub: str = "111122223333", **context: Any) -> "App":
+        settings = Settings.from_context({"hub": hub, **context})
+        JobLedgerMemberStack(app := new_app(), MEMBER, settings=settings, hub=hub)
+        return app
+
+    return synthesise_member_app
+
+
+def synthesiser(synthesise_app: SynthesiseApp, name: str) -> Synthesise:
+    """Return a function that makes a template from settings, each once."""
     from aws_cdk.assertions import Template
 
     @functools.cache
-    def synthesise(digest: str = "0" * 64, **context: Any) -> Template:
-        stack = synthesise_app(digest, **context).node.find_child("JobLedger")
+    def synthesise(*arguments: str, **context: Any) -> "Template":
+        stack = synthesise_app(*arguments, **context).node.find_child(name)
         return Template.from_stack(cast("Stack", stack))
 
     return synthesise
 
 
 @pytest.fixture(scope="session")
-def synthesise_member_app(tmp_path_factory: pytest.TempPathFactory) -> SynthesiseApp:
-    """Make an app with the stack of a member, from settings given as context keys."""
-    from aws_cdk import App
-
-    from stacks.member import JobLedgerMemberStack
-
-    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    flags["aws:cdk:enable-path-metadata"] = True
-
-    def synthesise_member_app(hub: str = "111122223333", **context: Any) -> App:
-        settings = Settings.from_context({"hub": hub, **context})
-        app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags)
-        JobLedgerMemberStack(app, "JobLedgerMember", settings=settings, hub=hub)
-        return app
-
-    return synthesise_member_app
+def synthesise(synthesise_app: SynthesiseApp) -> Synthesise:
+    """Make the template of the stack."""
+    return synthesiser(synthesise_app, STACK)
 
 
 @pytest.fixture(scope="session")
-def member(synthesise_member_app: SynthesiseApp) -> "Template":
-    """The stack of a member."""
-    from aws_cdk.assertions import Template
+def synthesise_member(synthesise_member_app: SynthesiseApp) -> Synthesise:
+    """Make the template of the stack of a member."""
+    return synthesiser(synthesise_member_app, MEMBER)
 
-    stack = synthesise_member_app().node.find_child("JobLedgerMember")
-    return Template.from_stack(cast("Stack", stack))
+
+@pytest.fixture(scope="session")
+def member(synthesise_member: Synthesise) -> "Template":
+    """The stack of a member."""
+    return synthesise_member()
 
 
 def resources_of(template: "Template") -> dict[str, Any]:

@@ -5,10 +5,12 @@ statement, and the texts that other tests compare with their source.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
-from tests.infrastructure.template_reading import Resources, path_of, readable
+from testing.processes import ROOT
+from tests.infrastructure.template_reading import path_of, readable
 
 # By type: properties, or all of them.
 _WHOLLY = (
@@ -25,9 +27,12 @@ _POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 Lines = dict[str, dict[str, list[str]]]
 
 
-def lines_of(resources: Resources) -> Lines:
-    """Return the lines of each resource, by type and path."""
-    found: Lines = {}
+def lines_of(template: dict[str, Any]) -> Lines:
+    """Return the lines of each resource by type and path, and the stack's outputs."""
+    resources = template["Resources"]
+    outputs = ((name, {"Value": each["Value"]}) for name, each in template["Outputs"].items())
+    values = {name: [*_lines("", readable(value, resources))] for name, value in outputs}
+    found: Lines = {"Outputs": values}
     for logical_id, resource in resources.items():
         left_out = LEFT_OUT.get(resource["Type"], ())
         if "*" not in left_out:
@@ -72,3 +77,11 @@ def difference_of(before: Lines, after: Lines) -> str:
             sign = "" if old and new else "+ " if new else "- "
             written += [f"{sign}{path} ({kind})", *lines]
     return "\n".join(written) + "\n"
+
+
+def assert_golden(name: str, text: str) -> None:
+    """Compare with a file of `tests/golden`, or write it."""
+    file = ROOT / "tests" / "golden" / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")

@@ -3,8 +3,6 @@
 `alarm_rules.py` evaluates the template's alarms as CloudWatch documents it.
 """
 
-from collections import defaultdict
-
 import pytest
 
 from tests.infrastructure.alarm_rules import metrics_of, next_state, notifications
@@ -92,22 +90,6 @@ def test_late_data_of_the_newest_period_hides_no_incident(alarms):
     for alarm in filled:
         recent = [1.0] * (alarm["EvaluationPeriods"] - 1) + [0.0]
         assert next_state(alarm, "OK", recent) == "ALARM"
-
-
-def test_every_alarm_says_when_it_ends(alarms):
-    assert [name for name, a in alarms.items() if a.get("OKActions") != a["AlarmActions"]] == []
-
-
-def test_throttles_of_the_ledgers_indexes_ring_through_the_requests_that_reach_them(alarms):
-    """DynamoDB counts a request as throttled if its table or any index throttles it."""
-    metrics = [metric for alarm in alarms.values() for metric in metrics_of(alarm).values()]
-    watched = defaultdict(set)
-    for metric in (each for each in metrics if each["Namespace"] == "AWS/DynamoDB"):
-        by_name = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
-        watched[by_name["TableName"]["Ref"]].add((metric["MetricName"], by_name.get("Operation")))
-    of_table = {("ReadThrottleEvents", None), ("WriteThrottleEvents", None)}
-    through_indexes = {("ThrottledRequests", "Query"), ("ThrottledRequests", "TransactWriteItems")}
-    assert watched == {"LedgerB7379752": of_table | through_indexes, "DigestSentB2D6264F": of_table}
 
 
 # As in the tables of the page: X breaches, 0 does not, - is missing, the newest last. The states are those that

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks.regions import REGIONS, arn_problems
-from stacks.settings import Settings
+from stacks.regions import REGIONS
+from stacks.settings import Settings, SettingsError
 from testing.processes import ROOT, run
-
-UUID = "1a2b3c4d-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -69,23 +67,13 @@ def test_all_bad_settings_are_reported_at_once_in_a_line_each(synth):
     assert lines[2][2] == "'0' is not valid; allowed: a whole number of minutes from 1 to 60"
 
 
-@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1"])
-def test_resources_of_another_region_are_refused(region):
-    arns = {
-        "kmsKeyArn": f"arn:aws:kms:us-east-1:111122223333:key/{UUID}",
-        "webAclArn": f"arn:aws:wafv2:us-east-1:111122223333:regional/webacl/a/{UUID}",
-    }
-    assert list(arn_problems(Settings.from_context(arns), region)) == [
-        f"setting {key}: {arn!r} is of the region us-east-1; allowed: one of {region}, "
-        "the region of the deployment (AWS_REGION or the profile sets it)"
-        for key, arn in arns.items()
-    ]
-    assert [*arn_problems(Settings.from_context(arns), "us-east-1")] == []
+def test_a_region_without_the_service_is_refused_with_those_that_have_it(monkeypatch):
+    from aws_cdk import App
 
+    import app
 
-def test_a_region_without_the_service_is_refused_with_those_that_have_it(synth):
-    done = synth(region="eu-central-1")
-    said = (
-        "job-ledger: region eu-central-1 has no Amazon Comprehend Medical; regions that have it: "
-    )
-    assert (done.returncode, done.stderr) == (1, f"{said}{', '.join(sorted(REGIONS))}\n")
+    monkeypatch.setenv("CDK_DEFAULT_REGION", "eu-central-1")
+    with pytest.raises(SettingsError) as refused:
+        app._add_deployment(App(), Settings())
+    said = "region eu-central-1 has no Amazon Comprehend Medical; regions that have it: "
+    assert str(refused.value) == f"{said}{', '.join(sorted(REGIONS))}"

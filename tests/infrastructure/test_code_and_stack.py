@@ -7,10 +7,9 @@ import pytest
 
 from jobledger import invoke, sns, times
 from jobledger.digest import run as digest_run
-from jobledger.events import batch, eventbridge
+from jobledger.events import batch
 from jobledger.sync import run as sync_run
-from tests.infrastructure.allowed import ROLES
-from tests.infrastructure.template_reading import by_path, of_type
+from tests.infrastructure.template_reading import by_path
 from tests.unit.test_imports import MODULES, own_modules
 
 # How the code names an environment variable.
@@ -60,14 +59,6 @@ def test_a_function_has_the_environment_that_its_code_reads(full, path):
     assert configured == variables_read(modules)
 
 
-def test_the_first_function_of_a_look_up_has_no_more_than_the_second(full):
-    first, second = (
-        set(by_path(full)[f"Lookup/{name}"]["Properties"]["Environment"]["Variables"])
-        for name in ("OnEvent", "IsComplete")
-    )
-    assert first < second
-
-
 def test_no_module_reads_the_environment_in_another_way():
     # Lambda's own variables are there without the stack.
     known = r"""\benviron\.get\(|"AWS_[A-Z_]+" in os\.environ\b|for name in os\.environ\b"""
@@ -76,14 +67,6 @@ def test_no_module_reads_the_environment_in_another_way():
             len(re.findall(each, text_of(module))) for each in (r"\benviron\b|\bgetenv\b", known)
         )
         assert uses == readable, module
-
-
-def test_every_handler_of_the_stack_exists(full):
-    for function in of_type(full, "AWS::Lambda::Function").values():
-        module, _, name = function["Handler"].rpartition(".")
-        if module.startswith("jobledger."):
-            tree = ast.parse(text_of(module))
-            assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_functions_have_the_time_that_their_code_counts_on(resources):
@@ -102,40 +85,6 @@ def test_functions_have_the_time_that_their_code_counts_on(resources):
     run = by_path(resources)["Sync/FirstSync/Run/Default"]["Properties"]
     waits = (seconds("Sync/FirstSync/Function"), int(run["ServiceTimeout"]))
     assert seconds("Sync/Function") < waits[0] < waits[1]
-
-
-def test_the_alert_rule_listens_to_the_events_that_are_sent(resources, chosen):
-    for each in (by_path(resources), by_path(chosen)):
-        pattern = each["JobAlerts/Rule"]["Properties"]["EventPattern"]
-        changes = each["Changes/Function"]["Properties"]
-        assert pattern["detail-type"] == [eventbridge.DETAIL_TYPE]
-        assert pattern["source"] == [changes["Environment"]["Variables"]["EVENT_SOURCE"]]
-
-
-def test_the_stream_delivers_the_rows_that_the_code_sends(resources):
-    (suffix,) = re.findall(r'\.endswith\("(#\w+)"\)', text_of("jobledger.stream"))
-    (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    assert f'"suffix":"{suffix}"' in mapping["FilterCriteria"]["Filters"][0]["Pattern"]
-
-
-def test_the_sync_may_run_each_kind_of_action_of_a_transaction():
-    text = text_of("jobledger.ledger.table")
-    kinds = re.findall(r'return \{"(Put|Update|ConditionCheck|Delete)": ', text)
-    assert {"Put", "Update", "ConditionCheck", "Delete"} == set(kinds)
-    of_ledger = [
-        each for each in ROLES["Sync/FunctionRole"].values() if "Ledger.Arn" in each.resources
-    ]
-    allowed = {action for each in of_ledger for action in each.actions}
-    reads = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
-    assert {f"dynamodb:{kind}Item" for kind in kinds} == allowed - reads
-
-
-def test_the_digest_writes_only_rows_that_its_role_allows():
-    writes = re.compile(r"\.put(_next)?\(|transact\(")
-    writers = [name for name in MODULES if "digest" in name and writes.search(text_of(name))]
-    assert writers == ["jobledger.digest.claims"]
-    text = text_of(writers[0])
-    assert set(re.findall(r'"PK": "(\w+)"', text)) == {"digest"}
 
 
 def test_the_key_lets_look_ups_encrypt_with_their_context_only():

@@ -32,10 +32,11 @@ def block(language: str) -> str:
     return str(found)
 
 
-def test_cfn_lint_accepts_the_template(tmp_path):
-    template = tmp_path / "lookup.yaml"
-    template.write_text(block("yaml"))
-    done = run(ROOT / ".venv" / "bin" / "cfn-lint", template)
+def test_cfn_lint_accepts_the_template_and_the_forwarder(forwarder, tmp_path):
+    texts = {"lookup.yaml": block("yaml"), "forwarder.yaml": forwarder}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    done = run(ROOT / ".venv" / "bin" / "cfn-lint", *texts, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -92,13 +93,6 @@ def forwarder():
     document = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
     return str(text)
-
-
-def test_cfn_lint_accepts_the_forwarder(forwarder, tmp_path):
-    template = tmp_path / "forwarder.yaml"
-    template.write_text(forwarder)
-    done = run(ROOT / ".venv" / "bin" / "cfn-lint", template)
-    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_forwarder_passes_a_request_on_to_the_region_of_the_token(forwarder, monkeypatch):

@@ -2,12 +2,12 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
 from testing.processes import ROOT
-from tests.infrastructure.allowed import ROLES, Allowed
-from tests.infrastructure.chosen import FULL, SOURCES
+from tests.infrastructure.allowed import QUERY, ROLES, Allowed
 from tests.infrastructure.template_reading import by_path, listed, of_type, readable
 
 
@@ -37,16 +37,19 @@ def test_a_role_may_do_what_is_listed_and_nothing_else(full, role):
     assert statements_of(full, role) == ROLES[role]
 
 
-def test_without_sources_roles_have_neither_the_index_nor_the_members(synthesise):
-    given = {key: value for key, value in FULL.items() if key not in SOURCES}
-    resources = synthesise(**given).to_json()["Resources"]
-    for role, allowed in ROLES.items():
-        expected = {
+def test_without_settings_roles_lack_what_only_these_need(resources):
+    """The index and the members of sources, the names for events, the chat topic, and whatever outputs are read with."""
+    found = of_type(resources, "AWS::IAM::Role")
+    assert ROLES.keys() - found == {"Outputs/FunctionRole", "SchedulerRoleForOutputs"}
+    for_settings = {"AssumeMembers", "ReadJobName", "PublishToChat", "PublishAlertsToChat"}
+    for role in found:
+        # What alerts say of outputs is in the ledger.
+        own = for_settings | (QUERY.keys() if role == "JobAlerts/FunctionRole" else set())
+        assert statements_of(resources, role) == {
             sid: each._replace(resources=each.resources - {"Ledger.Arn/index/BySource"})
-            for sid, each in allowed.items()
-            if sid != "AssumeMembers"
+            for sid, each in ROLES[role].items()
+            if sid not in own
         }
-        assert statements_of(resources, role) == expected
 
 
 def test_no_role_has_a_managed_or_embedded_policy(full):
@@ -70,10 +73,6 @@ def test_a_deployment_for_some_families_may_not_read_the_others(chosen):
         for name in ("PHIDetection", "RxNormInference")
         for action in (f"List{name}Jobs", f"Describe{name}Job")
     }
-
-
-def test_names_are_not_readable_for_change_events_unless_they_are_asked_for(resources):
-    assert "ReadJobName" not in statements_of(resources, "Changes/FunctionRole")
 
 
 @pytest.fixture(scope="module")
@@ -134,52 +133,46 @@ def test_the_document_has_the_statement_for_another_key(key_policy):
     assert documented == [json.loads(written.replace("AWS::Region", "us-east-1"))]
 
 
-OF_ACCOUNT = {"StringEquals": {"aws:SourceAccount": "AWS::AccountId"}}
 OVER_TLS = [{"Bool": {"aws:SecureTransport": "false"}}]
 
 
-@pytest.mark.parametrize(
-    "topic, allowed",
-    [
-        ("Digest/Topic", [("AWS", "Digest/FunctionRole.Arn", {})]),
-        ("Digest/ChatTopic", [("AWS", f"{each}/FunctionRole.Arn", {}) for each in ("Digest", "JobAlerts")]),
-        ("JobAlerts/Topic", [
-            ("AWS", "JobAlerts/FunctionRole.Arn", {}),
-            ("Service", "cloudwatch.amazonaws.com", OF_ACCOUNT),
-        ]),
-    ],
-)  # fmt: skip
-def test_a_topic_takes_messages_from_these_principals_and_over_tls(full, topic, allowed):
-    policies = readable([*of_type(full, "AWS::SNS::TopicPolicy").values()], full)
-    (policy,) = (each["PolicyDocument"] for each in policies if each["Topics"] == [topic])
-    statements = policy["Statement"]
-    found = [
-        (kind, principal, statement.get("Condition", {}))
-        for statement in statements
-        if statement["Effect"] == "Allow"
-        for kind, principal in statement["Principal"].items()
-    ]
-    assert found == allowed
-    assert {action for s in statements for action in listed(s["Action"])} == {"sns:Publish"}
-    denied = [s["Condition"] for s in statements if s["Effect"] == "Deny" and s["Principal"] == "*"]
-    assert denied == OVER_TLS
-
-
-def test_queues_want_tls_and_only_eventbridge_may_send_by_policy(full):
-    policies = readable(of_type(full, "AWS::SQS::QueuePolicy"), full)
-    queues = {queue for policy in policies.values() for queue in policy["Queues"]}
-    assert queues == set(of_type(full, "AWS::SQS::Queue"))
-    senders = {}
-    for path, policy in policies.items():
-        statements = policy["PolicyDocument"]["Statement"]
-        assert [s["Condition"] for s in statements if s["Effect"] == "Deny"] == OVER_TLS
-        allowed = [s for s in statements if s["Effect"] == "Allow"]
-        senders[path] = [(s["Principal"], s["Condition"]) for s in allowed]
+def test_topics_and_queues_want_tls_and_take_messages_from_these_principals_only(full):
+    no_condition: dict[str, Any] = {}
+    digests, alerts = (
+        ("AWS", f"{name}/FunctionRole.Arn", no_condition) for name in ("Digest", "JobAlerts")
+    )
+    of_account = {"StringEquals": {"aws:SourceAccount": "AWS::AccountId"}}
     rule = {"ArnEquals": {"aws:SourceArn": "JobAlerts/Rule.Arn"}}
-    by_rule = [({"Service": "events.amazonaws.com"}, rule)]
-    assert senders == {
-        "Changes/Undelivered/Policy": [],
-        "Digest/Undelivered/Policy": [],
-        "JobAlerts/Undelivered/Policy": by_rule,
-        "JobAlerts/Waiting/Policy": by_rule,
+    by_rule = [("Service", "events.amazonaws.com", rule)]
+    expected = {
+        "Digest/Topic": [digests],
+        "Digest/ChatTopic": [digests, alerts],
+        "JobAlerts/Topic": [
+            alerts,
+            ("Service", "cloudwatch.amazonaws.com", of_account),
+        ],
+        # Functions send dead letters by their roles.
+        "Changes/Undelivered": [],
+        "Digest/Undelivered": [],
+        "JobAlerts/Undelivered": by_rule,
+        "JobAlerts/Waiting": by_rule,
     }
+    assert expected.keys() == {*of_type(full, "AWS::SNS::Topic"), *of_type(full, "AWS::SQS::Queue")}
+    found = {}
+    for kind, member in (("SNS::TopicPolicy", "Topics"), ("SQS::QueuePolicy", "Queues")):
+        for policy in readable([*of_type(full, f"AWS::{kind}").values()], full):
+            (target,) = policy[member]
+            statements = policy["PolicyDocument"]["Statement"]
+            denied = [s for s in statements if s["Effect"] == "Deny"]
+            assert [
+                s["Condition"] for s in denied if s["Principal"] in ("*", {"AWS": "*"})
+            ] == OVER_TLS
+            allowed = [s for s in statements if s["Effect"] == "Allow"]
+            if member == "Topics":
+                assert {a for s in statements for a in listed(s["Action"])} == {"sns:Publish"}
+            found[target] = [
+                (name, principal, s.get("Condition", {}))
+                for s in allowed
+                for name, principal in s["Principal"].items()
+            ]
+    assert found == expected

@@ -43,7 +43,9 @@ def test_without_sources_the_template_has_nothing_of_them(template):
     assert [word for word in (*words, *others) if word in text] == []
 
 
-def test_an_update_adds_an_index_replaces_the_role_of_the_sync_and_nothing_else(resources, shared):
+def test_an_update_adds_an_index_and_replaces_the_role_of_the_sync_and_nothing_else(
+    resources, shared
+):
     assert resources.keys() == shared.keys()
     replaced = [
         path_of(resource)
@@ -52,22 +54,14 @@ def test_an_update_adds_an_index_replaces_the_role_of_the_sync_and_nothing_else(
         and identity(name, resource) != identity(name, shared[name])
     ]
     assert replaced == [SYNC]
-    changed = {path_of(each) for name, each in resources.items() if each != shared[name]}
-    using = {path for path, each in variables(resources).items() if "FAMILIES" in each}
-    readers = ("Api/Function", "Digest/Function", "Sync/Function", "Widget/Function")
-    policies = {f"{path}Role/DefaultPolicy" for path in (*readers, "Lookup/IsComplete")}
-    own = {"Ledger", SYNC, "Sync/Schedule", "Sync/FirstSync/Run/Default"}
-    assert changed == own | using | policies
-    ledgers = [by_path(each)["Ledger"]["Properties"] for each in (resources, shared)]
     before, after = (
-        {index["IndexName"]: index for index in ledger.pop("GlobalSecondaryIndexes")}
-        for ledger in json.loads(json.dumps(ledgers))
+        by_path(each)["Ledger"]["Properties"]["GlobalSecondaryIndexes"]
+        for each in (resources, shared)
     )
-    assert before == {name: after[name] for name in before}
-    assert after.keys() - before == {"BySource"}
-    assert after["BySource"]["Projection"] == {"ProjectionType": "ALL"}
-    keys = [key["AttributeName"] for key in after["BySource"]["KeySchema"]]
-    assert keys == ["SourceKey", "SK"]
+    assert after[: len(before)] == before
+    (added,) = after[len(before) :]
+    assert added["Projection"] == {"ProjectionType": "ALL"}
+    assert [key["AttributeName"] for key in added["KeySchema"]] == ["SourceKey", "SK"]
 
 
 def variables(resources):
@@ -78,27 +72,12 @@ def variables(resources):
     }
 
 
-def test_functions_know_the_sources_and_only_the_sync_how_to_reach_them(shared):
-    found = variables(shared)
-    text = "AWS::Region=AWS::AccountId;eu-west-1=222233334444;us-east-1=222233334444,333344445555"
-    with_sources = {path for path, each in found.items() if each.get("SOURCES") == text}
-    assert with_sources == {path for path, each in found.items() if "FAMILIES" in each}
-    assert {each.get("SOURCES", text) for each in found.values()} == {text}
-    for name, path, value in (
-        ("EXTERNAL_ID", "Sync/Function", "AWS::AccountId/JobLedger"),
-        ("MEMBER_ROLE_NAME", "Sync/Function", "JobLedgerMember"),
-        ("DIGEST_BY", "Digest/Function", "ledger"),
-    ):
-        assert {p: each[name] for p, each in found.items() if name in each} == {path: value}
-
-
-def test_settings_of_sources_reach_the_functions(chosen):
-    found = variables(chosen)
-    assert found["Sync/Function"]["SOURCES"] == "us-gov-west-1=222233334444,333344445555"
-    assert found["Sync/Function"]["EXTERNAL_ID"] == "ward-7"
-    assert found["Sync/Function"]["MEMBER_ROLE_NAME"] == "Ward7Member"
-    assert found["Digest/Function"]["DIGEST_BY"] == "source"
-    assert by_path(chosen)[SYNC]["Properties"]["RoleName"] == "Ward7-Sync"
+def test_only_the_sync_knows_how_to_reach_the_sources(chosen):
+    told = {
+        path: each.keys() & {"EXTERNAL_ID", "MEMBER_ROLE_NAME"}
+        for path, each in variables(chosen).items()
+    }
+    assert [path for path, names in told.items() if names] == ["Sync/Function"]
 
 
 @pytest.mark.parametrize(
@@ -117,33 +96,24 @@ def test_functions_read_what_the_stack_writes(shared, monkeypatch, own_region, e
     assert in_environment() == tuple(expected)
 
 
-def payloads(resources):
-    """Return the sources of each schedule of the sync."""
-    found = of_type(resources, "AWS::Scheduler::Schedule")
-    return {
-        path: json.loads(readable(schedule["Target"]["Input"], resources))
-        for path, schedule in found.items()
-        if path.startswith("Sync/")
-    }
-
-
 @pytest.mark.parametrize("count, groups", [(1, 1), (24, 1), (25, 2), (49, 2), (50, 3), (200, 9)])
-def test_schedules_have_each_source_once_in_groups_of_one_size(synthesise, count, groups):
+def test_a_run_has_each_source_once_in_groups_of_one_size(count, groups):
+    from aws_cdk import Stack
+
+    from stacks.sources import source_groups
+
     sources = listed_sources(count)
-    resources = synthesise(sources=",".join(sources)).to_json()["Resources"]
-    found = payloads(resources)
-    assert list(found) == ["Sync/Schedule", *(f"Sync/Schedule{n}" for n in range(2, groups + 1))]
-    run = [payload["Sources"] for payload in found.values()]
-    assert sorted(source for group in run for source in group) == sorted([OWN, *sources])
-    assert run[0][0] == OWN
+    run = source_groups(stack := Stack(), Settings(sources=tuple(sources)))
+    own = f"{stack.account}/{stack.region}"
+    assert sorted(source for group in run for source in group) == sorted([own, *sources])
+    assert run[0][0] == own
     sizes = [len(group) for group in run]
+    assert len(run) == groups
     assert max(sizes) <= 25
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_the_own_source_is_left_out_or_the_same_when_it_is_listed(synthesise):
-    without = synthesise(sources=SOURCES["sources"], ownSource="false").to_json()["Resources"]
-    assert OWN not in str(payloads(without))
+def test_the_own_source_is_the_same_when_it_is_listed():
     from aws_cdk import Stack
 
     from stacks.sources import member_roles, source_groups
@@ -156,15 +126,20 @@ def test_the_own_source_is_left_out_or_the_same_when_it_is_listed(synthesise):
     assert len(member_roles(Stack(), settings)) == 1
 
 
-@pytest.mark.parametrize("name", ["JobLedger", "W" * 58])
-def test_200_accounts_fit_into_the_limits_of_functions_and_policies(synthesise, name):
+def test_200_accounts_fit_into_the_limits_of_functions_and_policies(synthesise):
     """Lambda: 4 KB of variables. IAM: 10,240 characters of inline policies, 6,144 of a managed one, ten of these."""
-    sources = listed_sources(200)
+    name, sources = "W" * 58, listed_sources(200)
     given = {**FULL, "outputBuckets": "codes", "sources": ",".join(sources), "name": name}
-    resources = synthesise(**given, externalId="x" * 300).to_json()["Resources"]
+    given |= {"outputKeyArns": "", "externalId": "x" * 300}
+    resources = synthesise(**given).to_json()["Resources"]
+    schedules = of_type(resources, "AWS::Scheduler::Schedule")
+    inputs = [str(readable(each["Target"]["Input"], resources)) for each in schedules.values()]
+    assert [sum(source in text for text in inputs) for source in [OWN, *sources]] == [1] * 201
     names = {path: 8 * len(name) for path in variables(resources)}  # of ARNs, once these exist
     for path, each in variables(resources).items():
         assert sum(map(len, [*each, *each.values()])) + min(names[path], 400) < 4_096, path
+    of_outputs = [each["Sid"] for each in iam.statements(resources, "Outputs/FunctionRole")]
+    assert "DecryptManifests" not in of_outputs
     found = iam.statements(resources, SYNC)
     for source in sources:
         account = source.partition("/")[0]
@@ -182,28 +157,20 @@ def test_200_accounts_fit_into_the_limits_of_functions_and_policies(synthesise, 
 
 def test_the_sync_may_assume_the_roles_of_its_members_and_no_other_role(full):
     found = iam.statements(full, SYNC)
-    for arn, allowed in (
-        (role_of("222233334444"), True),
-        (role_of("333344445555"), True),
-        (role_of(OTHER), False),
-        (role_of("AWS::AccountId"), False),
-        (role_of("222233334444", "JobLedgerMember2"), False),
-        (role_of("222233334444", "Administrator"), False),
-        (role_of("*"), False),
-    ):
-        assert iam.may(found, "sts:AssumeRole", arn) == allowed, arn
-    others = [path for path in of_type(full, "AWS::IAM::Role") if path != SYNC]
-    assert "sts:" not in str([iam.statements(full, path) for path in others])
+    others = map(role_of, (OTHER, "AWS::AccountId", "*"))
+    wrong = (role_of(MEMBER, name) for name in ("JobLedgerMember2", "Administrator"))
+    arns = [role_of(MEMBER), role_of("333344445555"), *others, *wrong]
+    assert [arn for arn in arns if iam.may(found, "sts:AssumeRole", arn)] == arns[:2]
+    roles = [path for path in of_type(full, "AWS::IAM::Role") if path != SYNC]
+    assert "sts:" not in str([iam.statements(full, path) for path in roles])
 
 
 def test_jobs_of_members_are_in_partitions_that_the_roles_may_write(full):
     """A member's rows are in the partitions of the own source; only its totals have one of their own."""
-    totals = f"{OWN}#totals#3#222233334444/eu-west-1"
+    keys = [f"{OWN}#totals#3#222233334444/eu-west-1", f"{OWN}/PHI"]
     for role, action in ((SYNC, "DeleteItem"), ("Outputs/FunctionRole", "UpdateItem")):
-        keys = [totals, f"{OWN}/PHI"]
         found = iam.statements(full, role)
-        allowed = iam.may(found, f"dynamodb:{action}", "Ledger.Arn", dynamodb__LeadingKeys=keys)
-        assert allowed, role
+        assert iam.may(found, f"dynamodb:{action}", "Ledger.Arn", dynamodb__LeadingKeys=keys), role
 
 
 def test_accounts_in_lookup_accounts_may_invoke_the_look_up_and_nothing_else(full):
@@ -221,11 +188,9 @@ def test_accounts_in_lookup_accounts_may_invoke_the_look_up_and_nothing_else(ful
     ]
 
 
-DOCUMENT = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
-
-
 def test_the_commands_of_the_document_have_good_settings():
-    commands = [line for line in DOCUMENT.splitlines() if line.startswith("$ ") and "-c " in line]
+    text = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if line.startswith("$ ") and "-c " in line]
     assert len(commands) > 4
     for command in commands:
         Settings.from_context(dict(re.findall(r"-c (\w+)=([^\s\"]+)", command)))

@@ -98,15 +98,6 @@ def paths_in(text: str) -> list[str]:
     return [path for path in PATH.findall(text) if not path.startswith(MADE)]
 
 
-def test_the_first_thing_shown_is_one_file_of_tests_which_needs_one_environment():
-    setup, run = re.findall(r"```sh\n(.*?)```", CONTRIBUTING, re.DOTALL)[0].splitlines()
-    assert CONTRIBUTING.index(run) < CONTRIBUTING.index("make test")
-    assert setup == "make setup"
-    assert "\nsetup:  ##" in (makefile := (ROOT / "Makefile").read_text())
-    assert makefile.split("\nsetup:", 1)[1].split("\n")[1].strip() == "$(SETUP) app dev"
-    assert (ROOT / run.split()[-1]).exists()
-
-
 # A thing that was added before, by its names in the code; every file that knows it has to be in the recipe.
 # Files that have it for a reason of their own are listed with it.
 KNOWN: dict[str, tuple[str, set[str]]] = {

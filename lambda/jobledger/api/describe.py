@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from jobledger.errors import JobNotFound, NotUnderstood
-from jobledger.jobs import is_object, read_stored
+from jobledger.errors import JobNotFound
+from jobledger.jobs import read_stored
 from jobledger.ledger.as_of import recent_as_of
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import checked, history_of
@@ -20,13 +20,12 @@ def describe(ledger: Ledger, job_id: str, now: datetime, sources: tuple[str, ...
     row = ledger.find(job_id, sources)
     if row is None:
         raise JobNotFound
-    if not is_object(str(checked(row)["Job"])):
-        raise NotUnderstood("a job")
+    shown = ledger.shown.of_row(checked(row))
     family = Family(str(row["PK"]).rpartition("/")[2])
     time = recent_as_of(ledger, [source_of_key(str(row["SK"])) or ledger.scope]).get(family)
     expired = ',"ExpiredUpstream":true' if _is_expired(row, rfc3339(now)) else ""
     return (
-        f'{{"ComprehendMedicalAsyncJobProperties":{ledger.shown.of_row(row)},"History":{_history(row)}{expired}'
+        f'{{"ComprehendMedicalAsyncJobProperties":{shown},"History":{_history(row)}{expired}'
         f',"AsOf":{_json(time)}}}'
     )
 

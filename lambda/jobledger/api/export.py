@@ -88,8 +88,8 @@ def csv_text(jobs: Iterable[str], *, outputs: bool = False, sources: bool = Fals
 
 
 def ndjson_text(jobs: Iterable[str]) -> str:
-    """Return jobs as one JSON object a line. The JSON contains no raw line breaks."""
-    return "".join(f"{job}\n" for job in jobs)
+    """Return jobs as one JSON object a line. Only JSON that a person has edited contains line breaks, between members."""
+    return "".join(job.replace("\n", " ") + "\n" for job in jobs)
 
 
 def safe_cell(text: str) -> str:

@@ -162,8 +162,8 @@ def _read_active(reader: BoardReader, shown: JobQuery, states: States, now: date
         if shown.has_source(job.source or ledger.scope)
     ]
     oldest = every[:_MOST_ACTIVE]
-    rows = read_active_rows(reader.ledger, oldest, lambda: None)
-    jobs = listed_jobs(reader.ledger.shown.of_row(row) for _, row in rows)
+    rows = read_active_rows(ledger, oldest, lambda: None)
+    jobs = listed_jobs(readable((row for _, row in rows), ledger.shown.of_row))
     total = len(every) - len(oldest) + len(jobs)
     active = {job.family for job in jobs}
     try:

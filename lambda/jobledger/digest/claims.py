@@ -21,8 +21,9 @@ from msgspec.structs import replace
 
 from jobledger.digest.content import Digest
 from jobledger.digest.windows import Window
+from jobledger.errors import NotUnderstood
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Row, Table
+from jobledger.ledger.table import Key, Row, Table, version_of
 from jobledger.sns import Notification
 from jobledger.times import known, seconds_between
 from jobledger.totals.summary import every_status
@@ -119,6 +120,12 @@ class DigestState(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=Tr
             scheduled_end=known(self.scheduled_end, now),
         )
 
+    def continuing(self, covered: str | None) -> "DigestState":
+        """Return the state without the runs missed up to a time: another series had them."""
+        if covered is None or not self.scheduled_end or self.scheduled_end >= covered:
+            return self
+        return replace(self, scheduled_end=covered)
+
     def covered_until(self, now: datetime) -> str | None:
         """Return the time up to which digests cover all changes, usually the end of the last one.
 
@@ -175,7 +182,14 @@ def _key_of(sort_key: str) -> Key:
 
 
 def _state_from(row: Row) -> DigestState:
-    return msgspec.json.decode(str(row["Digest"]), type=DigestState)
+    try:
+        state = msgspec.json.decode(str(row["Digest"]), type=DigestState)
+    except (msgspec.DecodeError, KeyError) as error:
+        raise NotUnderstood("a state of digests") from error
+    if state.version != version_of(row):
+        # No condition of a write would hold: a run would try for ever.
+        raise NotUnderstood("a state of digests")
+    return state
 
 
 class DigestStateRow:

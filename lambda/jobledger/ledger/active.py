@@ -18,7 +18,7 @@ from jobledger.errors import NotUnderstood
 from jobledger.jobs import Job
 from jobledger.ledger.skipping import readable
 from jobledger.ledger.table import Delete, Key, Put, Row, Table, text_of
-from jobledger.sources import TAG, source_of_key
+from jobledger.sources import TAG, job_id_of, source_of_key
 from jobledger.times import is_time
 
 # Rows of members begin with "~" and a digit; an id that does so gets a further "~".
@@ -131,6 +131,8 @@ def active_from_row(row: Row) -> ActiveJob:
         raise NotUnderstood("the key of an active job")
     if source_of_key(key) != followed_source(row):
         raise NotUnderstood("the source of an active job")
+    if job_id_of(key) != followed_id(row):
+        raise NotUnderstood("the id of an active job")
     if unknown_at is not None and not is_time(str(unknown_at)):
         raise NotUnderstood("a time of an active job")
     return ActiveJob(followed_id(row), key, text_of(row, "UnknownAt"))

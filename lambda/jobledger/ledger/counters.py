@@ -18,11 +18,12 @@ any other are counted as `OTHER`, and their rows say so (`CountedAs`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from jobledger.errors import RowDamaged
 from jobledger.ledger.counts import (
     LAYOUT,
     Counts,
@@ -34,7 +35,8 @@ from jobledger.ledger.counts import (
 )
 from jobledger.ledger.job_facts import MODELLED, MOST_NAMED, NO_STATUS, OTHER_STATUS, JobFacts
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Increment, Key, Table
+from jobledger.ledger.table import Action, Increment, Key, Row, Table, put_over
+from jobledger.observability import logger
 from jobledger.service import Family
 
 # After all days and months of four digits, and after all families.
@@ -104,6 +106,33 @@ def counted_together(
     counted = {name.removeprefix(_STATUS) for name in row if name.startswith(_STATUS)}
     named = counted - MODELLED - {NO_STATUS, OTHER_STATUS}
     return sorted(asked - counted)[max(MOST_NAMED - len(named), 0) :]
+
+
+def write_counted(
+    table: Table, actions: Sequence[Action], mended: Callable[[], object] = lambda: None
+) -> bool:
+    """Write jobs and their counters in one transaction; False when another writer was faster, or after `mended`.
+
+    Nothing can be added to a damaged number: it is removed, and a recount brings back what it counted.
+    """
+    try:
+        return table.transact(actions)
+    except RowDamaged:
+        keys = [action.key for action in actions if isinstance(action, Increment)]
+        if not sum(_mend(table, row) for row in table.batch_get(keys)):
+            raise
+        mended()
+        return False
+
+
+def _mend(table: Table, row: Row) -> bool:
+    """Remove what is no whole number from a counter row; return whether there was any."""
+    sound: Row = {name: v for name, v in row.items() if name in ("PK", "SK") or type(v) is int}
+    if sound == row:
+        return False
+    logger.error("counter row mended", extra={"sort_key": row["SK"]})
+    table.put(put_over(row, sound))
+    return True
 
 
 class Changes:

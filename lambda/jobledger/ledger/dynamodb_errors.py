@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobledger.errors import LedgerUnavailable
+from jobledger.errors import LedgerUnavailable, RowDamaged
 
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _CONFLICTS = frozenset({_CONDITION_FAILED, "TransactionConflict"})
@@ -39,6 +39,8 @@ def ledger_errors() -> Iterator[None]:
         reasons |= {error.response["Error"]["Code"].removesuffix("Exception")} & _CONFLICTS
         if reasons and reasons <= _CONFLICTS:
             raise (ConditionFailed if _CONDITION_FAILED in reasons else Busy) from error
+        if "ValidationError" in reasons:
+            raise RowDamaged(error.response["Error"]["Code"]) from error
         if reasons & _THROTTLES and reasons <= _THROTTLES | _CONFLICTS:
             raise Throttled from error
         raise LedgerUnavailable(error.response["Error"]["Code"]) from error

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from jobledger.errors import LedgerUnavailable, NotUnderstood
-from jobledger.ledger.counters import Changes
+from jobledger.ledger.counters import Changes, write_counted
 from jobledger.ledger.counts import submit_day
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.ledger import Ledger
@@ -65,7 +65,7 @@ class Outputs:
                 return False
             written: Row = row | {ATTRIBUTE: output.json, "Version": int(row["Version"]) + 1}
             put = Put(written, "Version = :read", {":read": row["Version"]})
-            if self._table.transact([put, *self._counted(family, row, written)]):
+            if write_counted(self._table, [put, *self._counted(family, row, written)]):
                 return True
         raise LedgerUnavailable("other writers keep changing the rows")
 

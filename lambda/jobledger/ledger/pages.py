@@ -240,12 +240,19 @@ def _read_active(read: _Reading, family: Family, states: States) -> Iterator[_Li
         asked = [{"PK": ledger.partition(family), "SK": key} for key in chunk]
         rows = {str(row["SK"]): row for row in ledger.table.batch_get(asked)}
         read.examined += len(chunk)
-        for key in chunk:
-            row = rows.get(key)
-            if row and _is_listed(query, family, row) and read.knows(family, row):
-                yield _Listed(key, family, ledger.shown.of_row(row))
+        ordered = [rows[key] for key in chunk if key in rows]
+        for listed in readable(ordered, partial(_followed, read, family)):
+            if listed:
+                yield listed
         if chunk[-1] != keys[-1]:
             yield _Listed(chunk[-1], family, None)
+
+
+def _followed(read: _Reading, family: Family, row: Row) -> _Listed | None:
+    """Return the row of a followed job, if it is listed. Raises NotUnderstood."""
+    if not (_is_listed(read.query, family, row) and read.knows(family, row)):
+        return None
+    return _Listed(str(row["SK"]), family, read.ledger.shown.of_row(row))
 
 
 def _follows(read: _Reading, place: tuple[str, Family]) -> bool:

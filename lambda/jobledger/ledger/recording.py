@@ -7,6 +7,7 @@ transactions. Jobs whose transaction met another writer are read again.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from jobledger.errors import LedgerUnavailable, WalkOvertaken
 from jobledger.jobs import Job
 from jobledger.ledger.active import Followed, read_followed
-from jobledger.ledger.counters import counted_together
+from jobledger.ledger.counters import counted_together, write_counted
 from jobledger.ledger.job_facts import OTHER_STATUS
 from jobledger.ledger.job_write import JobWrite, Known, RecordCall, increments_of, plan
 from jobledger.ledger.rows import checked, rows_of
@@ -208,7 +209,8 @@ class Recorder:
             actions += write.actions(call, now, floor)
         if call.counted:
             actions += increments_of(self._scope, call.family, batch)
-        return self._table.transact(actions)
+        demand = partial(self._states.demand_recount, call.family)
+        return write_counted(self._table, actions, demand)
 
     def _counted(self, family: Family, batch: Sequence[JobWrite]) -> Sequence[JobWrite]:
         """Return a batch that says which jobs are counted under another status than theirs."""

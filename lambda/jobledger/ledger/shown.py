@@ -1,5 +1,7 @@
 """The JSON of a job as the API has it: the stored one, with what its key and its output add. No AWS calls."""
 
+from jobledger.errors import NotUnderstood
+from jobledger.jobs import is_object
 from jobledger.ledger.output import ATTRIBUTE, with_output
 from jobledger.ledger.table import Row, text_of
 from jobledger.sources import TAG, source_of_key
@@ -17,7 +19,9 @@ class ShownJobs:
         self._of = {source: _members(source, removed=False) for source in sources}
 
     def of_row(self, row: Row) -> str:
-        """Return the JSON of the job of a row."""
+        """Return the JSON of the job of a row. Raises NotUnderstood when it is damaged."""
+        if not is_object(str(row["Job"])):
+            raise NotUnderstood("a job")
         return self.text(str(row["Job"]), str(row["SK"]), text_of(row, ATTRIBUTE))
 
     def text(self, job: str, sort_key: str, output: str | None = None) -> str:

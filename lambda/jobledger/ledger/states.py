@@ -1,15 +1,16 @@
 """The state of each family's sync: its row, and how it is read and saved."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
+from jobledger.errors import NotUnderstood
 from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import Key, Row, Table
+from jobledger.ledger.table import Key, Put, Row, Table, version_of
 from jobledger.service import Family
-from jobledger.times import known, later_than
+from jobledger.times import is_time, known, later_than
 
 
 class Walk(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -159,8 +160,14 @@ def _oldest(times: Iterable[str | None]) -> str | None:
 
 
 def state_from_row(row: Row, now: datetime) -> SyncState:
-    """Return a stored state without the times that a clock ahead of ours wrote."""
-    state = msgspec.json.decode(str(row["Sync"]), type=SyncState)
+    """Return a stored state without the times that a clock ahead of ours wrote. Raises NotUnderstood."""
+    try:
+        state = msgspec.json.decode(str(row["Sync"]), type=SyncState)
+    except (msgspec.DecodeError, KeyError) as error:
+        raise NotUnderstood("a state") from error
+    # No condition of a write would hold for another version.
+    if state.version != version_of(row) or not all(map(is_time, _times_of(state))):
+        raise NotUnderstood("a state")
     as_of = known(state.as_of, now)
     return msgspec.structs.replace(
         state,
@@ -173,6 +180,17 @@ def state_from_row(row: Row, now: datetime) -> SyncState:
         walk=_known_walk(state.walk, now),
         full_walk=_known_walk(state.full_walk, now),
     )
+
+
+def _times_of(state: SyncState) -> Iterator[str]:
+    walks = [walk for walk in (state.walk, state.full_walk) if walk]
+    times = [state.as_of, state.full_walk_after, state.high_water_mark, state.settled_at]
+    times += [state.describe_refused_at]
+    times += [state.round.since] if state.round else []
+    times += [state.last_error.at] if state.last_error else []
+    for walk in walks:
+        times += [walk.started_at, walk.after, walk.reached, walk.high_water_mark]
+    return filter(None, times)
 
 
 def _known_walk(walk: Walk | None, now: datetime) -> Walk | None:
@@ -203,9 +221,20 @@ class SyncStates:
         return {"PK": "state", "SK": f"{self._source}/{family}"}
 
     def state(self, family: Family) -> SyncState:
-        """Return the family's sync state, read consistently."""
-        row = self._table.get(self.key(family))
-        return SyncState() if row is None else state_from_row(row, self._now())
+        """Return the family's sync state, read consistently. A damaged row is replaced: a walk over all jobs follows."""
+        row, now = self._table.get(self.key(family)), self._now()
+        if row is None:
+            return SyncState()
+        if state := next(readable([row], lambda row: state_from_row(row, now)), None):
+            return state
+        unknown = SyncState(lost_as_of=True, version=version_of(row) + 1)
+        anew = self._row(family, unknown)
+        self._table.put_alone(Put(anew))
+        return unknown
+
+    def _row(self, family: Family, state: SyncState) -> Row:
+        text = msgspec.json.encode(state).decode()
+        return {**self.key(family), "Sync": text, "Version": state.version}
 
     def states(self, *, consistent: bool = False, within: timedelta = timedelta(0)) -> States:
         """Return the state of every family of every source that was ever synced, in one query.
@@ -230,14 +259,17 @@ class SyncStates:
         named = readable(rows, lambda row: named_state(row, now))
         return States(named, self._keeper, self._sources)
 
+    def demand_recount(self, family: Family) -> None:
+        """Let the keeper's next sync recount a family. When another sync is faster, the daily one does."""
+        keeper = SyncStates(self._table, self._keeper, self._keeper, self._sources, self._now)
+        state = keeper.state(family)
+        if state.filled:
+            keeper.save_state(family, msgspec.structs.replace(state, recounted=""))
+
     def save_state(self, family: Family, state: SyncState) -> SyncState | None:
         """Write the next version of a state; None when another sync was faster."""
         self._recent = None
         settled_at = later_than(state.settled_at, self._now())
         following = msgspec.structs.replace(state, version=state.version + 1, settled_at=settled_at)
-        row: Row = {
-            **self.key(family),
-            "Sync": msgspec.json.encode(following).decode(),
-            "Version": following.version,
-        }
+        row = self._row(family, following)
         return following if self._table.put_next_alone(row, state.version) else None

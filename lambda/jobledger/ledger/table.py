@@ -236,6 +236,13 @@ def _next(row: Row, read: int) -> Put:
     return Put(row, "attribute_not_exists(PK) OR Version = :read", {":read": read})
 
 
+def put_over(read: Row | None, row: Row) -> Put:
+    """Return the write of a row's next version, as `put_next` does. One with a damaged version is replaced."""
+    version = version_of(read)
+    following: Row = row | {"Version": version + 1}
+    return Put(following) if read and not version else _next(following, version)
+
+
 def pause(round_number: int) -> None:
     """Sleep before the next round: a random time of up to 0.2, 0.8, then 3.2 seconds each."""
     if round_number:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from jobledger.errors import DeadlineReached, LedgerUnavailable
-from jobledger.ledger.table import Row, Table
+from jobledger.ledger.table import Row, Table, put_over
 from jobledger.times import CLOCK_SKEW
 
 MILLISECONDS_BETWEEN_CALLS = 250
@@ -82,15 +82,13 @@ class Pace:
         for _ in range(_ATTEMPTS):
             row = self._table.get(self._key)
             now = int(self._now() * 1000)
-            slot = int(row["NextCall"]) if row else now
-            if not now < slot < now + _FURTHEST_AHEAD:
+            slot = row["NextCall"] if row and isinstance(row.get("NextCall"), int) else now
+            if not now < int(slot) < now + _FURTHEST_AHEAD:
                 slot = now
-            version = int(row["Version"]) if row else 0
             following: Row = {
                 **self._key,
-                "NextCall": slot + calls * MILLISECONDS_BETWEEN_CALLS,
-                "Version": version + 1,
+                "NextCall": int(slot) + calls * MILLISECONDS_BETWEEN_CALLS,
             }
-            if self._table.put_next_alone(following, version):
-                return slot
+            if self._table.put_alone(put_over(row, following)):
+                return int(slot)
         raise LedgerUnavailable("other writers keep changing the pace row")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobledger.ledger.table import Key, Row, Table, text_of
+from jobledger.ledger.skipping import readable
+from jobledger.ledger.table import Key, Row, Table, put_over, text_of
 from jobledger.service import Family
-from jobledger.times import known, parse, rfc3339
+from jobledger.times import is_time, known, parse, rfc3339
 
 _POLL_SECONDS = 0.2
 # A sync whose function was killed gives no result; callers wait no longer than this.
@@ -50,8 +51,9 @@ class SharedSyncs:
             row = self._table.get(key)
             since = self._since(row)
             if row and since and "Answer" in row and since > earliest:
-                shared: dict[str, Any] = json.loads(str(row["Answer"]))
-                return shared | {"UpstreamCalls": 0, "Changed": 0}
+                shared = next(readable([row], _answer_of), None)
+                if shared is not None:
+                    return shared | {"UpstreamCalls": 0, "Changed": 0}
             if row and since and "Answer" not in row and self._now() - since < _GIVEN_UP_AFTER:
                 self._sleep(_POLL_SECONDS)
                 continue
@@ -60,14 +62,13 @@ class SharedSyncs:
                 return self._finish(claimed, sync)
 
     def _since(self, row: Row | None) -> datetime | None:
-        """Return when a claim was made; None when there is none, or when a wrong clock made it."""
+        """Return when a claim was made; None when there is none, or when a wrong clock made it, or it is damaged."""
         since = known(text_of(row, "Since"), self._now()) if row else None
-        return parse(since) if since else None
+        return parse(since) if since and is_time(since) else None
 
     def _claim(self, key: Key, row: Row | None) -> Row | None:
-        read = int(row["Version"]) if row else 0
-        claimed: Row = {**key, "Since": rfc3339(self._now()), "Version": read + 1}
-        return claimed if self._table.put_next(claimed, read) else None
+        claim = put_over(row, {**key, "Since": rfc3339(self._now())})
+        return claim.row if self._table.put(claim) else None
 
     def _finish(self, claimed: Row, sync: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         answer: Mapping[str, Any] = {"Error": "SyncBrokenOff"}
@@ -79,3 +80,8 @@ class SharedSyncs:
             # Leave a claim that another caller made after this one expired.
             self._table.put_next(claimed | result, version)
         return dict(answer)
+
+
+def _answer_of(row: Row) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(str(row["Answer"]))
+    return {} | answer

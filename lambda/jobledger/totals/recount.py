@@ -26,6 +26,7 @@ from jobledger.ledger.counters import (
     expiration_key,
     month_key,
     months,
+    write_counted,
 )
 from jobledger.ledger.counts import LAYOUT, counts_of_job, expiration_of, month_of, submit_day
 from jobledger.ledger.job_facts import OTHER_STATUS, facts_of_row, is_active
@@ -101,7 +102,7 @@ def recount(
             ledger, family, month, today, check_deadline, members, verifies=verifies
         )
         yield repaired if verifies else 0, {"recounted": month}
-    repaired = recount_all(ledger, family)
+    repaired = recount_all(ledger, family, verifies=verifies)
     repaired += sum(recount_all(ledger, family, source) for source in sorted(members))
     yield repaired if verifies else 0, {"recounted": None, "counted": LAYOUT}
 
@@ -139,7 +140,8 @@ def recount_month(
     look like the same job. Rows of expiration
     days before `today` are not compared: nothing reads them any more. `members` are those that may have counters, beside
     those that have jobs in this month. Raises LedgerUnavailable, and what `check_deadline` raises before each member and
-    each row that differs; what was written before remains, complete.
+    each row that differs; what was written before remains, complete. Without `verifies`, WalkOvertaken when others keep
+    changing a row.
     """
     recounted = _count(ledger, family, month)
     for source, jobs in recounted.active.items():
@@ -155,10 +157,13 @@ def recount_month(
     return repaired
 
 
-def recount_all(ledger: Ledger, family: Family, source: str | None = None) -> int:
+def recount_all(
+    ledger: Ledger, family: Family, source: str | None = None, *, verifies: bool = True
+) -> int:
     """Replace the counter row of all jobs if it is not the sum of the months; return 1 if it was replaced."""
     key = all_key(ledger.scope, family, source)
-    return repair(ledger, key, partial(sum_of_months, ledger, family, source))
+    sum_again = partial(sum_of_months, ledger, family, source)
+    return repair(ledger, key, sum_again, verifies=verifies)
 
 
 def _month_rows(
@@ -224,7 +229,7 @@ def _mark(ledger: Ledger, family: Family, rows: Sequence[Row]) -> bool:
             marked["CountedAs"] = OTHER_STATUS
         puts.append(Put(marked, "Version = :read", {":read": version}))
         changes.add(submit_day(str(row["SK"])), facts_of_row(family, marked))
-    return ledger.table.transact([*puts, *changes.increments()])
+    return write_counted(ledger.table, [*puts, *changes.increments()])
 
 
 def _compare(
@@ -248,18 +253,19 @@ def _compare(
     expiring = stored_expirations(ledger, family, month, today, source)
     if not verifies:
         recounted = _counted(ledger, family, month, source)
+    mended = partial(repair, ledger, verifies=verifies)
     repaired = _repair_expirations(
-        ledger, family, today, expiring, recounted.expirations, source, check_deadline
+        ledger, family, today, expiring, recounted.expirations, source, check_deadline, mended
     )
     for day, key in zip(days_of(month), keys, strict=True):
         # Writers change rows between the two reads: a difference is only the reason to look again.
         if stored.get(day, Counter()) != recounted.days[day]:
             check_deadline()
-            repaired += repair(ledger, key, partial(sum_of_jobs, ledger, family, day, source))
+            repaired += mended(key, partial(sum_of_jobs, ledger, family, day, source))
     if whole is not None and whole == total_of(stored.values()):
         return repaired
     key = month_key(ledger.scope, family, month, source)
-    return repaired + repair(ledger, key, partial(sum_of_days, ledger, keys))
+    return repaired + mended(key, partial(sum_of_days, ledger, keys))
 
 
 def _counted(ledger: Ledger, family: Family, month: str, source: str | None) -> _Counts:
@@ -281,6 +287,7 @@ def _repair_expirations(
     recounted: Mapping[str, Recounted],
     source: str | None,
     check_deadline: Callable[[], None],
+    mended: Callable[[Key, Callable[[], Recounted]], int],
 ) -> int:
     """Replace the counts of one submit month in the rows of expiration days, where they differ."""
     repaired = 0
@@ -289,5 +296,5 @@ def _repair_expirations(
             check_deadline()
             key = expiration_key(ledger.scope, family, period, source)
             again = partial(expirations_of, ledger, family, period, source)
-            repaired += repair(ledger, key, again)
+            repaired += mended(key, again)
     return repaired

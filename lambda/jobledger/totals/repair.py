@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from jobledger.errors import WalkOvertaken
 from jobledger.ledger.counters import counted_for, counts_of, day_key, days, expirations, months
 from jobledger.ledger.counts import counts_of_job, expiration_of, month_of, without_hours
 from jobledger.ledger.job_facts import PROJECTION, JobFacts, facts_of_row
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.rows import is_counted
 from jobledger.ledger.skipping import readable
-from jobledger.ledger.table import WRITE_ATTEMPTS, Key, pause, version_of
+from jobledger.ledger.table import WRITE_ATTEMPTS, Key, pause, put_over, version_of
 from jobledger.service import Family
 
 _COUNTED_PROJECTION = f"PK, {PROJECTION}, Counted"
@@ -23,8 +24,14 @@ LAST = "~"
 Recounted = Counter[str]
 
 
-def repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
-    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0."""
+def repair(
+    ledger: Ledger, key: Key, recount: Callable[[], Recounted], *, verifies: bool = True
+) -> int:
+    """Replace a counter row that differs from a recount; return 1 if it was replaced, otherwise 0.
+
+    A row that others keep changing is left to the next recount. Without `verifies`, as in `recount_month`, it raises
+    WalkOvertaken: the counters are not complete without it.
+    """
     last = None
     for attempt in range(WRITE_ATTEMPTS):
         pause(min(attempt, 1))
@@ -38,10 +45,12 @@ def repair(ledger: Ledger, key: Key, recount: Callable[[], Recounted]) -> int:
         # before them. So a difference must be found twice. Not for a row that does not exist, as after a first fill:
         # each transaction that has changed what is counted has made the row.
         sure = not version or (version, recounted) == last
-        if sure and ledger.table.put_next({**key, **recounted, "Version": version + 1}, version):
+        if sure and ledger.table.put(put_over(row, {**key, **recounted})):
             return 1
         last = version, recounted
-    return 0  # too busy to compare: the next recount will
+    if not verifies:
+        raise WalkOvertaken
+    return 0
 
 
 def stored_days(
@@ -54,7 +63,7 @@ def stored_days(
         return {str(row["SK"]).split("#")[1]: counts_of(row) for row in rows}
     first, *_, last = days_of(month)
     found = days(ledger.table, ledger.scope, first, last, source=source)
-    return {row.period: +Counter(row.counts) for row in found if row.family is family}
+    return {row.period: counts_of(row.counts) for row in found if row.family is family}
 
 
 def stored_expirations(

@@ -130,7 +130,7 @@ def test_aws_accepts_what_a_document_signs(language, code, signed_api, environme
     assert '"message"' not in done.stdout
     (request,) = signed_api.requests[before:]
     # It would arrive as a space.
-    assert "+" not in request["QUERY_STRING"]
+    assert "+" not in request.target
 
 
 def test_every_client_of_the_table_that_has_an_example_is_tested():

@@ -5,8 +5,6 @@ import re
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -15,11 +13,9 @@ from jobledger.alerts.changes import parse_event
 from jobledger.alerts.message import render
 from jobledger.digest.message import render_messages
 from jobledger.errors import PublishRefused
-from jobledger.handlers import digest as function
 from jobledger.service import Family
 from jobledger.sns import Notifier
-from testing.api import Context
-from testing.digests import ENVIRONMENT, NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
+from testing.digests import NOW, REMEMBERED, ZURICH, DigestWorld, a_digest
 from testing.processes import ROOT
 from testing.typical_digests import TYPICAL
 from tests.unit.alerts.world import PLACE, event
@@ -40,11 +36,14 @@ class Topic:
         messages = render_messages(digest, ZURICH)
         return Notifier(self.sns).publish(self.arn, messages.digest)
 
-    def queue(self, **attributes):
-        """Subscribe a queue; return what waits until as many messages have come as are expected."""
+    def queue(self, raw="true", **policy):
+        """Subscribe a queue; return what receives until as many messages have come as are expected."""
         sqs = self.aws.client("sqs")
         url = sqs.create_queue(QueueName=f"q-{time.monotonic_ns()}")["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        attributes = {"RawMessageDelivery": raw}
+        if policy:
+            attributes["FilterPolicy"] = json.dumps(policy)
         endpoint = answer["Attributes"]["QueueArn"]
         self.sns.subscribe(
             TopicArn=self.arn, Protocol="sqs", Endpoint=endpoint, Attributes=attributes
@@ -63,45 +62,39 @@ class Topic:
         return receive
 
 
+def documents(messages):
+    return [json.loads(message["Body"]) for message in messages]
+
+
 @pytest.fixture
 def topic(aws):
     return Topic(aws)
 
 
-def test_a_queue_receives_the_json_raw_with_the_attributes_however_large_it_is(topic):
-    receive = topic.queue(RawMessageDelivery="true")
+def test_queues_receive_the_json_raw_or_wrapped_however_large_it_is(topic):
+    raw, wrapped = topic.queue(), topic.queue(raw="false")
     digests = [TYPICAL[name]() for name in ("failures", "after-an-outage")]
-    for digest in digests:
-        topic.publish(digest)
-    messages = receive(2)
+    message_ids = [topic.publish(digest) for digest in digests]
     bodies = [render_messages(digest, ZURICH).digest.bodies for digest in digests]
     # SNS sends the default to every protocol that has no body of its own: HTTP, Lambda, SQS.
     assert [each.keys() for each in bodies] == [{"default", "email"}] * 2
+    messages = raw(2)
     assert [message["Body"] for message in messages] == [each["default"] for each in bodies]
     attributes = {k: v["StringValue"] for k, v in messages[0]["MessageAttributes"].items()}
     assert attributes == {
         "Kind": "Digest", "Verdict": "ATTENTION", "HasFailures": "true", "Version": "1",
         "Families": '["SNOMEDCT", "PHI"]',
     }  # fmt: skip
-
-
-def test_a_queue_receives_the_json_wrapped_with_subject_and_message_id(topic):
-    receive = topic.queue()
-    message_id = topic.publish(TYPICAL["failures"]())
-    (message,) = receive(1)
-    envelope = json.loads(message["Body"])
-    assert envelope["MessageId"] == message_id
-    assert envelope["Subject"].startswith("[job-ledger] 3 FAILED, ")
-    assert json.loads(envelope["Message"])["Version"] == "1"
-    assert envelope["MessageAttributes"]["HasFailures"]["Value"] == "true"
+    envelopes = documents(wrapped(2))
+    assert [envelope["MessageId"] for envelope in envelopes] == message_ids
+    assert [envelope["Message"] for envelope in envelopes] == [each["default"] for each in bodies]
+    assert envelopes[0]["Subject"].startswith("[job-ledger] 3 FAILED, ")
+    assert envelopes[0]["MessageAttributes"]["HasFailures"]["Value"] == "true"
 
 
 def test_the_filters_of_the_docs_let_through_what_they_say(topic):
     examples = re.findall(r"^\*\*(.+?)\*\*.*?```json\n(.*?)```", DOCS, re.DOTALL | re.MULTILINE)
-    queues = {
-        title: topic.queue(RawMessageDelivery="true", FilterPolicy=json.dumps(json.loads(policy)))
-        for title, policy in examples
-    }
+    queues = {title: topic.queue(**json.loads(policy)) for title, policy in examples}
     topic.publish(TYPICAL["failures"]())  # of SNOMEDCT and PHI
     topic.publish(a_digest(changed_families=(Family.RXNORM,)))
     for source in ("444455556666/eu-west-1", "444455556666/us-east-1", "777788889999/eu-west-1"):
@@ -109,24 +102,21 @@ def test_the_filters_of_the_docs_let_through_what_they_say(topic):
     failing, all_known = ["ATTENTION"], ["ATTENTION", "OK", *["STALE"] * 3]
     expected = {"Only failures": failing, "One family": failing, "Known versions only": all_known}
     expected |= {"One source": ["STALE"]}
-    received = {title: receive(len(expected[title])) for title, receive in queues.items()}
-    verdicts = {
-        title: sorted(json.loads(message["Body"])["Verdict"] for message in messages)
-        for title, messages in received.items()
-    }
-    assert verdicts == expected
+    for title, receive in queues.items():
+        received = documents(receive(len(expected[title])))
+        assert sorted(digest["Verdict"] for digest in received) == expected[title], title
 
 
 def test_the_filters_of_alerts_in_the_docs_let_through_what_they_say(topic):
     text = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
     policies = re.findall(r"```json\n(\{\"(?:Accounts|JobStatuses)\": .*\})\n```", text)
-    queues = [topic.queue(RawMessageDelivery="true", FilterPolicy=policy) for policy in policies]
+    queues = [topic.queue(**json.loads(policy)) for policy in policies]
     place = replace(PLACE, shared=True)
     for account, status in (("111122223333", "FAILED"), ("444455556666", "STOPPED")):
         found = parse_event(event(Account=account, JobStatus=status))
         assert found
         Notifier(topic.sns).publish(topic.arn, render([found], place, NOW))
-    received = [[json.loads(message["Body"])["Counts"] for message in each(1)] for each in queues]
+    received = [[document["Counts"] for document in documents(each(1))] for each in queues]
     assert received == [[{"FAILED": 1}], [{"STOPPED": 1}]]
     assert [each(0) for each in queues] == [[], []]
 
@@ -138,14 +128,8 @@ def test_a_topic_that_is_gone_refuses(topic):
     assert refused.value.name == "NotFound"
 
 
-BY_SOURCE = {
-    "SOURCES": "eu-central-1=111122223333;us-east-1=444455556666,777788889999",
-    "DIGEST_BY": "source",
-}
-
-
 @pytest.fixture
-def world(request, aws, topic, monkeypatch):
+def world(aws, topic):
     """The function on tables and a topic of the emulator."""
     client = aws.client("dynamodb")
     remembered = f"{REMEMBERED}-{time.monotonic_ns()}"
@@ -159,34 +143,15 @@ def world(request, aws, topic, monkeypatch):
         "LEDGER_TABLE_NAME": aws.ledger_table(f"ledger-{time.monotonic_ns()}"),
         "IDEMPOTENCY_TABLE_NAME": remembered,
         "DIGEST_TOPIC_ARN": topic.arn,
-        **getattr(request, "param", {}),
+        "SOURCES": "eu-central-1=111122223333;us-east-1=444455556666,777788889999",
+        "DIGEST_BY": "source",
     }
-    for name, value in (ENVIRONMENT | own | {"AWS_ENDPOINT_URL": aws.endpoint}).items():
-        monkeypatch.setenv(name, value)
     return DigestWorld(tables=client, topic=topic.sns, sleep=time.sleep, **own)
 
 
-def test_the_function_on_real_tables_publishes_once_however_often_and_at_once(topic, world):
-    """The races in memory, once more on a DynamoDB that others have written."""
-    receive = topic.queue(RawMessageDelivery="true")
-    answers = []
-    with ThreadPoolExecutor(8) as threads:
-        for _ in range(3):
-            world.forward(hours=1)
-            answers += [run.result() for run in [threads.submit(world.run) for _ in range(8)]]
-    assert Counter(answer["Published"] for answer in answers) == {True: 3, False: 21}
-    windows = [json.loads(message["Body"])["Window"] for message in receive(3)]
-    assert len(windows) == 3
-    assert receive(0) == []
-    windows.sort(key=lambda window: window["Start"])
-    assert all(before["End"] == after["Start"] for before, after in pairwise(windows))
-
-
-@pytest.mark.parametrize("world", [BY_SOURCE], indirect=True)
 def test_runs_at_once_publish_each_window_of_each_source_once(topic, world):
-    policy = {"Account": ["444455556666"]}
-    all_of_them = topic.queue(RawMessageDelivery="true")
-    of_one = topic.queue(RawMessageDelivery="true", FilterPolicy=json.dumps(policy))
+    """The races in memory, once more on a DynamoDB that others have written."""
+    all_of_them, of_one = topic.queue(), topic.queue(Account=["444455556666"])
     for source in world.ledger.sources:
         world.observe("job", "FAILED", source=source)
     with ThreadPoolExecutor(4) as threads:
@@ -194,27 +159,15 @@ def test_runs_at_once_publish_each_window_of_each_source_once(topic, world):
             world.forward(hours=1)
             runs = [threads.submit(world.run) for _ in range(4)]
             answers = [run.result()["Digests"] for run in runs]
-            ids = [[digest["DigestId"] for digest in answer] for answer in answers]
-            assert all(one == ids[0] for one in ids)
-    digests = [json.loads(message["Body"]) for message in all_of_them(6)]
+            assert len({tuple(digest["DigestId"] for digest in answer) for answer in answers}) == 1
+    digests = documents(all_of_them(6))
     found = Counter((digest["Account"], digest["Counts"]["FAILED"]) for digest in digests)
     accounts = ("111122223333", "444455556666", "777788889999")
     assert found == Counter((account, number) for account in accounts for number in (0, 1))
-    assert all_of_them(0) == []
-    assert {json.loads(m["Body"])["Account"] for m in of_one(2)} == {"444455556666"}
-    assert of_one(0) == []
-
-
-def test_the_deployed_function_publishes_at_once_on_a_new_ledger(topic, world, monkeypatch):
-    receive = topic.queue(RawMessageDelivery="true")
-    placeholder = {"ScheduledTime": "<aws.scheduler.scheduled-time>"}
-    # Calls within one minute are the same call; the next minute may begin between the two.
-    monkeypatch.setattr("jobledger.digest.run.datetime", SimpleNamespace(now=lambda _: NOW))
-    function._dependencies.cache_clear()
-    try:
-        answers = [function.handler(event, Context()) for event in ({}, placeholder)]
-    finally:
-        function._dependencies.cache_clear()
-    assert answers[0]["DigestId"] == answers[1]["DigestId"]
-    (message,) = receive(1)
-    assert json.loads(message["Body"])["DigestId"] == answers[0]["DigestId"]
+    first, second = (
+        {digest["Window"][end] for digest in digests if digest["Counts"]["FAILED"] == number}
+        for number, end in ((1, "End"), (0, "Start"))
+    )
+    assert first == second
+    assert {digest["Account"] for digest in documents(of_one(2))} == {"444455556666"}
+    assert all_of_them(0) == of_one(0) == []

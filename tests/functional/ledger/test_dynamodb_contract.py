@@ -1,164 +1,201 @@
-"""What the ledger relies on in DynamoDB, as AWS documents it, on the tests' own implementation and two others.
+"""What the ledger relies on in DynamoDB: the tests' own implementation answers as two others, within AWS's limits.
 
 Sources: the API reference of TransactWriteItems, BatchGetItem and Query; the developer guide's "Quotas",
 "Query" and "Global secondary indexes" pages. Eventual consistency of indexes is documented and shown by
 none of the three: tests of what depends on it put the delay in themselves.
 """
 
+import random
+import uuid
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from testing.memory_dynamodb import INDEXES, MemoryDynamoDB
+from testing.moto_dynamodb import create_ledger_table, shared_session
 
 NEW = "attribute_not_exists(PK)"
 INVALID = ("ValidationException", "TransactionCanceledException")
+# Of members of the pair, the one is before the other in the order of characters, and after it in that of UTF-16.
+SORT_KEYS = [*"0123456789", "01", "1x", "Z", "a", "~", "é", "\uffee", "\U0001f600"]
+# A sort key is in one partition only: an index leaves open the order of equal ones.
+KEYS = [("pq"[n % 2], sk) for n, sk in enumerate(SORT_KEYS)]
+CONDITIONS = [
+    *(NEW, "attribute_exists(StatusKey)", "Version = :v", "Kind = :s"),
+    *(f"{NEW} OR Version = :v", f"{NEW} OR Kind = :s"),
+]
+FILTERS = [
+    *(None, None, "Kind = :s", "SourceKey IN (:s,:t)", "Kind = :s AND attribute_not_exists(SourceKey)"),
+    *("begins_with(Kind, :s)", "Kind = :s AND SourceKey IN (:s) OR Kind = :t AND Version >= :v"),
+]  # fmt: skip
+RANGES = [
+    *("", "", " AND SK BETWEEN :low AND :high", " AND begins_with(SK, :low)", " AND SK <= :low"),
+    " AND SK >= :low",
+]
 
 
-def typed(**values):
+def typed(**values: object) -> dict[str, dict[str, str]]:
     return {
         name: {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
         for name, value in values.items()
     }
 
 
-def conditional(condition, values):
-    made = {"ConditionExpression": condition} if condition else {}
-    typed_values = {f":{name}": value for name, value in typed(**values).items()}
-    return made | ({"ExpressionAttributeValues": typed_values} if values else {})
+class Dynamo:
+    """A client, and what is asked of its table."""
+
+    def __init__(self, client: Any, table: str = "ledger") -> None:
+        self.client = client
+        self.table = table
+
+    def write(self, *actions: tuple[str, dict[str, Any]]) -> list[str]:
+        """Run one transaction; return the code and reasons of its error."""
+        items = [{kind: {"TableName": self.table, **action}} for kind, action in actions]
+        return self.refused("transact_write_items", TransactItems=items)
+
+    def put_alone(self, action: dict[str, Any]) -> list[str]:
+        return self.refused("put_item", TableName=self.table, **action)
+
+    def batch_get(self, keys: list[tuple[str, str]]) -> list[str]:
+        request = {self.table: {"Keys": [typed(PK=pk, SK=sk) for pk, sk in keys]}}
+        return self.refused("batch_get_item", RequestItems=request)
+
+    def refused(self, operation: str, **request: Any) -> list[str]:
+        try:
+            getattr(self.client, operation)(**request)
+        except ClientError as error:
+            reasons = error.response.get("CancellationReasons", [])
+            return [error.response["Error"]["Code"], *(reason["Code"] for reason in reasons)]
+        return []
+
+    def rows(self) -> list[Any]:
+        """All rows; one of them is read alone as well."""
+        keys = [typed(PK=pk, SK=sk) for pk, sk in KEYS]
+        answer = self.client.batch_get_item(RequestItems={self.table: {"Keys": keys}})
+        items = sorted(answer["Responses"][self.table], key=lambda item: item["SK"]["S"])
+        one = self.client.get_item(TableName=self.table, Key=keys[0]).get("Item")
+        return [one, *items]
+
+    def pages(self, **query: Any) -> list[dict[str, Any]]:
+        """All pages of a query, which may begin after a key."""
+        pages = [self.client.query(TableName=self.table, **query)]
+        while "LastEvaluatedKey" in pages[-1]:
+            query["ExclusiveStartKey"] = pages[-1]["LastEvaluatedKey"]
+            pages.append(self.client.query(TableName=self.table, **query))
+        return pages
 
 
-def put(pk, sk, condition=None, read=None, **attributes):
-    """One Put; `read` in the condition is the Version that was read."""
-    values = {} if read is None else {"read": read}
-    return {"Put": {"Item": typed(PK=pk, SK=sk, **attributes), **conditional(condition, values)}}
+def an_action(source: random.Random, key: tuple[str, str]) -> tuple[str, dict[str, Any]]:
+    kind = source.choice(["Put", "Put", "Delete", "ConditionCheck", "Update"])
+    at = typed(PK=key[0], SK=key[1])
+    if kind == "Update":
+        numbers = {
+            name: source.randint(-2, 2)
+            for name in source.sample(["Version", "New"], source.randint(1, 2))
+        }
+        update = {"UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in numbers)}
+        return kind, update | {
+            "Key": at,
+            "ExpressionAttributeNames": {f"#{name}": name for name in numbers},
+            "ExpressionAttributeValues": {f":{n}": v for n, v in typed(**numbers).items()},
+        }
+    row: dict[str, object] = {"Version": source.randint(0, 2)} | source.choice(
+        [{}, {"Message": ""}]
+    )
+    row |= {name: source.choice("xy") for name in (*INDEXED, "Kind") if source.random() < 0.7}
+    conditional = used({"ConditionExpression": source.choice(CONDITIONS)}, s="x", v=1)
+    if kind != "ConditionCheck" and source.random() < 0.5:
+        conditional = {}
+    return kind, ({"Item": at | typed(**row)} if kind == "Put" else {"Key": at}) | conditional
 
 
-def delete(pk, sk, condition=None, **values):
-    """One Delete."""
-    return {"Delete": {"Key": typed(PK=pk, SK=sk), **conditional(condition, values)}}
+INDEXED = ["StatusKey", "NameKey", "SourceKey"]
 
 
-def check_version(pk, sk, read):
-    """One ConditionCheck."""
-    condition = conditional("Version = :read", {"read": read})
-    return {"ConditionCheck": {"Key": typed(PK=pk, SK=sk), **condition}}
+def used(request: dict[str, Any], **values: object) -> dict[str, Any]:
+    """A request with the values that its expressions name."""
+    expressions = " ".join(text for name, text in request.items() if name.endswith("Expression"))
+    taken = {f":{name}": v for name, v in typed(**values).items() if f":{name}" in expressions}
+    return request | ({"ExpressionAttributeValues": taken} if taken else {})
 
 
-def add(pk, sk, **amounts):
-    """One Update that adds to numbers."""
-    update = {
-        "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in amounts),
-        "ExpressionAttributeNames": {f"#{name}": name for name in amounts},
-        "ExpressionAttributeValues": {f":{n}": value for n, value in typed(**amounts).items()},
+def a_query(source: random.Random) -> dict[str, Any]:
+    index = source.choice([None, *(name for name, (key, _) in INDEXES.items() if key in INDEXED)])
+    low, high = sorted(source.sample(SORT_KEYS, 2), key=str.encode)
+    condition = f"{INDEXES[index][0] if index else 'PK'} = :p{source.choice(RANGES)}"
+    query: dict[str, Any] = {
+        "KeyConditionExpression": condition,
+        "ScanIndexForward": source.choice([True, False]),
+        "FilterExpression": source.choice(FILTERS),
+        "IndexName": index,
+        "Limit": source.choice([None, 1, 3]),
+        "ProjectionExpression": source.choice([None, "SK, Kind, Gone"]),
+        "ConsistentRead": None if index else source.choice([True, False]),
     }
-    return {"Update": {"Key": typed(PK=pk, SK=sk), **update}}
+    query = {name: value for name, value in query.items() if value is not None}
+    p = source.choice("xy" if index else "pq")
+    return used(query, p=p, low=low, high=high, s="x", t="y", v=1)
 
 
-def refused(call, *arguments, **more):
-    """The code of an error."""
-    with pytest.raises(ClientError) as error:
-        call(*arguments, **more)
-    return error.value.response["Error"]["Code"]
+# A difference that goes away fails its test, so that this list stays true.
+DIFFERENCES = {
+    "[moto-beyond-4 MB]": "moto has no limit for a transaction; the quotas page has 4 MB",
+    "[moto-at-400 KB a row]": "moto refuses a row of exactly 400 KB, which the item sizes page allows",
+}
 
 
-def check(accepted, call, *arguments):
-    """A call works, or is refused."""
-    if accepted:
-        call(*arguments)
+@pytest.fixture(params=["memory", "moto", "ministack"])
+def dynamo(request):
+    """One implementation, with an empty table that has the deployed keys and indexes."""
+    if reason := DIFFERENCES.get(request.node.name.removeprefix(request.node.originalname)):
+        request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+    if request.param == "memory":
+        yield Dynamo(MemoryDynamoDB())
+    elif request.param == "moto":
+        with mock_aws():
+            client = shared_session().create_client("dynamodb")
+            create_ledger_table(client, "ledger")
+            yield Dynamo(client)
     else:
-        assert refused(call, *arguments) in INVALID
+        aws = request.getfixturevalue("aws")
+        yield Dynamo(aws.client("dynamodb"), aws.ledger_table(f"ledger-{uuid.uuid4().hex}"))
 
 
-def keys_of(answer):
-    return [item["SK"]["S"] for item in answer["Items"]]
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("dynamo", ["moto", "ministack"], indirect=True)
+def test_the_table_in_memory_answers_any_requests_as_other_implementations_do(dynamo, seed):
+    source, memory = random.Random(seed), Dynamo(MemoryDynamoDB())
+    for _ in range(25):
+        keys = source.sample(KEYS, source.choice([1, 2, 3, 9]))
+        actions = [an_action(source, key) for key in keys]
+        assert memory.write(*actions) == dynamo.write(*actions), actions
+        for alone in [action for kind, action in actions if kind == "Put"][:1]:
+            assert memory.put_alone(alone) == dynamo.put_alone(alone), alone
+        assert memory.rows() == dynamo.rows()
+        for query in (a_query(source) for _ in range(4)):
+            one, other = memory.pages(**query), dynamo.pages(**query)
+            for member in ("Items", "Count", "ScannedCount"):
+                total: Any = [] if member == "Items" else 0
+                found = [sum((page[member] for page in pages), total) for pages in (one, other)]
+                assert found[0] == found[1], query
+            # AWS leaves open whether a last page is empty.
+            for first, same in zip(one, other, strict=False):
+                if "LastEvaluatedKey" in first and "LastEvaluatedKey" in same:
+                    assert first["LastEvaluatedKey"] == same["LastEvaluatedKey"]
 
 
-def of_partition(dynamo, condition="PK = :p", values=(), **more):
-    return dynamo.query(condition, values={":p": "p", **dict(values)}, **more)
-
-
-def by_status(dynamo, key, **more):
-    return dynamo.query("StatusKey = :k", values={":k": key}, IndexName="ByStatus", **more)
-
-
-def filled(dynamo, count):
-    """Write rows with the sort keys 00, 01, … and return the keys."""
-    keys = [f"{number:02}" for number in range(count)]
-    dynamo.write(*(put("p", key) for key in keys))
-    return keys
-
-
-# Conditions and transactions.
-
-
-def test_a_put_writes_the_whole_row_and_replaces_all_its_attributes(dynamo):
-    dynamo.write(put("p", "s", NEW, Version=1, Job="{}"))
-    assert dynamo.get("p", "s") == typed(PK="p", SK="s", Version=1, Job="{}")
-    dynamo.write(put("p", "s", New="y", Message=""))
-    assert dynamo.get("p", "s") == typed(PK="p", SK="s", New="y", Message="")
-
-
-@pytest.mark.parametrize(
-    "failing",
-    [
-        put("p", "s", NEW, Version=3),
-        put("p", "s", "Version = :read", Version=3, read=1),
-        put("p", "s", "attribute_exists(Gone)", Version=3),
-        put("p", "gone", "Version = :read", Version=3, read=1),
-        check_version("p", "s", 1),
-        check_version("p", "gone", 1),
-        delete("p", "s", "JobKey = :known", known="b"),
-        delete("p", "s", f"{NEW} OR JobKey = :known", known="b"),
-        delete("p", "gone", "JobKey = :known", known="a"),
-    ],
-    ids=str,
-)
-def test_a_failed_condition_cancels_the_transaction_with_a_reason_for_each_action(dynamo, failing):
-    dynamo.write(put("p", "s", Version=2, JobKey="a"))
-    with pytest.raises(ClientError) as error:
-        dynamo.write(put("p", "a"), failing, add("p", "totals", Failed=1))
-    response = error.value.response
-    assert response["Error"]["Code"] == "TransactionCanceledException"
-    reasons = [reason["Code"] for reason in response["CancellationReasons"]]
-    assert reasons == ["None", "ConditionalCheckFailed", "None"]
-    assert not dynamo.get("p", "a")
-    assert not dynamo.get("p", "totals")
-    assert dynamo.get("p", "s") == typed(PK="p", SK="s", Version=2, JobKey="a")
-
-
-def test_a_condition_that_holds_writes_and_a_delete_needs_no_row(dynamo):
-    either = f"{NEW} OR Version = :read"
-    dynamo.write(put("p", "s", either, Version=1, JobKey="a", read=0))
-    dynamo.write(put("p", "s", either, Version=2, JobKey="a", read=1))
-    dynamo.write(put("p", "job"), check_version("p", "s", 2))
-    assert dynamo.get("p", "s")["Version"] == {"N": "2"}
-    known = f"{NEW} OR JobKey = :known"
-    dynamo.write(delete("p", "s", known, known="a"))
-    dynamo.write(delete("p", "s", known, known="b"))
-    assert not dynamo.get("p", "s")
-
-
-def test_one_transaction_may_not_write_a_row_twice(dynamo):
-    assert refused(dynamo.write, put("p", "s", A="1"), put("p", "s", A="2")) == INVALID[0]
-
-
-def test_an_addition_creates_the_row_and_its_attributes(dynamo):
-    dynamo.write(add("p", "totals", Failed=2, Done=1))
-    dynamo.write(add("p", "totals", Failed=-1, New=3))
-    assert dynamo.get("p", "totals") == typed(PK="p", SK="totals", Failed=1, Done=1, New=3)
-
-
-# Limits.
-
-
-def rows(count, **attributes):
-    return [put("p", f"{number:03}", **attributes) for number in range(count)]
+def puts(count: int, **attributes: object) -> list[tuple[str, dict[str, Any]]]:
+    return [("Put", {"Item": typed(PK="p", SK=f"{n:03}", **attributes)}) for n in range(count)]
 
 
 # The largest request, and one with so much more. A row has PK, SK and Job with their values; text counts in UTF-8 bytes.
-ROOM, LARGE = 400 * 1024 - len("PKpSKsJob"), "x" * (390 * 1024)
+ROOM, LARGE = 400 * 1024 - len("PKpSK000Job"), "x" * (390 * 1024)
 LIMITS = {
-    "100 actions": lambda dynamo, more: dynamo.write(*rows(100 + more)),
-    "4 MB": lambda dynamo, more: dynamo.write(*rows(10 + more, Job=LARGE)),
-    "400 KB a row": lambda dynamo, more: dynamo.write(put("p", "s", Job="x" * (ROOM + more))),
+    "100 actions": lambda dynamo, more: dynamo.write(*puts(100 + more)),
+    "4 MB": lambda dynamo, more: dynamo.write(*puts(10 + more, Job=LARGE)),
+    "400 KB a row": lambda dynamo, more: dynamo.write(*puts(1, Job="x" * (ROOM + more))),
     "100 keys": lambda dynamo, more: dynamo.batch_get(
         [("p", f"{n:03}") for n in range(100 + more)]
     ),
@@ -168,150 +205,33 @@ LIMITS = {
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("more", [0, 1], ids=["at", "beyond"])
 def test_a_request_has_at_most_what_the_quotas_allow(dynamo, limit, more):
-    check(not more, LIMITS[limit], dynamo, more)
+    refused = LIMITS[limit](dynamo, more)
+    assert (refused[0] in INVALID) if more else not refused
 
 
-@pytest.mark.parametrize(
-    "pk, sk, accepted",
-    [
-        ("p" * 2048, "s" * 1024, True), ("p" * 2049, "s", False), ("p", "s" * 1025, False),
-        ("ü" * 1024, "ü" * 512, True), ("p", "ü" * 513, False), ("", "s", False), ("p", "", False),
-    ],
-    ids=lambda value: f"{len(value)}" if isinstance(value, str) else None,
-)  # fmt: skip
-def test_keys_have_1_to_2048_and_1_to_1024_bytes(dynamo, pk, sk, accepted):
-    check(accepted, dynamo.write, put(pk, sk))
-
-
-def test_text_is_unicode_that_utf_8_can_encode_and_not_empty_as_the_key_of_an_index(dynamo):
-    check(False, dynamo.write, put("p", "s", StatusKey=""))
-    refused(dynamo.write, put("p", "s", Message="\ud800"))
-
-
-# Reads.
-
-
-def test_a_batch_omits_rows_that_do_not_exist_and_names_no_key_twice(dynamo):
-    dynamo.write(put("p", "a"), put("q", "a"))
-    found = dynamo.batch_get([("p", "a"), ("p", "b"), ("q", "a")])
-    assert sorted(item["PK"]["S"] for item in found) == ["p", "q"]
-    assert refused(dynamo.batch_get, [("p", "a"), ("p", "a")]) == "ValidationException"
-
-
-def test_sort_keys_are_in_the_order_of_their_utf_8_bytes(dynamo):
-    keys = ["a", "Z", "é", "\uffee", "\U0001f600", "0", "~"]
-    dynamo.write(*(put("p", key) for key in keys))
-    ordered = sorted(keys, key=str.encode)
-    assert keys_of(of_partition(dynamo)) == ordered
-
-
-@pytest.mark.parametrize(
-    "condition, values, expected",
-    [
-        ("SK BETWEEN :low AND :high", {":low": "03", ":high": "06"}, ["03", "04", "05", "06"]),
-        ("begins_with(SK, :s)", {":s": "1"}, ["10", "11"]),
-        ("SK <= :s", {":s": "01"}, ["00", "01"]),
-        ("SK >= :s", {":s": "10"}, ["10", "11"]),
-    ],
-)
-def test_a_range_includes_both_ends_and_a_prefix_all_that_begin_with_it(
-    dynamo, condition, values, expected
-):
-    filled(dynamo, 12)
-    assert keys_of(of_partition(dynamo, f"PK = :p AND {condition}", values)) == expected
-
-
-@pytest.mark.parametrize("forward", [True, False])
-def test_pages_of_a_limit_tile_one_partition_and_the_last_one_may_be_empty(dynamo, forward):
-    keys = filled(dynamo, 6)
-    dynamo.write(put("q", "05"))
-    pages: list[list[str]] = []
-    start: dict[str, object] = {"Limit": 3, "ScanIndexForward": forward}
-    while len(pages) < 4:
-        answer = of_partition(dynamo, **start)
-        pages.append(keys_of(answer))
-        if "LastEvaluatedKey" not in answer:
-            break
-        start["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-    assert [key for page in pages for key in page] == (keys if forward else keys[::-1])
-    assert [*map(len, pages)] in ([3, 3], [3, 3, 0])  # AWS leaves open which
-
-
-def test_a_limit_counts_rows_before_the_filter(dynamo):
-    dynamo.write(*(put("p", f"{n}", Kind="ab"[n % 2]) for n in range(6)))
-    values = {":kind": "b"}
-    answer = of_partition(dynamo, values=values, FilterExpression="Kind = :kind", Limit=4)
-    assert (keys_of(answer), answer["Count"], answer["ScannedCount"]) == (["1", "3"], 2, 4)
-    assert answer["LastEvaluatedKey"]["SK"] == {"S": "3"}
-
-
-def test_a_filter_may_have_lists_of_values_and_alternatives_of_conditions_that_all_hold(dynamo):
-    dynamo.write(*(put("p", f"{n}", Kind="ab"[n % 2]) for n in range(6)))
-    dynamo.write(
-        *(put("p", f"{n}", SourceKey="xyz"[n % 3], Kind="ab"[n % 2]) for n in range(6, 12))
-    )
-    values = {":kind": "b", ":0": "y", ":1": "z"}
-    for conditions, found in (
-        (["attribute_not_exists(SourceKey)"], [1, 3, 5]),
-        (["SourceKey IN (:0,:1)"], [7, 11]),
-        (["attribute_not_exists(SourceKey)", "SourceKey IN (:0,:1)"], [1, 3, 5, 7, 11]),
+def test_keys_have_1_to_2048_and_1_to_1024_bytes_and_those_of_an_index_some_text(dynamo):
+    for pk, sk in (("p" * 2048, "s" * 1024), ("ü" * 1024, "ü" * 512)):
+        assert not dynamo.write(("Put", {"Item": typed(PK=pk, SK=sk)}))
+    for pk, sk in (
+        *(("p" * 2049, "s"), ("p", "s" * 1025), ("p", "ü" * 513), ("", "s"), ("p", "")),
     ):
-        alternatives = " OR ".join(f"Kind = :kind AND {one}" for one in conditions)
-        used = {name: value for name, value in values.items() if name in alternatives}
-        answer = of_partition(dynamo, values=used, FilterExpression=alternatives)
-        assert sorted(map(int, keys_of(answer))) == found
-        assert answer["ScannedCount"] == 12
-    # An index by source has only rows of members.
-    of_index = {"values": {":k": "y"}, "IndexName": "BySource"}
-    assert keys_of(dynamo.query("SourceKey = :k", **of_index)) == ["10", "7"]
+        assert dynamo.write(("Put", {"Item": typed(PK=pk, SK=sk)}))[0] in INVALID
+    assert dynamo.write(*puts(1, StatusKey=""))[0] in INVALID
+    assert dynamo.write(*puts(1, Message="\ud800"))
+
+
+def test_a_request_names_no_row_twice_and_an_index_is_not_read_consistently(dynamo):
+    assert dynamo.write(*puts(1, A="1"), *puts(1, A="2")) == [INVALID[0]]
+    assert dynamo.batch_get([("p", "a"), ("p", "a")]) == [INVALID[0]]
+    query = used({"KeyConditionExpression": "StatusKey = :p", "IndexName": "ByStatus"}, p="x")
+    query |= {"TableName": dynamo.table, "ConsistentRead": True}
+    assert dynamo.refused("query", **query) == [INVALID[0]]
 
 
 def test_a_page_ends_at_one_megabyte(dynamo):
     for number in range(6):
-        dynamo.write(put("p", f"{number}", Job="x" * 390_000))
-    first = of_partition(dynamo)
-    keys = keys_of(first)
+        dynamo.put_alone({"Item": typed(PK="p", SK=f"{number}", Job="x" * 390_000)})
+    first, *_ = dynamo.pages(**used({"KeyConditionExpression": "PK = :p"}, p="p"))
     # AWS leaves open whether the row that crosses the limit is on the page.
-    assert keys in (["0", "1"], ["0", "1", "2"])
-    assert first["LastEvaluatedKey"] == typed(PK="p", SK=keys[-1])
-
-
-def test_a_query_can_start_at_a_key_that_has_no_row(dynamo):
-    filled(dynamo, 4)
-    start = typed(PK="p", SK="01x")
-    assert keys_of(of_partition(dynamo, ExclusiveStartKey=start)) == ["02", "03"]
-
-
-# Indexes.
-
-
-def test_an_index_has_only_rows_with_its_key_in_sort_order(dynamo):
-    dynamo.write(put("p", "2", StatusKey="x"), put("q", "1", StatusKey="x"), put("p", "3"))
-    assert keys_of(by_status(dynamo, "x")) == ["1", "2"]
-
-
-def test_a_row_moves_within_an_index_and_out_of_it(dynamo):
-    dynamo.write(put("p", "1", StatusKey="x", Version=1))
-    dynamo.write(put("p", "1", StatusKey="y", Version=2))
-    assert keys_of(by_status(dynamo, "x")) == []
-    assert by_status(dynamo, "y")["Items"][0]["Version"] == {"N": "2"}
-    dynamo.write(delete("p", "1"))
-    assert keys_of(by_status(dynamo, "y")) == []
-
-
-def test_the_last_key_of_an_index_page_names_the_keys_of_index_and_table(dynamo):
-    dynamo.write(put("p", "1", StatusKey="x"), put("p", "2", StatusKey="x"))
-    first = by_status(dynamo, "x", Limit=1)
-    last = typed(PK="p", SK="1", StatusKey="x")
-    assert first["LastEvaluatedKey"] == last
-    assert keys_of(by_status(dynamo, "x", ExclusiveStartKey=last)) == ["2"]
-
-
-def test_an_index_cannot_be_read_consistently(dynamo):
-    assert refused(by_status, dynamo, "x", ConsistentRead=True) == "ValidationException"
-
-
-def test_a_projection_returns_only_the_named_attributes(dynamo):
-    dynamo.write(put("p", "s", Job="{}", JobStatus="FAILED"))
-    answer = of_partition(dynamo, ProjectionExpression="SK, JobStatus, Gone")
-    assert answer["Items"] == [typed(SK="s", JobStatus="FAILED")]
+    assert len(first["Items"]) in (2, 3)
+    assert first["LastEvaluatedKey"] == typed(PK="p", SK=f"{len(first['Items']) - 1}")

@@ -34,7 +34,9 @@ JOBS = [
 class Kms:
     """A KMS client: its cipher text can be read only with the key and context that made it."""
 
-    error: Exception | None = None
+    def __init__(self):
+        self.asked = []
+        self.before = lambda operation: None
 
     def encrypt(self, **asked):
         return {"CiphertextBlob": self._turned("Plaintext", asked)}
@@ -43,8 +45,8 @@ class Kms:
         return {"Plaintext": self._turned("CiphertextBlob", asked)}
 
     def _turned(self, given, asked):
-        if self.error:
-            raise self.error
+        self.before(given)
+        self.asked.append(asked)
         secret = json.dumps([asked["KeyId"], asked["EncryptionContext"]], sort_keys=True).encode()
         stream = hashlib.shake_256(secret).digest(len(asked[given]))
         assert len(asked[given]) <= 4096

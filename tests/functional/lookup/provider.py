@@ -50,7 +50,7 @@ class Provider:
         if physical_id:
             event["PhysicalResourceId"] = physical_id
         if request_type == "Update":
-            event["OldResourceProperties"] = {}
+            event["OldResourceProperties"] = {**properties}
         try:
             event |= call(self._on_event, event)
             self.waits.append(event)

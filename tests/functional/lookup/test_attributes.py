@@ -20,11 +20,13 @@ from tests.functional.lookup.lookups import DAY
         ({"ManifestFilePath": "s3://other/Manifest"}, {"ManifestS3Uri": "s3://other/Manifest"}),
         ({"ManifestFilePath": "/X/out/", "OutputDataConfig": {"S3Bucket": "codes"}},
          {"ManifestS3Uri": "s3://codes/X/out/"}),
-        ({"ManifestFilePath": "out/Manifest"}, {"ManifestS3Uri": ""}),
+        ({"ManifestFilePath": "out/Manifest"}, {"ManifestS3Uri": "", "ModelVersion": ""}),
+        ({"ManifestFilePath": "out/Manifest", "OutputDataConfig": {"S3Bucket": "codes"}},
+         {"ManifestS3Uri": "s3://codes/out/Manifest", "OutputS3Uri": "s3://codes/"}),
         ({"ModelVersion": "3\ud800"}, {"ModelVersion": "3?"}),
     ],
     ids=["half a second", "whole seconds", "no end", "no beginning", "no bucket", "a manifest elsewhere",
-         "a manifest from the root", "a manifest without an output", "a lone surrogate"],
+         "a manifest from the root", "a manifest without an output", "a manifest beside the output", "a lone surrogate"],
 )  # fmt: skip
 def test_attributes_of_absent_properties_are_empty_and_the_others_unchanged(
     stack, properties, attributes

@@ -98,20 +98,26 @@ def test_an_unreachable_service_is_retried_and_reported(stack):
     assert stack.found(JobName="once", WaitMinutes="2")["JobId"] == "d" * 32
 
 
-@pytest.mark.parametrize("waiting, seconds", [({}, 60), ({"WaitMinutes": "3"}, 180)])
+@pytest.mark.parametrize(
+    "part, waiting, seconds",
+    [("table", {}, 60), ("table", {"WaitMinutes": "3"}, 180), ("key", {}, 60)],
+)
 def test_a_ledger_that_cannot_be_read_is_tried_for_a_minute_or_while_waiting(
-    stack, waiting, seconds
+    stack, part, waiting, seconds
 ):
+    until = stack.world.clock.seconds + 1_000
+
     def down(operation):
-        raise error("ThrottlingException")
+        if stack.world.clock.seconds < until and operation != "Plaintext":
+            raise error("ThrottlingException")
 
-    stack.world.database.before = down
+    (stack.world.database if part == "table" else stack.kms).before = down
     sentence = stack.refused(JobName="once", **waiting)
-    assert sentence.startswith("The ledger is temporarily unavailable (ThrottlingException)")
+    assert sentence == (
+        "The ledger is temporarily unavailable (ThrottlingException). No data was lost. Try again."
+    )
     assert seconds <= stack.seconds < seconds + 15
-
     until = stack.world.clock.seconds + 30
-    stack.world.database.before = lambda o: down(o) if stack.world.clock.seconds < until else None
     assert stack.found(JobName="once", **waiting)["JobId"] == "d" * 32
 
 

@@ -1,6 +1,5 @@
 """The code asset: whole, slim, with bytecode, the same from the same inputs, and never half made."""
 
-import json
 import os
 import shutil
 import zipfile
@@ -14,7 +13,7 @@ from stacks.packaging import bundle as bundling
 from stacks.packaging import target as targets
 from stacks.packaging.bundle import BundleError, make_bundle
 from stacks.packaging.cuts import EDITED, KEPT, LEFT_OUT, WRITTEN
-from stacks.packaging.slim import OPERATIONS, ROOTS_FILE, slim
+from stacks.packaging.slim import ROOTS_FILE, slim
 from stacks.packaging.target import Target
 from tests.infrastructure.packaging.conftest import HOST, names
 
@@ -85,16 +84,14 @@ def test_other_code_dependencies_or_target_are_another_bundle_and_only_code_need
     assert len({bundle.digest for bundle in bundles}) == 4
 
 
-def test_the_same_inputs_give_the_same_bytes_anywhere(source, installs, build, tmp_path):
+def test_the_same_inputs_give_the_same_bytes_with_bytecode_that_needs_no_look_at_the_source(
+    source, installs, build, tmp_path
+):
     one, two = build(), make_bundle(source, tmp_path / "two", HOST)
     assert one.digest == two.digest
     assert one.path.read_bytes() == two.path.read_bytes()
-
-
-def test_bytecode_is_trusted_without_a_look_at_the_source(installs, build):
-    with zipfile.ZipFile(build().path) as zipped:
-        ours = [name for name in zipped.namelist() if name.startswith("jobledger/")]
-        (compiled,) = (name for name in ours if name.endswith(".pyc"))
+    (compiled,) = (n for n in names(one.path) if n.startswith("jobledger/") and n.endswith(".pyc"))
+    with zipfile.ZipFile(one.path) as zipped:
         flags = int.from_bytes(zipped.read(compiled)[4:8], "little")
     assert flags == 0b01  # PEP 552: hash-based, unchecked
 
@@ -140,12 +137,10 @@ def test_of_two_builds_of_the_same_at_once_the_first_to_finish_stays(
     monkeypatch.setattr(bundling, "_zip", overtaken)
     assert build().path.is_dir()
     assert not list(builds.glob("tmp-*"))
-
-
-def test_a_failure_to_put_a_build_in_its_place_is_an_error(installs, build, monkeypatch):
+    # Any other failure to put a build in its place is an error.
     monkeypatch.setattr(Path, "rename", mock.Mock(side_effect=OSError("read-only")))
     with pytest.raises(OSError, match="read-only"):
-        build()
+        build(Target.of("lambda"), lambda line: None)
 
 
 def test_what_interrupted_builds_left_is_removed_after_an_hour(installs, build, builds):
@@ -184,24 +179,6 @@ def test_a_failure_of_pip_is_reported_with_what_to_do(source, build, tmp_path, m
         build(HOST, lambda line: None)
     assert "No matching distribution found for no-such-package==1.0" in str(failed.value)
     assert "Check that a package index is reachable" in str(failed.value)
-
-
-def test_only_the_services_in_use_are_kept(tmp_path):
-    data = tmp_path / "botocore" / "data"
-    old, new = "dynamodb/2011-12-05", "dynamodb/2012-08-10"
-    for folder in ("sns/2010-03-31", old, new, "ec2/2016-11-15"):
-        (data / folder).mkdir(parents=True)
-        kept = {name: dict[str, str]() for name in OPERATIONS.get(folder.split("/")[0], ())}
-        model = {"metadata": {}, "operations": kept, "shapes": {}}
-        (data / folder / "service-2.json").write_text(json.dumps(model))
-        (data / folder / "examples-1.json").write_text("{}")
-    region = {"services": {"sns": {}, "ec2": {}}, "partition": "aws"}
-    (data / "endpoints.json").write_text(json.dumps({"partitions": [region]}))
-    slim(tmp_path)
-    left = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
-    assert left == {f"{new}/service-2.json", "sns/2010-03-31/service-2.json", "endpoints.json"}
-    (partition,) = json.loads((data / "endpoints.json").read_bytes())["partitions"]
-    assert partition == {"services": {"sns": {}}, "partition": "aws"}
 
 
 def test_what_no_function_needs_goes_and_what_imports_it_is_edited(tmp_path):

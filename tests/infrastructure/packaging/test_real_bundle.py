@@ -45,32 +45,15 @@ def test_the_bundle_for_lambda_is_small_and_each_binary_of_it_is_built_for_arm64
     assert all("cpython-313-aarch64" in name for name in binaries)
 
 
-def test_the_real_bundle_runs_with_nothing_beside_it(unpacked):
-    program = f"""
-import botocore.session, msgspec
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
-Tracer(service="x"), Logger(service="x"), Metrics(namespace="x"), APIGatewayRestResolver()
-from zoneinfo import ZoneInfo
-ZoneInfo("Europe/Zurich")
-for service in {SERVICES!r}:
-    botocore.session.Session().create_client(service, region_name="us-east-1")
-"""
-    run_alone(unpacked, program)
-
-
 def test_each_module_of_the_bundle_for_lambda_imports_in_its_twin_for_this_machine(unpacked):
     """The bundle for arm64 runs nowhere here; the twin has the same modules, and binaries of this machine."""
-    modules = importable(real_bundle(LAMBDA))
-    assert modules - importable(real_bundle()) == set()
-    code = [name for name in modules if name.startswith("jobledger")]
+    modules, twins = (
+        {name.partition(".")[0] for name in names(each.path) if name.endswith((".py", ".so"))}
+        for each in (real_bundle(LAMBDA), real_bundle())
+    )
+    assert modules - twins == set()
+    found = (name.removesuffix("/__init__").replace("/", ".") for name in modules)
+    code = [name for name in found if name.startswith("jobledger")]
     assert "jobledger.handlers.api" in code
+    # With nothing beside it.
     run_alone(unpacked, f"import importlib\nfor name in {code!r}: importlib.import_module(name)")
-
-
-def importable(bundle):
-    """Return the names of the bundle's modules, from source or binary."""
-    files = (name for name in names(bundle.path) if name.endswith((".py", ".so")))
-    stems = (name.partition(".")[0] for name in files)
-    return {stem.removesuffix("/__init__").replace("/", ".") for stem in stems}

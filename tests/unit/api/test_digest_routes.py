@@ -53,9 +53,7 @@ def test_a_bad_digest_request_is_refused_and_nothing_is_asked(api):
     assert api.asked == []
 
 
-def test_an_idempotency_key_is_refused_or_the_same_with_and_without_its_quotes(api):
-    for key in ("", " ", "x" * 256, "ä", "a\x00b", "a\nb", "a\tb", "\x7f"):
-        assert "Idempotency-Key" in publish(api, Idempotency_Key=key).wrong
+def test_an_idempotency_key_is_the_same_with_and_without_its_quotes(api):
     for key, sent in {"k": "k", '"k"': "k", '"': '"', '""': '""', '"half': '"half'}.items():
         assert publish(api, idempotency_key=key).status == 200
         assert api.asked.pop() == ("DIGEST_FUNCTION_NAME", {"IdempotencyKey": sent})

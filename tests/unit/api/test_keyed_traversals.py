@@ -18,7 +18,7 @@ from jobledger.ledger.states import SyncState
 from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.api import ENVIRONMENT, Answer, Api, event, logged_lines, running_api
+from testing.api import ENVIRONMENT, Answer, Api, logged_lines, running_api
 from testing.builders import NOW, SCOPE, full_job
 from testing.digests import REMEMBERED
 from testing.memory_dynamodb import MemoryDynamoDB, error
@@ -37,18 +37,8 @@ def api() -> Iterator[Api]:
 
 
 def keyed(api: Api, key: str = KEY, **query: Any) -> Answer:
-    return api.call("/jobs", query, headers={"Idempotency-Key": key})
-
-
-def keyed_traversal(api: Api, key: str = KEY, **query: Any) -> Iterator[Answer]:
-    """The pages of a key's traversal: only the first request carries the key."""
-    yield (answer := keyed(api, key, **query))
-    while token := answer.json.get("NextToken"):
-        yield (answer := api.get(**query, NextToken=token))
-
-
-def ids(answers: Iterator[Answer]) -> list[str]:
-    return [job["JobId"] for answer in answers for job in answer.jobs]
+    """The first page of a key's traversal."""
+    return next(api.pages(key, **query))
 
 
 def submit(api: Api, *numbers: int) -> None:
@@ -72,13 +62,16 @@ def submit(api: Api, *numbers: int) -> None:
 )  # fmt: skip
 def test_a_repeated_key_lists_the_same_pages_with_the_same_tokens(api, query):
     query = {"MaxResults": 5} | query
-    first = [answer.json | {"AsOf": 0} for answer in keyed_traversal(api, **query)]
+
+    def pages():
+        return [answer.json | {"AsOf": 0} for answer in api.pages(KEY, **query)]
+
+    first, everything = pages(), api.ids(KEY, **query)
     submit(api, 100, 101, 102, 15, 16, *range(200, 210))
-    assert [answer.json | {"AsOf": 0} for answer in keyed_traversal(api, **query)] == first
-    everything = ids(keyed_traversal(api, **query))
-    assert everything == ids(keyed_traversal(api, **query | {"MaxResults": 7}))
-    assert len(everything) == (15 if "Family" not in query else 30)
-    assert len(ids(keyed_traversal(api, "another", **query))) > len(everything)
+    assert pages() == first
+    assert everything == api.ids(KEY, **query | {"MaxResults": 7})
+    assert len(everything) == (30 if "Family" in query else 15)
+    assert len(api.ids("another", **query)) > len(everything)
 
 
 def test_a_key_with_another_query_is_refused_and_quotes_nothing(api):
@@ -107,11 +100,10 @@ def test_a_consistent_read_syncs_and_lists_the_stored_traversal(api):
         return {"Families": {}}
 
     api.answer_of_function = sync
-    api.now += timedelta(minutes=1)
-    first = ids(iter([keyed(api, ConsistentRead="true")]))
-    assert len(first) == 16  # with the job that this sync found
-    api.now += timedelta(minutes=1)
-    assert ids(iter([keyed(api, ConsistentRead="true")])) == first
+    for _ in range(2):
+        api.now += timedelta(minutes=1)
+        (first,) = api.traverse(KEY, ConsistentRead="true")
+        assert len(first) == 16  # with the job that the first sync found
     assert len(api.asked) == 2
 
 
@@ -128,32 +120,30 @@ def test_a_traversal_starts_after_the_sync_even_if_reads_return_the_old_state(ap
 
     monkeypatch.setattr(api.database, "query", lagging)
     submit(api, 100)
-    assert len(ids(iter([keyed(api)]))) == 16
+    assert len(api.ids(KEY)) == 16
 
 
 def test_a_key_is_remembered_for_24_hours(api):
-    first = ids(keyed_traversal(api))
+    first = api.ids(KEY)
     submit(api, 100)
-    assert ids(keyed_traversal(api, f'"{KEY}"')) == first, "quotes are not part of a key"
+    assert api.ids(f'"{KEY}"') == first, "quotes are not part of a key"
     (record,) = api.idempotency.remembered.values()
     assert int(record["expiration"]["N"]) == pytest.approx(time.time() + 86_400, abs=60)
-    assert ids(keyed_traversal(api)) == first
     record["expiration"]["N"] = str(int(time.time()) - 1)
-    assert len(ids(keyed_traversal(api))) == len(first) + 1
+    assert len(api.ids(KEY)) == len(first) + 1
 
 
 def test_the_record_holds_a_time_and_hashes_and_nothing_else(api):
     with logged_lines() as logged:
-        assert keyed(api, JobNamePrefix="nightly", Family="ALL").status == 200
-        keyed(api, JobNamePrefix="nightly")
+        for _ in range(2):
+            assert keyed(api, JobNamePrefix="nightly", Family="ALL").status == 200
     (record,) = api.idempotency.remembered.values()
     members = "id expiration in_progress_expiration status data validation"
     assert record.keys() == set(members.split())
-    times = json.loads(record["data"]["S"])
-    assert times.keys() == {"Begun"}
-    assert set(times["Begun"].split(",")) == {"2026-11-23T12:00:00.000Z"}
-    kind, _, digest = record["id"]["S"].partition("#")
-    assert (kind, len(digest), len(record["validation"]["S"])) == ("walk", 64, 64)
+    times = ",".join(["2026-11-23T12:00:00.000Z"] * len(Family))
+    assert json.loads(record["data"]["S"]) == {"Begun": times}
+    assert re.fullmatch("walk#[0-9a-f]{64}", record["id"]["S"])
+    assert re.fullmatch("[0-9a-f]{64}", record["validation"]["S"])
     assert not re.search(f"{KEY}|nightly", json.dumps(record) + "".join(logged))
 
 
@@ -171,11 +161,15 @@ def test_without_the_table_there_is_no_traversal_and_a_retry_is_invited(api, ope
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     assert api.get().status == (503 if operation == "delete_remembered" else 200)
     api.idempotency.before = api.database.before = lambda _: None
-    for record in api.idempotency.remembered.values():  # when the request's time is over
-        record["in_progress_expiration"]["N"] = str(int(time.time() * 1000) - 1)
-    first = ids(keyed_traversal(api))
+    for record in api.idempotency.remembered.values():
+        end_time_of_request(record)
+    first = api.ids(KEY)
     submit(api, 100)
-    assert ids(keyed_traversal(api)) == first
+    assert api.ids(KEY) == first
+
+
+def end_time_of_request(record):
+    record["in_progress_expiration"]["N"] = str(int(time.time() * 1000) - 1)
 
 
 def test_a_request_that_was_killed_blocks_its_key_for_the_time_that_it_had(api):
@@ -194,7 +188,7 @@ def test_a_request_that_was_killed_blocks_its_key_for_the_time_that_it_had(api):
     (record,) = api.idempotency.remembered.values()
     until = int(record["in_progress_expiration"]["N"]) / 1000
     assert until == pytest.approx(time.time() + api.context.milliseconds / 1000, abs=5)
-    record["in_progress_expiration"]["N"] = str(int(time.time() * 1000) - 1)
+    end_time_of_request(record)
     assert keyed(api).status == 200
 
 
@@ -214,29 +208,17 @@ def test_concurrent_first_requests_begin_one_traversal(api):
     assert (len(beginnings), len(set(beginnings))) == (12, 1)
 
 
-def test_without_a_key_idempotency_is_neither_imported_nor_called():
-    program = """
-import json, sys
-from types import SimpleNamespace
-from unittest import mock
-from jobledger.api import deployment
-from jobledger.handlers import api
-from testing.builders import MemoryLedger
-
-ledger = MemoryLedger().ledger
-context = SimpleNamespace(function_name="a", invoked_function_arn="a", aws_request_id="a", memory_limit_in_mb=1,
-                          get_remaining_time_in_millis=lambda: 9_000)
-for event in sys.argv[1:]:
-    with mock.patch.object(deployment, "ledger", lambda: ledger):
-        status = api.handler(json.loads(event), context)["statusCode"]
-    late = ("boto3", "jobledger.idempotency", "jobledger.api.keyed_traversals")
-    print(status, [name for name in sys.modules if "utilities.idempotency" in name or name in late])
+def test_a_list_without_a_key_imports_nothing_of_idempotency():
+    late = (
+        "boto3",
+        "jobledger.api.keyed_traversals",
+        "aws_lambda_powertools.utilities.idempotency",
+    )
+    program = f"""
+import sys, jobledger.handlers.api, jobledger.api.listing, jobledger.api.routes.jobs
+print([name for name in {late} if name in sys.modules])
 """
-    events = (event("/jobs"), event("/jobs", headers={"Idempotency-Key": "k"}))
-    without, with_key = run_python(program, *map(json.dumps, events), **ENVIRONMENT).splitlines()
-    assert without == "200 []"
-    assert "jobledger.api.keyed_traversals" in with_key
-    assert "aws_lambda_powertools.utilities.idempotency" in with_key
+    assert run_python(program, **ENVIRONMENT) == "[]\n"
 
 
 SOURCES = (SCOPE, "222233334444/us-east-1", "333344445555/eu-west-1")
@@ -264,41 +246,3 @@ def test_a_traversal_over_sources_begins_when_no_job_of_any_can_be_added_any_mor
         api.now = NOW
         begun = settled_times(api.ledger, JobQuery(), rfc3339(NOW))
         assert begun == rfc3339(NOW - timedelta(seconds=settled))
-
-
-def test_a_key_lists_the_same_jobs_of_all_sources_while_they_are_added_and_one_is_dead():
-    with running_api(sources=SOURCES) as api:
-        living = SOURCES[:2]
-
-        def submit_to(sources: tuple[str, ...], *numbers: int) -> None:
-            api.now += timedelta(minutes=1)
-            for source in sources:
-                for number in numbers:
-                    made = full_job(number, JobId=f"{source[:4]}-{number}")
-                    api.fill(made, source=source)
-                ledger = api.ledger.of(source)
-                state = ledger.state(Family.SNOMEDCT)
-                assert ledger.save_state(Family.SNOMEDCT, state)
-
-        submit_to(SOURCES, *range(10))
-        api.now += timedelta(hours=1)
-        submit_to(living, *range(10, 20))
-        api.now += timedelta(minutes=1)
-        query: dict[str, Any] = {"MaxResults": 7}
-        # What was just written is not in it, as far as a slow write of the dead source could come later.
-        first, at_once = (
-            ids(keyed_traversal(api, **query)),
-            len(ids(iter([api.get(MaxResults=500)]))),
-        )
-        assert (len(first), at_once) == (30, 50)
-        submit_to(living, 100, 101, 5_000)
-        assert ids(keyed_traversal(api, **query)) == first
-        for chosen in (SCOPE, SOURCES[1]):
-            account, _, region = chosen.partition("/")
-            asked = query | {"Account": account, "Region": region}
-            found = ids(keyed_traversal(api, chosen, **asked))
-            submit_to(SOURCES, len(found) * 1_000)
-            assert ids(keyed_traversal(api, chosen, **asked)) == found
-            assert len(found) >= 23
-        api.now += timedelta(minutes=3)
-        assert len(ids(keyed_traversal(api, "later", MaxResults=500))) > 50

@@ -37,7 +37,7 @@ class World:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.jobs: list[dict[str, Any]] = []
-        self.tokens: dict[str, list[tuple[str | None, int]]] = {}
+        self.tokens: dict[str, list[str]] = {}
         self.seen: dict[tuple[str, str | None, int], Any] = {}
         self.traversed: dict[str, list[str]] = {}
         for family in KEPT:
@@ -93,25 +93,19 @@ class World:
 
     def request(self, key: str, place: int, size: int) -> None:
         """Request the first page, or a page whose token an earlier one gave; repetitions are the same."""
-        begun = [(None, size), *self.tokens.setdefault(key, [])]
-        token, _ = begun[place % len(begun)]
+        begun = [None, *self.tokens.setdefault(key, [])]
+        token = begun[place % len(begun)]
         more = {"NextToken": token} if token else {}
-        query = QUERIES[key] | {"MaxResults": size} | more
-        headers = {} if token else {"Idempotency-Key": key}
-        answer = self.api.call("/jobs", query, headers=headers)
+        pages = self.api.pages(None if token else key, **QUERIES[key], MaxResults=size, **more)
+        answer = next(pages)
         page = ([job["JobId"] for job in answer.jobs], answer.json.get("NextToken"))
         assert self.seen.setdefault((key, token, size), page) == page
         if page[1]:
-            self.tokens[key].append((page[1], size))
+            self.tokens[key].append(page[1])
 
     def traverse(self, key: str, size: int) -> list[str]:
         """Read from the first page to the last; the traversal has each job once, and those of the others."""
-        query = QUERIES[key] | {"MaxResults": size}
-        answer = self.api.call("/jobs", query, headers={"Idempotency-Key": key})
-        found = [job["JobId"] for job in answer.jobs]
-        while token := answer.json.get("NextToken"):
-            answer = self.api.call("/jobs", query | {"NextToken": token})
-            found += [job["JobId"] for job in answer.jobs]
+        found = self.api.ids(key, **QUERIES[key], MaxResults=size)
         assert len(found) == len(set(found))
         assert self.traversed.setdefault(key, found) == found
         return found
@@ -160,9 +154,9 @@ def test_a_traversal_has_settled_jobs_and_many_later_ones_cost_few_queries():
         world.settle(Family.PHI)
         api.database.calls.clear()
         pages = [
-            api.call("/jobs", {"Family": "PHI", "MaxResults": 10}, headers={"Idempotency-Key": key})
+            next(api.traverse(key, Family="PHI", MaxResults=10))
             for key in ("one-family", "another")
         ]
-        again, new = ([job["JobId"] for job in page.jobs] for page in pages)
+    again, new = ([job["JobId"] for job in page] for page in pages)
     assert (again, len(set(new) - set(first))) == (first, 10)
     assert api.database.calls["query"] <= 7

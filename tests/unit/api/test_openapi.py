@@ -37,28 +37,16 @@ def test_every_parameter_is_there_with_its_bounds_and_a_meaning(route, names):
 
 def test_every_route_has_its_methods_with_errors_a_tag_and_a_signature():
     made = document()
-    paths = made["paths"]
-    listed = {route: tuple(map(str.upper, operations)) for route, operations in paths.items()}
-    assert listed == ROUTES
+    operations = {route: tuple(map(str.upper, of)) for route, of in made["paths"].items()}
+    assert operations == ROUTES
     assert made["security"] == [{"sigv4": []}]
     scheme = made["components"]["securitySchemes"]["sigv4"]
     assert scheme["x-amazon-apigateway-authtype"] == "awsSigv4"
-    for operation in (operation for several in paths.values() for operation in several.values()):
-        every = {"200", "400", "403", "405", "429", "500", "503", "default"}
+    every = {"200", "400", "403", "405", "429", "500", "503", "default"}
+    for operation in (operation for of in made["paths"].values() for operation in of.values()):
         assert every <= operation["responses"].keys()
         assert set(operation["tags"]) <= {tag["name"] for tag in made["tags"]}
         assert operation["description"]
-
-
-def test_every_reference_leads_somewhere():
-    made = document()
-    references = [node["$ref"] for node in nodes(made) if "$ref" in node]
-    assert references
-    for reference in references:
-        found = made
-        for step in reference.removeprefix("#/").split("/"):
-            found = found[step]
-        assert found
 
 
 def nodes(node):

@@ -119,6 +119,10 @@ def test_an_unknown_parameter_is_an_error_that_suggests_the_nearest_name():
         said = refusal(name, "x")
         assert "This call accepts Family, JobName" in said
         assert right is None or f"Did you mean {right}?" in said
+    assert refusal("limit", "1", known={}) == "Unknown parameter. This call accepts none"
+    # A summary has no pages and no order.
+    for name in ("MaxResults", "NextToken", "Order", "Format", "ConsistentRead"):
+        assert "Unknown parameter." in refusal(name, ACCEPTED[name][0], known=FILTERS)
 
 
 def test_who_writes_a_list_is_told_to_repeat_the_parameter():
@@ -127,16 +131,6 @@ def test_who_writes_a_list_is_told_to_repeat_the_parameter():
         ("jobstatus[0]", "FAILED"), ("Family[]", "PHI"),
     ):  # fmt: skip
         assert "repeat the parameter" in refusal(name, *texts)
-
-
-def test_a_name_that_is_like_no_other_or_of_another_route_gets_all_names():
-    two = {name: FILTERS[name] for name in ("Family", "JobName")}
-    assert refusal("limit", "1", known={}) == "Unknown parameter. This call accepts none"
-    said = "Unknown parameter. This call accepts Family, JobName"
-    assert refusal("limit", "1", known=two) == said
-    # A summary has no pages and no order.
-    for name in ("MaxResults", "NextToken", "Order", "Format", "ConsistentRead"):
-        assert "Unknown parameter." in refusal(name, ACCEPTED[name][0], known=FILTERS)
 
 
 def test_all_that_is_wrong_is_told_at_once():

@@ -12,7 +12,7 @@ from jobledger.handlers import api as api_module
 from jobledger.ledger.states import LastError, SyncState
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.api import REQUEST_ID, event, logged_lines, running_api
+from testing.api import REQUEST_ID, logged_lines, running_api
 from testing.builders import NOW, full_job
 from testing.recounted import complete_counters
 from testing.sigv4 import canonical_query
@@ -65,82 +65,64 @@ def test_every_answer_has_the_same_headers_and_no_route_takes_a_parameter_it_doe
 def test_a_problem_is_as_rfc_9457_has_it(api):
     answer = api.get("/jobs", MaxResults=0, jobname="x")
     assert answer.headers["Content-Type"] == "application/problem+json"
-    problem = answer.json
-    assert problem["type"] == "about:blank"
-    assert (problem["title"], problem["status"]) == ("ValidationException", 400)
-    assert problem["instance"] == f"urn:request:{REQUEST_ID}"
+    expected = {"type": "about:blank", "title": "ValidationException", "status": 400}
+    assert answer.json.items() >= (expected | {"instance": f"urn:request:{REQUEST_ID}"}).items()
     assert answer.wrong["MaxResults"] == "a whole number from 1 to 500"
     assert "Did you mean JobName?" in answer.wrong["jobname"]
 
 
-def query_of(link: str | None) -> dict[str, list[str]]:
-    return parse_qs(link.partition("<?")[2].partition(">")[0]) if link else {}
+NAMES = ["nächtlich 1/2:a+b=c@d 夜", "a%3E rel=x", "a b", "\u2028", "a+b=c@d%"]
 
 
-def test_other_formats_carry_the_token_in_a_link(api):
-    for form, lines in {"csv": 4, "ndjson": 3}.items():
-        answer = api.get("/jobs", MaxResults=3, Format=form, JobStatus=["COMPLETED", "FAILED"])
-        assert (len(answer.body.splitlines()), answer.headers["X-As-Of"]) == (lines, rfc3339(NOW))
-        assert answer.headers["Link"].endswith('>; rel="next"')
-        assert "JobStatus=COMPLETED&JobStatus=FAILED" in answer.headers["Link"]
-
-
-def test_the_link_is_written_as_aws_computes_it_before_it_signs(api):
-    name = "nächtlich 1/2:a+b=c@d 夜"
-    api.fill(*(full_job(number, JobName=name) for number in (91, 92)))
-    query = {"SubmitTimeAfter": "2026-11-01T00:00:00+01:00", "JobName": name, "MaxResults": 1}
-    answer = api.call("/jobs", query | {"JobStatus": ["FAILED", "COMPLETED"]})
-    written = answer.headers["Link"].removeprefix("<?").partition(">")[0]
-    assert written == canonical_query(written)
-    followed = query_of(answer.headers["Link"])
-    assert (followed["JobName"], followed["NextToken"]) == ([name], [answer.json["NextToken"]])
-
-
-def test_following_the_link_reaches_the_last_page(api):
-    seen, query = [], {"MaxResults": ["2"], "Family": ["ALL"], "Format": ["ndjson"]}
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@pytest.mark.parametrize("form, heads", [("csv", 1), ("ndjson", 0)])
+def test_following_links_that_are_as_aws_computes_them_to_sign_reaches_the_last_page(
+    api, name, form, heads
+):
+    api.fill(*(full_job(number, JobName=name) for number in range(91, 96)))
+    api.now += timedelta(milliseconds=1)
+    more = {"JobName": name, "JobStatus": ["FAILED", "COMPLETED"], "Format": form}
+    query = {"SubmitTimeAfter": "2026-11-01T00:00:00+01:00", "MaxResults": ["2"]} | more
+    sizes = []
     while query:
         answer = api.call("/jobs", query)
-        seen += [json.loads(line)["JobId"] for line in answer.body.splitlines()]
-        query = query_of(answer.headers.get("Link"))
-    assert seen == [f"{number:032x}" for number in range(8, 0, -1)]
+        assert answer.headers["X-As-Of"] == rfc3339(NOW)
+        sizes.append(answer.body.count("\n") - heads)
+        link = answer.headers.get("Link", '<?>; rel="next"')
+        written = link.removeprefix("<?").removesuffix('>; rel="next"')
+        assert written == canonical_query(written)
+        query = parse_qs(written)
+    assert sizes == [2, 2, 1]
 
 
 def test_the_accept_header_chooses_the_format(api):
-    for accept, content_type in {
-        "text/csv": "text/csv; charset=utf-8; header=present",
-        "application/x-ndjson": "application/x-ndjson",
-        "application/xml": "application/json",  # awscurl's default, which matches nothing
-    }.items():
-        for name in ("Accept", "accept", "ACCEPT"):
-            answer = api.call("/jobs", headers={name: accept})
-            assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)
+    for name in ("Accept", "accept", "ACCEPT"):
+        answer = api.call("/jobs", headers={name: "text/csv"})
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
 
 
 def test_a_long_answer_is_in_gzip_when_the_caller_takes_it(api):
     plain = api.call("/jobs")
     zipped = api.call("/jobs", headers={"accept-encoding": "br, gzip", "accept": "*/*"})
     assert zipped.headers["Content-Encoding"] == "gzip"
-    assert "Content-Encoding" not in plain.headers
     assert (zipped.json, len(zipped.content) < len(plain.content)) == (plain.json, True)
     # API Gateway would hand the base64 to a caller that says nothing of what it accepts.
-    assert "Content-Encoding" not in api.call("/jobs", headers={"accept-encoding": "gzip"}).headers
+    for other in (plain, api.call("/jobs", headers={"accept-encoding": "gzip"})):
+        assert "Content-Encoding" not in other.headers
 
 
-def test_a_job_is_found_in_whatever_family_it_is(api):
+def test_a_job_is_found_in_whatever_family_it_is_also_after_the_service_forgot_it(api):
     for number, family, status in ((8, Family.PHI, "FAILED"), (3, Family.SNOMEDCT, "COMPLETED")):
         received = api.get(f"/jobs/{number:032x}").json
-        assert received["ComprehendMedicalAsyncJobProperties"]["Family"] == family
-        assert received["History"] == [{"JobStatus": status, "ObservedAt": rfc3339(NOW)}]
-        assert received["AsOf"] == rfc3339(NOW)
-        assert "ExpiredUpstream" not in received
-    # One that the service has forgotten is still there.
-    api.now += timedelta(days=365)
-    assert api.get(f"/jobs/{1:032x}").json["ExpiredUpstream"] is True
-    api.now = NOW
-    api.ledger.mark_expired(Family.PHI, f"{8:032x}", rfc3339(api.now - timedelta(seconds=99_992)))
+        assert received.pop("ComprehendMedicalAsyncJobProperties")["Family"] == family
+        history = [{"JobStatus": status, "ObservedAt": rfc3339(NOW)}]
+        assert received == {"History": history, "AsOf": rfc3339(NOW)}
+    api.ledger.mark_expired(Family.PHI, f"{8:032x}", rfc3339(NOW - timedelta(seconds=99_992)))
     received = api.get(f"/jobs/{8:032x}").json
     assert received["ExpiredUpstream"] is True
     assert received["ComprehendMedicalAsyncJobProperties"]["Message"] == "no"
+    api.now += timedelta(days=365)
+    assert api.get(f"/jobs/{1:032x}").json["ExpiredUpstream"] is True
 
 
 def test_a_job_that_was_never_seen_is_not_found_and_what_can_be_no_id_is_refused(api):
@@ -151,26 +133,20 @@ def test_a_job_that_was_never_seen_is_not_found_and_what_can_be_no_id_is_refused
     assert api.get("/jobs/\ud800").status in (400, 404)
 
 
-def test_a_summary_counts_what_the_filters_match(api):
-    received = api.get("/summary", Family="ALL").json
-    families, statuses = received["ByFamily"], received["ByStatus"]
-    assert (received["Total"], families["PHI"], families["RXNORM"]) == (8, 1, 0)
-    assert (statuses["FAILED"], statuses["STOP_REQUESTED"]) == (1, 0)
-    assert received["Durations"] == {"p50": 1000.0, "p90": 1000.0, "max": 1000.0}
-    assert received["AsOf"] == rfc3339(NOW)
-    assert api.get("/summary", Family="ALL", JobStatus="FAILED").json["Total"] == 1
+def test_a_summary_counts_what_the_filters_match_from_rows_or_counters(api):
+    for _ in range(2):
+        received = api.get("/summary", Family="ALL").json
+        families, statuses = received["ByFamily"], received["ByStatus"]
+        assert (received["Total"], families["PHI"], families["RXNORM"]) == (8, 1, 0)
+        assert (statuses["FAILED"], statuses["STOP_REQUESTED"]) == (1, 0)
+        assert received["Durations"] == {"p50": 1000.0, "p90": 1000.0, "max": 1000.0}
+        assert received["AsOf"] == rfc3339(NOW)
+        for query, total in (({"JobStatus": "FAILED"}, 0), ({"JobName": "nightly-notes"}, 7)):
+            assert api.get("/summary", **query).json["Total"] == total
+        complete_counters(api.ledger)
     api.context.milliseconds = 2_000
-    answer = api.get("/summary")
+    answer = api.get("/summary", JobName="nightly-notes")
     assert (answer.status, "Narrow the filters" in answer.json["detail"]) == (503, True)
-
-
-def test_a_summary_from_the_counters_says_the_same(api):
-    api.fill(full_job(20, JobStatus="IN_PROGRESS", EndTime=None), family=Family.PHI)
-    queries: list[dict[str, str]] = [{}, {"Family": "ALL"}, {"JobName": "nightly-notes"}]
-    received = [api.get("/summary", **query).json for query in queries]
-    complete_counters(api.ledger)
-    assert [api.get("/summary", **query).json for query in queries] == received
-    assert [each["Total"] for each in received] == [7, 9, 7]
 
 
 def test_a_token_that_is_refused_reads_nothing(api):
@@ -196,10 +172,9 @@ def test_health_reports_each_family_and_fails_when_one_has_missed_ten_syncs(api)
         error = LastError("TooManyRequestsException", rfc3339(NOW))
         empty.ledger.save_state(Family.PHI, SyncState(last_error=error))
         answer = empty.get("/health")
-    assert answer.status == 503
     last = {"Name": "TooManyRequestsException", "At": rfc3339(NOW)}
     expected = {"AsOf": None, "AgeSeconds": None, "LastError": last}
-    assert answer.json["Families"]["PHI"] == expected
+    assert (answer.status, answer.json["Families"]["PHI"]) == (503, expected)
 
 
 def test_an_error_of_ours_quotes_nothing_in_answer_or_log(api, monkeypatch):
@@ -215,18 +190,6 @@ def test_an_error_of_ours_quotes_nothing_in_answer_or_log(api, monkeypatch):
     assert "a-patient" not in answer.body + line
 
 
-def test_the_list_neither_parses_nor_writes_a_job(api, monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("JSON was parsed")
-
-    api.get("/jobs")
-    for name in ("jobledger.jobs._dumps", "json.loads", "json.dumps"):
-        monkeypatch.setattr(name, refuse)
-    received = api_module.handler(event("/jobs"), api.context)
-    monkeypatch.undo()
-    assert len(json.loads(received["body"])["ComprehendMedicalAsyncJobPropertiesList"]) == 7
-
-
 def test_openapi_and_docs_are_what_is_on_disk(api):
     assert api.get("/openapi.json").json["openapi"] == "3.1.0"
     page = api.get("/docs")
@@ -239,16 +202,12 @@ def test_openapi_and_docs_are_what_is_on_disk(api):
 
 def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
     api.fill(full_job(1), family=Family.RXNORM)
-    api.fill(full_job(2), family=Family.PHI)
     api.mark_synced([Family.RXNORM])
     monkeypatch.setattr("jobledger.api.deployment.families", lambda: (Family.RXNORM,))
     for query in ({}, {"Family": "ALL"}, {"Family": "RXNORM"}):
-        answer = api.get(**query)
-        assert [job["Family"] for job in answer.jobs] == ["RXNORM"]
-        assert answer.json["AsOf"]
+        assert [job["Family"] for job in api.get(**query).jobs] == ["RXNORM"]
     wrong = {"Family": "a family in this ledger: RXNORM, or ALL"}
     assert api.get(Family="PHI").wrong == wrong
-    api.answer_of_function = {"Families": {"RXNORM": {"AsOf": None, "Error": "x"}}}
     api.now += timedelta(seconds=10)
     assert api.get(Family="ALL", ConsistentRead="true").json["Stale"]
     assert api.asked[0][1]["Families"] == [Family.RXNORM]
@@ -257,13 +216,8 @@ def test_all_families_are_those_that_the_deployment_keeps(api, monkeypatch):
 def test_a_warm_up_reads_nothing_logs_nothing_and_counts_nothing(api, capfd):
     # What the schedule sends: tests/infrastructure/test_api.py holds it against the template.
     calls = api.database.calls.copy()
-    with (
-        logged_lines() as logged,
-        mock.patch.object(api_module, "_handle_request") as handled,
-        mock.patch.object(api_module.app, "resolve") as resolved,
-    ):
+    with logged_lines() as logged, mock.patch.object(api_module, "_handle_request") as handled:
         assert api_module.handler({"WarmUp": True}, api.context) == {}
     assert not handled.called
-    assert not resolved.called
     assert (api.database.calls, logged) == (calls, [])
     assert capfd.readouterr() == ("", "")

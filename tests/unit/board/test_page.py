@@ -70,24 +70,22 @@ def test_the_board_shows_totals_active_jobs_failures_days_durations_and_jobs(api
     ]  # fmt: skip
     tiles = {tile.all("span", "st")[0].text: tile.all("span", "count")[0].text for tile in page.all("li")
              if tile.all("span", "count")}  # fmt: skip
-    assert tiles["Completed"] == "120"
-    assert (tiles["Failed"], tiles["In progress"], tiles["Stopped"]) == ("1", "1", "0")
+    counts = {"Completed": "120", "Failed": "1", "In progress": "1", "Stopped": "0"}
+    assert tiles.items() >= counts.items()
     (active,) = page.all("table", "active")
-    assert "Running long" in active.text
-    assert "2 h 30 min" in active.text
+    assert re.search("Running long.*2 h 30 min", active.text)
     (troubles,) = page.all("ul", "troubles")  # the other list is empty
     assert "No input." in troubles.text
-    assert len(page.all("svg", "days")[0].all("g")) > 1
     assert names_in(page)[0] == "pathology"
     # A chart has a text alternative, and a table with the same numbers.
     for chart in page.all("svg"):
         named = chart.attributes.get("role") == "img" and chart.attributes.get("aria-label")
         assert named or chart.attributes.get("aria-hidden") == "true"
-    (details,) = page.all("details")
-    rows = details.all("tbody")[0].all("tr")
-    assert len(rows) == DAYS
-    assert rows[-1].all("th")[0].text == rfc3339(NOW)[:10]
+    rows = page.all("details")[0].all("tbody")[0].all("tr")
+    assert (len(rows), rows[-1].all("th")[0].text) == (DAYS, rfc3339(NOW)[:10])
     assert sum(int(row.all("td")[0].text) for row in rows) == 122
+    for time in page.all("time"):
+        assert time.attributes["datetime"][:19].replace("T", " ") == time.text
     assert "Synced with Comprehend Medical 32 s ago" in page.text
     with running_api() as empty:
         page = page_of(empty)
@@ -156,7 +154,6 @@ def test_a_prefix_search_says_how_far_it_came_and_not_that_no_job_matches(api, m
     api.fill(full_job(999, JobName="weekly-1", SubmitTime=TODAY - 130 * 3_600))
     query = {"JobNamePrefix": "weekly", "Family": "SNOMEDCT"}
     page = page_of(api, **query)
-    assert "No job matches." not in page.text
     assert "None of the 50 jobs that were searched for this page matches." in page.text
     answer = api.get("/jobs", **query)
     assert (answer.jobs, answer.json["Examined"]) == ([], 50)
@@ -166,11 +163,7 @@ def test_a_prefix_search_says_how_far_it_came_and_not_that_no_job_matches(api, m
     assert names_in(page) == ["weekly-1"]
     monkeypatch.undo()
     assert names_in(page_of(api, **query)) == ["weekly-1"]
-    found = api.get("/jobs", **query)
-    assert ([job["JobName"] for job in found.jobs], "Examined" in found.json) == (
-        ["weekly-1"],
-        False,
-    )
+    assert "Examined" not in api.get("/jobs", **query).json
     assert "No job matches." in page_of(api, JobNamePrefix="none such").text
 
 
@@ -203,23 +196,19 @@ def test_an_id_in_the_form_opens_the_job_and_an_unknown_one_is_said_beside_it(ap
 
 
 def test_names_that_repeat_have_a_row_of_runs_of_a_bounded_number_of_jobs(api, monkeypatch):
-    api.fill(
-        *(full_job(700 + n, JobName="weekly <x>", SubmitTime=TODAY - n * 86_400) for n in range(1, 50)),
-        ago(790, JobName="once"),
-    )  # fmt: skip
+    weekly = (full_job(700 + n, JobName="weekly", SubmitTime=TODAY - n * 86_400) for n in range(49))
+    api.fill(*weekly, ago(790, JobName="once"))
     nightly = (ago(800, JobName="nightly", JobStatus="FAILED"), ago(801, JobName="nightly"))
     api.fill(*nightly, family=Family.PHI)
     (table,) = page_of(api).all("table", "runs")
-    rows = table.all("tbody")[0].all("tr")
-    runs = {row.all("th")[0].text: row.all("a", "square") for row in rows}
-    by_name = {name.partition("PHI")[0].partition("SNOMEDCT")[0]: run for name, run in runs.items()}
-    assert "once" not in by_name
-    squares = [square.attributes["class"] for square in by_name["nightly"]]
-    assert squares == ["square ok", "square fail"]
-    assert by_name["nightly"][1].attributes["href"].endswith(f"{800:032x}")
-    assert "Failed" in by_name["nightly"][1].attributes["title"]
-    assert len(by_name["weekly <x>"]) == 29  # the last 30 days
-    assert "pathology" not in table.text
+    runs = {row.all("th")[0].text: row.all("a", "square") for row in table.all("tr")[1:]}
+    (nights,) = (run for name, run in runs.items() if name.startswith("nightlyPHI"))
+    assert [square.attributes["class"] for square in nights] == ["square ok", "square fail"]
+    assert nights[1].attributes["href"].endswith(f"{800:032x}")
+    assert "Failed" in nights[1].attributes["title"]
+    (weeks,) = (run for name, run in runs.items() if name.startswith("weekly"))
+    assert len(weeks) == 30  # the last 30 days
+    assert not re.search("once|pathology", table.text)
     monkeypatch.setattr(grid, "_MOST_JOBS", 20)
     monkeypatch.setattr(grid, "_MOST_RUNS", 5)
     api.fill(*(full_job(n, JobName="same", SubmitTime=TODAY - 9) for n in range(1_000, 1_030)))
@@ -228,19 +217,6 @@ def test_names_that_repeat_have_a_row_of_runs_of_a_bounded_number_of_jobs(api, m
     assert len(table.all("a", "square")) == 5
     assert "the newest 5 shown" in table.text
     assert "names that repeat among the newest 20 jobs, since" in page.text
-
-
-def test_head_cells_say_what_they_head_and_times_have_their_machine_form(api):
-    api.fill(*(ago(n, JobName="same") for n in range(1_000, 1_003)))
-    for path in ("/board", A_JOB):
-        page = page_of(api, path)
-        scopes = {cell.attributes.get("scope") for cell in page.all("th")}
-        assert scopes == ({"col", "row"} if path == "/board" else set())
-        times = {time.attributes["datetime"]: time.text for time in page.all("time")}
-        assert times
-        for exact, shown in times.items():
-            assert exact.endswith("Z")
-            assert exact[:19].replace("T", " ") == shown
 
 
 def test_every_link_is_relative_and_nothing_is_inline_or_from_elsewhere(api):
@@ -267,11 +243,11 @@ def test_the_page_reloads_by_itself_until_it_is_paused(api):
     assert page.all("noscript")[0].one("meta").attributes["content"] == "60"
     paused = parsed(follow(api, links_of(page)["Pause"]).body)
     assert "data-refresh-seconds" not in paused.one("body").attributes
-    assert not paused.all("noscript")
     assert paused.one("input", name="Refresh").attributes["value"] == "off"
     assert "Resume" in links_of(paused)
     # Without the script, a list with filters stays while someone changes them.
-    assert not page_of(api, JobStatus="FAILED").all("noscript")
+    for still in (paused, page_of(api, JobStatus="FAILED")):
+        assert not still.all("noscript")
 
 
 def test_a_job_has_its_properties_history_and_commands(api):

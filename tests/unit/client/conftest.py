@@ -1,16 +1,23 @@
-"""The API's own handler on a ledger in memory, behind HTTP, and the client and the command of it."""
+"""The API's own handler on a ledger in memory, behind HTTP, and the client of it."""
 
-import subprocess
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
+from unittest import mock
 
 import pytest
+from botocore.loaders import create_loader
 
 from job_ledger import JobLedger
-from job_ledger.command.main import _run
-from job_ledger.http import Http
 from testing.served_api import ServedApi, fill, served_api
 
-Done = subprocess.CompletedProcess[str]
+LOADER = functools.cache(create_loader)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models() -> Iterator[None]:
+    """Read botocore's models once, which takes most of the time of a client."""
+    with mock.patch("botocore.session.create_loader", LOADER):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -25,20 +32,3 @@ def ledger(server: ServedApi) -> Iterator[JobLedger]:
     server.requests.clear()
     with JobLedger(server.url) as client:
         yield client
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run a command within this process, in a pipe: a process of its own takes most of a second to start."""
-    assert Http.__init__.__kwdefaults__
-    monkeypatch.setitem(Http.__init__.__kwdefaults__, "sleep", lambda _: None)
-
-    def run(url: str, *arguments: str, **variables: str) -> Done:
-        with monkeypatch.context() as patch:
-            patch.setattr("sys.argv", ["jobledger", *arguments])
-            for name, value in ({"JOB_LEDGER_URL": url} | variables).items():
-                patch.setenv(name, value)
-            code = _run()
-        return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
-
-    return run

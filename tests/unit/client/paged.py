@@ -7,10 +7,15 @@ from testing.scripted_server import Received, Scripted, document
 
 LIST = "ComprehendMedicalAsyncJobPropertiesList"
 SIZE = 500
+AS_OF = "9999-11-23T11:00:00.000Z"  # never old
+SUMMARY = {
+    "Total": 1, "ByStatus": {"COMPLETED": 1}, "ByFamily": {"SNOMEDCT": 1}, "OldestActive": None, "AsOf": AS_OF,
+    "Durations": {"p50": None, "p90": None, "max": None}, "ExpiringSoon": 0, "FailureRate": None,
+}  # fmt: skip
 
 
 def page(*jobs, **more):
-    return document({LIST: list(jobs), "AsOf": None} | more)
+    return document({LIST: list(jobs), "AsOf": AS_OF} | more)
 
 
 def described(job, *history, **more):
@@ -23,7 +28,6 @@ class Paged:
 
     def __init__(self, pages: int) -> None:
         self.pages = pages
-        self.served = 0
         job = job_from_service(Family.PHI, full_job())
         assert job
         text = job.json
@@ -35,12 +39,12 @@ class Paged:
         if request.path == "/summary":
             return document({"Total": self.pages * SIZE})
         number = int(request.query.get("NextToken", ["0"])[0]) + 1
-        self.served = max(number, self.served)
         more = number < self.pages
-        headers = {"Link": f'<?NextToken={number}>; rel="next"'} if more else {}
+        headers = {"X-As-Of": AS_OF}
+        headers |= {"Link": f'<?NextToken={number}>; rel="next"'} if more else {}
         if request.headers["accept"] == "application/json":
             token = f',"NextToken":"{number}"' if more else ""
-            page = f'{{"{LIST}":[{self._jobs}]{token},"AsOf":null}}'
+            page = f'{{"{LIST}":[{self._jobs}]{token},"AsOf":"{AS_OF}"}}'
             return Scripted(200, headers, page.encode())
         csv = request.headers["accept"] == "text/csv"
         return Scripted(200, headers, self._csv if csv else self._ndjson)

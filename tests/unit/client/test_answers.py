@@ -1,25 +1,25 @@
 """An answer is what was asked for, or an error: each damaged answer, for each method and each command."""
 
+import functools
 import gzip
 import json
 import operator
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from job_ledger import ApiError, JobLedger
+from job_ledger.location import open_session
 from testing.scripted_server import Scripted, answering, document
-from tests.unit.client.paged import LIST
+from tests.unit.client.commands import run
+from tests.unit.client.paged import LIST, SUMMARY
 
 TIME = "2026-11-23T08:00:00.000Z"
 JOB = {"JobId": "a", "JobName": "n", "JobStatus": "COMPLETED", "Family": "SNOMEDCT", "SubmitTime": TIME}  # fmt: skip
 DESCRIPTION = {
-    "ComprehendMedicalAsyncJobProperties": JOB, "History": [{"JobStatus": "COMPLETED", "ObservedAt": TIME}], "AsOf": None,
-}  # fmt: skip
-SUMMARY = {
-    "Total": 1, "ByStatus": {"COMPLETED": 1}, "ByFamily": {"SNOMEDCT": 1}, "OldestActive": None, "AsOf": None,
-    "Durations": {"p50": None, "p90": None, "max": None}, "ExpiringSoon": 0, "FailureRate": None,
+    "ComprehendMedicalAsyncJobProperties": JOB, "History": [{"JobStatus": "COMPLETED", "ObservedAt": TIME}], "AsOf": TIME,
 }  # fmt: skip
 WINDOW = {"Start": TIME, "End": TIME}
 DIGEST = {"DigestId": "d", "MessageId": "m", "Window": WINDOW, "Counts": {"COMPLETED": 1}}
@@ -30,17 +30,18 @@ HTML = b"<!doctype html><title>Sign in</title>"
 
 def sound(request):
     """What the API answers; a list has three pages."""
-    if request.path != "/jobs":
-        documents = {"/summary": SUMMARY, "/digests": DIGEST, "/health": HEALTH}
-        return document(documents.get(request.path, DESCRIPTION), **{"Content-Type": TYPES["json"]})
-    kind = next((k for k, v in TYPES.items() if v == request.headers["accept"]), "json")
     number = int(request.query.get("NextToken", ["1"])[0])
     more = number < 3
-    page = {LIST: [JOB], "AsOf": None} | ({"NextToken": str(number + 1)} if more else {})
-    csv, ndjson = b'"JobId","JobName"\r\n"a","n"\r\n', json.dumps(JOB).encode() + b"\n"
-    bodies = {"json": json.dumps(page).encode(), "csv": csv, "ndjson": ndjson}
+    page = {LIST: [JOB], "AsOf": TIME} | ({"NextToken": str(number + 1)} if more else {})
+    documents = {"/jobs": page, "/summary": SUMMARY, "/digests": DIGEST, "/health": HEALTH}
+    bodies = {
+        "application/json": json.dumps(documents.get(request.path, DESCRIPTION)).encode(),
+        "text/csv": b'"JobId","JobName"\r\n"a","n"\r\n',
+        "application/x-ndjson": json.dumps(JOB).encode() + b"\n",
+    }
+    kind = request.headers["accept"]
     link = {"Link": f'<?NextToken={number + 1}>; rel="next"'} if more else {}
-    return Scripted(headers={"Content-Type": TYPES[kind], **link}, body=bodies[kind])
+    return Scripted(headers={"Content-Type": kind, "X-As-Of": TIME, **link}, body=bodies[kind])
 
 
 def with_body(answer, body, **headers):
@@ -160,7 +161,9 @@ class Damaged:
 
 @pytest.fixture(scope="module")
 def server():
-    with answering(sound) as server:
+    # Each run of a command opens a session of botocore, which takes half of the time.
+    opened = functools.cache(open_session)
+    with answering(sound) as server, mock.patch("job_ledger.account.open_session", opened):
         yield server
 
 
@@ -212,7 +215,7 @@ def test_a_page_that_leads_to_itself_or_nowhere_ends_the_traversal_with_an_error
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_every_command_says_in_one_line_that_an_answer_is_none(server, run, damage):
+def test_every_command_says_in_one_line_that_an_answer_is_none(server, damage):
     server.answer = api = Damaged(DAMAGED[damage])
     for name, arguments in (COMMANDS | (ENDLESS if damage in IN_EVERY_ANSWER else {})).items():
         api.times = 0
@@ -224,7 +227,7 @@ def test_every_command_says_in_one_line_that_an_answer_is_none(server, run, dama
 
 @pytest.mark.parametrize("form", ["csv", "ndjson", "json", "table"])
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_no_file_has_the_name_of_an_export_that_failed(server, run, tmp_path, damage, form):
+def test_no_file_has_the_name_of_an_export_that_failed(server, tmp_path, damage, form):
     for page in (None, "2", "3"):
         server.answer = api = Damaged(DAMAGED[damage], page)
         arguments = ("--format", form, "--output", str(tmp_path / "jobs"))
@@ -236,7 +239,7 @@ def test_no_file_has_the_name_of_an_export_that_failed(server, run, tmp_path, da
             (tmp_path / "jobs").unlink()
 
 
-def test_what_a_sound_api_answers_is_taken_by_every_caller(server, ledger, run):
+def test_what_a_sound_api_answers_is_taken_by_every_caller(server, ledger):
     server.answer = sound
     for each in (*METHODS.values(), *CALLS.values()):
         each(ledger)

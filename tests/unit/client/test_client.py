@@ -2,7 +2,6 @@
 
 import itertools
 from datetime import UTC, date, datetime, timedelta
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -12,13 +11,15 @@ from jobledger.times import rfc3339
 from testing.builders import NOW
 from testing.served_api import JOBS
 
-WINDOW = {"Start": "2026-11-22T08:00:00.000Z", "End": "2026-11-23T08:00:00.000Z"}
-COUNTS = {"COMPLETED": 1}
-ANSWER = {"DigestId": "d" * 32, "MessageId": "m", "Window": WINDOW, "Counts": COUNTS}
+START, END = "2026-11-22T08:00:00.000Z", "2026-11-23T08:00:00.000Z"
+SENT = Sent("d" * 32, START, END, {"COMPLETED": 1}, "m")
+ANSWER = {
+    "DigestId": "d" * 32, "MessageId": "m", "Window": {"Start": START, "End": END}, "Counts": SENT.counts,
+}  # fmt: skip
 
 
 def queries(server):
-    return [parse_qs(request["QUERY_STRING"]) for request in server.requests]
+    return [request.query for request in server.requests]
 
 
 def test_jobs_iterates_over_all_pages_and_reads_a_page_only_when_it_is_wanted(ledger, server):
@@ -41,31 +42,13 @@ def test_times_of_every_kind_become_times_of_the_api(ledger, server):
         1_795_334_400.5: "1795334400.500000",
     }
     for value in times:
-        ledger.page(submit_time_after=value)
+        ledger.page(submit_time_after=value, order=None)
     assert queries(server) == [{"SubmitTimeAfter": [sent]} for sent in times.values()]
 
 
-def test_every_filter_becomes_a_parameter(ledger, server):
-    page = ledger.page(
-        family=["PHI", "RXNORM"], job_name="夜 =1+1", job_name_prefix=None, job_status="FAILED", order="ascending",
-        submit_time_after=NOW - timedelta(days=9), submit_time_before=NOW + timedelta(days=9), max_results=5,
-        consistent_read=False,
-    )  # fmt: skip
-    (job,) = page["ComprehendMedicalAsyncJobPropertiesList"]
-    assert job["JobId"] == f"{9_001:032x}"
-    (sent,) = queries(server)
-    assert (sent["Family"], sent["ConsistentRead"]) == (["PHI", "RXNORM"], ["false"])
-    assert "JobNamePrefix" not in sent
-
-
-def test_an_unknown_filter_and_a_time_without_a_zone_are_refused_before_anything_is_sent(
-    ledger, server
-):
-    with pytest.raises(TypeError, match="jobstatus is not a filter; this call accepts") as e:
+def test_an_unknown_filter_and_a_time_without_a_zone_are_refused_and_not_sent(ledger, server):
+    with pytest.raises(TypeError, match="jobstatus is not a filter; this call accepts family, job"):
         ledger.page(jobstatus="FAILED")
-    known = str(e.value).split("this call accepts ")[1].split(", ")
-    assert known[:2] == ["family", "job_name"]
-    assert len(known) == len(set(known))
     with pytest.raises(TypeError, match="max_results is not a filter"):
         ledger.summary(max_results=5)
     with pytest.raises(ValueError, match="submit_time_after needs a time zone"):
@@ -86,23 +69,14 @@ def test_a_digest_has_a_key_so_that_retries_publish_once_and_the_last_one_is_sho
     server.api.answer_of_function = ANSWER
     server.api.asked.clear()
     assert ledger.publish_digest() == ANSWER
-    start, end = NOW - timedelta(days=1), NOW - timedelta(hours=1)
-    ledger.publish_digest(start, end, idempotency_key="mine")
+    window = (NOW - timedelta(days=1), NOW - timedelta(hours=1))
+    ledger.publish_digest(*window, idempotency_key="mine")
     (_, first), (_, second) = server.api.asked
     assert len(first["IdempotencyKey"]) == 36
-    window = {"WindowStart": rfc3339(start), "WindowEnd": rfc3339(end)}
-    assert second == {"IdempotencyKey": "mine", **window}
+    start, end = map(rfc3339, window)
+    assert second == {"IdempotencyKey": "mine", "WindowStart": start, "WindowEnd": end}
     with pytest.raises(ApiError, match="No digest has been published yet"):
         ledger.last_digest()
     api = server.api.ledger
-    sent = Sent("d" * 32, WINDOW["Start"], WINDOW["End"], COUNTS, "m")
-    DigestStateRow(api.table, api.scope).save(DigestState(last=sent))
+    DigestStateRow(api.table, api.scope).save(DigestState(last=SENT))
     assert ledger.last_digest() == ANSWER
-
-
-@pytest.mark.parametrize("form", ["csv", "ndjson"])
-def test_an_export_has_the_apis_own_bytes(ledger, server, form):
-    pages = list(ledger.exported(form, family="PHI", max_results=1))
-    assert [page.next_token is None for page in pages] == [False, False, True], "the last is empty"
-    answer = server.api.call("/jobs", {"Family": "PHI", "MaxResults": 1, "Format": form})
-    assert pages[0].body == answer.content

@@ -5,7 +5,6 @@ import shlex
 import subprocess
 from pathlib import Path
 
-import click
 import pytest
 
 from job_ledger import JobLedger
@@ -20,20 +19,15 @@ README = (ROOT / "README.md").read_text()
 PACKAGE = (ROOT / "job_ledger" / "README.md").read_text()
 
 
-def options() -> set[str]:
-    parameters = [p for command in jobledger.commands.values() for p in command.params]
-    named = [p.opts for p in parameters if isinstance(p, click.Option)]
-    return {name for names in named for name in names} | {"--help"}
-
-
 def test_every_subcommand_and_filter_is_named_and_every_option_that_is_named_exists():
-    assert re.findall(r"^\| `jobledger (\w+)", TEXT, re.MULTILINE) == list(jobledger.commands)
-    listing = {name for p in jobledger.commands["jobs"].params for name in p.opts[:1]}
-    assert {name for name in listing if name not in TEXT} == set()
+    commands = jobledger.commands
+    assert re.findall(r"^\| `jobledger (\w+)", TEXT, re.MULTILINE) == list(commands)
+    assert {p.opts[0] for p in commands["jobs"].params if p.opts[0] not in TEXT} == set()
+    options = {name for command in commands.values() for p in command.params for name in p.opts}
     for text in (TEXT, README, PACKAGE):
         found = re.findall(r"`(--[a-z][^`]*)`|(jobledger [^`\n]*)", text)
         lines = "\n".join(option or command for option, command in found)
-        assert set(re.findall(r"--[a-z][a-z-]+", lines)) <= options()
+        assert set(re.findall(r"--[a-z][a-z-]+", lines)) <= {*options, "--help"}
 
 
 def test_exit_codes_attempts_and_methods_are_those_of_the_document():

@@ -1,9 +1,5 @@
-"""Many jobs in bounded memory, and exports that are interrupted."""
+"""Many jobs in bounded memory, exports that are interrupted, and jobs that change while they are watched."""
 
-import csv
-import io
-import json
-import re
 import signal
 import subprocess
 import sys
@@ -14,8 +10,8 @@ import pytest
 
 from testing.full import in_full
 from testing.scripted_server import answering
-from tests.unit.client.commands import ROOT, Terminal, environment, next_line, on_terminal, start
-from tests.unit.client.paged import LIST, SIZE, Paged, described, page
+from tests.unit.client.commands import ROOT, environment, on_terminal, plain, run, start
+from tests.unit.client.paged import SIZE, Paged, described, page
 
 PAGES = in_full(30, 200)
 TRAVERSAL = """
@@ -46,31 +42,7 @@ def test_a_long_traversal_needs_no_more_memory_than_one_of_2_500_jobs(way):
     assert late - early < 10 * MEBIBYTE
 
 
-@pytest.mark.parametrize("form", ["json", "CSV", "ndjson", "table"])
-def test_an_export_writes_every_job_by_default_in_the_format_of_the_files_name(run, tmp_path, form):
-    file = tmp_path / f"jobs.{form}"
-    chosen = ("--format", form) if form == "table" else ()
-    with answering(Paged(5)) as server:
-        done = run(server.url, "jobs", "--all", *chosen, "--output", str(file))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert count_in(form, file.read_bytes().decode()) == 5 * SIZE
-    assert names_in(tmp_path) == {file.name}
-    assert file.stat().st_mode & 0o777 == 0o600
-
-
-def names_in(folder):
-    return {path.name for path in folder.iterdir()}
-
-
-def count_in(form, text):
-    if form == "json":
-        return len(json.loads(text)[LIST])
-    if form == "CSV":
-        return len(list(csv.DictReader(io.StringIO(text, newline=""))))
-    return len(text.splitlines()) - (form == "table")
-
-
-def test_a_cell_can_be_longer_than_pythons_reader_takes(run, tmp_path):
+def test_a_cell_can_be_longer_than_pythons_reader_takes(tmp_path):
     long, file = "x\r\n" * 60_000, tmp_path / "jobs.csv"
     for pages in (1, 2):
         paged = Paged(pages)
@@ -79,6 +51,10 @@ def test_a_cell_can_be_longer_than_pythons_reader_takes(run, tmp_path):
             done = run(server.url, "jobs", "--all", "--output", str(file))
         assert (done.returncode, done.stderr) == (0, "")
         assert file.read_bytes().count(long.encode()) == pages
+
+
+def files_in(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
 class Stuck(Paged):
@@ -95,46 +71,37 @@ class Stuck(Paged):
         return super().__call__(request)
 
 
+@pytest.mark.parametrize("existing", [False, True])
 @pytest.mark.parametrize(
-    "number, code, existing",
-    [
-        (signal.SIGINT, 130, False), (signal.SIGINT, 130, True), (signal.SIGTERM, 143, True),
-        (signal.SIGHUP, 129, False), (signal.SIGKILL, -9, False), (signal.SIGKILL, -9, True),
-    ],
-    ids=lambda value: getattr(value, "name", str(value)),
-)  # fmt: skip
-def test_an_interrupted_export_leaves_no_half_file_under_its_name(tmp_path, number, code, existing):
+    "name, code", [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGKILL", -9)]
+)
+def test_an_interrupted_export_leaves_no_half_file_under_its_name(tmp_path, name, code, existing):
     file = tmp_path / "jobs.csv"
     if existing:
         file.write_text("of yesterday")
-    stuck = Stuck()
-    with answering(stuck) as server:
+    with answering(stuck := Stuck()) as server:
         with start(server.url, "jobs", "--all", "--output", str(file)) as process:
             assert stuck.reached.wait(60)
-            process.send_signal(number)
+            process.send_signal(signal.Signals[name])
             printed = process.communicate(timeout=60)
         stuck.go.set()
     assert (process.returncode, "Traceback" in printed[1]) == (code, False)
-    left = names_in(tmp_path)
-    if number == signal.SIGKILL:  # the part cannot be removed, and has another name
-        left = {name for name in left if not name.endswith(".part")}
-    assert left == ({"jobs.csv"} if existing else set())
-    assert not existing or file.read_text() == "of yesterday"
+    left = {name: text for name, text in files_in(tmp_path).items() if not name.endswith(".part")}
+    assert left == ({"jobs.csv": "of yesterday"} if existing else {})
+    # Nobody can remove the part of a process that is killed.
+    assert name == "SIGKILL" or files_in(tmp_path) == left
 
 
 def test_a_terminal_shows_a_bar_of_an_export_and_ctrl_c_ends_it(tmp_path):
+    arguments = ("jobs", "--all", "--output", str(tmp_path / "x.ndjson"))
     with answering(Paged(5)) as server:
-        file = tmp_path / "x.ndjson"
-        code, shown = on_terminal(server.url, "jobs", "--all", "--output", str(file))
-    assert (code, "2500/2500 jobs" in re.sub(r"\x1b\[[\d;?]*\w", "", shown)) == (0, True)
-    file.unlink()
-    stuck = Stuck()
-    with answering(stuck) as server:
-        terminal = Terminal(server.url, "jobs", "--all", "--output", str(tmp_path / "jobs.csv"))
-        assert stuck.reached.wait(60)
-        assert terminal.interrupt() == 130
+        shown = run(server.url, *arguments, columns=120).stdout
+    assert "2500/2500 jobs" in plain(shown)
+    (tmp_path / "x.ndjson").unlink()
+    with answering(stuck := Stuck()) as server:
+        code, _ = on_terminal(server.url, *arguments, until="1000/2500")
         stuck.go.set()
-    assert names_in(tmp_path) == set()
+    assert (code, files_in(tmp_path)) == (130, {})
 
 
 class Account:
@@ -158,30 +125,34 @@ class Account:
         return page(*(job for job in jobs if not only_active or self._is_active(job)))
 
     def _is_active(self, job):
-        active = ("SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED")
-        return job["JobStatus"] in active and job["JobId"] not in self.deleted
+        return job["JobStatus"] in ACTIVE and job["JobId"] not in self.deleted
 
     def _job(self, job_id):
         name = {"JobId": job_id, "JobName": f"name of {job_id}", "Family": "PHI"}
         return name | {"JobStatus": self.histories[job_id][-1], "SubmitTime": self._time}
 
 
+ACTIVE = ("SUBMITTED", "IN_PROGRESS")
+
+
+def watched(account, changed, columns=0):
+    """What is printed of an account whose jobs change after the first look, until Ctrl-C after the second."""
+
+    def pause(_):
+        if account.histories == changed:
+            raise KeyboardInterrupt
+        account.histories = changed
+
+    with answering(account) as server:
+        done = run(server.url, "watch", columns=columns, pause=pause)
+    assert (done.returncode, done.stderr.strip()) == (130, "")
+    return done.stdout
+
+
 def test_watch_prints_each_transition_in_a_pipe():
-    account = Account(a=("SUBMITTED",))
-    with answering(account) as server, start(server.url, "watch", "--interval=0s") as process:
-        # More requests than the first round has: it must not see the jobs change half way.
-        wait_for_requests(server, 20)
-        # At once: the server's thread iterates over the jobs.
-        ended = ("SUBMITTED", "IN_PROGRESS", "COMPLETED")
-        account.histories = {"a": ended, "b": ("SUBMITTED", "FAILED")}
-        lines = [next_line(process).split() for _ in range(4)]
-        # In the next round: an interrupt within a print can write its line again.
-        wait_for_requests(server, len(server.received) + 4)
-        process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert rest == ("", "\n"), lines
-    assert sorted(line[2:] for line in lines) == [
+    changed = {"a": (*ACTIVE, "COMPLETED"), "b": ("SUBMITTED", "FAILED")}
+    lines = watched(Account(a=("SUBMITTED",)), changed).splitlines()
+    assert sorted(line.split()[2:] for line in lines) == [
         ["(new)", "->", "SUBMITTED", "b", "name", "of", "b"],
         ["IN_PROGRESS", "->", "COMPLETED", "a", "name", "of", "a"],
         ["SUBMITTED", "->", "FAILED", "b", "name", "of", "b"],
@@ -189,20 +160,10 @@ def test_watch_prints_each_transition_in_a_pipe():
     ]
 
 
-def wait_for_requests(server, count):
-    while len(server.received) < count:
-        time.sleep(0.01)
-
-
 def test_watch_shows_the_active_jobs_on_a_terminal_but_none_that_the_service_has_deleted():
-    active = ("SUBMITTED", "IN_PROGRESS")
-    account = Account("deleted", active=active, ended=("COMPLETED",), deleted=active)
-    with answering(account) as server:
-        terminal = Terminal(server.url, "watch", "--interval", "0s")
-        terminal.read_until("1 active at")
-        assert not re.search("name of (ended|deleted)", terminal.read_until("name of active"))
-        account.histories["active"] += ("FAILED",)
-        terminal.read_until("0 active at")
-        assert terminal.interrupt() == 130
-    assert "-> \x1b[1;31mFAILED" in terminal.shown
-    assert "name of deleted" not in terminal.shown
+    account = Account("deleted", active=ACTIVE, ended=("COMPLETED",), deleted=ACTIVE)
+    shown = watched(account, account.histories | {"active": (*ACTIVE, "FAILED")}, columns=120)
+    assert 0 < shown.index("1 active at") < shown.index("name of active")
+    assert shown.index("-> \x1b[1;31mFAILED") < shown.index("0 active at")
+    assert "name of ended" not in shown
+    assert "name of deleted" not in shown

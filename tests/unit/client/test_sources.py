@@ -1,9 +1,11 @@
 """The client and the command of a ledger with several sources."""
 
-import json
+import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError, NoRegionError
@@ -11,14 +13,17 @@ from rich.cells import cell_len
 
 from job_ledger import JobLedger
 from testing.builders import full_job
-from testing.scripted_server import Received, Scripted, ScriptedServer, answering, document, problem
+from testing.scripted_server import Received, Scripted, answering, document, problem, scripted
 from testing.served_api import served_api
 from tests.unit.board.test_sources import record, share
-from tests.unit.client.commands import Terminal, next_line, on_terminal, run, start
+from tests.unit.client.commands import next_line, plain, run, start
 from tests.unit.client.paged import LIST, described, page
 
 OWN, OTHER, THIRD = "111122223333", "444455556666", "777788889999"
 US, EU = "us-east-1", "eu-west-1"
+AT = "2026-11-23T11:00:00.000Z"
+CALLER = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+<Account>{OWN}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
 
 
 def job(number, account=OWN, region=US, **more):
@@ -34,10 +39,6 @@ def number_of(each):
 
 
 JOBS = [job(1), job(2, OTHER), job(3, OWN, EU), job(4)]
-AT = "2026-11-23T11:00:00.000Z"
-BAD_TOKEN = problem(400, "InvalidRequestException")
-CALLER = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
-<Account>{OWN}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
 
 
 class Api:
@@ -53,15 +54,14 @@ class Api:
         if request.method == "POST":
             return Scripted(headers={"Content-Type": "text/xml"}, body=CALLER.encode())
         chosen = {n: request.query[n] for n in ("Account", "Region") if n in request.query}
+        found = [each for each in self.jobs if all(each[n] in v for n, v in chosen.items())]
         if request.path != "/jobs":
-            named = [each for each in self.jobs if request.path.endswith(each["JobId"])]
-            found = [each for each in named if all(each[n] in v for n, v in chosen.items())]
-            return described(found[0]) if found else problem(404, "ResourceNotFoundException")
+            named = [each for each in found if request.path.endswith(each["JobId"])]
+            return described(named[0]) if named else problem(404, "ResourceNotFoundException")
         filters = "-".join(sorted(value for values in chosen.values() for value in values)) or "all"
         made, _, at = request.query.get("NextToken", [f"{filters}_0"])[0].partition("_")
-        if made != filters or any(value == [""] for value in chosen.values()):
-            return BAD_TOKEN
-        found = [each for each in self.jobs if all(each[n] in v for n, v in chosen.items())]
+        if made != filters:
+            return problem(400, "InvalidRequestException")
         place = int(at)
         if self.searching and place == 0:
             return page(NextToken=f"{filters}_1", AsOf=AT)
@@ -72,54 +72,45 @@ class Api:
         return page(*found[place : place + size], AsOf=AT, **token)
 
 
-@pytest.fixture(autouse=True)
-def region(monkeypatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", US)
-
-
-def drop_in(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> JobLedger:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
-    return JobLedger(server.url)
+@contextmanager
+def drop_in(api: Api) -> Iterator[JobLedger]:
+    """A client in place of boto3's, in the region and the account of the own source."""
+    with answering(api) as server:
+        variables = {"AWS_ENDPOINT_URL_STS": server.url, "AWS_DEFAULT_REGION": US}
+        with mock.patch.dict(os.environ, variables), JobLedger(server.url) as ledger:
+            yield ledger
 
 
 def ids(answer) -> list[int]:
     return [number_of(each) for each in answer[LIST]]
 
 
-def walk(ledger, token=None) -> Iterator[int]:
+def walk(ledger) -> list[int]:
     paginator = ledger.get_paginator("list_phi_detection_jobs")
-    for answer in paginator.paginate(PaginationConfig={"PageSize": 1, "StartingToken": token}):
-        yield from ids(answer)
+    pages = paginator.paginate(PaginationConfig={"PageSize": 1})
+    return [number for answer in pages for number in ids(answer)]
 
 
 @pytest.mark.parametrize("searching", [False, True])
-def test_a_list_of_boto3_has_the_jobs_of_the_sessions_own_account_and_region(
-    monkeypatch, searching
-):
-    with answering(api := Api(searching=searching)) as server:
-        ledger = drop_in(server, monkeypatch)
-        assert list(walk(ledger)) == [1, 4]
-        assert list(walk(ledger)) == [1, 4]
+def test_a_list_of_boto3_has_the_jobs_of_the_sessions_own_account_and_region(searching):
+    with drop_in(api := Api(searching=searching)) as ledger:
+        assert walk(ledger) == walk(ledger) == [1, 4]
         assert api.calls.count("STS") == 1
 
 
 @pytest.mark.parametrize("token", [f"{OWN}-{US}_1", "all_3"])
-def test_a_token_of_another_process_is_continued_whatever_its_filters(monkeypatch, token):
-    with answering(Api()) as server:
-        ledger = drop_in(server, monkeypatch)
-        answer = ledger.list_phi_detection_jobs(MaxResults=1, NextToken=token)
-        assert ids(answer) == [4]
-        again = ledger.list_phi_detection_jobs(MaxResults=1, NextToken=token)
-        assert ids(again) == [4]
+def test_a_token_of_another_process_is_continued_whatever_its_filters(token):
+    with drop_in(Api()) as ledger:
+        for _ in range(2):
+            assert ids(ledger.list_phi_detection_jobs(MaxResults=1, NextToken=token)) == [4]
         with pytest.raises(ClientError, match="InvalidRequestException"):
             ledger.list_phi_detection_jobs(NextToken="none_1")
 
 
 @pytest.mark.parametrize("jobs", [[], [job(1, None), job(2, None)]])
-def test_without_sources_the_requests_are_those_of_before(monkeypatch, jobs):
-    with answering(api := Api(jobs)) as server:
-        ledger = drop_in(server, monkeypatch)
-        assert list(walk(ledger)) == [number_of(each) for each in jobs]
+def test_without_sources_the_requests_are_those_of_before(jobs):
+    with drop_in(api := Api(jobs)) as ledger:
+        assert walk(ledger) == [number_of(each) for each in jobs]
         assert api.calls == ["/jobs"] * max(len(jobs), 1)
         with pytest.raises(ClientError, match="InvalidRequestException"):
             ledger.list_phi_detection_jobs(NextToken="none_1")
@@ -127,33 +118,33 @@ def test_without_sources_the_requests_are_those_of_before(monkeypatch, jobs):
 
 
 def test_a_description_of_boto3_is_of_the_own_source_alone(monkeypatch):
-    with answering(api := Api()) as server:
-        ledger = drop_in(server, monkeypatch)
+    with drop_in(api := Api()) as ledger:
         assert ledger.describe_phi_detection_job(JobId=JOBS[0]["JobId"])
         for other in JOBS[1:3]:
             with pytest.raises(ledger.exceptions.ResourceNotFoundException):
                 ledger.describe_phi_detection_job(JobId=other["JobId"])
         assert api.calls.count("STS") == 1
-
-
-def test_without_a_region_a_call_of_boto3_fails_as_boto3_does(monkeypatch):
-    with answering(Api()) as server:
-        monkeypatch.delenv("AWS_DEFAULT_REGION")
-        monkeypatch.delenv("AWS_REGION", raising=False)
-        with pytest.raises(NoRegionError):
-            drop_in(server, monkeypatch).list_phi_detection_jobs()
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            monkeypatch.delenv(name)
+        with pytest.raises(NoRegionError):  # as of boto3's own
+            JobLedger(ledger.url).list_phi_detection_jobs()
 
 
 def test_the_api_itself_pages_through_the_own_source_and_tells_equal_ids_apart(monkeypatch):
     sources = (f"{OTHER}/{US}", f"{OWN}/{US}", f"{OWN}/{EU}")
+
+    def list_of(account, region):
+        """What a client of this own source lists."""
+        client = JobLedger(hub.url)
+        found = [("Account", account), ("Region", region)]
+        monkeypatch.setattr(client._own_source, "_found", found)
+        return ids(client.list_phi_detection_jobs())
+
     with served_api() as hub, answering(Api()) as sts:
         share(hub.api, *sources)
         for at, source in enumerate(sources):
-            record(
-                hub.api,
-                source,
-                *(full_job(n, SubmitTime=1_763_890_000 + 60 * n + at) for n in range(9)),
-            )
+            jobs = (full_job(n, SubmitTime=1_763_890_000 + 60 * n + at) for n in range(9))
+            record(hub.api, source, *jobs)
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
         ledger = JobLedger(hub.url)
         pages = ledger.get_paginator("list_phi_detection_jobs").paginate(
@@ -174,128 +165,57 @@ def test_the_api_itself_pages_through_the_own_source_and_tells_equal_ids_apart(m
         assert ledger.summary(family="ALL", account=[OWN])["Total"] == 18
         # An account of one source with the region of another; then an account and region without a sync yet.
         share(hub.api, sources[1], f"{OTHER}/{EU}")
-        client = JobLedger(hub.url)
-        monkeypatch.setattr(client._own_source, "_found", [("Account", OTHER), ("Region", US)])
-        assert len(ids(client.list_phi_detection_jobs())) == 9, "removed, and its jobs are kept"
-        for account, region, known in (
-            (OTHER, EU, True),
-            (OWN, "us-west-2", False),
-            ("1" * 12, US, False),
-        ):
-            monkeypatch.setattr(
-                client._own_source, "_found", [("Account", account), ("Region", region)]
-            )
-            if known:
-                assert ids(client.list_phi_detection_jobs()) == []
-            else:
-                with pytest.raises(client.exceptions.ValidationException):
-                    client.list_phi_detection_jobs()
+        assert len(list_of(OTHER, US)) == 9, "removed, and its jobs are kept"
+        assert list_of(OTHER, EU) == []
+        for account, region in ((OWN, "us-west-2"), ("1" * 12, US)):
+            with pytest.raises(ledger.exceptions.ValidationException):
+                list_of(account, region)
         share(hub.api, sources[0], sources[2])
-        monkeypatch.setattr(client._own_source, "_found", [("Account", OTHER), ("Region", EU)])
-        with pytest.raises(client.exceptions.ValidationException, match=f"no jobs of {OTHER}/{EU}"):
-            client.list_phi_detection_jobs()
+        with pytest.raises(ledger.exceptions.ValidationException, match=f"no jobs of {OTHER}/{EU}"):
+            list_of(OTHER, EU)
 
 
-@pytest.mark.parametrize(
-    "options, found",
-    [
-        ((), [1, 2, 3, 4]),
-        (("--account", OWN), [1, 3, 4]),
-        (("--account", OWN, "--account", OTHER, "--job-region", US), [1, 2, 4]),
-        (("--job-region", EU, "--region", US), [3]),
-    ],
-)
-def test_accounts_and_regions_of_jobs_are_filters_of_the_command(options, found):
-    with answering(Api()) as server:
-        done = run(server.url, "jobs", "--all", *options)
-        assert done.stderr == ""
-        heading, *lines = done.stdout.splitlines()
-        rows = [line.split("\t") for line in lines]
-        assert heading.split("\t")[-1] == "SOURCE"
-        assert [int(row[5][:8], 16) for row in rows] == found
-        sources = {number_of(each): f"{each['Account']}/{each['Region']}" for each in JOBS}
-        assert [row[-1] for row in rows] == [sources[number] for number in found]
-
-
-def test_a_removed_source_is_marked_and_a_job_has_its_source():
+def test_a_job_has_its_source_in_the_last_column_and_a_removed_one_is_marked():
     with answering(Api([job(5, SourceRemoved=True)])) as server:
-        assert f"{OWN}/{US} (removed)" in run(server.url, "jobs").stdout
+        lines = run(server.url, "jobs").stdout.splitlines()
         shown = run(server.url, "job", f"{5:08x}").stdout
-        assert re.search(rf"Account +{OWN}\nRegion +{US}\nSourceRemoved +true\n", shown)
+    assert [line.split("\t")[-1] for line in lines] == ["SOURCE", f"{OWN}/{US} (removed)"]
+    assert re.search(rf"Account +{OWN}\nRegion +{US}\nSourceRemoved +true\n", shown)
 
 
-def test_of_equal_ids_the_browser_shows_the_job_of_the_source_that_was_asked_for():
-    same = [job(7), job(7, OTHER), job(7, OWN, EU)]
+def test_of_equal_ids_the_job_of_the_source_that_was_asked_for_is_shown_and_waited_for():
+    same = [job(7), job(7, OTHER, JobStatus="COMPLETED"), job(7, OWN, EU)]
+    job_id, own = same[0]["JobId"], ("--account", OWN, "--job-region", EU)
     with answering(Api(same)) as server:
-        asked = ("--account", OWN, "--job-region", EU)
-        with start(server.url, "open", *asked, same[0]["JobId"], BROWSER="true") as process:
+        assert run(server.url, "wait", job_id, "--account", OTHER).returncode == 0
+        assert run(server.url, "wait", job_id, "--account", OWN).returncode == 4
+        # The start of an id is enough for the browser as well.
+        with start(server.url, "open", job_id[:9], *own, BROWSER="true") as process:
             address = next_line(process).strip()
             process.send_signal(signal.SIGINT)
-            process.wait(30)
-        assert address.endswith(f"/board/jobs/{same[0]['JobId']}?Account={OWN}&Region={EU}")
+            assert process.wait(30) == 130
+    assert address.endswith(f"/board/jobs/{job_id}?Account={OWN}&Region={EU}")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
 def test_the_source_is_shown_where_a_terminal_has_room(columns):
     with answering(Api(JOBS * 2)) as server:
-        _, shown = on_terminal(server.url, "jobs", "--all", columns=columns)
-        lines = re.sub(r"\x1b\[[\d;?]*\w", "", shown).replace("\r", "").splitlines()
-        assert max(map(cell_len, lines)) <= columns
-        assert (f"{OTHER}/{US}" in lines[2]) == (columns >= 80)
-        assert all("nigh" in line and "FAILED" in line for line in lines[1:])
-
-
-def test_an_account_that_is_no_source_is_an_error_in_one_line_with_the_option():
-    wrong = {
-        "type": "about:blank", "title": "InvalidRequestException", "status": 400, "detail": "Wrong.",
-        "instance": "urn:request:r",
-        "errors": [{"parameter": "Account", "allowed": f"an account of the ledger: {OWN}"}],
-    }  # fmt: skip
-    body = json.dumps(wrong).encode()
-    with answering(lambda _: Scripted(400, {"Content-Type": "application/problem+json"}, body)) as server:  # fmt: skip
-        done = run(server.url, "summary", "--account", "1")
-        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-        assert f"--account: an account of the ledger: {OWN}" in done.stderr
+        lines = plain(run(server.url, "jobs", "--all", columns=columns).stdout).splitlines()
+    assert lines.pop().startswith("The ledger is as of")
+    assert max(map(cell_len, lines)) <= columns
+    assert (f"{OTHER}/{US}" in lines[2]) == (columns >= 80)
+    assert all("nigh" in line and "FAILED" in line for line in lines[1:])
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "ndjson"])
 def test_a_list_says_that_the_sync_before_it_did_not_succeed(form):
-    body = {LIST: [job(1)], "AsOf": AT}
-
-    def answer(request: Received) -> Scripted:
-        stale = request.query.get("Account") == [OTHER]
-        if form == "table":
-            return document(body | ({"Stale": True} if stale else {}))
-        headers = {"X-As-Of": AT} | ({"X-Stale": "true"} if stale else {})
-        line = b'"JobId"\r\n"1"\r\n' if form == "csv" else b'{"JobId": "1"}\n'
-        return Scripted(200, headers, line)
-
-    with answering(answer) as server:
-        listed = ("jobs", "--consistent-read", "--format", form, "--account")
-        assert run(server.url, *listed, OWN).stderr == ""
-        stale = run(server.url, *listed, OTHER)
-    assert (stale.returncode, stale.stderr) == (
-        0,
-        "The ledger could not be brought up to date: the jobs are as of 2026-11-23 11:00:00 UTC. See jobledger health.\n",
-    )
-
-
-def test_a_wait_says_that_the_last_sync_did_not_succeed_when_time_is_up():
-    active = job(1, OTHER, JobStatus="IN_PROGRESS", EndTime=None)
-    with answering(lambda _: page(active, AsOf=AT, Stale=True)) as server:
-        done = run(server.url, "wait", "--name", "nightly", "--timeout", "0s")
-    assert done.returncode == 5
-    assert done.stderr == (
-        "Time is up; the job is still active.\n"
-        "The last sync before that did not succeed. See jobledger health.\n"
-    )
-
-
-def test_of_equal_ids_the_job_of_the_source_that_was_asked_for_is_waited_for():
-    same = [job(7), job(7, OTHER, JobStatus="COMPLETED")]
-    with answering(Api(same)) as server:
-        assert run(server.url, "wait", same[0]["JobId"], "--account", OTHER).returncode == 0
-        assert run(server.url, "wait", same[0]["JobId"], "--account", OWN).returncode == 4
+    headers = {"X-As-Of": AT, "X-Stale": "true"}
+    exported = {"csv": b'"JobId"\r\n"1"\r\n', "ndjson": b'{"JobId": "1"}\n'}
+    listed = page(job(1), AsOf=AT, Stale=True)
+    with scripted(Scripted(200, headers, exported.get(form, listed.body))) as server:
+        done = run(server.url, "jobs", "--consistent-read", "--format", form)
+    said = "The ledger could not be brought up to date: the jobs are as of 2026-11-23 11:00:00 UTC."
+    assert (done.returncode, done.stderr) == (0, f"{said} See jobledger health.\n")
 
 
 @pytest.mark.parametrize(
@@ -303,35 +223,34 @@ def test_of_equal_ids_the_job_of_the_source_that_was_asked_for_is_waited_for():
     [
         (None, "The ledger has not synced everything yet: jobs may be missing."),
         (AT, "The ledger is as of 2026-11-23 11:00:00 UTC: changes since may be missing."),
-        ("9999-11-23T11:00:00.000Z", None),
+        ("9999-11-23T11:00:00.000Z", ""),
     ],
 )
-def test_watch_says_that_the_ledger_is_older_than_the_screen(as_of, note):
-    with answering(lambda _: page(job(1, EndTime=None), AsOf=as_of)) as server:
-        terminal = Terminal(server.url, "watch", "--interval", "0s")
-        shown = terminal.read_until(note or "1 active")
-        terminal.interrupt()
-    assert "[ended" not in shown
-    assert ("The ledger" in terminal.shown) == bool(note)
+def test_watch_and_a_list_say_that_the_ledger_is_older_than_the_screen(as_of, note):
+    with scripted(page(job(1, EndTime=None), AsOf=as_of)) as server:
+        pause = mock.Mock(side_effect=KeyboardInterrupt)
+        done = run(server.url, "watch", columns=120, pause=pause)
+        listed = run(server.url, "jobs", columns=120)
+        piped = run(server.url, "jobs", "--format", "json")
+    assert (done.returncode, "1 active" in done.stdout, note in done.stdout) == (130, True, True)
+    assert ("The ledger" in done.stdout) == bool(note)
+    assert listed.stdout.splitlines()[2:] == ([note] if note else [])
+    assert bool(piped.stderr) == (as_of is None)
 
 
 def test_health_names_the_sources_that_are_too_old_or_fail():
-    state = {"AsOf": None, "AgeSeconds": None, "LastError": {"Name": "AccessDenied", "At": "2026-11-23T08:00:00Z"}}  # fmt: skip
+    error = {"Name": "AccessDenied", "At": "2026-11-23T08:00:00Z"}
     well = {"AsOf": "2026-11-23T08:00:00Z", "AgeSeconds": 9, "LastError": None}
-    failed = state | {"AsOf": well["AsOf"], "AgeSeconds": 9}
+    never = {"AsOf": None, "AgeSeconds": None, "LastError": error}
+    states = ((OWN, True, well), (OTHER, False, never), (THIRD, True, well | {"LastError": error}))
     sources = [
         {"Account": account, "Region": US, "Healthy": healthy, "Families": {"PHI": family}}
-        for account, healthy, family in (
-            (OWN, True, well),
-            (OTHER, False, state),
-            (THIRD, True, failed),
-        )
+        for account, healthy, family in states
     ]
     answer = {"Status": "ok", "Families": {"PHI": well}, "Sources": sources}
-    with answering(lambda _: document(answer)) as server:
+    with scripted(document(answer)) as server:
         shown = run(server.url, "health").stdout
     assert "2 of 3 sources are recent enough" in shown
-    assert f"{THIRD}/{US}\nPHI" in shown
-    assert f"{OTHER}/{US}\nPHI" in shown
     assert "AccessDenied at 2026-11-23 08:00:00" in shown
-    assert f"{OWN}/{US}" not in shown
+    named = [account for account, *_ in states if f"{account}/{US}\nPHI" in shown]
+    assert named == [OTHER, THIRD]

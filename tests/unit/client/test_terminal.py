@@ -1,14 +1,14 @@
-"""The command on a real terminal of several widths, and Ctrl-C at any time."""
+"""The command on terminals of several widths, and Ctrl-C at any time."""
 
-import re
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from rich.cells import cell_len
 
-from testing.scripted_server import answering, problem
-from tests.unit.client.commands import Terminal, command, environment, on_terminal, run
+from testing.scripted_server import answering, problem, scripted
+from tests.unit.client.commands import command, environment, on_terminal, plain, run
 from tests.unit.client.paged import described, page
 
 WIDTHS = (60, 80, 120, 200)
@@ -34,10 +34,6 @@ def listing(request):
     return described(found[0]) if found else problem(404, "ResourceNotFoundException")
 
 
-def plain(shown):
-    return re.sub(r"\x1b\[[\d;?]*\w", "", shown).replace("\r", "")
-
-
 @pytest.fixture(scope="module")
 def server():
     with answering(listing) as server:
@@ -46,46 +42,49 @@ def server():
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_a_list_fits_the_terminal_with_names_and_statuses_first(server, columns):
-    code, shown = on_terminal(server.url, "jobs", columns=columns)
+    shown = run(server.url, "jobs", columns=columns).stdout
     heading, *rows, note = plain(shown).splitlines()
-    assert (code, note) == (0, "There are more jobs: use --all.")
+    assert note == "There are more jobs: use --all."
     assert max(map(cell_len, (heading, *rows))) <= columns
     assert heading.split()[:2] == ["NAME", "STATUS"]
     for job, row in zip(JOBS, rows, strict=True):
         assert row.split()[0][:5] == job["JobName"][:5]
-        assert job["JobStatus"] in row
-        assert job["Family"] in row
-        assert job["JobId"][:8] in row
+        assert all(text in row for text in (job["JobStatus"], job["Family"], job["JobId"][:8]))
         assert job["JobId"] not in row
     assert ("SUBMITTED" in heading, "MESSAGE" in heading) == (columns >= 120, columns >= 120)
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_watch_fits_the_terminal_and_a_job_has_its_message_whole(server, columns):
-    terminal = Terminal(server.url, "watch", "--interval", "0s", columns=columns)
-    lines = plain(terminal.read_until("SNOMEDCT")).splitlines()
-    assert terminal.interrupt() == 130
+    pause = mock.Mock(side_effect=KeyboardInterrupt)
+    lines = plain(run(server.url, "watch", columns=columns, pause=pause).stdout).splitlines()
+    lines = lines[lines.index("") + 1 :]
     assert all(cell_len(line) <= columns for line in lines)
-    assert lines[1].startswith("1 active at ")
-    assert lines[1].endswith(" UTC in all families")
-    assert lines[2].split()[:2] == ["NAME", "STATUS"]
-    assert lines[3].startswith("a-name-of-thirty"[: columns // 5])
-    code, shown = on_terminal(server.url, "wait", IDS[1][:8], columns=columns)
-    assert code == 4
-    assert "The role cannot read the bucket. " * 8 in plain(shown).replace("\n", " ")
+    assert lines[0].startswith("1 active at ")
+    assert lines[0].endswith(" UTC in all families")
+    assert lines[1].split()[:2] == ["NAME", "STATUS"]
+    assert lines[2].startswith("a-name-of-thirty"[: columns // 5])
+    waited = run(server.url, "wait", IDS[1][:8], columns=columns)
+    assert waited.returncode == 4
+    assert "The role cannot read the bucket. " * 8 in plain(waited.stdout).replace("\n", " ")
+
+
+def test_a_process_finds_the_width_of_its_terminal(server):
+    code, shown = on_terminal(server.url, "watch", columns=60, until="SNOMEDCT")
+    lines = plain(shown).splitlines()
+    assert (code, "1 active at" in lines[1]) == (130, True)
+    assert max(map(cell_len, lines)) <= 60
 
 
 def test_long_names_pad_no_line_in_a_pipe_and_short_ids_tell_ids_apart_on_a_terminal(server):
-    lines = run(server.url, "jobs").stdout.splitlines()
-    assert [line.split("\t")[0] for line in lines[1:]] == [job["JobName"] for job in JOBS]
-    assert [line.split("\t")[5] for line in lines[1:]] == IDS
-    assert "  " not in lines[1]
+    _, *lines = run(server.url, "jobs").stdout.splitlines()
+    shown = [(line.split("\t")[0], line.split("\t")[5]) for line in lines]
+    assert shown == [(job["JobName"], job["JobId"]) for job in JOBS]
     alike = [f"{'0' * 30}{n:02}" for n in range(3)]
-    jobs = [{"JobId": job_id, "Family": "PHI"} for job_id in alike]
-    with answering(lambda _: page(*jobs)) as other:
-        shown = plain(on_terminal(other.url, "jobs", columns=60)[1])
-    assert all(job_id in shown for job_id in alike)
-    assert max(map(len, shown.splitlines())) <= 60
+    with scripted(page(*({"JobId": job_id, "Family": "PHI"} for job_id in alike))) as other:
+        screen = plain(run(other.url, "jobs", columns=60).stdout)
+    assert all(job_id in screen for job_id in alike)
+    assert max(map(len, screen.splitlines())) <= 60
 
 
 # Sends itself the signal of Ctrl-C at one of its imports, or at its first pause.

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Literal, NotRequired, Required, get_args, get_origin, get_type_hints
@@ -12,8 +11,8 @@ import pytest
 
 from job_ledger import types
 from job_ledger.filters import JOB_FILTERS, LIST_FILTERS, api_name
+from testing.processes import ROOT, run
 
-ROOT = Path(__file__).parents[3]
 DOCUMENT = json.loads((ROOT / "lambda/jobledger/api/static/openapi.json").read_text())
 SCHEMAS = DOCUMENT["components"]["schemas"]
 # Types with a schema of the same name; the others are found below these.
@@ -72,7 +71,6 @@ def test_the_filters_and_their_names_are_the_parameters_of_the_document():
         assert list(get_args(getattr(types, name))) == names
 
 
-BIN = Path(sys.executable).parent
 RIGHT = """
 from mypy_boto3_comprehendmedical import ComprehendMedicalClient
 from mypy_boto3_comprehendmedical.type_defs import ListSNOMEDCTInferenceJobsResponseTypeDef
@@ -99,18 +97,10 @@ except ApiError as error:
     print(error.status)
 """
 WRONG = """
-from mypy_boto3_comprehendmedical import ComprehendMedicalClient
-
-from job_ledger import JobLedger
-
-
-def ids(client: ComprehendMedicalClient) -> None: ...
-
-
-ids("no client")
-JobLedger().list_snomedct_inference_jobs(Filter={"Bogus": "x"})
-JobLedger(regionname="us-east-1")
-JobLedger().jobs(job_stat="FAILED")
+ids("no client")  # wrong
+ledger.list_snomedct_inference_jobs(Filter={"Bogus": "x"})  # wrong
+JobLedger(regionname="us-east-1")  # wrong
+ledger.jobs(job_stat="FAILED")  # wrong
 """
 WITHOUT_STUBS = """
 from job_ledger import JobLedger
@@ -118,43 +108,31 @@ from job_ledger import JobLedger
 answer = JobLedger().list_snomedct_inference_jobs(MaxResults=10)
 for job in JobLedger().jobs(family="PHI"):
     name: str = job.get("JobName", "")
-JobLedger(regionname="us-east-1")
+JobLedger(regionname="us-east-1")  # wrong
 """
-
-
-def mypy(folder, *options):
-    strictly = ["--strict", "--follow-imports=silent", "--config-file=/dev/null", *options]
-    environment = {"MYPYPATH": str(ROOT), "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache/client")}
-    return printed(["mypy", *strictly, "--no-pretty", "code.py"], folder, environment)
-
-
-def pyright(folder):
-    settings = {"include": ["code.py"], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
-    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
-    command = ["basedpyright", "--pythonpath", sys.executable, "--project", str(folder)]
-    return printed(command, folder, {})
-
-
-def printed(command, folder, variables):
-    return subprocess.run(
-        [str(BIN / command[0]), *command[1:]], cwd=folder, env={**os.environ, **variables},
-        capture_output=True, text=True, check=False,
-    ).stdout  # fmt: skip
-
-
-def wrong_lines(said):
-    """The numbers of the lines of code.py with an error."""
-    return sorted({int(number) for number in re.findall(r"code\.py:(\d+).*error", said)})
+STRICTLY = ("--strict", "--follow-imports=silent", "--config-file=/dev/null", "--no-pretty")
+SETTINGS = {"include": ["code.py"], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
 
 
 @pytest.mark.slow
 @pytest.mark.longest
-def test_type_checkers_take_the_client_for_that_of_the_service_and_check_it_alone(tmp_path):
-    code = tmp_path / "code.py"
-    for checker in (mypy, pyright):
-        code.write_text(RIGHT)
-        assert wrong_lines(said := checker(tmp_path)) == [], said
-        code.write_text(WRONG)
-        assert wrong_lines(checker(tmp_path)) == [10, 11, 12, 13]
-    code.write_text(WITHOUT_STUBS)
-    assert wrong_lines(mypy(tmp_path, "--no-site-packages")) == [7]
+@pytest.mark.parametrize(
+    "code, command",
+    [
+        (RIGHT + WRONG, ("mypy", *STRICTLY, "code.py")),
+        (RIGHT + WRONG, ("basedpyright", "--pythonpath", sys.executable)),
+        (WITHOUT_STUBS, ("mypy", *STRICTLY, "--no-site-packages", "code.py")),
+    ],
+    ids=["mypy", "pyright", "without stubs"],
+)
+def test_type_checkers_take_the_client_for_that_of_the_service_and_check_it_alone(
+    tmp_path, code, command
+):
+    (tmp_path / "code.py").write_text(code)
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(SETTINGS))
+    program, *arguments = command
+    caches = {"MYPYPATH": str(ROOT), "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache/client")}
+    checker = Path(sys.executable).with_name(program)
+    said = run(checker, *arguments, cwd=tmp_path, env=os.environ | caches).stdout
+    wrong = [n for n, line in enumerate(code.splitlines(), 1) if line.endswith("# wrong")]
+    assert sorted({int(n) for n in re.findall(r"code\.py:(\d+).*error", said)}) == wrong, said

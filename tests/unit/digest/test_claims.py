@@ -1,12 +1,12 @@
-"""What a stored digest state says when a wrong clock wrote it, and when runs were missed."""
+"""What a stored digest state says: of an earlier version, of a wrong clock, and of missed runs."""
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from jobledger.digest.claims import DigestState, Sent
 from jobledger.times import rfc3339
-from jobledger.wording import board_page
 from testing.digests import NOW
 
 PAST, LATER, AHEAD = (rfc3339(NOW + timedelta(hours=hours)) for hours in (-2, -1, 2))
@@ -37,8 +37,20 @@ def test_runs_were_missed_after_more_than_one_and_a_half_of_the_usual_time(milli
     assert state.is_gap("daily", rfc3339(end)) is missed
 
 
-@pytest.mark.parametrize(
-    "job_id, path", [("a/b c", "a%2Fb%20c"), ("x\ud800", "x%3F"), ("ü", "%C3%BC")]
-)
-def test_the_address_of_a_page_of_the_board_has_any_job_id(job_id, path):
-    assert board_page("https://api", job_id) == f"https://api/board/jobs/{path}"
+def test_another_schedule_has_to_run_twice_before_its_missed_runs_are_noticed():
+    state = DigestState()
+    for schedule, day, noticed in (
+        *(("weekly", 1, None), ("weekly", 8, "weekly"), ("weekly", 15, "weekly")),
+        *(("daily", 16, None), ("daily", 17, "daily")),
+    ):
+        state = state.after_run(schedule, f"2026-11-{day:02}T08:00:00.000Z")
+        for each in ("weekly", "daily"):
+            assert state.is_gap(each, "2026-11-29T08:00:00.000Z") is (each == noticed)
+
+
+def test_a_claim_of_an_earlier_version_is_read_and_written_as_it_was():
+    stored = b'{"Claim":{"DigestId":"d","Start":"s","End":"e","Counts":{},"Parcel":"packed"},"Version":1}'
+    state = msgspec.json.decode(stored, type=DigestState)
+    assert state.claim is not None
+    assert state.claim.messages == "packed"
+    assert msgspec.json.decode(msgspec.json.encode(state)) == msgspec.json.decode(stored)

@@ -5,14 +5,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from jobledger.errors import (
-    InvalidParameters,
-    InvalidWindow,
-    LedgerUnavailable,
-    MessageInvalid,
-    PublishRefused,
-    PublishUncertain,
-)
+from jobledger import errors
 from jobledger.times import rfc3339
 from testing.digests import WINDOW, refusal, sent, windows
 from testing.memory_dynamodb import error
@@ -24,7 +17,6 @@ REFUSALS = {
     **dict.fromkeys(("AuthorizationError", "InvalidSecurity", "KMSOptInRequired"), 403),
     "NotFound": 404,
 }
-INVALID = {"InvalidParameter": 400, "ParameterValueInvalid": 400, "ValidationException": 400}
 TIMED_OUT = ReadTimeoutError(endpoint_url="https://sns")
 
 
@@ -43,7 +35,7 @@ def test_a_refused_message_is_not_recorded_and_the_next_run_covers_its_window(wo
     world.observe("one", "COMPLETED")
     world.forward(days=1)
     world.topic.failures = [refusal(code, REFUSALS[code])]
-    assert failure_of(world, PublishRefused).name == code
+    assert failure_of(world, errors.PublishRefused).name == code
     world.forward(days=days)
     assert world.run()["Published"]
     end, last = "2026-11-23T07:58:00.000Z", f"2026-11-{24 + days}T07:58:00.000Z"
@@ -68,7 +60,7 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
     world.topic.failures = [failure]
     answered = isinstance(failure, ClientError)
     code = failure.response["Error"]["Code"] if answered else type(failure).__name__
-    assert failure_of(world, PublishUncertain).name == code
+    assert failure_of(world, errors.PublishUncertain).name == code
     world.observe("two", "FAILED")
     world.forward(days=1)
     world.run()
@@ -77,11 +69,13 @@ def test_what_may_have_been_sent_is_sent_again_as_it_was(world, failure):
     assert windows(world)[0][1] == windows(world)[1][0]
 
 
-@pytest.mark.parametrize("code", INVALID)
+@pytest.mark.parametrize(
+    "code", ["InvalidParameter", "ParameterValueInvalid", "ValidationException"]
+)
 def test_a_message_that_sns_never_accepted_does_not_block_the_next(world, code):
-    world.topic.failures = [TIMED_OUT, refusal(code, INVALID[code])]
-    failure_of(world, PublishUncertain)
-    assert failure_of(world, MessageInvalid).name == code
+    world.topic.failures = [TIMED_OUT, refusal(code, 400)]
+    failure_of(world, errors.PublishUncertain)
+    assert failure_of(world, errors.MessageInvalid).name == code
     assert world.run()["Published"]
 
 
@@ -89,9 +83,9 @@ def test_a_message_that_sns_never_accepted_does_not_block_the_next(world, code):
 def test_a_claim_of_an_earlier_run_outlives_a_refusal(world, event, capsys):
     """SNS may have accepted the first of its attempts."""
     world.topic.failures = [TIMED_OUT, refusal("AuthorizationError", 403)]
-    failure_of(world, PublishUncertain, event)
+    failure_of(world, errors.PublishUncertain, event)
     world.forward(days=1)
-    failure_of(world, PublishRefused, event)
+    failure_of(world, errors.PublishRefused, event)
     world.run(event)
     assert world.topic.taken[0] == world.topic.tried[0]
     assert len(world.topic.taken) == (2 if event is None else 1)
@@ -100,7 +94,7 @@ def test_a_claim_of_an_earlier_run_outlives_a_refusal(world, event, capsys):
 
 def test_a_window_whose_message_sns_refuses_is_read_again_by_the_next_call(world, capsys):
     world.topic.failures = [refusal("AuthorizationError", 403)]
-    failure_of(world, PublishRefused, WINDOW)
+    failure_of(world, errors.PublishRefused, WINDOW)
     world.forward(hours=1)
     world.run(WINDOW)
     assert [digest["AsOf"] for digest in sent(world)] == [rfc3339(world.now)]
@@ -127,7 +121,7 @@ def test_a_ledger_failure_at_any_point_loses_and_repeats_no_digest(
 
     world.tables.before = fail
     if operation != "update_remembered":  # then the message is out, and that is what counts
-        with pytest.raises(LedgerUnavailable):
+        with pytest.raises(errors.LedgerUnavailable):
             world.run()
     answer = world.run()
     assert (answer["Published"], answer["MessageId"]) == (True, "message-1")
@@ -137,10 +131,9 @@ def test_a_ledger_failure_at_any_point_loses_and_repeats_no_digest(
 
 def test_failures_are_counted_for_the_alarm_and_callers_faults_are_not(world, capsys):
     world.topic.failures = [refusal("NotFound", 404)]
-    failure_of(world, PublishRefused)
-    failure_of(
-        world, InvalidWindow, {"WindowStart": rfc3339(world.now), "WindowEnd": rfc3339(world.now)}
-    )
-    failure_of(world, InvalidParameters, {"WindowStart": "x", "WindowEnd": "y"})
+    failure_of(world, errors.PublishRefused)
+    now = rfc3339(world.now)
+    failure_of(world, errors.InvalidWindow, {"WindowStart": now, "WindowEnd": now})
+    failure_of(world, errors.InvalidParameters, {"WindowStart": "x", "WindowEnd": "y"})
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["DigestFailures"] for line in lines if "DigestFailures" in line] == [[1.0]]

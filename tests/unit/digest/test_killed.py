@@ -3,15 +3,20 @@
 import json
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
-from testing.digests import Context, DigestWorld
+from testing.digests import Context, DigestWorld, place_of
 
 CHAT = "arn:aws:sns:eu-central-1:111122223333:chat"
+BY_SOURCE = {
+    "SOURCES": "eu-central-1=111122223333;us-east-1=444455556666;eu-west-1=444455556666",
+    "DIGEST_BY": "source",
+}
 READS = ("get", "query", "batch_get")
 
 
@@ -29,12 +34,10 @@ def run_until(world: DigestWorld, event: dict[str, Any] | None, step: int, *, re
     def kill(operation: str) -> None:
         nonlocal left
         with lock:  # jobs are read by several threads
+            if left >= 0 and (reads or not operation.startswith(READS)):
+                left -= 1
             if left < 0:
                 raise Killed
-            if reads or not operation.startswith(READS):
-                left -= 1
-                if left < 0:
-                    raise Killed
 
     hooks = [(part, at) for part in (world.tables, world.topic) for at in ("before", "after")]
     for part, at in hooks:
@@ -51,59 +54,64 @@ def run_until(world: DigestWorld, event: dict[str, Any] | None, step: int, *, re
 
 
 def killed_at_every_step(
-    event: dict[str, Any] | None, minutes: int, *, reads: bool = False
-) -> list[list[dict[str, Any]]]:
-    """Return what was sent for each step at which the first run was killed, until one was not.
+    event: dict[str, Any] | None, minutes: int, *, reads: bool = False, **setting: Any
+) -> Iterator[DigestWorld]:
+    """Yield the world after two runs, of which the first was killed, for each step at which it can be.
 
-    Another run comes so many minutes after the first, when more has happened.
+    The other run comes so many minutes after the first, when more has happened to each source.
     """
-    outcomes = []
     for step in count():
-        world = DigestWorld(CHAT_TOPIC_ARN=CHAT)
-        world.observe("one", "COMPLETED")
+        world = DigestWorld(CHAT_TOPIC_ARN=CHAT, **setting)
+        for source in world.ledger.sources:
+            world.observe("one", "COMPLETED", source=source)
         world.forward(minutes=5)
         ended = run_until(world, event, step, reads=reads)
         time.sleep(0.002)
         world.dependencies = world.assembled()
         world.forward(minutes=4)
-        world.observe("two", "FAILED")
+        for source in world.ledger.sources:
+            world.observe("two", "FAILED", source=source)
         world.forward(minutes=1 + minutes)
         world.run(event, Context(milliseconds=1))
-        outcomes.append(world.topic.taken)
+        yield world
         if ended:
-            break
-    return outcomes
+            return
 
 
-def sent_to(topic: str, taken: list[dict[str, Any]]) -> list[str]:
-    return [json.dumps(message) for message in taken if message["TopicArn"].endswith(topic)]
+def sent_to(topic: str, world: DigestWorld) -> Counter[str]:
+    taken = (message for message in world.topic.taken if message["TopicArn"].endswith(topic))
+    return Counter(map(json.dumps, taken))
 
 
 @pytest.mark.parametrize(
-    "event, minutes, reads, contents, steps",
+    "event, minutes, more, contents, steps",
     [
         # The same event or request is one window.
-        ({"ScheduledTime": "2026-11-23T08:05:00Z"}, 0, True, (1,), 40),
-        ({"IdempotencyKey": "a"}, 1, False, (1,), 10),
+        ({"ScheduledTime": "2026-11-23T08:05:00Z"}, 0, {"reads": True}, (1,), 40),
+        ({"IdempotencyKey": "a"}, 1, {}, (1,), 10),
         # The next day is one more, unless the first run had come to nothing: then it covers both.
-        (None, 24 * 60, False, (1, 2), 10),
+        (None, 24 * 60, {}, (1, 2), 10),
+        (None, 24 * 60, BY_SOURCE, (3, 4, 5, 6), 20),
     ],
 )
 def test_a_killed_digest_sends_each_window_with_one_content_at_most_twice_and_windows_tile(
-    event, minutes, reads, contents, steps
+    event, minutes, more, contents, steps
 ):
-    outcomes = killed_at_every_step(event, minutes, reads=reads)
-    assert len(outcomes) > steps
-    doubled = 0
-    for taken in outcomes:
-        for found in (Counter(sent_to(topic, taken)) for topic in ("digests", "chat")):
+    step = doubled = 0
+    for step, world in enumerate(killed_at_every_step(event, minutes, **more), 1):  # noqa: B007
+        for found in (sent_to("digests", world), sent_to("chat", world)):
             assert len(found) in contents
             assert max(found.values()) <= 2
             doubled += sum(found.values()) - len(found)
-        once = dict.fromkeys(sent_to("digests", taken))
-        digests = [json.loads(json.loads(json.loads(m)["Message"])["default"]) for m in once]
-        assert all(a["Window"]["End"] == b["Window"]["Start"] for a, b in pairwise(digests))
-        listed = [ended["JobId"] for one in digests for ended in one["Completed"] + one["Failed"]]
-        assert event or listed == ["one", "two"]
+        by_source = defaultdict(list)
+        for message in sent_to("digests", world):
+            digest = json.loads(json.loads(json.loads(message)["Message"])["default"])
+            by_source[place_of(digest)].append(digest)
+        assert by_source.keys() == set(world.ledger.sources)
+        for digests in by_source.values():
+            assert all(a["Window"]["End"] == b["Window"]["Start"] for a, b in pairwise(digests))
+            jobs = [job["JobId"] for one in digests for job in one["Completed"] + one["Failed"]]
+            assert event or jobs == ["one", "two"]
+    assert step > steps
     # Only a kill between the publication and its record can double a message: of digest or of chat.
-    assert 0 < doubled <= 4
+    assert 0 < doubled <= 4 * len(world.ledger.sources)

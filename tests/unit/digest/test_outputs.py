@@ -5,15 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from jobledger.jobs import Job
-from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.output import Output
 from jobledger.ledger.outputs import Outputs
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.digests import DigestWorld, check_schema, sent
+from testing.digests import DigestWorld, check_schema, published
 from testing.recounted import complete_counters
 
 PARTLY = Output(400, 388, 12, 123_456, 31, {"InternalServerError": 9, "TextSizeLimitExceeded": 3})
@@ -37,36 +35,22 @@ def a_world(**environment: Any) -> DigestWorld:
 @pytest.mark.parametrize("details", ["true", "false"])
 def test_a_digest_has_sums_and_the_reasons_of_troubled_jobs_and_no_place(details):
     world = a_world(READS_OUTPUTS="true", INCLUDE_JOB_DETAILS=details)
-    world.run()
-    (digest,) = sent(world)
+    digest = published(world)
     check_schema(digest)
     assert digest["Processed"] == {"SNOMEDCT": {"PARTIAL_SUCCESS": SUM}}
     assert digest["PartialSuccess"][0]["Processed"] == json.loads(PARTLY.json)
     assert digest["Failed"][0]["Processed"] == {"Problem": "AccessDenied"}
     (taken,) = world.topic.taken
-    email = json.loads(taken["Message"])["email"]
-    assert (
-        "  12 of 400 files were not processed: 9 × InternalServerError, 3 ×\n    TextSizeLimitExceeded.\n"
-        in email
-    )
-    assert "  S3 denied the manifest:" in email
-    total = "Processed in all: 123,456 characters of 400 files; 12 files were not processed."
-    assert total in email.replace("\n", " ")
+    email = " ".join(json.loads(taken["Message"])["email"].split())
+    for said in (
+        "12 of 400 files were not processed: 9 × InternalServerError, 3 × TextSizeLimitExceeded.",
+        "S3 denied the manifest:",
+        "Processed in all: 123,456 characters of 400 files; 12 files were not processed.",
+    ):
+        assert said in email
     assert "ward-7" not in taken["Message"]
 
 
-def test_facts_with_error_codes_are_keys_of_mappings_as_others_are():
-    """A digest looks its jobs up by their facts, which may have an output."""
-    facts = JobFacts(Family.PHI, "a", "PARTIAL_SUCCESS", None, None, None, output=PARTLY)
-    assert {facts: 1}[replace(facts)] == 1
-    assert replace(facts, output=DENIED) not in {facts: 1}
-
-
 def test_without_the_setting_nothing_is_read_and_jobs_say_nothing_of_it():
-    world = a_world()
-    world.run()
-    (digest,) = sent(world)
-    assert "Processed" not in digest["PartialSuccess"][0]
-    quiet = DigestWorld(READS_OUTPUTS="true")
-    quiet.run()
-    assert "Processed" not in sent(quiet)[0]
+    assert "Processed" not in published(a_world())["PartialSuccess"][0]
+    assert "Processed" not in published(DigestWorld(READS_OUTPUTS="true"))

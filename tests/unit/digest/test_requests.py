@@ -22,9 +22,7 @@ from testing.digests import (
     windows,
 )
 from testing.memory_dynamodb import error
-
-CHAT = "arn:aws:sns:eu-central-1:111122223333:chat"
-
+from tests.unit.digest.test_killed import CHAT
 
 # digestWhen.
 
@@ -58,48 +56,36 @@ def test_a_digest_that_needs_no_attention_is_held_back_for_at_most_a_week():
 
 
 @pytest.mark.parametrize("when", [When.CHANGES, When.ATTENTION])
-@pytest.mark.parametrize(
-    "start, stale, wanted",
-    [
-        ("2026-11-16T08:58:00.001Z", False, False),
-        ("2026-11-16T08:58:00.001Z", True, True),
-        # The clock is put forward by two hours at most: it is the same run of the day a week later.
-        ("2026-11-16T08:58:00.000Z", False, True),
-    ],
-)
-def test_a_quiet_digest_goes_out_two_hours_before_the_week_is_over_and_a_stale_one_always(
-    when, start, stale, wanted
-):
-    window = Window(start, "2026-11-23T06:58:00.000Z")
-    assert when.wants(a_digest(window=window, stale=stale)) is wanted
+def test_a_quiet_digest_goes_out_two_hours_before_the_week_is_over_and_a_stale_one_always(when):
+    """The clock is put forward by two hours at most: it is the same run of the day a week later."""
+    long, short = (
+        Window(f"2026-11-16T08:58:00.00{n}Z", "2026-11-23T06:58:00.000Z") for n in (0, 1)
+    )
+    assert when.wants(a_digest(window=long))
+    assert when.wants(a_digest(window=short, stale=True))
+    assert not when.wants(a_digest(window=short))
 
 
-# Chat.
+# Chat, and what the environment says.
 
 
-def test_the_chat_topic_gets_a_message_of_its_own_without_job_ids():
+def test_the_chat_topic_gets_a_message_of_its_own_without_job_ids(capsys):
     world = DigestWorld(CHAT_TOPIC_ARN=CHAT)
     world.observe("one", "FAILED", Family.PHI)
     world.forward(minutes=5)
     answer = world.run()
     digest, chat = world.topic.taken
-    assert digest["TopicArn"] == ENVIRONMENT["DIGEST_TOPIC_ARN"]
-    assert chat["TopicArn"] == CHAT
+    assert (digest["TopicArn"], chat["TopicArn"]) == (ENVIRONMENT["DIGEST_TOPIC_ARN"], CHAT)
     assert chat.keys() == {"TopicArn", "Message"}
     said = json.loads(chat["Message"])
     assert said["content"]["title"] == "[job-ledger] 1 FAILED, 2026-11-23"
     assert said["metadata"]["threadId"] == answer["DigestId"]
     assert "one" not in chat["Message"].split()
-
-
-def test_a_failed_chat_message_does_not_hold_up_the_digest(capsys):
-    world = DigestWorld(CHAT_TOPIC_ARN=CHAT)
+    # When it fails, the digest goes out all the same.
     world.topic.failures = [None, refusal("NotFound", 404)]
+    world.forward(days=1)
     assert world.run()["Published"]
     assert '"ChatFailures":[1.0]' in capsys.readouterr().out
-
-
-# What the environment says.
 
 
 @pytest.mark.parametrize("address", ["https://api/v1", ""])
@@ -108,11 +94,10 @@ def test_a_run_uses_table_schedule_and_address_of_its_environment(address):
     world.observe("one", "FAILED")
     world.forward(minutes=5)
     world.run()
-    assert world.dependencies.table.name == "jobs"
-    assert DigestStateRow(world.dependencies.table, SCOPE).load().schedule == "rate(12 hours)"
-    (taken,) = world.topic.taken
+    table = world.dependencies.table
+    assert (table.name, DigestStateRow(table, SCOPE).load().schedule) == ("jobs", "rate(12 hours)")
     called = f'"{address or "$API_URL"}/jobs?Family=SNOMEDCT'
-    assert called in json.loads(taken["Message"])["email"]
+    assert called in json.loads(world.topic.taken[0]["Message"])["email"]
 
 
 # What Powertools would do if it were let.
@@ -168,14 +153,6 @@ def test_an_invalid_payload_is_refused_with_what_is_allowed(payload, message):
 # On demand: windows, idempotency keys, and what is left to the schedule.
 
 
-@pytest.mark.parametrize("payload", [{}, WINDOW])
-def test_a_digest_on_demand_does_not_count_as_a_scheduled_run(world, payload):
-    answer = world.run(payload)
-    name = f"{SCOPE}#{answer['DigestId']}" if payload else SCOPE
-    assert DigestStateRow(world.dependencies.table, name).load().scheduled_end is None
-    assert sent(world)[0]["CoversGap"] is False
-
-
 def test_a_digest_on_demand_ends_at_once_with_a_key_else_on_the_minute_and_is_sent_if_quiet():
     world = DigestWorld(DIGEST_WHEN="attention")
     for payload in ({}, {"IdempotencyKey": "a"}, {"IdempotencyKey": "b"}, {}):
@@ -186,13 +163,15 @@ def test_a_digest_on_demand_ends_at_once_with_a_key_else_on_the_minute_and_is_se
 
 
 def test_a_requested_window_is_published_once_and_leaves_the_schedule_alone(world):
-    world.run()
-    schedules = dict(world.tables.items["digest", SCOPE])
+    world.run({})
+    row = DigestStateRow(world.dependencies.table, SCOPE)
+    before = row.load()
+    assert before.scheduled_end is None, "a digest on demand is not one of the schedule"
     answers = [world.run(WINDOW) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
     assert [*answers[0]["Window"].values()] == [time[:-1] + ".000Z" for time in WINDOW.values()]
-    assert len(world.topic.taken) == 2
-    assert schedules == world.tables.items["digest", SCOPE]
+    assert [digest["CoversGap"] for digest in sent(world)] == [False, False]
+    assert row.load() == before
 
 
 @pytest.mark.parametrize("window", [{}, WINDOW])

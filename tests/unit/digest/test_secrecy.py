@@ -10,6 +10,7 @@ from jobledger.digest.content import Details
 from jobledger.digest.message import render_messages
 from testing.builders import job_facts
 from testing.digests import ZURICH, DigestWorld, a_digest, listed, machine, published
+from tests.unit.digest.test_killed import CHAT
 
 # What a job carries that must not appear in a digest, a log, a metric or a record of what was sent.
 SENSITIVE = (
@@ -18,14 +19,12 @@ SENSITIVE = (
 )
 # Ten of the kinds of letters that a job's name may hold: separators, right to left, combining, wide.
 LETTERS = ["\u2028", "\u00a0", "\u05d0", "\u0627", "=", "+", "-", "@", "\U0001d400", "\u3042"]
-
-
 SEVERAL = {"SOURCES": "eu-central-1=111122223333;us-east-1=444455556666"}
 
 
 @pytest.mark.parametrize("setting", [{}, SEVERAL, SEVERAL | {"DIGEST_BY": "source"}])
 def test_a_default_digest_contains_nothing_sensitive(capsys, setting):
-    world = DigestWorld(CHAT_TOPIC_ARN="arn:aws:sns:eu-central-1:111122223333:chat", **setting)
+    world = DigestWorld(CHAT_TOPIC_ARN=CHAT, **setting)
     source = world.ledger.sources[-1]
     for number, status in enumerate(("FAILED", "PARTIAL_SUCCESS", "IN_PROGRESS"), 1):
         secret: dict[str, Any] = {name: f"canary{number}{name}" for name in SENSITIVE}

@@ -16,7 +16,7 @@ from jobledger.digest.content import Details, Digest
 from jobledger.digest.text import TextOptions, look_closer, subject, text, verdict_sentence
 from jobledger.digest.windows import Window
 from jobledger.service import Family
-from jobledger.wording import COLUMNS, printable, span
+from jobledger.wording import COLUMNS, board_page, printable, span
 from testing.builders import job_facts
 from testing.digests import ZURICH, a_digest, ago, listed
 from testing.typical_digests import TYPICAL
@@ -77,51 +77,51 @@ def test_a_digest_reads_as_it_was_approved(name):
     assert written == file.read_text(encoding="utf-8")
 
 
+def assert_fits_columns(lines):
+    """All but the commands to copy."""
+    commands = ("awscurl ", "jobledger open --account ")
+    assert all(line.startswith(commands) for line in lines if len(line) > COLUMNS)
+
+
 @pytest.mark.parametrize("name", TYPICAL)
 def test_the_documentation_shows_every_typical_digest_in_lines_of_78_columns(name):
     shown = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
     assert shown in (ROOT / "docs" / "digests.md").read_text(encoding="utf-8")
     lines = shown.splitlines()[1:]
-    # But those to copy.
-    commands = ("awscurl ", "jobledger open --account ")
-    assert all(line.startswith(commands) for line in lines if len(line) > COLUMNS)
+    assert_fits_columns(lines)
     assert not any(line != line.rstrip() for line in lines)
 
 
-STALE, WITH = "STALE: the ledger", "with Comprehend Medical"
+SYNCED = "with Comprehend Medical"
 RECENT = "it may not include recent changes."
-IN_PART = "finished only in part"
-UNTIL_THEN = f"Until then: 1 job failed, 1 {IN_PART}."
 
 
 @pytest.mark.parametrize(
     "totals, more, said",
     [
-        ((0, 0, 0), {}, "OK: no action is needed."),
-        ((1, 0, 0), {}, "ATTENTION: 1 job failed."),
-        ((0, 0, 1), {}, "ATTENTION: 1 runs unusually long."),
-        ((2, 1_000, 2), {}, f"ATTENTION: 2 jobs failed, 1,000 {IN_PART}, 2 run unusually long."),
-        ((0, 0, 0), {"as_of": ago(2)}, f"{STALE} last synced {WITH} 2 h ago; {RECENT}"),
-        ((1, 1, 0), {"as_of": None}, f"{STALE} has no known sync {WITH}; {RECENT} {UNTIL_THEN}"),
+        (
+            *((2, 1_000, 2), {}),
+            "ATTENTION: 2 jobs failed, 1,000 finished only in part, 2 run unusually long.",
+        ),
+        (
+            *((1, 1, 0), {"as_of": None}),
+            f"STALE: the ledger has no known sync {SYNCED}; {RECENT} Until then: 1 job failed, 1 finished only in part.",
+        ),
     ],
 )
 def test_the_first_sentence_says_whether_anyone_needs_to_act_and_why(totals, more, said):
     named = zip(("failed", "partial_success", "long_running"), totals, strict=True)
     lists = {name: listed([], total=total) for name, total in named}
-    digest = a_digest(stale="as_of" in more, **lists, **more)
-    assert verdict_sentence(digest) == said
+    assert verdict_sentence(a_digest(stale="as_of" in more, **lists, **more)) == said
 
 
-@pytest.mark.parametrize(
-    "seconds, said",
-    [
+def test_lengths_of_time_are_said_in_two_units_at_most():
+    for seconds, said in (
         *((0, "0 s"), (0.9, "0 s"), (59.9, "59 s"), (60, "1 min"), (119, "1 min"), (3_600, "1 h")),
         *((3_660, "1 h 1 min"), (86_399, "23 h 59 min"), (86_400, "1 d"), (90_000, "1 d 1 h")),
         (8_640_000, "100 d"),
-    ],
-)
-def test_lengths_of_time_are_said_in_two_units_at_most(seconds, said):
-    assert span(seconds) == said
+    ):
+        assert span(seconds) == said
 
 
 EARLY, LATE = "2026-11-23T05:00:00.000Z", "2026-11-23T06:00:00.500Z"
@@ -156,27 +156,23 @@ def test_the_api_call_asks_for_the_jobs_that_failed_completely_or_in_part(
 # The subject.
 
 
-@pytest.mark.parametrize(
-    "submitted, ended, said",
-    [
-        (0, {"failed": 3, "completed": 41}, "3 FAILED, 41 completed"),
-        *((0, {}, "no changes"), (1, {}, "1 change"), (2, {}, "2 changes")),
-    ],
-)
-def test_a_subject_counts_the_jobs_that_have_ended_or_else_the_changes(submitted, ended, said):
-    lists = {name: listed([], total=number) for name, number in ended.items()}
-    digest = a_digest(counts=Counter(SUBMITTED=submitted), **lists)
-    assert subject(digest, ZURICH) == f"[job-ledger] {said}, 2026-11-23"
+def test_a_subject_counts_the_jobs_that_have_ended_or_else_the_changes():
+    ended = {"failed": listed([], total=3), "completed": listed([], total=41)}
+    for submitted, lists, said in (
+        *((0, ended, "3 FAILED, 41 completed"), (0, {}, "no changes")),
+        *((1, {}, "1 change"), (2, {}, "2 changes")),
+    ):
+        digest = a_digest(counts=Counter(SUBMITTED=submitted), **lists)
+        assert subject(digest, ZURICH) == f"[job-ledger] {said}, 2026-11-23"
 
 
-@pytest.mark.parametrize("stale", [False, True])
 @pytest.mark.parametrize("count", [1, 999, 100_000, 10_000_000])
-@pytest.mark.parametrize("covers_gap", [False, True])
-def test_a_subject_is_short_printable_ascii_of_counts_and_dates(stale, count, covers_gap):
+def test_a_subject_is_short_printable_ascii_of_counts_and_dates(count):
     lists = ("failed", "partial_success", "long_running", "completed")
     many = dict.fromkeys(lists, listed([], total=count))
-    said = subject(a_digest(stale=stale, covers_gap=covers_gap, **many), ZURICH)
-    assert re.fullmatch(r"\[job-ledger\] [ -~]{1,76}2026-11-23", said)
+    for more in ({}, {"stale": True}, {"covers_gap": True}, {"stale": True, "covers_gap": True}):
+        said = subject(a_digest(**more, **many), ZURICH)
+        assert re.fullmatch(r"\[job-ledger\] [ -~]{1,76}2026-11-23", said)
 
 
 @pytest.mark.parametrize("completed, said", [(1_000, ", 1000 completed"), (10_000, "")])
@@ -227,3 +223,8 @@ def test_names_that_would_break_a_line_or_turn_it_around_are_inert(injection):
 def test_printable_text_is_one_line(foreign):
     assert printable(foreign).isprintable()
     assert len(printable(foreign)) == len(foreign)
+
+
+def test_the_address_of_a_page_of_the_board_has_any_job_id():
+    for job_id, path in {"a/b c": "a%2Fb%20c", "x\ud800": "x%3F", "ü": "%C3%BC"}.items():
+        assert board_page("https://api", job_id) == f"https://api/board/jobs/{path}"

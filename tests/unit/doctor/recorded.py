@@ -1,5 +1,6 @@
 """AWS's answers to the doctor, made from botocore's models: a deployment in AWS that works, and what differs."""
 
+import functools
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from botocore.awsrequest import AWSResponse
-from botocore.loaders import create_loader
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
@@ -141,26 +141,22 @@ class RecordedApi:
         return Response(status, headers, json.dumps(document).encode())
 
 
-# It keeps the models that it has read, which takes most of the time of a test.
-_LOADER = create_loader()
-
-
 class RecordedAws(Aws):
-    """Real clients, whose requests are answered before they are sent."""
+    """Real clients, whose requests are answered before they are sent.
+
+    Those of all deployments are the same: to make them takes most of the time of a test.
+    """
+
+    turn = threading.RLock()
+    """An answer is to the parameters of one call at a time, which `caller` made."""
+    caller: "RecordedAws"
 
     def __init__(self, answers: dict[str, Answer]) -> None:
-        session = Session()
-        session.register_component("data_loader", _LOADER)
-        session.set_credentials("key", "secret")
-        session.set_config_variable("region", REGION)
-        session.register("before-call", self._answer)
-        super().__init__(session)
+        super().__init__(_session())
         self.answers, self.calls = answers, set[str]()
         self.given: dict[str, Any] = {}
-        # An answer is to the parameters of one call at a time.
-        self._turn = threading.RLock()
 
-    def _answer(self, model: Any, params: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    def answer(self, model: Any) -> tuple[AWSResponse, dict[str, Any]]:
         name = f"{model.service_model.service_name}.{model.name}"
         self.calls.add(name)
         answer = self.answers[name]
@@ -174,10 +170,28 @@ class RecordedAws(Aws):
             assert not report.has_errors(), report.generate_report()
         return AWSResponse("", 200, {}, None), found | {"ResponseMetadata": {}}
 
+    def client(self, service: str) -> Any:
+        with self.turn:
+            return self._clients.get(service) or _client(service)
+
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
-        with self._turn:
-            self.given = parameters
+        with self.turn:
+            RecordedAws.caller, self.given = self, parameters
             return super().call(service, operation, **parameters)
+
+
+@functools.cache
+def _session() -> Session:
+    session = Session()
+    session.set_credentials("key", "secret")
+    session.set_config_variable("region", REGION)
+    session.register("before-call", lambda model, **_: RecordedAws.caller.answer(model))
+    return session
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    return _session().create_client(service)
 
 
 def deployed(answers: Mapping[str, Any] | None = None, *, clock=timedelta(), **outputs: str):

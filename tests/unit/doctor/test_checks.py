@@ -1,15 +1,18 @@
 """Each check of the doctor: ok on a deployment that works, and what it says when something is broken on purpose."""
 
 import functools
+import shlex
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from job_ledger.command.doctor import table_lines
 from job_ledger.doctor.deployment import Resource
 from job_ledger.doctor.findings import Status
-from job_ledger.doctor.run import ALL_CHECKS, run_checks
+from job_ledger.doctor.run import ALL_CHECKS, Result, run_checks
 from job_ledger.doctor.sources import CHECKS as SOURCES
+from testing.processes import run
 from tests.unit.doctor import recorded
 from tests.unit.doctor.recorded import ACCOUNT, DENIED, NOW, OUTPUTS, alarm, deployed, health
 
@@ -148,9 +151,6 @@ BROKEN = [
      "cannot use the key since 2026-11-30 10:00", "docs/security.md#encryption"),
 ]
 # fmt: on
-NAMED = [pytest.param(*case, id=f"{case[0]}: {case[2]}") for case in BROKEN]
-
-
 def found(name, answers=None, **more):
     """What a check finds on a deployment with these answers."""
     return CHECKS[name].run(deployed(answers, **more))
@@ -160,12 +160,25 @@ def status_of(name, answers=None, **more):
     return found(name, answers, **more).status
 
 
-@pytest.mark.parametrize("name, answers, meaning, mend", NAMED)
-def test_what_is_broken_on_purpose_is_a_problem_with_what_mends_it(name, answers, meaning, mend):
+@pytest.mark.parametrize(
+    "name, answers, meaning, mend", BROKEN, ids=[f"{name}: {said}" for name, _, said, _ in BROKEN]
+)
+def test_what_is_broken_on_purpose_is_a_problem_with_a_command_that_mends_it_to_be_copied(
+    name, answers, meaning, mend
+):
     finding = found(name, answers)
     assert finding.status is Status.PROBLEM, finding
     assert meaning in finding.meaning
     assert mend in finding.mend
+    lines = [text.plain for text in table_lines(Result(name, finding))]
+    assert max(map(len, lines)) <= 80
+    start = next(n for n, line in enumerate(lines) if "-> " in line)
+    copied = "\n".join(lines[start:]).replace("-> ", "", 1)
+    if finding.mend.startswith("aws "):
+        printed = run("sh", "-c", f"aws() {{ printf '%s\\n' \"$@\"; }}\n{copied}").stdout
+        assert ["aws", *printed.split("\n")[:-1]] == shlex.split(finding.mend)
+    else:
+        assert copied.split() == finding.mend.split()
 
 
 def test_every_check_is_ok_on_a_deployment_that_works_and_broken_on_purpose_above_or_below():

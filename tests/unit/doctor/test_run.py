@@ -2,22 +2,18 @@
 
 import json
 import re
-import shlex
-import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from job_ledger.command.doctor import table_lines
 from job_ledger.doctor.cost import PRICES
 from job_ledger.doctor.findings import Check, Status, exit_code, ok, problem
-from job_ledger.doctor.run import ALL_CHECKS, Result, run_checks
+from job_ledger.doctor.run import ALL_CHECKS, run_checks
 from testing.scripted_server import Scripted, scripted
 from tests.unit.client.commands import run
 from tests.unit.doctor.recorded import actions, calls, deployed
-from tests.unit.doctor.test_checks import NAMED, found
+from tests.unit.doctor.test_checks import found
 
 ROOT = Path(__file__).parents[3]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -32,11 +28,9 @@ def test_a_check_that_hangs_or_breaks_stops_no_other_beside_it():
         raise KeyError("notes of Ms Miller")
 
     checks = [Check("hangs", hang), Check("breaks", fail), Check("works", lambda d: ok("fine"))]
-    began = time.monotonic()
     results = run_checks(deployed(), checks, seconds=0.5)
-    assert time.monotonic() - began < 10
-    assert [r.finding.status.value for r in results] == ["unknown", "unknown", "ok"]
-    assert [r.check for r in results] == ["hangs", "breaks", "works"]
+    found = [(r.check, r.finding.status.value) for r in results]
+    assert found == [("hangs", "unknown"), ("breaks", "unknown"), ("works", "ok")]
     assert "Miller" not in str(results)
     assert "KeyError" in results[1].finding.meaning
     # Checks run side by side, and report their progress.
@@ -49,10 +43,8 @@ def test_a_check_that_hangs_or_breaks_stops_no_other_beside_it():
 
 
 def test_a_problem_counts_more_than_a_check_that_could_not_look():
-    for statuses, code in {
-        "": 0, "ok local": 0, "ok problem": 1, "ok unknown": 2, "unknown problem": 1,
-    }.items():  # fmt: skip
-        assert exit_code(map(Status, statuses.split())) == code, statuses
+    codes = {"": 0, "ok local": 0, "ok problem": 1, "ok unknown": 2, "unknown problem": 1}
+    assert {each: exit_code(map(Status, each.split())) for each in codes} == codes
 
 
 def test_what_the_local_aws_drops_is_ok_there_and_a_problem_in_aws():
@@ -76,23 +68,6 @@ def test_an_answer_of_aws_says_something_of_the_deployment_only_if_it_is_about_i
     # A deleted resource is a problem.
     finding = found("schedules", {"scheduler.GetSchedule": "ResourceNotFoundException"})
     assert (finding.status, "does not exist" in finding.meaning) == (Status.PROBLEM, True)
-
-
-@pytest.mark.parametrize("name, answers, _meaning, _mend", NAMED)
-def test_a_line_has_80_columns_and_a_command_can_be_copied_from_its_lines(
-    name, answers, _meaning, _mend
-):
-    finding = found(name, answers)
-    lines = [text.plain for text in table_lines(Result(name, finding))]
-    assert max(map(len, lines)) <= 80
-    start = next(n for n, line in enumerate(lines) if "-> " in line)
-    printed = "\n".join(lines[start:]).replace("-> ", "", 1)
-    if finding.mend.startswith("aws "):
-        script = f"aws() {{ printf '%s\\n' \"$@\"; }}\n{printed}"
-        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-        assert ["aws", *done.stdout.split("\n")[:-1]] == shlex.split(finding.mend)
-    else:
-        assert printed.split() == finding.mend.split()
 
 
 def test_every_document_that_a_finding_names_has_its_section():
@@ -125,26 +100,28 @@ def test_the_policy_has_each_action_of_the_checks_and_no_other():
     assert actions("doctor-policy.json") == expected
 
 
-ABSENT = """<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>
-<Message>Stack with id Other does not exist</Message></Error></ErrorResponse>"""
-
-
-def test_without_a_stack_or_credentials_there_is_one_finding():
-    for status, error, code, meaning in (
+@pytest.mark.parametrize(
+    "status, error, code, meaning",
+    [
         (400, "ValidationError", 1, "There is no stack Other in us-east-1"),
         (403, "AccessDenied", 2, "cloudformation:DescribeStacks"),
         (403, "ExpiredToken", 2, "refuses the credentials"),
-    ):
-        body = ABSENT.replace("ValidationError", error).encode()
-        with scripted(Scripted(status, {"Content-Type": "text/xml"}, body)) as server:
-            done = run("", "doctor", "--name", "Other", "--json", AWS_ENDPOINT_URL=server.url)
-            shown = run("", "doctor", "--name", "Other", AWS_ENDPOINT_URL=server.url)
-        (check,) = json.loads(done.stdout)["Checks"]
-        assert (done.returncode, check["Check"]) == (code, "stack")
-        assert meaning in check["Meaning"]
-        assert meaning.split()[0] in shown.stdout
-        assert shown.stdout.endswith("1 problem\n" if code == 1 else "1 could not look\n")
-        assert shown.stderr == ""
-    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"}
-    done = run("", "doctor", AWS_EC2_METADATA_DISABLED="true", **nothing)
+    ],
+)
+def test_without_a_stack_there_is_one_finding(status, error, code, meaning):
+    said = f"<Code>{error}</Code><Message>Stack with id Other does not exist</Message>"
+    body = f"<ErrorResponse><Error>{said}</Error></ErrorResponse>".encode()
+    arguments = ("doctor", "--name", "Other")
+    with scripted(Scripted(status, {"Content-Type": "text/xml"}, body)) as server:
+        done = run("", *arguments, "--json", AWS_ENDPOINT_URL=server.url)
+        shown = run("", *arguments, AWS_ENDPOINT_URL=server.url)
+    (check,) = json.loads(done.stdout)["Checks"]
+    assert (done.returncode, check["Check"], shown.stderr) == (code, "stack", "")
+    assert meaning in check["Meaning"]
+    assert meaning.split()[0] in shown.stdout
+    assert shown.stdout.endswith("1 problem\n" if code == 1 else "1 could not look\n")
+
+
+def test_without_credentials_it_cannot_look():
+    done = run("", "doctor", HOME="/nonexistent", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert (done.returncode, "no look" in done.stdout) == (2, True), done

@@ -35,7 +35,7 @@ FORMATS: dict[str, tuple[list[str], list[str]]] = {
     "offset-time": OFFSET_TIMES,
     "scheduled-time": (["<aws.scheduler.scheduled-time>", *OFFSET_TIMES[0]], OFFSET_TIMES[1]),
 }
-ASCII = ["ä", "a\tb", "\x7f"]
+ASCII = ["ä", "a\tb", "a\nb", "a\x00b", "\x7f"]
 PATTERNS = {
     "^[A-Za-z0-9_-]{1,512}$": (
         ["aZ09_-", "A" * 512],

@@ -5,16 +5,15 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import force_setattr
 
-from jobledger.errors import UnexpectedError
 from jobledger.inputs.validation import JsonObject, value_of
 from tests.unit.inputs.edges import edges
-from tests.unit.inputs.handlers import (
+from tests.unit.inputs.readers import (
     Input,
     all_inputs,
     digest_payload,
     key,
     refusal,
-    running_handlers,
+    running_readers,
 )
 
 INPUTS = {one.label: one for one in all_inputs()}
@@ -24,7 +23,7 @@ BOUND = [label for label in INPUTS if label not in ANY_VALUE]
 
 @pytest.fixture(scope="module")
 def api():
-    with running_handlers() as running:
+    with running_readers() as running:
         yield running
 
 
@@ -64,7 +63,7 @@ def test_nothing_but_the_schema_refuses_a_value(api, label):
     try:
         for value in beyond:
             # What an unvalidated value breaks behind the validation was not refused by it.
-            with suppress(UnexpectedError):
+            with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                 if refusal(declared) in one.send(api, value):
                     refused.append(value)
     finally:

@@ -15,8 +15,7 @@ from jobledger.ledger.rows import status_of
 from jobledger.ledger.table import decode
 from jobledger.service import Family
 from jobledger.times import rfc3339
-from testing.api import running_api
-from testing.builders import DAY, FAR_PAST, HOUR, MINUTE, NOW, SECOND, a_job, full_job
+from testing.builders import DAY, FAR_PAST, NOW, SECOND, a_job
 from testing.counted import Counted
 
 FAMILY = Family.SNOMEDCT
@@ -76,23 +75,15 @@ def test_neither_an_older_listing_nor_a_second_entry_of_a_page_makes_another_row
     world = Ledgered(a_job("job", "SUBMITTED", None))
     world.record(a_job("job", "SUBMITTED", NEW))
     world.record(a_job("job", "SUBMITTED", None), listed_at=world.now - 4 * SECOND)
-    assert world.rows() == [(at(NEW), "SUBMITTED")]
-    world.agree()
-    twice = a_job("two", "SUBMITTED", None), a_job("two", "IN_PROGRESS", OLD)
-    world.record(*twice, a_job("other"))
-    assert world.rows()[0] == (at(OLD), "IN_PROGRESS")
+    world.record(a_job("two", "SUBMITTED", None), a_job("two", "IN_PROGRESS", OLD))
+    assert world.rows() == [(at(OLD), "IN_PROGRESS"), (at(NEW), "SUBMITTED")]
     world.agree()
 
 
 def test_two_syncs_that_find_a_new_job_with_different_submit_times_write_one_row():
     world = Ledgered()
-
-    def another() -> None:
-        world.now += HOUR
-        world.record(a_job("job", "SUBMITTED", None), followed=None)
-
-    world.before_a_write(another)
-    world.record(a_job("job", "SUBMITTED", NEW))
+    world.before_a_write(lambda: world.record(a_job("job", "SUBMITTED", None), followed=None))
+    world.record(a_job("job", "SUBMITTED", NEW), listed_at=NOW)
     # The other listing is the later one.
     assert world.rows() == [(at(None), "SUBMITTED")]
     world.agree()
@@ -200,92 +191,23 @@ def test_a_job_becomes_active_only_in_a_state_that_does_not_deny_it(said, meanwh
     assert world.active().keys() == {"job"}
 
 
-@pytest.fixture
-def api():
-    with running_api() as running:
-        yield running
-
-
-def fill(api, numbers, family=FAMILY, **more):
-    running = {"JobStatus": "IN_PROGRESS", "EndTime": None} | more
-    jobs = (full_job(n, SubmitTime=NOW.timestamp() - n, **running) for n in numbers)
-    api.fill(*jobs, family=family)
-
-
-def ids(jobs):
-    return [int(job["JobId"], 16) for job in jobs]
-
-
-@pytest.mark.parametrize("size", [1, 7, 100])
-@pytest.mark.parametrize("order,sign", [("descending", 1), ("ascending", -1)])
-def test_the_pages_of_two_families_together_are_the_active_jobs_in_order(api, size, order, sign):
-    fill(api, range(0, 300, 2))
-    fill(api, range(1, 300, 2), Family.PHI)
-    fill(api, range(400, 500), JobStatus="COMPLETED", EndTime=NOW.timestamp())
-    for number in range(0, 300, 10):
-        api.ledger.mark_expired(FAMILY, f"{number:032x}", rfc3339(NOW - number * SECOND))
-    api.now += MINUTE
-    query = {"Active": "true", "Family": ["SNOMEDCT", "PHI"], "Order": order, "MaxResults": size}
-    pages = list(api.traverse(**query))
-    assert {len(page) for page in pages[:-1]} <= {size}
-    listed = [n for page in pages for n in ids(page)]
-    assert listed == [n for n in range(300) if n % 10][::sign]
-
-
-def test_active_jobs_can_be_filtered_as_all_jobs_can(api):
-    fill(api, [1, 3], JobName="b")
-    fill(api, [2], JobName="a")
-    fill(api, [4], JobName="aa", JobStatus="SUBMITTED")
-    fill(api, [5], JobName="b", JobStatus="FAILED", EndTime=NOW.timestamp())
-    third = rfc3339(NOW - 3 * SECOND)
-    for filters, expected in (
-        ({"JobName": "b"}, [1, 3]),
-        ({"JobNamePrefix": "a"}, [2, 4]),
-        ({"JobStatus": "SUBMITTED"}, [4]),
-        ({"SubmitTimeAfter": third}, [1, 2]),
-        ({"SubmitTimeBefore": third, "Order": "descending"}, [4]),
-        ({"Active": "false", "JobName": "b"}, [1, 3, 5]),
-    ):
-        assert ids(api.get("/jobs", **{"Active": "true"} | filters).jobs) == expected
-
-
-def test_a_job_of_an_unknown_status_without_an_end_is_active_and_a_later_job_joins_no_traversal(
-    api,
-):
-    fill(api, [1, 2], JobStatus="PAUSED")  # observed when the traversal begins
-    first = api.get("/jobs", Active="true", MaxResults=1)
-    api.now += MINUTE
-    fill(api, [3])
-    token = first.json["NextToken"]
-    rest = api.get("/jobs", Active="true", MaxResults=5, NextToken=token)
-    assert (ids(first.jobs), ids(rest.jobs)) == ([1], [2])
-    # Its token is none of all jobs, whose tokens without the filter stay valid.
-    assert api.get("/jobs", MaxResults=1, NextToken=token).status == 400
-    every = api.get("/jobs", MaxResults=1).json["NextToken"]
-    assert api.get("/jobs", MaxResults=1, Active="false", NextToken=every).status == 200
-
-
-@pytest.mark.parametrize("order, found", [("ascending", 249), ("descending", 0)])
+@pytest.mark.parametrize(
+    "order,found,ends", [("ascending", 249, ["099", "199"]), ("descending", 0, ["150", "050"])]
+)
 def test_a_search_of_many_active_jobs_ends_a_page_between_a_hundred_and_continues_there(
-    order, found
+    order, found, ends
 ):
     """Each page without a job says how many it has read; without time, it ends after the first hundred."""
-    jobs = [
-        a_job(f"{n:03}", "SUBMITTED", OLD + n * SECOND, JobName="a" if n == found else "b")
-        for n in range(250)
-    ]
+    names = enumerate("a" if n == found else "b" for n in range(250))
+    jobs = (a_job(f"{n:03}", "SUBMITTED", OLD + n * SECOND, JobName=name) for n, name in names)
     world = Ledgered(*jobs)
     query = JobQuery((FAMILY,), name="a", order=order, active=True)
-    pages: list[tuple[int, int, str | None]] = []
     position: Position | None = None
-    while not pages or position:
-        page = read_page(
-            world.ledger, query, 10, position, rfc3339(world.now), time_left=lambda: False
-        )
+    for listed, examined, end in ((0, 100, ends[0]), (0, 100, ends[1]), (1, 50, None)):
+        now = rfc3339(world.now)
+        page = read_page(world.ledger, query, 10, position, now, time_left=lambda: False)
         position = page.position
-        end = position.sort_key[-3:] if position else None
-        pages.append((len(page.jobs), page.examined, end))
-    ends = ["099", "199"] if order == "ascending" else ["150", "050"]
-    assert pages == [(0, 100, ends[0]), (0, 100, ends[1]), (1, 50, None)]
+        reached = position.sort_key[-3:] if position else None
+        assert (len(page.jobs), page.examined, reached) == (listed, examined, end)
     whole = read_page(world.ledger, query, 10, None, rfc3339(world.now))
     assert (len(whole.jobs), whole.examined, whole.position) == (1, 250, None)

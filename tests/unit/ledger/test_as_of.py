@@ -1,6 +1,7 @@
 """The state of each sync, AsOf in memory, and ConsistentRead, which has the ledger synced first."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from msgspec.structs import replace
@@ -79,22 +80,14 @@ def test_no_time_of_a_state_that_a_clock_ahead_has_written_is_believed(states):
 
 def test_of_two_syncs_that_read_one_state_the_second_saves_nothing(states):
     read = states.save(PHI, as_of=EARLY)
-    first = states.ledger.save_state(PHI, replace(read, as_of=rfc3339(NOW)))
+    first = states.ledger.save_state(PHI, replace(read, as_of=LATE))
     assert states.ledger.save_state(PHI, replace(read, as_of=EARLY)) is None
-    assert states.ledger.state(PHI) == first
-
-
-def test_states_are_of_one_account_and_region_and_each_family_has_its_own(states):
+    # Another account or region has its own.
     other = Ledger(states.ledger.table, "999/eu-west-1", states.time)
-    assert other.save_state(PHI, SyncState(as_of="2000-01-01T00:00:00.000Z"))
-    saved = {family: states.save(family, as_of=rfc3339(NOW)) for family in Family}
-    assert states.ledger.states() == saved
-    assert [states.ledger.state(family) for family in Family] == [*saved.values()]
-
-
-def test_all_states_are_read_consistently_when_that_is_asked_for(states):
+    assert other.save_state(PHI, SyncState(as_of=EARLY))
+    saved = {PHI: first, RXNORM: states.save(RXNORM, as_of=EARLY)}
     for more in ({"consistent": True}, {"consistent": False}, {}):
-        states.ledger.states(**more)
+        assert states.ledger.states(**more) == saved
     read = [query["ConsistentRead"] for query in states.database.queries]
     assert read == [True, False, False]
 
@@ -103,8 +96,8 @@ def test_all_states_are_read_consistently_when_that_is_asked_for(states):
 def test_each_state_is_settled_later_than_the_one_before_whatever_the_clock_says(states, behind):
     first = states.save()
     states.now -= behind
-    second = states.save()
-    assert (first.settled_at, second.settled_at) == (rfc3339(NOW), rfc3339(NOW + MILLISECOND))
+    settled = (first.settled_at, states.save().settled_at)
+    assert settled == (rfc3339(NOW), rfc3339(NOW + MILLISECOND))
 
 
 @pytest.mark.parametrize(
@@ -121,15 +114,6 @@ def test_a_new_job_is_stamped_after_a_state_up_to_a_minute_ahead(states, ahead, 
     states.now = NOW
     states.record(a_job())
     assert states.row()["FirstObservedAt"] == rfc3339(NOW + after)
-
-
-def test_only_a_new_job_is_written_on_condition_of_the_state(states):
-    states.save()
-    states.record(a_job("known", "SUBMITTED"))
-    states.database.forget()
-    states.record(a_job("new", "SUBMITTED"))
-    states.record(a_job("known", "FAILED"))
-    assert states.database.calls["get_item"] == 1
 
 
 @pytest.fixture
@@ -176,45 +160,44 @@ def test_health_and_a_consistent_read_read_it_and_so_does_the_request_after_them
 
 def test_as_of_is_the_oldest_family_s_and_null_when_one_was_never_filled():
     for times, expected in (
-        ({PHI: EARLY, RXNORM: LATE}, EARLY),
-        ({PHI: LATE, RXNORM: EARLY}, EARLY),
+        *(({PHI: EARLY, RXNORM: LATE}, EARLY), ({PHI: LATE, RXNORM: EARLY}, EARLY)),
         ({PHI: LATE, RXNORM: LATE, Family.SNOMEDCT: EARLY}, LATE),
         *(({PHI: LATE, RXNORM: None}, None), ({PHI: LATE}, None), ({}, None)),
     ):
-        assert oldest(times, [PHI, RXNORM]) == expected
-        assert oldest(times, []) is None
+        assert (oldest(times, [PHI, RXNORM]), oldest(times, [])) == (expected, None)
 
 
 def consistent(api, **query):
     return api.get("/jobs", ConsistentRead="true", **query)
 
 
-def answering(api):
-    """A sync function that brings every family it is asked for up to date."""
-    return lambda payload: {
-        "Families": {family: {"AsOf": rfc3339(api.now)} for family in payload["Families"]}
-    }
+def test_the_families_of_the_query_are_synced_first_and_what_that_found_is_on_every_page(api):
+    def sync(payload):
+        api.fill(full_job(10), full_job(-10))
+        api.now += MILLISECOND
+        return {"Families": {family: {"AsOf": rfc3339(api.now)} for family in payload["Families"]}}
 
-
-def test_the_families_of_the_query_are_synced_first_and_the_next_page_asks_for_no_sync(api):
     assert "Stale" not in api.get("/jobs").json
     assert "Stale" not in api.get("/jobs", ConsistentRead="false").json
     assert api.asked == []
     api.now += MINUTE
-    api.answer_of_function = answering(api)
+    api.answer_of_function = sync
     answer = consistent(api, Family=["PHI", "RXNORM", "SNOMEDCT"], MaxResults=1)
     asked = {"Families": ["SNOMEDCT", "RXNORM", "PHI"], "IfOlderThanSeconds": 2}
     assert api.asked == [("SYNC_FUNCTION_NAME", asked)]
     assert (answer.json["AsOf"], "Stale" in answer.json) == (rfc3339(api.now), False)
+    # The next page asks for no sync.
     assert "ConsistentRead" not in answer.headers["Link"]
+    rest = api.traverse(
+        Family=["PHI", "RXNORM", "SNOMEDCT"], MaxResults=1, NextToken=answer.json["NextToken"]
+    )
+    assert sum(map(len, rest)) == 4
 
 
 @pytest.mark.parametrize(
     "sync_result",
     [
-        FunctionRefused("ReadTimeoutError"),
-        {},
-        {"Families": {}},
+        *(FunctionRefused("ReadTimeoutError"), {}, {"Families": {}}),
         {"Families": {"SNOMEDCT": {"AsOf": rfc3339(NOW), "Error": "TooManyRequestsException"}}},
         {"Families": {"SNOMEDCT": {"AsOf": None}}},
     ],
@@ -227,79 +210,51 @@ def test_a_list_that_cannot_be_synced_is_answered_as_stale(api, sync_result, for
     answer = consistent(api, Format=form)
     assert (answer.headers["X-Stale"], answer.headers["X-As-Of"]) == ("true", rfc3339(NOW))
     if form == "json":
-        assert (answer.json["Stale"], answer.json["AsOf"]) == (True, rfc3339(NOW))
-        assert len(answer.jobs) == 3
-
-
-def test_what_the_sync_found_is_on_every_page(api):
-    def sync(payload):
-        api.now += SECOND
-        api.fill(full_job(10), full_job(-10))
-        api.now += MILLISECOND
-        return answering(api)(payload)
-
-    api.now += MINUTE
-    api.answer_of_function = sync
-    first = consistent(api, MaxResults=1)
-    rest = api.traverse(MaxResults=1, NextToken=first.json["NextToken"])
-    assert len([*first.jobs, *(job for page in rest for job in page)]) == 5
+        found = answer.json["Stale"], answer.json["AsOf"], len(answer.jobs)
+        assert found == (True, rfc3339(NOW), 3)
 
 
 OWN_PHI, OWN_RXNORM = (SCOPE, PHI), (SCOPE, RXNORM)
+IN_TIME, JUST_LATE = rfc3339(NOW - 2 * SECOND), rfc3339(NOW - 2.001 * SECOND)
 
 
 @pytest.mark.parametrize("age,asked", [(2, False), (2.001, True), (None, True)])
 def test_a_family_is_synced_if_older_than_two_seconds_or_never_filled(age, asked):
     known = {OWN_PHI: rfc3339(NOW - age * SECOND) if age else None, OWN_RXNORM: rfc3339(NOW)}
-    payloads = []
-
-    def sync(payload):
-        payloads.append(payload)
-        return {"Families": {"PHI": {"AsOf": rfc3339(NOW)}}}
-
+    sync = mock.Mock(return_value={"Families": {"PHI": {"AsOf": rfc3339(NOW)}}})
     times = known | {OWN_PHI: rfc3339(NOW)} if asked else known
     assert refreshed(known, sync, NOW) == (times, False)
-    assert payloads == ([{"Families": ["PHI"], "IfOlderThanSeconds": 2}] if asked else [])
+    payload = {"Families": ["PHI"], "IfOlderThanSeconds": 2}
+    assert sync.mock_calls == ([mock.call(payload)] if asked else [])
 
 
 @pytest.mark.parametrize(
-    "phi",
-    [None, {}, {"AsOf": None}, {"AsOf": LATE, "Error": "Throttled"}, {"AsOf": LATE, "Error": ""}],
+    "answer,kept,is_stale",
+    [
+        *((None, EARLY, True), ({}, EARLY, True), ({"AsOf": None}, EARLY, True)),
+        *(({"AsOf": LATE, "Error": error}, EARLY, True) for error in ("Throttled", "")),
+        # The sync completed a walk that began before, or was that of an earlier request.
+        *(({"AsOf": LATE}, LATE, True), ({"AsOf": JUST_LATE}, JUST_LATE, True)),
+        ({"AsOf": IN_TIME}, IN_TIME, False),
+    ],
 )
-def test_a_family_that_could_not_be_synced_is_stale_and_keeps_its_time(phi):
-    answer = {"RXNORM": {"AsOf": LATE}} | ({} if phi is None else {"PHI": phi})
+def test_a_family_that_is_older_than_the_request_after_its_sync_is_stale(answer, kept, is_stale):
     known = {OWN_PHI: EARLY, OWN_RXNORM: EARLY}
-    synced = refreshed(known, lambda _: {"Families": answer}, NOW)
-    assert synced == ({OWN_PHI: EARLY, OWN_RXNORM: LATE}, True)
-    assert refreshed(known, lambda _: {}, NOW) == (known, True)
-
-
-@pytest.mark.parametrize("age,is_stale", [(2, False), (2.001, True), (600, True)])
-def test_a_family_that_is_older_than_the_request_after_its_sync_is_stale(age, is_stale):
-    """The sync completed a walk that began before, or was that of an earlier request."""
-    synced = rfc3339(NOW - age * SECOND)
-    answer = {"Families": {"PHI": {"AsOf": synced}}}
-    assert refreshed({OWN_PHI: EARLY}, lambda _: answer, NOW) == ({OWN_PHI: synced}, is_stale)
+    families = {"RXNORM": {"AsOf": rfc3339(NOW)}} | ({} if answer is None else {"PHI": answer})
+    synced = refreshed(known, lambda _: {"Families": families}, NOW)
+    assert synced == ({OWN_PHI: kept, OWN_RXNORM: rfc3339(NOW)}, is_stale)
 
 
 def test_of_several_sources_those_with_an_older_family_are_synced_and_each_has_its_result():
-    other = "222233334444/eu-west-1"
-    known = {OWN_PHI: EARLY, OWN_RXNORM: rfc3339(NOW), (other, PHI): None, (other, RXNORM): EARLY}
-    payloads = []
-
-    def sync(payload):
-        payloads.append(payload)
-        found = {"PHI": {"AsOf": rfc3339(NOW)}, "RXNORM": {"AsOf": None, "Error": "AccessDenied"}}
-        return {"Sources": {source: {"Families": found} for source in payload["Sources"]}}
-
-    times, stale = refreshed(known, sync, NOW, is_shared=True)
+    other, now = "222233334444/eu-west-1", rfc3339(NOW)
+    known = {OWN_PHI: EARLY, OWN_RXNORM: now, (other, PHI): None, (other, RXNORM): EARLY}
+    found = {"PHI": {"AsOf": now}, "RXNORM": {"AsOf": None, "Error": "AccessDenied"}}
+    answer = {"Sources": {source: {"Families": found} for source in (SCOPE, other)}}
+    sync = mock.Mock(return_value=answer)
+    times = known | {OWN_PHI: now, (other, PHI): now}
+    assert refreshed(known, sync, NOW, is_shared=True) == (times, True)
     asked = {"Sources": [SCOPE, other], "Families": ["PHI", "RXNORM"], "IfOlderThanSeconds": 2}
-    assert payloads == [asked]
-    assert times == known | {OWN_PHI: rfc3339(NOW), (other, PHI): rfc3339(NOW)}
-    assert stale
-    del known[other, RXNORM]
-    assert refreshed(known, sync, NOW, is_shared=True) == (
-        {key: rfc3339(NOW) for key in known},
-        False,
-    )
+    assert sync.mock_calls == [mock.call(asked)]
+    del known[other, RXNORM], times[other, RXNORM]
+    assert refreshed(known, sync, NOW, is_shared=True) == (times, False)
     assert refreshed(known, lambda _: {"Sources": {}}, NOW, is_shared=True) == (known, True)

@@ -2,13 +2,9 @@
 
 import itertools
 import json
-import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-import pytest
 
 from jobledger.jobs import Job, job_from_json
 from jobledger.ledger import counters
@@ -21,7 +17,7 @@ from jobledger.service import Family
 from jobledger.times import rfc3339
 from jobledger.totals.recount import recount_month
 from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
-from testing.counted import EXPIRED, TODAY, Counted
+from testing.counted import TODAY, Counted
 from testing.memory_dynamodb import RecordingDynamoDB
 
 PHI, SNOMEDCT = Family.PHI, Family.SNOMEDCT
@@ -80,13 +76,13 @@ def test_a_job_that_moves_is_taken_from_where_its_row_had_it():
     }
 
 
-@pytest.mark.parametrize("counted,taken", [(None, False), (LAYOUT - 1, False), (LAYOUT, True)])
-def test_a_row_is_taken_from_where_it_was_unless_it_is_not_counted(counted, taken):
+def test_a_row_is_taken_from_where_it_was_unless_it_is_not_counted():
     job, row = a_job(Message="new"), row_of(a_job())
     del row["Counted"]
-    rows = {job.sort_key: row if counted is None else row | {"Counted": counted}}
-    added = increments_of(SCOPE, SNOMEDCT, writes([job], rows))
-    assert added == ([] if taken else increments_of(SCOPE, SNOMEDCT, writes([job])))
+    new = increments_of(SCOPE, SNOMEDCT, writes([job]))
+    for counted, added in (({}, new), ({"Counted": LAYOUT - 1}, new), ({"Counted": LAYOUT}, [])):
+        rows = {job.sort_key: row | counted}
+        assert increments_of(SCOPE, SNOMEDCT, writes([job], rows)) == added
 
 
 def sizes(jobs, rows=None, *, announce_new=True, **more: bool) -> list[int]:
@@ -108,91 +104,57 @@ def rows_of(jobs: Sequence[Job]) -> dict[str, Row]:
 
 
 def test_a_transaction_has_up_to_a_hundred_rows_and_fifty_jobs_or_a_single_one():
-    # Two rows of each job, its day, its month, all jobs and a check: 48 * 2 + 4.
-    assert sizes(of_one_day(97)) == [48, 48, 1]
-    # One row of each job: the counters' names are the limit.
-    assert sizes(of_one_day(51), announce_new=False) == [50, 1]
-    assert sizes(of_one_day(3), one_by_one=True) == [1, 1, 1]
-    assert sizes([]) == []
-
-
-def test_a_fill_counts_nothing_and_writes_a_hundred_rows_or_a_hundred_kilobytes():
-    for count, more, expected in (
-        (200, {}, [98, 98, 4]),
-        (100, {"JobStatus": "IN_PROGRESS"}, [49, 49, 2]),
-        (20, {"Message": "m" * 20_000}, [4] * 5),
-    ):
-        jobs = of_one_day(count, **more)
-        assert sizes(jobs, announce_new=False, counted=False) == expected
-
-
-def test_what_jobs_processed_counts_for_the_size_of_a_transaction():
-    jobs = of_one_day(20)
-    rows = {key: row | {"JobOutput": "o" * 10_000} for key, row in rows_of(jobs).items()}
-    assert sizes(jobs, rows, announce_new=False) == [9, 9, 2]
-
-
-def test_transactions_leave_room_for_the_change_of_a_known_job_and_for_each_day_and_month():
-    jobs = of_one_day(60)
-    assert sizes(jobs, rows_of(jobs), announce_new=False) == [48, 12]
-    assert sizes(jobs, rows_of(jobs[:10]), announce_new=False) == [50, 10]
-    # 2 + 3n + the months: 32 jobs of 32 days and two months are 2 + 64 + 32 + 2 rows.
+    jobs, fill = of_one_day(60), {"announce_new": False}
+    with_output = {key: row | {"JobOutput": "o" * 10_000} for key, row in rows_of(jobs).items()}
     last = datetime(2026, 11, 30, tzinfo=UTC)
-    assert sizes([a_job(f"{n}", submitted=last - n * DAY) for n in range(60)]) == [32, 28]
+    for found, expected in (
+        # One row of a job and of its change, of three counters and of a check.
+        (sizes(of_one_day(100)), [48, 48, 4]),
+        # Without changes, the counters' names are the limit.
+        *((sizes(of_one_day(51), **fill), [50, 1]), (sizes([]), [])),
+        (sizes(of_one_day(3), one_by_one=True), [1, 1, 1]),
+        # A fill that counts nothing writes a hundred rows, or a hundred kilobytes.
+        (sizes(of_one_day(200), counted=False, **fill), [98, 98, 4]),
+        (sizes(of_one_day(100, JobStatus="IN_PROGRESS"), counted=False, **fill), [49, 49, 2]),
+        (sizes(of_one_day(20, Message="m" * 20_000), counted=False, **fill), [4] * 5),
+        (sizes(jobs[:20], with_output, **fill), [9, 9, 2]),
+        # Room for the change of a known job, and for each day and month.
+        (sizes(jobs, rows_of(jobs), **fill), [48, 12]),
+        (sizes(jobs, rows_of(jobs[:10]), **fill), [50, 10]),
+        # 2 + 3n + the months: 32 jobs of 32 days and two months are 2 + 64 + 32 + 2 rows.
+        (sizes([a_job(f"{n}", submitted=last - n * DAY) for n in range(60)]), [32, 28]),
+    ):
+        assert found == expected
 
 
 def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
-    def expiring(number: int) -> Job:
-        at, expires = NOW - number * SECOND, NOW + number * DAY
-        return a_job(f"{number:03}", submitted=at, ExpirationTime=expires)
+    days = range(60)
+    jobs = [
+        a_job(f"{n:03}", submitted=NOW - n * SECOND, ExpirationTime=NOW + n * DAY) for n in days
+    ]
 
-    def before(time: Callable[[int], str]) -> dict[str, Row]:
-        failed = {"JobStatus": "FAILED"}
-        rows = (row_of(job, ExpirationTime=time(n), **failed) for n, job in enumerate(jobs))
+    def before(*times: datetime) -> dict[str, Row]:
+        told = zip(jobs, itertools.cycle(times), strict=False)
+        rows = (row_of(job, ExpirationTime=rfc3339(at), JobStatus="FAILED") for job, at in told)
         return {str(row["SK"]): row for row in rows}
 
-    jobs = [expiring(n) for n in range(60)]
     assert sizes(jobs) == [32, 28]
-    assert sizes(jobs, before(lambda n: "2025-01-01T00:00:00.000Z")) == [31, 29]
-    assert sizes(jobs, before(lambda n: rfc3339(NOW - (n + 1) * DAY))) == [24, 24, 12]
+    assert sizes(jobs, before(NOW)) == [31, 29]
+    assert sizes(jobs, before(*(NOW - (n + 1) * DAY for n in days))) == [24, 24, 12]
     assert sizes(of_one_day(60, ExpirationTime=NOW)) == [47, 13]
 
 
-def test_jobs_by_hour_are_one_family_s_from_the_newest_hour_backwards():
+def test_jobs_by_hour_are_one_family_s_from_the_newest_hour_backwards_as_far_as_asked_for():
     hours = {"2026-11-23T05": 1, "2026-11-21T10": 3, "2026-11-21T09": 1, "2026-11-21T00": 2}
-    world = Counted(a_job("other", submitted=NOW - DAY, family=PHI))
+    other = a_job("other", submitted=NOW - DAY, family=PHI)
+    world = Counted(other, database=RecordingDynamoDB(largest_answer=1))
     for hour, number in (hours | {"2026-11-20T23": 1}).items():
         at = datetime.fromisoformat(f"{hour}:30Z")
         world.record(*(a_job(f"{hour}-{n}", submitted=at) for n in range(number)))
+    world.database.forget()
     found = counters.jobs_by_hour(world.ledger.table, SCOPE, SNOMEDCT, "2026-11-21")
-    assert list(found) == list(hours.items())
-
-
-def test_jobs_by_hour_are_read_no_further_than_they_are_asked_for():
-    jobs = (a_job(f"{n}", submitted=NOW - n * DAY) for n in range(60))
-    world = Counted(*jobs, database=RecordingDynamoDB(largest_answer=10))
-    hours = counters.jobs_by_hour(world.ledger.table, SCOPE, SNOMEDCT, "2026-01-01")
-    assert list(itertools.islice(hours, 10)) == [
-        (f"{NOW - n * DAY:%Y-%m-%dT%H}", 1) for n in range(10)
-    ]
-    assert world.database.calls["query"] == 1
-
-
-def test_the_counts_of_a_row_are_its_numbers_without_zeros_and_without_its_version():
-    row: Row = {"SK": "all#PHI", "Version": 7, "Jobs#FAILED": 2, "Jobs#STOPPED": 0, "Note": "x"}
-    assert counters.counts_of(row) == Counter({"Jobs#FAILED": 2})
-    assert counters.counts_of(None) == Counter()
-
-
-@pytest.mark.parametrize("announce_new", [True, False])
-def test_jobs_of_as_many_days_as_there_are_jobs_fit_into_transactions(announce_new):
-    world = Counted()  # its database refuses more than 100 actions, and two of one row
-    for status, step in (("IN_PROGRESS", HOUR), ("COMPLETED", DAY)):
-        jobs = (
-            a_job(f"{n}", status, NOW - n * DAY, ExpirationTime=NOW + n * step) for n in range(150)
-        )
-        world.record(*jobs, announce_new=announce_new)
-        world.agree()
+    assert (next(found), world.database.calls["query"]) == (("2026-11-23T05", 1), 1)
+    assert list(found) == list(hours.items())[1:]
 
 
 def test_a_counter_row_that_another_transaction_holds_is_waited_for(slept):
@@ -218,29 +180,6 @@ def test_rows_of_an_older_version_are_counted_where_they_are_and_not_twice():
     assert world.database.calls["transact_write_items"] == written
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_each_counter_row_that_is_wrong_is_replaced_and_counted(seed):
-    """Rows have wrong numbers or are missing, and others, of a day without jobs, are too many."""
-    source, partition = random.Random(seed), counters.partition(SCOPE)
-    expires = itertools.cycle([*EXPIRED, None])
-    jobs = [a_job(f"{n}", submitted=NOW - n * DAY, ExpirationTime=next(expires)) for n in range(50)]
-    later = a_job(submitted=NOW + 2 * DAY, ExpirationTime=EXPIRED[0])
-    world, items = Counted(*jobs), Counted(*jobs, later).database.items
-    others = {at: row for at, row in items.items() if at[0] == partition}
-    wrong = source.sample(sorted(others), source.randint(1, 6))
-    for at in wrong:
-        if at not in world.database.items:
-            world.database._put(others[at])
-            continue
-        name = source.choice(["Jobs#COMPLETED", "Jobs#LOST"])
-        if at[1].startswith("expires"):
-            name = f"{source.choice([8, 12]):02}#{at[1][19:29]}T12#LOST"
-        world.falsify(at[1], source.choice([{name: 77}, None]))
-    assert world.recount() == len(wrong)
-    world.agree()
-    assert world.recount() == 0
-
-
 def test_a_recount_skips_rows_that_another_writer_changes_and_counts_the_rest():
     world = Counted(*(a_job(f"{n}", "IN_PROGRESS") for n in range(5)))
     world.forget_counters()
@@ -248,19 +187,6 @@ def test_a_recount_skips_rows_that_another_writer_changes_and_counts_the_rest():
     assert world.recount() == 0
     world.agree()
     assert world.expected()["all#SNOMEDCT"]["Jobs#IN_PROGRESS"] == 4
-
-
-@pytest.mark.parametrize("call", range(1, 9))
-def test_a_recount_beside_a_writer_replaces_nothing_that_is_right(call):
-    world, calls = Counted(*(a_job(f"{n}") for n in range(5))), itertools.count(1)
-
-    def write(operation: str) -> None:
-        if next(calls) == call:
-            world.record(a_job("0", EndTime=NOW), a_job("new"))
-
-    world.database.before = write
-    assert world.recount() == 0
-    world.agree()
 
 
 def test_a_wrong_row_that_is_written_while_it_is_compared_is_right_afterwards():

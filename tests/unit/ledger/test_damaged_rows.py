@@ -6,8 +6,14 @@ from datetime import timedelta
 import pytest
 
 from jobledger.api.describe import describe
-from jobledger.api.export import csv_text
-from jobledger.board.data import BoardReader, listed_jobs, read_jobs
+from jobledger.api.export import csv_text, ndjson_text
+from jobledger.board.data import (
+    BoardReader,
+    last_days,
+    listed_jobs,
+    read_jobs,
+    read_overview,
+)
 from jobledger.digest.current import read_current_totals
 from jobledger.digest.shortlists import WindowChanges
 from jobledger.errors import NotUnderstood
@@ -108,7 +114,8 @@ def test_a_digest_counts_the_changes_beside_a_damaged_one(world, attribute, valu
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"JobId":', "null", "[]", "5", '{"a":1}{"b":2}', f'"{CANARY}"']
+    "text",
+    ["", "{", '{"JobId":', "null", "[]", "5", '{"a":1}{"b":2}', f'"{CANARY}"', "{}", '{"a":1} '],
 )
 def test_a_page_in_every_format_has_the_jobs_beside_one_of_damaged_json(world, text, skipped):
     key = damage(world, "/SNOMEDCT", "Job", {"S": text})
@@ -274,3 +281,29 @@ def test_a_damaged_row_is_named_by_its_kind(read, row, said):
     with pytest.raises(NotUnderstood) as refused:
         read(row)
     assert str(refused.value) == said
+
+
+def test_a_list_of_active_jobs_has_those_beside_damaged_rows_and_a_row_that_is_no_jobs(skipped):
+    jobs = [listed_job(f"job{n}", 60 * n, "IN_PROGRESS") for n in range(6)]
+    with World(jobs, hostile=False) as world:
+        world.sync_until_current()
+        scope = world.ledger.partition(world.family)
+        job_rows = [row for (pk, _), row in world.database.items.items() if pk == scope]
+        for row, text in zip(job_rows, ("{", "{}", '{"SubmitTime":"a"}'), strict=False):
+            row["Job"] = {"S": text}
+        # The table refuses to read one row twice.
+        another = world.database.items[f"{scope}#active", "job1"] | {"SK": {"S": "job9"}}
+        world.database._put(another)
+        query, now = world.query(active=True), world.clock.now()
+        page = read_page(world.ledger, query, 500, None, rfc3339(now))
+        assert len(page.jobs) == 3
+        reader = BoardReader(world.ledger, [world.family], world.clock.now, lambda: None)
+        shown = read_overview(reader, [world.family], last_days(now), now).active
+        assert len(shown.jobs) == 3
+        assert len({key for _, key in skipped()}) == 4
+        world.sync()
+        assert set(world.active()) == {f"job{n}" for n in range(6)}
+
+
+def test_a_line_of_ndjson_is_one_job_although_a_person_has_written_it_on_several():
+    assert ndjson_text(['{\n "JobId": "a\\n"\n}']).splitlines() == ['{  "JobId": "a\\n" }']

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from jobledger.errors import LedgerUnavailable
-from jobledger.ledger import counters
 from jobledger.ledger.counts import LAYOUT
 from jobledger.service import Family
 from jobledger.times import rfc3339
@@ -52,20 +51,10 @@ def test_months_with_jobs_are_recounted_from_the_oldest_on_and_new_ones_too():
     assert next(recounted) == "2026-11"
     world.record(a_job("new", submitted=NOW + 30 * DAY))
     assert list(recounted) == ["2026-12"]
-
-
-@pytest.mark.parametrize("uncounted", [True, False])
-def test_a_month_is_found_by_its_counters_or_by_its_jobs(uncounted):
-    world = of_months("2026-09", "2026-11")
-    if uncounted:
-        world.forget_counters()
-    else:
-        partition = world.ledger.partition(SNOMEDCT)
-        for key in [key for key in world.database.items if key[0] == partition]:
-            world.database._remove(key)
-    assert list(months_to_recount(world.ledger, SNOMEDCT, "")) == ["2026-09", "2026-11"]
-    # A day and a month each, and all jobs.
-    assert world.recount() == (0 if uncounted else 5)
+    # A month is found by its counters alone, too: a day and a month each, and all jobs.
+    for key in [key for key in world.database.items if key[0] == world.ledger.partition(SNOMEDCT)]:
+        world.database._remove(key)
+    assert world.recount() == 4 * 2 + 1
     world.agree()
 
 
@@ -147,23 +136,6 @@ def test_what_is_compared_with_a_counter_row_is_read_consistently():
     first, twice = [("2026-11", False), (f"expires#{TODAY}#", False)], ("2026-11-23", "2026-11-23")
     assert asked == [*first, *((low, True) for low in twice for _ in range(2)), ("month#", True)]
     assert all(read["ConsistentRead"] for read in world.database.reads)
-
-
-@pytest.mark.parametrize(
-    "key", ["day#2026-11-23", "month#2026-11", "all", "expires#2026-11-24~2026-11-23"]
-)
-@pytest.mark.parametrize("version", [7, None])
-def test_a_row_that_is_replaced_has_the_next_version_and_the_counts_alone(key, version):
-    world = Counted(a_job(ExpirationTime=NOW + DAY))
-    at = counters.partition(SCOPE), f"{key}#SNOMEDCT"
-    right = dict(world.database.items[at])
-    if version:
-        lost = "12#2026-11-22T11#LOST" if key.startswith("expires") else "Jobs#LOST"
-        world.falsify(at[1], {lost: 3, "Version": version})
-    else:
-        world.falsify(at[1], None)
-    assert recount(world) + recount_all(world.ledger, SNOMEDCT) == 1
-    assert world.database.items[at] == right | {"Version": {"N": f"{(version or 0) + 1}"}}
 
 
 def test_a_replaced_counter_row_leaves_out_rows_not_yet_counted():

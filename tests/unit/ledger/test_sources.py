@@ -1,5 +1,7 @@
 """Several sources in one ledger: their keys, their active jobs, their counters, and what a recount of them repairs."""
 
+import itertools
+import random
 import threading
 import time
 from collections.abc import Mapping
@@ -9,29 +11,26 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from jobledger.jobs import Job
 from jobledger.ledger import counters
 from jobledger.ledger.active import ActiveJob, active_from_row, active_key, active_row
-from jobledger.ledger.counters import Changes
-from jobledger.ledger.counts import LAYOUT, submit_day
-from jobledger.ledger.job_facts import facts_of_job
+from jobledger.ledger.counts import LAYOUT
 from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.output import Output
 from jobledger.ledger.outputs import Outputs, Waiting
 from jobledger.ledger.states import SyncState
-from jobledger.ledger.table import Table
 from jobledger.service import Family
 from jobledger.sources import job_id_of, source_of_key, tagged
-from jobledger.sync.confirming import ActiveJobs
 from jobledger.times import rfc3339
 from jobledger.totals.recount import recount
 from testing.builders import DAY, HOUR, NOW, SCOPE, SECOND, a_job
+from testing.counted import TODAY, Counted
 from testing.memory_dynamodb import RecordingDynamoDB, cancelled
-from testing.recounted import check_rows, recounted, stored_counters
+from testing.recounted import stored_counters
 
 SNOMEDCT = Family.SNOMEDCT
 ABROAD, OTHER, LIKE = "111122223333/us-east-11", "444455556666/us-east-1", "444455556666/us-east-11"
 ALL = (SCOPE, ABROAD, OTHER, LIKE)
-TODAY = "2026-11-23"
 IDS = (
     "a",
     "~",
@@ -48,38 +47,30 @@ IDS = (
 )
 
 
-class Shared:
+class Shared(Counted):
     """A ledger in memory that has jobs of several sources."""
 
-    def __init__(self, sources: tuple[str, ...] = ALL) -> None:
-        self.database = RecordingDynamoDB()
-        self.ledger = Ledger(Table(self.database, "ledger"), SCOPE, lambda: NOW, sources)
+    def __init__(self, sources: tuple[str, ...] = ALL, **more: Any) -> None:
+        super().__init__(sources=sources, **more)
 
-    def record(self, source: str, *jobs: Any, **more: Any) -> None:
-        more = {"announce_new": True} | more
-        self.ledger.of(source).record(SNOMEDCT, jobs, rfc3339(NOW + SECOND), **more)
+    def record_of(self, source: str, *jobs: Job, **more: Any) -> None:
+        member = None if source == SCOPE else source
+        self.record(*(replace(job, source=member) for job in jobs), **more)
 
-    def recount(self, source: str | None = None, **state: Any) -> tuple[int, Mapping[str, Any]]:
+    def recount_of(self, source: str, **state: Any) -> tuple[int, Mapping[str, Any]]:
         """Recount as a sync of a source does; return the rows that were replaced, and the last changes of the state."""
         kept = replace(SyncState(as_of=rfc3339(NOW), recounted="", counted=LAYOUT), **state)
-        ledger = self.ledger.of(source or self.ledger.keeper)
-        done = list(recount(ledger, SNOMEDCT, kept, lambda: NOW, lambda: None))
+        done = list(recount(self.ledger.of(source), SNOMEDCT, kept, lambda: NOW, lambda: None))
         return sum(repaired for repaired, _ in done), done[-1][1] if done else {}
 
-    def agree(self) -> None:
-        check_rows(self.database.items, SCOPE, SNOMEDCT)
-        for source in ALL[1:]:
-            stored = stored_counters(self.database.items, SCOPE, source)
-            assert stored == recounted(self.database.items, SCOPE, source, every_row=True)
 
-
-def of_all_sources() -> Shared:
+def of_all_sources(ended: int = 40) -> Shared:
     """Jobs of equal ids and times in each source, and others, active and ended."""
     world = Shared()
     for number, source in enumerate(ALL):
         jobs = [a_job(i, "IN_PROGRESS", ExpirationTime=NOW + 9 * DAY) for i in IDS]
-        jobs += [a_job(f"e{n}", submitted=NOW - (n + number) * DAY) for n in range(40)]
-        world.record(source, *jobs)
+        jobs += [a_job(f"e{n}", submitted=NOW - (n + number) * DAY) for n in range(ended)]
+        world.record_of(source, *jobs)
     return world
 
 
@@ -92,12 +83,9 @@ def test_whatever_a_job_id_is_its_keys_say_the_id_and_the_source(job_id, source)
     assert active_from_row(active_row("scope", job)) == job
     keys = {(o, i): active_key("scope", i, o)["SK"] for o in (None, *ALL[1:]) for i in IDS}
     assert len({*keys.values()}) == len(keys)
-
-
-def test_a_key_of_the_own_source_is_as_it_was():
-    for job_id in ("a", "~", "#", "x~", "é", "x~1/us-east-1", "7c9d2cd0a1f54c0f9d3b7f6a1e2d3c4b"):
-        assert tagged(f"T#{job_id}", None) == f"T#{job_id}"
-        assert active_key("scope", job_id)["SK"] == job_id
+    # Those of the own source are as they were before there were others.
+    if source is None and "/" not in job_id and job_id[0] != "~":
+        assert (key, keys[None, job_id]) == (f"2026-11-23T11:00:00.000Z#{job_id}", job_id)
 
 
 @pytest.mark.parametrize("source", ALL)
@@ -116,7 +104,7 @@ def test_each_source_has_its_own_active_jobs_and_reads_no_others(source):
 
 def test_an_active_row_that_says_another_source_is_written_anew():
     world = Shared()
-    world.record(OTHER, a_job(status="IN_PROGRESS"))
+    world.record_of(OTHER, a_job(status="IN_PROGRESS"))
     ((_, item),) = [i for i in world.database.items.items() if i[0][0].endswith("#active")]
     right = dict(item)
     item["JobKey"] = {"S": item["JobKey"]["S"].partition("~")[0]}
@@ -124,92 +112,92 @@ def test_an_active_row_that_says_another_source_is_written_anew():
     assert world.database.items[right["PK"]["S"], right["SK"]["S"]] == right
 
 
-def test_a_sync_follows_the_jobs_that_it_sees_under_the_keys_of_their_rows():
-    world = Shared()
-    unused: Any = None
-    followed = ActiveJobs(SNOMEDCT, unused, world.ledger.of(OTHER), unused, unused)
-    followed.see([a_job(status="IN_PROGRESS")])
-    assert followed.jobs["job"].sort_key.endswith(f"#job~{OTHER}")
-
-
 def test_the_counters_of_the_ledger_are_those_of_all_sources_and_each_member_has_its_own():
     world = of_all_sources()
     world.agree()
-    total, *members = (
-        {
-            row.family: dict(row.counts)
-            for row in counters.all_jobs(world.ledger.table, SCOPE, source=s)
-        }
-        for s in (None, *ALL[1:])
-    )
-    jobs = {"Jobs#IN_PROGRESS": len(IDS), "Jobs#COMPLETED": 40}
-    assert members == [{SNOMEDCT: jobs}] * 3
-    assert total == {SNOMEDCT: {name: 4 * number for name, number in jobs.items()}}
-    # Each further reader of them.
     table = world.ledger.table
-    for source, times in ((None, 4), (OTHER, 1)):
+    for source, times in ((None, 4), *((member, 1) for member in ALL[1:])):
+        (all_jobs,) = counters.all_jobs(table, SCOPE, source=source)
+        jobs = {"Jobs#IN_PROGRESS": times * len(IDS), "Jobs#COMPLETED": times * 40}
+        assert all_jobs.counts == jobs
         (day,) = counters.chosen_days(table, SCOPE, SNOMEDCT, [TODAY], source=source)
-        assert day.counts["Jobs#IN_PROGRESS"] == times * len(IDS)
         assert [day] == list(counters.days(table, SCOPE, TODAY, TODAY, source=source))
         (expiring,) = counters.expirations(table, SCOPE, TODAY, source=source)
-        assert sum(expiring.counts.values()) == times * len(IDS)
         (month,) = counters.months(table, SCOPE, "2026-11", "2026-11", source=source)
-        assert month.counts["Jobs#IN_PROGRESS"] == times * len(IDS)
         hours = counters.jobs_by_hour(table, SCOPE, SNOMEDCT, TODAY, source=source)
-        assert sum(n for _, n in hours) == day.counts["Jobs#IN_PROGRESS"] + day.counts.get(
-            "Jobs#COMPLETED", 0
+        assert (
+            day.counts["Jobs#IN_PROGRESS"] == month.counts["Jobs#IN_PROGRESS"] == times * len(IDS)
         )
+        assert sum(expiring.counts.values()) == times * len(IDS)
+        in_hours = day.counts["Jobs#IN_PROGRESS"] + day.counts.get("Jobs#COMPLETED", 0)
+        assert sum(number for _, number in hours) == in_hours
 
 
-def test_transactions_of_members_leave_room_for_two_rows_of_each_counter():
-    """Each job of another day, month and expiration day: 50 actions of the ledger are twice as many."""
-    world = Shared()
-    jobs = [
-        a_job(f"{n}", submitted=NOW - n * 31 * DAY, ExpirationTime=NOW + n * DAY) for n in range(60)
-    ]
-    world.record(OTHER, *jobs)  # the table in memory refuses more than a hundred
-    world.agree()
-    changes = Changes(SCOPE, SNOMEDCT)
-    for job in jobs:
-        changes.add(submit_day(job.sort_key), facts_of_job(replace(job, source=OTHER)))
-    by_partition = [str(increment.key["PK"]) for increment in changes.increments()]
-    assert sorted({*by_partition}) == [f"{SCOPE}#totals#3", f"{SCOPE}#totals#3#{OTHER}"]
-    assert by_partition.count(f"{SCOPE}#totals#3") * 2 == len(by_partition)
-
-
-@pytest.mark.parametrize("source", [None, OTHER])
-@pytest.mark.parametrize(
-    "key", ["day#2026-11-23", "month#2026-11", "all", "expires#2026-12-02~2026-11-23"]
-)
-@pytest.mark.parametrize("wrong", ["less", "more", "gone"])
-@pytest.mark.parametrize("configured", [ALL, (SCOPE,)])
-def test_a_recount_replaces_what_is_wrong_in_the_counters_of_any_source(
-    source, key, wrong, configured
+@pytest.mark.parametrize("announce_new", [True, False])
+@pytest.mark.parametrize("source", [SCOPE, OTHER])
+def test_transactions_leave_room_for_each_counter_that_a_job_of_any_source_changes(
+    source, announce_new
 ):
-    world = of_all_sources()
-    # A source that was removed has its state, and its jobs stay.
-    world.ledger.of(OTHER).save_state(SNOMEDCT, SyncState(as_of=rfc3339(NOW)))
-    world.ledger = Ledger(world.ledger.table, SCOPE, lambda: NOW, configured)
-    at = counters.partition(SCOPE, source), f"{key}#SNOMEDCT"
-    before = dict(world.database.items[at])
-    if wrong == "gone":
-        world.database._remove(at)
-    else:
-        name = next(name for name in before if name.startswith(("Jobs#", "12#")))
-        world.database.items[at][name] = {"N": "1" if wrong == "less" else "99"}
-    assert world.recount()[0] == 1
-    assert world.database.items[at].keys() == before.keys()
+    """Each job of another day, month and expiration day: 50 actions of the ledger are twice as many of a member."""
+    world = Shared()  # its database refuses more than 100 actions, and two of one row
+    for status, step in (("IN_PROGRESS", HOUR), ("COMPLETED", DAY)):
+        for apart in (DAY, 31 * DAY):
+            jobs = (
+                a_job(f"{apart}{n}", status, NOW - n * apart, ExpirationTime=NOW + n * step)
+                for n in range(60)
+            )
+            world.record_of(source, *jobs, announce_new=announce_new)
+        world.agree()
+
+
+@pytest.mark.parametrize("configured", [ALL, (SCOPE,)])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_recount_replaces_what_is_wrong_in_the_counters_of_any_source(configured, seed):
+    """Rows have wrong numbers or are missing, and another, of a day without jobs, is too many."""
+    source, world = random.Random(seed), of_all_sources(ended=3)
+    # Sources that were removed have their states, and their jobs stay.
+    for member in ALL[1:]:
+        world.ledger.of(member).save_state(SNOMEDCT, SyncState(as_of=rfc3339(NOW)))
+    world.ledger = Ledger(world.ledger.table, SCOPE, world.time, configured)
+    rows = world.database.items
+    right = {key: dict(row) for key, row in rows.items() if "#totals#" in key[0]}
+    wrong = source.sample(sorted(right), source.randint(1, 6))
+    for at in wrong:
+        names = sorted(rows[at].keys() - {"PK", "SK", "Version"})
+        if kept := source.choice([True, False]):
+            rows[at][source.choice([*names, "Jobs#LOST"])] = {"N": source.choice(["-7", "99"])}
+        else:
+            world.database._remove(at)
+        version = int(right[at]["Version"]["N"]) if kept else 0
+        right[at]["Version"] = {"N": f"{version + 1}"}
+    lost = {"PK": {"S": source.choice(wrong)[0]}, "SK": {"S": "day#2026-11-01#SNOMEDCT"}}
+    world.database._put(lost | {"Jobs#FAILED": {"N": "1"}, "Version": {"N": "1"}})
+    assert world.recount_of(SCOPE)[0] == len(wrong) + 1
     world.agree()
-    assert world.recount()[0] == 0
+    assert {at: rows[at] for at in right} == right
+    assert world.recount_of(SCOPE)[0] == 0
 
 
-def test_rows_of_all_sources_that_no_counter_includes_are_counted_in_transactions_of_a_hundred_rows():
+@pytest.mark.parametrize("call", range(1, 12))
+def test_a_recount_beside_a_writer_replaces_nothing_that_is_right(call):
+    world, calls = of_all_sources(ended=3), itertools.count(1)
+
+    def write(operation: str) -> None:
+        if next(calls) == call:
+            world.record_of(OTHER, a_job("a", EndTime=NOW), a_job("new"))
+
+    world.database.before = write
+    assert world.recount_of(SCOPE)[0] == 0
+    world.agree()
+
+
+def test_rows_of_all_sources_that_no_counter_includes_are_counted_and_the_active_ones_followed():
     world = of_all_sources()
-    for key, item in list(world.database.items.items()):
-        if "#totals#" in key[0]:
-            world.database._remove(key)
-        item.pop("Counted", None)
-    assert world.recount(counted=0) == (0, {"recounted": None, "counted": LAYOUT})
+    world.forget_counters()
+    for key in [key for key in world.database.items if key[0].endswith("#active")]:
+        world.database._remove(key)
+    # No transaction has more than a hundred rows: the table in memory refuses it.
+    assert world.recount_of(SCOPE, counted=0) == (0, {"recounted": None, "counted": LAYOUT})
     world.agree()
 
 
@@ -217,31 +205,23 @@ def test_rows_of_all_sources_that_no_counter_includes_are_counted_in_transaction
     "sources,recounting", [(ALL, SCOPE), ((OTHER, ABROAD), OTHER), ((SCOPE,), SCOPE), ((), SCOPE)]
 )
 def test_one_source_recounts_for_all(sources, recounting):
-    world = of_all_sources()
+    world = of_all_sources(ended=3)
     world.ledger = Ledger(world.ledger.table, SCOPE, lambda: NOW, sources)
     for source in ALL:
         world.database.forget()
-        _, changed = world.recount(source)
+        _, changed = world.recount_of(source)
         assert (changed != {}) is (source == recounting)
         assert changed or not world.database.calls
     # The own source counts after its first fill; another has counted in it, even if it never ends.
-    assert (world.recount(as_of=None, counted=0)[1] != {}) is (recounting != SCOPE)
-
-
-def test_a_recount_gives_the_active_jobs_of_members_their_rows():
-    world = of_all_sources()
-    for key in [key for key in world.database.items if key[0].endswith("#active")]:
-        world.database._remove(key)
-    world.recount()
-    world.agree()
-    assert len(world.ledger.of(OTHER).active(SNOMEDCT)) == len(IDS)
+    _, changed = world.recount_of(world.ledger.keeper, as_of=None, counted=0)
+    assert (changed != {}) is (recounting != SCOPE)
 
 
 def test_what_equal_jobs_of_two_sources_processed_is_that_of_each():
     world = Shared()
     outputs = Outputs(world.ledger)
     for source in ALL[:2]:
-        world.record(source, a_job(EndTime=NOW))
+        world.record_of(source, a_job(EndTime=NOW))
     keys = [tagged(a_job().sort_key, source) for source in (None, ABROAD)]
     waiting = [Waiting(SNOMEDCT, "job", key, 1, rfc3339(NOW)) for key in keys]
     for one in waiting:
@@ -251,9 +231,8 @@ def test_what_equal_jobs_of_two_sources_processed_is_that_of_each():
     assert outputs.due(rfc3339(NOW + HOUR), 10) == waiting[1:]
     assert outputs.record(SNOMEDCT, keys[1], Output(5, 5, 0, 500, 31))
     assert "JobOutput" not in (outputs.row(SNOMEDCT, keys[0]) or {})
-    assert (
-        stored_counters(world.database.items, SCOPE, ABROAD)["all#SNOMEDCT"]["C#COMPLETED"] == 500
-    )
+    abroad = stored_counters(world.database.items, SCOPE, ABROAD)
+    assert abroad["all#SNOMEDCT"]["C#COMPLETED"] == 500
     world.agree()
 
 
@@ -282,15 +261,11 @@ class Conflicting(RecordingDynamoDB):
 
 
 def test_twenty_five_sources_fill_at_once_without_an_error_and_in_few_transactions():
-    world = Shared((SCOPE, *(f"{number:012}/us-east-1" for number in range(24))))
-    world.database = Conflicting()
-    world.ledger = Ledger(Table(world.database, "ledger"), SCOPE, lambda: NOW, world.ledger.sources)
+    sources = (SCOPE, *(f"{number:012}/us-east-1" for number in range(24)))
+    world = Shared(sources, database=Conflicting())
     jobs = [a_job(f"{n}", submitted=NOW - n * SECOND) for n in range(120)]
     with ThreadPoolExecutor(25) as pool:
-        fills = [
-            pool.submit(world.record, source, *jobs, announce_new=False)
-            for source in world.ledger.sources
-        ]
+        fills = [pool.submit(world.record_of, s, *jobs, announce_new=False) for s in sources]
     assert [fill.result() for fill in fills] == [None] * 25
     assert world.database.calls["transact_write_items"] == 25 * 3
     world.agree()

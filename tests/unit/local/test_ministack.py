@@ -15,32 +15,24 @@ SECONDS = 10
 
 
 def test_so_many_environments_of_a_function_run_at_once_and_the_others_wait():
-    running = threading.Semaphore(0)
-    go_on = threading.Event()
-    ended = []
+    running, go_on = threading.Semaphore(0), threading.Event()
 
     def dispatch(func, config):
         running.release()
         assert go_on.wait(SECONDS)
-        ended.append(config["FunctionArn"])
-        return {}
+        return config
 
-    run = take_turns(dispatch)
-    config = {"FunctionArn": "api"}
-    calls = [threading.Thread(target=run, args=({}, config)) for _ in range(MOST_AT_ONCE + 3)]
-    for call in calls:
-        call.start()
-    for _ in range(MOST_AT_ONCE):
+    run, arns = take_turns(dispatch), ["api"] * (MOST_AT_ONCE + 3)
+    with ThreadPoolExecutor(len(arns) + 1) as workers:
+        calls = [workers.submit(run, {}, {"FunctionArn": arn}) for arn in arns]
+        assert all(running.acquire(timeout=SECONDS) for _ in range(MOST_AT_ONCE))
+        assert not running.acquire(blocking=False)
+        # Another function, which one of these may wait for, has turns of its own.
+        other = workers.submit(run, {}, {"FunctionArn": "digest"})
         assert running.acquire(timeout=SECONDS)
-    assert not running.acquire(blocking=False)
-    # Another function, which one of these may wait for, has turns of its own.
-    other = threading.Thread(target=run, args=({}, {"FunctionArn": "digest"}))
-    other.start()
-    assert running.acquire(timeout=SECONDS)
-    go_on.set()
-    for call in [*calls, other]:
-        call.join(SECONDS)
-    assert sorted(ended) == ["api"] * (MOST_AT_ONCE + 3) + ["digest"]
+        go_on.set()
+        ended = [call.result(SECONDS)["FunctionArn"] for call in (*calls, other)]
+    assert ended == [*arns, "digest"]
 
 
 def test_a_turn_ends_when_the_function_fails():
@@ -72,8 +64,7 @@ def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeyp
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as code:
         code.writestr("handler.py", "")
-    extract, extracted = zipfile.ZipFile.extractall, []
-    both = threading.Barrier(2)
+    extract, extracted, both = zipfile.ZipFile.extractall, [], threading.Barrier(2)
 
     def slowly(self, path):
         extracted.append(path)
@@ -81,20 +72,17 @@ def test_code_is_extracted_once_by_workers_that_start_together(tmp_path, monkeyp
             both.wait(0.2)
         extract(self, path)
 
-    def start(target):
-        target.mkdir()
+    def started(name):
+        (tmp_path / name).mkdir()
         with SharedCode(tmp_path / "code.zip") as code:
-            code.extractall(target)
+            code.extractall(tmp_path / name)
+        return (tmp_path / name / "handler.py").resolve()
 
     monkeypatch.setattr(zipfile.ZipFile, "extractall", slowly)
-    targets = [tmp_path / "first", tmp_path / "second"]
     with ThreadPoolExecutor() as workers:
-        list(workers.map(start, targets))
-    start(later := tmp_path / "later")
+        first, second = workers.map(started, ("first", "second"))
+    assert first == second == started("later")
     assert len(extracted) == 1
-    assert {(target / "handler.py").resolve() for target in (*targets, later)} == {
-        targets[0].resolve() / "handler.py"
-    }
 
 
 def entry(value):

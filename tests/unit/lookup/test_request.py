@@ -1,6 +1,5 @@
 """The properties of a look-up, as CloudFormation sends them."""
 
-import contextlib
 import re
 from datetime import timedelta
 
@@ -83,7 +82,6 @@ def test_refresh_may_be_anything_and_changes_nothing(value):
 
 
 MINUTES = "WaitMinutes must be a number from 0 to 120."
-TIMEOUT = "ServiceTimeout must be a whole number from 1 to 3600."
 NOTHING: list[str] = []
 STATUS = "JobStatus must be one of SUBMITTED, "
 
@@ -93,41 +91,31 @@ STATUS = "JobStatus must be one of SUBMITTED, "
     [
         ({"Family": "ICD11"}, "Family must be one of SNOMEDCT, "),
         ({"Family": "RXNORM"}, "Family must be a family in this ledger: SNOMEDCT, PHI, or ALL."),
-        *(
-            ({"JobName": name}, "JobName must be 1 to 256 letters, digits")
-            for name in ("", "n*", NOTHING)
-        ),
+        *(({"JobName": name}, "JobName must be 1 to 256 letters") for name in ("", "n*", NOTHING)),
         ({"JobName": ["a", "b"]}, "JobName must be given once: 1 to 256 letters"),
-        ({"JobNamePrefix": "x" * 257}, "JobNamePrefix must be 1 to 256"),
         *(({"JobStatus": status}, STATUS) for status in ("DONE", NOTHING, "FAILED,")),
         ({"SubmitTimeAfter": "yesterday"}, "SubmitTimeAfter must be an RFC 3339"),
         (
             {"SubmitTimeAfter": "2026-11-23", "SubmitTimeBefore": "2026-11-22"},
             "SubmitTimeAfter must be a time earlier than SubmitTimeBefore.",
         ),
-        ({"Select": "latest"}, "Select must be newest, oldest or only."),
         ({"Select": ["newest", "only"]}, "Select must be given once: newest, oldest or only."),
-        *(({"MustExist": text}, "MustExist must be true or false.") for text in ("yes", NOTHING)),
-        *(({"ServiceTimeout": text}, TIMEOUT) for text in ("soon", "0")),
+        ({"MustExist": NOTHING}, "MustExist must be true or false."),
+        ({"ServiceTimeout": "soon"}, "ServiceTimeout must be a whole number from 1 to 3600."),
         *(({"WaitMinutes": text}, MINUTES) for text in ("121", "-1", "1e1", "٥")),
         ({"jobName": "a"}, f"jobName {UNKNOWN}. Did you mean JobName? {KNOWN}."),
         ({"MaxResults": "1"}, f"MaxResults {UNKNOWN}. {KNOWN}."),
         # All that is wrong is reported at once.
         (
-            {"Select": "latest", "MustExist": "yes", "Colour": "red"},
+            {"Select": "latest", "MustExist": "canary;*", "Colour": "red"},
             f"Select must be newest, oldest or only. MustExist must be true or false. Colour {UNKNOWN}.",
         ),
     ],
 )
-def test_a_bad_property_is_named_with_what_is_allowed(properties, sentence):
-    assert refusal(**properties).startswith(sentence)
-
-
-@pytest.mark.parametrize(
-    "name", ["JobName", "JobStatus", "Select", "MustExist", "WaitMinutes", "SubmitTimeAfter"]
-)
-def test_no_sentence_quotes_a_value(name):
-    assert "canary;*" not in refusal(**{name: "canary;*"})
+def test_a_bad_property_is_named_with_what_is_allowed_and_no_value(properties, sentence):
+    refused = refusal(**properties)
+    assert refused.startswith(sentence)
+    assert "canary" not in refused
 
 
 def test_the_default_family_is_refused_when_the_ledger_does_not_have_it():
@@ -151,14 +139,9 @@ def test_any_properties_are_a_request_or_are_refused_with_a_sentence(properties)
         assert timedelta() <= asked.patience <= timedelta(minutes=55)
 
 
-@pytest.mark.parametrize(
-    "sources, refused",
-    [
-        ((), ""),  # the function that validates does not know them
-        (("111122223333/us-east-1",), ""),
-        (("222233334444/us-east-1",), "Account must be an account in this ledger: 222233334444."),
-    ],
-)
-def test_an_account_is_checked_where_the_sources_are_known(sources, refused):
-    with pytest.raises(LookupFailed, match=refused) if refused else contextlib.nullcontext():
-        read_request({"Account": "111122223333"}, KEPT, lambda: sources)
+def test_an_account_is_checked_where_the_sources_are_known():
+    asked = {"Account": "111122223333"}
+    assert read_request(asked, KEPT).query.accounts  # the function that validates knows none
+    assert read_request(asked, KEPT, lambda: ["111122223333/us-east-1"]).query.accounts
+    with pytest.raises(LookupFailed, match="an account in this ledger: 222233334444"):
+        read_request(asked, KEPT, lambda: ["222233334444/us-east-1"])

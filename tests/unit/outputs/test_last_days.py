@@ -5,48 +5,60 @@ from functools import partial
 
 import pytest
 
-from jobledger.errors import (
-    InvalidParameters,
-    ObjectDenied,
-)
+from jobledger.errors import InvalidParameters, ObjectDenied
+from jobledger.handlers import outputs as handler
 from jobledger.outputs import run
 from jobledger.outputs.places import Place
 from jobledger.service import Family
 from jobledger.times import parse, rfc3339
+from testing.api import Context
 from testing.builders import DAY, HOUR, MINUTE, NOW, SCOPE
 from tests.unit.events.stream import SENT
 from tests.unit.outputs.world import (
+    PLENTY,
     READ,
     OutputsWorld,
     ended_job,
     key_of,
     record_of,
+    world_of,
 )
+
+
+def queue_in_calls(world, jobs):
+    """Queue jobs in calls that have time for so many; each continues the last. Return what each has queued."""
+    queued: list[int] = []
+    before: datetime | None = None
+    while before or not queued:
+        world.left = partial(next, iter([run.LONGEST_MILLISECONDS] * jobs), 0)
+        answer = world.queue_days(1, before)
+        queued.append(answer["Queued"])
+        before = parse(answer["Before"]) if "Before" in answer else None
+    world.left = lambda: PLENTY
+    return queued
 
 
 def test_jobs_that_ended_before_are_queued_and_those_that_ended_long_ago_are_looked_for_once(
     logged,
 ):
-    jobs = [
+    world = OutputsWorld(
         ended_job(1),
         ended_job(2, submitted=NOW - 3 * DAY, EndTime=NOW - 2 * DAY),
         ended_job(3, submitted=NOW - 3 * DAY, EndTime=None, status="FAILED"),
         ended_job(4, submitted=NOW - 5 * DAY, EndTime=NOW - 5 * DAY),
         ended_job(5, "IN_PROGRESS", EndTime=None),
         ended_job(6, family=Family.PHI),
-    ]
-    world = OutputsWorld(*jobs)
+    )
     world.put(6)
     assert world.queue_days(4) == {"Queued": 4}
     assert dict(world.waiting()) == {"job0001": 1, "job0002": 7, "job0003": 7, "job0006": 1}
     assert world.due() == {"LookedFor": 4, "Recorded": 3}
-    assert [world.output(f"job000{n}") is None for n in (1, 2, 3, 6)] == [True, False, False, False]
+    assert [one is None for one in world.all_outputs()] == [True, False, False, True, True, False]
     assert sorted(logged()[0]) == ["ManifestNotFound"] * 2
 
 
 def test_what_could_not_be_read_is_read_after_a_problem_is_mended():
-    world = OutputsWorld(ended_job(1), ended_job(2))
-    world.put(1)
+    world = world_of(2, 1)
     world.objects[key_of(2)] = ObjectDenied("AccessDenied")
     world.end()
     world.forward(25 * HOUR)
@@ -57,46 +69,25 @@ def test_what_could_not_be_read_is_read_after_a_problem_is_mended():
     assert (world.output("job0002"), world.reads) == (READ, [f"out/{key_of(2)}"])
 
 
-def test_no_more_jobs_become_due_in_a_minute_than_a_run_can_look_for():
-    world = OutputsWorld(*(ended_job(n) for n in range(1, 251)))
-    assert world.queue_days(1) == {"Queued": 250}
-    for due in (100, 100, 50, 0):
-        assert world.due()["LookedFor"] == due
+@pytest.mark.parametrize("in_a_call, most", [(100, 10), (15, 15)])
+def test_no_more_jobs_become_due_in_a_minute_than_a_run_can_look_for(in_a_call, most, monkeypatch):
+    """Half as many again when one call continues another, because the minute of its last one is not full."""
+    monkeypatch.setattr(run, "_QUEUED_A_MINUTE", 10)
+    world = world_of(45, *range(1, 46))
+    queue_in_calls(world, in_a_call)
+    found = []
+    while world.waiting():
+        found.append(world.due()["LookedFor"])
         world.now += MINUTE
+    assert max(found) == most
+    assert sum(found) >= 45
 
 
 def test_what_there_is_no_time_to_queue_is_queued_by_the_next_call():
     jobs = [ended_job(n, family=[*Family][n % 5], submitted=NOW - n * HOUR) for n in range(1, 23)]
     world = OutputsWorld(*jobs)
-    queued = []
-    before: datetime | None = NOW
-    while before:
-        times = iter([run.LONGEST_MILLISECONDS] * 5)
-        world.left = partial(next, times, 0)
-        answer = world.queue_days(1, before)
-        queued.append(answer["Queued"])
-        before = parse(answer["Before"]) if "Before" in answer else None
-    assert queued == [5, 5, 5, 5, 2]
+    assert queue_in_calls(world, 5) == [5, 5, 5, 5, 2]
     assert sorted({job_id for job_id, _ in world.waiting()}) == sorted(world.jobs)
-
-
-def test_no_more_become_due_in_a_minute_when_calls_continue_one_another():
-    world = OutputsWorld(*(ended_job(n) for n in range(1, 451)))
-    before: datetime | None = None
-    while True:
-        times = iter([run.LONGEST_MILLISECONDS] * 150)
-        world.left = partial(next, times, 0)
-        answer = world.queue_days(1, before)
-        if "Before" not in answer:
-            break
-        before = parse(answer["Before"])
-    world.left = lambda: 300_000
-    found = []
-    while world.waiting():
-        found.append(world.due()["LookedFor"])
-        world.now += MINUTE
-    assert max(found) <= 150
-    assert sum(found) >= 450
 
 
 def test_a_call_ends_in_time_however_many_jobs_need_not_be_queued():
@@ -104,33 +95,26 @@ def test_a_call_ends_in_time_however_many_jobs_need_not_be_queued():
     for number in range(1, 21):
         world.put(number)
     world.end()
-    world.left = partial(next, iter([run.LONGEST_MILLISECONDS] * 5), 0)
-    answer = world.queue_days(1)
-    assert answer["Queued"] == 0
-    world.left = lambda: 300_000
-    assert world.queue_days(1, parse(answer["Before"])) == {"Queued": 0}
+    assert queue_in_calls(world, 5) == [0] * 5
 
 
 def test_the_handler_takes_each_payload(monkeypatch):
-    from jobledger.handlers import outputs as handler
-    from testing.api import Context
-
-    world = OutputsWorld(ended_job())
+    world = world_of(1)
     monkeypatch.setattr(handler, "_connect", lambda: world.dependencies)
     context = Context()
     context.milliseconds = 300_000
-    assert handler.handler({"Records": [record_of(ended_job())]}, context) == SENT
-    assert handler.handler({"Days": 1}, context) == {"Queued": 1}
-    before = {"Days": 1, "Before": rfc3339(NOW - DAY)}
-    assert handler.handler(before, context) == {"Queued": 0}
-    assert handler.handler({}, context) == {"LookedFor": 1, "Recorded": 0}
+    for payload, answer in (
+        ({"Records": [record_of(ended_job())]}, SENT),
+        ({"Days": 1}, {"Queued": 1}),
+        ({"Days": 1, "Before": rfc3339(NOW - DAY)}, {"Queued": 0}),
+        ({}, {"LookedFor": 1, "Recorded": 0}),
+    ):
+        assert handler.handler(payload, context) == answer
     with pytest.raises(InvalidParameters, match="Days: a whole number from 1 to 3650"):
         handler.handler({"Days": 0}, context)
 
 
 def test_the_function_is_made_of_its_environment(monkeypatch):
-    from jobledger.handlers import outputs as handler
-
     environment = {
         "LEDGER_TABLE_NAME": "ledger",
         "LEDGER_SCOPE": SCOPE,

@@ -27,6 +27,11 @@ FOLDER = key_of(1).rpartition("/")[0]
 CODES = unprocessed_list("A", "B", "B")
 
 
+def listing(location):
+    """A manifest of five processed files and three others, whose list is said to be there."""
+    return manifest(5, 3, UnprocessedFilesListLocation=location)
+
+
 def looked(objects, buckets="out", **properties):
     """What is found of a job, and the keys that were read, of these objects of the bucket `out`."""
     read = []
@@ -55,9 +60,7 @@ def test_a_job_whose_files_were_all_processed_has_the_numbers_of_its_manifest():
 @pytest.mark.parametrize(
     "written, key",
     [
-        (list_of(1), list_of(1)),
-        (f"/{list_of(1)}", list_of(1)),
-        (f"s3://out/{list_of(1)}", list_of(1)),
+        *((f"{start}{list_of(1)}", list_of(1)) for start in ("", "/", "s3://out/")),
         ("failed/list.json", f"{FOLDER}/failed/list.json"),
         ("/failed/list.json", f"{FOLDER}/failed/list.json"),
         ("Manifest_1/failed", f"{FOLDER}/Manifest_1/failed"),
@@ -65,33 +68,27 @@ def test_a_job_whose_files_were_all_processed_has_the_numbers_of_its_manifest():
 )
 @pytest.mark.parametrize("first", [ObjectMissing("NoSuchKey"), ObjectDenied("AccessDenied")])
 def test_the_list_is_found_wherever_it_may_be(written, key, first):
-    objects = {
-        key_of(1): manifest(5, 3, UnprocessedFilesListLocation=written),
-        "Manifest_1/failed": first,
-        key: CODES,
-    }
-    output, _ = looked(objects)
+    output, _ = looked({key_of(1): listing(written), "Manifest_1/failed": first, key: CODES})
     assert output == Output(8, 5, 3, 500, 31, {"B": 2, "A": 1})
 
 
 @pytest.mark.parametrize(
-    "written, problem",
+    "problem, places",
     [
-        (f"s3://other/{list_of(1)}", "BucketNotConfigured"),
-        ("s3://out/results/notes.txt", "BucketNotConfigured"),
-        ("s3://", "BucketNotConfigured"),
-        (list_of(2), "ManifestNotFound"),
-        (f"s3://out/{list_of(2)}", "ManifestNotFound"),
-        ("\ud800", "ManifestNotFound"),
-        (None, "ManifestNotFound"),
+        (
+            "BucketNotConfigured",
+            [f"s3://other/{list_of(1)}", "s3://out/results/notes.txt", "s3://"],
+        ),
+        ("ManifestNotFound", [list_of(2), f"s3://out/{list_of(2)}", "\ud800", None]),
     ],
 )
 def test_a_list_that_cannot_be_found_leaves_the_numbers_and_says_where_its_manifest_is(
-    written, problem
+    problem, places
 ):
-    output, _ = looked({key_of(1): manifest(5, 3, UnprocessedFilesListLocation=written)})
-    assert (output.problem, output.location, output.input_files) == (problem, AT, 8)
-    assert "other" not in output.json
+    for written in places:
+        output, _ = looked({key_of(1): listing(written)})
+        assert (output.problem, output.location, output.input_files) == (problem, AT, 8)
+        assert "other" not in output.json
 
 
 @pytest.mark.parametrize(
@@ -102,30 +99,21 @@ def test_a_list_that_cannot_be_found_leaves_the_numbers_and_says_where_its_manif
         (ObjectTooLarge("TooLarge"), "TooLarge"),
         (StoreUnavailable("SlowDown"), "Unavailable"),
         (KeyError(CANARY), "Unavailable"),
-        (b"<html>", "NotAManifest"),
-        (b"{}", "NotAManifest"),
+        *((b"<html>", "NotAManifest"), (b"{}", "NotAManifest")),
     ],
 )
-@pytest.mark.parametrize("which", [key_of(1), list_of(1)])
-def test_what_cannot_be_read_is_said_with_its_place(found, problem, which, caplog):
-    objects = {
-        key_of(1): manifest(5, 3, UnprocessedFilesListLocation=f"s3://out/{list_of(1)}"),
-        list_of(1): CODES,
-        which: found,
-    }
+@pytest.mark.parametrize("which, files", [(key_of(1), None), (list_of(1), 8)])
+def test_what_cannot_be_read_is_said_with_its_place(found, problem, which, files, caplog):
+    objects = {key_of(1): listing(f"s3://out/{list_of(1)}"), list_of(1): CODES, which: found}
     output, _ = looked(objects)
-    assert (output.problem, output.location) == (problem, AT)
-    assert output.input_files == (8 if which == list_of(1) else None)
+    assert (output.problem, output.location, output.input_files) == (problem, AT, files)
     assert CANARY not in caplog.text
 
 
 def test_an_object_that_is_no_list_is_not_looked_for_elsewhere():
-    objects = {
-        key_of(1): manifest(5, 3, UnprocessedFilesListLocation="Manifest_1/failed"),
-        "Manifest_1/failed": b"<html>",
-        f"{FOLDER}/Manifest_1/failed": CODES,
-    }
-    output, read = looked(objects)
+    folder = f"{FOLDER}/Manifest_1/failed"
+    objects = {key_of(1): listing("Manifest_1/failed"), "Manifest_1/failed": b"<html>"}
+    output, read = looked(objects | {folder: CODES})
     assert (output.problem, len(read)) == ("NotAManifest", 2)
 
 
@@ -137,14 +125,9 @@ def test_an_object_that_is_no_list_is_not_looked_for_elsewhere():
         ({"ManifestFilePath": None}, "ManifestNotFound", "s3://out/results/"),
         (
             {"ManifestFilePath": None, "OutputDataConfig": {"S3Bucket": "other"}},
-            "BucketNotConfigured",
-            "s3://other/",
+            *("BucketNotConfigured", "s3://other/"),
         ),
-        (
-            {"ManifestFilePath": f"s3://other/{key_of(1)}"},
-            "BucketNotConfigured",
-            f"s3://other/{key_of(1)}",
-        ),
+        ({"ManifestFilePath": "s3://other/a"}, "BucketNotConfigured", "s3://other/a"),
         ({"ManifestFilePath": "results/a.txt"}, "BucketNotConfigured", "s3://out/results/a.txt"),
         ({"ManifestFilePath": "s3://out"}, "BucketNotConfigured", "s3://out/"),
         ({"buckets": "out/other"}, "BucketNotConfigured", AT),
@@ -159,21 +142,15 @@ def test_a_manifest_of_a_uri_needs_no_output_location():
     assert output.complete
 
 
-def test_too_little_time_is_no_problem_of_the_job():
-    listed = manifest(5, 3, UnprocessedFilesListLocation=list_of(1))
-    for objects in (
-        {key_of(1): DeadlineReached()},
-        {key_of(1): listed, list_of(1): DeadlineReached()},
-    ):
-        with pytest.raises(DeadlineReached):
-            looked(objects)
+@pytest.mark.parametrize("which", [key_of(1), list_of(1)])
+def test_too_little_time_is_no_problem_of_the_job(which):
+    with pytest.raises(DeadlineReached):
+        looked({key_of(1): listing(list_of(1)), which: DeadlineReached()})
 
 
 def test_nothing_of_a_manifest_but_numbers_and_codes_is_kept():
-    objects = {
-        "Manifest": manifest(5, 2, UnprocessedFilesListLocation=f"Manifest_{CANARY}"),
-        f"Manifest_{CANARY}": unprocessed_list("A", f"{CANARY} of a patient"),
-    }
+    codes = unprocessed_list("A", f"{CANARY} of a patient")
+    objects = {"Manifest": listing(f"Manifest_{CANARY}"), f"Manifest_{CANARY}": codes}
     output, _ = looked(objects, OutputDataConfig=CONFIG, ManifestFilePath="Manifest")
     assert output.error_codes == {"A": 1, "OTHER": 1}
     assert CANARY not in output.json

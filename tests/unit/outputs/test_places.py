@@ -32,66 +32,38 @@ def test_a_manifest_is_in_the_bucket_of_the_output_unless_its_path_names_another
 
 
 def test_a_job_can_have_neither_place():
-    for properties in (
-        {},
-        {"OutputDataConfig": None},
-        {"OutputDataConfig": {"S3Key": "a"}},
-        {"OutputDataConfig": "text", "ManifestFilePath": "a/Manifest"},
-        {"OutputDataConfig": {"S3Bucket": ""}},
-    ):
-        assert located(**properties) == Locations(None, None)
+    for config in (None, {"S3Key": "a"}, {"S3Bucket": ""}, "text"):
+        at = located(OutputDataConfig=config, ManifestFilePath="a/Manifest")
+        assert at == Locations(None, None)
     assert located(ManifestFilePath="s3://a/b").manifest == Place("a", "b")
 
 
-@pytest.mark.parametrize("job", ["", "None", "[]", "5", "{", "[" * 100_000])
+@pytest.mark.parametrize("job", ["", "None", "[]", "5", "{", "[" * 100_000], ids=lambda j: j[:5])
 def test_what_is_no_job_is_not_understood(job):
     with pytest.raises(NotUnderstood):
         locations_of(job)
 
 
-@pytest.mark.parametrize(
-    "key, looks",
-    [
-        *(("Manifest", True), ("a/b/Manifest", True), ("a/Manifest_1-X-2/failed/list.json", True)),
-        *(("Manifest_1", True), ("Manifest_1/x", True), ("a/Manifest_", True)),
-        *(("", False), ("a/Manifests", False), ("Manifest/a", False), ("aManifest", False)),
-        *(
-            ("a/manifest", False),
-            ("a/xManifest_1/b", False),
-            ("a/b.txt", False),
-            ("a/Manifest/", False),
-        ),
-    ],
-)
-def test_a_manifest_is_known_by_its_key(key, looks):
-    assert Place("a", key).looks_like_a_manifest is looks
-    assert Buckets("a").allow(Place("a", key)) is looks
-
-
-@pytest.mark.parametrize(
-    "setting, bucket, key, allowed",
-    [
-        ("out", "out", "Manifest", True),
-        ("a,out", "out", "Manifest", True),
-        ("a,out/results", "out", "results/Manifest", True),
-        ("a,out/results", "out", "results-2/Manifest", True),
-        ("a,out/results/", "out", "results-2/Manifest", False),
-        ("out/results", "out", "Manifest", False),
-        ("out", "out2", "Manifest", False),
-        ("out", "ou", "Manifest", False),
-        ("out", "OUT", "Manifest", False),
-        ("a/x,out/y", "out", "x/Manifest", False),
-    ],
-)
-def test_only_the_buckets_and_prefixes_of_the_setting_may_be_read(setting, bucket, key, allowed):
-    assert Buckets(setting).allow(Place(bucket, key)) is allowed
+def test_only_manifests_in_the_buckets_and_prefixes_of_the_setting_may_be_read():
+    for key in ("Manifest", "a/b/Manifest", "a/Manifest_1-X-2/failed/list.json", "Manifest_1/x"):
+        assert Buckets("out").allow(Place("out", key))
+    for key in ("", "a/Manifests", "Manifest/a", "aManifest", "a/manifest", "a/xManifest_1/b"):
+        assert not Buckets("out").allow(Place("out", key))
+    for setting, key, allowed in (
+        ("a,out", "Manifest", True),
+        ("a,out/results", "results/Manifest", True),
+        ("a,out/results", "results-2/Manifest", True),
+        ("a,out/results/", "results-2/Manifest", False),
+        ("out/results", "Manifest", False),
+        *((bucket, "Manifest", False) for bucket in ("ou", "out2", "OUT")),
+        ("a/x,out/y", "x/Manifest", False),
+    ):
+        assert Buckets(setting).allow(Place("out", key)) is allowed, (setting, key)
 
 
 def test_a_bucket_is_included_if_a_part_of_it_is():
-    buckets = Buckets("a,out/results")
-    assert [buckets.include(each) for each in ("a", "out", "out/results", "b")] == [
-        *(True, True, False, False)
-    ]
+    included = map(Buckets("a,out/results").include, ("a", "out", "out/results", "b"))
+    assert [*included] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -105,10 +77,8 @@ def test_a_bucket_is_included_if_a_part_of_it_is():
 )
 def test_a_list_is_at_a_uri_or_a_key_or_below_the_folder_of_its_manifest(written, places):
     assert [*list_places(written, Place("out", "r/Manifest_1/Manifest"))] == places
-
-
-def test_a_manifest_without_a_folder_has_its_list_in_the_bucket():
-    assert [*list_places("a", Place("out", "Manifest"))] == [Place("out", "a")]
+    # A manifest without a folder has its list in the bucket.
+    assert [*list_places(written, Place("out", "Manifest"))] == places[:1]
 
 
 def test_a_location_is_cut_and_can_be_stored():

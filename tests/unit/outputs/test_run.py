@@ -16,6 +16,7 @@ from tests.unit.outputs.world import (
     list_of,
     manifest,
     unprocessed_list,
+    world_of,
 )
 
 ATTEMPTS = [timedelta(minutes=minutes) for minutes in (0, 1, 5, 15, 60, 240, 720, 1440)]
@@ -29,25 +30,23 @@ def test_a_job_that_ends_has_its_numbers_at_once():
     assert not world.waiting()
 
 
-@pytest.mark.parametrize("status", ["SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED", "NEW_ONE", None])
-def test_a_job_that_has_not_ended_is_not_looked_for(status):
-    job = ended_job(status=status, EndTime=None)
-    world = OutputsWorld(job)
-    world.put()
-    assert world.end() == SENT
-    assert (world.reads, world.waiting()) == ([], [])
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "STOPPED", "NEW_ONE"])
-def test_a_job_that_ended_in_any_status_is_looked_for(status):
-    world = OutputsWorld(ended_job(status=status))
-    world.put()
-    world.end()
-    assert world.output() == READ
+@pytest.mark.parametrize(
+    "end, statuses, output",
+    [
+        (None, ["SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED", "NEW_ONE", None], None),
+        (NOW, ["COMPLETED", "FAILED", "STOPPED", "NEW_ONE"], READ),
+    ],
+)
+def test_a_job_is_looked_for_when_it_has_ended_in_whatever_status(end, statuses, output):
+    for status in statuses:
+        world = OutputsWorld(ended_job(status=status, EndTime=end))
+        world.put()
+        assert world.end() == SENT
+        assert (world.output(), len(world.reads), world.waiting()) == (output, bool(output), [])
 
 
 def test_a_manifest_that_is_not_there_is_looked_for_again_and_then_said_to_be_missing(logged):
-    world = OutputsWorld(ended_job())
+    world = world_of(1)
     world.end()
     asked = [world.now]
     while world.now < NOW + 2 * DAY:
@@ -63,7 +62,7 @@ def test_a_manifest_that_is_not_there_is_looked_for_again_and_then_said_to_be_mi
 
 @pytest.mark.parametrize("attempt", range(1, 8))
 def test_a_manifest_that_comes_late_is_read_by_the_next_attempt(attempt):
-    world = OutputsWorld(ended_job())
+    world = world_of(1)
     world.end()
     world.forward(ATTEMPTS[attempt] - MINUTE)
     world.put()
@@ -82,7 +81,7 @@ def test_a_path_that_the_service_tells_later_is_used():
 
 
 def test_numbers_are_there_before_the_list_of_the_unprocessed_files(logged):
-    world = OutputsWorld(ended_job())
+    world = world_of(1)
     world.objects[key_of(1)] = manifest(5, 1, UnprocessedFilesListLocation=list_of(1))
     world.end()
     location = f"s3://out/{key_of(1)}"
@@ -110,9 +109,7 @@ def test_a_problem_that_no_wait_changes_is_said_at_once(properties, problem, log
 
 
 def test_records_that_are_repeated_or_reordered_change_nothing():
-    world = OutputsWorld(*(ended_job(n) for n in (1, 2, 3)))
-    for number in (1, 3):
-        world.put(number)
+    world = world_of(3, 1, 3)
     jobs = list(world.jobs.values())
     for order in (jobs, jobs[::-1], [jobs[1]] * 3, jobs * 2):
         world.end(*order)
@@ -120,14 +117,13 @@ def test_records_that_are_repeated_or_reordered_change_nothing():
     reads = len(world.reads)
     world.put(2)
     world.forward(HOUR)
-    assert [world.output(f"job000{n}") for n in (1, 2, 3)] == [READ] * 3
-    assert world.waiting() == []
+    assert (world.all_outputs(), world.waiting()) == ([READ] * 3, [])
     assert len(world.reads) == reads + 1, "what is known is not read again"
     world.agree()
 
 
 def test_a_job_whose_row_is_gone_is_no_longer_waited_for(logged):
-    world = OutputsWorld(ended_job())
+    world = world_of(1)
     world.end()
     key = (f"{SCOPE}/SNOMEDCT", str(world.row("job0001")["SK"]))
     world.database._remove(key)
@@ -147,7 +143,5 @@ def test_a_job_that_another_submit_time_moves_is_still_waited_for():
     assert world.end(old) == SENT
     items = world.database.items
     outputs = {key: item["JobOutput"]["S"] for key, item in items.items() if "JobOutput" in item}
-    assert outputs == {
-        (f"{SCOPE}/SNOMEDCT", "2026-11-23T10:00:00.000Z#job0001"): READ.json,
-    }
+    assert outputs == {(f"{SCOPE}/SNOMEDCT", "2026-11-23T10:00:00.000Z#job0001"): READ.json}
     world.agree()

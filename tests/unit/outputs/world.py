@@ -17,7 +17,7 @@ from jobledger.sqs import Undelivered
 from testing.builders import HOUR, MINUTE, NOW, SCOPE, MemoryLedger, a_job
 from testing.memory_dynamodb import error
 from testing.recounted import recounted, stored_counters
-from tests.unit.events.stream import Queue
+from tests.unit.events.stream import Queue, a_record
 
 CANARY = "ward-7-canary"
 CONFIG = {"S3Bucket": "out", "S3Key": "results/"}
@@ -42,7 +42,7 @@ def key_of(number: int) -> str:
 
 
 def list_of(number: int) -> str:
-    return f"results/{CANARY}/Manifest_1-SNOMEDCTInference-{number}/failed/list.json"
+    return f"{key_of(number).rpartition('/')[0]}/failed/list.json"
 
 
 def manifest(success: int = 5, unprocessed: int = 0, **more: Any) -> bytes:
@@ -67,15 +67,8 @@ def unprocessed_list(*codes: Any) -> bytes:
 
 def record_of(job: Any, number: int = 0) -> dict[str, Any]:
     """The record of the stream for a job's change."""
-    row = encode(
-        change_row(f"{SCOPE}/{job.family}", job, None, f"2026-11-23T12:00:00.{number:03}Z")
-    )
-    inner = {
-        "Keys": {"PK": row["PK"], "SK": row["SK"]},
-        "NewImage": row,
-        "SequenceNumber": f"{number:03}",
-    }
-    return {"eventName": "INSERT", "dynamodb": inner}
+    row = change_row(f"{SCOPE}/{job.family}", job, None, f"2026-11-23T12:00:00.{number:03}Z")
+    return a_record(number, encode(row))
 
 
 class OutputsWorld(MemoryLedger):
@@ -100,11 +93,9 @@ class OutputsWorld(MemoryLedger):
 
     def read(self, bucket: str, key: str, limit: int) -> bytes:
         self.reads.append(f"{bucket}/{key}")
-        found = (
-            self.objects.get(key, ObjectMissing("NoSuchKey"))
-            if bucket == "out"
-            else ObjectMissing("x")
-        )
+        found = self.objects.get(key) if bucket == "out" else None
+        if found is None:
+            raise ObjectMissing("NoSuchKey")
         if isinstance(found, Exception):
             raise found
         if len(found) > limit:
@@ -113,21 +104,19 @@ class OutputsWorld(MemoryLedger):
 
     def put(self, number: int = 1, success: int = 5, *codes: str, **more: Any) -> None:
         """Write a manifest, and the list of its unprocessed files."""
-        self.objects[key_of(number)] = manifest(
-            success, len(codes), UnprocessedFilesListLocation=list_of(number), **more
-        )
+        more = {"UnprocessedFilesListLocation": list_of(number)} | more
+        self.objects[key_of(number)] = manifest(success, len(codes), **more)
         if codes:
             self.objects[list_of(number)] = unprocessed_list(*codes)
 
     def send(self, records: Iterable[Any]) -> dict[str, Any]:
         """One batch of the stream."""
-        return read_ended(
-            self.dependencies, list(records), self.left, lambda: Undelivered(self.queue, "url")
-        )
+        queue = Undelivered(self.queue, "url")
+        return read_ended(self.dependencies, list(records), self.left, lambda: queue)
 
     def end(self, *jobs: Any) -> dict[str, Any]:
         """A batch with the ends of these jobs, or of all."""
-        of = jobs or tuple(self.jobs.values())
+        of = jobs or self.jobs.values()
         return self.send(record_of(job, number) for number, job in enumerate(of))
 
     def due(self) -> dict[str, Any]:
@@ -147,6 +136,9 @@ class OutputsWorld(MemoryLedger):
     def output(self, job_id: str = "job0001") -> Output | None:
         return output_of(self.row(job_id))
 
+    def all_outputs(self) -> list[Output | None]:
+        return [self.output(job_id) for job_id in self.jobs]
+
     def waiting(self) -> list[tuple[str, int]]:
         """What waits: the ids, and the attempts."""
         return [(one.job_id, one.attempt) for one in self.outputs.due("9999", 1_000)]
@@ -165,3 +157,11 @@ class OutputsWorld(MemoryLedger):
                 raise error("InternalServerError", 500)
 
         self.database.before = fail
+
+
+def world_of(jobs: int, *manifests: int) -> OutputsWorld:
+    """So many jobs that ended, and the manifests of these numbers."""
+    world = OutputsWorld(*(ended_job(number) for number in range(1, jobs + 1)))
+    for number in manifests:
+        world.put(number)
+    return world

@@ -1,11 +1,9 @@
-"""What `make soak` makes of answers, of processes and of other programs' figures, and its document."""
+"""What `make soak` makes of answers and of processes."""
 
 import os
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from soak import answers
-from soak.faults import counts_in
-from soak.results import Verdict, document, percentile
 from soak.watched import _is_local, descendants, foreign_connections, resident_mib
 
 
@@ -71,33 +69,6 @@ def test_a_wrong_answer_is_a_problem_and_a_right_one_is_not():
     ):
         found = judge(*given)
         assert ((found is None), (problem or "") in (found or "")) == (problem is None, True), given
-
-
-METRICS = """
-# TYPE microburst_faults_total counter
-microburst_faults_total{operation="ListA",action="error:X"} 3
-microburst_faults_total{operation="ListB",action="error:X"} 4
-microburst_faults_total{operation="ListB",action="reset"} 1
-microburst_faults_total{operation="ListA",action="latency:1224ms"} 1
-microburst_faults_total{operation="ListA",action="latency:533ms"} 2
-microburst_rules_active 0
-"""
-
-
-def test_the_document_says_what_does_not_hold_and_why():
-    verdicts = [Verdict("One", "3 jobs", []), Verdict("Two", "4 jobs", ["a job is lost"])]
-    text = document(verdicts, {"calls": "5"}, 20.0, date(2026, 11, 25))
-    assert "| One | yes | 3 jobs |" in text
-    assert "| Two | **no** | 4 jobs |" in text
-    assert "Two: a job is lost" in text
-    assert "| calls | 5 |" in text
-    assert "20 minutes under load" in text
-
-
-def test_percentiles_are_values_that_occurred_and_faults_are_counted_by_what_they_did():
-    assert [percentile([3.0, 1.0, 2.0], share) for share in (0.5, 0.99)] == [2.0, 3.0]
-    assert percentile([], 0.5) == 0.0
-    assert counts_in(METRICS) == {"error:X": 7, "reset": 1, "latency": 3}
 
 
 def test_a_process_its_memory_and_its_connections_to_other_machines_are_found():

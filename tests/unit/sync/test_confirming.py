@@ -12,6 +12,12 @@ from jobledger.times import rfc3339
 from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
 from tests.unit.sync.scripted_service import Service, a_job, minutes, page
 
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch):
+    monkeypatch.setattr(window, "PAGE_SIZE", 4)
+
+
 REFUSED = UpstreamError("AccessDeniedException")
 UNKNOWN = JobUnknown("ResourceNotFoundException")
 
@@ -22,7 +28,7 @@ def old(number: int, status: str = "IN_PROGRESS") -> Job:
 
 def filled(service: Service, number: int) -> Service:
     """Active jobs so old, with so many jobs after them, that describing them takes fewer calls."""
-    recent = [a_job(f"n{n:05}", submitted=NOW - 4 * DAY + n * MINUTE) for n in range(5_000)]
+    recent = [a_job(f"n{n:05}", submitted=NOW - 4 * DAY + n * HOUR) for n in range(40)]
     service.sync(page(*recent, *map(old, range(number))))
     service.described = {old(n).job_id: old(n) for n in range(number)}
     service.now += MINUTE
@@ -67,15 +73,6 @@ def test_after_a_refused_describe_walks_list_the_old_jobs_for_an_hour(service):
     assert (state.last_error, state.as_of) == (None, rfc3339(service.now - SECOND))
     service.now += HOUR
     assert not walk_begins_before(service, old(4))
-
-
-def test_where_listing_takes_too_many_pages_old_jobs_are_described_again(service, monkeypatch):
-    monkeypatch.setattr(window, "MOST_PAGES", 3)
-    filled(service, 4)
-    service.described["001"] = REFUSED
-    for _ in range(2):
-        assert not walk_begins_before(service, old(3))
-        assert service.asked_for == ["000", "001", "002", "003"]
 
 
 def test_a_describe_that_hangs_is_tried_three_times_a_run_and_each_job_has_its_turn(
@@ -219,28 +216,3 @@ def test_an_active_job_that_is_not_listed_is_described(found, active, error, sta
     assert status_of(synced.ledger.find("last")) == "FAILED"
     last_error = synced.state.last_error
     assert last_error == (LastError(error, rfc3339(at + SECOND)) if error else None)
-
-
-def test_a_described_job_without_a_submit_time_is_found_in_its_row(synced):
-    synced.sync(page(a_job("bare", "IN_PROGRESS", None)))
-    assert synced.active == {"bare": ""}
-    for _ in range(2):
-        synced.sync(page())
-    assert synced.ledger.find("bare")["ExpiredUpstream"] is True
-    assert synced.active == {}
-
-
-def test_jobs_that_this_or_another_sync_finds_active_stay_so_until_they_are_seen_to_end(synced):
-    synced.sync(page(a_job("a", "SUBMITTED"), a_job("b", "SUBMITTED")))
-    found = a_job("found", "SUBMITTED", NOW)
-    synced.at_page(1, lambda: synced.before_a_write(lambda: synced.record(found)))
-    synced.sync(page(a_job("a", "FAILED"), a_job("b", "IN_PROGRESS")))
-    assert synced.active == {"b": rfc3339(NOW - HOUR), "found": rfc3339(NOW)}
-
-
-def test_a_family_with_an_active_job_is_not_idle_whatever_its_state_says(synced):
-    busy = page(a_job("busy", "IN_PROGRESS"))
-    synced.sync(busy)
-    synced.keep(quiet=1)
-    synced.sync(busy)
-    assert not synced.state.idle

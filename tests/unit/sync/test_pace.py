@@ -1,7 +1,6 @@
 """The pace that all syncs of a deployment keep together."""
 
 import random
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 
 import pytest
@@ -60,12 +59,6 @@ def test_calls_of_one_sync_are_a_quarter_of_a_second_apart(passed, at, timeline)
     assert timeline.calls == [0, at, 0]
 
 
-def test_calls_of_many_syncs_at_once_are_no_closer(timeline):
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: Paced(timeline).call(5), range(8)))
-    assert [round(number * 0.25, 3) for number in range(40)] == sorted(timeline.calls)
-
-
 def test_a_call_that_another_overtakes_takes_a_slot_after_it():
     timeline = Timeline()
     timeline.before_a_write(Paced(timeline).call)
@@ -82,15 +75,6 @@ def test_a_sync_that_may_be_late_keeps_its_slots_and_its_calls_stay_apart(timeli
     one.clock.forward(2)  # the slots were those of the first second
     one.call()
     assert (timeline.calls[-1], timeline.database.calls["transact_write_items"]) == (11.25, 2)
-
-
-def test_expected_calls_are_reserved_in_one_write_and_others_come_after_them(timeline):
-    one = Paced(timeline, expected=3)
-    one.call()
-    Paced(timeline).call()
-    one.call(3)
-    assert timeline.calls == [0, 0.75, 0.25, 0.5, 1.0]
-    assert timeline.database.calls["transact_write_items"] == 3
 
 
 @pytest.mark.parametrize("late,at", [(0.2, 0.45), (0.249_9, 0.5), (0.25, 1.0)])

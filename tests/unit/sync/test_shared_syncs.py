@@ -1,15 +1,13 @@
 """Callers that ask for a sync at the same time share one."""
 
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from jobledger.errors import FunctionRefused
-from jobledger.ledger.table import Row, Table
+from jobledger.ledger.table import Row
 from jobledger.service import Family
 from jobledger.sync.shared import SharedSyncs
 from jobledger.times import rfc3339
@@ -67,22 +65,6 @@ class Stepped(MemoryLedger):
 @pytest.fixture
 def syncs():
     return Stepped()
-
-
-def test_fifty_callers_at_once_share_one_sync(syncs):
-    def sync():
-        time.sleep(0.3)
-        return OWN
-
-    def call(_):
-        """As one function, which has a table of its own."""
-        table = Table(syncs.database, "ledger")
-        mine = SharedSyncs(table, SCOPE, lambda: datetime.now(UTC))
-        return mine.run(Family.PHI, 2, sync)
-
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(call, range(50)))
-    assert sorted(answers, key=lambda answer: answer["Changed"]) == [SHARED] * 49 + [OWN]
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2, 3_600])

@@ -18,24 +18,16 @@ def at_rest(sources: int) -> Simulation:
 
 
 def test_a_minute_of_a_hundred_sources_with_ten_dead_ones_ends_within_half_a_minute():
+    """The other sources are as fresh as if none were dead."""
     simulation = at_rest(100)
-    assert simulation.run_minute().seconds < 10
+    quick = simulation.run_minute()
+    assert (quick.seconds < 10, quick.fresh) == (True, 1.0)
     simulation.kill(10)
     for _ in range(4):
         minute = simulation.run_minute()
         assert minute.seconds < 30
         assert minute.fresh == 0.9
-        assert minute.oldest < 70
-
-
-def test_for_an_hour_the_other_sources_are_as_fresh_as_if_none_were_dead():
-    simulation = at_rest(20)
-    hour = [simulation.run_minute() for _ in range(30)]
-    simulation.kill(4)
-    hour += [simulation.run_minute() for _ in range(30)]
-    assert max(minute.seconds for minute in hour) < 30
-    assert max(minute.oldest for minute in hour) < 70
-    assert {minute.fresh for minute in hour} == {1.0, 0.8}
+        assert max(minute.oldest, quick.oldest) < 70
 
 
 @pytest.mark.parametrize("fault", FAULTS)

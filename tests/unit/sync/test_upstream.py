@@ -1,11 +1,13 @@
 """What is asked of Comprehend Medical, and what is made of its answers and errors."""
 
 import json
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 from jobledger.clients import session
 from jobledger.errors import InvalidResponse, JobUnknown, TokenRefused, UpstreamError
@@ -144,23 +146,52 @@ def test_a_description_that_is_none_says_nothing_of_the_job(given):
         upstream.describe(Family.PHI, "job")
 
 
-def test_a_service_that_closes_the_connection_is_an_error_of_the_service():
-    with service(None) as (upstream, server):
+@pytest.mark.parametrize(
+    "given,name",
+    [
+        (None, "ConnectionClosedError"),
+        (Scripted(headers={"Content-Length": "99"}, body=b'{"'), "InvalidResponse"),
+        *((problem(f"{n}", n), f"{n}") for n in (500, 503)),
+    ],
+    ids=["closed", "cut off", "500", "503"],
+)
+def test_an_answer_that_does_not_come_is_tried_for_again_and_is_an_error(given, name):
+    with service(given) as (upstream, server):
         with pytest.raises(UpstreamError) as failed:
             upstream.page(Family.PHI, None, None)
-        assert failed.value.name == "ConnectionClosedError"
+        assert failed.value.name == name
         assert (upstream.calls, upstream.throttles) == (len(server.received), 0)
+
+
+@pytest.mark.parametrize("waiting,name", [(0, "ReadTimeoutError"), (3, "ConnectTimeoutError")])
+def test_a_service_that_hangs_or_does_not_accept_connections_is_an_error_in_bounded_time(
+    waiting, name
+):
+    """No connection is accepted: the first one waits in the queue, and those after it before the queue."""
+    with ExitStack() as stack:
+        listener, *clients = [stack.enter_context(socket.socket()) for _ in range(waiting + 1)]
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        short = Config(connect_timeout=0.2, read_timeout=0.2, retries={"total_max_attempts": 1})
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        upstream = Upstream(
+            session().create_client("comprehendmedical", config=short, endpoint_url=url)
+        )
+        with pytest.raises(UpstreamError, match=name):
+            upstream.page(Family.PHI, None, None)
 
 
 @pytest.mark.parametrize(
     "code,status",
     [
-        *(("TooManyRequestsException", 400), ("TooManyRequestsException", 429)),
-        *(("ThrottlingException", 400), ("ThrottlingException", 429)),
+        *(("TooManyRequestsException", 400), ("ThrottlingException", 429)),
         ("InternalServerException", 500),
     ],
 )
-@pytest.mark.parametrize("failures", range(8))
+@pytest.mark.parametrize("failures", [0, 1, 3, 4, 7])
 def test_throttles_are_retried_a_bounded_number_of_times_and_counted(failures, code, status):
     given = [problem(code, status)] * failures + [answer(**{LIST: []})]
     with service(*given) as (upstream, server):

@@ -1,6 +1,5 @@
 """A walk page by page, on a service whose answers are given: what it asks for, and what the state says."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -12,7 +11,6 @@ from jobledger.ledger.states import LastError, SyncState, Walk
 from jobledger.sync import walk as module
 from jobledger.sync.progress import FamilySync, advanced
 from jobledger.times import rfc3339
-from testing.api import logged_lines
 from testing.builders import DAY, HOUR, MINUTE, NOW, SECOND
 from testing.memory_dynamodb import error
 from tests.unit.sync.scripted_service import a_job, minutes, page
@@ -102,20 +100,18 @@ def test_each_page_is_kept_before_the_next_one_is_asked_for(synced):
     assert synced.state.walk is None
 
 
-DENIED = LastError("AccessDeniedException", rfc3339(NOW + MINUTE + 2 * SECOND))
-
-
-@pytest.mark.parametrize(
-    "cause,last_error", [(DeadlineReached(), None), (UpstreamError(DENIED.name), DENIED)]
-)
-def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(cause, last_error, synced):
-    first = synced.sync(page(a_job("a"), token="2"), cause)
+@pytest.mark.parametrize("pages", [1, 2, 9])
+@pytest.mark.parametrize("cause", [DeadlineReached(), UpstreamError("AccessDeniedException")])
+def test_a_walk_that_was_interrupted_is_resumed_where_it_stopped(cause, pages, synced):
+    first = synced.sync(*(page(a_job(f"{n}"), token=f"{n}") for n in range(pages)), cause)
     assert (first.error, first.as_of) == (cause.name, rfc3339(NOW))
-    assert synced.state.last_error == last_error
+    failed_at = rfc3339(NOW + MINUTE + (pages + 1) * SECOND)
+    error = LastError(cause.name, failed_at) if isinstance(cause, UpstreamError) else None
+    assert synced.state.last_error == error
     begun = synced.asked[0][0]
     synced.now += MINUTE
     done = synced.sync(page(a_job("b")))
-    assert synced.asked == [(begun, "2")]
+    assert synced.asked == [(begun, f"{pages - 1}")]
     assert (done.error, done.as_of, synced.state.last_error) == (None, minutes(1), None)
 
 
@@ -125,14 +121,6 @@ def test_a_walk_that_another_sync_advances_is_left_to_it(synced):
     done = synced.sync(page(token="2"), page(token="3"))
     assert (done.error, done.as_of) == ("WalkOvertaken", rfc3339(NOW))
     assert synced.state.walk == ahead
-
-
-@pytest.mark.parametrize("at_page", [1, 2, 3])
-def test_a_state_that_changes_beside_the_walk_does_not_stop_it(at_page, synced):
-    synced.at_page(at_page, lambda: synced.keep(full_walk_after=minutes(9)))
-    done = synced.sync(page(a_job("a"), token="2"), page(token="3"), page(a_job("b")))
-    assert (done.error, done.as_of) == (None, minutes(1))
-    assert (synced.state.full_walk_after, synced.state.walk) == (minutes(9), None)
 
 
 @pytest.mark.parametrize("other", [None, replace(BEGUN, started_at=minutes(2), pages=1)])
@@ -202,25 +190,12 @@ def test_a_walk_restarts_once_and_is_then_given_up(second, error, service):
     assert service.state.last_error == LastError(error, rfc3339(NOW + 4 * SECOND))
 
 
-def test_neither_tokens_nor_empty_pages_of_the_first_attempt_count_in_the_second(service):
-    first = [page(a_job("a"), token="1"), page(token="2"), TokenRefused("ValidationException")]
-    assert service.sync(*first, *empty(100), page(a_job("b"))).error is None
-
-
 @pytest.mark.parametrize("pages,found", [(3, None), (4, "WalkEndless")])
 def test_a_walk_has_a_largest_number_of_pages(pages, found, service, monkeypatch):
     monkeypatch.setattr(module, "MAX_PAGES", 3)
     attempt = [page(a_job("a"), token=f"{n}") for n in range(pages)]
     given = [*attempt, page()] if found is None else [*attempt, *attempt]
     assert service.sync(*given).error == found
-
-
-def test_a_long_walk_logs_its_progress_every_twenty_pages(service):
-    pages = [page(a_job(f"{n}"), token=f"{n}") for n in range(45)]
-    with logged_lines() as lines:
-        service.sync(*pages, page())
-    progress = [line for line in map(json.loads, lines) if line["message"] == "walking"]
-    assert [(line["family"], line["observed"]) for line in progress] == [("PHI", 20), ("PHI", 40)]
 
 
 # Failures of the service.

@@ -63,33 +63,12 @@ def test_a_walk_begins_ten_minutes_before_the_newest_job(mark, active, expected)
     assert world.database.calls == {}
 
 
-def test_where_no_counter_row_has_a_job_a_walk_takes_one_page():
-    assert start(filled({}), LATEST - DAY, LATEST - 2 * DAY) == LATEST - 2 * DAY - OVERLAP
-
-
 def test_without_complete_counters_a_walk_begins_before_the_oldest_active_job():
     old, older = NOW - DAY, NOW - 2 * DAY
     world = filled({older: 1, old: 1, NOW - HOUR: 2_000})
     for order in ([old, older], [older, old]):
         assert start(world, *order, None, NOW, counted=LAYOUT - 1) == older - OVERLAP
     assert world.database.calls == {}
-
-
-@pytest.mark.parametrize(
-    "jobs,active,listed",
-    [
-        # A second page costs what the call for one job costs: the walk stays short.
-        *((500, 1, True), (501, 1, False)),
-        # It is less than the calls for two jobs.
-        *((501, 2, True), (1_000, 2, True), (1_001, 2, False), (1_500, 3, True), (1_501, 3, False)),
-    ],
-)
-def test_a_walk_lists_further_back_if_that_takes_fewer_calls(jobs, active, listed):
-    """So many jobs are listed from some old ones on, which are active."""
-    old = NOW - 2 * DAY
-    world = filled({old: active, NOW - 5 * HOUR: jobs - active})
-    times = [old + n * SECOND for n in range(active)]
-    assert start(world, *times) == (times[-1] - OVERLAP if listed else LATEST)
 
 
 @pytest.mark.parametrize("jobs,listed", [(20, True), (21, False)])

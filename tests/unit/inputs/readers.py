@@ -1,8 +1,8 @@
-"""Each input of the deployment, and the handler that takes it."""
+"""Each input of the deployment, and what reads it: the API's handler, or the reader that another handler begins with."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,19 +10,11 @@ from unittest import mock
 
 from jobledger.api import deployment, docs, parameters
 from jobledger.errors import InvalidParameters, LookupFailed
-from jobledger.handlers import digest, lookup, outputs, sync
 from jobledger.inputs import filters, payloads
 from jobledger.inputs.validation import JsonObject, Parameter, value_of
 from jobledger.lookup import request as lookup_request
-from jobledger.observability import logger
 from jobledger.service import Family
-from jobledger.settings import Settings
-from jobledger.sync.pace import Pace
-from testing.api import Answer, Api, Context, running_api
-from testing.builders import SCOPE
-from testing.digests import ENVIRONMENT, DigestWorld
-from testing.world import World
-from tests.unit.outputs.world import OutputsWorld
+from testing.api import Answer, Api, running_api
 
 KEPT = (Family.SNOMEDCT, Family.PHI)
 SYNC = payloads.sync_payload(KEPT)
@@ -30,7 +22,7 @@ SYNC = payloads.sync_payload(KEPT)
 Refusals = set[tuple[str, str]]
 """The names of refused inputs, each with what the schema's rule allows."""
 Send = Callable[[Api, Any], Refusals]
-"""Hands a value to its handler, and returns what validation refused."""
+"""Hands a value to what reads it, and returns what validation refused."""
 
 
 def query(path: str, name: str, api: Api, value: object) -> Refusals:
@@ -53,25 +45,17 @@ def body(api: Api, sent: object) -> Refusals:
     return _refused(api.call("/digests", method="POST", body=json.dumps(sent)))
 
 
-def digest_payload(_: Api, payload: Any) -> Refusals:
-    return _raised(lambda: digest.handler(payload, Context()))
+def payload(read: Callable[[Any], object], _: Api, sent: Any) -> Refusals:
+    return _raised(lambda: read(sent))
 
 
-def sync_payload(_: Api, payload: Any) -> Refusals:
-    context = Context()
-    context.milliseconds = 0  # no call to the service
-    return _raised(lambda: sync.handler(payload, context))
-
-
-def outputs_payload(_: Api, payload: Any) -> Refusals:
-    return _raised(lambda: outputs.handler(payload, Context()))
+digest_payload = partial(payload, payloads.read_digest_payload)
 
 
 def lookup_property(name: str, _: Api, value: object) -> Refusals:
-    event = {"RequestType": "Create", "StackId": "stack", "LogicalResourceId": "id"}
     properties = {name: value if isinstance(value, list) else as_text(value)}
     try:
-        lookup.on_event({**event, "ResourceProperties": properties}, Context())
+        lookup_request.read_request(properties, KEPT)
     except LookupFailed as failed:
         sentence = str(failed).partition(" must be ")
         return {(sentence[0], sentence[2].removesuffix("."))}
@@ -139,11 +123,12 @@ def all_inputs() -> Iterator[Input]:
     yield from _object("body", payloads.DIGEST_BODY, body)
     yield from _object("by hand", payloads.DIGEST_ON_DEMAND, digest_payload)
     yield from _object("from the schedule", payloads.DIGEST_SCHEDULED, digest_payload)
-    yield from _object("sync", SYNC, sync_payload)
-    yield Input("outputs", payloads.OUTPUTS, outputs_payload)
+    yield from _object("sync", SYNC, partial(payload, lambda sent: payloads._read(sent, SYNC)))
+    outputs = partial(payload, payloads.read_outputs_payload)
+    yield Input("outputs", payloads.OUTPUTS, outputs)
     for name, one in payloads.OUTPUTS.members.items():
         days: dict[str, Any] = {} if name == "Days" else {"Days": 1}
-        yield Input(f"outputs {name}", one, partial(member, name, days, outputs_payload))
+        yield Input(f"outputs {name}", one, partial(member, name, days, outputs))
     for name, one in lookup_request._KNOWN.items():
         yield Input(f"property {name}", one, partial(lookup_property, name), text=True)
 
@@ -160,22 +145,8 @@ def _object(label: str, declared: JsonObject, send: Send) -> Iterator[Input]:
 
 
 @contextmanager
-def running_handlers() -> Iterator[Api]:
-    """All handlers, connected to tables in memory."""
-    level = logger.log_level
-    with ExitStack() as stack, running_api() as api, World(hostile=False) as world:
-        settings, pace = Settings("ledger", SCOPE, KEPT), Pace(world.ledger.table, SCOPE)
-        for module, name, returned in (
-            (deployment, "families", KEPT),
-            (digest, "_dependencies", DigestWorld().dependencies),
-            (outputs, "_connect", OutputsWorld().dependencies),
-            (sync, "_connect", (settings, world.ledger, world.upstream, pace)),
-            (payloads, "sync_payload", SYNC),
-        ):
-            stack.enter_context(mock.patch.object(module, name, return_value=returned))
-        environment = ENVIRONMENT | {"FAMILIES": "SNOMEDCT,PHI"}
-        stack.enter_context(mock.patch.dict("os.environ", environment))
+def running_readers() -> Iterator[Api]:
+    """The API's handler, for a ledger of two families."""
+    with running_api() as api, mock.patch.object(deployment, "families", return_value=KEPT):
         api.answer_of_function = {"DigestId": "d"}
-        logger.setLevel("CRITICAL")
         yield api
-        logger.setLevel(level)
