@@ -123,9 +123,7 @@ class Delivery(msgspec.Struct, frozen=True):
                 if self._settle(rows, state, key, waiting, fresh=key == claimed):
                     settled = key
                 continue
-            last, covered = state.last, state.covered_until(self.now())
-            if (self.covered or end) < end:
-                covered = max(covered or state.first_start or "", self.covered or "") or None
+            last, covered = state.last, self._covered(state, end)
             if last is not None and (
                 end <= (covered or "")
                 or last.digest_id == claimed
@@ -162,6 +160,13 @@ class Delivery(msgspec.Struct, frozen=True):
             digest = self._read(window, first_start=None, covers_gap=False)
             claim = self._claim(digest, request, scheduled=False)
             claimed = rows.save(replace(state, claim=claim)) is not None
+
+    def _covered(self, state: DigestState, end: str) -> str | None:
+        """Return the time up to which digests have all changes, also those of the other series if they end before `end`."""
+        covered = state.covered_until(self.now())
+        if self.covered is None or self.covered >= end:
+            return covered
+        return max(covered or state.first_start or "", self.covered)
 
     def _read_next(
         self, state: DigestState, covered: str | None, end: str, *, scheduled: bool

@@ -298,7 +298,7 @@ def test_after_a_switch_of_digest_by_each_change_is_in_one_digest_and_no_run_cou
     order,
 ):
     tables, topic, now = MemoryTables(), MemoryTopic(), None
-    told: Counter[str] = Counter()
+    reported: Counter[str] = Counter()
     for day, letter in enumerate(order * 2):
         mode = {"l": "ledger", "s": "source"}[letter]
         world = a_world(tables=tables, topic=topic, DIGEST_BY=mode)
@@ -309,9 +309,9 @@ def test_after_a_switch_of_digest_by_each_change_is_in_one_digest_and_no_run_cou
         world.run()
         now = world.now
     for digest in sent(world):
-        told.update(entry["JobId"] for entry in digest["Failed"])
+        reported.update(entry["JobId"] for entry in digest["Failed"])
         assert not digest["CoversGap"]
-    assert told == dict.fromkeys(
+    assert reported == dict.fromkeys(
         [f"{source} {day}" for source in EVERYWHERE for day in range(2 * len(order))], 1
     )
 

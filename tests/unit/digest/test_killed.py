@@ -104,7 +104,7 @@ def test_a_killed_digest_sends_each_window_with_one_content_at_most_twice_and_wi
     event, minutes, more, contents, steps
 ):
     step = doubled = 0
-    for step, world in enumerate(killed_at_every_step(event, minutes, **more), 1):  # noqa: B007
+    for step, world in enumerate(killed_at_every_step(event, minutes, **more), 1):  # noqa: B007 - the last ones are used below
         for found in (sent_to("digests", world), sent_to("chat", world)):
             assert len(found) in contents
             assert max(found.values()) <= 2

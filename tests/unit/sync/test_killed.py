@@ -47,7 +47,7 @@ class Account(Counted):
         self.now += MINUTE
         self.calls, self.last_call, upstream = 0, last_call, self.service
         with suppress(Crash):
-            return Sync(FAMILY, upstream, self.ledger, self.time).run()  # type: ignore[arg-type]
+            return Sync(FAMILY, upstream, self.ledger, self.time).run()  # type: ignore[arg-type]  # it has the one method that a sync calls
         return None
 
     def change(self) -> None:
