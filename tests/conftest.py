@@ -47,11 +47,10 @@ UNMEASURED = (
 # Groups of tests, in this order, and those with the mark `longest`. Those with deployments mostly wait, and leave the
 # processors to the others.
 LONGEST = (
+    "deployment",
     "sample",
     "lifecycle",
-    "deployment",
     "enforced",
-    "jobs-and-lookups",
     "longest",
     "template",
 )

@@ -47,9 +47,8 @@ def run(package: str) -> Score:
     """Run the mutants of a package that no test was seen to fail for. Raises CalledProcessError."""
     work = ROOT / ".local" / "mutants" / package
     configured, configuration = work / "pyproject.toml", _configuration(package)
-    changed = max(
-        file.stat().st_mtime for file in CODE.rglob("*") if file.parent.name != "__pycache__"
-    )
+    paths = (path for path in CODE.rglob("*") if "__pycache__" not in path.parts)
+    changed = max(path.stat().st_mtime for path in paths)
     known = configured.exists() and configured.stat().st_mtime > changed
     if not known or configured.read_text(encoding="utf-8") != configuration:
         shutil.rmtree(work, ignore_errors=True)

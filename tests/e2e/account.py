@@ -14,6 +14,7 @@ from tests.e2e.stack import LIST
 FAMILIES = tuple(str(family) for family in Family if family is not Family.PHI)
 """The families whose jobs stay as the file has them; PHI is for tests that start jobs."""
 
+SCOPE = "000000000000/us-east-1"
 LIST_CALLS = {family: list_method(Family(family)) for family in FAMILIES}
 NAMES = ("nightly-notes", "=1+1", "診療記録 夜間", "notes:2026/11/02", "%41+b@c=d", "n" * 256)
 ENDED = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "PARTIAL_SUCCESS", "STOPPED")

@@ -1,7 +1,6 @@
 """A deployment for end-to-end tests, which talk to it over HTTP and SNS to SQS only, and one with IAM enforced.
 
-The tests of the group `deployment` read, those of `jobs-and-lookups` start jobs and deploy stacks beside it. Each
-group has a worker of its own, where there are so many, and each worker a deployment.
+Tests that start jobs do so in the family PHI; those that compare all jobs with the file do so in the others.
 """
 
 import os
@@ -34,6 +33,7 @@ def enforced() -> Iterator[Enforced]:
             accounts,
         )
         outputs = own.deploy(*settings, f"outputKeyArns={OUTPUT_KEY}")
+        own.control("settings", submitted_seconds=3, in_progress_seconds=3, late_jobs=False)
         yield Enforced(*own.places(outputs), own)
 
 

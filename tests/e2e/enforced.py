@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 
 from local.deployment import REGION
 from tests.e2e.local_aws import OwnAws
-from tests.e2e.stack import Answer, Stack
+from tests.e2e.stack import Answer, Stack, keys_of
 from tests.infrastructure.template_reading import listed, path_of
 
 ALLOWED_ACCOUNT = "222233334444"
@@ -47,9 +47,7 @@ class Enforced(Stack):
         return self._names[resource]
 
     @contextlib.contextmanager
-    def changed(
-        self, role: str, sid: str, change: Callable[[dict[str, Any]], None]
-    ) -> Iterator[None]:
+    def changed(self, role: str, sid: str, change: Callable[[Any], None]) -> Iterator[None]:
         """Change a statement of a role, and put it back."""
         iam, name = self.client("iam"), self.name(role)
         (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -67,7 +65,7 @@ class Enforced(Stack):
     def without(self, role: str, sid: str, action: str) -> contextlib.AbstractContextManager[None]:
         """Take an action out of a role's statement, and put it back."""
 
-        def remove(statement: dict[str, Any]) -> None:
+        def remove(statement: Any) -> None:
             left = [each for each in listed(statement["Action"]) if each != action]
             # A statement needs an action: this one is of no service.
             statement["Action"] = left or ["none:None"]
@@ -112,11 +110,7 @@ class Enforced(Stack):
     def with_role(self, role: str, service: str) -> Any:
         """A client with a role's credentials."""
         arn = f"arn:aws:iam::000000000000:role/{self.name(role)}"
-        sts = self.client("sts")
-        found = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-        return self.client(
-            service, found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]
-        )
+        return self.client(service, *keys_of(self.client("sts"), RoleArn=arn))
 
     def caller(self, *policies: str) -> Credentials:
         """A new user of the account with these managed policies."""

@@ -1,4 +1,4 @@
-"""What a deployment leaves in logs, traces, metrics and histories, as text to search."""
+"""What a deployment leaves in logs and traces."""
 
 import json
 from collections.abc import Iterator
@@ -27,21 +27,3 @@ def segments(deployment: Deployment) -> list[dict[str, Any]]:
     """All that the functions have sent to the X-Ray daemon."""
     text = (deployment.state_dir / "traces.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
-
-
-def histories(deployment: Deployment) -> list[str]:
-    """The history of each execution of each state machine."""
-    states = deployment.client("stepfunctions")
-    machines = [each["stateMachineArn"] for each in states.list_state_machines()["stateMachines"]]
-    listed = [states.list_executions(stateMachineArn=machine) for machine in machines]
-    executions = [each["executionArn"] for page in listed for each in page["executions"]]
-    return [
-        json.dumps(states.get_execution_history(executionArn=arn), default=str)
-        for arn in executions
-    ]
-
-
-def metrics_and_alarms(deployment: Deployment) -> str:
-    cloudwatch = deployment.client("cloudwatch")
-    calls = (cloudwatch.list_metrics, cloudwatch.describe_alarms, cloudwatch.describe_alarm_history)
-    return json.dumps([call() for call in calls], default=str)

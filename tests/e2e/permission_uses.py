@@ -9,40 +9,38 @@ from collections.abc import Callable
 from typing import Any
 
 from jobledger.ledger.counts import LAYOUT
-from tests.e2e.account import start_phi_job
+from tests.e2e.account import SCOPE, start_phi_job
 from tests.e2e.enforced import Enforced
 from tests.e2e.lookups import Stacks
 from tests.e2e.stack import is_complete, wait_until
 
 Use = Callable[[Enforced], None]
-# The bucket that `cdk bootstrap` makes.
-SCOPE = "000000000000/us-east-1"
 PHI, CHANGES, OUTPUTS = f"{SCOPE}/PHI", f"{SCOPE}#changes", f"{SCOPE}#outputs"
+# The bucket that `cdk bootstrap` makes.
 ANSWERS = "cdk-hnb659fds-assets-000000000000-us-east-1"
 
 
-def _sync_until(stack: Enforced, condition: Callable[[], bool], seconds: float, what: str) -> None:
-    def holds() -> bool:
-        return is_complete(stack.invoke("Sync/Function")["Families"]) and condition()
-
-    wait_until(holds, seconds, what)
-
-
 def sync(stack: Enforced) -> None:
-    """Sync until a new job is in the ledger: the service lists it a little later."""
+    """Sync until a new job is in the ledger."""
     job = start_phi_job(stack.client("comprehendmedical"), "permissions")
-    key = {"S": f"000000000000/us-east-1#{job}"}
+    key = {"S": f"{SCOPE}#{job}"}
 
     def is_known() -> bool:
-        return any(row.get("IdKey") == key for row in stack.rows())
+        complete = is_complete(stack.invoke("Sync/Function")["Families"])
+        return complete and any(row.get("IdKey") == key for row in stack.rows())
 
-    _sync_until(stack, is_known, 20, "the new job is in the ledger")
+    wait_until(is_known, 20, "the new job is in the ledger")
 
 
 def end_of_a_job(stack: Enforced) -> None:
     """Sync until no job is active: each loses its row for active jobs when it ends."""
     sync(stack)
-    _sync_until(stack, lambda: not has_active_job(stack), 40, "all jobs have ended")
+
+    def has_ended() -> bool:
+        complete = is_complete(stack.invoke("Sync/Function")["Families"])
+        return complete and not has_active_job(stack)
+
+    wait_until(has_ended, 40, "all jobs have ended")
 
 
 def has_active_job(stack: Enforced) -> bool:
@@ -58,7 +56,11 @@ def state_of_phi(stack: Enforced) -> dict[str, Any]:
 
 
 def _state_row(stack: Enforced) -> dict[str, Any]:
-    key = {"PK": {"S": "state"}, "SK": {"S": "000000000000/us-east-1/PHI"}}
+    return _row(stack, "state", PHI)
+
+
+def _row(stack: Enforced, pk: str, sk: str) -> dict[str, Any]:
+    key = {"PK": {"S": pk}, "SK": {"S": sk}}
     return {"TableName": stack.outputs["LedgerTableName"], "Key": key}
 
 
@@ -148,19 +150,9 @@ def requested_digest(stack: Enforced) -> None:
 
 
 def digest(stack: Enforced) -> None:
-    assert stack.invoke("Digest/Function", **window())["MessageId"]
-
-
-def digest_with_an_active_job(stack: Enforced) -> None:
-    """A digest that reads the row of a job that has not ended."""
-    follow_a_job(stack)
-    digest(stack)
-
-
-def digest_by_role_only(stack: Enforced) -> None:
-    """A digest to a topic whose policy does not allow it as well."""
-    with stack.publishing_by_role_only("Digest/Topic"):
-        digest(stack)
+    log = _log(stack, "Digest/Function", **window())
+    assert "DigestsPublished" in log, log
+    assert "ChatFailures" not in log, log
 
 
 def _log(stack: Enforced, function: str, **event: object) -> str:
@@ -168,12 +160,10 @@ def _log(stack: Enforced, function: str, **event: object) -> str:
     return base64.b64decode(stack.run(function, **event)["LogResult"]).decode()
 
 
-def chat_digest_by_role_only(stack: Enforced) -> None:
-    """The same for the chat topic, on which the digest itself does not depend."""
-    with stack.publishing_by_role_only("Digest/ChatTopic"):
-        log = _log(stack, "Digest/Function", **window())
-    assert "DigestsPublished" in log
-    assert "ChatFailures" not in log
+def digest_with_an_active_job(stack: Enforced) -> None:
+    """A digest that reads the row of a job that has not ended."""
+    follow_a_job(stack)
+    digest(stack)
 
 
 def digest_repeated(stack: Enforced) -> None:
@@ -202,16 +192,15 @@ def alert(stack: Enforced) -> None:
         assert said not in log, log
 
 
-def alert_by_role_only(stack: Enforced) -> None:
-    """An alert to a topic whose policy does not allow it as well."""
-    with stack.publishing_by_role_only("JobAlerts/Topic"):
-        alert(stack)
+def by_role_only(topic: str, use: Use) -> Use:
+    """A use with a topic whose policy does not allow to publish as well."""
 
+    def use_by_role_only(stack: Enforced) -> None:
+        with stack.publishing_by_role_only(topic):
+            use(stack)
 
-def chat_alert_by_role_only(stack: Enforced) -> None:
-    """The same for the chat topic, on which the alert itself does not depend."""
-    with stack.publishing_by_role_only("Digest/ChatTopic"):
-        alert(stack)
+    use_by_role_only.__name__ = f"{use.__name__}_to_{topic}"
+    return use_by_role_only
 
 
 def widget(stack: Enforced) -> None:
@@ -231,26 +220,22 @@ def ended_job(stack: Enforced) -> dict[str, Any]:
     return next(job for job in jobs if str(job.get("ManifestFilePath")).startswith("out/ü/"))
 
 
-def _row_of(stack: Enforced, job: dict[str, Any]) -> dict[str, Any]:
-    key = {"PK": {"S": PHI}, "SK": {"S": job["SK"]}}
-    return {"TableName": stack.outputs["LedgerTableName"], "Key": key}
-
-
 def output(stack: Enforced) -> None:
     """What a job processed, when Lambda hands over its end from the stream."""
     job, table = ended_job(stack), stack.client("dynamodb")
+    row = _row(stack, PHI, job["SK"])
     # A job that has an output is not looked for again.
-    table.update_item(**_row_of(stack, job), UpdateExpression="REMOVE JobOutput")
+    table.update_item(**row, UpdateExpression="REMOVE JobOutput")
     write_object(stack, job["ManifestFilePath"], b'{"Summary": {"InputFileCount": 3}}')
-    kept = ("JobId", "JobStatus", "SubmitTime", "EndTime")
-    change = {name: job[name] for name in kept} | {"Family": "PHI", "ObservedAt": job["EndTime"]}
+    change = {name: job[name] for name in ("JobId", "JobStatus", "SubmitTime", "EndTime")}
+    change |= {"Family": "PHI", "ObservedAt": job["EndTime"]}
     change |= {"PK": CHANGES, "SK": f"{job['EndTime']}#{job['JobId']}"}
     image = {name: {"S": value} for name, value in change.items()}
     inner = {"SequenceNumber": "1", "NewImage": image, "Keys": {"PK": image["PK"]}}
     record = {"eventName": "INSERT", "dynamodb": inner}
     assert stack.invoke("Outputs/Function", Records=[record]) == {"batchItemFailures": []}
-    row = table.get_item(**_row_of(stack, job), ConsistentRead=True)["Item"]
-    assert json.loads(row.get("JobOutput", {}).get("S", "{}")) == {"InputFileCount": 3}
+    written = table.get_item(**row, ConsistentRead=True)["Item"].get("JobOutput", {})
+    assert json.loads(written.get("S", "{}")) == {"InputFileCount": 3}
 
 
 def write_object(stack: Enforced, key: str, body: bytes) -> None:
@@ -331,7 +316,7 @@ def look_up_after_a_sync(stack: Enforced) -> None:
         return bool(state_of_phi(stack)["AsOf"] > begun)
 
     # A sync of the last two seconds is shared.
-    wait_until(has_synced, 5, "the look-up synced")
+    wait_until(has_synced, 3, "the look-up synced")
 
 
 def first_sync(stack: Enforced) -> None:

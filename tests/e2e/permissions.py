@@ -38,15 +38,23 @@ NEEDED: dict[Permission, Use] = {
     ("Digest/FunctionRole", *_GET): uses.digest,
     ("Digest/FunctionRole", *_GET_MANY): uses.digest_with_an_active_job,
     ("Digest/FunctionRole", "WriteOwnRows", "dynamodb:PutItem"): uses.digest,
-    ("Digest/FunctionRole", "PublishDigests", "sns:Publish"): uses.digest_by_role_only,
-    ("Digest/FunctionRole", "PublishToChat", "sns:Publish"): uses.chat_digest_by_role_only,
+    ("Digest/FunctionRole", "PublishDigests", "sns:Publish"): uses.by_role_only(
+        "Digest/Topic", uses.digest
+    ),
+    ("Digest/FunctionRole", "PublishToChat", "sns:Publish"): uses.by_role_only(
+        "Digest/ChatTopic", uses.digest
+    ),
     ("Changes/FunctionRole", "ReadJobName", "dynamodb:GetItem"): uses.changes,
     ("Changes/FunctionRole", "PutEvents", "events:PutEvents"): uses.changes,
     ("JobAlerts/FunctionRole", "ReceiveMessages", "sqs:ReceiveMessage"): uses.alert,
     ("JobAlerts/FunctionRole", "ReceiveMessages", "sqs:DeleteMessage"): uses.alert,
     ("JobAlerts/FunctionRole", *_QUERY): uses.alert,
-    ("JobAlerts/FunctionRole", "PublishAlerts", "sns:Publish"): uses.alert_by_role_only,
-    ("JobAlerts/FunctionRole", "PublishAlertsToChat", "sns:Publish"): uses.chat_alert_by_role_only,
+    ("JobAlerts/FunctionRole", "PublishAlerts", "sns:Publish"): uses.by_role_only(
+        "JobAlerts/Topic", uses.alert
+    ),
+    ("JobAlerts/FunctionRole", "PublishAlertsToChat", "sns:Publish"): uses.by_role_only(
+        "Digest/ChatTopic", uses.alert
+    ),
     ("Outputs/FunctionRole", *_GET): uses.output,
     ("Outputs/FunctionRole", *_QUERY): uses.output_that_is_due,
     ("Outputs/FunctionRole", "WriteOutputs", "dynamodb:PutItem"): uses.output,
@@ -81,16 +89,14 @@ OF_NO_USE_HERE: dict[str, str] = {
     "AssumeMembers": "this deployment has one source; test_sources.py has members",
 }
 # The same, for single permissions.
-_NO_ROLE = "MiniStack's schedules have no role"
 _ASLEEP = "the framework waits with it for a function that Lambda has put to sleep"
 OF_NO_USE_IN_ROLE: dict[Permission, str] = {
     ("Lookup/FrameworkOnEventRole", "CallHandler", "lambda:GetFunction"): _ASLEEP,
     ("Lookup/FrameworkIsCompleteRole", "CallHandler", "lambda:GetFunction"): _ASLEEP,
-    ("SchedulerRoleForTarget-1b2b2b", "Invoke", _INVOKE): _NO_ROLE,
-    ("SchedulerRoleForTarget-91eb27", "Invoke", _INVOKE): _NO_ROLE,
-    ("SchedulerRoleForTarget-b6b93d", "Invoke", _INVOKE): _NO_ROLE,
-    ("SchedulerRoleForAlerts", "Invoke", _INVOKE): _NO_ROLE,
-    ("SchedulerRoleForOutputs", "Invoke", _INVOKE): _NO_ROLE,
+    **{
+        (f"SchedulerRoleFor{target}", "Invoke", _INVOKE): "MiniStack's schedules have no role"
+        for target in ("Target-1b2b2b", "Target-91eb27", "Target-b6b93d", "Alerts", "Outputs")
+    },
     ("Lookup/Provider/waiter-state-machine/Role", "", _INVOKE): (
         "MiniStack's state machines call functions without their role"
     ),

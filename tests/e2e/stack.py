@@ -97,6 +97,12 @@ class Account:
             return json.load(response)
 
 
+def keys_of(sts: Any, **role: str) -> tuple[str, str, str]:
+    """The keys of a role that is assumed, as arguments of `Account.client`."""
+    found = sts.assume_role(RoleSessionName="test", **role)["Credentials"]
+    return found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]
+
+
 @dataclass(frozen=True)
 class Stack(Account):
     api_url: str
@@ -189,3 +195,12 @@ class Inbox:
             self.received.append(message["Body"])
             self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
         return self.received
+
+    def digest(self, digest_id: str) -> Any:
+        """The digest with this id, once it has arrived from its topic."""
+
+        def found() -> Any:
+            documents = (json.loads(json.loads(body)["Message"]) for body in self.receive())
+            return next((each for each in documents if each.get("DigestId") == digest_id), None)
+
+        return wait_until(found, 20, "the digest has arrived")

@@ -12,16 +12,7 @@ from tests.e2e.programs import documented, printed
 from tests.e2e.stack import Inbox, wait_until
 from tests.unit.client.commands import environment
 
-pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
-
-
-def be_quiet(deployment):
-    """Reset the alarms: one that rings already, for the faults of another test, would not notify again."""
-    cloudwatch = deployment.client("cloudwatch")
-    for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
-        cloudwatch.set_alarm_state(
-            AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="a test begins"
-        )
+pytestmark = pytest.mark.xdist_group("deployment")
 
 
 @pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="there is no curl")
@@ -37,7 +28,10 @@ def test_a_session_with_failing_lists_rings_the_alarm_and_notifies_its_topic(dep
     assert wait.startswith("sleep ")
     inbox = Inbox(deployment, "alarms")
     inbox.subscribe("JobAlertsTopicArn")
-    be_quiet(deployment)
+    # One that rings already, for the faults of another test, would not notify again.
+    cloudwatch, quiet = deployment.client("cloudwatch"), {"StateValue": "OK", "StateReason": "test"}
+    for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
+        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], **quiet)
 
     def shown() -> str | None:
         text = printed("sh", "-c", show, variables=variables, cwd=ROOT)

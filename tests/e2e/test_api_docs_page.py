@@ -53,27 +53,25 @@ def answered(page, block: str, expected: str) -> str:
     return str(shown.get_property("textContent"))
 
 
-def test_the_page_lists_every_route(page):
+def test_the_page_lists_every_route_asks_no_other_host_and_logs_no_error(page, api):
     methods = page.find_elements(By.CSS_SELECTOR, ".opblock-summary-method")
     paths = page.find_elements(By.CSS_SELECTOR, ".opblock-summary-path")
     listed = [(m.text, p.get_attribute("data-path")) for m, p in zip(methods, paths, strict=True)]
     assert listed == OPERATIONS
+    assert errors_of(page) == []
+    assert asked_elsewhere(page, api) == []
+    assert any(url.endswith("/docs/swagger-ui.js") for url in requested(page))
 
 
-def test_try_it_out_on_the_list_shows_jobs(page):
+def test_try_it_out_shows_jobs_and_publishes_a_digest(page):
     block = "#operations-Jobs-ListJobs"
     click(page, f"{block} .opblock-summary-control")
     click(page, f"{block} .execute")
     assert LIST in answered(page, block, "JobId")
-    status = wait(page, f"{block} .live-responses-table tbody .response-col_status").text
-    assert status.split()[0] == "200"
     # With the example's key, every list would repeat the first, and another filter would be rejected.
     sent = wait(page, f"{block} .curl").get_property("textContent")
-    assert "/jobs?" in sent
-    assert "Idempotency-Key" not in sent
+    assert ("/jobs?" in sent, "Idempotency-Key" in sent) == (True, False)
 
-
-def test_try_it_out_publishes_a_digest(page):
     block = "#operations-Digests-PublishDigest"
     click(page, f"{block} .opblock-summary-control")
     body = wait(page, f"{block} .body-param__text")
@@ -81,9 +79,3 @@ def test_try_it_out_publishes_a_digest(page):
     body.send_keys("{}")
     click(page, f"{block} .execute")
     answered(page, block, "DigestId")
-
-
-def test_the_page_asks_nothing_of_any_other_host_and_logs_no_error(page, api):
-    assert errors_of(page) == []
-    assert asked_elsewhere(page, api) == []
-    assert any(url.endswith("/docs/swagger-ui.js") for url in requested(page))

@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.xdist_group("deployment"), needs_chromium]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 THEMES = ("light", "dark")
 WIDTHS = (360, 1280, 2560)
+PIXEL = {"width": 1, "height": 1, "scale": 1}
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +86,18 @@ def test_a_reader_filters_pages_on_and_opens_a_job(board):
     assert wait(board, "input[value=COMPLETED]").is_selected()
     follow(board, ".jobs tbody a")
     assert second[0] in board.find_element(By.TAG_NAME, "dl").text
-    assert f"jobledger job {second[0]}" in board.page_source
     assert "Completed" in board.find_element(By.CSS_SELECTOR, ".timeline").text
+    grant = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    board.execute_cdp_cmd("Browser.grantPermissions", grant)
+    click(board, ".copied button")
+    copied = board.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert copied.startswith(f"jobledger job {second[0]}")
     follow(board, "Board", By.LINK_TEXT)
     assert board.find_element(By.ID, "totals")
+    board.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert board.switch_to.active_element.text == "Skip to the content"
+    board.switch_to.active_element.send_keys(Keys.ENTER)
+    assert board.current_url.endswith("#main")
 
 
 def test_the_downloaded_csv_holds_all_jobs_that_match(board, downloads, deployment):
@@ -99,33 +108,6 @@ def test_the_downloaded_csv_holds_all_jobs_that_match(board, downloads, deployme
     with file.open(newline="", encoding="utf-8-sig") as lines:
         found = [job["JobId"] for job in csv.DictReader(lines)]
     assert len(found) == len(set(found)) == deployment.get("/summary", Family="ALL").json["Total"]
-
-
-def test_on_a_phone_a_filtered_list_has_its_jobs_before_the_form(browser, deployment):
-    browser.get(f"{deployment.api_url}/board?JobStatus=FAILED")
-    tops = "return ['.jobs', '.filters'].map(s => document.querySelector(s).getBoundingClientRect().top)"
-    for width, jobs_first in ((390, True), (1280, False)):
-        emulate(browser, width)
-        jobs, form = browser.execute_script(tops)
-        assert (jobs < form) is jobs_first
-    emulate(browser)
-
-
-def test_the_background_goes_on_below_a_short_page(browser, deployment):
-    browser.get(f"{deployment.api_url}/board?JobNamePrefix=none-such")
-    wait(browser, "h1")
-    for theme in THEMES:
-        emulate(browser, 1280, theme)
-        assert browser.execute_script("return document.body.getBoundingClientRect().bottom") < 890
-        beside_the_card, below_the_page = (pixel(browser, 5, y) for y in (400, 895))
-        assert beside_the_card == below_the_page != pixel(browser, 640, 300)
-    emulate(browser)
-
-
-def pixel(browser, x, y):
-    """A pixel as a picture."""
-    clip = {"x": x, "y": y, "width": 1, "height": 1, "scale": 1}
-    return browser.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip})["data"]
 
 
 def test_times_are_shown_in_the_reader_s_zone_on_request_and_stay_so(browser, deployment):
@@ -154,7 +136,21 @@ def test_the_board_fits_every_screen_in_both_themes_and_asks_no_other_host(board
         assert darkness == (theme == "dark")
         content = board.execute_script("return document.querySelector('main').clientWidth")
         assert content >= 0.7 * width
-    emulate(board)
+    # On a phone a filtered list has its jobs before the form.
+    board.get(f"{deployment.api_url}/board?JobStatus=FAILED")
+    tops = "return ['.jobs', '.filters'].map(s => document.querySelector(s).getBoundingClientRect().top)"
+    for width, jobs_first in ((390, True), (1280, False)):
+        emulate(board, width)
+        jobs, form = board.execute_script(tops)
+        assert (jobs < form) is jobs_first
+    # The background goes on below a short page.
+    board.get(f"{deployment.api_url}/board?JobNamePrefix=none-such")
+    assert board.execute_script("return document.body.getBoundingClientRect().bottom") < 890
+    beside_the_card, below_the_page, of_the_card = (
+        board.execute_cdp_cmd("Page.captureScreenshot", {"clip": {"x": x, "y": y, **PIXEL}})["data"]
+        for x, y in ((5, 400), (5, 895), (640, 300))
+    )
+    assert beside_the_card == below_the_page != of_the_card
 
 
 @pytest.mark.parametrize("page", ["board", "board?JobStatus=FAILED", "board?JobStatus=x", "job"])
@@ -190,13 +186,6 @@ def test_the_board_works_without_scripts(browser, deployment):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-def test_the_keyboard_reaches_the_content_first(board):
-    board.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
-    assert board.switch_to.active_element.text == "Skip to the content"
-    board.switch_to.active_element.send_keys(Keys.ENTER)
-    assert board.current_url.endswith("#main")
-
-
 def test_the_page_reloads_by_itself_but_not_while_someone_fills_in_the_form(browser, deployment):
     # The page's timer does not run: this test calls what the timer would call.
     script = "window.setInterval = (run, milliseconds) => { window.timer = { run, milliseconds }; }"
@@ -217,16 +206,6 @@ def test_the_page_reloads_by_itself_but_not_while_someone_fills_in_the_form(brow
         wait_until(reloaded, SECONDS, "the page is reloaded")
     finally:
         browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
-
-
-def test_a_command_is_copied(board):
-    follow(board, ".jobs tbody a")
-    grant = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
-    board.execute_cdp_cmd("Browser.grantPermissions", grant)
-    click(board, ".copied button")
-    assert wait(board, ".copied button").text in ("Copy", "Copied")
-    script = "navigator.clipboard.readText().then(arguments[0])"
-    assert board.execute_async_script(script).startswith("jobledger job ")
 
 
 def test_the_widget_function_shows_the_same_jobs(board, deployment):

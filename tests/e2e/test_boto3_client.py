@@ -1,7 +1,7 @@
 """One suite of calls on real boto3 at the service, and on the client at the ledger: equal results."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -55,16 +55,12 @@ EARLIEST = datetime(1960, 1, 1, tzinfo=UTC)
 FILTERS = {
     "none": lambda _after, _before: {},
     "odd name": lambda _after, _before: {"JobName": "診療記録 夜間"},
-    "unknown name": lambda _after, _before: {"JobName": "absent"},
     "status": lambda _after, _before: {"JobStatus": "FAILED"},
     "after": lambda after, _before: {"SubmitTimeAfter": after},
     "before": lambda _after, before: {"SubmitTimeBefore": before},
-    "after as text": lambda after, _before: {"SubmitTimeAfter": after.isoformat()},
     "after in seconds": lambda after, _before: {"SubmitTimeAfter": int(after.timestamp())},
     "after, naive": lambda after, _before: {"SubmitTimeAfter": after.replace(tzinfo=None)},
-    "before 1970": lambda _after, _before: {"SubmitTimeBefore": EARLIEST},
     "after 1960": lambda _after, _before: {"SubmitTimeAfter": EARLIEST},
-    "in the future": lambda after, _before: {"SubmitTimeAfter": after + timedelta(days=365)},
 }
 
 
@@ -85,13 +81,8 @@ def test_a_list_by_any_filter_is_the_same(deployment, service, ledger, family, n
     elif not filters:  # the service documents none; the ledger lists the newest first
         expected = [job["JobId"] for job in listed(deployment.jobs[family], {})]
         assert [job["JobId"] for job in ours] == expected
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_description_is_the_same(deployment, service, ledger, family):
-    call = LIST_CALLS[family].replace("list_", "describe_").removesuffix("s")
-    for job in deployment.jobs[family][:5]:
-        theirs, ours = (getattr(c, call)(JobId=job["JobId"]) for c in (service, ledger))
+        describe = method.replace("list_", "describe_").removesuffix("s")
+        theirs, ours = (getattr(c, describe)(JobId=expected[0]) for c in (service, ledger))
         assert ours[JOB] == theirs[JOB]
         check(ledger.meta.service_model.shape_for(JOB), ours[JOB])
 
@@ -115,39 +106,12 @@ def test_an_error_has_the_same_class(either, method, parameters, name):
     assert caught.value.operation_name == either.meta.method_to_api_mapping[method]
 
 
-def test_a_job_of_another_family_is_not_found(deployment, either):
-    job_id = deployment.jobs["SNOMEDCT"][0]["JobId"]
-    with pytest.raises(either.exceptions.ResourceNotFoundException):
-        either.describe_rx_norm_inference_job(JobId=job_id)
-
-
-# Where the ledger differs, and means to.
-
-
 def test_two_filters_are_refused_by_the_service_and_mixed_by_the_ledger(service, ledger):
     filters = {"JobName": "nightly-notes", "JobStatus": "COMPLETED"}
     with pytest.raises(service.exceptions.InvalidRequestException):
         service.list_snomedct_inference_jobs(Filter=filters)
     jobs = traverse(ledger, LIST_CALLS["SNOMEDCT"], Filter=filters)
     assert {(job["JobName"], job["JobStatus"]) for job in jobs} == {("nightly-notes", "COMPLETED")}
-
-
-def test_a_value_or_a_token_that_the_ledger_refuses_is_a_wrong_parameter(service, ledger):
-    token = service.list_rx_norm_inference_jobs(MaxResults=1)["NextToken"]
-    too_many, too_long = {"MaxResults": 501}, {"JobId": "a" * 33}
-    for method, parameters in (
-        ("list_phi_detection_jobs", too_many),
-        ("describe_phi_detection_job", too_long),
-    ):
-        with pytest.raises(service.exceptions.InvalidRequestException):
-            getattr(service, method)(**parameters)
-        with pytest.raises(ledger.exceptions.ValidationException):
-            getattr(ledger, method)(**parameters)
-    # A token in another alphabet is a wrong parameter to the ledger, otherwise a token of another list.
-    with pytest.raises(ClientError) as caught:
-        ledger.list_rx_norm_inference_jobs(NextToken=token)
-    code = caught.value.response["Error"]["Code"]
-    assert code in ("ValidationException", "InvalidRequestException")
 
 
 def test_the_client_finds_the_api_in_the_outputs_of_the_stack(deployment, monkeypatch):

@@ -12,7 +12,8 @@ from tests.e2e.programs import JOBLEDGER
 from tests.e2e.stack import wait_until
 from tests.unit.client.commands import environment
 
-pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
+pytestmark = pytest.mark.xdist_group("deployment")
+LONG_AGO = "2026-01-01T00:00:00.000Z"
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
@@ -42,49 +43,6 @@ def test_the_session_of_make_local_shows_that_all_is_well_as_the_document_does(d
     assert max(map(len, session.splitlines())) <= 80
 
 
-class Resources:
-    """The deployment's resources by logical id without the hash, and calls about them."""
-
-    def __init__(self, deployment):
-        self.client = deployment.client
-        pages = deployment.client("cloudformation").get_paginator("list_stack_resources")
-        self._names = {
-            r["LogicalResourceId"][:-8]: r["PhysicalResourceId"]
-            for page in pages.paginate(StackName="JobLedger")
-            for r in page["StackResourceSummaries"]
-        }
-
-    def call(self, service, operation, of=None, name="Name", **given):
-        """A call about the resource `of`, under the parameter `name`."""
-        named = {name: self._names[of]} if of else {}
-        return getattr(self.client(service), operation)(**named, **given)
-
-    def set_alarm(self, state):
-        alarm = {"of": "SyncSyncFailingAlarm", "name": "AlarmName"}
-        self.call("cloudwatch", "set_alarm_state", **alarm, StateValue=state, StateReason="test")
-
-    def set_schedule(self, state):
-        kept = self.call("scheduler", "get_schedule", "DigestSchedule")
-        names = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow")
-        same = {key: kept[key] for key in (*names, "Target", "Description")}
-        self.call("scheduler", "update_schedule", "DigestSchedule", **same, State=state)
-
-    def throttle(self, table):
-        """Report throttled writes as DynamoDB does."""
-        of_table = {"Dimensions": [{"Name": "TableName", "Value": table}]}
-        datum = {"MetricName": "WriteThrottleEvents", "Value": 5.0, "Timestamp": datetime.now(UTC)}
-        data = [datum | of_table]
-        self.call("cloudwatch", "put_metric_data", Namespace="AWS/DynamoDB", MetricData=data)
-
-    def age_state_of_phi(self, name):
-        """Let the state of a family say that it was last in agreement months ago."""
-        key = {"PK": {"S": "state"}, "SK": {"S": "000000000000/us-east-1/PHI"}}
-        table = {"TableName": name}
-        row = self.call("dynamodb", "get_item", **table, Key=key)["Item"]
-        state = json.loads(row["Sync"]["S"]) | {"AsOf": "2026-01-01T00:00:00.000Z"}
-        self.call("dynamodb", "put_item", **table, Item=row | {"Sync": {"S": json.dumps(state)}})
-
-
 # Each check, and what it says of what is broken.
 SAID = {
     "age of the ledger": r"PHI \d+d",
@@ -104,29 +62,51 @@ SAID = {
 @pytest.fixture
 def broken(deployment):
     """Everything that the local AWS can break, at once."""
-    found, table = Resources(deployment), deployment.outputs["LedgerTableName"]
-    queue = {"of": "DigestUndelivered", "name": "QueueUrl"}
-    topic = {"TopicArn": deployment.outputs["JobAlertsTopicArn"]}
-    nowhere = {"Protocol": "http", "Endpoint": "http://127.0.0.1:9/never-confirms"}
+    table = deployment.outputs["LedgerTableName"]
+    pages = deployment.client("cloudformation").get_paginator("list_stack_resources")
+    names = {
+        r["LogicalResourceId"][:-8]: r["PhysicalResourceId"]
+        for page in pages.paginate(StackName="JobLedger")
+        for r in page["StackResourceSummaries"]
+    }
+    services = ("cloudwatch", "dynamodb", "events", "kms", "scheduler", "sns", "sqs")
+    cloudwatch, dynamodb, events, kms, scheduler, sns, sqs = map(deployment.client, services)
+    alarm = {"AlarmName": names["SyncSyncFailingAlarm"], "StateReason": "test"}
+    schedule = scheduler.get_schedule(Name=names["DigestSchedule"])
+    kept = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target")
+    schedule = {name: schedule[name] for name in ("Name", *kept, "Description")}
+
     deployment.control("faults", Operation="List*", Error="AccessDeniedException", Count=100_000)
     deployment.run("SyncFunctionName")
-    found.age_state_of_phi(table)
-    subscribed = found.call("sns", "subscribe", **topic, **nowhere, ReturnSubscriptionArn=True)
-    found.set_alarm("ALARM")
-    found.set_schedule("DISABLED")
-    found.call("sqs", "send_message", **queue, MessageBody="{}")
-    found.call("events", "disable_rule", "JobAlertsRule")
-    found.call("kms", "disable_key", "Key", "KeyId")
+    # The state of a family says that it was last in agreement months ago.
+    key = {"PK": {"S": "state"}, "SK": {"S": "000000000000/us-east-1/PHI"}}
+    row = dynamodb.get_item(TableName=table, Key=key)["Item"]
+    row["Sync"]["S"] = json.dumps(json.loads(row["Sync"]["S"]) | {"AsOf": LONG_AGO})
+    dynamodb.put_item(TableName=table, Item=row)
+    subscribed = sns.subscribe(
+        TopicArn=deployment.outputs["JobAlertsTopicArn"],
+        Protocol="http",
+        Endpoint="http://127.0.0.1:9/never-confirms",
+        ReturnSubscriptionArn=True,
+    )
+    cloudwatch.set_alarm_state(**alarm, StateValue="ALARM")
+    scheduler.update_schedule(**schedule, State="DISABLED")
+    sqs.send_message(QueueUrl=names["DigestUndelivered"], MessageBody="{}")
+    events.disable_rule(Name=names["JobAlertsRule"])
+    kms.disable_key(KeyId=names["Key"])
     deployment.run("DigestFunctionName", Wrong=1)
-    found.throttle(table)
+    # As DynamoDB does.
+    throttled = {"MetricName": "WriteThrottleEvents", "Value": 5.0, "Timestamp": datetime.now(UTC)}
+    throttled["Dimensions"] = [{"Name": "TableName", "Value": table}]
+    cloudwatch.put_metric_data(Namespace="AWS/DynamoDB", MetricData=[throttled])
     yield
     deployment.control("reset")
-    found.call("sns", "unsubscribe", SubscriptionArn=subscribed["SubscriptionArn"])
-    found.set_alarm("OK")
-    found.set_schedule("ENABLED")
-    found.call("sqs", "purge_queue", **queue)
-    found.call("events", "enable_rule", "JobAlertsRule")
-    found.call("kms", "enable_key", "Key", "KeyId")
+    sns.unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
+    cloudwatch.set_alarm_state(**alarm, StateValue="OK")
+    scheduler.update_schedule(**schedule, State="ENABLED")
+    sqs.purge_queue(QueueUrl=names["DigestUndelivered"])
+    events.enable_rule(Name=names["JobAlertsRule"])
+    kms.enable_key(KeyId=names["Key"])
     deployment.invoke("SyncFunctionName")
 
 

@@ -13,7 +13,7 @@ from tests.e2e.lookups import Stacks
 from tests.e2e.programs import printed
 from tests.unit.client.commands import environment
 
-pytestmark = pytest.mark.xdist_group("jobs-and-lookups")
+pytestmark = pytest.mark.xdist_group("deployment")
 
 CDK = ROOT / ".venv" / "bin" / "cdk"
 
@@ -36,12 +36,9 @@ def run(site, url, *command, **more):
     return printed(*command, variables=variables, cwd=ROOT / "examples" / "pipeline")
 
 
-def test_the_wheel_has_the_command(deployment, site):
+def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, site, tmp_path):
     command = str(site / "bin" / "jobledger")
     assert run(site, deployment.api_url, command, "health").splitlines()[0] == "ok"
-
-
-def test_the_example_deploys_with_the_output_of_the_newest_run(deployment, site, tmp_path):
     aws = {**UNCHECKED, "AWS_ENDPOINT_URL": deployment.aws_endpoint, "NO_COLOR": "1"}
     cdk = (str(CDK), "--ci", "--no-notices", "--no-version-reporting")
     assembly = str(tmp_path / "cdk.out")

@@ -10,10 +10,12 @@ import pytest
 from jobledger import invoke, sns, sqs
 from jobledger.digest import run
 from jobledger.events import eventbridge
+from jobledger.handlers import lookup
 from jobledger.ledger import table
 from jobledger.lookup import encryption
 from jobledger.outputs import store
 from jobledger.sync import upstream
+from jobledger.times import utc_now
 
 CONNECTED: list[tuple[str, ModuleType, Callable[[], object]]] = [
     ("dynamodb", table, lambda: table.Table.connect("name")),
@@ -43,6 +45,15 @@ def test_a_digest_run_connects_to_its_table_and_topic_and_reads_the_clock(monkey
     check_client(dynamodb, "dynamodb", table)
     check_client(notifier._client, "sns", sns)
     assert now().tzinfo is UTC
+
+
+def test_a_look_up_connects_to_the_key_of_its_environment_which_has_to_have_one(monkeypatch):
+    connect = lookup._cipher.__wrapped__
+    with pytest.raises(RuntimeError, match="KEY_ARN is missing"):
+        connect()
+    monkeypatch.setenv("KEY_ARN", "name")
+    check_client(connect()._client, "kms", encryption)
+    assert utc_now().tzinfo is UTC
 
 
 def check_client(client: Any, service: str, module: ModuleType) -> None:

@@ -197,7 +197,7 @@ def listed_jobs(jobs: Iterable[str]) -> tuple[ListedJob, ...]:
 
 def _listed(job: dict[str, Any]) -> ListedJob:
     return ListedJob(
-        job_id=job["JobId"],
+        job_id=str(job["JobId"]),
         family=Family(job["Family"]),
         name=_text(job, "JobName"),
         status=_text(job, "JobStatus"),

@@ -83,7 +83,11 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """Runs of the digest function. `patience` is the time to wait for another run, in seconds."""
+    """Runs of the digest function. `patience` is the time to wait for another run, in seconds.
+
+    `covered` is the time up to which the digests of another series have all changes, if there are any: those of the sources
+    before one of the whole ledger, and the other way round.
+    """
 
     reader: Reader
     options: TextOptions
@@ -91,6 +95,7 @@ class Delivery(msgspec.Struct, frozen=True):
     now: Callable[[], datetime]
     patience: float
     schedule: str = ""
+    covered: str | None = None
     sleep: Callable[[float], Any] = time.sleep
 
     def publish_next(
@@ -112,13 +117,15 @@ class Delivery(msgspec.Struct, frozen=True):
         # The id of the digest that this run has claimed, and of the one that it has published.
         claimed = settled = None
         while True:
-            state = rows.load().known_at(self.now())
+            state = rows.load().known_at(self.now()).continuing(self.covered)
             if state.claim is not None:
                 key = state.claim.digest_id
                 if self._settle(rows, state, key, waiting, fresh=key == claimed):
                     settled = key
                 continue
             last, covered = state.last, state.covered_until(self.now())
+            if (self.covered or end) < end:
+                covered = max(covered or state.first_start or "", self.covered or "") or None
             if last is not None and (
                 end <= (covered or "")
                 or last.digest_id == claimed

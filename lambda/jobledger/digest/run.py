@@ -16,7 +16,13 @@ from jobledger.clients import session
 from jobledger.digest.claims import Sent
 from jobledger.digest.content import DigestReader
 from jobledger.digest.delivery import Delivery, Topics, When
-from jobledger.digest.series import Series, publish_each, series_of, series_until
+from jobledger.digest.series import (
+    Series,
+    covered_by_sources,
+    publish_each,
+    series_of,
+    series_until,
+)
 from jobledger.digest.text import TextOptions
 from jobledger.digest.windows import Window, asked_window, end_of_run, settled
 from jobledger.digest_answers import together
@@ -210,9 +216,11 @@ def _answer(
     publish: Callable[[Series], dict[str, Any]],
 ) -> dict[str, Any]:
     """Publish the digest of the ledger, or those of its sources; return the answer of the function."""
-    if not dependencies.by_source:
-        return publish(Series(dependencies.table, dependencies.scope, delivery))
     reader = dependencies.reader
+    if not dependencies.by_source:
+        covered = covered_by_sources(reader, delivery.now())
+        delivery = replace(delivery, covered=covered)
+        return publish(Series(dependencies.table, dependencies.scope, delivery))
     if isinstance(until, Window):
         series = series_of(reader, delivery, until)
     else:

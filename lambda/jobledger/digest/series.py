@@ -5,6 +5,7 @@ Each has its own state row, so its own windows, claims and DigestIds.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from jobledger.digest.delivery import Delivery
 from jobledger.digest.source_readers import SourceReader, SourceReaders
 from jobledger.digest.windows import Window, digest_id
 from jobledger.errors import JobLedgerError
+from jobledger.ledger.ledger import Ledger
 from jobledger.ledger.table import Table
 from jobledger.observability import described, logger
 from jobledger.sources import series_key
@@ -43,6 +45,37 @@ class Series(msgspec.Struct, frozen=True):
         return DigestStateRow(self.table, f"{self.key}#{digest_id(self.key, window)}")
 
 
+def covered_by_sources(reader: DigestReader, now: datetime) -> str | None:
+    """Return the time up to which digests of single sources have all changes; None when those of the ledger are later."""
+    ledger = reader.ledger
+    if not ledger.is_shared:
+        return None
+    own, states = _states_of(ledger, ledger.sources)
+    covered = own.covered_until(now)
+    if not any((one.covered_until(now) or "") > (covered or "") for one in states.values()):
+        return None
+    _, states = _states_of(ledger, ledger.known_sources())
+    ends = {source: state.covered_until(now) for source, state in states.items()}
+    last = max(filter(None, ends.values()))
+    readers = SourceReaders(reader)
+    behind = [
+        ends[source] or state.first_start
+        for source, state in states.items()
+        if source in ledger.sources or _is_due(state, readers, source, last, last, covered)
+    ]
+    return min(filter(None, behind), default=last)
+
+
+def _states_of(
+    ledger: Ledger, sources: Sequence[str]
+) -> tuple[DigestState, dict[str, DigestState]]:
+    """Return the state of the digests of the ledger, and those of its sources that have one."""
+    keys = {series_key(ledger.scope, source): source for source in sources}
+    states = read_states(ledger.table, [ledger.scope, *keys])
+    own = states.pop(ledger.scope, DigestState())
+    return own, {keys[key]: state for key, state in states.items()}
+
+
 def series_until(reader: DigestReader, delivery: Delivery, end: str) -> list[Series]:
     """Return the series of each source that has a digest until `end`: the configured ones, and removed ones with changes."""
     ledger, now = reader.ledger, delivery.now()
@@ -54,11 +87,13 @@ def series_until(reader: DigestReader, delivery: Delivery, end: str) -> list[Ser
     start = max(filter(None, ends), default=None) or reader.first_start(end, None)
     new = [source for source in ledger.sources if keys[source] not in states]
     _store_start(ledger.table, [keys[source] for source in new], start)
+    covered = states.get(ledger.scope, DigestState()).covered_until(now)
+    delivery = replace(delivery, covered=covered)
     return [
         _series(readers, delivery, source)
         for source in sources
         if source in ledger.sources
-        or _is_due(states.get(keys[source], DigestState()), readers, source, start, end)
+        or _is_due(states.get(keys[source], DigestState()), readers, source, start, end, covered)
     ]
 
 
@@ -110,9 +145,17 @@ def _end_before(state: DigestState, end: str, delivery: Delivery) -> str | None:
     return known(state.last.start, now)
 
 
-def _is_due(state: DigestState, readers: SourceReaders, source: str, start: str, end: str) -> bool:
+def _is_due(
+    state: DigestState,
+    readers: SourceReaders,
+    source: str,
+    start: str,
+    end: str,
+    covered: str | None,
+) -> bool:
     """Whether a removed source has changes that no digest has, or a digest that was not completed."""
-    start = (state.last and state.last.end) or start
+    begun = state.last.end if state.last else state.first_start
+    start = max(begun, covered or "") if begun else start
     return state.claim is not None or (
         start < end and source in readers.changes(Window(start, end))
     )

@@ -7,14 +7,17 @@ import pytest
 from local import toolchain
 from testing.processes import ROOT, run
 
-# They start other environments of this clone, or check its sources, which are the same in any Python; or they
-# are about the client or the soak, which do not run in AWS.
+# They start other environments of this clone, or check its sources, which are the same in any Python; they are about
+# the client or the soak, which do not run in AWS; or they count what a long time costs.
 LEFT_OUT = (
     "tests/unit/local",
     "tests/unit/client",
     "tests/unit/doctor",
+    "tests/unit/outputs/test_last_days.py",
     "tests/unit/soak",
+    "tests/unit/test_cost.py",
     "tests/unit/test_imports.py",
+    "tests/unit/test_readme.py",
     "tests/unit/test_reliability.py",
 )
 

@@ -116,7 +116,7 @@ def test_a_ledger_that_cannot_be_read_is_tried_for_a_minute_or_while_waiting(
     assert sentence == (
         "The ledger is temporarily unavailable (ThrottlingException). No data was lost. Try again."
     )
-    assert seconds <= stack.seconds < seconds + 15
+    assert seconds <= stack.seconds < seconds + 10
     until = stack.world.clock.seconds + 30
     assert stack.found(JobName="once", **waiting)["JobId"] == "d" * 32
 

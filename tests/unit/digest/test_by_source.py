@@ -270,3 +270,45 @@ def test_the_digests_of_all_sources_together_say_what_that_of_the_ledger_does(se
         assert each["Counts"] == +Counter(part["Counts"])
         lengths = {name: len(part[name]) for name in ("Active", "LongRunning")}
         assert lengths == {name: each[name] for name in lengths}
+
+
+@pytest.mark.parametrize("order", ["ls", "sl", "lsls", "slsl", "llssll", "ssllss", "lsssl"])
+def test_after_a_switch_of_digest_by_each_change_is_in_one_digest_and_no_run_counts_as_missed(
+    order,
+):
+    tables, topic, now = MemoryTables(), MemoryTopic(), None
+    told: Counter[str] = Counter()
+    for day, letter in enumerate(order * 2):
+        mode = {"l": "ledger", "s": "source"}[letter]
+        world = a_world(tables=tables, topic=topic, DIGEST_BY=mode)
+        world.now = now or world.now
+        for source in EVERYWHERE:
+            world.observe(f"{source} {day}", "FAILED", source=source)
+        world.forward(hours=24)
+        world.run()
+        now = world.now
+    for digest in sent(world):
+        told.update(entry["JobId"] for entry in digest["Failed"])
+        assert not digest["CoversGap"]
+    assert told == dict.fromkeys(
+        [f"{source} {day}" for source in EVERYWHERE for day in range(2 * len(order))], 1
+    )
+
+
+@pytest.mark.parametrize("mode", ["ledger", "source"])
+def test_a_source_that_was_removed_before_its_first_digest_was_accepted_loses_no_change(
+    mode, world
+):
+    world.topic.refused = {WEST}
+    world.observe("lost", "FAILED", source=WEST)
+    world.forward(hours=1)
+    with pytest.raises(PublishRefused):
+        world.run()
+    world.topic.refused = set()
+    rest = SOURCES.replace(";eu-west-1=444455556666", "")
+    topic = MemoryTopic()
+    after = a_world(tables=world.tables, topic=topic, SOURCES=rest, DIGEST_BY=mode)
+    after.now = world.now
+    after.forward(hours=24)
+    after.run()
+    assert sum(digest["Failed"] != [] for digest in sent(after)) == 1

@@ -5,8 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobledger.jobs import Job
+from jobledger.ledger.job_facts import JobFacts
 from jobledger.ledger.output import Output
 from jobledger.ledger.outputs import Outputs
 from jobledger.service import Family
@@ -24,7 +26,7 @@ def a_world(**environment: Any) -> DigestWorld:
     world = DigestWorld(**environment)
     submitted = world.now - timedelta(hours=1)
     for job_id, status, output in (("part", "PARTIAL_SUCCESS", PARTLY), ("bad", "FAILED", DENIED)):
-        world.observe(job_id, status)
+        world.observe(job_id, status, JobName="nightly")
         key = Job.key_of(rfc3339(submitted), job_id)
         assert Outputs(world.ledger).record(Family.SNOMEDCT, key, output)
     complete_counters(world.ledger)
@@ -40,6 +42,8 @@ def test_a_digest_has_sums_and_the_reasons_of_troubled_jobs_and_no_place(details
     assert digest["Processed"] == {"SNOMEDCT": {"PARTIAL_SUCCESS": SUM}}
     assert digest["PartialSuccess"][0]["Processed"] == json.loads(PARTLY.json)
     assert digest["Failed"][0]["Processed"] == {"Problem": "AccessDenied"}
+    name = "nightly" if details == "true" else None
+    assert digest["Failed"][0].get("JobName") == digest["PartialSuccess"][0].get("JobName") == name
     (taken,) = world.topic.taken
     email = " ".join(json.loads(taken["Message"])["email"].split())
     for said in (
@@ -49,6 +53,12 @@ def test_a_digest_has_sums_and_the_reasons_of_troubled_jobs_and_no_place(details
     ):
         assert said in email
     assert "ward-7" not in taken["Message"]
+
+
+def test_facts_with_error_codes_are_keys_of_mappings_as_others_are():
+    facts = JobFacts(Family.PHI, "a", "PARTIAL_SUCCESS", None, None, None, output=PARTLY)
+    assert {facts: 1}[replace(facts)] == 1
+    assert replace(facts, output=DENIED) not in {facts: 1}
 
 
 def test_without_the_setting_nothing_is_read_and_jobs_say_nothing_of_it():

@@ -1,13 +1,15 @@
 """Which digests are published, those on demand, the chat, refused payloads, and what is remembered of a digest."""
 
 import json
+from unittest import mock
 
 import pytest
 
 from jobledger.digest.claims import DigestStateRow
 from jobledger.digest.delivery import When
 from jobledger.digest.windows import Window
-from jobledger.errors import IdempotencyKeyReused, InvalidParameters
+from jobledger.errors import DigestInProgress, IdempotencyKeyReused, InvalidParameters
+from jobledger.handlers import digest as function
 from jobledger.inputs.payloads import read_digest_payload
 from jobledger.service import Family
 from testing.digests import (
@@ -201,3 +203,15 @@ def test_a_repeated_call_returns_the_digest_that_a_failed_call_had_published(wor
     world.forward(hours=1)
     assert world.run({"IdempotencyKey": "a"}) == first
     assert len(world.topic.taken) == 1
+
+
+def test_the_handler_returns_what_a_caller_can_correct_and_lets_the_schedule_try_again(
+    world, monkeypatch
+):
+    monkeypatch.setattr(function, "_dependencies", lambda: world.dependencies)
+    assert function.handler({}, Context()) == world.run({})
+    nothing = dict.fromkeys(WINDOW, WINDOW["WindowEnd"])
+    assert function.handler(nothing, Context()) == {"Error": "InvalidWindow"}
+    monkeypatch.setattr(function, "run", mock.Mock(side_effect=DigestInProgress))
+    with pytest.raises(DigestInProgress):
+        function.handler(SCHEDULED, Context())

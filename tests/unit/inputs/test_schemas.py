@@ -1,11 +1,15 @@
 """Every input is validated by its schema: each bound from both sides, and nothing passes without its schema."""
 
 from contextlib import suppress
+from unittest import mock
 
 import pytest
 from msgspec.structs import force_setattr
 
+from jobledger.errors import InvalidParameters
+from jobledger.handlers import digest
 from jobledger.inputs.validation import JsonObject, value_of
+from testing.digests import Context, DigestWorld
 from tests.unit.inputs.edges import edges
 from tests.unit.inputs.readers import (
     Input,
@@ -86,3 +90,12 @@ def test_the_digest_function_takes_every_key_that_the_api_takes(api, value):
     assert not key(api, value)
     ((_, payload),) = api.asked
     assert not digest_payload(api, payload)
+
+
+def test_the_digest_function_refuses_a_payload_and_returns_what_else_a_caller_did_wrong():
+    made = DigestWorld().dependencies
+    with mock.patch.object(digest, "_dependencies", return_value=made):
+        with pytest.raises(InvalidParameters):
+            digest.handler({"Other": 1}, Context())
+        window = {"WindowStart": "2010-01-01T00:00:00Z", "WindowEnd": "2010-01-02T00:00:00Z"}
+        assert digest.handler(window, Context()) == {"Error": "InvalidWindow"}

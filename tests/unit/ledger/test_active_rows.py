@@ -117,15 +117,16 @@ def test_a_row_of_a_job_that_another_writer_changes_is_not_removed_as_it_was():
 
 @pytest.mark.parametrize("unknown", [True, False])
 def test_a_job_that_is_listed_again_is_followed_again_at_once(unknown):
-    world = Ledgered(a_job("job", "IN_PROGRESS", NEW))
+    world = Ledgered(job := a_job("job", "IN_PROGRESS", NEW))
+    followed = world.active()
     if unknown:
-        assert not world.ledger.note_unknown(FAMILY, world.active()["job"])
+        assert not world.ledger.note_unknown(FAMILY, followed["job"])
         assert world.active()["job"].unknown_at
     else:
         world.ledger.mark_expired(FAMILY, "job", rfc3339(NEW))
         assert world.active() == {}
-    world.record(a_job("job", "IN_PROGRESS", NEW))
-    assert world.active() == {"job": ActiveJob("job", f"{at(NEW)}#job")}
+    world.record(job)
+    assert world.active() == followed == {"job": ActiveJob("job", f"{at(NEW)}#job")}
     assert "ExpiredUpstream" not in world.row()
 
 

@@ -61,21 +61,6 @@ def test_jobs_of_two_days_are_added_to_their_days_their_month_and_all():
     }
 
 
-def test_a_job_that_moves_is_taken_from_where_its_row_had_it():
-    before = a_job(status="IN_PROGRESS", ExpirationTime=NOW + 10 * DAY)
-    after = a_job(status="STOPPED", ExpirationTime=NOW + 11 * DAY)
-    rows = {before.sort_key: row_of(before)}
-    moved = {"Jobs#IN_PROGRESS": -1, "Jobs#STOPPED": 1, "Version": 1}
-    left, came = "12#2026-11-23T11#IN_PROGRESS", "12#2026-11-23T11#STOPPED"
-    assert by_key(increments_of(SCOPE, SNOMEDCT, writes([after], rows))) == {
-        "all#SNOMEDCT": moved,
-        "month#2026-11#SNOMEDCT": moved,
-        "day#2026-11-23#SNOMEDCT": moved,
-        "expires#2026-12-03~2026-11-23#SNOMEDCT": {left: -1, "Version": 1},
-        "expires#2026-12-04~2026-11-23#SNOMEDCT": {came: 1, "Version": 1},
-    }
-
-
 def test_a_row_is_taken_from_where_it_was_unless_it_is_not_counted():
     job, row = a_job(Message="new"), row_of(a_job())
     del row["Counted"]

@@ -26,7 +26,7 @@ OTHER_QUERIES = [
         *({"name_prefix": "nightly"}, {"statuses": ()}, {"statuses": ("FAILED", "STOPPED")}),
         *({"after": "2026-11-01T00:00:00.000Z"}, {"before": "2026-11-01T00:00:00.000Z"}),
         *({"order": "ascending"}, {"accounts": ("222233334444",)}),
-        *({"regions": ("us-east-1",)},),
+        *({"regions": ("us-east-1",)}, {"active": True}),
     )
 ]
 

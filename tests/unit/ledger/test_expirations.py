@@ -26,15 +26,17 @@ def submitted(
     return a_job(name, more.get("status", "COMPLETED"), at, family, ExpirationTime=at + kept)
 
 
-def hours(start: datetime, end: datetime) -> tuple[str, str]:
-    return rfc3339(start), rfc3339(end)
+def expiring(world: Counted, start: datetime, end: datetime) -> list[CounterRow]:
+    """The rows of the hours from one time to another."""
+    rows = list(read_expiring(world.ledger, BOTH, rfc3339(start), rfc3339(end)))
+    world.database.forget()
+    return rows
 
 
 def ids(world: Counted, most: int, start: datetime, end: datetime) -> list[str]:
     """The ids of the first jobs that expire from one time to another."""
-    rows = read_expiring(world.ledger, BOTH, *hours(start, end))
-    world.database.forget()
-    return [job.job_id for job in first_to_expire(world.ledger, rows, most)]
+    found = first_to_expire(world.ledger, expiring(world, start, end), most)
+    return [job.job_id for job in found]
 
 
 def each_minute(count: int, start: datetime = SUBMITTED, name: str = "") -> list[Job]:
@@ -83,7 +85,7 @@ def test_the_first_to_expire_are_in_the_order_of_their_hours(seed):
         for number in range(source.randint(1, 80))
     ]
     world, most = Counted(*jobs), source.randint(1, 90)
-    rows = read_expiring(world.ledger, BOTH, *hours(start - DAY, start + 30 * DAY))
+    rows = expiring(world, start - DAY, start + 30 * DAY)
     expected = sorted(map(facts_of_job, jobs), key=place)
     assert list(first_to_expire(world.ledger, rows, most)) == expected[:most]
 
@@ -95,6 +97,10 @@ def test_a_request_for_jobs_of_one_time_reads_at_most_twice_its_rows():
     (query,) = world.database.queries
     assert query["Limit"] == world.database.rows_read == 20
     assert query["ExpressionAttributeValues"][":low"] == {"S": rfc3339(SUBMITTED)[:13]}
+    # Nothing is read for counts that are zero.
+    zero = CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T00#FAILED": 0})
+    assert list(first_to_expire(world.ledger, [zero], 5)) == []
+    assert len(world.database.queries) == 1
     apart = Counted(*(submitted(f"{n}", SUBMITTED + n * 5 * HOUR) for n in range(10)))
     assert ids(apart, 10, start, start + 7 * DAY) == [f"{n}" for n in range(10)]
     assert len(apart.database.queries) == 1
@@ -105,17 +111,5 @@ def test_an_hour_larger_than_a_request_is_read_to_its_end_and_no_further():
     late = [submitted(f"late-{n}", SUBMITTED + (50 + n) * MINUTE, KEPT - DAY) for n in range(5)]
     world = Counted(*each_minute(50), *late, *each_minute(60, SUBMITTED + HOUR, "next-"))
     start = SUBMITTED + KEPT - DAY
-    rows = read_expiring(world.ledger, BOTH, *hours(start, start + HOUR))
-    world.database.forget()
-    found = [(job.family, job.job_id) for job in first_to_expire(world.ledger, rows, 5)]
-    assert found == [(Family.SNOMEDCT, f"late-{n}") for n in range(5)]
-    assert len(world.database.queries) == 2
-    assert world.database.rows_read == 55
-
-
-def test_nothing_is_read_for_counts_that_are_zero_or_for_no_jobs():
-    world = Counted(*each_minute(3))
-    zero = CounterRow(Family.SNOMEDCT, "2027-03-01", {"00#2026-11-01T00#FAILED": 0})
-    for rows in ([zero], []):
-        assert list(first_to_expire(world.ledger, rows, 5)) == []
-    assert world.database.queries == []
+    assert ids(world, 5, start, start + HOUR) == [f"late-{n}" for n in range(5)]
+    assert (len(world.database.queries), world.database.rows_read) == (2, 55)

@@ -16,7 +16,7 @@ def test_each_filter_has_its_field_and_without_any_the_newest_of_snomedct_come_f
     assert job_query({}) == JobQuery(families=(SNOMEDCT,), order="descending")
     assert job_query({}).descending
     values: dict[str, Any] = {"Family": [PHI], "JobName": "nightly-1", "JobNamePrefix": "nightly-"}
-    values |= {"JobStatus": ["FAILED", "SUBMITTED", "FAILED"], "Order": "ascending"}
+    values |= {"JobStatus": ["FAILED", "SUBMITTED", "FAILED"], "Order": "ascending", "Active": True}
     values |= {"SubmitTimeAfter": EARLY, "SubmitTimeBefore": EARLY.replace(day=2)}
     query = job_query(values)
     assert query == JobQuery(
@@ -27,6 +27,7 @@ def test_each_filter_has_its_field_and_without_any_the_newest_of_snomedct_come_f
         after="2026-11-01T08:30:00.000Z",
         before="2026-11-02T08:30:00.000Z",
         order="ascending",
+        active=True,
     )
     assert not query.descending
 
@@ -54,12 +55,8 @@ OWN, OTHER, THIRD = "1/us-east-1", "2/us-east-1", "1/eu-west-1"
 @pytest.mark.parametrize(
     "accounts,regions,sources",
     [
-        *(
-            ([], [], ()),
-            (["1", "2"], [], ()),
-            (["1"], [], (THIRD, OWN)),
-            (["1", "1"], [], (THIRD, OWN)),
-        ),
+        *(([], [], ()), (["1", "2"], [], ())),
+        *(([*accounts], [], (THIRD, OWN)) for accounts in ("1", "11")),
         *(([], ["us-east-1"], (OWN, OTHER)), (["2"], ["us-east-1", "eu-west-1"], (OTHER,))),
         # No source has both, and so no job is listed.
         (["2"], ["eu-west-1"], ("2/eu-west-1",)),

@@ -22,8 +22,9 @@ class Client:
 
     def __init__(self, *answers: dict[str, Any] | Exception) -> None:
         self._called = mock.Mock(side_effect=answers)
-        self.get_item = self.batch_get_item = self.query = self._called
-        self.transact_write_items = self.put_item = self._called
+
+    def __getattr__(self, operation: str) -> mock.Mock:
+        return self._called
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -146,30 +147,22 @@ NEXT = {
 }
 
 
-def test_a_row_is_written_only_over_the_version_that_was_read():
+@pytest.mark.parametrize(
+    "answers,written",
+    [
+        *(([], True), (["ConditionalCheckFailedException"], False)),
+        *((["TransactionConflictException"], True), (["TransactionConflictException"] * 4, False)),
+    ],
+)
+def test_a_row_is_written_over_the_version_that_was_read_in_a_transaction_or_outside(
+    answers, written
+):
+    table, client = a_table(*map(error, answers), {})
+    assert table.put_next_alone({**KEY, "Version": 5}, 4) is written
+    assert client.asked == [NEXT] * (len(answers) + (written and 1))
     table, client = a_table({})
     assert table.put_next({**KEY, "Version": 5}, 4)
     assert client.asked == [{"TransactItems": [{"Put": NEXT}]}]
-
-
-@pytest.mark.parametrize(
-    "answers,written,calls",
-    [
-        (({},), True, 1),
-        (("ConditionalCheckFailedException",), False, 1),
-        (("TransactionConflictException", {}), True, 2),
-        (("TransactionConflictException",) * 4, False, 4),
-        (("ProvisionedThroughputExceededException",), None, 1),
-    ],
-)
-def test_a_row_is_written_outside_a_transaction_beside_transactions(answers, written, calls):
-    table, client = a_table(*(error(each) if isinstance(each, str) else each for each in answers))
-    if written is None:
-        with pytest.raises(LedgerUnavailable, match=f"^{answers[0]}$"):
-            table.put_next_alone({**KEY, "Version": 5}, 4)
-    else:
-        assert table.put_next_alone({**KEY, "Version": 5}, 4) is written
-    assert client.asked == [NEXT] * calls
 
 
 FAILED, BUSY = "ConditionalCheckFailed", "TransactionConflict"
@@ -183,12 +176,6 @@ def transact(*answers: dict[str, Any] | Exception | str) -> tuple[bool, int]:
     return table.put(Put({**KEY}, "attribute_not_exists(PK)")), len(client.asked)
 
 
-@pytest.mark.parametrize("reasons", [(FAILED,), (FAILED, BUSY)])
-def test_a_condition_that_does_not_hold_is_a_result_and_not_tried_again(reasons, slept):
-    assert transact(cancelled("None", *reasons)) == (False, 1)
-    assert slept == []
-
-
 @pytest.mark.parametrize("reason", [BUSY, *THROTTLES])
 @pytest.mark.parametrize("rounds", [1, 2, 3])
 def test_a_transaction_that_is_held_up_is_sent_again_after_a_pause(reason, rounds, slept):
@@ -196,7 +183,12 @@ def test_a_transaction_that_is_held_up_is_sent_again_after_a_pause(reason, round
     assert slept == pytest.approx([0.2, 0.8, 3.2 if reason is BUSY else 0.8][:rounds])
 
 
-def test_a_row_that_others_keep_writing_is_a_result_after_four_rounds():
+def test_a_row_that_others_have_written_is_a_result_at_once_and_one_that_they_hold_after_four_rounds(
+    slept,
+):
+    for reasons in ((FAILED,), (FAILED, BUSY)):
+        assert transact(cancelled("None", *reasons)) == (False, 1)
+    assert slept == []
     assert transact(*[BUSY] * 5) == (False, 4)
     assert transact(*THROTTLES, *[BUSY] * 5) == (False, len(THROTTLES) + 4)
 
@@ -229,16 +221,17 @@ def test_any_other_error_makes_the_ledger_unavailable_at_once(refusal, code, sle
     assert slept == []
 
 
-def test_a_read_that_fails_makes_the_ledger_unavailable():
+def test_a_request_outside_a_transaction_that_fails_makes_the_ledger_unavailable():
     refusal = error("ThrottlingException")
-    table, _ = a_table(*[refusal] * 3)
-    for read in (
+    table, _ = a_table(*[refusal] * 4)
+    for request in (
         lambda: table.get(KEY),
         lambda: list(table.batch_get([KEY])),
         lambda: table.query(Limit=1),
+        lambda: table.put_next_alone({**KEY, "Version": 5}, 4),
     ):
         with pytest.raises(LedgerUnavailable, match=r"^ThrottlingException$") as unavailable:
-            read()
+            request()
         assert unavailable.value.__cause__ is refusal
 
 
