@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jobledger.api.last_digest import read_last_digest
+from jobledger.digest import current
 from jobledger.digest.claims import DigestStateRow
 from jobledger.errors import NotUnderstood, PublishRefused
 from jobledger.ledger.table import Put
@@ -333,3 +334,21 @@ def test_a_source_that_was_removed_before_its_first_digest_was_accepted_loses_no
     after.forward(hours=24)
     after.run()
     assert sum(digest["Failed"] != [] for digest in sent(after)) == 1
+
+
+@pytest.mark.parametrize("mode", ["ledger", "source"])
+def test_more_active_jobs_than_a_list_has_room_for_are_counted_and_the_window_before_is_compared(
+    mode, monkeypatch
+):
+    monkeypatch.setattr(current, "LONGEST_LIST", 2)
+    world = a_world(topic=MemoryTopic(), DIGEST_BY=mode)
+    for day, number in enumerate((4, 3)):
+        for job in range(number):
+            world.observe(f"{day}-{job}", "IN_PROGRESS", source=EAST)
+            world.observe(f"failed-{day}-{job}", "FAILED", source=EAST)
+        world.forward(hours=24)
+        complete_counters(world.ledger)
+        world.run()
+    digest = sent(world)[-1] if mode == "ledger" else by_source(world)[EAST][-1]
+    assert len(digest["Active"]) + digest["Truncated"].get("Active", 0) == 7
+    assert (digest["Counts"]["FAILED"], digest["Previous"]["FAILED"]) == (3, 4)

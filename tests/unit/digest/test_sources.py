@@ -151,6 +151,7 @@ def stale(number: int, **more: Any) -> Any:
     [
         ([stale(3)], "last synced with Comprehend Medical 3 h ago"),
         ([stale(3, as_of=None)], "has no known sync with Comprehend Medical"),
+        ([stale(n, as_of=None) for n in (1, 3)], "have no known sync with Comprehend Medical"),
         ([stale(1), stale(3)], "last synced with Comprehend Medical 1 h to 3 h ago"),
         ([stale(1), stale(2, as_of=None)], "last synced with Comprehend Medical 1 h ago or never"),
     ],
