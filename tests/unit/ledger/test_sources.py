@@ -112,6 +112,31 @@ def test_an_active_row_that_says_another_source_is_written_anew():
     assert world.database.items[right["PK"]["S"], right["SK"]["S"]] == right
 
 
+def test_a_members_active_job_is_found_moved_given_up_and_forgotten_under_its_own_key():
+    world = Shared()
+    for source in (SCOPE, OTHER):
+        world.record_of(source, a_job("job", "IN_PROGRESS", None))
+    member, own = world.ledger.of(OTHER), world.ledger.of(SCOPE)
+    world.record_of(OTHER, a_job("job", "IN_PROGRESS", NOW - HOUR), followed=None)
+    jobs = [key for key in world.database.items if key[0].endswith("SNOMEDCT")]
+    assert len(jobs) == 2
+    member.mark_expired(SNOMEDCT, "job", rfc3339(NOW - HOUR))
+    assert member.active(SNOMEDCT, consistent=True) == {}
+    assert own.active(SNOMEDCT, consistent=True).keys() == {"job"}
+    row = world.ledger.find("job", {OTHER})
+    assert row is not None
+    assert row["ExpiredUpstream"] is True
+    # An active row of a job that is not there.
+    world.record_of(OTHER, a_job("gone", "IN_PROGRESS"))
+    partition = member.partition(SNOMEDCT)
+    job_key = next(key for key in world.database.items if key[0] == partition and "gone" in key[1])
+    world.database._remove(job_key)
+    key = active_key(partition, "gone", OTHER)
+    world.database.items[key["PK"], key["SK"]]["JobKey"] = {"S": "damaged"}
+    assert member.active(SNOMEDCT, consistent=True) == {}
+    assert (key["PK"], key["SK"]) not in world.database.items
+
+
 def test_the_counters_of_the_ledger_are_those_of_all_sources_and_each_member_has_its_own():
     world = of_all_sources()
     world.agree()
