@@ -62,7 +62,7 @@ child.wait()
 @needs_proc
 def test_a_server_stopped_alone_saves_its_state_and_ends_its_children(children):
     other, server = start(children, SLEEPS, "another"), start(children, SAVES_ITS_STATE)
-    wait_for(server.log.read_text)
+    wait_for(lambda: server.log.read_text().endswith("\n"))
     worker = int(server.log.read_text())
     children.stop_server(server, 10)
     assert server.log.read_text().split() == [str(worker), "saved"]
@@ -74,7 +74,7 @@ def test_a_server_stopped_alone_saves_its_state_and_ends_its_children(children):
 @needs_proc
 def test_stopping_ends_a_child_that_does_not_want_to_its_own_children_and_others_at_once(children):
     other, child = start(children, SLEEPS), start(children, IGNORES_SIGTERM_AND_HAS_A_CHILD)
-    wait_for(lambda: child.log.read_text().strip())
+    wait_for(lambda: child.log.read_text().endswith("\n"))
     grandchild = int(child.log.read_text())
     with pytest.raises(LocalError, match="does not end within 0 s"):
         children.stop_server(child, 0.1)
