@@ -66,7 +66,7 @@ IDS = {"StackId": "stack", "RequestId": "request", "LogicalResourceId": "Run"}
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run the handler, and return what CloudFormation is told."""
+    """Run the handler, and return what CloudFormation gets."""
     sent: list[urllib.request.Request] = []
 
     def send(request, timeout):

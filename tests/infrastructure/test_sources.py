@@ -73,11 +73,11 @@ def variables(resources):
 
 
 def test_only_the_sync_knows_how_to_reach_the_sources(chosen):
-    told = {
+    known = {
         path: each.keys() & {"EXTERNAL_ID", "MEMBER_ROLE_NAME"}
         for path, each in variables(chosen).items()
     }
-    assert [path for path, names in told.items() if names] == ["Sync/Function"]
+    assert [path for path, names in known.items() if names] == ["Sync/Function"]
 
 
 @pytest.mark.parametrize(

@@ -81,19 +81,18 @@ def series_until(reader: DigestReader, delivery: Delivery, end: str) -> list[Ser
     ledger, now = reader.ledger, delivery.now()
     readers = SourceReaders(reader)
     sources = list(dict.fromkeys((*ledger.sources, *readers.common(now).states.by_source)))
-    keys = {source: series_key(ledger.scope, source) for source in sources}
-    states = read_states(ledger.table, [ledger.scope, *keys.values()])
-    ends = (_end_before(state, end, delivery) for state in states.values())
+    own, states = _states_of(ledger, sources)
+    ends = (_end_before(state, end, delivery) for state in (own, *states.values()))
     start = max(filter(None, ends), default=None) or reader.first_start(end, None)
-    new = [source for source in ledger.sources if keys[source] not in states]
-    _store_start(ledger.table, [keys[source] for source in new], start)
-    covered = states.get(ledger.scope, DigestState()).covered_until(now)
+    new = [source for source in ledger.sources if source not in states]
+    _store_start(ledger.table, [series_key(ledger.scope, source) for source in new], start)
+    covered = own.covered_until(now)
     delivery = replace(delivery, covered=covered)
     return [
         _series(readers, delivery, source)
         for source in sources
         if source in ledger.sources
-        or _is_due(states.get(keys[source], DigestState()), readers, source, start, end, covered)
+        or _is_due(states.get(source, DigestState()), readers, source, start, end, covered)
     ]
 
 

@@ -119,8 +119,10 @@ def test_each_expiration_day_is_a_row_more_and_so_is_the_one_before():
     ]
 
     def before(*times: datetime) -> dict[str, Row]:
-        told = zip(jobs, itertools.cycle(times), strict=False)
-        rows = (row_of(job, ExpirationTime=rfc3339(at), JobStatus="FAILED") for job, at in told)
+        times_of_jobs = zip(jobs, itertools.cycle(times), strict=False)
+        rows = (
+            row_of(job, ExpirationTime=rfc3339(at), JobStatus="FAILED") for job, at in times_of_jobs
+        )
         return {str(row["SK"]): row for row in rows}
 
     assert sizes(jobs) == [32, 28]
